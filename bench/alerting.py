@@ -254,7 +254,7 @@ async def _scan_changes(settings: Settings) -> list[Figure]:
     async with still(settings) as found:
         span = scan.ScannedSpan(-1, found.last, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
         changes = await found.log.fetchval(f"SELECT count(*) FROM {POLICY_VERSIONS}")
-        raised, taken = await _walk(scan.changes(found.log, settings.region, judge, span, scan.Progress()))
+        raised, taken = await _walk(scan.changes(found.log, settings.region, judge, span, scan.ScanProgress()))
     what = f"scan of history: {changes:,} policy changes, {raised:,} alerts"
     return [(what, f"{changes / taken:,.0f} policy changes/s", "at least 200/s")]
 
@@ -267,7 +267,7 @@ async def _scan_uses(installed: Installed) -> list[Figure]:
     judge = Judge("bench", region=settings.region)
     async with still(settings) as found:
         span = scan.ScannedSpan(-1, 0, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
-        raised, taken = await _walk(scan.uses(found.log, judge, span, scan.Progress()))
+        raised, taken = await _walk(scan.uses(found.log, judge, span, scan.ScanProgress()))
     await connection.close()
     await past.drop_database(installed, "bench_alerts")
     what = f"scan of history: {SCANNED:,} decisions of {CASES:,} requests, {raised:,} alerts"

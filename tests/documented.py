@@ -1,5 +1,5 @@
-"""Policies and CloudTrail records in the shapes that AWS documents: ours, so that a clean clone has them. Where the collections of
-AWS's own stand beside a checkout, the same tests read those as well."""
+"""Policies and CloudTrail records in the shapes that AWS documents. They are Keytrail's own, so that a clean clone has
+them. If AWS's own collections stand beside a checkout, the same tests read those as well."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import UUID
 
 ROOT = Path(__file__).parents[1]
 GUIDES = ROOT.parent / "shared" / "data" / "policies" / "kms-guide-policies.json"
-"""AWS's KMS developer guide, each policy with its page and kind."""
+"""AWS's KMS developer guide: each policy with its page and kind."""
 RECORDS = ROOT.parent / "shared" / "data" / "cloudtrail"
 OURS, THEIRS, REGION = "111122223333", "444455556666", "us-west-2"
 KEY = f"arn:aws:kms:{REGION}:{OURS}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -40,7 +40,7 @@ Statement = dict[str, Any]
 def statement(
     action: str | list[str], principal: Any = None, *, effect: str = "Allow", resource: Any = "*", **operators: Any
 ) -> Statement:
-    """`operators`: a condition's, with `_` for the colon of `ForAllValues:`."""
+    """`operators`: a condition's operators, with `_` for the colon of `ForAllValues:`."""
     made = {"Effect": effect, "Action": action, "Resource": resource}
     if principal is not None:
         made["Principal"] = principal
@@ -57,7 +57,7 @@ FOR_SERVICES = statement(GRANTS, BOTH, Bool={"kms:GrantIsForAWSResource": "true"
 
 @dataclass(frozen=True)
 class PolicyShape:
-    """A policy's statements, and the rules that it raises as a new key's policy or as one that a user has."""
+    """A policy's statements, and the rules that fire if it is a new key's policy or a user's."""
 
     kind: str
     statements: tuple[Statement, ...]
@@ -65,7 +65,7 @@ class PolicyShape:
 
     @property
     def document(self) -> Any:
-        """As the guide prints it: a statement by itself, or a whole policy."""
+        """As the guide prints it: a single statement, or a whole policy."""
         if self.kind in (OF_KEY_POLICY, OF_IDENTITY_POLICY) and len(self.statements) == 1:
             return self.statements[0]
         return {"Version": "2012-10-17", "Statement": list(self.statements)}
@@ -81,7 +81,7 @@ def _one(condition: dict[str, dict[str, Any]], *, action: Any = "kms:Encrypt", e
 
 
 LOCKED = ("key-policy-root-removed", "key-policy-last-administrator")
-"""What a policy raises that leaves nobody who can replace it."""
+"""The rules that fire for a policy that nobody can replace any more."""
 APP_NAME, STAGE = "kms:EncryptionContext:AppName", "kms:EncryptionContext:Stage"
 NAMES = "kms:EncryptionContextKeys"
 
@@ -233,7 +233,7 @@ ALGORITHM, CONTEXT = {"encryptionAlgorithm": "SYMMETRIC_DEFAULT"}, {"encryptionC
 
 @dataclass(frozen=True)
 class RecordShape:
-    """One record: who did what, of which key, and the members that its operation has."""
+    """One record: who did what with which key, and the members that its operation has."""
 
     operation: str
     who: dict[str, Any] = field(default_factory=lambda: ALICE)
@@ -329,7 +329,7 @@ RECORD_SHAPES: tuple[RecordShape, ...] = (
     RecordShape("DeleteCustomKeyStore", request=STORE, of_key=False, more={"additionalEventData": CLUSTER}),
     RecordShape("CreateVolume", request={"size": "10", "encrypted": True}, of_key=False, service="ec2"),
     RecordShape("RunInstances", request={"instancesSet": {}}, of_key=False, service="ec2"),
-    # The last: before it nothing shows the policy that decided.
+    # the last one: before it, nothing shows the policy that decided
     RecordShape(
         "PutKeyPolicy",
         request=of(policyName="default", policy=json.dumps({"Version": "2012-10-17", "Statement": [DELEGATES]})),

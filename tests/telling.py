@@ -14,10 +14,11 @@ from services.adapters.alerts_file import WEBHOOK, Notifier
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.notifier import outbox
-from services.notifier.ledger import Changed, Ledger
+from services.notifier.held_rows import LedgerChanged
+from services.notifier.ledger import Ledger
 from services.notifier.marks import Proved
 from services.notifier.outbox import Waiting
-from services.notifier.raised_alerts import PATIENCE, Authentic, Earlier, Feed, digest_of
+from services.notifier.raised_alerts import PATIENCE, AlertFeed, Authentic, Earlier, digest_of
 from tests.keys import ROOT
 from tests.memory_log import MemoryTopic
 
@@ -69,7 +70,7 @@ class Telling:
             return authority
 
         authentic = Authentic(self.keys, authority, newest)
-        self._authentic, self._feed = authentic, Feed(self.topic)
+        self._authentic, self._feed = authentic, AlertFeed(self.topic)
         self._earlier = Earlier(self.pool, self.topic, authentic, self.patience)
         beginning = Proved(len(self.topic.values), self.now)
         self.ledger = Ledger(self.pool, self.keys, self.notifier, LOG, self.mark, self.topic.end, beginning)
@@ -94,7 +95,7 @@ class Telling:
         for _ in range(5):
             try:
                 return await work()
-            except Changed:
+            except LedgerChanged:
                 continue
         raise AssertionError("it does not go on")
 

@@ -1,19 +1,20 @@
-"""What an account is told: the one place that every answer to a question of the audit API passes through.
+"""What an account may read: every answer of the audit API passes through here.
 
-An account is told of another one its number, and nothing else: not whom it has, what its policies say, or which resources
-are there. What belongs to the account itself it is told whole. Between the two stand calls across accounts:
+An account reads everything about itself. About another account it reads the account's number and nothing else: not its
+principals, its policies or its resources. Calls across accounts concern both:
 
-- carried out: the caller's account is told everything of its own, and of the resource what was answered, not what let the
-  call in. The resource's account is told that the other one did it, when, with which encryption context, and which of its
-  own statements or grants let it in; not who it was, with which credential, from where;
-- refused because it may not: the caller's account is told so, in the sentence that it read; the other one is told nothing;
-- refused for another reason, once it was let in: as where it was carried out.
+- A call that was carried out. The caller's account reads everything about its own side and the answer, but not what let the call
+  in. The resource's account reads which account called, when, with which encryption context, and which of its own statements or
+  grants let the call in. It does not read who called, with which credential or from where.
+- A call that was refused for lack of permission. The caller's account reads the refusal as the caller did. The resource's account
+  reads nothing.
+- A call that had permission and was refused for another reason: as a call that was carried out.
 
-So does AWS: a cross-account request that is denied is logged in the caller's account alone, and one that is carried out in
-both, where the owner's copy names the caller by account (KMS developer guide, logging-using-cloudtrail; CloudTrail user
-guide, shared-event-ID). The owner's copy there has the caller's unique id, address and agent as well; here it has not.
+AWS does the same. It logs a denied cross-account request in the caller's account only, and one that is carried out in both, where
+the owner's copy names the caller by account (KMS developer guide, logging-using-cloudtrail; CloudTrail user guide,
+shared-event-ID). AWS's copy for the owner also has the caller's unique id, address and agent; ours does not.
 
-`Told` is what a route answers with. Only this file makes one, and the door sends nothing else.
+A route answers with `Told`. Only this file makes one, and the server sends nothing else.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ from domain.policy.compile import BOUNDARY, DIRECT, IDENTITY_POLICY, KEY_POLICY,
 OF_THE_RESOURCE = frozenset({KEY_POLICY, TRUST_POLICY, "grant"})
 OF_THE_CALLER = frozenset({IDENTITY_POLICY, BOUNDARY, SESSION_POLICY})
 ACROSS = "cross-account"
-"""The kind of every decision across accounts, as it is told: what decided it is one side's own."""
+"""The kind that a reader sees of a decision across accounts: what decided it belongs to one side."""
 NOT_YOURS = "What you ask about does not exist, or belongs to another account."
 PRINCIPALS = ("principals", "grantee_id", "retiring_id")
-"""Members of an event that say whom a principal's ARN means: for one of another account, whether it is there."""
+"""Members of an event with the unique ids that ARNs meant: for another account's principal they reveal whether it exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ def account_in(arn: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who is told: an account, or "" for whoever reads an imported trail, which is the installation's own reading of other
-    accounts and withholds nothing."""
+    """Who reads an answer: an account, or "" for a reader of an imported trail, from whom nothing is withheld: the trail is the
+    installation's own record of other accounts."""
 
     account: str
 
@@ -61,25 +62,25 @@ class Audience:
         return self.account in ("", account)
 
     def require(self, account: str) -> None:
-        """Raises AccessRefused for what is another account's, in the words for what is not there."""
+        """Raises AccessRefused if the account is another one, in the same words as for something that does not exist."""
         if not self.owns(account):
             raise AccessRefused(NOT_YOURS)
 
     def require_reference(self, reference: str) -> None:
-        """The same of an ARN of another account, before anybody looks whether it is there."""
+        """The same for an ARN of another account, before anything looks whether it exists."""
         account = account_in(reference)
         if account:
             self.require(account)
 
-    # -- what is told -------------------------------------------------------------------------------------------------
+    # -- answers ------------------------------------------------------------------------------------------------------
 
     def own(self, account: str, value: Any) -> Told:
-        """What is made of one account's own state, rows and text alone. Raises AccessRefused."""
+        """An answer made only from one account's own state, rows and text. Raises AccessRefused."""
         self.require(account)
         return Told(value)
 
     def public(self, value: Any) -> Told:
-        """What is the same whoever asks: the description of the API, the rules, positions."""
+        """An answer that is the same for every account: the description of the API, the rules, positions."""
         return Told(value)
 
     def progress(self, value: Mapping[str, int | bool]) -> Told:
@@ -164,7 +165,7 @@ class Audience:
         return found is not None and found.account != self.account
 
     def event(self, event: Document) -> dict[str, Any]:
-        """An event's data without what it says of other accounts' principals: whom an ARN meant, and who acted."""
+        """An event's data without facts about other accounts' principals: which unique id an ARN meant, and who acted."""
         told = dict(event)
         if isinstance(told.get("principals"), Mapping):
             told["principals"] = {name: id for name, id in told["principals"].items() if self.owns(account_in(name))}
@@ -202,7 +203,7 @@ class Audience:
         return False
 
     def case(self, case: Document) -> tuple[str, bool]:
-        """(the caller as it is told, whether the decision was all this account's own)."""
+        """(the caller as this account reads it, whether the whole decision was this account's own)."""
         own = self.owns(case["account"]) and not any(self._foreign(each) for each in case["resources"] if self.account)
         return self.who(case["account"], case["principal"]), own
 
@@ -214,9 +215,9 @@ class Audience:
 
 
 def stranger(account: str, name: str, meant: Iterable[str] = ()) -> Caller:
-    """Somebody of another account, whose own policies nobody here is told of: as if they allowed everything, so what is left
-    is what the asking account's own policies and grants say of this name. `meant` are the unique ids that its ARN was bound
-    to where it was written: whether there is anybody makes no difference."""
+    """A caller of another account. This account may not read that caller's policies, so they count as allowing everything: the
+    answer then depends only on what this account's policies and grants say about the name. `meant` are the unique ids that the
+    ARN was bound to where it was written; whether the principal exists makes no difference."""
     names = {name: DIRECT, root_arn(account): DIRECT} | dict.fromkeys(meant, DIRECT)
     arn = parse_arn(name)
     if arn is not None and arn.resource.startswith("assumed-role/"):

@@ -14,11 +14,11 @@ from domain.policy.conditions import BEFORE_MAPPED
 from domain.policy.variables import BEFORE_NULL_SETS
 
 RULES_OF_BEFORE = frozenset({BEFORE_MAPPED, BEFORE_NULL_SETS})
-"""What a context says of the evaluator that decided, and of no request."""
+"""Members of a context that say which evaluator decided. They are not part of the request."""
 
 
 def explain(caller: Caller, question: Question, *, reaches: bool = True) -> dict[str, Any]:
-    """The verdict in the record's form, AWS's message where it is a refusal, and the tree below it. `reaches`: whether
+    """The verdict in the record's form, AWS's message if it is a refusal, and the tree of statements. `reaches`: whether
     the operation can be called on this key from the caller's account (#cross-account-operations)."""
     unreachable = Verdict(False, question.action, question.resource.arn, OTHER_ACCOUNT)
     verdict = evaluate(caller, question) if reaches else unreachable

@@ -23,12 +23,12 @@ class Resource:
     """By the name that a caller answers to."""
 
     def grants_in_order(self) -> list[Grant]:
-        """As they were made. Whom a name of another account meant is not to be seen from where its grants stand."""
+        """In the order in which they were made, so that the order does not reveal whom another account's name meant."""
         return sorted((grant for held in self.grants.values() for grant in held), key=made)
 
 
 def made(grant: Grant) -> tuple[int, str]:
-    """What orders grants."""
+    """The key that grants are sorted by."""
     return grant.position, grant.id
 
 

@@ -63,8 +63,8 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """The answer for one action on one resource. `by_boundary`: whether the permissions boundary lets it through, None where
-    there is none. `details`: the decision of each kind of policy, for a resource of another account."""
+    """The answer for one action on one resource. `by_boundary`: whether the permissions boundary allows it, None without a
+    boundary. `details`: the decision of each kind of policy, for a resource of another account."""
 
     resource: str
     decision: str
@@ -166,7 +166,7 @@ def _alone(permissions: Permissions, question: Question) -> str:
 
 
 def missing(looked: Iterable[Looked], context: Context) -> tuple[str, ...]:
-    """The condition keys, as the policies write them, that statements of this action and resource want and nobody gave."""
+    """The condition keys, as the policies write them, that statements on this action and resource read and the context lacks."""
     found: dict[str, str] = {}
     for each in looked:
         others = [check for check in each.checks if check.test is None]
@@ -206,7 +206,7 @@ def statements_of(rules: Iterable[CompiledStatement]) -> Iterator[Statement]:
 
 
 def spans(text: str) -> list[tuple[int, int]]:
-    """Of each statement of a policy's text, where its place begins and where it ends, from 0."""
+    """Where each statement begins and ends in a policy's text, from 0."""
     decoder = json.JSONDecoder()
     found: list[tuple[int, int]] = []
     at = text.index("{") + 1

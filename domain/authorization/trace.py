@@ -1,4 +1,4 @@
-"""Why a statement spoke of a question or did not, element by element; and the one that came close.
+"""Why a statement matched a question or did not, element by element, and which statement came close.
 
 This is the slow reading of the same compiled statements that `evaluate` walks.
 """
@@ -90,6 +90,6 @@ def near_miss(caller: Caller, question: Question) -> dict[str, Any] | None:
 
 
 def condition_document(test: Test, question: Question) -> dict[str, Any]:
-    """What a condition wanted and what it found; `found` is empty for a key that the request does not have."""
+    """What a condition wanted and what it found; `found` is empty if the request lacks the key."""
     found = question.context.get(test.key.lower(), ())
     return {"operator": test.operator, "key": test.key, "wanted": list(test.wanted), "found": list(found)}

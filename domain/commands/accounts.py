@@ -13,6 +13,7 @@ from domain.authorization.caller import Caller
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
+from domain.commands.rules import CommandRules
 from domain.errors import AlreadyExists, EntityExists, InvalidRequest, NoSuchEntity
 from domain.identities.account import ACTIVE
 from domain.log.events import (
@@ -93,3 +94,9 @@ def service_events(world: World, wanted: Sequence[ServiceRegistered]) -> list[ob
     names = {each.service for each in wanted}
     gone: list[object] = [ServiceRemoved(name) for name in known if name not in names]
     return gone + [each for each in wanted if known.get(each.service) != each]
+
+
+RULES: CommandRules = {
+    CreateAccount: (permissions_to_create, create),
+    SetAccountAlias: (permissions_to_set_alias, set_alias),
+}

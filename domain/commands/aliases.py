@@ -14,6 +14,7 @@ from domain.authorization.caller import Caller
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
+from domain.commands.rules import CommandRules
 from domain.errors import AliasNotFound, AlreadyExists, InvalidRequest, LimitExceeded
 from domain.keys.key import Key
 from domain.keys.states import require_state
@@ -134,3 +135,10 @@ def delete(command: DeleteAlias, caller: Caller, world: World) -> AliasDeleted:
     require_name(command.name)
     alias = _existing(command.name, caller, world)
     return AliasDeleted(caller.account, command.name, alias.key)
+
+
+RULES: CommandRules = {
+    CreateAlias: (permissions_to_create, create),
+    UpdateAlias: (permissions_to_update, update),
+    DeleteAlias: (permissions_to_delete, delete),
+}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from domain.authorization.caller import Caller
 from domain.authorization.evaluate import may
 from domain.authorization.verdict import OTHER_ACCOUNT, Verdict
+from domain.commands.rules import CommandRules
 from domain.errors import UnsupportedOperation
 from domain.keys.key import Key
 from domain.keys.states import require_state
@@ -76,3 +77,10 @@ def describe(command: UpdateKeyDescription, caller: Caller, world: World) -> Key
     key = world.key(command.key, caller.account)
     require_state("UpdateKeyDescription", key.arn, key.state)
     return KeyDescribed(key.id, command.description)
+
+
+RULES: CommandRules = {
+    EnableKey: (permissions_to_enable, enable),
+    DisableKey: (permissions_to_disable, disable),
+    UpdateKeyDescription: (permissions_to_describe, describe),
+}

@@ -14,6 +14,7 @@ from domain.authorization.caller import Caller
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
+from domain.commands.rules import CommandRules
 from domain.crypto.specs import ENCRYPT_DECRYPT, SPECS, SYMMETRIC_DEFAULT
 from domain.errors import (
     AlreadyExists,
@@ -150,3 +151,8 @@ def require_unreserved(keys: Iterable[str]) -> None:
     """The prefix is reserved in any case, though two tags may differ in case alone (developer guide, tagging-keys)."""
     if any(key.lower().startswith(RESERVED) for key in keys):
         raise InvalidTag("Tags beginning with aws: are reserved")
+
+
+RULES: CommandRules = {
+    CreateKey: (required_permissions, decide),
+}

@@ -6,9 +6,8 @@ no key material.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from domain.arn import iam_arn, key_arn, root_arn
 from domain.authorization.caller import Caller
@@ -33,6 +32,7 @@ from domain.commands import (
     tag_key,
     users_and_groups,
 )
+from domain.commands.rules import CommandRules, Rule
 from domain.errors import CommandExpired, LimitExceeded, Refusal
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
 from domain.log.events import AccountCreated
@@ -46,72 +46,27 @@ from domain.log.identity_events import (
 from domain.log.record import ALLOWED, REFUSED, Call, Decision
 from domain.state.world import World
 
-RequiredPermissions = Callable[[Any, Caller, World], tuple[Verdict, ...]]
-Rule = Callable[[Any, Caller, World], object]
-
-COMMANDS: dict[type, tuple[RequiredPermissions, Rule]] = {
-    create_key.CreateKey: (create_key.required_permissions, create_key.decide),
-    service_key.CreateServiceKey: (service_key.required_permissions, service_key.decide),
-    put_key_policy.PutKeyPolicy: (put_key_policy.required_permissions, put_key_policy.decide),
-    change_key.EnableKey: (change_key.permissions_to_enable, change_key.enable),
-    change_key.DisableKey: (change_key.permissions_to_disable, change_key.disable),
-    change_key.UpdateKeyDescription: (change_key.permissions_to_describe, change_key.describe),
-    tag_key.TagResource: (tag_key.permissions_to_tag, tag_key.tag),
-    tag_key.UntagResource: (tag_key.permissions_to_untag, tag_key.untag),
-    rotate_key.EnableKeyRotation: (rotate_key.permissions_to_enable, rotate_key.enable),
-    rotate_key.DisableKeyRotation: (rotate_key.permissions_to_disable, rotate_key.disable),
-    rotate_key.RotateKeyOnDemand: (rotate_key.permissions_on_demand, rotate_key.on_demand),
-    rotate_key.RotateKey: (rotate_key.permissions_when_due, rotate_key.rotate),
-    import_material.ImportKeyMaterial: (import_material.permissions_to_import, import_material.take_in),
-    import_material.DeleteImportedKeyMaterial: (import_material.permissions_to_delete, import_material.delete),
-    import_material.ExpireMaterial: (import_material.permissions_when_due, import_material.expire),
-    delete_key.ScheduleKeyDeletion: (delete_key.permissions_to_schedule, delete_key.schedule),
-    delete_key.CancelKeyDeletion: (delete_key.permissions_to_cancel, delete_key.cancel),
-    delete_key.DeleteKey: (delete_key.permissions_when_due, delete_key.delete),
-    aliases.CreateAlias: (aliases.permissions_to_create, aliases.create),
-    aliases.UpdateAlias: (aliases.permissions_to_update, aliases.update),
-    aliases.DeleteAlias: (aliases.permissions_to_delete, aliases.delete),
-    grants.CreateGrant: (grants.permissions_to_create, grants.create),
-    grants.RetireGrant: (grants.permissions_to_retire, grants.retire),
-    grants.RevokeGrant: (grants.permissions_to_revoke, grants.revoke),
-    mark_alert.MarkAlert: (mark_alert.required_permissions, mark_alert.mark),
-    accounts.CreateAccount: (accounts.permissions_to_create, accounts.create),
-    accounts.SetAccountAlias: (accounts.permissions_to_set_alias, accounts.set_alias),
-    users_and_groups.CreateUser: (users_and_groups.permissions_to_create_user, users_and_groups.create_user),
-    users_and_groups.CreateGroup: (users_and_groups.permissions_to_create_group, users_and_groups.create_group),
-    users_and_groups.MoveIdentity: (users_and_groups.permissions_to_move, users_and_groups.move),
-    users_and_groups.DeleteIdentity: (users_and_groups.permissions_to_delete, users_and_groups.delete),
-    users_and_groups.AddMember: (users_and_groups.permissions_to_add, users_and_groups.add),
-    users_and_groups.RemoveMember: (users_and_groups.permissions_to_remove, users_and_groups.remove),
-    users_and_groups.CreateAccessKey: (users_and_groups.permissions_to_create_key, users_and_groups.create_key),
-    users_and_groups.UpdateAccessKey: (users_and_groups.permissions_to_update_key, users_and_groups.update_key),
-    users_and_groups.DeleteAccessKey: (users_and_groups.permissions_to_delete_key, users_and_groups.delete_key),
-    roles.CreateRole: (roles.permissions_to_create, roles.create),
-    roles.DescribeRole: (roles.permissions_to_describe, roles.describe),
-    service_linked_roles.CreateServiceLinked: (service_linked_roles.permissions_to_create, service_linked_roles.create),
-    service_linked_roles.DeleteServiceLinked: (service_linked_roles.permissions_to_delete, service_linked_roles.delete),
-    roles.ReplaceTrust: (roles.permissions_to_replace_trust, roles.replace_trust),
-    identity_policies.PutInline: (identity_policies.permissions_to_put, identity_policies.put),
-    identity_policies.DeleteInline: (identity_policies.permissions_to_delete, identity_policies.delete),
-    identity_policies.Attach: (identity_policies.permissions_to_attach, identity_policies.attach),
-    identity_policies.Detach: (identity_policies.permissions_to_detach, identity_policies.detach),
-    identity_policies.SetBoundary: (identity_policies.permissions_to_set_boundary, identity_policies.set_boundary),
-    identity_policies.RemoveBoundary: (
-        identity_policies.permissions_to_remove_boundary,
-        identity_policies.remove_boundary,
-    ),
-    identity_policies.Tag: (identity_policies.permissions_to_tag, identity_policies.tag),
-    identity_policies.Untag: (identity_policies.permissions_to_untag, identity_policies.untag),
-    instance_profiles.CreateProfile: (instance_profiles.permissions_to_create, instance_profiles.create),
-    instance_profiles.DeleteProfile: (instance_profiles.permissions_to_delete, instance_profiles.delete),
-    instance_profiles.AddRole: (instance_profiles.permissions_to_add, instance_profiles.add),
-    instance_profiles.RemoveRole: (instance_profiles.permissions_to_remove, instance_profiles.remove),
-    managed_policies.CreatePolicy: (managed_policies.permissions_to_create, managed_policies.create),
-    managed_policies.CreateVersion: (managed_policies.permissions_to_create_version, managed_policies.create_version),
-    managed_policies.SetDefaultVersion: (managed_policies.permissions_to_set_default, managed_policies.set_default),
-    managed_policies.DeleteVersion: (managed_policies.permissions_to_delete_version, managed_policies.delete_version),
-    managed_policies.DeletePolicy: (managed_policies.permissions_to_delete, managed_policies.delete),
+COMMANDS: CommandRules = {
+    **create_key.RULES,
+    **service_key.RULES,
+    **put_key_policy.RULES,
+    **change_key.RULES,
+    **tag_key.RULES,
+    **rotate_key.RULES,
+    **import_material.RULES,
+    **delete_key.RULES,
+    **aliases.RULES,
+    **grants.RULES,
+    **mark_alert.RULES,
+    **accounts.RULES,
+    **users_and_groups.RULES,
+    **roles.RULES,
+    **service_linked_roles.RULES,
+    **identity_policies.RULES,
+    **instance_profiles.RULES,
+    **managed_policies.RULES,
 }
+"""Every command there is, by its class: each family's table stands in its file."""
 
 
 @dataclass(frozen=True, slots=True)

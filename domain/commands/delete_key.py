@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import DUE, Verdict
 from domain.commands.change_key import on_own_key
+from domain.commands.rules import CommandRules
 from domain.durations import DAY_MICROS
 from domain.errors import InvalidKeyState, InvalidRequest
 from domain.keys.key import stated
@@ -79,3 +80,10 @@ def delete(command: DeleteKey, caller: Caller, world: World) -> KeyDeleted:
         list(world.grants.get(key.id, ())),
         [each.stored for each in key.materials if each.stored],
     )
+
+
+RULES: CommandRules = {
+    ScheduleKeyDeletion: (permissions_to_schedule, schedule),
+    CancelKeyDeletion: (permissions_to_cancel, cancel),
+    DeleteKey: (permissions_when_due, delete),
+}

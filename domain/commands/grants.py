@@ -14,6 +14,7 @@ from domain.authorization.caller import Caller
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import NO_RESOURCE_POLICY, RETIRING, Verdict
+from domain.commands.rules import CommandRules
 from domain.crypto.specs import ENCRYPT_DECRYPT
 from domain.crypto.uses import USES_BY_USAGE, permissions_of
 from domain.errors import (
@@ -235,3 +236,10 @@ def retire(command: RetireGrant, caller: Caller, world: World) -> GrantRetired:
     if command.dry_run:
         raise DryRunSucceeded
     return GrantRetired(key.id, grant.id)
+
+
+RULES: CommandRules = {
+    CreateGrant: (permissions_to_create, create),
+    RetireGrant: (permissions_to_retire, retire),
+    RevokeGrant: (permissions_to_revoke, revoke),
+}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import on_identity, on_policy, on_profile
+from domain.commands.rules import CommandRules
 from domain.commands.users_and_groups import changeable, require_boundary
 from domain.errors import NoSuchEntity
 from domain.identities import limits
@@ -206,3 +207,15 @@ def untag(command: Untag, caller: Caller, world: World) -> IdentityUntagged:
     folded = {key.lower() for key in command.keys}
     keys = sorted(key for key in held if key.lower() in folded)
     return IdentityUntagged(caller.account, command.kind, unique, keys)
+
+
+RULES: CommandRules = {
+    PutInline: (permissions_to_put, put),
+    DeleteInline: (permissions_to_delete, delete),
+    Attach: (permissions_to_attach, attach),
+    Detach: (permissions_to_detach, detach),
+    SetBoundary: (permissions_to_set_boundary, set_boundary),
+    RemoveBoundary: (permissions_to_remove_boundary, remove_boundary),
+    Tag: (permissions_to_tag, tag),
+    Untag: (permissions_to_untag, untag),
+}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import DUE, Verdict
 from domain.commands.change_key import on_own_key, require_origin
+from domain.commands.rules import CommandRules
 from domain.durations import DAY_MICROS, YEAR_DAYS
 from domain.errors import (
     ExpiredImportToken,
@@ -184,3 +185,10 @@ def expire(command: ExpireMaterial, caller: Caller, world: World) -> MaterialExp
     if held is None or not held.stored or not 0 < held.expires <= world.now:
         raise InvalidKeyState(f"Key material {command.material} of {key.arn} is not due.")
     return stated(MaterialExpired(key.id, held.id, held.stored, ""), key)
+
+
+RULES: CommandRules = {
+    ImportKeyMaterial: (permissions_to_import, take_in),
+    DeleteImportedKeyMaterial: (permissions_to_delete, delete),
+    ExpireMaterial: (permissions_when_due, expire),
+}

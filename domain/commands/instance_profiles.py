@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import on_identity, on_new, on_profile
+from domain.commands.rules import CommandRules
 from domain.commands.users_and_groups import changeable, require_new
 from domain.errors import DeleteConflict, LimitExceeded, NoSuchEntity
 from domain.identities import limits
@@ -93,3 +94,11 @@ def remove(command: RemoveRole, caller: Caller, world: World) -> InstanceProfile
     if profile.role != role.id:
         raise NoSuchEntity(f"Role {command.role} in instance profile {command.profile} cannot be found.")
     return InstanceProfileRoleSet(caller.account, profile.id, "")
+
+
+RULES: CommandRules = {
+    CreateProfile: (permissions_to_create, create),
+    DeleteProfile: (permissions_to_delete, delete),
+    AddRole: (permissions_to_add, add),
+    RemoveRole: (permissions_to_remove, remove),
+}

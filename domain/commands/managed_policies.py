@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import on_new, on_policy
+from domain.commands.rules import CommandRules
 from domain.commands.users_and_groups import require_new
 from domain.errors import DeleteConflict, NoSuchEntity
 from domain.identities import limits
@@ -139,3 +140,12 @@ def delete(command: DeletePolicy, caller: Caller, world: World) -> ManagedPolicy
             "The default version is deleted with the policy."
         )
     return ManagedPolicyDeleted(caller.account, policy.id, policy.name)
+
+
+RULES: CommandRules = {
+    CreatePolicy: (permissions_to_create, create),
+    CreateVersion: (permissions_to_create_version, create_version),
+    SetDefaultVersion: (permissions_to_set_default, set_default),
+    DeleteVersion: (permissions_to_delete_version, delete_version),
+    DeletePolicy: (permissions_to_delete, delete),
+}

@@ -10,6 +10,7 @@ from domain.authorization.caller import Caller
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
+from domain.commands.rules import CommandRules
 from domain.errors import InvalidRequest
 from domain.log.events import AlertMarked
 from domain.state.world import World
@@ -44,3 +45,8 @@ def mark(command: MarkAlert, caller: Caller, world: World) -> AlertMarked:
     if len(command.note) > LONGEST_NOTE:
         raise InvalidRequest(f"A note has at most {LONGEST_NOTE} characters.")
     return AlertMarked(command.account, command.alert, command.state, command.note)
+
+
+RULES: CommandRules = {
+    MarkAlert: (required_permissions, mark),
+}

@@ -11,6 +11,7 @@ from domain.authorization.caller import Caller
 from domain.authorization.verdict import Verdict
 from domain.commands.change_key import on_own_key
 from domain.commands.create_key import is_locked_out, lockout
+from domain.commands.rules import CommandRules
 from domain.errors import NoSuchPolicyName
 from domain.keys.key import with_policy
 from domain.keys.states import require_state
@@ -59,3 +60,8 @@ def decide(command: PutKeyPolicy, caller: Caller, world: World) -> PolicyReplace
 def require_policy_name(name: str) -> None:
     if name != POLICY_NAME:
         raise NoSuchPolicyName("No such policy exists")
+
+
+RULES: CommandRules = {
+    PutKeyPolicy: (required_permissions, decide),
+}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import on_identity, on_new
+from domain.commands.rules import CommandRules
 from domain.commands.users_and_groups import changeable, require_boundary, require_new
 from domain.durations import HOUR_SECONDS
 from domain.errors import InvalidInput, InvalidRequest
@@ -124,3 +125,10 @@ def replace_trust(command: ReplaceTrust, caller: Caller, world: World) -> TrustR
     return TrustReplaced(
         caller.account, unique, role.version + 1, command.trust, _trust(command.trust, caller.account, world)
     )
+
+
+RULES: CommandRules = {
+    CreateRole: (permissions_to_create, create),
+    DescribeRole: (permissions_to_describe, describe),
+    ReplaceTrust: (permissions_to_replace_trust, replace_trust),
+}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import DUE, Verdict
 from domain.commands.change_key import on_own_key, require_origin
+from domain.commands.rules import CommandRules
 from domain.durations import DAY_MICROS, MINUTE_MICROS, YEAR_DAYS
 from domain.errors import InvalidKeyState, InvalidRequest, LimitExceeded, RotationConflict, UnsupportedOperation
 from domain.keys.key import AUTOMATIC, ON_DEMAND, Key
@@ -142,3 +143,11 @@ def rotate(command: RotateKey, caller: Caller, world: World) -> KeyRotated:
     # On time the schedule goes on; after a pause it begins anew.
     after = key.schedule.next + period if key.schedule.next + period > world.now else world.now + period
     return KeyRotated(key.id, command.material, command.material, command.fingerprint, AUTOMATIC, rfc3339(after))
+
+
+RULES: CommandRules = {
+    EnableKeyRotation: (permissions_to_enable, enable),
+    DisableKeyRotation: (permissions_to_disable, disable),
+    RotateKeyOnDemand: (permissions_on_demand, on_demand),
+    RotateKey: (permissions_when_due, rotate),
+}

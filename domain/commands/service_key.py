@@ -12,6 +12,7 @@ from domain.aliases.alias import RESERVED
 from domain.arn import alias_arn
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import ITS_OWN, Verdict
+from domain.commands.rules import CommandRules
 from domain.crypto.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
 from domain.errors import AccessRefused, AlreadyExists, NoSuchEntity
 from domain.identities.account import Service
@@ -73,3 +74,8 @@ def decide(command: CreateServiceKey, caller: Caller, world: World) -> KeyCreate
         manager=service.name,
         alias=alias,
     )
+
+
+RULES: CommandRules = {
+    CreateServiceKey: (required_permissions, decide),
+}

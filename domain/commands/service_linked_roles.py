@@ -20,6 +20,7 @@ from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import on_identity, on_new
+from domain.commands.rules import CommandRules
 from domain.commands.users_and_groups import require_bare
 from domain.durations import HOUR_SECONDS
 from domain.errors import InvalidInput, NoSuchEntity
@@ -153,3 +154,9 @@ def status(account: str, task: str, world: World) -> str:
     """A role that is still there is one whose deletion this process has not heard of. Raises as `role_of_task`."""
     role = world.directory.find(ROLE, account, role_of_task(account, task))
     return IN_PROGRESS if role is not None and _mark(role.id) == _mark_in(task) else SUCCEEDED
+
+
+RULES: CommandRules = {
+    CreateServiceLinked: (permissions_to_create, create),
+    DeleteServiceLinked: (permissions_to_delete, delete),
+}

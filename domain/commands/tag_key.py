@@ -12,6 +12,7 @@ from domain.authorization.caller import Caller
 from domain.authorization.verdict import Verdict
 from domain.commands.change_key import on_own_key
 from domain.commands.create_key import require_room, require_tags, require_unreserved
+from domain.commands.rules import CommandRules
 from domain.keys.states import require_state
 from domain.log.events import KeyTagged, KeyUntagged
 from domain.state.world import World
@@ -53,3 +54,9 @@ def untag(command: UntagResource, caller: Caller, world: World) -> KeyUntagged:
     require_unreserved(command.tag_keys)
     gone = [name for name in dict.fromkeys(command.tag_keys) if name in key.tags]
     return KeyUntagged(key.id, gone, {name: value for name, value in key.tags.items() if name not in gone})
+
+
+RULES: CommandRules = {
+    TagResource: (permissions_to_tag, tag),
+    UntagResource: (permissions_to_untag, untag),
+}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import on_identity, on_new
+from domain.commands.rules import CommandRules
 from domain.errors import DeleteConflict, EntityExists, InvalidRequest, NoSuchEntity, ProtectedRole
 from domain.identities import limits
 from domain.identities.identity import GROUP, ROLE, USER, Identity
@@ -278,3 +279,16 @@ def delete_key(command: DeleteAccessKey, caller: Caller, world: World) -> UserAc
     """Raises NoSuchEntity."""
     user = _with_key(command.user, command.access_key, caller, world)
     return UserAccessKeyDeleted(caller.account, user.id, command.access_key)
+
+
+RULES: CommandRules = {
+    CreateUser: (permissions_to_create_user, create_user),
+    CreateGroup: (permissions_to_create_group, create_group),
+    MoveIdentity: (permissions_to_move, move),
+    DeleteIdentity: (permissions_to_delete, delete),
+    AddMember: (permissions_to_add, add),
+    RemoveMember: (permissions_to_remove, remove),
+    CreateAccessKey: (permissions_to_create_key, create_key),
+    UpdateAccessKey: (permissions_to_update_key, update_key),
+    DeleteAccessKey: (permissions_to_delete_key, delete_key),
+}

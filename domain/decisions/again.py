@@ -1,4 +1,4 @@
-"""A decision made again: the same call, on a world that may be the one of then or another.
+"""A decision made again: the same call on the world as it was then, or on another.
 
 On the world of then the answer and every reason must come out as they are on record (`keytrail recheck`); on one with a
 draft in its place it is what the draft would have answered (`keytrail what-if`).
@@ -37,10 +37,10 @@ from domain.state.callers import Session, caller_of, session_from
 from domain.state.world import World
 
 BY_RULE = frozenset({NO_PERMISSION_NEEDED, DUE, ITS_OWN, AUTHENTICATION})
-"""Rules that ask no policy: what they say of a call does not change with one."""
+"""Rules that read no policy, so a changed policy does not change their answer."""
 _AT_HOME = frozenset({NO_IDENTITY_POLICY, NO_BOUNDARY, NO_SESSION_POLICY})
 _NOT_OF_THE_CALLER = frozenset({"aws:viaawsservice"})
-"""Keys of the caller's that the request may say otherwise."""
+"""Condition keys of the caller that a request may override."""
 
 CaseDocument = Mapping[str, Any]
 
@@ -59,7 +59,7 @@ class Again:
 
 
 class _Noting(dict[str, tuple[str, ...]]):
-    """A context that knows whether its time was asked."""
+    """A context that notes whether a condition read its time."""
 
     asked_time = False
 
@@ -70,7 +70,7 @@ class _Noting(dict[str, tuple[str, ...]]):
 
 
 def was_allowed(case: CaseDocument) -> bool:
-    """Whether every permission was given then; the call may have been refused all the same."""
+    """Whether every permission was given then. The call may still have been refused, for another reason."""
     return case["kind"] != AUTHENTICATION and all(reason["effect"] == "allow" for reason in case["reasons"])
 
 
@@ -198,7 +198,7 @@ def _context(document: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]
 
 
 def _differing(whose: str, now: Context, then: Context) -> list[str]:
-    """What is known of caller or resource now and was not read so then."""
+    """What is known of the caller or resource now and had another value then."""
     return [
         f"{key} of {whose} was {list(then.get(key, ()))}, and is {list(values)} on the log"
         for key, values in sorted(now.items())

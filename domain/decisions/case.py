@@ -1,4 +1,4 @@
-"""What a decision was made of, without what is that one call's alone: thousands of calls are one case.
+"""What a decision was made from, without what belongs to one call alone. Thousands of calls share one case.
 
 A case holds who called with which credential, everything that the evaluator read of the request and its resources, what it
 answered, and the key material that was used. The time of the call is left out (`timed` puts it back): nearly no policy

@@ -1,7 +1,7 @@
 """Why a call of the past was decided as it was: its permissions, asked again on the world of then, with every statement and
 grant that was looked at.
 
-The record goes before the explanation: where today's evaluator does not come to what is on record, only the record is told.
+The record comes before the explanation: if today's evaluator does not reach what is on record, only the record is shown.
 """
 
 from __future__ import annotations

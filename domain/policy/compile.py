@@ -347,7 +347,7 @@ def _listed(names: CallerNames, meant: frozenset[str]) -> set[int]:
 
 def _not_named(principals: Principals, ids: Mapping[str, str], effect: str) -> Who:
     """Source: IAM user guide, reference_policies_elements_notprincipal: a Deny spares only those of whom every name is
-    listed, the account's and the role's too; whoever has a permissions boundary it "will always deny, regardless of the
+    listed, the account's and the role's too; a caller with a permissions boundary it "will always deny, regardless of the
     values", which follows from BOUNDED, a name that no policy lists."""
     meant = _meant(principals, ids)
     if principals.anyone:

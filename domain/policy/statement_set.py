@@ -1,8 +1,8 @@
-"""What the statements of an identity policy give and refuse, taken as a set: so that two versions can be told apart by what
-came and what went, however they were written.
+"""What the statements of an identity policy allow and deny, as a set. Two versions differ by what was added and what was removed,
+however each was written.
 
-A key policy is compared by the requests that it means (`domain.policy_analysis`). What an identity policy gives depends on
-the policy of every key there is, so here it is told as the policy says it: actions, on resources, under conditions.
+Key policies are compared by the requests that they let in (`domain.policy_analysis`). What an identity policy lets in depends on
+every key's policy, so here it is described as written: actions, on resources, under conditions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a trail does not show, as policies that say so: an Allow and a Deny, both under a condition that nobody can know.
+"""Policies that stand for what a trail never showed: an Allow and a Deny, both under a condition that nobody can know.
 
 Who could, a diff and a draft's answers then come out as they are: possible, under the condition that what was never seen
 allows it and does not deny it. No answer takes what is unseen for allowed or for denied.
@@ -67,5 +67,5 @@ def may_let_in(of_key: str) -> bool:
 
 
 def unseen_of(tags: Mapping[str, str]) -> str:
-    """What of a key was never seen, "" for nothing; from its tags."""
+    """What of a key was never seen, from its tags; "" if everything was seen."""
     return tags.get(NAME, "")

@@ -20,7 +20,7 @@ BREATH = 2_000
 
 
 class OutOfSteps(Exception):
-    """The budget ended before the work did: what it would have shown is not known."""
+    """The budget ended before the work did, so its result is not known."""
 
 
 class Budget:
@@ -83,5 +83,5 @@ def spend(steps: int) -> None:
 
 
 def steps_of(test: Test) -> int:
-    """To ask it of one value: addresses are parsed each time."""
+    """The steps of putting a test to one value: addresses are parsed each time."""
     return 20 if "IpAddress" in test.operator else 1

@@ -1,4 +1,4 @@
-"""What a policy must not do, as a question about sets: each check is a comparison with what is asked about cut out.
+"""What a policy must not do, as a question about sets: each check compares two policies on the requests that it is about.
 
 A policy that grants something is one that lets in more than a policy that allows nothing.
 """
@@ -51,7 +51,7 @@ class Policies:
 
 
 class NoSuchAction(ValueError):
-    """No action is meant."""
+    """The pattern covers no action."""
 
 
 def not_grants(of: Policies, pattern: str, principal: str = "") -> dict[str, Any]:
@@ -74,8 +74,7 @@ def no_new_access_than(of: Policies, reference: Side) -> dict[str, Any]:
 
 
 def not_public(of: Policies) -> dict[str, Any]:
-    """Whether the policy lets nobody in of whom nothing is known: of an account, an organization, a network that it does
-    not name."""
+    """Whether the policy keeps strangers out: callers of an account, an organization and a network that it does not name."""
     space = of.space(NOTHING, examples=STRANGER)
     limits = {CALLER: strangers(space)}
     for dimension in space.dimensions:
@@ -101,7 +100,7 @@ def as_a_stranger(dimension: Dimension) -> int:
 
 
 def _result(found: dict[str, Any]) -> dict[str, Any]:
-    """What a comparison says of a check: what is let in fails it, what is not known is never a pass."""
+    """The result of a check: a request that is let in fails it, and an unknown one never passes it."""
     unknown = [each for each in found["unknown"] if "denied" not in each]
     answer = FAILED if found["allowed"] else UNKNOWN if unknown else PASSED
     assert answer == PASSED or found["answer"] != EQUIVALENT, "what is equivalent lets nothing in"

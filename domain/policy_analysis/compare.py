@@ -1,9 +1,9 @@
-"""What sets two key policies apart: the requests that the one lets in and the other does not, each set with a witness.
+"""How two key policies differ: the requests that one lets in and the other does not, each set with a witness.
 
 How a key policy answers a request has five values: it denies, it says nothing, it leaves it to identity policies, it
 allows within the limits of a boundary or session policy, it allows by itself. A region is a set of requests at which both
 policies have one answer each, and not the same. Its witness is a concrete request, in surroundings (identity policies, a
-boundary, a grant) under which that difference decides; it is put to the evaluator before it is told.
+boundary, a grant) under which that difference decides. The evaluator decides it before it is shown.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class Witnesses:
         self._compiled: dict[tuple[int, str], CompiledPolicy] = {}
 
     def of(self, box: Box, lower: int, upper: int) -> dict[str, Any] | None:
-        """The first that the evaluator answers so, None where there is none."""
+        """The first request that the evaluator answers so; None if there is no such request."""
         space = self._space
         spend(sum(map(len, space.rules)) + len(space.dimensions))
         someone, action, arn, context = request_of(space, box)
@@ -279,7 +279,7 @@ def space_shown(space: Space, box: Box) -> dict[str, Any]:
 
 
 def _told(everyone: Sequence[Someone]) -> list[Someone]:
-    """Those of a case who are told: no examples of a kind whose others are told."""
+    """The callers of a case that are shown, each once."""
     return list({str(each.document()): each for each in everyone}.values())
 
 

@@ -51,7 +51,7 @@ def _meetable(conditions: Sequence[Condition], but_not: Condition | None) -> boo
 
 
 def _readable(condition: Condition) -> Test | None:
-    """None for a condition that is not cut into cases."""
+    """None for a condition that cannot be cut into cases."""
     spend(1)
     key, wanted = condition["key"], [str(each) for each in condition["wanted"]]
     # Whether `${...}` means something is for the policy's version to say.

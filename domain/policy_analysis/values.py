@@ -26,7 +26,7 @@ MOST_SETS = 512
 NAMES_OF = {"kms:encryptioncontext:": "kms:encryptioncontextkeys", "aws:requesttag/": "aws:tagkeys"}
 """Condition keys by name, and the key that holds the names."""
 AMONG = "ForAnyValue:StringEqualsIgnoreCase"
-"""How it is asked whether a name is among them."""
+"""The operator of the question whether a name is among them."""
 KeyValues = tuple[str, ...]
 ABSENT: KeyValues = ()
 EMPTY: KeyValues = ("",)
@@ -36,7 +36,7 @@ WORDS, NUMBERS, DATES, ADDRESSES, BINARIES = "words", "numbers", "dates", "addre
 
 
 class Unmodelled(Exception):
-    """A test whose cases cannot be told."""
+    """A test that cannot be cut into cases."""
 
     def __init__(self, test: Test, why: str) -> None:
         super().__init__(why)
@@ -52,7 +52,7 @@ class ValueCase:
 
 
 def family(test: Test) -> str:
-    """What the test compares, "" for whether there is a value at all."""
+    """What the test compares; "" for a test of whether there is a value at all."""
     name = operator(test.operator).name
     if name == NULL:
         return ""

@@ -27,7 +27,7 @@ from domain.policy_analysis.budget import spend
 from domain.policy_analysis.possible import meetable
 
 MOST_PATHS = 20
-"""Paths that are told of one caller; one without open conditions comes first."""
+"""The most paths that are shown for one caller. A path without open conditions comes first."""
 _VARIABLE = re.compile(r"\$\{\s*([^{},]*?)\s*(?:,[^{}]*)?\}")
 _SIGNS = frozenset("*?$")
 _OF_THE_KEY = ("aws:resourcetag/", "kms:resourcealiases", "aws:resourceaccount", "kms:keyspec", "kms:keyusage")
@@ -74,7 +74,7 @@ class KnownFacts:
         known = {**caller.context, **resource.context}
         self._role = ROLE in caller.names.values()
         unknown = _OF_THE_REQUEST | (_OF_THE_SESSION if self._role else frozenset())
-        # Of another account's principal nothing is told but its name: what it has is not known, rather than not there.
+        # Only the name of another account's principal is known here: its other keys are unknown rather than absent.
         self._stranger = bool(caller.account) and "aws:principaltype" not in caller.context
         self.context: Context = {name: values for name, values in known.items() if name not in unknown}
 
@@ -174,7 +174,7 @@ OpenStatement = tuple[CompiledStatement, Open]
 def _speaking(
     rules: Iterable[CompiledStatement], action: str, resource: Resource, known: KnownFacts
 ) -> Iterator[OpenStatement]:
-    """The statements that can say something of the action, each with its open conditions; () where there is none."""
+    """The statements that can match the action, each with its open conditions, () if it has no open condition."""
     folded = action.lower()
     for rule in rules:
         if rule.elsewhere or rule.acts is None or not rule.acts(folded):

@@ -22,7 +22,7 @@ _BEYOND = range(0x400, 0x10000)
 
 
 class TooMany(Exception):
-    """More cases than are looked at."""
+    """There are more cases than Keytrail looks at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""A trail from elsewhere: its records as read, and its calls as they are asked."""
+"""A trail from elsewhere: its records as they were read, and the tables that answer questions about it."""

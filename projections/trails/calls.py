@@ -4,7 +4,7 @@ columns of our own decisions. This SQL is carried out in the schema where they a
 from __future__ import annotations
 
 MET = "trail"
-"""Who put into a trail what was there before it began."""
+"""The principal of events that put into a trail what existed before it began."""
 
 # What the fold came to, as tables of one transaction. CREATE TABLE AS takes no parameters: the arrays go in as tables of one row.
 FOLDED = """
@@ -16,7 +16,7 @@ CREATE TEMP TABLE event_times (held timestamptz[]) ON COMMIT DROP;
 CREATE TEMP TABLE own_orders (held bigint[]) ON COMMIT DROP;
 CREATE TEMP TABLE positions_of_own_orders (held bigint[]) ON COMMIT DROP;
 """
-# Of tables that it knows nothing of, the planner takes the long one for the short one.
+# Without statistics, the planner takes the long table for the short one.
 COUNT_FOLDED = "ANALYZE pg_temp.changed; ANALYZE pg_temp.seconds; ANALYZE records; ANALYZE kinds"
 # A changing call is at the position of its last event, and was decided before its first; others at the last change up to
 # their time, or where our own log says that they were decided.
@@ -44,7 +44,7 @@ SELECT r.at, 0::smallint AS origin,
 FROM records r JOIN kinds k ON k.id = r.kind LEFT JOIN pg_temp.changed c ON c.id = r.id
     LEFT JOIN pg_temp.seconds w ON w.at = r.at
 """
-# What the trail itself puts there (a key from before it began) has no call: a row for those who follow the events alone.
+# What the trail adds itself (a key from before it began) has no call. It gets a row for readers of events.
 ADD_MET = f"""
 INSERT INTO kinds (id, account, principal, access_key, operation, effect, source, agent, parameters)
 VALUES ('\\x00', '{MET}', '{MET}', '', '{MET}', 'allowed', '', '', '{{}}') ON CONFLICT DO NOTHING;
@@ -52,15 +52,15 @@ INSERT INTO calls (at, origin, record, position, seen, call_id, kind_id, princip
 SELECT at, -1, position, position, position - 1, id || '#' || position, '\\x00', '{MET}', event_type, summary, event
 FROM pg_temp.met
 """
-# Those of our own decisions that are asked most; the rest is found by reading through: a trail is asked now and then.
+# The most used indexes of our own decisions. Other questions read the whole table: a trail is asked only now and then.
 INDEXES = """
 CREATE INDEX ON calls (at, origin, record);
 CREATE INDEX ON calls (key_id, at) WHERE key_id IS NOT NULL;
 CREATE INDEX ON calls (position) WHERE position IS NOT NULL;
 ANALYZE calls;
 """
-# Its primary key comes when it is full.
-# `low` as in `calls`, -2 for none: the same call may be known to have come after a change, and not be known to.
+# It gets its primary key when it is full. `low` is as in `calls`, -2 for none: of two equal calls, one may be known to have come
+# after a change, and the other not.
 JUDGED = """
 CREATE TABLE judged (case_id bytea, seen bigint, low bigint, outcome text NOT NULL, kind text, decided_by text,
     policy_version text, sid text, statement int, rule text, missing text[] NOT NULL);
@@ -82,7 +82,7 @@ GROUPS = """
 SELECT coalesce(low, -2) AS low, seen, case_id, count(*) AS calls, min(at) AS first, max(at) AS last FROM calls
 WHERE case_id IS NOT NULL GROUP BY calls.low, seen, case_id ORDER BY coalesce(calls.low, seen), seen
 """
-"""Calls of one case that were decided at one position, or in one second: what is judged once."""
+"""Calls of one case that were decided at one position, or in one second. They are judged together."""
 MOVED = "CREATE TEMP TABLE moved (case_id bytea, low bigint, high bigint, seen bigint) ON COMMIT DROP"
 MOVE = """
 ANALYZE pg_temp.moved;
@@ -112,12 +112,12 @@ _MADE = ("calls", "judged", "history", "texts", "moments", "policy_versions", "p
 
 
 def cases_seen_from(kept: str) -> str:
-    """The cases of the trail, for as long as its calls are judged beside it."""
+    """A view of the trail's cases, used while its calls are judged beside it."""
     return f"CREATE VIEW cases AS SELECT * FROM {kept}.cases"
 
 
 def put_in_place(beside: str, kept: str) -> str:
-    """The new tables in the place of the trail's own, by renaming."""
+    """Puts the new tables in the place of the trail's own by renaming."""
     return "; ".join(
         [
             f"DROP VIEW cases; DROP VIEW IF EXISTS {kept}.decisions",

@@ -22,13 +22,13 @@ async def let_read(connection: Any, account: str) -> None:
 
 
 async def preferred(connection: Any, schema: str, ids: Sequence[str]) -> dict[str, bool]:
-    """Of those records that are there: whether each says who called."""
+    """The records among `ids` that exist: whether each says who called."""
     rows = await connection.fetch(f"SELECT id, preferred FROM {schema}.records WHERE id = ANY($1)", ids)
     return {row["id"]: row["preferred"] for row in rows}
 
 
 async def aside_at(connection: Any, schema: str, places: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of these places, (source, place), whose record was put aside as unreadable."""
+    """The places, (source, place), whose record was put aside as unreadable."""
     query = f"""SELECT source, place FROM {schema}.aside
         WHERE (source, place) IN (SELECT * FROM unnest($1::text[], $2::text[]))"""
     rows = await connection.fetch(query, *map(list, zip(*places, strict=True)))
@@ -36,7 +36,7 @@ async def aside_at(connection: Any, schema: str, places: Iterable[tuple[str, str
 
 
 async def there(connection: Any, schema: str, table: str, names: Sequence[bytes]) -> set[bytes]:
-    """Those of these names that `kinds` or `cases` has."""
+    """The names that the table (`kinds` or `cases`) has."""
     return {row["id"] for row in await connection.fetch(f"SELECT id FROM {schema}.{table} WHERE id = ANY($1)", names)}
 
 

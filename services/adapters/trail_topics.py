@@ -25,7 +25,7 @@ def schema_of(name: str) -> str:
 
 
 def topic_prefix(settings: Settings) -> str:
-    """What the topics of all trails begin with."""
+    """The beginning of the names of all trails' topics."""
     return f"{settings.topic_prefix}.trail."
 
 

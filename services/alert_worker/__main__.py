@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 
-from services.alert_worker import tables
+from services.alert_worker import takeover
 from services.alert_worker.books import Books
 from services.alert_worker.marks import KafkaMarks
 from services.alert_worker.worker import Worker
@@ -22,7 +22,7 @@ async def run() -> None:
     keys = (await prepare(settings, pool)).keys
     name = await log_name(settings, keys)
     books, marks = Books(keys, name), KafkaMarks(settings, keys, name)
-    await tables.prepare(pool, books, marks)
+    await takeover.prepare(pool, books, marks)
     gc.set_threshold(50_000, 20, 50)  # a record leaves no cycles: looking for them seldom is enough
     gc.freeze()
     own = os.environ.get("KEYTRAIL_ALERTS_NAME", f"alerts-{os.uname().nodename}-{os.getpid()}")

@@ -21,16 +21,16 @@ from domain.log.row_sets import Field, RowSet
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection
 
-Part = tuple[str, int]
+Partition = tuple[str, int]
 """(topic, partition): `events` or `decisions`, as the projections name them."""
 _ORIGIN = "SELECT log, era, mac FROM alerting.origin"
 
 
-class Elsewhere(Exception):
+class JudgedElsewhere(Exception):
     """Another worker has judged these records meanwhile, or has begun everything anew."""
 
 
-class Changed(Exception):
+class RowsChanged(Exception):
     """Somebody else wrote here: everything has to be judged anew."""
 
 
@@ -42,7 +42,7 @@ class Books:
         self.log = log
         self.era = era
         self.key = key or keys.newest
-        self.furthest: dict[Part, int] = {}
+        self.furthest: dict[Partition, int] = {}
         """The most that was committed of each partition, as far as this process saw."""
         self._rows = RowSet(keys, COUNT)
         self._rows.under = self.key
@@ -65,29 +65,29 @@ class Books:
         return found
 
     async def read(self, connection: Connection, at_first: str = "") -> None:
-        """Take over the era that the tables are of. Raises Changed; Elsewhere where it is another one than before.
+        """Take over the era that the tables are of. Raises RowsChanged; JudgedElsewhere where it is another one than before.
 
         `at_first`: the era that was known when Postgres was asked, by whoever sees everything as it was then.
         """
         rows = await connection.fetch(_ORIGIN)
         if len(rows) != 1:
-            raise Changed("nothing says which log was counted of")
+            raise RowsChanged("nothing says which log was counted of")
         log, era, mac = rows[0]
         await self.keys.know_that_of(mac)
         if log != self.log or not self.keys.holds(mac, POSITION, "alerting origin", log, era):
-            raise Changed("what says which log was counted of is not what Keytrail wrote")
+            raise RowsChanged("what says which log was counted of is not what Keytrail wrote")
         if at_first and era == at_first != self.era:
-            raise Elsewhere("another era has begun meanwhile")
+            raise JudgedElsewhere("another era has begun meanwhile")
         key = key_of_row(mac)
         if era < self.era:
-            raise Changed("rows of a time that is over were put back")
+            raise RowsChanged("rows of a time that is over were put back")
         if self.era and self.keys.rank(key) < self.keys.rank(self.key):
-            raise Changed("what says which log was counted of is under a key that was replaced")
+            raise RowsChanged("what says which log was counted of is under a key that was replaced")
         if era != self.era:
             anew = bool(self.era) and not goes_on(self.era, era)
             self._turn(era, key)
             if anew:
-                raise Elsewhere("another worker has begun everything anew")
+                raise JudgedElsewhere("another worker has begun everything anew")
 
     def turn_to(self, other: Books) -> None:
         """The rows are those of the other books now."""
@@ -106,20 +106,20 @@ class Books:
         return self.keys.mac(POSITION, "alerting", self.era, *map(str, fields), under=self.key)
 
     def total(self, row: Any) -> int:
-        """The sum that a partition's row keeps. Raises Changed, of one of another era too."""
+        """The sum that a partition's row keeps. Raises RowsChanged, of one of another era too."""
         *fields, mac = row
         if not self.keys.holds(mac, POSITION, "alerting", self.era, *map(str, fields), under=self.key):
-            raise Changed(f"the position of {row['topic']}/{row['partition']} is not what Keytrail wrote")
+            raise RowsChanged(f"the position of {row['topic']}/{row['partition']} is not what Keytrail wrote")
         return self._rows.total(row["total"])
 
-    def saw(self, part: Part, next: int, before: Mapping[Part, int]) -> None:
-        """How far a partition is judged; `before` is what was known when Postgres was asked. Raises Changed."""
+    def saw(self, part: Partition, next: int, before: Mapping[Partition, int]) -> None:
+        """How far a partition is judged; `before` is what was known when Postgres was asked. Raises RowsChanged."""
         if next < before.get(part, 0):
-            raise Changed(f"the position of {part[0]}/{part[1]} went back from {before[part]} to {next}")
+            raise RowsChanged(f"the position of {part[0]}/{part[1]} went back from {before[part]} to {next}")
         if next > self.furthest.get(part, 0):
             self.furthest[part] = next
 
-    def committed(self, part: Part, next: int) -> None:
+    def committed(self, part: Partition, next: int) -> None:
         """This process moved a partition on."""
         self.furthest[part] = next
 
@@ -133,11 +133,11 @@ class Books:
         return self._rows.sealed(self.era, table, *fields)
 
     def number(self, table: str, row: Iterable[Any]) -> int:
-        """Of a row with its MAC as the last field. Raises Changed, of a row of another era too."""
+        """Of a row with its MAC as the last field. Raises RowsChanged, of a row of another era too."""
         *fields, mac = row
         found = self._rows.number(mac, self.era, table, *fields)
         if found is None:
-            raise Changed(f"a row of {table} is not what Keytrail wrote: {fields[:3]}")
+            raise RowsChanged(f"a row of {table} is not what Keytrail wrote: {fields[:3]}")
         return found
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from domain.alerts.engine.judge import Candidate, Pair
 from domain.durations import DAY_SECONDS
 from services.adapters.postgres import Pool
-from services.alert_worker.books import Books, Elsewhere
-from services.alert_worker.tables import FORGOTTEN, ITEMS, PAIRS, WINDOWS, Locked, locked
+from services.alert_worker.books import Books, JudgedElsewhere
+from services.alert_worker.positions import FORGOTTEN, LockedPosition, locked
+from services.alert_worker.schema import ITEMS, PAIRS, WINDOWS
 
 KEPT_FOR = 30 * DAY_SECONDS
 """Seconds for which windows are kept, by the records' own time: longer than any worker is behind."""
@@ -18,10 +19,10 @@ REMEMBERED = 100_000
 """Windows that are known to be full, and pairs that are known, in memory."""
 FORGOTTEN_AT_ONCE = 5_000
 
-Window = tuple[str, str, int]
+WindowName = tuple[str, str, int]
 
 
-class _Known:
+class _Remembered:
     """Names that need not be asked of the database again."""
 
     def __init__(self) -> None:
@@ -45,7 +46,7 @@ class Counts:
 
     def forget(self) -> None:
         """What is known of the tables: somebody emptied them."""
-        self._full, self._pairs = _Known(), _Known()
+        self._full, self._pairs = _Remembered(), _Remembered()
         self.dropped()
 
     def committed(self) -> None:
@@ -56,7 +57,7 @@ class Counts:
 
     def dropped(self) -> None:
         """The transaction was not committed."""
-        self._new_full: list[Window] = []
+        self._new_full: list[WindowName] = []
         self._new_pairs: list[tuple[str, str]] = []
 
     def has_all(self, candidates: Sequence[Candidate], pairs: Sequence[Pair]) -> bool:
@@ -65,10 +66,10 @@ class Counts:
             (each.principal, each.key) in self._pairs for each in pairs
         )
 
-    async def add(self, held: Locked, found: Sequence[Candidate]) -> list[Window]:
-        """Count them; the windows that have enough with them and had not before. Raises Changed, Elsewhere."""
-        counted: Counter[Window] = Counter()
-        thresholds: dict[Window, int] = {}
+    async def add(self, held: LockedPosition, found: Sequence[Candidate]) -> list[WindowName]:
+        """Count them; the windows that have enough with them and had not before. Raises RowsChanged, JudgedElsewhere."""
+        counted: Counter[WindowName] = Counter()
+        thresholds: dict[WindowName, int] = {}
         items: dict[tuple[str, str, int, str], None] = {}
         for each in found:
             name = each.window_of
@@ -97,8 +98,8 @@ class Counts:
                     crossed.append(name)
         return crossed
 
-    async def new(self, held: Locked, found: Sequence[Pair]) -> list[Pair]:
-        """The pairs that never came before. Raises Changed, Elsewhere."""
+    async def new(self, held: LockedPosition, found: Sequence[Pair]) -> list[Pair]:
+        """The pairs that never came before. Raises RowsChanged, JudgedElsewhere."""
         asked = {
             (each.principal, each.key): each
             for each in reversed(found)
@@ -111,7 +112,7 @@ class Counts:
         return [asked[pair] for pair in new]
 
 
-async def _counted(held: Locked, names: Sequence[Window]) -> list[int]:
+async def _counted(held: LockedPosition, names: Sequence[WindowName]) -> list[int]:
     """What each window has so far: its row is ours, and its number no longer in the sum."""
     nothing = [held.sealed(WINDOWS, (*name, 0)) for name in names]
     macs = [mac for mac, _ in nothing]
@@ -126,7 +127,7 @@ async def _counted(held: Locked, names: Sequence[Window]) -> list[int]:
     return before
 
 
-async def _new(held: Locked, table: str, names: Sequence[tuple[Any, ...]]) -> list[Any]:
+async def _new(held: LockedPosition, table: str, names: Sequence[tuple[Any, ...]]) -> list[Any]:
     """Write rows that may be there; those that were not. The others are looked at: a row of somebody else's would keep one
     from being counted."""
     sealed = [held.sealed(table, name) for name in names]
@@ -139,7 +140,7 @@ async def _new(held: Locked, table: str, names: Sequence[tuple[Any, ...]]) -> li
         there = sorted(set(names) - set(new))
         rows = await held.connection.fetch(_THERE[table], *_columns(there, len(names[0])))
         if len(rows) < len(there):
-            raise Elsewhere("a row that was there has gone meanwhile")
+            raise JudgedElsewhere("a row that was there has gone meanwhile")
         for row in rows:
             held.number(table, row)
     return new
@@ -189,7 +190,7 @@ DELETE FROM alerting.{table} WHERE ctid = ANY(ARRAY(
 
 
 async def forget(pool: Pool, books: Books, before: int, at_once: int = FORGOTTEN_AT_ONCE) -> None:
-    """Windows that began before (seconds since the epoch), so many in one transaction. Raises Changed, Elsewhere."""
+    """Windows that began before (seconds since the epoch), so many in one transaction. Raises RowsChanged, JudgedElsewhere."""
     for table, what in ((WINDOWS, "count"), (ITEMS, "item")):
         question = _GONE.format(table=table, what=what)
         gone = at_once

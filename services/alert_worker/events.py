@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from domain.alerts import unjudged
+from domain.alerts import change_document
 from domain.alerts.change import Change
 from domain.alerts.engine.alert import Alert
 from domain.alerts.engine.judge import Judge, Pair
@@ -28,14 +28,14 @@ from services.adapters import keyring, snapshots
 from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
-from services.alert_worker import tables
+from services.alert_worker import positions, unjudged
 from services.alert_worker.books import Books
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.past import Past
-from services.alert_worker.tables import Reached
-from services.alert_worker.topic import Publisher
-from services.alert_worker.unjudged import Later
-from services.alert_worker.uses import Counter, Found
+from services.alert_worker.positions import JudgedUpTo
+from services.alert_worker.publisher import Publisher
+from services.alert_worker.tally import SourcedCandidate, Tally
+from services.alert_worker.unjudged import UnjudgedChanges
 from services.alert_worker.voids import Voids
 from services.logs import logger_of
 from services.settings import Settings
@@ -53,7 +53,7 @@ SHARE = 1_000_000
 WINDOWS = 10_000
 
 
-class Changes:
+class EventStream:
     """One owner of one fold. What is told to it twice is judged once, and what it was not told it reads."""
 
     def __init__(
@@ -75,14 +75,14 @@ class Changes:
         self._topic = KafkaTopic(settings, names(settings).events)
         self._fold: Fold | None = None
         self.ages = Ages(self._topic, books.keys, lambda: self._fold)
-        self._counter = Counter(pool, books, judge, publisher, self.ages)
+        self._counter = Tally(pool, books, judge, publisher, self.ages)
         self._past = Past(AskedLog(pool), settings)
         self._skew: int | None = None
-        self._candidates: list[Found] = []
+        self._candidates: list[SourcedCandidate] = []
         self._pairs: list[Pair] = []
         self._put_off: list[tuple[str, dict[str, Any]]] = []
         self._spent: OrderedDict[tuple[str, int], int] = OrderedDict()
-        self._later = Later(pool, books, judge, publisher)
+        self._later = UnjudgedChanges(pool, books, judge, publisher)
         self._one_at_a_time = asyncio.Lock()
 
     async def catch_up(self) -> None:
@@ -97,13 +97,15 @@ class Changes:
                 raise
 
     async def look_around(self, now: int) -> None:
-        """What time brings, on every key. Raises Elsewhere, INTERRUPTED."""
+        """What time brings, on every key. Raises JudgedElsewhere, INTERRUPTED."""
         async with self._one_at_a_time:
             fold, judge = await self._go_on(), self._judge()
-            found: list[Found] = [(each, now, {}) for key in fold.world.all_keys() for each in judge.timed(key, now)]
+            found: list[SourcedCandidate] = [
+                (each, now, {}) for key in fold.world.all_keys() for each in judge.timed(key, now)
+            ]
             if found:
                 async with self._counter.holding(PART, fold.next) as held:
-                    await held.settle(Reached(fold.next, fold.chain.head, self._skew), found)
+                    await held.settle(JudgedUpTo(fold.next, fold.chain.head, self._skew), found)
 
     async def take(self, messages: Sequence[Stored]) -> None:
         """Everything judged and kept when it returns. Raises INTERRUPTED, OutOfRange, Unreadable."""
@@ -133,7 +135,7 @@ class Changes:
 
     async def _restore(self) -> None:
         """The fold as far as it is judged. Raises OutOfRange where the log does not go so far, or goes on otherwise."""
-        kept = await tables.believed(self._pool, self._books, PART)
+        kept = await positions.believed(self._pool, self._books, PART)
         if kept.next and await self._topic.end() < kept.next:
             await self._broken(kept, f"the log ends before @{kept.next - 1}, which was judged")
         fold = Fold.under(self._keys)
@@ -152,7 +154,7 @@ class Changes:
         self._fold, self._skew, self._past = fold, kept.skew, Past(AskedLog(self._pool), self._settings)
         self._candidates, self._pairs, self._put_off = [], [], []
 
-    async def _broken(self, kept: Reached, summary: str) -> None:
+    async def _broken(self, kept: JudgedUpTo, summary: str) -> None:
         await self._publisher.publish_break(self._judge(), f"{kept.next} {kept.digest}", summary)
         raise OutOfRange(summary)
 
@@ -184,9 +186,9 @@ class Changes:
             candidates, pairs = self._candidates, self._pairs
             self._candidates, self._pairs = [], []
             for account, document in self._put_off:
-                await tables.put_off(held.locked, account, document)
+                await unjudged.put_off(held.locked, account, document)
             self._put_off = []
-            await held.settle(Reached(fold.next, fold.chain.head, self._skew), candidates, pairs)
+            await held.settle(JudgedUpTo(fold.next, fold.chain.head, self._skew), candidates, pairs)
 
     async def _one(self, fold: Fold, message: Stored) -> list[Alert]:
         judge, world = self._judge(), fold.world
@@ -231,7 +233,7 @@ class Changes:
                 self._spent.popitem(last=False)
         if found.unfinished:
             told = [each.id for each in found.alerts]
-            self._put_off.append((account, unjudged.document(change, source, told)))
+            self._put_off.append((account, change_document.document(change, source, told)))
         return found.alerts
 
     async def judge_to_the_end(self) -> None:

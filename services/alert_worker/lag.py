@@ -20,10 +20,10 @@ from projections.log.entry import DECISIONS, EVENTS
 from services.adapters.kafka import KafkaTopic, ends
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.topics import names
-from services.alert_worker import rotation, tables
-from services.alert_worker.books import Books, Changed, Part
-from services.alert_worker.tables import Reached
-from services.alert_worker.topic import Publisher
+from services.alert_worker import positions, proof, rotation, unjudged
+from services.alert_worker.books import Books, Partition, RowsChanged
+from services.alert_worker.positions import JudgedUpTo
+from services.alert_worker.publisher import Publisher
 from services.logs import logger_of
 from services.metrics import ALERTS_LAG
 from services.settings import Settings
@@ -41,7 +41,7 @@ KEY_OVERDUE = 900.0
 """Seconds after a rotation within which everything has to be sealed under the new key."""
 TELL_EVERY = 3600.0
 LAGS, PROOF, POLICY, KEY = "", "proof", "policy", "key"
-CatchUp = Callable[[Sequence[tuple[Part, int]]], Awaitable[None]]
+CatchUp = Callable[[Sequence[tuple[Partition, int]]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,14 @@ class Overdue:
 
 
 @dataclass(slots=True)
-class _Wrong:
+class _Trouble:
     """Since when (monotonic), and when it was told."""
 
     since: float
     told: float = float("-inf")
 
 
-class Watch:
+class LagWatch:
     """`catch_up` reads partitions up to their ends, where Faust does not tell of the records."""
 
     def __init__(
@@ -83,22 +83,22 @@ class Watch:
         self._publisher = publisher
         self._catch_up = catch_up
         self._events = KafkaTopic(settings, names(settings).events)
-        self._left: dict[Part, int] = {}
+        self._left: dict[Partition, int] = {}
         self._catching: asyncio.Future[None] | None = None
         self._proved = time.monotonic()
         self._short: set[int] = set()
         self._oldest: int | None = None
-        self._wrong: dict[str, _Wrong] = {}
+        self._wrong: dict[str, _Trouble] = {}
 
     async def prove(self) -> None:
-        """That every row is Keytrail's own. Raises Changed, Elsewhere, INTERRUPTED."""
+        """That every row is Keytrail's own. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
         async with self._pool.acquire() as connection:
-            await tables.check(connection, self._books)
+            await proof.check(connection, self._books)
         self._proved = time.monotonic()
 
     async def look(self) -> None:
         """How many records are not judged, of every partition: a worker tells of what another one leaves lying. Raises
-        Changed, Elsewhere, INTERRUPTED."""
+        RowsChanged, JudgedElsewhere, INTERRUPTED."""
         late = time.monotonic() - self._proved > self.overdue.proof
         summary = (
             f"what was counted was not proved for {self.overdue.proof:.0f} s: somebody may hold a lock in Postgres"
@@ -111,8 +111,8 @@ class Watch:
         least = self._judge().settings.numbers_of(alerts_behind.RULE)[alerts_behind.LAG]
         try:
             async with asyncio.timeout(self.overdue.read):
-                reached = await tables.standing(self._pool, self._books)
-                oldest = await tables.oldest_position(self._pool)
+                reached = await positions.standing(self._pool, self._books)
+                oldest = await unjudged.oldest_position(self._pool)
         except INTERRUPTED as fault:
             summary = f"Postgres has not said for {least} s how far the log is judged, so nothing is: {fault!r}"
             await self._tell_while(LAGS, summary, least)
@@ -124,23 +124,25 @@ class Watch:
         except Unavailable:
             return
         there |= {(DECISIONS, partition): end for partition, end in found.items()}
-        left = {part: max(0, end - reached.get(part, Reached()).next) for part, end in there.items()}
+        left = {part: max(0, end - reached.get(part, JudgedUpTo()).next) for part, end in there.items()}
         for topic in (EVENTS, DECISIONS):
             ALERTS_LAG.labels(topic).set(sum(count for part, count in left.items() if part[0] == topic))
-        stuck = [part for part in there if left[part] and self._left.get(part) == reached.get(part, Reached()).next]
+        stuck = [part for part in there if left[part] and self._left.get(part) == reached.get(part, JudgedUpTo()).next]
         if stuck and (self._catching is None or self._catching.done()):
             self._catching = asyncio.ensure_future(self._catch_up([(part, there[part]) for part in stuck]))
-        self._left = {part: reached.get(part, Reached()).next for part in there}
+        self._left = {part: reached.get(part, JudgedUpTo()).next for part in there}
         await self._look_at_ends(reached, found)
         count = sum(left.values())
         summary = f"{count} records are not judged, and some have not been for {least} s or more"
         await self._tell_while(LAGS, summary if count else "", least)
 
-    async def _look_at_ends(self, reached: Mapping[Part, Reached], found: Mapping[int, int]) -> None:
-        """No partition of decisions ends before what was judged of it, at two looks in a row. Raises Changed: what comes next
+    async def _look_at_ends(self, reached: Mapping[Partition, JudgedUpTo], found: Mapping[int, int]) -> None:
+        """No partition of decisions ends before what was judged of it, at two looks in a row. Raises RowsChanged: what comes next
         would pass for judged."""
         short = {
-            partition for partition, end in found.items() if end < reached.get((DECISIONS, partition), Reached()).next
+            partition
+            for partition, end in found.items()
+            if end < reached.get((DECISIONS, partition), JudgedUpTo()).next
         }
         for partition in sorted(short & self._short):
             kept = reached[(DECISIONS, partition)]
@@ -148,7 +150,7 @@ class Watch:
             await self._publisher.publish_break(
                 self._judge(), f"{DECISIONS}/{partition} {kept.next} {kept.digest}", summary
             )
-            raise Changed(summary)
+            raise RowsChanged(summary)
         self._short = short
 
     async def _look_at_policies(self, oldest: int | None) -> None:
@@ -165,7 +167,7 @@ class Watch:
             self._wrong.pop(what, None)
             return
         now = time.monotonic()
-        wrong = self._wrong.setdefault(what, _Wrong(now))
+        wrong = self._wrong.setdefault(what, _Trouble(now))
         if now - wrong.since < least or now - wrong.told < TELL_EVERY:
             return
         log.error("rules do not judge as they should", what=summary)

@@ -22,7 +22,7 @@ from projections.log.entry import DECISIONS, EVENTS
 from services.adapters.committed_offsets import CommittedOffsets
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
-from services.alert_worker.books import Books, Part
+from services.alert_worker.books import Books, Partition
 from services.logs import logger_of
 from services.settings import Settings
 
@@ -37,7 +37,7 @@ class Marked:
     """An era, how far the partitions were judged in it at least, and the name of the key that it is of."""
 
     era: str
-    furthest: Mapping[Part, int] = field(default_factory=dict)
+    furthest: Mapping[Partition, int] = field(default_factory=dict)
     key: str = field(default="", compare=False)
 
 
@@ -72,7 +72,7 @@ class KafkaMarks:
         except Unavailable as fault:
             raise Unavailable(f"Kafka does not say how far the rules have judged: {fault}") from fault
         kinds = {topic: kind for kind, topic in self._topics.items()}
-        eras: dict[tuple[int, str], dict[Part, int]] = {}
+        eras: dict[tuple[int, str], dict[Partition, int]] = {}
         for where, mark in found.items():
             if where.topic not in kinds or mark.offset < 0:
                 continue
@@ -85,7 +85,7 @@ class KafkaMarks:
         rank, era = last = max(eras)  # one under a newer key says more than any under an older
         return Marked(era, eras[last], self._keys.names()[rank])
 
-    async def _era_of(self, part: Part, offset: int, metadata: str) -> tuple[str, str]:
+    async def _era_of(self, part: Partition, offset: int, metadata: str) -> tuple[str, str]:
         """The era, "" for a mark that is not ours, and the key that the mark is under."""
         try:
             kept = orjson.loads(metadata)
@@ -99,7 +99,7 @@ class KafkaMarks:
             return "", ""
         return era, key_of_row(mac)
 
-    def _of(self, era: str, part: Part, offset: int) -> tuple[str | int, ...]:
+    def _of(self, era: str, part: Partition, offset: int) -> tuple[str | int, ...]:
         return ("alerting mark", self._log, era, *part, offset)
 
     async def keep(self, marked: Marked) -> bool:

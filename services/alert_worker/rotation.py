@@ -13,18 +13,10 @@ from typing import Any
 
 from domain.log.row_sets import added
 from services.adapters.postgres import Connection, Pool
-from services.alert_worker.books import Books, Changed, Part
-from services.alert_worker.tables import (
-    NAMED,
-    POSITIONS,
-    ROWS,
-    Reached,
-    every_row,
-    look_at_tables,
-    proved,
-    require_same,
-    row_of,
-)
+from services.alert_worker.books import Books, Partition, RowsChanged
+from services.alert_worker.positions import POSITIONS, JudgedUpTo, proved, row_of
+from services.alert_worker.proof import every_row, require_same
+from services.alert_worker.schema import NAMED, ROWS, look_at_tables
 from services.logs import logger_of
 
 log = logger_of("alerts")
@@ -63,8 +55,8 @@ def is_due(books: Books) -> bool:
 
 
 async def seal_anew(pool: Pool, books: Books) -> None:
-    """Under the key that is used now, if they are under an older one. Raises Changed, where everything has to be judged anew;
-    Elsewhere, INTERRUPTED."""
+    """Under the key that is used now, if they are under an older one. Raises RowsChanged, where everything has to be judged anew;
+    JudgedElsewhere, INTERRUPTED."""
     if not is_due(books):
         return
     async with pool.acquire() as connection, connection.transaction():
@@ -87,7 +79,7 @@ async def seal_anew(pool: Pool, books: Books) -> None:
 
 
 async def _rows(connection: Connection, books: Books, anew: Books) -> tuple[int, int]:
-    """Their sums: as they were, and as they are. Raises Changed."""
+    """Their sums: as they were, and as they are. Raises RowsChanged."""
     before = after = 0
     async for table, rows in every_row(connection):
         before = added(before, *[books.number(table, row) for row in rows])
@@ -96,14 +88,14 @@ async def _rows(connection: Connection, books: Books, anew: Books) -> tuple[int,
         columns: list[list[Any]] = [[row[at] for row in rows] for at in range(NAMED[table])]
         done = await connection.execute(_STATEMENTS[table], *columns, [mac for mac, _ in sealed])
         if done != f"UPDATE {len(rows)}":
-            raise Changed(f"rows of {table} were removed meanwhile")
+            raise RowsChanged(f"rows of {table} were removed meanwhile")
     return before, after
 
 
-async def _positions(connection: Connection, anew: Books, found: dict[Part, Reached], total: int) -> None:
-    """Only the sum of all their sums counts: the first keeps it. Raises Changed."""
+async def _positions(connection: Connection, anew: Books, found: dict[Partition, JudgedUpTo], total: int) -> None:
+    """Only the sum of all their sums counts: the first keeps it. Raises RowsChanged."""
     for part, reached in found.items():
         fields, _ = row_of(anew, part, reached, anew.hidden(total))
         if await connection.execute(_POSITION, *fields) != "UPDATE 1":
-            raise Changed(f"the position of {part[0]}/{part[1]} was changed meanwhile")
+            raise RowsChanged(f"the position of {part[0]}/{part[1]} was changed meanwhile")
         total = 0

@@ -53,13 +53,13 @@ class ScannedSpan:
 
 
 @dataclass(slots=True)
-class Progress:
+class ScanProgress:
     done: int = 0
     total: int = 0
 
 
 async def changes(
-    log: AskedLog, region: str, judge: Judge, span: ScannedSpan, progress: Progress
+    log: AskedLog, region: str, judge: Judge, span: ScannedSpan, progress: ScanProgress
 ) -> AsyncIterator[Alert]:
     """Of what was changed, in the order of the log; on the world before each record."""
     replay = await Replay.begin(log, region, span.after, span.last)
@@ -122,7 +122,7 @@ class _Expiring:
                     yield self._judge.reached(each, moment, {})
 
 
-async def uses(log: AskedLog, judge: Judge, span: ScannedSpan, progress: Progress) -> AsyncIterator[Alert]:
+async def uses(log: AskedLog, judge: Judge, span: ScannedSpan, progress: ScanProgress) -> AsyncIterator[Alert]:
     """Of what was called, in the order of time."""
     counting, templates = Counting(judge), _Templates(log)
     ages = judge.least_age

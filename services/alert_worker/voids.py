@@ -24,7 +24,7 @@ BATCH = 500
 
 
 @dataclass(slots=True)
-class _Counted:
+class _VoidCount:
     """Since the last alert of a topic's partition: the first offset, the count, the time of the last record (microseconds);
     and when the last alert was raised (monotonic)."""
 
@@ -38,12 +38,12 @@ class Voids:
     """What a worker has counted. The first void record of a partition is told of at once, those after it once a minute."""
 
     def __init__(self) -> None:
-        self._counted: dict[tuple[str, int], _Counted] = {}
+        self._counted: dict[tuple[str, int], _VoidCount] = {}
 
     def count(self, topic: str, partition: int, offset: int, at: int, records: int = 1) -> None:
         """`at` in microseconds."""
         VOIDS.labels("alerts").inc(records)
-        found = self._counted.setdefault((topic, partition), _Counted())
+        found = self._counted.setdefault((topic, partition), _VoidCount())
         if not found.count:
             found.first = offset
         found.count += records

@@ -16,14 +16,14 @@ from domain.ports import OutOfRange, Stored
 from projections.log.entry import EVENTS
 from services.adapters import alerts_file
 from services.adapters.postgres import INTERRUPTED, Pool
-from services.alert_worker import counts, rotation, tables
-from services.alert_worker.app import app_of
-from services.alert_worker.books import Books, Changed, Elsewhere, Part
-from services.alert_worker.events import Changes
-from services.alert_worker.lag import Watch
+from services.alert_worker import counts, rotation, takeover
+from services.alert_worker.books import Books, JudgedElsewhere, Partition, RowsChanged
+from services.alert_worker.decisions import DecisionStream
+from services.alert_worker.events import EventStream
+from services.alert_worker.faust_app import app_of
+from services.alert_worker.lag import LagWatch
 from services.alert_worker.marks import Marking, Marks
-from services.alert_worker.topic import Publisher
-from services.alert_worker.uses import Decisions
+from services.alert_worker.publisher import Publisher
 from services.alert_worker.voids import AlertsTopic, Voids
 from services.clock import clock_of
 from services.logs import logger_of
@@ -82,8 +82,8 @@ class Worker:
         self._publisher = Publisher(settings, keys)
         self._voids = Voids()
         self._alerts = AlertsTopic(settings, keys, self._voids)
-        self._changes = Changes(settings, pool, books, self._rules.judge, self._publisher, self._voids)
-        self._decisions = Decisions(
+        self._changes = EventStream(settings, pool, books, self._rules.judge, self._publisher, self._voids)
+        self._decisions = DecisionStream(
             settings,
             pool,
             books,
@@ -95,7 +95,7 @@ class Worker:
         )
         self._clock = clock_of(settings)
         self._app = app_of(settings, name, self._take_events, self._take_decisions)
-        self._watch = Watch(settings, pool, books, self._rules.judge, self._publisher, self._catch_up)
+        self._watch = LagWatch(settings, pool, books, self._rules.judge, self._publisher, self._catch_up)
         self._marking = Marking(books, marks)
 
     async def run(self) -> None:
@@ -138,9 +138,9 @@ class Worker:
             except (OutOfRange, Unreadable) as fault:
                 log.error("the log does not go on from what was judged; this process ends", reason=str(fault))
                 os._exit(78)
-            except Changed as fault:
+            except RowsChanged as fault:
                 await self._begin_anew(fault)
-            except Elsewhere as fault:
+            except JudgedElsewhere as fault:
                 log.info("judging goes on from where another worker left off", reason=str(fault))
             except INTERRUPTED as fault:
                 log.warning("judging was interrupted; trying again", reason=repr(fault))
@@ -149,10 +149,10 @@ class Worker:
                 log.exception("a record cannot be judged; this process ends", reason=repr(fault))
                 os._exit(70)
 
-    async def _begin_anew(self, fault: Changed) -> NoReturn:
+    async def _begin_anew(self, fault: RowsChanged) -> NoReturn:
         log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
         try:
-            await tables.begin_anew(self._pool)
+            await takeover.begin_anew(self._pool)
         finally:
             os._exit(75)
 
@@ -162,9 +162,9 @@ class Worker:
         while True:
             try:
                 await work()
-            except Changed as fault:
+            except RowsChanged as fault:
                 await self._begin_anew(fault)
-            except Elsewhere as fault:
+            except JudgedElsewhere as fault:
                 log.info("what is done beside judging goes on with what another worker did", reason=str(fault))
             except INTERRUPTED as fault:
                 log.warning("what is done beside judging was interrupted", reason=repr(fault))
@@ -181,7 +181,7 @@ class Worker:
         await self._alerts.look(await self._changes.authority())
 
     async def _look_around(self) -> None:
-        with suppress(Elsewhere):  # another worker is at it, and looks as well
+        with suppress(JudgedElsewhere):  # another worker is at it, and looks as well
             await self._changes.look_around(self._clock.now())
 
     async def _forget(self) -> None:
@@ -199,7 +199,7 @@ class Worker:
         await self._watch.prove()
         await asyncio.sleep(pause_after_proof(time.monotonic() - began))
 
-    async def _catch_up(self, parts: Sequence[tuple[Part, int]]) -> None:
+    async def _catch_up(self, parts: Sequence[tuple[Partition, int]]) -> None:
         """Nothing moved although something waits: Faust does not tell of it (its offset is ahead of ours, or the worker
         whose partition it is has gone), so it is read here. Beside the watch, which goes on telling of what waits."""
         for (topic, partition), end in parts:

@@ -25,7 +25,7 @@ from services.adapters.decisions import DecisionLanes
 from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
-from services.alert_worker.topic import Publisher
+from services.alert_worker.publisher import Publisher
 from services.api import zero_metrics
 from services.api.door import Door, networks
 from services.api.protocol import GuardedProtocol

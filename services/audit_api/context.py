@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from projections.log.schema import AskedLog
 from services.adapters.postgres import Pool
-from services.alert_worker.topic import Publisher
+from services.alert_worker.publisher import Publisher
 from services.audit_api.call_records import CallRecords
 from services.audit_api.key_references import KeyReferences
 from services.audit_api.long_questions import LongQuestions

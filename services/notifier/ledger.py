@@ -14,11 +14,10 @@ is on Kafka too (marks.py).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 import orjson
@@ -30,25 +29,17 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
 from services.logs import logger_of
 from services.notifier import outbox
+from services.notifier.held_rows import HeldRows, LedgerChanged
 from services.notifier.marks import Mark, Proved
 from services.notifier.outbox import Waiting
 from services.notifier.raised_alerts import Raised
-from services.notifier.rows import CURSOR, DEAD, STORMS, WAITING, Fields, Held, Rows, not_after, shown
-from services.notifier.storms import Message, Storm, gathered, storm_from
-from services.rendering import utc
+from services.notifier.rows import CURSOR, CursorRow, NotifierRows, not_after, shown
+from services.notifier.storms import gathered, storm_from
 
 log = logger_of("notifier")
 
-AT_ONCE = 100
-"""Dead letters that are tried again in one transaction."""
-
-
 NO_TABLES = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 """What Postgres says before the first start, and where an earlier version's tables stand."""
-
-
-class Changed(Unavailable):
-    """What is kept is not what this process left there. Everything is proved before it goes on."""
 
 
 class Ledger:
@@ -68,22 +59,19 @@ class Ledger:
     ) -> None:
         self._pool = pool
         self._keys = keys
-        self._rows = Rows(keys, notifier.name)
+        self._rows = NotifierRows(keys, notifier.name)
+        self._held = HeldRows(self._rows, notifier.name)
         self._notifier, self._name, self._log = notifier, notifier.name, log_name
         self._mark = mark
         self._end, self._beginning = end, beginning
         self._lock = asyncio.Lock()
-        self._held: Held | None = None
+        self._cursor: CursorRow | None = None
         self._macs: set[str] = set()
         """Of the cursor's row, as it was written last: two where it is not known whether the second was committed."""
         self._mac = ""
         """The last of them."""
-        self._next: list[Held] = []
+        self._next: list[CursorRow] = []
         """What holds once the transaction is committed, if it was changed."""
-        self._messages: dict[int, int] = {}
-        """Those that wait, the next one first: each one's number, and its row's number in the sum."""
-        self._storms: dict[str, int] = {}
-        """What is held back: by rule, the row's number in the sum."""
         self._proved: Proved | None = None
         self._times = 0
         """How often it began anew: an earlier message is not among its rows any more."""
@@ -106,46 +94,39 @@ class Ledger:
         the digest of the value before `end`. Raises INTERRUPTED, also where alerts are to be taken in from another offset on.
         """
         least = SEVERITIES.index(self._notifier.least)
-        async with self._moving() as (connection, held):
-            if held.number + 1 != start:
-                raise Unavailable(f"{self._name} goes on from @{held.number + 1}, and not from @{start}")
+        async with self._moving() as (connection, cursor):
+            if cursor.number + 1 != start:
+                raise Unavailable(f"{self._name} goes on from @{cursor.number + 1}, and not from @{start}")
             found = [
                 (each.offset, each.alert)
                 for each in alerts
-                if each.rank >= least and not each.suppressed and each.at >= held.since
+                if each.rank >= least and not each.suppressed and each.at >= cursor.since
             ]
-            kept = {row["rule"]: row for row in await connection.fetch(STORMS, self._name)}
-            numbers = {rule: await self._number(self._rows.storm, row) for rule, row in kept.items()}
-            if numbers != self._storms:
-                raise self._changed("what is held back")
-            storms = {rule: storm_from(orjson.loads(row["document"])) for rule, row in kept.items()}
+            texts = await self._held.storm_texts(connection)
+            storms = {rule: storm_from(orjson.loads(text)) for rule, text in texts.items()}
             messages = gathered(self._name, storms, found, self._notifier.group_seconds, now)
-            texts = {rule: row["document"] for rule, row in kept.items()}
-            held = await self._write_storms(connection, held, storms, texts)
-            held = await self._put(connection, held, messages, now)
-            held = await self._try_again(connection, held, now)
-            await self._keep(connection, replace(held, number=end - 1, last=last if end > start else held.last))
+            cursor = await self._held.write_storms(connection, cursor, storms, texts)
+            cursor = await self._held.put(connection, cursor, messages, now)
+            cursor = await self._held.try_again(connection, cursor, now)
+            await self._keep(connection, replace(cursor, number=end - 1, last=last if end > start else cursor.last))
 
     async def head(self) -> Waiting | None:
         """The message that is next. Raises INTERRUPTED."""
         async with self._lock:
             await self._known()
-            number = next(iter(self._messages), None)
-            if number is None:
-                return None
-            row = await self._pool.fetchrow(f"{WAITING} AND number = $2", self._name, number)
             try:
-                if row is None or await self._number(self._rows.message, row) != self._messages[number]:
-                    raise self._changed("a message that waits")
-            except Changed:
-                self._held = None
+                row = await self._held.next_message(self._pool)
+            except LedgerChanged:
+                self._cursor = None
                 raise
+            if row is None:
+                return None
             found = orjson.loads(row["message"])
             return Waiting(row["number"], row["id"], found, row["since"], row, self._times)
 
     async def delivered(self, waiting: Waiting) -> None:
-        async with self._moving() as (connection, held):
-            await self._keep(connection, await self._gone(connection, held, waiting))
+        async with self._moving() as (connection, cursor):
+            await self._keep(connection, await self._gone(connection, cursor, waiting))
 
     async def failed(self, waiting: Waiting, fault: str) -> None:
         await self._pool.execute(
@@ -156,14 +137,14 @@ class Ledger:
 
     async def given_up(self, waiting: Waiting, fault: str) -> None:
         """The message is a dead letter."""
-        async with self._moving() as (connection, held):
+        async with self._moving() as (connection, cursor):
             if not self._waits(waiting):
                 return
             attempts = await connection.fetchval(
                 "SELECT least(attempts, 1000000) + 1 FROM notifying.outbox WHERE notifier = $1 AND number = $2",
                 self._name, waiting.number,
             )  # fmt: skip
-            held = await self._gone(connection, held, waiting)
+            cursor = await self._gone(connection, cursor, waiting)
             row = (waiting.number, waiting.id, waiting.row["message"], waiting.row["lowest"])
             mac, number = self._rows.sealed("dead", *row)
             await connection.execute(
@@ -172,12 +153,12 @@ class Ledger:
                 "lowest = excluded.lowest, again = false, mac = excluded.mac",
                 self._name, *row, waiting.since, attempts or 1, fault[:500], mac,
             )  # fmt: skip
-            await self._keep(connection, held.but(number))
+            await self._keep(connection, cursor.but(number))
 
     async def prove(self) -> None:
         """Look at every row, and note how far everything was told. Raises INTERRUPTED."""
         async with self._lock:
-            self._held = None
+            self._cursor = None
             proved = (await self._known()).proved
         await self._mark.keep(proved)
 
@@ -187,146 +168,72 @@ class Ledger:
         async with self._lock:
             known = await self._known()
             async with self._pool.acquire() as connection, connection.transaction():
-                held = await self._anew(connection, Proved(first, known.since, known.key), known.serial)
-            self._settle(held)
-        await self._mark.keep(held.proved)
+                cursor = await self._anew(connection, Proved(first, known.since, known.key), known.serial)
+            self._settle(cursor)
+        await self._mark.keep(cursor.proved)
 
     # -- one move -----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _moving(self) -> AsyncIterator[tuple[Connection, Held]]:
+    async def _moving(self) -> AsyncIterator[tuple[Connection, CursorRow]]:
         """A transaction on what this process wrote last. Raises INTERRUPTED."""
         async with self._lock:
-            held = await self._known()
+            cursor = await self._known()
             self._next.clear()
             try:
                 async with self._pool.acquire() as connection, connection.transaction():
                     row = await connection.fetchrow(CURSOR, self._name)
-                    if row is None or row["mac"] not in self._macs or shown(row) != replace(held, total=0):
-                        raise self._changed("how far it has been told")
-                    yield connection, held
+                    if row is None or row["mac"] not in self._macs or shown(row) != replace(cursor, total=0):
+                        raise self._held.changed("how far it has been told")
+                    yield connection, cursor
             except BaseException:
-                self._held = None  # whether it was committed is not known
+                self._cursor = None  # whether it was committed is not known
                 raise
             if self._next:
                 self._settle(self._next[-1], proved=False)
 
-    async def _keep(self, connection: Connection, held: Held) -> None:
+    async def _keep(self, connection: Connection, cursor: CursorRow) -> None:
         """What holds when the transaction is committed."""
-        if held == self._held:
+        if cursor == self._cursor:
             return
-        total, mac = self._rows.sealed_cursor(held)
+        total, mac = self._rows.sealed_cursor(cursor)
         self._macs.add(mac)
-        self._next.append(held)
+        self._next.append(cursor)
         self._mac = mac
         await connection.execute(
             "INSERT INTO notifying.cursors VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (notifier) DO UPDATE SET "
             "log = excluded.log, number = excluded.number, since = excluded.since, settled = excluded.settled, "
             "serial = excluded.serial, total = excluded.total, mac = excluded.mac, last = excluded.last",
-            self._name, held.log, held.number, held.since, held.settled, held.serial, total, mac, held.last,
+            self._name, cursor.log, cursor.number, cursor.since, cursor.settled, cursor.serial, total, mac, cursor.last,
         )  # fmt: skip
 
-    def _settle(self, held: Held, *, proved: bool = True) -> None:
+    def _settle(self, cursor: CursorRow, *, proved: bool = True) -> None:
         """It was committed."""
-        self._held, self._macs = held, {self._mac}
+        self._cursor, self._macs = cursor, {self._mac}
         if proved:
-            self._proved = held.proved
+            self._proved = cursor.proved
 
-    async def _write_storms(
-        self,
-        connection: Connection,
-        held: Held,
-        storms: Mapping[str, Storm],
-        before: Mapping[str, str],
-    ) -> Held:
-        for rule in before.keys() - storms.keys():
-            await connection.execute("DELETE FROM notifying.storms WHERE notifier = $1 AND rule = $2", self._name, rule)
-            held = held.but(-self._storms.pop(rule))
-        for rule, storm in storms.items():
-            text = orjson.dumps(storm.document()).decode()
-            if text == before.get(rule):
-                continue
-            mac, number = self._rows.sealed("storm", rule, text)
-            await connection.execute(
-                "INSERT INTO notifying.storms VALUES ($1, $2, $3, $4) ON CONFLICT (notifier, rule) DO UPDATE SET "
-                "document = excluded.document, mac = excluded.mac",
-                self._name, rule, text, mac,
-            )  # fmt: skip
-            held = held.but(number, -self._storms.get(rule, 0))
-            self._storms[rule] = number
-        return held
-
-    async def _put(self, connection: Connection, held: Held, messages: Sequence[Message], now: datetime) -> Held:
-        """Messages behind those that wait."""
-        rows, numbers = [], []
-        for at, each in enumerate(messages, held.serial):
-            row = (at, each.id, orjson.dumps(each.message).decode(), each.lowest)
-            mac, number = self._rows.sealed("outbox", *row, utc(now))
-            rows.append((self._name, *row, now, mac))
-            numbers.append(number)
-            self._messages[at] = number
-        if rows:
-            await connection.executemany(
-                "INSERT INTO notifying.outbox (notifier, number, id, message, lowest, since, mac) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (notifier, number) DO UPDATE SET id = excluded.id, "
-                "message = excluded.message, lowest = excluded.lowest, since = excluded.since, mac = excluded.mac",
-                rows,
-            )
-        return replace(held.but(*numbers), serial=held.serial + len(rows))
-
-    async def _try_again(self, connection: Connection, held: Held, now: datetime) -> Held:
-        rows = await connection.fetch(f"{DEAD} AND again ORDER BY number LIMIT {AT_ONCE}", self._name)
-        for row in rows:
-            held = held.but(-await self._number(self._rows.dead, row))
-        if not rows:
-            return held
-        await connection.execute(
-            "DELETE FROM notifying.dead WHERE notifier = $1 AND number = ANY($2::bigint[])",
-            self._name, [row["number"] for row in rows],
-        )  # fmt: skip
-        messages = [Message(row["id"], orjson.loads(row["message"]), row["lowest"]) for row in rows]
-        return await self._put(connection, held, messages, now)
-
-    async def _gone(self, connection: Connection, held: Held, waiting: Waiting) -> Held:
-        """A message that does not wait any more. It counts as gone whether or not somebody took its row away meanwhile."""
-        if not self._waits(waiting):
-            return held
-        await connection.execute(
-            "DELETE FROM notifying.outbox WHERE notifier = $1 AND number = $2", self._name, waiting.number
-        )
-        return held.but(-self._messages.pop(waiting.number))
+    async def _gone(self, connection: Connection, cursor: CursorRow, waiting: Waiting) -> CursorRow:
+        return await self._held.take_away(connection, cursor, waiting.number) if self._waits(waiting) else cursor
 
     def _waits(self, waiting: Waiting) -> bool:
-        return waiting.times == self._times and waiting.number in self._messages
+        return waiting.times == self._times and waiting.number in self._held.messages
 
     # -- all of it ----------------------------------------------------------------------------------------------------
 
-    async def _number(self, fields: Fields, row: Any) -> int:
-        """Raises Changed where somebody else wrote the row."""
-        number = self._rows.ours(fields, row)
-        if number is None:
-            raise self._changed(f"a row ({fields.__name__})")
-        return number
-
-    def _changed(self, what: str) -> Changed:
-        log.error(
-            "somebody else changed what a notifier holds; all of it is proved now", notifier=self._name, what=what
-        )
-        return Changed(f"{what} of {self._name} was changed by somebody else")
-
-    async def _known(self) -> Held:
-        """What is held, read and proved where this process does not know it. The lock is held. Raises INTERRUPTED."""
-        if self._held is None:
+    async def _known(self) -> CursorRow:
+        """What is cursor, read and proved where this process does not know it. The lock is cursor. Raises INTERRUPTED."""
+        if self._cursor is None:
             try:
-                held = await self._loaded()
+                cursor = await self._loaded()
             except NO_TABLES:
                 await outbox.prepare(self._pool)
-                held = await self._loaded()
-            self._settle(held)
-        assert self._held is not None, "it was settled"
-        return self._held
+                cursor = await self._loaded()
+            self._settle(cursor)
+        assert self._cursor is not None, "it was settled"
+        return self._cursor
 
-    async def _loaded(self) -> Held:
+    async def _loaded(self) -> CursorRow:
         await self._keys.read_again()
         proved, end = self._proved or await self._mark.read(), await self._end()
         if proved is not None and proved.settled > end:
@@ -335,10 +242,10 @@ class Ledger:
             async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
                 return await self._load(connection, proved)
         except BaseException:
-            self._held = None
+            self._cursor = None
             raise
 
-    async def _load(self, connection: Connection, proved: Proved | None) -> Held:
+    async def _load(self, connection: Connection, proved: Proved | None) -> CursorRow:
         row = await connection.fetchrow(CURSOR, self._name)
         if row is None and proved is None:
             first = self._beginning.settled
@@ -352,69 +259,70 @@ class Ledger:
                 "a notifier goes on from where an earlier version was", notifier=self._name, first=earlier.settled
             )
             return await self._anew(connection, earlier)
-        held = self._rows.authentic(row)
-        if held is None:
+        cursor = self._rows.authentic(row)
+        if cursor is None:
             reason = "how far a notifier has been told was changed by somebody else"
             return await self._told_again(connection, reason, proved or self._beginning)
-        if proved is not None and self._keys.rank(held.key) < self._keys.rank(proved.key):
+        if proved is not None and self._keys.rank(cursor.key) < self._keys.rank(proved.key):
             reason = "what a notifier holds is under a key of records that was replaced"
             return await self._told_again(connection, reason, proved)
-        if held.log != self._log:
+        if cursor.log != self._log:
             log.warning("a notifier of another log begins anew", notifier=self._name, first=self._beginning.settled)
             return await self._anew(connection, self._beginning)
-        if proved is not None and held.number + 1 < proved.settled:
-            reason = "what a notifier held earlier was put back by somebody else"
-            return await self._told_again(connection, reason, proved, held.serial)
+        if proved is not None and cursor.number + 1 < proved.settled:
+            reason = "what a notifier cursor earlier was put back by somebody else"
+            return await self._told_again(connection, reason, proved, cursor.serial)
         if self._macs and row["mac"] not in self._macs:
             log.error(
-                "what a notifier held earlier was put back; it is told again of what came since", notifier=self._name
+                "what a notifier cursor earlier was put back; it is told again of what came since", notifier=self._name
             )
-        key = held.key if proved is not None and proved.key else ""  # an earlier version's rows are under several
-        proved = max(proved or held.proved, held.proved, key=lambda each: each.settled)
+        key = cursor.key if proved is not None and proved.key else ""  # an earlier version's rows are under several
+        proved = max(proved or cursor.proved, cursor.proved, key=lambda each: each.settled)
         self._rows.use(key)
-        lowest = await self._first_that_waits(connection, held)
+        lowest = await self._first_that_waits(connection, cursor)
         if lowest is None:
             reason = "rows of a notifier were changed, added, removed or put back by somebody else"
-            return await self._told_again(connection, reason, replace(proved, key=key), held.serial)
-        self._held, self._mac = held, row["mac"]
+            return await self._told_again(connection, reason, replace(proved, key=key), cursor.serial)
+        self._cursor, self._mac = cursor, row["mac"]
         if key != self._keys.newest:
-            held = await self._sealed_anew(connection, held)
-        held = replace(held, settled=max(proved.settled, min(lowest, held.number + 1)))
-        await self._keep(connection, held)
-        return held
+            cursor = await self._sealed_anew(connection, cursor)
+        cursor = replace(cursor, settled=max(proved.settled, min(lowest, cursor.number + 1)))
+        await self._keep(connection, cursor)
+        return cursor
 
-    async def _first_that_waits(self, connection: Connection, held: Held) -> int | None:
+    async def _first_that_waits(self, connection: Connection, cursor: CursorRow) -> int | None:
         """The first offset that a row tells of which waits or is held back, or that comes next; None where the rows are not
         those that were left there."""
         found = await self._rows.found(connection)
-        if found is None or found.total != held.total:
+        if found is None or found.total != cursor.total:
             return None
         if found.strange:
             log.error("rows that somebody else added are taken away", notifier=self._name, rows=len(found.strange))
             await self._rows.take_away(connection, found.strange)
-        self._messages, self._storms = found.messages, found.storms
-        return min(found.lowest, held.number + 1)
+        self._held.hold(found)
+        return min(found.lowest, cursor.number + 1)
 
-    async def _sealed_anew(self, connection: Connection, held: Held) -> Held:
+    async def _sealed_anew(self, connection: Connection, cursor: CursorRow) -> CursorRow:
         found = await self._rows.sealed_anew(connection)
-        self._messages, self._storms = found.messages, found.storms
-        return replace(held, total=found.total, key=self._keys.newest)
+        self._held.hold(found)
+        return replace(cursor, total=found.total, key=self._keys.newest)
 
-    async def _told_again(self, connection: Connection, reason: str, proved: Proved | None, serial: int = 0) -> Held:
+    async def _told_again(
+        self, connection: Connection, reason: str, proved: Proved | None, serial: int = 0
+    ) -> CursorRow:
         assert proved is not None, "there is a place to begin at"
         log.error(f"{reason}; alerts are told again", notifier=self._name, first=proved.settled)
         return await self._anew(connection, proved, serial)
 
-    async def _anew(self, connection: Connection, proved: Proved, serial: int = 0) -> Held:
+    async def _anew(self, connection: Connection, proved: Proved, serial: int = 0) -> CursorRow:
         """Everything from an offset on is taken in and told again. Dead letters stay, those that are ours."""
         self._times += 1
-        self._held = None
-        self._messages.clear()
-        self._storms.clear()
+        self._cursor = None
+        self._held.forget()
         total, least = await self._rows.dead_anew(connection, proved.key)
         await connection.execute("DELETE FROM notifying.outbox WHERE notifier = $1", self._name)
         await connection.execute("DELETE FROM notifying.storms WHERE notifier = $1", self._name)
         last, serial = proved.settled - 1, max(serial, least)
-        held = Held(self._log, last, proved.since, proved.settled, serial, total, key=self._keys.newest)
-        await self._keep(connection, held)
-        return held
+        cursor = CursorRow(self._log, last, proved.since, proved.settled, serial, total, key=self._keys.newest)
+        await self._keep(connection, cursor)
+        return cursor

@@ -25,7 +25,7 @@ UNPROVED = 900.0
 """A proof comes at most five minutes after the last one (services/runtime/processes.py), and may itself take minutes."""
 
 
-class Progress:
+class NotifierProgress:
     """When one notifier last took in what there was, last learned which message is next, and last proved what it holds."""
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -65,11 +65,11 @@ class Progress:
         return found
 
 
-class Watch:
+class ProgressWatch:
     """Of all notifiers. Says what is wrong once a minute, at error level, for as long as it is so."""
 
     def __init__(
-        self, topic: Topic, progresses: Sequence[Progress], clock: Callable[[], float] = time.monotonic
+        self, topic: Topic, progresses: Sequence[NotifierProgress], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._topic, self._progresses, self._clock = topic, progresses, clock
         self._said: dict[str, float] = {}

@@ -110,7 +110,7 @@ def digest_of(value: bytes) -> str:
     return hashlib.sha256(value).hexdigest()
 
 
-class Feed:
+class AlertFeed:
     """The topic's records, followed by one notifier."""
 
     def __init__(self, topic: Topic) -> None:

@@ -48,7 +48,7 @@ ODD = (AttributeError, TypeError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class CursorRow:
     """The cursor's row. `number`: the last offset that was taken in; `settled`: everything below was told when all rows were
     last proved; `serial`: the next row's number; `total`: the sum of the other rows; `last`: the digest of the value at
     `number`, "" where that is not known; `key`: the name of the key that it is under."""
@@ -66,12 +66,12 @@ class Held:
     def proved(self) -> Proved:
         return Proved(self.settled, self.since, self.key)
 
-    def but(self, *numbers: int) -> Held:
+    def but(self, *numbers: int) -> CursorRow:
         """With rows that came (their numbers in the sum) and rows that went (the negatives)."""
         return replace(self, total=added(self.total, *numbers))
 
 
-class Rows:
+class NotifierRows:
     """Of the notifier of this name."""
 
     def __init__(self, keys: VaultKeyring, name: str) -> None:
@@ -87,12 +87,12 @@ class Rows:
         """The MAC to keep with a row, and its number."""
         return self._set.sealed(kind, self._name, *fields)
 
-    def sealed_cursor(self, held: Held) -> tuple[str, str]:
+    def sealed_cursor(self, held: CursorRow) -> tuple[str, str]:
         """The sum to keep in the cursor's row, hidden, and the row's MAC."""
         total = self._set.hidden(held.total)
         return total, self._keys.mac(TOLD, *self.cursor(held, total), under=held.key)
 
-    def cursor(self, held: Held, total: str) -> tuple[Field, ...]:
+    def cursor(self, held: CursorRow, total: str) -> tuple[Field, ...]:
         known = (held.last,) if held.last else ()  # rows of earlier versions have none
         return ("cursor", self._name, held.log, held.number, utc(held.since), held.settled, held.serial, total, *known)
 
@@ -112,7 +112,7 @@ class Rows:
         except (KeyMissing, *ODD):
             return None
 
-    def authentic(self, row: Any) -> Held | None:
+    def authentic(self, row: Any) -> CursorRow | None:
         """The cursor's row; None where somebody else wrote it."""
         found = shown(row)
         try:
@@ -126,9 +126,9 @@ class Rows:
         for question, key in strange:
             await connection.execute(_TAKEN_AWAY[question], self._name, key)
 
-    async def sealed_anew(self, connection: Connection) -> Found:
+    async def sealed_anew(self, connection: Connection) -> FoundRows:
         """All of them, which were proved just now, under the key that is used now."""
-        found = Found()
+        found = FoundRows()
         self.use(self._keys.newest)
         for question, fields in ((WAITING, self.message), (STORMS, self.storm), (DEAD, self.dead)):
             sealed = []
@@ -159,9 +159,9 @@ class Rows:
         )
         return total, serial
 
-    async def found(self, connection: Connection) -> Found | None:
+    async def found(self, connection: Connection) -> FoundRows | None:
         """All of them; None where there is one twice, in a table whose key somebody took away."""
-        found = Found()
+        found = FoundRows()
         for question, fields in ((WAITING, self.message), (STORMS, self.storm), (DEAD, self.dead)):
             before = None
             async for row in connection.cursor(f"{question} ORDER BY {KEYS[question]}", self._name, prefetch=ROWS):
@@ -177,8 +177,8 @@ class Rows:
 
 
 @dataclass(slots=True)
-class Found:
-    """Rows that are ours, and what somebody else added. `lowest`: the first offset that one of them tells
+class FoundRows:
+    """NotifierRows that are ours, and what somebody else added. `lowest`: the first offset that one of them tells
     of, and which is not told yet. `messages` and `storms`: each row's number in the sum, by its key, in the order of the keys."""
 
     total: int = 0
@@ -198,10 +198,10 @@ class Found:
                 self.lowest = min(self.lowest, first)
 
 
-def shown(row: Any) -> Held:
+def shown(row: Any) -> CursorRow:
     """A cursor's row as anybody reads it, without the sum."""
     key = key_of_row(row["mac"])
-    return Held(row["log"], row["number"], row["since"], row["settled"], row["serial"], 0, row["last"], key)
+    return CursorRow(row["log"], row["number"], row["since"], row["settled"], row["serial"], 0, row["last"], key)
 
 
 def not_after(beginning: Proved, row: Any) -> Proved:

@@ -24,8 +24,8 @@ from services.notifier.delivery import NotDelivered, Sender, Undeliverable, send
 from services.notifier.ledger import Ledger
 from services.notifier.marks import KafkaMark, Proved
 from services.notifier.outbox import Waiting
-from services.notifier.progress import Progress, Watch
-from services.notifier.raised_alerts import Authentic, Earlier, Feed, digest_of
+from services.notifier.progress import NotifierProgress, ProgressWatch
+from services.notifier.raised_alerts import AlertFeed, Authentic, Earlier, digest_of
 from services.projector.worker import chain_now
 from services.runtime.processes import pause_after_proof
 from services.settings import Settings
@@ -58,10 +58,10 @@ async def run(settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str)
 
     authentic = Authentic(keys, await newest(), newest)
     earlier = Earlier(pool, topic, authentic)
-    progresses = [Progress(each.name) for each in notifiers]
+    progresses = [NotifierProgress(each.name) for each in notifiers]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_look_again(authentic))
-        tasks.create_task(Watch(topic, progresses).keep_looking())
+        tasks.create_task(ProgressWatch(topic, progresses).keep_looking())
         for each, progress in zip(notifiers, progresses, strict=True):
             mark = KafkaMark(settings, keys, log_name, each.name)
             ledger = Ledger(pool, keys, each, log_name, mark, topic.end, beginning)
@@ -75,7 +75,7 @@ async def _look_again(authentic: Authentic) -> None:
     await _now_and_then(authentic.look_again, "what the log says of authenticity could not be read")
 
 
-async def _prove(ledger: Ledger, notifier: Notifier, progress: Progress) -> None:
+async def _prove(ledger: Ledger, notifier: Notifier, progress: NotifierProgress) -> None:
     async def prove() -> None:
         await ledger.prove()
         progress.proved()
@@ -101,9 +101,9 @@ def tell(what: str, fault: BaseException, **more: Any) -> None:
 
 
 async def _gather(
-    ledger: Ledger, topic: Topic, authentic: Authentic, earlier: Earlier, notifier: Notifier, progress: Progress
+    ledger: Ledger, topic: Topic, authentic: Authentic, earlier: Earlier, notifier: Notifier, progress: NotifierProgress
 ) -> None:
-    feed = Feed(topic)
+    feed = AlertFeed(topic)
     looked = 0.0
     while True:
         try:
@@ -134,7 +134,7 @@ async def _go_on(ledger: Ledger, topic: Topic, fault: str) -> None:
         await asyncio.sleep(FIRST_WAIT)
 
 
-async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender, progress: Progress) -> None:
+async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender, progress: NotifierProgress) -> None:
     """In order: a message waits for the one before it."""
     attempts: tuple[int, int, int] = (0, 0, 0)
     while True:

@@ -1,4 +1,4 @@
-"""Answers of AWS's API about policies, out of files, as what is known beside a trail."""
+"""Answers of AWS's API about policies, read from files: facts that are known beside a trail."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _DECODER = json.JSONDecoder()
 
 
 def known_in(path: Path, at: int, key: str) -> Iterator[FoundRecord]:
-    """What a file with answers, one after another, tells as of `at` (microseconds), and why one could not be read. `key`: the
-    ARN of the key of an answer that does not name one."""
+    """The facts in a file of answers, one after another, as of `at` (microseconds), and the reasons why one could not be read.
+    `key`: the ARN of the key for an answer that does not name its key."""
     source, text = str(path), b""
     try:
         text = text_of(path)
@@ -30,7 +30,7 @@ def known_in(path: Path, at: int, key: str) -> Iterator[FoundRecord]:
         yield FoundRecord(source, "file", b"", f"the file cannot be read: {fault}")
         return
     except (ValueError, RecursionError) as fault:
-        yield FoundRecord(source, "file", text, f"it is no JSON: {fault}")
+        yield FoundRecord(source, "file", text, f"it is not JSON: {fault}")
         return
     number = 0
     for answer in answers:

@@ -1,9 +1,15 @@
-"""A trail's records to what is asked: its history, its calls in the order of time, and what explains each.
+"""From a trail's records to the tables that answer questions: its history, its calls in the order of time, and what explains
+each call.
 
-All of it is made anew of `records` after each import, so that late and out-of-order files give what one ordered import
-would: changes are folded in the order of time (in an export of our own log, in the log's; those of one second in an order that
-the service allows), then every call learns the position that it was decided at, then each distinct call is judged once on the
-state of that position. A call of a second with changes in it is judged on each state of that second.
+After each import everything is made again from `records`, so late files and files in any order give the same result as one
+ordered import. There are four steps:
+
+1. The changes are folded in the order of time. (An export of our own log has the log's order. Changes of one second come in
+   an order that the service allows.)
+2. Each call gets the position that it was decided at.
+3. Each distinct call is judged once on the state at its position. If changes happened in the call's own second, it is judged
+   on each state of that second.
+4. The new tables take the place of the old ones.
 """
 
 from __future__ import annotations
@@ -18,22 +24,22 @@ from projections.log.schema import AskedLog, Schema
 from projections.trails import calls
 from services.questions.replay import Replay
 from services.rendering import utc
-from services.trails.fold import Folded, Folding, ImportProgress
-from services.trails.judged_calls import Judging
+from services.trails.fold import Folded, ImportProgress, TrailFold
+from services.trails.judged_calls import CaseJudge
 from services.trails.memory import seldom
-from services.trails.seconds import Within
+from services.trails.seconds import JudgedSeconds
 
 BATCH = 1_000
 
 
-class Building:
+class TrailBuild:
     def __init__(self, connection: asyncpg.Connection[Any], schema: str, name: str) -> None:
         self._connection, self._kept, self._name = connection, schema, name
         self._schema = f"{schema}_beside"
 
     async def build(self, progress: ImportProgress) -> dict[str, Any]:
-        """In one transaction, beside what is there and put in its place at the end: who asks meanwhile is answered from
-        that. The report."""
+        """Builds the tables in one transaction beside the old ones, which answer questions until the new ones take their place.
+        Returns the report."""
         with seldom():
             return await self._build(progress)
 
@@ -41,7 +47,7 @@ class Building:
         connection, kept, beside = self._connection, self._kept, self._schema
         async with connection.transaction():
             await self._begin()
-            folded = await Folding(connection, beside, self._name).fold(progress)
+            folded = await TrailFold(connection, beside, self._name).fold(progress)
             await connection.execute(calls.REACHED, folded.position)
             await self._order_calls(folded)
             await connection.execute(calls.JUDGED)
@@ -56,7 +62,7 @@ class Building:
         connection, kept, beside = self._connection, self._kept, self._schema
         await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE; CREATE SCHEMA {beside}")
         await connection.execute(f"SET LOCAL search_path TO {beside}, {kept}, pg_temp")
-        # Sorting and joining by the hundred thousand: a small allowance would spill it all to disk.
+        # Hundreds of thousands of rows are sorted and joined: with less memory, all of it would spill to disk.
         await connection.execute(
             "SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '128MB'; SET LOCAL default_statistics_target = 20"
         )
@@ -86,7 +92,7 @@ class Building:
         asking = AskedLog(self._connection, Schema(self._schema))
         replay = await Replay.begin(asking, "", -1, folded.position - 1)
         seconds = {positions[0]: positions for positions in folded.seconds.values()}
-        within = Within(Judging(asking, replay), seconds, folded.shuffled)
+        within = JudgedSeconds(CaseJudge(asking, replay), seconds, folded.shuffled)
         rows = await self._connection.cursor(calls.GROUPS)
         done = 0
         while some := await rows.fetch(BATCH):

@@ -1,8 +1,8 @@
-"""CloudTrail's records in a stream of JSON, each with its own text, byte for byte: documents one after another, on lines of
-their own or not, of any size, and what is broken between them.
+"""CloudTrail's records in a stream of JSON, each with its own text, byte for byte. Documents of any size follow one another,
+on lines of their own or not, with broken parts between them.
 
-A line that is JSON is read at once. Everything else is read value by value, and a document that is too long to be held, or
-has a broken value in it, is gone into: the elements of its lists of records are read one by one. Either way gives the same.
+A line that is JSON is read at once. Everything else is read value by value. If a document is too long to be held in memory,
+or has a broken value in it, the elements of its lists of records are read one by one. Both ways give the same records.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Callable, Generator, Iterator
 from services.trails.wrappers import LISTS, FoundRecord, fault_of, is_json, unwrapped
 
 AT_ONCE = 32 << 20
-"""Bytes of a line that is read whole; a longer one is gone into."""
+"""Bytes of a line that is read as a whole. A longer one is read element by element."""
 PIECE = 1 << 20
 LONGEST = 8 << 20
-"""Bytes of one record, the longest that is looked for."""
+"""Bytes of the longest record that is looked for."""
 KEPT = 100_000
 """Bytes of a broken record that are kept."""
 FAULTS = (OSError, EOFError, zlib.error)
@@ -34,10 +34,9 @@ _RUN = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 """Everything up to the next bracket, or to a text that does not end."""
 _MEMBER = re.compile(rb'[\s,]*+"((?:[^"\\]++|\\.)*+)"\s*+:\s*+', re.DOTALL)
 _ANEW = re.compile(rb'\n(?=[{\[]|"\{)')
-"""Where a document begins for certain, whatever is broken before it: what is inside of one does not stand in the first
-column."""
+"""Where a document certainly begins, whatever is broken before it: the inside of a document is not in the first column."""
 _ANEW_IN_TEXT = re.compile(rb'\n(?=[{\[]|"\{|[^\n"{]*+\{[\s"])')
-"""The same behind lines of plain text: a line may have a time, or a column, before its document."""
+"""The same after lines of plain text, where a line may have a time or a column before its document."""
 
 
 def span(text: bytes, start: int) -> int:
@@ -64,7 +63,7 @@ def span(text: bytes, start: int) -> int:
 
 
 class Stream:
-    """Bytes that are read as they are needed; `fault` is why they ended, if they did not end by themselves."""
+    """Bytes that are read when they are needed. `fault` says why they ended too early."""
 
     def __init__(self, read: Callable[[int], bytes], piece: int = PIECE, at_once: int = AT_ONCE) -> None:
         """`read`: some bytes, none at the end; raises what stands in FAULTS."""
@@ -88,8 +87,8 @@ class Stream:
         return self.text[self.at - 1 : self.at] == b"\n" if self.at else self._before == 0
 
     def more(self) -> bool:
-        """Reads as much again as is held, so that no value is looked through more than a few times. What lies before `at` is
-        given up, but for one byte that says whether a line begins. Whether there was more."""
+        """Reads as much again as is held, so that no value is searched more than a few times. Bytes before `at` are dropped,
+        except one that shows whether a line begins. Returns whether there was more."""
         if self.ended:
             return False
         self.line()
@@ -111,7 +110,7 @@ class Stream:
         return len(pieces) > 2 or not self.ended
 
     def more_of(self, kept: int) -> bool:
-        """The same, where of what is held only the last few bytes matter."""
+        """The same where only the last few bytes of what is held matter."""
         self.at = max(self.at, len(self.text) - kept)
         return self.more()
 
@@ -127,7 +126,7 @@ class Stream:
                 return b""
 
     def whole_line(self) -> bytes | None:
-        """What stands up to the line's end, unless that is too long."""
+        """The rest of the line, unless it is too long."""
         searched = 0
         while True:
             end = self.text.find(b"\n", self.at + searched)
@@ -203,7 +202,7 @@ def records_in(stream: Stream, source: str) -> Iterator[FoundRecord]:
 
 
 def _document(stream: Stream, source: str, place: str, first: bytes) -> Iterator[FoundRecord]:
-    """At once where it is JSON and not too long, else the elements of its lists one by one."""
+    """At once if it is JSON and not too long, otherwise the elements of its lists one by one."""
     length = stream.length()
     text = stream.text[stream.at : stream.at + length]
     if length and is_json(text):
@@ -221,7 +220,7 @@ def _document(stream: Stream, source: str, place: str, first: bytes) -> Iterator
 
 
 def _list_of(text: bytes, start: int) -> int:
-    """Where the first element of an object's list of records is looked for; 0 where it has no such list, as far as one sees."""
+    """Where to look for the first element of an object's list of records; 0 if no such list is in sight."""
     at = start + 1
     while (match := _MEMBER.match(text, at)) is not None:
         at = match.end()
@@ -234,7 +233,7 @@ def _list_of(text: bytes, start: int) -> int:
 
 
 def _rest(stream: Stream, source: str, place: str, number: int) -> Iterator[FoundRecord]:
-    """What stands in an object behind its first list: other lists perhaps."""
+    """The rest of an object after its first list, which may hold other lists."""
     while stream.skip(_BETWEEN) == b'"':
         length = stream.length()
         if not length:
@@ -253,7 +252,7 @@ def _rest(stream: Stream, source: str, place: str, number: int) -> Iterator[Foun
 
 
 def _elements(stream: Stream, source: str, place: str, number: int) -> Generator[FoundRecord, None, int]:
-    """Those of a list, the first of which has this number, up to its end. The number of the next."""
+    """The elements of a list up to its end; the first has this number. Returns the number of the next."""
     while (first := stream.skip(_BETWEEN)) and first not in b"]}":
         where = f"{place}, record {number}"
         length = stream.length()
@@ -277,8 +276,8 @@ def _broken(
     too_long: bool = False,
     anew_at: re.Pattern[bytes] = _ANEW,
 ) -> FoundRecord:
-    """A value that is no JSON. It ends where it ends by its brackets (`length`, 0 where they do not say), or before that where
-    something begins for certain. `too_long`: if it does not end, that is because it is longer than a record may be."""
+    """A value that is not JSON. It ends where its brackets end (`length`, 0 if they do not), or earlier where a document
+    certainly begins. `too_long`: it does not end within the length that a record may have."""
     too_long = too_long and not length
     kept = stream.text[stream.at : stream.at + (length or KEPT)][:KEPT]
     anew = anew_at.search(stream.text, stream.at, stream.at + length if length else len(stream.text))
@@ -294,6 +293,6 @@ def _broken(
             anew = anew_at.search(stream.text, stream.at)
         stream.at = len(stream.text) if anew is None else anew.start() + 1
     reason = (
-        f"it is longer than {LONGEST >> 20} MiB" if too_long else fault_of(kept) or "it is no JSON: it does not end"
+        f"it is longer than {LONGEST >> 20} MiB" if too_long else fault_of(kept) or "it is not JSON: it does not end"
     )
     return FoundRecord(source, place, kept, reason)

@@ -1,6 +1,6 @@
 """The files that an import is given, as streams of UTF-8: plain or compressed (also twice), with or without a byte order mark.
 
-What follows a fault in a file is lost, what stands before it is not: the stream ends there and says why.
+After a fault in a file, the rest is lost and everything before it is kept: the stream ends there and says why.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def files_in(paths: list[Path]) -> list[Path]:
 
 
 def records_of(path: Path) -> Iterator[FoundRecord]:
-    """Every record of a file, and what could not be read of it: that stops nothing."""
+    """Each record of a file, and each part that could not be read. A broken part does not stop the import."""
     source = str(path)
     try:
         with path.open("rb") as file:
@@ -82,7 +82,7 @@ class _Plain:
 
 
 class _Unpacked(io.BufferedIOBase):
-    """A compressed file that can be looked into, and gives everything that stands before a fault."""
+    """A compressed file that can be searched, and that gives everything before a fault."""
 
     def __init__(self, file: gzip.GzipFile) -> None:
         self._file, self._held = file, b""
@@ -96,7 +96,7 @@ class _Unpacked(io.BufferedIOBase):
             try:
                 more = self._file.read1(io.DEFAULT_BUFFER_SIZE)
             except FAULTS as fault:
-                self._fault = fault  # told by whoever reads on
+                self._fault = fault  # raised by the next read
                 break
             if not more:
                 break
@@ -112,7 +112,7 @@ class _Unpacked(io.BufferedIOBase):
         return self._file.read1(most)
 
     def read(self, most: int | None = -1) -> bytes:
-        """What gzip asks for where this is compressed again."""
+        """For gzip, where the content is compressed again."""
         wanted = 1 << 30 if most is None or most < 0 else most
         found = self.read1(wanted)
         if len(found) > wanted:

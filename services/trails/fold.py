@@ -43,7 +43,7 @@ ImportProgress = Callable[[str, int], None]
 
 @dataclass(slots=True)
 class Folded:
-    """What the fold has come to: the position after the last event, and what each changing record did."""
+    """The result of the fold: the position after the last event, and what each changing record did."""
 
     world: World
     position: int = 0
@@ -64,7 +64,7 @@ class Folded:
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """In a record's place, where there is none: what was known from elsewhere."""
+    """Stands in for a record, for events that were known from elsewhere."""
 
     region: str
     principal: str = BY
@@ -72,8 +72,8 @@ class _Begun:
     id: str = "known"
 
 
-class Folding:
-    """Into the history and the versions of policies of a schema."""
+class TrailFold:
+    """Folds a trail's changes into the history and policy versions of a schema."""
 
     def __init__(self, connection: asyncpg.Connection[Any], schema: str, name: str) -> None:
         self._connection, self._name = connection, name
@@ -104,15 +104,15 @@ class Folding:
         return self._folded
 
     async def _write(self) -> None:
-        """What the entries since the last time come to."""
+        """Writes the changes of the entries since the last time."""
         for change in [*self._batch.changes(), *policy_versions.changes(self._entries)]:
             await self._writer.write(change)
         self._writer.remember()
         self._batch, self._entries = HistoryBatch(self._folded.world), []
 
     async def _begin(self) -> None:
-        """What is known from elsewhere, as the trail begins: of each thing the first answer taken, where no record changed what
-        it tells before that."""
+        """Takes in what is known from elsewhere, at the beginning of the trail: of each subject the first answer, unless a record
+        changed it before the answer was taken."""
         folded = self._folded
         facts = [fact_of(orjson.loads(row["raw"])) for row in await self._connection.fetch(records.KNOWN)]
         if not facts:
@@ -161,7 +161,7 @@ class Folding:
             return
         steps = [_step(reading) for _, reading in changes.values()]
         made = {slot for step in steps if step.rank == MAKES for slot in step.writes}
-        # Whoever calls, and what is used, is there before the changes, unless it is made by them.
+        # Callers and keys are added before the changes, unless the changes create them.
         met = {row["id"] for row, reading in read_rows if not needed_by(reading) & made}
         for row, reading in read_rows:
             if row["id"] in met:
@@ -175,7 +175,7 @@ class Folding:
             if folded.changed and folded.changed[-1][0] == name:
                 folded.seconds.setdefault(at, [low]).append(folded.position - 1)
         for row, reading in read_rows:
-            # Whoever called, and is deleted by now, is not met again.
+            # A caller that has been deleted by now is not added again.
             if row["id"] not in changes and (row["id"] not in met or is_change(reading)):
                 self._record(row, reading)
 
@@ -194,14 +194,14 @@ class Folding:
         return found.ids, found.only
 
     def _meet(self, row: Any, reading: TrailReading) -> None:
-        """Puts there whom and what a record names, where it is not there yet."""
+        """Adds the caller and the keys that a record names, if they are new."""
         try:
             self._met_in(row, reading)
         except (Broken, *UNSHAPED) as fault:
             self._put_aside(row, fault)
 
     def _record(self, row: Any, reading: TrailReading) -> None:
-        """Takes in a record whole: whom it meets, and what it changes."""
+        """Takes in a whole record: the caller and keys that it names, and its changes."""
         folded = self._folded
         before = folded.position - 1
         own: tuple[int, str | None] | None = None
@@ -226,11 +226,11 @@ class Folding:
             self._take(reading, row["at"], event)
 
     def _put_aside(self, row: Any, fault: Exception) -> None:
-        # Of any shape, as records are: what it changed before the fault stands, and the rest goes on.
+        # A record may have any shape. Its changes before the fault stay, and the fold continues.
         self._folded.aside.append((row["id"], str(fault) if isinstance(fault, Broken) else repr(fault)))
 
     def _take(self, reading: TrailReading | _Begun, at: datetime, event: object) -> None:
-        """The next event: the world is as it leaves it from here on."""
+        """Takes in the next event. From here on the world is as the event leaves it."""
         folded = self._folded
         document = {
             "at": utc(at),
@@ -241,17 +241,17 @@ class Folding:
         folded.moments.append(at)
         name = WIRE_NAMES[type(event)]
         data = _data(event)
-        # Whose unique id is not known is called by their ARN.
+        # An identity whose unique id is unknown goes by its ARN.
         summary = CATALOGUE[name].summary.format(**data).replace("ARN:arn:", "arn:")
         folded.met.append((entry.offset, at, reading.id, name, summary, orjson.dumps(data).decode()))
         self._batch.take(entry)
         self._entries.append(entry)
 
     def _note(self, reading: TrailReading, before: int, place: int, about: str | None) -> None:
-        """`place`: of the event that is the record's own; the others only put somebody there."""
+        """`place`: the place in `met` of the event that is the record's own change; the other events only add somebody."""
         folded = self._folded
         position, _, _, name, summary, data = folded.met.pop(place)
-        # Whatever it brought about is done after its last event.
+        # Its effects are complete after its last event.
         folded.changed.append((reading.id, before, position, about, name, summary, data))
         if reading.order >= 0:
             folded.orders.append((reading.order, folded.position - 1))

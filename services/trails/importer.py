@@ -1,8 +1,7 @@
-"""CloudTrail into a trail: every record raw onto the trail's topic, then into Postgres, each call once.
+"""Imports CloudTrail into a trail: each record goes unchanged onto the trail's topic and then into Postgres, each call once.
 
-What is read is appended first and written after, so that a record in Postgres is always on the topic; an import that is
-killed is begun again and writes what is missing. Records that are there already are not appended again: the same folder
-twice changes nothing.
+Records are appended first and written afterwards, so a record in Postgres is always on the topic. After an import was killed, the
+next one writes what is missing. Records that the trail has are not appended again, so importing a folder twice changes nothing.
 """
 
 from __future__ import annotations
@@ -36,22 +35,22 @@ from services.settings import Settings
 from services.trails.documents import KEPT
 from services.trails.fold import ImportProgress
 from services.trails.memory import keep, seldom
-from services.trails.prepared import Kind, Prepared, Preparing
+from services.trails.prepared import Prepared, RecordKind, RecordPreparer
 from services.trails.reader_process import BATCH, Ahead
 from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, TrailRow
 from services.trails.wrappers import FoundRecord
 
 LOCK = 1802661490
 REASONS = 1_000
-"""Reasons that are counted apart."""
+"""The number of reasons that are counted separately."""
 KNOWN = 200_000
-"""Names of cases, and of whom and what was met, that are remembered."""
+"""The number of names (of kinds, callers and keys) that are remembered."""
 
 
 @dataclass(slots=True)
-class Taken:
-    """What an import found. Each record is one of: new; told of a call that was there already, in another file or account; of
-    another service; broken; passed over, since it tells of no call."""
+class ImportCounts:
+    """What an import found. Each record is one of these: new; of a call that the trail had already, from another file or
+    account; of another service; broken; passed over, since it is not the record of a call."""
 
     records: int = 0
     new: int = 0
@@ -97,7 +96,7 @@ class Trail:
         self.schema, self.topic = schema_of(name), topic_of(settings, name)
 
     async def prepare(self, connection: asyncpg.Connection[Any]) -> bool:
-        """Topic and tables; whether the tables are new. Raises Unavailable."""
+        """Makes the topic and the tables. Returns whether the tables are new. Raises Unavailable."""
         await _make_topic(self.settings, self.topic)
         if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{self.schema}.readers"):
             return False
@@ -109,21 +108,21 @@ class Trail:
             await records.let_read(connection, self.settings.account_id)
         return True
 
-    async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: ImportProgress) -> Taken:
-        """Every record into the trail. Raises Unavailable."""
+    async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: ImportProgress) -> ImportCounts:
+        """Takes each record into the trail. Raises Unavailable."""
         keep()
         fresh = await self.prepare(connection)
-        writing = _Writing(connection, self.schema)
+        writing = _RecordWriter(connection, self.schema)
         if fresh:
-            # The topic outlives the tables: what was read before is read again from there.
-            read, preparing = Taken(), Preparing()
+            # The topic outlives the tables: earlier records are read from there.
+            read, preparing = ImportCounts(), RecordPreparer()
             async for kept in self._kept():
                 batch = [preparing.prepare(each) for each in kept]
                 new, held = await writing.unknown(batch)
                 await writing.put(new, held)
                 read.count(batch, set(held))
                 progress("reading the topic again", read.new)
-        taken, producer = Taken(), Producer(self.settings)
+        taken, producer = ImportCounts(), Producer(self.settings)
         try:
             with seldom():
                 batch = await ahead.following()
@@ -141,8 +140,10 @@ class Trail:
             await producer.close()
         return taken
 
-    async def _one(self, batch: list[Prepared], writing: _Writing, producer: Producer, taken: Taken) -> None:
-        """Onto the topic, while Postgres still takes what was appended before; what is appended it takes with the next."""
+    async def _one(
+        self, batch: list[Prepared], writing: _RecordWriter, producer: Producer, taken: ImportCounts
+    ) -> None:
+        """Appends a batch to the topic while Postgres writes the batch before it."""
         new, held = await writing.unknown(batch)
         before = asyncio.create_task(writing.written())
         try:
@@ -208,7 +209,7 @@ def _encoded(source: str) -> bytes:
     return source.encode("utf-8", "replace")
 
 
-class _Writing:
+class _RecordWriter:
     """Batches into `records`, `kinds`, `cases` and `aside`."""
 
     def __init__(self, connection: asyncpg.Connection[Any], schema: str) -> None:
@@ -218,7 +219,7 @@ class _Writing:
         self._waiting: tuple[list[Prepared], set[str]] | None = None
 
     async def unknown(self, batch: list[Prepared]) -> tuple[list[Prepared], set[str]]:
-        """Those that the trail does not have, or has in a form that says less; and the ids that the trail has."""
+        """The records that the trail does not have, or has with less information; and the ids that the trail has."""
         ids = [each.id for each in batch if each.kind is not None]
         there = await records.preferred(self._connection, self._schema, ids)
         if self._waiting is not None:
@@ -240,7 +241,7 @@ class _Writing:
         return result, set(there)
 
     def await_writing(self, batch: list[Prepared], held: set[str]) -> None:
-        """What is on the topic by now: it counts as there, and is written by `written`."""
+        """Notes a batch that is on the topic: the trail has it from now on, and `written` writes it."""
         self._waiting = batch, held
 
     async def written(self) -> None:
@@ -280,8 +281,8 @@ class _Writing:
         self._known.update(dict.fromkeys(kinds))
         forget_oldest(self._known, KNOWN)
 
-    def _meets(self, kind: Kind, at: datetime) -> bool:
-        """Whether it is the earliest record so far that names its caller, or its key: the trail meets them by it."""
+    def _meets(self, kind: RecordKind, at: datetime) -> bool:
+        """Whether it is the earliest record so far that names its caller or key: the trail adds them because of it."""
         found = False
         for name in kind.met:
             first = self._met.get(name)
@@ -291,7 +292,7 @@ class _Writing:
         return found
 
     async def _intern(self, table: str, columns: tuple[str, ...], rows: list[TrailRow]) -> None:
-        """Those that are not there yet. Nobody else writes to the trail meanwhile: imports come one at a time."""
+        """Writes the rows that are new. Nobody else writes to the trail meanwhile, since imports run one at a time."""
         if rows:
             there = await records.there(self._connection, self._schema, table, [row[0] for row in rows])
             new = [row for row in rows if row[0] not in there]
@@ -305,7 +306,7 @@ class _Writing:
         if aside:
             await records.put_aside(connection, schema, aside)
         if rows:
-            # What is there already is only here because this record says more of the same call.
+            # A record that the trail has is here only because this one says more of the same call.
             upgraded = [row[0] for row in rows if row[0] in held]
             if upgraded:
                 await records.remove(connection, schema, upgraded)

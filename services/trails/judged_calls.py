@@ -33,14 +33,14 @@ from projections.log.schema import AskedLog
 from services.questions.replay import Replay
 
 HELD = 20_000
-"""Cases that are held with what they came out as."""
+"""Cases that are remembered with their results."""
 AGAINST = ("kms:reencryptfrom", "kms:reencryptto")
 Explained = tuple[str, Any, Any, Any, Any, Any, Any, list[str]]
 """Columns of `judged` from `outcome` on."""
 
 
-class Judging:
-    """Of one connection and a replay that goes forward."""
+class CaseJudge:
+    """Judges cases on a replay that moves forward."""
 
     def __init__(self, log: AskedLog, replay: Replay) -> None:
         self._log, self._replay = log, replay
@@ -100,12 +100,12 @@ class Judging:
         there = all(id_of(arn) in self.world.keys for arn in keys)
         return there, _identity_of(case, self.world) is not None
 
-    def read_by(self, name: bytes) -> Read:
+    def read_by(self, name: bytes) -> JudgedOn:
         """What a case is judged on."""
         case = self._cases[name]
         known = known_of(case, self.world)
         layers = [known.identity, known.boundary, known.session]
-        return Read(
+        return JudgedOn(
             self._reads(case), [None if each is None else [rule.by for rule in each.statements] for each in layers]
         )
 
@@ -117,9 +117,9 @@ class Judging:
 
 @dataclass(frozen=True, slots=True)
 class _Reads:
-    """What a judgement depends on: the count of changes of identities, and the keys as they are. It holds the resources
-    themselves: a number for each (`id`) would be another's once the resource is gone, and `==` would find one that changed
-    the same, since a key's grants stay one dictionary."""
+    """What a judgement depends on: the number of changes of identities, and the keys as they are. It holds the resources
+    themselves: an `id()` could belong to another object later, and `==` would not notice a change, since a key's grants stay
+    one dictionary."""
 
     identities: int
     keys: list[tuple[Any, Resource]]
@@ -136,13 +136,13 @@ class _Reads:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """The keys, and the statements of the caller's policies: changes of other identities are none of this."""
+class JudgedOn:
+    """The keys, and the statements of the caller's policies. Changes of other identities do not matter."""
 
     _reads: _Reads
     _statements: list[Any]
 
-    def is_as(self, other: Read) -> bool:
+    def is_as(self, other: JudgedOn) -> bool:
         return self._reads.keys_are_as(other._reads) and self._statements == other._statements
 
 
@@ -152,7 +152,7 @@ NOT_THERE = Judgement("unknown", {}, ("the key",))
 
 def _columns(found: Judgement) -> tuple[Any, Any, Any, Any, Any, Any, list[str]]:
     by = found.by.get("delegation", found.by) if "kind" not in found.by else found.by
-    # A statement that stands for what was never seen is none: `missing` says what is.
+    # A statement that stands for what was never seen is not named: `missing` says what is missing.
     seen = {} if by.get("sid") in unseen.SIDS and found.missing else by
     version = seen.get("version")
     return (
@@ -170,7 +170,7 @@ TrailQuestion = tuple[TrailCall, Resource, str, SeenPolicies]
 
 
 def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[TrailQuestion]:
-    """What was asked of which key: two of ReEncrypt, none where the key is not there."""
+    """Which permission was asked on which key: two for ReEncrypt, none if the key does not exist."""
     found = []
     arns = [arn for arn in case["resources"] if ":key/" in arn] or [case["key"]]
     actions = [f"kms:{case['operation']}"]
@@ -193,7 +193,7 @@ def _asked(case: dict[str, Any], action: str, at: datetime, world: World) -> Tra
     context |= timed(round(at.timestamp() * 1_000_000))
     principal = case["principal"]
     root = principal.endswith(":root") or not principal.startswith("arn:")
-    # A service has no account of its own that a key's is compared with.
+    # A service has no account to compare with the key's.
     account = "" if not principal.startswith("arn:") else case["account"]
     identity = _identity_of(case, world)
     names = case["names"] if identity is None or not identity.boundary else {**case["names"], BOUNDED: 0}
@@ -236,7 +236,7 @@ def _unseen(what: str, by: str) -> Permissions:
 
 
 def again(case: dict[str, Any], world: World, at: datetime, evidence: list[Evidence] | None) -> Judgement:
-    """A case judged on a world with a draft in it; `evidence` is of the world without, where the call was let in."""
+    """A case judged on a world with a draft in it. If the call was let in, `evidence` is that of the world without the draft."""
     answers = []
     for number, (asked, resource, of_key, known) in enumerate(questions_of(case, world, at)):
         held = evidence[number] if evidence is not None and number < len(evidence) else None

@@ -1,4 +1,4 @@
-"""What Python and the C library do about memory, while records are read and judged."""
+"""How Python and the C library handle memory while records are read and judged."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _KEPT = 1 << 30
 
 @contextmanager
 def seldom() -> Iterator[None]:
-    """The collector of cycles looks seldom. What is held of records, cases and kinds is in no cycles, and there is much of it:
-    it would be walked again after every few hundred records, which takes a third of the time of judging them. What the
-    libraries hold is left out."""
+    """Makes the garbage collector run seldom. The records, cases and kinds in memory contain no cycles, but there are many
+    of them: walking them after every few hundred records took a third of the time of judging. Objects of the libraries are
+    left out."""
     before = gc.get_threshold()
     gc.set_threshold(50_000, 20, 50)
     gc.freeze()
@@ -28,9 +28,9 @@ def seldom() -> Iterator[None]:
 
 
 def keep() -> None:
-    """Memory that was freed stays with this process, for good. By itself glibc gives blocks of many kilobytes back and takes
-    them anew: a file's text, some 15 MB, then costs a page fault for each of its pages, a fifth of the time of reading it.
-    Where the C library is another one, nothing changes."""
+    """Keeps freed memory with this process. By default glibc returns large blocks to the system and asks for them again: a
+    file's text, some 15 MB, then costs a page fault for each page, a fifth of the time of reading it. With another C library
+    this does nothing."""
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(_MMAP_THRESHOLD, _KEPT)

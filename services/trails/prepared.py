@@ -1,5 +1,5 @@
-"""Records as they are read, to what is written of them. Most of a trail's records are of kinds that came before: all that is
-theirs is an id and a time, and they are read by comparing the rest of their text with what is remembered, and not parsed.
+"""Prepares records for writing. Most records of a trail are of a kind that was seen before and differ only in id and time.
+The rest of their text is compared with what is remembered, and they are not parsed.
 """
 
 from __future__ import annotations
@@ -18,30 +18,32 @@ from services.trails.rows import TrailRow, at_of, case_of, case_row, kind_row, n
 from services.trails.wrappers import FoundRecord
 
 _OWN = re.compile(rb'"(eventID|eventTime|requestID)"\s*+:\s*+"([^"\\\x00-\x1f]*+)"')
-"""What no two records have in common. A record's text without these is the text of its kind."""
+"""Members that differ in every record. A record's text without them is the text of its kind."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_KIND = 50_000
 """Bytes of a record whose kind is remembered."""
 UNSHAPED = (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError)
-"""A record may be of any shape: what nothing here looks for is a reason too, and stops nothing."""
+"""What reading a record of an unexpected shape may raise. It becomes the reason why the record is broken, and the import
+continues."""
 KINDS = 20_000
 """Kinds that are remembered."""
 
 
 KNOWN = b"\1"
-"""The kind of what is known from elsewhere, which is no call: it has no row among the kinds."""
+"""The kind of facts that are known from elsewhere. They are not calls, so the kind has no row."""
 
 
 @dataclass(slots=True)
-class Kind:
-    """What records have in common: rows of `kinds` and `cases`, and whom and what they name."""
+class RecordKind:
+    """What records of a kind have in common: their rows of `kinds` and `cases`, and the caller and keys that they name."""
 
     row: TrailRow | None
     case: TrailRow | None
     met: tuple[tuple[str, str], ...]
     changes: bool
     proved: bool = False
-    """Whether the text that it is known by was found to have its record's own id and time cut out: asked when it comes again."""
+    """Whether the kind's text was proved to lack only its record's own id and time. That is looked at when the text comes
+    again."""
 
     @property
     def name(self) -> bytes:
@@ -53,7 +55,7 @@ class Prepared:
     """A record: of a kind, or broken (`reason`), or of a service that nothing here asks about."""
 
     found: FoundRecord
-    kind: Kind | None = None
+    kind: RecordKind | None = None
     id: str = ""
     at: datetime | None = None
     order: int | None = None
@@ -62,15 +64,15 @@ class Prepared:
     reason: str = ""
     elsewhere: bool = False
     passed: str = ""
-    """What it is, where it is no record of a call."""
+    """What it is, if it is not the record of a call."""
 
 
-class Preparing:
+class RecordPreparer:
     def __init__(self) -> None:
-        self._kinds: dict[bytes, Kind] = {}
+        self._kinds: dict[bytes, RecordKind] = {}
 
     def prepare(self, found: FoundRecord) -> Prepared:
-        """Never raises: what cannot be read has a reason."""
+        """Never raises: a record that cannot be read gets a reason."""
         if found.reason or found.passed:
             return Prepared(found, reason=found.reason, passed=found.passed)
         raw = found.raw
@@ -107,12 +109,12 @@ class Preparing:
         if isinstance(document, dict) and MARK in document:
             known = fact_of(document)
             return Prepared(
-                found, Kind(None, None, (), changes=True), known.id, _EPOCH + timedelta(microseconds=known.at)
+                found, RecordKind(None, None, (), changes=True), known.id, _EPOCH + timedelta(microseconds=known.at)
             )
         reading = read(document, names)
         case = case_of(reading)
         name, case_as_row = (None, None) if case is None else case_row(reading, case)
-        kind = Kind(kind_row(reading, name), case_as_row, _met(reading), is_change(reading))
+        kind = RecordKind(kind_row(reading, name), case_as_row, _met(reading), is_change(reading))
         of_itself = kind.changes or "sharedEventID" in document or OWN in (document.get("additionalEventData") or ())
         if not of_itself and len(key) <= LONGEST_KIND:
             self._kinds[key] = kind
@@ -123,8 +125,8 @@ class Preparing:
 
 
 def _says_its_own(parts: list[bytes]) -> bool:
-    """Whether what was cut out of a record's text is its own id and time and nothing else: marks put in their place are found
-    as the record's own members. It then holds of every record with the same text around them."""
+    """Whether exactly the record's own id and time were cut out of its text: marks in their place are found as members of
+    the record. If so, that is true of each record with the same text around them."""
     names = parts[1::2]
     if len(set(names)) != len(names) or not {b"eventID", b"eventTime"} <= set(names):
         return False

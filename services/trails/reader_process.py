@@ -1,8 +1,8 @@
-"""Files read and prepared by a process of their own, which is ahead of the import by two batches.
+"""A process of its own reads and prepares the files, two batches ahead of the import.
 
-A record takes as long to read as to write, and Python keeps one core busy. The process is forked before anything is opened:
-it holds no key, no connection and no lock. The batches come in their order through a socket that holds less than one, so that
-it waits for the import; where the import is killed, the socket breaks and the process ends.
+Reading a record takes as long as writing it, and Python uses one core. The process is forked before anything is opened, so
+it holds no key, no connection and no lock. The batches arrive in order through a socket that holds less than one batch, so
+the process waits for the import. If the import is killed, the socket breaks and the process ends.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from typing import Any
 
 from domain.ports import Unavailable
 from services.trails.memory import keep, seldom
-from services.trails.prepared import Prepared, Preparing
+from services.trails.prepared import Prepared, RecordPreparer
 from services.trails.wrappers import FoundRecord
 
 BATCH = 4_000
 BYTES = 16 << 20
-"""Of a batch's records: three times what 4,000 of CloudTrail's have. Longer ones come in smaller batches, so that nothing of
-any length is held, and the broker takes each in time."""
+"""Bytes of a batch's records: three times what 4,000 records of CloudTrail have. Longer records come in smaller batches, so
+that memory is bounded and the broker accepts each batch in time."""
 _LENGTH = 8
 ReadingOf = Callable[[Path], Iterator[FoundRecord]]
 
 
 class Ahead:
-    """A context: at its end the process is gone."""
+    """A context manager: the process ends with it."""
 
     def __init__(self, paths: list[Path], reading_of: ReadingOf) -> None:
         self.files = 0
@@ -78,9 +78,9 @@ class Ahead:
 
 
 def _send_all(paths: list[Path], reading_of: ReadingOf, theirs: socket.socket, ours: socket.socket) -> None:
-    """Batch after batch, and an empty one. Ends where nobody reads on."""
+    """Sends batch after batch, and an empty one at the end. Stops if nobody reads."""
     theirs.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever reads the batches, and ends this one too
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the import handles Ctrl-C, and its end also ends this process
     keep()
     files = 0
 
@@ -90,7 +90,7 @@ def _send_all(paths: list[Path], reading_of: ReadingOf, theirs: socket.socket, o
             yield from reading_of(path)
             files += 1
 
-    preparing = Preparing()
+    preparing = RecordPreparer()
     with seldom():
         for batch in batches(map(preparing.prepare, every())):
             text = packed(files, batch)
@@ -120,8 +120,7 @@ _OF_PREPARED = [each.name for each in fields(Prepared)][1:]
 
 
 def packed(files: int, batch: list[Prepared]) -> bytes:
-    """Column by column, which takes half the time that objects take; a column that is one value again and again is sent as
-    that value."""
+    """A batch as columns, which takes half the time of objects. A column that repeats one value is sent as that value."""
     founds = [each.found for each in batch]
     columns = [_column(name, founds) for name in _OF_FOUND]
     columns += [_column(name, batch) for name in _OF_PREPARED]

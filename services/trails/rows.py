@@ -1,4 +1,4 @@
-"""A reading to the row of `records` and its case."""
+"""The rows of `kinds` and `cases` for a record as read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KIND_COLUMNS = (
 CASE_COLUMNS = ("id", "key_id", "destination", "account", "principal", "document")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_ASKED = frozenset({"CreateKey", "ListKeys", "ListAliases", "ListRetirableGrants", "GenerateRandom", "RetireGrant"})
-"""Operations of KMS that ask no key's policy (RetireGrant by the grant's own word)."""
+"""Operations of KMS that ask no key's policy (RetireGrant follows the grant)."""
 TrailRow = tuple[Any, ...]
 
 
@@ -35,11 +35,11 @@ def names(service: str, operation: str, members: Document | None) -> dict[str, A
 
 
 def case_of(reading: TrailReading) -> dict[str, Any] | None:
-    """What a call was judged on, without what is its own; None for one that no key's policy is asked of."""
+    """What a call is judged on, without its own id and time; None for a call that no key's policy decides."""
     if reading.service != "kms" or not reading.key or reading.operation in NOT_ASKED or not reading.names:
         return None
     if reading.operation.startswith("Delete") and not reading.principal.startswith("arn:"):
-        return None  # what a service does of itself
+        return None  # a service acted on its own
     found: dict[str, Any] = {
         "operation": reading.operation,
         "principal": reading.principal,

@@ -1,9 +1,9 @@
-"""Calls judged on the state of their position, and calls of a second with changes in it on each state of that second.
+"""Calls judged on the state at their position. A call of a second with changes in it is judged on each state of that second.
 
-CloudTrail's times are whole seconds. Where only some of the states explain what was answered, the call was decided at one of
-these, and is explained; where several do, and differ in what explains it, nobody knows which it was, and the call is open.
-Where none does, the states of another order of the changes perhaps would: the call is open too, if what it was judged on
-changed more than once and other orders are allowed.
+CloudTrail's times are whole seconds. If some of the states explain the answer, the call was decided at one of them and is
+explained. If several do and their explanations differ, it is unknown which one it was, and the call is open. If no state
+explains the answer, a state in another order of the changes might: the call is open too, if what it was judged on changed
+more than once and other orders are allowed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from domain.cloudtrail.judge import EXPLAINED, OPEN, UNEXPLAINED
-from services.trails.judged_calls import Explained, Judging, Read
+from services.trails.judged_calls import CaseJudge, Explained, JudgedOn
 
 UNORDERED = "whether it came before or after a change of the same second"
 SHUFFLED = "in which order the changes of the same second came"
@@ -31,11 +31,11 @@ class _Second:
         self.case_id, self.low, self.high, self.last = row["case_id"], low, row["seen"], row["last"]
         self.left = 0
         self.found: list[tuple[int, tuple[bool, bool], Explained]] = []
-        self.read: list[Read] = []
+        self.read: list[JudgedOn] = []
 
     def answer(self) -> tuple[int, Explained]:
         """The position that it was decided at, and what explains it."""
-        # What is not there can be neither used nor call: these states are none that the call was decided in.
+        # A key that does not exist cannot be used, and an identity that does not exist cannot call: these states are ruled out.
         most = max(there for _, there, _ in self.found)
         possible = [each for each in self.found if each[1] == most]
         fits = [each for each in possible if each[2][0] in (EXPLAINED, OPEN)]
@@ -52,20 +52,20 @@ class _Second:
         return position, (OPEN, *answer[1:-1], list(missing))
 
 
-class Within:
-    """`seconds`: of each position before a second's changes, that and the position after each. Groups come in the order of
-    the first position that they are judged at. `shuffled`: the first positions of seconds whose changes may have come in
-    another order."""
+class JudgedSeconds:
+    """`seconds`: for each position before a second's changes, that position and the one after each change. Groups come in
+    the order of the first position that they are judged at. `shuffled`: the first positions of seconds whose changes may
+    have come in another order."""
 
-    def __init__(self, judging: Judging, seconds: dict[int, list[int]], shuffled: Set[int]) -> None:
+    def __init__(self, judging: CaseJudge, seconds: dict[int, list[int]], shuffled: Set[int]) -> None:
         self._judging, self._seconds, self._shuffled = judging, seconds, shuffled
         self._ahead: list[tuple[int, int, _Second]] = []
         self._number = 0
         self.moved: list[JudgedRow] = []
-        """(case, low, high, seen) of what was decided before the last of the second's changes."""
+        """(case, low, high, seen) of calls that were decided before the last of the second's changes."""
 
     async def judge(self, rows: list[Any]) -> list[JudgedRow]:
-        """Rows of `judged`, also of groups that came before."""
+        """Rows of `judged`, also of earlier groups."""
         await self._judging.fetch(rows)
         found: list[JudgedRow] = []
         for row in rows:

@@ -1,4 +1,4 @@
-"""The trails of an installation: which there are, and their removal."""
+"""The trails of an installation: a list of them, and their removal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WHERE n.nspname LIKE 'trail\\_%' AND to_regclass(quote_ident(n.nspname) || '.rea
 
 
 async def listed(connection: asyncpg.Connection[Any], settings: Settings) -> list[dict[str, Any]]:
-    """A row a trail, by name. One whose import was broken off has no calls yet. Raises Unavailable."""
+    """A row for each trail, by name. A trail whose import was interrupted has no calls yet. Raises Unavailable."""
     tables = {row["nspname"] for row in await connection.fetch(SCHEMAS)}
     names = {schema.removeprefix("trail_") for schema in tables if not schema.endswith("_beside")}
     topics = set(await trails(settings))
@@ -50,11 +50,11 @@ async def listed(connection: asyncpg.Connection[Any], settings: Settings) -> lis
 
 
 async def remove(connection: asyncpg.Connection[Any], settings: Settings, name: str) -> bool:
-    """Its tables and its topic; whether there was such a trail. Nothing of our own log is in either. The connection holds the
-    lock of imports. Raises BadName, Unavailable."""
+    """Removes a trail's tables and topic. Returns whether the trail existed. Our own log is in neither. The connection holds
+    the lock of imports. Raises BadName, Unavailable."""
     schema, topic = schema_of(name), topic_of(settings, name)
     there = await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema)
-    # The topic goes first: tables without a topic are seen, a topic without tables would be read into tables again.
+    # The topic goes first: tables without a topic are noticed, but a topic without tables would be read into new tables.
     client = AIOKafkaAdminClient(**broker(settings), request_timeout_ms=15_000)
     try:
         await client.start()

@@ -1,4 +1,5 @@
-"""What a draft would have done to a trail's calls, on what the trail knows: flipped, or not known and what is missing."""
+"""What a draft would have done to a trail's calls, by what the trail knows: they flip, or it is unknown and the answer says
+what is missing."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from projections.log.schema import AskedLog
 from services.questions.drafts import Draft
 from services.questions.flips import Flip, Otherwise, Weighed, decider_in_words, none_beside, told
 from services.questions.replay import Replay
-from services.trails.judged_calls import Judging, again, evidence_in
+from services.trails.judged_calls import CaseJudge, again, evidence_in
 
 FETCHED = 1_000
 
@@ -32,7 +33,7 @@ async def _weighed(log: AskedLog, draft: Draft, span: DecisionSpan) -> AsyncIter
     _, first = await spans.counted(log, span)
     begin = -1 if first is None else first
     region = await changes.region_at(log, begin)
-    as_it_was, drafted = [Judging(log, await Replay.begin(log, region, begin, span.last)) for _ in "12"]
+    as_it_was, drafted = [CaseJudge(log, await Replay.begin(log, region, begin, span.last)) for _ in "12"]
     rows = await spans.by_position(log, span)
     while some := await rows.fetch(FETCHED):
         await as_it_was.fetch(some)
@@ -54,11 +55,11 @@ async def _weighed(log: AskedLog, draft: Draft, span: DecisionSpan) -> AsyncIter
             )
 
 
-def _otherwise(case: dict[str, Any], as_it_was: Judging, drafted: Judging, at: datetime) -> Otherwise | None:
-    """What the draft makes of a call, where that is not what it was."""
+def _otherwise(case: dict[str, Any], as_it_was: CaseJudge, drafted: CaseJudge, at: datetime) -> Otherwise | None:
+    """What the draft makes of a call, if it changes it."""
     error = case["error"]
     if error and error not in ACCESS_DENIED:
-        return None  # it was refused for another reason, and would be still
+        return None  # it was refused for another reason, and still would be
     evidence = None if error else evidence_in(case, as_it_was.world, at)
     was = again(case, as_it_was.world, at, evidence)
     now = again(case, drafted.world, at, evidence)
@@ -71,6 +72,6 @@ def _otherwise(case: dict[str, Any], as_it_was: Judging, drafted: Judging, at: d
 
 
 def _by(found: Judgement) -> str:
-    """Where nothing of the caller's own policies is known, the statement that leaves it to them stands for them."""
+    """The decider in words. If the caller's own policies are unknown, it is the statement that leaves the decision to them."""
     by = found.by
     return decider_in_words(by if {"rule", "grant", "policy"} & by.keys() else by.get("delegation", {}))

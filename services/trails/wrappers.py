@@ -1,4 +1,4 @@
-"""A JSON value to the CloudTrail records in it, as tools wrap them, each with its own text.
+"""The CloudTrail records in a JSON value, as tools wrap them, each with its own text.
 
 Source: CloudTrail user guide (log files, digest files, LookupEvents, Lake's GetQueryResults), CloudWatch Logs user guide
 (subscriptions, FilterLogEvents, Insights), EventBridge user guide (events from CloudTrail).
@@ -22,14 +22,14 @@ WRAPPERS = (
     "detail", "CloudTrailEvent", "message", "@message", "Message", "Body", "body", "eventJson", "eventData", "record", "event",
     "_source", "result", "_raw", "hits", "original", "Sns", "kinesis", "awslogs", "data", "Data",
 )  # fmt: skip
-"""Members that hold a record or a document, as an object or as a text, or compressed and in base64: what Lambda is given of a
-subscription of CloudWatch Logs, a Kinesis stream and Firehose."""
+"""Members that hold a record or a document: as an object, as text, or compressed in base64 (what Lambda receives from a
+subscription of CloudWatch Logs, a Kinesis stream and Firehose)."""
 MOST = 64 << 20
 """Bytes of what is compressed in a text."""
 DEEPEST = 8
-"""Wrappers in wrappers that are looked into."""
+"""How deep wrappers may be nested."""
 CONTROL = b"CWL CONTROL MESSAGE"
-"""What CloudWatch Logs sends to see whether a subscription works."""
+"""What CloudWatch Logs sends to test a subscription."""
 _PACKED = base64.b64encode(b"\x1f\x8b\x08")
 _FIRST = b'{"eventVersion"'
 """How a record of CloudTrail's own begins."""
@@ -42,8 +42,8 @@ _FAULTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 @dataclass(slots=True)
 class FoundRecord:
-    """A record with where it was and its own text; `reason` says why it could not be read, `passed` what it is where it is
-    none of the records that are asked about."""
+    """A record with its place and its own text. `reason` says why it could not be read; `passed` says what it is if it is
+    not the record of a call."""
 
     source: str
     place: str
@@ -58,13 +58,13 @@ class FoundRecord:
 
 
 def fault_of(text: bytes) -> str:
-    """Why a text is no JSON, "" where it is."""
+    """Why a text is not JSON, "" if it is."""
     try:
         _WHOLE.decode(text)
     except RecursionError:
         return "it is nested too deep"
     except _FAULTS as fault:
-        return f"it is no JSON: {fault}"
+        return f"it is not JSON: {fault}"
     return ""
 
 
@@ -77,7 +77,7 @@ def is_json(text: bytes) -> bool:
 
 
 def unwrapped(text: bytes, source: str, place: str, depth: int = 0) -> Iterator[FoundRecord]:
-    """The records in a JSON value, and whatever is in it in place of records."""
+    """The records in a JSON value, and whatever stands in their place."""
     if text.startswith(_FIRST):
         yield FoundRecord(source, place, text)
         return
@@ -93,13 +93,13 @@ def unwrapped(text: bytes, source: str, place: str, depth: int = 0) -> Iterator[
         if inner:
             yield from unwrapped(inner, source, place, depth + 1)
         else:
-            yield FoundRecord(source, place, text, "it is no JSON object")
+            yield FoundRecord(source, place, text, "it is not a JSON object")
 
 
 def _elements(text: bytes, source: str, place: str, depth: int) -> Iterator[FoundRecord]:
     elements = [bytes(each) for each in _ELEMENTS.decode(text)]
     if elements and not any(each[:1] in (b"{", b"[", b'"') for each in elements):
-        yield FoundRecord(source, place, text, "it is no JSON object")
+        yield FoundRecord(source, place, text, "it is not a JSON object")
         return
     if elements and (named := _of_insights(elements)):
         yield from unwrapped(named, source, place, depth + 1)
@@ -153,7 +153,7 @@ def _elements_of(text: bytes, source: str, place: str, depth: int) -> Iterator[F
 
 
 def _inside(text: bytes) -> bytes:
-    """The JSON object or list in a JSON text; nothing where there is none in it."""
+    """The JSON object or list in a JSON string; b"" if it holds neither."""
     if text[:1] != b'"':
         return b""
     try:
@@ -166,5 +166,5 @@ def _inside(text: bytes) -> bytes:
 
 
 def _unpacked(text: bytes) -> bytes:
-    """What is compressed in base64, MOST bytes of it. Raises ValueError, zlib.error."""
+    """The content of compressed base64, at most MOST bytes of it. Raises ValueError, zlib.error."""
     return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(base64.b64decode(text, validate=True), MOST).strip()

@@ -1,8 +1,8 @@
 """The projections against the topics that they are made of.
 
-Each is filled anew in a schema beside the live one, to exactly the positions at which one transaction sees the live one, and
-the rows are compared: first a digest for each of many groups of rows, then the rows of the groups that differ. The live
-projection is neither locked nor held up.
+Each is rebuilt in a schema beside the live one, up to exactly the positions at which one transaction sees the live one. Then the
+rows are compared: first a digest for each of many groups of rows, then the rows of the groups that differ. The live projection is
+neither locked nor delayed.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from services.settings import Settings
 from services.verification.topics import VerificationProgress
 
 NAMED = 5
-"""Rows of a table that are shown where it differs; all are counted."""
+"""The number of differing rows of a table that are shown; all are counted."""
 SURELY_READ = 60.0
 """Seconds after which the projector has read a record, if it is not far behind."""
 COMPARED = 1000
-"""Rows that are missing among which the one is looked for that a row that is not in the log was made of."""
+"""The number of missing rows that are compared with an unknown row, to find the one that it was made from."""
 SHOWN = 300
 """Characters of a row, or of a value."""
 ChainNow = Callable[[Settings, Pool, VaultKeyring], Awaitable[Chain]]
@@ -45,12 +45,12 @@ LookAtPositions = Callable[
     Awaitable["Difference | None"],
 ]
 OWN = ("positions", "lanes", "anchors", "origin")
-"""Tables that say how far a projection is, and not what."""
+"""Tables that say how far a projection is, not what it contains."""
 
 
 @dataclass(slots=True)
 class Difference:
-    """Rows of a table that the topics do not say (`unknown`), and rows that they say and it lacks (`missing`)."""
+    """Rows of a table that do not follow from the topics (`unknown`), and rows that do and are not there (`missing`)."""
 
     table: str
     unknown: int = 0
@@ -61,7 +61,7 @@ class Difference:
 async def verify_projections(
     settings: Settings, pool: Pool, keys: VaultKeyring, tell: VerificationProgress
 ) -> list[Difference]:
-    """Every table that is not what the topics make of it. Raises Unavailable, OutOfRange, Unreadable."""
+    """The tables that differ from what the topics make of them. Raises Unavailable, OutOfRange, Unreadable."""
     found: list[Difference] = []
     for projection in PROJECTIONS.values():
         found += await differences(settings, pool, keys, projection, tell)
@@ -111,7 +111,7 @@ async def _of_positions(
     at: dict[store.Partition, int],
     retired: Container[str],
 ) -> Difference | None:
-    """Where somebody else wrote or removed positions, nothing follows from comparing up to them."""
+    """If somebody else wrote or removed positions, a comparison up to them would prove nothing."""
     table = f"{projection.schema}.positions"
     if not await store.are_ours(live, projection, keys, projection.schema, retired):
         return Difference(table, unknown=1, examples=["not Keytrail's own"])
@@ -125,7 +125,7 @@ async def _of_positions(
 
 
 async def _is_older(settings: Settings, topic: str, partition: int, start: int) -> bool:
-    """Whether a partition's first record came so long ago that the projector has read it."""
+    """Whether a partition's first record is so old that the projector must have read it."""
     reader = await KafkaReader(settings, topic, partition).open(start)
     try:
         (first, *_) = await reader.read(1)
@@ -144,12 +144,12 @@ async def _fill(
     to: dict[store.Partition, int],
     tell: VerificationProgress,
 ) -> None:
-    """The projection in another schema, from the topics up to these offsets and no further."""
+    """Fills the projection in another schema, from the topics up to exactly these offsets."""
     await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
     await store.prepare(connection, projection, await log_name(settings, keys), keys, schema)
     feed = EntryFeed(settings, await topics.prepare(settings, flush=False), keys)
     await feed.open(ReadTo(), await chain_now(settings, pool, keys))
-    going, reached, total, done = store.Going(), dict.fromkeys(to, 0), sum(to.values()), 0
+    going, reached, total, done = store.ProjectorMemory(), dict.fromkeys(to, 0), sum(to.values()), 0
     try:
         while any(reached[where] < end for where, end in to.items()):
             batch = await feed.next(BATCH)
@@ -166,7 +166,7 @@ async def _fill(
 
 
 async def _tables(connection: Connection, schema: str) -> dict[str, str]:
-    """Each table with the columns that follow from the topics; a number that Postgres gives does not."""
+    """Each table with the columns that follow from the topics. A number that Postgres assigns does not."""
     rows = await connection.fetch(
         "SELECT table_name, string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) AS columns "
         "FROM information_schema.columns WHERE table_schema = $1 AND is_identity = 'NO' AND table_name <> ALL($2) "
@@ -177,7 +177,7 @@ async def _tables(connection: Connection, schema: str) -> dict[str, str]:
     return {row["table_name"]: row["columns"] for row in rows}
 
 
-# Functions by their full names: whoever owns the database could put others of these names before them.
+# Functions by their full names: the database's owner could define others of the same name on the search path.
 _HASH = "pg_catalog.sha256(pg_catalog.convert_to({text}, 'UTF8'))"
 _NUMBER = "pg_catalog.get_byte({hash}, 0) * 256 + pg_catalog.get_byte({hash}, 1)"
 _OF_ROW = _HASH.format(text="ROW({columns})::text")
@@ -232,10 +232,10 @@ async def _compared(
 
 
 def _pairs(unknown: list[str], missing: list[str]) -> list[tuple[str, str]]:
-    """Rows as text, each that is there with the one that should be and is most like it; "" where there is none."""
+    """Rows as text: each unknown row with the missing row that is most like it; "" on the side that has none."""
     pairs = []
     for text in unknown:
-        # Rows are no paths: alike as far as their first characters are is what is meant.
+        # Not for paths: rows are alike as far as their first characters are.
         near = max(missing, key=lambda each: len(commonprefix((text, each))), default="")  # noqa: RUF071  # see above
         pairs.append((text, near))
         missing = [each for each in missing if each != near]

@@ -26,7 +26,7 @@ VerificationProgress = Callable[[str, int, int], None]
 
 @dataclass(slots=True)
 class CountedTopic:
-    """Of a topic whose values stand for themselves: how many there are, and how many of them somebody else wrote."""
+    """A topic whose values are independent: how many there are, and how many of them somebody else wrote."""
 
     records: int = 0
     strange: int = 0
@@ -41,12 +41,12 @@ class TopicsReport:
 
     @property
     def whole(self) -> bool:
-        """Nothing that Keytrail wrote is missing or was changed."""
+        """Whether nothing that Keytrail wrote is missing or changed."""
         return self.log.whole and self.decisions.whole
 
     @property
     def strange(self) -> int:
-        """Values that somebody else wrote, or copied."""
+        """The number of values that somebody else wrote or copied."""
         others = sum(each.strange for each in self.others.values())
         return len(self.log.strange) + self.decisions.strange_count + self.decisions.copies_count + others
 
@@ -68,7 +68,7 @@ async def verify_topics(
     others = {ALERTS: topics.alerts, COMMANDS: topics.commands}
     others |= {trail_kind(name): topic_of(settings, name) for name in await trails(settings)}
     for kind, topic in others.items():
-        # What became of a command that the writer has read stands on the log.
+        # The log says what became of each command that the writer has read.
         first = log.next_command if kind == COMMANDS else 0
         report.others[kind] = await _counted(settings, keys, log.authority, kind, topic, first, tell)
     return report
@@ -85,7 +85,7 @@ async def read_log(settings: Settings, tell: VerificationProgress) -> list[tuple
 
 
 async def _values(settings: Settings, topic: str, partition: int) -> AsyncIterator[tuple[list[Stored], int]]:
-    """(values, how many there are in all), from the first that is there to the end as it is now."""
+    """(values, how many there are in all), from the first value to the present end."""
     start, end = (await bounds(settings, topic))[partition]
     if start >= end:
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.alerts import unjudged
+from domain.alerts import change_document
 from domain.alerts.change import Change
 from domain.alerts.engine.judge import Judge
 from domain.alerts.rules.table import RULES
@@ -82,10 +82,10 @@ def test_postponed_policies_are_judged_like_others() -> None:
     whole = Judge("log").of_change(change(text), {})
     early = Judge("log").within(change(text), {}, Budget(0))
     document = json.loads(
-        json.dumps(unjudged.document(change(text), {"offset": 10}, [each.id for each in early.alerts]))
+        json.dumps(change_document.document(change(text), {"offset": 10}, [each.id for each in early.alerts]))
     )
     judge = Judge("log")
-    later = judge.within(unjudged.change_from(document, judge.settings), document["source"], Budget(None))
+    later = judge.within(change_document.change_from(document, judge.settings), document["source"], Budget(None))
     assert not later.unfinished
     assert [each.document() | {"source": {}} for each in later.alerts] == [each.document() for each in whole]
     assert {each.id for each in early.alerts} - {each.id for each in whole} == {
@@ -97,9 +97,9 @@ def test_a_new_key_is_put_off_and_judged_like_any_other() -> None:
     event: KeyCreated = a_key(2, policy=policy(STATEMENTS["accounts"], 4_000, PUBLIC))
     world = given(a_key()).world
     whole = Judge("log").of_change(Change(event, world, 5, 10, account=ACCOUNT), {})
-    document = json.loads(json.dumps(unjudged.document(Change(event, world, 5, 10, account=ACCOUNT), {}, [])))
+    document = json.loads(json.dumps(change_document.document(Change(event, world, 5, 10, account=ACCOUNT), {}, [])))
     judge = Judge("log")
-    later = judge.within(unjudged.change_from(document, judge.settings), {}, Budget(None))
+    later = judge.within(change_document.change_from(document, judge.settings), {}, Budget(None))
     assert [each.document() for each in later.alerts] == [each.document() for each in whole]
     assert "key-policy-public" in {each.rule.id for each in whole}
 

@@ -1,4 +1,4 @@
-"""Tab in a shell: commands, options and files are completed, by the text that `keytrail completion` prints."""
+"""Tab in a shell completes commands, options and files, through the text that `keytrail completion` prints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.installation import KEYTRAIL, clean_environment
 
 
 def offered(words: str, folder: Path) -> list[str]:
-    """What bash offers after these words, the last of which is not finished."""
+    """What bash offers after these words, of which the last is unfinished."""
     script = f"""
     compopt() {{ echo files; }}
     eval "$(keytrail completion bash)"
@@ -71,7 +71,7 @@ def test_another_shell_is_refused_with_those_that_there_are() -> None:
 
 
 def test_tab_loads_the_file_of_no_command() -> None:
-    """A list of commands comes from the table: nobody waits for the broker's client to see what begins with "up"."""
+    """The list of commands comes from the table, so that completing "up" does not load the broker's client."""
     script = (
         "import sys\n"
         "from click.shell_completion import BashComplete\n"

@@ -1,7 +1,7 @@
-"""Every port, its adapters, and the file of promises that each adapter keeps.
+"""Every port with its adapters, and the file of promises that each adapter keeps.
 
-The fixture of a contract is made of this list: an adapter that is added here is held to every promise of its port.
-tests/house/test_contracts.py fails where a file of services/adapters stands in no row.
+The contract tests' fixture is made from this list, so an adapter that is added here must keep every promise of its
+port. tests/house/test_contracts.py fails if a file of services/adapters is in no row.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.memory_log import MemoryTopic
 
 AnyTopic = MemoryTopic | KafkaTopic
 OpenTopic = Callable[[Callable[[], Settings]], AbstractAsyncContextManager[AnyTopic]]
-"""Takes where to find an installation's settings, which starts the installation."""
+"""A function that takes a way to get an installation's settings. Calling that starts the installation."""
 
 
 @asynccontextmanager
@@ -53,7 +53,7 @@ SNAPSHOTS: dict[str, Any] = {"postgres": snapshots}
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """`promises` are the tests that each of `adapters` passes; `files` are those of services/adapters that they are in."""
+    """`promises`: the tests that each of `adapters` passes. `files`: the files of services/adapters that hold them."""
 
     promises: tuple[str, ...]
     adapters: Mapping[str, Any]
@@ -81,4 +81,4 @@ ELSEWHERE: dict[str, str] = {
     "origin.py": "a row that names the log: tests/faults/test_start.py",
     "postgres.py": "the pool itself, under every test here",
 }
-"""Files of services/adapters without a contract of their own, and where they are tried."""
+"""Files of services/adapters without a contract of their own, and where they are tested."""

@@ -12,7 +12,7 @@ import pytest
 
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import Pool, connect
-from services.alert_worker import tables
+from services.alert_worker import takeover
 from services.alert_worker.books import Books
 from services.alert_worker.marks import Marked
 from services.runtime.bootstrap import open_vault
@@ -75,6 +75,6 @@ async def pool(database: Settings) -> AsyncIterator[Pool]:
 async def books(pool: Pool, keys: VaultKeyring, marks: MemoryMarks) -> Books:
     """With empty tables."""
     other, found = Books(keys, uuid4().hex), Books(keys, "log")
-    await tables.prepare(pool, other, MemoryMarks())
-    await tables.prepare(pool, found, marks)
+    await takeover.prepare(pool, other, MemoryMarks())
+    await takeover.prepare(pool, found, marks)
     return found

@@ -17,13 +17,13 @@ from domain.alerts.observed_call import ObservedCall
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
 from services.adapters.postgres import Pool
-from services.alert_worker import counts, tables
-from services.alert_worker.books import Books, Changed, Elsewhere
-from services.alert_worker.counts import Counts, Window
+from services.alert_worker import counts, positions, proof, takeover, unjudged
+from services.alert_worker.books import Books, JudgedElsewhere, Partition, RowsChanged
+from services.alert_worker.counts import Counts, WindowName
 from services.alert_worker.key_ages import Ages
-from services.alert_worker.tables import Locked, Reached
-from services.alert_worker.topic import Publisher
-from services.alert_worker.uses import Counter, Found
+from services.alert_worker.positions import JudgedUpTo, LockedPosition
+from services.alert_worker.publisher import Publisher
+from services.alert_worker.tally import SourcedCandidate, Tally
 from services.cli.client import Client
 from tests.contracts.conftest import MemoryMarks
 from tests.faults.test_alerts import on_topic
@@ -54,9 +54,9 @@ def used(principal: str, key: str) -> Pair:
 
 
 @asynccontextmanager
-async def holding(pool: Pool, books: Books, part: tables.Part = ONE) -> AsyncIterator[Locked]:
+async def holding(pool: Pool, books: Books, part: Partition = ONE) -> AsyncIterator[LockedPosition]:
     async with pool.acquire() as connection, connection.transaction():
-        held = await tables.locked(connection, books, part)
+        held = await positions.locked(connection, books, part)
         yield held
         await held.move(replace(held.reached, next=held.reached.next + 1))
     books.committed(part, held.reached.next + 1)
@@ -67,8 +67,8 @@ async def count(
     books: Books,
     found: Sequence[Candidate] = (),
     pairs: Sequence[Pair] = (),
-    part: tables.Part = ONE,
-) -> tuple[list[Window], list[Pair]]:
+    part: Partition = ONE,
+) -> tuple[list[WindowName], list[Pair]]:
     """As a worker that remembers nothing."""
     async with holding(pool, books, part) as held:
         known = Counts()
@@ -81,15 +81,15 @@ async def some(pool: Pool, books: Books) -> None:
     await count(pool, books, denied("carol") + denied("alice"), part=OTHER)
     async with holding(pool, books, ("events", 0)) as held:
         for position in (7, 8):
-            await tables.put_off(held, "111122223333", {"position": position})
+            await unjudged.put_off(held, "111122223333", {"position": position})
 
 
 async def checked(pool: Pool, books: Books) -> None:
     async with pool.acquire() as connection:
-        await tables.check(connection, books)
+        await proof.check(connection, books)
 
 
-def root_used(judge: Judge, account: str) -> list[Found]:
+def root_used(judge: Judge, account: str) -> list[SourcedCandidate]:
     """A call of an account's root, which is enough for an alert."""
     call = ObservedCall(NOW, "c", f"arn:aws:iam::{account}:root", account, "AKIA", "ListKeys", (), "", "127.0.0.1")
     return [(each, call.at, {}) for each in judge.candidates(call)]
@@ -109,11 +109,11 @@ async def test_a_key_that_a_table_makes_younger_is_as_old_as_the_log_says(
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
     publisher = Publisher(installation.settings, books.keys)
     ages = Ages(MemoryTopic(), process_keys(), lambda: fold)
-    counter = Counter(pool, books, lambda: judge, publisher, ages)
+    counter = Tally(pool, books, lambda: judge, publisher, ages)
     pair = used(user, key.arn)
     pair.call.account, pair.call.at = "111122223333", key.created + 90 * 86_400 * 1_000_000
     async with counter.holding(ONE, 0) as held:
-        await held.settle(Reached(1), (), [pair])
+        await held.settle(JudgedUpTo(1), (), [pair])
     await publisher.close()
     told = [each for each in await asyncio.to_thread(on_topic, installation) if user in each["about"]]
     assert [(each["rule"], each["key"]) for each in told] == [("first-use", key.arn)]
@@ -124,20 +124,20 @@ async def test_what_was_rolled_back_is_counted_again_whatever_ended_beside_it(
 ) -> None:
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
     publisher = Publisher(installation.settings, books.keys)
-    events, decisions = (Counter(pool, books, lambda: judge, publisher, NO_AGES) for _ in range(2))
+    events, decisions = (Tally(pool, books, lambda: judge, publisher, NO_AGES) for _ in range(2))
     found = root_used(judge, uuid4().hex)
     with pytest.raises(RuntimeError, match="lost"):
         async with events.holding(ONE, 0) as held:
-            await held.settle(Reached(1), found)
+            await held.settle(JudgedUpTo(1), found)
             async with decisions.holding(OTHER, 0) as beside:
-                await beside.settle(Reached(1), root_used(judge, uuid4().hex))
+                await beside.settle(JudgedUpTo(1), root_used(judge, uuid4().hex))
             raise RuntimeError("the connection was lost")
-    assert await tables.reached(pool) == {OTHER: Reached(1)}
+    assert await positions.reached(pool) == {OTHER: JudgedUpTo(1)}
     asked = "SELECT count(*) FROM alerting.windows WHERE subject = $1"
     subject = found[0][0].subject
     assert await pool.fetchval(asked, subject) == 0
     async with events.holding(ONE, 0) as held:
-        await held.settle(Reached(1), found)
+        await held.settle(JudgedUpTo(1), found)
     assert await pool.fetchval(asked, subject) == 1
     await checked(pool, books)
     await publisher.close()
@@ -146,8 +146,8 @@ async def test_what_was_rolled_back_is_counted_again_whatever_ended_beside_it(
 async def test_workers_that_count_at_the_same_time_count_as_one_does(pool: Pool, books: Books) -> None:
     """Each window is full once, each item and pair new once, and the sums of all partitions are the sum of all rows."""
 
-    async def worker(partition: int) -> tuple[list[Window], list[Pair]]:
-        crossed: list[Window] = []
+    async def worker(partition: int) -> tuple[list[WindowName], list[Pair]]:
+        crossed: list[WindowName] = []
         new: list[Pair] = []
         for turn in range(10):
             calls = denied("alice", count=2, threshold=45) + denied("bob", threshold=7, item=f"key-{turn}")
@@ -196,11 +196,11 @@ async def test_a_tampered_row_shows_and_everything_is_judged_again(
     await some(pool, books)
     await checked(pool, books)
     await pool.execute(MOVES[move])
-    with pytest.raises(Changed):
+    with pytest.raises(RowsChanged):
         await checked(pool, books)
-    await tables.begin_anew(pool)
-    await tables.prepare(pool, books, marks)
-    assert await tables.reached(pool) == {}
+    await takeover.begin_anew(pool)
+    await takeover.prepare(pool, books, marks)
+    assert await positions.reached(pool) == {}
     assert [await pool.fetchval(f"SELECT count(*) FROM alerting.{table}") for table in ("windows", "pairs", "unjudged")] == [
         0, 0, 0,
     ]  # fmt: skip
@@ -222,12 +222,12 @@ async def test_an_older_row_put_back_shows(pool: Pool, books: Books, table: str)
     (old,) = await pool.fetch(f"SELECT * FROM alerting.{table} WHERE {TABLES[table]}")
     await count(pool, books, denied("alice"))
     async with pool.acquire() as connection, connection.transaction():
-        await tables.judged(connection, books, 7)
+        await unjudged.judged(connection, books, 7)
     await checked(pool, books)
     await pool.execute(f"DELETE FROM alerting.{table} WHERE {TABLES[table]}")
     marks = ", ".join(f"${number}" for number in range(1, len(old) + 1))
     await pool.execute(f"INSERT INTO alerting.{table} VALUES ({marks})", *old)
-    with pytest.raises(Changed):
+    with pytest.raises(RowsChanged):
         await checked(pool, books)
 
 
@@ -259,7 +259,7 @@ async def test_a_row_of_somebody_elses_is_not_counted_with(pool: Pool, books: Bo
     await some(pool, books)
     statement, touch = TOUCHED[what]
     await pool.execute(statement)
-    with pytest.raises(Changed):
+    with pytest.raises(RowsChanged):
         await touch(pool, books)
 
 
@@ -280,23 +280,23 @@ async def test_another_log_a_forged_position_and_an_earlier_version_are_judged_a
     marks, another = MemoryMarks(), Books(books.keys, "another")
     await some(pool, books)
     capsys.readouterr()
-    await tables.prepare(pool, books, marks)
+    await takeover.prepare(pool, books, marks)
     assert capsys.readouterr().out == ""
-    assert len(await tables.reached(pool)) == 3, "nothing was changed"
+    assert len(await positions.reached(pool)) == 3, "nothing was changed"
     await pool.execute(MOVES["a partition judged further"])
-    await tables.prepare(pool, books, marks)
-    assert await tables.reached(pool) == {}
+    await takeover.prepare(pool, books, marks)
+    assert await positions.reached(pool) == {}
     assert "[error" in capsys.readouterr().out
     await some(pool, books)
     marks = MemoryMarks()
-    await tables.prepare(pool, another, marks)
-    assert await tables.reached(pool) == {}
+    await takeover.prepare(pool, another, marks)
+    assert await positions.reached(pool) == {}
     assert "the log log was counted of" in capsys.readouterr().out
     for marked, said in ((MemoryMarks(), "[warning"), (marks, "[error")):
         await some(pool, another)
         await pool.execute("ALTER TABLE alerting.positions DROP COLUMN total")
-        await tables.prepare(pool, another, marked)
-        assert await tables.reached(pool) == {}
+        await takeover.prepare(pool, another, marked)
+        assert await positions.reached(pool) == {}
         assert said in capsys.readouterr().out
     await some(pool, another)
     await checked(pool, another)
@@ -311,7 +311,7 @@ async def test_a_worker_forgets_tables_that_another_worker_emptied(pool: Pool, b
         async with holding(pool, books) as held:
             assert not await known.new(held, [used("alice", "key-1")])
         await pool.execute("UPDATE alerting.origin SET log = 'x'")
-        await tables.prepare(pool, books, MemoryMarks())
+        await takeover.prepare(pool, books, MemoryMarks())
         known.forget()
 
 
@@ -330,19 +330,19 @@ async def test_records_that_change_no_count_move_their_partition_on(
     of_any_age = AlertSettings({"first-use": RuleSettings(numbers={"age": 0})})
     judge = Judge(Client(installation.data).get("/v1/status")["log"], of_any_age)
     publisher = Publisher(installation.settings, books.keys)
-    counter = Counter(pool, books, lambda: judge, publisher, NO_AGES)
+    counter = Tally(pool, books, lambda: judge, publisher, NO_AGES)
     found, pair = root_used(judge, uuid4().hex), used(ALICE, KEY)
-    assert not await counter.passed(ONE, 0, Reached(1), found, [pair]), "nothing is known of them yet"
+    assert not await counter.passed(ONE, 0, JudgedUpTo(1), found, [pair]), "nothing is known of them yet"
     async with counter.holding(ONE, 0) as held:
-        await held.settle(Reached(1), found, [pair])
-    assert not await counter.passed(ONE, 0, Reached(2), found, [pair]), "it is judged up to another place"
-    assert not await counter.passed(ONE, 1, Reached(2), found, [used(BOB, KEY)]), "a pair that is new"
+        await held.settle(JudgedUpTo(1), found, [pair])
+    assert not await counter.passed(ONE, 0, JudgedUpTo(2), found, [pair]), "it is judged up to another place"
+    assert not await counter.passed(ONE, 1, JudgedUpTo(2), found, [used(BOB, KEY)]), "a pair that is new"
     async with counter.holding(ONE, 1) as held:
-        await held.settle(Reached(2))
-    assert await counter.passed(ONE, 2, Reached(3), found, [pair])
-    assert await counter.passed(ONE, 3, Reached(5), found, [pair])
-    assert await tables.reached(pool) == {ONE: Reached(5)}
-    assert await tables.believed(pool, books, ONE) == Reached(5)
+        await held.settle(JudgedUpTo(2))
+    assert await counter.passed(ONE, 2, JudgedUpTo(3), found, [pair])
+    assert await counter.passed(ONE, 3, JudgedUpTo(5), found, [pair])
+    assert await positions.reached(pool) == {ONE: JudgedUpTo(5)}
+    assert await positions.believed(pool, books, ONE) == JudgedUpTo(5)
     await checked(pool, books)
     await publisher.close()
 
@@ -353,13 +353,13 @@ async def test_no_partition_moves_on_from_a_row_that_somebody_changed(
 ) -> None:
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
     publisher = Publisher(installation.settings, books.keys)
-    counter = Counter(pool, books, lambda: judge, publisher, NO_AGES)
+    counter = Tally(pool, books, lambda: judge, publisher, NO_AGES)
     await count(pool, books, part=("events", 0))
     async with counter.holding(ONE, 0) as held:
-        await held.settle(Reached(3))
+        await held.settle(JudgedUpTo(3))
     await pool.execute(statement)
-    assert not await counter.passed(ONE, 3, Reached(4), [], [])
-    with pytest.raises((Changed, Elsewhere)):
+    assert not await counter.passed(ONE, 3, JudgedUpTo(4), [], [])
+    with pytest.raises((RowsChanged, JudgedElsewhere)):
         async with counter.holding(ONE, 3):
             raise AssertionError("it was believed")
     await publisher.close()

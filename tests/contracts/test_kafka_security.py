@@ -92,7 +92,7 @@ async def test_the_log_is_kept_on_a_broker_that_asks_for_both(secured: Settings)
 
 FOLLOW = """
 import asyncio, os
-from services.alert_worker.app import app_of
+from services.alert_worker.faust_app import app_of
 from services.settings import load
 
 async def take(partition, records):

@@ -15,7 +15,7 @@ from services.adapters.postgres import Pool
 from services.notifier import progress as watching
 from services.notifier import worker
 from services.notifier.outbox import Waiting
-from services.notifier.progress import STUCK, UNPROVED, Progress, StandBy, Watch
+from services.notifier.progress import STUCK, UNPROVED, NotifierProgress, ProgressWatch, StandBy
 from services.notifier.raised_alerts import digest_of
 from services.runtime.processes import alone
 from tests.installation import Installation
@@ -76,8 +76,8 @@ async def test_a_notifier_that_waits_for_a_lock_is_an_error(
 ) -> None:
     """Waiting messages caused one warning a minute, or nothing."""
     telling, clock = await Telling(pool).begun(), Clock()
-    progress = Progress(telling.name, clock)
-    watch = Watch(telling.topic, [progress], clock)
+    progress = NotifierProgress(telling.name, clock)
+    watch = ProgressWatch(telling.topic, [progress], clock)
     ledger, notifier, topic = telling.ledger, telling.notifier, telling.topic
     works = [
         worker._gather(ledger, topic, telling._authentic, telling._earlier, notifier, progress),
@@ -195,7 +195,7 @@ async def test_standing_by_for_nobody_is_an_error(
 async def test_a_notifier_that_stays_behind_its_topic_is_an_error() -> None:
     """Even one whose rows are not locked: its reading may have stopped."""
     clock = Clock()
-    progress = Progress("siem", clock)
+    progress = NotifierProgress("siem", clock)
     progress.took_in(7)
     for _ in range(3):
         clock.now += STUCK
@@ -257,7 +257,7 @@ async def test_a_cursor_of_before_there_were_digests_goes_on(pool: Pool, capsys:
 async def told_by_its_tasks(telling: Telling, alerts: int) -> list[str]:
     """The alerts that a notifier's own tasks send, up to this many."""
     told = Delivered()
-    progress = Progress(telling.name)
+    progress = NotifierProgress(telling.name)
     ledger, notifier = telling.ledger, telling.notifier
     works = [
         worker._gather(ledger, telling.topic, telling._authentic, telling._earlier, notifier, progress),

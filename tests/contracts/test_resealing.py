@@ -11,10 +11,10 @@ import pytest
 
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
-from services.alert_worker import rotation, tables
-from services.alert_worker.books import Books, Changed, Elsewhere
+from services.alert_worker import positions, rotation, takeover, unjudged
+from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged
 from services.alert_worker.marks import KafkaMarks, Marked, Marking
-from services.alert_worker.tables import Reached
+from services.alert_worker.positions import JudgedUpTo
 from tests.contracts.conftest import MemoryMarks
 from tests.contracts.test_counting import ONE, OTHER, checked, count, denied, some, used
 from tests.contracts.test_rows_put_back import put_back, taken
@@ -56,7 +56,7 @@ async def test_counts_go_on_under_the_new_key(
 ) -> None:
     await some(pool, books)
     other = Books(of(vault), "log")
-    there = await tables.standing(pool, other)
+    there = await positions.standing(pool, other)
     old = books.keys.newest
     await rotated(vault, books)
     await count(pool, books, denied("dave"))
@@ -70,7 +70,7 @@ async def test_counts_go_on_under_the_new_key(
     await rotation.seal_anew(pool, books)
     assert await taken(pool) == was, "twice is once"
     # a process that has not heard of it yet
-    assert await tables.standing(pool, other) == {**there, ONE: Reached(2)}
+    assert await positions.standing(pool, other) == {**there, ONE: JudgedUpTo(2)}
     assert await count(pool, other, denied("alice"), [used("alice", "key-1")], OTHER) == (
         [(denied("alice")[0].window_of)],
         [],
@@ -78,12 +78,12 @@ async def test_counts_go_on_under_the_new_key(
     await checked(pool, other)
     assert await macs(pool) == {books.keys.newest}
     started = Books(of(vault), "log")
-    await tables.prepare(pool, started, marks)
+    await takeover.prepare(pool, started, marks)
     assert started.era == books.era
     async with pool.acquire() as connection, connection.transaction():
-        found = await tables.oldest_unjudged(connection, other, [])
+        found = await unjudged.oldest_unjudged(connection, other, [])
         assert found is not None
-        await tables.judged(connection, other, found[1])
+        await unjudged.judged(connection, other, found[1])
     await checked(pool, started)
     assert "error" not in capsys.readouterr().out
 
@@ -94,11 +94,11 @@ async def test_a_process_that_asks_first_for_a_policy_or_a_position_goes_on_as_w
     await some(pool, books)
     others = asking, counting, checking, late = [Books(of(vault), "log") for _ in range(4)]
     for other in others:
-        await tables.standing(pool, other)
+        await positions.standing(pool, other)
     await rotated(vault, books)
     await rotation.seal_anew(pool, books)
     async with pool.acquire() as connection, connection.transaction():
-        assert await tables.oldest_unjudged(connection, asking, []) is not None
+        assert await unjudged.oldest_unjudged(connection, asking, []) is not None
     await count(pool, counting, part=("decisions", 7))
     await checked(pool, checking)
     await late.keys.read_again()
@@ -110,14 +110,14 @@ async def test_one_that_was_at_it_finds_its_row_changed(vault: Vault, pool: Pool
     """The one statement that moves a partition past records without a finding."""
     await count(pool, books)
     async with pool.acquire() as connection, connection.transaction():
-        held = await tables.locked(connection, books, ONE)
-        await held.move(Reached(5))
+        held = await positions.locked(connection, books, ONE)
+        await held.move(JudgedUpTo(5))
     assert held.written is not None
     stale = Books(books.keys, "log", books.era, books.key)
     await rotated(vault, books)
     await rotation.seal_anew(pool, books)
     for each in (books, stale):
-        assert await tables.passed(pool, each, ONE, held.written, Reached(6)) is None
+        assert await positions.passed(pool, each, ONE, held.written, JudgedUpTo(6)) is None
     await checked(pool, books)
 
 
@@ -155,7 +155,7 @@ async def _a_policy(pool: Pool, thief: Books) -> None:
 
 
 async def _a_position(pool: Pool, thief: Books) -> None:
-    row, _ = tables.row_of(thief, ONE, Reached(900), thief.hidden(0))
+    row, _ = positions.row_of(thief, ONE, JudgedUpTo(900), thief.hidden(0))
     await pool.execute(
         "UPDATE alerting.positions SET next = $3, digest = $4, skew = $5, total = $6, mac = $7 "
         "WHERE topic = $1 AND partition = $2",
@@ -186,13 +186,13 @@ async def test_rows_forged_under_the_former_key_are_void(vault: Vault, pool: Poo
     await rotation.seal_anew(pool, books)
     thief.era = books.era
     await FORGED[what](pool, thief)
-    with pytest.raises(Changed):
+    with pytest.raises(RowsChanged):
         await checked(pool, books)
-    with pytest.raises(Changed):
+    with pytest.raises(RowsChanged):
         await count(pool, books, denied("alice") + denied("bob", item="key-2"), [used("bob", "key-2")])
         async with pool.acquire() as connection, connection.transaction():
-            await tables.oldest_unjudged(connection, books, [])
-        await tables.standing(pool, books)
+            await unjudged.oldest_unjudged(connection, books, [])
+        await positions.standing(pool, books)
 
 
 @pytest.mark.parametrize("lives", [True, False], ids=["while a worker lives", "while none lives"])
@@ -207,7 +207,7 @@ async def test_nor_is_all_of_it(
     await Marking(books, marks).mark()
     ours = await taken(pool)
     await pool.execute("DROP SCHEMA alerting CASCADE")
-    await tables.prepare(pool, thief, MemoryMarks())
+    await takeover.prepare(pool, thief, MemoryMarks())
     await some(pool, thief)
     for _ in range(9):
         await count(pool, thief)
@@ -215,16 +215,16 @@ async def test_nor_is_all_of_it(
     assert thief.era > books.era
     capsys.readouterr()
     if lives:
-        with pytest.raises(Changed, match="a key that was replaced"):
-            await tables.standing(pool, books)
-        with pytest.raises(Changed, match="a key that was replaced"):
+        with pytest.raises(RowsChanged, match="a key that was replaced"):
+            await positions.standing(pool, books)
+        with pytest.raises(RowsChanged, match="a key that was replaced"):
             await count(pool, books)
         await put_back(pool, ours)
         await checked(pool, books)
         return
-    await tables.prepare(pool, Books(of(vault), "log"), marks)
+    await takeover.prepare(pool, Books(of(vault), "log"), marks)
     assert "a key that was replaced" in capsys.readouterr().out
-    assert await tables.reached(pool) == {}
+    assert await positions.reached(pool) == {}
 
 
 async def test_nor_are_rows_of_before_that_are_put_back(
@@ -235,9 +235,9 @@ async def test_nor_are_rows_of_before_that_are_put_back(
     await rotated(vault, books)
     await rotation.seal_anew(pool, books)
     await put_back(pool, before)
-    with pytest.raises(Changed, match="a time that is over"):
+    with pytest.raises(RowsChanged, match="a time that is over"):
         await checked(pool, books)
-    with pytest.raises(Changed):
+    with pytest.raises(RowsChanged):
         await rotation.seal_anew(pool, books)
         await count(pool, books)
 
@@ -267,14 +267,14 @@ async def test_a_killed_process_leaves_everything_unchanged(
     marks.deaf = True
     for _ in range(2):
         started = Books(of(vault), "log")
-        await tables.prepare(pool, started, marks)
+        await takeover.prepare(pool, started, marks)
         assert started.era == books.era
-        assert await tables.standing(pool, started) == await tables.standing(pool, books)
+        assert await positions.standing(pool, started) == await positions.standing(pool, books)
     assert "error" not in capsys.readouterr().out
     await pool.execute(
         "TRUNCATE alerting.positions, alerting.windows, alerting.items, alerting.pairs, alerting.unjudged"
     )
-    await tables.prepare(pool, Books(of(vault), "log"), marks)
+    await takeover.prepare(pool, Books(of(vault), "log"), marks)
     assert "went back" in capsys.readouterr().out, "the earlier mark is one of the same counts"
 
 
@@ -288,14 +288,14 @@ async def test_of_several_at_once_one_seals(vault: Vault, pool: Pool, books: Boo
     await some(pool, books)
     workers = [books, *(Books(of(vault), "log") for _ in range(2))]
     for each in workers:
-        await tables.standing(pool, each)
+        await positions.standing(pool, each)
     await rotated(vault, *workers, by=2)
     done = await asyncio.gather(
         *(rotation.seal_anew(pool, each) for each in workers),
         *(count(pool, each, denied(f"user-{number}")) for number, each in enumerate(workers)),
         return_exceptions=True,
     )
-    assert [each for each in done if isinstance(each, Changed | Elsewhere)] == []
+    assert [each for each in done if isinstance(each, RowsChanged | JudgedElsewhere)] == []
     for each in workers:
         await rotation.seal_anew(pool, each)
         await checked(pool, each)
@@ -313,7 +313,7 @@ async def test_wrong_rows_are_judged_again_and_not_resealed(vault: Vault, pool: 
     await rotated(vault, books)
     await pool.execute("DELETE FROM alerting.pairs")
     before = await taken(pool)
-    with pytest.raises(Changed, match="removed"):
+    with pytest.raises(RowsChanged, match="removed"):
         await rotation.seal_anew(pool, books)
     assert await taken(pool) == before
 
@@ -323,11 +323,11 @@ async def test_a_check_of_rows_from_before_a_change_raises_no_alarm(vault: Vault
     era = books.era
     await rotated(vault, books)
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        await connection.fetch(tables.POSITIONS)
+        await connection.fetch(positions.POSITIONS)
         await rotation.seal_anew(pool, books)
-        with pytest.raises(Elsewhere):
+        with pytest.raises(JudgedElsewhere):
             await books.read(connection, era)
-        with pytest.raises(Changed, match="a time that is over"):
+        with pytest.raises(RowsChanged, match="a time that is over"):
             await books.read(connection, books.era)
 
 
@@ -345,12 +345,12 @@ async def test_a_policy_that_is_judged_to_the_end_meanwhile_comes_first(vault: V
     await some(pool, books)
     await rotated(vault, books)
     async with pool.acquire() as connection, connection.transaction():
-        found = await tables.oldest_unjudged(connection, books, [])
+        found = await unjudged.oldest_unjudged(connection, books, [])
         assert found is not None
         sealing = asyncio.create_task(rotation.seal_anew(pool, books))
         while not await pool.fetchval(_WAITS.replace("UPDATE alerting.origin", "LOCK TABLE")):  # noqa: ASYNC110  # see above
             await asyncio.sleep(0.01)
-        await tables.judged(connection, books, found[1])
+        await unjudged.judged(connection, books, found[1])
     await sealing
     await checked(pool, books)
     assert await macs(pool) == {books.keys.newest}

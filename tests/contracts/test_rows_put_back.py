@@ -13,12 +13,13 @@ from domain.log.authority import Authority
 from services.adapters.kafka import ends
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
-from services.alert_worker import tables as keeping
-from services.alert_worker.books import Books, Changed, Elsewhere
+from services.alert_worker import positions, takeover
+from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged
+from services.alert_worker.decisions import DecisionStream
 from services.alert_worker.marks import KafkaMarks, Marked, Marking
-from services.alert_worker.tables import Reached
-from services.alert_worker.topic import Publisher
-from services.alert_worker.uses import Counter, Decisions
+from services.alert_worker.positions import JudgedUpTo
+from services.alert_worker.publisher import Publisher
+from services.alert_worker.tally import Tally
 from services.alert_worker.voids import Voids
 from services.cli.client import Client
 from tests.contracts.conftest import MemoryMarks
@@ -60,15 +61,15 @@ async def test_what_was_counted_cannot_be_made_uncounted_while_a_worker_lives(po
     await put_back(pool, before)
     async with pool.acquire() as connection:
         await put(connection, nine)
-    with pytest.raises(Changed, match="went back"):
+    with pytest.raises(RowsChanged, match="went back"):
         await count(pool, books, NINE)
-    with pytest.raises(Changed, match="went back"):
-        await keeping.standing(pool, books)
+    with pytest.raises(RowsChanged, match="went back"):
+        await positions.standing(pool, books)
     await put_back(pool, before)
-    with pytest.raises(Changed, match="went back"):
+    with pytest.raises(RowsChanged, match="went back"):
         await checked(pool, books)
     await pool.execute("TRUNCATE alerting.positions, alerting.items, alerting.windows")
-    with pytest.raises(Changed, match="went back"):
+    with pytest.raises(RowsChanged, match="went back"):
         await checked(pool, books)
 
 
@@ -78,9 +79,9 @@ async def test_a_partition_that_another_worker_judged_does_not_go_back_either(po
     await count(pool, books)
     before = await taken(pool)
     await count(pool, books, NINE)
-    assert await keeping.standing(pool, other) == {ONE: Reached(2)}
+    assert await positions.standing(pool, other) == {ONE: JudgedUpTo(2)}
     await put_back(pool, before)
-    with pytest.raises(Changed, match="went back"):
+    with pytest.raises(RowsChanged, match="went back"):
         await count(pool, other, NINE)
 
 
@@ -94,9 +95,9 @@ async def test_what_was_counted_cannot_be_made_uncounted_while_no_worker_lives(
     await put_back(pool, before)
     capsys.readouterr()
     started = Books(books.keys, "log")
-    await keeping.prepare(pool, started, marks)
+    await takeover.prepare(pool, started, marks)
     assert "[error" in capsys.readouterr().out
-    assert await keeping.reached(pool) == {}
+    assert await positions.reached(pool) == {}
     assert started.era > books.era
 
 
@@ -108,9 +109,9 @@ async def test_nor_by_taking_all_of_it_away(
     await Marking(books, marks).mark()
     await pool.execute("DROP SCHEMA alerting CASCADE" if removed == "all" else "TRUNCATE alerting.positions")
     capsys.readouterr()
-    await keeping.prepare(pool, Books(books.keys, "log"), marks)
+    await takeover.prepare(pool, Books(books.keys, "log"), marks)
     assert "[error" in capsys.readouterr().out
-    assert await keeping.reached(pool) == {}
+    assert await positions.reached(pool) == {}
 
 
 async def test_rows_of_an_era_that_is_over_count_in_no_other(pool: Pool, books: Books) -> None:
@@ -118,12 +119,12 @@ async def test_rows_of_an_era_that_is_over_count_in_no_other(pool: Pool, books: 
     came."""
     await count(pool, books, NINE, [used("mallory", "key-1")])
     rows = await taken(pool, "items", "windows", "pairs")
-    await keeping.begin_anew(pool)
-    await keeping.prepare(pool, books, MemoryMarks())
+    await takeover.begin_anew(pool)
+    await takeover.prepare(pool, books, MemoryMarks())
     async with pool.acquire() as connection:
         await put(connection, rows)
     for found, pairs in ((NINE, []), ([], [used("mallory", "key-1")])):
-        with pytest.raises(Changed, match="not what Keytrail wrote"):
+        with pytest.raises(RowsChanged, match="not what Keytrail wrote"):
             await count(pool, books, found, pairs)
 
 
@@ -133,17 +134,17 @@ async def test_an_era_that_is_over_is_not_taken_over_again(
 ) -> None:
     await some(pool, books)
     before = await taken(pool)
-    await keeping.begin_anew(pool)
-    await keeping.prepare(pool, books, marks)
+    await takeover.begin_anew(pool)
+    await takeover.prepare(pool, books, marks)
     await put_back(pool, before)
     if lives:
-        with pytest.raises(Changed, match="a time that is over"):
-            await keeping.standing(pool, books)
-        with pytest.raises(Changed, match="a time that is over"):
+        with pytest.raises(RowsChanged, match="a time that is over"):
+            await positions.standing(pool, books)
+        with pytest.raises(RowsChanged, match="a time that is over"):
             await count(pool, books)
     capsys.readouterr()
     started = Books(books.keys, "log")
-    await keeping.prepare(pool, started, marks)
+    await takeover.prepare(pool, started, marks)
     assert "[error" in capsys.readouterr().out
     assert started.era > books.era
 
@@ -156,24 +157,24 @@ async def test_a_worker_goes_on_in_the_era_that_another_one_began(
 ) -> None:
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
     publisher = Publisher(installation.settings, books.keys)
-    worker = Counter(pool, books, lambda: judge, publisher, NO_AGES)
+    worker = Tally(pool, books, lambda: judge, publisher, NO_AGES)
     async with worker.holding(ONE, 0) as held:
-        await held.settle(Reached(5))
+        await held.settle(JudgedUpTo(5))
     await some(pool, books)
     other = Books(books.keys, "log")
-    await keeping.begin_anew(pool)
-    await keeping.prepare(pool, other, marks)
+    await takeover.begin_anew(pool)
+    await takeover.prepare(pool, other, marks)
     await count(pool, other, denied("alice"), part=OTHER)
-    assert not await worker.passed(ONE, 5, Reached(6), [], [])
-    with pytest.raises(Elsewhere):
+    assert not await worker.passed(ONE, 5, JudgedUpTo(6), [], [])
+    with pytest.raises(JudgedElsewhere):
         async with worker.holding(ONE, 5):
             raise AssertionError("the rows are of another era")
-    assert await keeping.believed(pool, books, ONE) == Reached()
+    assert await positions.believed(pool, books, ONE) == JudgedUpTo()
     async with worker.holding(ONE, 0) as held:
-        await held.settle(Reached(1))
+        await held.settle(JudgedUpTo(1))
     for each in (books, other):
         await checked(pool, each)
-        assert await keeping.standing(pool, each) == {ONE: Reached(1), OTHER: Reached(1)}
+        assert await positions.standing(pool, each) == {ONE: JudgedUpTo(1), OTHER: JudgedUpTo(1)}
     await publisher.close()
 
 
@@ -185,8 +186,8 @@ async def test_a_killed_worker_takes_over_where_it_stopped(
     if marked == "an era ago":
         await count(pool, books)
         await Marking(books, marks).mark()
-        await keeping.begin_anew(pool)
-        await keeping.prepare(pool, books, marks := _reading(marks))
+        await takeover.begin_anew(pool)
+        await takeover.prepare(pool, books, marks := _reading(marks))
     if marked == "some records ago":
         await count(pool, books)
         await Marking(books, marks).mark()
@@ -195,13 +196,13 @@ async def test_a_killed_worker_takes_over_where_it_stopped(
         await Marking(books, marks).mark()
     if marked == "never":
         marks = MemoryMarks()
-    there = await keeping.reached(pool)
+    there = await positions.reached(pool)
     capsys.readouterr()
     started = Books(books.keys, "log")
-    await keeping.prepare(pool, started, marks)
+    await takeover.prepare(pool, started, marks)
     assert capsys.readouterr().out == ""
     assert started.era == books.era
-    assert await keeping.reached(pool) == there != {}
+    assert await positions.reached(pool) == there != {}
     await checked(pool, started)
 
 
@@ -258,11 +259,11 @@ async def test_tables_that_somebody_altered_are_recreated(
 ) -> None:
     await some(pool, books)
     await pool.execute(TABLES_MADE_STRANGE[what])
-    with pytest.raises(Changed, match=r"is not as Keytrail made it|is there twice"):
+    with pytest.raises(RowsChanged, match=r"is not as Keytrail made it|is there twice"):
         await checked(pool, books)
-    await keeping.begin_anew(pool)
-    await keeping.prepare(pool, books, marks)
-    assert await keeping.reached(pool) == {}
+    await takeover.begin_anew(pool)
+    await takeover.prepare(pool, books, marks)
+    assert await positions.reached(pool) == {}
     await some(pool, books)
     await checked(pool, books)
 
@@ -283,16 +284,16 @@ async def decisions(installation: Installation, pool: Pool, books: Books) -> Asy
     def current() -> Judge:
         return judge
 
-    def started() -> Decisions:
-        return Decisions(installation.settings, pool, books, current, publisher, Voids(), authority, NO_AGES)
+    def started() -> DecisionStream:
+        return DecisionStream(installation.settings, pool, books, current, publisher, Voids(), authority, NO_AGES)
 
     yield started
     await publisher.close()
 
 
 MOVED = {
-    "beyond the end": lambda at: Reached(at.next + 5, at.digest),
-    "behind another record": lambda at: Reached(at.next, "0" * 64),
+    "beyond the end": lambda at: JudgedUpTo(at.next + 5, at.digest),
+    "behind another record": lambda at: JudgedUpTo(at.next, "0" * 64),
 }
 
 
@@ -308,12 +309,12 @@ async def test_decisions_go_on_from_the_record_that_was_judged(
     assert end
     await decisions().catch_up(partition, end)
     part = ("decisions", partition)
-    at = await keeping.believed(pool, books, part)
+    at = await positions.believed(pool, books, part)
     assert at.next >= end
     assert at.digest
     await decisions().catch_up(partition, end)
     async with pool.acquire() as connection, connection.transaction():
-        held = await keeping.locked(connection, books, part)
+        held = await positions.locked(connection, books, part)
         await held.move(MOVED[moved](at))
-    with pytest.raises(Changed, match=r"which was judged|the one that was judged"):
+    with pytest.raises(RowsChanged, match=r"which was judged|the one that was judged"):
         await decisions().catch_up(partition, end)

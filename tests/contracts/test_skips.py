@@ -42,7 +42,7 @@ async def test_of_writers_that_ask_together_one_may_skip(skips: ModuleType, pool
 async def test_a_permission_that_was_given_twice_is_taken_as_one(
     skips: ModuleType, pool: Pool, keys: VaultKeyring
 ) -> None:
-    """The operator's command landed, its answer was lost, and it was given again."""
+    """The operator's command landed, its answer was lost, and the operator gave it again."""
     await skips.permit(pool, keys, "log", 7)
     await skips.permit(pool, keys, "log", 7)
     assert [await skips.permitted(pool, keys, "log", 7) for _ in range(2)] == [True, False]

@@ -1,4 +1,5 @@
-"""Snapshots: a start with one gives the fold that the log gives, and one that does not fit the log is not used."""
+"""Snapshots: a start with a snapshot gives the same fold as the log, and a snapshot that does not fit the log is not
+used."""
 
 from __future__ import annotations
 
@@ -42,13 +43,13 @@ async def log(topic: AnyTopic) -> Log:
 
 
 def known(fold: Fold) -> dict[str, object]:
-    """Everything that a fold knows; its keys are the process's own, and no part of that."""
+    """Everything that a fold knows. Its keys belong to the process and are left out."""
     chain = fold.chain
     return plain(fold) | {"chain": (chain.head, chain.position, chain.authority.document())}
 
 
 def fold_at(log: Log, end: int) -> Fold:
-    """The first `end` values folded."""
+    """The fold of the first `end` values."""
     fold = Fold.under(log.keys)
     for offset, value in log.numbered()[:end]:
         fold.take(offset, value)

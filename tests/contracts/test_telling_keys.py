@@ -17,7 +17,7 @@ from domain.log.authenticity import TOLD
 from services.adapters.postgres import Pool
 from services.notifier import outbox
 from services.notifier.marks import KafkaMark, Proved
-from services.notifier.rows import Rows
+from services.notifier.rows import NotifierRows
 from services.notifier.storms import AT_ONCE
 from services.rendering import utc
 from tests.installation import Installation
@@ -128,10 +128,10 @@ async def test_rows_forged_under_the_former_key_are_void(
 async def test_a_cursor_of_another_log_under_the_former_key_does_not_start_over(telling: Telling) -> None:
     rotate(telling)
     await telling.ledger.prove()
-    held = Rows(telling.keys, telling.name).authentic((await rows(telling))["cursors"][0])
+    held = NotifierRows(telling.keys, telling.name).authentic((await rows(telling))["cursors"][0])
     assert held is not None
     thief = replace(held, log="another", key=telling.keys.names()[0])
-    total, mac = Rows(telling.keys, telling.name).sealed_cursor(thief)
+    total, mac = NotifierRows(telling.keys, telling.name).sealed_cursor(thief)
     await telling.pool.execute(
         "UPDATE notifying.cursors SET log = 'another', total = $2, mac = $3 WHERE notifier = $1",
         telling.name,
@@ -148,7 +148,7 @@ async def forge_a_dead_letter(telling: Telling) -> None:
     rotate(telling)
     await telling.ledger.prove()
     fields = (99, "an id", '{"alert": {}, "alerts": ["forged"]}', 0)
-    mac, _ = Rows(process_keys(ROOT), telling.name).sealed("dead", *fields)
+    mac, _ = NotifierRows(process_keys(ROOT), telling.name).sealed("dead", *fields)
     await telling.pool.execute(
         "INSERT INTO notifying.dead VALUES ($1, $2, $3, $4, $5, now(), 1, '', now(), true, $6)",
         telling.name,
@@ -229,7 +229,7 @@ async def test_rows_of_an_earlier_version_are_under_several_keys(
     rotate(telling)
     await telling.keys.read_again()
     (cursor,) = (await rows(telling))["cursors"]
-    earlier = Rows(telling.keys, telling.name)
+    earlier = NotifierRows(telling.keys, telling.name)
     held = earlier.authentic(cursor)
     assert held is not None
     assert telling.mark.proved is not None

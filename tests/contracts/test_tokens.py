@@ -1,4 +1,5 @@
-"""Tokens: only this installation makes them, they open as what they were sealed as, and say nothing to who holds them."""
+"""Tokens: only this installation makes them, they open as the kind that was sealed, and reveal nothing to their
+holders."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ import pytest
 
 from services.adapters.postgres import Pool
 from services.notifier import outbox
-from services.notifier.ledger import Changed
-from services.notifier.rows import Rows
+from services.notifier.held_rows import LedgerChanged
+from services.notifier.rows import NotifierRows
 from services.notifier.storms import AT_ONCE
 from tests.installation import Installation
 from tests.telling import LOG, Telling
@@ -50,7 +50,7 @@ async def test_a_message_that_is_there_only_while_rows_are_proved_is_noticed(
     )
     for _ in range(2):
         capsys.readouterr()
-        with pytest.raises(Changed):
+        with pytest.raises(LedgerChanged):
             await telling.ledger.head()
         assert "[error" in capsys.readouterr().out
         await put_back(telling.pool, "outbox", row)
@@ -78,7 +78,7 @@ async def test_an_older_message_does_not_stand_in_for_another_of_its_number(
     await telling.pool.execute("DELETE FROM notifying.outbox WHERE notifier = $1", telling.name)
     await put_back(telling.pool, "outbox", older)
     capsys.readouterr()
-    with pytest.raises(Changed):
+    with pytest.raises(LedgerChanged):
         await telling.ledger.head()
     assert "[error" in capsys.readouterr().out
 
@@ -94,7 +94,7 @@ async def test_a_row_that_is_held_back_only_during_checks_is_noticed(
     row = await pool.fetchrow("DELETE FROM notifying.storms WHERE notifier = $1 RETURNING *", telling.name)
     for _ in range(2):
         capsys.readouterr()
-        with pytest.raises(Changed):
+        with pytest.raises(LedgerChanged):
             await telling.ledger.take_in(AT_ONCE + 3, AT_ONCE + 3, [], outbox.now() + timedelta(seconds=61))
         assert "[error" in capsys.readouterr().out
         await put_back(pool, "storms", row)
@@ -161,7 +161,7 @@ async def test_a_row_that_is_there_twice_is_noticed(table: str, pool: Pool) -> N
     await telling.ledger.given_up(waiting, "400")
     await telling.raise_alert("one")
     await telling.gather()
-    rows = Rows(telling.keys, telling.name)
+    rows = NotifierRows(telling.keys, telling.name)
     async with pool.acquire() as connection:
         changes = connection.transaction()
         await changes.start()

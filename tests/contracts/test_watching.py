@@ -17,11 +17,11 @@ from domain.alerts.settings import AlertSettings, RuleSettings
 from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
-from services.alert_worker import tables
-from services.alert_worker.books import Books, Changed
-from services.alert_worker.lag import Overdue, Watch
-from services.alert_worker.tables import Reached
-from services.alert_worker.topic import Publisher
+from services.alert_worker import unjudged
+from services.alert_worker.books import Books, RowsChanged
+from services.alert_worker.lag import LagWatch, Overdue
+from services.alert_worker.positions import JudgedUpTo
+from services.alert_worker.publisher import Publisher
 from services.cli.client import Client
 from services.runtime.processes import LONGEST_UNPROVED, pause_after_proof
 from services.settings import Settings
@@ -69,11 +69,11 @@ async def told(installation: Installation) -> AsyncIterator[Told]:
 
 
 @pytest.fixture
-async def watch(installation: Installation, pool: Pool, books: Books) -> AsyncIterator[Watch]:
+async def watch(installation: Installation, pool: Pool, books: Books) -> AsyncIterator[LagWatch]:
     log = Client(installation.data).get("/v1/status")["log"]
     judge = Judge(log, AlertSettings({"alerts-behind": RuleSettings(numbers={"seconds": 0})}))
     publisher = Publisher(installation.settings, books.keys)
-    found = Watch(installation.settings, pool, books, lambda: judge, publisher, nothing, Overdue(read=0.5))
+    found = LagWatch(installation.settings, pool, books, lambda: judge, publisher, nothing, Overdue(read=0.5))
     yield found
     await found.close()
     await publisher.close()
@@ -83,7 +83,7 @@ async def policies(pool: Pool, books: Books) -> None:
     """Two policies that wait to be judged to the end."""
     async with holding(pool, books, ("events", 0)) as held:
         for position in (7, 8):
-            await tables.put_off(held, "111122223333", {"position": position})
+            await unjudged.put_off(held, "111122223333", {"position": position})
 
 
 @asynccontextmanager
@@ -99,7 +99,9 @@ async def locking(database: Settings, statement: str) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("table", ["positions", "unjudged"])
-async def test_a_lock_on_the_asked_table_is_reported(database: Settings, watch: Watch, told: Told, table: str) -> None:
+async def test_a_lock_on_the_asked_table_is_reported(
+    database: Settings, watch: LagWatch, told: Told, table: str
+) -> None:
     """No record was judged and no alert came: the watch asked the same table, and waited too."""
     async with locking(database, f"LOCK TABLE alerting.{table} IN ACCESS EXCLUSIVE MODE"):
         await watch.look()
@@ -107,14 +109,14 @@ async def test_a_lock_on_the_asked_table_is_reported(database: Settings, watch: 
 
 
 async def test_a_policy_that_cannot_be_judged_is_reported(
-    database: Settings, pool: Pool, books: Books, watch: Watch, told: Told
+    database: Settings, pool: Pool, books: Books, watch: LagWatch, told: Told
 ) -> None:
     """A row that somebody holds is skipped, without a message."""
     watch.overdue = replace(watch.overdue, policy=0.0)
     await policies(pool, books)
     held = "SELECT FROM alerting.unjudged WHERE position = 7 FOR UPDATE"
     async with locking(database, held), pool.acquire() as connection, connection.transaction():
-        row = await tables.oldest_unjudged(connection, books, [])
+        row = await unjudged.oldest_unjudged(connection, books, [])
         assert row is not None
         assert row[1] == 8, "the first one is passed over"
         await watch.look()
@@ -124,32 +126,32 @@ async def test_a_policy_that_cannot_be_judged_is_reported(
 
 
 async def test_a_policy_that_is_replaced_at_once_is_not_reported(
-    pool: Pool, books: Books, watch: Watch, told: Told
+    pool: Pool, books: Books, watch: LagWatch, told: Told
 ) -> None:
     await policies(pool, books)
     await watch.look()
     async with pool.acquire() as connection, connection.transaction():
-        await tables.judged(connection, books, 7)
+        await unjudged.judged(connection, books, 7)
     watch.overdue = replace(watch.overdue, policy=0.0)
     async with pool.acquire() as connection, connection.transaction():
-        await tables.judged(connection, books, 8)
+        await unjudged.judged(connection, books, 8)
     await watch.look()
     assert not [each for each in await told.summaries() if "policy" in each]
 
 
 async def test_decisions_that_end_before_the_judged_position_are_reported(
-    pool: Pool, books: Books, watch: Watch
+    pool: Pool, books: Books, watch: LagWatch
 ) -> None:
     """By these numbers nothing is late, and new records up to there would count as judged. A single look may have reached
     a broker that is behind."""
     async with holding(pool, books, ("decisions", 0)) as held:
-        held.reached = Reached(1_000_000)
+        held.reached = JudgedUpTo(1_000_000)
     await watch.look()
-    with pytest.raises(Changed, match="ends before"):
+    with pytest.raises(RowsChanged, match="ends before"):
         await watch.look()
 
 
-async def test_a_check_that_does_not_end_is_reported(database: Settings, watch: Watch, told: Told) -> None:
+async def test_a_check_that_does_not_end_is_reported(database: Settings, watch: LagWatch, told: Told) -> None:
     """A lock on one table that is read last: the sums are never compared, and everything else goes on."""
     await watch.prove()
     watch.overdue = replace(watch.overdue, proof=0.0)
@@ -165,7 +167,7 @@ async def test_a_check_that_does_not_end_is_reported(database: Settings, watch: 
 
 
 async def test_a_lock_that_anybody_may_hold_stops_no_proof(
-    database: Settings, pool: Pool, books: Books, watch: Watch
+    database: Settings, pool: Pool, books: Books, watch: LagWatch
 ) -> None:
     """With one `pg_advisory_lock`, counts could be removed for as long as it was held."""
     await some(pool, books)
@@ -174,7 +176,7 @@ async def test_a_lock_that_anybody_may_hold_stops_no_proof(
     async with locking(
         database, f"SELECT pg_advisory_lock({0x6B657963})"
     ):  # the former lock of the worker that checked
-        with pytest.raises(Changed):
+        with pytest.raises(RowsChanged):
             await watch.prove()
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from domain.authorization.caller import root_of
-from domain.authorization.context import RequestOrigin, Via, re_encrypt_context, request_context
+from domain.authorization.context import BY_OPERATION, RequestOrigin, Via, re_encrypt_context, request_context
 from domain.log import events
 from domain.log import identity_events as identities
 from domain.policy.condition_keys import CONDITION_KEYS, NEVER, row_of
 from domain.state.callers import Session, caller_of
+from services.kms_api import shapes
 from tests.given import ACCOUNT, REGION, a_key, given
 
 VIA = Via("a.amazonaws.com", "a", f"arn:aws:iam::{ACCOUNT}:root", "arn:aws:s3:::bucket", ACCOUNT)
@@ -47,9 +50,39 @@ CASES = {
 }
 
 
+def every_parameter(operation: str) -> dict[str, Any]:
+    """A request with all parameters that the service model has for the operation."""
+    service = next(name for name in ("kms", "iam", "sts") if operation in shapes.operation_names(name))
+    found: dict[str, Any] = example(shapes.service_model(service).operation_model(operation).input_shape)
+    return found
+
+
+def example(shape: Any) -> Any:
+    match shape.type_name:
+        case "structure":
+            return {name: example(member) for name, member in shape.members.items()}
+        case "list":
+            return [example(shape.member)]
+        case "map":
+            return {"App": "x"}
+        case "string":
+            return shape.enum[0] if shape.enum else "x"
+        case "boolean":
+            return True
+        case "integer" | "long":
+            return 1
+        case "timestamp":
+            return "2027-01-01T00:00:00.000000Z"
+        case "blob":
+            return b"x"
+        case other:
+            raise AssertionError(other)
+
+
 def held() -> set[str]:
     """Every key that was seen on a caller, a request or a resource, by the name of its row."""
-    found = {key for operation, parameters in CASES.items() for key in request_context(ORIGIN, operation, parameters)}
+    requests = [*CASES.items(), *((operation, every_parameter(operation)) for operation in BY_OPERATION)]
+    found = {key for operation, parameters in requests for key in request_context(ORIGIN, operation, parameters)}
     found |= set(re_encrypt_context({"SourceKeyId": "alias/a"}, "Source", same_key=True)[0])
     world = given(
         a_key(tags={"Team": "blue"}),

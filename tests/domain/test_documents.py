@@ -1,4 +1,4 @@
-"""Every field of every aggregate comes back from its document: what snapshots and the history keep of it."""
+"""Every field of every aggregate survives its document, which snapshots and the history store."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NO_POLICY = CompiledPolicy(())
 
 
 class Maker:
-    """Values of any type that an aggregate has, no two of them alike and none of them a field's default."""
+    """Values of any type that an aggregate has. No two are alike, and none is a field's default."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
@@ -57,7 +57,7 @@ class Maker:
         return self._consistent(of(**made))
 
     def _consistent(self, made: Any) -> Any:
-        """With the fields that follow from others as the aggregate's own functions give them."""
+        """Fields that follow from others, as the aggregate's own functions compute them."""
         if isinstance(made, Key):
             state = state_of(made.enabled, made.deletion, made.materials)
             return replace(
@@ -102,7 +102,7 @@ def there_and_back(aggregate: Any) -> object:
 
 
 def comparable(aggregate: Any) -> object:
-    """A compiled policy equals no other; it is a function of its text."""
+    """A compiled policy never equals another; it is a function of its text."""
     if isinstance(aggregate, Identity) and aggregate.role is not None:
         return replace(aggregate, role=replace(aggregate.role, policy=NO_POLICY))
     return aggregate
@@ -115,7 +115,7 @@ def test_an_aggregate_comes_back_from_its_document_with_every_field(of: type) ->
 
 
 def test_the_members_of_a_document_stand_in_the_order_in_which_they_were_always_written() -> None:
-    """The history keeps documents as text: a row that is written anew must come out the same."""
+    """The history stores documents as text, so a row that is written again must have the same text."""
     assert list(documents.key_document(Maker().all_fields(Key))) == [
         "id", "arn", "account", "spec", "usage", "origin", "description", "enabled", "deletion", "created", "materials",
         "public_key", "schedule", "manager", "tags", "policy_version", "principals",

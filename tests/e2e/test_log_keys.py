@@ -26,7 +26,7 @@ from services.adapters.keyring import open_keyring
 from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import connect
 from services.adapters.topics import names
-from services.alert_worker import tables as keeping
+from services.alert_worker import schema
 from services.runtime.bootstrap import open_vault
 from services.writer.step import WriterStep
 from tests.installation import Installation, eventually
@@ -70,7 +70,7 @@ def append(installation: Installation, topic: str, value: bytes) -> None:
 
 async def keys_of_rows(installation: Installation) -> set[str]:
     """The keys of the rows that Keytrail relies on."""
-    tables = [f"alerting.{table}" for table in ("origin", "positions", *keeping.ROWS)]
+    tables = [f"alerting.{table}" for table in ("origin", "positions", *schema.ROWS)]
     tables += [f"{each.schema}.{table}" for each in PROJECTIONS.values() for table in ("positions", "lanes", "anchors")]
     async with installation.connected() as pool:
         rows = await pool.fetch(" UNION ".join(f"SELECT split_part(mac, ':', 1) FROM {table}" for table in tables))

@@ -28,7 +28,7 @@ from domain.alerts.rules.table import RULES
 from services.adapters.kafka import connection, ends
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
-from services.alert_worker import tables
+from services.alert_worker import positions
 from services.alert_worker.books import Books
 from services.cli.client import Client
 from services.notifier.delivery import signature
@@ -311,7 +311,7 @@ async def _judged_otherwise(settings: Settings) -> None:
     async with pool.acquire() as connection:
         books = Books(keys, await connection.fetchval("SELECT log FROM alerting.origin"))
         await books.read(connection)
-        held = await tables.locked(connection, books, part)
+        held = await positions.locked(connection, books, part)
         await held.move(replace(held.reached, digest="0" * 64))
     await pool.close()
 

@@ -229,3 +229,9 @@ def test_ctrl_c_while_things_start_leaves_nothing_behind(tmp_path: Path) -> None
     assert up.wait(60) == 130
     assert gone(children)
     assert not state.exists()
+
+
+def test_what_watches_holds_40_megabytes_at_most(installation: Installation) -> None:
+    """The start is over: what it took is not held any more."""
+    assert installation.up is not None, "it runs"
+    assert psutil.Process(installation.up.pid).memory_info().rss <= 40 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""A writer that cannot be sure of something ends at once. The decision is one function, and here its end is an exception."""
+"""A writer that is in doubt ends at once. One function decides that, and here its end is an exception."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ GOES_ON: list[Observation] = [
 
 
 class Ended(BaseException):
-    """In the place of the process's end: like it, nothing that a task does for exceptions keeps it."""
+    """Stands for the end of the process. As there, no handler of exceptions in a task can catch it."""
 
 
 def end(reason: str) -> NoReturn:
@@ -94,7 +94,7 @@ def test_every_observation_is_tried() -> None:
 
 
 class EmptyVault:
-    """A vault that holds nothing."""
+    """A vault without content."""
 
     async def sweep(self, referenced: Collection[str]) -> int:
         return 0
@@ -107,7 +107,7 @@ class EmptyVault:
 
 
 class Term:
-    """One writer that leads over logs in memory."""
+    """One writer that leads, over logs in memory."""
 
     def __init__(self) -> None:
         self.events, self.commands = MemoryTopic(), MemoryTopic()
@@ -145,13 +145,13 @@ class Term:
         await self.answered(created(1, 1))
 
     async def ask(self, value: bytes) -> None:
-        """Send a command as Keytrail's own processes do."""
+        """Send a command like Keytrail's own processes."""
         keys, log = process_keys(), fold_of(self.events).world.log
         sealed, _ = keys.seal(keys.newest, COMMANDS, log).sealed(value)
         await self.commands.append(sealed)
 
     async def answered(self, value: bytes) -> None:
-        """Return once the command has its record."""
+        """Wait until the command has its record."""
         before = len(self.events.values)
         await self.ask(value)
         async with self.events.grown:
@@ -180,7 +180,7 @@ async def term() -> AsyncIterator[Term]:
 
 
 def other_writer(values: list[bytes]) -> Log:
-    """A writer that leads from where the log is."""
+    """A writer that leads from the end of the log."""
     log = Log()
     log.values = list(values)
     log.lead("writer-b")

@@ -1,7 +1,7 @@
-"""Writes the golden file of every event type that has none: `python -m tests.golden.make`.
+"""Write the golden file of every event type without one: `python -m tests.golden.make`.
 
-The values are made from the types of the event's fields. Change them, while the file is new, to such as the event has in life;
-once it is committed it never changes. A file that is there is left alone.
+The values are made from the types of the event's fields. While the file is new, change them to realistic ones. Once it
+is committed, it never changes. An existing file is left alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 
 def value(of: Any, name: str) -> Any:
-    """Some JSON of this type, which says the name of its field."""
+    """Some JSON of this type that contains the field's name."""
     if of is str:
         return f"some {name}"
     if of in (int, bool):

@@ -1,4 +1,5 @@
-"""The rules of authorisation: code and tests name them by the anchors of docs/authorisation-rules.md, and every rule has a test."""
+"""The rules of authorisation: code and tests refer to them by the anchors of docs/authorisation-rules.md, and every
+rule has a test."""
 
 from __future__ import annotations
 
@@ -9,12 +10,12 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "authorisation-rules.md"
 HEADING = re.compile(r"^### (.+)$", re.MULTILINE)
 MENTION = re.compile(r"(?<![\w/&])(?<!\]\()#([a-z]+(?:-[a-z0-9]+)+)")
-"""`#explicit-deny-wins`. A link into another document has a name before its #, a link within one stands behind `](`."""
+"""`#explicit-deny-wins`. A link into another document has a name before its #; a link within one follows `](`."""
 NUMBERED = re.compile(r"\b(?:rules?|rows?)[ _][0-9]+", re.IGNORECASE)
 
 
 def anchors() -> set[str]:
-    """As GitHub makes them of headings."""
+    """Anchors as GitHub makes them from headings."""
     headings = HEADING.findall(DOCUMENT.read_text())
     made = [re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings]
     assert len(made) == len(set(made))

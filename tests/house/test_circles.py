@@ -1,6 +1,6 @@
-"""No circle of files, and none of packages: whoever reads a file needs none of those that read it.
+"""There is no circle of files and none of packages, so a file can be read without reading the files that import it.
 
-A package is a folder. An import under TYPE_CHECKING or inside a function counts: the reader needs that file as well.
+A package is a folder. An import under TYPE_CHECKING or inside a function counts, since the reader needs that file too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Graph = dict[str, set[str]]
 
 
 def imports(folder: Path) -> Graph:
-    """By module, the modules of the same tree that it imports."""
+    """For each module, the modules of the same tree that it imports."""
     paths = {_module(path, folder): path for name in PACKAGES for path in (folder / name).rglob("*.py")}
     return {module: set(_imported(path, paths)) - {module} for module, path in paths.items()}
 
@@ -39,7 +39,7 @@ def _imported(path: Path, known: Mapping[str, Path]) -> Iterator[str]:
 
 
 def packages(files: Graph, folder: Path) -> Graph:
-    """By folder, the folders that its files import from."""
+    """For each folder, the folders that its files import from."""
     found: Graph = {}
     for module, others in files.items():
         of = _folder(module, folder)

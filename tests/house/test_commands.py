@@ -1,4 +1,4 @@
-"""The tables that deciding reads are whole, so that `decide` never meets a command or an operation that has no row."""
+"""The tables for deciding are complete, so that `decide` never meets a command or an operation without a row."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from services.operations.table import OPERATIONS
 
 ROOT = Path(__file__).parents[2]
 NO_COMMANDS = {decide.Outcome, due.Deletion, due.Expiry, due.Rotation}
-"""Classes of `domain/commands` that are not sent to the writer."""
-OF_A_ROW = {("services/kms_api/live_decision.py", "request.operation")}
-"""Where the operation is that of a row, which tests/house/test_house.py holds to have its states."""
+"""Classes of `domain/commands` that are never sent to the writer."""
+OF_A_ROW = {("services/kms_api/live_decision.py", "operation")}
+"""Calls whose operation comes from a row; tests/house/test_house.py checks that the row has its states."""
 
 
 def test_every_command_is_in_the_table_of_commands() -> None:
@@ -44,7 +44,7 @@ def _asked(function: str) -> Iterator[tuple[str, ast.expr]]:
 
 
 def test_every_operation_whose_key_state_is_asked_has_its_row() -> None:
-    """One without a row would end in a KeyError, and `decide` says that it never raises."""
+    """One without a row would end in a KeyError, but `decide` promises never to raise."""
     found = [
         f"{path}: {ast.unparse(operation)}"
         for path, operation in _asked("require_state")
@@ -60,7 +60,7 @@ def test_every_use_of_a_key_is_an_operation_and_has_its_row_of_states() -> None:
 
 
 def test_operations_that_use_a_key_are_listed_once() -> None:
-    """Four lists of them stood beside each other, and one lacked Encapsulate and Decapsulate."""
+    """There were four lists of them, and one lacked Encapsulate and Decapsulate."""
     names = {*USES, "ReEncryptFrom", "ReEncryptTo"}
     found = []
     for package in ("domain", "projections", "services"):

@@ -1,4 +1,4 @@
-"""Every adapter stands in the list of contracts, and its promises are tests that are there."""
+"""Every adapter is in the list of contracts, and its promises are existing tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Code that stands twice: two runs of statements that are the same but for their names say one fact in two places."""
+"""Duplicate code: two runs of statements that differ only in names state one fact in two places."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from tests.house.test_house import ROOT
 
 PACKAGES = ("domain", "projections", "services", "bench")
 LEAST_NODES = 55
-"""Nodes of the syntax tree in a run of statements, with the names between them: some four lines. Shorter ones are alike by chance."""
+"""How many nodes of the syntax tree a run of statements has, names included: some four lines. Shorter runs are alike by
+chance."""
 LEAST_STATEMENTS = 2
 
 
 class _Shape(ast.NodeVisitor):
-    """A statement's shape: its nodes in order, each name by when it was first met, so that renaming hides nothing. Attributes,
-    called functions and literals count as they are: what differs in them does something else."""
+    """A statement's shape: its nodes in order, with each name replaced by the order of its first use, so that renaming
+    hides nothing. Attributes, called functions and literals count as they are, since a difference in them changes the
+    meaning."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
@@ -38,7 +40,7 @@ class _Shape(ast.NodeVisitor):
 
 
 def runs(body: list[ast.stmt]) -> Iterator[tuple[int, int, str]]:
-    """(first line, last line, shape) of each run of statements that is long enough to count, none with a docstring in it."""
+    """(first line, last line, shape) of each run of statements that is long enough to count and has no docstring."""
     for begin in range(len(body)):
         shape = _Shape()
         for end in range(begin, len(body)):
@@ -56,7 +58,7 @@ def _is_text(statement: ast.stmt) -> bool:
 
 
 def twice(files: dict[str, str]) -> list[str]:
-    """`FILE:LINE and FILE:LINE` of each run of statements that stands in more than one place."""
+    """`FILE:LINE and FILE:LINE` of each run of statements that appears in several places."""
     places: dict[str, list[str]] = defaultdict(list)
     for name, text in files.items():
         for node in ast.walk(ast.parse(text)):

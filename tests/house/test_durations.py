@@ -1,4 +1,4 @@
-"""A length of time says its unit, and stands in domain/durations.py."""
+"""The name of a length of time says its unit, and it stands in domain/durations.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A match on classes names them all: it ends in `assert_never`, and mypy says which one is missing."""
+"""A match on classes names all of them: it ends in `assert_never`, and mypy says which class is missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOMS = (
     *(f"services/{room}" for room in ("adapters", "api", "kms_api", "log_keys", "operations", "runtime", "writer")),
     *(f"domain/{room}" for room in ("authorization", "cloudtrail", "decisions", "policy", "policy_analysis")),
 )
-"""Elsewhere a match may pick a few events out of all that there are."""
+"""In other places, a match may pick a few of all events."""
 BUILTIN = {"str", "int", "float", "bool", "bytes", "list", "dict", "tuple", "None"}
 
 
@@ -24,7 +24,7 @@ def _is_assert_never(node: ast.stmt) -> bool:
 
 
 def _matches(tree: ast.AST) -> Iterator[tuple[ast.Match, ast.stmt | None]]:
-    """Each match on our own classes, and the statement behind it."""
+    """Each match on Keytrail's own classes, and the statement after it."""
     for node in ast.walk(tree):
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)

@@ -1,4 +1,4 @@
-"""A file that a document, docstring or comment names is there: a reader who follows a name finds the room."""
+"""Every file that a document, docstring or comment names exists, so that a reader can follow the name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_files_that_are_named_exist() -> None:
     missing = [
         f"{name} names {named}"
         for name in read
-        if not name.startswith(("conformance/", "tests/house/"))  # which name the files of other projects, and examples
+        if not name.startswith(("conformance/", "tests/house/"))  # these name files of other projects, and examples
         for named in NAMED.findall((ROOT / name).read_text())
         if named not in ends | ELSEWHERE
     ]

@@ -1,4 +1,5 @@
-"""SQL on the tables of read models stands in projections/, and a query is put to the log that it is meant for."""
+"""SQL on the tables of read models stands only in projections/, and a query is asked of the log that it is meant
+for."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ BESIDE = {"positions", "lanes", "anchors", "origin"}
 
 
 def made_in(folder: Path) -> set[str]:
-    """The tables and views that the SQL in a folder makes."""
+    """The tables and views that the SQL of a folder creates."""
     texts = [path.read_text() for path in (*folder.glob("*.sql"), *folder.glob("*.py"))]
     return {name for text in texts for name in IN_A_FOLDER.findall(text)}
 
@@ -32,7 +33,7 @@ OWN_SCHEMA = re.compile(r"\bp_[a-z_]+\.")
 
 
 def texts_of(path: Path) -> Iterator[str]:
-    """Every text in a file's code, the parts of an f-string as one. Docstrings are prose."""
+    """Every text in a file's code, with the parts of an f-string joined. Docstrings are prose and left out."""
     tree = ast.parse(path.read_text())
     prose = {
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
@@ -73,7 +74,7 @@ def test_every_table_that_a_query_names_is_made(table: Table) -> None:
 
 
 def test_each_log_has_its_own_tables_and_no_others() -> None:
-    """A trail that is asked for a table that it does not have must not be answered from our own log."""
+    """If a trail is asked for a table that it lacks, our own log must not answer."""
     trail = Schema("trail_x")
     decisions, calls, alerts = Table("decisions", "decisions"), Table("trails", "calls"), Table("alerts", "alerts")
     assert OWN.sql(f"SELECT '{{}}' FROM {decisions}") == "SELECT '{}' FROM p_decisions.decisions"

@@ -1,4 +1,4 @@
-"""What a program loads at its start: a command that prints its help, or that asks the API, waits for no server's libraries."""
+"""What a program loads at its start: a command that prints its help or asks the API loads no library of the servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEAVY = (
 )
 """Libraries that take a tenth of a second each."""
 OWN_NEEDS = {
-    "status": {"psutil"},  # it tells the state of processes
+    "status": {"psutil"},  # it shows the state of processes
     "decisions": {"orjson"},  # FIELDS of --where are the projection's columns
     "history": {"orjson"},
     "rebuild": {"orjson"},  # its help names the projections
@@ -26,7 +26,7 @@ OWN_NEEDS = {
 
 
 def loaded(modules: list[str]) -> dict[str, list[str]]:
-    """Which of HEAVY each command's file loads, all of them asked in one process that forks for each."""
+    """Which of HEAVY each command's file loads. One process that forks for each finds out."""
     script = f"""
 import importlib, json, os, sys
 import services.cli.main
@@ -55,7 +55,7 @@ def by_module() -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_loads_no_library_of_the_servers_before_it_works(name: str, by_module: dict[str, list[str]]) -> None:
-    """A `keytrail --help` that took two seconds loaded all of them, and a parser with a library of its own for types."""
+    """A `keytrail --help` that took two seconds loaded all of them, and a parser with its own library for types."""
     module = COMMANDS[name].function.partition(":")[0]
     of_its_file = {library for each, needs in OWN_NEEDS.items() for library in needs if in_file(each, module)}
     assert set(by_module[module]) - of_its_file == set()
@@ -71,7 +71,7 @@ def test_what_a_command_needs_is_still_needed(by_module: dict[str, list[str]]) -
 
 
 def test_structlog_is_loaded_in_one_place() -> None:
-    """It loads rich where that is installed, unless it is loaded as services/logs.py does."""
+    """It loads rich if that is installed, unless it is loaded as services/logs.py does."""
     found = [
         str(path.relative_to(ROOT))
         for folder in ("domain", "projections", "services")

@@ -1,4 +1,4 @@
-"""`keytrail up` stays for months: what it holds while it only watches is what watching needs."""
+"""`keytrail up` runs for months. While it only watches, it holds only what watching needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def imported_by(module: str) -> set[str]:
 
 
 def test_the_supervisor_imports_no_client_and_no_rule() -> None:
-    """Steps of a start that need them run in processes that end with them (services/supervisor/start_steps.py)."""
+    """The steps of a start that need them run in separate processes, which end with the step
+    (services/supervisor/start_steps.py)."""
     found = imported_by("services.supervisor.up")
     assert {each.partition(".")[0] for each in found} & HEAVY == set()
     assert {each for each in found if each.startswith(("domain.", "projections."))} <= {

@@ -1,4 +1,4 @@
-"""What we stand in for of uvicorn's is what its source asks for."""
+"""Our stand-ins for parts of uvicorn have what its source asks for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_an_exchange_has_what_uvicorn_asks_of_its_cycle() -> None:
     asked = {name: _of_cycle(name) for name in own}
     replaced = {name for name in asked if asked[name] and name in vars(GuardedProtocol)}
     assert replaced == {"connection_lost", "_start_asgi_task", "on_body", "on_message_complete"}
-    # `connection_lost` calls uvicorn's in any case; the other three, for what goes through ASGI alone.
+    # `connection_lost` always calls uvicorn's; the other three do so for requests that go through ASGI.
     through_asgi = replaced - {"connection_lost"}
     assert set().union(*(names for name, names in asked.items() if name not in through_asgi)) == set(UVICORNS)
     assert set(UVICORNS) <= set(Exchange.__slots__)

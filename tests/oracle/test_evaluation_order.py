@@ -1,8 +1,8 @@
-"""The four readers of `authorization.evaluation_order` come to the same: `evaluate`, who could, the trail's judge and the sets
-of policies, on generated policies, callers and grants of which everything is known.
+"""The four readers of `authorization.evaluation_order` agree: `evaluate`, who could, the trail's judge and the sets of
+policies, on generated policies, callers and grants that are all known.
 
-That the order itself is right is held elsewhere: by the documented rules (tests/domain/test_policy_rules.py) and by the second
-evaluator (tests/oracle/test_oracle.py).
+Other tests check the order itself: the documented rules (tests/domain/test_policy_rules.py) and the second evaluator
+(tests/oracle/test_oracle.py).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ CONDITIONS: list[dict[str, Any]] = [
     {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}},
     {"StringEquals": {"kms:CallerAccount": ACCOUNT}},
 ]
-"""All of them read what is known of caller and key."""
+"""All of them read what is known about caller and key."""
 
 
 @st.composite
@@ -166,7 +166,7 @@ def test_evaluate_who_could_and_the_trails_judge_come_to_the_same(
 
 
 def answer_in_sets(space: Space, caller_at: int, action_at: int) -> int:
-    """How the key policy answers one case of callers and of actions, as the sets have it."""
+    """The key policy's answer to one case of callers and of actions, from the sets."""
     (meaning,) = space.meanings
     asked = space.box({CALLER: 1 << caller_at, ACTION: 1 << action_at})
 
@@ -182,8 +182,8 @@ EVERYTHING = permissions(to_identity(Action="*"))
 
 
 def surroundings(someone: Someone, action: str, resource: Resource) -> Iterator[tuple[int, bool]]:
-    """The least answer of the key policy that lets the caller in, and whether `evaluate` does: under a grant, an identity
-    policy that allows everything, nothing, and a boundary that allows nothing."""
+    """The least answer of the key policy that lets the caller in, and whether `evaluate` agrees: under a grant, under
+    an identity policy that allows everything, under nothing, and under a boundary that allows nothing."""
     caller = someone.caller()
     name = next(name for name, means in caller.names.items() if means == DIRECT)
     lent = {name: [grant(name, action.partition(":")[2])]}

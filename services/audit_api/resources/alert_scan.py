@@ -60,7 +60,7 @@ async def _scan(
     audience = source.audience
     async with audit.long_questions.still(request, source) as found:
         total = await decisions.calls_counted(found.log, span.since, span.until, span.owners)
-        progress, told, count = scan.Progress(total=total), 0.0, 0
+        progress, told, count = scan.ScanProgress(total=total), 0.0, 0
         loop = asyncio.get_running_loop()
         yield audience.own(source.account, {"progress": {"done": 0, "total": total}})
         for walk in (

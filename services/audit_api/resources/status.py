@@ -11,7 +11,7 @@ from projections.log.entry import ALERTS, DECISIONS, EVENTS
 from projections.registry import PROJECTIONS
 from services.adapters import kafka
 from services.adapters.topics import names
-from services.alert_worker import tables
+from services.alert_worker.positions import reached as judged_up_to
 from services.audit_api.answer_shapes import One
 from services.audit_api.context import AuditContext
 from services.audit_api.request import AuditRequest
@@ -76,7 +76,7 @@ async def _judged(audit: AuditContext, decisions_end: dict[int, int]) -> dict[st
     """How far each partition is judged, and how many records wait to be."""
     if await audit.pool.fetchval("SELECT to_regclass('alerting.positions') IS NULL"):
         return {"judged": {}, "lag": {}}
-    found = await tables.reached(audit.pool)
+    found = await judged_up_to(audit.pool)
     judged = {f"{topic}/{partition}": each.next for (topic, partition), each in sorted(found.items())}
     left = {
         f"decisions/{partition}": end - judged.get(f"decisions/{partition}", 0)

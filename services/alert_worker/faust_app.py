@@ -2,7 +2,7 @@
 
 One at a time on each partition (at a concurrency of 2 it lost messages when it was killed), at-least-once on topics without
 transactions, no tables and no leader topic. Its offsets in Kafka say where a worker begins to read; what is judged is what
-Postgres says (tables.py), and a record that Faust passed over would be read from the topic itself.
+Postgres says (positions.py), and a record that Faust passed over would be read from the topic itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from faust.types.auth import SASLMechanism
 from domain.ports import Stored
 from services.adapters.kafka import connection
 from services.adapters.topics import names
-from services.alert_worker.transport import AT_ONCE, GatheringTransport
+from services.alert_worker.faust_transport import AT_ONCE, GatheringTransport
 from services.settings import Settings
 
 SESSION = 6.0

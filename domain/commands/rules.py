@@ -1,0 +1,16 @@
+"""What a row of a family's table of commands is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from domain.authorization.caller import Caller
+from domain.authorization.verdict import Verdict
+from domain.state.world import World
+
+RequiredPermissions = Callable[[Any, Caller, World], tuple[Verdict, ...]]
+"""From a command to the permissions that it requires, each with the verdict on it."""
+Rule = Callable[[Any, Caller, World], object]
+"""From a command that is permitted to its event; raises a Refusal."""
+CommandRules = dict[type, tuple[RequiredPermissions, Rule]]

@@ -1,0 +1,51 @@
+"""Whether every row of the schema `alerting` is one that Keytrail wrote, and none is missing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from domain.log.row_sets import added
+from services.adapters.postgres import Connection
+from services.alert_worker.books import Books, RowsChanged
+from services.alert_worker.positions import POSITIONS, proved
+from services.alert_worker.schema import NAMED, ROWS, look_at_tables
+
+_CHECKED_AT_ONCE = 1_000
+
+
+async def check(connection: Connection, books: Books) -> None:
+    """Every row is Keytrail's own, and the sum of them is the sum that the partitions keep. Raises RowsChanged,
+    JudgedElsewhere."""
+    before, era = dict(books.furthest), books.era
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        positions = await connection.fetch(POSITIONS)  # first, as whoever judges
+        await books.read(connection, era)
+        await look_at_tables(connection)
+        _, kept = proved(books, positions, before)
+        there = 0
+        async for table, found in every_row(connection):
+            there = added(there, *[books.number(table, row) for row in found])
+    require_same(kept, there)
+
+
+def require_same(kept: int, there: int) -> None:
+    """Raises RowsChanged where the sum that the partitions keep is not that of the rows that are there."""
+    if kept != there:
+        raise RowsChanged("rows were removed, or older ones put in their place")
+
+
+async def every_row(connection: Connection) -> AsyncIterator[tuple[str, list[Any]]]:
+    """Some at once, each with its MAC as the last field. Raises RowsChanged."""
+    for table, columns in ROWS.items():
+        named = NAMED[table]
+        last: tuple[Any, ...] = ()
+        asked, order = ", ".join(columns), ", ".join(columns[:named])  # constants
+        rows = await connection.cursor(f"SELECT {asked}, mac FROM alerting.{table} ORDER BY {order}")
+        while found := await rows.fetch(_CHECKED_AT_ONCE):
+            for row in found:
+                name = tuple(row)[:named]
+                if name <= last:
+                    raise RowsChanged(f"a row of {table} is there twice: {name}")
+                last = name
+            yield table, found

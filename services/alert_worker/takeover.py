@@ -1,0 +1,114 @@
+"""What judging the stream holds in Postgres: how far each partition is judged, and what the rules that count have counted.
+
+Positions and counts move in one transaction, and the alerts that it raises are on their topic before it is committed: a
+process that is killed at any moment leaves counts that are right and alerts that are at worst sent again, under the same
+name. Workers on different partitions count in the same rows, so that a window is whole whoever reads which partition.
+
+None of it is believed because it is there. Each row has a MAC, and each partition's row a sum of what its records have put
+into the other tables and taken out of them (domain/log/row_sets). A row that somebody changed, added, removed or put back
+shows when it is read, at a start or once a minute. All rows put back together show by what a process remembers (books.py) and
+by what Kafka has (marks.py). Then everything is judged anew.
+"""
+
+from __future__ import annotations
+
+import asyncpg
+
+from domain.ports import Unavailable
+from services.adapters.postgres import Connection, Pool
+from services.alert_worker.books import Books, RowsChanged, goes_on
+from services.alert_worker.marks import Marked, Marks
+from services.alert_worker.positions import POSITIONS, JudgedUpTo, proved
+from services.alert_worker.schema import TABLES, look_at_tables
+from services.logs import logger_of
+
+log = logger_of("alerts")
+PREPARING = 1802661490
+"""The number of the advisory lock."""
+_STANDS = """
+SELECT count(*) FROM information_schema.columns WHERE (table_schema, table_name, column_name) IN
+(('alerting', 'origin', 'era'), ('alerting', 'positions', 'total'))
+"""
+_IS_THERE = "SELECT to_regclass('alerting.positions') IS NOT NULL"
+
+
+async def prepare(pool: Pool, books: Books, marks: Marks) -> None:
+    """Make the tables, and take over the era that they are of. Everything is emptied, and a new era begins, where they are of
+    another log or of an earlier version, or where somebody else wrote what says how far everything is judged. `check` looks at
+    the rest, which may take a while, beside the judging. Raises Unavailable."""
+    marked = await marks.read()  # before the tables, which may only be further
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", PREPARING)
+            if await _is_this_logs(connection, books, marked):
+                return
+            await connection.execute(_LOCK_FIRST)
+            await connection.execute("DROP SCHEMA IF EXISTS alerting CASCADE")
+            await connection.execute(TABLES)
+            mac = books.begin(marked.era if marked is not None else "")
+            await connection.execute("INSERT INTO alerting.origin VALUES ($1, $2, $3)", books.log, books.era, mac)
+    except asyncpg.DeadlockDetectedError as fault:
+        raise Unavailable(f"another worker was at the tables where alerts are counted: {fault}") from fault
+    await marks.keep(Marked(books.era, key=books.key))
+
+
+async def _is_this_logs(connection: Connection, books: Books, marked: Marked | None) -> bool:
+    """Whether the tables can be taken over. It says why they are not."""
+    try:
+        why = await _taken_over(connection, books, marked)
+    except RowsChanged as fault:
+        log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
+        return False
+    if why:
+        log.warning("everything is judged anew", why=why)
+    return why is None
+
+
+# As whoever judges does, who holds a partition's row before anything else.
+_LOCK_FIRST = """
+DO $$ BEGIN IF to_regclass('alerting.positions') IS NOT NULL THEN
+LOCK TABLE alerting.positions IN ACCESS EXCLUSIVE MODE; END IF; END $$
+"""
+
+
+async def _taken_over(connection: Connection, books: Books, marked: Marked | None) -> str | None:
+    """None where the tables are this log's; else why they are not, empty where there are none. Raises RowsChanged."""
+    if not await connection.fetchval(_IS_THERE):
+        if marked is not None:
+            raise RowsChanged("the tables were removed")
+        return ""
+    if await connection.fetchval(_STANDS) < 2:
+        if marked is not None:
+            raise RowsChanged("columns were removed")
+        return "an earlier version counted, and kept no eras"
+    await look_at_tables(connection)
+    log_of: list[str] = [row["log"] for row in await connection.fetch("SELECT log FROM alerting.origin")]
+    if not log_of:
+        return "a worker found something wrong, or somebody else removed what says which log was counted of"
+    if log_of != [books.log]:
+        return f"the log {log_of[0]} was counted of, and this is {books.log}"
+    rows = await connection.fetch(POSITIONS)
+    await books.read(connection)
+    found, _ = proved(books, rows, {})
+    if marked is not None:
+        if books.keys.rank(marked.key) > books.keys.rank(books.key):
+            raise RowsChanged("what says which log was counted of is under a key that was replaced")
+        if marked.era > books.era:
+            raise RowsChanged("rows of a time that is over were put back")
+    if marked is not None and goes_on(marked.era, books.era):
+        for (topic, partition), least in marked.furthest.items():
+            if found.get((topic, partition), JudgedUpTo()).next < least:
+                raise RowsChanged(f"the position of {topic}/{partition} went back to before {least}")
+    return None
+
+
+async def begin_anew(pool: Pool) -> None:
+    """Have everything judged anew from the next start on (`prepare`). An alert that was raised before is raised again under
+    its name. Nothing is emptied here: that waits for whoever judges a policy to the end, and the caller may be who does."""
+    async with pool.acquire() as connection, connection.transaction():
+        # Made anew: a rule or a trigger might keep the row.
+        await connection.execute("DROP TABLE IF EXISTS alerting.origin CASCADE")
+        await connection.execute(_ORIGIN_TABLE)
+
+
+_ORIGIN_TABLE = "CREATE TABLE alerting.origin (log text NOT NULL, era text NOT NULL, mac text NOT NULL)"

@@ -1,0 +1,118 @@
+"""Counts moved on with the position of the partition that they come from, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from domain.alerts.engine.alert import Alert
+from domain.alerts.engine.judge import Candidate, Judge, Pair
+from services.adapters.postgres import Pool
+from services.alert_worker import positions
+from services.alert_worker.books import Books, JudgedElsewhere, Partition
+from services.alert_worker.counts import Counts
+from services.alert_worker.key_ages import Ages
+from services.alert_worker.positions import JudgedUpTo, LockedPosition, WrittenPosition
+from services.alert_worker.publisher import Publisher
+
+SourcedCandidate = tuple[Candidate, int, Mapping[str, Any]]
+"""With the time and the source of the record that it comes of."""
+
+
+class Tally:
+    """Counts in Postgres; what is enough is on the topic before the transaction is committed."""
+
+    def __init__(self, pool: Pool, books: Books, judge: Callable[[], Judge], publisher: Publisher, ages: Ages) -> None:
+        self._pool = pool
+        self._books = books
+        self._judge = judge
+        self._publisher = publisher
+        self._ages = ages
+        # One stream's own: what a transaction has under way must not be taken for done when another's ends.
+        self._counts = Counts()
+        self._era = ""
+        self._written: dict[Partition, WrittenPosition] = {}
+
+    @asynccontextmanager
+    async def holding(self, part: Partition, first: int) -> AsyncIterator[HeldPartition]:
+        """A partition that is judged up to `first`, which no other worker judges until this is over. What `HeldPartition` is told
+        counts when it ends. Raises JudgedElsewhere where it is judged up to another place, RowsChanged, INTERRUPTED."""
+        self._written.pop(part, None)
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                locked = await positions.locked(connection, self._books, part)
+                if self._era != self._books.era:  # the tables were emptied, and everything is judged anew
+                    self._counts.forget()
+                    self._era = self._books.era
+                if locked.reached.next != first:
+                    raise JudgedElsewhere("another worker judged these records")
+                yield HeldPartition(self, locked)
+        except BaseException:
+            self._counts.dropped()
+            raise
+        self._counts.committed()
+        if locked.written is not None:
+            self._keep(part, locked.written)
+
+    async def passed(
+        self, part: Partition, first: int, to: JudgedUpTo, candidates: Sequence[SourcedCandidate], pairs: Sequence[Pair]
+    ) -> bool:
+        """Whether a partition that is judged up to `first` could be moved on at once, since these records change no count:
+        nearly all of a busy hour are such. Where this says no, `holding` tells why. Raises INTERRUPTED."""
+        was = self._written.pop(part, None)
+        if (
+            was is None
+            or was.reached.next != first
+            or not self._counts.has_all([each for each, _, _ in candidates], pairs)
+        ):
+            return False
+        written = await positions.passed(self._pool, self._books, part, was, to)
+        if written is None:
+            return False
+        self._keep(part, written)
+        return True
+
+    def _keep(self, part: Partition, written: WrittenPosition) -> None:
+        self._written[part] = written
+        self._books.committed(part, written.reached.next)
+
+    async def settle(
+        self, locked: LockedPosition, to: JudgedUpTo, candidates: Sequence[SourcedCandidate], pairs: Sequence[Pair]
+    ) -> None:
+        alerts = await self._reached(locked, candidates) + await self._first(locked, pairs)
+        if alerts:
+            await self._publisher.publish(alerts)
+        await locked.move(to)
+
+    async def _reached(self, locked: LockedPosition, candidates: Sequence[SourcedCandidate]) -> list[Alert]:
+        if not candidates:
+            return []
+        crossed = await self._counts.add(locked, [each for each, _, _ in candidates])
+        by_window = {each.window_of: (each, at, source) for each, at, source in reversed(candidates)}
+        judge = self._judge()
+        return [judge.reached(*by_window[name]) for name in crossed]
+
+    async def _first(self, locked: LockedPosition, pairs: Sequence[Pair]) -> list[Alert]:
+        new = await self._counts.new(locked, pairs) if pairs else []
+        if not new:
+            return []
+        judge = self._judge()
+        created = await self._ages.of(new, judge.least_age) if judge.least_age else {}
+        found = [judge.first(each, created.get(each.key, 0)) for each in new]
+        return [each for each in found if each is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPartition:
+    """A partition that one worker judges."""
+
+    counter: Tally
+    locked: LockedPosition
+
+    async def settle(
+        self, to: JudgedUpTo, candidates: Sequence[SourcedCandidate] = (), pairs: Sequence[Pair] = ()
+    ) -> None:
+        """Judged up to `to`, with what is counted of it."""
+        await self.counter.settle(self.locked, to, candidates, pairs)
