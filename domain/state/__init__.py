@@ -1,1 +1,1 @@
-"""Every aggregate after a position: the world, the fold that makes it from the log, and its documents."""
+"""Every aggregate after a position: the world with its indexes, the fold that makes it from the log, and its documents."""

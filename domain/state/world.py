@@ -17,6 +17,7 @@ from domain.arn import ACCOUNT_ID, PARTITION, WELL_FORMED, alias_arn, is_elsewhe
 from domain.authorization.question import Resource
 from domain.errors import AliasNotFound, InvalidArn, KeyNotFound
 from domain.grants.grant import Grant, granted
+from domain.identities import event_effects
 from domain.identities.account import ACTIVE, INACTIVE, Account, Service
 from domain.identities.directory import Directory
 from domain.keys import key as keys
@@ -235,7 +236,7 @@ class World:
     def apply(self, event: object) -> None:
         """The event's effect. An identity's goes to the directory, one of one key alone through the key's evolve."""
         if type(event) in IDENTITY_EVENTS:
-            self.directory.take(event, self.at, self.position)
+            event_effects.take(event, self.directory, self.at, self.position)
             return
         key_id: str = getattr(event, "key")  # noqa: B009  # every event without a case of its own is a key's
         self.replace_key(keys.evolve(event, self.keys[key_id], self.at))

@@ -17,6 +17,7 @@ import asyncpg
 import pytest
 from botocore.exceptions import ClientError
 
+from domain.identities import event_effects
 from domain.log.identity_events import InlinePolicyPut
 from services.adapters import skips, snapshots
 from services.adapters.bundled.postgres import BundledPostgres
@@ -99,8 +100,9 @@ def test_a_snapshot_that_somebody_wrote_gives_no_right(attacked: Installation) -
         topic = KafkaTopic(attacked.settings, names(attacked.settings).events)
         fold = await snapshots.newest(pool, topic, keys)
         every = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
-        fold.world.directory.take(
+        event_effects.take(
             InlinePolicyPut(attacked.settings.account_id, "user", unique, "all", every),
+            fold.world.directory,
             fold.world.at,
             fold.world.position,
         )

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.grants.grant import Grant
-from domain.log import events
+from domain.identities.directory import Directory
+from domain.identities.identity import GROUP, POLICY, PROFILE, USER
+from domain.log import events, identity_events
 from domain.log.record import Call, Decision, Record
 from domain.state.alias_index import AliasIndex
 from domain.state.grant_index import GrantIndex
@@ -42,13 +44,39 @@ def _retirable(history: History, key: str) -> object:
     return events.GrantCreated(key, name, "", "a", "a", retiring, retiring, ["Decrypt"], {}, ACCOUNT, "root", "")
 
 
+def _group(history: History) -> object:
+    unique = history.name("AGPA")
+    return identity_events.GroupCreated(ACCOUNT, unique, f"group{unique}", "/")
+
+
+def _held_by_someone(history: History) -> object | None:
+    directory = history.world.directory
+    unique = history.one(directory.identities)
+    if unique is None:
+        return None
+    held = directory.identities[unique]
+    arn = history.one([*held.attached, f"arn:aws:iam::{ACCOUNT}:policy/{history.chance.choice('pq')}"])
+    kind = identity_events.PolicyDetached if arn in held.attached else identity_events.PolicyAttached
+    choices: list[object] = [kind(ACCOUNT, held.kind, unique, arn)]
+    if held.kind == USER:
+        group = history.one(each.id for each in directory.identities.values() if each.kind == GROUP)
+        if group is not None:
+            member = identity_events.MemberRemoved if group in held.groups else identity_events.MemberAdded
+            choices.append(member(ACCOUNT, group, unique))
+        choices.append(identity_events.UserAccessKeyCreated(ACCOUNT, unique, history.name("AKIA")))
+        choices += [identity_events.UserAccessKeyDeleted(ACCOUNT, unique, each) for each in held.access_keys]
+    boundary = "" if held.boundary else f"arn:aws:iam::{ACCOUNT}:policy/p"
+    choices.append(identity_events.BoundarySet(ACCOUNT, held.kind, unique, boundary))
+    return history.chance.choice(choices)
+
+
 class LivelyHistory(History):
-    """A history in which material is also removed, and grants are retired."""
+    """A history in which material is also removed, grants are retired, and identities get policies, keys and groups."""
 
     @property
     def steps(self) -> list[Callable[[History], object | None]]:
-        of_material = [_with_key(make) for make in (_rotated, _imported, _material_gone, _retirable)]
-        return STEPS + of_material
+        of_keys = [_with_key(make) for make in (_rotated, _imported, _material_gone, _retirable)]
+        return [*STEPS, *of_keys, _group, _held_by_someone, _held_by_someone]
 
 
 def hold(keys: KeyIndex) -> None:
@@ -89,6 +117,29 @@ def grants_hold(grants: GrantIndex, keys: KeyIndex) -> None:
     assert grants.by_retiring == by_retiring
 
 
+def directory_holds(directory: Directory) -> None:
+    identities = directory.identities
+    named = [(each.kind, each.account, each.name.lower(), each.id) for each in identities.values()]
+    named += [(POLICY, each.account, each.name.lower(), each.id) for each in directory.policies.values()]
+    named += [(PROFILE, each.account, each.name.lower(), each.id) for each in directory.profiles.values()]
+    assert directory.ids == {(kind, account, name): id for kind, account, name, id in named}
+    listed: dict[tuple[str, str], list[str]] = {}
+    for kind, account, name, _ in sorted(named):
+        listed.setdefault((kind, account), []).append(name)
+    assert {owner: names for owner, names in directory.listed.items() if names} == listed
+    assert directory.by_arn == {each.arn: each.id for each in identities.values()}
+    assert directory.policy_arns == {each.id: arn for arn, each in directory.policies.items()}
+    assert directory.users_of == {key: each.id for each in identities.values() for key in each.access_keys}
+    for group in identities:
+        assert directory.members.get(group, []) == sorted(
+            each.id for each in identities.values() if group in each.groups
+        )
+    for arn in {*directory.attached_to, *directory.bounded_by}:
+        attached = {each.id for each in identities.values() if arn in each.attached}
+        assert directory.attached_to.get(arn, set()) == attached
+        assert directory.bounded_by.get(arn, set()) == {each.id for each in identities.values() if each.boundary == arn}
+
+
 @given(st.integers(0, 2**32), st.integers(1, 150))
 def test_keys_aliases_and_grants_are_found_by_all_their_names_after_any_history(seed: int, length: int) -> None:
     history = LivelyHistory(Random(seed))
@@ -100,6 +151,7 @@ def test_keys_aliases_and_grants_are_found_by_all_their_names_after_any_history(
     hold(world.key_index)
     aliases_hold(world.alias_index, world.key_index)
     grants_hold(world.grant_index, world.key_index)
+    directory_holds(world.directory)
     for id, resource in world.resources.items():
         assert resource.context.get("kms:resourcealiases", ()) == tuple(world.aliases_of(id))
         assert resource.grants == world.grantees(id)

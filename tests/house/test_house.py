@@ -16,7 +16,7 @@ import yaml
 from domain import errors as domain_errors
 from domain.commands.decide import COMMANDS
 from domain.errors import REFUSALS, Refusal
-from domain.identities.directory import Directory
+from domain.identities import event_effects
 from domain.keys.states import TABLE
 from domain.log import catalogue
 from domain.log.catalogue import CATALOGUE
@@ -111,7 +111,7 @@ def test_every_event_type_is_evolved() -> None:
     from domain.keys import key
 
     apply = World.__dict__["apply"].dispatcher
-    directory = Directory.__dict__["_apply"].dispatcher
+    directory = event_effects.effect
 
     for row in CATALOGUE.values():
         in_world = apply.dispatch(row.event) is not apply.dispatch(object)
