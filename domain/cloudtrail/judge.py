@@ -293,7 +293,7 @@ def _evidence(ways: list[_OpenWay], of_key: str) -> Evidence:
 
 
 def let_in(asked: TrailCall, resource: Resource, of_key: str, known: SeenPolicies) -> Judgement:
-    """Judges a call that was let in, with that as evidence. Its ways in are computed again only if the evidence makes one surer."""
+    """Judges a call that was let in, with that as evidence. Its ways in are computed again only if that makes one surer."""
     case, missing = _case(asked, resource, of_key, known, None), _Missing()
     ways = case.ways(missing)
     case.evidence = _evidence(ways, of_key)
