@@ -73,12 +73,11 @@ class Calls:
         call: Call | None = None
         try:
             # 1 and 2: the credential may be used, and the request has its operation's shape.
-            checked = check_request(incoming)
-            row, parameters = checked.row, checked.parameters
+            row, parameters, logged = check_request(incoming)
             # 3: changes are limited in number.
             if isinstance(row, Changing):
                 self._limit.take(incoming.who.principal)
-            call = call_of(incoming, checked.logged)
+            call = call_of(incoming, logged)
             request = request_of(incoming, parameters, self._live.world.region, self._org)
             if "GrantTokens" in parameters:
                 request = await self._with_grants_of(parameters["GrantTokens"], request, call)
@@ -130,7 +129,7 @@ class Calls:
         try:
             request = renewed(request, call, self._live.world)
         except Refusal as refusal:
-            return LiveDecision(request, self._live.position, refusal=refusal)
+            return LiveDecision(request, self._live.position, [], None, refusal)
         return await live_decision.decide(row, request, self._live, self._ports)
 
     # -- a call that changes something ------------------------------------------------------------------------------

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import assert_never
 
 from domain.authorization.evaluate import may
@@ -29,7 +29,6 @@ from services.operations.rows import (
     Recalling,
     Request,
     Researching,
-    Target,
     Using,
 )
 
@@ -52,9 +51,9 @@ class LiveDecision:
 
     request: Request
     seen: int
-    verdicts: list[Verdict] = field(default_factory=list)
-    answer: Answer | None = None
-    refusal: Refusal | None = None
+    verdicts: list[Verdict]
+    answer: Answer | None
+    refusal: Refusal | None
 
     @property
     def is_final(self) -> bool:
@@ -71,12 +70,13 @@ class LiveDecision:
 
 async def decide(row: Unchanging, request: Request, live: LiveState, ports: OperationPorts) -> LiveDecision:
     """The decision of the live state as it is now. Raises Unavailable."""
-    decision = LiveDecision(request, live.position)
+    seen = live.position
+    verdicts: list[Verdict] = []
     try:
-        decision.answer = await carry_out(row, request, live.world, ports, decision.verdicts)
+        answer = await carry_out(row, request, live.world, ports, verdicts)
     except Refusal as refusal:
-        decision.refusal = refusal
-    return decision
+        return LiveDecision(request, seen, verdicts, None, refusal)
+    return LiveDecision(request, seen, verdicts, answer, None)
 
 
 async def carry_out(
@@ -103,31 +103,32 @@ async def carry_out(
 
 
 def _permitted_keys(row: Using | Recalling, request: Request, world: World, verdicts: list[Verdict]) -> list[Key]:
+    """Steps 4 to 7, each for all keys before the next."""
+    caller, operation = request.caller, request.operation
     # 4: resolution of the keys that the request names.
     targets = row.targets(request, world)
     # 5: access.
     for target in targets:
-        _require_access(target, row, request, world, verdicts)
+        key = target.key
+        if key.account != caller.account and not row.cross_account:
+            verdict = Verdict(False, target.action, key.arn, OTHER_ACCOUNT)
+        else:
+            verdict = may(caller, target.action, world.resource(key), target.asked, target.encryption_context)
+        verdicts.append(verdict)
+        if not verdict.allowed:
+            raise refusal_of(caller, verdict, target.named)
     # 6: key usage.
     for target in targets:
-        _require_usage(target, request)
+        key = target.key
+        if target.usage is not None and key.usage != target.usage:
+            raise InvalidKeyUsage(f"{key.arn} key usage is {key.usage} which is not valid for {operation}.")
     # 7: key state.
     for target in targets:
-        _require_state(target, request)
+        key = target.key
+        if target.origin:
+            require_origin(key, target.origin)
+        require_state(operation, key.arn, key.state)
     return [target.key for target in targets]
-
-
-def _require_access(
-    target: Target, row: Using | Recalling, request: Request, world: World, verdicts: list[Verdict]
-) -> None:
-    key, caller = target.key, request.caller
-    if key.account != caller.account and not row.cross_account:
-        verdict = Verdict(False, target.action, key.arn, OTHER_ACCOUNT)
-    else:
-        verdict = may(caller, target.action, world.resource(key), target.asked, target.encryption_context)
-    verdicts.append(verdict)
-    if not verdict.allowed:
-        raise refusal_of(caller, verdict, target.named)
 
 
 def _require_all(asked: Sequence[Verdict], request: Request, verdicts: list[Verdict]) -> None:
@@ -135,16 +136,3 @@ def _require_all(asked: Sequence[Verdict], request: Request, verdicts: list[Verd
         verdicts.append(verdict)
         if not verdict.allowed:
             raise refusal_of(request.caller, verdict)
-
-
-def _require_usage(target: Target, request: Request) -> None:
-    key = target.key
-    if target.usage is not None and key.usage != target.usage:
-        raise InvalidKeyUsage(f"{key.arn} key usage is {key.usage} which is not valid for {request.operation}.")
-
-
-def _require_state(target: Target, request: Request) -> None:
-    key = target.key
-    if target.origin:
-        require_origin(key, target.origin)
-    require_state(request.operation, key.arn, key.state)

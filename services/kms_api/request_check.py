@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -20,17 +19,11 @@ WITHOUT_MFA = frozenset({"AssumeRole", "GetCallerIdentity"})
 GetSessionToken)."""
 
 
-@dataclass(slots=True)  # made for every call: frozen would cost a microsecond
-class CheckedRequest:
-    """A request that has its operation's shape. `logged` is what a record may hold of the parameters."""
+def check_request(incoming: Incoming) -> tuple[OperationRow, dict[str, Any], dict[str, Any]]:
+    """(the operation's row, the parameters as the model's shape has them, what a record may hold of them).
 
-    row: OperationRow
-    parameters: dict[str, Any]
-    logged: dict[str, Any]
-
-
-def check_request(incoming: Incoming) -> CheckedRequest:
-    """Raises the refusals of the door; their records hold no parameters."""
+    Raises the refusals of the door; their records hold no parameters.
+    """
     if incoming.who.refusal is not None:
         raise incoming.who.refusal
     if incoming.unreadable is not None:
@@ -45,7 +38,7 @@ def check_request(incoming: Incoming) -> CheckedRequest:
     if row is None:
         raise UnsupportedOperation(f"{operation} is not supported by this version of Keytrail.")
     _require_session_may_call(incoming)
-    return CheckedRequest(row, parameters, shapes.logged(parameters, secret))
+    return row, parameters, shapes.logged(parameters, secret)
 
 
 def _parameters(incoming: Incoming) -> tuple[dict[str, Any], shapes.Secrets]:

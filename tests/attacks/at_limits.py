@@ -194,10 +194,10 @@ class Door:
         )  # fmt: skip
         call = call_of(incoming, {})
         try:
-            asked = check_request(incoming)
-            call = call_of(incoming, asked.logged)
-            request = request_of(incoming, asked.parameters, self.world.region, "")
-            self._permission(asked.row, request, call)
+            row, parameters, logged = check_request(incoming)
+            call = call_of(incoming, logged)
+            request = request_of(incoming, parameters, self.world.region, "")
+            self._permission(row, request, call)
         except Refusal as fault:
             orjson.dumps({"message": errors.wire_error(fault).message})
             orjson.dumps(call.document())

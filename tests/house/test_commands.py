@@ -18,7 +18,7 @@ from services.operations.table import OPERATIONS
 ROOT = Path(__file__).parents[2]
 NO_COMMANDS = {decide.Outcome, due.Deletion, due.Expiry, due.Rotation}
 """Classes of `domain/commands` that are never sent to the writer."""
-OF_A_ROW = {("services/kms_api/live_decision.py", "request.operation")}
+OF_A_ROW = {("services/kms_api/live_decision.py", "operation")}
 """Calls whose operation comes from a row; tests/house/test_house.py checks that the row has its states."""
 
 
