@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import alerting, comparing, crypto, load, past, scale, trails
+from bench import alerting, command_line, comparing, crypto, load, past, scale, trails
 from bench.appending import bare_append
 from bench.installed import Installed, free_port, until
 
@@ -168,6 +168,7 @@ BENCHMARKS: dict[str, Callable[[Installed, float], list[Figure]]] = {
     "diff": lambda installed, seconds: comparing.measure(),
     "projector": projector,
     "start": start,
+    "command_line": lambda installed, seconds: command_line.measure(installed),
     "operations": crypto.operations,
     "creation": crypto.creation,
     "beside_rsa": crypto.beside_rsa,

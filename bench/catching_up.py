@@ -63,7 +63,7 @@ async def _catch_up(settings: Settings) -> tuple[int, float]:
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
             await store.prepare(connection, projection, name, keys, f"bench_{projection.schema}")
-    going = store.Going()
+    going = store.ProjectorMemory()
     began = time.perf_counter()
     await feed.open(ReadTo(), await chain_now(settings, pool, keys))
     pending: asyncio.Task[None] | None = None

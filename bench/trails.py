@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from bench.installed import Installed
-from services.trails.build import Building
+from services.trails.build import TrailBuild
 from services.trails.files import files_in, records_of
 from services.trails.importer import open_connection, opened
 from services.trails.reader_process import Ahead
@@ -66,7 +66,7 @@ async def _import(installed: Installed, name: str, folder: Path) -> dict[str, An
             with Ahead(files_in([folder]), records_of) as ahead:
                 taken = await trail.take(connection, ahead, lambda what, count: None)
         read = time.perf_counter()
-        report = await Building(connection, trail.schema, trail.name).build(lambda what, count: None)
+        report = await TrailBuild(connection, trail.schema, trail.name).build(lambda what, count: None)
         built = time.perf_counter()
     finally:
         await connection.close(timeout=5)

@@ -13,7 +13,7 @@ ACCOUNT_ID = re.compile(r"\d{12}")
 KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Of a key that this version makes."""
 WELL_FORMED = re.compile(rf"{KEY_ID.pattern}|mrk-[0-9a-f]{{32}}")
-"""Of any key: a multi-Region key's id is well formed too, and there is no such key here."""
+"""Of any key: the id of a multi-Region key is well formed too, although Keytrail has no such keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Arn:
 
 
 def parse_arn(text: str) -> Arn | None:
-    """The ARN that a text is, or None where it is none."""
+    """The ARN that a text spells, or None if it is not an ARN."""
     parts = text.split(":", 5)
     if len(parts) != 6 or parts[0] != "arn" or not parts[5]:
         return None

@@ -13,7 +13,7 @@ LONGEST_MESSAGE = 4096
 
 
 def cut(text: str, most: int) -> str:
-    """The text, or its beginning and how much more there was of it."""
+    """The text, or its beginning and the number of characters that were cut off."""
     return text if len(text) <= most else f"{text[:most]}... ({len(text) - most} more characters)"
 
 
@@ -49,13 +49,13 @@ class AliasNotFound(Refusal):
 
 
 class InvalidArn(Refusal):
-    """An ARN where none is taken, or one that is not well-formed."""
+    """An ARN where the operation takes none, or a text that is not a well-formed ARN."""
 
     kind = "invalid-arn"
 
 
 class NoSuchPolicyName(Refusal):
-    """A key policy other than `default`, the only name that there is."""
+    """A key policy by a name other than `default`, the only name that AWS allows."""
 
     kind = "no-such-policy"
 

@@ -34,11 +34,14 @@ class Settings:
 
     data: Path = _setting("the data folder", Path(".keytrail"))
     port: int = _setting("the port of the API", 8600)
-    host: str = _setting("the address the API binds; unset: loopback, or every address where TLS is on", "")
+    host: str = _setting("the address that the API listens on; unset: loopback, or every address if TLS is on", "")
     workers: int = _setting("API worker processes", 1)
     writers: int = _setting("writer processes: one leads, the others stand by", 2)
-    alert_workers: int = _setting("alert worker processes, between which the decisions are divided", 1)
-    alerts_file: str = _setting("TOML file of the alerts' rules, allow-lists and notifiers; unset: as documented", "")
+    alert_workers: int = _setting("alert worker processes, which share the decisions between them", 1)
+    alerts_file: str = _setting(
+        "TOML file with the settings of rules, the allow-list and the notifiers of alerts; unset: the defaults of docs/alerts.md",
+        "",
+    )
     kafka: str = _setting("bootstrap servers; unset: the bundled broker", "")
     kafka_security: str = _setting("PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", "PLAINTEXT")
     kafka_sasl_mechanism: str = _setting("PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", "SCRAM-SHA-512")
@@ -48,16 +51,18 @@ class Settings:
     kafka_cert: str = _setting("file with the client certificate, for mutual TLS", "")
     kafka_key: str = _setting("file with the client certificate's key", "")
     postgres: str = _setting("DSN of the database; unset: the bundled server", "", secret=True)
-    pager: str = _setting("what long answers on a terminal are read in, cat for nothing; unset: PAGER, or less", "")
+    pager: str = _setting("the pager for long answers on a terminal, cat for none; unset: PAGER, or less", "")
     region: str = _setting("the region in ARNs and signatures", "us-east-1")
     account_id: str = _setting("the first account, which hosts others", "111122223333")
     services_file: str = _setting("TOML file (mode 0600) of the service principals that may call; unset: none", "")
     org_id: str = _setting("aws:PrincipalOrgID of every hosted principal; unset: absent", "")
-    root_access_key_id: str = _setting("its root's access key; unset: made at the first start", "")
+    root_access_key_id: str = _setting(
+        "the access key of the first account's root user; unset: made at the first start", ""
+    )
     root_secret_access_key: str = _setting("the secret of that key", "", secret=True)
     master_key_file: str = _setting("file that holds the master key; unset: master.key in the data folder", "")
     topic_prefix: str = _setting("prefix of the topics", "keytrail")
-    decision_partitions: int = _setting("partitions of the decisions topic, where it is made", 6)
+    decision_partitions: int = _setting("partitions of the decisions topic, used when the topic is created", 6)
     tls_cert: str = _setting("file with the API's certificate chain", "")
     tls_key: str = _setting("file with the certificate's key", "")
     trusted_proxies: str = _setting(
@@ -65,14 +70,16 @@ class Settings:
         "the rightmost address of it that is not theirs; unset: none",
         "",
     )
-    connections: int = _setting("connections of an API worker; half of them only for those that signed a call", 2000)
+    connections: int = _setting(
+        "connections of an API worker; half of them are kept for clients that have signed a call", 2000
+    )
     connections_per_address: int = _setting(
-        "those of one address (of IPv6: a /64); half of them only for those that signed a call", 1000
+        "connections from one address (IPv6: one /64); half of them are kept for clients that have signed a call", 1000
     )
     change_rate: float = _setting("changing calls a second for each principal, sustained; 0: no limit", 2000.0)
     change_burst: int = _setting("changing calls at once for each principal", 2000)
-    command_deadline: float = _setting("seconds after which a command that was not decided has no effect", 10.0)
-    clock_offset: int = _setting("seconds that the clock is ahead; for `keytrail up --test-clock` alone", 0)
+    command_deadline: float = _setting("seconds after which a command that is still undecided has no effect", 10.0)
+    clock_offset: int = _setting("seconds that the clock is ahead; only for `keytrail up --test-clock`", 0)
     keys_per_account: int = _setting("keys that an account may manage", 100_000)
     aliases_per_key: int = _setting("aliases that a key may have", 50)
     grants_per_key: int = _setting("grants that a key may have", 50_000)
@@ -82,9 +89,9 @@ class Settings:
         "",
     )
     log_bytes: int = _setting(
-        "bytes of a process's log at which another is begun; three older ones are kept", 10_000_000
+        "size in bytes at which a process begins a new log file; three older files are kept", 10_000_000
     )
-    fresh_for: float = _setting("seconds for which an API's present may decide", 5.0)
+    fresh_for: float = _setting("seconds for which an API worker may decide on the state that it read last", 5.0)
 
     @property
     def master_key_path(self) -> Path:
@@ -210,7 +217,7 @@ def zone_of(name: str) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, OSError) as fault:
-        raise ValueError(f"{name} is no time zone") from fault
+        raise ValueError(f"{name} is not a time zone") from fault
 
 
 def _is_zone(name: str) -> bool:

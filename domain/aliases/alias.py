@@ -26,7 +26,7 @@ class Alias:
 
 
 def require_prefix(name: str) -> None:
-    """Raise for what is no alias's name at all: asked before anything is looked up."""
+    """Raise InvalidRequest if the name has not the prefix of an alias. This is checked before anything is looked up."""
     if not name.startswith(PREFIX):
         raise InvalidRequest(
             'Alias must start with the prefix "alias/". Please see '

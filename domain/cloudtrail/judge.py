@@ -28,8 +28,8 @@ NO, MAYBE, YES = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class TrailCall:
-    """A call as the trail has it. `context` is whole but for what was not recorded; `sure`: nothing is missing; `root`: the
-    caller is an account's root, whom no identity policies limit."""
+    """A call as the trail has it. `context` lacks what was not recorded; `sure`: it lacks nothing. `root`: the caller is an
+    account's root user or a service, which no identity policy limits."""
 
     action: str
     account: str
@@ -42,7 +42,7 @@ class TrailCall:
 
 @dataclass(frozen=True, slots=True)
 class SeenPolicies:
-    """The policies of a caller, as far as they were seen; what was not stands in them as unseen.py has it."""
+    """The policies of a caller. Statements of unseen.py stand in them for what was never seen."""
 
     identity: Permissions
     boundary: Permissions | None = None
@@ -51,7 +51,7 @@ class SeenPolicies:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`by` is the statement, grant or rule in the record's form; `missing`: in words, what would have to be known."""
+    """`by` is the statement, grant or rule in the record's form; `missing` says in words what would have to be known."""
 
     answer: str
     by: Mapping[str, Any]
@@ -101,7 +101,7 @@ def _test(test: Test, asked: TrailCall, context: Context, of_key: str, missing: 
 
 
 def _rule(rule: CompiledStatement, asked: TrailCall, arn: str, context: Context, of_key: str, missing: _Missing) -> int:
-    """Whether a statement speaks of the call: who and action are known, Resource and Condition may not be."""
+    """Whether a statement matches the call. Principal and Action are known, Resource and Condition may not be."""
     if rule.elsewhere or rule.acts is None or not rule.acts(asked.action.lower()):
         return NO
     if rule.covers is not None and not rule.covers(arn, context):
@@ -142,8 +142,8 @@ def _speaking(
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What follows from a call's having been let in: nothing denied it; where every way in led through identity policies,
-    these allowed it (`identity`), and through boundary and session policy (`limits`)."""
+    """What follows if a call was let in: no policy denied it. If every way in asks for an identity policy, one allowed it
+    (`identity`); if every way in is within limits, boundary and session policy allowed it (`limits`)."""
 
     identity: bool
     limits: bool
@@ -253,7 +253,7 @@ def _case(
 def judge(
     asked: TrailCall, resource: Resource, of_key: str, known: SeenPolicies, evidence: Evidence | None = None
 ) -> Judgement:
-    """`of_key` says what of the key was never seen, `evidence` what the call itself shows, where it was let in then."""
+    """`of_key` says what of the key was never seen, `evidence` what follows from the call if it was let in."""
     case = _case(asked, resource, of_key, known, evidence)
     missing = _Missing()
     return _judged(case, case.ways(missing), missing)
@@ -267,7 +267,7 @@ def _judged(case: _CallOnState, ways: list[_OpenWay], allowing: _Missing) -> Jud
         if answer == YES:
             return Judgement(REFUSED, rule.by.document())
     if case.evidence is not None:
-        # It was let in: nothing that was never seen denied it. What a draft denies perhaps is not of that kind.
+        # The call was let in, so no unseen statement denied it. A draft's statement that may deny it still counts.
         denies = [each for each in denies if not unseen.is_unseen(each[1])]
     if not ways:
         if not unseen.may_let_in(case.of_key):
@@ -281,7 +281,7 @@ def _judged(case: _CallOnState, ways: list[_OpenWay], allowing: _Missing) -> Jud
 
 
 def evidence_of(asked: TrailCall, resource: Resource, of_key: str, known: SeenPolicies) -> Evidence:
-    """What follows from this call's having been let in, under the policies of then."""
+    """What follows from this call if it was let in under these policies."""
     return _evidence(_case(asked, resource, of_key, known, None).ways(_Missing()), of_key)
 
 
@@ -293,7 +293,7 @@ def _evidence(ways: list[_OpenWay], of_key: str) -> Evidence:
 
 
 def let_in(asked: TrailCall, resource: Resource, of_key: str, known: SeenPolicies) -> Judgement:
-    """A call judged with what it shows itself. Its ways in are worked out again only where that makes one of them surer."""
+    """Judges a call that was let in, with that as evidence. Its ways in are computed again only if that makes one surer."""
     case, missing = _case(asked, resource, of_key, known, None), _Missing()
     ways = case.ways(missing)
     case.evidence = _evidence(ways, of_key)
@@ -317,8 +317,8 @@ def explained(
     denied: bool,
     denial: Mapping[str, str] | None = None,
 ) -> tuple[str, Judgement]:
-    """Whether the recorded policies explain what was answered, and by which statement. OPEN: what was never seen may.
-    `denial`: what the message of a denied call tells (denial.py): which kind of policy refused it."""
+    """Whether the recorded policies explain the recorded answer, and which statement does. OPEN: something that was never seen
+    may explain it. `denial` is what the message of a denied call says (denial.py): which kind of policy refused it."""
     if refused and not denied:
         return OTHER_ERROR, Judgement(UNKNOWN, {})
     if denied:

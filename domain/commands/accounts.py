@@ -1,6 +1,6 @@
 """Accounts are made by the first account's root; which access key is the first root's own, the settings say.
 
-There is no page of AWS for this: hosting accounts is Keytrail's.
+AWS documents nothing like this: that one installation hosts several accounts is Keytrail's own idea.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One command to one outcome: who may, then the command's own rules; the table of every command there is.
+"""From one command to one outcome: first the permissions that it requires, then its own rule.
 
-The writer is this function, state and command in, one record's decision and event out. It has no clock, no chance and
-no key material.
+The writer is this function: state and command go in, the decision and the event of one record come out. It has no clock, no
+random numbers and no key material.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def decide(command: object, caller: Caller, world: World) -> Outcome:
 
 
 def refuse(command: object, caller: Caller, world: World) -> Outcome:
-    """The outcome of a call that may not, as it was found where it came in: nothing was made for it. It is asked again
-    here; should it be allowed by now, it is to be tried again."""
+    """The outcome of a call that the API found not to be permitted, so that it made nothing for it. The permissions are checked
+    again here. If the caller has them by now, the client is told to try again."""
     return _outcome(command, caller, world, _try_again)
 
 
@@ -131,8 +131,8 @@ def allowed(caller: Caller, verdicts: Sequence[Verdict], *also: str, materials: 
 
 
 def refused(refusal: Refusal, caller: Caller | None = None, verdicts: Sequence[Verdict] = ()) -> Decision:
-    """The decision of a call that was refused, with the permissions that had been asked until then. `caller` is None
-    where the call never came as far as having one."""
+    """The decision of a call that was refused, with the permissions that were checked before the refusal. `caller` is None
+    if the call was refused before its caller was known."""
     return Decision(
         REFUSED,
         tuple(verdict.document() for verdict in verdicts),
@@ -149,9 +149,8 @@ QUOTED = 1024
 
 
 def shortened(call: Call, decision: Decision) -> tuple[Call, Decision]:
-    """What stands for a call and its decision whose record would be longer than a topic takes. What a caller can make long
-    is left out; what was allowed is refused, since an allowed call is on record with all that decided it, or is not
-    answered."""
+    """A call and its decision without the parts that a caller can make long, for a record that would be longer than a topic
+    takes. A call that was allowed is refused instead: it may not be answered unless its record has all that decided it."""
     fault = LimitExceeded(TOO_LONG)
     error = decision.error or {"kind": fault.kind, "message": fault.message}
     error = {**error, "message": error["message"][:QUOTED]}

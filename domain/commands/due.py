@@ -1,7 +1,7 @@
-"""What time brings: deletions, expiries and rotations, each when it falls due.
+"""Work that falls due: deletions, expiries and rotations.
 
-An index beside the world for the one who leads. Entries are looked up in the world when their time comes, so that one
-which no longer holds costs nothing but its place.
+The leading writer keeps an index of times beside its world. When the time of an entry comes, the key is looked up in the world,
+so an entry that no longer holds does no harm.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Agenda:
             heapq.heappush(self._times, (time, key_id))
 
     def due(self, now: int) -> Work | None:
-        """The next thing to be done, None where nothing is. What was done is noted by who did it."""
+        """The next work that is due, None if there is none. The caller does it and then calls `note`."""
         while self._times and self._times[0][0] <= now:
             key = self._world.keys.get(self._times[0][1])
             work = None if key is None else work_on(key, now)

@@ -120,7 +120,8 @@ def _one(given: Sequence[str], first: str, second: str) -> str:
 
 
 def _principal(name: str, caller: Caller, world: World) -> str:
-    """What matches the caller. Raises InvalidArn for what is no principal, or one of the caller's account not there."""
+    """The name by which the principal is matched. Raises InvalidArn if the text is not a principal, or names somebody of the
+    caller's account who does not exist."""
     if name.startswith("Service:"):
         return name
     ours = is_principal(name) and name.startswith(f"arn:{PARTITION}:")

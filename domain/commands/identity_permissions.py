@@ -60,7 +60,7 @@ def on_new(action: str, kind: str, path: str, name: str, caller: Caller, tagged:
 def on_policy(action: str, arn: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
     policy = world.directory.policies.get(arn)
     parsed = parse_arn(arn)
-    # A policy of AWS's own has the account `aws`: there is none here, and it is not found rather than foreign.
+    # A policy of AWS's own has `aws` in the place of the account. It is answered as not found, not as another account's.
     account = parsed.account if parsed is not None and ACCOUNT_ID.fullmatch(parsed.account) else caller.account
     # What another account's policy is tagged with is not for a caller's conditions to read.
     own = policy is not None and policy.account == caller.account

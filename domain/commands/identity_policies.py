@@ -202,7 +202,7 @@ def permissions_to_untag(command: Untag, caller: Caller, world: World) -> tuple[
 
 
 def untag(command: Untag, caller: Caller, world: World) -> IdentityUntagged:
-    """A key that is not there is no fault. Raises NoSuchEntity."""
+    """Removing a key that is not there is not an error. Raises NoSuchEntity."""
     unique, held = _tagged(command.kind, command.name, caller, world)
     folded = {key.lower() for key in command.keys}
     keys = sorted(key for key in held if key.lower() in folded)

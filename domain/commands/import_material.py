@@ -163,7 +163,7 @@ def _is_pending(command: ImportKeyMaterial, key: Key, material: str) -> bool:
 
 
 def delete(command: DeleteImportedKeyMaterial, caller: Caller, world: World) -> MaterialDeleted:
-    """Material that is gone already is no error. Raises UnsupportedOperation, KeyNotFound (no such material)."""
+    """Deleting material that is already gone is not an error. Raises UnsupportedOperation, KeyNotFound (no such material)."""
     key = world.key(command.key, caller.account)
     require_state("DeleteImportedKeyMaterial", key.arn, key.state)
     require_origin(key, EXTERNAL)

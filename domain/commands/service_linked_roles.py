@@ -1,7 +1,7 @@
 """Service-linked roles: made for a service, which alone may change them.
 
-No such service runs here. The roles are there for whoever sets an account up (Terraform, deployment scripts), and as principals
-that key policies and grants name. AWS attaches the service's managed policy; Keytrail has none of these documents and attaches
+No such service runs here. Terraform and deployment scripts ask for the roles when they set up an account, and key policies and
+grants name them as principals. AWS attaches the service's managed policy; Keytrail has none of these documents and attaches
 nothing.
 
 Source: IAM API reference, CreateServiceLinkedRole, DeleteServiceLinkedRole, GetServiceLinkedRoleDeletionStatus; IAM user guide,
@@ -131,7 +131,7 @@ def _mark_in(task: str) -> bytes:
 def role_of_task(account: str, text: str) -> str:
     """The name of the role that a task deletes.
 
-    Raises InvalidInput for what is no id of a task, NoSuchEntity for a task of another role or account.
+    Raises InvalidInput if the text is not the id of a task, NoSuchEntity if the task is of another role or account.
     """
     beginning, _, rest = text.partition(SERVICE_LINKED)
     named = rest.split("/")

@@ -48,7 +48,7 @@ def tag(command: TagResource, caller: Caller, world: World) -> KeyTagged:
 
 
 def untag(command: UntagResource, caller: Caller, world: World) -> KeyUntagged:
-    """A tag that is not there is no error. Raises InvalidKeyState, InvalidTag."""
+    """Removing a tag that is not there is not an error. Raises InvalidKeyState, InvalidTag."""
     key = world.key(command.key, caller.account)
     require_state("UntagResource", key.arn, key.state)
     require_unreserved(command.tag_keys)

@@ -230,7 +230,7 @@ def remove(command: RemoveMember, caller: Caller, world: World) -> MemberRemoved
 
 def owner_of_keys(user: str, caller: Caller, world: World) -> str:
     """The name of the user whose keys are meant: the caller's own where none is named. Raises InvalidRequest for a
-    caller that is no user."""
+    caller that is not a user."""
     if user:
         return user
     identity = world.directory.identities.get(caller.unique)

@@ -128,7 +128,7 @@ def verify(public_key: bytes, algorithm: str, message_type: str, data: bytes, si
 def agree(private: PrivateKey, spec: Spec, peer: bytes) -> bytes:
     """The raw shared secret of ECDH (SP 800-56A 5.7.1.2; these curves have cofactor 1). `peer`: DER SPKI.
 
-    Raises InvalidRequest where the peer's key is no point of the same curve.
+    Raises InvalidRequest if the peer's key is not a point of the same curve.
     """
     assert isinstance(private, ec.EllipticCurvePrivateKey)
     try:

@@ -56,7 +56,7 @@ class Directory:
     users_of: dict[str, str] = field(default_factory=dict)
     """By access key, the user's unique id."""
     former: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """By access key that is no more: the account and the ARN of the user that had it, so that its use is on record."""
+    """By an access key that was deleted: the account and the ARN of the user that had it, so that its use can be recorded."""
     attached_to: dict[str, set[str]] = field(default_factory=dict)
     bounded_by: dict[str, set[str]] = field(default_factory=dict)
     profiles: dict[str, InstanceProfile] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Directory:
         return found
 
     def managed(self, arn: str) -> ManagedPolicy | None:
-        """Whoever's it is: an account's, or one that AWS publishes."""
+        """The managed policy of any account, or one that AWS publishes."""
         return self.policies.get(arn) or PUBLISHED.get(arn)
 
     def page(self, kind: str, account: str, after: str, path: str) -> Iterator[str]:
@@ -106,7 +106,7 @@ class Directory:
         return self._cached((IDENTITY_POLICY, identity.id), lambda: self._identity_rules(identity))
 
     def boundary(self, identity: Identity) -> Permissions | None:
-        """What the boundary says; None where there is none."""
+        """What the identity's boundary says; None if it has no boundary."""
         if not identity.boundary:
             return None
         policy = identity.boundary
@@ -143,7 +143,7 @@ class Directory:
 
     def _managed_rules(self, arn: str, by: str, via: str = "") -> Iterator[CompiledStatement]:
         policy = self.managed(arn)
-        if policy is not None:  # a session's policy may be deleted under it, and gives nothing any more
+        if policy is not None:  # a policy that a session names may have been deleted; then it gives nothing
             yield from compile_identity_policy(policy.document, by, arn, policy.default, MANAGED, via)
 
     # -- changes, for event_effects.py ------------------------------------------------------------------------

@@ -144,9 +144,9 @@ _NOTHING: tuple[Any, ...] = (
 
 
 def absent(id: str, arn: str, account: str) -> Key:
-    """Stands for a key of another account that is not there. Its policy admits nobody, so whoever asks for it is answered
-    by the very steps, and in the very words, that answer whoever is not admitted: which keys another account has is not
-    told (`domain.state.world.World.key`)."""
+    """Stands for a key of another account that does not exist. Its policy admits nobody, so the caller is refused by the same
+    steps and in the same words as a caller whom an existing key does not admit. So nobody learns which keys another account
+    has (`domain.state.world.World.key`)."""
     given: tuple[Any, ...] = (id, arn, account, *_NOTHING, [nobodys(arn, account)])
     return Key(*given)
 

@@ -18,7 +18,7 @@ NO_KEY = ""
 """Stands for the records that carry no envelope: those of versions that made none."""
 
 Offsets = Mapping[str, Mapping[str, int]]
-"""By kind of topic and partition: the first offset that is not meant any more."""
+"""By kind of topic and partition: the first offset to which this no longer applies."""
 
 CREATED, AUTHENTICATED, ROTATED, RETIRED = "log.created", "log.authenticated", "log.key-rotated", "log.key-retired"
 
@@ -27,7 +27,7 @@ CREATED, AUTHENTICATED, ROTATED, RETIRED = "log.created", "log.authenticated", "
 class Authority:
     """`since` is the position of the first record that had to be authentic (-1: none yet), `digest` that record's digest.
 
-    `key` is the id of the key that `events` goes on under. `retired`: of each key that is not used any more, the offsets of
+    `key` is the id of the key that `events` goes on under. `retired`: of each key that is no longer used, the offsets of
     the other topics up to which records under it count.
     """
 

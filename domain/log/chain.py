@@ -1,10 +1,10 @@
 """The chain: which records of the topic are valid.
 
 Rule of this file: **a record is valid if and only if its `previous` is the digest of the last valid record before it, and
-it is authentic** (authority.py). Every reader (writer, API, projector, alerts, `keytrail verify`) applies it through
-`Chain.accepts` and skips the rest as void. The link is a compare-and-append on a log that has none: whoever appends decided
-on exactly the valid prefix, or what was appended does not count. `tests/model` holds it to exhaustive models. The MAC says
-that one of Keytrail's own processes wrote the record.
+it is authentic** (authority.py). Every reader (writer, API, projector, alerts, `keytrail verify`) applies the rule through
+`Chain.accepts` and skips all other records as void. Kafka has no conditional append; the link is what makes one: a record
+counts only if its writer decided it on exactly the valid prefix before it. `tests/model` holds the rule to exhaustive models.
+The MAC says that one of Keytrail's own processes wrote the record.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def _second(seconds: int) -> str:
 
 
 def micros(text: str) -> int:
-    """The inverse of rfc3339. Raises ValueError for what is no such time; a time without a zone is UTC."""
+    """The inverse of rfc3339. Raises ValueError if the text is not such a time; a time without a zone is UTC."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
@@ -124,7 +124,7 @@ def _is_shallow(value: bytes) -> bool:
 
 
 def parse(value: bytes) -> dict[str, Any] | None:
-    """The document that a value holds, or None: what is no JSON object with `previous` links to nothing, is void."""
+    """The document that a value holds. None if the value is not a JSON object with `previous`: such a value is void."""
     document = object_of(value)
     return document if document is not None and isinstance(document.get("previous"), str) else None
 

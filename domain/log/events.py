@@ -51,7 +51,7 @@ class LogKeyRotated:
 
 @dataclass(frozen=True, slots=True)
 class LogKeyRetired:
-    """No process uses the key of this id any more: a value of another topic that is authenticated with it counts only below
+    """No process uses the key of this id now: a value of another topic that is authenticated with it counts only below
     the offsets in `before`, by kind of topic and partition."""
 
     authentication_key: str
@@ -130,7 +130,7 @@ class AccessKeyCreated:
 
 @dataclass(frozen=True, slots=True)
 class AccountAliasSet:
-    """The one alias of an account; "" for none any more."""
+    """The one alias of an account; "" if it was removed."""
 
     account: str
     alias: str
@@ -221,7 +221,7 @@ class RotationEnabled:
 
 @dataclass(frozen=True, slots=True)
 class RotationDisabled:
-    """Nothing is rotated by itself any more; older material still decrypts."""
+    """The key is no longer rotated automatically; older material still decrypts."""
 
     key: str
 
@@ -310,7 +310,8 @@ class PolicyReplaced:
     """The key policy was replaced whole. `version` counts from 1, the policy that the key was made with; `principals`
     gives the unique id that each hosted principal's ARN in it meant then.
 
-    `locked_out`: whoever put it may not call PutKeyPolicy under it; that takes `bypassed_lockout_check`.
+    `locked_out`: the caller who put it may not call PutKeyPolicy under it, which is possible only with
+    `bypassed_lockout_check`.
     """
 
     key: str

@@ -170,7 +170,7 @@ class PolicyDetached:
 
 @dataclass(frozen=True, slots=True)
 class BoundarySet:
-    """`policy` is the managed policy that limits what the identity's policies can give; "" for none any more."""
+    """`policy` is the managed policy that limits what the identity's policies can give; "" if it was removed."""
 
     account: str
     kind: str
@@ -214,7 +214,7 @@ class InstanceProfileDeleted:
 
 @dataclass(frozen=True, slots=True)
 class InstanceProfileRoleSet:
-    """`role` is the unique id of the one role that the profile has; "" for none any more."""
+    """`role` is the unique id of the one role that the profile has; "" if it was removed."""
 
     account: str
     id: str

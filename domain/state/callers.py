@@ -113,7 +113,7 @@ def known_as(world: World, access_key: str, session: Session | None) -> tuple[st
 
 
 def via_of(world: World, access_key: str, behalf: str, source_arn: str, source_account: str) -> Via | None:
-    """What a call by this access key says of itself; None where it is no service's."""
+    """What a call by this access key says of itself; None if the key is not a service's."""
     service = world.services.get(access_key)
     if service is None:
         return None

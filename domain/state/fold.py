@@ -1,4 +1,4 @@
-"""Reading the log: what every follower does with a value, whoever it is and wherever it came from."""
+"""Reading the log: what every follower does with each value, wherever the value came from."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Fold:
         return found[1]
 
     def read(self, offset: int, value: bytes) -> tuple[dict[str, Any], Record] | None:
-        """As `take`, for one who looks at the world before the record, and folds it then: (document, record)."""
+        """As `take`, but the world is not changed yet, so that a reader can look at it first: (document, record)."""
         self.next = offset + 1
         document = parse(value)
         if document is None or not self.chain.accepts(offset, value, document):

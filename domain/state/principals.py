@@ -53,7 +53,7 @@ the ARN later (AWS would have refused the policy)."""
 def meaning(name: str, world: World, account: str) -> str | None:
     """The unique id of a hosted user or role, of a role's session the role's with the session's name; the name itself of
     what has none; None for one that is not there, of
-    `account` itself. A unique id of another account is none here: whoever is named by it was named by a guess."""
+    `account` itself. A unique id of another account counts as not there: who names one has guessed it."""
     if UNIQUE_ID.fullmatch(name):
         held = world.directory.identities.get(name)
         return name if held is not None and held.account == account else None
@@ -73,7 +73,7 @@ def _hosted(name: str, arn: Arn, world: World) -> str | None:
         role = world.directory.find(ROLE, arn.account, name)
         # As `aws:userid` has it: a session of a role that is made again under the same name is not meant.
         return f"{role.id}:{session}" if session and role is not None else None
-    return name if arn.resource == "root" else None  # a group is no principal
+    return name if arn.resource == "root" else None  # a group cannot be a principal
 
 
 def shown(text: str, principals: Mapping[str, str], world: World, account: str) -> str:
@@ -98,7 +98,7 @@ def shown(text: str, principals: Mapping[str, str], world: World, account: str) 
 
 
 def arn_now(unique: str, world: World) -> str | None:
-    """The ARN of whom a unique id (of a role's session: with the session's name) means; None for one who is no more."""
+    """The ARN that a unique id has now (a role's session has the session's name behind it); None if the principal was deleted."""
     id, colon, session = unique.partition(":")
     identity = world.directory.identities.get(id)
     if identity is None:

@@ -113,7 +113,7 @@ def _take_in(settings: Settings, trail: str, paths: list[Path], reading_of: Read
 
 
 async def _import(settings: Settings, name: str, paths: list[Path], ahead: Ahead) -> dict[str, Any]:
-    from services.trails.build import Building  # see host.py
+    from services.trails.build import TrailBuild  # see host.py
     from services.trails.importer import open_connection, opened
 
     connection = await open_connection(settings)
@@ -128,7 +128,7 @@ async def _import(settings: Settings, name: str, paths: list[Path], ahead: Ahead
 
             async with opened(settings, name) as trail:
                 taken = await trail.take(connection, ahead, told)
-            built = await Building(connection, trail.schema, trail.name).build(told)
+            built = await TrailBuild(connection, trail.schema, trail.name).build(told)
     finally:
         await connection.close(timeout=5)
     return {"trail": trail.name, "files": len(paths), **taken.document(), **built}

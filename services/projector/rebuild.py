@@ -31,7 +31,7 @@ async def rebuild_projection(
     partitions = await topics.prepare(settings, flush=False)
     done = 0
     feed = EntryFeed(settings, partitions, keys)
-    going = store.Going()
+    going = store.ProjectorMemory()
     async with pool.acquire() as connection:
         await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
         await store.prepare(connection, projection, name, keys, beside)

@@ -48,7 +48,7 @@ class ReadTo:
 
 
 @dataclass(slots=True)
-class Going:
+class ProjectorMemory:
     """What the projector remembers between batches. `states`: by schema, of a projection that folds, the offset of `events`
     and the state there. The state is used only where the tables stand at the same offset."""
 
@@ -226,7 +226,7 @@ async def take_in(
     to: ReadTo,
     keys: VaultKeyring,
     schema: str | None = None,
-    going: Going | None = None,
+    going: ProjectorMemory | None = None,
 ) -> int:
     """Write the new ones of `entries`, and move the positions to `to`. Returns the number of entries written.
 
@@ -234,7 +234,7 @@ async def take_in(
     ProjectionChanged where somebody else wrote a position, or rows that this batch brings.
     """
     schema = schema or projection.schema
-    going = going or Going()
+    going = going or ProjectorMemory()
     writer = ChangeWriter(connection, schema, going.known)
     wanted = {where: after for where, after in to.offsets.items() if where[0] in projection.topics}
     async with connection.transaction():
@@ -320,7 +320,9 @@ _MOVE_ANCHOR = (
 )
 
 
-async def _state(connection: Connection, projection: Projection, schema: str, after: int, going: Going) -> Any:
+async def _state(
+    connection: Connection, projection: Projection, schema: str, after: int, going: ProjectorMemory
+) -> Any:
     """The state of a projection that folds, as its tables have it. It is removed from `going`, so that a batch that fails
     leaves no wrong state."""
     if projection.restore is None:

@@ -66,7 +66,7 @@ async def _follow_for_ever(
     settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring, name: str, observer: Observer
 ) -> None:
     anew: set[str] = set()
-    going = store.Going()
+    going = store.ProjectorMemory()
     while True:
         try:
             await _prepare(settings, pool, keys, name, anew)
@@ -75,11 +75,11 @@ async def _follow_for_ever(
         except store.ProjectionChanged as fault:
             log.error("a projection was changed by somebody else; it is rebuilt", what=str(fault))
             anew.update([fault.schema] if fault.anew else [])
-            going = store.Going()
+            going = store.ProjectorMemory()
             await asyncio.sleep(0.5)
         except INTERRUPTED as fault:
             # The positions show how far the interrupted batch came. They must not have gone back meanwhile.
-            going = store.Going(seen=going.seen)
+            going = store.ProjectorMemory(seen=going.seen)
             log.warning("projecting was interrupted; continuing from the stored positions", reason=repr(fault))
             await asyncio.sleep(0.5)
 
@@ -103,7 +103,7 @@ async def chain_now(settings: Settings, pool: Pool, keys: VaultKeyring) -> Chain
         await events.close()
 
 
-async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going: store.Going) -> ReadTo:
+async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going: store.ProjectorMemory) -> ReadTo:
     """Where to read from: the lowest position of any projection, and what belongs to it. Raises ProjectionChanged."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         stored = [
@@ -125,7 +125,12 @@ async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going:
 
 
 async def _follow(
-    settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring, observer: Observer, going: store.Going
+    settings: Settings,
+    pool: Pool,
+    partitions: int,
+    keys: VaultKeyring,
+    observer: Observer,
+    going: store.ProjectorMemory,
 ) -> None:
     feed = EntryFeed(settings, partitions, keys)
     now = await chain_now(settings, pool, keys)
@@ -156,7 +161,9 @@ async def _follow(
         await feed.close()
 
 
-async def take_in_all(pool: Pool, batch: Batch, keys: VaultKeyring, going: store.Going, prefix: str = "") -> None:
+async def take_in_all(
+    pool: Pool, batch: Batch, keys: VaultKeyring, going: store.ProjectorMemory, prefix: str = ""
+) -> None:
     """Writes a batch into each projection that reads its topics, each in a transaction of its own."""
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():

@@ -38,7 +38,7 @@ BEFORE = "before"
 OF_THE_CHANGE = ("position", "call_id", "principal", "access_key", "source", "operation", "summary")
 
 
-class Standing:
+class AccessHolders:
     """Who could do one thing with one key, kept in step with the world."""
 
     def __init__(self, world: World, key: str, action: str) -> None:
@@ -183,7 +183,7 @@ async def who_between(
 
     `world` is that of the first moment, with the key and everybody. It is moved forward.
     """
-    standing = Standing(world, key, action)
+    standing = AccessHolders(world, key, action)
     await standing.begin()
     first = dict(standing.rows)
     told, count = time.monotonic(), 0
@@ -244,17 +244,17 @@ def _role_of(world: World, principal: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class AccessWay:
     """How somebody could do something. Two are equal if their conditions are."""
 
     conditions: bytes
     shown: dict[str, Any] = field(compare=False)
 
 
-FOR_SURE = Way(b"", {"paths": [], "unless": [], "for_sure": True})
+FOR_SURE = AccessWay(b"", {"paths": [], "unless": [], "for_sure": True})
 
 
-def _operations(world: World, key: str, principal: str, audience: Audience) -> dict[str, Way]:
+def _operations(world: World, key: str, principal: str, audience: Audience) -> dict[str, AccessWay]:
     """What the principal could do with the key, each with the conditions that are open."""
     held = world.keys.get(key)
     try:
@@ -263,7 +263,7 @@ def _operations(world: World, key: str, principal: str, audience: Audience) -> d
         return {}
     for row in rows:
         under = {
-            name: Way(
+            name: AccessWay(
                 orjson.dumps([[each["open"] for each in told["paths"]], told["unless"]]), {**told, "for_sure": False}
             )
             for name, told in row["under_conditions"].items()

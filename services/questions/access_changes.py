@@ -44,7 +44,7 @@ from services.questions.effects import (
     REFUSED_OF_IT,
     STILL,
     ChangeEffects,
-    Scope,
+    ChangeScope,
     assumes,
     concerns,
     depends,
@@ -79,7 +79,7 @@ OWN = ""
 Compare = Callable[[Key, ComparedPolicy, ComparedPolicy], Awaitable[dict[str, Any]]]
 
 
-class Reviewed:
+class AccessReview:
     """Of one account, over one state of the projections. `compare` is `changes.difference`, beside the loop."""
 
     def __init__(self, log: AskedLog, audience: Audience, universe: list[str], compare: Compare) -> None:
@@ -89,7 +89,7 @@ class Reviewed:
         self._compare = compare
         self._compared: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
 
-    async def changes(self, first: int, last: int, scope: Scope) -> AsyncIterator[dict[str, Any]]:
+    async def changes(self, first: int, last: int, scope: ChangeScope) -> AsyncIterator[dict[str, Any]]:
         """`{"change", ...}` for each, oldest first, `{"done", "of"}` now and then, and `{"result"}` at last; `first` is the
         position after which it begins."""
         after, count = first, 0
@@ -107,7 +107,7 @@ class Reviewed:
                 break
         yield {"result": {"changes": count, "from": first, "to": last, "account": self._audience.account}}
 
-    async def _change(self, row: Any, scope: Scope, last: int) -> dict[str, Any] | None:
+    async def _change(self, row: Any, scope: ChangeScope, last: int) -> dict[str, Any] | None:
         if row["principal"] == MET:  # what a trail added from before it began was nobody's change
             return None
         event = event_from({"type": row["event_type"], "data": orjson.loads(row["event"])})

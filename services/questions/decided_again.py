@@ -53,7 +53,7 @@ class _Held:
     stands: int = -1
 
 
-class Deciding:
+class DecisionWalk:
     """`put` puts a draft into the world after each move; without one, nothing is changed."""
 
     def __init__(self, log: AskedLog, replay: Replay, put: Callable[[World], None] | None = None) -> None:

@@ -31,7 +31,7 @@ class ChangeEffects:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ChangeScope:
     """`key` (its id and ARN) or `principal` (an ARN); everything where both are ""."""
 
     key: str = ""
@@ -78,7 +78,7 @@ def depends(
     return ChangeEffects(account, keys, about, more={DEPENDS: f"policies with conditions on {what}", **(more or {})})
 
 
-def concerns(told: ChangeEffects, scope: Scope) -> bool:
+def concerns(told: ChangeEffects, scope: ChangeScope) -> bool:
     effects = [*told.gained, *told.lost]
     if scope.key:
         of_people = not told.keys and any(

@@ -14,7 +14,7 @@ from domain.authorization.audience import Audience
 from domain.characters import without_nul
 from projections.decisions import spans
 from projections.decisions.spans import DecisionSpan, TimeBounds
-from services.questions.decided_again import DecidedAgain, Deciding
+from services.questions.decided_again import DecidedAgain, DecisionWalk
 from services.questions.replay import Replay
 from services.questions.snapshot import Still
 
@@ -76,7 +76,7 @@ async def recheck(still: Still, region: str, times: TimeBounds, audience: Audien
     if first is not None:
         replay = await Replay.begin(log, region, min(first, still.history), last)
         span = DecisionSpan(first - 1 if since is not None else -2, last, times)
-        async for each in Deciding(log, replay).walk(span):
+        async for each in DecisionWalk(log, replay).walk(span):
             found.take(each)
             done += each.calls
             if time.monotonic() - told > TOLD_EVERY:

@@ -12,7 +12,7 @@ from domain.decisions.again import was_allowed
 from projections.decisions import spans
 from projections.decisions.spans import DecisionSpan, TimeBounds, Touched
 from projections.log.schema import AskedLog
-from services.questions.decided_again import DecidedAgain, Deciding
+from services.questions.decided_again import DecidedAgain, DecisionWalk
 from services.questions.drafts import Draft
 from services.questions.flips import CountBeside, Flip, Otherwise, Weighed, decider_in_words, none_beside, told
 from services.questions.replay import Replay
@@ -77,7 +77,7 @@ async def _weighed(
     log: AskedLog, replay: Replay, draft: Draft, span: DecisionSpan, audience: Audience
 ) -> AsyncIterator[Weighed]:
     epochs = await draft.epochs(log, span.after, span.last)
-    async for each in Deciding(log, replay, draft.put).walk(span, epochs):
+    async for each in DecisionWalk(log, replay, draft.put).walk(span, epochs):
         through = each.seen - 1 if epochs is None else _before_the_epoch(epochs, each.seen, span.after)
         otherwise = _otherwise(each, audience)
         yield Weighed(each.seen, each.until, each.name, each.calls, each.first, each.last, through, otherwise)

@@ -24,15 +24,15 @@ from projections.log.schema import AskedLog, Schema
 from projections.trails import calls
 from services.questions.replay import Replay
 from services.rendering import utc
-from services.trails.fold import Folded, Folding, ImportProgress
-from services.trails.judged_calls import Judging
+from services.trails.fold import Folded, ImportProgress, TrailFold
+from services.trails.judged_calls import CaseJudge
 from services.trails.memory import seldom
-from services.trails.seconds import Within
+from services.trails.seconds import JudgedSeconds
 
 BATCH = 1_000
 
 
-class Building:
+class TrailBuild:
     def __init__(self, connection: asyncpg.Connection[Any], schema: str, name: str) -> None:
         self._connection, self._kept, self._name = connection, schema, name
         self._schema = f"{schema}_beside"
@@ -47,7 +47,7 @@ class Building:
         connection, kept, beside = self._connection, self._kept, self._schema
         async with connection.transaction():
             await self._begin()
-            folded = await Folding(connection, beside, self._name).fold(progress)
+            folded = await TrailFold(connection, beside, self._name).fold(progress)
             await connection.execute(calls.REACHED, folded.position)
             await self._order_calls(folded)
             await connection.execute(calls.JUDGED)
@@ -92,7 +92,7 @@ class Building:
         asking = AskedLog(self._connection, Schema(self._schema))
         replay = await Replay.begin(asking, "", -1, folded.position - 1)
         seconds = {positions[0]: positions for positions in folded.seconds.values()}
-        within = Within(Judging(asking, replay), seconds, folded.shuffled)
+        within = JudgedSeconds(CaseJudge(asking, replay), seconds, folded.shuffled)
         rows = await self._connection.cursor(calls.GROUPS)
         done = 0
         while some := await rows.fetch(BATCH):

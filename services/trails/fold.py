@@ -72,7 +72,7 @@ class _Begun:
     id: str = "known"
 
 
-class Folding:
+class TrailFold:
     """Folds a trail's changes into the history and policy versions of a schema."""
 
     def __init__(self, connection: asyncpg.Connection[Any], schema: str, name: str) -> None:

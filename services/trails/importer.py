@@ -35,7 +35,7 @@ from services.settings import Settings
 from services.trails.documents import KEPT
 from services.trails.fold import ImportProgress
 from services.trails.memory import keep, seldom
-from services.trails.prepared import Kind, Prepared, Preparing
+from services.trails.prepared import Prepared, RecordKind, RecordPreparer
 from services.trails.reader_process import BATCH, Ahead
 from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, TrailRow
 from services.trails.wrappers import FoundRecord
@@ -48,7 +48,7 @@ KNOWN = 200_000
 
 
 @dataclass(slots=True)
-class Taken:
+class ImportCounts:
     """What an import found. Each record is one of these: new; of a call that the trail had already, from another file or
     account; of another service; broken; passed over, since it is not the record of a call."""
 
@@ -108,21 +108,21 @@ class Trail:
             await records.let_read(connection, self.settings.account_id)
         return True
 
-    async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: ImportProgress) -> Taken:
+    async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: ImportProgress) -> ImportCounts:
         """Takes each record into the trail. Raises Unavailable."""
         keep()
         fresh = await self.prepare(connection)
-        writing = _Writing(connection, self.schema)
+        writing = _RecordWriter(connection, self.schema)
         if fresh:
             # The topic outlives the tables: earlier records are read from there.
-            read, preparing = Taken(), Preparing()
+            read, preparing = ImportCounts(), RecordPreparer()
             async for kept in self._kept():
                 batch = [preparing.prepare(each) for each in kept]
                 new, held = await writing.unknown(batch)
                 await writing.put(new, held)
                 read.count(batch, set(held))
                 progress("reading the topic again", read.new)
-        taken, producer = Taken(), Producer(self.settings)
+        taken, producer = ImportCounts(), Producer(self.settings)
         try:
             with seldom():
                 batch = await ahead.following()
@@ -140,7 +140,9 @@ class Trail:
             await producer.close()
         return taken
 
-    async def _one(self, batch: list[Prepared], writing: _Writing, producer: Producer, taken: Taken) -> None:
+    async def _one(
+        self, batch: list[Prepared], writing: _RecordWriter, producer: Producer, taken: ImportCounts
+    ) -> None:
         """Appends a batch to the topic while Postgres writes the batch before it."""
         new, held = await writing.unknown(batch)
         before = asyncio.create_task(writing.written())
@@ -207,7 +209,7 @@ def _encoded(source: str) -> bytes:
     return source.encode("utf-8", "replace")
 
 
-class _Writing:
+class _RecordWriter:
     """Batches into `records`, `kinds`, `cases` and `aside`."""
 
     def __init__(self, connection: asyncpg.Connection[Any], schema: str) -> None:
@@ -279,7 +281,7 @@ class _Writing:
         self._known.update(dict.fromkeys(kinds))
         forget_oldest(self._known, KNOWN)
 
-    def _meets(self, kind: Kind, at: datetime) -> bool:
+    def _meets(self, kind: RecordKind, at: datetime) -> bool:
         """Whether it is the earliest record so far that names its caller or key: the trail adds them because of it."""
         found = False
         for name in kind.met:

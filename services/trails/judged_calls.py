@@ -39,7 +39,7 @@ Explained = tuple[str, Any, Any, Any, Any, Any, Any, list[str]]
 """Columns of `judged` from `outcome` on."""
 
 
-class Judging:
+class CaseJudge:
     """Judges cases on a replay that moves forward."""
 
     def __init__(self, log: AskedLog, replay: Replay) -> None:
@@ -100,12 +100,12 @@ class Judging:
         there = all(id_of(arn) in self.world.keys for arn in keys)
         return there, _identity_of(case, self.world) is not None
 
-    def read_by(self, name: bytes) -> Read:
+    def read_by(self, name: bytes) -> JudgedOn:
         """What a case is judged on."""
         case = self._cases[name]
         known = known_of(case, self.world)
         layers = [known.identity, known.boundary, known.session]
-        return Read(
+        return JudgedOn(
             self._reads(case), [None if each is None else [rule.by for rule in each.statements] for each in layers]
         )
 
@@ -136,13 +136,13 @@ class _Reads:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class JudgedOn:
     """The keys, and the statements of the caller's policies. Changes of other identities do not matter."""
 
     _reads: _Reads
     _statements: list[Any]
 
-    def is_as(self, other: Read) -> bool:
+    def is_as(self, other: JudgedOn) -> bool:
         return self._reads.keys_are_as(other._reads) and self._statements == other._statements
 
 

@@ -34,7 +34,7 @@ KNOWN = b"\1"
 
 
 @dataclass(slots=True)
-class Kind:
+class RecordKind:
     """What records of a kind have in common: their rows of `kinds` and `cases`, and the caller and keys that they name."""
 
     row: TrailRow | None
@@ -55,7 +55,7 @@ class Prepared:
     """A record: of a kind, or broken (`reason`), or of a service that nothing here asks about."""
 
     found: FoundRecord
-    kind: Kind | None = None
+    kind: RecordKind | None = None
     id: str = ""
     at: datetime | None = None
     order: int | None = None
@@ -67,9 +67,9 @@ class Prepared:
     """What it is, if it is not the record of a call."""
 
 
-class Preparing:
+class RecordPreparer:
     def __init__(self) -> None:
-        self._kinds: dict[bytes, Kind] = {}
+        self._kinds: dict[bytes, RecordKind] = {}
 
     def prepare(self, found: FoundRecord) -> Prepared:
         """Never raises: a record that cannot be read gets a reason."""
@@ -109,12 +109,12 @@ class Preparing:
         if isinstance(document, dict) and MARK in document:
             known = fact_of(document)
             return Prepared(
-                found, Kind(None, None, (), changes=True), known.id, _EPOCH + timedelta(microseconds=known.at)
+                found, RecordKind(None, None, (), changes=True), known.id, _EPOCH + timedelta(microseconds=known.at)
             )
         reading = read(document, names)
         case = case_of(reading)
         name, case_as_row = (None, None) if case is None else case_row(reading, case)
-        kind = Kind(kind_row(reading, name), case_as_row, _met(reading), is_change(reading))
+        kind = RecordKind(kind_row(reading, name), case_as_row, _met(reading), is_change(reading))
         of_itself = kind.changes or "sharedEventID" in document or OWN in (document.get("additionalEventData") or ())
         if not of_itself and len(key) <= LONGEST_KIND:
             self._kinds[key] = kind

@@ -22,7 +22,7 @@ from typing import Any
 
 from domain.ports import Unavailable
 from services.trails.memory import keep, seldom
-from services.trails.prepared import Prepared, Preparing
+from services.trails.prepared import Prepared, RecordPreparer
 from services.trails.wrappers import FoundRecord
 
 BATCH = 4_000
@@ -90,7 +90,7 @@ def _send_all(paths: list[Path], reading_of: ReadingOf, theirs: socket.socket, o
             yield from reading_of(path)
             files += 1
 
-    preparing = Preparing()
+    preparing = RecordPreparer()
     with seldom():
         for batch in batches(map(preparing.prepare, every())):
             text = packed(files, batch)

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from domain.cloudtrail.judge import EXPLAINED, OPEN, UNEXPLAINED
-from services.trails.judged_calls import Explained, Judging, Read
+from services.trails.judged_calls import CaseJudge, Explained, JudgedOn
 
 UNORDERED = "whether it came before or after a change of the same second"
 SHUFFLED = "in which order the changes of the same second came"
@@ -31,7 +31,7 @@ class _Second:
         self.case_id, self.low, self.high, self.last = row["case_id"], low, row["seen"], row["last"]
         self.left = 0
         self.found: list[tuple[int, tuple[bool, bool], Explained]] = []
-        self.read: list[Read] = []
+        self.read: list[JudgedOn] = []
 
     def answer(self) -> tuple[int, Explained]:
         """The position that it was decided at, and what explains it."""
@@ -52,12 +52,12 @@ class _Second:
         return position, (OPEN, *answer[1:-1], list(missing))
 
 
-class Within:
+class JudgedSeconds:
     """`seconds`: for each position before a second's changes, that position and the one after each change. Groups come in
     the order of the first position that they are judged at. `shuffled`: the first positions of seconds whose changes may
     have come in another order."""
 
-    def __init__(self, judging: Judging, seconds: dict[int, list[int]], shuffled: Set[int]) -> None:
+    def __init__(self, judging: CaseJudge, seconds: dict[int, list[int]], shuffled: Set[int]) -> None:
         self._judging, self._seconds, self._shuffled = judging, seconds, shuffled
         self._ahead: list[tuple[int, int, _Second]] = []
         self._number = 0

@@ -15,7 +15,7 @@ from projections.log.schema import AskedLog
 from services.questions.drafts import Draft
 from services.questions.flips import Flip, Otherwise, Weighed, decider_in_words, none_beside, told
 from services.questions.replay import Replay
-from services.trails.judged_calls import Judging, again, evidence_in
+from services.trails.judged_calls import CaseJudge, again, evidence_in
 
 FETCHED = 1_000
 
@@ -33,7 +33,7 @@ async def _weighed(log: AskedLog, draft: Draft, span: DecisionSpan) -> AsyncIter
     _, first = await spans.counted(log, span)
     begin = -1 if first is None else first
     region = await changes.region_at(log, begin)
-    as_it_was, drafted = [Judging(log, await Replay.begin(log, region, begin, span.last)) for _ in "12"]
+    as_it_was, drafted = [CaseJudge(log, await Replay.begin(log, region, begin, span.last)) for _ in "12"]
     rows = await spans.by_position(log, span)
     while some := await rows.fetch(FETCHED):
         await as_it_was.fetch(some)
@@ -55,7 +55,7 @@ async def _weighed(log: AskedLog, draft: Draft, span: DecisionSpan) -> AsyncIter
             )
 
 
-def _otherwise(case: dict[str, Any], as_it_was: Judging, drafted: Judging, at: datetime) -> Otherwise | None:
+def _otherwise(case: dict[str, Any], as_it_was: CaseJudge, drafted: CaseJudge, at: datetime) -> Otherwise | None:
     """What the draft makes of a call, if it changes it."""
     error = case["error"]
     if error and error not in ACCESS_DENIED:

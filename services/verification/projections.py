@@ -149,7 +149,7 @@ async def _fill(
     await store.prepare(connection, projection, await log_name(settings, keys), keys, schema)
     feed = EntryFeed(settings, await topics.prepare(settings, flush=False), keys)
     await feed.open(ReadTo(), await chain_now(settings, pool, keys))
-    going, reached, total, done = store.Going(), dict.fromkeys(to, 0), sum(to.values()), 0
+    going, reached, total, done = store.ProjectorMemory(), dict.fromkeys(to, 0), sum(to.values()), 0
     try:
         while any(reached[where] < end for where, end in to.items()):
             batch = await feed.next(BATCH)

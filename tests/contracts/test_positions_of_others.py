@@ -45,7 +45,7 @@ async def count(pool: Pool) -> int:
     return int(await pool.fetchval(f"SELECT count(*) FROM {S}.decisions"))
 
 
-async def go_on(pool: Pool, going: store.Going | None = None) -> None:
+async def go_on(pool: Pool, going: store.ProjectorMemory | None = None) -> None:
     async with pool.acquire() as connection:
         await store.take_in(connection, DECISIONS, MORE, store.ReadTo({(CALLS, 0): 4}), BEFORE, None, going)
 
@@ -74,16 +74,16 @@ async def test_nor_does_one_that_begins_behind_an_interruption(pool: Pool) -> No
             await store.prepare(connection, each, "log", BEFORE, anew=True)
             await store.take_in(connection, each, ENTRIES, store.ReadTo(dict(REACHED), "digest"), BEFORE)
     nothing = json.dumps(Authority("another", -1, "", "").document(), sort_keys=True)
-    await worker._start(pool, BEFORE, (), store.Going())
+    await worker._start(pool, BEFORE, (), store.ProjectorMemory())
     await pool.execute("UPDATE p_keys.positions SET authority = $1", nothing)
     with pytest.raises(store.ProjectionChanged):
-        await worker._start(pool, BEFORE, (), store.Going())
+        await worker._start(pool, BEFORE, (), store.ProjectorMemory())
 
 
 async def test_a_position_that_was_ours_is_not_put_back_while_a_projector_remembers(pool: Pool) -> None:
     await filled(pool)
     saved = await pool.fetch(f"SELECT * FROM {S}.positions")
-    going = store.Going()
+    going = store.ProjectorMemory()
     await go_on(pool, going)
     await put(pool, saved)
     with pytest.raises(store.ProjectionChanged) as found:

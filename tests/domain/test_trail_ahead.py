@@ -13,7 +13,7 @@ import pytest
 
 from domain.ports import Unavailable
 from services.trails.files import records_of
-from services.trails.prepared import Prepared, Preparing
+from services.trails.prepared import Prepared, RecordPreparer
 from services.trails.reader_process import BATCH, BYTES, Ahead, batches
 from services.trails.wrappers import FoundRecord
 
@@ -51,7 +51,7 @@ async def every(ahead: Ahead) -> list[list[Prepared]]:
 
 def test_batches_come_in_order_and_say_the_same(tmp_path: Path) -> None:
     paths = written(tmp_path, 2 * BATCH + 100)
-    preparing = Preparing()
+    preparing = RecordPreparer()
     expected = [preparing.prepare(each) for path in paths for each in records_of(path)]
     with Ahead(paths, records_of) as ahead:
         batches = asyncio.run(every(ahead))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from services.trails import documents
 from services.trails.documents import Stream, records_in
 from services.trails.files import records_of
-from services.trails.prepared import Preparing
+from services.trails.prepared import RecordPreparer
 from services.trails.wrappers import FoundRecord
 from tests.e2e.test_trails import record
 
@@ -136,7 +136,7 @@ def test_one_broken_record_does_not_stop_the_others() -> None:
         "a byte that is no text": (envelope([*RECORDS[:5], RECORDS[5].replace(b"Decrypt", b"De\xffcrypt"), *RECORDS[6:]]), 12),
         "text": (b"MIT License\n\nof [many] {lines}\n", 0),
     }  # fmt: skip
-    preparing = Preparing()
+    preparing = RecordPreparer()
     for name, (text, whole) in cases.items():
         found = [preparing.prepare(each) for each in read(text)]
         broken = [each for each in found if each.reason]
@@ -155,7 +155,7 @@ def test_packed_text_without_a_record_is_broken_and_stops_nothing() -> None:
     """Input that is cut, is not base64, has no JSON inside, or has more bytes than are unpacked."""
     whole = packed(envelope(RECORDS))
     for data in (whole[: len(whole) // 2], "H4sI****", packed(b"text"), packed(b"{" * 100), packed(b" " * (65 << 20))):
-        found = [Preparing().prepare(each) for each in read(json.dumps({"awslogs": {"data": data}}).encode())]
+        found = [RecordPreparer().prepare(each) for each in read(json.dumps({"awslogs": {"data": data}}).encode())]
         assert [bool(each.reason) for each in found] == [True]
 
 
@@ -173,7 +173,7 @@ def test_files_that_are_no_records_are_passed_over() -> None:
     control = {"messageType": "CONTROL_MESSAGE", "logEvents": [{"message": "CWL CONTROL MESSAGE: Checking"}]}
     insight = record("Decrypt", "2024-01-01T00:00:00Z", eventType="AwsCloudTrailInsight", eventCategory="Insight")
     network = record("Decrypt", "2024-01-01T00:00:00Z", eventType="AwsVpceEvent", eventCategory="NetworkActivity")
-    preparing = Preparing()
+    preparing = RecordPreparer()
     for document, what in (
         (digest, "digest file"),
         (control, "control message"),
@@ -307,10 +307,10 @@ def test_a_record_like_one_before_is_read_as_it_would_be_alone() -> None:
     escaped = json.dumps(plain[1] | {"eventID": None, "a": {"eventID": "no"}}).replace(
         '"eventID": null', '"event\\u0049D": "own"'
     )
-    preparing = Preparing()
+    preparing = RecordPreparer()
     texts = [*(json.dumps(each) for each in (one, two, three, *plain, spaced)), escaped, escaped]
     for text in texts:
-        found, alone = (each.prepare(FoundRecord("f", "p", text.encode())) for each in (preparing, Preparing()))
+        found, alone = (each.prepare(FoundRecord("f", "p", text.encode())) for each in (preparing, RecordPreparer()))
         assert (found.id, found.at, found.reason, found.kind and found.kind.row) == (
             alone.id,
             alone.at,
@@ -325,7 +325,7 @@ def test_a_record_nested_however_deep_is_read_or_set_aside(depth: int) -> None:
     nested = b"[" * depth + b"]" * depth
     inside = RECORDS[1].replace(b'"requestParameters": {', b'"requestParameters": {"deep": %b, ' % nested)
     beside = RECORDS[2][:-1] + b',"deep":%b}' % nested
-    preparing = Preparing()
+    preparing = RecordPreparer()
     for text in (
         envelope([RECORDS[0], inside, beside, RECORDS[3]]),
         b"\n".join([RECORDS[0], inside, beside, RECORDS[3]]),

@@ -16,7 +16,7 @@ from domain.log.events import PolicyReplaced
 from domain.policy.condition_keys import CONDITION_KEYS
 from domain.policy_analysis.who_could import Path, could
 from services.operations.table import CROSS_ACCOUNT
-from services.questions.access_between import Standing
+from services.questions.access_between import AccessHolders
 from services.questions.who_can import can_what, who_can
 from tests.given import ACCOUNT, OTHER, a_key, given, key_id
 from tests.policies import delegating, grant, key, named, policy, statement, to_identity, user, user_arn
@@ -184,7 +184,7 @@ def test_a_principal_that_keeps_access_in_another_way_is_shown_with_both_ways() 
     theirs = root_arn("777788889999")
     use = named(theirs, Action="kms:Decrypt")
     world = given(a_key(1, ACCOUNT, policy=policy(delegating(), use))).world
-    standing = Standing(world, key_id(1), "kms:Decrypt")
+    standing = AccessHolders(world, key_id(1), "kms:Decrypt")
 
     async def put(text: str) -> dict[str, list[dict[str, Any]]]:
         if not standing.rows:

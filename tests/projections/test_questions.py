@@ -176,7 +176,7 @@ async def filled(connection: Any, history: Recorded, chance: Random) -> None:
             if begin is not None:
                 await connection.execute(f"DROP SCHEMA {projection.schema} CASCADE")
                 await store.prepare(connection, projection, "log", KEYS)
-            begin, going, at = 0, store.Going(), 0
+            begin, going, at = 0, store.ProjectorMemory(), 0
             reached: dict[store.Partition, int] = {}
             while at < len(entries):
                 size = chance.randint(1, 40)

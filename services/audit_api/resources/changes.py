@@ -23,8 +23,8 @@ from services.audit_api.operation_names import KMS_ACTIONS
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import SPAN, Parameter, RouteRow
 from services.audit_api.schemas import Member
-from services.questions.access_changes import Reviewed
-from services.questions.effects import Scope
+from services.questions.access_changes import AccessReview
+from services.questions.effects import ChangeScope
 from services.questions.moments import LOOK_EVERY, PATIENCE, NoSuchMoment, read_moment
 from services.questions.policy_change import ComparedPolicy, difference
 from services.questions.source import Source
@@ -49,7 +49,7 @@ async def _changes(
     audit: AuditContext,
     request: AuditRequest,
     source: Source,
-    scope: Scope,
+    scope: ChangeScope,
     first: int,
     last: int,
     began: dict[str, str],
@@ -61,7 +61,7 @@ async def _changes(
         return await audit.long_questions.worked(request, difference, key, old, new, [])
 
     async with audit.long_questions.still(request, source) as found:
-        reviewed = Reviewed(found.log, source.audience, UNIVERSE, compare)
+        reviewed = AccessReview(found.log, source.audience, UNIVERSE, compare)
         async for each in reviewed.changes(first, last, scope):
             if "result" in each:
                 each |= began
@@ -96,7 +96,7 @@ async def _reached(audit: AuditContext, position: int) -> None:
             raise Unavailable("the projections are behind the log") from None
 
 
-async def _scope(audit: AuditContext, request: AuditRequest, source: Source) -> Scope:
+async def _scope(audit: AuditContext, request: AuditRequest, source: Source) -> ChangeScope:
     """What `key` or `principal` names: it exists, or existed once. Raises WireError, Refusal."""
     key, principal = request.text("key"), request.text("principal")
     if key:
@@ -106,24 +106,24 @@ async def _scope(audit: AuditContext, request: AuditRequest, source: Source) -> 
         name = await audit.principals.principal(request, source, principal, (USER, ROLE, GROUP, POLICY))
         if name != root_arn(getattr(parse_arn(name), "account", "")) and not await history.ever(source.log, name):
             raise NoSuchEntity(f"This account has no user, group, role or policy {principal}, and never had one.")
-        return Scope(principal=name)
-    return Scope()
+        return ChangeScope(principal=name)
+    return ChangeScope()
 
 
-async def _scope_of_key(audit: AuditContext, request: AuditRequest, source: Source, text: str) -> Scope:
+async def _scope_of_key(audit: AuditContext, request: AuditRequest, source: Source, text: str) -> ChangeScope:
     """Raises WireError, AccessRefused."""
     if source.is_trail:
         found = await audit.keys.of_trail(request, text)
         row = await history.one(source.log, source.end, "key", found)
         if row is None:
             await audit.keys.require_recorded(source, found, text)
-        return Scope(key=found, key_arn="" if row is None else row["arn"] or "")
+        return ChangeScope(key=found, key_arn="" if row is None else row["arn"] or "")
     try:
         found, account = audit.live.world.once(audit.keys.written(text, source.account), source.account)
     except Refusal as fault:
         raise not_found(fault, audit.keys.near(text, source.account)) from None
     source.audience.require(account)
-    return Scope(key=found, key_arn=f"arn:aws:kms:{source.region}:{account}:key/{found}")
+    return ChangeScope(key=found, key_arn=f"arn:aws:kms:{source.region}:{account}:key/{found}")
 
 
 CHANGES = RouteRow(
