@@ -32,7 +32,7 @@ from services.notifier import outbox
 from services.notifier.held_rows import HeldRows, LedgerChanged
 from services.notifier.marks import Mark, Proved
 from services.notifier.outbox import Waiting
-from services.notifier.raised_alerts import Raised
+from services.notifier.raised_alerts import RaisedAlert
 from services.notifier.rows import CURSOR, CursorRow, NotifierRows, not_after, shown
 from services.notifier.storms import gathered, storm_from
 
@@ -88,7 +88,7 @@ class Ledger:
         async with self._lock:
             return (await self._known()).last
 
-    async def take_in(self, start: int, end: int, alerts: Sequence[Raised], now: datetime, last: str = "") -> None:
+    async def take_in(self, start: int, end: int, alerts: Sequence[RaisedAlert], now: datetime, last: str = "") -> None:
         """Messages of what was raised at the offsets from `start` up to `end`, of storms whose time is over, and of dead
         letters that are tried again. Of every account: whoever may configure the installation may hear of all of it. `last` is
         the digest of the value before `end`. Raises INTERRUPTED, also where alerts are to be taken in from another offset on.

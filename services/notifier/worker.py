@@ -25,7 +25,7 @@ from services.notifier.ledger import Ledger
 from services.notifier.marks import KafkaMark, Proved
 from services.notifier.outbox import Waiting
 from services.notifier.progress import NotifierProgress, ProgressWatch
-from services.notifier.raised_alerts import AlertFeed, Authentic, Earlier, digest_of
+from services.notifier.raised_alerts import AlertFeed, AlertReader, EarlierAlerts, digest_of
 from services.projector.worker import chain_now
 from services.runtime.processes import pause_after_proof
 from services.settings import Settings
@@ -56,23 +56,23 @@ async def run(settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str)
     async def newest() -> Authority:
         return (await chain_now(settings, pool, keys)).authority
 
-    authentic = Authentic(keys, await newest(), newest)
-    earlier = Earlier(pool, topic, authentic)
+    alerts = AlertReader(keys, await newest(), newest)
+    earlier = EarlierAlerts(pool, topic, alerts)
     progresses = [NotifierProgress(each.name) for each in notifiers]
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_look_again(authentic))
+        tasks.create_task(_refresh(alerts))
         tasks.create_task(ProgressWatch(topic, progresses).keep_looking())
         for each, progress in zip(notifiers, progresses, strict=True):
             mark = KafkaMark(settings, keys, log_name, each.name)
             ledger = Ledger(pool, keys, each, log_name, mark, topic.end, beginning)
-            tasks.create_task(_gather(ledger, topic, authentic, earlier, each, progress))
+            tasks.create_task(_gather(ledger, topic, alerts, earlier, each, progress))
             tasks.create_task(_deliver(ledger, each, sender_of(each, log_name), progress))
             tasks.create_task(_prove(ledger, each, progress))
 
 
-async def _look_again(authentic: Authentic) -> None:
-    """At what the log says of authenticity: a key may be retired."""
-    await _now_and_then(authentic.look_again, "what the log says of authenticity could not be read")
+async def _refresh(alerts: AlertReader) -> None:
+    """Keep the reader's keys up to date: the log may retire one."""
+    await _now_and_then(alerts.refresh, "what the log says of authenticity could not be read")
 
 
 async def _prove(ledger: Ledger, notifier: Notifier, progress: NotifierProgress) -> None:
@@ -101,7 +101,12 @@ def tell(what: str, fault: BaseException, **more: Any) -> None:
 
 
 async def _gather(
-    ledger: Ledger, topic: Topic, authentic: Authentic, earlier: Earlier, notifier: Notifier, progress: NotifierProgress
+    ledger: Ledger,
+    topic: Topic,
+    alerts: AlertReader,
+    earlier: EarlierAlerts,
+    notifier: Notifier,
+    progress: NotifierProgress,
 ) -> None:
     feed = AlertFeed(topic)
     looked = 0.0
@@ -111,7 +116,7 @@ async def _gather(
             records = await feed.more(start, LOOK_EVERY, ledger.last)
             if not records and time.monotonic() < looked + LOOK_AROUND_EVERY:
                 continue
-            raised = await earlier.without(await authentic.of(records))
+            raised = await earlier.new_among(await alerts.alerts_of(records))
             end = records[-1].offset + 1 if records else start
             last = digest_of(records[-1].value) if records else ""
             await ledger.take_in(start, end, raised, outbox.now(), last)
