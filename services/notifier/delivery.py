@@ -132,7 +132,7 @@ class ByApprise:
             raise NotDelivered(fault)
 
     def _notify(self, message: dict[str, Any]) -> str:
-        """"" if the message was accepted, otherwise the fault."""
+        """The fault; "" if the message was accepted."""
         import apprise  # takes a second to load: only for those who use it
 
         told = apprise.Apprise()
