@@ -18,7 +18,7 @@ from services.notifier.held_rows import LedgerChanged
 from services.notifier.ledger import Ledger
 from services.notifier.marks import Proved
 from services.notifier.outbox import Waiting
-from services.notifier.raised_alerts import PATIENCE, AlertFeed, Authentic, Earlier, digest_of
+from services.notifier.raised_alerts import PATIENCE, AlertFeed, AlertReader, EarlierAlerts, digest_of
 from tests.keys import ROOT
 from tests.memory_log import MemoryTopic
 
@@ -69,9 +69,9 @@ class Telling:
         async def newest() -> Authority:
             return authority
 
-        authentic = Authentic(self.keys, authority, newest)
-        self._authentic, self._feed = authentic, AlertFeed(self.topic)
-        self._earlier = Earlier(self.pool, self.topic, authentic, self.patience)
+        alerts = AlertReader(self.keys, authority, newest)
+        self._alerts, self._feed = alerts, AlertFeed(self.topic)
+        self._earlier = EarlierAlerts(self.pool, self.topic, alerts, self.patience)
         beginning = Proved(len(self.topic.values), self.now)
         self.ledger = Ledger(self.pool, self.keys, self.notifier, LOG, self.mark, self.topic.end, beginning)
 
@@ -108,7 +108,7 @@ class Telling:
         there = len(self.topic.values)
         while start < there:
             records = await self._feed.more(start, 5, self.ledger.last)
-            raised = await self._earlier.without(await self._authentic.of(records))
+            raised = await self._earlier.new_among(await self._alerts.alerts_of(records))
             now, last = outbox.now() + timedelta(seconds=later), digest_of(records[-1].value)
             await self.ledger.take_in(start, records[-1].offset + 1, raised, now, last)
             start = await self.ledger.next()

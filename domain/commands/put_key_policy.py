@@ -1,4 +1,4 @@
-"""PutKeyPolicy: a key policy is replaced whole, never edited.
+"""PutKeyPolicy: it replaces the whole key policy, and never edits it.
 
 Source: KMS API reference, PutKeyPolicy; developer guide, key-policy-modifying.
 """
@@ -42,8 +42,8 @@ def decide(command: PutKeyPolicy, caller: Caller, world: World) -> PolicyReplace
     Raises:
         KeyNotFound, InvalidKeyState: the key cannot take a policy now.
         NoSuchPolicyName: a key has one policy, named `default`.
-        MalformedPolicy: the document is not a key policy, it names a principal that is not there, or the caller could
-            not call PutKeyPolicy again and did not ask to bypass that check.
+        MalformedPolicy: the document is not a key policy, or names a principal that does not exist. Also if the policy
+            would stop the caller from calling PutKeyPolicy again, unless the caller bypasses that check.
         LimitExceeded: the document is longer than 32,768 bytes.
     """
     key = world.key(command.key, caller.account)

@@ -17,7 +17,7 @@ from domain.policy.parse import UNIQUE_ID, Principals
 from domain.policy.variables import Context
 from domain.policy_analysis import words
 from domain.policy_analysis.budget import spend
-from domain.policy_analysis.outcomes import AGAIN
+from domain.policy_analysis.outcomes import RECREATED
 from domain.policy_analysis.values import patterns_of
 from domain.policy_analysis.words import Element, Pattern
 
@@ -301,7 +301,7 @@ def _uniques(arn: str, meant: Mapping[str, Mapping[str, None]], also: Iterable[s
     known = meant.get(arn, {})
     yield from known
     yield from also
-    yield AGAIN if known else ""
+    yield RECREATED if known else ""
 
 
 def _rest(named: Named) -> Iterator[Someone]:

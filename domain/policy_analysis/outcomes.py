@@ -1,10 +1,10 @@
-"""Words that stand in the answers of an analysis; whoever shows an answer compares with these."""
+"""The words for outcomes in the answers of a policy analysis. Code that shows an answer compares them with these constants."""
 
 from __future__ import annotations
 
 EQUIVALENT, DIFFERENT, UNKNOWN = "equivalent", "different", "unknown"
-"""Of a comparison of two policies."""
+"""The outcomes of comparing two policies."""
 PASSED, FAILED = "passed", "failed"
-"""Of a check, beside UNKNOWN."""
-AGAIN = "made-again"
-"""In the place of an id: a principal that may be made again under the same name."""
+"""The outcomes of a check; the third is UNKNOWN."""
+RECREATED = "made-again"
+"""Stands in place of a unique id: a principal that could be created again under a name that a policy was bound to before."""

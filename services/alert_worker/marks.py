@@ -1,8 +1,8 @@
-"""How far each partition is judged, on Kafka as well: committed offsets of a consumer group without members, each with the era
-and a MAC in its metadata.
+"""How far each partition is judged, kept on Kafka as well: committed offsets of a consumer group without members. The metadata
+of each holds the era and a MAC.
 
-Whoever writes to Postgres can put back everything that was counted as it once was. A process that lives remembers more than
-that; one that starts would believe it.
+Anybody who can write to Postgres can restore everything that was counted to an earlier state. A running process remembers more
+than that; a process that starts would believe it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ KEEP_EVERY, TRY_EVERY = 3600.0, 60.0
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """An era, how far the partitions were judged in it at least, and the name of the key that it is of."""
+    """An era, how far its partitions were judged at least, and the name of its key."""
 
     era: str
     furthest: Mapping[LogPartition, int] = field(default_factory=dict)
@@ -42,14 +42,14 @@ class Marked:
 
 
 class Marks(Protocol):
-    """Out of reach of whoever writes to Postgres."""
+    """Marks that somebody who can write to Postgres cannot reach."""
 
     async def read(self) -> Marked | None:
-        """None where there is none, or none that is ours. Raises Unavailable."""
+        """The last mark; None if there is no mark of ours. Raises Unavailable."""
         ...
 
     async def keep(self, marked: Marked) -> bool:
-        """Whether it could be kept. Goes on where not: that rules judge matters more."""
+        """Keep a mark. Returns whether that was possible, and does not raise: judging matters more."""
         ...
 
 
@@ -82,7 +82,7 @@ class KafkaMarks:
                 eras.setdefault((self._keys.rank(key), era), {})[part] = mark.offset
         if not eras:
             return None
-        rank, era = last = max(eras)  # one under a newer key says more than any under an older
+        rank, era = last = max(eras)  # an era under a newer key counts more than any under an older one
         return Marked(era, eras[last], self._keys.names()[rank])
 
     async def _era_of(self, part: LogPartition, offset: int, metadata: str) -> tuple[str, str]:
@@ -120,7 +120,7 @@ class KafkaMarks:
 
 
 class Marking:
-    """A process's marks, as it goes on: what it knows without asking anybody."""
+    """The marks that a process keeps while it runs, of what it knows without asking anybody."""
 
     def __init__(self, books: Books, marks: Marks) -> None:
         self._books = books
@@ -129,8 +129,8 @@ class Marking:
         self._next = 0.0
 
     async def mark(self) -> None:
-        """Keep a mark where something was judged since the last one; now and then in any case, since Kafka forgets one that
-        is not kept again for a week."""
+        """Keep a mark if something was judged since the last one. Keep one now and then in any case: Kafka forgets a mark
+        that is not renewed for a week."""
         now = time.monotonic()
         furthest = {
             part: next for part, next in self._books.furthest.items() if next and part[0] in (EVENTS, DECISIONS)

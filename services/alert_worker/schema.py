@@ -1,4 +1,4 @@
-"""The tables of the schema `alerting`: what they hold, which columns a row's MAC covers, and whether they are still as
+"""The tables of the schema `alerting`: what they hold, which columns a row's MAC covers, and whether the tables are still as
 Keytrail made them."""
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ ROWS = {
     PAIRS: ("principal", "key"),
     UNJUDGED: ("position", "account", "document"),
 }
-"""The tables whose rows the sums are of, and what their MACs are of."""
+"""The tables whose rows are in the sums, and the columns that their MACs cover."""
 NAMED = {WINDOWS: 3, ITEMS: 4, PAIRS: 2, UNJUDGED: 1}
-"""How many of these columns name a row."""
+"""How many of these columns, the first ones, name a row."""
 _STRANGE = """
 SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('alerting') AND relkind <> 'i' AND (
     relkind <> 'r' OR relhasrules OR relhastriggers OR relhassubclass OR relispartition OR relrowsecurity
@@ -57,8 +57,8 @@ SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('alerting') AN
 
 
 async def look_at_tables(connection: Connection) -> None:
-    """Nobody has given the tables rules, triggers, children or policies, by which they answer otherwise than they were
-    written. Raises RowsChanged."""
+    """Check that nobody has given the tables rules, triggers, children or policies, which can make them return something
+    other than what was written. Raises RowsChanged."""
     name = await connection.fetchval(_STRANGE, ["origin", "positions", *ROWS])
     if name is not None:
         raise RowsChanged(f"alerting.{name} is not as Keytrail made it")

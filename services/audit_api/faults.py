@@ -1,4 +1,4 @@
-"""Errors of the audit API that several of its files raise."""
+"""Errors that several files of the audit API raise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def missing(message: str) -> WireError:
 
 
 def not_found(fault: Refusal, near: str) -> WireError:
-    """A refusal's sentence, with `near`: what exists instead."""
+    """The error with the refusal's own sentence and, after it, `near`: a sentence that names similar things that exist."""
     return missing(f"{fault.message.rstrip('.')}.{near}")
 
 

@@ -44,14 +44,14 @@ class LongQuestions:
                 del self._places[account]
 
     @asynccontextmanager
-    async def still(self, request: AuditRequest, source: Source) -> AsyncIterator[Still]:
-        """A place, and one state of the projections for as long as it is held. Raises WireError, Unavailable."""
+    async def snapshot(self, request: AuditRequest, source: Source) -> AsyncIterator[Still]:
+        """Take a place, and read one unchanging state of the projections while it is held. Raises WireError, Unavailable."""
         async with self.place(request.account), source.still(self._settings) as found:
             yield found
 
-    async def worked(self, request: AuditRequest, function: Callable[P, T], *given: P.args, **options: P.kwargs) -> T:
-        """The result of a pure function, computed beside the event loop in the turn of the account that asks. Raises
-        WireError where it takes too many steps."""
+    async def compute(self, request: AuditRequest, function: Callable[P, T], *given: P.args, **options: P.kwargs) -> T:
+        """Call a pure function outside the event loop, in the turn of the account that asks. Raises WireError if it takes too
+        many steps."""
 
         def work() -> T:
             with spending(Budget(MOST_STEPS, breathe)):

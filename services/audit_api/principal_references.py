@@ -59,7 +59,7 @@ class PrincipalReferences:
             return found[0]
         if found:
             raise invalid(f"{text} may mean {' or '.join(found[:4])}: say which.")
-        near = await self._long_questions.worked(request, nearest, name, names)
+        near = await self._long_questions.compute(request, nearest, name, names)
         raise missing(f"Nobody here is called {text}.{in_words(near)}")
 
     async def caller(self, request: AuditRequest, source: Source, text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from domain.arn import parse_arn
-from domain.policy_analysis.outcomes import AGAIN
+from domain.policy_analysis.outcomes import RECREATED
 from services.cli.condition_words import test
 from services.cli.names import short
 
@@ -33,12 +33,12 @@ def listed(shown: Iterable[Shown], account: str, twice: frozenset[str] = frozens
     for each in everyone:
         if not is_one(each):
             kinds.setdefault((each.get("account", ""), each.get("with", "")), []).append(each)
-    again = {each["principal"] for each in everyone if each.get("id") == AGAIN}
+    again = {each["principal"] for each in everyone if each.get("id") == RECREATED}
     covered = {(of, each["kind"]) for (of, held), some in kinds.items() for each in some if not held}
     now = {
         each["principal"]
         for each in everyone
-        if each.get("id") not in (None, AGAIN) and "principal" in each and "with" not in each
+        if each.get("id") not in (None, RECREATED) and "principal" in each and "with" not in each
     }
     named = [
         person(each, account, twice) + but(each.get("but", ()), account, twice)
@@ -58,7 +58,7 @@ def is_one(each: Shown) -> bool:
 
 def _goes_without_saying(each: Shown, now: set[str], covered: set[tuple[str, str]]) -> bool:
     """Whoever is made again is told by the name, where today's is told too, and is one of the others."""
-    if each.get("id") != AGAIN or "with" in each:
+    if each.get("id") != RECREATED or "with" in each:
         return False
     return each["principal"] in now or (each.get("account", ""), each["kind"]) in covered
 
@@ -69,7 +69,7 @@ def person(each: Shown, account: str, twice: frozenset[str] = frozenset()) -> st
     if not name and id:
         return f"the {each['kind']} of account {each['account']} whose id was {id}"
     found = _name(name, account) if name else f"a {each['kind']} of account {each['account']}"
-    if id == AGAIN:
+    if id == RECREATED:
         found += " (if it is made again)"
     elif id and name in twice:
         found += f" ({id})"
@@ -89,7 +89,7 @@ def made_twice(effects: Iterable[Shown]) -> frozenset[str]:
     ids: dict[str, set[str]] = {}
     for each in (each for effect in effects for each in effect.get("who", effect.get("principals", ()))):
         for one in (each, *each.get("but", ())):
-            if one.get("id") not in (None, AGAIN):
+            if one.get("id") not in (None, RECREATED):
                 ids.setdefault(one.get("principal", ""), set()).add(one["id"])
     return frozenset(name for name, some in ids.items() if len(some) > 1)
 
@@ -130,7 +130,7 @@ def but(
     for each in each_left:
         if not is_one(each) or each["kind"] in kinds.get((each.get("account", ""), ""), ()):
             continue  # told above, with all of its kind
-        if each.get("id") not in (None, AGAIN) and each.get("principal") in again:
+        if each.get("id") not in (None, RECREATED) and each.get("principal") in again:
             only.append(_name(each["principal"], account))
         else:
             words.append(person(each, account, twice))

@@ -1,4 +1,4 @@
-"""trails: which trails there are, and their removal."""
+"""Commands that list and remove imported trails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.settings import Settings
 
 
 def trails(as_json: AsJson = False, data: Data = None) -> None:
-    """The imported trails: how many calls and changes each has, and of which time."""
+    """The imported trails: how many calls and changes each has, and the times of the first and the last."""
     settings = reaching_both(data)
     found = done_or_fail(lambda _: _listed(settings))
     if as_json:
@@ -41,13 +41,13 @@ def remove(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Remove a trail: what was imported, and what was made of it. Keytrail's own log stays as it is."""
+    """Remove a trail: its imported records, and the tables that were made from them. Keytrail's own log is not changed."""
     settings = reaching_both(data)
     require_name(name)
-    if not yes and not as_json and not click.confirm(f"Remove the trail {name}? It can only be imported again"):
+    if not yes and not as_json and not click.confirm(f"Remove the trail {name}? Only another import restores it"):
         fail("Nothing was removed.")
-    there = done_or_fail(lambda _: _removed(settings, name))
-    if not there:
+    existed = done_or_fail(lambda _: _removed(settings, name))
+    if not existed:
         fail(f"There is no trail {name}; `keytrail trails` lists them.")
     if as_json:
         as_line({"removed": name})
@@ -56,8 +56,8 @@ def remove(
 
 
 def require_name(name: str) -> None:
-    """End the command where no trail can have the name."""
-    from services.adapters.trail_topics import BadName, checked  # see host.py
+    """End the command if a trail cannot have this name."""
+    from services.adapters.trail_topics import BadName, checked  # imported late: see host.py
 
     try:
         checked(name)
@@ -66,7 +66,7 @@ def require_name(name: str) -> None:
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:
-    import asyncpg  # see host.py
+    import asyncpg  # imported late: see host.py
 
     from domain.ports import Unavailable
     from services.adapters.postgres import LOST

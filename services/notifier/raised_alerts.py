@@ -1,4 +1,5 @@
-"""What was raised, from the topic of alerts itself: its values are authenticated, and rows of the projection are not."""
+"""The raised alerts, as a notifier reads them. It reads the topic, not the projection: values on the topic carry a MAC, and
+rows of the projection do not."""
 
 from __future__ import annotations
 
@@ -28,16 +29,18 @@ from services.rendering import utc
 
 log = logger_of("notifier")
 
-TAKEN = 500
+BATCH_SIZE = 500
+"""The most records that one read returns."""
 PATIENCE = 5.0
-"""Seconds for the question which alerts were raised before, and for one record that is there."""
-REMEMBERED = 50_000
-"""Records of which it is known which alert they raised."""
+"""Seconds to wait for Postgres to say which alerts were raised before, and for Kafka to return a record that it has."""
+MOST_REMEMBERED = 50_000
+"""How many records are remembered with the alerts that they raised."""
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
-    """`alert` as every notifier tells it. `rank` is its severity's, 0 for the mildest."""
+class RaisedAlert:
+    """An alert that was read from the topic. `alert` is the document that every notifier sends. `rank` is the rank of its
+    severity: 0 for the mildest."""
 
     offset: int
     alert: dict[str, Any]
@@ -46,43 +49,47 @@ class Raised:
     suppressed: bool
 
 
-class Authentic:
-    """Tells what this installation wrote on the topic. `newest` gives what the log says of authenticity now."""
+class AlertReader:
+    """Reads alerts from the topic's records, and drops every value that this installation did not write.
+
+    `newest` follows the log to its end and returns its Authority: which keys authenticate records now.
+    """
 
     def __init__(self, keys: VaultKeyring, authority: Authority, newest: Callable[[], Awaitable[Authority]]) -> None:
         self._keys = keys
         self._authority = authority
         self._newest = newest
 
-    async def look_again(self) -> None:
-        """Raises Unavailable, OutOfRange, Unreadable, MasterKeyRefused."""
+    async def refresh(self) -> None:
+        """Read the vault's keys again, and the log's Authority if the two do not name the same keys. Raises Unavailable,
+        OutOfRange, Unreadable, MasterKeyRefused."""
         await self._keys.read_again()
         known = self._authority
         others = [name for name in self._keys.names() if name != known.key and name not in known.retired]
         if not known.begun or known.key != self._keys.newest or others:
             self._authority = await self._newest()
 
-    async def of(self, records: Sequence[Stored]) -> list[Raised]:
-        """Raises Unavailable, MasterKeyRefused."""
+    async def alerts_of(self, records: Sequence[Stored]) -> list[RaisedAlert]:
+        """The alerts in these records. Raises Unavailable, MasterKeyRefused."""
         await self._keys.know_those_of(each.value for each in records)
-        return [raised for each in records if (raised := self._one(each)) is not None]
+        return [raised for each in records if (raised := self._alert_of(each)) is not None]
 
-    def _one(self, stored: Stored) -> Raised | None:
-        # Whoever watches the topic raises an alert for a value that is void (services/alert_worker/voids.py).
+    def _alert_of(self, stored: Stored) -> RaisedAlert | None:
+        # A value that we did not write is skipped silently: services/alert_worker/voids.py raises an alert about it.
         if not self._authority.believes(self._keys, ALERTS, 0, stored.offset, stored.value):
             return None
         try:
             return raised_from(stored.offset, orjson.loads(stored.value))
         except (ValueError, TypeError, KeyError, AttributeError) as fault:
-            log.error("an alert cannot be read, and is told to nobody", offset=stored.offset, reason=repr(fault))
+            log.error("an alert cannot be read, and is not sent", offset=stored.offset, reason=repr(fault))
             return None
 
 
-def raised_from(offset: int, document: Mapping[str, Any]) -> Raised:
-    """Of an alert as it stands on the topic. Raises ValueError, TypeError, KeyError, AttributeError."""
+def raised_from(offset: int, document: Mapping[str, Any]) -> RaisedAlert:
+    """Convert an alert's document, as it is on the topic. Raises ValueError, TypeError, KeyError, AttributeError."""
     document = without_nul(document)
     at = datetime.fromisoformat(document["at"])
-    found = {
+    alert = {
         "id": document["id"],
         "number": offset,
         "at": utc(at),
@@ -95,7 +102,7 @@ def raised_from(offset: int, document: Mapping[str, Any]) -> Raised:
         "summary": document["summary"],
         "suppressed": document["suppressed"],
         "source": document["source"],
-        # As it was raised: what was done about it since stands in the projection.
+        # An alert is open when it is raised. The projection holds what people did about it since.
         "state": "open",
         "marked_at": None,
         "marked_by": None,
@@ -103,7 +110,7 @@ def raised_from(offset: int, document: Mapping[str, Any]) -> Raised:
         "evidence": document["evidence"],
     }
     rank = SEVERITIES.index(document["severity"])
-    return Raised(offset, found | telling(found), at, rank, document["suppressed"] is not None)
+    return RaisedAlert(offset, alert | telling(alert), at, rank, document["suppressed"] is not None)
 
 
 def digest_of(value: bytes) -> str:
@@ -111,7 +118,7 @@ def digest_of(value: bytes) -> str:
 
 
 class AlertFeed:
-    """The topic's records, followed by one notifier."""
+    """The topic's records, in order, for one notifier."""
 
     def __init__(self, topic: Topic) -> None:
         self._topic = topic
@@ -120,15 +127,18 @@ class AlertFeed:
         self._next = -1
 
     async def more(self, start: int, patience: float, last: Callable[[], Awaitable[str]]) -> Sequence[Stored]:
-        """The records from `start` on; none where none comes within `patience` seconds. `last` gives the digest of the value
-        before `start`, as it was taken in. Raises OutOfRange, also where another value stands there now, and INTERRUPTED."""
+        """The records from `start` on. If no record comes within `patience` seconds, the result is empty.
+
+        `last` returns the digest that the notifier kept of the value before `start`. Raises INTERRUPTED; OutOfRange also if
+        the topic now has a different value there.
+        """
         if self._reader is None or self._next != start:
             await self.close()
-            await self._require(start - 1, await last())
+            await self._require_same_value(start - 1, await last())
             self._reader, self._next = await self._topic.reader(start), start
         if self._reading is None:
-            self._reading = asyncio.create_task(self._reader.read(TAKEN))
-        # Waited for beside it, and not broken off: what was read already would be lost.
+            self._reading = asyncio.create_task(self._reader.read(BATCH_SIZE))
+        # `wait` leaves the read running when the time is up. Cancelling it would lose what it has already read.
         await asyncio.wait({self._reading}, timeout=patience)
         if not self._reading.done():
             return ()
@@ -141,12 +151,13 @@ class AlertFeed:
         self._next = found[-1].offset + 1
         return found
 
-    async def _require(self, offset: int, digest: str) -> None:
-        """A topic that was made anew may be longer than the one before already."""
+    async def _require_same_value(self, offset: int, digest: str) -> None:
+        """Raises OutOfRange if the value at `offset` is not the one with this digest: the topic was deleted and created again.
+        Its length does not show that, since the new topic may already be longer than the old one."""
         if not digest or offset < await self._topic.start():
             return
         if offset >= (end := await self._topic.end()):
-            raise OutOfRange(f"the topic ends at @{end}, and @{offset} was taken in")
+            raise OutOfRange(f"the topic ends at @{end}, but @{offset} was read before")
         reader = await self._topic.reader(offset)
         try:
             async with asyncio.timeout(PATIENCE):
@@ -154,7 +165,7 @@ class AlertFeed:
         finally:
             await reader.close()
         if found[0].offset != offset or digest_of(found[0].value) != digest:
-            raise OutOfRange(f"another record stands at @{offset} than was taken in from there")
+            raise OutOfRange(f"the record at @{offset} is not the one that was read there before")
 
     async def close(self) -> None:
         if self._reading is not None:
@@ -166,82 +177,86 @@ class AlertFeed:
             self._reader = None
 
 
-class Earlier:
-    """Which alerts were raised before under the same name: judged again after a crash, or all of a log anew. The first counts.
+class EarlierAlerts:
+    """Tells which alerts were raised before under the same id, so that each is sent once. Rules raise an alert again when they
+    judge a record again: after a crash, or when they judge the whole log again.
 
-    The projection says where that was, and the record there has to say the same: anybody who writes to Postgres could name an
-    alert before it is raised, and nobody would hear of it.
+    The projection says at which offset an alert was first raised. The record at that offset has to confirm it. Otherwise
+    anybody who can write to Postgres could suppress an alert by adding its row before it is raised.
     """
 
-    def __init__(self, pool: Pool, topic: Topic, authentic: Authentic, patience: float = PATIENCE) -> None:
-        """`patience`: seconds for which the projection is waited for."""
+    def __init__(self, pool: Pool, topic: Topic, alerts: AlertReader, patience: float = PATIENCE) -> None:
+        """`patience`: how many seconds to wait for the projection."""
         self._patience = patience
         self._pool = pool
         self._topic = topic
-        self._authentic = authentic
+        self._alerts = alerts
         self._ids: OrderedDict[int, str] = OrderedDict()
-        """By offset; "" for a record that raised nothing."""
+        """The id of the alert at each offset; "" if the record there is not an alert of ours."""
         self._firsts: OrderedDict[str, int] = OrderedDict()
+        """The first offset of each alert, by its id."""
 
     def forget(self) -> None:
-        """The topic is another one, or begins at another place."""
+        """Forget every offset: the topic was replaced, or now begins at a different offset."""
         self._ids.clear()
         self._firsts.clear()
 
-    async def without(self, found: Sequence[Raised]) -> list[Raised]:
-        """Those that were not raised before. Raises Unavailable, LOST."""
-        claimed = await self._claimed([each.alert["id"] for each in found])
+    async def new_among(self, found: Sequence[RaisedAlert]) -> list[RaisedAlert]:
+        """The alerts that were not raised before. Raises Unavailable, LOST."""
+        claimed = await self._claimed_offsets([each.alert["id"] for each in found])
         new = []
         for each in found:
             id = each.alert["id"]
             claim, known = claimed.get(id), self._firsts.get(id)
             if known is not None and known < each.offset:
                 continue
-            if claim is not None and claim < each.offset and await self._raised(claim, id):
+            if claim is not None and claim < each.offset and await self._was_raised_at(claim, id):
                 continue
             self._remember(each.offset, id)
             new.append(each)
         return new
 
-    async def _claimed(self, ids: Sequence[str]) -> dict[str, int]:
+    async def _claimed_offsets(self, ids: Sequence[str]) -> dict[str, int]:
+        """Where the projection says that these alerts were first raised."""
         try:
             async with asyncio.timeout(self._patience):
                 return await queries.numbers(AskedLog(self._pool), ids)
         except TimeoutError:
-            # Somebody may hold a lock on that table for ever. What was raised twice is told twice then, under the same id.
-            log.warning("Postgres does not say in time which alerts were raised before; all of them are told")
+            # Somebody may hold a lock on the table for ever. So an alert that was raised twice is sent twice, with the same id.
+            log.warning("Postgres did not say in time which alerts were raised before; all of them are sent")
             return {}
         except LOST:
             raise
         except asyncpg.PostgresError as fault:
-            # It is not there yet, or somebody did something to it: told twice is better than not at all.
-            log.warning("nothing says which alerts were raised before", reason=repr(fault))
+            # The table does not exist yet, or somebody changed it. Sending an alert twice is better than not sending it.
+            log.warning("Postgres cannot say which alerts were raised before; all of them are sent", reason=repr(fault))
             return {}
 
-    async def _raised(self, offset: int, id: str) -> bool:
+    async def _was_raised_at(self, offset: int, id: str) -> bool:
         if offset not in self._ids and offset >= 0:
-            await self._read(offset)
+            await self._read_from(offset)
         if self._ids.get(offset) == id:
             return True
         log.error(
-            "a row of the projection of alerts was made up or changed: it says that an alert was raised before; it is told",
+            "a row of the projection of alerts was forged: it says that an alert was raised before. The alert is sent",
             alert=id,
             offset=offset,
         )
         return False
 
-    async def _read(self, offset: int) -> None:
-        """And those behind it: what was judged anew comes in the same order."""
+    async def _read_from(self, offset: int) -> None:
+        """Remember the records from `offset` on: rules that judge a log again raise its alerts in the same order, so the next
+        questions are about the records that follow."""
         try:
             reader = await self._topic.reader(offset)
             try:
-                records = await reader.read(TAKEN)
+                records = await reader.read(BATCH_SIZE)
             finally:
                 await reader.close()
         except OutOfRange:
             return
         self._ids.update((each.offset, "") for each in records)
-        for raised in await self._authentic.of(records):
+        for raised in await self._alerts.alerts_of(records):
             self._remember(raised.offset, raised.alert["id"])
         _forget(self._ids)
 
@@ -253,5 +268,5 @@ class Earlier:
 
 
 def _forget(known: OrderedDict[Any, Any]) -> None:
-    while len(known) > REMEMBERED:
+    while len(known) > MOST_REMEMBERED:
         known.popitem(last=False)

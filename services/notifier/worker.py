@@ -1,4 +1,4 @@
-"""Every notifier at work, each in tasks of its own: one that hangs delays no other."""
+"""Runs every notifier in tasks of its own: one that hangs delays no other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from services.notifier.ledger import Ledger
 from services.notifier.marks import KafkaMark, Proved
 from services.notifier.outbox import Waiting
 from services.notifier.progress import NotifierProgress, ProgressWatch
-from services.notifier.raised_alerts import AlertFeed, Authentic, Earlier, digest_of
+from services.notifier.raised_alerts import AlertFeed, AlertReader, EarlierAlerts, digest_of
 from services.projector.worker import chain_now
 from services.runtime.processes import pause_after_proof
 from services.settings import Settings
@@ -33,7 +33,8 @@ from services.settings import Settings
 log = logger_of("notifier")
 
 LOOK_EVERY, LOOK_AROUND_EVERY = 0.2, 1.0
-"""Seconds between two looks for what waits, and for storms that are over and dead letters that are asked for."""
+"""Seconds between two looks for messages that wait, and between two looks for storms that are over and dead letters to try
+again."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 
 
@@ -43,7 +44,7 @@ def pause(attempts: int) -> float:
 
 
 async def run(settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str) -> None:
-    """Until it is stopped. Raises BadSetting, UNREACHABLE."""
+    """Run until it is stopped. Raises BadSetting, UNREACHABLE."""
     notifiers = alerts_file.load(settings).notifiers
     await outbox.prepare(pool)
     log.info("notifiers", names=[each.name for each in notifiers])
@@ -56,23 +57,23 @@ async def run(settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str)
     async def newest() -> Authority:
         return (await chain_now(settings, pool, keys)).authority
 
-    authentic = Authentic(keys, await newest(), newest)
-    earlier = Earlier(pool, topic, authentic)
+    alerts = AlertReader(keys, await newest(), newest)
+    earlier = EarlierAlerts(pool, topic, alerts)
     progresses = [NotifierProgress(each.name) for each in notifiers]
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_look_again(authentic))
+        tasks.create_task(_refresh(alerts))
         tasks.create_task(ProgressWatch(topic, progresses).keep_looking())
         for each, progress in zip(notifiers, progresses, strict=True):
             mark = KafkaMark(settings, keys, log_name, each.name)
             ledger = Ledger(pool, keys, each, log_name, mark, topic.end, beginning)
-            tasks.create_task(_gather(ledger, topic, authentic, earlier, each, progress))
+            tasks.create_task(_gather(ledger, topic, alerts, earlier, each, progress))
             tasks.create_task(_deliver(ledger, each, sender_of(each, log_name), progress))
             tasks.create_task(_prove(ledger, each, progress))
 
 
-async def _look_again(authentic: Authentic) -> None:
-    """At what the log says of authenticity: a key may be retired."""
-    await _now_and_then(authentic.look_again, "what the log says of authenticity could not be read")
+async def _refresh(alerts: AlertReader) -> None:
+    """Keep the reader's keys up to date: the log may retire one."""
+    await _now_and_then(alerts.refresh, "what the log says of authenticity could not be read")
 
 
 async def _prove(ledger: Ledger, notifier: Notifier, progress: NotifierProgress) -> None:
@@ -96,12 +97,17 @@ async def _now_and_then(work: Callable[[], Awaitable[None]], failed: str) -> Non
 
 
 def tell(what: str, fault: BaseException, **more: Any) -> None:
-    """A server that does not answer is a warning; anything else that keeps alerts from being told is an error."""
+    """Log a fault. A server that does not answer is a warning; anything else that keeps alerts from being sent is an error."""
     (log.warning if isinstance(fault, UNREACHABLE) else log.error)(what, reason=repr(fault), **more)
 
 
 async def _gather(
-    ledger: Ledger, topic: Topic, authentic: Authentic, earlier: Earlier, notifier: Notifier, progress: NotifierProgress
+    ledger: Ledger,
+    topic: Topic,
+    alerts: AlertReader,
+    earlier: EarlierAlerts,
+    notifier: Notifier,
+    progress: NotifierProgress,
 ) -> None:
     feed = AlertFeed(topic)
     looked = 0.0
@@ -111,7 +117,7 @@ async def _gather(
             records = await feed.more(start, LOOK_EVERY, ledger.last)
             if not records and time.monotonic() < looked + LOOK_AROUND_EVERY:
                 continue
-            raised = await earlier.without(await authentic.of(records))
+            raised = await earlier.new_among(await alerts.alerts_of(records))
             end = records[-1].offset + 1 if records else start
             last = digest_of(records[-1].value) if records else ""
             await ledger.take_in(start, end, raised, outbox.now(), last)
@@ -126,7 +132,7 @@ async def _gather(
 
 
 async def _go_on(ledger: Ledger, topic: Topic, fault: str) -> None:
-    """From the first alert that the topic has."""
+    """Go on at the first alert that the topic has."""
     try:
         await ledger.begin_again(await topic.start(), f"the topic of alerts does not go on from what was told: {fault}")
     except INTERRUPTED as interrupted:
@@ -135,7 +141,7 @@ async def _go_on(ledger: Ledger, topic: Topic, fault: str) -> None:
 
 
 async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender, progress: NotifierProgress) -> None:
-    """In order: a message waits for the one before it."""
+    """Send messages in order: a message waits for the one before it."""
     attempts: tuple[int, int, int] = (0, 0, 0)
     while True:
         try:

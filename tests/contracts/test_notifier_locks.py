@@ -80,7 +80,7 @@ async def test_a_notifier_that_waits_for_a_lock_is_an_error(
     watch = ProgressWatch(telling.topic, [progress], clock)
     ledger, notifier, topic = telling.ledger, telling.notifier, telling.topic
     works = [
-        worker._gather(ledger, topic, telling._authentic, telling._earlier, notifier, progress),
+        worker._gather(ledger, topic, telling._alerts, telling._earlier, notifier, progress),
         worker._deliver(ledger, notifier, Delivered(), progress),
         worker._prove(ledger, notifier, progress),
     ]
@@ -260,7 +260,7 @@ async def told_by_its_tasks(telling: Telling, alerts: int) -> list[str]:
     progress = NotifierProgress(telling.name)
     ledger, notifier = telling.ledger, telling.notifier
     works = [
-        worker._gather(ledger, telling.topic, telling._authentic, telling._earlier, notifier, progress),
+        worker._gather(ledger, telling.topic, telling._alerts, telling._earlier, notifier, progress),
         worker._deliver(ledger, notifier, told, progress),
     ]
     tasks = [asyncio.create_task(work) for work in works]

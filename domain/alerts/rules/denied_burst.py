@@ -1,4 +1,4 @@
-"""Many refused calls of one principal in a short time."""
+"""Many calls of one principal were refused in a short time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RULE = AlertRule(
     id="denied-burst",
     title="Burst of refused calls",
     severity=MEDIUM,
-    means="A principal was refused again and again: a faulty deployment, or somebody who tries what works.",
+    means="A principal was refused again and again: a faulty deployment, or somebody trying to find out what is allowed.",
     do="Look at `keytrail decisions --where principal=ARN --where effect=refused`.",
     references=("CIS 4.1", "T1078.004"),
     kind=OnCountedCalls(ticks, found, threshold(20, "refused calls of one principal"), window(60)),

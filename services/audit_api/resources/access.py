@@ -1,4 +1,4 @@
-"""Access: who can do what, at a moment and between two."""
+"""Who can do what with a key: at one moment, and what changed between two moments."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from services.questions.source import Source
 from services.rendering import following
 
 KEYS_AT_ONCE = 200
-"""Keys whose changes are followed in one pass over the log."""
+"""How many keys one pass over the log follows."""
 BETWEEN = (
     Parameter("from", "the first moment: a time or a position", MOMENT, required=True),
-    Parameter("to", "the last; now where left out", MOMENT),
+    Parameter("to", "the last moment; now if left out", MOMENT),
 )
 
 
@@ -47,7 +47,7 @@ async def who_can(audit: AuditContext, request: AuditRequest) -> Told:
             "position": moment.position,
             "at": moment.text,
             "action": action,
-            "items": await audit.long_questions.worked(request, questions.who_can, world, key, action),
+            "items": await audit.long_questions.compute(request, questions.who_can, world, key, action),
         }
         return source.audience.own(key.account, answer)
 
@@ -65,25 +65,31 @@ WHO_CAN = RouteRow(
     answer=One(
         (
             Member("action", "text", "what was asked about"),
-            Member("items", "objects", "a row for everyone who could"),
+            Member("items", "objects", "a row for each principal that could"),
             Member("position", "integer", "the last record at that moment"),
             Member("at", "time", "that record's time"),
         ),
         items=(
             Member("principal", "text", "who"),
-            Member("kind", "text?", "root, user, role, session, service, everyone; account or foreign: may delegate"),
-            Member("for_sure", "yes-or-no", "whatever the request says"),
             Member(
-                "paths", "objects", "the statement or grant that lets in, its delegation, and the conditions still open"
+                "kind",
+                "text?",
+                "root, user, role, session, service, everyone; of other accounts: account, foreign",
             ),
-            Member("unless", "objects", "statements that would deny under their conditions"),
+            Member("for_sure", "yes-or-no", "yes: it could, whatever the request says; no: only under conditions"),
+            Member(
+                "paths",
+                "objects",
+                "the statement or grant that allows it, its delegation, and the conditions to meet",
+            ),
+            Member("unless", "objects", "statements that deny if their conditions are met"),
         ),
     ),
 )
 
 
 async def can_what(audit: AuditContext, request: AuditRequest) -> Told:
-    limit, cursor, worked = request.limit(), request.cursor(str), audit.long_questions.worked
+    limit, cursor, compute = request.limit(), request.cursor(str), audit.long_questions.compute
     async with at_moment(audit, request) as (source, moment):
         principal = await audit.principals.principal(request, source, request.place("principal"))
         account, after = source.account, cursor[0] if cursor else ""
@@ -91,10 +97,10 @@ async def can_what(audit: AuditContext, request: AuditRequest) -> Told:
         world = await world_of_rows(source, rows, moment)
         keys = [world.keys[row["id"]] for row in rows]
         questions.require_principal(world, principal, source.audience)
-        items = await worked(request, questions.can_what, world, principal, keys, KEY_ACTIONS, source.audience)
+        items = await compute(request, questions.can_what, world, principal, keys, KEY_ACTIONS, source.audience)
         items = await audit.keys.with_aliases(source, items)
-        # The roles are the same for every page, so the first alone has them.
-        roles = [] if cursor else await worked(request, questions.assumable, world, principal, source.audience)
+        # The roles are the same for every page, so only the first page has them.
+        roles = [] if cursor else await compute(request, questions.assumable, world, principal, source.audience)
     more = following(len(rows), limit, [rows[-1]["id"]] if rows else None)
     found = {"items": items, "next": more, "position": moment.position, "roles": roles}
     return source.audience.own(account, found)
@@ -115,8 +121,8 @@ CAN_WHAT = RouteRow(
             Member("key_id", "text?", "the key"),
             Member("arn", "text", "its ARN"),
             Member("key_aliases", "texts", "the names of its aliases"),
-            Member("operations", "texts", "what it could whatever the request says"),
-            Member("under_conditions", "object", "what it could under conditions, with the paths"),
+            Member("operations", "texts", "what it could do, whatever the request says"),
+            Member("under_conditions", "object", "what it could do under conditions, with the paths"),
         ),
         beside=(
             Member("position", "integer", "the last record at that moment"),
@@ -130,14 +136,14 @@ async def who_between(audit: AuditContext, request: AuditRequest) -> AsyncGenera
     action = _action(audit, request)
     source, first, last, began = await two_moments(audit, request)
     async with fresh(audit.live):
-        # The key may be newer than `last` where the whole span lies before the record.
+        # If the log begins after `to`, both moments are the log's first record, and the key may have been created later.
         moments = [first, last, *([await source.moment(None)] if last is first else [])]
-        row = await _first_row(audit, source, request.place("reference"), moments)
+        row = await _earliest_row(audit, source, request.place("reference"), moments)
     return _who_between(audit, request, source, row["id"], action, first, last, began)
 
 
-async def _first_row(audit: AuditContext, source: Source, reference: str, moments: list[Moment]) -> Any:
-    """The key that the text meant at the first of the moments at which it meant any. Raises WireError, AccessRefused."""
+async def _earliest_row(audit: AuditContext, source: Source, reference: str, moments: list[Moment]) -> Any:
+    """The key that `reference` named, at the earliest of these moments when it named one. Raises WireError, AccessRefused."""
     *before, last = moments
     for moment in before:
         with suppress(WireError):
@@ -158,8 +164,8 @@ async def _who_between(
     audience = source.audience
     if began:
         yield audience.own(source.account, began)
-    async with audit.long_questions.still(request, source) as found:
-        connection = found.log
+    async with audit.long_questions.snapshot(request, source) as snapshot:
+        connection = snapshot.log
         world = await world_of_keys(source, [key], first, connection)
         async for each in access_between.who_between(connection, world, key, action, audience, last.position):
             yield audience.own(source.account, each)
@@ -178,14 +184,18 @@ WHO_BETWEEN = RouteRow(
     answer=Lines(
         (
             Member("change", "object", "the change: position, at, principal, operation, summary, names, call_id"),
-            Member("gained", "objects", "rows as of /v1/who-can: those who could not before"),
-            Member("lost", "objects", "those who could no more, as they could before"),
+            Member("gained", "objects", "rows such as those of /v1/who-can: principals that could not before"),
+            Member("lost", "objects", "principals that can no longer, with how they could before"),
             Member(
                 "changed",
                 "objects",
-                "those who could before and after, under other conditions; `before` in a row says how they could",
+                "principals that could before and still can, under other conditions; `before` says how they could",
             ),
-            Member("result", "object", "at last: changes, and who gained and lost from the first moment to the last"),
+            Member(
+                "result",
+                "object",
+                "on the last line: the number of changes, and who gained and lost over the whole time",
+            ),
         )
     ),
 )
@@ -209,8 +219,8 @@ async def _what_between(
     audience = source.audience
     if began:
         yield audience.own(source.account, began)
-    async with audit.long_questions.still(request, source) as found:
-        connection, after, count = found.log, "", 0
+    async with audit.long_questions.snapshot(request, source) as snapshot:
+        connection, after, count = snapshot.log, "", 0
         while True:
             span = (first.position, last.position)
             keys = await history.keys_between(connection, *span, after, KEYS_AT_ONCE, source.account)
@@ -240,11 +250,13 @@ WHAT_BETWEEN = RouteRow(
         (
             Member("change", "object", "the change: position, at, principal, operation, summary, names, call_id"),
             Member("key_id", "text?", "the key"),
-            Member("gained", "texts", "operations"),
-            Member("lost", "texts", "operations"),
-            Member("changed", "texts", "operations that it could before and after, under other conditions"),
-            Member("otherwise", "object", "of each of these: how it could `before`, and how `now`"),
-            Member("result", "object", "at last: changes"),
+            Member("gained", "texts", "operations that it could not call before"),
+            Member("lost", "texts", "operations that it can no longer call"),
+            Member("changed", "texts", "operations that it could call before and still can, under other conditions"),
+            Member(
+                "otherwise", "object", "for each operation in `changed`: how it was allowed `before`, and how `now`"
+            ),
+            Member("result", "object", "on the last line: the number of changes"),
         )
     ),
 )

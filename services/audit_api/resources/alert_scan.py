@@ -58,7 +58,7 @@ async def _scan(
     began: dict[str, str],
 ) -> AsyncGenerator[Told, None]:
     audience = source.audience
-    async with audit.long_questions.still(request, source) as found:
+    async with audit.long_questions.snapshot(request, source) as found:
         total = await decisions.calls_counted(found.log, span.since, span.until, span.owners)
         progress, told, count = scan.ScanProgress(total=total), 0.0, 0
         loop = asyncio.get_running_loop()

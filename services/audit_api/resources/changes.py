@@ -58,9 +58,9 @@ async def _changes(
         await _reached(audit, last)
 
     async def compare(key: Key, old: ComparedPolicy, new: ComparedPolicy) -> dict[str, Any]:
-        return await audit.long_questions.worked(request, difference, key, old, new, [])
+        return await audit.long_questions.compute(request, difference, key, old, new, [])
 
-    async with audit.long_questions.still(request, source) as found:
+    async with audit.long_questions.snapshot(request, source) as found:
         reviewed = AccessReview(found.log, source.audience, UNIVERSE, compare)
         async for each in reviewed.changes(first, last, scope):
             if "result" in each:

@@ -61,7 +61,7 @@ async def _answers(
     calls: bool,
 ) -> AsyncGenerator[Told, None]:
     more = await source.before_it_began(times[0])
-    async with audit.long_questions.still(request, source) as found:
+    async with audit.long_questions.snapshot(request, source) as found:
         if source.is_trail:
             answers = trails.what_if(found.log, draft, found.last, times, after, calls=calls)
         else:

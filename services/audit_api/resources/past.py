@@ -36,14 +36,14 @@ KEY_AS_OF = RouteRow(
             Member("position", "integer", "the last record at that moment"),
             Member("at", "time", "that record's time"),
             Member("key", "object", "its metadata, state and tags"),
-            Member("as_since", "integer", "the position of the key's last change before"),
+            Member("as_since", "integer", "the position of the last change to the key up to then"),
             Member("policy", "object", "the policy document"),
-            Member("aliases", "texts", "names"),
+            Member("aliases", "texts", "the names of its aliases"),
             Member("grants", "objects", "every grant on it"),
             Member(
                 "identities",
                 "objects",
-                "those of the account whom policy or grants name, with their policies as they were",
+                "the identities in its account that the policy or a grant names, with the policies that they had",
             ),
         )
     ),
@@ -52,10 +52,9 @@ KEY_AS_OF = RouteRow(
 
 async def principal_as_of(audit: AuditContext, request: AuditRequest) -> Told:
     async with at_moment(audit, request) as (source, moment):
-        text = request.place("principal")
-        principal = text
-        if not UNIQUE_ID.fullmatch(text):
-            principal = await audit.principals.principal(request, source, text, (*CALLERS, GROUP))
+        principal = request.place("principal")
+        if not UNIQUE_ID.fullmatch(principal):
+            principal = await audit.principals.principal(request, source, principal, (*CALLERS, GROUP))
         return await show_principal(source.log, principal, moment, source.audience)
 
 
@@ -74,7 +73,7 @@ PRINCIPAL_AS_OF = RouteRow(
             Member("position", "integer", "the last record at that moment"),
             Member("at", "time", "that record's time"),
             Member("principal", "object", "tags, inline and attached policies, boundary, groups, access keys, trust"),
-            Member("as_since", "integer", "the position of its last change before"),
+            Member("as_since", "integer", "the position of the last change to the principal up to then"),
         )
     ),
 )

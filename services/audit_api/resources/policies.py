@@ -35,7 +35,7 @@ async def policy_difference(audit: AuditContext, request: AuditRequest) -> Told:
             await _side(audit, source, key, texts[name], texts[f"{name}_policy"], name) for name in ("from", "to")
         ]
         own = sorted(audit.operations.actions)
-        found = await audit.long_questions.worked(request, policy_change.difference, key, old, new, own)
+        found = await audit.long_questions.compute(request, policy_change.difference, key, old, new, own)
         return source.audience.own(key.account, found)
 
 

@@ -34,7 +34,7 @@ async def recheck_decisions(audit: AuditContext, request: AuditRequest) -> Async
 async def _rechecked(audit: AuditContext, request: AuditRequest, times: TimeBounds) -> AsyncGenerator[Told, None]:
     audience, source = request.audience, await audit.sources.of(request)
     more = await source.before_it_began(times[0])
-    async with audit.long_questions.still(request, source) as found:
+    async with audit.long_questions.snapshot(request, source) as found:
         async for each in recheck(found, audit.settings.region, times, audience):
             if "result" in each and each["result"]["mismatches"]:
                 await _raise_alert(audit, each["result"])
