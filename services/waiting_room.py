@@ -1,14 +1,13 @@
-"""Strangers' work waits here for its turn: they have a small share of each turn of the loop, one address after the
-other.
+"""Strangers' work waits here for its turn: it gets a small share of each turn of the loop, one address after the other.
 
-A stranger's connections and bytes cost time before anybody knows who sends them. Were they all taken in as they come, a call
-on a known connection would wait for all of them, and so would a client that has just connected. So strangers have `SHARE` of
-each turn of the loop; what is left over waits, and is taken from each address in turn. An address that has had less than
-`QUANTUM` since it came stands before the others: whoever asks for little, a connection and a call on it, does not wait for
-many addresses that ask for all there is (as new flows come first in RFC 8290, section 4.2).
+A stranger's connections and bytes cost time before anybody knows who sends them. If all were taken in as they come, a call on a
+known connection would wait for all of them, and so would a client that has just connected. So strangers have `SHARE` of each
+turn of the loop. The rest waits, and is taken from each address in turn. An address that has had less than `QUANTUM` since it
+came is before the others. So a client that asks for little, a connection and a call on it, does not wait for many addresses that
+ask for all there is (as new flows come first in RFC 8290, section 4.2).
 
-A call takes a dozen turns of the loop, so a share of each turn is not enough where somebody is answered: as long as a known
-client's call is under way (`busy`), strangers have `RATE` of the time, and what they spent beyond it is waited for.
+A call takes a dozen turns of the loop, so a share of each turn is not enough while callers are answered. As long as a known
+client's call is under way (`busy`), strangers have `RATE` of the time, and wait for the time that they used beyond it.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ SHARE = 0.002
 RATE = 0.4
 """The part of the time that strangers have while a known client's call is under way."""
 QUANTUM = 0.002
-"""Seconds that an address has before it goes to the end of the queue."""
+"""Seconds that an address may use before it goes to the end of the queue."""
 MOST_NEW = 4096
 """How many addresses are remembered while they ask for nothing."""
 
 WaitingWork = Callable[[], float | None]
-"""Work that is done when its turn comes. It returns how many seconds it will cost later."""
+"""Work that is done in its turn. It returns how many seconds it will cost later."""
 
 
 class WaitingRoom:
-    """One for each worker."""
+    """The waiting room of one worker."""
 
     def __init__(self) -> None:
-        # By address, in the order of their turns; one of `_old` may be empty, and is then forgotten at its turn.
+        # By address, in the order of their turns; one of `_old` may be empty, and is then forgotten in its turn.
         self._new: dict[str, deque[WaitingWork]] = {}
         self._old: dict[str, deque[WaitingWork]] = {}
         self._used: dict[str, float] = {}
-        """The time that each address has had, while it counts among the new ones."""
+        """The time that each address has used, while it counts as new."""
         self._waiting = 0
         self.busy = 0
         """Calls of known clients that are under way."""
@@ -108,7 +107,7 @@ class WaitingRoom:
                 if queue:
                     self._new[group] = queue
             else:
-                self._old[group] = queue  # behind the others
+                self._old[group] = queue  # after the others
         if self._waiting:
             self._call_again()
         else:

@@ -26,11 +26,11 @@ from services.settings import Settings
 
 
 class NotEmpty(Exception):
-    """There is something where the backup would go. The message says what to do."""
+    """There is something in the place of the backup. The message says what to do."""
 
 
 def check(path: Path, master: MasterKey) -> dict[str, Any]:
-    """Read the whole file; its first and last part. Raises BadBackup, MasterKeyRefused, OSError."""
+    """Read the whole file. Returns its first and last part. Raises BadBackup, MasterKeyRefused, OSError."""
     first: dict[str, Any] = {}
     last: dict[str, Any] = {}
     for document in read(path, master):
@@ -42,7 +42,7 @@ def check(path: Path, master: MasterKey) -> dict[str, Any]:
 
 
 async def restore(settings: Settings, path: Path, partitions: int, tell: Tell) -> dict[str, int]:
-    """Onto servers that run and hold nothing; `path` was checked. Raises NotEmpty, Unavailable, BadBackup."""
+    """Restore onto servers that run and hold nothing; `path` was checked. Raises NotEmpty, Unavailable, BadBackup."""
     master = FileMasterKey(settings.master_key_path)
     pool = await open_pool(settings)
     try:
@@ -67,8 +67,8 @@ async def restore(settings: Settings, path: Path, partitions: int, tell: Tell) -
 
 
 async def _left_over(pool: Pool) -> list[str]:
-    """Schemas whose rows go on from positions of topics that are not there any more. Their MACs hold again under the vault's
-    root secret: records that come later at the same positions would pass for judged, told and shown."""
+    """Schemas whose rows go on from positions of topics that do not exist any more. Their MACs hold again under the vault's
+    root secret. So later records at the same positions would count as already judged, sent and shown."""
     ours = ["alerting", "notifying", *(each.schema for each in PROJECTIONS.values())]
     rows = await pool.fetch("SELECT nspname FROM pg_namespace WHERE nspname = ANY($1::text[]) ORDER BY 1", ours)
     return [row["nspname"] for row in rows]
@@ -117,7 +117,7 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
                     await snapshots.load(pool, document["row"])
                 case "end":
                     await _require_same(events, chain, document)
-        # The commands of then are not there: the writer goes on with those to come.
+        # The old commands are not there: the writer goes on with new ones.
         await skips.permit(pool, keys or await open_keyring(vault), log, next_command)
     finally:
         await producer.close()
@@ -126,14 +126,14 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
 
 
 async def _require_same(events: KafkaTopic, chain: Chain | None, end: dict[str, Any]) -> None:
-    """Raises Unavailable: a record came twice or out of order, and the chain would not hold."""
+    """Raises Unavailable if the log is not the same: a record came twice or out of order, and the chain would not hold."""
     reached = await events.end()
     if reached != end["next"] or chain is None or chain.head != end["head"]:
         raise Unavailable(f"the log came out otherwise than it was ({reached} records of {end['next']}); restore again")
 
 
 def _log_of(values: list[bytes]) -> str:
-    """What the first record names; somebody else's value may stand before it."""
+    """The log's id, which its first record names; somebody else's value may be before it."""
     for value in values:
         event = (object_of(value) or {}).get("event")
         if isinstance(event, dict) and str(event.get("type")).startswith("log.created."):
@@ -146,7 +146,7 @@ def _values(document: dict[str, Any]) -> list[bytes]:
 
 
 def _event_headers(log: str, value: bytes) -> Headers:
-    """The CloudEvents attributes, which follow from the record; of a void one that is none, nothing follows."""
+    """The CloudEvents attributes, which follow from the record; none for a void value that is not a record."""
     document = parse(value)
     if document is None:
         return ()
@@ -155,14 +155,14 @@ def _event_headers(log: str, value: bytes) -> Headers:
 
 
 def _decision_headers(value: bytes) -> Headers:
-    """As those of an event."""
+    """The CloudEvents attributes of a decision."""
     document = object_of(value)
     try:
         return (
             () if document is None else cloudevents.of_decision(document["log"], document["call"]["id"], document["at"])
         )
     except (KeyError, TypeError, AttributeError):
-        return ()  # a stranger's
+        return ()  # a value that a stranger wrote
 
 
 def _keep_credentials(settings: Settings, credentials: dict[str, str] | None) -> None:
