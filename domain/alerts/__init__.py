@@ -1,1 +1,1 @@
-"""What alert rules read and find: changes, uses, comparisons, findings, settings and allow-lists."""
+"""What alert rules read and find: changes, calls, comparisons, findings, settings and allow-lists."""

@@ -1,4 +1,4 @@
-"""A record that changed something, on the world as it was before it, with what else rules read."""
+"""A record that changed something, with the world before it and the other facts that rules read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from domain.state.world import World
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A policy that a key had; `until` is when another took its place, in microseconds since the epoch."""
+    """A policy that a key had. `until`: when another policy replaced it, in microseconds since the epoch."""
 
     version: int
     text: str
@@ -33,7 +33,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the history says that the world does not hold. `used`: the last use of the key, microseconds, 0 for never;
+    """Facts of the history that the world does not hold. `used`: the last use of the key in microseconds, 0 for never;
     `versions`: the key's policies before the one in force."""
 
     used: int = 0
@@ -44,7 +44,7 @@ NO_FACTS = Facts()
 
 
 class Change:
-    """`event` is at its newest version; `at` in microseconds; `caller` "" for what Keytrail does itself;
+    """`event` is at its newest version; `at` is in microseconds; `caller` is "" for a change that Keytrail itself made;
     `known_accounts` are those that the settings name."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Change:
 
     @property
     def who(self) -> str:
-        """The caller as the account is told of it that the change was made in: another account's by that account."""
+        """The caller, as the changed key's account may see it: a caller of another account appears as that account."""
         return self.told(self.account, self.caller)
 
     def told(self, account: str, principal: str) -> str:
@@ -75,7 +75,7 @@ class Change:
         return Audience(key.account if key is not None else "").who(account, principal)
 
     def deed(self, account: str) -> dict[str, Any]:
-        """Who did what, where on the log, and from which version of a policy to which, as an account is told of it: for an
+        """Who did what, where on the log, and between which policy versions, as `account` may see it. This goes into an
         alert's source."""
         event, key = self.event, self.key
         by = Audience(account).who(self.account, self.caller)
@@ -87,7 +87,7 @@ class Change:
         return {name: value for name, value in done.items() if value not in (None, "")}
 
     def alone(self) -> Change:
-        """The same change on a world of its own, which holds what the rules on key policies read and stays as it is."""
+        """The same change on a separate world. That world never changes and holds only what the rules on key policies read."""
         world = World(region=self.world.region)
         world.accounts = dict(self.world.accounts)
         held = self.world.keys.get(getattr(self.event, "key", ""))
@@ -107,15 +107,14 @@ class Change:
 
     @once
     def key(self) -> Key | None:
-        """The key that the event is about, as it was before; as it is made where the event makes it."""
+        """The key that the event is about, as it was before the event; if the event creates the key, the new key."""
         if isinstance(self.event, KeyCreated):
             return created(self.event, self.world.region, self.at)
         return self.world.keys.get(getattr(self.event, "key", ""))
 
     @property
     def made(self) -> bool:
-        """Whether the key's policy is its first: the key comes into being with this, or in a trail its former policy was
-        never seen."""
+        """Whether the key's policy is its first: the event creates the key, or the trail never saw an earlier policy."""
         return isinstance(self.event, KeyCreated) or self._was_unseen
 
     @property
@@ -125,7 +124,7 @@ class Change:
 
     @property
     def assumed(self) -> bool:
-        """Whether nobody did this: it is what had to be there for a trail's records to be."""
+        """Whether nobody made this change: it only adds what must have existed before a trail's records."""
         event = self.event
         if isinstance(event, KeyCreated):
             return bool(unseen.unseen_of(event.tags))
@@ -133,7 +132,7 @@ class Change:
 
     @once
     def policy(self) -> Compared:
-        """The new key policy beside the one before, a new key's beside the default one."""
+        """The new key policy beside the one before it. For a new key, the default policy takes the place of the one before."""
         event, key = self.event, self.key
         assert isinstance(event, KeyCreated | PolicyReplaced), "only these have a key policy"
         assert key is not None, "the key is there"
@@ -149,12 +148,12 @@ class Change:
 
     @property
     def old_statements(self) -> list[dict[str, Any]]:
-        """Those of the policy before; none of a new key."""
+        """The statements of the policy before; none for a new key."""
         return [] if self.made or self.key is None else _statements(self.key.policy_text)
 
     @once
     def new_statements(self) -> list[tuple[int, dict[str, Any]]]:
-        """(place, statement) of those that the policy before had not, word for word."""
+        """(place, statement) of each statement that the policy before does not have in the same words."""
         event, key = self.event, self.key
         assert key is not None, "the key is there"
         before = set() if self.made else {_same(each) for each in _statements(key.policy_text)}
@@ -171,5 +170,5 @@ def _statements(text: str) -> list[dict[str, Any]]:
 
 
 def on_key(key: Key) -> dict[str, Any]:
-    """A finding's fields that say which key it is about."""
+    """The fields of a finding that say which key it is about."""
     return {"account": key.account, "key": key.arn, "tags": dict(key.tags)}

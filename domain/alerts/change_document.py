@@ -1,4 +1,4 @@
-"""A change of a key policy whose judging was put off, as a document: all that the rules on it read of the world."""
+"""A change of a key policy that is judged later, as a document with everything that the rules read of the world."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERSION = 1
 
 
 def document(change: Change, source: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
-    """`told` are the ids of the alerts that it has raised already."""
+    """`told` are the ids of the alerts that the change has raised already."""
     world = change.alone().world
     return {
         "v": VERSION,

@@ -1,6 +1,6 @@
-"""What replaced a key policy means beside what it replaced, in the sets that rules ask about.
+"""What a new key policy changes compared with the one it replaced, in the sets that rules ask about.
 
-A set that depends on a condition which is not modelled is taken for one that is let in: not known is never a pass.
+If a set depends on a condition that is not modelled, it counts as let in: what is not known never passes.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from domain.policy_analysis.space import Meaning, Side, Space
 from domain.policy_analysis.words import TooMany
 
 DECRYPTING = frozenset({"kms:Decrypt", "kms:ReEncryptFrom", "kms:DeriveSharedSecret", "kms:Decapsulate"})
-"""What gives back what was encrypted."""
+"""The permissions that turn ciphertext back into plaintext or secrets."""
 USING = frozenset(f"kms:{name}" for name in permissions_of(*USES)) - {"kms:Verify", "kms:VerifyMac"}
-"""Whoever may only verify learns and makes nothing."""
+"""Verifying is left out: it reveals nothing and makes nothing."""
 MANAGING = frozenset({"kms:PutKeyPolicy"})
-"""Whoever may replace the policy may let in anyone."""
+"""A caller who may replace the policy may let in anyone."""
 ADMINISTERING = MANAGING | {
     "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:RevokeGrant", "kms:CreateGrant",
 }  # fmt: skip
 MOST_SHOWN = 5
-"""Sets that a finding shows; it says how many there are."""
+"""The number of sets that a finding shows; it also says how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """Requests that were answered with `lower` and are with `upper`; see domain/policy_analysis/compare.py."""
+    """Requests whose answer was `lower` and is now `upper`; see domain/policy_analysis/compare.py."""
 
     box: Box
     lower: int
@@ -47,7 +47,7 @@ class Gain:
 
 
 class Compared:
-    """Two policies of one key. `why` is set where they cannot be told apart; then nothing is known of what was let in."""
+    """Two policies of one key. `why` says why they cannot be compared; if it is set, nothing is known about new access."""
 
     def __init__(self, old: Side, new: Side, account: str, key: str, fixed: Mapping[str, tuple[str, ...]]) -> None:
         self.account, self.key, self.sides, self.fixed = account, key, (old, new), fixed
@@ -72,7 +72,7 @@ class Compared:
     # -- whom and what ------------------------------------------------------------------------------------------------
 
     def callers(self, wanted: Callable[[Someone], bool]) -> int:
-        """The bits of the callers who are so. Callers of one case answer alike, whoever of them is asked."""
+        """The bits of the callers for whom `wanted` holds. All callers of one case get the same answer."""
         spend(1 + sum(map(len, self.space.callers.members)) // 4)
         return bits_of(any(wanted(each) for each in everyone) for everyone in self.space.callers.members)
 
@@ -80,7 +80,7 @@ class Compared:
         return self.space.of_actions(wanted)
 
     def let_in(self, callers: int, actions: int | None = None, least: int = DELEGATED) -> list[Gain]:
-        """What these callers gained by what the policy allows now, at this level or a stronger one."""
+        """The new access of these callers, at this level or a stronger one."""
         limits = {CALLER: callers} | ({} if actions is None else {ACTION: actions})
         return self._within([each for each in self.gained if each.upper >= least], limits)
 
@@ -96,7 +96,7 @@ class Compared:
 
     @once
     def public(self) -> list[Gain]:
-        """What those of whom nothing is known gained."""
+        """The new access of callers about whom nothing is known."""
         if self.why:
             return []
         limits = {CALLER: strangers(self.space)}
@@ -106,7 +106,7 @@ class Compared:
         return self._within([each for each in self.gained if each.upper >= DELEGATED], limits)
 
     def could(self, meaning: Meaning, actions: Collection[str], least: int = ROLE) -> int:
-        """The bits of the callers whom the policy itself lets do one of these under some condition."""
+        """The bits of the callers whom the policy itself allows one of these actions, under some condition."""
         wanted = self.space.box({ACTION: self.actions(actions)})
         if not all(wanted):
             return 0
@@ -117,12 +117,12 @@ class Compared:
         return bits
 
     def root_can(self, meaning: Meaning, actions: Collection[str]) -> bool:
-        """Whether the account's root can, which no identity policy limits."""
+        """Whether the account's root can do one of the actions; no identity policy limits root."""
         root = root_arn(self.account)
         return bool(self.could(meaning, actions, DELEGATED) & self.callers(lambda each: each.arn == root))
 
     def named(self, bits: int) -> list[str]:
-        """Those whom a policy names, by ARN: a role for its sessions."""
+        """The ARNs that a policy names; a session appears as its role."""
         return sorted({each.arn for each in self.people(bits) if each.arn})
 
     def people(self, bits: int) -> Iterator[Someone]:
@@ -133,7 +133,7 @@ class Compared:
     # -- in words -----------------------------------------------------------------------------------------------------
 
     def shown(self, found: list[Gain]) -> dict[str, Any]:
-        """Some of the sets, each with a request that the evaluator refuses before and allows after."""
+        """Some of the sets, each with a request that the evaluator refused before and allows now."""
         regions = []
         witnesses = Witnesses(self.space, *self.sides)
         for each in found[:MOST_SHOWN]:
@@ -154,7 +154,7 @@ class Compared:
         return sorted(name for _, names in Space.members(self.space.actions, bits) for name in names)
 
     def callers_of(self, found: list[Gain]) -> list[str]:
-        """Whom sets are about, in words."""
+        """The callers that the sets are about, in words."""
         bits = 0
         for each in found:
             bits |= each.box[CALLER_AT]
@@ -172,5 +172,5 @@ def named(each: Someone) -> str:
 
 
 def is_own(account: str) -> Callable[[Someone], bool]:
-    """A principal of the account, its root left out."""
+    """Holds for the account's principals, except its root."""
     return lambda each: each.of == account and each.kind in ("user", "role", "federated")

@@ -1,4 +1,4 @@
-"""Who did what an alert is about."""
+"""The action that an alert is about, with its author."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def deed(alert: Mapping[str, Any]) -> str:
-    """Who did it, in one line; "" where nobody did."""
+    """The author and the action, in one line; "" if there is neither."""
     parts = [f"by {alert['by']}"] if alert.get("by") else []
     if alert.get("operation"):
         at = f" @{alert['position']}" if alert.get("position") is not None else ""

@@ -9,8 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`subject` tells findings of one rule on one record apart; `about` are the principals that it is about: whom a change
-    lets in, else who called. `severity` is "" for the rule's own. `key` is an ARN, with the key's `tags`."""
+    """`subject` separates findings of one rule on one record. `about` are the principals concerned: those whom a change
+    lets in, otherwise the caller. `severity` is "" for the rule's own severity. `key` is an ARN; `tags` are the key's."""
 
     subject: str
     summary: str
@@ -24,7 +24,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One that counts towards a threshold. `item` is what has to differ between those that count, "" where each does."""
+    """One event that counts towards a threshold. Of events with the same `item` only one counts; with "", each counts."""
 
     subject: str
     account: str

@@ -1,4 +1,4 @@
-"""Who a grant is for, and what it could do with the key."""
+"""A grant's grantee, and what the grantee could do with the key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from domain.policy_analysis.who_could import could
 from domain.state.callers import caller_for
 
 NOT_USE = frozenset({"DescribeKey", "RetireGrant", "GetPublicKey", "Verify", "VerifyMac"})
-"""Operations of grants that use nothing secret."""
+"""Operations of grants that use no secret."""
 
 
 def account_of(principal: str) -> str:
@@ -24,8 +24,8 @@ def account_of(principal: str) -> str:
 
 
 def caller(change: Change, principal: str) -> Caller | None:
-    """The grantee as a caller, None where nobody of that name is here. Of another account it is whoever has the name: the
-    key's owner is not told what that account's policies say."""
+    """The grantee as a caller; None if nobody here has that name. A grantee of another account is known only by its name:
+    the key's owner may not learn what that account's policies say."""
     account = account_of(principal)
     if change.key is not None and account not in ("", change.key.account):
         return stranger(account, principal)
@@ -36,5 +36,5 @@ def caller(change: Change, principal: str) -> Caller | None:
 
 
 def cannot(who: Caller, operations: Sequence[str], resource: Resource) -> list[str]:
-    """The operations that nothing lets the caller do, under whatever conditions."""
+    """The operations that the caller cannot do under any conditions."""
     return [each for each in operations if not could(who, f"kms:{each}", resource).paths]

@@ -9,8 +9,7 @@ from domain.alerts.rule import AlertRule
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`rule` is the rule that says what this means; `where` tells it apart from others of the same rule; `at` is in
-    microseconds."""
+    """`rule` says what this means; `where` separates events of the same rule; `at` is in microseconds."""
 
     rule: AlertRule
     where: str

@@ -31,7 +31,7 @@ class ObservedCall:
     source: str
     via: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
-    """Of the first key, by the folded name."""
+    """Of the first key; names are in folded case."""
 
     @property
     def is_root(self) -> bool:
@@ -39,22 +39,22 @@ class ObservedCall:
 
     @property
     def denied(self) -> bool:
-        """Refused because it may not."""
+        """The call was refused because the caller has no permission."""
         return self.refused == AccessRefused.kind
 
     @property
     def dead(self) -> bool:
-        """Refused because the credential is no more."""
+        """The call was refused because the credential is no longer valid."""
         return self.refused == CredentialDisabled.kind
 
     @property
     def who(self) -> str:
-        """The principal itself: the role of a session, whatever its name."""
+        """The principal itself; for any session of a role, the role."""
         return principal_of(self.principal)
 
 
 def principal_of(arn: str) -> str:
-    """A session's role; everyone else as named."""
+    """The role, for a session; otherwise the ARN itself."""
     if ":assumed-role/" not in arn:
         return arn
     parsed = parse_arn(arn)
@@ -64,7 +64,7 @@ def principal_of(arn: str) -> str:
 
 
 def call_of(document: Mapping[str, Any]) -> ObservedCall | None:
-    """Of a record's document; None for what Keytrail did itself."""
+    """The call in a record's document; None for an action of Keytrail itself."""
     call, decision = document["call"], document["decision"]
     if call is None or decision is None or not call["account"]:
         return None
@@ -87,7 +87,7 @@ def call_of(document: Mapping[str, Any]) -> ObservedCall | None:
 
 
 def _tags(inputs: Mapping[str, Any], keys: tuple[str, ...]) -> Mapping[str, str]:
-    """Of the first key, as the evaluator read them."""
+    """The tags of the first key, as the evaluator read them."""
     context = inputs.get("resources", NO_TAGS).get(keys[0]) if keys else None
     if not context:
         return NO_TAGS
@@ -95,12 +95,12 @@ def _tags(inputs: Mapping[str, Any], keys: tuple[str, ...]) -> Mapping[str, str]
 
 
 def call_of_case(case: Mapping[str, Any]) -> ObservedCall | None:
-    """What calls of a case (domain/decisions/case.py) have in common; time, call and source are each call's own."""
+    """What all calls of a case (domain/decisions/case.py) have in common; each call has its own time, id and source."""
     if not case["account"]:
         return None
     keys = tuple([each for each in case.get("resources") or () if ":key/" in each])
     refused = (case["error"] or "") if case["effect"] == REFUSED else ""
-    if refused in ACCESS_DENIED:  # a trail's words are AWS's
+    if refused in ACCESS_DENIED:  # a trail has AWS's error names
         refused = AccessRefused.kind
     via = (case.get("via") or {}).get("service", "")
     tags = _tags(case.get("inputs") or {}, keys)

@@ -1,4 +1,4 @@
-"""Whom of other accounts a key policy lets in, for the rules on known and unknown ones."""
+"""The principals of other accounts that a key policy lets in, for the rules on known and unknown accounts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.policy_analysis.dimensions import CALLER_AT
 
 
 def judge(change: Change, known: bool) -> Iterator[Finding]:
-    """One finding an account. Whoever is let in with everyone else is told of there."""
+    """One finding for each account. A policy that lets everyone in is left to the rule about that."""
     key, policy = change.key, change.policy
     if key is None or policy.why or policy.public:
         return

@@ -1,7 +1,7 @@
-"""The kinds of rule that there are, and the row that says everything about one.
+"""The kinds of rules, and the row that describes a rule.
 
-Rules are pure: they read what they are given and nothing else. A rule that counts says what is counted; whoever runs it does
-the counting, and calls it when there is enough. So a stream and a history are judged by the same rules.
+Rules are pure: they read only what they are given. A rule that counts says what to count; its caller counts, and calls the
+rule when the threshold is reached. So the same rules judge a stream and a history.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from domain.keys.key import Key
 
 @dataclass(frozen=True, slots=True)
 class OnChange:
-    """Judges a record that changed something, on the world before it. `on` lists the types of event that it looks at.
-    `costly`: it asks which sets of requests a policy allows, within a budget where somebody waits; `by_text` finds what the
-    text alone shows, for a budget that ended before `judge` was asked."""
+    """Judges a record that changed something, on the world before it. `on`: the types of event that the rule judges.
+    `costly`: the rule compares sets of requests, within a budget if somebody waits. `by_text` finds what the text by itself
+    shows; it is used if the budget ends before `judge` was called."""
 
     judge: Callable[[Change], Iterator[Finding]]
     on: tuple[type, ...]
@@ -32,7 +32,7 @@ class OnChange:
 
 @dataclass(frozen=True, slots=True)
 class OnMeasuredChange:
-    """Judges a record that changed something by numbers of the rule's own."""
+    """Judges a record that changed something, with numbers of the rule's own."""
 
     judge: Callable[[Change, Numbers], Iterator[Finding]]
     on: tuple[type, ...]
@@ -41,8 +41,8 @@ class OnMeasuredChange:
 
 @dataclass(frozen=True, slots=True)
 class OnCall:
-    """Judges one call, allowed or refused, by itself. An alert about one subject is raised once in `every` seconds. `judge`
-    reads neither time, id nor tags: calls that differ in these alone are judged once."""
+    """Judges single calls, allowed or refused. An alert about one subject is raised once in `every` seconds. `judge` reads
+    neither time, id nor tags: of calls that differ only in these, one is judged."""
 
     judge: Callable[[ObservedCall], Iterator[Finding]]
     every: int
@@ -51,12 +51,12 @@ class OnCall:
 
 @dataclass(frozen=True, slots=True)
 class OnCountedCalls:
-    """Counts calls in windows of `window` seconds that begin at whole multiples of it, in whatever order records come. A
-    window that reaches `threshold` is found once. `ticks` reads neither time, id nor tags."""
+    """Counts calls in windows of `window` seconds that begin at whole multiples of it; the order of the records does not
+    matter. A window that reaches `threshold` raises one finding. `ticks` reads neither time, id nor tags."""
 
     ticks: Callable[[ObservedCall], Iterable[Tick]]
     found: Callable[[Tick, int, int], Finding]
-    """Takes the tick, the threshold and the seconds of the window."""
+    """Takes the tick, the threshold and the length of the window in seconds."""
     threshold: Number
     window: Number
 
@@ -67,8 +67,8 @@ class OnCountedCalls:
 
 @dataclass(frozen=True, slots=True)
 class OnFirstUse:
-    """Finds the first call in which a principal and a key come together, once the key is `age` seconds old. `pairs` gives
-    (principal, key's ARN), and reads neither time, id nor tags."""
+    """Finds the first call of a principal with a key, once the key is `age` seconds old. `pairs` yields (principal, key's
+    ARN), and reads neither time, id nor tags."""
 
     pairs: Callable[[ObservedCall], Iterable[tuple[str, str]]]
     found: Callable[[ObservedCall, str], Finding]
@@ -81,8 +81,8 @@ class OnFirstUse:
 
 @dataclass(frozen=True, slots=True)
 class OnTime:
-    """Judges a key as time goes on. `judge` takes the key and the time, and gives findings, each with the moment that it is
-    about (microseconds): one moment is found once."""
+    """Judges a key as time passes. `judge` takes the key and the time, and yields findings, each with the moment that it is
+    about (microseconds). Each moment is found once."""
 
     judge: Callable[[Key, int, Numbers], Iterator[tuple[int, Finding]]]
     numbers: tuple[Number, ...]
@@ -90,7 +90,7 @@ class OnTime:
 
 @dataclass(frozen=True, slots=True)
 class OnHealth:
-    """Something that Keytrail notices about itself: whoever notices it has judged it already (health.py)."""
+    """Something that Keytrail notices about itself, judged already by the part that noticed it (health.py)."""
 
     numbers: tuple[Number, ...] = ()
 
@@ -100,7 +100,7 @@ RuleKind = OnChange | OnMeasuredChange | OnCall | OnCountedCalls | OnFirstUse | 
 
 @dataclass(frozen=True, slots=True)
 class AlertRule:
-    """`means` and `do` are for whoever reads the alert; `references` name outside sources."""
+    """`means` and `do` are for the reader of the alert; `references` name outside sources."""
 
     id: str
     title: str

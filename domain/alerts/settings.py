@@ -1,6 +1,6 @@
-"""The alerts' settings: rules off, severities, thresholds, and who is allowed what, with a reason and an end.
+"""The settings of the alerts: rules that are off, severities, thresholds, and allowed findings with a reason and an end.
 
-A finding that is allowed is still recorded, with what allowed it. An entry past its end allows nothing.
+An allowed finding is still recorded, with the entry that allowed it. An entry past its end allows nothing.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ EVERY = "*"
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """`rule` is a rule's id or `*`; principal and key are patterns with `*` and `?`, `tag` is NAME or NAME=VALUE of the
-    key. What is "" is not asked; one of the three is given. `expires` is in microseconds since the epoch."""
+    """`rule` is a rule's id or `*`; principal and key are patterns with `*` and `?`; `tag` is NAME or NAME=VALUE of the
+    key. An empty field matches everything; one of the three is given. `expires` is in microseconds since the epoch."""
 
     rule: str
     reason: str
@@ -35,7 +35,7 @@ class Allow:
             return False
         if self.principal:
             matches = compile_glob(self.principal)
-            # All of them: one who is not allowed is enough for the finding to stand.
+            # The entry must match all principals: the finding stands if one of them is not allowed.
             if not finding.about or not all(matches(each) for each in finding.about):
                 return False
         if self.key and not (finding.key and self._is_of(finding.key)):
@@ -71,7 +71,7 @@ UNCHANGED = RuleSettings()
 
 @dataclass(frozen=True, slots=True)
 class AlertSettings:
-    """`known_accounts` are those that a key may be shared with, beside the accounts that are hosted."""
+    """`known_accounts` are accounts that may share a key, besides the accounts that are hosted here."""
 
     rules: Mapping[str, RuleSettings] = field(default_factory=dict)
     allow: tuple[Allow, ...] = ()
@@ -85,6 +85,6 @@ class AlertSettings:
         return {number: given.get(number.name, number.default) for number in rule.numbers}
 
     def suppression(self, rule: AlertRule, finding: Finding, at: int) -> Mapping[str, Any] | None:
-        """What allows a finding, as it is recorded with it; None where nothing does."""
+        """The entry that allows a finding, in its recorded form; None if no entry does."""
         found = next((each for each in self.allow if each.covers(rule.id, finding, at)), None)
         return None if found is None else found.document()

@@ -1,4 +1,4 @@
-"""What an identity policy gives on every key, for the rule that asks it."""
+"""What an identity policy allows on every key, for the rule that checks it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from domain.policy_analysis.who_could import could
 
 ASKED = ("kms:Decrypt", "kms:CreateGrant", "kms:PutKeyPolicy")
 NO_KEY = "00000000-0000-0000-0000-000000000000"
-"""A key that no policy means but by a pattern for all."""
+"""A key's id that a policy can cover only with a pattern for all keys."""
 ANY_USER = "any-user"
 
 
 @lru_cache(maxsize=1024)
 def gives(document: str, account: str, region: str) -> dict[str, tuple[str, ...]]:
-    """What the document allows on a key of which it knows nothing, that leaves its access to identity policies; by action,
-    the condition keys that it asks."""
+    """What the document allows on a key that it does not name and that leaves access to identity policies: by action, the
+    condition keys that must be met."""
     arn, root = key_arn(region, account, NO_KEY), root_arn(account)
     principal = f"arn:aws:iam::{account}:user/{ANY_USER}"
     rules = compile_identity_policy(document, IDENTITY_POLICY, principal, 0, INLINE)

@@ -1,18 +1,19 @@
-"""What an account may read: every answer of the audit API passes through here.
+"""What an account may read. Every answer of the audit API passes through here.
 
 An account reads everything about itself. About another account it reads the account's number and nothing else: not its
 principals, its policies or its resources. Calls across accounts concern both:
 
-- A call that was carried out. The caller's account reads everything about its own side and the answer, but not what let the call
-  in. The resource's account reads which account called, when, with which encryption context, and which of its own statements or
-  grants let the call in. It does not read who called, with which credential or from where.
-- A call that was refused for lack of permission. The caller's account reads the refusal as the caller did. The resource's account
-  reads nothing.
-- A call that had permission and was refused for another reason: as a call that was carried out.
+- A call that was carried out. The caller's account reads everything about its own side and the answer, but not what let
+  the call in. The resource's account reads which account called, when, with which encryption context, and which of its
+  own statements or grants let the call in. It does not read who called, with which credential or from where.
+- A call that was refused for lack of permission. The caller's account reads the refusal as the caller did. The
+  resource's account reads nothing.
+- A call that had permission and was refused for another reason. The same holds as for a call that was carried out.
 
-AWS does the same. It logs a denied cross-account request in the caller's account only, and one that is carried out in both, where
-the owner's copy names the caller by account (KMS developer guide, logging-using-cloudtrail; CloudTrail user guide,
-shared-event-ID). AWS's copy for the owner also has the caller's unique id, address and agent; ours does not.
+AWS does the same. It logs a denied cross-account request in the caller's account only. It logs a request that is
+carried out in both accounts, and the owner's copy names the caller by account (KMS developer guide,
+logging-using-cloudtrail; CloudTrail user guide, shared-event-ID). AWS's copy for the owner also has the caller's unique
+id, address and agent; ours does not.
 
 A route answers with `Told`. Only this file makes one, and the server sends nothing else.
 """
@@ -32,29 +33,29 @@ from domain.policy.compile import BOUNDARY, DIRECT, IDENTITY_POLICY, KEY_POLICY,
 OF_THE_RESOURCE = frozenset({KEY_POLICY, TRUST_POLICY, "grant"})
 OF_THE_CALLER = frozenset({IDENTITY_POLICY, BOUNDARY, SESSION_POLICY})
 ACROSS = "cross-account"
-"""The kind that a reader sees of a decision across accounts: what decided it belongs to one side."""
+"""The kind that a reader sees for a decision across accounts: what decided it belongs to only one of them."""
 NOT_YOURS = "What you ask about does not exist, or belongs to another account."
 PRINCIPALS = ("principals", "grantee_id", "retiring_id")
-"""Members of an event with the unique ids that ARNs meant: for another account's principal they reveal whether it exists."""
+"""Members of an event that hold unique ids of principals. For another account's principal they would reveal whether it exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An answer, or a part of one that is long. Made by an Audience alone; `tests/house` looks."""
+    """An answer, or one part of a long answer. Only an Audience makes one; `tests/house` checks that."""
 
     value: Any
 
 
 def account_in(arn: str) -> str:
-    """The account of an ARN, "" of anything else."""
+    """The account of an ARN; "" for anything else."""
     found = parse_arn(arn)
     return "" if found is None else found.account
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who reads an answer: an account, or "" for a reader of an imported trail, from whom nothing is withheld: the trail is the
-    installation's own record of other accounts."""
+    """Who reads an answer: an account, or "" for the reader of an imported trail. From that reader nothing is withheld,
+    since the trail is the installation's own record of other accounts."""
 
     account: str
 
@@ -62,12 +63,12 @@ class Audience:
         return self.account in ("", account)
 
     def require(self, account: str) -> None:
-        """Raises AccessRefused if the account is another one, in the same words as for something that does not exist."""
+        """Raises AccessRefused for any other account, in the same words as for something that does not exist."""
         if not self.owns(account):
             raise AccessRefused(NOT_YOURS)
 
     def require_reference(self, reference: str) -> None:
-        """The same for an ARN of another account, before anything looks whether it exists."""
+        """The same for another account's ARN. It comes before anything checks whether the ARN exists."""
         account = account_in(reference)
         if account:
             self.require(account)
@@ -84,7 +85,7 @@ class Audience:
         return Told(value)
 
     def progress(self, value: Mapping[str, int | bool]) -> Told:
-        """How far a long answer is: counts and positions."""
+        """How far a long answer has come: counts and positions."""
         return Told(dict(value))
 
     def calls(self, rows: Iterable[Document], following: str | None, more: Mapping[str, str] | None = None) -> Told:
@@ -92,25 +93,27 @@ class Audience:
         return Told({"items": [self.call(row) for row in rows], "next": following, **(more or {})})
 
     def alerts(self, accounts: Sequence[str], value: Any) -> Told:
-        """Alerts of these accounts; "" stands for Keytrail itself, whose own are the hosting account's. Rules write of other
-        accounts by their numbers (`domain.alerts.change`). Raises AccessRefused."""
+        """Alerts of these accounts. "" means Keytrail itself, whose alerts belong to the hosting account. Rules mention
+        other accounts only by their numbers (`domain.alerts.change`). Raises AccessRefused."""
         for account in accounts:
             if account:
                 self.require(account)
         return Told(value)
 
     def line(self, row: Document) -> Told:
-        """One call, where they come one a line."""
+        """One call, for an answer with one call a line."""
         return Told({"record": self.call(row)})
 
-    # -- what calls are told as ---------------------------------------------------------------------------------------
+    # -- what an account reads of a call
+    # ----------------------------------------------------------------------------------
 
     def who(self, account: str, principal: str) -> str:
-        """A caller: an own one by its ARN, another account's by the account; a service is of no account that hides it."""
+        """A caller: the account's own callers by ARN, another account's by the account. A service belongs to no account
+        and is named."""
         return principal if self.owns(account) or not principal.startswith("arn:") else account
 
     def call(self, row: Document) -> dict[str, Any]:
-        """A row of `decisions` with its members parsed. Whether the account may read of it at all, the row's `owners` say."""
+        """A row of `decisions` with its members parsed. The row's `owners` say whether the account may read any of it."""
         told = dict(row)
         if not self.account:
             return told
@@ -119,21 +122,20 @@ class Audience:
         elif any(self._foreign(each) for each in told.get("resources") or ()):
             self._called_out(told)
         if told.get("key_id") != row.get("key_id") and "key_aliases" in told:
-            told["key_aliases"] = []  # the names of what is not told
+            told["key_aliases"] = []  # these are names of things that the reader may not see
         if isinstance(told.get("event"), Mapping):
             told["event"] = self.event(told["event"])
         return told
 
     def _called_out(self, told: dict[str, Any]) -> None:
-        """An own call on a resource of another account."""
+        """This account's own call on another account's resource."""
         refused = told.get("error") == AccessRefused.kind
         told |= dict.fromkeys(("materials", "policy_version", "sid", "statement", "decided_by", "rule"))
         told |= {"kind": ACROSS, "reasons": [] if refused else self.reasons(told.get("reasons") or ())}
-        if (
-            refused
-        ):  # the request says what was asked for; whether it is there, and which key an alias means, is not told
+        # The reader sees what the request asked for, but not whether it exists, nor which key an alias means.
+        if refused:
             told |= {"resources": [], "key_id": None}
-        told.pop("inputs", None)  # what conditions read of the resource is among them
+        told.pop("inputs", None)  # among them are values that conditions read of the resource
 
     def _called_upon(self, told: dict[str, Any]) -> None:
         """Another account's call on a resource of this one."""
@@ -152,7 +154,7 @@ class Audience:
         }
         for name in ("inputs", "session"):
             told.pop(name, None)
-        if len(owned) < len(resources):  # the other key may be anybody's, and so may the context and the material
+        if len(owned) < len(resources):  # the other key may be any account's, and so may the context and the material
             told |= {"encryption_context": None, "materials": None, "key_id": self._key_of(owned)}
 
     @staticmethod
@@ -160,12 +162,12 @@ class Audience:
         return next((each.rpartition("/")[2] for each in resources if ":key/" in each), None)
 
     def _foreign(self, resource: str) -> bool:
-        """A key that only a ciphertext named is of nobody that the caller knows: its ARN has no account."""
+        """If only a ciphertext named a key, the caller does not know whose it is: the ARN has no account."""
         found = parse_arn(resource)
         return found is not None and found.account != self.account
 
     def event(self, event: Document) -> dict[str, Any]:
-        """An event's data without facts about other accounts' principals: which unique id an ARN meant, and who acted."""
+        """An event's data without facts about other accounts' principals: their unique ids, and which of them acted."""
         told = dict(event)
         if isinstance(told.get("principals"), Mapping):
             told["principals"] = {name: id for name, id in told["principals"].items() if self.owns(account_in(name))}
@@ -177,7 +179,7 @@ class Audience:
         return told
 
     def reasons(self, reasons: Iterable[Document]) -> list[dict[str, Any]]:
-        """Of every permission that a call asked, what decided it on this account's side."""
+        """For every permission that a call needed: what decided it on this account's side."""
         return [told for each in reasons if (told := self._reason(each)) is not None]
 
     def _reason(self, reason: Document) -> dict[str, Any] | None:
@@ -187,7 +189,7 @@ class Audience:
             told["resource"] = reason["resource"]
         for name in ("by", "delegation"):
             by = reason.get(name)
-            # A Deny of one's own that is named says that a foreign resource has the tags which it asks for.
+            # To name the caller's own Deny would reveal that a foreign resource has the tags that the Deny looks for.
             if by is not None and (ours or reason["effect"] == "allow") and self._is_own(by, ours):
                 told["by"] = dict(by)
         if "by" not in told and not ours:
@@ -195,7 +197,7 @@ class Audience:
         return told if "by" in told else None
 
     def _is_own(self, by: Document, ours: bool) -> bool:
-        """A statement is of the account whose policy it stands in; a grant of the key's."""
+        """A statement belongs to the account whose policy it is in; a grant belongs to the key's account."""
         if by["kind"] in OF_THE_RESOURCE:
             return ours
         if by["kind"] in OF_THE_CALLER:
@@ -203,21 +205,23 @@ class Audience:
         return False
 
     def case(self, case: Document) -> tuple[str, bool]:
-        """(the caller as this account reads it, whether the whole decision was this account's own)."""
+        """(the caller as this account reads it, whether the whole decision was made inside this account)"""
         own = self.owns(case["account"]) and not any(self._foreign(each) for each in case["resources"] if self.account)
         return self.who(case["account"], case["principal"]), own
 
     def change(self, row: Document, members: Sequence[str]) -> dict[str, Any]:
-        """A change of a resource of this account: `members` of an own principal's, of another account's the account."""
+        """A change of a resource of this account. If an own principal made it, the answer has these `members`;
+        otherwise only the account."""
         if self.owns(row["account"]):
             return {name: row[name] for name in members}
         return {"position": row["position"], "principal": row["account"], "operation": row["operation"]}
 
 
 def stranger(account: str, name: str, meant: Iterable[str] = ()) -> Caller:
-    """A caller of another account. This account may not read that caller's policies, so they count as allowing everything: the
-    answer then depends only on what this account's policies and grants say about the name. `meant` are the unique ids that the
-    ARN was bound to where it was written; whether the principal exists makes no difference."""
+    """A caller of another account. This account may not read that caller's policies, so they count as allowing
+    everything. The answer then depends only on what this account's policies and grants say about the name. `meant` are
+    the unique ids that policies bound the ARN to when they were written. Whether the principal exists makes no
+    difference."""
     names = {name: DIRECT, root_arn(account): DIRECT} | dict.fromkeys(meant, DIRECT)
     arn = parse_arn(name)
     if arn is not None and arn.resource.startswith("assumed-role/"):

@@ -1,4 +1,4 @@
-"""Who calls: the names a Principal element can mean the caller by, and the policies that limit it."""
+"""Who calls: the names by which a Principal element can mean the caller, and the policies that limit the caller."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from domain.policy.compile import DIRECT, NO_PERMISSIONS, CallerNames, Permissio
 from domain.policy.variables import Context
 
 
-@dataclass(slots=True)  # made anew for every call: frozen would cost two microseconds
+@dataclass(slots=True)  # made for every call: frozen would cost two microseconds
 class Caller:
-    """`principal` is an ARN; `unique` what `aws:userid` says of it; `needs_policies`: what it may do in its own account
-    its identity policies say (a root user and a service need none). `boundary` and `session` are None where there are
-    none. `context` holds what conditions can read of the caller, `request` what of one request, once it asks."""
+    """`principal` is an ARN, `unique` the value of `aws:userid`. `needs_policies`: in its own account the caller may do
+    what its identity policies allow (a root user and a service need none). `boundary` and `session` are None if the
+    caller has none. `context` holds what conditions can read of the caller; `request`, once it asks, holds what they
+    can read of one request."""
 
     account: str
     principal: str
@@ -29,7 +30,7 @@ class Caller:
     encryption_context: Mapping[str, str] = field(default_factory=dict)
 
     def asking(self, request: Context, encryption_context: Mapping[str, str]) -> Caller:
-        """The same caller with what one request says."""
+        """The same caller with what one request adds."""
         return Caller(
             self.account,
             self.principal,
@@ -45,7 +46,7 @@ class Caller:
         )
 
     def knowing(self, more: Context) -> Caller:
-        """The same caller with more that is known of it."""
+        """The same caller with further values for conditions."""
         return replace(self, context={**self.context, **more})
 
     @property
@@ -54,7 +55,7 @@ class Caller:
 
 
 def root_of(account: str) -> Caller:
-    """The account's root user: it answers to the root ARN alone, and no identity policy limits it."""
+    """The account's root user. It answers only to the root ARN, and no identity policy limits it."""
     arn = root_arn(account)
     context = {
         "aws:principalarn": (arn,),

@@ -22,8 +22,8 @@ ContextValues = dict[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Via:
-    """The service whose credential signed a call, and what it says of it: for which principal (an ARN) it calls, "" for
-    itself, and for which resource and account."""
+    """The service whose credential signed a call, and what it says about the call: the principal (an ARN) for which it
+    calls, "" if it calls for itself, and the resource and account that it calls about."""
 
     service: str
     alias: str
@@ -34,8 +34,8 @@ class Via:
 
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
 class RequestOrigin:
-    """Where a request comes from and when: `at` is microseconds since the epoch, `org` the installation's organization ("" if
-    it has none), `via` the service that signed the request (None if no service did)."""
+    """Where a request comes from and when. `at` is in microseconds since the epoch. `org` is the installation's
+    organization ("" if it has none), `via` the service that signed the request (None if no service did)."""
 
     source: str
     agent: str
@@ -47,7 +47,8 @@ class RequestOrigin:
 
 
 def request_context(origin: RequestOrigin, operation: str, parameters: Parameters) -> ContextValues:
-    """The request's part of the context; ReEncrypt's parameters speak of two keys and come with each of them."""
+    """The request's part of the context. What is particular to ReEncrypt is left out: its parameters concern two keys
+    and are added with each."""
     now, epoch = _time(origin.at // 1_000_000)
     context: ContextValues = {
         "aws:currenttime": now,
@@ -91,13 +92,13 @@ def _add_via(context: ContextValues, via: Via, region: str) -> None:
         context["aws:sourceaccount"] = (via.source_account,)
 
 
-@lru_cache(maxsize=16)  # thousands of calls fall into one second
+@lru_cache(maxsize=16)  # there are thousands of calls in one second
 def _time(seconds: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (rfc3339(seconds * 1_000_000),), (str(seconds),)
 
 
 def encryption_context_keys(pairs: Mapping[str, str]) -> ContextValues:
-    """The keys that an encryption context makes; none for an empty one."""
+    """The condition keys that an encryption context gives; no key for an empty one."""
     context: ContextValues = {}
     _add_pairs(context, pairs)
     return context
@@ -118,13 +119,13 @@ def _add_pairs(context: ContextValues, pairs: Mapping[str, str]) -> None:
 
 
 def _add_again(context: ContextValues, again: Mapping[str, list[str]]) -> None:
-    """The keys whose names came several times: gathered first, since a tuple that grows costs its length each time."""
+    """Adds the keys whose names came several times. They are gathered first: a tuple that grows is copied each time."""
     for key, values in again.items():
         context[key] = tuple(values)
 
 
 def tag_keys(tags: Iterable[Mapping[str, str]]) -> ContextValues:
-    """Tags as KMS (TagKey, TagValue) or IAM (Key, Value) has them."""
+    """Tags in the form of KMS (TagKey, TagValue) or of IAM (Key, Value)."""
     context: ContextValues = {}
     names = []
     again: dict[str, list[str]] = {}
@@ -143,7 +144,7 @@ def tag_keys(tags: Iterable[Mapping[str, str]]) -> ContextValues:
 
 
 def request_alias(reference: Any) -> ContextValues:
-    """kms:RequestAlias, where the request names its key by an alias's name or ARN."""
+    """The value of kms:RequestAlias, for a request that names its key by an alias's name or ARN."""
     if not isinstance(reference, str) or "alias/" not in reference:
         return {}
     if reference.startswith("alias/"):
@@ -289,12 +290,12 @@ WITH_ENCRYPTION_CONTEXT: dict[str, Callable[[Parameters], Mapping[str, str]]] = 
 
 
 def encryption_context(operation: str, parameters: Parameters) -> Mapping[str, str]:
-    """The request's own, with its case; {} where the operation takes none."""
+    """The request's own encryption context, with its case; {} if the operation takes none."""
     return _encryption_context(parameters) if operation not in ("CreateGrant", "ReEncrypt") else {}
 
 
 def re_encrypt_context(parameters: Parameters, side: str, same_key: bool) -> tuple[Context, Mapping[str, str]]:
-    """What ReEncrypt says of its `Source` or `Destination`: (context, encryption context with its case)."""
+    """What ReEncrypt says about its `Source` or `Destination`: (context, encryption context with its case)."""
     pairs: Mapping[str, str] = parameters.get(f"{side}EncryptionContext", {})
     context: ContextValues = {
         "kms:reencryptonsamekey": ("true" if same_key else "false",),
@@ -304,8 +305,8 @@ def re_encrypt_context(parameters: Parameters, side: str, same_key: bool) -> tup
 
 
 def carriers(key: str) -> frozenset[str] | None:
-    """The operations of KMS whose parameters can give a condition key (folded) a value; None for one that does not come
-    from parameters of KMS alone."""
+    """The KMS operations whose parameters can give a condition key (in lower case) a value; None for a key whose values
+    do not all come from KMS parameters."""
     if key == "kms:encryptioncontextkeys" or key.startswith("kms:encryptioncontext:"):
         return frozenset(WITH_ENCRYPTION_CONTEXT) | RE_ENCRYPT
     if key == "aws:tagkeys" or key.startswith("aws:requesttag/"):

@@ -1,15 +1,16 @@
-"""One request decided, in the order of `evaluation_order`.
+"""Decides one request, in the order of `evaluation_order`.
 
 - A Deny in any policy refuses (#explicit-deny-wins).
-- In the same account, a statement that names the caller's user, its session or everyone allows by itself. A statement that
-  names the caller's role needs the boundary and the session policy to allow as well (#implicit-deny-limits-a-role). A
-  statement that names the account leaves it to identity policies, within boundary and session policy
-  (#delegation-leaves-it-to-identity-policies, #no-delegation-no-identity-allow, #delegation-is-no-wider-than-its-actions).
+- In the same account, a statement that names the caller's user, its session or everyone allows by itself. A statement
+  that names the caller's role needs the boundary and the session policy to allow as well
+  (#implicit-deny-limits-a-role). A statement that names the account leaves it to identity policies, within boundary and
+  session policy (#delegation-leaves-it-to-identity-policies, #no-delegation-no-identity-allow,
+  #delegation-is-no-wider-than-its-actions).
 - Across accounts, an identity policy at home has to allow as well (#foreign-user-needs-an-allow-at-home,
   #everyone-from-abroad-needs-an-allow-at-home, #cross-account-operations).
-- A grant allows by itself, across accounts too (#grants-only-allow). A grant to a role is limited as a statement that names
-  the role is; a grant to an account leaves it to that account's identity policies. (In the guide's cross-account example,
-  service-linked roles have no KMS permissions of their own, so their grant is enough.)
+- A grant allows by itself, across accounts too (#grants-only-allow). A grant to a role has the same limits as a
+  statement that names the role. A grant to an account leaves it to that account's identity policies. (In the guide's
+  cross-account example, service-linked roles have no KMS permissions of their own, so their grant is enough.)
 
 Source: IAM user guide, reference_policies_evaluation-logic; KMS developer guide, policy-evaluation and grants.
 """
@@ -44,8 +45,8 @@ def may(
     encryption_context: Mapping[str, str] | None = None,
 ) -> Verdict:
     """May the caller do `action` (`service:Name`) with the resource? `extra` and `encryption_context` are what the
-    request says of this one alone."""
-    context = dict(caller.context)  # a copy and updates: quicker than unpacking all
+    request says about this resource only."""
+    context = dict(caller.context)  # a copy and updates are quicker than unpacking everything
     context.update(caller.request)
     context.update(resource.context)
     if extra:
@@ -57,10 +58,10 @@ def may(
 
 
 def evaluate(caller: Caller, question: Question) -> Verdict:
-    """The verdict; an implicit deny names the near miss where there was exactly one."""
+    """The verdict. An implicit deny also names the near miss, if there was exactly one."""
     action, resource, context = question.action, question.resource, question.context
     arn, policy, identity, names = resource.arn, resource.policy, caller.identity, caller.names
-    # Every call comes through here, so both indexes are looked up once and the grants only where there are any.
+    # Every call comes through here. So both indexes are looked up once, and the grants only if there are any.
     own = identity.by_action.get(action) or identity.covering(action)
     limited = caller.boundary is not None or caller.session is not None
 
@@ -133,7 +134,7 @@ def _first_allow(permissions: Permissions, question: Question) -> StatementSourc
 
 
 def _limit(caller: Caller, question: Question) -> str | None:
-    """The rule by which boundary or session policy denies implicitly, or None."""
+    """The rule by which the boundary or the session policy denies implicitly, or None."""
     if caller.boundary is not None and _first_allow(caller.boundary, question) is None:
         return NO_BOUNDARY
     if caller.session is not None and _first_allow(caller.session, question) is None:
@@ -144,14 +145,14 @@ def _limit(caller: Caller, question: Question) -> str | None:
 def _with_grants(
     caller: Caller, question: Question, reach: int, statement: StatementSource | Grant | None
 ) -> tuple[WayIn, StatementSource | Grant | None]:
-    """The first open way and what opens it; `reach` is that of the closest statement."""
+    """The first open way and what opens it; `reach` is the reach of the closest statement."""
     grant_reach, grant = _closest_grant(caller, question)
     way = FIRST_OPEN[reach][grant_reach]
     return way, grant if way.opened_by is GRANT else statement
 
 
 def _closest_grant(caller: Caller, question: Question) -> tuple[int, Grant | None]:
-    """The grant that means the caller most closely and lets the request through, behind its reach."""
+    """(its reach, the grant): of the grants that let the request through, the one that means the caller most closely."""
     by_name = question.resource.grants
     closest, found = CLOSED, None
     source = question.context.get("aws:sourcearn", (None,))[0]
@@ -166,8 +167,8 @@ def _closest_grant(caller: Caller, question: Question) -> tuple[int, Grant | Non
 
 
 def _in_account(caller: Caller, question: Question) -> Verdict:
-    """The resource has no policy (CreateKey, an alias, a user): identity policies decide, and a root user may call every
-    operation."""
+    """For a resource without a policy of its own (CreateKey, an alias, a user). Identity policies decide, and a root
+    user may call every operation."""
     if caller.account != question.resource.account:
         return _no(caller, question, OTHER_ACCOUNT)
     if not caller.needs_policies:

@@ -1,4 +1,4 @@
-"""The whole of one evaluation: every statement and grant that was looked at, and why it did or did not match."""
+"""One evaluation in full: every statement and grant that was looked at, and why it did or did not match."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from domain.policy.conditions import BEFORE_MAPPED
 from domain.policy.variables import BEFORE_NULL_SETS
 
 RULES_OF_BEFORE = frozenset({BEFORE_MAPPED, BEFORE_NULL_SETS})
-"""Members of a context that say which evaluator decided. They are not part of the request."""
+"""Members of a context that say which evaluator made the decision. They are not part of the request."""
 
 
 def explain(caller: Caller, question: Question, *, reaches: bool = True) -> dict[str, Any]:
-    """The verdict in the record's form, AWS's message if it is a refusal, and the tree of statements. `reaches`: whether
-    the operation can be called on this key from the caller's account (#cross-account-operations)."""
+    """The verdict in the record's form, AWS's message if it is a refusal, and the tree of statements. `reaches`:
+    whether the caller's account can call the operation on this key at all (#cross-account-operations)."""
     unreachable = Verdict(False, question.action, question.resource.arn, OTHER_ACCOUNT)
     verdict = evaluate(caller, question) if reaches else unreachable
     found = list(look(caller, question))

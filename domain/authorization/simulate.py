@@ -1,9 +1,10 @@
-"""What policies would answer to an action on a resource: IAM's policy simulator, on the evaluator that decides real calls.
+"""What policies would answer for an action on a resource: IAM's policy simulator, on the evaluator that decides real
+calls.
 
-Source: IAM API reference, SimulatePrincipalPolicy, SimulateCustomPolicy and EvaluationResult. A resource's own policy counts
-only where it is given ("the simulation does not automatically retrieve policies"); what a request would say to conditions is
-what the context entries say. Positions of statements are as AWS's parser counts them: just behind the sign that opens the
-statement's place, and just behind its last brace.
+Source: IAM API reference, SimulatePrincipalPolicy, SimulateCustomPolicy and EvaluationResult. A resource's own policy
+counts only if it is given ("the simulation does not automatically retrieve policies"). The context entries are all that
+conditions can read of a request. Positions of statements are counted as AWS's parser does: just after the sign that
+opens the statement's place, and just after its last brace.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ LineAndColumn = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class SimulatedPolicy:
-    """A policy that statements come from: what the answer calls it, and its text."""
+    """A policy with statements: the name that the answer gives it, and its text."""
 
     name: str
     text: str
@@ -63,8 +64,8 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """The answer for one action on one resource. `by_boundary`: whether the permissions boundary allows it, None without a
-    boundary. `details`: the decision of each kind of policy, for a resource of another account."""
+    """The answer for one action on one resource. `by_boundary`: whether the permissions boundary allows it (None
+    without a boundary). `details`: the decision of each kind of policy, if the resource is another account's."""
 
     resource: str
     decision: str
@@ -76,8 +77,9 @@ class Simulated:
 
 @dataclass(slots=True)
 class Simulation:
-    """`caller` has the policies that are simulated, `sources` say where a statement stands by the name of its policy.
-    `owner` is the account of a resource whose ARN names none. `given` are the context entries, folded to lower case."""
+    """`caller` has the policies to simulate. `sources` are the same policies by name, to find a statement's place.
+    `owner` is the account of a resource whose ARN names none. `given` are the context entries, with keys in lower
+    case."""
 
     caller: Caller
     owner: str
@@ -88,7 +90,7 @@ class Simulation:
 
     @property
     def statements(self) -> int:
-        """How many are looked at for each action on each resource."""
+        """How many statements are looked at for each action on each resource."""
         boundary = () if self.caller.boundary is None else self.caller.boundary.statements
         of_resource = self.resource_policy.count("Effect")
         return len(self.caller.identity.statements) + len(boundary) + of_resource
@@ -121,7 +123,8 @@ class Simulation:
     def _decision(self, question: Question) -> str:
         verdict = evaluate(self.caller, question)
         resource = question.resource
-        # Only a key's policy (and a role's) has to let identity policies decide: elsewhere in an account either allows.
+        # Only a key's policy (and a role's) has to let identity policies decide. For other resources of the account
+        # either policy allows.
         either = resource.account == self.caller.account and not question.action.lower().startswith(("kms:", "sts:"))
         if either and not verdict.allowed and isinstance(verdict.by, str) and resource.policy is not None:
             verdict = evaluate(self.caller, replace(question, resource=replace(resource, policy=None)))
@@ -149,7 +152,7 @@ class Simulation:
 
 
 def _stated(looked: Iterable[Looked], layer: str) -> str:
-    """What the statements of one kind of policy say by themselves."""
+    """The decision of one kind of policy by itself."""
     effects = {each.rule.statement.effect for each in looked if each.layer == layer and each.matched}
     return EXPLICIT if "Deny" in effects else ALLOWED if "Allow" in effects else IMPLICIT
 
@@ -166,7 +169,7 @@ def _alone(permissions: Permissions, question: Question) -> str:
 
 
 def missing(looked: Iterable[Looked], context: Context) -> tuple[str, ...]:
-    """The condition keys, as the policies write them, that statements on this action and resource read and the context lacks."""
+    """The condition keys that statements on this action and resource read and the context lacks, as the policies write them."""
     found: dict[str, str] = {}
     for each in looked:
         others = [check for check in each.checks if check.test is None]
@@ -193,7 +196,7 @@ def keys_of(statement: Statement, *, conditions: bool = True) -> Iterator[str]:
 
 
 def context_keys(rules: Iterable[Statement]) -> list[str]:
-    """Every key that the statements read, once each, in order."""
+    """Every key that the statements read, each once, in order."""
     found: dict[str, str] = {}
     for statement in rules:
         for key in keys_of(statement):
@@ -206,7 +209,7 @@ def statements_of(rules: Iterable[CompiledStatement]) -> Iterator[Statement]:
 
 
 def spans(text: str) -> list[tuple[int, int]]:
-    """Where each statement begins and ends in a policy's text, from 0."""
+    """Where each statement begins and ends in a policy's text, counted from 0."""
     decoder = json.JSONDecoder()
     found: list[tuple[int, int]] = []
     at = text.index("{") + 1

@@ -1,6 +1,6 @@
 """Why a statement matched a question or did not, element by element, and which statement came close.
 
-This is the slow reading of the same compiled statements that `evaluate` walks.
+It reads the same compiled statements as `evaluate`, slowly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from domain.policy.conditions import Test
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One element of a statement: whether it holds of the question, and the condition it is, if it is one."""
+    """One element of a statement: whether it holds for the question. For an element that is a condition, also that condition."""
 
     element: str
     holds: bool
@@ -38,7 +38,7 @@ class Looked:
 
 
 def layers(caller: Caller, question: Question) -> Iterator[tuple[str, tuple[CompiledStatement, ...]]]:
-    """Every layer of policies that the question goes through, by kind."""
+    """Every layer of policies that the question passes through, by kind."""
     policy = question.resource.policy
     if policy is not None:
         yield (policy.statements[0].by.kind if policy.statements else KEY_POLICY), policy.statements
@@ -67,14 +67,14 @@ def _checks(rule: CompiledStatement, caller: Caller, question: Question) -> Iter
     resource = "NotResource" if statement.not_resource is not None else "Resource"
     yield Check(resource, rule.covers is None or rule.covers(question.resource.arn, question.context))
     if rule.tests is None:
-        yield Check("Condition", rule.denies)  # it cannot be read: it never allows, and never spares from a Deny
+        yield Check("Condition", rule.denies)  # unreadable: it never allows, and never spares from a Deny
         return
     for test in rule.tests:
         yield Check("Condition", test.holds(question.context), test)
 
 
 def near_miss(caller: Caller, question: Question) -> dict[str, Any] | None:
-    """The statement that would have allowed but for one condition, where there is exactly one such statement."""
+    """The statement that would have allowed if one condition had held. None unless there is exactly one such statement."""
     close = [
         (looked.rule, failed[0])
         for looked in look(caller, question)
@@ -90,6 +90,6 @@ def near_miss(caller: Caller, question: Question) -> dict[str, Any] | None:
 
 
 def condition_document(test: Test, question: Question) -> dict[str, Any]:
-    """What a condition wanted and what it found; `found` is empty if the request lacks the key."""
+    """What value a condition wanted and which it found; `found` is empty if the request lacks the key."""
     found = question.context.get(test.key.lower(), ())
     return {"operator": test.operator, "key": test.key, "wanted": list(test.wanted), "found": list(found)}

@@ -15,18 +15,18 @@ from domain.policy.compile import BOUNDARY, IDENTITY_POLICY, KEY_POLICY, SESSION
 from domain.policy.variables import Context
 
 NO_RESOURCE_POLICY = "no-resource-policy-allows"
-"""Nothing in the key policy (or trust policy) and no grant allows it."""
+"""No statement of the key policy (or trust policy) and no grant allows it."""
 NO_IDENTITY_POLICY = "no-identity-policy-allows"
 NO_BOUNDARY = "no-boundary-allows"
 NO_SESSION_POLICY = "no-session-policy-allows"
 ACCOUNT_ROOT = "account-root"
-"""The request asks no resource's policy, and the account's root may do everything in its own account."""
+"""No resource's policy has a say, and the account's root may do everything in its own account."""
 NO_PERMISSION_NEEDED = "no-permission-needed"
 """GetCallerIdentity: anyone may know who they are (API reference, GetCallerIdentity)."""
 RETIRING = "retiring-principal"
-"""RetireGrant by the principal that the grant names for it, or by its grantee where it may retire."""
+"""RetireGrant by the retiring principal that the grant names, or by its grantee if the grantee may retire it."""
 DUE = "due"
-"""Nobody asked: what a principal set in motion earlier has fallen due."""
+"""Nobody called: something that a principal started earlier is now due."""
 ITS_OWN = "service-managed"
 """A service makes the key that it manages for an account."""
 OTHER_ACCOUNT = "not-across-accounts"
@@ -64,9 +64,9 @@ _EXPLICIT = {
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
 class Verdict:
     """`by` is a statement, a grant, or the rule that applied because neither did. `delegation` is the key policy's
-    statement (or the grant to the account) that let the identity policy decide. `near`: the one condition that kept one
-    statement from allowing. `about` and `asked` are what conditions could read of the resource, and of the request for
-    this resource alone."""
+    statement (or the grant to the account) that let the identity policy decide. `near` is the one condition that kept
+    one statement from allowing. `about` is what conditions could read of the resource, `asked` what they could read of
+    the request for this resource only."""
 
     allowed: bool
     action: str
@@ -104,13 +104,14 @@ ELSEWHERE = (
     "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based "
     "policy explicitly denies access"
 )
-"""Why anything is refused that belongs to another account, in AWS's words (KMS, access to a key that may not be there).
-One sentence for every cause: a second one would tell whether the resource is there, or what its policy says."""
+"""The reason for every refusal about another account's resource, in AWS's words (KMS, access to a key that may not
+exist). All causes share one sentence: a second one would reveal whether the resource exists, or what its policy
+says."""
 CIPHERTEXT = (
     "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not "
     "allowed to access."
 )
-"""The same of a key that nobody named but the ciphertext."""
+"""The same for a key that only the ciphertext named."""
 
 
 def because(verdict: Verdict) -> str:
@@ -123,7 +124,7 @@ def because(verdict: Verdict) -> str:
 
 
 def owner_of(verdict: Verdict) -> str:
-    """The account of the resource that a verdict is about; "" where nobody knows it."""
+    """The account of the resource that a verdict is about; "" if nobody knows it."""
     if verdict.about is not None:
         return verdict.about.account
     parts = verdict.resource.split(":", 5)
@@ -133,8 +134,9 @@ def owner_of(verdict: Verdict) -> str:
 def refusal_of(caller: Caller, verdict: Verdict, named: str | None = "") -> AccessRefused:
     """The refusal that the caller reads: the words are those of AWS's access-denied messages.
 
-    `named` is how the caller named the resource, None where a ciphertext did. Of another account's resource the caller
-    reads its own words again: an alias is not resolved for somebody whom its key does not admit.
+    `named` is how the caller named the resource, None if a ciphertext named it. For another account's resource the
+    refusal repeats the caller's own words: an alias is not resolved for a caller whom its key does not admit.
+
     """
     resource, why = verdict.resource, because(verdict)
     if caller.account != owner_of(verdict):
@@ -147,14 +149,15 @@ def refusal_of(caller: Caller, verdict: Verdict, named: str | None = "") -> Acce
 
 
 EVALUATOR = 4
-"""Recorded with every decision; counted up when an answer or a reason could come out otherwise. A decision of an earlier one is
-made again by its rules (`domain.decisions.again`). 2: an IPv4-mapped address is the IPv4 address. 3: a Deny with NotPrincipal
-spares nobody who has a permissions boundary. 4: an empty value is a null data set to set operators and Null, a key of many
-values is no policy variable, and the names of a grant constraint's pairs have no case."""
+"""The evaluator's version, recorded with every decision. It goes up when an answer or a reason could come out
+differently. A decision of an earlier version is made again by that version's rules (`domain.decisions.again`). 2: an
+IPv4-mapped address is the IPv4 address. 3: a Deny with NotPrincipal spares no caller with a permissions boundary. 4:
+set operators and Null read an empty value as a null data set; a key of many values is no policy variable; the names in
+a grant constraint's pairs have no case."""
 
 
 def inputs(caller: Caller, verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """Everything that the evaluator could read, for the record: with it and the log a decision can be made again."""
+    """Everything that the evaluator could read, for the record. From it and the log, the decision can be made again."""
     result: dict[str, Any] = {"evaluator": EVALUATOR, "context": {**caller.context, **caller.request}}
     if caller.encryption_context:
         result["encryption_context"] = caller.encryption_context
@@ -189,7 +192,7 @@ _REFUSED_BY: dict[str, str] = {
 
 
 def decided_by(verdicts: Sequence[Verdict], refusal: Refusal | None) -> str:
-    """What decided a call, in a word: the kind of the permission that let it through or stopped it, or what else did."""
+    """What decided a call, in a word: the kind of permission that let it through or stopped it, or another cause."""
     if refusal is None or isinstance(refusal, errors.DryRunSucceeded):
         return verdicts[0].kind if verdicts else ""
     if isinstance(refusal, AccessRefused) and verdicts:

@@ -1,7 +1,8 @@
-"""What the message of a denied call tells: KMS leaves out resources and parameters in such a record, and names the key there.
+"""What the message of a denied call tells. In the record of such a call KMS leaves out resources and parameters; the
+message names the key.
 
-Source: IAM user guide, troubleshoot_access-denied (the forms of the message, and the kinds of policy); KMS developer guide,
-policy-evaluation; messages of older records say less.
+Source: IAM user guide, troubleshoot_access-denied (the forms of the message, and the kinds of policy); KMS developer
+guide, policy-evaluation. Messages of older records say less.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ KINDS = {
     "vpc endpoint": "vpc-endpoint-policy",
     "role trust": "trust-policy",
 }
-"""Kinds of policies as AWS's messages name them."""
+"""Kinds of policies, by the names that AWS's messages give them."""
 NEVER_SEEN = frozenset({"service-control-policy", "resource-control-policy", "vpc-endpoint-policy", SESSION_POLICY})
 """Kinds that no trail shows."""
 NOTHING, DENY = "nothing-allows", "explicit-deny"
 _KIND = r"(identity-based|resource-based|session|permissions boundary|service control|resource control|VPC endpoint|role trust)"
 _QUOTES = "\"'\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a`"
-"""What tools and languages put around a name."""
+"""Characters that tools and languages put around a name."""
 _RESOURCE = re.compile(rf"on\s+(?:the\s+)?resource:\s*[{_QUOTES}]?([^\s{_QUOTES}]+)")
 _KEY = re.compile(r":key/(?!(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|mrk-[0-9a-f]{32})$)")
-"""A key's ARN that names no key, or only the beginning of one."""
+"""The ARN of a key in which the key's id is missing or cut short."""
 _ACTION = re.compile(rf"not authorized to perform:\s*[{_QUOTES}]?([a-z0-9-]+:\w+)", re.IGNORECASE)
 _BECAUSE = re.compile(rf"because no {_KIND}(?: polic(?:y|ies))? allows?\b", re.IGNORECASE)
 _WITH = re.compile(
@@ -41,7 +42,8 @@ _BARE = re.compile(r"with an explicit deny(?! in)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """ "" for what the message does not tell. `rule`: why, NOTHING or DENY; `kind`: of the policy; `policy`: its ARN."""
+    """A field is "" if the message does not tell it. `rule`: why the call was denied, NOTHING or DENY; `kind`: of the
+    policy; `policy`: its ARN."""
 
     resource: str = ""
     action: str = ""

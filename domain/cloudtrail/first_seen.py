@@ -1,4 +1,4 @@
-"""What a record speaks of and the trail did not see made: put there as unseen, by events of its own."""
+"""Things that a record mentions and that the trail did not see made. Events of their own add them, marked as unseen."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def key_id(arn: str) -> str:
 
 
 def named_in(reading: TrailReading, key: str) -> str:
-    """The same of a key that a request names by its ARN, or by its id alone."""
+    """`key_id` for a key that a request names by its ARN or only by its id."""
     return id_of(key if ":" in key else f"arn:aws:kms:{reading.region}:{reading.account}:key/{key}")
 
 
 def key_there(reading: TrailReading, world: World, arn: str) -> CausedEvents:
     key, parsed = key_id(arn), parse_arn(arn)
-    # A deleted key does not come back, and one that was not found was not there.
+    # A deleted key does not come back, and a key that was not found did not exist.
     if key in world.keys or key in world.deleted or parsed is None or not key or reading.error == "NotFoundException":
         return
     yield from account_there(world, parsed.account)
@@ -42,7 +42,7 @@ def account_there(world: World, account: str) -> CausedEvents:
 
 
 def named_there(text: str, world: World) -> CausedEvents:
-    """The users and roles that a policy names: whoever could, by it, is somebody."""
+    """Adds the users and roles that a policy names: a principal that the policy may let in must exist."""
     for statement in parse_policy(text, KEY).statements:
         names = statement.principal.names if statement.principal is not None else frozenset()
         for name in sorted(names):
@@ -50,7 +50,7 @@ def named_there(text: str, world: World) -> CausedEvents:
 
 
 def principal_there(name: str, world: World) -> CausedEvents:
-    """Whom a policy or a grant names."""
+    """Adds a principal that a policy or a grant names."""
     arn = parse_arn(name)
     if arn is None or not ACCOUNT_ID.fullmatch(arn.account):
         return
@@ -94,7 +94,7 @@ def created(
 
 
 def caller_there(reading: TrailReading, world: World) -> CausedEvents:
-    """Whoever is met is known from then on, with policies that were never seen."""
+    """Adds the caller. From its first call on a caller is known, with policies that were never seen."""
     if reading.principal.startswith("arn:"):
         yield from account_there(world, reading.account)
     if reading.role:
@@ -115,12 +115,12 @@ def identity_there(world: World, kind: str, arn: str, unique: str) -> CausedEven
         and UNIQUE_ID.fullmatch(unique)
         and unique not in directory.identities
     ):
-        return  # somebody whom a policy named, and whose unique id is learnt only now, is the same
+        return  # a policy named this identity before; only now is its unique id known
     unique = unique if UNIQUE_ID.fullmatch(unique) else held or f"ARN:{arn}"
     if held == unique or unique in directory.identities:
         return
     path, _, name = parsed.resource.partition("/")[2].rpartition("/")
-    if held is not None:  # another of the name is there: it was deleted, which the trail did not see
+    if held is not None:  # another identity with this ARN is there: it was deleted, which the trail did not see
         yield iam.IdentityDeleted(parsed.account, kind, held, directory.identities[held].name)
     other = directory.find(kind, parsed.account, name)
     if other is not None:
@@ -129,7 +129,7 @@ def identity_there(world: World, kind: str, arn: str, unique: str) -> CausedEven
 
 
 def principals(text: str, world: World) -> dict[str, str]:
-    """The unique ids that the policy's principals meant, of those whom the trail has met."""
+    """The unique ids of the principals that the policy names, as far as the trail has met them."""
     try:
         policy = parse_policy(text, KEY)
     except Refusal:

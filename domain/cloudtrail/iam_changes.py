@@ -1,4 +1,5 @@
-"""What a CloudTrail record of IAM changed: users, groups, roles, their policies and managed policies, as our own events."""
+"""What a CloudTrail record of IAM changed, as our own events: users, groups, roles, their policies, and managed
+policies."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ def _document(reading: TrailReading, name: str, kind: PolicyKind) -> str:
 
 
 def tags_of(told: Any) -> dict[str, str]:
-    """Tags as KMS or IAM has them; one that would be taken for our own mark is none."""
+    """Tags in the form of KMS or of IAM, without any tag that could be taken for our own mark."""
     found = {}
     for each in told if isinstance(told, list) else ():
         if isinstance(each, dict):
@@ -54,7 +55,7 @@ def tags_of(told: Any) -> dict[str, str]:
 
 
 def _said(reading: TrailReading, noun: str, member: str) -> str:
-    """A member of what the answer described, whatever the case of its first letter."""
+    """A member of the object that the answer describes; its first letter may be upper or lower case."""
     held = reading.response.get(noun)
     folded = {name.lower(): value for name, value in held.items()} if isinstance(held, dict) else {}
     return str(folded.get(member.lower()) or "")
@@ -70,7 +71,7 @@ def _made(kind: str) -> Callable[[TrailReading, World], CausedEvents]:
         arn = iam_arn(account, kind, path, name)
         unique = _said(reading, noun.lower(), f"{noun}Id") or f"ARN:{arn}"
         if unique in directory.identities:
-            return  # met by its use before, or told twice
+            return  # its use was seen before, or it was recorded twice
         old = directory.find(kind, account, name)
         if old is not None:
             yield iam.IdentityDeleted(account, kind, old.id, old.name)
@@ -107,17 +108,18 @@ def _there(world: World, kind: str, account: str, name: str) -> CausedEvents:
 
 
 NO_TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:None"}]}'
-"""The trust policy of a role that the trail did not see made: nothing here asks it."""
+"""The trust policy of a role that the trail did not see made. Nothing here evaluates it."""
 
 
 def _policy_there(world: World, arn: str) -> CausedEvents:
-    """A managed policy that the trail did not see made: what it says was never seen. AWS's own are among these."""
+    """Adds a managed policy that the trail did not see made, with a document that was never seen. AWS's own policies
+    are among these."""
     if arn not in world.directory.policies:
         yield from unseen_policy(arn)
 
 
 def unseen_policy(arn: str) -> CausedEvents:
-    """A managed policy of which nothing but its ARN is known; nothing where the ARN is no managed policy's."""
+    """A managed policy that is known only by its ARN; no event if the ARN is not of a managed policy."""
     parsed = parse_arn(arn)
     if parsed is not None and parsed.resource.startswith("policy/"):
         path, _, name = parsed.resource.removeprefix("policy").rpartition("/")
@@ -129,20 +131,20 @@ Make = Callable[[Identity, TrailReading, World], CausedEvents]
 
 
 def named_identity(reading: TrailReading, kind: str) -> str:
-    """The name of the identity that a request is about; a request that names no user is about its caller."""
+    """The name of the identity that a request is about. A request that names no user is about its caller."""
     name = given(reading.parameters, f"{NOUNS[kind]}Name")
     return reading.principal.rpartition("/")[2] if not name and kind == USER else name
 
 
 def _held(world: World, kind: str, account: str, name: str) -> Identity:
-    """An identity that was put there before."""
+    """An identity that is known to exist."""
     held = world.directory.find(kind, account, name)
     assert held is not None, "it was put there"
     return held
 
 
 def _on(kind: str, make: Make) -> Callable[[TrailReading, World], CausedEvents]:
-    """An event of an identity, which is put there where the trail has not seen it."""
+    """The event of an identity. An identity that the trail has not seen is added first."""
 
     def events(reading: TrailReading, world: World) -> CausedEvents:
         name = named_identity(reading, kind)
@@ -261,7 +263,7 @@ def _version_made(arn: str, reading: TrailReading, world: World) -> CausedEvents
 
 def _default_set(arn: str, reading: TrailReading, world: World) -> CausedEvents:
     held, version = world.directory.policies[arn], text_of(reading.parameters, "VersionId")
-    if version not in held.versions:  # of a policy from before the trail: what this version says was never seen
+    if version not in held.versions:  # the policy is older than the trail: what this version says was never seen
         what = unseen.document(f"version {version} of the managed policy {arn}", of_key=False)
         yield iam.PolicyVersionCreated(held.account, held.id, version, what, False)
     yield iam.DefaultVersionSet(held.account, held.id, version)
@@ -283,7 +285,8 @@ def _policy_gone(arn: str, reading: TrailReading, world: World) -> CausedEvents:
 
 
 def _of_access_key(reading: TrailReading, world: World) -> CausedEvents:
-    """An access key of the named user, or of whoever calls; of an account's root where that is the root."""
+    """An access key of the named user or, if the request names no user, of the caller; for root, the account's access
+    key."""
     told = reading.parameters
     made = _said(reading, "accessKey", "accessKeyId")
     access_key = made if reading.operation == "CreateAccessKey" else text_of(told, "AccessKeyId")
@@ -317,7 +320,7 @@ def _of_root(access_key: str, reading: TrailReading, world: World) -> CausedEven
 
 
 def _service_role(reading: TrailReading, world: World) -> CausedEvents:
-    """A role that a service made for itself; the answer describes it."""
+    """A role that a service made for itself; the answer describes the role."""
     account = reading.account
     arn = parse_arn(_said(reading, "role", "arn"))
     name, unique = _said(reading, "role", "roleName"), _said(reading, "role", "roleId")
@@ -330,7 +333,7 @@ def _service_role(reading: TrailReading, world: World) -> CausedEvents:
     yield iam.RoleCreated(
         account, unique, name, path, NO_TRUST, {}, given(reading.parameters, "Description"), 3600, {}, ""
     )
-    # The service's own policy is attached to it, which nothing here says.
+    # The service's own policy is attached to the role, but the record does not say so.
     what = unseen.policies_of(iam_arn(account, ROLE, path, name))
     yield iam.InlinePolicyPut(account, ROLE, unique, unseen.NAME, what)
 

@@ -1,8 +1,9 @@
-"""A call of a trail decided on what the trail knows: allowed, refused, or unknown with what is missing.
+"""Decides a call of a trail on what the trail knows: allowed, refused, or unknown with what is missing.
 
-The steps are those of `authorization.evaluation_order`, each with three answers: a statement whose condition reads something
-that was not recorded may match. The recorded answer is evidence: if the call was let in, no policy denied it, not even one that
-the trail never saw; and if only a delegation could let it in, an identity policy allowed it.
+The steps are those of `authorization.evaluation_order`, each with three answers: if a statement's condition reads a
+value that was not recorded, the statement may match. The recorded answer is evidence. If the call was let in, no policy
+denied it, not even a policy that the trail never saw; and if only a delegation could let it in, an identity policy
+allowed it.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ NO, MAYBE, YES = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class TrailCall:
-    """A call as the trail has it. `context` lacks what was not recorded; `sure`: it lacks nothing. `root`: the caller is an
-    account's root user or a service, which no identity policy limits."""
+    """A call as the trail has it. `context` lacks the values that were not recorded; `sure`: it lacks nothing. `root`:
+    the caller is an account's root user or a service, which no identity policy limits."""
 
     action: str
     account: str
@@ -42,7 +43,7 @@ class TrailCall:
 
 @dataclass(frozen=True, slots=True)
 class SeenPolicies:
-    """The policies of a caller. Statements of unseen.py stand in them for what was never seen."""
+    """The policies of a caller. Statements of unseen.py take the place of policies that were never seen."""
 
     identity: Permissions
     boundary: Permissions | None = None
@@ -51,7 +52,8 @@ class SeenPolicies:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`by` is the statement, grant or rule in the record's form; `missing` says in words what would have to be known."""
+    """`by` is the statement, grant or rule in the record's form; `missing` says in words which facts are needed for an
+    answer."""
 
     answer: str
     by: Mapping[str, Any]
@@ -67,7 +69,8 @@ class _Missing:
 
 
 def _is_known(key: str, asked: TrailCall, of_key: str) -> bool:
-    """Whether the value, or the absence, of a condition key was recorded. `of_key`: what of the key was never seen."""
+    """Whether the record tells the value, or the absence, of a condition key. `of_key`: the parts of the key that were
+    never seen."""
     if key in asked.context or asked.sure:
         return key != unseen.KEY.lower()
     row = row_of(key)
@@ -82,7 +85,7 @@ def _is_known(key: str, asked: TrailCall, of_key: str) -> bool:
 
 @lru_cache(maxsize=10_000)
 def _read_by(key: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """The condition keys that a test reads, variables among them."""
+    """The condition keys that a test reads, including those in policy variables."""
     found = dict.fromkeys([key.lower()])
     for text in wanted:
         found |= dict.fromkeys(part.key for part in template(text, "2012-10-17") if isinstance(part, Variable))
@@ -101,7 +104,7 @@ def _test(test: Test, asked: TrailCall, context: Context, of_key: str, missing: 
 
 
 def _rule(rule: CompiledStatement, asked: TrailCall, arn: str, context: Context, of_key: str, missing: _Missing) -> int:
-    """Whether a statement matches the call. Principal and Action are known, Resource and Condition may not be."""
+    """Whether a statement matches the call. Principal and Action are known; Resource and Condition may not be."""
     if rule.elsewhere or rule.acts is None or not rule.acts(asked.action.lower()):
         return NO
     if rule.covers is not None and not rule.covers(arn, context):
@@ -142,8 +145,8 @@ def _speaking(
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What follows if a call was let in: no policy denied it. If every way in asks for an identity policy, one allowed it
-    (`identity`); if every way in is within limits, boundary and session policy allowed it (`limits`)."""
+    """What follows if a call was let in: no policy denied it. If every way in needs an identity policy, one allowed the
+    call (`identity`). If every way in is within limits, boundary and session policy allowed it (`limits`)."""
 
     identity: bool
     limits: bool
@@ -151,8 +154,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class _OpenWay:
-    """A way in that is open (`answer` YES) or may be (MAYBE). `means` is how what opens it means the caller, `by` what lets
-    the call in."""
+    """A way in that is open (`answer` YES) or may be (MAYBE). `means`: how the opening statement or grant names the
+    caller; `by`: what lets the call in."""
 
     way: WayIn
     means: int
@@ -162,7 +165,7 @@ class _OpenWay:
 
 @dataclass(slots=True)
 class _CallOnState:
-    """One call on one state."""
+    """One call, decided on one state."""
 
     asked: TrailCall
     resource: Resource
@@ -188,8 +191,8 @@ class _CallOnState:
         return found
 
     def ways(self, missing: _Missing) -> list[_OpenWay]:
-        """The surest first; of equally sure ones the first in the order of evaluation, by what means the caller most
-        closely."""
+        """The surest way first. Equally sure ways come in the order of evaluation, the one that names the caller most
+        closely first."""
         found = [*self._by_statement(missing), *self._by_grant(missing)]
         return sorted(found, key=lambda each: (-each.answer, TURN[each.way], -each.means))
 
@@ -214,7 +217,7 @@ class _CallOnState:
     def _open(
         self, way: WayIn, means: int, answer: int, opening: Mapping[str, Any], missing: _Missing
     ) -> Iterator[_OpenWay]:
-        """The way with what else has to allow the call; nothing where that does not."""
+        """The way, together with the other policies that must allow the call; nothing if one of them does not."""
         by = opening
         if way.identity_policy:
             allowing, statement = self._identity(missing)
@@ -227,7 +230,7 @@ class _CallOnState:
             yield _OpenWay(way, means, answer, by)
 
     def _identity(self, missing: _Missing) -> tuple[int, Mapping[str, Any] | None]:
-        """Whether identity policies allow it, and the statement that does."""
+        """Whether identity policies allow the call, and the statement that does."""
         spoken = self.speaking(self.known.identity.statements, denies=False, missing=missing)
         answer, rule = max(spoken, key=lambda each: each[0], default=(NO, None))
         if answer != YES and self.evidence is not None and self.evidence.identity:
@@ -253,14 +256,14 @@ def _case(
 def judge(
     asked: TrailCall, resource: Resource, of_key: str, known: SeenPolicies, evidence: Evidence | None = None
 ) -> Judgement:
-    """`of_key` says what of the key was never seen, `evidence` what follows from the call if it was let in."""
+    """`of_key`: the parts of the key that were never seen; `evidence`: what follows from the call if it was let in."""
     case = _case(asked, resource, of_key, known, evidence)
     missing = _Missing()
     return _judged(case, case.ways(missing), missing)
 
 
 def _judged(case: _CallOnState, ways: list[_OpenWay], allowing: _Missing) -> Judgement:
-    """`allowing`: what the ways in would need known."""
+    """`allowing`: the facts that the ways in need."""
     denying = _Missing()
     denies = case.denies(denying)
     for answer, rule in denies:
@@ -293,7 +296,8 @@ def _evidence(ways: list[_OpenWay], of_key: str) -> Evidence:
 
 
 def let_in(asked: TrailCall, resource: Resource, of_key: str, known: SeenPolicies) -> Judgement:
-    """Judges a call that was let in, with that as evidence. Its ways in are computed again only if that makes one surer."""
+    """Judges a call that was let in, with that fact as evidence. Its ways in are computed again only if this makes one
+    surer."""
     case, missing = _case(asked, resource, of_key, known, None), _Missing()
     ways = case.ways(missing)
     case.evidence = _evidence(ways, of_key)
@@ -317,8 +321,9 @@ def explained(
     denied: bool,
     denial: Mapping[str, str] | None = None,
 ) -> tuple[str, Judgement]:
-    """Whether the recorded policies explain the recorded answer, and which statement does. OPEN: something that was never seen
-    may explain it. `denial` is what the message of a denied call says (denial.py): which kind of policy refused it."""
+    """Whether the recorded policies explain the recorded answer, and which statement does. OPEN: something that was
+    never seen may explain it. `denial` is the content of a denied call's message (denial.py): which kind of policy
+    refused it."""
     if refused and not denied:
         return OTHER_ERROR, Judgement(UNKNOWN, {})
     if denied:

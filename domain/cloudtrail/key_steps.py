@@ -1,4 +1,4 @@
-"""What changes of KMS need and make (steps.py)."""
+"""Which slots a change of KMS needs and writes (steps.py)."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def _create_key(reading: TrailReading, step: Step) -> None:
 
 
 def _allowed(operation: str, key: str, step: Step) -> None:
-    """A key is there, and in a state that allows the operation."""
+    """The key must exist, in a state that allows the operation."""
     step.needs[("key", key)] = PRESENT
-    cells = TABLE.get(operation)  # nobody calls what a key does of itself
+    cells = TABLE.get(operation)  # no caller requests what a key does by itself
     if cells is None:
         return
     if cells[State.PENDING_DELETION] is Cell.PENDING_DELETION:
@@ -64,7 +64,7 @@ def _allowed(operation: str, key: str, step: Step) -> None:
 
 
 def _on_key(*written: tuple[str, Value], rank: int = CHANGES) -> Callable[[TrailReading, Step], None]:
-    """Of a key: what it writes."""
+    """A change of a key, with the slots of the key that it writes."""
 
     def step(reading: TrailReading, step: Step) -> None:
         key = _key(reading)
@@ -133,7 +133,7 @@ def _grant_made(reading: TrailReading, step: Step) -> None:
     grant = str({n.lower(): v for n, v in reading.response.items()}.get("grantid") or reading.id)
     step.writes[("grant", grant)] = grant
     once(step, ("grant", grant))
-    if given(reading.parameters, "Name"):  # of a name that a grant has, it gives the same grant again
+    if given(reading.parameters, "Name"):  # if a grant has this name already, KMS returns that grant
         del step.needs[("grant", grant)]
 
 
@@ -146,7 +146,7 @@ def _grant_gone(reading: TrailReading, step: Step) -> None:
 
 
 def _replicated(reading: TrailReading, step: Step) -> None:
-    """The replica is there from then on; a record of its own in its Region tells its policy."""
+    """The replica exists from then on. A record in the replica's own Region tells its policy."""
     _on_key(rank=MAKES)(reading, step)
     region, name = given(reading.parameters, "ReplicaRegion"), reading.key.rpartition("/")[2]
     if region and name:
@@ -161,7 +161,7 @@ KMS_STEPS: Mapping[str, Callable[[TrailReading, Step], None]] = {
     "UpdateKeyDescription": _described,
     "TagResource": _key_tagged,
     "UntagResource": _key_untagged,
-    # A key whose deletion is scheduled is disabled, and stays so when that is cancelled.
+    # Scheduling a key's deletion disables the key, and it stays disabled after the deletion is cancelled.
     "ScheduleKeyDeletion": _on_key(("deletion", "yes"), ("enabled", None), rank=ENDS),
     "CancelKeyDeletion": _on_key(("deletion", None), ("enabled", None)),
     "DeleteKey": _on_key(("key", None), rank=ENDS),

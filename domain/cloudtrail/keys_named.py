@@ -1,4 +1,4 @@
-"""Which keys a record concerns: among its resources, or as the request names them."""
+"""Which keys a record concerns: those among its resources, or those that the request names."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ MULTI_REGION = "mrk-"
 
 
 def id_of(arn: str) -> str:
-    """What a trail knows a key by: its id, and for one that may be in several Regions under one id, the Region too."""
+    """The name that a trail gives a key: its id. A multi-Region key exists under one id in several Regions; its name
+    has the Region too."""
     name = arn.rpartition("/")[2]
     parts = arn.split(":")
     return f"{name}@{parts[3]}" if name.startswith(MULTI_REGION) and len(parts) > 5 and "@" not in name else name
 
 
 def re_encrypted(resources: tuple[str, ...], told: Document, region: str, account: str) -> tuple[str, ...]:
-    """The key that it decrypts with first, then the one that it encrypts with, as the request names them."""
+    """The key that the call decrypts with, then the key that it encrypts with, as the request names them."""
     keys = [arn for arn in resources if ":key/" in arn]
     source, destination = (
         key_of((), {"KeyId": told.get(f"{which}KeyId")}, region, account) for which in ("Source", "Destination")
@@ -28,7 +29,7 @@ def re_encrypted(resources: tuple[str, ...], told: Document, region: str, accoun
 
 
 def key_of(resources: tuple[str, ...], parameters: Document, region: str, account: str) -> str:
-    """The ARN of the key concerned: among the resources, or as the request names it; "" where it names an alias alone."""
+    """The ARN of the key concerned, from the resources or from the request; "" if the request names only an alias."""
     for arn in resources:
         if ":key/" in arn:
             return arn

@@ -1,7 +1,7 @@
-"""What a CloudTrail record changed, as events of our own catalogue: evolve then says what they mean.
+"""What a CloudTrail record changed, as events of our own catalogue; `evolve` applies them.
 
-Whatever an event speaks of must be there first: a key, an alias or an identity that the trail did not see made is put there
-as unseen (unseen.py) by events of its own. A record whose call was refused changed nothing.
+A key, an alias or an identity must exist before an event can mention it. If the trail did not see it made, events of
+its own add it, marked as unseen (unseen.py). A record of a refused call changed nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from domain.state.world import World
 
 
 def met_in(reading: TrailReading, world: World) -> CausedEvents:
-    """What the record speaks of and was there before it, as events that put it there."""
+    """Events that add what the record mentions and what existed before the call."""
     if reading.service == "kms" and reading.key and reading.operation != "CreateKey":
         yield from key_there(reading, world, reading.key)
         for arn in reading.resources:
@@ -45,14 +45,14 @@ def met_in(reading: TrailReading, world: World) -> CausedEvents:
 
 
 def changes_of(reading: TrailReading, world: World) -> CausedEvents:
-    """The events, each to be applied before the next is asked for. Raises Broken for what the record should say and does
-    not."""
+    """The events; each must be applied before the next is requested. Raises Broken if the record lacks something that
+    it should say."""
     yield from met_in(reading, world)
     yield from made_by(reading, world)
 
 
 def made_by(reading: TrailReading, world: World) -> CausedEvents:
-    """What the record changed; who and what it speaks of is there. Raises Broken."""
+    """What the record changed, after everything that it mentions was added. Raises Broken."""
     if reading.refused:
         return
     made = BY_OPERATION.get(reading.service, {}).get(reading.operation)
@@ -65,7 +65,7 @@ def is_change(reading: TrailReading) -> bool:
 
 
 def _policy(text: str) -> str:
-    """The text, if it is a policy that can be read. Raises Broken."""
+    """Returns the text if it is a readable policy. Raises Broken."""
     try:
         parse_policy(text, KEY)
     except Refusal as fault:
@@ -77,7 +77,7 @@ def _policy(text: str) -> str:
 
 
 def _create_key(reading: TrailReading, world: World) -> CausedEvents:
-    """A CreateKey without a policy means the default one."""
+    """A CreateKey without a policy gives the key the default policy."""
     metadata = _folded(reading.response.get("keyMetadata") or reading.response.get("KeyMetadata"))
     arn = reading.key or str(metadata.get("arn") or "")
     key = key_id(arn) if arn else named_in(reading, str(metadata.get("keyid") or ""))
@@ -235,7 +235,7 @@ def _delete_alias(reading: TrailReading, world: World) -> CausedEvents:
         if held is not None:
             yield kms.AliasDeleted(account, name, held.key)
             return
-    for account in owners:  # it was there, though the trail did not see it made
+    for account in owners:  # the alias existed, though the trail did not see it made
         yield kms.AliasCreated(account, name, key_id(reading.key))
         yield kms.AliasDeleted(account, name, key_id(reading.key))
 
@@ -274,7 +274,7 @@ def _grantee(told: Mapping[str, Any], which: str) -> str:
 
 
 def _end_grant(reading: TrailReading, world: World) -> CausedEvents:
-    """RetireGrant may have null parameters; the id is in additionalEventData then."""
+    """If RetireGrant's parameters are null, the id is in additionalEventData."""
     grant = (
         given(reading.parameters, "GrantId")
         or given(reading.extra, "grantId")
@@ -292,7 +292,7 @@ def _end_grant(reading: TrailReading, world: World) -> CausedEvents:
 
 
 def _replicate(reading: TrailReading, world: World) -> CausedEvents:
-    """The replica is another key, in another Region: of its policy the request says all, as CreateKey's does."""
+    """The replica is another key, in another Region. As with CreateKey, the request tells its whole policy."""
     region = text_of(reading.parameters, "ReplicaRegion")
     metadata = _folded(_folded(reading.response).get("replicakeymetadata"))
     arn = str(
@@ -386,15 +386,16 @@ OWN: dict[str, tuple[type, ...]] = {
     "DeletePolicyVersion": (iam.PolicyVersionDeleted,),
     "DeletePolicy": (iam.ManagedPolicyDeleted,),
 }
-"""What each change is shown as; whatever else a record brings about had to be there for it to be."""
+"""The events that each change is shown as. Any other event of a record only adds what had to exist before the
+change."""
 
 
 def is_own(operation: str, event: object) -> bool:
-    """Whether an event is what the operation did, not what it needed: those who were met have a mark."""
+    """Whether an event is what the operation did, and not what the operation needed: added identities carry a mark."""
     if isinstance(event, iam.InlinePolicyPut) and event.policy == unseen.NAME:
         return False
     return isinstance(event, OWN[operation])
 
 
 BY_OPERATION: dict[str, dict[str, Callable[[TrailReading, World], CausedEvents]]] = {"kms": KMS, "iam": IAM}
-"""By service: every operation that changes something."""
+"""Every operation that changes something, by service."""

@@ -1,7 +1,8 @@
-"""What is known of a trail's beginning from elsewhere: answers of AWS's API, each with the time at which it was taken.
+"""What other sources tell about the time before a trail began: answers of AWS's API, each with the time at which it was
+taken.
 
-An answer holds for the beginning where no record of the trail changed what it tells before it was taken; it is then what the
-trail begins with, in place of what was never seen.
+An answer holds for the beginning if no record of the trail, before the answer was taken, changed what it tells. The
+trail then begins with the answer, in place of what was never seen.
 """
 
 from __future__ import annotations
@@ -28,19 +29,20 @@ from domain.policy.parse import KEY as KEY_POLICY
 from domain.state.world import World
 
 MARK = "keytrailKnown"
-"""The member by which what is known is told from a record of CloudTrail's."""
+"""The member that marks a fact, so that it cannot be mistaken for a record of CloudTrail."""
 POLICY, GRANTS, MANAGED_POLICY, IDENTITY = "key-policy", "grants", "managed-policy", "identity"
 ORDER = (MANAGED_POLICY, IDENTITY, POLICY, GRANTS)
-"""What is there before what names it."""
+"""What is named comes before what names it."""
 BY = "keytrail import policies"
-"""Who is shown to have put what was read so: who did is not known."""
+"""The author that is shown for policies from such answers; the real author is not known."""
 Placed = Iterator[tuple[str, object]]
-"""Events with the Region that they are of, "" for what has none."""
+"""Events with their Region; "" for an event that belongs to no Region."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`subject`: an ARN; `at`: when the answer was taken, in microseconds; `document`: the part of the answer."""
+    """`subject`: an ARN; `at`: when the answer was taken, in microseconds; `document`: this fact's part of the
+    answer."""
 
     id: str
     kind: str
@@ -49,7 +51,7 @@ class Fact:
     document: Mapping[str, Any]
 
     def record(self) -> dict[str, Any]:
-        """As it is kept beside CloudTrail's records."""
+        """The form in which a fact is kept beside CloudTrail's records."""
         told = {"kind": self.kind, "subject": self.subject, "document": self.document}
         return {"eventID": self.id, "eventTime": rfc3339(self.at), MARK: told}
 
@@ -66,7 +68,7 @@ def fact_of(document: Mapping[str, Any]) -> Fact:
 
 
 def fact(part: AnswerPart, at: int) -> Fact:
-    """What an answer tells, as it was at a time; the same again is the same."""
+    """A part of an answer, as it was at a time. The same part at the same time gets the same id."""
     kind, subject, document = part
     text = json.dumps([kind, subject, at, document], sort_keys=True)
     return Fact(f"known-{blake2b(text.encode(), digest_size=16).hexdigest()}", kind, subject, at, document)
@@ -78,8 +80,8 @@ Slots = tuple[str, ...]
 
 
 def changed_by(fact: Fact) -> Slots:
-    """How the slots begin that a change writes, after which the fact does not tell of the time before (slots.py), without
-    their first word for an identity."""
+    """The beginning of the slots (slots.py) that matter to a fact; for an identity, without the first word. After a
+    change that writes such a slot, the fact tells nothing about the time before the change."""
     parsed = parse_arn(fact.subject)
     if fact.kind == POLICY:
         return ("key policy", key_id(fact.subject))
@@ -89,7 +91,8 @@ def changed_by(fact: Fact) -> Slots:
 
 
 def text_in(document: Any, kind: PolicyKind) -> str:
-    """A policy as an answer has it: an object, its text, or its text as the API itself sends it. Raises Broken."""
+    """A policy in any form that an answer may have: an object, its text, or the encoded text that the API itself sends.
+    Raises Broken."""
     text = document if isinstance(document, str) else json.dumps(document)
     if text.startswith("%7B"):
         text = unquote(text)
@@ -101,7 +104,8 @@ def text_in(document: Any, kind: PolicyKind) -> str:
 
 
 def beginning(facts: Mapping[str, Mapping[str, Fact]], world: World) -> Placed:
-    """CausedEvents that make what is known, each to be applied before the next is asked for. `facts`: by kind and subject."""
+    """Events that make the known facts true; each must be applied before the next is requested. `facts`: by kind and
+    subject."""
     for fact in facts.get(MANAGED_POLICY, {}).values():
         yield from _anywhere(_managed(fact, world))
     people = sorted(facts.get(IDENTITY, {}).values(), key=lambda each: each.document["kind"] != GROUP)
@@ -138,7 +142,7 @@ def _key(arn: str, policy: Fact | None, grants: Fact | None, world: World) -> Ca
 def _grant(key: str, told: Mapping[str, Any], world: World) -> kms.GrantCreated:
     grantee, retiring = given(told, "GranteePrincipal"), given(told, "RetiringPrincipal")
     constraints = told.get("Constraints")
-    # A service is named by its own name, as list-grants gives it.
+    # A service has its plain name here, as list-grants gives it.
     return kms.GrantCreated(
         key=key,
         grant=given(told, "GrantId"),
@@ -210,11 +214,11 @@ def _identity(fact: Fact, world: World) -> CausedEvents:
 
 
 def parts_of(answer: Any, key: str) -> Iterator[AnswerPart]:
-    """What an answer of get-key-policy, list-grants or get-account-authorization-details tells. `key`: the key's ARN, which
-    get-key-policy's answer does not have. Raises Broken."""
+    """The facts in an answer of get-key-policy, list-grants or get-account-authorization-details. `key`: the key's ARN,
+    which get-key-policy's answer lacks. Raises Broken."""
     if not isinstance(answer, dict):
         raise Broken("it is no JSON object")
-    policy = answer if "Statement" in answer else answer.get("Policy")  # as --output text, or --query Policy, gives it
+    policy = answer if "Statement" in answer else answer.get("Policy")  # as --output text or --query Policy gives it
     if isinstance(policy, str) or (isinstance(policy, dict) and "Statement" in policy):
         yield POLICY, _arn(key), {"text": text_in(policy, KEY_POLICY)}
     elif isinstance(answer.get("Grants"), list):
@@ -226,7 +230,7 @@ def parts_of(answer: Any, key: str) -> Iterator[AnswerPart]:
 
 
 def whole_answers(documents: Iterable[Any]) -> Iterator[Any]:
-    """Pages that follow one another as one answer; a list is of answers too."""
+    """Joins pages that follow one another into one answer. A document may also be a list of answers."""
     pages: dict[str, Any] | None = None
     for each in _each(documents):
         if pages is not None and isinstance(each, dict) and pages.keys() & each.keys() & {"Grants", *_LISTS}:

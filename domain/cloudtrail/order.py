@@ -1,7 +1,9 @@
-"""Changes of one second in an order that the service allows: CloudTrail's times are whole seconds, and its ids are random.
+"""Puts the changes of one second into an order that the service allows. CloudTrail's times are whole seconds, and its
+ids are random.
 
-A change is made where what it needs is so (steps.py). Where no order is allowed, a record is missing, and changes stand in the
-usual order: what makes first, what ends last. Where several are, and what holds afterwards depends on it, that is told.
+A change can be made when the slots that it needs are right (steps.py). If no order is allowed, a record is missing; the
+changes then keep the usual order: what makes something first, what ends something last. If several orders are allowed
+and the result depends on the order, the answer says so.
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ from domain.cloudtrail.slots import ABSENT, OWNED, PRESENT, UNKNOWN, Slot, Step,
 from domain.identities.limits import VERSIONS
 
 MOST_STEPS = 20_000
-"""Steps that are tried for changes that depend on one another."""
+"""The number of steps that are tried for changes that depend on one another."""
 MOST_PAIRS = 40
 Before = Callable[[Slot], Value | bool]
-"""What stands in a slot before the second."""
+"""The content of a slot before the second."""
 
 
 @dataclass(slots=True)
 class Ordered:
-    """`open`: pairs of changes of which either may have come last, though it matters. `unfit`: changes that fit in no order.
-    `only`: whether no other order of the changes is allowed, whatever is so in the end."""
+    """`open`: pairs of changes either of which may have come last, though the result depends on it. `unfit`: changes
+    that fit in no order. `only`: no other order of the changes is allowed, not even one with the same result."""
 
     ids: list[str] = field(default_factory=list)
     only: bool = True
@@ -51,7 +53,8 @@ def ordered(steps: Iterable[Step], before: Before) -> Ordered:
 
 
 def _dependent(steps: Sequence[Step]) -> list[list[Step]]:
-    """Steps of which one writes what another needs, directly or by others, together; each group in the order of the steps."""
+    """Groups of steps that depend on one another, directly or through others: one writes what another needs. Each group
+    keeps the order of the steps."""
     leader = list(range(len(steps)))
 
     def top(number: int) -> int:
@@ -76,7 +79,7 @@ def _dependent(steps: Sequence[Step]) -> list[list[Step]]:
 
 
 def _names(slot: Slot) -> Iterator[Slot]:
-    """A slot, and what it is cleared by."""
+    """The slot, and the prefix by which a step clears it."""
     yield slot
     if slot[0] == "attached to":
         yield slot[:2]
@@ -104,7 +107,7 @@ class _Search:
         return self._held(slot, state) not in (None, UNKNOWN)
 
     def _after(self, step: Step, state: dict[Slot, Value | bool]) -> dict[Slot, Value | bool] | None:
-        """The state that a step makes; None where it is not allowed."""
+        """The state after a step; None if the state does not allow the step."""
         made = dict(state)
         for slot, wanted in step.needs.items():
             held = self._held(slot, state)
@@ -128,7 +131,8 @@ class _Search:
         return made
 
     def greedy(self) -> list[Step] | None:
-        """Each time the first that is allowed: enough for nearly all, and for any number."""
+        """Takes the first allowed step each time. This is enough for nearly all seconds, and works for any number of
+        steps."""
         rest, state, found = list(self.steps), dict[Slot, Value | bool](), list[Step]()
         while rest:
             for number, step in enumerate(rest):
@@ -163,23 +167,23 @@ class _Search:
 
 
 _SOMETHING = "?"
-"""What stands in a slot of which only that is known."""
+"""The content of a slot that is known only to be full."""
 
 
 MOST = 60
-"""Changes of one second that depend on one another, for which every order is tried; each is a call inside the one before."""
+"""The largest group of dependent changes for which every order is tried; each change is one nested call."""
 
 
 def _order(
     steps: Sequence[Step], before: Before, first: Step | None = None, then: Step | None = None
 ) -> list[Step] | None:
-    """An order that is allowed, with one of them before another where these are named."""
+    """An allowed order; if `first` and `then` are given, one with `first` before `then`."""
     search = _Search(steps, before, first, then)
     return search.greedy() or (search.run(tuple(steps), {}) if len(steps) <= MOST else None)
 
 
 def _is_only(order: Sequence[Step], before: Before) -> bool:
-    """Whether no two neighbours may change places, which they could in an order that is not the only one."""
+    """Whether no two neighbours may change places. If there is another order, some two neighbours may."""
     return len(order) <= MOST_PAIRS and all(
         _follows(one, other, order) or _order(order, before, other, one) is None
         for one, other in itertools.pairwise(order)
@@ -187,7 +191,7 @@ def _is_only(order: Sequence[Step], before: Before) -> bool:
 
 
 def _either(order: Sequence[Step], before: Before) -> list[tuple[str, str]]:
-    """Pairs that write different things to one slot, and of which either may be the later."""
+    """Pairs that write different things to one slot, and either of which may be the later."""
     found: list[tuple[str, str]] = []
     tried, end = 0, _end(order)
     for number, one in enumerate(order):
@@ -203,7 +207,7 @@ def _either(order: Sequence[Step], before: Before) -> list[tuple[str, str]]:
 
 
 def _end(order: Sequence[Step]) -> dict[Slot, Value]:
-    """What stands in the end in the slots that a second writes."""
+    """The final content of the slots that the steps of a second write."""
     slots = {slot for step in order for slot in step.writes}
     end = dict[Slot, Value]()
     for step in order:
@@ -214,8 +218,8 @@ def _end(order: Sequence[Step]) -> dict[Slot, Value]:
 
 
 def _follows(one: Step, other: Step, order: Sequence[Step]) -> bool:
-    """Whether the other can only come after: it needs what nothing but the first makes, or the first needs what the other
-    ends and nothing makes."""
+    """Whether `other` can only come after `one`: only `one` makes what `other` needs, or `other` ends what `one` needs
+    and nothing makes it."""
     for slot, wanted in other.needs.items():
         if wanted is PRESENT and one.needs.get(slot) is ABSENT and not any(each.leaves(slot) is None for each in order):
             return True

@@ -1,8 +1,8 @@
-"""A CloudTrail record to a reading: who called, what for, what came of it, and what conditions could read of it.
+"""Reads a CloudTrail record: who called, what the call was for, its result, and the values that conditions could read.
 
-Source: CloudTrail user guide, record contents and the userIdentity element; KMS developer guide, logging-using-cloudtrail.
-Parameters come with the API's own spelling of their members (`names` gives it), since CloudTrail's differs by age:
-`aWSAccountId` and `AWSAccountId` are one.
+Source: CloudTrail user guide, record contents and the userIdentity element; KMS developer guide,
+logging-using-cloudtrail. `names` gives parameters the API's own spelling of their members, since CloudTrail's spelling
+differs by age: `aWSAccountId` and `AWSAccountId` are one member.
 """
 
 from __future__ import annotations
@@ -26,43 +26,43 @@ from domain.policy.variables import Context
 
 SERVICES = {"kms.amazonaws.com": "kms", "iam.amazonaws.com": "iam", "sts.amazonaws.com": "sts"}
 OWN = "keytrail"
-"""The member of additionalEventData that our own export has."""
+"""The member of additionalEventData that only our own export has."""
 UNKNOWN_CALLER = "not recorded"
-"""Who called, where a record does not say."""
+"""The caller's name if a record does not say who called."""
 ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"})
 ARN = re.compile(r"arn:[^:\s]*:[^:\s]*:[^:\s]*:[^:\s]*:\S+")
 _DISPLAYED = ("%b %d, %Y %I:%M:%S %p", "%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %H:%M:%S", "%b %d, %Y %H:%M:%S %p",
               "%a %b %d %H:%M:%S UTC %Y")  # fmt: skip
 
 CausedEvents = Iterator[object]
-"""Events of our own catalogue that stand for what a trail tells."""
+"""Events of our own catalogue that express what a trail tells."""
 ResourceNames = Callable[[str, str, Document | None], dict[str, Any]]
-"""(service, operation, members) -> the members as the API's input shape spells them."""
+"""(service, operation, members) -> the members in the spelling of the API's input shape."""
 
 
 class Broken(Exception):
-    """Not a CloudTrail record. The message says why."""
+    """The document is not a CloudTrail record. The message says why."""
 
 
 class NotOurService(Exception):
-    """A record of a service that nothing here asks about."""
+    """The record is of a service that nothing here reads."""
 
 
 class PassedOver(Exception):
-    """A record that tells of no call of its own. The message says what it is."""
+    """The record does not stand for a call of its own. The message says what it is."""
 
 
 CALLS = frozenset({"", "Management", "Data"})
 """Categories of events that are calls (CloudTrail user guide, eventCategory)."""
 NO_CALLS = {"Insight": "Insights event", "NetworkActivity": "network activity event"}
-"""An Insights event counts calls. A network activity event tells of a call through a VPC endpoint, which has an event of its
-own, or which the endpoint's policy kept from the service."""
+"""An Insights event counts calls. A network activity event is about a call through a VPC endpoint: either the call has
+an event of its own, or the endpoint's policy kept it from the service."""
 
 
 @dataclass(slots=True)
 class TrailReading:
-    """`at` is in microseconds; `order` and `seen` are positions of our own log, where the record is an export of it, -1
-    elsewhere. `sure`: what `context` does not have, the request did not have."""
+    """`at` is in microseconds. `order` and `seen` are positions of our own log if the record is an export of it, else
+    -1. `sure`: a value that `context` lacks was not in the request either."""
 
     id: str
     at: int
@@ -90,12 +90,12 @@ class TrailReading:
     order: int = -1
     seen: int = -1
     preferred: bool = True
-    """Of the two records of one call between accounts, the one that says who called."""
+    """A call between accounts has two records; this is the one that says who called."""
     role: str = ""
-    """ARN of the role whose session it was."""
+    """ARN of the role that the session is of."""
     role_id: str = ""
     policy: str = ""
-    """The session's own policy, where the record has it."""
+    """The session's own policy, if the record has it."""
     tags: Mapping[str, str] = field(default_factory=dict)
     denial: Denial = UNTOLD
     """What the message of a denied call tells."""
@@ -110,7 +110,8 @@ class TrailReading:
 
 
 def moment(value: Any) -> int:
-    """Microseconds since the epoch of a time as CloudTrail has it: RFC 3339, seconds, or as it is displayed. Raises Broken."""
+    """Microseconds since the epoch for a time in one of CloudTrail's forms: RFC 3339, seconds, or the displayed form.
+    Raises Broken."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return round(value * 1_000_000)
     if not isinstance(value, str):
@@ -140,7 +141,7 @@ def _object(document: Document, name: str) -> Document:
 
 
 def read(record: Any, names: ResourceNames) -> TrailReading:
-    """Raises Broken, Elsewhere, PassedOver."""
+    """Raises Broken, NotOurService, PassedOver."""
     if not isinstance(record, dict):
         raise Broken("it is no JSON object")
     category = _text(record, "eventCategory")
@@ -217,12 +218,12 @@ def read(record: Any, names: ResourceNames) -> TrailReading:
 
 
 LONGEST_NAME = 1024
-"""Characters; more than any id, ARN or name of AWS has."""
+"""In characters; longer than any id, ARN or name of AWS."""
 DOCUMENTS = frozenset({"Policy", "PolicyDocument", "AssumeRolePolicyDocument", "Description"})
 
 
 def _require_names(*names: str) -> None:
-    """Raises Broken: no index takes a name of any length."""
+    """Raises Broken for a name that is too long for an index."""
     if max(map(len, names), default=0) > LONGEST_NAME:
         raise Broken(f"a name in it has more than {LONGEST_NAME} characters")
 
@@ -232,7 +233,7 @@ def _require_parameters(parameters: Document) -> None:
 
 
 def _of_own(reading: TrailReading, own: Document) -> None:
-    """What our own export says beside, which CloudTrail has no place for."""
+    """Reads what only our own export has, since CloudTrail has no place for it."""
     session = own.get("session")
     for name in ("position", "seen"):
         if name in own and not isinstance(own[name], int):
@@ -304,7 +305,7 @@ def _who(identity: Document, recipient: str) -> _Who:
         return _Who(account, unique or provider, unique, {f"Federated:{provider}": DIRECT}, {})
     if not kind and not arn:
         return _Who(account, invoked or UNKNOWN_CALLER, "", {}, {})
-    # Somebody of another account, of whom it says no more.
+    # A caller of another account; the record says no more about it.
     return _Who(
         account,
         arn or unique or account or UNKNOWN_CALLER,
@@ -354,11 +355,11 @@ def _context(reading: TrailReading, record: Document, who: _Who) -> Context:
         **request_context(origin, reading.operation, _whole(reading.parameters)),
     }
     if not record.get("tlsDetails"):
-        del context["aws:securetransport"]  # not said
+        del context["aws:securetransport"]  # the record does not say it
     if endpoint := _text(record, "vpcEndpointId"):
         context["aws:sourcevpce"] = (endpoint,)
     for name in ("aws:currenttime", "aws:epochtime"):
-        del context[name]  # put there from the time when it is judged: no two calls would be of one case
+        del context[name]  # judging adds these from the call's time; here they would make every call a case of its own
     return context
 
 
@@ -371,7 +372,7 @@ def _address(text: str) -> str:
 
 
 def _whole(parameters: Document) -> Document:
-    """Parameters that are of the types that reading them expects; others are as if they were not there."""
+    """The parameters that have the expected types; all others are left out."""
     shaped = dict(parameters)
     for name, kind in _SHAPED.items():
         if name in shaped and not isinstance(shaped[name], kind):
@@ -391,7 +392,7 @@ _SHAPED: dict[str, type] = {
     "Operations": list,
     "TransitiveTagKeys": list,
 }
-# What a record says of a request, it says whole: a key of these that is not there, was not there.
+# A record tells these keys completely: if a key is absent here, it was absent from the request.
 TOLD = frozenset(
     {
         "aws:principalarn",

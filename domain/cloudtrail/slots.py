@@ -1,4 +1,4 @@
-"""What a change of a trail wants to be so before it and what it makes so, as slots that are full or empty."""
+"""What a change of a trail needs before it and what it makes, as slots that are full or empty."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from domain.policy import unseen
 from domain.state.world import World
 
 Slot = tuple[str, ...]
-"""A place that a change writes: what it is, whose, and which."""
+"""A place that a change writes: what it is, whose it is, and which."""
 Value = str | None
-"""What stands in it; None for nothing."""
+"""The content of a slot; None if it is empty."""
 PRESENT, ABSENT = True, False
 UNKNOWN = True
-"""Nobody knows whether something stands in a slot."""
+"""It is not known whether a slot is full."""
 OWNED = frozenset({"inline", "attached", "member", "members", "access key"})
-"""Slots that begin with what they are and whose: a kind, an account and a name."""
+"""Slots that begin with what they are and whose they are: a kind, an account and a name."""
 MAKES, CHANGES, TAKES, ENDS = range(4)
-"""In which order changes come that could come in any."""
+"""The order of changes that the slots leave open."""
 
 
 @dataclass(slots=True)
 class Step:
-    """`needs`: slots that are full or empty before it. `others`: slots that hold anything but this. `clear`: no slot that
-    begins so is full, but for the one that the slot `spared` names. `room`: of these slots fewer than VERSIONS are full.
-    `resets`: every slot that begins so is empty after it."""
+    """`needs`: slots that must be full or empty before the step. `others`: slots that may hold anything except this
+    value. `clear`: every slot with this beginning must be empty, except the one that the slot `spared` names. `room`:
+    fewer than VERSIONS of these slots may be full. `resets`: every slot with this beginning is empty after the step."""
 
     id: str
     rank: int = CHANGES
@@ -41,7 +41,7 @@ class Step:
     resets: tuple[Slot, ...] = ()
 
     def leaves(self, slot: Slot) -> Value | bool:
-        """What stands in a slot after it; UNKNOWN where it does not touch the slot."""
+        """The content of a slot after the step; UNKNOWN if the step does not touch it."""
         if slot in self.writes:
             return self.writes[slot]
         return None if begins(slot, self.resets) else UNKNOWN
@@ -52,7 +52,7 @@ def begins(slot: Slot, prefixes: tuple[Slot, ...]) -> bool:
 
 
 def once(step: Step, slot: Slot) -> None:
-    """It makes what has an id of its own, which is never given again."""
+    """The step makes something whose id is never used again."""
     step.needs[slot] = step.needs[("used", *slot)] = ABSENT
 
 
@@ -82,13 +82,14 @@ _NAMED = re.compile(r'"arn:aws[\w-]*:iam::(\d{12}):(user|role)/(?:[^"*/]+/)*([^"
 
 
 def names_there(policy: str, step: Step) -> None:
-    """A key policy names only who is there."""
+    """A key policy can name only identities that exist."""
     for account, kind, name in _NAMED.findall(policy):
         step.needs.setdefault(identity(kind, account, name), PRESENT)
 
 
 def before(slot: Slot, world: World) -> Value | bool:
-    """What stands in a slot before a second; True where something does, or where nobody knows (UNKNOWN)."""
+    """The content of a slot before a second: "yes" or a value if it is full, None if it is empty, UNKNOWN if nobody
+    knows."""
     what, directory = slot[0], world.directory
     if what in ("identity", "inline", "attached", "member", "access key"):
         held = directory.find(slot[1], slot[2], slot[3])

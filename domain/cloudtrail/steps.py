@@ -1,8 +1,8 @@
-"""What a change of a trail wants to be so before it, and what it makes so: the service's own rules, as far as they tell in which
-order changes of one second came.
+"""What a change of a trail needs before it, and what it makes: the service's own rules, as far as they decide the order
+of the changes of one second.
 
-Source: IAM API reference (a name is taken once; what is deleted has nothing attached, no policies, members or access keys), KMS
-API reference (a key is made before it is named; states in which an operation is refused).
+Source: IAM API reference (a name is used once at a time; a deleted identity has nothing attached, no policies, members
+or access keys), KMS API reference (a key is made before it is named; states in which an operation is refused).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from domain.cloudtrail.slots import (
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
 
 HAS = ("inline", "attached", "member", "access key", "members")
-"""What an identity may have, and must not have when it is deleted."""
+"""What an identity may have, but not when it is deleted."""
 WITH = ("boundary", "tag", "trust")
-"""What it may have, and goes with it."""
+"""What an identity may have, and what is deleted with it."""
 
 
 def step_of(reading: TrailReading) -> Step:
@@ -42,7 +42,7 @@ def step_of(reading: TrailReading) -> Step:
     found = STEPS.get(reading.operation)
     if found is not None:
         found(reading, step)
-    # Whoever makes a change is there, and a key is made before anything is done to it.
+    # The caller of a change exists, and a key is made before anything is done to it.
     if reading.role:
         step.needs.setdefault(identity(ROLE, reading.account, reading.role.rpartition("/")[2]), PRESENT)
     elif ":user/" in reading.principal:
@@ -51,7 +51,8 @@ def step_of(reading: TrailReading) -> Step:
 
 
 def told_by(step: Step) -> Iterator[Slot]:
-    """What an answer of the API would tell otherwise from then on: a key's policy, whatever an identity has, a managed policy."""
+    """The facts that are out of date after the step: a key's policy, anything that an identity has, a managed
+    policy."""
     for slot in step.writes:
         if slot[0] in ("key policy", "key"):
             yield ("key policy", slot[1])
@@ -62,7 +63,7 @@ def told_by(step: Step) -> Iterator[Slot]:
 
 
 def needed_by(reading: TrailReading) -> set[Slot]:
-    """Who calls, and the keys that are used."""
+    """The caller, and the keys that are used."""
     found: set[Slot] = {("key", key_id(arn)) for arn in (*reading.resources, reading.key) if ":key/" in arn}
     if reading.role:
         found.add(identity(ROLE, reading.account, reading.role.rpartition("/")[2]))
@@ -77,7 +78,7 @@ def _makes(kind: str) -> Callable[[TrailReading, Step], None]:
         step.rank = MAKES
         step.needs[who] = ABSENT
         step.writes[who] = reading.id
-        # It begins with nothing but what it is made with.
+        # A new identity has only what it is made with.
         step.resets = tuple((what, *who[1:]) for what in (*HAS, *WITH))
         for name, value in tags_told(reading).items():
             step.writes[("tag", *who[1:], name)] = value
@@ -254,7 +255,7 @@ def _version(reading: TrailReading, step: Step, arn: str) -> None:
     slot = ("version", arn, version or reading.id)
     once(step, slot)
     step.writes[slot] = reading.id
-    if version[1:].isdigit():  # versions are counted, and their numbers are not used again
+    if version[1:].isdigit():  # versions are counted, and no number is used again
         step.writes[("counted", arn, version)] = version
         step.needs[("counted", arn, version)] = step.needs[("counted", arn, f"v{int(version[1:]) + 1}")] = ABSENT
         step.room = tuple(("version", arn, f"v{number}") for number in range(1, int(version[1:])))
@@ -284,7 +285,7 @@ def _policy_gone(reading: TrailReading, step: Step, arn: str) -> None:
 
 
 def _of_policy(arn: str) -> tuple[Slot, ...]:
-    """What is there with a managed policy alone; the next of its name counts its versions anew."""
+    """What belongs to one managed policy only. The next policy with its name counts its versions from the start."""
     slots = ("attached to", "version", "counted", "default", "policy tag")
     return (*((what, arn) for what in slots), ("used", "version", arn))
 
@@ -317,4 +318,4 @@ STEPS: Mapping[str, Callable[[TrailReading, Step], None]] = {
     "DeletePolicy": _on_policy(_policy_gone),
     **KMS_STEPS,
 }
-"""By operation: every operation that changes something."""
+"""Every operation that changes something, by name."""

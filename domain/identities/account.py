@@ -1,6 +1,6 @@
-"""The account aggregate. An account's root user is the one identity so far.
+"""The account aggregate, with the access keys of its root user.
 
-Access-key ids are public and stand in events; their secrets are in the vault alone.
+Access-key ids are public and appear in events. Only the vault has their secrets.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ INACTIVE = "Inactive"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service principal: its name (`s3.amazonaws.com`), its own account, and what its keys for others are called."""
+    """A service principal: its name (`s3.amazonaws.com`), its own account, and the alias of the keys that it manages
+    for others."""
 
     name: str
     account: str
@@ -23,7 +24,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`access_keys`: the root's access keys, id to status (Active, Inactive). `alias`: "" for none."""
+    """`access_keys`: the root's access keys, from id to status (Active, Inactive). `alias`: "" if the account has none."""
 
     id: str
     created: int

@@ -1,7 +1,7 @@
-"""Every user, group, role and managed policy of every account, in one owner's dictionaries; what each may do, compiled.
+"""The directory: every user, group, role and managed policy of every account, and what each may do, compiled.
 
-What an event changes here stands in event_effects.py. `changes` counts events, so that whatever was worked out of the
-directory can tell whether it still holds.
+One owner holds it. event_effects.py says what each event changes here. `changes` counts events, so that anything worked
+out from the directory can tell whether it still holds.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from domain.policy.parse import INLINE, MANAGED, SESSION
 
 NOUNS = {USER: "user", GROUP: "group", ROLE: "role", POLICY: "policy", PROFILE: "instance profile"}
 IdentityName = tuple[str, str, str]
-"""(kind, account, name in lower case): names are unique in an account whatever their case."""
+"""(kind, account, name in lower case): within an account names are unique regardless of case."""
 
 
 @dataclass(slots=True)
 class Directory:
-    """Invariants: `ids` and `listed` name every identity, managed policy and profile once; `by_arn` every identity; `users_of`
-    every access key that a user has; `members`, `attached_to`, `bounded_by` and `profiles_of` say the same from the other side as
-    the identities' and profiles' own fields (tests/domain/test_world_indexes.py)."""
+    """Invariants: `ids` and `listed` name every identity, managed policy and profile once; `by_arn` names every
+    identity; `users_of` has every access key of a user. `members`, `attached_to`, `bounded_by` and `profiles_of` repeat
+    the fields of identities and profiles from the other side (tests/domain/test_world_indexes.py)."""
 
     identities: dict[str, Identity] = field(default_factory=dict)
     policies: dict[str, ManagedPolicy] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Directory:
     users_of: dict[str, str] = field(default_factory=dict)
     """By access key, the user's unique id."""
     former: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """By an access key that was deleted: the account and the ARN of the user that had it, so that its use can be recorded."""
+    """By deleted access key: the account and the ARN of the user who had it, so that a use of it can be recorded."""
     attached_to: dict[str, set[str]] = field(default_factory=dict)
     bounded_by: dict[str, set[str]] = field(default_factory=dict)
     profiles: dict[str, InstanceProfile] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Directory:
         return found
 
     def policy(self, arn: str, account: str) -> ManagedPolicy:
-        """A policy of the account's own: another account's is not there for it. Raises NoSuchEntity."""
+        """One of the account's own policies; another account's counts as missing. Raises NoSuchEntity."""
         found = self.policies.get(arn)
         if found is None or found.account != account:
             raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
@@ -89,7 +89,7 @@ class Directory:
         return self.policies.get(arn) or PUBLISHED.get(arn)
 
     def page(self, kind: str, account: str, after: str, path: str) -> Iterator[str]:
-        """Names of the account in lower case and in order, after the name `after`, with the path prefix."""
+        """Names in the account that have the path prefix, in lower case and in order, after the name `after`."""
         names = self.listed.get((kind, account), [])
         for name in names[bisect_left(names, after + "\0") if after else 0 :]:
             found = self.ids[kind, account, name]
@@ -102,18 +102,18 @@ class Directory:
         return self.policies[self.policy_arns[found]].path if kind == POLICY else self.identities[found].path
 
     def permissions(self, identity: Identity) -> Permissions:
-        """What all policies of a user (its groups' too) or role say, compiled."""
+        """All policies of a role, or of a user and its groups, compiled."""
         return self._cached((IDENTITY_POLICY, identity.id), lambda: self._identity_rules(identity))
 
     def boundary(self, identity: Identity) -> Permissions | None:
-        """What the identity's boundary says; None if it has no boundary."""
+        """The identity's boundary, compiled; None if it has no boundary."""
         if not identity.boundary:
             return None
         policy = identity.boundary
         return self._cached((BOUNDARY, policy), lambda: self._managed_rules(policy, BOUNDARY))
 
     def session(self, session: str, document: str, arns: tuple[str, ...]) -> Permissions | None:
-        """What a session's policies say together; None for a session without any."""
+        """A session's policies, compiled together; None for a session without any."""
         if not document and not arns:
             return None
 
@@ -143,7 +143,7 @@ class Directory:
 
     def _managed_rules(self, arn: str, by: str, via: str = "") -> Iterator[CompiledStatement]:
         policy = self.managed(arn)
-        if policy is not None:  # a policy that a session names may have been deleted; then it gives nothing
+        if policy is not None:  # a policy that a session names may have been deleted; it then gives nothing
             yield from compile_identity_policy(policy.document, by, arn, policy.default, MANAGED, via)
 
     # -- changes, for event_effects.py ------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What each event of an identity changes in the directory. An event is true, so nothing here refuses."""
+"""What each event of an identity changes in the directory. Events are true, so nothing here refuses one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from domain.log import identity_events as events
 
 
 def take(event: object, directory: Directory, now: int, position: int) -> None:
-    """The event's effect; `now` and `position` are those of its record."""
+    """Applies the event; `now` and `position` are those of its record."""
     directory.changes += 1
     effect(event, directory, now, position)
 
@@ -106,7 +106,7 @@ def _(event: events.UserAccessKeyDeleted, directory: Directory, now: int, positi
 def _(event: events.MemberAdded, directory: Directory, now: int, position: int) -> None:
     groups = directory.identities[event.user].groups
     if event.group in groups:
-        return  # a member already
+        return  # it is already a member
     directory.change(event.user, groups=(*groups, event.group))
     insort(directory.members.setdefault(event.group, []), event.user)
 
@@ -158,7 +158,7 @@ def _(event: events.PolicyAttached, directory: Directory, now: int, position: in
 def _(event: events.PolicyDetached, directory: Directory, now: int, position: int) -> None:
     attached = directory.identities[event.id].attached
     directory.change(event.id, attached=tuple(each for each in attached if each != event.policy))
-    directory.attached_to.get(event.policy, set()).discard(event.id)  # a trail may not have seen it attached
+    directory.attached_to.get(event.policy, set()).discard(event.id)  # a trail may not have shown the attachment
 
 
 @effect.register

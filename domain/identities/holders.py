@@ -1,4 +1,4 @@
-"""Which managed policies an account may attach, and who of it has one."""
+"""Which managed policies an account may attach, and which of its identities have one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.identities.identity import POLICY, Identity, ManagedPolicy
 from domain.identities.published import AWS, PUBLISHED
 
 OF_AWS = iam_arn(AWS, POLICY, "/", "")
-"""How the ARN of a policy of AWS's own begins."""
+"""The beginning of the ARN of a policy that AWS publishes."""
 
 
 def attachable(directory: Directory, arn: str, account: str) -> ManagedPolicy:
@@ -28,12 +28,12 @@ def attachable(directory: Directory, arn: str, account: str) -> ManagedPolicy:
 
 
 def attached(directory: Directory, policy: ManagedPolicy, account: str) -> set[str]:
-    """Unique ids of the account that have the policy attached."""
+    """The unique ids of the account's identities that have the policy attached."""
     return _of(directory, policy, account, directory.attached_to)
 
 
 def bounded(directory: Directory, policy: ManagedPolicy, account: str) -> set[str]:
-    """Unique ids of the account that have the policy as their boundary."""
+    """The unique ids of the account's identities that have the policy as their boundary."""
     return _of(directory, policy, account, directory.bounded_by)
 
 
@@ -42,12 +42,12 @@ def holders(directory: Directory, policy: ManagedPolicy, account: str) -> set[st
 
 
 def _of(directory: Directory, policy: ManagedPolicy, account: str, index: Mapping[str, set[str]]) -> set[str]:
-    """A policy that AWS publishes is in use in every account. A log from before boundaries were held to one account can
-    have others there as well: they keep nobody from anything."""
+    """Every account uses the policies that AWS publishes. In a log from before boundaries were limited to one account,
+    other accounts' identities may have this boundary too; they do not keep it from being changed."""
     return {each for each in index.get(policy.arn, ()) if directory.identities[each].account == account}
 
 
 def own_identity(unique: str | None, account: str, directory: Directory) -> Identity | None:
-    """An identity by its unique id, where it is the account's own."""
+    """The account's own identity with this unique id, or None."""
     found = None if unique is None else directory.identities[unique]
     return found if found is not None and found.account == account else None

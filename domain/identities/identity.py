@@ -1,6 +1,6 @@
-"""Users, groups, roles and managed policies: immutable, made anew by each event.
+"""Users, groups, roles and managed policies. They are immutable; each event makes new ones.
 
-Times are microseconds since the epoch; `position` is where on the log an inline policy was put.
+Times are microseconds since the epoch; `position` is the place in the log where an inline policy was put.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from domain.policy.compile import CompiledPolicy
 USER, GROUP, ROLE, POLICY = "user", "group", "role", "policy"
 PROFILE = "instance-profile"
 PREFIXES = {USER: "AIDA", GROUP: "AGPA", ROLE: "AROA", POLICY: "ANPA", PROFILE: "AIPA"}
-"""How unique ids begin (IAM user guide, reference_identifiers)."""
+"""The beginnings of unique ids (IAM user guide, reference_identifiers)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class AccessKey:
 
 @dataclass(frozen=True, slots=True)
 class RoleParts:
-    """What a role has and others do not."""
+    """The fields that only a role has."""
 
     trust: str
     version: int
@@ -44,8 +44,8 @@ class RoleParts:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A user, group or role. `attached` are managed policies' ARNs in the order of attachment, `boundary` one or "";
-    `groups` (unique ids) and `access_keys` are a user's; `role` is None for users and groups."""
+    """A user, group or role. `attached` are ARNs of managed policies in the order of attachment; `boundary` is one ARN
+    or "". Only users have `groups` (unique ids) and `access_keys`; `role` is None for users and groups."""
 
     kind: str
     id: str
@@ -67,8 +67,9 @@ class Identity:
 
     @property
     def service_linked(self) -> bool:
-        """Whether it is a service's, which alone may change it: as CreateServiceLinkedRole makes it, with nothing that it
-        could not have been given since. See domain/commands/service_linked_roles."""
+        """Whether the role belongs to a service, and only the service may change it. It must be as
+        CreateServiceLinkedRole makes it, and hold nothing that such a role could not have been given since. See
+        domain/commands/service_linked_roles."""
         if self.role is None or self.inline or self.attached or self.boundary:
             return False
         return as_made(self.path, self.name, self.role.trust)
@@ -76,7 +77,8 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class InstanceProfile:
-    """`role` is the unique id of its role, "" for none. Nothing here runs on instances: tools that make roles keep them."""
+    """`role` is the unique id of its role, "" if it has none. Nothing here runs on instances: profiles exist for tools
+    that make roles."""
 
     id: str
     account: str
@@ -99,7 +101,7 @@ class PolicyVersion:
 
 @dataclass(frozen=True, slots=True)
 class ManagedPolicy:
-    """`versions` by id (v1, v2, ...); `latest` is the number of the last one ever made; `default` is in force."""
+    """`versions` by id (v1, v2, ...). `latest` is the highest number ever given; `default` is the version in force."""
 
     id: str
     account: str

@@ -1,4 +1,4 @@
-"""How many and how long: IAM's quotas (IAM user guide, reference_iam-quotas), and what tags may be."""
+"""IAM's quotas (IAM user guide, reference_iam-quotas), and what tags may be."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.policy.parse import MOST_TEXT, size
 ACCESS_KEYS = 2
 ATTACHED = {USER: 10, GROUP: 10, ROLE: 10}
 INLINE = {USER: 2048, GROUP: 5120, ROLE: 10_240}
-"""Characters of all inline policies together, white space not counted."""
+"""The most characters of all inline policies together, without white space."""
 GROUPS_OF_USER = 10
 VERSIONS = 5
 TAGS = 50
@@ -32,8 +32,8 @@ def require_size(text: str, most: int, what: str) -> None:
 
 
 def require_inline_room(identity: Identity, policy: str, document: str) -> None:
-    """The quota of an identity's inline policies together; with their white space they have room for one text of the
-    greatest length, so that what is counted at each change stays short. Raises LimitExceeded."""
+    """Checks the quota for all inline policies of an identity. With white space they may be no longer than one text of
+    the greatest length, so that each change counts only short texts. Raises LimitExceeded."""
     most = INLINE[identity.kind]
     texts = [document, *(each.document for name, each in identity.inline.items() if name != policy)]
     if sum(map(len, texts)) > MOST_TEXT:
@@ -46,7 +46,7 @@ def require_inline_room(identity: Identity, policy: str, document: str) -> None:
 
 
 def tags_of(given: Sequence[Mapping[str, str]], held: Mapping[str, str]) -> dict[str, str]:
-    """The tags to set: a key that differs from a held one in case alone replaces it. Raises InvalidInput (reserved
+    """The tags to set. A key that differs from a held one only in case replaces it. Raises InvalidInput (reserved
     prefix, a key twice), LimitExceeded."""
     result: dict[str, str] = {}
     known = {key.lower(): key for key in held}

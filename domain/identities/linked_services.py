@@ -1,6 +1,6 @@
-"""The services that have service-linked roles, and what such a role looks like: its name, its path and its trust policy.
+"""The services that have service-linked roles, and the name, path and trust policy of each role.
 
-Source: IAM user guide, using-service-linked-roles; for the names of roles the guides of the services.
+Source: IAM user guide, using-service-linked-roles; for the names of roles, the guides of the services.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 SERVICE_LINKED = "/aws-service-role/"
-"""How the paths of roles begin that are a service's."""
+"""The beginning of the path of every service-linked role."""
 NAMES = {
     "access-analyzer.amazonaws.com": "AWSServiceRoleForAccessAnalyzer",
     "autoscaling.amazonaws.com": "AWSServiceRoleForAutoScaling",
@@ -33,9 +33,9 @@ NAMES = {
     "spotfleet.amazonaws.com": "AWSServiceRoleForEC2SpotFleet",
     "support.amazonaws.com": "AWSServiceRoleForSupport",
 }
-"""The role of each service (its principal). One that is not here is refused: its role's name would be a guess."""
+"""The role of each service (its principal). A service that is not here is refused: its role's name would be a guess."""
 WITH_SUFFIX = frozenset({"autoscaling.amazonaws.com"})
-"""Services that take several roles, told apart by a suffix."""
+"""Services that have several roles; a suffix tells these apart."""
 _SERVICES = {name: service for service, name in NAMES.items()}
 
 
@@ -54,14 +54,14 @@ def trust_of(service: str) -> str:
 
 
 def service_of(name: str) -> str:
-    """The service whose role has this name; "" for no such role."""
+    """The service whose role has this name; "" if there is no such role."""
     base, _, suffix = name.partition("_")
     service = _SERVICES.get(base, "")
     return service if service and name == name_of(service, suffix) and (not suffix or service in WITH_SUFFIX) else ""
 
 
 def as_made(path: str, name: str, trust: str) -> bool:
-    """Whether a role with these is as a service's role is made. The path alone does not say so: earlier versions let
-    CreateRole make roles there, with any name and any trust."""
+    """Whether a role with these values is as CreateServiceLinkedRole makes it. The path is not enough: earlier versions
+    let CreateRole make roles there, with any name and any trust policy."""
     service = service_of(name)
     return bool(service) and path == path_of(service) and trust == trust_of(service)

@@ -1,1 +1,1 @@
-"""Policies: parse (text to statements), check (what may be put), compile (statements to an index), conditions."""
+"""Policies: parse (text to statements), check (what may be put into force), compile (statements to an index), conditions."""

@@ -1,8 +1,9 @@
-"""Checks a policy before it is put into force. Stricter than the parser, since what is on the log stays readable for ever.
+"""Checks a policy before it is put into force. It is stricter than the parser, because the log keeps a policy for ever
+and it has to stay readable.
 
 Raises MalformedPolicy with AWS's message and the JSON path of the fault. Source: IAM user guide,
-reference_policies_elements_condition_operators, _sid and _notprincipal, reference-arns; KMS developer guide, conditions-kms
-(#no-set-operator-on-a-pair) and key-policy-overview (a Sid of a key policy may have spaces).
+reference_policies_elements_condition_operators, _sid and _notprincipal, reference-arns; KMS developer guide,
+conditions-kms (#no-set-operator-on-a-pair) and key-policy-overview (a Sid of a key policy may have spaces).
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from domain.policy.parse import (
 )
 
 SINGLE_VALUED = {"kms:encryptioncontext:": ("EncryptionContext:", "encryption context"), "aws:requesttag/": ("", "tag")}
-"""Condition keys of one value, by their beginning, on which AWS KMS takes no ForAllValues, with its words for them."""
+"""The beginnings of condition keys with one value, on which AWS KMS refuses ForAllValues, and the words in which it refuses."""
 _SID = re.compile(r"[0-9A-Za-z]*")
 _WILD = frozenset("*?")
 _PARTITION = re.compile(r"arn:((?:\$\{[^}]*\}|[^:])*):")
 
 
 def check_policy(text: str, kind: PolicyKind) -> Policy:
-    """The policy, fit to be put into force. Raises MalformedPolicy, LimitExceeded."""
+    """Parses a policy that may be put into force. Raises MalformedPolicy, LimitExceeded."""
     policy = parse_policy(text, kind)
     if "\\u" in text or not text.isascii():
         _require_fit(text)
@@ -138,4 +139,4 @@ REFUSED: dict[PolicyKind, tuple[Callable[[Statement], None], ...]] = {
     SESSION: _OF_IAM,
     SIMULATED: _OF_IAM,
 }
-"""What each kind of policy may not hold, beyond what none may. IAM does not look at condition keys of single values."""
+"""What each kind of policy may not hold, besides what no policy may hold. IAM does not check condition keys of one value."""

@@ -1,9 +1,9 @@
-"""A policy compiled once: statements indexed by action, denying and allowing apart.
+"""Compiles a policy once: its statements are indexed by action, the denying ones apart from the allowing ones.
 
-The index is filled when an action is first asked about, so an evaluation visits only statements that cover its action. The
-resource of a key policy is the key that it belongs to, so Resource is settled here and costs a call nothing, except where it
-has policy variables. A condition that this program cannot read lets nobody in: its statement never allows, and if it is a
-Deny it always denies.
+The index gets an entry when an action is first asked about. So an evaluation visits only the statements that cover its
+action. The resource of a key policy is the key that the policy belongs to. So Resource is settled here and costs a call
+nothing, except where it has policy variables. A condition that this program cannot read lets nobody in: a statement
+with it never allows, and a Deny with it always denies.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from domain.policy.parse import KEY, TRUST, Policy, PolicyKind, Principals, Stat
 from domain.policy.variables import Context, any_of, is_constant, template
 
 DIRECT, ROLE, DELEGATED = 3, 2, 1
-"""How a Principal element means a caller: by its own name, by its role's, by its account's."""
+"""How a Principal element can mean a caller: by the caller's own name, its role's name, or its account's."""
 
 BOUNDED = "has a permissions boundary"
-"""Stands among the names of such a caller, at a level of its own (0, which means nobody): no policy can list it."""
+"""A name of every caller with a permissions boundary. Its level is 0, which means nobody: no policy can list this name."""
 
 CallerNames = Mapping[str, int]
-"""Every name that a caller answers to, with how it means the caller (DIRECT, ROLE, DELEGATED); BOUNDED at 0."""
+"""Every name that a caller answers to, and how that name means the caller (DIRECT, ROLE, DELEGATED; 0 for BOUNDED)."""
 Who = Callable[[CallerNames], int]
 Covers = Callable[[str, Context], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class StatementSource:
-    """The statement that decided. `policy` is the key's ARN, a managed policy's, or an identity's with the inline
-    policy's name; `version` counts a key policy's replacements, is a managed policy's version id, or the position at
-    which an inline policy was put; `index` counts from 0; `via` is the group that lends the policy."""
+    """The statement that decided. `policy` is the ARN of the key or of the managed policy, or the identity's ARN with
+    the inline policy's name. `version` counts the replacements of a key policy; for a managed policy it is the
+    version's id, for an inline policy the position at which it was put. `index` counts from 0; `via` is the group that
+    the policy comes from."""
 
     kind: str
     policy: str
@@ -44,12 +45,12 @@ class StatementSource:
     _document: dict[str, str | int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # Made once for every statement, and handed out with every decision that it makes.
+        # Made once for every statement, and shared by every decision that the statement makes.
         made = {"kind": self.kind, "policy": self.policy, "version": self.version, "sid": self.sid, "index": self.index}
         object.__setattr__(self, "_document", made | ({"via": self.via} if self.via else {}))
 
     def document(self) -> dict[str, str | int]:
-        """The record's form. Shared: not to be changed."""
+        """The form for the record. Callers share it and must not change it."""
         return self._document
 
 
@@ -62,8 +63,8 @@ TRUST_POLICY = "trust-policy"
 
 @dataclass(frozen=True, slots=True)
 class CompiledStatement:
-    """A compiled statement. `who` None: every caller; `covers` None: every resource; `tests` None: a condition that
-    cannot be read; `holds` None: no condition."""
+    """A compiled statement. `who` None: it means every caller. `covers` None: it covers every resource. `tests` None:
+    its condition cannot be read. `holds` None: it has no condition."""
 
     by: StatementSource
     statement: Statement
@@ -73,7 +74,7 @@ class CompiledStatement:
     tests: tuple[Test, ...] | None
     holds: Holds | None
     elsewhere: bool = False
-    """A key policy's statement whose Resource is not the key that it belongs to: it has no effect."""
+    """True for a key policy's statement whose Resource is not the policy's key: the statement has no effect."""
 
     @property
     def denies(self) -> bool:
@@ -81,9 +82,9 @@ class CompiledStatement:
 
 
 PrincipalEntry = tuple[Who | None, Holds | None, StatementSource]
-"""A statement of a resource's policy as evaluation reads it: Principal, Condition, and where it stands."""
+"""What evaluation reads of a statement in a resource's policy: Principal, Condition, and its place in the policy."""
 ResourceEntry = tuple[Covers | None, Holds | None, StatementSource]
-"""A statement of an identity's policy as evaluation reads it: Resource, Condition, and where it stands."""
+"""What evaluation reads of a statement in an identity's policy: Resource, Condition, and its place in the policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class OfPermissions:
 
 @dataclass(slots=True, eq=False)
 class CompiledPolicy:
-    """A resource's policy. `covering` keeps what it found in `by_action`."""
+    """A resource's policy. `covering` keeps its results in `by_action`."""
 
     statements: tuple[CompiledStatement, ...]
     by_action: dict[str, OfResourcePolicy] = field(default_factory=dict)
@@ -123,7 +124,7 @@ class CompiledPolicy:
 
 @dataclass(slots=True, eq=False)
 class Permissions:
-    """What an identity's policies say together, or its boundary, or its session's policies."""
+    """What all policies of an identity say together; or its boundary, or its session's policies."""
 
     statements: tuple[CompiledStatement, ...]
     by_action: dict[str, OfPermissions] = field(default_factory=dict)
@@ -153,14 +154,14 @@ def _covering(
     return denying, [each for each in covering if not each.denies and each.tests is not None]
 
 
-@lru_cache(maxsize=4096)  # most keys have the default policy; its text differs by account alone
+@lru_cache(maxsize=4096)  # most keys have the default policy; its text differs only by account
 def _parsed(text: str, kind: PolicyKind) -> Policy:
     return parse_policy(text, kind)
 
 
 def compile_key_policy(text: str, key: str, version: int, ids: Mapping[str, str] | None = None) -> CompiledPolicy:
-    """`key` is the ARN of the key that the policy belongs to; `ids` the unique ids that its principals' ARNs meant when
-    it was put. Raises what parse_policy raises."""
+    """`key` is the ARN of the key that the policy belongs to. `ids` are the unique ids that the ARNs of its principals
+    meant when it was put. Raises what parse_policy raises."""
     policy = _parsed(text, KEY)
     rules = key_policy_statements(policy, key, version, ids or {})
     return CompiledPolicy(
@@ -207,14 +208,14 @@ def compile_trust_policy(text: str, role: str, version: int, ids: Mapping[str, s
 def compile_identity_policy(
     text: str, by: str, name: str, version: int | str, kind: PolicyKind, via: str = ""
 ) -> tuple[CompiledStatement, ...]:
-    """`by` is the kind of decider (identity policy, boundary, session policy), `name` what it is known by."""
+    """`by` is the kind of policy (identity policy, boundary, session policy), `name` the name that decisions give it."""
     return identity_policy_statements(_parsed(text, kind), by, name, version, kind, via)
 
 
 def identity_policy_statements(
     policy: Policy, by: str, name: str, version: int | str, kind: PolicyKind, via: str = ""
 ) -> tuple[CompiledStatement, ...]:
-    """The same of a policy that was parsed, and is asked once: its text is not kept."""
+    """The same for a policy that is already parsed and is asked only once: its text is not kept."""
     return tuple(
         _rule(
             statement, StatementSource(by, name, version, statement.sid, statement.index, via), policy.version, {}, kind
@@ -229,7 +230,7 @@ def has_variables(statement: Statement, version: str) -> bool:
 
 
 def _on_key(rule: CompiledStatement, key: str, open_resource: bool) -> CompiledStatement:
-    """The rule with its Resource settled for this key; one with policy variables is asked with each request."""
+    """The rule with its Resource settled for this key. A Resource with policy variables is settled with each request instead."""
     covers, holds = rule.covers, rule.holds
     if covers is None:
         return rule
@@ -270,7 +271,7 @@ def _all(tests: Sequence[Test]) -> Holds:
 
 @lru_cache(maxsize=4096)
 def _any_of(patterns: tuple[str, ...]) -> Matcher:
-    # Action names and their prefix are case-insensitive (#action-names-have-no-case): both sides are folded.
+    # The case of an action's name and prefix does not matter (#action-names-have-no-case): both sides are folded.
     matchers = tuple(compile_glob(pattern.lower()) for pattern in patterns)
     if len(matchers) == 1:
         return matchers[0]
@@ -346,9 +347,9 @@ def _listed(names: CallerNames, meant: frozenset[str]) -> set[int]:
 
 
 def _not_named(principals: Principals, ids: Mapping[str, str], effect: str) -> Who:
-    """Source: IAM user guide, reference_policies_elements_notprincipal: a Deny spares only those of whom every name is
-    listed, the account's and the role's too; a caller with a permissions boundary it "will always deny, regardless of the
-    values", which follows from BOUNDED, a name that no policy lists."""
+    """Source: IAM user guide, reference_policies_elements_notprincipal. A Deny spares only a caller whose every name is
+    listed, the names of its account and role included. A caller with a permissions boundary it "will always deny,
+    regardless of the values": that follows from BOUNDED, a name that no policy lists."""
     meant = _meant(principals, ids)
     if principals.anyone:
         return lambda names: 0

@@ -1,8 +1,8 @@
-"""Where the value of each condition key comes from, or that it is never known here.
+"""Where the value of each condition key comes from. Some keys never have a value here.
 
-Rule of this file: what `context.py`, the callers and the resources put into a context stands here, and nothing else; a
-test compares both, and with the reference's list. Names compare without case; `*` stands for a tag's key or the name of
-an encryption-context pair. A key that is never known is absent from every request.
+Rule of this file: it lists exactly the keys that `context.py`, the callers and the resources put into a context. A test
+compares both, and compares them with the reference's list. Names compare without case; `*` is any tag key, or any name
+of an encryption-context pair. A key that never has a value here is absent from every request.
 Source: IAM user guide, reference_policies_condition-keys; KMS developer guide, conditions-kms.
 """
 
@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CALLER = "caller"
-"""The user, role or root that signed, as the directory has it."""
+"""The user, role or root who signed, from the directory."""
 SESSION = "session"
 """Temporary credentials."""
 CALL = "call"
-"""The request as it came: its connection, headers and time."""
+"""The request itself: its connection, headers and time."""
 PARAMETERS = "parameters"
-"""What the operation was asked."""
+"""The parameters of the operation."""
 RESOURCE = "resource"
 """The key, role or other resource that the permission is asked on."""
 SETTING = "setting"
@@ -28,7 +28,7 @@ SOURCES = (CALLER, SESSION, CALL, PARAMETERS, RESOURCE, SETTING, NEVER)
 
 @dataclass(frozen=True, slots=True)
 class ConditionKey:
-    """`many`: it can have several values (ForAllValues, ForAnyValue)."""
+    """`many`: the key can have several values (ForAllValues, ForAnyValue)."""
 
     name: str
     source: str
@@ -137,7 +137,7 @@ CONDITION_KEYS = _table("""
 
 
 def row_of(key: str) -> ConditionKey | None:
-    """The row of a key as a policy or a context names it; None for one that the table does not have."""
+    """The row of a key, by its name in a policy or a context; None if the table does not have it."""
     folded = key.lower()
     found = CONDITION_KEYS.get(folded)
     if found is not None:

@@ -1,8 +1,8 @@
 """Condition operators: compiles a Condition element to tests of a request's context.
 
 Source: IAM user guide, reference_policies_elements_condition_operators and reference_policies_multi-value-conditions.
-Without a set operator a test holds if any of the key's values matches any wanted value. A negated operator holds if no value
-matches, and so for a missing key (#negated-operator-on-a-missing-key, #if-exists-on-a-missing-key,
+Without a set operator a test holds if any of the key's values matches any wanted value. A negated operator holds if no
+value matches, so it also holds for a missing key (#negated-operator-on-a-missing-key, #if-exists-on-a-missing-key,
 #bool-on-a-missing-key, #null-is-absence, #set-operators-on-a-missing-key).
 """
 
@@ -32,7 +32,7 @@ NULL = "Null"
 
 
 class UnknownOperator(ValueError):
-    """Not an operator of the grammar."""
+    """The grammar has no such operator."""
 
 
 class BadValue(ValueError):
@@ -41,7 +41,7 @@ class BadValue(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One operator on one key, as written, and whether a context passes it."""
+    """One operator on one key, as the policy writes them. `Test` says whether a context passes it."""
 
     operator: str
     key: str
@@ -51,7 +51,7 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """An operator's name taken apart: the set operator before it, `IfExists` behind it."""
+    """An operator's name in its parts: the set operator before it, `IfExists` after it."""
 
     name: str
     each: str
@@ -87,7 +87,7 @@ def compile_test(operator_text: str, key: str, wanted: Sequence[str], version: s
 
 
 def _equals_one(key: str, wanted: str) -> Holds:
-    """By far the most common test: one value of a key is one text."""
+    """By far the most common test: whether one value of a key equals one text."""
     only = (wanted,)
 
     def holds(context: Context) -> bool:
@@ -128,9 +128,9 @@ def _quantified(given: Operator, key: str, matches: Matches, inverted: bool) -> 
 
 
 def is_null(values: Sequence[str], context: Context) -> bool:
-    """Whether a key is absent, or resolves to a null data set: to nothing but empty values (IAM user guide,
-    reference_policies_condition-single-vs-multi-valued-context-keys). So it is for the set operators, and for Null, with
-    which the guide keeps such keys away from ForAllValues; to all other operators an empty value is a value."""
+    """Whether a key is absent, or has only empty values ("resolves to a null data set": IAM user guide,
+    reference_policies_condition-single-vs-multi-valued-context-keys). The set operators and Null read a key so; the
+    guide adds Null where such keys should not pass ForAllValues. To all other operators an empty value is a value."""
     return not values or (not any(values) and BEFORE_NULL_SETS not in context)
 
 
@@ -193,7 +193,7 @@ def _arns(wanted: Sequence[str], version: str) -> Matches:
 def _compared(
     read: Callable[[str], Any], compare: Callable[[Any, Any], bool]
 ) -> Callable[[Sequence[str], str], Matches]:
-    """Values of both sides are read by `read`, which raises BadValue; a request's value that cannot be read is none."""
+    """`read` reads the values of both sides and raises BadValue. A request's value that it cannot read matches nothing."""
 
     def family(wanted: Sequence[str], version: str) -> Matches:
         bounds = [read(value) for value in wanted]
@@ -233,7 +233,7 @@ def as_number(text: str) -> Decimal:
 
 @lru_cache(maxsize=1024)
 def as_date(text: str) -> datetime:
-    """A W3C profile of ISO 8601, or seconds since the epoch."""
+    """Reads a date in the W3C profile of ISO 8601, or in seconds since the epoch."""
     try:
         if text.replace(".", "", 1).isdigit() and len(text.partition(".")[0]) > 4:
             return datetime.fromtimestamp(float(text), UTC)
@@ -268,15 +268,15 @@ def as_binary(text: str) -> bytes:
 
 Network = IPv4Network | IPv6Network
 MAPPED = IPv6Network("::ffff:0:0/96")
-"""IPv4 addresses as IPv6 writes them (RFC 4291, 2.5.5.2): a socket that takes both gives a client's address so."""
+"""IPv4 addresses in the notation of IPv6 (RFC 4291, 2.5.5.2). A socket for both kinds gives a client's address in it."""
 BEFORE_MAPPED = "keytrail:mapped-addresses"
-"""In the context of a decision that is made again: the evaluator of then (version 1) took a mapped address for an address of
-IPv6. No request has this key."""
+"""Only the context of a decision that is made again can have this key; no request has it. It says that evaluator 1 made
+the decision, which took a mapped address for an IPv6 address."""
 
 
 @lru_cache(maxsize=1024)
 def as_network(text: str) -> Network:
-    """A mapped network is the IPv4 network that it stands for. Raises BadValue."""
+    """Reads a network; a mapped one becomes the IPv4 network that it means. Raises BadValue."""
     network = _written(text)
     if isinstance(network, IPv6Network) and network.prefixlen >= MAPPED.prefixlen and network.subnet_of(MAPPED):
         four = int(network.network_address) & 0xFFFF_FFFF
@@ -332,7 +332,7 @@ FAMILIES: dict[str, tuple[bool, Callable[[Sequence[str], str], Matches]]] = {
     "BinaryEquals": (False, _compared(as_binary, eq)),
     "IpAddress": (False, _addresses),
     "NotIpAddress": (True, _addresses),
-    # ArnEquals behaves as ArnLike (#arn-operators-match-by-component).
+    # ArnEquals means the same as ArnLike (#arn-operators-match-by-component).
     "ArnEquals": (False, _arns),
     "ArnLike": (False, _arns),
     "ArnNotEquals": (True, _arns),

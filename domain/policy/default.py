@@ -1,7 +1,7 @@
-"""The key policy of a key that was made through the API without one.
+"""The key policy of a key whose caller gave none.
 
-Source: KMS developer guide, key-policy-default: one statement that gives the account's root `kms:*`, which lets
-identity policies of the account give access too.
+Source: KMS developer guide, key-policy-default. Its one statement gives the account's root `kms:*`, so identity
+policies of the account can give access too.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ LOOKING = ("Describe*", "Get*", "List*", "RevokeGrant")
 
 
 def service_key_policy(alias: str, account: str, region: str) -> str:
-    """The key policy of a key that a service manages for an account (developer guide, key-policy of AWS managed keys):
-    its principals use it through the service, and look at it themselves."""
+    """The key policy of a key that a service manages for an account (developer guide, key-policy of AWS managed keys).
+    The account's principals use the key through the service, and may look at it themselves."""
     through = {"kms:ViaService": f"{alias}.{region}.amazonaws.com", "kms:CallerAccount": account}
     document = {
         "Version": "2012-10-17",

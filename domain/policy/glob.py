@@ -1,12 +1,13 @@
-"""`*` and `?` as IAM has them, matched in linear time (#globs-in-linear-time).
+"""`*` and `?` with IAM's meaning, matched in linear time (#globs-in-linear-time).
 
-A pattern is cut at its stars. The first and the last piece are anchored. Each piece between is taken at its first place behind
-the previous one; no later place can be better, so the matcher never goes back.
+A pattern is cut at its stars. The first and the last piece are anchored. Each piece between them is taken at its first
+place after the previous piece. No later place can be better, so the matcher never goes back.
 
-A piece is its length and the runs of characters between its `?`. If a piece has several runs, or one so long that a search
-could compare all of it at every place, its places are found with bits: the places of each character are the bits of one
-integer, and a piece stands where the integers of its characters, each shifted by its place in the piece, share a bit.
-A regular expression needed quadratic time, 18 s for the longest pattern.
+A piece is its length and the runs of characters between its `?`. A plain search serves most pieces. A piece with
+several runs, or with a run so long that a search could compare all of it at every place, is found with bits: for each
+character, one integer has a bit for each place where the character is. The piece is where these integers, each shifted
+by its character's place in the piece, share a bit. A regular expression needed quadratic time, 18 s for the longest
+pattern.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from dataclasses import dataclass
 Matcher = Callable[[str], bool]
 STAR, ANY = "*", "?"
 LONG_SEARCH = 1 << 20
-"""Characters of a text times characters of a run from which on the library's search, which may compare every place with
-all of the run, is not used."""
+"""The library's search may compare every place with all of the run. It is not used when characters of the text times
+characters of the run reach this number."""
 
 
 def compile_glob(pattern: str) -> Matcher:
-    """A predicate that is true of the texts that the pattern covers. Case matters; fold both where it should not."""
+    """A predicate that is true of the texts that the pattern covers. Case matters: fold both sides where it should not."""
     if STAR not in pattern and ANY not in pattern:
         return pattern.__eq__
     return compile_parts([(pattern, True)])
@@ -31,14 +32,15 @@ def compile_glob(pattern: str) -> Matcher:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What stands between two stars: `runs` are (place within the piece, text) between its `?`."""
+    """The part of a pattern between two stars. `runs` are (place within the piece, text) between its `?`."""
 
     size: int
     runs: tuple[tuple[int, str], ...]
 
 
 def compile_parts(parts: Iterable[tuple[str, bool]]) -> Matcher:
-    """The same of a pattern in parts: (text, whether `*` and `?` in it are wildcards). A policy variable's are not."""
+    """The same for a pattern in parts: (text, whether `*` and `?` in it are wildcards). In a policy variable's value
+    they are not."""
     pieces = _pieces(parts)
     if len(pieces) == 1:
         return _whole(pieces[0])
@@ -88,7 +90,7 @@ def _whole(piece: Piece) -> Matcher:
 
 
 def _fits_at(piece: Piece) -> Callable[[str, int], bool]:
-    """Of a place behind which the text is long enough."""
+    """Tests a piece at a place. The text must be long enough after that place."""
     if not piece.runs:
         return lambda candidate, at: True
     if len(piece.runs) == 1:
@@ -98,7 +100,7 @@ def _fits_at(piece: Piece) -> Callable[[str, int], bool]:
 
 
 class _Places:
-    """Where each character of a text stands, in the bits of an integer: found once for all pieces of a pattern."""
+    """Where each character is in a text, as the bits of an integer. Worked out once for all pieces of a pattern."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -132,7 +134,7 @@ _Find = Callable[[str, int, int], int]
 
 
 def _finds(piece: Piece) -> _Find | None:
-    """None for a piece that is found by `_Places` alone."""
+    """None for a piece that only `_Places` can find."""
     size = piece.size
     if not piece.runs:
         return lambda candidate, start, end: start if end - start >= size else -1
@@ -185,8 +187,9 @@ def compile_arn(parts: Sequence[tuple[str, bool]]) -> Matcher:
     """ArnLike and the Resource element: each of the six components between colons is matched by itself
     (#arn-operators-match-by-component).
 
-    A pattern of fewer components whose last ends with `*` covers what follows, colons too (IAM user guide,
-    reference_arns: "it can expand to match beyond the colon boundaries").
+    A pattern may have fewer components. If the last one ends with `*`, it covers everything that follows, colons too
+    (IAM user guide, reference_arns: "it can expand to match beyond the colon boundaries").
+
     """
     components = arn_components(parts)
     if _is_one_expression(components):
@@ -204,7 +207,7 @@ def arn_components(parts: Sequence[tuple[str, bool]]) -> list[list[tuple[str, bo
     """An ARN's pattern cut at its first five colons."""
     components: list[list[tuple[str, bool]]] = [[]]
     for text, wild in parts:
-        # A colon in a variable's value separates nothing: the value stays within its component.
+        # A colon in a variable's value does not separate components: the value stays within its own.
         cuts = text.split(":", ARN_PARTS - len(components)) if wild and len(components) < ARN_PARTS else [text]
         components[-1].append((cuts[0], wild))
         components.extend([(cut, wild)] for cut in cuts[1:])
@@ -212,19 +215,20 @@ def arn_components(parts: Sequence[tuple[str, bool]]) -> list[list[tuple[str, bo
 
 
 def covers_rest(components: Sequence[Sequence[tuple[str, bool]]]) -> bool:
-    """Whether the last component ends with `*`: fewer than six then cover what follows, colons too."""
+    """Whether the last component ends with `*`. If there are fewer than six, it then covers everything that follows,
+    colons too."""
     text, wild = components[-1][-1]
     return wild and text.endswith(STAR)
 
 
 LONGEST_EXPRESSION = 256
-"""Characters of an ARN's pattern up to which it becomes a regular expression: at each place of a star it may compare as
-many as the pattern has."""
+"""The longest pattern of an ARN that becomes a regular expression, in characters. At each place of a star the
+expression may compare as many characters as the pattern has."""
 
 
 def _is_one_expression(components: Sequence[Sequence[tuple[str, bool]]]) -> bool:
-    """Whether one regular expression does for the whole ARN: at most one star a component, where a component ends is given
-    by its colon, so that each star has one length only."""
+    """Whether one regular expression can match the whole ARN: each component has at most one star. Its colon says where
+    a component ends, so each star can have one length only."""
     if len(components) != ARN_PARTS or sum(len(text) for each in components for text, _ in each) > LONGEST_EXPRESSION:
         return False
     if any(sum(text.count(STAR) for text, wild in component if wild) > 1 for component in components):
@@ -233,7 +237,7 @@ def _is_one_expression(components: Sequence[Sequence[tuple[str, bool]]]) -> bool
 
 
 class _LazyExpression:
-    """Written when it is first asked: a policy may hold a thousand that nobody ever asks."""
+    """Compiled when it is first asked: a policy may hold a thousand that no request ever asks."""
 
     def __init__(self, components: Sequence[Sequence[tuple[str, bool]]]) -> None:
         self._components = components

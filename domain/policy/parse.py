@@ -19,8 +19,8 @@ from domain.errors import LimitExceeded, MalformedPolicy
 
 @dataclass(frozen=True, slots=True)
 class PolicyKind:
-    """What a kind of policy must have and may not have. `most` is in bytes, and where `spaced` in characters without white
-    space; `open_elements`: Action or Resource may be left out (and the statement then has no effect)."""
+    """What a kind of policy must have and may not have. `most` is in bytes, or, where `spaced`, in characters without
+    white space. `open_elements`: Action or Resource may be absent (and the statement then has no effect)."""
 
     name: str
     most: int
@@ -31,7 +31,7 @@ class PolicyKind:
 
 
 MOST_TEXT = 131_072
-"""Characters of a policy with its white space (IAM API reference, PolicyDocument)."""
+"""The most characters of a policy, white space included (IAM API reference, PolicyDocument)."""
 KEY = PolicyKind("key policy", 32_768, principal=True, resource=True, open_elements=True)
 MANAGED = PolicyKind("managed policy", 6_144, principal=False, resource=True, spaced=True)
 INLINE = PolicyKind("inline policy", 10_240, principal=False, resource=True, spaced=True)
@@ -62,7 +62,7 @@ _ACTION = re.compile(r"[A-Za-z0-9*?-]+:[A-Za-z0-9*?]+|\*")
 _IAM_RESOURCE = re.compile(r"root|(user|role|assumed-role|federated-user)/[^*?]+")
 _RESOURCE = re.compile(r"\*|arn:.*|\$\{.*", re.DOTALL)
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
-"""A string as a whole, so that no bracket in it counts; one that does not end goes to the end of the text."""
+"""A whole string, so that no bracket in it counts. A string without an end goes to the end of the text."""
 MAX_DEPTH = 32
 
 
@@ -77,7 +77,7 @@ class Principals:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement as written. An absent element is None; `index` counts from 0 within the document."""
+    """One statement as the policy writes it. An absent element is None; `index` counts from 0 within the document."""
 
     index: int
     sid: str
@@ -145,7 +145,7 @@ def _fault(path: str, what: str) -> MalformedPolicy:
 
 
 def _json(text: str) -> Any:
-    # A nesting that no policy has would exhaust the parser's stack: it is counted before it is parsed.
+    # A nesting deeper than any policy's would exhaust the parser's stack, so it is counted before parsing.
     depth = deepest = 0
     for part in _BRACKETS.findall(text):
         if part in "{[":
@@ -159,7 +159,7 @@ def _json(text: str) -> Any:
         document = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
     except ValueError as fault:
         raise MalformedPolicy(f"The policy is not valid JSON: {fault}.") from None
-    # The decisions by a statement whose Sid is half of a surrogate pair could not be recorded.
+    # If a Sid were half of a surrogate pair, the decisions of its statement could not be recorded.
     return encodable(document) if "\\u" in text else document
 
 
@@ -209,7 +209,7 @@ def _statement(index: int, statement: Any, kind: PolicyKind) -> Statement:
 
 
 def _require_elements(statement: dict[str, Any], kind: PolicyKind, path: str) -> None:
-    """What the kind of policy wants and forbids, in the words of AWS."""
+    """Checks which elements the kind of policy requires and forbids. Faults are in AWS's words."""
     has = {name: name in statement or f"Not{name}" in statement for name in ("Principal", "Action", "Resource")}
     if kind.principal and not has["Principal"]:
         raise _said(f"A statement of a {kind.name} has a Principal.", path)
@@ -292,7 +292,7 @@ def _aws_principal(name: str, path: str) -> str:
 
 
 def is_principal(name: str) -> bool:
-    """Whether it is the ARN of an account's root, a user, a role or a session."""
+    """Whether the name is the ARN of an account's root, a user, a role or a session."""
     arn = parse_arn(name)
     return (
         arn is not None

@@ -1,8 +1,8 @@
-"""What the statements of an identity policy allow and deny, as a set. Two versions differ by what was added and what was removed,
-however each was written.
+"""The statements of an identity policy as a set of what they allow and deny. Two versions differ by what was added and
+what was removed, however each was written.
 
-Key policies are compared by the requests that they let in (`domain.policy_analysis`). What an identity policy lets in depends on
-every key's policy, so here it is described as written: actions, on resources, under conditions.
+Key policies are compared by the requests that they let in (`domain.policy_analysis`). What an identity policy lets in
+depends on every key's policy. So here it is described as written: actions, on resources, under conditions.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ GIVEN, REFUSED = "Allow", "Deny"
 
 @dataclass(frozen=True, slots=True)
 class On:
-    """Where actions are given or refused: `but` says that it is everywhere else. `conditions` as JSON, in one order. `who` are
-    the principals of a trust policy."""
+    """Where actions are given or refused. `but` says that it is everywhere else. `conditions` are JSON in a fixed
+    order. `who` are the principals of a trust policy."""
 
     effect: str
     resources: tuple[str, ...]
@@ -47,8 +47,8 @@ NOTHING: PermissionsGiven = {}
 
 
 def given(text: str, universe: Iterable[str]) -> PermissionsGiven:
-    """Actions by where they are given. Those of `universe` are told one by one; a pattern that reaches beyond stays as it is
-    written. A text that is no identity policy gives nothing."""
+    """The actions of a policy, grouped by where they are given. Actions of `universe` are listed one by one; a pattern
+    that reaches beyond it is kept as written. A text that is not an identity policy gives nothing."""
     try:
         policy = parse_policy(text, MANAGED)
     except Refusal:
@@ -57,7 +57,7 @@ def given(text: str, universe: Iterable[str]) -> PermissionsGiven:
 
 
 def trusted(text: str) -> PermissionsGiven:
-    """Whom a role's trust policy lets assume it."""
+    """The principals whom a role's trust policy lets assume it."""
     try:
         policy = parse_policy(text, TRUST)
     except Refusal:
@@ -66,12 +66,12 @@ def trusted(text: str) -> PermissionsGiven:
 
 
 def difference(old: PermissionsGiven, new: PermissionsGiven) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(what the second has that the first has not, what it has no more)."""
+    """(what only the second has, what only the first had)"""
     return _beyond(new, old), _beyond(old, new)
 
 
 def of_these(whole: PermissionsGiven, effect: str, actions: Iterable[str]) -> list[dict[str, Any]]:
-    """What is given or refused of these actions, wherever that is; a pattern of the one meets a name of the other."""
+    """What is given or refused of these actions, wherever that is. A pattern on one side may match a name on the other."""
     asked, found = frozenset(actions), []
     for where, its in whole.items() if asked else ():
         if where.effect != effect:
@@ -84,7 +84,7 @@ def of_these(whole: PermissionsGiven, effect: str, actions: Iterable[str]) -> li
 
 
 def joined(parts: Iterable[PermissionsGiven]) -> PermissionsGiven:
-    """Several policies of one holder."""
+    """Joins several policies of one holder."""
     whole: dict[On, frozenset[str]] = {}
     for part in parts:
         for where, actions in part.items():
@@ -136,7 +136,8 @@ def _actions(statement: Statement, universe: tuple[str, ...]) -> frozenset[str]:
     for pattern in statement.action:
         reached = {name for name in universe if _matches(pattern, name)}
         found |= reached
-        # `kms:*` is its actions one by one; what is not of this universe, or reaches beyond it, is told as it is written.
+        # `kms:*` is listed action by action. A pattern outside this universe, or reaching beyond it, is kept as
+        # written.
         if not reached or not pattern.lower().startswith(_services(universe)):
             found.add(pattern)
     return frozenset(found)
@@ -151,7 +152,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def reaches(effect: Mapping[str, Any], arn: str) -> bool:
-    """Whether what a statement gives (as `difference` tells it) may reach this resource. A variable may be anything."""
+    """Whether what a statement gives (in the form of `difference`) may reach this resource. A variable may be anything."""
     inside = any("${" in each or compile_glob(each)(arn) for each in effect["resources"])
     if effect.get("all_but"):
         return not any("${" not in each and compile_glob(each)(arn) for each in effect["resources"])

@@ -1,7 +1,7 @@
-"""Policies that stand for what a trail never showed: an Allow and a Deny, both under a condition that nobody can know.
+"""Policies in the place of what a trail never showed: an Allow and a Deny, both under a condition that nobody can know.
 
-Who could, a diff and a draft's answers then come out as they are: possible, under the condition that what was never seen
-allows it and does not deny it. No answer takes what is unseen for allowed or for denied.
+"Who could", a diff and a draft's answers are then right without further work: possible, under the condition that the
+unseen part allows it and does not deny it. No answer counts what is unseen as allowed or as denied.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ if TYPE_CHECKING:  # the command line names these words and compiles nothing
     from domain.policy.compile import CompiledStatement
 
 KEY = "keytrail:Unseen"
-"""The condition key; its wanted value says what was never seen."""
+"""The condition key. Its wanted value names what was never seen."""
 NAME = "keytrail-unseen"
-"""The inline policy of an identity, and the tag of a key, that say what was never seen of it."""
+"""The name of an identity's inline policy, and of a key's tag, that say which part was never seen."""
 IDENTITY = "identity policies, groups, tags, date and trust policy"
 NEVER = "which the trail never saw"
 SETTLED_BY = "keytrail import policies"
@@ -42,17 +42,17 @@ def policies_of(principal: str) -> str:
 
 
 def is_document(text: str) -> bool:
-    """Whether a policy's text stands for what was never seen."""
+    """Whether a policy's text is one of these policies."""
     return f'"Id": "{NAME}"' in text and f'"{KEY}"' in text
 
 
 def is_unseen(rule: CompiledStatement) -> bool:
-    """Whether a statement stands for what was never seen."""
+    """Whether a statement belongs to one of these policies."""
     return any(test.key == KEY for test in rule.tests or ())
 
 
 def mark_of(*, policy: bool, grants: bool) -> str:
-    """What of a key was never seen, where its policy or its grants may be known from elsewhere."""
+    """Which parts of a key were never seen; its policy or its grants may be known from elsewhere."""
     words = [POLICY] if policy else []
     return ", ".join([*words, REST if grants else REST.removeprefix(f"{GRANTS}, ")])
 
@@ -62,10 +62,10 @@ def without_policy(of_key: str) -> str:
 
 
 def may_let_in(of_key: str) -> bool:
-    """Whether what was never seen of a key may have let somebody in."""
+    """Whether the unseen part of a key may have let somebody in."""
     return POLICY in of_key or GRANTS in of_key
 
 
 def unseen_of(tags: Mapping[str, str]) -> str:
-    """What of a key was never seen, from its tags; "" if everything was seen."""
+    """Which parts of a key were never seen, from its tags; "" if everything was seen."""
     return tags.get(NAME, "")

@@ -1,8 +1,8 @@
 """Policy variables: `${aws:username}`, `${aws:PrincipalTag/team, 'none'}`, and `${*}`, `${?}`, `${$}` for the signs.
 
 Source: IAM user guide, reference_policies_variables. They are variables only in Version 2012-10-17
-(#variables-need-version-2012). A condition key of many values cannot be a variable. A variable whose key the request lacks is
-null: it equals and is like nothing, so negated operators hold.
+(#variables-need-version-2012). A condition key of many values cannot be a variable. If the request lacks the key, the
+variable is null: it equals nothing and is like nothing, so negated operators hold.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import assert_never
 from domain.policy.condition_keys import row_of
 
 Context = Mapping[str, tuple[str, ...]]
-"""Condition keys, folded to lower case, with the request's values. A key without a value is not in it."""
+"""Condition keys in lower case, with the request's values. A key without a value is absent."""
 
 BEFORE_NULL_SETS = "keytrail:before-null-sets"
-"""In the context of a decision that is made again as evaluator 3 made it; no request has this key. To evaluator 3 an empty value
-was a value like others, a key of many values stood for the one that it had, and the names of a grant constraint's pairs had
-their case."""
+"""Only the context of a decision that is made again as evaluator 3 made it has this key; no request has it. To
+evaluator 3 an empty value was an ordinary value, a key of many values was replaced by its value if it had one only, and
+the case of names in a grant constraint's pairs mattered."""
 WITH_VARIABLES = "2012-10-17"
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _WITH_DEFAULT = re.compile(r"\s*([^,]*?)\s*,\s*'([^']*)'\s*")
@@ -29,7 +29,7 @@ SIGNS = frozenset("*?$")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """`key` is folded to lower case. One that can have `many` values is no variable: it is null, and has no default."""
+    """`key` is in lower case. If the key can have `many` values, this is no variable: it is null and has no default."""
 
     key: str
     default: str | None
@@ -38,7 +38,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A sign that stands for itself, where it would mean something otherwise."""
+    """A sign that means itself where it would otherwise be a wildcard or begin a variable."""
 
     text: str
 
@@ -49,7 +49,7 @@ PatternParts = list[tuple[str, bool]]
 
 
 def template(text: str, version: str) -> Template:
-    """The text cut at its variables; under other versions one literal."""
+    """Cuts the text at its variables; under other versions it is one literal."""
     if version != WITH_VARIABLES or "${" not in text:
         return (text,)
     parts: list[str | Sign | Variable] = []

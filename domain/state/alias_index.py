@@ -26,7 +26,7 @@ class AliasIndex:
         self.names_of_key.add(alias.key, alias.name)
 
     def replace(self, alias: Alias) -> None:
-        """The alias as it is now. It may point to another key."""
+        """Replaces the alias by its present form. It may point to another key."""
         old = self.by_name[alias.account, alias.name]
         self.by_name[alias.account, alias.name] = alias
         self.names_of_key.remove(old.key, alias.name)

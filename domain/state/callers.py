@@ -1,4 +1,4 @@
-"""A credential to its caller: names, policies and what conditions can read of it, as the directory is now.
+"""From a credential to its caller: names, policies and what conditions can read, by the present directory.
 
 Source: IAM user guide, reference_policies_variables (the table of principal key values) and
 reference_policies_condition-keys.
@@ -27,8 +27,9 @@ EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Temporary credentials' own part: of a role, or of a user or root who asked for a session token. `of` is the unique
-    id, the account's id for a root; `arn` is who it was when they were issued; times are microseconds since the epoch."""
+    """What temporary credentials carry: a session of a role, or of a user or root who asked for a session token. `of`
+    is the unique id (for a root, the account's id). `arn` is the ARN that it had when the credentials were issued.
+    Times are microseconds since the epoch."""
 
     of: str
     arn: str
@@ -89,14 +90,14 @@ def caller_of(world: World, access_key: str, session: Session | None, now: int, 
 
 
 def is_known(world: World, access_key: str) -> bool:
-    """Whether it is, or ever was, an access key of a root or a user."""
+    """Whether an access key is known here: it belongs, or once belonged, to a root, a user or a service."""
     directory = world.directory
     users = access_key in directory.users_of or access_key in directory.former
     return users or access_key in world.access_keys or access_key in world.services
 
 
 def known_as(world: World, access_key: str, session: Session | None) -> tuple[str, str]:
-    """(account, ARN) of who a credential is or was of, for the record of a refusal."""
+    """(account, ARN) of a credential's present or former owner, for the record of a refusal."""
     if session is not None:
         return session.account, session.arn
     if access_key in world.access_keys:
@@ -113,7 +114,7 @@ def known_as(world: World, access_key: str, session: Session | None) -> tuple[st
 
 
 def via_of(world: World, access_key: str, behalf: str, source_arn: str, source_account: str) -> Via | None:
-    """What a call by this access key says of itself; None if the key is not a service's."""
+    """What a service says about its call with this access key; None if the key is not a service's."""
     service = world.services.get(access_key)
     if service is None:
         return None
@@ -121,7 +122,8 @@ def via_of(world: World, access_key: str, behalf: str, source_arn: str, source_a
 
 
 def _through(world: World, access_key: str, via: Via) -> Caller:
-    """The service itself, or whom it calls for: it is trusted to say that (the settings made it a service)."""
+    """The service itself, or the principal for which it calls. A service is trusted to name one: the settings made it a
+    service."""
     service = world.services.get(access_key)
     if service is None or service.name != via.service:
         raise CredentialDisabled(INVALID_TOKEN)
@@ -139,7 +141,7 @@ def _through(world: World, access_key: str, via: Via) -> Caller:
     return Caller(
         account=service.account,
         principal=service.name,
-        # In its own account it is what a root is elsewhere: nobody else is there.
+        # In its own account a service is what a root is elsewhere: the account has no other principal.
         names={f"Service:{service.name}": compiled.DIRECT, root: compiled.DIRECT},
         unique=service.name,
         needs_policies=False,
@@ -163,7 +165,7 @@ def _long_term(world: World, access_key: str) -> Caller:
 
 
 def _temporary(session: Session) -> dict[str, tuple[str, ...]]:
-    """There are no MFA devices, so no session had one."""
+    """There are no MFA devices here, so no session was made with one."""
     return {"aws:tokenissuetime": (rfc3339(session.issued),), "aws:multifactorauthpresent": ("false",)}
 
 
@@ -240,8 +242,8 @@ def _of_role(world: World, role: Identity, session: Session) -> Caller:
 
 
 def caller_for(world: World, principal: str) -> Caller:
-    """The caller that a principal would be: an account's root (ARN or id), a user, a role (some session of it) or one
-    session of a role, without session policy. Raises NoSuchEntity."""
+    """The caller that a principal would be: an account's root (ARN or id), a user, a role (any session of it) or one
+    session of a role. It has no session policy. Raises NoSuchEntity."""
     name = canonical(principal)
     arn = parse_arn(name)
     if arn is not None and name == root_arn(arn.account) and arn.account in world.accounts:

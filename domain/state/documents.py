@@ -1,8 +1,8 @@
-"""Aggregates as JSON documents, and back: what snapshots and the history keep of them.
+"""Turns aggregates into JSON documents and back, for snapshots and the history.
 
-The members of a document are the fields of the aggregate's class, in their order. A field that follows from the others (a
-key's state, a compiled policy) is left out and worked out again. A key's policy is kept apart from its document, because
-most keys have the same one.
+The members of a document are the fields of the aggregate's class, in their order. A field that follows from others (a
+key's state, a compiled policy) is left out, and worked out when the document is read. A key's policy is not in its
+document, because most keys have the same one.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ A = TypeVar("A")
 
 
 class DocumentForm(Generic[A]):
-    """How a class becomes a document and comes back: each of its fields as the field's type says.
+    """How a class becomes a document and is read back. Each field is converted by its type.
 
     `derived` names the fields that a document leaves out. Raises TypeError for a field whose type no document can hold.
+
     """
 
     def __init__(self, of: type[A], *derived: str) -> None:
@@ -59,7 +60,7 @@ class DocumentForm(Generic[A]):
 
 
 def _conversion(of: Any) -> tuple[Convert | None, Convert | None]:
-    """From a value of this type to its JSON, and back; None where nothing is to be done."""
+    """(from a value of this type to its JSON, and back); None where no conversion is needed."""
     if of in _CONVERSIONS:
         return _CONVERSIONS[of]
     if isinstance(of, type) and is_dataclass(of):
@@ -97,7 +98,7 @@ def _mapping(encode: Convert | None, decode: Convert | None) -> tuple[Convert, C
 
 
 def _material(document: AggregateDocument) -> Material:
-    if document["stored"] == document["id"]:  # as most material is: one text in memory for both
+    if document["stored"] == document["id"]:  # true of most material: both then share one text in memory
         document = document | {"stored": document["id"]}
     return Material(**document)
 
@@ -112,7 +113,7 @@ _CONVERSIONS: dict[Any, tuple[Convert | None, Convert | None]] = {
     Spec: (attrgetter("name"), SPECS.__getitem__),
 }
 _CONVERSIONS[Material] = (DocumentForm(Material).document, _material)
-# The document of a role carries its ARN besides, which the compiled trust policy needs.
+# The document of a role also carries its ARN, which the compiled trust policy needs.
 _CONVERSIONS[RoleParts] = (DocumentForm(RoleParts, "policy").document, lambda document: role_parts(**document))
 
 KEYS = DocumentForm(Key, "state", "current", "policy_text", "seen")
@@ -144,7 +145,7 @@ def key_from(document: Mapping[str, Any], policy_text: str) -> Key:
 
 def account_document(account: Account) -> AggregateDocument:
     document = ACCOUNTS.document(account)
-    # Left out where it is empty: rows that were written before there were aliases stay as they are.
+    # An empty alias is left out, so that rows from before there were aliases need no change.
     if not account.alias:
         del document["alias"]
     return document

@@ -1,4 +1,4 @@
-"""Reading the log: what every follower does with each value, wherever the value came from."""
+"""Reads the log. Every follower does the same with each value, wherever the value came from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from domain.state.world import World
 
 @dataclass(slots=True)
 class Fold:
-    """The world after the valid prefix read so far. `next` is the offset of the next value to read, void or not."""
+    """The world after the valid prefix that was read so far. `next` is the offset of the next value to read, void or not."""
 
     world: World = field(default_factory=World)
     chain: Chain = field(default_factory=Chain)
@@ -23,14 +23,16 @@ class Fold:
 
     @classmethod
     def under(cls, keys: Keyring) -> Fold:
-        """An empty fold that takes what these keys authenticate."""
+        """An empty fold. Values have to be authentic under these keys."""
         return cls(chain=Chain(keys=keys))
 
     def take(self, offset: int, value: bytes) -> Record | None:
         """Take in the value at `offset`; the record if it is valid, None if it is void.
 
-        Raises Unreadable for a valid record that a newer version wrote: going on would answer from a wrong present.
-        Raises KeyMissing where the log goes on under a key that was not read yet; the same value can then be taken again.
+        Raises Unreadable for a valid record that a newer version wrote: to go on would mean answers from a wrong world.
+        Raises KeyMissing where the log continues under a key that was not read yet; the same value can then be taken
+        again.
+
         """
         found = self.read(offset, value)
         if found is None:
@@ -39,7 +41,7 @@ class Fold:
         return found[1]
 
     def read(self, offset: int, value: bytes) -> tuple[dict[str, Any], Record] | None:
-        """As `take`, but the world is not changed yet, so that a reader can look at it first: (document, record)."""
+        """Like `take`, but leaves the world unchanged, so that a reader can look at it first: (document, record)."""
         self.next = offset + 1
         document = parse(value)
         if document is None or not self.chain.accepts(offset, value, document):

@@ -1,4 +1,4 @@
-"""Every grant of a world, by its key and id, by the name of its grantee, and by the name of who may retire it.
+"""Every grant of a world: by its key and id, by the name of its grantee, and by the name of its retiring principal.
 
 Invariants (tests/domain/test_world_indexes.py):
 - `by_grantee` has every grant of a key once, in the order in which the grants were made.

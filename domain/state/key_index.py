@@ -1,9 +1,9 @@
-"""Every key of a world, and what is found by a key's account, its material, or the id of a key that was deleted.
+"""Every key of a world. Indexes find keys by account, by material, and by the id of a deleted key.
 
 Invariants (tests/domain/test_world_indexes.py):
 - `ids` names every key once, under its account.
 - `materials` are the vault's names of all material that some key has.
-- No id in `deleted` is that of a key that is there.
+- No id in `deleted` belongs to a key that exists.
 - `destroyed` is in the order of time.
 """
 
@@ -17,7 +17,7 @@ from domain.keys.key import Key
 from domain.state.sorted_names import SortedNames
 
 DESTROYED_WINDOW = 2 * HOUR_MICROS
-"""For how long destroyed material is remembered: longer than the vault's sweep leaves unreferenced rows alone."""
+"""How long destroyed material is remembered: longer than the vault's sweep leaves unreferenced rows alone."""
 
 
 @dataclass(slots=True)
@@ -25,10 +25,10 @@ class KeyIndex:
     by_id: dict[str, Key] = field(default_factory=dict)
     ids: SortedNames[str] = field(default_factory=SortedNames)
     deleted: dict[str, str] = field(default_factory=dict)
-    """Keys that were: id to account."""
+    """Deleted keys: from id to account."""
     materials: set[str] = field(default_factory=set)
     destroyed: OrderedDict[str, int] = field(default_factory=OrderedDict)
-    """The vault's names of material that was destroyed lately, with the time."""
+    """The vault's names of recently destroyed material, with the time."""
 
     def add(self, key: Key) -> None:
         self.by_id[key.id] = key
@@ -36,7 +36,7 @@ class KeyIndex:
         self.materials.update(_stored(key))
 
     def replace(self, new: Key, at: int) -> None:
-        """The key as it is from `at` on. Its id and account are the same."""
+        """Replaces the key by its form from `at` on. Its id and account stay the same."""
         old = self.by_id[new.id]
         self.by_id[new.id] = new
         if new.materials is not old.materials:

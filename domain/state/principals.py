@@ -1,9 +1,10 @@
-"""What the principals of a policy mean: hosted users and roles become unique ids, so that a later one of the same name is
-not meant (IAM user guide, reference_policies_elements_principal).
+"""What the principals of a policy mean. Hosted users and roles become unique ids, so that a later principal of the same
+name is not meant (IAM user guide, reference_policies_elements_principal).
 
-Of its own account a policy may name only who is there. Of another account it may name anybody: who is there is bound to
-the unique id, who is not is nobody, and the author is told neither. A refusal, and a text that changes when somebody is
-deleted, would tell one account whom another one has (AWS refuses; this is a stated deviation).
+A policy may name a principal of its own account only if it exists. It may name any principal of another account: one
+that exists is bound to its unique id, one that does not exist means nobody, and the author does not learn which. A
+refusal, or a text that changes when a principal is deleted, would tell one account which principals another one has
+(AWS refuses; this is a stated deviation).
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from domain.state.world import World
 
 
 def principals_of(policy: Policy, world: World, account: str) -> dict[str, str]:
-    """ARN to unique id of every hosted user and role that a policy of this account names. Raises MalformedPolicy for a
-    principal of the account itself that is not there."""
+    """From ARN to unique id, for every hosted user and role that a policy of this account names. Raises MalformedPolicy
+    if a principal of the account itself does not exist."""
     result: dict[str, str] = {}
     for statement in policy.statements:
         for element, name in named(statement):
@@ -33,27 +34,27 @@ def principals_of(policy: Policy, world: World, account: str) -> dict[str, str]:
 
 
 def own_principals(principals: Mapping[str, str], account: str) -> dict[str, str]:
-    """The unique ids of an account's own principals: whom of another account an ARN meant, and whether anybody, is not told
-    to the account that wrote it."""
+    """The unique ids of an account's own principals. The account does not learn which principal of another account an
+    ARN meant, or whether it meant one."""
     return {name: unique for name, unique in principals.items() if account_of(name) == account}
 
 
 def named(statement: Statement) -> Iterator[tuple[str, str]]:
-    """(element, name) of everyone whom Principal or NotPrincipal names."""
+    """(element, name) of every principal in Principal or NotPrincipal."""
     for element, principals in (("Principal", statement.principal), ("NotPrincipal", statement.not_principal)):
         for name in sorted(principals.names) if principals is not None else ():
             yield element, name
 
 
 ABSENT = "absent:"
-"""What an ARN of another account means where nobody has it: no caller answers to such a name, not even one who is given
-the ARN later (AWS would have refused the policy)."""
+"""What another account's ARN means if nobody has it. No caller answers to this name, not even a principal that gets the
+ARN later (AWS would have refused the policy)."""
 
 
 def meaning(name: str, world: World, account: str) -> str | None:
-    """The unique id of a hosted user or role, of a role's session the role's with the session's name; the name itself of
-    what has none; None for one that is not there, of
-    `account` itself. A unique id of another account counts as not there: who names one has guessed it."""
+    """What a name means. A hosted user or role: its unique id. A session of a hosted role: the role's unique id with
+    the session's name. A name without a unique id: the name itself. A principal of `account` that does not exist: None.
+    Another account's unique id counts as not existing, since its author must have guessed it."""
     if UNIQUE_ID.fullmatch(name):
         held = world.directory.identities.get(name)
         return name if held is not None and held.account == account else None
@@ -71,14 +72,14 @@ def _hosted(name: str, arn: Arn, world: World) -> str | None:
     if arn.service == "sts" and kind == "assumed-role":
         name, _, session = rest.partition("/")
         role = world.directory.find(ROLE, arn.account, name)
-        # As `aws:userid` has it: a session of a role that is made again under the same name is not meant.
+        # The form of `aws:userid`: if a role is made again under the same name, its sessions are not meant.
         return f"{role.id}:{session}" if session and role is not None else None
     return name if arn.resource == "root" else None  # a group cannot be a principal
 
 
 def shown(text: str, principals: Mapping[str, str], world: World, account: str) -> str:
-    """The policy as GetKeyPolicy shows it to its account: the text as it was put, but for the account's own principals
-    that are no more, which show as their unique ids; those whose name or path changed show as they are named now."""
+    """The policy as GetKeyPolicy shows it to its account: the text as it was put, with two changes to the account's own
+    principals. Deleted ones show as their unique ids; renamed or moved ones show under their present ARN."""
     stale: dict[str, str] = {}
     for arn, unique in principals.items():
         if account_of(arn) != account:
@@ -98,7 +99,8 @@ def shown(text: str, principals: Mapping[str, str], world: World, account: str) 
 
 
 def arn_now(unique: str, world: World) -> str | None:
-    """The ARN that a unique id has now (a role's session has the session's name behind it); None if the principal was deleted."""
+    """The ARN that a unique id has now (for a role's session, with the session's name after it); None if the principal
+    was deleted."""
     id, colon, session = unique.partition(":")
     identity = world.directory.identities.get(id)
     if identity is None:
@@ -107,7 +109,7 @@ def arn_now(unique: str, world: World) -> str | None:
 
 
 def role_of(unique: str) -> str:
-    """The unique id of the role whose session this is; of anything else the same."""
+    """The unique id of a session's role; any other unique id unchanged."""
     return unique.partition(":")[0] if UNIQUE_ID.match(unique) else unique
 
 
@@ -118,11 +120,11 @@ def _replaced(value: Any, stale: Mapping[str, str]) -> Any:
 
 
 def account_of(name: str) -> str:
-    """The account of an ARN, "" of anything else."""
+    """The account of an ARN; "" for anything else."""
     arn = parse_arn(name)
     return "" if arn is None else arn.account
 
 
 def canonical(name: str) -> str:
-    """An account's id is its root's ARN."""
+    """The root's ARN for an account's id; any other name unchanged."""
     return root_arn(name) if ACCOUNT_ID.fullmatch(name) else name

@@ -1,6 +1,7 @@
-"""The calls of the last minutes, so that a client's retry gets the answer of its first try and a copied command no second one.
+"""The calls of the last minutes. With them a client's retry gets the answer of its first try, and a copied command gets
+no second answer.
 
-Invariant: `answers` and `ids` are in the order of time; what is older than the window at the last record is gone.
+Invariant: `answers` and `ids` are in the order of time. Calls older than the window at the last record are removed.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from domain.errors import CommandExpired, CommandUnreadable
 from domain.log.record import Decision, Record
 
 REPEAT_WINDOW = 10 * MINUTE_MICROS
-"""For how long a client's retry is recognised."""
+"""How long a client's retry is recognised."""
 
 
 @dataclass(frozen=True, slots=True)
 class FirstAnswer:
-    """The answer of a call: where its record is, when it was, the resource that it made or changed, and the effect."""
+    """The answer to a call: the place of its record, its time, the resource that it made or changed, and the effect."""
 
     position: int
     at: int
@@ -29,9 +30,9 @@ class FirstAnswer:
 @dataclass(slots=True)
 class RecentCalls:
     ids: OrderedDict[str, int] = field(default_factory=OrderedDict)
-    """Times, by the id of a call."""
+    """Times, by the call's id."""
     answers: OrderedDict[str, FirstAnswer] = field(default_factory=OrderedDict)
-    """By what identifies a client's retries of one call (`Call.invocation`)."""
+    """By the value that a client's retries of one call share (`Call.invocation`)."""
 
     def remember(self, position: int, record: Record, now: int) -> None:
         call, decision = record.call, record.decision
@@ -49,5 +50,5 @@ class RecentCalls:
 
 
 def is_final(decision: Decision) -> bool:
-    """Whether a retry gets this answer again. A command that came too late or could not be read may be tried anew."""
+    """Whether a retry gets this answer again. A command that came too late or could not be read may be tried again."""
     return decision.error is None or decision.error["kind"] not in (CommandExpired.kind, CommandUnreadable.kind)

@@ -1,6 +1,6 @@
-"""Names in order, under what they belong to: for lists that are read page by page.
+"""Names in order, under their owners: for lists that are read page by page.
 
-Invariants: the names of each owner ascend and none stands twice; an owner without names has no entry.
+Invariants: the names of each owner ascend without repetition; an owner without names has no entry.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The world: every aggregate as it is after the valid prefix of the log, held by one owner and updated in place.
+"""The world: every aggregate after the valid prefix of the log, held by one owner and updated in place.
 
-`fold` is the one function that turns records into state; writer, API, snapshots and history all use it. It never
-refuses: what a valid record says is true. Keys, aliases, grants and the calls of the last minutes each have an index that
-keeps its own invariants; whoever asks the world reads them, and the world alone changes them.
+`fold` is the one function that turns records into state; the writer, the API, snapshots and the history all use it. It
+never refuses: whatever a valid record says is true. Keys, aliases, grants and the calls of the last minutes each have
+an index that keeps its own invariants. Anyone may read them through the world; only the world changes them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ IDENTITY_EVENTS = frozenset(row.event for row in CATALOGUE.values() if row.event
 
 @dataclass(slots=True)
 class World:
-    """State at `position` (-1: nothing yet). Updated in place by its one owner."""
+    """State at `position` (-1: nothing yet). Its one owner updates it in place."""
 
     log: str = ""
     region: str = ""
@@ -46,7 +46,7 @@ class World:
     next_command: int = 0
     accounts: dict[str, Account] = field(default_factory=dict)
     access_keys: dict[str, str] = field(default_factory=dict)
-    """Of the accounts' roots: access key to account."""
+    """The root users' access keys: from access key to account."""
     services: dict[str, Service] = field(default_factory=dict)
     """Service principals, by their access key."""
     directory: Directory = field(default_factory=Directory)
@@ -55,18 +55,18 @@ class World:
     grant_index: GrantIndex = field(default_factory=GrantIndex)
     recent_calls: RecentCalls = field(default_factory=RecentCalls)
     resources: dict[str, Resource] = field(default_factory=dict)
-    """Keys with aliases or grants as the evaluator sees them, by key id; filled as they are asked for."""
+    """Keys with aliases or grants in the evaluator's form, by key id. Each is added when it is first asked for."""
     limits: Limits = field(default_factory=Limits)
-    """Of this installation; not part of the log."""
+    """The limits of this installation; not part of the log."""
     deciding_at: int = 0
-    """The time of the decision being made; set by who decides. Not part of the log."""
+    """The time of the decision in progress, set by the decider. Not part of the log."""
 
     @property
     def now(self) -> int:
-        """Microseconds since the epoch, never before the last record."""
+        """Microseconds since the epoch, never earlier than the last record."""
         return max(self.at, self.deciding_at)
 
-    # -- what there is ----------------------------------------------------------------------------------------
+    # -- what the world holds ---------------------------------------------------------------------------------
 
     @property
     def keys(self) -> Mapping[str, Key]:
@@ -75,7 +75,7 @@ class World:
 
     @property
     def deleted(self) -> Mapping[str, str]:
-        """Keys that were: id to account."""
+        """Deleted keys: from id to account."""
         return self.key_index.deleted
 
     @property
@@ -85,7 +85,7 @@ class World:
 
     @property
     def destroyed(self) -> OrderedDict[str, int]:
-        """The vault's names of material that was destroyed lately, with the time."""
+        """The vault's names of recently destroyed material, with the time."""
         return self.key_index.destroyed
 
     @property
@@ -123,7 +123,7 @@ class World:
         return any(each.account == account for each in self.services.values())
 
     def own_keys(self, account: str) -> int:
-        """How many keys an account manages itself: a service's have their alias under alias/aws/, one each."""
+        """How many keys an account manages itself. The others are managed by services: each has its alias under alias/aws/."""
         return self.key_index.ids.count(account) - self.alias_index.names.count(account, RESERVED)
 
     def keys_of(self, account: str, after: str, limit: int) -> Sequence[str]:
@@ -131,13 +131,13 @@ class World:
         return self.key_index.ids.page(account, after, limit)
 
     def aliases_in(self, account: str, after: str, limit: int, key: str | None = None) -> list[Alias]:
-        """The next aliases of an account (of one of its keys, where given), in the order of their names."""
+        """The next aliases of an account, or of one of its keys if given, in the order of their names."""
         index = self.alias_index
         names = index.names.page(account, after, limit) if key is None else index.names_of_key.page(key, after, limit)
         return [index.by_name[account, name] for name in names]
 
     def resource(self, key: Key) -> Resource:
-        """The key as the evaluator sees it."""
+        """The key in the evaluator's form."""
         found = self.resources.get(key.id)
         if found is None:
             aliases, grants = self.aliases_of(key.id), self.grantees(key.id)
@@ -152,10 +152,11 @@ class World:
     # -- what a KeyId means -----------------------------------------------------------------------------------
 
     def key(self, reference: str, account: str, *, aliases: bool = False) -> Key:
-        """The key that a KeyId means to a caller of `account`: id or ARN, and alias name or ARN where allowed.
+        """What a KeyId means to a caller of `account`: a key by id or ARN or, where `aliases`, by an alias's name or
+        ARN.
 
-        A key or alias of another account that is not there is a key that admits nobody (`keys.absent`): a NotFound would
-        tell which keys that account has.
+        If another account's key or alias does not exist, the answer is a key that admits nobody (`keys.absent`): a
+        NotFound would reveal which keys that account has.
 
         Raises KeyNotFound, AliasNotFound, InvalidArn (API reference: the KeyId parameter of each operation).
         """
@@ -210,7 +211,7 @@ class World:
         return self.keys[alias.key]
 
     def once(self, reference: str, account: str) -> tuple[str, str]:
-        """(id, account) of a key that is there, or was: for questions about what happened. Raises as `key` does."""
+        """(id, account) of a key that exists or once existed: for questions about the past. Raises the same as `key`."""
         try:
             found = self.key(reference, account, aliases=True)
         except KeyNotFound:
@@ -223,7 +224,7 @@ class World:
     # -- the fold ---------------------------------------------------------------------------------------------
 
     def fold(self, position: int, record: Record) -> None:
-        """Take in the valid record at `position`."""
+        """Takes in the valid record at `position`."""
         self.position = position
         self.at = max(self.at, record.at)
         self.next_command = record.next_command
@@ -234,7 +235,7 @@ class World:
 
     @singledispatchmethod
     def apply(self, event: object) -> None:
-        """The event's effect. An identity's goes to the directory, one of one key alone through the key's evolve."""
+        """Applies the event: one about identities through the directory, one about a single key through the key's evolve."""
         if type(event) in IDENTITY_EVENTS:
             event_effects.take(event, self.directory, self.at, self.position)
             return
@@ -245,7 +246,7 @@ class World:
         self.key_index.add(key)
 
     def replace_key(self, key: Key) -> None:
-        """Put the key in the place of the one that has its id."""
+        """Puts the key in the place of the one with its id."""
         self.key_index.replace(key, self.at)
         self.resources.pop(key.id, None)
 
@@ -278,8 +279,8 @@ class World:
         | events.AlertMarked
         | events.GrantFound,
     ) -> None:
-        """Nothing that a decision reads changes. What is authentic is known to the chain (log/authority.py), and the offset of
-        the next command stands in the record."""
+        """Nothing changes that a decision reads. The chain (log/authority.py) knows what is authentic, and the record
+        holds the offset of the next command."""
 
     @apply.register
     def _(self, event: events.ServiceRegistered) -> None:
@@ -325,7 +326,7 @@ class World:
 
     @apply.register
     def _(self, event: events.KeyDeleted) -> None:
-        """With everything that refers to it."""
+        """Removes the key with everything that refers to it."""
         for alias in event.aliases:
             self.alias_index.remove(event.account, alias)
         self.grant_index.remove_all(event.key)
@@ -358,7 +359,7 @@ class World:
 
     @apply.register
     def _(self, event: events.GrantRevoked | events.GrantRetired) -> None:
-        if event.grant in self.grants.get(event.key, ()):  # a trail may not have seen it made
+        if event.grant in self.grants.get(event.key, ()):  # a trail may not have shown its making
             self.grant_index.remove(event.key, event.grant)
             self.resources.pop(event.key, None)
 

@@ -1,1 +1,1 @@
-"""The alert worker: a Faust app that judges both topics; the same rules over history and drafts."""
+"""The alert worker: a Faust app that judges both topics. The same rules also judge history and drafts."""

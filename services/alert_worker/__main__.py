@@ -1,4 +1,4 @@
-"""`python -m services.alert_worker`: judge what comes until told to stop."""
+"""`python -m services.alert_worker`: judge records until the process is stopped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def run() -> None:
     name = await log_name(settings, keys)
     books, marks = Books(keys, name), KafkaMarks(settings, keys, name)
     await takeover.prepare(pool, books, marks)
-    gc.set_threshold(50_000, 20, 50)  # a record leaves no cycles: looking for them seldom is enough
+    gc.set_threshold(50_000, 20, 50)  # records leave no reference cycles, so the collector can run seldom
     gc.freeze()
     own = os.environ.get("KEYTRAIL_ALERTS_NAME", f"alerts-{os.uname().nodename}-{os.getpid()}")
     await Worker(settings, pool, books, marks, own).run()

@@ -1,12 +1,12 @@
-"""What one process knows of the tables where alerts are counted, and nobody can change in Postgres: the keys, the era that
-they are of, and how far each partition was judged.
+"""What one process knows about the tables of alert counts, and nobody can change in Postgres: the keys, the era of the tables,
+and how far each partition was judged.
 
-An era begins when the tables are emptied. Its name is in every MAC, so that a row of an era that is over is nobody's; and eras
-are in order, so that one which was put back shows. Within an era no partition goes back.
+An era begins when the tables are emptied. Every MAC covers the era's name, so a row of an earlier era is not accepted. Eras are
+in order, so an earlier era that somebody restores is noticed. Within an era no partition goes back.
 
-An era is of one key, the one that its origin's row is under: all its rows are, whatever other keys a process has or lacks. When
-the key is rotated, the rows are sealed anew (rotation.py), as another era that goes on from the same counts. Its name ends as
-that of the era before, and it is under a newer key: a row under the older one is nobody's from then on.
+All rows of an era are under one key: that of the origin's row, whatever other keys a process has or lacks. When the key is
+rotated, the rows are sealed again (rotation.py), as another era that goes on from the same counts. Its name ends like the name
+of the era before, and its key is newer. From then on a row under the older key is not accepted.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _ORIGIN = "SELECT log, era, mac FROM alerting.origin"
 
 
 class JudgedElsewhere(Exception):
-    """Another worker has judged these records meanwhile, or has begun everything anew."""
+    """Another worker has judged these records meanwhile, or has begun everything again."""
 
 
 class RowsChanged(Exception):
-    """Somebody else wrote here: everything has to be judged anew."""
+    """Somebody else wrote here: everything has to be judged again."""
 
 
 class Books:
-    """Of one process. `log` is the log's id; `key` names the key that everything of the era is under."""
+    """The books of one process. `log` is the log's id; `key` names the key of everything in the era."""
 
     def __init__(self, keys: VaultKeyring, log: str, era: str = "", key: str = "") -> None:
         self.keys = keys
@@ -43,14 +43,14 @@ class Books:
         self.era = era
         self.key = key or keys.newest
         self.furthest: dict[LogPartition, int] = {}
-        """The most that was committed of each partition, as far as this process saw."""
+        """How far each partition was committed, as far as this process saw."""
         self._rows = RowSet(keys, COUNT)
         self._rows.under = self.key
 
     # -- eras ---------------------------------------------------------------------------------------------------------
 
     def begin(self, *known: str) -> str:
-        """The origin's MAC of an era that begins now; those that are known are over."""
+        """Begin a new era, later than the `known` ones. Returns the MAC of its origin's row."""
         self._turn(_era_after(max([self.era, *known]), os.urandom(16).hex()), self.keys.newest)
         return self.origin()
 
@@ -59,15 +59,15 @@ class Books:
         return self.keys.mac(POSITION, "alerting origin", self.log, self.era, under=self.key)
 
     def under_newest(self) -> Books:
-        """Of an era that goes on from the same counts under the key that is used now."""
+        """The books of an era that goes on from the same counts under the newest key."""
         found = Books(self.keys, self.log, _era_after(self.era, _counts(self.era)), self.keys.newest)
         found.furthest = self.furthest
         return found
 
     async def read(self, connection: Connection, at_first: str = "") -> None:
-        """Take over the era that the tables are of. Raises RowsChanged; JudgedElsewhere where it is another one than before.
+        """Take over the era of the tables. Raises RowsChanged; JudgedElsewhere if it is not the era that was known before.
 
-        `at_first`: the era that was known when Postgres was asked, by whoever sees everything as it was then.
+        `at_first`: the era that was known when the transaction began, if the transaction sees everything as it was then.
         """
         rows = await connection.fetch(_ORIGIN)
         if len(rows) != 1:
@@ -90,7 +90,7 @@ class Books:
                 raise JudgedElsewhere("another worker has begun everything anew")
 
     def turn_to(self, other: Books) -> None:
-        """The rows are those of the other books now."""
+        """The rows now belong to the other books."""
         self._turn(other.era, other.key)
 
     def _turn(self, era: str, key: str) -> None:
@@ -102,18 +102,18 @@ class Books:
     # -- positions ----------------------------------------------------------------------------------------------------
 
     def mac(self, fields: Sequence[Any]) -> str:
-        """Of a partition's row."""
+        """The MAC of a partition's row."""
         return self.keys.mac(POSITION, "alerting", self.era, *map(str, fields), under=self.key)
 
     def total(self, row: Any) -> int:
-        """The sum that a partition's row keeps. Raises RowsChanged, of one of another era too."""
+        """The sum that a partition's row keeps. Raises RowsChanged, also for a row of another era."""
         *fields, mac = row
         if not self.keys.holds(mac, POSITION, "alerting", self.era, *map(str, fields), under=self.key):
             raise RowsChanged(f"the position of {row['topic']}/{row['partition']} is not what Keytrail wrote")
         return self._rows.total(row["total"])
 
     def saw(self, part: LogPartition, next: int, before: Mapping[LogPartition, int]) -> None:
-        """How far a partition is judged; `before` is what was known when Postgres was asked. Raises RowsChanged."""
+        """Note how far a partition is judged. `before` is what was known when Postgres was asked. Raises RowsChanged."""
         if next < before.get(part, 0):
             raise RowsChanged(f"the position of {part[0]}/{part[1]} went back from {before[part]} to {next}")
         if next > self.furthest.get(part, 0):
@@ -133,7 +133,7 @@ class Books:
         return self._rows.sealed(self.era, table, *fields)
 
     def number(self, table: str, row: Iterable[Any]) -> int:
-        """Of a row with its MAC as the last field. Raises RowsChanged, of a row of another era too."""
+        """The number of a row whose last field is its MAC. Raises RowsChanged, also for a row of another era."""
         *fields, mac = row
         found = self._rows.number(mac, self.era, table, *fields)
         if found is None:
@@ -142,7 +142,7 @@ class Books:
 
 
 def goes_on(era: str, later: str) -> bool:
-    """Whether an era is another one, or was sealed anew as it: what was counted is the same."""
+    """Whether `later` is the same era, or the same counts sealed again as another era."""
     return era <= later and _counts(era) == _counts(later)
 
 
@@ -152,5 +152,5 @@ def _era_after(last: str, counts: str) -> str:
 
 
 def _counts(era: str) -> str:
-    """What an era counts: the same after its rows were sealed anew."""
+    """The part of an era's name that stays the same when its rows are sealed again."""
     return era.partition("-")[2]

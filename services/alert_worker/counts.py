@@ -1,4 +1,4 @@
-"""What the rules that count have counted: windows, the different things in them, and who used which key."""
+"""The counts that rules keep: windows, the different things in each window, and which principal used which key."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from services.alert_worker.positions import FORGOTTEN, LockedPosition, locked
 from services.alert_worker.schema import ITEMS, PAIRS, WINDOWS
 
 KEPT_FOR = 30 * DAY_SECONDS
-"""Seconds for which windows are kept, by the records' own time: longer than any worker is behind."""
+"""Seconds for which windows are kept, by the records' own time. No worker is that far behind."""
 REMEMBERED = 100_000
-"""Windows that are known to be full, and pairs that are known, in memory."""
+"""The most full windows, and the most known pairs, that are remembered in memory."""
 FORGOTTEN_AT_ONCE = 5_000
 
 WindowName = tuple[str, str, int]
 
 
 class _Remembered:
-    """Names that need not be asked of the database again."""
+    """Names that need not be looked up in the database again."""
 
     def __init__(self) -> None:
         self._names: OrderedDict[Any, None] = OrderedDict()
@@ -38,19 +38,19 @@ class _Remembered:
 
 
 class Counts:
-    """One stream's counting, one transaction at a time. Rows are taken in order, so that two workers wait and never lock
-    each other out."""
+    """One stream's counting, one transaction at a time. Rows are locked in order, so that two workers wait for each other and
+    never deadlock."""
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """What is known of the tables: somebody emptied them."""
+        """Forget what is known of the tables: somebody emptied them."""
         self._full, self._pairs = _Remembered(), _Remembered()
         self.dropped()
 
     def committed(self) -> None:
-        """What the transaction wrote counts now."""
+        """The transaction was committed: what it wrote counts now."""
         self._full.add(self._new_full)
         self._pairs.add(self._new_pairs)
         self.dropped()
@@ -61,13 +61,14 @@ class Counts:
         self._new_pairs: list[tuple[str, str]] = []
 
     def has_all(self, candidates: Sequence[Candidate], pairs: Sequence[Pair]) -> bool:
-        """Whether these change nothing: their windows are full, and their pairs are known."""
+        """Whether these change nothing, because their windows are full and their pairs are known."""
         return all(each.window_of in self._full for each in candidates) and all(
             (each.principal, each.key) in self._pairs for each in pairs
         )
 
     async def add(self, held: LockedPosition, found: Sequence[Candidate]) -> list[WindowName]:
-        """Count them; the windows that have enough with them and had not before. Raises RowsChanged, JudgedElsewhere."""
+        """Count the candidates. Returns the windows that reach their limit with them and had not before. Raises RowsChanged,
+        JudgedElsewhere."""
         counted: Counter[WindowName] = Counter()
         thresholds: dict[WindowName, int] = {}
         items: dict[tuple[str, str, int, str], None] = {}
@@ -99,7 +100,7 @@ class Counts:
         return crossed
 
     async def new(self, held: LockedPosition, found: Sequence[Pair]) -> list[Pair]:
-        """The pairs that never came before. Raises RowsChanged, JudgedElsewhere."""
+        """The pairs that were never seen before. Raises RowsChanged, JudgedElsewhere."""
         asked = {
             (each.principal, each.key): each
             for each in reversed(found)
@@ -113,7 +114,7 @@ class Counts:
 
 
 async def _counted(held: LockedPosition, names: Sequence[WindowName]) -> list[int]:
-    """What each window has so far: its row is ours, and its number no longer in the sum."""
+    """The count of each window so far. Each row is checked, and its number is taken out of the sum."""
     nothing = [held.sealed(WINDOWS, (*name, 0)) for name in names]
     macs = [mac for mac, _ in nothing]
     rows = await held.connection.fetch(_WINDOWS, *_columns(names, 3), macs)
@@ -128,8 +129,8 @@ async def _counted(held: LockedPosition, names: Sequence[WindowName]) -> list[in
 
 
 async def _new(held: LockedPosition, table: str, names: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Write rows that may be there; those that were not. The others are looked at: a row of somebody else's would keep one
-    from being counted."""
+    """Write rows that may exist already. Returns those that did not exist. The others are checked: a row that somebody else
+    wrote would keep a new one from being counted."""
     sealed = [held.sealed(table, name) for name in names]
     numbers = dict(zip(names, (number for _, number in sealed), strict=True))
     columns = _columns(names, len(names[0]))
@@ -190,7 +191,8 @@ DELETE FROM alerting.{table} WHERE ctid = ANY(ARRAY(
 
 
 async def forget(pool: Pool, books: Books, before: int, at_once: int = FORGOTTEN_AT_ONCE) -> None:
-    """Windows that began before (seconds since the epoch), so many in one transaction. Raises RowsChanged, JudgedElsewhere."""
+    """Remove the windows that began before `before` (seconds since the epoch), `at_once` of them in one transaction. Raises
+    RowsChanged, JudgedElsewhere."""
     for table, what in ((WINDOWS, "count"), (ITEMS, "item")):
         question = _GONE.format(table=table, what=what)
         gone = at_once

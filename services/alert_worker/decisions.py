@@ -65,13 +65,13 @@ class JudgedDecisions:
         self._one_at_a_time = asyncio.Lock()
 
     async def catch_up(self, partition: int, end: int) -> None:
-        """What stands on a partition before `end` and nobody told. Raises INTERRUPTED, Unreadable."""
+        """Judge the records of a partition before `end` that Faust did not hand over. Raises INTERRUPTED, Unreadable."""
         async with self._one_at_a_time:
             while (start := await self._start(partition)) < end:
                 await self._read_up_to(partition, start, end)
 
     async def _start(self, partition: int) -> int:
-        """Up to where a partition is judged. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
+        """The offset up to which a partition is judged. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
         start = self._next.get(partition)
         if start is None:
             kept = await positions.believed(self._pool, self._books, (DECISIONS, partition))
@@ -82,8 +82,8 @@ class JudgedDecisions:
         return start
 
     async def _compare(self, partition: int, kept: JudgedUpTo) -> None:
-        """That the topic goes on from what was judged. Raises RowsChanged: a restored log may be shorter, and
-        judged up to a place that it only comes to later."""
+        """Check that the topic goes on from what was judged. Raises RowsChanged: a restored log may be shorter, and would
+        then count as judged up to an offset that it only reaches later."""
         if not kept.next:
             return
         start, end = (await bounds(self._settings, self._topic)).get(partition, (0, 0))
@@ -98,7 +98,7 @@ class JudgedDecisions:
                 await self._broken(partition, kept, summary)
 
     async def _last(self, partition: int, offset: int) -> Stored | None:
-        """The record at an offset, where it has not gone meanwhile."""
+        """The record at an offset, unless it is gone meanwhile."""
         reader = await KafkaReader(self._settings, self._topic, partition).open(offset)
         try:
             async with asyncio.timeout(ASK_DEADLINE * 3):
@@ -115,7 +115,7 @@ class JudgedDecisions:
         raise RowsChanged(summary)
 
     async def take(self, partition: int, records: Sequence[Stored]) -> None:
-        """In order; all of them judged and kept when it returns. Raises INTERRUPTED, Unreadable."""
+        """Judge records, in order. When this returns, all of them are judged and kept. Raises INTERRUPTED, Unreadable."""
         async with self._one_at_a_time:
             while records:
                 start = await self._start(partition)
@@ -152,7 +152,7 @@ class JudgedDecisions:
     async def _settle(
         self, partition: int, start: int, to: JudgedUpTo, candidates: Sequence[SourcedCandidate], pairs: Sequence[Pair]
     ) -> bool:
-        """Whether it counts; where another worker was there first, it does not."""
+        """Count, and move the partition on. False if another worker has judged these records first; then nothing is counted."""
         self._next.pop(partition, None)
         part = (DECISIONS, partition)
         try:
@@ -165,7 +165,8 @@ class JudgedDecisions:
         return True
 
     async def _read_up_to(self, partition: int, start: int, offset: int) -> None:
-        """What Faust passed over: records between, read from the topic itself, and what is gone from it told of."""
+        """Judge the records that Faust passed over: they are read from the topic itself. An alert says which of them are gone
+        from it."""
         reader = await KafkaReader(self._settings, self._topic, partition).open(start)
         try:
             try:
@@ -193,7 +194,7 @@ class JudgedDecisions:
 
 
 def _call(value: bytes) -> ObservedCall | None:
-    """Raises Unreadable. What is no record is nobody's call: projections leave it out too."""
+    """The call of a record, None if the value is not a record; the projections leave such values out too. Raises Unreadable."""
     try:
         document = orjson.loads(value)
     except orjson.JSONDecodeError:

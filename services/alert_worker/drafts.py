@@ -21,7 +21,7 @@ NO_KEY = "00000000-0000-0000-0000-000000000000"
 
 
 def of_new_key(settings: Settings, text: str, account: str, key: str = NO_KEY) -> list[dict[str, Any]]:
-    """What would be found if a key were made with this policy. Raises MalformedPolicy, LimitExceeded, BadSetting."""
+    """The alerts that a new key with this policy would raise. Raises MalformedPolicy, LimitExceeded, BadSetting."""
     check_policy(text, KEY)
     own = alerts_file.load(settings).settings
     world = World(region=settings.region)
@@ -55,5 +55,5 @@ def shown(alert: Alert) -> dict[str, Any]:
     """An alert that was not raised."""
     document = alert.document()
     found = {name: document[name] for name in document if name not in ("v", "log")}
-    # What was not raised has nobody who could take it up.
+    # Nobody can take up an alert that was not raised.
     return found | {name: told for name, told in telling(found).items() if name != "commands"}

@@ -1,4 +1,4 @@
-"""`events` judged, record after record, on a fold of its own; a record is judged on the world before it."""
+"""`events`, judged record by record on a fold that belongs to the worker. Each record is judged on the world before it."""
 
 from __future__ import annotations
 
@@ -45,16 +45,17 @@ log = logger_of("alerts")
 PART = (EVENTS, 0)
 READ = 500
 AT_ONCE = 50_000
-"""Steps (domain/policy_analysis/budget) that one policy is judged with before what comes behind it: the largest that people write
-take a tenth."""
+"""Steps (domain/policy_analysis/budget) that one policy may take before the records after it are judged: the largest policies
+that people write take a tenth of it."""
 WINDOW = 10
 SHARE = 1_000_000
-"""Steps of one account's policies in a window of so many seconds: some six hundred ordinary policies."""
+"""Steps that one account's policies may take in a window of WINDOW seconds: about six hundred ordinary policies."""
 WINDOWS = 10_000
 
 
 class JudgedEvents:
-    """One owner of one fold. What is told to it twice is judged once, and what it was not told it reads."""
+    """Judges `events`, and owns the fold. A record that comes twice is judged once; a record that was passed over is read
+    from the topic."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class JudgedEvents:
         self._one_at_a_time = asyncio.Lock()
 
     async def catch_up(self) -> None:
-        """What stands on the topic and nobody told. Raises INTERRUPTED, OutOfRange, Unreadable."""
+        """Judge the records that Faust did not hand over. Raises INTERRUPTED, OutOfRange, Unreadable."""
         async with self._one_at_a_time:
             await self._go_on()
             end = await self._topic.end()
@@ -97,7 +98,7 @@ class JudgedEvents:
                 raise
 
     async def look_around(self, now: int) -> None:
-        """What time brings, on every key. Raises JudgedElsewhere, INTERRUPTED."""
+        """Judge every key by the time that has passed. Raises JudgedElsewhere, INTERRUPTED."""
         async with self._one_at_a_time:
             fold, judge = await self._go_on(), self._judge()
             found: list[SourcedCandidate] = [
@@ -108,7 +109,7 @@ class JudgedEvents:
                     await held.settle(JudgedUpTo(fold.next, fold.chain.head, self._skew), found)
 
     async def take(self, messages: Sequence[Stored]) -> None:
-        """Everything judged and kept when it returns. Raises INTERRUPTED, OutOfRange, Unreadable."""
+        """Judge messages. When this returns, all of them are judged and kept. Raises INTERRUPTED, OutOfRange, Unreadable."""
         async with self._one_at_a_time:
             fold = await self._go_on()
             try:
@@ -117,11 +118,11 @@ class JudgedEvents:
                     await self._read_up_to(messages[0].offset)
                 await self._batch([each for each in messages if each.offset >= fold.next])
             except BaseException:
-                self._fold = None  # it may be ahead of what is kept
+                self._fold = None  # the fold may be ahead of what is kept
                 raise
 
     async def authority(self) -> Authority:
-        """What this installation's log says of authenticity, as far as it is judged. Raises INTERRUPTED, OutOfRange."""
+        """What this installation's log says about authenticity, as far as it is judged. Raises INTERRUPTED, OutOfRange."""
         if self._fold is not None:
             return self._fold.chain.authority
         async with self._one_at_a_time:
@@ -134,7 +135,8 @@ class JudgedEvents:
         return self._fold
 
     async def _restore(self) -> None:
-        """The fold as far as it is judged. Raises OutOfRange where the log does not go so far, or goes on otherwise."""
+        """Restore the fold as far as the log is judged. Raises OutOfRange if the log ends earlier, or differs from the one
+        that was judged."""
         kept = await positions.believed(self._pool, self._books, PART)
         if kept.next and await self._topic.end() < kept.next:
             await self._broken(kept, f"the log ends before @{kept.next - 1}, which was judged")
@@ -159,7 +161,8 @@ class JudgedEvents:
         raise OutOfRange(summary)
 
     async def _read_up_to(self, offset: int) -> None:
-        """What nobody told: Faust passed it over, or another worker was to judge it and did not."""
+        """Judge the records before `offset` that did not come: Faust passed them over, or another worker had to judge them
+        and did not."""
         assert self._fold is not None, "it was restored"
         if self._fold.next >= offset:
             return
@@ -180,8 +183,8 @@ class JudgedEvents:
             for message in messages:
                 alerts = await self._one(fold, message)
                 if alerts:
-                    # Before the transaction ends: an operator hears of it at once, and again, under the same name, after a
-                    # crash.
+                    # Before the transaction ends: an operator gets it at once, and once more under the same name
+                    # after a crash.
                     await self._publisher.publish(alerts)
             candidates, pairs = self._candidates, self._pairs
             self._candidates, self._pairs = [], []
@@ -219,8 +222,8 @@ class JudgedEvents:
         return alerts
 
     def _judged(self, judge: Judge, change: Change, source: Mapping[str, Any]) -> list[Alert]:
-        """What is found at once; the rest of a policy that takes more steps than the account has left is put off. Windows
-        are of the records' own time, so that the same comes out of them again."""
+        """The alerts that are found at once. If a policy takes more steps than its account has left, the rest is put off.
+        Windows are of the records' own time, so that judging them again has the same result."""
         key = change.key
         account = change.account if key is None else key.account
         window = (account, change.at // (WINDOW * SECOND_MICROS))
@@ -237,7 +240,7 @@ class JudgedEvents:
         return found.alerts
 
     async def judge_to_the_end(self) -> None:
-        """Without an end: what was put off. Raises INTERRUPTED."""
+        """Judge what was put off. Never ends. Raises INTERRUPTED."""
         await self._later.judge_on()
 
     async def _change(self, fold: Fold, record: Record, position: int) -> Change:
@@ -255,7 +258,8 @@ class JudgedEvents:
         )
 
     def _clock(self, judge: Judge, before: int, record: Record, message: Stored) -> list[Alert]:
-        """The writer never goes back in time: where its clock does, records keep the last one's while the broker's goes on."""
+        """Alerts about a writer's clock. The writer never goes back in time: if its clock does, records keep the time of the
+        last one while the broker's time goes on."""
         if not message.appended:
             return []
         skew = message.appended - record.at

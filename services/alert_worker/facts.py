@@ -1,4 +1,4 @@
-"""The projections asked for what rules read of the past, and waited for."""
+"""What rules read of the past: asked of the projections, which may have to be waited for."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ async def versions(log: AskedLog, key: Key, position: int) -> list[Version]:
 
 
 async def history_written(log: AskedLog, position: int) -> None:
-    """Return when the history has taken in the record at this position of `events`."""
+    """Wait until the history has taken in the record at this position of `events`."""
     while await history.reached(log) < position:  # noqa: ASYNC110  # another process writes it
         await asyncio.sleep(WAIT)
 
 
 async def decisions_projected(log: AskedLog, ends: dict[int, int]) -> None:
-    """Return when the decisions are in Postgres up to these ends of their partitions."""
+    """Wait until the decisions are in Postgres up to these ends of their partitions."""
     wanted = {partition: end for partition, end in ends.items() if end}
     while wanted:
         there = await decisions.reached_by_partition(log)

@@ -1,8 +1,8 @@
 """The Faust app: the topics as streams, in the way that is safe with Faust.
 
-One at a time on each partition (at a concurrency of 2 it lost messages when it was killed), at-least-once on topics without
-transactions, no tables and no leader topic. Its offsets in Kafka say where a worker begins to read; what is judged is what
-Postgres says (positions.py), and a record that Faust passed over would be read from the topic itself.
+Each partition is judged one message at a time: at a concurrency of 2, Faust lost messages when it was killed. Delivery is
+at-least-once, on topics without transactions, with no tables and no leader topic. Faust's offsets in Kafka say where a worker
+begins to read. Postgres says what is judged (positions.py), and a record that Faust passes over is read from the topic itself.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from services.alert_worker.faust_transport import AT_ONCE, GatheringTransport
 from services.settings import Settings
 
 SESSION = 6.0
-"""Seconds after which a worker that was killed is missed (Kafka's least); one that comes back in time keeps its
+"""Seconds after which a worker that was killed is missed (Kafka's least). A worker that comes back in time keeps its
 partitions, by its name."""
 BUFFERED = 64
-"""How many fetches wait for a stream before no more are asked for."""
+"""How many fetches may wait for a stream before Faust asks for no more."""
 
 Take = Callable[[int, Sequence[Stored]], Awaitable[None]]
-"""Of a partition, the records that came of it, in order."""
+"""Takes a partition and the records that came from it, in order."""
 
 
 def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -> Any:
-    """`name` is the worker's own, kept when it starts again. What `on_events` and `on_decisions` return from is judged."""
+    """`name` is the worker's, and stays the same when it starts again. Records are judged when `on_events` or `on_decisions`
+    returns."""
     topics = names(settings)
     app = faust.App(
         f"{settings.topic_prefix}.alerts",
@@ -64,7 +65,7 @@ def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -
 
 
 async def _judge(take: Take, stream: Any) -> None:
-    """What came while records were judged is judged in one go: each time is a transaction."""
+    """Judge all records that came during the last call in one go: each call is a transaction."""
     async for event in stream.events():
         waiting = [event]
         while not stream.channel.empty() and sum(len(each.message.value) for each in waiting) < AT_ONCE:
@@ -74,18 +75,18 @@ async def _judge(take: Take, stream: Any) -> None:
             records.setdefault(each.message.partition, []).extend(each.message.value)
         for partition, found in records.items():
             await take(partition, found)
-        for each in waiting[1:]:  # Faust sees to the first one
+        for each in waiting[1:]:  # Faust acknowledges the first one
             each.ack()
 
 
 def _folder(settings: Settings) -> Path:
-    """Faust makes a folder for tables, of which there are none: in the data folder, where this process has one."""
+    """Faust makes a folder for its tables, although we have none: in the data folder, if this process has one."""
     own = settings.data / "run"
     return own / "keytrail-faust" if own.is_dir() else Path(tempfile.mkdtemp(prefix="keytrail-faust-"))
 
 
 def _credentials(settings: Settings) -> Any:
-    """Security as Faust takes it, None for plain text."""
+    """Faust's form of the security settings; None for plain text."""
     given = connection(settings)
     context = given.get("ssl_context")
     if "sasl_mechanism" in given:

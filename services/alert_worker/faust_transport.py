@@ -1,7 +1,7 @@
-"""Faust's Kafka transport, that hands on what a fetch brought of a partition as one message.
+"""Faust's Kafka transport, changed to hand on all records that a fetch brought of a partition as one message.
 
-Faust makes an event and two tasks of every message: with a message for every record that was two thirds of what an alert
-worker costs. A message here is a `Sequence[Stored]`, at the offset of its last record; Faust counts those before it as read.
+Faust makes an event and two tasks for every message. With a message for every record, that was two thirds of an alert worker's
+cost. Here a message is a `Sequence[Stored]`, at the offset of its last record; Faust counts the records before it as read.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from domain.ports import Stored
 from services.runtime.processes import pause_after
 
 SOON_MS = 100
-"""For how long the broker holds a fetch while none of its partitions has records. A fetch leaves out the partitions whose last
-records were not taken yet: what comes of them meanwhile waits for that fetch to end (1,500 ms where Faust decides)."""
+"""How long the broker holds a fetch while none of its partitions has records. A fetch leaves out the partitions whose last
+records are not taken yet. New records of those wait until that fetch ends (1,500 ms by Faust's default)."""
 AT_ONCE = 500
-"""How many records one answer holds at most, of all partitions."""
+"""The most records in one answer, over all partitions."""
 
 
 class GatheringThread(aiokafka.AIOKafkaConsumerThread):
@@ -29,7 +29,7 @@ class GatheringThread(aiokafka.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = SOON_MS  # Faust has no setting for it; what starts the consumer reads it
+        consumer._fetch_max_wait_ms = SOON_MS  # Faust has no setting for it; the consumer reads it at its start
         return consumer
 
     async def getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109  # Faust's signature
@@ -37,7 +37,7 @@ class GatheringThread(aiokafka.AIOKafkaConsumerThread):
         if left > 0:
             await asyncio.sleep(left)
         if active_partitions is not None and len(active_partitions) < len(self.assignment()):
-            # One waits until its stream has room. It would wait for the records of the others too, for a second.
+            # A fetch waits until its stream has room. It would also delay the records of the others, for a second.
             timeout = min(timeout, SOON_MS / 1000)
         found = await super().getmany(active_partitions, timeout)
         count = sum(map(len, found.values()))

@@ -1,4 +1,4 @@
-"""When keys were made: as the log says, and no table that somebody else may write to."""
+"""When keys were made, by the log, not by a table that somebody else may write to."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ READ = 500
 
 @dataclass
 class Ages:
-    """`fold` gives what this worker has folded of `events`, which may be behind: another worker may judge it. It is asked
-    first, and answers nearly always. The log is read from its beginning only for a key that was deleted since its use, or
-    that was made after a fold which is old; it is read once, and then from where that ended."""
+    """The ages of keys. `fold` gives what this worker has folded of `events`; that may be behind, since another worker may
+    judge them. The fold is asked first, and nearly always answers. The log is read from its beginning only for a key that was
+    deleted since its use, or made after an old fold ends. It is read once, and later from where that ended."""
 
     topic: Topic
     keys: VaultKeyring
@@ -35,9 +35,9 @@ class Ages:
         self._passed = Fold.under(self.keys)
 
     async def of(self, pairs: Iterable[Pair], age: int) -> Mapping[str, int]:
-        """By ARN, when the keys of these pairs were made, in microseconds. A key that is younger than `age` seconds
-        whenever it was made may have the time of the fold, which it came after. One that the log does not tell of has 0,
-        and counts as old: what is not known is no reason to be silent.
+        """By ARN, when the keys of these pairs were made, in microseconds. A key that came after the fold, and is younger than
+        `age` seconds in any case, may get the fold's time. A key that the log does not have gets 0, and counts as old: a missing
+        fact must not keep an alert from being raised.
 
         Raises Unavailable, OutOfRange, Unreadable.
         """
@@ -71,9 +71,9 @@ class Ages:
                         found = await keyring.read(self._passed, stored, self.keys)
                         if found is not None and isinstance(event := found[1].event, KeyCreated):
                             self._made[event.key] = found[1].at
-                        await turn.give_way()  # else a long log has the worker's group miss it
+                        await turn.give_way()  # otherwise the group drops the worker during a long log
             except BaseException:
-                self._passed = Fold.under(self.keys)  # it may have passed a record over
+                self._passed = Fold.under(self.keys)  # it may have passed over a record
                 raise
             finally:
                 await reader.close()

@@ -1,7 +1,7 @@
-"""A watch over a worker's own lag, and over what has to happen again and again: where it does not, an operator hears of it.
+"""A watch over a worker's lag, and over everything that has to happen again and again. If something does not happen, an operator
+gets an alert.
 
-An alert of this kind goes to Kafka and asks Postgres nothing: whoever holds a lock there stops the judging, and does not
-keep anybody from hearing that it stands still.
+These alerts go to Kafka and need nothing from Postgres. A lock in Postgres can stop the judging, but not the alert about it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from services.settings import Settings
 log = logger_of("alerts")
 
 READ_PATIENCE = 5.0
-"""Seconds for which Postgres may take to say how far everything is judged."""
+"""Seconds that Postgres may take to say how far everything is judged."""
 PROOF_OVERDUE = 600.0
-"""Seconds within which all rows have to be proved once: the pause between two proofs is five minutes at most, and tens of
-millions of rows take as long again."""
+"""Seconds within which all rows have to be proved once. The pause between two proofs is five minutes at most, and proving
+tens of millions of rows takes as long again."""
 POLICY_OVERDUE = 900.0
-"""Seconds for which a policy that was put off may be the oldest one that waits: the longest takes some minutes."""
+"""Seconds for which the same policy may be the oldest one that waits: the longest takes some minutes."""
 KEY_OVERDUE = 900.0
 """Seconds after a rotation within which everything has to be sealed under the new key."""
 TELL_EVERY = 3600.0
@@ -46,7 +46,7 @@ CatchUp = Callable[[Sequence[tuple[LogPartition, int]]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """Seconds after which the watch tells of what does not come."""
+    """Seconds after which the watch reports what is overdue."""
 
     read: float = READ_PATIENCE
     proof: float = PROOF_OVERDUE
@@ -56,14 +56,14 @@ class Overdue:
 
 @dataclass(slots=True)
 class _Trouble:
-    """Since when (monotonic), and when it was told."""
+    """Since when a trouble lasts, and when it was last reported (both monotonic)."""
 
     since: float
     told: float = float("-inf")
 
 
 class LagWatch:
-    """`catch_up` reads partitions up to their ends, where Faust does not tell of the records."""
+    """The watch. `catch_up` reads partitions up to their ends when Faust does not hand over the records."""
 
     def __init__(
         self,
@@ -91,13 +91,13 @@ class LagWatch:
         self._wrong: dict[str, _Trouble] = {}
 
     async def prove(self) -> None:
-        """That every row is Keytrail's own. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
+        """Prove that Keytrail wrote every row. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
         async with self._pool.acquire() as connection:
             await proof.check(connection, self._books)
         self._proved = time.monotonic()
 
     async def look(self) -> None:
-        """How many records are not judged, of every partition: a worker tells of what another one leaves lying. Raises
+        """Count the records of every partition that are not judged: a worker also reports those of another worker. Raises
         RowsChanged, JudgedElsewhere, INTERRUPTED."""
         late = time.monotonic() - self._proved > self.overdue.proof
         summary = (
@@ -137,8 +137,8 @@ class LagWatch:
         await self._tell_while(LAGS, summary if count else "", least)
 
     async def _look_at_ends(self, reached: Mapping[LogPartition, JudgedUpTo], found: Mapping[int, int]) -> None:
-        """No partition of decisions ends before what was judged of it, at two looks in a row. Raises RowsChanged: what comes next
-        would pass for judged."""
+        """Raises RowsChanged if a partition of decisions ends before what was judged of it, at two looks in a row: the next
+        records would count as judged."""
         short = {
             partition
             for partition, end in found.items()
@@ -154,7 +154,7 @@ class LagWatch:
         self._short = short
 
     async def _look_at_policies(self, oldest: int | None) -> None:
-        """The oldest is taken first, so that one which stays the oldest is one that nobody can take."""
+        """The oldest policy is taken first. If the same one stays the oldest, no worker can take it."""
         if oldest != self._oldest:
             self._oldest = oldest
             self._wrong.pop(POLICY, None)
@@ -162,7 +162,8 @@ class LagWatch:
         await self._tell_while(POLICY, summary if oldest is not None else "", self.overdue.policy)
 
     async def _tell_while(self, what: str, summary: str, least: float) -> None:
-        """Tell of what has lasted for `least` seconds, and again once an hour. No summary: it is over."""
+        """Report a trouble that has lasted for `least` seconds, and again once an hour. An empty summary means that it is
+        over."""
         if not summary:
             self._wrong.pop(what, None)
             return
@@ -172,7 +173,7 @@ class LagWatch:
             return
         log.error("rules do not judge as they should", what=summary)
         moment = time.time_ns() // 1000
-        where = f"{what}~{moment // HOUR_MICROS}"  # told once an hour, whoever tells
+        where = f"{what}~{moment // HOUR_MICROS}"  # once an hour, whichever worker reports it
         health = Health(alerts_behind.RULE, where, moment, summary)
         await self._publisher.publish(self._judge().of_health(health))
         wrong.told = now

@@ -1,7 +1,7 @@
-"""What the rules on an event read of the past, while somebody goes along the log: live, over history, or for a draft.
+"""What the rules on an event read of the past, while somebody reads along the log: live, over history, or for a draft.
 
-The policies that keys had before are followed as far as they were put meanwhile: the history need not be waited for. A key
-whose earlier policies are not known is asked for in the history once, and followed from then on.
+Policies that keys had before are remembered when they are replaced, so the history need not be waited for. If the earlier
+policies of a key are not known, the history is asked once, and they are followed from then on.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from services.settings import Settings
 
 KEYS = 10_000
 MOST = 40
-"""Versions of one key that are held, the newest."""
+"""Versions of one key that are held: the newest ones."""
 
 
 class Past:
-    """`log`: our own, or a trail. `live`: the settings of our own log while it goes on, whose
-    projections are waited for: a rule is never judged on less than there was."""
+    """`log`: our log, or a trail. `live`: the settings, if this is our log while it goes on. Then the projections are waited
+    for, so that a rule never judges on less than there was."""
 
     def __init__(self, log: AskedLog, live: Settings | None = None) -> None:
         self._log, self._live = log, live
         self._held: OrderedDict[str, list[Version]] = OrderedDict()
 
     async def of(self, event: object, keys: Mapping[str, Key], position: int, at: int) -> Facts:
-        """Before the event at a position; `keys` as they were then. Raises INTERRUPTED, Unavailable."""
+        """The facts before the event at a position; `keys` as they were then. Raises INTERRUPTED, Unavailable."""
         key = keys.get(getattr(event, "key", ""))
         if key is None:
             return NO_FACTS
@@ -48,7 +48,7 @@ class Past:
         return NO_FACTS
 
     async def _versions(self, key: Key, position: int) -> tuple[Version, ...]:
-        """The policies before the one in force, at the record at `position`."""
+        """The key's policies before the one in force, at the record at `position`."""
         if key.policy_version == 1:
             return ()
         held = self._held.get(key.id)
@@ -62,7 +62,7 @@ class Past:
         return tuple(held)
 
     def replaced(self, key: Key, at: int) -> None:
-        """The key's policy gave way to another at this time."""
+        """The key's policy was replaced at this time."""
         held = [] if key.policy_version == 1 else self._held.get(key.id)
         if held is not None and (not held or held[-1].version == key.policy_version - 1):
             version = Version(key.policy_version, key.policy_text, own_principals(key.principals, key.account), at)

@@ -11,7 +11,7 @@ from services.adapters.postgres import Connection, Pool
 from services.alert_worker.books import Books, LogPartition, RowsChanged
 
 JUDGED_LATER, FORGOTTEN = ("judged-later", 0), ("forgotten", 0)
-"""No partitions: the rows of those who take rows away beside the stream, for their sums."""
+"""Not partitions: two tasks remove rows outside the streams, and keep their sums in these rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,18 @@ class WrittenPosition:
 
 @dataclass(slots=True)
 class LockedPosition:
-    """A partition's row: nobody else moves it until the transaction ends."""
+    """A partition's row, locked: nobody else moves it until the transaction ends."""
 
     connection: Connection
     books: Books
     part: LogPartition
     reached: JudgedUpTo
     total: int
-    """The sum of what its records brought. Whoever writes a row adds the row's number, and `move` keeps it."""
+    """The sum of the rows that its records brought. Code that writes a row adds the row's number, and `move` keeps the sum."""
     written: WrittenPosition | None = None
 
     def number(self, table: str, row: Iterable[Any]) -> int:
-        """Of a row with its MAC as the last field. Raises RowsChanged."""
+        """The number of a row whose last field is its MAC. Raises RowsChanged."""
         return self.books.number(table, row)
 
     def sealed(self, table: str, fields: Sequence[Field]) -> tuple[str, int]:
@@ -74,8 +74,8 @@ def row_of(books: Books, part: LogPartition, to: JudgedUpTo, total: str) -> tupl
 async def passed(
     pool: Pool, books: Books, part: LogPartition, was: WrittenPosition, to: JudgedUpTo
 ) -> WrittenPosition | None:
-    """Move a partition past records that brought no rows: one statement, where `locked` and `move` take a transaction of
-    four. None, and nothing done, where its row is not as this process wrote it."""
+    """Move a partition past records that brought no rows. This is one statement; `locked` and `move` take a transaction of
+    four. Does nothing, and returns None, if the partition's row is not as this process wrote it."""
     row, written = row_of(books, part, to, was.total)
     done = await pool.execute(_PASS, *row, was.reached.next, was.reached.digest, was.total, was.mac)
     return written if done == "UPDATE 1" else None
@@ -87,8 +87,8 @@ _PASS = f"{_MOVE} AND (next, digest, total, mac) = ($8, $9, $10, $11)"  # consta
 def proved(
     books: Books, rows: Iterable[Any], before: Mapping[LogPartition, int]
 ) -> tuple[dict[LogPartition, JudgedUpTo], int]:
-    """How far everything is judged, and the sum of the sums that the partitions keep. `before`: what was known when Postgres
-    was asked. Raises RowsChanged."""
+    """How far everything is judged, and the total of the sums that the partitions keep. `before`: what was known when
+    Postgres was asked. Raises RowsChanged."""
     found: dict[LogPartition, JudgedUpTo] = {}
     kept = 0
     for row in rows:
@@ -109,7 +109,7 @@ POSITIONS = f"SELECT {_POSITION} FROM alerting.positions"  # a constant
 
 
 async def reached(pool: Pool) -> dict[LogPartition, JudgedUpTo]:
-    """Every partition that was judged of, as it is written, for whoever only shows it."""
+    """How far each partition is judged, unchecked: only for showing it."""
     rows = await pool.fetch("SELECT topic, partition, next, digest, skew FROM alerting.positions")
     return _of_log(
         {(row["topic"], row["partition"]): JudgedUpTo(row["next"], row["digest"], row["skew"]) for row in rows}
@@ -117,7 +117,7 @@ async def reached(pool: Pool) -> dict[LogPartition, JudgedUpTo]:
 
 
 async def standing(pool: Pool, books: Books) -> dict[LogPartition, JudgedUpTo]:
-    """Every partition that was judged of. Raises RowsChanged, JudgedElsewhere."""
+    """How far each partition is judged. Raises RowsChanged, JudgedElsewhere."""
     before, era = dict(books.furthest), books.era
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         rows = await connection.fetch(POSITIONS)
@@ -135,7 +135,8 @@ async def believed(pool: Pool, books: Books, part: LogPartition) -> JudgedUpTo:
 
 
 async def locked(connection: Connection, books: Books, part: LogPartition) -> LockedPosition:
-    """A partition's row, made where there was none. Raises RowsChanged; JudgedElsewhere where another worker has begun anew."""
+    """Lock a partition's row, and make it if it does not exist. Raises RowsChanged; JudgedElsewhere if another worker has
+    begun again."""
     before = {part: books.furthest.get(part, 0)}
     row = await connection.fetchrow(_LOCKED, *part)
     total = None if row is None else await of_era(connection, books, books.total, row)
@@ -155,7 +156,7 @@ async def locked(connection: Connection, books: Books, part: LogPartition) -> Lo
 
 
 async def of_era(connection: Connection, books: Books, number: Callable[[Any], int], row: Any) -> int:
-    """The number of a row that is locked. Raises RowsChanged; JudgedElsewhere where another worker has begun anew."""
+    """The number of a row that is locked. Raises RowsChanged; JudgedElsewhere if another worker has begun again."""
     era = books.era
     try:
         return number(row)
@@ -163,7 +164,7 @@ async def of_era(connection: Connection, books: Books, number: Callable[[Any], i
         await books.read(connection)
         if books.era == era:
             raise
-        return number(row)  # another worker sealed everything anew
+        return number(row)  # another worker sealed everything again
 
 
 _LOCKED = f"SELECT {_POSITION} FROM alerting.positions WHERE topic = $1 AND partition = $2 FOR UPDATE"  # a constant

@@ -1,4 +1,4 @@
-"""Whether every row of the schema `alerting` is one that Keytrail wrote, and none is missing."""
+"""Checks that Keytrail wrote every row of the schema `alerting`, and that no row is missing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _CHECKED_AT_ONCE = 1_000
 
 
 async def check(connection: Connection, books: Books) -> None:
-    """Every row is Keytrail's own, and the sum of them is the sum that the partitions keep. Raises RowsChanged,
+    """Check that Keytrail wrote every row, and that their sum is the sum that the partitions keep. Raises RowsChanged,
     JudgedElsewhere."""
     before, era = dict(books.furthest), books.era
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        positions = await connection.fetch(POSITIONS)  # first, as whoever judges
+        positions = await connection.fetch(POSITIONS)  # first, in the same order as the judging
         await books.read(connection, era)
         await require_unaltered(connection)
         _, kept = proved(books, positions, before)
@@ -30,13 +30,13 @@ async def check(connection: Connection, books: Books) -> None:
 
 
 def require_same(kept: int, there: int) -> None:
-    """Raises RowsChanged where the sum that the partitions keep is not that of the rows that are there."""
+    """Raises RowsChanged if the sum that the partitions keep is not the sum of the existing rows."""
     if kept != there:
         raise RowsChanged("rows were removed, or older ones put in their place")
 
 
 async def every_row(connection: Connection) -> AsyncIterator[tuple[str, list[Any]]]:
-    """Some at once, each with its MAC as the last field. Raises RowsChanged."""
+    """Every row, in batches, each with its MAC as the last field. Raises RowsChanged."""
     for table, columns in ROWS.items():
         named = KEY_COLUMNS[table]
         last: tuple[Any, ...] = ()

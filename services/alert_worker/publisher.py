@@ -1,4 +1,4 @@
-"""Alerts onto their topic, durable when they are published; one that was published before goes again under its name."""
+"""Publishes alerts to their topic. An alert that was published before is published again under the same name."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Publisher:
             ALERTS.labels(alert.rule.id, "suppressed" if alert.suppressed is not None else alert.severity).inc()
 
     async def publish_break(self, judge: Judge, where: str, summary: str) -> None:
-        """The log is not the one that was judged. Raises Unavailable."""
+        """Publish an alert that the log is not the one that was judged. Raises Unavailable."""
         await self.publish(judge.of_health(Health(chain_broken.RULE, where, time.time_ns() // 1000, summary)))
 
     async def close(self) -> None:

@@ -1,10 +1,10 @@
-"""What alerts have counted, sealed anew once the key of records was rotated: nothing is judged again, and no row under the key of
-before is believed from then on (books.py).
+"""Seals the counts of alerts again after a rotation of the key of records. Nothing is judged again, and no row under the former
+key is believed from then on (books.py).
 
-It is one transaction: every row is proved under the former key, and gets a MAC under the key that is used now; the origin's
-row names the era that this makes. A process that is killed in it leaves everything as it was. Of two workers the second finds
-it done. One that goes on under the older key writes nothing more: it finds the origin's row changed, and reads the keys again.
-Rows are those of thirty days, and the pairs of who used which key. Judging waits meanwhile.
+This is one transaction. Every row is proved under the former key, and gets a MAC under the newest key; the origin's row then
+names the new era. If the process is killed meanwhile, everything stays as it was. Of two workers, the second finds it done. A
+worker that still uses the older key can write nothing more: it finds the origin's row changed, and reads the keys again. The
+rows are those of thirty days, and the pairs of principals and the keys that they used. Judging waits meanwhile.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from services.logs import logger_of
 
 log = logger_of("alerts")
 
-# Whoever judges a policy to the end holds its row, and then a partition's; whoever puts one off, the other way round. So the
-# second lock is given up before Postgres looks for a deadlock (after a second) and ends somebody else's transaction.
+# A worker that judges a policy to the end locks its row, and then a partition's row. A worker that puts a policy off
+# does it the other way round. So the second lock is given up before Postgres looks for a deadlock (after a second) and
+# ends somebody else's transaction.
 _LOCKS = (
     "SET LOCAL lock_timeout = '30s'",
     "LOCK TABLE alerting.unjudged IN EXCLUSIVE MODE",
@@ -33,7 +34,7 @@ _TYPES = {"start": "bigint", "position": "bigint"}
 
 
 def _statement(table: str) -> str:
-    """Gives rows their MACs, by the columns that name a row."""
+    """The statement that gives rows their MACs, by the columns that name a row."""
     names = ROWS[table][: KEY_COLUMNS[table]]
     arrays = ", ".join(f"${at}::{_TYPES.get(name, 'text')}[]" for at, name in enumerate(names, 1))
     same = " AND ".join(f"t.{name} = n.{name}" for name in names)
@@ -55,8 +56,8 @@ def is_due(books: Books) -> bool:
 
 
 async def seal_anew(pool: Pool, books: Books) -> None:
-    """Under the key that is used now, if they are under an older one. Raises RowsChanged, where everything has to be judged anew;
-    JudgedElsewhere, INTERRUPTED."""
+    """Seal everything under the newest key, if it is under an older one. Raises RowsChanged if everything has to be judged
+    again; JudgedElsewhere, INTERRUPTED."""
     if not is_due(books):
         return
     async with pool.acquire() as connection, connection.transaction():
@@ -79,7 +80,7 @@ async def seal_anew(pool: Pool, books: Books) -> None:
 
 
 async def _rows(connection: Connection, books: Books, anew: Books) -> tuple[int, int]:
-    """Their sums: as they were, and as they are. Raises RowsChanged."""
+    """The sums of the rows, before and after. Raises RowsChanged."""
     before = after = 0
     async for table, rows in every_row(connection):
         before = added(before, *[books.number(table, row) for row in rows])
@@ -93,7 +94,7 @@ async def _rows(connection: Connection, books: Books, anew: Books) -> tuple[int,
 
 
 async def _positions(connection: Connection, anew: Books, found: dict[LogPartition, JudgedUpTo], total: int) -> None:
-    """Only the sum of all their sums counts: the first keeps it. Raises RowsChanged."""
+    """Write the partitions' rows. Only the total of their sums counts, so the first row keeps all of it. Raises RowsChanged."""
     for part, reached in found.items():
         fields, _ = row_of(anew, part, reached, anew.hidden(total))
         if await connection.execute(_POSITION, *fields) != "UPDATE 1":

@@ -1,4 +1,4 @@
-"""The rules over history: what they would have raised since a moment, of our own log or of a trail."""
+"""The rules over history: the alerts that they would have raised since a moment, in our log or in a trail."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from services.turns import Turn
 
 FETCHED = 5_000
 CASES = 20_000
-"""Cases that are held with the calls that they make."""
+"""Cases that are held in memory, each with the call that it makes."""
 AT_ONCE = 2_000
-"""Steps that one policy is judged with on the loop; what takes more goes beside it, in its account's turn."""
+"""Steps that one policy may take on the event loop. A longer one is judged beside it, in its account's turn."""
 MOST_STEPS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class ScannedSpan:
-    """Positions after `after` up to `last`, and the times of their calls: from `since` to before `until`. `owners`: of whose
-    records, None for everybody's."""
+    """Positions after `after` up to `last`, and the times of their calls: from `since` to before `until`. `owners`: only
+    records of these accounts; None for all."""
 
     after: int
     last: int
@@ -61,7 +61,7 @@ class ScanProgress:
 async def changes(
     log: AskedLog, region: str, judge: Judge, span: ScannedSpan, progress: ScanProgress
 ) -> AsyncIterator[Alert]:
-    """Of what was changed, in the order of the log; on the world before each record."""
+    """The alerts about changes, in the order of the log. Each record is judged on the world before it."""
     replay = await Replay.begin(log, region, span.after, span.last)
     past, expiring, turn = Past(log), _Expiring(judge), Turn()
     rows = await decision_changes.of_owners(log, span.after, span.last, span.owners)
@@ -101,7 +101,7 @@ async def _judged(judge: Judge, change: Change, source: Mapping[str, Any]) -> li
 
 
 class _Expiring:
-    """Imported material at the time from which on it is told of, where it is there still then."""
+    """Imported material: judged at the time when its alert is due, if the key still has it then."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
@@ -123,7 +123,7 @@ class _Expiring:
 
 
 async def uses(log: AskedLog, judge: Judge, span: ScannedSpan, progress: ScanProgress) -> AsyncIterator[Alert]:
-    """Of what was called, in the order of time."""
+    """The alerts about calls, in the order of time."""
     counting, templates = Counting(judge), _Templates(log)
     ages = judge.least_age
     created: dict[str, int] = {}
@@ -158,13 +158,13 @@ def _source(row: Any) -> Mapping[str, Any]:
 
 
 async def _created(log: AskedLog, key: str) -> int:
-    """When a key was made, in microseconds; 0 for one that was there before all that is known."""
+    """When a key was made, in microseconds; 0 for a key that is older than everything that is known."""
     found = await history.made_at(log, key.rpartition("/")[2])
     return 0 if found is None else micros_of(found)
 
 
 class _Templates:
-    """What the calls of a case have in common, made once."""
+    """What the calls of a case have in common, built once."""
 
     def __init__(self, log: AskedLog) -> None:
         self._log = log
@@ -181,7 +181,7 @@ class _Templates:
             self._held.popitem(last=False)
 
     def call(self, row: Any) -> ObservedCall | None:
-        """The call of a row; one object for all of a case, filled anew for each."""
+        """The call of a row. All calls of a case share one object, which is filled again for each."""
         call = self._held.get(row["case_id"])
         if call is not None:
             call.at, call.id, call.source = micros_of(row["at"]), row["call_id"], row["source"]

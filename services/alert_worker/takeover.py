@@ -1,13 +1,13 @@
-"""What judging the stream holds in Postgres: how far each partition is judged, and what the rules that count have counted.
+"""What judging keeps in Postgres: how far each partition is judged, and the counts of the rules.
 
-Positions and counts move in one transaction, and the alerts that it raises are on their topic before it is committed: a
-process that is killed at any moment leaves counts that are right and alerts that are at worst sent again, under the same
-name. Workers on different partitions count in the same rows, so that a window is whole whoever reads which partition.
+Positions and counts move in one transaction, and its alerts are on their topic before it is committed. So if a process is killed
+at any moment, the counts are right. At worst alerts are sent again, under the same names. Workers on different partitions count
+in the same rows, so a window is complete whichever worker reads which partition.
 
-None of it is believed because it is there. Each row has a MAC, and each partition's row a sum of what its records have put
-into the other tables and taken out of them (domain/log/row_sets). A row that somebody changed, added, removed or put back
-shows when it is read, at a start or once a minute. All rows put back together show by what a process remembers (books.py) and
-by what Kafka has (marks.py). Then everything is judged anew.
+Nothing is believed just because it is in Postgres. Each row has a MAC. Each partition's row has a sum of the rows that its
+records added to the other tables and removed from them (domain/log/row_sets). If somebody changes, adds, removes or restores a
+row, that shows when the row is read, at a start or once a minute. If all rows are restored together, that shows by what a
+process remembers (books.py) and what Kafka has (marks.py). Then everything is judged again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from services.logs import logger_of
 
 log = logger_of("alerts")
 PREPARING = 1802661490
-"""The number of the advisory lock."""
+"""The id of the advisory lock."""
 _STANDS = """
 SELECT count(*) FROM information_schema.columns WHERE (table_schema, table_name, column_name) IN
 (('alerting', 'origin', 'era'), ('alerting', 'positions', 'total'))
@@ -33,10 +33,10 @@ _IS_THERE = "SELECT to_regclass('alerting.positions') IS NOT NULL"
 
 
 async def prepare(pool: Pool, books: Books, marks: Marks) -> None:
-    """Make the tables, and take over the era that they are of. Everything is emptied, and a new era begins, where they are of
-    another log or of an earlier version, or where somebody else wrote what says how far everything is judged. `check` looks at
-    the rest, which may take a while, beside the judging. Raises Unavailable."""
-    marked = await marks.read()  # before the tables, which may only be further
+    """Make the tables, and take over their era. If they belong to another log or to an earlier version, they are emptied and
+    a new era begins. The same happens if somebody else wrote the rows that say how far everything is judged. `check` looks at
+    the other rows beside the judging, since that may take a while. Raises Unavailable."""
+    marked = await marks.read()  # before the tables, which can only be further
     try:
         async with pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", PREPARING)
@@ -53,7 +53,7 @@ async def prepare(pool: Pool, books: Books, marks: Marks) -> None:
 
 
 async def _is_this_logs(connection: Connection, books: Books, marked: Marked | None) -> bool:
-    """Whether the tables can be taken over. It says why they are not."""
+    """Whether the tables can be taken over. Logs the reason if not."""
     try:
         why = await _taken_over(connection, books, marked)
     except RowsChanged as fault:
@@ -64,7 +64,7 @@ async def _is_this_logs(connection: Connection, books: Books, marked: Marked | N
     return why is None
 
 
-# As whoever judges does, who holds a partition's row before anything else.
+# As the judging does: it locks a partition's row before anything else.
 _LOCK_FIRST = """
 DO $$ BEGIN IF to_regclass('alerting.positions') IS NOT NULL THEN
 LOCK TABLE alerting.positions IN ACCESS EXCLUSIVE MODE; END IF; END $$
@@ -72,7 +72,7 @@ LOCK TABLE alerting.positions IN ACCESS EXCLUSIVE MODE; END IF; END $$
 
 
 async def _taken_over(connection: Connection, books: Books, marked: Marked | None) -> str | None:
-    """None where the tables are this log's; else why they are not, empty where there are none. Raises RowsChanged."""
+    """None if the tables are this log's; otherwise the reason, "" if there are no tables. Raises RowsChanged."""
     if not await connection.fetchval(_IS_THERE):
         if marked is not None:
             raise RowsChanged("the tables were removed")
@@ -103,10 +103,11 @@ async def _taken_over(connection: Connection, books: Books, marked: Marked | Non
 
 
 async def begin_anew(pool: Pool) -> None:
-    """Have everything judged anew from the next start on (`prepare`). An alert that was raised before is raised again under
-    its name. Nothing is emptied here: that waits for whoever judges a policy to the end, and the caller may be who does."""
+    """Have everything judged again from the next start on (`prepare`). An alert that was raised before is raised again under
+    its name. Nothing is emptied here: that would wait for a worker that judges a policy to the end, and the caller may be
+    that worker."""
     async with pool.acquire() as connection, connection.transaction():
-        # Made anew: a rule or a trigger might keep the row.
+        # Made again: a rule or a trigger might keep the row.
         await connection.execute("DROP TABLE IF EXISTS alerting.origin CASCADE")
         await connection.execute(_ORIGIN_TABLE)
 

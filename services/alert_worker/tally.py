@@ -1,4 +1,4 @@
-"""Counts moved on with the position of the partition that they come from, in one transaction."""
+"""Counts, and the position of the partition that they come from, moved on in one transaction."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from services.alert_worker.positions import JudgedUpTo, LockedPosition, WrittenP
 from services.alert_worker.publisher import Publisher
 
 SourcedCandidate = tuple[Candidate, int, Mapping[str, Any]]
-"""With the time and the source of the record that it comes of."""
+"""A candidate, with the time and the source of the record that it comes from."""
 
 
 class PartitionTally:
-    """Counts in Postgres; what is enough is on the topic before the transaction is committed."""
+    """Counts in Postgres. The alerts are on their topic before the transaction is committed."""
 
     def __init__(self, pool: Pool, books: Books, judge: Callable[[], Judge], publisher: Publisher, ages: Ages) -> None:
         self._pool = pool
@@ -30,20 +30,21 @@ class PartitionTally:
         self._judge = judge
         self._publisher = publisher
         self._ages = ages
-        # One stream's own: what a transaction has under way must not be taken for done when another's ends.
+        # One per stream: what a transaction has written must not count as committed when another stream's transaction
+        # ends.
         self._counts = Counts()
         self._era = ""
         self._written: dict[LogPartition, WrittenPosition] = {}
 
     @asynccontextmanager
     async def holding(self, part: LogPartition, first: int) -> AsyncIterator[HeldPartition]:
-        """A partition that is judged up to `first`, which no other worker judges until this is over. What `HeldPartition` is told
-        counts when it ends. Raises JudgedElsewhere where it is judged up to another place, RowsChanged, INTERRUPTED."""
+        """A partition that is judged up to `first`; no other worker judges it until this ends. What `HeldPartition` settles
+        counts when it ends. Raises JudgedElsewhere if it is judged up to another offset, RowsChanged, INTERRUPTED."""
         self._written.pop(part, None)
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 locked = await positions.locked(connection, self._books, part)
-                if self._era != self._books.era:  # the tables were emptied, and everything is judged anew
+                if self._era != self._books.era:  # the tables were emptied, and everything is judged again
                     self._counts.forget()
                     self._era = self._books.era
                 if locked.reached.next != first:
@@ -64,8 +65,8 @@ class PartitionTally:
         candidates: Sequence[SourcedCandidate],
         pairs: Sequence[Pair],
     ) -> bool:
-        """Whether a partition that is judged up to `first` could be moved on at once, since these records change no count:
-        nearly all of a busy hour are such. Where this says no, `holding` tells why. Raises INTERRUPTED."""
+        """Move a partition that is judged up to `first` on at once, if these records change no count: in a busy hour nearly
+        all are such. False if that was not possible; `holding` then raises the reason. Raises INTERRUPTED."""
         was = self._written.pop(part, None)
         if (
             was is None
@@ -111,7 +112,7 @@ class PartitionTally:
 
 @dataclass(frozen=True, slots=True)
 class HeldPartition:
-    """A partition that one worker judges."""
+    """A partition that only one worker judges now."""
 
     counter: PartitionTally
     locked: LockedPosition
@@ -119,5 +120,5 @@ class HeldPartition:
     async def settle(
         self, to: JudgedUpTo, candidates: Sequence[SourcedCandidate] = (), pairs: Sequence[Pair] = ()
     ) -> None:
-        """Judged up to `to`, with what is counted of it."""
+        """The partition is judged up to `to`; count these candidates and pairs."""
         await self.counter.settle(self.locked, to, candidates, pairs)

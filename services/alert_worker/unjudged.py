@@ -1,8 +1,8 @@
-"""Policies that took more steps than are taken while others wait: judged to the end, each account's in its own turn.
+"""Policies that take too many steps while other records wait. They are judged to the end later, each account's in its turn.
 
-Each is a row that came with the position that passed it, and goes when its alerts are on their topic: a worker that is
-killed in between leaves the row, and the next one raises the same alerts under the same names. A row is locked while it
-is judged, so that two workers do not take the same one.
+Each is a row that is written with the position that passed it, and removed when its alerts are on their topic. If a worker is
+killed in between, the row stays, and the next worker raises the same alerts under the same names. A row is locked while it is
+judged, so that two workers do not take the same one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from services.shares import Shares, breathe
 log = logger_of("alerts")
 
 MOST_STEPS = 100_000_000
-"""Some minutes of a processor: what takes more stays as it was told, not known."""
+"""Some minutes of a processor. A policy that takes more keeps the alert that says: not known."""
 AT_ONCE = 2
 LOOK_EVERY = 0.5
 
@@ -43,7 +43,7 @@ class UnjudgedChanges:
         self._busy: set[str] = set()
 
     async def judge_on(self) -> None:
-        """For ever, one of an account at a time. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
+        """Judge them for ever, one of each account at a time. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
         await together(*(self._judge_on() for _ in range(AT_ONCE)))
 
     async def _judge_on(self) -> None:
@@ -52,7 +52,7 @@ class UnjudgedChanges:
                 await asyncio.sleep(LOOK_EVERY)
 
     async def one(self) -> bool:
-        """Judge the next; whether there was one. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
+        """Judge the next one. Returns whether there was one. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
         async with self._pool.acquire() as connection, connection.transaction():
             row = await oldest_unjudged(connection, self._books, sorted(self._busy))
             if row is None:
@@ -78,7 +78,7 @@ def judged_to_the_end(judge: Judge, document: dict[str, Any]) -> JudgedChange:
 
 
 async def put_off(held: LockedPosition, account: str, document: dict[str, Any]) -> None:
-    """Have a change judged to the end later; it is kept with the position that passes it. Raises RowsChanged."""
+    """Have a change judged to the end later. It is kept together with the position that passes it. Raises RowsChanged."""
     fields = (document["position"], account, orjson.dumps(document).decode())
     mac, number = held.sealed(UNJUDGED, fields)
     done = await held.connection.execute(
@@ -92,8 +92,8 @@ async def put_off(held: LockedPosition, account: str, document: dict[str, Any]) 
 async def oldest_unjudged(
     connection: Connection, books: Books, without: Sequence[str]
 ) -> tuple[str, int, dict[str, Any]] | None:
-    """(account, position, document) of the oldest that nobody judges now, of other accounts than these; it is ours until
-    the transaction ends. Raises RowsChanged, JudgedElsewhere."""
+    """(account, position, document) of the oldest change that nobody judges now, leaving out the accounts in `without`. It
+    stays locked until the transaction ends. Raises RowsChanged, JudgedElsewhere."""
     row = await connection.fetchrow(
         "SELECT position, account, document, mac FROM alerting.unjudged WHERE account <> ALL($1::text[]) "
         "ORDER BY position LIMIT 1 FOR UPDATE SKIP LOCKED",
@@ -106,13 +106,13 @@ async def oldest_unjudged(
 
 
 async def oldest_position(pool: Pool) -> int | None:
-    """Of the changes that wait for being judged to the end, locked or not."""
+    """The oldest position of the changes that wait to be judged to the end, locked or not."""
     found: int | None = await pool.fetchval("SELECT min(position) FROM alerting.unjudged")
     return found
 
 
 async def judged(connection: Connection, books: Books, position: int) -> None:
-    """It was judged to the end. Raises RowsChanged, JudgedElsewhere."""
+    """Remove a change that was judged to the end. Raises RowsChanged, JudgedElsewhere."""
     held = await locked(connection, books, JUDGED_LATER)
     row = await connection.fetchrow(
         "DELETE FROM alerting.unjudged WHERE position = $1 RETURNING position, account, document, mac", position

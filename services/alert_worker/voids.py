@@ -1,4 +1,4 @@
-"""Void records, told of once a minute and topic, however many there are."""
+"""Alerts about void records: at most one a minute for each partition, however many records there are."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ BATCH = 500
 
 @dataclass(slots=True)
 class _VoidCount:
-    """Since the last alert of a topic's partition: the first offset, the count, the time of the last record (microseconds);
-    and when the last alert was raised (monotonic)."""
+    """The void records of a partition since its last alert: the first offset, the count, the time of the last record
+    (microseconds), and when the last alert was raised (monotonic)."""
 
     first: int = 0
     count: int = 0
@@ -35,7 +35,8 @@ class _VoidCount:
 
 
 class Voids:
-    """What a worker has counted. The first void record of a partition is told of at once, those after it once a minute."""
+    """The void records that a worker has counted. The first one of a partition raises an alert at once, those after it once a
+    minute."""
 
     def __init__(self) -> None:
         self._counted: dict[tuple[str, int], _VoidCount] = {}
@@ -50,7 +51,7 @@ class Voids:
         found.at = at
 
     def alerts(self, judge: Judge) -> list[Alert]:
-        """What is to be told now."""
+        """The alerts that are due now."""
         return [alert for health in self._due(time.monotonic()) for alert in judge.of_health(health)]
 
     def _due(self, now: float) -> Iterator[Health]:
@@ -64,8 +65,8 @@ class Voids:
 
 
 class AlertsTopic:
-    """The topic of alerts, followed from its end on to see whether somebody else writes there: projections leave such alerts
-    out, so nobody would hear of them."""
+    """The topic of alerts, followed from its end on to see whether somebody else writes there. The projections leave such
+    alerts out, so otherwise nobody would notice."""
 
     def __init__(self, settings: Settings, keys: VaultKeyring, voids: Voids) -> None:
         self._topic = KafkaTopic(settings, names(settings).alerts)

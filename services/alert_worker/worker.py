@@ -1,4 +1,4 @@
-"""The worker: the Faust app, the rules under the settings file as it is now, and a watch over its own lag."""
+"""The worker: the Faust app, the rules under the current settings file, and a watch over the worker's lag."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ AGAIN = 0.5
 
 
 class Rules:
-    """The judge under the settings file; a file that has become wrong leaves it as it was."""
+    """The judge under the settings file. If the file becomes wrong, the last good settings stay."""
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
@@ -71,7 +71,7 @@ class Rules:
 
 
 class Worker:
-    """`name` is the worker's own, and stays its own when it starts again. Raises BadSetting."""
+    """`name` is the worker's, and stays the same when it starts again. Raises BadSetting."""
 
     def __init__(self, settings: Settings, pool: Pool, books: Books, marks: Marks, name: str) -> None:
         keys = books.keys
@@ -99,10 +99,10 @@ class Worker:
         self._marking = Marking(books, marks)
 
     async def run(self) -> None:
-        """Until the app stops, which it does by itself only when it crashes."""
+        """Run until the app stops. It stops by itself only when it crashes."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._run_app())
-            # Whether the log is the one that was judged shows at once, and not with the next record.
+            # This shows at once, and not only with the next record, whether the log is the one that was judged.
             tasks.create_task(self._surely(self._changes.catch_up))
             tasks.create_task(self._every(AGAIN, self._changes.judge_to_the_end))
             tasks.create_task(self._every(LOOK_EVERY, self._look))
@@ -130,7 +130,7 @@ class Worker:
         await self._surely(lambda: self._decisions.take(partition, records))
 
     async def _surely(self, judged: Callable[[], Awaitable[None]]) -> None:
-        """Again and again until it is done: to fall behind is better than to pass anything over."""
+        """Try again until it is done: a delay is better than a record that is passed over."""
         while True:
             try:
                 await judged()
@@ -181,7 +181,7 @@ class Worker:
         await self._alerts.look(await self._changes.authority())
 
     async def _look_around(self) -> None:
-        with suppress(JudgedElsewhere):  # another worker is at it, and looks as well
+        with suppress(JudgedElsewhere):  # another worker does this, and looks as well
             await self._changes.look_around(self._clock.now())
 
     async def _forget(self) -> None:
@@ -193,15 +193,15 @@ class Worker:
             await self._marking.mark()
 
     async def _check(self) -> None:
-        """That nobody else writes where we count, and the pause until the next time. Every worker looks: a lock that says
-        which one does is one that anybody may hold."""
+        """Check that nobody else writes to the tables, then pause. Every worker checks: anybody could hold a lock that says
+        which worker does."""
         began = time.monotonic()
         await self._watch.prove()
         await asyncio.sleep(pause_after_proof(time.monotonic() - began))
 
     async def _catch_up(self, parts: Sequence[tuple[LogPartition, int]]) -> None:
-        """Nothing moved although something waits: Faust does not tell of it (its offset is ahead of ours, or the worker
-        whose partition it is has gone), so it is read here. Beside the watch, which goes on telling of what waits."""
+        """Judge records that wait although nothing moves. Faust does not hand them over: its offset is ahead of ours, or the
+        worker that has the partition is gone. This runs beside the watch, which goes on reporting what waits."""
         for (topic, partition), end in parts:
             if topic == EVENTS:
                 await self._surely(self._changes.catch_up)

@@ -1,4 +1,4 @@
-"""`python -m services.notifier`: tell of alerts until told to stop."""
+"""`python -m services.notifier`: send alerts until the process is stopped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
 
 ALONE = 0x6B65796E
-"""The number of the advisory lock: two would tell everything twice."""
+"""The id of the advisory lock: two notifiers at work would send everything twice."""
 
 
 async def run() -> None:

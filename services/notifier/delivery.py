@@ -1,8 +1,8 @@
-"""One message to one notifier: our webhook, or apprise.
+"""Sends one message to one notifier: to our webhook, or through apprise.
 
-A webhook is told by POST: a CloudEvent (1.0, structured mode) signed as Standard Webhooks has it: `webhook-id`,
-`webhook-timestamp`, and `webhook-signature: v1,` with the base64 of HMAC-SHA-256 under the secret over
-`id.timestamp.body`. Whoever receives it knows a repetition by its id.
+A webhook gets a POST: a CloudEvent (1.0, structured mode), signed as Standard Webhooks has it. The headers are `webhook-id`,
+`webhook-timestamp`, and `webhook-signature: v1,` with the base64 of HMAC-SHA-256 under the secret over `id.timestamp.body`. The
+receiver recognises a repetition by its id.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from services.notifier.outbox import Waiting
 PATIENCE = 10.0
 """Seconds that a receiver may take."""
 REFUSED = frozenset({400, 413, 422})
-"""The receiver will never take this message. Everything else may pass: a wrong address is mended, a token renewed."""
+"""The receiver will never accept this message. Any other failure may pass: somebody corrects an address or renews a token."""
 TYPE = "keytrail.alert.raised.v1"
 
 
@@ -36,7 +36,7 @@ class NotDelivered(Exception):
 
 
 class Undeliverable(Exception):
-    """Trying again is of no use."""
+    """Trying again is useless."""
 
 
 class Sender(Protocol):
@@ -93,7 +93,7 @@ class Webhook:
             "time": message["last_at"],
             "subject": message["alert"]["rule"],
             "datacontenttype": "application/json",
-            # An alert quotes what callers wrote, and whoever receives it shows it to people.
+            # An alert quotes what callers wrote, and the receiver shows it to people.
             "data": all_visible(data),
         }
 
@@ -103,7 +103,7 @@ class Webhook:
 
 
 class ByApprise:
-    """apprise blocks: each message has a thread, and while one hangs no other is begun."""
+    """apprise blocks. So each message has a thread; while one hangs, no other is started."""
 
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
@@ -132,8 +132,8 @@ class ByApprise:
             raise NotDelivered(fault)
 
     def _notify(self, message: dict[str, Any]) -> str:
-        """ "" for a message that was taken."""
-        import apprise  # a second of loading, for whoever uses it
+        """The fault; "" if the message was accepted."""
+        import apprise  # takes a second to load: only for those who use it
 
         told = apprise.Apprise()
         told.add(self._notifier.url)
@@ -150,7 +150,7 @@ def _end(future: asyncio.Future[str], result: str) -> None:
 
 
 def words(message: dict[str, Any]) -> tuple[str, str]:
-    """(title, text) for people: what was found, who did it and in which call, and what to type."""
+    """(title, text) for people: what was found, who did it and in which call, and which commands to type."""
     alert, count = message["alert"], message["count"]
     many = f" ({count} times since {message['first_at'][:19]}Z)" if count > 1 else ""
     first = "the first: " if count > 1 else ""

@@ -23,22 +23,23 @@ AT_ONCE = 100
 
 
 class LedgerChanged(Unavailable):
-    """What is kept is not what this process left there. Everything is proved before it goes on."""
+    """The tables are not as this process left them. Everything is proved before it goes on."""
 
 
 class HeldRows:
-    """What is written here changes the sum that the cursor's row keeps: each method returns the cursor with the new sum."""
+    """The rows that wait or are held back. Each write changes the sum in the cursor's row: each method returns the cursor
+    with the new sum."""
 
     def __init__(self, rows: NotifierRows, name: str) -> None:
         self._rows = rows
         self._name = name
         self.messages: dict[int, int] = {}
-        """Those that wait, the next one first: each one's number, and its row's number in the sum."""
+        """The messages that wait, the next one first: each message's number, and its row's number in the sum."""
         self.storms: dict[str, int] = {}
-        """What is held back: by rule, the row's number in the sum."""
+        """The storms that are held back: by rule, the row's number in the sum."""
 
     def hold(self, found: FoundRows) -> None:
-        """What was found when all rows were proved."""
+        """Take over the rows that were found when all were proved."""
         self.messages, self.storms = found.messages, found.storms
 
     def forget(self) -> None:
@@ -46,7 +47,7 @@ class HeldRows:
         self.storms.clear()
 
     async def next_message(self, pool: Pool) -> Any:
-        """The row of the message that is next; None where none waits. Raises LedgerChanged."""
+        """The row of the next message; None if no message waits. Raises LedgerChanged."""
         number = next(iter(self.messages), None)
         if number is None:
             return None
@@ -56,7 +57,7 @@ class HeldRows:
         return row
 
     async def storm_texts(self, connection: Connection) -> dict[str, str]:
-        """By rule, the document of what is held back. Raises LedgerChanged."""
+        """The documents of the storms that are held back, by rule. Raises LedgerChanged."""
         rows = await connection.fetch(STORMS, self._name)
         if {row["rule"]: self.number(self._rows.storm, row) for row in rows} != self.storms:
             raise self.changed("what is held back")
@@ -89,7 +90,7 @@ class HeldRows:
     async def put(
         self, connection: Connection, cursor: CursorRow, messages: Sequence[Message], now: datetime
     ) -> CursorRow:
-        """Put messages behind those that wait."""
+        """Put messages after those that wait."""
         rows, numbers = [], []
         for at, each in enumerate(messages, cursor.serial):
             row = (at, each.id, orjson.dumps(each.message).decode(), each.lowest)
@@ -120,12 +121,12 @@ class HeldRows:
         return await self.put(connection, cursor, messages, now)
 
     async def take_away(self, connection: Connection, cursor: CursorRow, number: int) -> CursorRow:
-        """A message that does not wait any more. It counts as gone whether or not somebody took its row away meanwhile."""
+        """Remove a message that does not wait any more. It counts as gone whether or not somebody removed its row meanwhile."""
         await connection.execute("DELETE FROM notifying.outbox WHERE notifier = $1 AND number = $2", self._name, number)
         return cursor.but(-self.messages.pop(number))
 
     def number(self, fields: Fields, row: Any) -> int:
-        """Raises LedgerChanged where somebody else wrote the row."""
+        """A row's number in the sum. Raises LedgerChanged if somebody else wrote the row."""
         number = self._rows.ours(fields, row)
         if number is None:
             raise self.changed(f"a row ({fields.__name__})")

@@ -1,14 +1,15 @@
-"""What one notifier holds: how far it has been told, what is held back in a storm, which messages wait, which were given up.
+"""The state of one notifier: how far alerts were sent, what is held back in a storm, which messages wait, which were given up.
 
-Taking in and writing a message are one transaction, so that nothing is lost and nothing comes twice from here; a message may
-still be delivered twice, under the same id, where its acknowledgement was lost.
+Taking in alerts and writing their messages is one transaction, so the notifier loses nothing and writes nothing twice. A message
+may still be delivered twice, under the same id, if its acknowledgement was lost.
 
-Nothing of it is believed because it is there. Each row carries a MAC; the cursor's row holds the sum of all the others
-(domain/log/row_sets), and this process, which is the only one that writes, knows the MAC that it wrote last. It also knows
-which messages wait and what is held back. A row that is there whenever all rows are proved, and not when it is asked for, would
-hide its message for ever. All rows are proved at the start and then once a minute. What is not as it was left is told at error
-level; then everything is told again from the last alert on up to which everything was told when that was last proved. That mark
-is on Kafka too (marks.py).
+Nothing is believed just because it is in Postgres. Each row carries a MAC. The cursor's row holds the sum of all the others
+(domain/log/row_sets). Only this process writes the rows, and it knows the MAC that it wrote last. It also knows which messages
+wait and what is held back. Otherwise a row that is there whenever all rows are proved, but not when it is asked for, would hide
+its message for ever.
+
+All rows are proved at the start and then once a minute. If anything differs, an error is logged. Then all alerts are sent again
+from a mark on: the last proof says that everything before it was sent. That mark is on Kafka too (marks.py).
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ from services.notifier.storms import gathered, storm_from
 log = logger_of("notifier")
 
 NO_TABLES = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
-"""What Postgres says before the first start, and where an earlier version's tables stand."""
+"""Postgres raises these before the first start, and for the tables of an earlier version."""
 
 
 class Ledger:
-    """`log_name` is the log's id; `end` gives the offset that the next alert will have; `beginning` is from where on a new
-    notifier is told: not of what was raised before, nor of what is raised again of an older time (after a restore the whole
-    log is judged anew)."""
+    """`log_name` is the log's id. `end` gives the offset that the next alert will have. `beginning` is where a new notifier
+    begins: it does not send alerts that were raised before, nor alerts of earlier times that are raised again (after a
+    restore the whole log is judged again)."""
 
     def __init__(
         self,
@@ -67,32 +68,32 @@ class Ledger:
         self._lock = asyncio.Lock()
         self._cursor: CursorRow | None = None
         self._macs: set[str] = set()
-        """Of the cursor's row, as it was written last: two where it is not known whether the second was committed."""
+        """The MACs that the cursor's row may have: two if it is not known whether the second was committed."""
         self._mac = ""
-        """The last of them."""
+        """The last of these MACs."""
         self._next: list[CursorRow] = []
-        """What holds once the transaction is committed, if it was changed."""
+        """The cursor once the transaction is committed, if it was changed."""
         self._proved: Proved | None = None
         self._times = 0
-        """How often it began anew: an earlier message is not among its rows any more."""
+        """How often it began again: an earlier message is not among its rows any more."""
 
     # -- what is asked of it ------------------------------------------------------------------------------------------
 
     async def next(self) -> int:
-        """The offset from which on alerts are to be taken in. Raises INTERRUPTED."""
+        """The offset of the next alert to take in. Raises INTERRUPTED."""
         async with self._lock:
             return (await self._known()).number + 1
 
     async def last(self) -> str:
-        """The digest of the value before that offset, as it was taken in; "" where that is not known. Raises INTERRUPTED."""
+        """The digest of the value before that offset, as it was taken in; "" if it is not known. Raises INTERRUPTED."""
         async with self._lock:
             return (await self._known()).last
 
     async def take_in(self, start: int, end: int, alerts: Sequence[RaisedAlert], now: datetime, last: str = "") -> None:
-        """Messages of what was raised at the offsets from `start` up to `end`, of storms whose time is over, and of dead
-        letters that are tried again. Of every account: whoever may configure the installation may hear of all of it. `last` is
-        the digest of the value before `end`. Raises INTERRUPTED, also where alerts are to be taken in from another offset on.
-        """
+        """Write the messages: for alerts that were raised at the offsets from `start` up to `end`, for storms whose time is
+        over, and for dead letters that are tried again. Accounts make no difference: people who may configure the
+        installation may see all alerts. `last` is the digest of the value before `end`. Raises INTERRUPTED, also if the next
+        offset to take in is not `start`."""
         least = SEVERITIES.index(self._notifier.least)
         async with self._moving() as (connection, cursor):
             if cursor.number + 1 != start:
@@ -111,7 +112,7 @@ class Ledger:
             await self._keep(connection, replace(cursor, number=end - 1, last=last if end > start else cursor.last))
 
     async def head(self) -> Waiting | None:
-        """The message that is next. Raises INTERRUPTED."""
+        """The next message. Raises INTERRUPTED."""
         async with self._lock:
             await self._known()
             try:
@@ -136,7 +137,7 @@ class Ledger:
         )  # fmt: skip
 
     async def given_up(self, waiting: Waiting, fault: str) -> None:
-        """The message is a dead letter."""
+        """Turn the message into a dead letter."""
         async with self._moving() as (connection, cursor):
             if not self._waits(waiting):
                 return
@@ -156,14 +157,14 @@ class Ledger:
             await self._keep(connection, cursor.but(number))
 
     async def prove(self) -> None:
-        """Look at every row, and note how far everything was told. Raises INTERRUPTED."""
+        """Check every row, and note how far everything was sent. Raises INTERRUPTED."""
         async with self._lock:
             self._cursor = None
             proved = (await self._known()).proved
         await self._mark.keep(proved)
 
     async def begin_again(self, first: int, reason: str) -> None:
-        """From another offset on, since the topic does not go on from where this has come. Raises INTERRUPTED."""
+        """Begin again at another offset, since the topic does not go on from where this notifier was. Raises INTERRUPTED."""
         log.error(reason, notifier=self._name, first=first)
         async with self._lock:
             known = await self._known()
@@ -176,7 +177,7 @@ class Ledger:
 
     @asynccontextmanager
     async def _moving(self) -> AsyncIterator[tuple[Connection, CursorRow]]:
-        """A transaction on what this process wrote last. Raises INTERRUPTED."""
+        """A transaction that begins from what this process wrote last. Raises INTERRUPTED."""
         async with self._lock:
             cursor = await self._known()
             self._next.clear()
@@ -187,13 +188,13 @@ class Ledger:
                         raise self._held.changed("how far it has been told")
                     yield connection, cursor
             except BaseException:
-                self._cursor = None  # whether it was committed is not known
+                self._cursor = None  # it is not known whether it was committed
                 raise
             if self._next:
                 self._settle(self._next[-1], proved=False)
 
     async def _keep(self, connection: Connection, cursor: CursorRow) -> None:
-        """What holds when the transaction is committed."""
+        """Write the cursor that holds when the transaction is committed."""
         if cursor == self._cursor:
             return
         total, mac = self._rows.sealed_cursor(cursor)
@@ -208,7 +209,7 @@ class Ledger:
         )  # fmt: skip
 
     def _settle(self, cursor: CursorRow, *, proved: bool = True) -> None:
-        """It was committed."""
+        """The transaction was committed."""
         self._cursor, self._macs = cursor, {self._mac}
         if proved:
             self._proved = cursor.proved
@@ -222,7 +223,7 @@ class Ledger:
     # -- all of it ----------------------------------------------------------------------------------------------------
 
     async def _known(self) -> CursorRow:
-        """What is cursor, read and proved where this process does not know it. The lock is cursor. Raises INTERRUPTED."""
+        """The cursor, read and proved if this process does not know it. The caller holds the lock. Raises INTERRUPTED."""
         if self._cursor is None:
             try:
                 cursor = await self._loaded()
@@ -237,7 +238,7 @@ class Ledger:
         await self._keys.read_again()
         proved, end = self._proved or await self._mark.read(), await self._end()
         if proved is not None and proved.settled > end:
-            proved = None  # of a topic that was in this one's place
+            proved = None  # of a topic that was in the place of this one
         try:
             async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
                 return await self._load(connection, proved)
@@ -291,8 +292,8 @@ class Ledger:
         return cursor
 
     async def _first_that_waits(self, connection: Connection, cursor: CursorRow) -> int | None:
-        """The first offset that a row tells of which waits or is held back, or that comes next; None where the rows are not
-        those that were left there."""
+        """The first offset of the messages that wait or are held back, or else the next offset to take in. None if the rows
+        are not those that this notifier left."""
         found = await self._rows.found(connection)
         if found is None or found.total != cursor.total:
             return None
@@ -315,7 +316,7 @@ class Ledger:
         return await self._anew(connection, proved, serial)
 
     async def _anew(self, connection: Connection, proved: Proved, serial: int = 0) -> CursorRow:
-        """Everything from an offset on is taken in and told again. Dead letters stay, those that are ours."""
+        """Take in and send everything again from an offset on. The dead letters that are ours stay."""
         self._times += 1
         self._cursor = None
         self._held.forget()

@@ -1,7 +1,7 @@
-"""How far each notifier has been told, on Kafka as well: a committed offset, with a MAC in its metadata.
+"""How far each notifier has sent alerts, kept on Kafka as well: a committed offset, with a MAC in its metadata.
 
-Whoever writes to Postgres can take away every row of a notifier, or put all of them back as they once were. A notifier
-without rows would pass for a new one, which is told of nothing that was raised before it began.
+Anybody who can write to Postgres can remove every row of a notifier, or restore all of them to an earlier state. A notifier
+without rows would pass for a new one, which sends nothing that was raised before it began.
 """
 
 from __future__ import annotations
@@ -26,14 +26,13 @@ from services.settings import Settings
 log = logger_of("notifier")
 
 _ONE_KEY = "of one key"
-"""In the MAC of a mark whose key is that of every row."""
+"""Part of the MAC of a mark if all rows are under the mark's key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """Every alert below this offset was told or given up. `since`: nothing older is told. `key`: the name of the key that
-    everything of the notifier was under when that was proved; "" where an earlier version proved it, with rows under several.
-    """
+    """Every alert below the offset `settled` was sent or given up. `since`: nothing older is sent. `key`: the key that all
+    rows of the notifier were under when that was proved; "" if an earlier version proved it, with rows under several keys."""
 
     settled: int
     since: datetime
@@ -41,19 +40,19 @@ class Proved:
 
 
 class Mark(Protocol):
-    """Where a notifier's last proof is kept, out of reach of whoever writes to Postgres."""
+    """Keeps a notifier's last proof where somebody who can write to Postgres cannot reach it."""
 
     async def read(self) -> Proved | None:
-        """None where there is none, or one that is not ours. Raises Unavailable."""
+        """The last proof; None if there is no mark of ours. Raises Unavailable."""
         ...
 
     async def keep(self, proved: Proved) -> None:
-        """Goes on where it cannot be kept: what is told matters more."""
+        """Keep a proof. Does not raise if that is impossible: sending alerts matters more."""
         ...
 
 
 class KafkaMark:
-    """Of one notifier: a consumer group of its own, without members. `log_name` is the log's id."""
+    """The mark of one notifier: a consumer group without members. `log_name` is the log's id."""
 
     def __init__(self, settings: Settings, keys: VaultKeyring, log_name: str, notifier: str) -> None:
         self._keys = keys
@@ -67,7 +66,7 @@ class KafkaMark:
         return None if found is None else found[0]
 
     async def kept_at(self) -> datetime | None:
-        """When it was kept last; None where there is none, or one of a version that did not say. Raises Unavailable."""
+        """When it was kept last; None if there is no mark, or one of a version that kept no time. Raises Unavailable."""
         found = await self._read()
         return None if found is None else found[1]
 

@@ -1,6 +1,6 @@
 """The notifiers' tables, and what everybody may ask of them.
 
-Every row carries a MAC; what a notifier believes, adds and takes away is in ledger.py.
+Every row carries a MAC. What a notifier believes, adds and removes is in ledger.py.
 """
 
 from __future__ import annotations
@@ -54,13 +54,14 @@ CREATE TEMPORARY TABLE before ON COMMIT DROP AS SELECT notifier, log, since, lea
     SELECT min((first->>'number')::bigint) - 1 FROM notifying.storms s WHERE s.notifier = c.notifier
 )) AS number FROM notifying.cursors c
 """
-"""How far each notifier of a version without MACs has been told, less what waited: all of that is told from the topic."""
+"""How far each notifier of a version without MACs had sent alerts, less those that waited: these are taken from the topic and
+sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A message: `message` is what happened (count, first and last time, the first alert whole, the names of the others).
-    `row` is how it is kept; `times`: see Ledger."""
+    """A message that waits. `message` is what happened: count, first and last time, the first alert whole, the names of the
+    others. `row` is the row in Postgres; `times`: see Ledger."""
 
     number: int
     id: str
@@ -82,7 +83,7 @@ async def prepare(pool: Pool) -> None:
 
 
 async def _of_an_earlier_version(connection: Connection) -> bool:
-    """Whether its tables were there: they are taken away, and the cursors kept aside."""
+    """Whether there were tables of an earlier version. They are dropped, and their cursors kept in a temporary table."""
     if await connection.fetchval("SELECT to_regclass('notifying.cursors') IS NULL"):
         return False
     columns = await connection.fetch(
@@ -101,7 +102,7 @@ async def _of_an_earlier_version(connection: Connection) -> bool:
 
 
 async def state(pool: Any) -> list[dict[str, Any]]:
-    """Of each notifier, what waits and what was given up."""
+    """How many messages of each notifier wait, and how many were given up."""
     if await pool.fetchval("SELECT to_regclass('notifying.dead') IS NULL"):
         return []
     rows = await pool.fetch(
@@ -128,12 +129,12 @@ async def dead(pool: Any, limit: int) -> list[dict[str, Any]]:
 
 
 async def again(pool: Any) -> int:
-    """Ask for another try of every dead letter; how many. The notifiers put them behind what waits."""
+    """Ask for another try of every dead letter. Returns how many. The notifiers put them after the messages that wait."""
     if await pool.fetchval("SELECT to_regclass('notifying.dead') IS NULL"):
         return 0
     try:
         return len(await pool.fetch("UPDATE notifying.dead SET again = true RETURNING number"))
-    except UndefinedColumnError:  # an earlier version's, which the notifier has not replaced yet
+    except UndefinedColumnError:  # a table of an earlier version, which the notifier has not replaced yet
         return 0
 
 

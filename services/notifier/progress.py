@@ -1,6 +1,5 @@
-"""Whether notifiers get on. This is watched without Postgres, where anybody who may connect can hold a lock for ever: what waits
-for that lock says nothing, or a warning now and then.
-"""
+"""Whether notifiers make progress. This is watched without Postgres: anybody who may connect there can hold a lock for ever,
+and code that waits for the lock logs nothing, or a warning now and then."""
 
 from __future__ import annotations
 
@@ -20,7 +19,8 @@ log = logger_of("notifier")
 
 LOOK_EVERY, SAY_EVERY = 5.0, 60.0
 STUCK = 120.0
-"""Seconds without a success, or behind the topic at one place. A receiver that is away takes less of it (delivery.py)."""
+"""Seconds without a success, or at the same place behind the end of the topic. A receiver that does not answer takes less
+(delivery.py)."""
 UNPROVED = 900.0
 """A proof comes at most five minutes after the last one (services/runtime/processes.py), and may itself take minutes."""
 
@@ -32,7 +32,7 @@ class NotifierProgress:
         self.name = name
         self._clock = clock
         self.next = -1
-        """The offset from which on it takes in; -1 as long as it does not know that."""
+        """The next offset that it takes in; -1 while that is not known."""
         self._moved = self._took_in = self._asked = self._proved = clock()
 
     def took_in(self, next: int) -> None:
@@ -47,11 +47,11 @@ class NotifierProgress:
         self._proved = self._clock()
 
     def lag(self, end: int) -> int:
-        """Alerts on a topic that ends there which it has not taken in."""
+        """How many alerts it has not taken in, of a topic that ends at `end`."""
         return max(0, end - max(0, self.next))
 
     def faults(self, end: int | None) -> list[str]:
-        """What keeps it from telling. `end` is the topic's; None where Kafka does not answer."""
+        """What keeps it from sending. `end` is the end of the topic; None if Kafka does not answer."""
         now = self._clock()
         if end is not None and not self.lag(end):
             self._moved = now
@@ -66,7 +66,7 @@ class NotifierProgress:
 
 
 class ProgressWatch:
-    """Of all notifiers. Says what is wrong once a minute, at error level, for as long as it is so."""
+    """Watches all notifiers. While something is wrong, it logs an error once a minute."""
 
     def __init__(
         self, topic: Topic, progresses: Sequence[NotifierProgress], clock: Callable[[], float] = time.monotonic
@@ -78,7 +78,7 @@ class ProgressWatch:
         try:
             end: int | None = await self._topic.end()
         except Unavailable:
-            end = None  # whoever reads the topic says so
+            end = None  # the reader of the topic logs that
         stuck = 0
         for each in self._progresses:
             faults = each.faults(end)
@@ -104,16 +104,16 @@ class ProgressWatch:
 
 
 class Kept(Protocol):
-    """A notifier's mark out of Postgres' reach."""
+    """A notifier's mark where Postgres cannot reach it."""
 
     async def kept_at(self) -> datetime | None:
-        """When a notifier last kept it; None where none did. Raises Unavailable."""
+        """When a notifier last kept it; None if no notifier did. Raises Unavailable."""
         ...
 
 
 class StandBy:
-    """What a notifier does while it stands by for another one. Anybody may hold the lock that it waits for: whoever is at work
-    proves what it holds, and keeps its marks on Kafka each time."""
+    """What a notifier does while it stands by for another one. Anybody may hold the lock that it waits for. But a notifier at
+    work proves its rows, and renews its marks on Kafka each time."""
 
     def __init__(
         self,
@@ -126,10 +126,10 @@ class StandBy:
         self._next = 0.0
 
     async def look(self) -> None:
-        """Raises nothing: it must go on waiting."""
+        """Look once. Raises nothing: it must go on waiting."""
         at = self._clock()
         if self._began is None:
-            self._began, self._next = at, at + SAY_EVERY  # one that has just begun proves what it holds first
+            self._began, self._next = at, at + SAY_EVERY  # a notifier that has just begun proves its rows first
         if not self._marks or at < self._next:
             return
         self._next = at + SAY_EVERY

@@ -179,7 +179,7 @@ class AlertFeed:
 
 class EarlierAlerts:
     """Tells which alerts were raised before under the same id, so that each is sent once. Rules raise an alert again when they
-    judge a record again: after a crash, or when they judge the whole log anew.
+    judge a record again: after a crash, or when they judge the whole log again.
 
     The projection says at which offset an alert was first raised. The record at that offset has to confirm it. Otherwise
     anybody who can write to Postgres could suppress an alert by adding its row before it is raised.
@@ -245,7 +245,7 @@ class EarlierAlerts:
         return False
 
     async def _read_from(self, offset: int) -> None:
-        """Remember the records from `offset` on: rules that judge a log anew raise its alerts in the same order, so the next
+        """Remember the records from `offset` on: rules that judge a log again raise its alerts in the same order, so the next
         questions are about the records that follow."""
         try:
             reader = await self._topic.reader(offset)

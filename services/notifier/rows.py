@@ -1,7 +1,7 @@
-"""What the rows of one notifier say, and whether they are its own: each has a MAC, and a number in the sum of all of them.
+"""The rows of one notifier, and whether they are ours: each has a MAC, and a number in the sum of all of them.
 
-All of them are under one key, that of the cursor's row. Once the key of records was rotated they are sealed anew, in the
-transaction that proves them: a row under the former key is nobody's from then on.
+All of them are under one key, that of the cursor's row. After a rotation of the key of records they are sealed again, in the
+transaction that proves them. From then on a row under the former key is not accepted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WAITING = "SELECT number, id, message, lowest, since, mac FROM notifying.outbox 
 DEAD = "SELECT number, id, message, lowest, mac FROM notifying.dead WHERE notifier = $1"
 STORMS = "SELECT rule, document, mac FROM notifying.storms WHERE notifier = $1"
 KEYS = {WAITING: "number", DEAD: "number", STORMS: 'rule COLLATE "C"'}
-"""In the order of their keys, as Python compares them too."""
+"""The column that orders each table's rows, in the same order as Python compares its values."""
 _TAKEN_AWAY = {
     WAITING: "DELETE FROM notifying.outbox WHERE notifier = $1 AND number = $2",
     DEAD: "DELETE FROM notifying.dead WHERE notifier = $1 AND number = $2",
@@ -41,17 +41,17 @@ _SEALED = {
 NO_END = 1 << 63
 """An offset that no topic reaches."""
 ROWS = 200
-"""That are read at once when all are proved."""
+"""Rows that are read at once when all are proved."""
 Fields = Callable[[Any], tuple[Field, ...]]
 ODD = (AttributeError, TypeError, ValueError, OverflowError)
-"""What a row raises that holds NULL, or a time of no calendar, where we never write one."""
+"""What a row raises that holds NULL, or a time outside the calendar, where we never write such values."""
 
 
 @dataclass(frozen=True, slots=True)
 class CursorRow:
-    """The cursor's row. `number`: the last offset that was taken in; `settled`: everything below was told when all rows were
-    last proved; `serial`: the next row's number; `total`: the sum of the other rows; `last`: the digest of the value at
-    `number`, "" where that is not known; `key`: the name of the key that it is under."""
+    """The cursor's row. `number`: the last offset that was taken in. `settled`: everything below this offset was sent when
+    all rows were last proved. `serial`: the next row's number. `total`: the sum of the other rows. `last`: the digest of the
+    value at `number`, "" if it is not known. `key`: the name of the row's key."""
 
     log: str
     number: int
@@ -67,12 +67,12 @@ class CursorRow:
         return Proved(self.settled, self.since, self.key)
 
     def but(self, *numbers: int) -> CursorRow:
-        """With rows that came (their numbers in the sum) and rows that went (the negatives)."""
+        """The cursor after some rows were added (their numbers in the sum) and some removed (the negatives)."""
         return replace(self, total=added(self.total, *numbers))
 
 
 class NotifierRows:
-    """Of the notifier of this name."""
+    """The rows of the notifier with this name."""
 
     def __init__(self, keys: VaultKeyring, name: str) -> None:
         self._keys = keys
@@ -80,11 +80,11 @@ class NotifierRows:
         self._set = RowSet(keys, TOLD)
 
     def use(self, key: str) -> None:
-        """The key that rows are under from here on; "" for any."""
+        """From now on rows have to be under this key; "" for any key."""
         self._set.under = key
 
     def sealed(self, kind: str, *fields: Field) -> tuple[str, int]:
-        """The MAC to keep with a row, and its number."""
+        """The MAC to keep with a row, and its number in the sum."""
         return self._set.sealed(kind, self._name, *fields)
 
     def sealed_cursor(self, held: CursorRow) -> tuple[str, str]:
@@ -93,7 +93,7 @@ class NotifierRows:
         return total, self._keys.mac(TOLD, *self.cursor(held, total), under=held.key)
 
     def cursor(self, held: CursorRow, total: str) -> tuple[Field, ...]:
-        known = (held.last,) if held.last else ()  # rows of earlier versions have none
+        known = (held.last,) if held.last else ()  # rows of earlier versions have no digest
         return ("cursor", self._name, held.log, held.number, utc(held.since), held.settled, held.serial, total, *known)
 
     def message(self, row: Any) -> tuple[Field, ...]:
@@ -106,14 +106,14 @@ class NotifierRows:
         return ("storm", self._name, row["rule"], row["document"])
 
     def ours(self, fields: Fields, row: Any) -> int | None:
-        """A row's number in the sum; None for one that somebody else wrote."""
+        """A row's number in the sum; None if somebody else wrote the row."""
         try:
             return self._set.number(row["mac"], *fields(row))
         except (KeyMissing, *ODD):
             return None
 
     def authentic(self, row: Any) -> CursorRow | None:
-        """The cursor's row; None where somebody else wrote it."""
+        """The cursor's row; None if somebody else wrote it."""
         found = shown(row)
         try:
             if not self._keys.holds(row["mac"], TOLD, *self.cursor(found, row["total"])):
@@ -127,7 +127,7 @@ class NotifierRows:
             await connection.execute(_TAKEN_AWAY[question], self._name, key)
 
     async def sealed_anew(self, connection: Connection) -> FoundRows:
-        """All of them, which were proved just now, under the key that is used now."""
+        """Seal all rows, which were proved just now, under the newest key."""
         found = FoundRows()
         self.use(self._keys.newest)
         for question, fields in ((WAITING, self.message), (STORMS, self.storm), (DEAD, self.dead)):
@@ -140,8 +140,8 @@ class NotifierRows:
         return found
 
     async def dead_anew(self, connection: Connection, key: str) -> tuple[int, int]:
-        """Their sum under the key that is used now, and a number above all of theirs. Those under an older key than the named
-        one, and those that are not ours, are taken away."""
+        """Seal the dead letters under the newest key. Returns their sum, and a number above all of theirs. Dead letters that
+        are not ours, or under an older key than `key`, are removed."""
         total, serial, strange, sealed = 0, 0, [], []
         self.use("")
         async for row in connection.cursor(DEAD, self._name, prefetch=ROWS):
@@ -160,7 +160,7 @@ class NotifierRows:
         return total, serial
 
     async def found(self, connection: Connection) -> FoundRows | None:
-        """All of them; None where there is one twice, in a table whose key somebody took away."""
+        """All rows; None if one is there twice, because somebody removed the table's primary key."""
         found = FoundRows()
         for question, fields in ((WAITING, self.message), (STORMS, self.storm), (DEAD, self.dead)):
             before = None
@@ -178,8 +178,8 @@ class NotifierRows:
 
 @dataclass(slots=True)
 class FoundRows:
-    """NotifierRows that are ours, and what somebody else added. `lowest`: the first offset that one of them tells
-    of, and which is not told yet. `messages` and `storms`: each row's number in the sum, by its key, in the order of the keys."""
+    """The rows that are ours, and those that somebody else added. `lowest`: the first offset of the messages and storms that
+    are not sent yet. `messages` and `storms`: each row's number in the sum, by its key, in the order of the keys."""
 
     total: int = 0
     lowest: int = NO_END
@@ -199,14 +199,14 @@ class FoundRows:
 
 
 def shown(row: Any) -> CursorRow:
-    """A cursor's row as anybody reads it, without the sum."""
+    """A cursor's row as anybody can read it, without the sum."""
     key = key_of_row(row["mac"])
     return CursorRow(row["log"], row["number"], row["since"], row["settled"], row["serial"], 0, row["last"], key)
 
 
 def not_after(beginning: Proved, row: Any) -> Proved:
-    """Where a notifier goes on whose cursor's row is an earlier version's. It has no MAC, and anybody may have put it there: so
-    nothing is left out of what a new notifier, which begins at `beginning`, is told."""
+    """Where a notifier goes on if its cursor's row is an earlier version's. That row has no MAC, so anybody may have written
+    it. So nothing is left out that a new notifier, which begins at `beginning`, would send."""
     try:
         utc(row["since"])
         return Proved(max(0, min(row["number"] + 1, beginning.settled)), min(row["since"], beginning.since))

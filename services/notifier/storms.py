@@ -1,7 +1,7 @@
-"""Which alerts become which messages: those of one rule go out at once until there are a few within the time; what follows is
-one message with a count at the end of it.
+"""Which alerts become which messages. A few alerts of one rule are sent at once; the others within the same time become one
+message with a count, at the end of that time.
 
-A message's id follows from what it tells, so that whoever is told again knows it.
+A message's id follows from its contents, so that a receiver recognises a repetition.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 AT_ONCE = 5
-"""Alerts of one rule that are messages of their own within the time."""
+"""Alerts of one rule that become messages of their own within the time."""
 NAMED = 100
-"""Alerts that a message names; it counts all."""
+"""Alerts that a message names; its count covers all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`message` is what happened (count, first and last time, the first alert whole, the names of the others). `lowest` is the
-    first offset on the topic that it tells of."""
+    """`message` is what happened (count, first and last time, the first alert whole, the names of the others). `lowest` is
+    the first offset on the topic that it covers."""
 
     id: str
     message: dict[str, Any]
@@ -30,8 +30,8 @@ class Message:
 
 @dataclass(slots=True)
 class Storm:
-    """`last`: when the newest of those that are held was raised. `lowest`: the first offset of those that are held, -1 without
-    any."""
+    """The alerts of one rule that are held back. `last`: when the newest of them was raised. `lowest`: the first offset of
+    them, -1 if no alert is held back."""
 
     until: datetime
     sent: int
@@ -74,8 +74,8 @@ def storm_from(document: dict[str, Any]) -> Storm:
 def gathered(
     to: str, storms: dict[str, Storm], alerts: Sequence[tuple[int, dict[str, Any]]], group_seconds: int, now: datetime
 ) -> list[Message]:
-    """The messages to notifier `to` of storms that are over and of alerts (each with its offset) that are new. `storms`, by
-    rule, are changed to what holds afterwards."""
+    """The messages to notifier `to`: for storms that are over, and for new alerts (each with its offset). `storms`, by rule,
+    is updated."""
     later = now + timedelta(seconds=group_seconds)
     messages: list[Message] = []
     for rule, storm in [each for each in storms.items() if each[1].until <= now]:

@@ -1,4 +1,4 @@
-"""Every notifier at work, each in tasks of its own: one that hangs delays no other."""
+"""Runs every notifier in tasks of its own: one that hangs delays no other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ from services.settings import Settings
 log = logger_of("notifier")
 
 LOOK_EVERY, LOOK_AROUND_EVERY = 0.2, 1.0
-"""Seconds between two looks for what waits, and for storms that are over and dead letters that are asked for."""
+"""Seconds between two looks for messages that wait, and between two looks for storms that are over and dead letters to try
+again."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 
 
@@ -43,7 +44,7 @@ def pause(attempts: int) -> float:
 
 
 async def run(settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str) -> None:
-    """Until it is stopped. Raises BadSetting, UNREACHABLE."""
+    """Run until it is stopped. Raises BadSetting, UNREACHABLE."""
     notifiers = alerts_file.load(settings).notifiers
     await outbox.prepare(pool)
     log.info("notifiers", names=[each.name for each in notifiers])
@@ -96,7 +97,7 @@ async def _now_and_then(work: Callable[[], Awaitable[None]], failed: str) -> Non
 
 
 def tell(what: str, fault: BaseException, **more: Any) -> None:
-    """A server that does not answer is a warning; anything else that keeps alerts from being told is an error."""
+    """Log a fault. A server that does not answer is a warning; anything else that keeps alerts from being sent is an error."""
     (log.warning if isinstance(fault, UNREACHABLE) else log.error)(what, reason=repr(fault), **more)
 
 
@@ -131,7 +132,7 @@ async def _gather(
 
 
 async def _go_on(ledger: Ledger, topic: Topic, fault: str) -> None:
-    """From the first alert that the topic has."""
+    """Go on at the first alert that the topic has."""
     try:
         await ledger.begin_again(await topic.start(), f"the topic of alerts does not go on from what was told: {fault}")
     except INTERRUPTED as interrupted:
@@ -140,7 +141,7 @@ async def _go_on(ledger: Ledger, topic: Topic, fault: str) -> None:
 
 
 async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender, progress: NotifierProgress) -> None:
-    """In order: a message waits for the one before it."""
+    """Send messages in order: a message waits for the one before it."""
     attempts: tuple[int, int, int] = (0, 0, 0)
     while True:
         try:

@@ -1,7 +1,7 @@
-"""Who gained and who lost access between two moments: by which change, when, and whose change it was.
+"""Who gained and who lost access between two moments: by which change, when, and who made the change.
 
 The world moves forward from the first moment over the changes that could matter: those of the key, of its aliases and
-grants, and of identities and their policies. After each change, only the principals whom it could affect are asked again.
+grants, and of identities and their policies. After each change, only the principals whom it could affect are checked again.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from services.turns import Turn
 FETCHED = 2_000
 TOLD_EVERY = 0.25
 BEFORE = "before"
-"""In a row of somebody whose access changed but did not end: how they had access before."""
+"""The member of a row that says how a principal had access before, if the access changed but did not end."""
 OF_THE_CHANGE = ("position", "call_id", "principal", "access_key", "source", "operation", "summary")
 
 
 class AccessHolders:
-    """Who could do one thing with one key, kept in step with the world."""
+    """The principals who could do one action with one key, kept in step with the world."""
 
     def __init__(self, world: World, key: str, action: str) -> None:
         self._world, self._key, self._action = world, key, action
         self.rows: dict[str, AccessRow] = {}
-        """By unique id, or by principal without one."""
+        """By unique id, or by the principal's name if it has no unique id."""
         self._turn = Turn()
 
     async def begin(self) -> None:
@@ -53,7 +53,7 @@ class AccessHolders:
                 self.rows[name] = row
 
     async def take(self, event: object) -> dict[str, list[AccessRow]]:
-        """Applies the event. Returns who gained, who lost, and whose access changed but did not end."""
+        """Applies the event. Returns who gained access, who lost it, and whose access changed but did not end."""
         world = self._world
         before = self._of_the_key()
         whom = set(concerned(event, world))
@@ -84,7 +84,7 @@ class AccessHolders:
         return result
 
     def _of_the_key(self) -> object:
-        """Everything of the key that access depends on; None where the key does not exist."""
+        """The parts of the key that access depends on; None if the key does not exist."""
         key = self._world.keys.get(self._key)
         if key is None:
             return None
@@ -113,7 +113,7 @@ class AccessHolders:
 
 
 def concerned(event: object, world: World) -> Iterator[str]:
-    """Unique ids of those whom an identity's event concerns, as the world is now."""
+    """The unique ids of the identities that an event concerns, in the present state of the world."""
     directory = world.directory
     for kind, name in touched(event, world):
         if kind == POLICY:
@@ -129,7 +129,8 @@ def concerned(event: object, world: World) -> Iterator[str]:
 
 
 def apply_within(event: object, world: World) -> None:
-    """Applies an event to a world of some keys. Of an alias that moves to or from another key, only their part."""
+    """Applies an event to a world that holds only some keys. If an alias moves between one of them and another key, only the
+    part of these keys is applied."""
     match event:
         case events.AliasMoved(account, alias, key, previous) if key not in world.keys or previous not in world.keys:
             of_these = key in world.keys
@@ -141,15 +142,15 @@ def apply_within(event: object, world: World) -> None:
 
 
 def _means(row: AccessRow) -> object:
-    """A row without policy versions: a policy that is put again unchanged changes nothing."""
+    """A row without policy versions, since a policy that is put again unchanged changes nothing."""
     return orjson.dumps([[each["open"] for each in row["paths"]], row["unless"], row["for_sure"], row["kind"]])
 
 
 async def changes_of(
     log: AskedLog, world: World, keys: list[str], last: int, audience: Audience
 ) -> AsyncIterator[tuple[dict[str, Any], object]]:
-    """(what may be shown of it, event) for each change of these keys, or of an identity of the asking account, up to a
-    position. It moves the world's position and time; the caller applies the event."""
+    """Yields (what may be shown, event) for each change of these keys, or of the asking account's identities, up to a position.
+    Moves the world's position and time; the caller applies the event."""
     while True:
         rows = await changes.of_keys_and_people(log, world.position, last, keys, audience.account, FETCHED)
         for row in rows:
@@ -165,7 +166,7 @@ async def changes_of(
 
 
 def _named_in(event: Mapping[str, Any], world: World, audience: Audience) -> dict[str, str]:
-    """The ARNs of the asking account's identities that an event changes. One that it creates is named in its summary."""
+    """The ARNs of the asking account's identities that an event changes. The event's summary names those that it creates."""
     directory, found = world.directory, {}
     for id in ids_in(event):
         held = directory.identities.get(id) or directory.profiles.get(id)
@@ -178,10 +179,10 @@ def _named_in(event: Mapping[str, Any], world: World, audience: Audience) -> dic
 async def who_between(
     log: AskedLog, world: World, key: str, action: str, audience: Audience, last: int
 ) -> AsyncIterator[dict[str, Any]]:
-    """`{"change", "gained", "lost", "changed"}` for each change that let somebody in or kept somebody out, `{"position"}`
-    now and then, and at last `{"result"}`: who gained and who lost from the first moment to the last.
+    """Yields `{"change", "gained", "lost", "changed"}` for each change that let somebody in or kept somebody out, and
+    `{"done", "of"}` now and then. `{"result"}` at the end: who gained and who lost access from the first moment to the last.
 
-    `world` is that of the first moment, with the key and everybody. It is moved forward.
+    `world` is the world of the first moment, with the key and everybody. It is moved forward.
     """
     standing = AccessHolders(world, key, action)
     await standing.begin()
@@ -190,7 +191,7 @@ async def who_between(
     async for change, event in changes_of(log, world, [key], last, audience):
         found = await standing.take(event)
         if change["principal"] == MET:
-            # The trail added somebody, or a key, from before it began: nobody gained access by that.
+            # The trail added a caller or key that existed before it began: nobody gained access by that.
             first.update({name: row for name, row in standing.rows.items() if row in found["gained"]})
         elif any(found.values()):
             count += 1
@@ -210,8 +211,8 @@ def _names(rows: Iterable[AccessRow]) -> list[str]:
 async def what_between(
     log: AskedLog, world: World, keys: list[str], principal: str, audience: Audience, last: int
 ) -> AsyncIterator[dict[str, Any]]:
-    """`{"change", "key_id", "gained", "lost", "changed"}`: operations that a principal gained and lost on these keys,
-    by each change; `changed` are those that it could before and after, under other conditions."""
+    """Yields `{"change", "key_id", "gained", "lost", "changed"}`: the operations that a principal gained and lost on these keys
+    by each change. `changed` are operations that it could do before and after, but under different conditions."""
     held = {key: _operations(world, key, principal, audience) for key in keys}
     turn = Turn()
     async for change, event in changes_of(log, world, keys, last, audience):
@@ -235,7 +236,7 @@ async def what_between(
 
 
 def _role_of(world: World, principal: str) -> list[str]:
-    """The role of a session, by its unique id."""
+    """The unique id of a session's role."""
     arn = parse_arn(principal)
     if arn is None or not arn.resource.startswith("assumed-role/"):
         return []
@@ -245,7 +246,7 @@ def _role_of(world: World, principal: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class AccessWay:
-    """How somebody could do something. Two are equal if their conditions are."""
+    """How a principal could do an operation. Two ways are equal if their conditions are."""
 
     conditions: bytes
     shown: dict[str, Any] = field(compare=False)
@@ -255,7 +256,7 @@ FOR_SURE = AccessWay(b"", {"paths": [], "unless": [], "for_sure": True})
 
 
 def _operations(world: World, key: str, principal: str, audience: Audience) -> dict[str, AccessWay]:
-    """What the principal could do with the key, each with the conditions that are open."""
+    """The operations that the principal could do with the key, each with its open conditions."""
     held = world.keys.get(key)
     try:
         rows = [] if held is None else can_what(world, principal, [held], KEY_ACTIONS, audience)

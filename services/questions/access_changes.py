@@ -1,13 +1,13 @@
-"""Each change of access in a span: of key policies, grants, identities and the attributes that conditions read, each with its
-author and with the access that it gave and took away.
+"""Each change of access in a span: of key policies, grants, identities and the attributes that conditions read. Each comes with
+its author and with the access that it gave and took away.
 
-A change is described from the states before and after it, which the history finds by an index: nothing is folded.
+A change is described from the states before and after it. The history finds them by an index, so nothing is folded.
 
 - A key policy is compared by meaning, exactly, as `diff` does.
 - A grant gives what it says.
 - What an identity policy gives depends on each key's policy, so it is described in the policy's own terms
   (`domain.policy.statement_set`).
-- Tags and aliases let in whom conditions on them let in, which depends on the policies that have such conditions.
+- What a tag or an alias changes depends on the policies with conditions on it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from services.rendering import utc
 Aggregate = TypeVar("Aggregate")
 FETCHED = 500
 COMPARED = 500
-"""Pairs of policies whose difference is remembered."""
+"""For how many pairs of policies the difference is remembered."""
 TOLD_EVERY = 50
 """The number of changes between two reports of progress."""
 KIND = {row.name: row.access for row in CATALOGUE.values() if row.access}
@@ -73,14 +73,14 @@ OF_A_POLICY = (
     identity_events.PolicyDetached,
 )
 ByGroups = tuple[tuple[str, statement_set.PermissionsGiven], ...]
-"""What is given and refused, by the ARN of the group whose policies say so."""
+"""What policies give and refuse, each with the ARN of their group."""
 OWN = ""
-"""Stands for the holder's own policies."""
+"""In place of a group's ARN: the holder's own policies."""
 Compare = Callable[[Key, ComparedPolicy, ComparedPolicy], Awaitable[dict[str, Any]]]
 
 
 class AccessReview:
-    """Of one account, over one state of the projections. `compare` is `changes.difference`, beside the loop."""
+    """Reviews one account over one state of the projections. `compare` is `changes.difference`, run outside the event loop."""
 
     def __init__(self, log: AskedLog, audience: Audience, universe: list[str], compare: Compare) -> None:
         self._log = log
@@ -90,8 +90,8 @@ class AccessReview:
         self._compared: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
 
     async def changes(self, first: int, last: int, scope: ChangeScope) -> AsyncIterator[dict[str, Any]]:
-        """`{"change", ...}` for each, oldest first, `{"done", "of"}` now and then, and `{"result"}` at last; `first` is the
-        position after which it begins."""
+        """Yields `{"change", ...}` for each change, oldest first, `{"done", "of"}` now and then, and `{"result"}` at the end.
+        It begins after the position `first`."""
         after, count = first, 0
         while True:
             rows = await changes.of_types(self._log, after, last, WIRE, FETCHED)
@@ -108,7 +108,7 @@ class AccessReview:
         yield {"result": {"changes": count, "from": first, "to": last, "account": self._audience.account}}
 
     async def _change(self, row: Any, scope: ChangeScope, last: int) -> dict[str, Any] | None:
-        if row["principal"] == MET:  # what a trail added from before it began was nobody's change
+        if row["principal"] == MET:  # a trail added what existed before it began: nobody changed it
             return None
         event = event_from({"type": row["event_type"], "data": orjson.loads(row["event"])})
         kind = KIND[row["event_type"].rpartition(".")[0]]
@@ -128,7 +128,7 @@ class AccessReview:
         }
 
     async def _named(self, key: str, position: int, last: int) -> dict[str, Any]:
-        """A key with the aliases that it had then, or had just before; without any, those at the span's end."""
+        """A key with the aliases that it had at the position. If it had none: those just before, or else at the span's end."""
         for at in (position, position - 1, last):
             rows = await history.about(self._log, at, [key])
             if aliases := sorted(each.name for row in rows if isinstance(each := history.aggregate(row), Alias)):
@@ -185,7 +185,7 @@ class AccessReview:
         return told
 
     async def _difference(self, key: Key, old: ComparedPolicy, new: ComparedPolicy) -> dict[str, Any]:
-        """Most keys are created with the same policy, so a pair that was compared is not compared again unless it names the
+        """Compares two policies. Most keys are created with the same policy, so a pair is compared again only if it names the
         key."""
         sides = (old.side, new.side)
         if any("key/" in side.text for side in sides):
@@ -242,7 +242,7 @@ class AccessReview:
         return (identity.arn,) if identity else ()
 
     def _credential(self, account: str, who: tuple[str, ...], access_key: str, *, on: bool) -> ChangeEffects:
-        """An access key gives no access of its own: it lets its user sign."""
+        """An access key gives no access by itself: it lets its user sign."""
         return ChangeEffects(account, (), who, more={"credential": {"access_key": access_key, "may_sign": on}})
 
     async def _of_identity(self, event: Any, position: int) -> ChangeEffects | None:
@@ -290,19 +290,19 @@ class AccessReview:
         return told
 
     async def _given_to(self, identity: Identity | None, position: int) -> statement_set.PermissionsGiven:
-        """What an identity's own policies give, without its groups'."""
+        """What an identity's own policies give, without those of its groups."""
         if identity is None:
             return statement_set.NOTHING
         rows = await history.by_arns(self._log, position, identity.attached)
         there = [each for row in rows if isinstance(each := history.aggregate(row), ManagedPolicy)]
-        # What a trail never saw stands there too.
+        # `there` also has entries for policies that a trail never saw.
         published = set(identity.attached) & PUBLISHED.keys() - {each.arn for each in there}
         managed = [each.document for each in (*there, *(PUBLISHED[arn] for arn in sorted(published)))]
         texts = [*(each.document for each in identity.inline.values()), *managed]
         return statement_set.joined(statement_set.given(text, self._universe) for text in texts)
 
     async def _by_groups(self, user: Identity | None, position: int) -> ByGroups:
-        """What the groups that a user is in give it."""
+        """What a user's groups give it."""
         groups = [await self._identity(each, position) for each in (() if user is None else user.groups)]
         return tuple([(each.arn, await self._given_to(each, position)) for each in groups if each is not None])
 
@@ -314,7 +314,7 @@ class AccessReview:
         who: tuple[str, ...] = (),
         beside: ByGroups = (),
     ) -> None:
-        """`beside`: what the holder has by its groups, or a member of one by itself and by the others."""
+        """`beside`: what else gives the holder access: a user's groups; a member's own policies and other groups."""
         gained, lost = statement_set.difference(before, after)
         for some, made in ((gained, True), (lost, False)):
             for each in some:
@@ -362,8 +362,8 @@ class AccessReview:
 
 
 def _beside(effect: Mapping[str, Any], holds: ByGroups, *, made: bool) -> dict[str, Any]:
-    """What the other policies of the holder and of its groups say of the same actions: what they refuse of the access that
-    came, and what they still give of the access that went."""
+    """What the other policies of the holder and of its groups say of the same actions: what they refuse of new access, and what
+    they still give of access that was taken away."""
     if made and effect["effect"] == statement_set.REFUSED:
         return {}
     shown = []
@@ -377,13 +377,13 @@ def _beside(effect: Mapping[str, Any], holds: ByGroups, *, made: bool) -> dict[s
 
 
 def _trust_of(identity: Identity | None) -> str:
-    """ "" for nobody, no role, and a trust policy that a trail never saw."""
+    """ "" if there is no identity, if it is not a role, and if a trail never saw its trust policy."""
     trust = identity.role.trust if identity is not None and identity.role is not None else ""
     return "" if trust == NO_TRUST else trust
 
 
 def _without_witness(region: Mapping[str, Any]) -> dict[str, Any]:
-    """A witness is a request for one key."""
+    """Leaves out the witness, since it is a request for one key."""
     return {name: value for name, value in region.items() if name != "witness"}
 
 

@@ -32,8 +32,8 @@ def utc(micros: int) -> str:
 
 
 async def find_key(log: AskedLog, reference: str, account: str, region: str, moment: Moment) -> Any:
-    """The row of the key that an id, an ARN or an alias meant then; of any account where `account` is "" (a trail has several).
-    Raises KeyNotFound; for an ARN of another account AccessRefused, whether or not the key exists."""
+    """The row of the key that an id, an ARN or an alias meant then. If `account` is "", the key may belong to any account (a
+    trail has several). Raises KeyNotFound; for an ARN of another account AccessRefused, whether or not the key exists."""
     name, owner = reference, account
     arn = parse_arn(reference)
     if arn is not None and arn.service == "kms":
@@ -70,7 +70,7 @@ async def _of_a_trail(log: AskedLog, moment: Moment, reference: str) -> str:
 
 
 async def show_key(log: AskedLog, row: Any, moment: Moment, audience: Audience) -> Told:
-    """`row` as find_key gives it. Raises AccessRefused."""
+    """`row` comes from find_key. Raises AccessRefused."""
     key = history.aggregate(row)
     assert isinstance(key, Key), "the row is a key's"
     related = [history.aggregate(each) for each in await history.about(log, moment.position, [key.id])]
@@ -94,8 +94,8 @@ async def show_key(log: AskedLog, row: Any, moment: Moment, audience: Audience) 
 
 
 async def show_principal(log: AskedLog, reference: str, moment: Moment, audience: Audience) -> Told:
-    """A user, group or role by ARN or unique id, with the policies that apply to it. Raises NoSuchEntity, also for an
-    identity of another account."""
+    """A user, group or role, by its ARN or unique id, with the policies that apply to it. Raises NoSuchEntity, also for another
+    account's identity."""
     name = canonical(reference)
     row = await history.by_arn(log, moment.position, name)
     if row is None:
@@ -108,7 +108,7 @@ async def show_principal(log: AskedLog, reference: str, moment: Moment, audience
 
 
 async def _identities(log: AskedLog, position: int, ids: Iterable[str], audience: Audience) -> list[dict[str, Any]]:
-    """The asking account's identities among them, by ARN, each with its own policies and those of its groups."""
+    """Those that belong to the asking account, by ARN, each with its own policies and those of its groups."""
     held = [each for each in await _named(log, position, IDENTITY, ids) if audience.owns(each.account)]
     groups = await _named(log, position, IDENTITY, {name for each in held for name in each.groups})
     arns = {arn for each in (*held, *groups) for arn in (*each.attached, each.boundary) if arn}
@@ -150,8 +150,8 @@ def _key(key: Key) -> dict[str, Any]:
 
 
 def _not_of_a_trail(key: Key) -> dict[str, Any]:
-    """Members of a trail's key that are placeholders: its material, and for a key older than the trail whatever no record has
-    said since."""
+    """Members of a trail's key that have no real value: its material, and, if the key is older than the trail, everything that
+    no record has said since."""
     found: dict[str, Any] = {"materials": None, "current_material": None}
     if unseen.unseen_of(key.tags):
         told = _key(key)

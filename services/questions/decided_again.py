@@ -1,7 +1,7 @@
-"""The logged decisions of a span, made again. They are grouped by what the evaluator reads, and each group is decided once.
+"""Makes the logged decisions of a span again. They are grouped by what the evaluator reads, and each group is decided once.
 
-Decisions of one case (`domain.decisions.case`) are one decision while what it reads stays the same. They are walked in the
-order of the positions that they were made at (`seen`), and the world moves forward with them.
+Decisions of one case (`domain.decisions.case`) are one decision as long as what it reads stays the same. They are walked in
+the order of the positions at which they were made (`seen`), and the world moves forward with them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FETCHED = 5_000
 
 @dataclass(slots=True)
 class DecidedAgain:
-    """`calls` decisions at positions from `seen` to `until`, of one case; `again` is their result now."""
+    """The `calls` decisions of one case at the positions from `seen` to `until`. `again` is their result now."""
 
     seen: int
     until: int
@@ -45,7 +45,7 @@ class DecidedAgain:
 
 @dataclass(slots=True)
 class _Held:
-    """A case and its result, which holds while what it read stays the same."""
+    """A case and its result. The result holds as long as what it read stays the same."""
 
     case: dict[str, Any]
     again: Again | None = None
@@ -54,7 +54,7 @@ class _Held:
 
 
 class DecisionWalk:
-    """`put` puts a draft into the world after each move; without one, nothing is changed."""
+    """`put` puts a draft into the world after each move; without it, the world stays unchanged."""
 
     def __init__(self, log: AskedLog, replay: Replay, put: Callable[[World], None] | None = None) -> None:
         self._log = log
@@ -68,8 +68,8 @@ class DecisionWalk:
     async def walk(self, span: DecisionSpan, epochs: Sequence[int] | None = None) -> AsyncIterator[DecidedAgain]:
         """Every decision of the span, in the order of `seen`.
 
-        `epochs`: the positions at which something changed that these decisions could read, in order; None where that is not
-        known. Between two of them, all decisions of a case are one.
+        `epochs`: in order, the positions at which something changed that these decisions could read; None if they are not
+        known. Between two of these positions, all decisions of a case are one decision.
         """
         rows = await (spans.by_position(self._log, span) if epochs is None else spans.by_epoch(self._log, span, epochs))
         turn = Turn()
@@ -122,7 +122,7 @@ class DecisionWalk:
         world = self._replay.world
         if held.changes != world.directory.changes:
             return None
-        for resource in held.again.read:  # a role belongs to the directory, whose changes were compared above
+        for resource in held.again.read:  # roles are in the directory, whose changes were compared above
             key = world.keys.get(resource.arn.partition(":key/")[2])
             if ":key/" in resource.arn and (key is None or world.resource(key) is not resource):
                 return None

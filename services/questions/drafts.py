@@ -1,4 +1,4 @@
-"""Drafts: what a key policy, an identity's policy or a revoked grant would have changed, put into the worlds of a span."""
+"""Drafts: another key policy or identity policy, or a revoked grant, put into the worlds of a span."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Draft(Protocol):
         ...
 
     def whose(self) -> Whose:
-        """The decisions that it could change."""
+        """Selects the decisions that the draft could change."""
         ...
 
     async def touched(self, log: AskedLog, first: int, last: int) -> Touched | None:
-        """Which calls at these positions it can change; None where that is not worked out."""
+        """The calls at these positions that the draft can change; None if they cannot be worked out."""
         ...
 
     async def epochs(self, log: AskedLog, after: int, last: int) -> tuple[int, ...] | None:
-        """The positions at which something changed that such decisions could read; None where they could read anything."""
+        """The positions at which something changed that such decisions could read; None if they could read anything."""
         ...
 
 
@@ -58,8 +58,8 @@ class KeyPolicyDraft:
         try:
             principals = principals_of(parse_policy(self.text, KEY), world, self.key.account)
         except MalformedPolicy:
-            principals = {}  # a principal that it names did not exist yet, so the name means nobody
-        # The same object while the key stays the same, so that what was derived from it holds.
+            principals = {}  # it names a principal that did not exist yet, so its names mean nobody
+        # While the key stays the same, so does this object, and what was derived from it stays valid.
         self._put = with_policy(held, self.text, held.policy_version, principals)
         world.replace_key(self._put)
 

@@ -1,4 +1,4 @@
-"""What one change did: its effects, the principals and resources that it concerns, and whether the question asks about them."""
+"""What one change did: its effects, the principals and resources that it concerns, and whether a question is about them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from domain.policy import statement_set, unseen
 NOT_GIVEN, GIVES, REFUSES = "not given", "given", "refused"
 DEPENDS = "depends"
 STILL, REFUSED_OF_IT = "still", "refused"
-"""In an effect of an identity policy: what other statements of the holder still say of actions that went (they are allowed, or
-refused where the effect is of a refusal), and what they refuse of actions that came."""
+"""Members of an identity policy's effect. `still`: what the holder's other statements still say of actions that went (they allow
+them, or refuse them if the effect is a refusal). `refused`: what those statements refuse of actions that came."""
 Effect = dict[str, Any]
 
 
 @dataclass(slots=True)
 class ChangeEffects:
-    """What one change did. `accounts` own it; `keys` and `about` (ARNs) are what it concerns."""
+    """What one change did. `account` owns it; it concerns `keys` and `about` (ARNs)."""
 
     account: str = ""
     keys: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class ChangeEffects:
 
 @dataclass(frozen=True, slots=True)
 class ChangeScope:
-    """`key` (its id and ARN) or `principal` (an ARN); everything where both are ""."""
+    """What a question is about: `key` (its id and ARN) or `principal` (an ARN); everything if both are ""."""
 
     key: str = ""
     key_arn: str = ""
@@ -40,14 +40,14 @@ class ChangeScope:
 
 
 def unseen_in(effect: Mapping[str, Any]) -> str:
-    """What a trail never saw, where a statement stands for that; "" elsewhere."""
+    """Names what a trail never saw, if the statement stands in for it; "" otherwise."""
     asked = (values.get(unseen.KEY) for values in effect.get("condition", {}).values())
     return next((each[0] for each in asked if each), "")
 
 
 def put(told: ChangeEffects, effect: Effect) -> None:
-    """A new Deny takes access away, and a removed Deny gives it back. A statement that stands for what was never seen does
-    neither; that it is unknown is said once."""
+    """Adds an effect. A new Deny takes access away, and a removed Deny gives it back. A statement that stands in for an unseen
+    policy does neither; the answer says once that it is unknown."""
     if what := unseen_in(effect):
         words = f"{what}, {unseen.NEVER}"
         told.unknown += [words] if words not in told.unknown else []

@@ -1,4 +1,4 @@
-"""Calls that a draft would answer differently, grouped by caller, operation, effect and decider, and reported as they are found.
+"""Groups the calls that a draft would answer differently by caller, operation, effect and decider, and reports them as found.
 
 `questions/what_if.py` weighs the calls of our own log, `trails/what_if.py` those of a trail.
 """
@@ -17,11 +17,11 @@ from projections.log.schema import AskedLog
 from services.rendering import utc
 
 TOLD_EVERY = 0.25
-"""Seconds from one report to the next."""
+"""Seconds between two reports."""
 
 
 class Flip(NamedTuple):
-    """`effect` and `decided_by` are what the draft makes of the calls."""
+    """`effect` and `decided_by` are those under the draft."""
 
     principal: str
     operation: str
@@ -31,8 +31,8 @@ class Flip(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Otherwise:
-    """What a draft does to calls. `flip` is None where the effect is unknown and nothing more can be said. `shown`: what the
-    group of these calls shows beside their number and times."""
+    """What a draft does to calls. `flip` is None if the effect is unknown and nothing more can be said. `shown`: what the group
+    of these calls shows besides their number and times."""
 
     flip: Flip | None
     shown: Mapping[str, Any]
@@ -40,9 +40,9 @@ class Otherwise:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """The calls of one case at the positions from `seen` to `until`. `otherwise` is None where the draft changes nothing.
+    """The calls of one case at the positions from `seen` to `until`. `otherwise` is None if the draft changes nothing.
 
-    `through`: whatever was decided at positions up to it was weighed before this."""
+    `through`: every decision at a position up to this one has been weighed before."""
 
     seen: int
     until: int
@@ -69,7 +69,7 @@ class _Flipped:
 
 
 CountBeside = Callable[[int], Awaitable[int]]
-"""How many more calls there are up to a position that need not be weighed."""
+"""Counts the calls, up to a position, that need not be weighed and are not counted yet."""
 
 
 async def none_beside(position: int) -> int:
@@ -79,8 +79,8 @@ async def none_beside(position: int) -> int:
 async def told(
     log: AskedLog, weighed: AsyncIterator[Weighed], beside: CountBeside, last: int, total: int | None, *, calls: bool
 ) -> AsyncIterator[dict[str, Any]]:
-    """`{"done", "of", "through", "result"}` now and then, the last with `end`; with `calls`, `{"flipped"}` for each call
-    that comes out otherwise. `total` is the number of calls, None where they were not counted beforehand."""
+    """Yields `{"done", "of", "through", "result"}` now and then, the last with `end`; with `calls`, also `{"flipped"}` for each
+    call that comes out differently. `total` is the number of calls; None if they were not counted before."""
     flips: dict[Flip, _Flipped] = {}
     done, unknown, reported, behind = 0, 0, time.monotonic(), -2
     async for each in weighed:
@@ -110,7 +110,7 @@ async def told(
 
 
 def _result(flips: Mapping[Flip, _Flipped], done: int, unknown: int) -> dict[str, Any]:
-    """`unknown`: calls that would need a permission that was never checked, and calls of a trail whose effect is unknown."""
+    """`unknown`: how many calls need a permission that was never checked, or are a trail's calls whose effect is unknown."""
     groups = [
         {
             **flip._asdict(),
@@ -127,7 +127,7 @@ def _result(flips: Mapping[Flip, _Flipped], done: int, unknown: int) -> dict[str
 
 
 def decider_in_words(by: Mapping[str, Any]) -> str:
-    """What decided: a rule, a grant or a statement."""
+    """Says in words what decided: a rule, a grant or a statement."""
     if "rule" in by:
         return str(by["rule"])
     if "grant" in by:

@@ -1,4 +1,4 @@
-"""Times and positions as people write them, turned into a position of the log."""
+"""Turns times and positions, as people write them, into a position of the log."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ PATIENCE, LOOK_EVERY = 4.0, 0.02
 
 
 class NoSuchMoment(Exception):
-    """Not a time or position of this log. The message says what is taken."""
+    """Not a time or position of this log. The message says what is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """After the record at `position`, which was decided at `at`."""
+    """The moment after the record at `position`, which was decided at `at`."""
 
     position: int
     at: datetime
@@ -33,8 +33,7 @@ class Moment:
 
 
 def read_time(text: str) -> datetime:
-    """A time (RFC 3339). A time before 1970 counts as 1970, so that days can be subtracted from it. Raises
-    ValueError."""
+    """Reads a time (RFC 3339). A time before 1970 counts as 1970, so that days can be subtracted. Raises ValueError."""
     try:
         return datetime.fromtimestamp(max(0, micros(text)) / 1_000_000, UTC)
     except (OverflowError, OSError) as fault:
@@ -56,9 +55,9 @@ def read_moment(text: str) -> tuple[int | None, datetime | None]:
 
 
 async def moment_of(log: AskedLog, text: str | None, end: int) -> Moment:
-    """The moment that `text` means; without a text, now. `end` is the position that the log is known to have reached.
+    """The moment that `text` means; without a text, now. `end`: the log has reached at least this position.
 
-    Waits for the history where it is a little behind. Raises NoSuchMoment, Unavailable.
+    Waits for the history if it is a little behind. Raises NoSuchMoment, Unavailable.
     """
     position, at = (None, None) if not text else read_moment(text)
     if position is not None and position > end:
@@ -80,7 +79,7 @@ async def _before_all(log: AskedLog) -> NoSuchMoment:
     began = await history.begins(log)
     if began is None:
         return NoSuchMoment("the log begins later")
-    # The time may be shown without its fraction, and is before the record then: the position is always there.
+    # Shown without its fraction, the time may be before the record; the position always exists.
     first = await history.position_at(log, began)
     return NoSuchMoment(
         f"the record begins at {utc(began)}, later than that: of what was before, nothing is known. Ask for @{first}, its first "

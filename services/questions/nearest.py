@@ -1,4 +1,4 @@
-"""Which existing name somebody means, and which names are nearest to what they wrote."""
+"""Finds the existing name that somebody means, or the names nearest to what they wrote."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 SHOWN = 3
 LEAST = 4
-"""Characters of a key's id that stand for the whole of it, where no other key's begins so."""
+"""How many first characters of a key's id are enough, if no other key's id begins with them."""
 
 
 def last(name: str) -> str:
@@ -16,15 +16,15 @@ def last(name: str) -> str:
 
 
 def meant(text: str, names: Iterable[str]) -> list[str]:
-    """The names that a text may stand for: it is the end of each, in any case, from a `/` or `:` on. bob is user/bob, user/bob is
-    arn:aws:iam::111122223333:user/bob."""
+    """The names that a text may mean: those that end with it, in upper or lower case, after a `/` or `:`. bob means user/bob,
+    user/bob means arn:aws:iam::111122223333:user/bob."""
     folded = text.lower()
     ends = (f"/{folded}", f":{folded}")
     return sorted({name for name in names if name.lower() == folded or name.lower().endswith(ends)})
 
 
 def nearest(text: str, names: Iterable[str]) -> list[str]:
-    """Names with a similar spelling, the nearest first: those that begin with the text, then by the letters that they share."""
+    """Names with a similar spelling, the nearest first: names that begin with the text, then by the letters that they share."""
     written = last(text).lower()
     by_end: dict[str, list[str]] = {}
     for name in names:
@@ -37,7 +37,7 @@ def nearest(text: str, names: Iterable[str]) -> list[str]:
 
 
 def in_words(found: Iterable[str], otherwise: str = "") -> str:
-    """A sentence with the nearest names, to follow the one that says what does not exist."""
+    """A sentence with the nearest names. It follows the sentence that says what does not exist."""
     names = list(found)
     if not names:
         return f" {otherwise}" if otherwise else ""

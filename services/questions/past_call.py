@@ -1,7 +1,7 @@
-"""A past call, found by its id (the request id that its caller received): its answer and the reasons for it.
+"""Finds a past call by its id (the request id that its caller received): its answer and the reasons for it.
 
-Of a call across accounts, each account sees what `Audience` shows it of any call: nothing of the other account's policies, and a
-caller who was refused sees the same sentence as then.
+For a call across accounts, `Audience` decides what each account sees, as for any call: nothing of the other account's policies.
+A caller who was refused sees the same sentence as then.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from services.rendering import call_of
 
 Naming = Callable[[list[dict[str, Any]]], Awaitable[list[dict[str, Any]]]]
 A_CALL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""The shape of a call's id. No other text is waited for."""
+"""The shape of a call's id. For any other text there is no waiting."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 3.0
-"""Seconds between two looks at the projection: 3.1 altogether."""
+"""Seconds between one look at the projection and the next: 3.1 in all."""
 
 
 async def explained(log: AskedLog, region: str, audience: Audience, call: str, end: int, named: Naming) -> Told:
-    """The call as `/v1/decisions` shows it, with its `permissions`; a call across accounts has none. `named` adds the aliases of
-    its key and the names of the identities that it changed.
+    """The call as `/v1/decisions` shows it, with its `permissions` unless it is across accounts. `named` adds the aliases of its
+    key and the names of the identities that it changed.
 
     Raises NoSuchEntity, also for a call that did not concern the account, NoSuchMoment and Unavailable.
     """
@@ -60,7 +60,7 @@ async def explained(log: AskedLog, region: str, audience: Audience, call: str, e
 
 async def _on_record(log: AskedLog, account: str, call: str) -> Any | None:
     """Waits for a call that is not projected yet, since people ask right after they have read an error. It looks less and less
-    often, so an id that never existed costs a few looks."""
+    often, so an id that never existed costs only a few looks."""
     pause = FIRST_PAUSE if A_CALL.fullmatch(call) else LONGEST_PAUSE
     while (row := await decisions.one(log, account, call)) is None and pause < LONGEST_PAUSE:
         await asyncio.sleep(pause)

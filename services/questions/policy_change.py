@@ -1,4 +1,4 @@
-"""What a change of a key's policy lets in and keeps out: two versions, moments or drafts, compared by their meaning."""
+"""Compares two policies of a key (versions, moments or drafts) by their meaning: what the change lets in and keeps out."""
 
 from __future__ import annotations
 
@@ -53,23 +53,23 @@ async def policy_in(log: AskedLog, key: Key, reference: str, end: int) -> Compar
     shown = {name: put[name] for name in ("version", "position", "principal", "call_id")}
     side = Side(held.policy_text, own_principals(held.principals, held.account), held.policy_version)
     if unseen.is_document(put["document"]):
-        # Nobody put it: a record of the trail met the key, and that says neither who wrote its policy nor when.
+        # A record of the trail named the key; it does not say who wrote the key's policy, nor when.
         told = {"version": None, "principal": None, "call_id": None, "at": None, "unknown": unseen.POLICY}
         return ComparedPolicy(side, shown | told | {"settled_by": unseen.SETTLED_BY})
-    if put["principal"] == BY:  # read of AWS's answer: who put it, and when, is not known
+    if put["principal"] == BY:  # read from AWS's answer, which does not say who put it, nor when
         return ComparedPolicy(side, shown | {"principal": None, "call_id": None, "at": None, "known_by": BY})
     return ComparedPolicy(side, shown | {"at": utc(put["at"])})
 
 
 def draft(text: str, world: World | None, version: int, account: str) -> ComparedPolicy:
-    """`world` is None where it is not known which principals exist. Raises MalformedPolicy, LimitExceeded."""
+    """`world` is None if nobody knows which principals exist. Raises MalformedPolicy, LimitExceeded."""
     policy = check_policy(text, KEY_POLICY)
     ids = principals_of(policy, world, account) if world is not None else {}
     return ComparedPolicy(Side(text, own_principals(ids, account), version), {"draft": True})
 
 
 def difference(key: Key, old: ComparedPolicy, new: ComparedPolicy, more: list[str]) -> dict[str, Any]:
-    """`more` are actions on keys beside those of KMS."""
+    """`more`: actions on keys besides those of KMS."""
     told = {"key_id": key.id, "from": old.shown, "to": new.shown}
     try:
         space = Space((old.side, new.side), key.account, [*KEY_ACTIONS, *more], key.arn, fixed=known_of(key))

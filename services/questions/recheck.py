@@ -1,6 +1,6 @@
-"""Recheck: every logged decision is made again on the state that it was made on, and must come out the same.
+"""Recheck: makes every logged decision again on the state on which it was made. It must come out the same.
 
-A decision that does not is a mismatch: the log was changed, the projections are wrong, or the evaluator decides differently now.
+If it does not, it is a mismatch: the log was changed, the projections are wrong, or the evaluator decides differently now.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from services.questions.replay import Replay
 from services.questions.snapshot import Still
 
 SHOWN = 100
-"""The number of mismatches that are explained; all of them are counted."""
+"""How many mismatches are explained; all of them are counted."""
 TOLD_EVERY = 0.25
 
 
@@ -43,7 +43,7 @@ class Rechecked:
         counted = self.evaluators.setdefault(version, OfEvaluator())
         counted.decisions += each.calls
         counted.cases += 1
-        # What is on record was read from the projections, which hold another character for U+0000.
+        # The record was read from the projections, which hold another character in place of U+0000.
         reasons = without_nul(list(each.again.reasons))
         if reasons == each.case["reasons"]:
             return
@@ -65,7 +65,7 @@ class Rechecked:
 
 
 async def recheck(still: Still, region: str, times: TimeBounds, audience: Audience) -> AsyncIterator[dict[str, Any]]:
-    """`{"done", "of"}` now and then, and `{"result"}` at last."""
+    """Yields `{"done", "of"}` now and then, and `{"result"}` at the end."""
     log, last = still.log, still.last
     since = times[0]
     total = await spans.all_counted(log, times)
@@ -103,7 +103,7 @@ async def recheck(still: Still, region: str, times: TimeBounds, audience: Audien
 
 
 def _gap(row: Any) -> dict[str, Any] | None:
-    """Records of a partition of `decisions` that are missing, so that they cannot be rechecked."""
+    """The missing records of a partition of `decisions`: they cannot be rechecked."""
     missing = row["last"] + 1 - row["records"]
     if not missing:
         return None

@@ -1,4 +1,4 @@
-"""A world that moves forward over the log's events, as the projections keep them: the state at each position of a span.
+"""A world that moves forward over the log's events, read from the projections: the state at each position of a span.
 
 It begins with what the history held at the first position, so nothing before the span is folded.
 """
@@ -21,7 +21,7 @@ AHEAD = 2_000
 
 
 class Replay:
-    """`world` is the state after its position. It reads one connection, which sees one state of the projections."""
+    """`world` is the state after its position. It reads through one connection, which sees one state of the projections."""
 
     def __init__(self, log: AskedLog, world: World, last: int) -> None:
         """`last`: the last position that will be asked for."""
@@ -33,13 +33,13 @@ class Replay:
 
     @classmethod
     async def begin(cls, log: AskedLog, region: str, position: int, last: int) -> Replay:
-        """At a position, -1 for before the first record."""
+        """Begins at a position; -1 means before the first record."""
         rows = await history.whole(log, position) if position >= 0 else []
         world = history.world_of(rows, region, position, 0)
         return cls(log, world, last)
 
     async def to(self, position: int) -> bool:
-        """Move forward. Returns whether anything changed on the way."""
+        """Moves forward. Returns whether anything changed on the way."""
         changed = False
         world = self.world
         while True:

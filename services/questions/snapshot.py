@@ -1,4 +1,4 @@
-"""One state of the projections, which stays the same for as long as a question takes."""
+"""One state of the projections, which stays the same while a question is answered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.settings import Settings
 
 @dataclass(slots=True)
 class Still:
-    """`last` is the position up to which every projection has the log."""
+    """`last`: every projection has the log up to this position."""
 
     log: AskedLog
     last: int
@@ -27,7 +27,7 @@ class Still:
 
 @asynccontextmanager
 async def still(settings: Settings) -> AsyncIterator[Still]:
-    """On a connection of its own: a question over years may take minutes, and the pool's connections are for short questions.
+    """Opens a separate connection: a question over years may take minutes, and the pool's connections are for short questions.
 
     Raises Unavailable.
     """

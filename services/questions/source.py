@@ -1,4 +1,4 @@
-"""What is asked: our own log, or a trail from elsewhere that stands beside it."""
+"""The source of an answer: our own log, or a trail from elsewhere beside it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from services.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`log` is what is asked. `account` is the account that is told: of its own keys and people, or of everybody's where it is ""
-    (a trail is the installation's own reading of other accounts)."""
+    """The question is put to `log`. The answer goes to `account`, and is about its keys and people; about everybody's if
+    `account` is "" (a trail is the installation's own reading of other accounts)."""
 
     log: AskedLog
     account: str
@@ -44,11 +44,11 @@ class Source:
         return await (trails.first_call(self.log) if self.is_trail else history.begins(self.log))
 
     async def ended(self) -> datetime | None:
-        """When a trail's last record was written. Nothing is known of the time after it."""
+        """When a trail's last record was written. Nothing is known of later times."""
         return await trails.last_call(self.log)
 
     async def before_it_began(self, since: datetime | None) -> dict[str, str]:
-        """What an answer adds where the log begins later than the time that was asked for."""
+        """The member that an answer adds if the log begins later than the time that was asked for."""
         began = None if since is None else await self.began()
         return {"began": utc(began)} if began is not None and since is not None and since < began else {}
 

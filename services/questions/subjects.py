@@ -1,4 +1,4 @@
-"""The names of what a call changed. Its event and summary contain unique ids, but readers know people by their names."""
+"""Finds the names of what a call changed. Its event and summary contain unique ids, but readers know names."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from services.questions.source import Source
 SubjectRows = list[dict[str, Any]]
 MOVED = "identity.moved."
 NAMED_BY = ("id", "user", "group", "role")
-"""Members of an event's data that name by unique id what it changes (domain/log/identity_events.py)."""
+"""Members of an event's data with the unique ids of what it changes (domain/log/identity_events.py)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectChange:
-    """What a call's event, and so its summary, gives by an id alone: `identities` with the position of the change; the `key` that
-    an alias was moved from."""
+    """What a call's event, and so its summary, gives only by id: `identities`, with the position of the change; the `key` from
+    which an alias was moved."""
 
     identities: tuple[tuple[str, int], ...] = ()
     key: str = ""
@@ -29,7 +29,7 @@ def changed(call: Mapping[str, Any]) -> SubjectChange:
     event, position = call.get("event"), call.get("position")
     if not isinstance(event, dict) or position is None:
         return SubjectChange()
-    # Of one that got another name the summary says the new one: the id stands for the old.
+    # The summary of a change of name gives the new name itself, so the old name is shown for its id.
     at = position - 1 if str(call.get("event_type")).startswith(MOVED) else position
     return SubjectChange(tuple((id, at) for id in ids_in(event)), event.get("previous_key") or "")
 
@@ -42,8 +42,8 @@ def ids_in(event: Mapping[str, Any]) -> list[str]:
 async def with_names(
     source: Source, calls: SubjectRows, with_aliases: Callable[[Source, SubjectRows], Awaitable[SubjectRows]]
 ) -> SubjectRows:
-    """Calls with the aliases of their keys, and with names for the ids in their summaries: the ARN that an identity or policy
-    had then, the alias that a key has now."""
+    """Adds to calls the aliases of their keys, and names for the ids in their summaries: the ARN that an identity or policy had
+    then, the alias that a key has now."""
     of = [changed(call) for call in calls]
     asked = {pair for its in of for pair in its.identities}
     arns = await history.arns_then(source.log, asked, source.audience.account) if asked else {}

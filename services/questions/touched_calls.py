@@ -1,7 +1,7 @@
-"""Whose calls a drafted key policy can change, proven by the sets of requests that it and the earlier policies answer
-differently.
+"""Which callers' calls a drafted key policy can change. The proof is the set of requests that it answers differently from the
+earlier policies.
 
-A call by another caller, or of another operation, has the same answer either way. It is counted and not decided again.
+A call by another caller, or of another operation, has the same answer either way. It is counted, but not decided again.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ MOST_STEPS = 20_000_000
 
 @dataclass(slots=True)
 class _Differences:
-    """Whose requests have another answer, and which. `anyone`: also callers whom no policy names.
+    """The callers and operations of requests that are answered differently. `anyone`: also callers whom no policy names.
 
-    `principals` are ARNs, `sessions` what the ARNs of a role's sessions begin with."""
+    `principals` are ARNs; `sessions` are the beginnings of the ARNs of a role's sessions."""
 
     operations: set[str] = field(default_factory=set)
     principals: set[str] = field(default_factory=set)
@@ -61,7 +61,7 @@ def _operation(action: str) -> str:
 
 
 async def touched_by(log: AskedLog, key: Key, draft: Side, first: int, last: int) -> Touched | None:
-    """Which of the key's calls at these positions the draft can change; None where that is not worked out."""
+    """Which of the key's calls at these positions the draft can change; None beyond the limits."""
     rows = await history.policies_between(log, key.id, first, last, MOST_VERSIONS + 1)
     sides = []
     for row in rows:

@@ -1,7 +1,7 @@
 """Unused permissions: what each statement and grant in force allows, and which calls it has let in since a time.
 
 Every call that was let in is decided again on the present state, and counts for the statement that lets it in today. So a
-statement keeps its use when the policy around it is replaced, and a statement that another one covers has none.
+statement keeps its use when the policy around it is replaced. If another statement covers it, it has no use.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ class Use:
 
 
 UsePeriod = tuple[datetime, datetime]
-"""From a time on, and before another."""
+"""From the first time on, and before the second."""
 Given = tuple[str, Mapping[str, Any]]
 """An action, and the statement or grant that lets it in today."""
 Decide = Callable[[dict[str, Any], World, datetime], Iterable[Given]]
 
 
 def of_our_own(audience: Audience) -> Decide:
-    """How a case of our own log is decided today. For a call of another account only the key's side is decided, by what the
-    record says of its caller: the policies and principals of that account are not looked at."""
+    """Decides a case of our own log as of today. For a call from another account, only the key's side is decided, with the
+    caller that the record describes: that account's policies and principals are not read."""
     callers = Callers()
 
     def decide(case: dict[str, Any], world: World, last: datetime) -> Iterator[Given]:
@@ -79,7 +79,7 @@ def of_our_own(audience: Audience) -> Decide:
 
 
 def _recorded(case: Mapping[str, Any]) -> Caller:
-    """The caller of a call from another account, as its record has it, with policies that leave everything to the key's."""
+    """The caller that the record of another account's call describes, with policies that leave everything to the key's policy."""
     context = {name: tuple(values) for name, values in case["inputs"]["context"].items()}
     unique, _, session = context.get("aws:userid", ("",))[0].partition(":")
     caller = stranger(case["account"], case["principal"], context.get("aws:userid", ()))
@@ -128,7 +128,7 @@ async def unused_of_key(
 async def unused_of_principal(
     log: AskedLog, world: World, principal: str, audience: Audience, times: UsePeriod, decide: Decide
 ) -> list[dict[str, Any]]:
-    """A row for every Allow statement of the policies of a user or role, its groups' too. Raises NoSuchEntity."""
+    """A row for each Allow statement in the policies of a user or role and of its groups. Raises NoSuchEntity."""
     name = canonical(principal)
     if not audience.owns(account_in(name) or audience.account):
         raise NoSuchEntity(f"There is no user, role or account {principal} here.")
@@ -141,12 +141,12 @@ async def unused_of_principal(
 
 
 def keys_in(world: World, account: str) -> list[str]:
-    """Ids of the keys of an account, "" for every one, in order."""
+    """The ids of an account's keys, in order; of every account's if `account` is ""."""
     return list(world.key_ids(account)) if account else sorted(world.keys)
 
 
 def callers_in(world: World, account: str) -> list[str]:
-    """ARNs of the users and roles of an account, "" for every one, in order."""
+    """The ARNs of an account's users and roles, in order; of every account's if `account` is ""."""
     identities = world.directory.identities.values()
     return sorted(each.arn for each in identities if each.kind != GROUP and account in ("", each.account))
 
@@ -167,7 +167,7 @@ def of_rules(rules: Iterable[CompiledStatement], uses: dict[PermissionName, Use]
 
 
 def _not_counted(rule: CompiledStatement, use: Use) -> list[str]:
-    """What a statement allows beside actions on keys, as written. Their use is not looked for."""
+    """The patterns, as written, by which a statement allows other things than actions on keys. Their use is not counted."""
     if rule.statement.not_action:
         return [f"everything but {', '.join(rule.statement.not_action)}"]
     beside = []
@@ -184,7 +184,7 @@ def _met(name: str, principals: Iterable[str]) -> bool:
     if arn is None or arn.resource == "root":
         return any(f"::{arn.account}:" in each or each == arn.account if arn else each in name for each in principals)
     if arn.account in principals:
-        return True  # of another account it is told that it called, not who
+        return True  # for another account, only the account is shown, not the caller
     if arn.resource.startswith("role/"):
         role = f":assumed-role/{arn.resource.rpartition('/')[2]}/"
         return any(f"::{arn.account}{role}" in each for each in principals)

@@ -1,4 +1,4 @@
-"""What a draft would have done: each logged decision of a span that it could change is made again, at its own time."""
+"""What a draft would have done: each logged decision of a span that it could change is made again, as of the decision's time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.questions.replay import Replay
 from services.questions.snapshot import Still
 
 ASK_MORE = frozenset({"ReEncrypt", "CreateAlias", "UpdateAlias", "DeleteAlias"})
-"""Operations that need several permissions: where the first was denied, the others were never checked."""
+"""Operations that need several permissions: if the first was denied, the others were never checked."""
 
 
 async def what_if(
@@ -32,10 +32,10 @@ async def what_if(
     *,
     calls: bool,
 ) -> AsyncIterator[dict[str, Any]]:
-    """The answer of `flips.told`.
+    """Yields what `flips.told` yields.
 
-    Calls across accounts count if the asking account may see them, by what it may see of them. Whether the other account would
-    have allowed a call that it refused is unknown here.
+    A call across accounts counts if the asking account may see it, with what it may see of it. If the other account refused a
+    call, it is unknown here whether that account would have allowed it.
 
     A later question may give the last `through` as `after`: it continues there, and the results add up.
     """

@@ -1,4 +1,4 @@
-"""Who could do what with a key, and with which keys somebody could do what: asked of a world."""
+"""Who could do what with a key, and what a principal could do with which keys, in a given world."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ ASSUME = "sts:AssumeRole"
 
 
 def who_can(world: World, key: Key, action: str) -> list[AccessRow]:
-    """A row for each principal that could: those of this world by kind and ARN, then others whom policy and grants admit.
+    """A row for each principal that could: those of this world by kind and ARN, then others whom the policy and grants admit.
 
-    The world holds the asking account alone (a trail's holds every account). So a row about another account says that its own
-    policies decide, and never what they say.
+    The world holds only the asking account (a trail's world holds every account). So a row about another account says that its
+    own policies decide, but never what they say.
     """
     found = (row_of(world, key, action, kind, caller) for kind, caller in everyone(world, key, action))
     return [row for row in found if row is not None]
 
 
 def everyone(world: World, key: Key, action: str) -> Iterator[tuple[str, Caller]]:
-    """Every caller in question: those of this world, then others whom policy and grants admit."""
+    """Every caller to check: those of this world, then others whom the policy and grants admit."""
     yield from _hosted(world, world.resource(key))
     yield from outside(world, key, action)
 
 
 def row_of(world: World, key: Key, action: str, kind: str, caller: Caller) -> AccessRow | None:
-    """None for a caller that could not."""
+    """None if the caller could not."""
     reaches = action.removeprefix("kms:") in CROSS_ACCOUNT
     found = could(caller, action, world.resource(key), reaches=reaches)
     if not found.paths or _only_perhaps(key, caller, found):
@@ -52,8 +52,8 @@ def row_of(world: World, key: Key, action: str, kind: str, caller: Caller) -> Ac
 
 
 def _only_perhaps(key: Key, caller: Caller, found: Could) -> bool:
-    """Whether somebody of another account is listed only because the key's policy was never seen and may name anybody. That
-    is said once, of everyone."""
+    """Whether a caller of another account is listed only because the key's policy was never seen, and so may name anybody. The
+    answer says that once, for everyone."""
     return (
         caller.account not in ("", key.account)
         and unseen.is_document(key.policy_text)
@@ -68,7 +68,7 @@ def _told(found: Could) -> AccessRow:
 
 
 def _seen(path: AccessRow) -> AccessRow:
-    """A path without its unseen statement: it says only whose policy that would be in."""
+    """A path that does not show its unseen statement, only whose policy would contain it."""
     if any(each["key"] == unseen.KEY for each in path["open"]):
         for name in path.keys() & {"by", "delegation"}:
             path[name] = _statement(path[name])
@@ -97,7 +97,7 @@ def _hosted(world: World, resource: Resource) -> Iterator[tuple[str, Caller]]:
             try:
                 yield "session", caller_for(world, name)
             except NoSuchEntity:
-                continue  # of an account that is not hosted here: it comes with those
+                continue  # of an account that is not hosted here: `outside` has it
 
 
 def _named(resource: Resource) -> set[str]:
@@ -111,7 +111,7 @@ def _named(resource: Resource) -> set[str]:
 
 
 def outside(world: World, key: Key, action: str) -> Iterator[tuple[str, Caller]]:
-    """Those whom policy and grants name and this world does not hold, and everyone where a statement says so."""
+    """The callers whom the policy and grants name but this world does not hold; and everyone, if a statement says so."""
     resource = world.resource(key)
     for name in sorted(_written(world, key)):
         kind, _, rest = name.partition(":")
@@ -125,13 +125,13 @@ def outside(world: World, key: Key, action: str) -> Iterator[tuple[str, Caller]]
 
 
 def _written(world: World, key: Key) -> set[str]:
-    """Every name in the key policy's statements, and every grantee as it was written."""
+    """Every name in the key policy's statements, and every grantee's name as it was written."""
     shown = {grant.grantee: grant.grantee_shown for grant in world.grants.get(key.id, {}).values()}
     return {shown.get(name, name) for name in _named(world.resource(key))}
 
 
 def foreign(world: World, key: Key, account: str, name: str) -> Caller:
-    """A principal of another account, with whatever its name was bound to where this key's policy and grants wrote it."""
+    """A principal of another account, with everything to which this key's policy and grants bound its name."""
     meant = {grant.grantee for grant in world.grants.get(key.id, {}).values() if grant.grantee_shown == name}
     return stranger(account, name, meant | {key.principals[name]} if name in key.principals else meant)
 
@@ -149,7 +149,7 @@ def _admits_everyone(resource: Resource, action: str) -> bool:
 
 
 def require_principal(world: World, principal: str, audience: Audience) -> None:
-    """Raises NoSuchEntity for a principal of the asking account that is not there; of another account nothing is said."""
+    """Raises NoSuchEntity for a missing principal of the asking account. About other accounts' principals it says nothing."""
     if audience.owns(account_in(canonical(principal)) or audience.account):
         caller_for(world, principal)
 
@@ -157,8 +157,8 @@ def require_principal(world: World, principal: str, audience: Audience) -> None:
 def can_what(
     world: World, principal: str, keys: Sequence[Key], actions: Sequence[str], audience: Audience
 ) -> list[AccessRow]:
-    """Of each key that the principal could do something with: the operations, those for sure and those under conditions.
-    Of a principal of another account it is what the keys' own policies and grants give it. Raises NoSuchEntity."""
+    """The operations that the principal could do, by key: those for sure, and those under conditions. For another account's
+    principal, these are what the keys' own policies and grants give it. Raises NoSuchEntity."""
     name = canonical(principal)
     account = account_in(name)
     rows = []
@@ -183,7 +183,7 @@ def can_what(
 
 
 def assumable(world: World, principal: str, audience: Audience) -> list[AccessRow]:
-    """The roles of this world that a principal could assume, and by which paths: in a session it could do what they could.
+    """The roles of this world that a principal could assume, and by which paths. In a session it could do what the role could.
     The root user cannot assume a role (STS API reference, AssumeRole). Raises NoSuchEntity."""
     name = canonical(principal)
     account = account_in(name)

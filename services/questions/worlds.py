@@ -1,4 +1,4 @@
-"""Parts of the world as they were, found by indexes, without folding the log."""
+"""Finds parts of a past world by indexes, without folding the log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.questions.moments import Moment
 
 
 async def world_then(log: AskedLog, region: str, moment: Moment, keys: Sequence[Any], accounts: Sequence[str]) -> World:
-    """A world of these keys (rows of the history) with their aliases and grants, and of these accounts' identities."""
+    """A world with these keys (rows of the history), their aliases and grants, and these accounts' identities."""
     around = await history.about(log, moment.position, [row["id"] for row in keys])
     people = await history.of_accounts(log, moment.position, accounts, (ACCOUNT, SERVICE, IDENTITY, POLICY))
     at = int(moment.at.timestamp() * 1_000_000)

@@ -1,4 +1,4 @@
-"""Answers of AWS's API about policies, read from files: facts that are known beside a trail."""
+"""Reads files with answers of AWS's API about policies: facts that complete a trail."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _DECODER = json.JSONDecoder()
 
 
 def known_in(path: Path, at: int, key: str) -> Iterator[FoundRecord]:
-    """The facts in a file of answers, one after another, as of `at` (microseconds), and the reasons why one could not be read.
-    `key`: the ARN of the key for an answer that does not name its key."""
+    """Yields the facts in a file of answers, as of `at` (microseconds). An answer that cannot be read is yielded with the reason.
+    `key`: the ARN of the key, for an answer that does not name its key."""
     source, text = str(path), b""
     try:
         text = text_of(path)

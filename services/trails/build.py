@@ -1,15 +1,15 @@
-"""From a trail's records to the tables that answer questions: its history, its calls in the order of time, and what explains
-each call.
+"""Builds the tables that answer questions from a trail's records: its history, its calls in the order of time, and what
+explains each call.
 
-After each import everything is made again from `records`, so late files and files in any order give the same result as one
-ordered import. There are four steps:
+After each import, all tables are built again from `records`. So files that come late, or in another order, give the same
+result as one ordered import. There are four steps:
 
-1. The changes are folded in the order of time. (An export of our own log has the log's order. Changes of one second come in
-   an order that the service allows.)
-2. Each call gets the position that it was decided at.
+1. The changes are folded in the order of time. (An export of our own log keeps the log's order. Changes of one second are
+   put in an order that the service would allow.)
+2. Each call gets the position at which it was decided.
 3. Each distinct call is judged once on the state at its position. If changes happened in the call's own second, it is judged
    on each state of that second.
-4. The new tables take the place of the old ones.
+4. The new tables replace the old ones.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class TrailBuild:
         self._schema = f"{schema}_beside"
 
     async def build(self, progress: ImportProgress) -> dict[str, Any]:
-        """Builds the tables in one transaction beside the old ones, which answer questions until the new ones take their place.
+        """Builds the tables in one transaction . Until they replace the old ones, the old ones answer questions.
         Returns the report."""
         with seldom():
             return await self._build(progress)
@@ -71,7 +71,7 @@ class TrailBuild:
         await connection.execute(calls.POSITIONS)
 
     async def _order_calls(self, folded: Folded) -> None:
-        """Every call in the order of time, with the position that it was decided at."""
+        """Puts all calls in the order of time, each with the position at which it was decided."""
         connection = self._connection
         await connection.execute(calls.FOLDED)
         lows = [(at, positions[0]) for at, positions in folded.seconds.items()]

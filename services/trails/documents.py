@@ -1,8 +1,8 @@
-"""CloudTrail's records in a stream of JSON, each with its own text, byte for byte. Documents of any size follow one another,
-on lines of their own or not, with broken parts between them.
+"""Finds CloudTrail's records in a stream of JSON. Each keeps its text, byte for byte. Documents may have any size, need not
+begin on a new line, and may have broken parts between them.
 
-A line that is JSON is read at once. Everything else is read value by value. If a document is too long to be held in memory,
-or has a broken value in it, the elements of its lists of records are read one by one. Both ways give the same records.
+A line that is JSON is read at once. Everything else is read value by value. If a document is too long for memory, or has a
+broken value in it, the elements of its lists of records are read one by one. Both ways give the same records.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Callable, Generator, Iterator
 from services.trails.wrappers import LISTS, FoundRecord, fault_of, is_json, unwrapped
 
 AT_ONCE = 32 << 20
-"""Bytes of a line that is read as a whole. A longer one is read element by element."""
+"""The longest line, in bytes, that is read at once. A longer one is read element by element."""
 PIECE = 1 << 20
 LONGEST = 8 << 20
-"""Bytes of the longest record that is looked for."""
+"""The greatest length of a record, in bytes."""
 KEPT = 100_000
-"""Bytes of a broken record that are kept."""
+"""How many bytes of a broken record are kept."""
 FAULTS = (OSError, EOFError, zlib.error)
 
 _LISTS = frozenset(name.encode() for name in LISTS)
@@ -31,16 +31,16 @@ _SCALAR = re.compile(rb'[^\s,\[\]{}"]++')
 _SCALARS = re.compile(rb'[^\s,\[\]{}"]*+')
 _BARE = re.compile(rb'[^"{}\[\]]*+')
 _RUN = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
-"""Everything up to the next bracket, or to a text that does not end."""
+"""Everything up to the next bracket, or up to a string without an end."""
 _MEMBER = re.compile(rb'[\s,]*+"((?:[^"\\]++|\\.)*+)"\s*+:\s*+', re.DOTALL)
 _ANEW = re.compile(rb'\n(?=[{\[]|"\{)')
-"""Where a document certainly begins, whatever is broken before it: the inside of a document is not in the first column."""
+"""Where a document certainly begins, even after broken text: the inside of a document never starts in the first column."""
 _ANEW_IN_TEXT = re.compile(rb'\n(?=[{\[]|"\{|[^\n"{]*+\{[\s"])')
-"""The same after lines of plain text, where a line may have a time or a column before its document."""
+"""The same for plain text, where a line may have a time or a column before its document."""
 
 
 def span(text: bytes, start: int) -> int:
-    """Where the value that begins at `start` ends, by its brackets and quotes; 0 where it does not end in this text."""
+    """Returns the end of the value that begins at `start`, by its brackets and quotes; 0 if it does not end in this text."""
     first = text[start : start + 1]
     if first not in (b"{", b"["):
         match = (_TEXT if first == b'"' else _SCALAR).match(text, start)
@@ -63,10 +63,10 @@ def span(text: bytes, start: int) -> int:
 
 
 class Stream:
-    """Bytes that are read when they are needed. `fault` says why they ended too early."""
+    """Bytes that are read on demand. `fault` says why they ended too early."""
 
     def __init__(self, read: Callable[[int], bytes], piece: int = PIECE, at_once: int = AT_ONCE) -> None:
-        """`read`: some bytes, none at the end; raises what stands in FAULTS."""
+        """`read` returns some bytes, b"" at the end; it raises the errors in FAULTS."""
         self._read, self._piece, self._at_once = read, piece, at_once
         self.text, self.at, self.ended = b"", 0, False
         self.fault: Exception | None = None
@@ -87,8 +87,8 @@ class Stream:
         return self.text[self.at - 1 : self.at] == b"\n" if self.at else self._before == 0
 
     def more(self) -> bool:
-        """Reads as much again as is held, so that no value is searched more than a few times. Bytes before `at` are dropped,
-        except one that shows whether a line begins. Returns whether there was more."""
+        """Reads as many bytes again as it holds, so that no value is searched more than a few times. Drops the bytes before
+        `at`, except the last, which shows whether a line begins. Returns whether there was more."""
         if self.ended:
             return False
         self.line()
@@ -110,12 +110,12 @@ class Stream:
         return len(pieces) > 2 or not self.ended
 
     def more_of(self, kept: int) -> bool:
-        """The same where only the last few bytes of what is held matter."""
+        """The same, but keeps only the last few bytes that it holds."""
         self.at = max(self.at, len(self.text) - kept)
         return self.more()
 
     def skip(self, pattern: re.Pattern[bytes]) -> bytes:
-        """Past what the pattern matches, which may be nothing; the next byte, b"" at the end."""
+        """Moves past what the pattern matches, possibly nothing. Returns the next byte, b"" at the end."""
         while True:
             match = pattern.match(self.text, self.at)
             assert match is not None, "these patterns match nothing too"
@@ -139,7 +139,7 @@ class Stream:
                 return self.text[self.at :]
 
     def length(self) -> int:
-        """How long the value is that begins here; 0 where it does not end, within LONGEST."""
+        """Returns the length of the value that begins here; 0 if it does not end within LONGEST bytes."""
         while True:
             end = span(self.text, self.at)
             if end:
@@ -152,7 +152,7 @@ class Stream:
         return len(self.text) - self.at > LONGEST
 
     def pass_over(self) -> None:
-        """Past the value that begins here, however long it is."""
+        """Moves past the value that begins here, however long."""
         if self.text[self.at : self.at + 1] not in (b"{", b"[", b'"'):
             self.skip(_SCALARS)
             return
@@ -177,14 +177,14 @@ class Stream:
 
 
 def records_in(stream: Stream, source: str) -> Iterator[FoundRecord]:
-    """Every record, and what could not be read."""
+    """Yields every record, and every part that could not be read."""
     while first := stream.skip(_BETWEEN_DOCUMENTS):
         line = stream.whole_line() if stream.in_first_column else None
         opens = first in b'{["'
         if line is not None:
             start = (
                 0 if opens else line.find(b"{")
-            )  # some tools write the time before each record, and columns behind it
+            )  # some tools write the time before each record, and columns after it
             end = len(line) if opens else span(line, start) if start >= 0 else 0
             if end and is_json(line[start:end]):
                 place = f"line {stream.line()}"
@@ -192,7 +192,7 @@ def records_in(stream: Stream, source: str) -> Iterator[FoundRecord]:
                 yield from unwrapped(line[start:end].strip(), source, place)
                 continue
             if start > 0 and line[start:].strip() == b"{":
-                stream.at += start  # the document that begins so is on the lines that follow
+                stream.at += start  # the document goes on in the next lines
                 first, opens = b"{", True
         place = f"byte {stream.offset}"
         if opens:
@@ -202,7 +202,7 @@ def records_in(stream: Stream, source: str) -> Iterator[FoundRecord]:
 
 
 def _document(stream: Stream, source: str, place: str, first: bytes) -> Iterator[FoundRecord]:
-    """At once if it is JSON and not too long, otherwise the elements of its lists one by one."""
+    """Reads a document at once if it is JSON and not too long; otherwise the elements of its lists one by one."""
     length = stream.length()
     text = stream.text[stream.at : stream.at + length]
     if length and is_json(text):
@@ -220,7 +220,7 @@ def _document(stream: Stream, source: str, place: str, first: bytes) -> Iterator
 
 
 def _list_of(text: bytes, start: int) -> int:
-    """Where to look for the first element of an object's list of records; 0 if no such list is in sight."""
+    """Returns where the first element of an object's list of records may be; 0 if no such list is in the text so far."""
     at = start + 1
     while (match := _MEMBER.match(text, at)) is not None:
         at = match.end()
@@ -233,7 +233,7 @@ def _list_of(text: bytes, start: int) -> int:
 
 
 def _rest(stream: Stream, source: str, place: str, number: int) -> Iterator[FoundRecord]:
-    """The rest of an object after its first list, which may hold other lists."""
+    """Reads the rest of an object after its first list. The rest may hold other lists."""
     while stream.skip(_BETWEEN) == b'"':
         length = stream.length()
         if not length:
@@ -252,7 +252,7 @@ def _rest(stream: Stream, source: str, place: str, number: int) -> Iterator[Foun
 
 
 def _elements(stream: Stream, source: str, place: str, number: int) -> Generator[FoundRecord, None, int]:
-    """The elements of a list up to its end; the first has this number. Returns the number of the next."""
+    """Reads the elements of a list up to its end. `number` is the first one's. Returns the number of the next."""
     while (first := stream.skip(_BETWEEN)) and first not in b"]}":
         where = f"{place}, record {number}"
         length = stream.length()
@@ -276,8 +276,8 @@ def _broken(
     too_long: bool = False,
     anew_at: re.Pattern[bytes] = _ANEW,
 ) -> FoundRecord:
-    """A value that is not JSON. It ends where its brackets end (`length`, 0 if they do not), or earlier where a document
-    certainly begins. `too_long`: it does not end within the length that a record may have."""
+    """Passes over a value that is not JSON. It ends where its brackets end (`length`; 0 if they do not end), or earlier if a
+    document certainly begins before. `too_long`: it does not end within the length that a record may have."""
     too_long = too_long and not length
     kept = stream.text[stream.at : stream.at + (length or KEPT)][:KEPT]
     anew = anew_at.search(stream.text, stream.at, stream.at + length if length else len(stream.text))

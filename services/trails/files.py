@@ -1,6 +1,6 @@
-"""The files that an import is given, as streams of UTF-8: plain or compressed (also twice), with or without a byte order mark.
+"""Reads an import's files as streams of UTF-8: plain or compressed (also twice), with or without a byte order mark.
 
-After a fault in a file, the rest is lost and everything before it is kept: the stream ends there and says why.
+If a file has a fault, the stream ends there and says why. Everything before the fault is kept, the rest is lost.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from services.trails.wrappers import FoundRecord
 
 GZIP = b"\x1f\x8b"
 UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-"""What Windows PowerShell writes of a command's output."""
+"""The encoding in which Windows PowerShell writes a command's output."""
 COMPRESSED = 3
-"""How often a file may be compressed: Firehose compresses what CloudWatch Logs compressed already."""
+"""How many times a file may be compressed: Firehose compresses again what CloudWatch Logs has compressed."""
 
 
 def files_in(paths: list[Path]) -> list[Path]:
-    """Every file, in the order of its name. Raises FileNotFoundError."""
+    """Every file, in the order of their names. Raises FileNotFoundError."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -49,7 +49,7 @@ def records_of(path: Path) -> Iterator[FoundRecord]:
 
 
 def text_of(path: Path) -> bytes:
-    """A file's whole text. Raises what stands in FAULTS."""
+    """A file's whole text. Raises the errors in FAULTS."""
     with path.open("rb") as file:
         plain = _Plain(file)
         return b"".join(iter(lambda: plain.read(1 << 20), b""))
@@ -72,9 +72,9 @@ class _Plain:
         return found
 
     def read(self, most: int) -> bytes:
-        """Some bytes, none at the end. Raises OSError, EOFError, zlib.error."""
+        """Returns some bytes, b"" at the end. Raises OSError, EOFError, zlib.error."""
         while True:
-            found = self._file.read1(most)  # what could be read before a fault is not lost
+            found = self._file.read1(most)  # returns what it could read before a fault
             if self._decoder is None or not found:
                 return bytes(found)
             if text := self._decoder.decode(found):
@@ -112,7 +112,7 @@ class _Unpacked(io.BufferedIOBase):
         return self._file.read1(most)
 
     def read(self, most: int | None = -1) -> bytes:
-        """For gzip, where the content is compressed again."""
+        """For gzip, if the content is compressed again."""
         wanted = 1 << 30 if most is None or most < 0 else most
         found = self.read1(wanted)
         if len(found) > wanted:

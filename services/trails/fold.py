@@ -1,8 +1,8 @@
-"""A trail's changes, folded in the order of time: first what is known from elsewhere, then each record's changes. The changes
-of one second come in an order that the service allows.
+"""Folds a trail's changes in the order of time: first the facts known from elsewhere, then each record's changes. The changes
+of one second are put in an order that the service would allow.
 
-What a record changes depends on the world that the changes before it made. So each change is taken into the world as soon as
-it is made (`_take`); the tables are written once for a batch of records.
+What a record changes depends on the changes before it. So each change is applied to the world at once (`_take`), while the
+tables are written once for each batch of records.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from services.trails.rows import names
 BATCH = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ImportProgress = Callable[[str, int], None]
-"""(what is being done, how many records so far)."""
+"""(the step under way, how many records so far)."""
 
 
 @dataclass(slots=True)
@@ -53,9 +53,9 @@ class Folded:
     met: list[tuple[Any, ...]] = field(default_factory=list)
     aside: list[tuple[str, str]] = field(default_factory=list)
     seconds: dict[datetime, list[int]] = field(default_factory=dict)
-    """Of each second with changes: the positions before the first and after each."""
+    """For each second with changes: the position before the first change, and the position after each."""
     shuffled: set[int] = field(default_factory=set)
-    """The positions before the first, of seconds whose changes may have come in another order."""
+    """The position before the first change, for each second whose changes may have come in another order."""
     known: int = 0
     late: list[dict[str, Any]] = field(default_factory=list)
     several: list[dict[str, Any]] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Folded:
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """Stands in for a record, for events that were known from elsewhere."""
+    """Takes a record's place for events that are known from elsewhere."""
 
     region: str
     principal: str = BY
@@ -81,14 +81,14 @@ class TrailFold:
         self._folded = Folded(World(region=""))
         self._batch = HistoryBatch(self._folded.world)
         self._entries: list[Entry] = []
-        """Those of the batch."""
+        """The batch's entries."""
 
     async def fold(self, progress: ImportProgress) -> Folded:
         await self._begin()
         rows = await self._connection.cursor(records.CHANGING)
         done, rest = 0, list[Any]()
         while some := [*rest, *await rows.fetch(BATCH)]:
-            # A second is folded whole.
+            # All records of a second are folded together.
             whole = len(some) > len(rest) and some[0]["at"] != some[-1]["at"]
             more = len(some) > len(rest)
             rest = [row for row in some if row["at"] == some[-1]["at"]] if more else []
@@ -104,15 +104,15 @@ class TrailFold:
         return self._folded
 
     async def _write(self) -> None:
-        """Writes the changes of the entries since the last time."""
+        """Writes what the entries since the last write changed."""
         for change in [*self._batch.changes(), *policy_versions.changes(self._entries)]:
             await self._writer.write(change)
         self._writer.remember()
         self._batch, self._entries = HistoryBatch(self._folded.world), []
 
     async def _begin(self) -> None:
-        """Takes in what is known from elsewhere, at the beginning of the trail: of each subject the first answer, unless a record
-        changed it before the answer was taken."""
+        """Applies the facts known from elsewhere, at the beginning of the trail. For each subject the first answer counts,
+        unless a record changed the subject before that answer was taken."""
         folded = self._folded
         facts = [fact_of(orjson.loads(row["raw"])) for row in await self._connection.fetch(records.KNOWN)]
         if not facts:
@@ -147,7 +147,7 @@ class TrailFold:
             self._take(_Begun(region or world.region), at, event)
 
     def _second(self, at: datetime, rows: list[Any]) -> None:
-        """The records of one second."""
+        """Takes in the records of one second."""
         folded = self._folded
         read_rows = [(row, read(orjson.loads(row["raw"]), names)) for row in rows]
         changes = {
@@ -182,7 +182,7 @@ class TrailFold:
     def _order(
         self, changes: dict[str, tuple[Any, TrailReading]], steps: list[Step], at: datetime
     ) -> tuple[list[str], bool]:
-        """Changes of one second, in an order that the service allows, and whether it allows no other."""
+        """Returns the changes of one second in an order that the service would allow, and whether it would allow no other."""
         if len(steps) == 1:
             return list(changes), True
         folded = self._folded
@@ -226,11 +226,11 @@ class TrailFold:
             self._take(reading, row["at"], event)
 
     def _put_aside(self, row: Any, fault: Exception) -> None:
-        # A record may have any shape. Its changes before the fault stay, and the fold continues.
+        # A record may have any shape. Its changes before the fault are kept, and the fold goes on.
         self._folded.aside.append((row["id"], str(fault) if isinstance(fault, Broken) else repr(fault)))
 
     def _take(self, reading: TrailReading | _Begun, at: datetime, event: object) -> None:
-        """Takes in the next event. From here on the world is as the event leaves it."""
+        """Applies the next event to the world."""
         folded = self._folded
         document = {
             "at": utc(at),
@@ -248,7 +248,7 @@ class TrailFold:
         self._entries.append(entry)
 
     def _note(self, reading: TrailReading, before: int, place: int, about: str | None) -> None:
-        """`place`: the place in `met` of the event that is the record's own change; the other events only add somebody."""
+        """`place`: where `met` holds the event of the record's own change. The record's other events only add callers or keys."""
         folded = self._folded
         position, _, _, name, summary, data = folded.met.pop(place)
         # Its effects are complete after its last event.
@@ -260,7 +260,7 @@ class TrailFold:
 def _step(reading: TrailReading) -> Step:
     try:
         return step_of(reading)
-    except UNSHAPED:  # the fold tells what is wrong with it
+    except UNSHAPED:  # the fold reports what is wrong with it
         return Step(reading.id)
 
 

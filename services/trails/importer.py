@@ -1,7 +1,8 @@
-"""Imports CloudTrail into a trail: each record goes unchanged onto the trail's topic and then into Postgres, each call once.
+"""Imports CloudTrail into a trail: each record goes unchanged onto the trail's topic, then into Postgres. A call that comes twice
+is kept once.
 
-Records are appended first and written afterwards, so a record in Postgres is always on the topic. After an import was killed, the
-next one writes what is missing. Records that the trail has are not appended again, so importing a folder twice changes nothing.
+A record is appended before it is written, so every record in Postgres is on the topic. If an import is killed, the next one
+writes what is missing. Records that the trail already has are not appended again, so importing a folder twice changes nothing.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ KNOWN = 200_000
 
 @dataclass(slots=True)
 class ImportCounts:
-    """What an import found. Each record is one of these: new; of a call that the trail had already, from another file or
-    account; of another service; broken; passed over, since it is not the record of a call."""
+    """What an import found. Each record is one of these: new; of a call that the trail already had from another file or
+    account; of another service; broken; passed over, because it is not the record of a call."""
 
     records: int = 0
     new: int = 0
@@ -65,7 +66,7 @@ class ImportCounts:
         return asdict(self)
 
     def count(self, batch: list[Prepared], known: set[str]) -> None:
-        """`known`: ids that the trail has. Adds those that are new."""
+        """`known`: the ids that the trail has. Adds the new ones."""
         self.records += len(batch)
         for each in batch:
             if each.kind is not None:
@@ -87,10 +88,10 @@ class ImportCounts:
 
 
 class Trail:
-    """A trail of this name, on an installation's broker and database."""
+    """A trail on an installation's broker and database."""
 
     def __init__(self, settings: Settings, name: str, keys: VaultKeyring, authority: Authority) -> None:
-        """`authority`: what the installation's own log says now of what is authentic. Raises BadName."""
+        """`authority`: what the installation's own log now accepts as authentic. Raises BadName."""
         self.settings, self.name = settings, name
         self._keys, self._authority, self._kind = keys, authority, trail_kind(name)
         self.schema, self.topic = schema_of(name), topic_of(settings, name)
@@ -114,7 +115,7 @@ class Trail:
         fresh = await self.prepare(connection)
         writing = _RecordWriter(connection, self.schema)
         if fresh:
-            # The topic outlives the tables: earlier records are read from there.
+            # The topic outlives the tables: earlier records are read from the topic.
             read, preparing = ImportCounts(), RecordPreparer()
             async for kept in self._kept():
                 batch = [preparing.prepare(each) for each in kept]
@@ -127,7 +128,7 @@ class Trail:
             with seldom():
                 batch = await ahead.following()
                 while batch:
-                    # While one batch is written the next is read: the broker and the database work beside this process.
+                    # While the broker and the database write one batch, this process reads the next.
                     reading = asyncio.create_task(ahead.following())
                     try:
                         await self._one(batch, writing, producer, taken)
@@ -157,7 +158,7 @@ class Trail:
         taken.count(batch, set(held))
 
     async def _kept(self) -> AsyncIterator[list[FoundRecord]]:
-        """What is on the topic."""
+        """The records on the topic."""
         topic = KafkaTopic(self.settings, self.topic)
         try:
             start, end = await topic.start(), await topic.end()
@@ -185,7 +186,7 @@ class Trail:
 
 @asynccontextmanager
 async def opened(settings: Settings, name: str) -> AsyncIterator[Trail]:
-    """The trail, with the keys and what the installation's own log says of them.
+    """Opens the trail with the installation's keys, and with what the installation's own log says of them.
 
     Raises BadName, Unavailable, MasterKeyRefused.
     """
@@ -210,7 +211,7 @@ def _encoded(source: str) -> bytes:
 
 
 class _RecordWriter:
-    """Batches into `records`, `kinds`, `cases` and `aside`."""
+    """Writes batches into `records`, `kinds`, `cases` and `aside`."""
 
     def __init__(self, connection: asyncpg.Connection[Any], schema: str) -> None:
         self._connection, self._schema = connection, schema
@@ -219,7 +220,7 @@ class _RecordWriter:
         self._waiting: tuple[list[Prepared], set[str]] | None = None
 
     async def unknown(self, batch: list[Prepared]) -> tuple[list[Prepared], set[str]]:
-        """The records that the trail does not have, or has with less information; and the ids that the trail has."""
+        """Returns the records that the trail does not have, or has with less information; and the ids that it has."""
         ids = [each.id for each in batch if each.kind is not None]
         there = await records.preferred(self._connection, self._schema, ids)
         if self._waiting is not None:
@@ -251,7 +252,7 @@ class _RecordWriter:
             self._waiting = None if self._waiting is waiting else self._waiting
 
     async def put(self, batch: list[Prepared], held: set[str]) -> None:
-        """`held`: ids that the trail has."""
+        """`held`: the ids that the trail has."""
         rows: dict[str, TrailRow] = {}
         kinds: dict[bytes, TrailRow] = {}
         cases: dict[bytes, TrailRow] = {}
@@ -282,7 +283,7 @@ class _RecordWriter:
         forget_oldest(self._known, KNOWN)
 
     def _meets(self, kind: RecordKind, at: datetime) -> bool:
-        """Whether it is the earliest record so far that names its caller or key: the trail adds them because of it."""
+        """Whether this is the earliest record so far that names its caller or key. Such a record adds them to the trail."""
         found = False
         for name in kind.met:
             first = self._met.get(name)
@@ -306,7 +307,7 @@ class _RecordWriter:
         if aside:
             await records.put_aside(connection, schema, aside)
         if rows:
-            # A record that the trail has is here only because this one says more of the same call.
+            # If the trail has the record, this one is here because it says more of the same call.
             upgraded = [row[0] for row in rows if row[0] in held]
             if upgraded:
                 await records.remove(connection, schema, upgraded)
@@ -338,7 +339,7 @@ async def _make_topic(settings: Settings, topic: str) -> None:
 
 
 async def open_connection(settings: Settings) -> asyncpg.Connection[Any]:
-    """One that holds the lock of imports, one at a time. Raises Unavailable."""
+    """Opens a connection that holds the lock of imports: they run one at a time. Raises Unavailable."""
     try:
         connection = await asyncpg.connect(settings.postgres, timeout=5)
     except LOST as fault:

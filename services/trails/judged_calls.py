@@ -1,4 +1,4 @@
-"""The calls of a trail, judged on the state of their position: what explains each, and what a draft would have made of it."""
+"""Judges the calls of a trail on the state at their position: what explains a call, and how a draft would have answered it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from projections.log.schema import AskedLog
 from services.questions.replay import Replay
 
 HELD = 20_000
-"""Cases that are remembered with their results."""
+"""How many cases are remembered with their results."""
 AGAINST = ("kms:reencryptfrom", "kms:reencryptto")
 Explained = tuple[str, Any, Any, Any, Any, Any, Any, list[str]]
 """Columns of `judged` from `outcome` on."""
@@ -52,7 +52,7 @@ class CaseJudge:
         return self._replay.world
 
     async def fetch(self, rows: Sequence[Any]) -> None:
-        """The cases of a batch of rows, which are asked about next."""
+        """Fetches the cases of the rows that are judged next."""
         wanted = {row["case_id"] for row in rows}
         for name in wanted & self._cases.keys():
             self._cases.move_to_end(name)
@@ -64,12 +64,12 @@ class CaseJudge:
             self._answers.pop(gone, None)
 
     async def at(self, row: Any) -> dict[str, Any]:
-        """The world at the row's position, and its case."""
+        """Moves the world to the row's position. Returns the row's case."""
         await self._replay.to(max(row["seen"], self._replay.world.position))
         return self._cases[row["case_id"]]
 
     async def explain(self, row: Any) -> Explained:
-        """`row` has seen, case_id, last. Judged again only where something that it read has changed since."""
+        """`row` has seen, case_id, last. A case is judged again only if something that it read has changed since."""
         case = await self.at(row)
         reads = self._reads(case)
         held = self._answers.get(row["case_id"])
@@ -94,7 +94,7 @@ class CaseJudge:
         return answer
 
     def there(self, name: bytes) -> tuple[bool, bool]:
-        """Whether the keys of a case, and its caller, are there now."""
+        """Whether a case's keys exist now, and whether its caller does."""
         case = self._cases[name]
         keys = [arn for arn in case["resources"] if ":key/" in arn] or [case["key"]]
         there = all(id_of(arn) in self.world.keys for arn in keys)
@@ -117,15 +117,14 @@ class CaseJudge:
 
 @dataclass(frozen=True, slots=True)
 class _Reads:
-    """What a judgement depends on: the number of changes of identities, and the keys as they are. It holds the resources
-    themselves: an `id()` could belong to another object later, and `==` would not notice a change, since a key's grants stay
-    one dictionary."""
+    """What a judgement depends on: the number of changes of identities, and the keys. It holds the resources themselves, since
+    an `id()` could later belong to another object, and `==` would miss a change: a key's grants stay the same dictionary."""
 
     identities: int
     keys: list[tuple[Any, Resource]]
 
     def is_as(self, now: _Reads) -> bool:
-        """Whether nothing of it has changed. A resource that has is another object."""
+        """Whether nothing has changed. A changed resource is another object."""
         return self.identities == now.identities and self.keys_are_as(now)
 
     def keys_are_as(self, now: _Reads) -> bool:
@@ -152,7 +151,7 @@ NOT_THERE = Judgement("unknown", {}, ("the key",))
 
 def _columns(found: Judgement) -> tuple[Any, Any, Any, Any, Any, Any, list[str]]:
     by = found.by.get("delegation", found.by) if "kind" not in found.by else found.by
-    # A statement that stands for what was never seen is not named: `missing` says what is missing.
+    # A statement that stands in for an unseen policy is not named: `missing` says what is missing.
     seen = {} if by.get("sid") in unseen.SIDS and found.missing else by
     version = seen.get("version")
     return (
@@ -170,7 +169,7 @@ TrailQuestion = tuple[TrailCall, Resource, str, SeenPolicies]
 
 
 def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[TrailQuestion]:
-    """Which permission was asked on which key: two for ReEncrypt, none if the key does not exist."""
+    """Which permission was needed on which key: two for ReEncrypt, none if the key does not exist."""
     found = []
     arns = [arn for arn in case["resources"] if ":key/" in arn] or [case["key"]]
     actions = [f"kms:{case['operation']}"]
@@ -236,7 +235,7 @@ def _unseen(what: str, by: str) -> Permissions:
 
 
 def again(case: dict[str, Any], world: World, at: datetime, evidence: list[Evidence] | None) -> Judgement:
-    """A case judged on a world with a draft in it. If the call was let in, `evidence` is that of the world without the draft."""
+    """Judges a case on a world with a draft in it. If the call was let in, `evidence` is from the world without the draft."""
     answers = []
     for number, (asked, resource, of_key, known) in enumerate(questions_of(case, world, at)):
         held = evidence[number] if evidence is not None and number < len(evidence) else None
@@ -250,7 +249,7 @@ def evidence_in(case: dict[str, Any], world: World, at: datetime) -> list[Eviden
 
 
 def let_in_by(case: dict[str, Any], world: World, at: datetime) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The statement or grant that lets a call of a trail in today, where that is known, with its action."""
+    """The statement or grant that lets a trail's call in today, if that is known, with its action."""
     for asked, resource, of_key, known in questions_of(case, world, at):
         found = let_in(asked, resource, of_key, known)
         if found.answer == "allowed":

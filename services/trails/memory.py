@@ -1,4 +1,4 @@
-"""How Python and the C library handle memory while records are read and judged."""
+"""Sets how Python and the C library handle memory while records are read and judged."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""Of mallopt(3)."""
+"""From mallopt(3)."""
 _KEPT = 1 << 30
 
 
 @contextmanager
 def seldom() -> Iterator[None]:
-    """Makes the garbage collector run seldom. The records, cases and kinds in memory contain no cycles, but there are many
-    of them: walking them after every few hundred records took a third of the time of judging. Objects of the libraries are
-    left out."""
+    """Makes the garbage collector run seldom, and leave out the libraries' objects. The records, cases and kinds in memory
+    contain no cycles, but they are many: walking them after every few hundred records took a third of the time of judging."""
     before = gc.get_threshold()
     gc.set_threshold(50_000, 20, 50)
     gc.freeze()
@@ -28,9 +27,9 @@ def seldom() -> Iterator[None]:
 
 
 def keep() -> None:
-    """Keeps freed memory with this process. By default glibc returns large blocks to the system and asks for them again: a
-    file's text, some 15 MB, then costs a page fault for each page, a fifth of the time of reading it. With another C library
-    this does nothing."""
+    """Keeps freed memory in this process. By default glibc returns large blocks to the system and asks for them again. A
+    file's text, about 15 MB, then costs a page fault for each page: a fifth of the time of reading it. Does nothing with
+    another C library."""
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(_MMAP_THRESHOLD, _KEPT)

@@ -1,5 +1,5 @@
-"""Prepares records for writing. Most records of a trail are of a kind that was seen before and differ only in id and time.
-The rest of their text is compared with what is remembered, and they are not parsed.
+"""Prepares records for writing. Most records of a trail are of a kind seen before, and differ only in id and time. Such a
+record is not parsed: the rest of its text is looked up among the kinds that are remembered.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _OWN = re.compile(rb'"(eventID|eventTime|requestID)"\s*+:\s*+"([^"\\\x00-\x1f]*+
 """Members that differ in every record. A record's text without them is the text of its kind."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_KIND = 50_000
-"""Bytes of a record whose kind is remembered."""
+"""The longest record, in bytes, whose kind is remembered."""
 UNSHAPED = (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError)
-"""What reading a record of an unexpected shape may raise. It becomes the reason why the record is broken, and the import
-continues."""
+"""The errors that reading a record of an unexpected shape may raise. The error becomes the reason why the record is broken,
+and the import goes on."""
 KINDS = 20_000
-"""Kinds that are remembered."""
+"""How many kinds are remembered."""
 
 
 KNOWN = b"\1"
-"""The kind of facts that are known from elsewhere. They are not calls, so the kind has no row."""
+"""The kind of facts known from elsewhere. They are not calls, so the kind has no row."""
 
 
 @dataclass(slots=True)
@@ -42,8 +42,8 @@ class RecordKind:
     met: tuple[tuple[str, str], ...]
     changes: bool
     proved: bool = False
-    """Whether the kind's text was proved to lack only its record's own id and time. That is looked at when the text comes
-    again."""
+    """Whether it is proved that the kind's text lacks only the record's id and time. This is checked when the text comes a
+    second time."""
 
     @property
     def name(self) -> bytes:
@@ -52,7 +52,7 @@ class RecordKind:
 
 @dataclass(slots=True)
 class Prepared:
-    """A record: of a kind, or broken (`reason`), or of a service that nothing here asks about."""
+    """A record: of a kind, or broken (`reason`), or of a service that no question here is about (`elsewhere`)."""
 
     found: FoundRecord
     kind: RecordKind | None = None
@@ -87,7 +87,7 @@ class RecordPreparer:
             if kind is not None and kind.proved:
                 own = dict(zip(parts[1::2], texts, strict=True))
                 identifier, at = own[b"eventID"].decode(), datetime.fromisoformat(own[b"eventTime"].decode())
-                spelt = own[b"eventTime"][10:11] == b"T"  # as read() wants it
+                spelt = own[b"eventTime"][10:11] == b"T"  # as read() requires
                 if identifier and spelt and at.tzinfo is not None and len(identifier) <= LONGEST_NAME:
                     return Prepared(found, kind, identifier, at)
             return self._read(found, key)
@@ -101,9 +101,9 @@ class RecordPreparer:
             return Prepared(found, reason=f"it is not shaped as a record is: {type(fault).__name__}: {fault}")
 
     def _read(self, found: FoundRecord, key: bytes) -> Prepared:
-        """Raises what reading raises."""
+        """Raises what `read` raises."""
         raw = found.raw
-        if b"\\u0000" in raw:  # no text of Postgres holds it
+        if b"\\u0000" in raw:  # Postgres cannot hold it in a text
             raw = raw.replace(b"\\u0000", b"\\ufffd")
         document = orjson.loads(raw)
         if isinstance(document, dict) and MARK in document:
@@ -125,8 +125,8 @@ class RecordPreparer:
 
 
 def _says_its_own(parts: list[bytes]) -> bool:
-    """Whether exactly the record's own id and time were cut out of its text: marks in their place are found as members of
-    the record. If so, that is true of each record with the same text around them."""
+    """Whether exactly the record's own id and time were cut out of its text: marks put in their place are found as members
+    of the record. If so, it holds for each record with the same text around them."""
     names = parts[1::2]
     if len(set(names)) != len(names) or not {b"eventID", b"eventTime"} <= set(names):
         return False
@@ -138,7 +138,7 @@ def _says_its_own(parts: list[bytes]) -> bool:
 
 
 _MARK = b"\xe2\x81\xa3"
-"""A character that no id and no time has."""
+"""A character that occurs in no id and no time."""
 
 
 def _met(reading: TrailReading) -> tuple[tuple[str, str], ...]:

@@ -1,8 +1,8 @@
-"""A process of its own reads and prepares the files, two batches ahead of the import.
+"""A separate process reads and prepares the files, two batches ahead of the import.
 
 Reading a record takes as long as writing it, and Python uses one core. The process is forked before anything is opened, so
-it holds no key, no connection and no lock. The batches arrive in order through a socket that holds less than one batch, so
-the process waits for the import. If the import is killed, the socket breaks and the process ends.
+it holds no key, no connection and no lock. It sends the batches in order through a socket, which holds less than one batch,
+so the process waits for the import. If the import is killed, the socket breaks and the process ends.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from services.trails.wrappers import FoundRecord
 
 BATCH = 4_000
 BYTES = 16 << 20
-"""Bytes of a batch's records: three times what 4,000 records of CloudTrail have. Longer records come in smaller batches, so
-that memory is bounded and the broker accepts each batch in time."""
+"""The most bytes of records in a batch: three times the length of 4,000 records of CloudTrail. Longer records come in smaller
+batches, so memory is bounded and the broker accepts each batch in time."""
 _LENGTH = 8
 ReadingOf = Callable[[Path], Iterator[FoundRecord]]
 
@@ -38,7 +38,7 @@ class Ahead:
 
     def __init__(self, paths: list[Path], reading_of: ReadingOf) -> None:
         self.files = 0
-        """How many of the files were read to their end when the last batch was sent."""
+        """How many files had been read to their end when the last batch was sent."""
         self._ours, its = socket.socketpair()
         fork = multiprocessing.get_context("fork")
         self._process = fork.Process(target=_send_all, args=(paths, reading_of, self._ours, its), daemon=True)
@@ -63,7 +63,7 @@ class Ahead:
         return batch
 
     async def _received(self, length: int) -> bytearray:
-        """So many bytes. Raises Unavailable."""
+        """Returns `length` bytes. Raises Unavailable."""
         loop, text, at = asyncio.get_running_loop(), bytearray(length), 0
         rest = memoryview(text)
         while at < length:
@@ -98,11 +98,11 @@ def _send_all(paths: list[Path], reading_of: ReadingOf, theirs: socket.socket, o
                 ours.sendall(len(text).to_bytes(_LENGTH))
                 ours.sendall(text)
             except OSError:
-                return  # the import was broken off
+                return  # the import has stopped
 
 
 def batches(prepared: Iterator[Prepared]) -> Iterator[list[Prepared]]:
-    """An empty one at the end."""
+    """Yields batches, and an empty one at the end."""
     batch, held = list[Prepared](), 0
     for each in prepared:
         batch.append(each)
@@ -120,7 +120,7 @@ _OF_PREPARED = [each.name for each in fields(Prepared)][1:]
 
 
 def packed(files: int, batch: list[Prepared]) -> bytes:
-    """A batch as columns, which takes half the time of objects. A column that repeats one value is sent as that value."""
+    """Packs a batch as columns, in half the time that objects take. A column with only one value is sent as that value."""
     founds = [each.found for each in batch]
     columns = [_column(name, founds) for name in _OF_FOUND]
     columns += [_column(name, batch) for name in _OF_PREPARED]
@@ -134,7 +134,7 @@ def _column(name: str, objects: Sequence[Any]) -> list[Any]:
 
 
 def unpacked(text: bytes | bytearray) -> tuple[int, list[Prepared]]:
-    files, count, columns = pickle.loads(text)  # noqa: S301  # our own child sent it, through a socket that nobody else has
+    files, count, columns = pickle.loads(text)  # noqa: S301  # from our own child, through a socket that only the two have
     if not count:
         return files, []
     whole = [column if len(column) == count else repeat(column[0], count) for column in columns]

@@ -22,12 +22,12 @@ KIND_COLUMNS = (
 CASE_COLUMNS = ("id", "key_id", "destination", "account", "principal", "document")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_ASKED = frozenset({"CreateKey", "ListKeys", "ListAliases", "ListRetirableGrants", "GenerateRandom", "RetireGrant"})
-"""Operations of KMS that ask no key's policy (RetireGrant follows the grant)."""
+"""Operations of KMS that no key policy decides (RetireGrant follows the grant)."""
 TrailRow = tuple[Any, ...]
 
 
 def names(service: str, operation: str, members: Document | None) -> dict[str, Any]:
-    """Members of a request as the API spells them."""
+    """A request's members under the names that the API gives them."""
     if not members:
         return {}
     found = pascal(shapes_of(service, operation)[0], members)
@@ -35,11 +35,11 @@ def names(service: str, operation: str, members: Document | None) -> dict[str, A
 
 
 def case_of(reading: TrailReading) -> dict[str, Any] | None:
-    """What a call is judged on, without its own id and time; None for a call that no key's policy decides."""
+    """What a call is judged on, without its id and time; None for a call that no key policy decides."""
     if reading.service != "kms" or not reading.key or reading.operation in NOT_ASKED or not reading.names:
         return None
     if reading.operation.startswith("Delete") and not reading.principal.startswith("arn:"):
-        return None  # a service acted on its own
+        return None  # a service acted by itself
     found: dict[str, Any] = {
         "operation": reading.operation,
         "principal": reading.principal,
@@ -50,7 +50,7 @@ def case_of(reading: TrailReading) -> dict[str, Any] | None:
         "error": reading.error,
         "context": reading.context,
         "resources": reading.resources,
-        # what our own decisions' cases have too
+        # as in the cases of our own decisions
         "effect": "refused" if reading.refused else "allowed",
         "access_key": reading.access_key,
     }
@@ -67,7 +67,7 @@ def case_of(reading: TrailReading) -> dict[str, Any] | None:
 
 
 def kind_row(reading: TrailReading, case: bytes | None) -> TrailRow:
-    """The row of `kinds`; its name follows from the rest of it."""
+    """The row of `kinds`. Its name is derived from its other columns."""
     destination = None
     if reading.operation == "ReEncrypt":
         keys = [arn for arn in reading.resources if ":key/" in arn]

@@ -1,9 +1,9 @@
-"""Calls judged on the state at their position. A call of a second with changes in it is judged on each state of that second.
+"""Judges calls on the state at their position. If a call's second has changes, the call is judged on each state of that second.
 
-CloudTrail's times are whole seconds. If some of the states explain the answer, the call was decided at one of them and is
-explained. If several do and their explanations differ, it is unknown which one it was, and the call is open. If no state
-explains the answer, a state in another order of the changes might: the call is open too, if what it was judged on changed
-more than once and other orders are allowed.
+CloudTrail's times are whole seconds. If a state explains the answer, the call was decided on it and is explained. If several
+states do and their explanations differ, nobody can say which one it was, and the call is open. If no state explains the
+answer, a state in another order of the changes might. Then the call is open too, if what it was judged on changed more than
+once in the second and the service would allow other orders.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from services.trails.judged_calls import CaseJudge, Explained, JudgedOn
 UNORDERED = "whether it came before or after a change of the same second"
 SHUFFLED = "in which order the changes of the same second came"
 ALONE = -2
-"""`low` of a call whose position is known."""
+"""The `low` of a call whose position is known."""
 JudgedRow = tuple[Any, ...]
 
 
@@ -34,8 +34,8 @@ class _Second:
         self.read: list[JudgedOn] = []
 
     def answer(self) -> tuple[int, Explained]:
-        """The position that it was decided at, and what explains it."""
-        # A key that does not exist cannot be used, and an identity that does not exist cannot call: these states are ruled out.
+        """Returns the position at which it was decided, and what explains it."""
+        # A missing key cannot be used, and a missing identity cannot call: such states are ruled out.
         most = max(there for _, there, _ in self.found)
         possible = [each for each in self.found if each[1] == most]
         fits = [each for each in possible if each[2][0] in (EXPLAINED, OPEN)]
@@ -53,19 +53,19 @@ class _Second:
 
 
 class JudgedSeconds:
-    """`seconds`: for each position before a second's changes, that position and the one after each change. Groups come in
-    the order of the first position that they are judged at. `shuffled`: the first positions of seconds whose changes may
-    have come in another order."""
+    """`seconds`: by the position before a second's changes, that position and the position after each change. Groups come in
+    the order of the first position at which they are judged. `shuffled`: the first position of each second whose changes
+    may have come in another order."""
 
     def __init__(self, judging: CaseJudge, seconds: dict[int, list[int]], shuffled: Set[int]) -> None:
         self._judging, self._seconds, self._shuffled = judging, seconds, shuffled
         self._ahead: list[tuple[int, int, _Second]] = []
         self._number = 0
         self.moved: list[JudgedRow] = []
-        """(case, low, high, seen) of calls that were decided before the last of the second's changes."""
+        """(case, low, high, seen) of calls that were decided before their second's last change."""
 
     async def judge(self, rows: list[Any]) -> list[JudgedRow]:
-        """Rows of `judged`, also of earlier groups."""
+        """Returns the rows of `judged` that are finished, also those of earlier groups."""
         await self._judging.fetch(rows)
         found: list[JudgedRow] = []
         for row in rows:

@@ -50,7 +50,7 @@ async def listed(connection: asyncpg.Connection[Any], settings: Settings) -> lis
 
 
 async def remove(connection: asyncpg.Connection[Any], settings: Settings, name: str) -> bool:
-    """Removes a trail's tables and topic. Returns whether the trail existed. Our own log is in neither. The connection holds
+    """Removes a trail's tables and topic; neither holds our own log. Returns whether the trail existed. The connection holds
     the lock of imports. Raises BadName, Unavailable."""
     schema, topic = schema_of(name), topic_of(settings, name)
     there = await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema)

@@ -1,5 +1,5 @@
-"""What a draft would have done to a trail's calls, by what the trail knows: they flip, or it is unknown and the answer says
-what is missing."""
+"""What a draft would have done to a trail's calls, as far as the trail knows. A call flips, or its answer is unknown and the
+result says what is missing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FETCHED = 1_000
 async def what_if(
     log: AskedLog, draft: Draft, last: int, times: TimeBounds, after: int | None, *, calls: bool
 ) -> AsyncIterator[dict[str, Any]]:
-    """As services/questions/what_if.py, with groups whose effect is `unknown` beside those that flip."""
+    """As services/questions/what_if.py, but besides the groups that flip there are groups with the effect `unknown`."""
     span = DecisionSpan(-2 if after is None else after, last, times, draft.whose())
     async for each in told(log, _weighed(log, draft, span), none_beside, last, None, calls=calls):
         yield each
@@ -56,7 +56,7 @@ async def _weighed(log: AskedLog, draft: Draft, span: DecisionSpan) -> AsyncIter
 
 
 def _otherwise(case: dict[str, Any], as_it_was: CaseJudge, drafted: CaseJudge, at: datetime) -> Otherwise | None:
-    """What the draft makes of a call, if it changes it."""
+    """How the draft answers a call, if it answers it differently."""
     error = case["error"]
     if error and error not in ACCESS_DENIED:
         return None  # it was refused for another reason, and still would be
@@ -72,6 +72,6 @@ def _otherwise(case: dict[str, Any], as_it_was: CaseJudge, drafted: CaseJudge, a
 
 
 def _by(found: Judgement) -> str:
-    """The decider in words. If the caller's own policies are unknown, it is the statement that leaves the decision to them."""
+    """What decided, in words. If the caller's policies are unknown, it is the statement that leaves the decision to them."""
     by = found.by
     return decider_in_words(by if {"rule", "grant", "policy"} & by.keys() else by.get("delegation", {}))

@@ -1,4 +1,4 @@
-"""The CloudTrail records in a JSON value, as tools wrap them, each with its own text.
+"""Finds the CloudTrail records in a JSON value, however tools wrap them. Each record keeps its text.
 
 Source: CloudTrail user guide (log files, digest files, LookupEvents, Lake's GetQueryResults), CloudWatch Logs user guide
 (subscriptions, FilterLogEvents, Insights), EventBridge user guide (events from CloudTrail).
@@ -25,14 +25,14 @@ WRAPPERS = (
 """Members that hold a record or a document: as an object, as text, or compressed in base64 (what Lambda receives from a
 subscription of CloudWatch Logs, a Kinesis stream and Firehose)."""
 MOST = 64 << 20
-"""Bytes of what is compressed in a text."""
+"""The most bytes that compressed text may unpack to."""
 DEEPEST = 8
 """How deep wrappers may be nested."""
 CONTROL = b"CWL CONTROL MESSAGE"
 """What CloudWatch Logs sends to test a subscription."""
 _PACKED = base64.b64encode(b"\x1f\x8b\x08")
 _FIRST = b'{"eventVersion"'
-"""How a record of CloudTrail's own begins."""
+"""How a record that CloudTrail wrote begins."""
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -42,8 +42,8 @@ _FAULTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 @dataclass(slots=True)
 class FoundRecord:
-    """A record with its place and its own text. `reason` says why it could not be read; `passed` says what it is if it is
-    not the record of a call."""
+    """A record with its place and its text. `reason` says why it could not be read. If it is not the record of a call,
+    `passed` says what it is."""
 
     source: str
     place: str
@@ -53,12 +53,12 @@ class FoundRecord:
 
     @property
     def text(self) -> str:
-        """As Postgres can hold it."""
+        """The text in a form that Postgres can hold."""
         return self.raw.replace(b"\\u0000", b"\\ufffd").decode("utf-8", "replace")
 
 
 def fault_of(text: bytes) -> str:
-    """Why a text is not JSON, "" if it is."""
+    """Why a text is not JSON; "" if it is JSON."""
     try:
         _WHOLE.decode(text)
     except RecursionError:
@@ -77,7 +77,7 @@ def is_json(text: bytes) -> bool:
 
 
 def unwrapped(text: bytes, source: str, place: str, depth: int = 0) -> Iterator[FoundRecord]:
-    """The records in a JSON value, and whatever stands in their place."""
+    """Yields the records in a JSON value, and what it holds instead of records."""
     if text.startswith(_FIRST):
         yield FoundRecord(source, place, text)
         return
@@ -109,7 +109,7 @@ def _elements(text: bytes, source: str, place: str, depth: int) -> Iterator[Foun
 
 
 def _of_insights(elements: list[bytes]) -> bytes:
-    """The message among a row's fields, as CloudWatch Logs Insights has them: [{"field": "@message", "value": "..."}, ...]."""
+    """The message among the fields of a row of CloudWatch Logs Insights: [{"field": "@message", "value": "..."}, ...]."""
     for each in elements:
         if not each.startswith(b'{"field"') and b'"field"' not in each[:40]:
             return b""
@@ -146,7 +146,7 @@ def _members(members: JsonMembers, text: bytes, source: str, place: str, depth: 
 
 def _elements_of(text: bytes, source: str, place: str, depth: int) -> Iterator[FoundRecord]:
     for number, each in enumerate(map(bytes, _ELEMENTS.decode(text))):
-        if each.startswith(_FIRST):  # nearly all of a trail's: a generator for each would take as long as finding it
+        if each.startswith(_FIRST):  # nearly every record: a generator for each would take as long as finding it
             yield FoundRecord(source, f"{place}, record {number}", each)
         else:
             yield from unwrapped(each, source, f"{place}, record {number}", depth + 1)

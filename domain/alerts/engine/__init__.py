@@ -1,1 +1,1 @@
-"""Runs the rules on records, and says what an alert tells about its cause."""
+"""Runs the rules on records, and says what led to an alert."""

@@ -1,4 +1,4 @@
-"""An alert: a rule's finding, with the record that it was found on and a name that follows from both."""
+"""An alert: a rule's finding, the record that it was found on, and an id that follows from both."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """`where` names what raised it: `@position`, a window's begin, or "" where the subject says it all. `source` is the
-    record (topic, partition, offset, call) that it was found on, with who did it (`by`) and of a change its operation, position
-    and versions; {} for what is found of Keytrail itself."""
+    """`where` names the cause: `@position`, the start of a window, or "" if the subject is enough. `source` is the record
+    that the finding was made on (topic, partition, offset, call), with its author (`by`); for a change also its operation,
+    position and versions. It is {} for findings about Keytrail itself."""
 
     log: str
     rule: AlertRule

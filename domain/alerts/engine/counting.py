@@ -1,4 +1,4 @@
-"""Windows and first times counted in memory: over history, where everything is seen once."""
+"""Counts windows and first times in memory, for a history, in which each record is read once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from domain.alerts.engine.judge import Candidate, Judge, Pair
 from domain.alerts.observed_call import ObservedCall
 
 HELD = 200_000
-"""Windows that are held at once; the oldest touched go first."""
+"""The number of windows that are held at once; the one touched longest ago goes first."""
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class _Window:
 
 
 class Counting:
-    """Gives each window's alert once, and each pair once."""
+    """Returns each window's alert once, and each pair once."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
@@ -50,7 +50,7 @@ class Counting:
         return window.count == candidate.threshold
 
     def new_pairs(self, call: ObservedCall, source: Mapping[str, Any]) -> list[Pair]:
-        """The pairs that were not given before."""
+        """The pairs that were not returned before."""
         found = []
         for pair in self._judge.pairs(call, source):
             if (pair.principal, pair.key) not in self._pairs:

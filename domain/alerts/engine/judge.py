@@ -1,4 +1,4 @@
-"""Rules held to records: alerts with names that follow from rule and record, so that redelivery changes nothing."""
+"""Applies the rules to records. An alert's id follows from the rule and the record, so a second delivery changes nothing."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ from domain.log.events import KeyCreated, PolicyReplaced
 from domain.policy_analysis.budget import Budget, OutOfSteps, spending
 
 REMEMBERED = 2_048
-"""How many different calls a judge remembers at once."""
+"""The number of different calls that a judge remembers at once."""
 
 
 @dataclass(slots=True)  # made for many calls
 class Candidate:
-    """What is raised when `threshold` of it have come in the window that begins at `start` (seconds). `item`: see Tick."""
+    """An alert is raised when `threshold` of these have come in the window that begins at `start` (seconds). `item`: see
+    Tick."""
 
     rule: AlertRule
     subject: str
@@ -55,7 +56,7 @@ class Candidate:
 
 
 class _Countable(NamedTuple):
-    """What a call counts towards, whenever it comes; see Candidate."""
+    """A candidate without its window: what a call counts towards, whatever its time. See Candidate."""
 
     rule: AlertRule
     subject: str
@@ -68,7 +69,7 @@ class _Countable(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _CallsAlike:
-    """What calls count towards that differ in time, id and tags alone."""
+    """What all calls that differ only in time, id and tags count towards."""
 
     counts: list[_Countable]
     pairs: list[tuple[AlertRule, str, str]]
@@ -76,7 +77,7 @@ class _CallsAlike:
 
 @dataclass(slots=True)
 class Pair:
-    """A principal and a key that may have come together for the first time."""
+    """A principal and a key; this may be the first call with both."""
 
     rule: AlertRule
     principal: str
@@ -87,7 +88,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class JudgedChange:
-    """What was found of a change. `unfinished`: the budget ended before every rule was asked."""
+    """The alerts of a change. `unfinished`: the budget ended before every rule was asked."""
 
     alerts: list[Alert]
     unfinished: bool
@@ -95,7 +96,7 @@ class JudgedChange:
 
 @dataclass(frozen=True, slots=True)
 class _ChangeRule:
-    """A rule on changes. `compares`: it asks what became of a policy that there was, and nothing of a key's first."""
+    """A rule on changes. `compares`: it judges only the replacement of a policy, never a key's first policy."""
 
     rule: AlertRule
     judge: Callable[[Change], Iterator[Finding]]
@@ -106,7 +107,7 @@ class _ChangeRule:
 
 @dataclass(slots=True)
 class Judge:
-    """Every rule that is on, under one state of the settings. `log` names the log whose records are judged."""
+    """Every rule that is on under the settings. `log` names the log whose records are judged."""
 
     log: str
     settings: AlertSettings = field(default_factory=AlertSettings)
@@ -118,7 +119,7 @@ class Judge:
     _on_time: list[tuple[AlertRule, OnTime, Numbers]] = field(default_factory=list)
     _calls_alike: dict[tuple[Any, ...], _CallsAlike] = field(default_factory=dict)
     least_age: int = 0
-    """Seconds that a key has to be old before a principal's first use of it is found."""
+    """A principal's first use of a key is found only if the key is at least so many seconds old."""
 
     def __post_init__(self) -> None:
         for rule in RULES.values():
@@ -142,7 +143,7 @@ class Judge:
             case OnTime() as kind:
                 self._on_time.append((rule, kind, numbers))
             case OnHealth():
-                pass  # of_health is told the rule
+                pass  # of_health is given the rule
             case _:
                 assert_never(rule.kind)
 
@@ -151,16 +152,16 @@ class Judge:
             self._on_change.setdefault(event, []).append(rule)
 
     def asks(self, event: object) -> bool:
-        """Whether any rule looks at such an event."""
+        """Whether any rule judges such an event."""
         return type(event) in self._on_change
 
     def of_change(self, change: Change, source: Mapping[str, Any]) -> list[Alert]:
-        """Every rule asked to the end."""
+        """Asks every rule, without a budget."""
         return self.within(change, source, Budget(None)).alerts
 
     def within(self, change: Change, source: Mapping[str, Any], budget: Budget) -> JudgedChange:
-        """Cheap rules are asked first and in any case; the others as far as the budget goes. Where it ends, the alerts say
-        what the texts show, and that the rest is not known."""
+        """Asks all cheap rules, then the costly ones as far as the budget reaches. When it ends, the alerts say what the
+        texts show, and that the rest is not known."""
         found: dict[str, list[Alert]] = {}
         waiting: list[_ChangeRule] = []
         asked = self._asked(change)
@@ -181,7 +182,7 @@ class Judge:
 
     def _asked(self, change: Change) -> list[_ChangeRule]:
         if change.assumed or (isinstance(change.event, KeyCreated) and change.event.manager):
-            return []  # done by nobody: what a trail had to assume, the documented policy of a service's key
+            return []  # nobody did this: a trail had to assume it, or it is the documented policy of a service's key
         rules = self._on_change.get(type(change.event), [])
         return [each for each in rules if not each.compares] if change.made else rules
 
@@ -220,13 +221,13 @@ class Judge:
         return found
 
     def of_health(self, health: Health) -> list[Alert]:
-        """The alert of something that was noticed, unless its rule is off."""
+        """The alert about something that Keytrail noticed, unless its rule is off."""
         if self.settings.of(health.rule).off:
             return []
         return [self.alert(health.rule, Finding(health.where, health.summary, ""), "", health.at, {})]
 
     def candidates(self, call: ObservedCall) -> list[Candidate]:
-        """What of a call counts towards an alert."""
+        """What the call counts towards."""
         seconds = call.at // SECOND_MICROS
         return [
             Candidate(rule, subject, seconds // window * window, window, threshold, item, tick, finding)
@@ -234,7 +235,7 @@ class Judge:
         ]
 
     def _alike(self, call: ObservedCall) -> _CallsAlike:
-        """A caller makes the same call again and again: each is judged once."""
+        """A caller makes the same call again and again: of equal calls, one is judged."""
         name = (
             call.principal, call.account, call.access_key, call.operation, call.keys, call.refused, call.source, call.via,
         )  # fmt: skip
@@ -261,7 +262,7 @@ class Judge:
                 yield Candidate(rule, finding.subject, moment // SECOND_MICROS, 0, 1, "", None, finding)
 
     def reached(self, candidate: Candidate, at: int, source: Mapping[str, Any]) -> Alert:
-        """The alert of a window that has enough, with the record at which it had."""
+        """The alert of a window that has reached its threshold, with the record that completed it."""
         finding = candidate.finding
         if finding is None:
             kind = candidate.rule.kind
@@ -274,7 +275,7 @@ class Judge:
         return [Pair(rule, principal, key, call, source) for rule, principal, key in self._alike(call).pairs]
 
     def first(self, pair: Pair, key_created: int) -> Alert | None:
-        """The alert of a pair that has come for the first time; None while the key is too young."""
+        """The alert of a pair that came for the first time; None if the key is too young."""
         if pair.call.at - key_created < self.least_age * SECOND_MICROS:
             return None
         kind = pair.rule.kind
@@ -295,5 +296,5 @@ def _with(
 
 
 def _with_caller(source: Mapping[str, Any], finding: Finding) -> Mapping[str, Any]:
-    """A rule on calls is about who called, as the alert's account is told of them."""
+    """A finding about one principal names it as the author, in the form that the alert's account may see."""
     return {**source, "by": finding.about[0]} if source and len(finding.about) == 1 else source

@@ -1,7 +1,7 @@
-"""What an alert tells besides what was found: who did it, in which call, at which position, from which version of the policy
-to which, and what to do, with the commands filled in.
+"""What an alert says besides the finding: who did it, in which call, at which position, between which policy versions; and
+what to do, with the commands filled in.
 
-An alert of an earlier version has less in its `source`: what it does not say is left out.
+An alert of an earlier version has less in its `source`; members that it lacks are left out.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ COMMAND = re.compile(r"`([^`]+)`")
 
 
 def telling(alert: AlertDocument) -> dict[str, Any]:
-    """An alert's further members, for every place that shows it: `by` and its kin, `call_id`, `means`, `do`, `references`,
-    and `commands`, as a shell takes them."""
+    """Further members of an alert, for every place that shows it: `by` and the others of its source, `call_id`, `means`,
+    `do`, `references`, and `commands` in shell syntax."""
     source, rule = alert.get("source") or {}, RULES.get(str(alert["rule"]))
     told: dict[str, Any] = {name: source[name] for name in OF_THE_SOURCE if source.get(name) is not None}
     if source.get("call"):
@@ -32,7 +32,7 @@ def telling(alert: AlertDocument) -> dict[str, Any]:
 
 
 def filled(text: str, alert: AlertDocument) -> str:
-    """The text with what is known of the alert in the place of KEY, V1, V2, @POSITION and ARN, within its commands alone."""
+    """The text with the alert's own values in place of KEY, V1, V2, @POSITION and ARN, but only within commands."""
     known = _known(alert)
 
     def value(found: re.Match[str]) -> str:
@@ -50,7 +50,7 @@ def _known(alert: AlertDocument) -> dict[str, str]:
         "KEY": key,
         "V1": None if old is None else str(old),
         "V2": None if new is None else str(new),
-        # the state before: what the change itself made stands at its own position
+        # the state before the change, whose own result is at its position
         "@POSITION": None if position is None else f"@{position - 1}",
         "ARN": by,
         "CALL_ID": source.get("call"),
@@ -69,7 +69,7 @@ def _commands(alert: AlertDocument, told: AlertDocument) -> Iterator[str]:
         yield f"keytrail diff {shlex.quote(known['KEY'])} --from {known['V1']} --to {known['V2']}"
         yield f"keytrail policy {shlex.quote(known['KEY'])} --version {known['V1']}"
     for command in COMMAND.findall(told.get("do") or ""):
-        # Whole commands alone: one that lacks what it is of would ask for something else.
+        # Only whole commands: a command that lacks its object would ask for something else.
         if command.startswith(("keytrail ", "aws ")) and not PLACEHOLDER.search(command):
             yield command
     if "KEY" in known:

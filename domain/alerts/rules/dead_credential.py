@@ -1,4 +1,4 @@
-"""A call by a credential that may not be used any more."""
+"""A call with a credential that is no longer valid."""
 
 from __future__ import annotations
 

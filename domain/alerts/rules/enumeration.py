@@ -13,8 +13,8 @@ from domain.authorization.audience import account_in
 
 
 def ticks(call: ObservedCall) -> Iterator[Tick]:
-    """Keys of the caller's own account. How many of another account's there were to be refused would tell how many it has:
-    those count as refused calls alone."""
+    """Counts keys of the caller's own account. For keys of another account, the alert would reveal how many that account
+    has; those calls count only as refused calls."""
     if call.denied:
         for key in call.keys:
             if account_in(key) == call.account:

@@ -30,7 +30,7 @@ def found(call: ObservedCall, key: str) -> Finding:
 
 
 def _told(call: ObservedCall, key: str) -> str:
-    """Whoever it was of another account, the key's owner is told the account."""
+    """For a caller of another account, the key's owner learns only the account."""
     return Audience(account_in(key)).who(call.account, call.who)
 
 

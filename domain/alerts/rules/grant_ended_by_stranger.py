@@ -1,4 +1,4 @@
-"""A grant was ended by somebody who has no part in it."""
+"""Somebody without a part in a grant ended it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from domain.log.events import GrantRetired, GrantRevoked
 
 
 def judge(change: Change) -> Iterator[Finding]:
-    """Who made it, its grantee, who may retire it and the account's root have a part in it."""
+    """These have a part in it: its maker, its grantee, those who may retire it, and the account's root."""
     key, event = change.key, change.event
     grant = change.world.grants.get(event.key, {}).get(event.grant)
     if key is None or grant is None or not change.caller:

@@ -19,7 +19,8 @@ REMEMBERED = Number("seconds", DAY_SECONDS, "for so long after a policy change a
 
 
 def judge(change: Change, numbers: Numbers) -> Iterator[Finding]:
-    """Of the policies that were replaced lately: what one of them let the grantee do and the one in force does not."""
+    """Compares with policies that were replaced lately: what did one of them allow the grantee that the policy in force
+    does not?"""
     key, event = change.key, change.event
     if key is None:
         return

@@ -1,4 +1,4 @@
-"""A grant whose grantee may grant in turn."""
+"""A grant lets its grantee create further grants."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from domain.log.events import GrantCreated
 
 
 def judge(change: Change) -> Iterator[Finding]:
-    """Asked of the evaluator, over key policy, identity policies and the grants that there were."""
+    """Asks the evaluator, with the key policy, the identity policies and the earlier grants."""
     key, event = change.key, change.event
     if key is None or account_of(event.grantee) != key.account:
         return

@@ -1,4 +1,4 @@
-"""A grant lets decrypt whatever the encryption context."""
+"""A grant allows decryption under any encryption context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An identity policy newly gives a key's secrets, or its policy, on every key."""
+"""An identity policy newly allows Decrypt, CreateGrant or PutKeyPolicy on every key."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from domain.policy import unseen
 
 
 def judge(change: Change) -> Iterator[Finding]:
-    """A managed policy counts where it is attached, and when it changes while it is."""
+    """A managed policy counts when it is attached, and when it changes while it is attached."""
     event, region = change.event, change.world.region
     before, after, subject, whose = _documents(change)
     if not after or unseen.is_document(after):
-        return  # what was never seen is no news
+        return  # what was never seen is not new
     was = gives(before, event.account, region) if before else {}
     new = {action: keys for action, keys in gives(after, event.account, region).items() if was.get(action) != keys}
-    # What is asked more than before is no less than before.
+    # An action with more conditions than before is not wider than before.
     new = {action: keys for action, keys in new.items() if action not in was or not set(was[action]) <= set(keys)}
     if new:
         actions = [f"{each} (asking {', '.join(new[each])})" if new[each] else each for each in sorted(new)]
@@ -33,7 +33,7 @@ def judge(change: Change) -> Iterator[Finding]:
 
 
 def _documents(change: Change) -> tuple[str, str, str, list[str]]:
-    """(the document before, the one after, a subject, whose it is)."""
+    """(the document before, the document after, a subject, the ARNs of its owners)."""
     event, directory = change.event, change.world.directory
     if isinstance(event, InlinePolicyPut | PolicyAttached):
         identity = directory.identities[event.id]

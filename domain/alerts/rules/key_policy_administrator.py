@@ -1,4 +1,4 @@
-"""A key policy makes somebody an administrator of the key who was none."""
+"""A key policy makes somebody an administrator of the key who was not one before."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from domain.alerts.severities import MEDIUM
 
 
 def judge(change: Change) -> Iterator[Finding]:
-    """Of those whom the policy names: root can do both on most keys, and is not what duties are separated between."""
+    """Judges only principals that the policy names. Root can do both on most keys, and duties are not separated from root."""
     key, policy = change.key, change.policy
     if key is None or policy.why:
         return

@@ -18,11 +18,11 @@ from domain.policy_analysis.words import TooMany
 from domain.state.principals import own_principals
 
 ELSEWHERE = ("kms:ReplicateKey", "kms:SynchronizeMultiRegionKey", "kms:UpdatePrimaryRegion")
-"""What AWS asks of multi-Region keys, which are none here: a statement about them is no mistake."""
+"""Actions of multi-Region keys at AWS. There are no such keys here, but a statement about them is no mistake."""
 
 
 def judge(change: Change) -> Iterator[Finding]:
-    """Asked of the statement alone, over every request that there can be."""
+    """Looks at each statement by itself, over every possible request."""
     key = change.key
     if key is None:
         return

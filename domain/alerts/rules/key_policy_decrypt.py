@@ -14,7 +14,7 @@ from domain.policy.compile import ROLE
 
 
 def judge(change: Change) -> Iterator[Finding]:
-    """Of a policy that replaced another. A new key's policy is where its first users stand."""
+    """Judges only a policy that replaced another: a new key's policy has to name its first users."""
     key, policy = change.key, change.policy
     if key is None or policy.why or policy.public:
         return

@@ -32,7 +32,7 @@ def judge(change: Change) -> Iterator[Finding]:
 
 
 def by_text(change: Change) -> Iterator[Finding]:
-    """A statement that names the account, asks for nothing and covers decrypting, where none did before."""
+    """Finds a statement that names the account, has no condition and covers decrypting, if no statement did so before."""
     key = change.key
     if key is None or any(_delegates(each, key.account) for each in change.old_statements):
         return

@@ -1,4 +1,4 @@
-"""A key policy lets in another account, one that is hosted here or named in the settings."""
+"""A key policy lets in another account that is hosted here or named in the settings."""
 
 from __future__ import annotations
 

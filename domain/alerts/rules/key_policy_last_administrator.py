@@ -1,4 +1,4 @@
-"""A key policy leaves one principal alone, or nobody, who can replace it."""
+"""A key policy leaves only one principal, or nobody, who can replace it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def judge(change: Change) -> Iterator[Finding]:
 
 
 def managers(policy: Compared, meaning: Meaning) -> list[str] | None:
-    """Those who may replace the policy; None where there are more than can be told (root, or others of an account)."""
+    """The principals that may replace the policy; None if they cannot be listed (root, or unnamed principals of an account)."""
     if policy.root_can(meaning, MANAGING):
         return None
     people = list(policy.people(policy.could(meaning, MANAGING)))

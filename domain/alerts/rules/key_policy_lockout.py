@@ -1,4 +1,4 @@
-"""A key policy was put past the check that keeps its author from locking everyone out."""
+"""A key policy was put without the check that keeps its author from locking everyone out."""
 
 from __future__ import annotations
 

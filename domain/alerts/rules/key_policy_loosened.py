@@ -29,8 +29,8 @@ def judge(change: Change) -> Iterator[Finding]:
 
 
 def loosened(policy: Compared, gain: Gain) -> list[str]:
-    """The condition keys under which the policy before let in the same callers for the same actions, and that this set
-    is free of."""
+    """The condition keys that this set is free of. Under the policy before, the same callers had to meet conditions on them
+    for the same actions."""
     space = policy.space
     whole = space.freed(gain.box)
     spend(len(space.whole))

@@ -1,4 +1,4 @@
-"""A key policy allows everyone but those whom it names."""
+"""A key policy allows everyone except those whom it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key policy lets in those of whom nothing is known."""
+"""A key policy lets in callers about whom nothing is known."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ def judge(change: Change) -> Iterator[Finding]:
 
 
 def by_text(change: Change) -> Iterator[Finding]:
-    """A statement that names everyone and asks for nothing, where none did before; what is denied beside it was not looked
-    at."""
+    """Finds a statement that names everyone and has no condition, if no statement did so before. Denies are not considered."""
     key = change.key
     if key is None or any(map(_admits_everyone, change.old_statements)):
         return

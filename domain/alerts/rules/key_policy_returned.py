@@ -16,9 +16,9 @@ from domain.policy_analysis.space import Side, Space
 from domain.policy_analysis.words import TooMany
 
 MOST_COMPARED = 10
-"""Older versions, the newest first, that are compared by meaning; all are by their text."""
+"""The number of older versions, newest first, that are compared by meaning; all are compared by their text."""
 ASKED = 3
-"""Requests that the new policy lets in, which an older one of the same meaning lets in too."""
+"""The number of newly allowed requests that an older version must allow too, before it is compared by meaning."""
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -48,15 +48,15 @@ def older(policy: Compared, versions: list[Version]) -> Version | None:
 
 
 def _lets_in(policy: Compared, side: Side) -> bool:
-    """Whether some requests that the change let in are let in by the older policy as well: asking is a hundredth of
-    comparing, and most versions are out after it."""
+    """Whether the older policy too lets in some requests that the change let in. This takes a hundredth of a comparison,
+    and rules out most versions."""
     witnesses = Witnesses(policy.space, policy.sides[0], side)
     known = [each for each in policy.gained if not policy.space.opaque_in(each.box)]
     return all(witnesses.of(each.box, each.lower, each.upper) is not None for each in known[:ASKED])
 
 
 def _same(policy: Compared, one: Side, other: Side) -> bool:
-    """Whether they answer every request alike."""
+    """Whether both policies answer every request alike."""
     try:
         space = Space((one, other), policy.account, KEY_ACTIONS, policy.key, fixed=policy.fixed)
         before, after = space.meanings

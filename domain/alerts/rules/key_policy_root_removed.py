@@ -1,4 +1,4 @@
-"""A key policy takes from the account's root the way to mend it."""
+"""A key policy takes from the account's root the ability to repair it."""
 
 from __future__ import annotations
 

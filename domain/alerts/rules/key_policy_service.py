@@ -14,7 +14,7 @@ from domain.policy_analysis.check import STRANGER, as_a_stranger
 
 
 def judge(change: Change) -> Iterator[Finding]:
-    """A service that says for which account or resource it calls is not let in for a stranger's."""
+    """A policy is safe if the service must say for which account or resource it calls: it is then not let in for a stranger."""
     key, policy = change.key, change.policy
     if key is None or policy.why or policy.public:
         return

@@ -1,4 +1,4 @@
-"""A key policy that cannot be told apart from the one before."""
+"""A key policy that cannot be compared with the one before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def judge(change: Change) -> Iterator[Finding]:
 
 
 def not_yet(change: Change, severity: str) -> Iterator[Finding]:
-    """The budget ended before the policy was judged; `severity` is that of the worst rule that is left."""
+    """For a budget that ended before the policy was judged. `severity` is that of the worst rule that was not asked."""
     key = change.key
     if key is not None:
         summary = "what the policy lets in is not known yet: it takes more steps than are taken while others wait"

@@ -1,4 +1,4 @@
-"""A key policy lets in another account, one that is not known."""
+"""A key policy lets in another account that is not known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imported key material was destroyed, or came to its end."""
+"""Imported key material was destroyed or expired."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ AHEAD = Number("days", 7, "material that expires within so many days is told of"
 
 
 def begins(expires: int, numbers: Numbers) -> int:
-    """From when on it is told of, in microseconds."""
+    """The time from which the alert is raised, in microseconds."""
     return expires - numbers[AHEAD] * DAY_MICROS
 
 

@@ -19,7 +19,7 @@ STRANGER = "999999999999"
 
 
 def judge(change: Change) -> Iterator[Finding]:
-    """Asked of everyone whom the new policy names, and of a stranger."""
+    """Asks about everyone whom the new policy names, and about a stranger."""
     event = change.event
     if isinstance(event, RoleCreated):
         role, before = iam_arn(event.account, ROLE, event.path, event.name), ""
@@ -36,7 +36,7 @@ def judge(change: Change) -> Iterator[Finding]:
 
 
 def admitted(text: str, account: str, role: str) -> set[str]:
-    """Names of other accounts that the trust policy lets assume the role, under some condition; `*` for everyone."""
+    """The names of other accounts' principals that may assume the role under some condition; `*` for everyone."""
     policy = parse_policy(text, TRUST)
     names = {name for each in policy.statements if each.principal is not None for name in each.principal.names}
     rules = compile_trust_policy(text, role, 1, {}).statements

@@ -1,4 +1,4 @@
-"""A key is not rotated any more."""
+"""A key is no longer rotated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every rule, in the order of docs/alerts.md, which is made of this table.
+"""Every rule, in the order of docs/alerts.md, which is generated from this table.
 
 References: CIS is the AWS Foundations Benchmark 1.4, Security Hub its controls for AWS, T... techniques of MITRE ATT&CK.
 """
