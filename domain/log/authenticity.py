@@ -1,22 +1,22 @@
 """Who wrote a record: the MAC that every value on a topic carries, and the keys that make it.
 
-The chain (chain.py) orders records; it says nothing of who wrote them, since anybody can compute a SHA-256. So each value
+The chain (chain.py) orders records. It does not show who wrote them, since anybody can compute a SHA-256. So each value
 ends in an envelope, which only a process that has the vault's root secret can make:
 
     {... the record ...,"auth":{"alg":"HS256","key":"<16 hex>","mac":"<43>"}}
 
 `mac` is HMAC-SHA-256 (RFC 2104; HS256 in RFC 7518), in base64 without padding, over the kind of topic, the log's id and
-the SHA-256 of every byte of the value before the MAC's own text. It is not over the topic's name, which a restore may
-change. `key` names the secret that the key was derived from. Where the value is not ours (a record of AWS CloudTrail, kept
-byte for byte), the envelope is a line of its own behind it.
+the SHA-256 of every byte of the value before the MAC's own text. It does not cover the topic's name, which a restore may
+change. `key` names the secret that the key was derived from. If the value is not ours (a record of AWS CloudTrail, kept
+byte for byte), the envelope follows on a line of its own.
 
-A record across two accounts has `"parts":"<43>"` before its envelope: a commitment to the record in three pieces, so that
-one of them can be shown to somebody who may not see the others (`commitment`). Any other record is its account's as a
+A record across two accounts has `"parts":"<43>"` before its envelope: a commitment to the record in three pieces. So one
+piece can be shown to somebody who may not see the others (`commitment`). Any other record belongs to one account as a
 whole, and the SHA-256 of its value commits to it: nobody can guess a value that holds a MAC.
 
 Keys are derived from a secret as NIST SP 800-108 describes (HMAC-SHA-256 in counter mode, one block): one for each kind of
-topic of each log, and one for each kind of row that is read back as true. So a value that is authentic in one place is
-nothing in another.
+topic of each log, and one for each kind of row that is trusted when it is read back. So a value that is authentic in one
+place is worthless in another.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from domain.crypto.keyed_hash import KeyedHash
 
 EVENTS, DECISIONS, ALERTS, COMMANDS, TRAIL = "events", "decisions", "alerts", "commands", "trail"
 KINDS = (EVENTS, DECISIONS, ALERTS, COMMANDS, TRAIL)
-"""The kinds of topic; that of a trail goes on with a dot and the trail's name."""
+"""The kinds of topic; a trail's topic adds a dot and the trail's name."""
 SNAPSHOT, POSITION, PERMIT, PIN, COUNT, TOLD = "snapshot", "position", "permit", "pin", "count", "told"
-"""The kinds of row that are read back as true."""
+"""The kinds of row that are trusted when they are read back."""
 
 ALGORITHM = "HS256"
 KEY_ID_LENGTH = 16
@@ -48,9 +48,10 @@ class KeyMissing(Exception):
 
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
 class Parts:
-    """A record in three pieces: what the caller's account may be shown, what the resource's may, and what both may.
+    """A record in three pieces: what the caller's account may see, what the resource's account may see, and what both may
+    see.
 
-    Each is the JSON of an object; together they hold everything that the record says.
+    Each piece is the JSON of an object; together they hold the whole record.
     """
 
     caller: bytes
@@ -59,8 +60,8 @@ class Parts:
 
 
 def commitment(salts: bytes, parts: Parts) -> bytes:
-    """32 bytes that bind the three parts and reveal nothing of them: a tree of three salted leaves, hashed as RFC 6962
-    does (0 before a leaf, 1 before a node). Who is shown one part gets its salt and the two other leaves.
+    """32 bytes that bind the three parts and reveal nothing about them: a tree of three salted leaves, hashed as in RFC
+    6962 (0 before a leaf, 1 before a node). To check one part, a reader needs its salt and the two other leaves.
 
     `salts`: 16 bytes for each part.
     """
@@ -79,12 +80,12 @@ def _text(value: bytes) -> bytes:
 
 
 def _derived(secret: bytes, label: str, context: str) -> bytes:
-    """32 bytes (SP 800-108, section 4.1): label and context tell purposes apart."""
+    """32 bytes (SP 800-108, section 4.1). A different label or context gives a different key."""
     return hmac.digest(secret, b"\0\0\0\1" + label.encode() + b"\0" + context.encode() + b"\0\0\1\0", "sha256")
 
 
 class Seal:
-    """The key of one kind of topic of one log, under one secret: makes envelopes and checks them."""
+    """Makes and checks envelopes with the key of one kind of topic of one log, under one secret."""
 
     __slots__ = ("_joint", "_keyed", "_line", "_salting")
 
@@ -97,22 +98,23 @@ class Seal:
         self._line = b"\n{" + start
 
     def salts(self, rest: bytes) -> bytes:
-        """48 bytes. They follow from `rest`, which no two records share, and from the key: nothing has to be kept to show a
-        part later."""
+        """48 bytes. They follow from `rest`, which is different in every record, and from the key. So nothing has to be
+        kept to show a part later."""
         return blake2b(rest, digest_size=48, key=self._salting).digest()
 
     def sealed(self, body: bytes, parts: Parts | None = None) -> tuple[bytes, str]:
-        """The value to append of `body`, the JSON of an object that is not empty, and the value's digest."""
+        """The value to append and its digest. `body` is the JSON of an object that is not empty."""
         return self.sealed_with(body[:-1], parts)
 
     def sealed_with(self, start: bytes, parts: Parts | None = None) -> tuple[bytes, str]:
-        """As `sealed`, of a body without its last bracket: for who puts it together, and has many."""
+        """As `sealed`, for a body without its last bracket: for callers that assemble many bodies."""
         if parts is not None:
             start = b'%b,"parts":"%b"' % (start, _text(commitment(self.salts(parts.rest), parts)))
         return self._ended(start + self._joint)
 
     def behind(self, value: bytes) -> bytes:
-        """The value to append of bytes that are not ours: they stay as they are, and the envelope is a line behind them."""
+        """The value to append for bytes that are not ours. They stay unchanged, and the envelope follows on a line of its
+        own."""
         start = value + self._line
         return start + _text(self._keyed.digest(sha256(start).digest())) + _END
 
@@ -123,11 +125,11 @@ class Seal:
         return start + end, hashed.hexdigest()
 
     def holds(self, value: bytes) -> bool:
-        """Whether the value ends in the envelope that this key makes of it."""
+        """Whether the value ends in the envelope that this key makes for it."""
         return self._checked(value) is not None
 
     def digest(self, value: bytes) -> str | None:
-        """The digest of a value that `holds`, None of any other: nearly all of it is hashed for the MAC anyway."""
+        """The digest of a value that `holds`; None for any other. The MAC hashes nearly the whole value anyway."""
         hashed = self._checked(value)
         if hashed is None:
             return None
@@ -149,7 +151,7 @@ _ENVELOPE = len(_MARK) + KEY_ID_LENGTH + len(b'","mac":"') + _MAC_LENGTH + len(_
 
 
 def key_of(value: bytes) -> str:
-    """The id of the key that a value says it was authenticated with; "" for a value without an envelope."""
+    """The id of the key that a value names in its envelope; "" for a value without an envelope."""
     start = len(value) - _ENVELOPE
     if start < 2 or value[start : start + len(_MARK)] != _MARK:
         return ""
@@ -158,21 +160,21 @@ def key_of(value: bytes) -> str:
 
 
 def before_envelope(value: bytes) -> bytes:
-    """The bytes that were there before an envelope was put behind them (`Seal.behind`); a value without one as it is."""
+    """The bytes before an envelope that `Seal.behind` added; a value without an envelope is returned unchanged."""
     start = len(value) - _ENVELOPE - 2
     return value[:start] if key_of(value) and value[start : start + 2] == b"\n{" else value
 
 
 def key_id(secret: bytes) -> str:
-    """The name of a secret: says nothing of it, and another secret has another."""
+    """The name of a secret. It reveals nothing about the secret, and every secret has a different name."""
     return sha256(b"keytrail record key\0" + secret).hexdigest()[:KEY_ID_LENGTH]
 
 
 class Keyring:
-    """The secrets that records were authenticated with, in the order in which they came into use; the last one is used now.
+    """The secrets that records were authenticated with, in the order in which they came into use. The last one is used now.
 
-    One for each process. `renew` takes in what a rotation has added. `strict`: a log without MACs is not this
-    installation's, or not any more.
+    Each process has one keyring. `renew` adds the secrets of a rotation. `strict`: this installation does not accept a log
+    without MACs, or no longer does.
     """
 
     def __init__(self, secrets: Iterable[bytes], *, strict: bool = True) -> None:
@@ -191,14 +193,14 @@ class Keyring:
         self._usual = _MARK + self.newest.encode()
 
     def is_usual(self, value: bytes) -> bool:
-        """Whether a value says that it was authenticated with the newest key, as nearly all do."""
+        """Whether a value names the newest key in its envelope, as nearly all values do."""
         return value.startswith(self._usual, max(0, len(value) - _ENVELOPE))
 
     def __contains__(self, name: str) -> bool:
         return name in self._secrets
 
     def names(self) -> list[str]:
-        """Of every secret, oldest first."""
+        """The name of every secret, oldest first."""
         return list(self._secrets)
 
     @property
@@ -220,16 +222,16 @@ class Keyring:
     # -- rows that are read back as true ------------------------------------------------------------------------------
 
     def rank(self, name: str) -> int:
-        """Keys in the order in which they came into use; -1 for a name that is not known."""
+        """The place of a key in the order in which keys came into use; -1 for an unknown name."""
         return list(self._secrets).index(name) if name in self._secrets else -1
 
     def mac(self, kind: str, *fields: str | int | bytes, under: str = "") -> str:
-        """The MAC of a row's fields with its key's name: that of the key that is used now, or of another."""
+        """The MAC of a row's fields with its key's name. The key is the newest or, if `under` names one, that one."""
         name = under or self.newest
         return f"{name}:{self._row_mac(name, kind, fields)}"
 
     def holds(self, mac: str | None, kind: str, *fields: str | int | bytes, under: str = "") -> bool:
-        """Whether one of the keys made this MAC of these fields; where one is named, that one."""
+        """Whether one of the keys made this MAC of these fields. If `under` names a key, it must be that one."""
         name, _, given = (mac or "").partition(":")
         if under and name != under:
             return False
@@ -240,7 +242,7 @@ class Keyring:
         return self.row_hash(name, f"row {kind}").digest(framed(fields)).hex()
 
     def row_hash(self, name: str, purpose: str) -> KeyedHash:
-        """Under the key that a secret gives for one purpose. Raises KeyMissing."""
+        """The keyed hash for one purpose, under the key that is derived from a secret. Raises KeyMissing."""
         found = self._row_hashes.get((name, purpose))
         if found is None:
             secret = self._secrets.get(name)
@@ -251,12 +253,12 @@ class Keyring:
 
 
 def key_of_row(mac: str | None) -> str:
-    """The name of the key that a row's MAC says it was made under."""
+    """The name of the key that a row's MAC names."""
     return (mac or "").partition(":")[0]
 
 
 def framed(fields: Sequence[str | int | bytes]) -> bytes:
-    """The bytes of a row's fields; no two rows have the same."""
+    """The bytes of a row's fields; different fields give different bytes."""
     found = []
     for each in fields:
         field = each if isinstance(each, bytes) else str(each).encode()

@@ -1,8 +1,8 @@
-"""Which records of an installation's topics were written by itself, as far as its own log says.
+"""Which records of an installation's topics the installation itself wrote, according to its own log.
 
-A log says from which record on each of its records has to be authentic: a new one from its first, one that an earlier
+A log says from which record on every record must be authentic: a new log from its first record, a log that an earlier
 version began from `log.authenticated` on. It also says when the key changed, and which offsets of the other topics were
-written before that: what is there under a key that was retired (or without any) counts, what comes later does not.
+written before the change. Under a retired key, or without a key, values before these offsets count; later ones do not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from domain.log.authenticity import EVENTS, TRAIL, Keyring, key_of
 
 NO_KEY = ""
-"""Stands for the records that carry no envelope: those of versions that made none."""
+"""In place of a key's id, for records without an envelope: earlier versions made none."""
 
 Offsets = Mapping[str, Mapping[str, int]]
 """By kind of topic and partition: the first offset to which this no longer applies."""
@@ -27,8 +27,8 @@ CREATED, AUTHENTICATED, ROTATED, RETIRED = "log.created", "log.authenticated", "
 class Authority:
     """`since` is the position of the first record that had to be authentic (-1: none yet), `digest` that record's digest.
 
-    `key` is the id of the key that `events` goes on under. `retired`: of each key that is no longer used, the offsets of
-    the other topics up to which records under it count.
+    `key` is the id of the key that `events` goes on under. `retired`: for each key that is no longer used, the offsets of
+    the other topics below which records under it count.
     """
 
     log: str = ""
@@ -43,7 +43,7 @@ class Authority:
         return self.since >= 0
 
     def is_settled(self, keys: Keyring) -> bool:
-        """Whether the log may be decided on: it is authenticated, or comes from a version that made no MACs."""
+        """Whether decisions may be based on the log: it is authenticated, or it comes from a version that made no MACs."""
         return self.begun or not keys.strict
 
     def document(self) -> dict[str, Any]:
@@ -56,18 +56,18 @@ class Authority:
     # -- the log itself -----------------------------------------------------------------------------------------------
 
     def admits(self, keys: Keyring, value: bytes, document: Mapping[str, Any]) -> bool:
-        """Whether the next record of `events`, which links to the one before it, is authentic. Raises KeyMissing where it
-        has to be under a key that this process does not have."""
+        """Whether the next record of `events`, which links to the one before it, is authentic. Raises KeyMissing if it must
+        be under a key that this process does not have."""
         named, log = key_of(value), self.log or _created_log(document)
         if self.begun:
             return named == self.key and keys.seal(named, EVENTS, log).holds(value)
         if named == NO_KEY:
-            # An earlier version wrote it. What begins the new time cannot be without a MAC itself.
+            # An earlier version wrote it. The events that begin authentication cannot be without a MAC themselves.
             return _event_name(document) not in (AUTHENTICATED, ROTATED, RETIRED)
         return named in keys and keys.seal(named, EVENTS, log).holds(value)
 
     def follow(self, position: int, digest: str, value: bytes, document: Mapping[str, Any]) -> None:
-        """Take in what a valid record says of authenticity."""
+        """Take in what a valid record says about authenticity."""
         name = _event_name(document)
         if name not in _OURS:
             return
@@ -90,10 +90,10 @@ class Authority:
     # -- the other topics ---------------------------------------------------------------------------------------------
 
     def believes(self, keys: Keyring, kind: str, partition: int, offset: int, value: bytes) -> bool:
-        """Whether the value at this offset of a topic other than `events` was written by this installation.
+        """Whether this installation wrote the value at this offset of a topic other than `events`.
 
-        A key that the log does not name yet is one that a rotation has just added: only this installation could have put it
-        among `keys`.
+        A rotation may have added a key that the log does not name yet. It is trusted, since only this installation could
+        have put it among `keys`.
         """
         named = key_of(value)
         if self._is_over(named, kind, partition, offset):
@@ -101,7 +101,7 @@ class Authority:
         return named == NO_KEY or (named in keys and keys.seal(named, kind, self.log).holds(value))
 
     def digest_believed(self, keys: Keyring, kind: str, partition: int, offset: int, value: bytes) -> str | None:
-        """The digest of a value that `believes` takes, None of any other."""
+        """The digest of a value that `believes` accepts; None for any other."""
         named = key_of(value)
         if self._is_over(named, kind, partition, offset):
             return None
@@ -110,13 +110,13 @@ class Authority:
         return keys.seal(named, kind, self.log).digest(value) if named in keys else None
 
     def _is_over(self, named: str, kind: str, partition: int, offset: int) -> bool:
-        """Whether values under this key have ceased to count before this offset."""
+        """Whether values under this key no longer count at this offset."""
         before = self.retired.get(named)
         return before is not None and offset >= before.get(kind, {}).get(str(partition), 0)
 
 
 def trail_kind(name: str) -> str:
-    """The kind of a trail's topic: each trail has its own, so that no record of one passes for a record of another."""
+    """The kind of a trail's topic. Each trail has its own kind, so no record of one trail passes for a record of another."""
     return f"{TRAIL}.{name}"
 
 
@@ -129,7 +129,7 @@ _OURS = frozenset({CREATED, AUTHENTICATED, ROTATED, RETIRED})
 
 
 def _event_name(document: Mapping[str, Any]) -> str:
-    """Without its version: what these events say here is the same in every one."""
+    """The event's name without its version: these events say the same in every version."""
     event = document.get("event")
     return str(event["type"]).rpartition(".v")[0] if isinstance(event, dict) and "type" in event else ""
 

@@ -8,13 +8,13 @@ from domain.log import events
 from domain.log import identity_events as identities
 
 KEY_POLICY, GRANT, IDENTITY, TAGS, ALIAS, NONE = ("key policy", "grant", "identity", "tags", "alias", "")
-"""What an event can change of who may do what; NONE for one that changes nobody's access."""
+"""What an event can change about access; NONE for an event that changes nobody's access."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventType:
     """`name` with its version is the wire name, for ever; `event` holds the newest version's fields. `access` is what the
-    event changes of who may do what."""
+    event changes about access."""
 
     name: str
     version: int
@@ -167,4 +167,4 @@ _ROWS = (
 CATALOGUE: dict[str, EventType] = {row.wire: row for row in _ROWS}
 WIRE_NAMES: dict[type, str] = {row.event: row.wire for row in _ROWS}
 NEWEST: dict[str, int] = {row.name: row.version for row in _ROWS}
-"""Of each event its newest version, by its name without one."""
+"""The newest version of each event, by its name without the version."""

@@ -2,9 +2,9 @@
 
 Rule of this file: **a record is valid if and only if its `previous` is the digest of the last valid record before it, and
 it is authentic** (authority.py). Every reader (writer, API, projector, alerts, `keytrail verify`) applies the rule through
-`Chain.accepts` and skips all other records as void. Kafka has no conditional append; the link is what makes one: a record
-counts only if its writer decided it on exactly the valid prefix before it. `tests/model` holds the rule to exhaustive models.
-The MAC says that one of Keytrail's own processes wrote the record.
+`Chain.accepts` and skips all other records as void. Kafka has no conditional append. The link takes its place: a record
+counts only if its writer decided it on exactly the valid prefix before it. `tests/model` checks the rule with exhaustive
+models. The MAC says that one of Keytrail's own processes wrote the record.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from domain.log.authenticity import EVENTS, Keyring
 from domain.log.authority import Authority
 
 GENESIS = ""
-"""`previous` of the first record, which has none before it."""
+"""`previous` of the first record."""
 
 
 def digest(value: bytes) -> str:
@@ -30,8 +30,8 @@ def digest(value: bytes) -> str:
 class Chain:
     """The valid prefix read so far, by its last record: `head` is its digest, `position` its offset (-1: none).
 
-    `keys` is None for a reader that has no key and checks the links alone: `keytrail verify --file` on a file that somebody
-    was given. Every process of an installation has them.
+    `keys` is None for a reader that has no key and checks only the links, such as `keytrail verify --file` on a file from
+    somebody else. Every process of an installation has the keys.
     """
 
     head: str = GENESIS
@@ -40,7 +40,7 @@ class Chain:
     authority: Authority = field(default_factory=Authority)
 
     def accepts(self, position: int, value: bytes, document: Mapping[str, Any]) -> bool:
-        """Take the record at `position` if it is valid; say whether it was. `document` is the value, parsed. Positions come
+        """Take the record at `position` if it is valid; say whether it was. `document` is the parsed value. Positions come
         in ascending order. Raises KeyMissing."""
         if document.get("previous") != self.head or position <= self.position:
             return False
@@ -53,7 +53,7 @@ class Chain:
         return True
 
     def sealed(self, body: bytes, log: str, parts: Any = None) -> bytes:
-        """The value to append next to the log: with the envelope of the key that is in force."""
+        """The value to append next to the log, with an envelope under the key in force."""
         if self.keys is None:
             return body
         name = self.authority.key or self.keys.newest

@@ -1,7 +1,7 @@
-"""Records to bytes and back. The bytes on the topic are what the chain's digests are taken of.
+"""Records to bytes and back. The chain's digests are made of the bytes on the topic.
 
-JSON in UTF-8 with sorted keys and no spaces: a reader needs no library to check the log, and the same record always
-has the same bytes.
+JSON in UTF-8 with sorted keys and no spaces: a reader needs no library to check the log, and the same record always has the
+same bytes.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ RECORD_VERSION = 1
 
 
 class Unreadable(Exception):
-    """Bytes that are no record of a version that this program knows."""
+    """The bytes are not a record of a version that this program knows."""
 
 
 def rfc3339(at: int) -> str:
-    """Microseconds since the epoch as RFC 3339 in UTC, always with six decimals, so that text sorts as time does."""
+    """Microseconds since the epoch as RFC 3339 in UTC, always with six decimals, so that times sort correctly as text."""
     return f"{_second(at // SECOND_MICROS)}.{at % SECOND_MICROS:06d}Z"
 
 
@@ -36,7 +36,7 @@ def _second(seconds: int) -> str:
 
 
 def micros(text: str) -> int:
-    """The inverse of rfc3339. Raises ValueError if the text is not such a time; a time without a zone is UTC."""
+    """The inverse of rfc3339. Raises ValueError if the text is not a time; a time without a zone is UTC."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
@@ -47,7 +47,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def micros_of(moment: datetime) -> int:
-    """Microseconds since the epoch of a time with its zone, exactly."""
+    """The exact number of microseconds since the epoch; `moment` has a time zone."""
     delta = moment - _EPOCH
     return (delta.days * DAY_SECONDS + delta.seconds) * SECOND_MICROS + delta.microseconds
 
@@ -92,15 +92,15 @@ def encode(record: Record) -> bytes:
 
 
 DEEPEST = 200
-"""Levels of nesting in a value from a topic: four times what a request may have, and far from what ends a parser."""
+"""Levels of nesting in a value from a topic: four times what a request may have, and far below what breaks a parser."""
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-"""Of a text that does not end, too, and never twice over the same bytes: what stands there may be anybody's."""
+"""Matches an unfinished string too, and reads no byte twice: anybody may have written the text."""
 _BRACKETS = re.compile(rb"[\[{]+|[\]}]+")
 
 
 def object_of(value: bytes) -> dict[str, Any] | None:
-    """The JSON object that a value from a topic holds; None for whatever else stands there. Never raises: who wrote it may
-    be anybody."""
+    """The JSON object that a value from a topic holds; None for anything else. Never raises, since anybody may have written
+    the value."""
     if not _is_shallow(value):
         return None
     try:
@@ -111,7 +111,7 @@ def object_of(value: bytes) -> dict[str, Any] | None:
 
 
 def _is_shallow(value: bytes) -> bool:
-    """Looked at before parsing: a parser answers a thousand open brackets with a fault of its own."""
+    """Checked before parsing: a thousand open brackets make a parser fail in its own way."""
     if value.count(b"[") + value.count(b"{") <= DEEPEST:
         return True
     depth = 0
@@ -130,7 +130,7 @@ def parse(value: bytes) -> dict[str, Any] | None:
 
 
 def record_from(document: Document) -> Record:
-    """A record from its document. Raises Unreadable for one of a later version of Keytrail."""
+    """A record from its document. Raises Unreadable for a record of a later version of Keytrail."""
     if document.get("v") != RECORD_VERSION:
         raise Unreadable(f"record version {document.get('v')!r} is not known: this log was written by a newer Keytrail")
     call, decision, event, repeats = (document[name] for name in ("call", "decision", "event", "repeats"))

@@ -1,4 +1,4 @@
-"""A command on its way to the writer: the call, what the API made for it, and until when it may take effect."""
+"""A command on its way to the writer: the call, what the API made for it, and how long it may still take effect."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ class Command:
 
 
 def encode(command: Command) -> bytes:
-    """The body of its value, which `Seal.sealed` authenticates: the call's id and `not_after` are part of what is sealed, so
-    a copy is recognised as seen, or has expired."""
+    """The body of the command's value, which `Seal.sealed` authenticates. The call's id and `not_after` are part of the
+    body, so a copy is recognised as already seen, or has expired."""
     return canonical({"call": command.call.document(), "made": dict(command.made), "not_after": command.not_after})

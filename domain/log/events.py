@@ -19,7 +19,7 @@ class LogCreated:
 
 @dataclass(frozen=True, slots=True)
 class WriterStarted:
-    """A writer took over: a fence, after which nothing that an earlier writer still appends can be valid."""
+    """A writer took over. This record is a fence: nothing that an earlier writer appends after it can be valid."""
 
     writer: str
     next_command: int
@@ -27,8 +27,8 @@ class WriterStarted:
 
 @dataclass(frozen=True, slots=True)
 class CommandsSkipped:
-    """An operator let the writer go on although commands were lost before it had read them, or the log was restored without
-    its commands, whose offsets then begin anew."""
+    """An operator let the writer go on although it had not read all commands: they were lost, or the log was restored
+    without its commands. In that case their offsets begin again from the start."""
 
     from_command: int
     to_command: int
@@ -36,22 +36,22 @@ class CommandsSkipped:
 
 @dataclass(frozen=True, slots=True)
 class LogAuthenticated:
-    """From this record on, every record has to be authentic. `before` holds, by kind of topic and partition, the first offset
-    of the other topics to which that applies: what stands below was written by versions that made no MAC."""
+    """From this record on, every record must be authentic. `before` holds, by kind of topic and partition, the first offset
+    of the other topics to which that applies: values below it were written by versions that made no MAC."""
 
     before: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class LogKeyRotated:
-    """The records behind this one are authenticated with the key of this id."""
+    """The records after this one are authenticated with the key of this id."""
 
     authentication_key: str
 
 
 @dataclass(frozen=True, slots=True)
 class LogKeyRetired:
-    """No process uses the key of this id now: a value of another topic that is authenticated with it counts only below
+    """No process uses the key of this id any more. A value of another topic that is authenticated with it counts only below
     the offsets in `before`, by kind of topic and partition."""
 
     authentication_key: str
@@ -78,15 +78,15 @@ class DecisionsAnchored:
 
 @dataclass(frozen=True, slots=True)
 class ClockRead:
-    """The writer's clock, recorded before material is destroyed, so that the broker's can be compared with it."""
+    """The writer's clock, recorded before material is destroyed, so that it can be compared with the broker's clock."""
 
     writer: str
 
 
 @dataclass(frozen=True, slots=True)
 class AlertMarked:
-    """Somebody took an alert up: `state` is acknowledged, resolved, or open again; `note` is theirs. `account` is the
-    alert's, "" for one about Keytrail itself."""
+    """Somebody dealt with an alert: `state` is acknowledged, resolved, or open again; `note` is that person's. `account` is
+    the alert's, "" for an alert about Keytrail itself."""
 
     account: str
     alert: str
@@ -96,8 +96,8 @@ class AlertMarked:
 
 @dataclass(frozen=True, slots=True)
 class ServiceRegistered:
-    """A service principal that calls with this access key; `account` is its own, `alias` the name that the keys which it
-    manages for others have in `alias/aws/...`."""
+    """A service principal that calls with this access key. `account` is the service's own. `alias` is its name in
+    `alias/aws/...`, for the keys that it manages for others."""
 
     service: str
     account: str
@@ -107,7 +107,7 @@ class ServiceRegistered:
 
 @dataclass(frozen=True, slots=True)
 class ServiceRemoved:
-    """The settings name the service no more: its calls are refused. The keys that it manages stay."""
+    """The settings no longer name the service: its calls are refused. The keys that it manages stay."""
 
     service: str
 
@@ -148,12 +148,12 @@ class AccessKeyDisabled:
 class KeyCreated:
     """A key and its first policy, version 1.
 
-    `material` is the material's id and its name in the vault, "" for a key whose material is to be imported;
-    `fingerprint` is its SHA-256 under a domain label, in hex; `public_key` is DER SubjectPublicKeyInfo in base64, ""
-    for secret keys. `policy` is the text that was given, or the documented default; `principals` gives the unique id
-    that each hosted principal's ARN in it meant then. `locked_out`: the creator may not call PutKeyPolicy (under the
-    default policy, or past the check). `manager` is "" for who made it, else the service that manages it for the
-    account, and `alias` the alias that it got at once.
+    `material` is the material's id and its name in the vault, "" for a key whose material is to be imported; `fingerprint`
+    is its SHA-256 under a domain label, in hex; `public_key` is DER SubjectPublicKeyInfo in base64, "" for secret keys.
+    `policy` is the text that was given, or the documented default; `principals` gives the unique id that each hosted
+    principal's ARN in it meant then. `locked_out`: the creator may not call PutKeyPolicy (under the default policy, or
+    because the check was bypassed). `manager` is "" for a key that its account manages, else the service that manages it
+    for the account; `alias` is the alias that the key got at once.
     """
 
     key: str
@@ -194,7 +194,7 @@ class KeyDescribed:
 
 @dataclass(frozen=True, slots=True)
 class KeyTagged:
-    """Tags were added, or their values replaced; `all_tags` are those that it has now."""
+    """Tags were added, or their values replaced; `all_tags` are the tags that the key has now."""
 
     key: str
     tags: Mapping[str, str]
@@ -203,7 +203,7 @@ class KeyTagged:
 
 @dataclass(frozen=True, slots=True)
 class KeyUntagged:
-    """Tags are gone; `all_tags` are those that it has still."""
+    """Tags were removed; `all_tags` are the tags that the key still has."""
 
     key: str
     tag_keys: Sequence[str]
@@ -228,8 +228,8 @@ class RotationDisabled:
 
 @dataclass(frozen=True, slots=True)
 class KeyRotated:
-    """`material` is current now; what was current before decrypts only. `stored` is its name in the vault; `rotation` is
-    AUTOMATIC or ON_DEMAND; `next` is when it falls due again (RFC 3339), "" where it does not."""
+    """`material` is current now; earlier material only decrypts. `stored` is its name in the vault; `rotation` is AUTOMATIC
+    or ON_DEMAND; `next` is when the next rotation is due (RFC 3339), "" for never."""
 
     key: str
     material: str
@@ -241,9 +241,9 @@ class KeyRotated:
 
 @dataclass(frozen=True, slots=True)
 class MaterialImported:
-    """Material came in, for the first time or again. `material` is its id, the same for the same material of the same
+    """Material was imported, for the first time or again. `material` is its id, the same for the same material of the same
     key; `stored` is its name in the vault, new at each import; `valid_to` is when it expires (RFC 3339), "" for never;
-    `pending`: it waits for a rotation. `state` is the key's since then."""
+    `pending`: it waits for a rotation. `state` is the key's state from then on."""
 
     key: str
     material: str
@@ -258,8 +258,8 @@ class MaterialImported:
 
 @dataclass(frozen=True, slots=True)
 class MaterialDeleted:
-    """Imported material is destroyed. `stored` is its name in the vault, "" where it was gone already; `state` is the
-    key's since then."""
+    """Imported material was destroyed. `stored` is its name in the vault, "" if it was gone already; `state` is the key's
+    state from then on."""
 
     key: str
     material: str
@@ -269,7 +269,7 @@ class MaterialDeleted:
 
 @dataclass(frozen=True, slots=True)
 class MaterialExpired:
-    """Imported material came to its end and is destroyed. `state` is the key's since then."""
+    """Imported material expired and was destroyed. `state` is the key's state from then on."""
 
     key: str
     material: str
@@ -279,7 +279,7 @@ class MaterialExpired:
 
 @dataclass(frozen=True, slots=True)
 class DeletionScheduled:
-    """The key is deleted at `due` (RFC 3339), `days` from now, and cannot be used until then."""
+    """The key will be deleted at `due` (RFC 3339), `days` from now, and cannot be used until then."""
 
     key: str
     days: int
@@ -288,7 +288,7 @@ class DeletionScheduled:
 
 @dataclass(frozen=True, slots=True)
 class DeletionCancelled:
-    """The key stays; `state` is Disabled, or PendingImport where its material is gone."""
+    """The key stays; `state` is Disabled, or PendingImport if its material is gone."""
 
     key: str
     state: str
@@ -307,10 +307,10 @@ class KeyDeleted:
 
 @dataclass(frozen=True, slots=True)
 class PolicyReplaced:
-    """The key policy was replaced whole. `version` counts from 1, the policy that the key was made with; `principals`
-    gives the unique id that each hosted principal's ARN in it meant then.
+    """The whole key policy was replaced. `version` counts from 1, the policy that the key was made with; `principals` gives
+    the unique id that each hosted principal's ARN in it meant then.
 
-    `locked_out`: the caller who put it may not call PutKeyPolicy under it, which is possible only with
+    `locked_out`: the new policy does not let its author call PutKeyPolicy, which is possible only with
     `bypassed_lockout_check`.
     """
 
@@ -324,9 +324,9 @@ class PolicyReplaced:
 
 @dataclass(frozen=True, slots=True)
 class GrantCreated:
-    """`grantee` and `retiring` ("" for none) are as given, an ARN or a service's name; `*_id` is what they mean: the
-    unique id of a principal hosted here, else the same. `parent` is the grant that allowed this one, "" for a policy.
-    `constraints` as in the API; `issuer` the caller's ARN, `issued_by` its account."""
+    """`grantee` and `retiring` ("" for none) are as given, an ARN or a service's name; `*_id` is what they mean: the unique
+    id of a principal hosted here, else the same. `parent` is the grant that allowed this one, "" if a policy did.
+    `constraints` are as in the API; `issuer` is the caller's ARN, `issued_by` its account."""
 
     key: str
     grant: str
@@ -344,7 +344,7 @@ class GrantCreated:
 
 @dataclass(frozen=True, slots=True)
 class GrantFound:
-    """A CreateGrant with the name and parameters of a grant that is there: nothing changed, its id is the answer."""
+    """A CreateGrant with the name and parameters of an existing grant: nothing changed, and the answer is that grant's id."""
 
     key: str
     grant: str
@@ -352,7 +352,7 @@ class GrantFound:
 
 @dataclass(frozen=True, slots=True)
 class GrantRevoked:
-    """Ended by who may revoke on the key."""
+    """A caller with permission to revoke grants on the key ended the grant."""
 
     key: str
     grant: str
@@ -360,7 +360,7 @@ class GrantRevoked:
 
 @dataclass(frozen=True, slots=True)
 class GrantRetired:
-    """Ended by who the grant itself says may retire it."""
+    """A principal that the grant itself names to retire it ended the grant."""
 
     key: str
     grant: str

@@ -112,7 +112,7 @@ class MemberRemoved:
 
 @dataclass(frozen=True, slots=True)
 class RoleDescribed:
-    """Description and longest session were set."""
+    """The role's description and longest session were set."""
 
     account: str
     id: str
@@ -122,7 +122,7 @@ class RoleDescribed:
 
 @dataclass(frozen=True, slots=True)
 class TrustReplaced:
-    """The role's trust policy was replaced whole. `version` counts from 1, the one that the role was made with."""
+    """The role's whole trust policy was replaced. `version` counts from 1, the policy that the role was made with."""
 
     account: str
     id: str
@@ -133,7 +133,7 @@ class TrustReplaced:
 
 @dataclass(frozen=True, slots=True)
 class InlinePolicyPut:
-    """`policy` is the inline policy's name; one of that name is replaced."""
+    """`policy` is the inline policy's name; an earlier policy of that name is replaced."""
 
     account: str
     kind: str
@@ -180,7 +180,7 @@ class BoundarySet:
 
 @dataclass(frozen=True, slots=True)
 class IdentityTagged:
-    """Tags were set; those of other keys stay."""
+    """Tags were set; tags with other keys stay."""
 
     account: str
     kind: str
@@ -223,7 +223,7 @@ class InstanceProfileRoleSet:
 
 @dataclass(frozen=True, slots=True)
 class ManagedPolicyCreated:
-    """With its first version, v1, which is the default."""
+    """The policy begins with its first version, v1, which is the default."""
 
     account: str
     id: str
@@ -236,7 +236,7 @@ class ManagedPolicyCreated:
 
 @dataclass(frozen=True, slots=True)
 class PolicyVersionCreated:
-    """`version` is v2 and so on; `default`: it is in force from now on. `id` is the policy's unique id."""
+    """`version` is v2 and so on; `default`: this version is in force from now on. `id` is the policy's unique id."""
 
     account: str
     id: str

@@ -1,10 +1,10 @@
-"""Decisions in a row: an API worker numbers and chains what it appends, in each of its lanes.
+"""Lanes of decisions: an API worker numbers and chains the records that it appends, in each of its lanes.
 
-A lane is one producer's sequence of records on one partition of `decisions`. Each record names the worker's incarnation, the
-lane, its number (from 1 on) and the digest of the lane's record before it (`previous`, "" for the first). So a record that
-is missing, changed, invented or there twice shows, and the last one of a lane shows by its anchor: how far each lane
-reaches goes onto `events` (`decisions.anchored`). After an append that failed a worker begins another lane, since nobody
-knows what of it landed.
+A lane is one producer's sequence of records on one partition of `decisions`. Each record names the worker's incarnation,
+the lane, its number (from 1 on) and the digest of the lane's record before it (`previous`, "" for the first). So a record
+that is missing, changed, invented or duplicated shows. The last record of a lane shows by its anchor: `decisions.anchored`
+on `events` says how far each lane reaches. After a failed append a worker begins another lane, since nobody knows how much
+of the append reached the topic.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ NOTHING = ""
 class Decided:
     """A decision that has no place in a lane yet: JSON objects in bytes, none of them empty.
 
-    `about` has the members that are nobody's secret (version, log, seen, at), `own` those of call and decision. Where caller
-    and resource are of two accounts, `caller`, `resource` and `shared` are what `parts.divided` makes of them.
+    `about` has the members that are not secret (version, log, seen, at); `own` has those of call and decision. If caller
+    and resource belong to two accounts, `caller`, `resource` and `shared` are the results of `parts.divided`.
     """
 
     about: bytes
@@ -35,7 +35,7 @@ class Decided:
 
 
 class Lane:
-    """One of a worker's lanes. `number` and `digest` are of its last record."""
+    """One of a worker's lanes. `number` and `digest` belong to its last record."""
 
     __slots__ = ("_start", "digest", "lane", "number", "worker")
 
@@ -56,12 +56,12 @@ class Lane:
 
 
 LaneName = tuple[str, int]
-"""(the worker's incarnation, the lane)."""
+"""(the worker's incarnation, the lane's number)."""
 
 
 @dataclass(slots=True)  # made for every call
 class Place:
-    """Where a decision stands in its lane."""
+    """The place of a decision in its lane."""
 
     name: LaneName
     number: int
@@ -76,9 +76,9 @@ def place_of(document: Mapping[str, Any]) -> Place | None:
     return Place((lane["worker"], lane["lane"]), lane["number"], lane["previous"])
 
 
-@dataclass(slots=True)  # made for every call; nobody changes one
+@dataclass(slots=True)  # made for every call; never changed
 class Reached:
-    """How far a lane was read: number and digest of its last record, and the partition that it stands on."""
+    """How far a lane was read: number and digest of its last record, and the partition that it is on."""
 
     number: int = 0
     digest: str = NOTHING
@@ -86,14 +86,14 @@ class Reached:
 
 
 class Lanes:
-    """How far each lane was read: the rule that tells a record in its place from one that is not."""
+    """How far each lane was read, and the rule that accepts only a record that is next in its lane."""
 
     def __init__(self, reached: Mapping[LaneName, Reached] | None = None) -> None:
         self.reached: dict[LaneName, Reached] = dict(reached or {})
         self._moved: set[LaneName] = set()
 
     def accepts(self, place: Place, digest: str, partition: int) -> bool:
-        """Take the record with this digest if it is its lane's next; say whether it was."""
+        """Take the record with this digest if it is the next of its lane; say whether it was."""
         last = self.reached.get(place.name, _BEGIN)
         if (place.number - 1, place.previous) != (last.number, last.digest):
             return False
@@ -102,7 +102,7 @@ class Lanes:
         return True
 
     def moved(self) -> dict[LaneName, Reached]:
-        """Those that moved since this was last asked."""
+        """The lanes that moved since the last call."""
         moved, self._moved = self._moved, set()
         return {name: self.reached[name] for name in moved}
 
@@ -111,7 +111,7 @@ _BEGIN = Reached()
 
 
 def anchors_of(data: Mapping[str, Any]) -> dict[LaneName, Reached]:
-    """How far the lanes of a worker reach, out of the data of `decisions.anchored`."""
+    """How far the lanes of a worker reach, from the data of `decisions.anchored`."""
     return {
         (data["worker"], each["lane"]): Reached(each["number"], each["digest"], each["partition"])
         for each in data["lanes"]
@@ -119,7 +119,7 @@ def anchors_of(data: Mapping[str, Any]) -> dict[LaneName, Reached]:
 
 
 class Tails:
-    """Lanes whose last records are not anchored: what remains of a worker that has ended, once nothing more comes of it.
+    """Lanes whose last records are not anchored. When a lane no longer moves, its worker has ended and left them.
 
     Times are seconds of one clock.
     """
@@ -146,7 +146,7 @@ class Tails:
                 del self._tails[name]
 
     def idle(self, before: float) -> dict[str, list[dict[str, int | str]]]:
-        """By worker, the lanes that have not moved since, as `decisions.anchored` has them."""
+        """By worker, the lanes that have not moved since `before`, in the form of `decisions.anchored`."""
         found: dict[str, list[dict[str, int | str]]] = {}
         for (worker, lane), (each, since) in sorted(self._tails.items()):
             if since <= before:

@@ -1,4 +1,4 @@
-"""What Keytrail asks of its own writer: commands that no caller can make, and the event that each becomes.
+"""Commands that Keytrail sends to its own writer and that no caller can make, and the event that each becomes.
 
 They travel like callers' commands, and only an authentic one counts.
 """
@@ -12,7 +12,7 @@ from domain.log.events import DecisionsAnchored, LogAuthenticated, LogKeyRetired
 from domain.log.record import Call
 
 OURSELVES = "keytrail"
-"""The principal of what nobody outside asked for."""
+"""The principal of calls that nobody outside made."""
 
 ANCHOR, AUTHENTICATE, ROTATE_KEY, RETIRE_KEY = "AnchorDecisions", "AuthenticateLog", "RotateLogKey", "RetireLogKey"
 
@@ -30,7 +30,7 @@ def own_call(identity: str, operation: str, parameters: Mapping[str, Any]) -> Ca
 
 
 def own_event(call: Call) -> object | None:
-    """The event that a command of Keytrail's own asks for; None for a caller's. Raises KeyError."""
+    """The event that a command of Keytrail's own causes; None for a caller's command. Raises KeyError."""
     if call.access_key or call.principal != OURSELVES:
         return None
     made = _EVENTS.get(call.operation)

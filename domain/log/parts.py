@@ -1,8 +1,8 @@
-"""A record in three pieces: what the caller's account may be shown of it, what the resource's may, and what both may.
+"""A record in three pieces: what the caller's account may see, what the resource's account may see, and what both may see.
 
-Where caller and resource are of one account, the whole record is that account's, and it has no parts. Where they are not,
-nothing that one account's policies, tags or sessions say stands in the other's part: the caller's account does not learn
-which statement of the key's policy decided, and the key's account does not learn which identity policy did, nor the words
+If caller and resource belong to one account, the whole record is that account's, and it has no parts. If they belong to two
+accounts, nothing from one account's policies, tags or sessions is in the other's part. The caller's account does not learn
+which statement of the key's policy decided. The key's account does not learn which identity policy decided, nor the words
 of a refusal, which name the kind of policy.
 """
 
@@ -18,11 +18,11 @@ CALL, DECISION, EVENT = "call", "decision", "event"
 SHARED_OF_CALL = ("id", "operation", "account")
 SHARED_OF_DECISION = ("effect", "kind", "resources")
 OF_RESOURCES_ACCOUNT = frozenset({KEY_POLICY, TRUST_POLICY, "grant"})
-"""Kinds of what decided a permission that the resource's account wrote."""
+"""The kinds of statement or grant that the resource's account wrote."""
 
 
 def is_across(account: str, resources: Iterable[str]) -> bool:
-    """Whether one of these ARNs is of another account than the caller's."""
+    """Whether one of these ARNs belongs to an account other than the caller's."""
     mine = f":{account}:"
     for arn in resources:  # noqa: SIM110  # `any` of a generator takes twice as long, and this is asked for every call
         if mine not in arn:
@@ -31,8 +31,8 @@ def is_across(account: str, resources: Iterable[str]) -> bool:
 
 
 def parts_of(document: Mapping[str, Any], dump: Callable[[Mapping[str, Any]], bytes]) -> Parts | None:
-    """The parts of a record of `events` or `decisions`, each written by `dump`; None for one that is one account's as a
-    whole. `document` has no envelope."""
+    """The parts of a record of `events` or `decisions`, each written by `dump`; None for a record that belongs to one
+    account as a whole. `document` has no envelope."""
     call, decision = document[CALL], document[DECISION]
     if call is None or decision is None or not is_across(call["account"], decision["resources"]):
         return None
@@ -89,5 +89,5 @@ def _stated(reason: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_of_resource(said: Mapping[str, Any]) -> bool:
-    """Of a reason's `by`, or of a near miss, which has the statement in its own `by`."""
+    """`said` is a reason's `by`, or a near miss, which has the statement in its own `by`."""
     return said.get("by", said).get("kind") in OF_RESOURCES_ACCOUNT

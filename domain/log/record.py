@@ -1,7 +1,7 @@
 """One call, one record: who called what from where, what was decided and why, and the event it caused.
 
-A record of `events` is linked to the one before it (`previous`, see chain.py); a record of `decisions` is not, it
-names by `seen` the position of `events` that it was decided at.
+A record of `events` is linked to the one before it (`previous`, see chain.py). A record of `decisions` is not linked: its
+`seen` is the position of `events` at which the call was decided.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-JSON = Any  # what json gives: str, int, float, bool, None, list and dict of them
+JSON = Any  # a value that json returns: str, int, float, bool, None, list and dict of them
 Document = Mapping[str, JSON]
 
 
@@ -18,10 +18,10 @@ Document = Mapping[str, JSON]
 class Call:
     """One request, with secrets left out of `parameters`.
 
-    `invocation` identifies a client's retries of one call: access key, `amz-sdk-invocation-id` and body hash.
-    `session` is the temporary credentials' own part (its policy and tags included), None for an access key of one's
-    own; `secure`: it came by TLS. `via` is there where a service's credential signed it: its `service` and `alias`, for
-    whom (`behalf`), and `source_arn` and `source_account` as it said.
+    `invocation` identifies a client's retries of one call: access key, `amz-sdk-invocation-id` and body hash. `session` is
+    the temporary credentials' own part (its policy and tags included), None for a long-term access key; `secure`: the call
+    came by TLS. `via` is set if a service's credential signed the call: its `service` and `alias`, the principal for which
+    it calls (`behalf`), and `source_arn` and `source_account` as the service gave them.
     """
 
     id: str
@@ -38,7 +38,7 @@ class Call:
     via: Document | None = None
 
     def document(self) -> dict[str, JSON]:
-        """What is not there is left out, so that older records read and write the same."""
+        """Absent values are left out, so that older records read and write the same."""
         result: dict[str, JSON] = {
             "id": self.id,
             "access_key": self.access_key,
@@ -60,7 +60,7 @@ class Call:
 
 
 LONGEST_RECORD = 1_000_000
-"""Bytes; the topics take twice that."""
+"""In bytes; the topics take twice that."""
 ALLOWED = "allowed"
 REFUSED = "refused"
 
@@ -69,15 +69,16 @@ REFUSED = "refused"
 class Decision:
     """What was answered and what decided it.
 
-    `reasons` has one entry for each permission that was asked: `{"action", "resource", "effect", "by": {...}}`,
-    where `by` has its `kind` and is a statement (`policy`, `version`, `sid`, `index`), a grant (`grant`, `position`) or
-    a rule (`rule`); `delegation` is the statement that let an identity policy decide, `near` the one condition that
-    kept one statement from allowing. `kind` says what decided the call. `error` is the refusal's kind and message,
-    None where the call was carried out; access may be allowed and the call refused all the same, because of the key's
-    state for instance. `inputs` holds what the evaluator could read: `evaluator`, its version; `context`, every
-    condition key of caller and request; `resources`, by ARN, those of each resource; `asked`, by ARN, what the request
-    says of one resource alone; `encryption_context`, with its case. `materials` are the ids of the key material that
-    carried the call out.
+    `reasons` has one entry for each permission that was asked: `{"action", "resource", "effect", "by": {...}}`, where `by`
+    has its `kind` and is a statement (`policy`, `version`, `sid`, `index`), a grant (`grant`, `position`) or a rule
+    (`rule`). `delegation` is the statement that let an identity policy decide, `near` the one condition that kept one
+    statement from allowing. `kind` says what kind of thing decided the call. `error` is the refusal's kind and message,
+    None if the call was carried out; a call can also be refused although access is allowed, for instance because of the
+    key's state.
+
+    `inputs` holds what the evaluator could read: `evaluator`, its version; `context`, every condition key of caller and
+    request; `resources`, by ARN, those of each resource; `asked`, by ARN, what the request says about only one resource;
+    `encryption_context`, with its case. `materials` are the ids of the key material that carried the call out.
     """
 
     effect: str
@@ -105,7 +106,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A client's retry of a call that has its answer: `position` is the first answer's record."""
+    """A client's retry of a call that already has its answer: `position` is the record of the first answer."""
 
     position: int
     resource: str

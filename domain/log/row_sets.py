@@ -1,14 +1,14 @@
-"""Rows that are read back as true, as a set: none was changed, added, taken away or put back.
+"""A set of trusted rows: none was changed, added, taken away or put back.
 
-A MAC shows a row that somebody else wrote. It does not show that a row is gone, or that an older one stands in its place. So
-whoever writes rows adds up a number for each, and takes away that of each row that goes; the sum is kept in a row of its own,
-which has a MAC, and moves in the same transaction. Several writers may each keep a sum: all of them together are the sum of
-all rows, whoever wrote which.
+A MAC exposes a row that somebody else wrote. It does not show that a row is gone, or that an older row has taken its place.
+So the writer of rows adds up a number for each row, and subtracts the number of each row that goes. The sum is kept in a
+row of its own, which has a MAC, and moves in the same transaction. Several writers may each keep a sum: all sums together
+are the sum of all rows, no matter who wrote which row.
 
-This is MSet-Add-Hash of Clarke, Devadas, van Dijk, Gassend and Suh, "Incremental Multiset Hash Functions and Their Application
-to Memory Integrity Checking" (Asiacrypt 2003), with HMAC-SHA-256 and sums modulo 2**256. A sum that is written down is hidden
-by a hash of a number that is used once. In the open, the differences of sums would show the numbers of rows, and with enough
-of them other rows of the same sum can be found.
+This is MSet-Add-Hash of Clarke, Devadas, van Dijk, Gassend and Suh, "Incremental Multiset Hash Functions and Their
+Application to Memory Integrity Checking" (Asiacrypt 2003), with HMAC-SHA-256 and sums modulo 2**256. A stored sum is hidden
+by a hash of a number that is used once. Without that, the differences of sums would show the numbers of rows; with enough
+numbers, other rows with the same sum can be found.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ Field = str | int | bytes
 
 
 class RowSet:
-    """The rows of one kind (a constant of domain/log/authenticity). `under`: the name of the key that each of them is under; a
-    row under another is nobody's. Where it names none, rows are written under the key that is used now, and read under any."""
+    """The rows of one kind (a constant of domain/log/authenticity). `under`: the name of the key that every row must be
+    under; a row under another key is not accepted. If it is "", rows are written under the newest key, and read under
+    any."""
 
     def __init__(self, keys: Keyring, kind: str) -> None:
         self._keys = keys
@@ -41,7 +42,7 @@ class RowSet:
     def number(self, mac: str, *fields: Field) -> int | None:
         """A row's number in the sum; None for a row that was not written by us.
 
-        Raises KeyMissing: the row names a key that this process has not read from the vault yet, or that never was.
+        Raises KeyMissing if the row names a key that this process has not read from the vault yet, or that never existed.
         """
         name, _, given = mac.partition(":")
         if self.under and name != self.under:
@@ -56,12 +57,12 @@ class RowSet:
         return int.from_bytes(self._keys.row_hash(name, self._number).digest(message), "big")
 
     def hidden(self, total: int) -> str:
-        """A sum to keep, in a row that has a MAC: hidden otherwise each time."""
+        """A sum in the form in which it is kept, in a row that has a MAC. It is hidden in a different way each time."""
         name, nonce = self.under or self._keys.newest, os.urandom(_NONCE)
         return f"{name}:{nonce.hex()}:{(total + self._mask(name, nonce)) % _MODULUS:064x}"
 
     def total(self, hidden: str) -> int:
-        """The sum that was hidden. The MAC of its row was looked at before. Raises KeyMissing."""
+        """The sum that was hidden. The caller has already checked its row's MAC. Raises KeyMissing."""
         name, nonce, shown = hidden.split(":")
         return (int(shown, 16) - self._mask(name, bytes.fromhex(nonce))) % _MODULUS
 
@@ -70,5 +71,5 @@ class RowSet:
 
 
 def added(total: int, *numbers: int) -> int:
-    """A sum with what came (a number) and what went (its negative)."""
+    """The sum after rows came (their numbers) and went (the negatives of their numbers)."""
     return (total + sum(numbers)) % _MODULUS

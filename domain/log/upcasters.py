@@ -1,7 +1,7 @@
-"""Old versions of event types become new ones here, dict to dict, one step at a time.
+"""Turns old versions of event types into new ones, dict to dict, one step at a time.
 
-A row turns `name.vN` into `name.vN+1`. A golden file in `tests/golden` stands for
-every version of every type, forever, and a test reads each through this table.
+A row turns `name.vN` into `name.vN+1`. For every version of every type, forever, there is a golden file in `tests/golden`;
+a test reads each through this table.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def _without_principals(data: dict[str, Any]) -> dict[str, Any]:
-    """There were no identities then but roots, whose ARN has no unique id."""
+    """The only identities then were roots, whose ARN has no unique id."""
     return {**data, "principals": {}}
 
 

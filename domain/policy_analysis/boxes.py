@@ -15,13 +15,13 @@ Box = tuple[int, ...]
 
 
 def common(one: Box, other: Box) -> Box | None:
-    """What both cover, None for nothing."""
+    """What both boxes cover; None if nothing."""
     both = tuple(mine & its for mine, its in zip(one, other, strict=True))
     return both if all(both) else None
 
 
 def minus(box: Box, other: Box) -> Iterator[Box]:
-    """What the box covers and the other does not, in boxes of which no two have a request in common."""
+    """What `box` covers and `other` does not, as boxes without a common request."""
     if any(not mine & its for mine, its in zip(box, other, strict=True)):
         yield box
         return
@@ -34,7 +34,7 @@ def minus(box: Box, other: Box) -> Iterator[Box]:
 
 
 def _steps(boxes: int, box: Box) -> int:
-    """Of one box beside so many: a step for half a dozen dimensions."""
+    """The steps for one box and so many others: one step for every six dimensions."""
     return 1 + boxes * (12 + len(box)) // 6
 
 
@@ -63,7 +63,7 @@ def within(boxes: Iterable[Box], others: Sequence[Box]) -> list[Box]:
 
 
 def apart(boxes: Sequence[Box]) -> list[Box]:
-    """The same set in boxes of which no two have a request in common. Raises TooMany."""
+    """The same set as boxes without a common request. Raises TooMany."""
     found: list[Box] = []
     for box in boxes:
         found += subtract([box], found)
@@ -73,7 +73,7 @@ def apart(boxes: Sequence[Box]) -> list[Box]:
 
 
 def merged(boxes: Iterable[Box]) -> list[Box]:
-    """The same set in fewer boxes: two that differ in one dimension alone are one."""
+    """The same set in fewer boxes: two boxes that differ in only one dimension become one."""
     found = list(dict.fromkeys(boxes))
     for at in range(len(found[0]) if found else 0):
         spend(_steps(len(found), found[0]))

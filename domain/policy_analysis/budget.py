@@ -1,10 +1,10 @@
-"""Steps of working out what policies mean: counted, and bounded where somebody waits.
+"""Counts the steps of working out what policies mean, and limits them if somebody waits.
 
-A step is about a microsecond of processor time. Steps are counted where the work is done, by how much there is to do, and
-never measured: what came out of a budget once comes out of it again, on another machine and in a replay.
+A step takes about a microsecond of processor time. Steps follow from the amount of work and are never measured. So a result
+that came out of a budget once comes out of it again, on another machine and in a replay.
 
-The budget stands in a context variable and not among the arguments, since thirty functions would hand it on and three
-would ask it. No budget, no bound.
+The budget is in a context variable and not among the arguments, since thirty functions would pass it on and three would use
+it. Without a budget there is no limit.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class OutOfSteps(Exception):
 
 
 class Budget:
-    """`most` steps, None for any number. `pause` is called now and then: work in a thread lets others go first by it, and
-    nothing that comes out depends on it."""
+    """`most` steps, None for any number. `pause` is called now and then, so that work in a thread lets others go first; no
+    result depends on it."""
 
     __slots__ = ("_breath", "_pause", "most", "remembered", "spent")
 
@@ -33,7 +33,7 @@ class Budget:
         self.most, self.spent = most, 0
         self._pause, self._breath = pause, BREATH
         self.remembered: dict[object, bool] = {}
-        """What was worked out on it already, and is not paid for again."""
+        """What was worked out on this budget already, and is not paid for again."""
 
     def spend(self, steps: int) -> None:
         """Raises OutOfSteps."""
@@ -50,7 +50,7 @@ _CURRENT: ContextVar[Budget | None] = ContextVar("budget", default=None)
 
 @contextmanager
 def spending(budget: Budget | None) -> Iterator[None]:
-    """What is worked out within is paid from this budget."""
+    """Work inside the block is paid from this budget."""
     before = _CURRENT.set(budget)
     try:
         yield
@@ -62,8 +62,8 @@ MOST_REMEMBERED = 10_000
 
 
 def once(name: object, work: Callable[[], bool]) -> bool:
-    """What `work` gives, which is worked out once on a budget; `name` stands for all that it depends on. Kept no longer than
-    the budget, so that what a question costs does not depend on those before it."""
+    """The result of `work`, which runs once on a budget; `name` identifies everything that the result depends on. Results
+    are kept no longer than the budget, so the cost of a question does not depend on earlier questions."""
     budget = _CURRENT.get()
     if budget is None:
         return work()
@@ -83,5 +83,5 @@ def spend(steps: int) -> None:
 
 
 def steps_of(test: Test) -> int:
-    """The steps of putting a test to one value: addresses are parsed each time."""
+    """The steps of applying a test to one value: addresses are parsed each time."""
     return 20 if "IpAddress" in test.operator else 1

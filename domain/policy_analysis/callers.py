@@ -1,7 +1,7 @@
 """Who could call: one caller for every way in which two policies can tell callers apart.
 
-A caller is an account's root, a user, some session of a role, a service, or somebody of an identity provider; the names
-that a Principal element can mean it by, and the condition keys that follow from who it is, go together.
+A caller is an account's root, a user, some session of a role, a service, or a user of an identity provider. With a caller
+go the names by which a Principal element can mean it, and the condition keys that follow from its identity.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ ARN, ACCOUNTS, NAME = "aws:principalarn", ("aws:principalaccount", "kms:callerac
 FOLLOWING = frozenset(
     {ARN, *ACCOUNTS, NAME, "aws:principaltype", "aws:principalisawsservice", "aws:principalservicename"}
 )
-"""Condition keys whose values follow from who calls."""
+"""Condition keys whose values follow from the caller."""
 SOMEBODY, SOME_SESSION = "somebody-else", "some-session"
 STRANGERS = range(999_999_999_999, 0, -1)
-"""Accounts that stand for every account that no policy names; the first that is not named is taken."""
+"""Candidates for the account that represents every account that no policy names; the first one that is not named is used."""
 SERVICE, FEDERATED, CANONICAL = "Service:", "Federated:", "CanonicalUser:"
 
 _DIGITS: Pattern = (words.DIGIT,) * 12
 _IAM = words.literal("arn:aws:iam::")
 _WITHIN = Element(frozenset(":"), other=True, many=True)
 _NAME: Pattern = (_WITHIN, Element(frozenset(":/"), other=True))
-"""With its path; a name is never empty."""
+"""A name with its path; a name is never empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Someone:
-    """A caller as an example, and in words: `kind` is root, user, role, service or federated; `arn` is the principal
-    itself, "" for one that stands for others of its kind; `of` an account, "" for those that no policy names. `example`: no
-    policy names it, it stands for those who meet the same patterns of conditions."""
+    """A caller as an example, and in words. `kind` is root, user, role, service or federated; `arn` is the principal
+    itself, "" for a caller that represents others of its kind; `of` is its account, "" for accounts that no policy names.
+    `example`: no policy names this caller; it represents all who match the same patterns of conditions."""
 
     kind: str
     of: str
@@ -83,7 +83,7 @@ class Someone:
 
 @dataclass(slots=True)
 class Named:
-    """What policies name: accounts, and within them users, roles, sessions of roles; services and the rest."""
+    """What policies name: accounts, and within them users, roles and role sessions; also services and the rest."""
 
     accounts: dict[str, None] = field(default_factory=dict)
     users: dict[str, None] = field(default_factory=dict)
@@ -93,10 +93,10 @@ class Named:
     others: dict[str, None] = field(default_factory=dict)
     uniques: dict[str, None] = field(default_factory=dict)
     examples: set[str] = field(default_factory=set)
-    """Of these, ARNs and accounts that no policy names: words of patterns."""
+    """The ARNs and accounts among these that no policy names: words of patterns."""
 
     def add(self, name: str) -> None:
-        """A name of a Principal element, or an ARN that a condition compares with."""
+        """Adds a name from a Principal element, or an ARN that a condition compares with."""
         if name.startswith((SERVICE, FEDERATED, CANONICAL)):
             self.others[name] = None
             return
@@ -128,9 +128,9 @@ def someones(
     *,
     bounded: bool = False,
 ) -> list[Someone]:
-    """`account` is the key's own, `tests` are those of keys that follow from the caller, `ids` the unique ids that
-    principals' ARNs meant, `more` principals that are told apart too; `bounded`: so is whoever has a permissions boundary,
-    which a Deny with NotPrincipal never spares. Raises Unmodelled, TooMany."""
+    """`account` is the key's own; `tests` are those of keys that follow from the caller; `ids` are the unique ids that
+    principals' ARNs meant; `more` are further principals to tell apart. `bounded`: also tells apart callers with a
+    permissions boundary, which a Deny with NotPrincipal never spares. Raises Unmodelled, TooMany."""
     named = Named(accounts={account: None})
     for each in principals:
         for name in sorted(each.names):
@@ -162,7 +162,7 @@ def someones(
 
 
 def _is_example(someone: Someone, named: Named) -> bool:
-    """A name that no policy has, or one that holds in any account."""
+    """Whether no policy has this name, or the name is valid in any account."""
     return bool(someone.arn and not someone.of) or not named.examples.isdisjoint((someone.of, someone.arn))
 
 
@@ -178,7 +178,7 @@ def _is_plain(test: Test) -> bool:
 
 
 def _from_tests(named: Named, tests: Sequence[tuple[Test, str]]) -> list[str]:
-    """What conditions name without wildcards; the users' names among it."""
+    """Adds what conditions name without wildcards, and returns the user names among it."""
     names = []
     for test, _ in tests:
         key = test.key.lower()
@@ -188,15 +188,15 @@ def _from_tests(named: Named, tests: Sequence[tuple[Test, str]]) -> list[str]:
             elif key in ACCOUNTS and ACCOUNT_ID.fullmatch(text):
                 named.accounts[text] = None
             elif key == NAME and text and "/" not in text and ":" not in text:
-                names.append(text)  # others are nobody's name
+                names.append(text)  # no user has another kind of name
             elif key == "aws:principalservicename":
                 named.others[SERVICE + text] = None
     return names
 
 
 def _from_patterns(named: Named, tests: Sequence[tuple[Test, str]]) -> None:
-    """Callers for what conditions say with wildcards: words of the language of ARNs, by kind. Every test's patterns are
-    about the whole ARN here, an account's or a name's with the rest around it."""
+    """Adds callers for what conditions say with wildcards: words of the language of ARNs, by kind. Here every test's
+    patterns cover the whole ARN: the patterns of an account or a name are extended by the rest of the ARN."""
     groups: list[list[Pattern]] = []
     for test, version in tests:
         key = test.key.lower()
@@ -289,7 +289,7 @@ def _people(named: Named, meant: Mapping[str, Mapping[str, None]], stranger: str
 def _with_sessions(
     role: str, sessions: Iterable[str], meant: Mapping[str, Mapping[str, None]]
 ) -> dict[str, dict[str, None]]:
-    """The unique ids that a role's ARN meant, and those of it that its sessions' ARNs meant (`id:session`)."""
+    """The unique ids that a role's ARN meant, and the role's ids in those that its sessions' ARNs meant (`id:session`)."""
     ids = dict(meant.get(role, {}))
     for each in sessions:
         ids |= {unique.partition(":")[0]: None for unique in meant.get(each, {})}
@@ -297,7 +297,7 @@ def _with_sessions(
 
 
 def _uniques(arn: str, meant: Mapping[str, Mapping[str, None]], also: Iterable[str]) -> Iterator[str]:
-    """The unique ids that an ARN may have: those that it had when a policy was put, and another."""
+    """The unique ids that an ARN may have: those that it had when a policy was put, and one other."""
     known = meant.get(arn, {})
     yield from known
     yield from also

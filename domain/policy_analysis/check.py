@@ -1,6 +1,6 @@
-"""What a policy must not do, as a question about sets: each check compares two policies on the requests that it is about.
+"""What a policy must not do, as a question about sets: each check compares two policies on the requests that concern it.
 
-A policy that grants something is one that lets in more than a policy that allows nothing.
+A policy grants something if it lets in more than a policy that allows nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from domain.policy_analysis.space import Side, Space
 NOTHING = Side('{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*"}}')
 """A statement without Action has no effect."""
 
-# What a stranger's request says where a policy may limit whom it lets in: an organization, a source, an address that are
-# nobody's in particular. What a stranger can choose (an encryption context, tags) is not here.
+# A stranger's values for the keys by which a policy may limit whom it lets in: an organization, a source and an address
+# that nobody in particular has. Values that a stranger can choose (an encryption context, tags) are not here.
 STRANGER: dict[str, tuple[str, ...]] = {
     "aws:principalorgid": ("o-stranger00",),
     "aws:principalorgpaths": ("o-stranger00/r-stra/ou-stra-stranger/",),
@@ -37,7 +37,7 @@ STRANGER: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """A policy that is checked, of some key of an account or of the key that is named; `actions` are all there are."""
+    """A policy to check, for any key of an account or for the named key; `actions` are all actions."""
 
     policy: Side
     account: str
@@ -55,8 +55,8 @@ class NoSuchAction(ValueError):
 
 
 def not_grants(of: Policies, pattern: str, principal: str = "") -> dict[str, Any]:
-    """Whether the policy lets nobody do what the pattern covers, or nobody who answers to the principal: a role's sessions
-    answer to the role, everyone to the root of the account. Raises NoSuchAction."""
+    """Whether the policy lets nobody do what the pattern covers. With `principal`, only callers that this name means count:
+    a role's sessions for the role, everyone in the account for its root. Raises NoSuchAction."""
     matches = compile_glob(pattern.lower())
     wanted = [action for action in of.actions if matches(action.lower())]
     if not wanted:
@@ -69,12 +69,13 @@ def not_grants(of: Policies, pattern: str, principal: str = "") -> dict[str, Any
 
 
 def no_new_access_than(of: Policies, reference: Side) -> dict[str, Any]:
-    """Whether the policy lets in nothing that the reference does not."""
+    """Whether the policy lets in nothing that the reference does not let in."""
     return _result(compare(of.space(reference)))
 
 
 def not_public(of: Policies) -> dict[str, Any]:
-    """Whether the policy keeps strangers out: callers of an account, an organization and a network that it does not name."""
+    """Whether the policy keeps out strangers: callers of an account, an organization and a network that the policy does not
+    name."""
     space = of.space(NOTHING, examples=STRANGER)
     limits = {CALLER: strangers(space)}
     for dimension in space.dimensions:
@@ -92,7 +93,7 @@ def strangers(space: Space) -> int:
 
 
 def as_a_stranger(dimension: Dimension) -> int:
-    """The cases of a stranger's values, and of none."""
+    """The cases of a stranger's values, and of no value."""
     values = [()] + [(each,) for each in STRANGER[dimension.name]]
     contexts = [{dimension.name: each} if each else {} for each in values]
     passes = {tuple(test.holds(context) for test in dimension.tests) for context in contexts}
@@ -100,7 +101,7 @@ def as_a_stranger(dimension: Dimension) -> int:
 
 
 def _result(found: dict[str, Any]) -> dict[str, Any]:
-    """The result of a check: a request that is let in fails it, and an unknown one never passes it."""
+    """The result of a check: a request that is let in makes it fail, and with an unknown request it never passes."""
     unknown = [each for each in found["unknown"] if "denied" not in each]
     answer = FAILED if found["allowed"] else UNKNOWN if unknown else PASSED
     assert answer == PASSED or found["answer"] != EQUIVALENT, "what is equivalent lets nothing in"

@@ -1,9 +1,9 @@
 """How two key policies differ: the requests that one lets in and the other does not, each set with a witness.
 
-How a key policy answers a request has five values: it denies, it says nothing, it leaves it to identity policies, it
-allows within the limits of a boundary or session policy, it allows by itself. A region is a set of requests at which both
-policies have one answer each, and not the same. Its witness is a concrete request, in surroundings (identity policies, a
-boundary, a grant) under which that difference decides. The evaluator decides it before it is shown.
+A key policy can answer a request in five ways: it denies it, says nothing, leaves it to identity policies, allows it within
+the limits of a boundary or session policy, or allows it by itself. A region is a set of requests for which each policy has
+one answer, and the two answers differ. Its witness is a concrete request, in surroundings (identity policies, a boundary, a
+grant) under which that difference decides. The evaluator decides it before it is shown.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ class Region:
 
 
 def compare(space: Space, only: Box | None = None) -> dict[str, Any]:
-    """The comparison of a space's two policies, in the form that is shown: `answer` is equivalent, different or unknown;
-    `allowed` and `denied` are what the second lets in and keeps out, `unknown` what depends on conditions that were not
-    cut into cases. `only` are the requests that are asked about."""
+    """The comparison of a space's two policies, in the form that is shown. `answer` is equivalent, different or unknown;
+    `allowed` and `denied` are the requests that the second policy newly lets in and keeps out; `unknown` are those that
+    depend on conditions that were not cut into cases. `only` limits the comparison to some requests."""
     old, new = space.sides
     before, after = space.meanings
     asked = space.whole if only is None else only
@@ -110,7 +110,7 @@ def _once(documents: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def gains(weak: Meaning, strong: Meaning, space: Space, asked: Box) -> list[Region]:
-    """The regions at which `strong` answers higher than `weak`, the strongest answers first. Raises TooMany."""
+    """The regions in which `strong` answers higher than `weak`, the strongest answers first. Raises TooMany."""
     grantable = space.box_of_grantable()
     told: list[Box] = []
     found: list[Region] = []
@@ -120,13 +120,13 @@ def gains(weak: Meaning, strong: Meaning, space: Space, asked: Box) -> list[Regi
             stronger = subtract(denied, strong.denies)
         else:
             allowing = within(strong.at_least(upper), [asked])
-            # What the weaker policy has word for word stays what it was, but for what it denies.
+            # What the weaker policy allows too is no gain, except for what the weaker policy denies.
             mine = weak.at_least(upper)
             stronger = subtract(subtract(allowing, strong.denies), mine)
             if weak.denies:
                 stronger += within(subtract(within(allowing, mine), strong.denies), weak.denies)
-        # Boxes of what is let in may have requests in common; those of a region have none.
-        # What is known for sure goes first, so that what is not known takes nothing from it.
+        # Boxes of what is let in may have requests in common; boxes of a region have none. What is known for sure goes
+        # first, so that what is not known takes nothing from it.
         left = sorted(subtract(subtract(merged(stronger), told), space.impossible), key=space.opacity)
         fresh = apart(left)
         told += fresh
@@ -135,7 +135,7 @@ def gains(weak: Meaning, strong: Meaning, space: Space, asked: Box) -> list[Regi
 
 
 def _by_answer(weak: Meaning, boxes: list[Box], upper: int) -> Iterator[tuple[int, list[Box]]]:
-    """The boxes cut by how the weaker policy answers them."""
+    """The boxes, divided by the answers of the weaker policy."""
     left = boxes
     denied = within(left, apart(weak.denies)) if weak.denies else []
     if denied:
@@ -164,7 +164,8 @@ class Witnesses:
         self._compiled: dict[tuple[int, str], CompiledPolicy] = {}
 
     def of(self, box: Box, lower: int, upper: int) -> dict[str, Any] | None:
-        """The first request that the evaluator answers so; None if there is no such request."""
+        """The first request of the box, if the evaluator refuses it under the weaker policy and allows it under the
+        stronger; else None."""
         space = self._space
         spend(sum(map(len, space.rules)) + len(space.dimensions))
         someone, action, arn, context = request_of(space, box)
@@ -202,7 +203,7 @@ class Witnesses:
 
 
 def request_of(space: Space, box: Box) -> tuple[Someone, str, str, dict[str, tuple[str, ...]]]:
-    """One request of a box: (caller, action, key, the values of condition keys), absent ones where that is possible."""
+    """One request of a box: (caller, action, key, the values of condition keys). Condition keys are absent if possible."""
     context = {
         dimension.name: example
         for dimension, bits in space.keys_in(box)
@@ -217,7 +218,7 @@ def _lowest(bits: int) -> int:
 
 
 def _surrounded(someone: Someone, action: str, lower: int, upper: int) -> tuple[Caller, dict[str, list[Grant]], str]:
-    """The caller under what makes the difference decide, and the grants on the key."""
+    """The caller in surroundings in which the difference decides, with the grants on the key."""
     caller = someone.caller()
     if upper == SILENT:
         name = next(name for name, how in someone.names.items() if how == DIRECT)
@@ -239,8 +240,8 @@ def _grant(grantee: str, action: str) -> Grant:
 
 
 def told_of(space: Space, boxes: Sequence[Box]) -> list[Box]:
-    """The boxes without conditions on what an action never has: no condition is asked of PutKeyPolicy by saying that its
-    encryption context is absent. What is added is impossible."""
+    """The boxes without conditions on keys that an action never has: for PutKeyPolicy, nothing says that its encryption
+    context is absent. This adds only impossible requests."""
     found = list(boxes)
     for name in space.carrying:
         place, without = space.places[name], space.without_parameter(name)
@@ -262,7 +263,7 @@ def told_of(space: Space, boxes: Sequence[Box]) -> list[Box]:
 
 
 def space_shown(space: Space, box: Box) -> dict[str, Any]:
-    """A box in the form that is shown: what is not there is not limited."""
+    """A box in the form that is shown; a member that is absent is not limited."""
     spend(10 + len(space.whole) // 4 + box[CALLER_AT].bit_count() * 4 + box[ACTION_AT].bit_count())
     result: dict[str, Any] = {
         "principals": [each.document() for everyone in space.callers_in(box) for each in _told(everyone)],
@@ -279,12 +280,12 @@ def space_shown(space: Space, box: Box) -> dict[str, Any]:
 
 
 def _told(everyone: Sequence[Someone]) -> list[Someone]:
-    """The callers of a case that are shown, each once."""
+    """The callers of a case that are shown, without duplicates."""
     return list({str(each.document()): each for each in everyone}.values())
 
 
 def conditions_of(dimension: Dimension, bits: int) -> list[dict[str, Any]]:
-    """The cases in the fewest words: tests that hold or do not, all of an item together; any item is enough."""
+    """The cases in the fewest words. An item lists tests that hold or fail, and all of them must agree; one item is enough."""
     spend(len(dimension.tests) * len(dimension.members) // 4)
     sets = [
         ((number, holds), bits_of(case.passes[number] is holds for case in dimension.members))

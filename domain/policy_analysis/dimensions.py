@@ -1,4 +1,4 @@
-"""The dimensions that the requests of some policies are cut along, and boxes of requests by the names of their dimensions."""
+"""The dimensions along which requests are cut, and boxes of requests by the names of their dimensions."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from domain.policy_analysis.boxes import Box
 
 T = TypeVar("T")
 EITHER = 3
-"""The bits of a condition that holds or does not."""
+"""The bits of a condition that may hold or not."""
 CALLER, ACTION, RESOURCE = "caller", "action", "resource"
 CALLER_AT, ACTION_AT, RESOURCE_AT = range(3)
-"""Places in a box of the dimensions that every space has. Those of condition keys follow, then those of opaque conditions."""
+"""Places in a box, for the dimensions that every space has. Those of condition keys follow, then those of opaque conditions."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpaqueTest:
-    """A condition that is not cut into cases: why, and the statements that have it."""
+    """A condition that is not cut into cases, with the reason and the statements that have it."""
 
     operator: str
     key: str
@@ -34,7 +34,7 @@ class OpaqueTest:
 
 @dataclass(slots=True)
 class Dimension:
-    """`cases` of a condition key; for the others the callers, names or ARNs of each case."""
+    """For a condition key `members` are cases; for the other dimensions, the callers, names or ARNs of each case."""
 
     name: str
     members: Sequence[Any]
@@ -46,7 +46,7 @@ class Dimension:
 
 
 def one_of(case: Sequence[T]) -> T:
-    """One of a case: what is true of it is true of all of them."""
+    """Any member of a case: what is true of one is true of all."""
     return case[0]
 
 
@@ -56,5 +56,5 @@ def with_bits(box: Sequence[int], place: int, bits: int) -> Box:
 
 
 def bits_of(each: Iterable[bool]) -> int:
-    """The set of the places at which it holds."""
+    """The set of the places that are true."""
     return sum(1 << at for at, holds in enumerate(each) if holds)

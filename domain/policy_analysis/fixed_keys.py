@@ -1,4 +1,4 @@
-"""Condition keys whose values are fixed for a key: its policies are compared at these values alone."""
+"""Condition keys whose values are fixed for a key: its policies are compared only at these values."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ NAMES = ("aws:resourceaccount", "kms:keyspec", "kms:keyusage", "kms:customermast
 
 
 def known_of(key: Key) -> Mapping[str, tuple[str, ...]]:
-    """Their values; {} for a key of a trail that was not fully seen."""
+    """The values of these keys; {} for a key of a trail that was not fully seen."""
     return {} if unseen.unseen_of(key.tags) else {name: key.resource.context[name] for name in NAMES}

@@ -1,6 +1,5 @@
-"""Puts a set of callers into words that mean nobody outside it: "other users" lists the named users who are not among them, and
-an example of a pattern is called one.
-"""
+"""Puts a set of callers into words that mean nobody outside the set: "other users" lists the named users who are not in it,
+and an example of a pattern is marked as one."""
 
 from __future__ import annotations
 
@@ -18,8 +17,8 @@ UNBOUNDED = "no permissions boundary"
 
 
 class PersonName(NamedTuple):
-    """What tells one caller from another in words. `account`, `arn` and `unique` are "" where they are not told; `bounded`:
-    there is a permissions boundary."""
+    """The words that tell one caller from another. `account`, `arn` and `unique` are "" if they are not given; `bounded`:
+    the caller has a permissions boundary."""
 
     kind: str
     account: str
@@ -29,8 +28,8 @@ class PersonName(NamedTuple):
 
 
 def people(space: Space, bits: int) -> list[dict[str, Any]]:
-    """Those of the callers' cases `bits`. `but` in one that stands for others: those who are named and outside; `meets` in one
-    that is an example: the conditions on who calls that it meets."""
+    """The callers of the cases `bits`. `but` in an entry that represents others: the named callers who are outside. `meets`
+    in an example: the conditions on the caller that it meets."""
     inside: dict[PersonName, Someone] = {}
     outside: dict[PersonName, Someone] = {}
     for at, everyone in enumerate(space.callers.members):
@@ -66,7 +65,7 @@ def _twin(name: PersonName) -> PersonName:
 def _folded(
     inside: dict[PersonName, Someone], outside: dict[PersonName, Someone], tests: Sequence[Test]
 ) -> Iterator[tuple[PersonName, Someone, dict[str, Any]]]:
-    """One for those who are in it with and without a permissions boundary."""
+    """One entry for a caller that is in the set both with and without a permissions boundary."""
     for name, each in inside.items():
         shown: dict[str, Any] = dict(each.document())
         if each.example:
@@ -84,16 +83,16 @@ def _folded(
 
 
 def _is_among(of: PersonName, other: PersonName, own: str) -> bool:
-    """Whether words for the one would take in the other."""
+    """Whether the words for `of` would include `other`."""
     kind, account, arn, unique, _ = of
     if unique and not arn:
         return False
-    if arn:  # a role stands for its sessions, but for those that are named
+    if arn:  # a role includes its sessions, except those that are named
         return kind == other.kind == "role" and ":role/" in arn and other.arn.startswith(_sessions(arn))
     if other.kind != kind:
         return False
     if not account and kind != "service" and other.account not in ("", own):
-        return True  # other accounts are those that nobody names
+        return True  # other accounts are those that no policy names
     return other.account == account and bool(other.arn or other.unique)
 
 
@@ -105,7 +104,7 @@ def _sessions(role: str) -> str:
 def _without(
     outside: dict[PersonName, Someone], inside: dict[PersonName, Someone], tests: Sequence[Test]
 ) -> Iterator[dict[str, Any]]:
-    """Those who are left out: by name alone where nobody of the name is let in."""
+    """The callers that are left out: by name only, if nobody with that name is let in."""
     partly = {(name.kind, name.account, name.arn) for name in inside if name.arn}
     told: dict[str, dict[str, Any]] = {}
     for name, _, shown in _folded(outside, {}, tests):

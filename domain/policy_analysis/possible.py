@@ -1,7 +1,7 @@
 """Whether some request meets several conditions at once.
 
-It is the cut of `space.py` for one row of conditions: a condition key's values are cut into cases, and a pair of an encryption
-context (or a tag of a request) is there if and only if its name is among the names. What cannot be cut counts as met.
+It cuts values as `space.py` does, for one row of conditions. A pair of an encryption context (or a tag of a request) is
+present if and only if its name is among the names. A condition that cannot be cut counts as met.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from domain.policy_analysis.values import AMONG, NAMES_OF, Unmodelled, ValueCase
 from domain.policy_analysis.words import TooMany
 
 OF_GRANTS = {EQUALS: "StringEquals", SUBSET: "StringEquals"}
-"""What a grant constraint asks of one pair."""
+"""The operators that the constraints of a grant apply to one pair."""
 
 Condition = Mapping[str, Any]
 """In the record's form: operator, key, wanted."""
 
 
 def meetable(conditions: Sequence[Condition], but_not: Condition | None = None) -> bool:
-    """Whether some request meets all of the conditions, and not the one."""
+    """Whether some request meets all of the conditions, but not `but_not`."""
     spend(1 + len(conditions))
     name = (meetable, *map(_name_of, conditions), None if but_not is None else _name_of(but_not))
     return once(name, lambda: _meetable(conditions, but_not))
@@ -51,10 +51,10 @@ def _meetable(conditions: Sequence[Condition], but_not: Condition | None) -> boo
 
 
 def _readable(condition: Condition) -> Test | None:
-    """None for a condition that cannot be cut into cases."""
+    """The condition as a test; None if it cannot be cut into cases."""
     spend(1)
     key, wanted = condition["key"], [str(each) for each in condition["wanted"]]
-    # Whether `${...}` means something is for the policy's version to say.
+    # Only the policy's version decides whether `${...}` is a variable.
     if ":" not in key or key.lower() == unseen.KEY.lower() or any("${" in each for each in wanted):
         return None
     operator: str = OF_GRANTS.get(condition["operator"]) or condition["operator"]
@@ -67,13 +67,14 @@ def _readable(condition: Condition) -> Test | None:
 
 
 def _named(key: str, tests: Iterable[str]) -> tuple[str, ...]:
-    """The pairs that are asked beside the key of their names."""
+    """The pairs that have conditions of their own, if `key` holds the names of such pairs."""
     prefixes = [prefix for prefix, names in NAMES_OF.items() if names == key]
     return tuple(each for each in tests for prefix in prefixes if each.startswith(prefix) and each.isascii())
 
 
 def _cases(key: str, tests: Sequence[tuple[Test, bool]], pairs: Sequence[str]) -> list[ValueCase] | None:
-    """The cases of a key that do as wanted; None where they cannot be told. The last of `passes` are of the names of pairs."""
+    """The cases of a key in which the tests have the wanted results; None if they cannot be worked out. The last members of
+    `passes` are about the names of pairs."""
     among = [compile_test(AMONG, key, [_name(pair)], WITH_VARIABLES) for pair in pairs]
     try:
         all_of_them = cases(key, [(test, WITH_VARIABLES) for test in (*(test for test, _ in tests), *among)])
@@ -88,7 +89,7 @@ def _name(pair: str) -> str:
 
 
 def _named_as_given(key: str, found: Mapping[str, list[ValueCase] | None], pairs: Sequence[str]) -> bool:
-    """Whether some names are those of the pairs that are there."""
+    """Whether some case of the names agrees with the pairs that are present."""
     names = found[key]
     if names is None:
         return True

@@ -11,7 +11,7 @@ from domain.policy_analysis.values import parts_of
 
 
 def key_arns(policies: Sequence[Policy], account: str) -> list[str]:
-    """An ARN of a key for every way to match their patterns. Raises TooMany."""
+    """One key's ARN for every way to match the policies' patterns. Raises TooMany."""
     groups = [
         [pattern for text in texts if (pattern := words.arn(parts_of(text, policy.version))) is not None]
         for policy in policies

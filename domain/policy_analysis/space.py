@@ -1,9 +1,9 @@
 """The requests that some key policies can tell apart, and each policy as a set of them.
 
-A request has a caller, an action, a key and the values of condition keys: a dimension each, cut into finitely many cases
-by what the policies ask. Conditions on keys that follow from who calls are asked of the callers. A condition that cannot
-be cut (a policy variable in it, for instance) is a dimension of its own in which it holds or does not: what is the same
-either way is known for sure, and what is not is never called known.
+A request has a caller, an action, a key and the values of condition keys. Each is a dimension, cut into finitely many cases
+by the conditions of the policies. Conditions on keys that follow from the caller belong to the callers. A condition that
+cannot be cut (for instance, because of a policy variable) is a dimension of its own, in which it holds or does not. A
+result that is the same either way is known for sure; any other is never called known.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from domain.policy_analysis.words import TooMany
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A key policy, with the unique ids that its principals' ARNs meant when it was put. Raises what parse_policy does."""
+    """A key policy, with the unique ids that its principals' ARNs meant when it was put. Raises what parse_policy raises."""
 
     text: str
     ids: Mapping[str, str] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Side:
 
 @dataclass(slots=True)
 class Meaning:
-    """What a policy denies, and what it allows by how it means the caller (DIRECT, ROLE, DELEGATED)."""
+    """What a policy denies, and what it allows, by the way in which it names the caller (DIRECT, ROLE, DELEGATED)."""
 
     denies: list[Box]
     allows: dict[int, list[Box]]
@@ -75,8 +75,8 @@ class Meaning:
 
 
 class Space:
-    """`key` is the ARN of the key that the policies are of, "" where they could be of any of the account's; `more` are
-    principals that are told apart too, `fixed` condition keys whose values are known, `examples` values of keys."""
+    """`key` is the ARN of the policies' key, "" if they could belong to any key of the account. `more` are further
+    principals to tell apart, `fixed` are condition keys with known values, `examples` are further values of keys."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class Space:
         self.opaque.setdefault(_name_of(test, version), []).append(made)
 
     def _readable(self, following: bool) -> list[tuple[CompiledStatement, Test, str]]:
-        """The tests of keys that follow from the caller, or of the others; those that cannot be cut are put aside."""
+        """The tests of keys that follow from the caller, or of the other keys. Tests that cannot be cut are put aside."""
         found = []
         for rule, test, version in self._tests():
             if (test.key.lower() in FOLLOWING) is not following:
@@ -226,7 +226,8 @@ class Space:
         for key in list(by_key):
             for prefix, names in values.NAMES_OF.items():
                 if key.startswith(prefix) and names in by_key:
-                    # A pair is there if and only if its name is among the names: asked beside what policies ask.
+                    # A pair is present if and only if its name is among the names; this test joins those of the
+                    # policies.
                     name = key.removeprefix(prefix)
                     if name.isascii():
                         test = compile_test(values.AMONG, names, [name], "2008-10-17")
@@ -297,11 +298,11 @@ class Space:
         means = DIRECT if statement.who is None else statement.who(each.names)
         at_home = is_at_home(each.account, self.account)
         reach = reach_of(means, at_home=at_home, needs_policies=each.needs_policies)
-        # A root user has neither boundary nor session policy, so what it may do within these it may do without them.
+        # A root user has neither boundary nor session policy, so their limits do not apply.
         return DIRECT if reach == ROLE and not each.needs_policies else reach
 
     def _narrow(self, box: list[int], rule: CompiledStatement, version: str) -> None:
-        """The box to where the statement's Resource and Condition hold."""
+        """Narrows the box to the requests for which the statement's Resource and Condition hold."""
         if rule.covers is not None:
             if has_variables(rule.statement, version):
                 box[self._opaque_at[_resource_of(rule)]] &= 1
@@ -325,7 +326,7 @@ class Space:
                 )
 
     def _impossible(self, keys: Mapping[str, Dimension]) -> Iterable[Box]:
-        """Requests that cannot be: a condition key with an action that has no such parameter, a pair without its name."""
+        """Requests that are impossible: a condition key with an action that lacks the parameter, or a pair without its name."""
         for key, dimension in keys.items():
             spend(len(dimension.members) + len(self.actions.members) + len(self.whole) // 4)
             there = bits_of(bool(case.example) for case in dimension.members)
@@ -347,33 +348,33 @@ class Space:
                         yield self.box({key: dimension.whole & ~there, names_key: named})
 
     def box(self, bits: Mapping[str, int]) -> Box:
-        """Every request whose cases are among these bits; dimensions by name."""
+        """All requests whose cases are among these bits; dimensions by name."""
         spend(1 + len(self.whole) // 16)
         by_place = {self.places[name]: its for name, its in bits.items()}
         return tuple(by_place.get(at, whole) for at, whole in enumerate(self.whole))
 
     def box_of_grantable(self) -> Box | None:
-        """Every request that a grant could let in, None for none."""
+        """All requests that a grant could let in; None if there are none."""
         bits = bits_of(one_of(names).removeprefix("kms:") in GRANTABLE for names in self.actions.members)
         return self.box({ACTION: bits}) if bits else None
 
     @staticmethod
     def members(dimension: Dimension, bits: int) -> Iterator[tuple[int, Any]]:
-        """Those of a dimension whose bit is set, with their places."""
+        """The members of a dimension whose bit is set, with their places."""
         for at, member in enumerate(dimension.members):
             if bits >> at & 1:
                 yield at, member
 
     def callers_in(self, box: Box) -> Iterator[list[Someone]]:
-        """The cases of callers that a box has."""
+        """The cases of callers in a box."""
         return (everyone for _, everyone in self.members(self.callers, box[CALLER_AT]))
 
     def actions_in(self, box: Box) -> list[str]:
-        """Every action that a box has, in order."""
+        """The actions of a box, in order."""
         return sorted(name for _, names in self.members(self.actions, box[ACTION_AT]) for name in names)
 
     def resources_in(self, box: Box) -> list[str]:
-        """One ARN for every case of resources that a box has."""
+        """One ARN for each case of resources in a box."""
         return [one_of(arns) for _, arns in self.members(self.resources, box[RESOURCE_AT])]
 
     def freed(self, box: Box) -> Box:
@@ -381,20 +382,20 @@ class Space:
         return (*box[: RESOURCE_AT + 1], *self.whole[RESOURCE_AT + 1 :])
 
     def keys_in(self, box: Box) -> Iterator[tuple[Dimension, int]]:
-        """The dimensions of condition keys, each with the bits that a box has of it."""
+        """The dimensions of condition keys, each with its bits in a box."""
         return ((dimension, box[self.places[dimension.name]]) for dimension in self.key_dimensions)
 
     def without_parameter(self, key: str) -> int:
-        """The actions that have no parameter from which a condition key could come."""
+        """The actions without a parameter that could give the condition key a value."""
         carrying = self.carrying[key]
         return bits_of(one_of(names).partition(":")[2] not in carrying for names in self.actions.members)
 
     def opacity(self, box: Box) -> int:
-        """How many conditions that were not cut a box depends on."""
+        """The number of uncut conditions that a box depends on."""
         return sum(box[at] != EITHER for at in self._opaque_at.values())
 
     def opaque_in(self, box: Box) -> list[OpaqueTest]:
-        """What of a box is not known: the conditions that it depends on and that were not cut into cases."""
+        """The conditions that were not cut into cases and that a box depends on; because of them it is not fully known."""
         return [each for name, at in self._opaque_at.items() if box[at] != EITHER for each in self.opaque[name]]
 
     def of_actions(self, wanted: Iterable[str]) -> int:

@@ -1,7 +1,7 @@
-"""A condition key's values, cut into cases: all values of a case pass the same of the tests that read the key.
+"""A condition key's values, cut into cases. All values of a case pass the same tests, among the tests that read the key.
 
-Which cases there are follows from what the tests compare with (words between patterns, numbers and times between bounds,
-addresses between networks); which tests a case passes is asked of the tests themselves, as the evaluator asks them.
+The cases follow from what the tests compare with: words between patterns, numbers and times between bounds, addresses
+between networks. The tests themselves say which of them a case passes, evaluated as the evaluator does it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from domain.policy_analysis.budget import spend, steps_of
 from domain.policy_analysis.words import Pattern, TooMany
 
 MOST_SETS = 512
-"""Cases of a key with several values."""
+"""The largest number of cases of a key with several values."""
 NAMES_OF = {"kms:encryptioncontext:": "kms:encryptioncontextkeys", "aws:requesttag/": "aws:tagkeys"}
-"""Condition keys by name, and the key that holds the names."""
+"""Condition keys that contain a name, and the key that holds all names."""
 AMONG = "ForAnyValue:StringEqualsIgnoreCase"
-"""The operator of the question whether a name is among them."""
+"""The operator of the test whether a name is among the names."""
 KeyValues = tuple[str, ...]
 ABSENT: KeyValues = ()
 EMPTY: KeyValues = ("",)
@@ -36,7 +36,7 @@ WORDS, NUMBERS, DATES, ADDRESSES, BINARIES = "words", "numbers", "dates", "addre
 
 
 class Unmodelled(Exception):
-    """A test that cannot be cut into cases."""
+    """The test cannot be cut into cases."""
 
     def __init__(self, test: Test, why: str) -> None:
         super().__init__(why)
@@ -45,14 +45,14 @@ class Unmodelled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ValueCase:
-    """`example` are values of the key, () for none; `passes` what each test says of them."""
+    """`example` are values of the key, () if it is absent; `passes` says for each test whether it holds."""
 
     example: KeyValues
     passes: tuple[bool, ...]
 
 
 def family(test: Test) -> str:
-    """What the test compares; "" for a test of whether there is a value at all."""
+    """The kind of values that the test compares; "" for a test of presence."""
     name = operator(test.operator).name
     if name == NULL:
         return ""
@@ -66,7 +66,8 @@ def family(test: Test) -> str:
 
 
 def require_readable(test: Test, version: str) -> None:
-    """Raises Unmodelled for a test whose wanted values depend on the request, or whose letters have odd cases."""
+    """Raises Unmodelled for a test whose wanted values depend on the request, or contain letters beyond ASCII that are
+    compared without case."""
     if any(not is_constant(template(each, version)) for each in test.wanted):
         raise Unmodelled(test, VARIABLE)
     if "IgnoreCase" in test.operator and not all(each.isascii() for each in test.wanted):
@@ -74,7 +75,8 @@ def require_readable(test: Test, version: str) -> None:
 
 
 def has_many(key: str) -> bool:
-    """Whether a request can give the key several values: also where two names of pairs or tags differ in case alone."""
+    """Whether a request can give the key several values. This includes keys with names that may differ only in case (pairs,
+    tags)."""
     row = row_of(key)
     return (
         row is None
@@ -84,8 +86,8 @@ def has_many(key: str) -> bool:
 
 
 def can_be_empty(key: str) -> bool:
-    """Whether a request can give the key an empty value: tags and the pairs of encryption contexts, and what the table does
-    not have."""
+    """Whether a request can give the key an empty value: tags, pairs of encryption contexts, and keys that are not in the
+    table."""
     return row_of(key) is None or key.lower().startswith(_EMPTY)
 
 
@@ -93,8 +95,8 @@ _EMPTY = ("aws:principaltag/", "aws:requesttag/", "aws:resourcetag/", "iam:resou
 
 
 def cases(key: str, tests: Sequence[tuple[Test, str]], examples: Iterable[str] = ()) -> tuple[ValueCase, ...]:
-    """The cases of a key, absence first; every (readable) test with its policy's version. `examples` are values
-    that are told too.
+    """The cases of a key, absence first. `tests` are readable, each with its policy's version. `examples` are further
+    values to tell apart.
 
     Raises Unmodelled, TooMany.
     """
@@ -114,7 +116,7 @@ def cases(key: str, tests: Sequence[tuple[Test, str]], examples: Iterable[str] =
         context = {folded: each} if each else {}
         return tuple(test.holds(context) for test in read)
 
-    # Absence is a case of its own, whatever the tests say: whether a request can have the key at all is asked too.
+    # Absence is a case of its own for any tests: whether a request can have the key at all matters too.
     result = [ValueCase(ABSENT, passes(ABSENT))]
     single: dict[tuple[bool, ...], KeyValues] = {}
     for value in (*values, *examples):
@@ -122,7 +124,7 @@ def cases(key: str, tests: Sequence[tuple[Test, str]], examples: Iterable[str] =
             single.setdefault(passes((value,)), (value,))
     filled = list(single.values())
     empty = [EMPTY] if can_be_empty(key) else []
-    for each in empty:  # alone a null data set; beside others it is a value, and not told by what it is alone
+    for each in empty:  # alone a null data set, but a value among others: the case alone says nothing about that
         single.setdefault(passes(each), each)
     result += [ValueCase(value, passed) for passed, value in single.items()]
     if not has_many(key):
@@ -152,7 +154,7 @@ def parts_of(text: str, version: str) -> PatternParts:
 
 
 def patterns_of(test: Test, version: str) -> list[Pattern]:
-    """The patterns of a test of words: a value that meets one of them is one that the test wants."""
+    """The patterns of a test of words: the test wants every value that matches one of them."""
     name = operator(test.operator).name
     found: list[Pattern] = []
     for text in test.wanted:
@@ -172,7 +174,7 @@ def patterns_of(test: Test, version: str) -> list[Pattern]:
 
 
 def _words(tests: Sequence[tuple[Test, str]]) -> list[str]:
-    # The words that policies name are the best examples of what they name.
+    # The words in the policies are the best examples of their cases.
     named = [
         "".join(text for text, _ in parts_of(each, version))
         for test, version in tests
@@ -185,7 +187,7 @@ def _words(tests: Sequence[tuple[Test, str]]) -> list[str]:
 
 
 PLAIN = 20
-"""Digits before or behind the point of a number that is told from its neighbours."""
+"""The most digits before or after the point of a number that can be told from its neighbours."""
 
 
 def _numbers(tests: Sequence[tuple[Test, str]]) -> list[str]:
@@ -226,12 +228,12 @@ def _binaries(tests: Sequence[tuple[Test, str]]) -> list[str]:
 def _addresses(tests: Sequence[tuple[Test, str]]) -> list[str]:
     networks = [as_network(each) for each in _wanted(tests)]
     found: dict[str, None] = {"x": None}
-    # IPv6 of its own begins again behind the addresses that are mapped ones of IPv4.
+    # Plain IPv6 begins again after the range of mapped IPv4 addresses.
     four, six = {0}, {0, 1 << 48}
     for network in networks:
         bounds = four if network.version == 4 else six
         first, last = int(network.network_address), int(network.broadcast_address)
-        # An address within, rather than the network's own, reads as an example of it.
+        # An address inside a network is a better example than the network's own address.
         bounds.update((first, first + 1) if first < last else (first,))
         bounds.add(last + 1)
     found.update((str(IPv4Address(each)), None) for each in sorted(four) if each < 1 << 32)

@@ -1,8 +1,8 @@
-"""Who could: an evaluation with the request left open, in the order of `authorization.evaluation_order`.
+"""Who could: an evaluation in which the request is left open, in the order of `authorization.evaluation_order`.
 
-Caller and key are known, the request is not. A condition on caller or key is settled: it holds or does not. A condition on
+Caller and key are known; the request is not. A condition on caller or key is settled: it holds or does not. A condition on
 the request stays open. A path is a way in with the conditions that are still open on it. Every path that some request can
-take is found, so a caller without a path is refused whatever the request says.
+take is found, so a caller without a path is refused for every request.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _SIGNS = frozenset("*?$")
 _OF_THE_KEY = ("aws:resourcetag/", "kms:resourcealiases", "aws:resourceaccount", "kms:keyspec", "kms:keyusage")
 _OF_A_USER = ("aws:principaltag/", "aws:username", "aws:sourceidentity")
 _OF_THE_REQUEST = frozenset({"aws:viaawsservice", "aws:tokenissuetime", "aws:multifactorauthpresent"})
-"""KnownFacts of a caller by default, and otherwise in another request."""
+"""Keys for which a caller has a default value, but another value in another request."""
 _OF_THE_SESSION = frozenset({"aws:userid"})
 PAIRS = "kms:EncryptionContextKeys"
 
 Open = tuple[dict[str, Any], ...]
-"""Conditions in the record's form (operator, key, wanted), with the kind of policy that each is of."""
+"""Conditions in the record's form (operator, key, wanted), each with the kind of its policy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """What lets in: `by` a statement or grant, `delegation` the key policy's statement (or grant) that leaves it to the
-    identity policy, `open` the conditions that the request has still to meet."""
+    """`by` is the statement or grant that lets the caller in. `delegation` is the key policy's statement (or the grant)
+    that leaves the decision to the identity policy. `open` are the conditions that the request must still meet."""
 
     by: dict[str, Any]
     delegation: dict[str, Any] | None
@@ -57,7 +57,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Could:
-    """`unless`: statements that would deny under their conditions, which are all of those open."""
+    """`unless`: statements that would deny if their conditions are met; all these conditions are open."""
 
     paths: tuple[Path, ...]
     unless: tuple[dict[str, Any], ...]
@@ -67,7 +67,7 @@ NEVER = Could((), ())
 
 
 class KnownFacts:
-    """What is known of a caller and a key, whatever the request."""
+    """What is known of a caller and a key for every request."""
 
     def __init__(self, caller: Caller, action: str, resource: Resource) -> None:
         self._operation = action.partition(":")[2]
@@ -79,11 +79,11 @@ class KnownFacts:
         self.context: Context = {name: values for name, values in known.items() if name not in unknown}
 
     def settles(self, test: Test) -> bool:
-        """Whether the test reads nothing but what is known: a key that the operation has no parameter for is not there."""
+        """Whether the test reads only known values. A key is known to be absent if the operation has no parameter for it."""
         return self._is_known(test.key.lower()) and not self.unsettled(test.wanted)
 
     def unsettled(self, texts: Iterable[str]) -> list[str]:
-        """The texts with a policy variable whose value is not known."""
+        """The texts with a policy variable of unknown value."""
         return [
             text
             for text in texts
@@ -95,13 +95,13 @@ class KnownFacts:
         if carrying is not None and self._operation not in carrying:
             return True
         if key in self.context or key.startswith(_OF_THE_KEY):
-            # A session may bring tags of its own, which go before the role's.
+            # A session may have tags of its own, which replace the role's.
             return not (self._role and key.startswith("aws:principaltag/"))
         return not self._role and not self._stranger and key.startswith(_OF_A_USER)
 
 
 def _varies(name: str) -> bool:
-    """Whether a policy variable of this name stands for something: a key that can have many values is no variable."""
+    """Whether a policy variable of this name has a value: a key with many values is no variable."""
     row = row_of(name)
     return name not in _SIGNS and not (row is not None and row.many)
 
@@ -132,7 +132,7 @@ def could(caller: Caller, action: str, resource: Resource, *, reaches: bool = Tr
     if any(not conditions for _, conditions in denies):
         return NEVER
 
-    # 2. Ways in; 3. and 4. what else has to allow the request on each of them.
+    # 2. Ways in; 3. and 4. the other policies that must allow the request on each of them.
     identity, *limiting = [[each for each in statements if not each[0].denies] for statements in (own, *limits)]
     allowing, within = _least(identity), [_least(statements) for statements in limiting]
     paths: list[Path] = []
@@ -150,13 +150,13 @@ def could(caller: Caller, action: str, resource: Resource, *, reaches: bool = Tr
     counts = (*map(len, (identity, *limiting)), len(speaking), len(granted), len(paths))
     whole = max(counts) <= MOST_PATHS
     if not told and not whole:
-        told = paths[:MOST_PATHS]  # some other path may be met, and nobody is left out
+        told = paths[:MOST_PATHS]  # another path may be possible, and no caller may be left out
     unless = tuple({"by": statement.by.document(), "open": list(conditions)} for statement, conditions in denies)
     return Could(tuple(told), unless) if told else NEVER
 
 
 def _met(denies: Sequence[Open], paths: Sequence[Path]) -> list[Path]:
-    """The paths that some request meets, and meets without meeting all conditions of a Deny."""
+    """The paths that some request can take without meeting all conditions of a Deny."""
     return [
         path
         for path in paths
@@ -174,7 +174,7 @@ OpenStatement = tuple[CompiledStatement, Open]
 def _speaking(
     rules: Iterable[CompiledStatement], action: str, resource: Resource, known: KnownFacts
 ) -> Iterator[OpenStatement]:
-    """The statements that can match the action, each with its open conditions, () if it has no open condition."""
+    """The statements that can match the action, each with its open conditions; () if it has none."""
     folded = action.lower()
     for rule in rules:
         if rule.elsewhere or rule.acts is None or not rule.acts(folded):
@@ -194,7 +194,7 @@ def _speaking(
 
 
 def _open(rule: CompiledStatement, known: KnownFacts) -> Open | None:
-    """The conditions that are open; None where a settled one does not hold."""
+    """The open conditions; None if a settled condition does not hold."""
     if rule.tests is None:
         return () if rule.denies else None
     found = []
@@ -208,7 +208,7 @@ def _open(rule: CompiledStatement, known: KnownFacts) -> Open | None:
 
 
 def _least(statements: Sequence[OpenStatement]) -> Sequence[OpenStatement]:
-    """One without open conditions stands for all."""
+    """If a statement has no open condition, it represents all."""
     free = [each for each in statements if not each[1]]
     return free[:1] or _fewest(statements, lambda each: len(each[1]))
 
@@ -217,8 +217,8 @@ T = TypeVar("T")
 
 
 def _fewest(found: Sequence[T], conditions: Callable[[T], int]) -> Sequence[T]:
-    """Those with the fewest open conditions, as many as are told, in the order in which they stand. The others come into
-    no path that is told: with each of these the same path has as many conditions or fewer, and stands before it."""
+    """The statements with the fewest open conditions, as many as are shown, in their order. The others appear in no shown
+    path: the same path through one of these has at most as many conditions and comes first."""
     if len(found) <= MOST_PATHS:
         return found
     places = nsmallest(MOST_PATHS, range(len(found)), key=lambda at: (conditions(found[at]), at))
@@ -226,7 +226,7 @@ def _fewest(found: Sequence[T], conditions: Callable[[T], int]) -> Sequence[T]:
 
 
 def _least_of_each(found: Sequence[tuple[int, T, Open]]) -> Sequence[tuple[int, T, Open]]:
-    """As above, of each way in which the caller is meant."""
+    """`_fewest`, for each way in which the caller is named."""
     if len(found) <= MOST_PATHS:
         return found
     kept = {
@@ -244,7 +244,7 @@ def _paths(
     allowing: Sequence[OpenStatement],
     within: Sequence[Sequence[OpenStatement]],
 ) -> Iterator[Path]:
-    """The paths through a way in that `by` opens, with what else has to allow the request."""
+    """The paths through the way in that `by` opens, with the statements of other policies that must allow the request."""
     if way.identity_policy:
         for statement, more in allowing:
             yield from _limited(statement.by.document(), by, (*conditions, *more), within)
@@ -257,7 +257,7 @@ def _paths(
 def _limited(
     by: dict[str, Any], delegation: dict[str, Any] | None, conditions: Open, within: Sequence[Sequence[OpenStatement]]
 ) -> Iterator[Path]:
-    """Within boundary and session policy, each of which has to allow it too."""
+    """The paths within boundary and session policy, each of which must allow the request too."""
     for chosen in islice(product(*within), MOST_PATHS):
         yield Path(by, delegation, (*conditions, *(each for _, more in chosen for each in more)))
 
@@ -270,14 +270,14 @@ def _granted(caller: Caller, action: str, resource: Resource) -> Iterator[tuple[
 
 
 def constraints_of(grant: Grant) -> Open:
-    """A grant's constraints as conditions."""
+    """The constraints of a grant as conditions."""
     found: list[dict[str, Any]] = []
     for name, wanted in grant.constraints.items():
         if name == SOURCE_ARN:
             found.append({"operator": "StringEquals", "key": "aws:SourceArn", "wanted": [wanted], "kind": "grant"})
         elif isinstance(wanted, str):
             continue
-        elif not wanted and name == EQUALS:  # of an encryption context that has no pairs
+        elif not wanted and name == EQUALS:  # an encryption context without pairs
             found.append({"operator": "Null", "key": PAIRS, "wanted": ["true"], "kind": "grant"})
         else:
             found += [

@@ -1,9 +1,9 @@
 """One word for every way in which a text can match a set of patterns: the patterns' automata run side by side.
 
-A pattern is a row of elements, each a set of characters that is met once or any number of times. All patterns of a
-question are one automaton whose state is the set of elements that are waited for, held in the bits of one integer, so
-that following a character is three operations whatever the number of patterns. States are walked breadth first from the
-empty word; two characters that no element waited for tells apart lead to the same state, so one of them stands for both.
+A pattern is a row of elements, each a set of characters that occurs once or any number of times. All patterns of a question
+form one automaton. Its state is the set of elements that may come next, held in the bits of one integer, so that following
+a character takes three operations for any number of patterns. States are visited breadth first from the empty word. If no
+expected element tells two characters apart, they lead to the same state, so one of them represents both.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from domain.policy.glob import ARN_PARTS, arn_components, covers_rest
 from domain.policy_analysis.budget import spend
 
 MOST_STATES = 5_000
-"""States that are walked before the question is given up: a second or two of the largest policies."""
+"""The number of states that are visited before the question is given up: a second or two for the largest policies."""
 _SPARE = "xyzabcdefghijklmnopqrstuvw0123456789-_"
 _BEYOND = range(0x400, 0x10000)
-"""Characters for what no pattern names: these first, then any, of which there are more than a policy has."""
+"""Characters for text that no pattern names, after those of _SPARE; there are more of them than characters in a policy."""
 
 
 class TooMany(Exception):
-    """There are more cases than Keytrail looks at."""
+    """There are more cases than Keytrail examines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One character of `characters`, or not of them where `other`; `many`: any number of them."""
+    """One of `characters` or, with `other`, any character except these; `many`: any number of them."""
 
     characters: frozenset[str]
     other: bool = False
@@ -45,7 +45,7 @@ ANYTHING: Pattern = (MANY,)
 _ONE_WITHIN = Element(frozenset(":"), other=True)
 _MANY_WITHIN = Element(frozenset(":"), other=True, many=True)
 DIGIT = Element(frozenset("0123456789"))
-# Letters that are an ASCII letter once they are folded, beside its capital.
+# Letters beyond ASCII that become an ASCII letter when their case is folded.
 _ALSO = {"k": "\u212a"}
 
 
@@ -54,8 +54,8 @@ def literal(text: str) -> Pattern:
 
 
 def glob(parts: Iterable[tuple[str, bool]], fold: bool = False) -> Pattern:
-    """A pattern in parts: (text, whether `*` and `?` in it are wildcards); `fold`: letters are met in either case, and
-    the text is folded already."""
+    """A pattern from parts: (text, whether `*` and `?` in it are wildcards). `fold`: letters match in either case; the text
+    is folded already."""
     return tuple(_signs(parts, fold, ONE, MANY))
 
 
@@ -73,7 +73,8 @@ def _signs(parts: Iterable[tuple[str, bool]], fold: bool, one: Element, many: El
 
 
 def arn(parts: Sequence[tuple[str, bool]]) -> Pattern | None:
-    """The pattern of an ARN: no wildcard of the first five components meets a colon. None for what meets nothing."""
+    """The pattern of an ARN: no wildcard in the first five components matches a colon. None for a pattern that matches
+    nothing."""
     components = arn_components(parts)
     if len(components) < ARN_PARTS and not covers_rest(components):
         return None
@@ -87,8 +88,9 @@ def arn(parts: Sequence[tuple[str, bool]]) -> Pattern | None:
 
 
 def samples(groups: Sequence[Sequence[Pattern]], within: Pattern = ANYTHING) -> list[str]:
-    """For every combination of groups that some text of `within` meets (a group is met where one of its patterns is), the
-    shortest text that meets just these, the empty one only where there is no other. Raises TooMany."""
+    """For every combination of groups that some text of `within` matches, the shortest text that matches exactly these. A
+    text matches a group if it matches one of its patterns. The empty text is used only if there is no other. Raises
+    TooMany."""
     automaton = _Automaton([[within], *groups])
     begin = automaton.begin
     words = {begin: ""}
@@ -116,7 +118,7 @@ def samples(groups: Sequence[Sequence[Pattern]], within: Pattern = ANYTHING) -> 
 
 
 def _lengthen(automaton: _Automaton, found: dict[tuple[bool, ...], str]) -> None:
-    """The empty word stood for a combination that a longer one may meet too."""
+    """Replaces the empty word if a longer word matches the same combination."""
     met = automaton.met(automaton.begin)
     for character, state in automaton.steps(automaton.begin):
         if automaton.met(state) == met:
@@ -134,10 +136,10 @@ class _Automaton:
                 begin |= 1 << len(self._elements)
                 self._elements += _without_twins(pattern)
                 end |= 1 << len(self._elements)
-                self._elements.append(None)  # the pattern is met here
+                self._elements.append(None)  # a text that reaches this matches the pattern
             ends.append(end)
         self._ends = ends
-        self._within = (ends[0] << 1) - 1  # the first group is one pattern
+        self._within = (ends[0] << 1) - 1  # the first group has one pattern
         spend(3 * len(self._elements))
         self._many = _set(at for at, each in enumerate(self._elements) if each is not None and each.many)
         self.begin = self._closed(begin)
@@ -150,7 +152,7 @@ class _Automaton:
         return tuple(bool(state & end) for end in self._ends)
 
     def steps(self, state: int) -> Iterator[tuple[str, int]]:
-        """One character for every class of characters that the elements waited for tell apart, with the state after."""
+        """One character for each class that the expected elements tell apart, with the next state."""
         spend(state.bit_count() * (1 + state.bit_length() // 2048))
         waited = [self._elements[at] for at in _bits(state)]
         named: dict[str, None] = {}
@@ -190,7 +192,7 @@ class _Automaton:
         return self._closed(((state & once) << 1) | (state & again))
 
     def _closed(self, state: int) -> int:
-        """With what follows an element that may be met no times."""
+        """Adds the elements after an element that may occur zero times."""
         while True:
             spend(1 + state.bit_length() // 4096)
             more = state | ((state & self._many) << 1)
@@ -205,12 +207,12 @@ def _spares() -> Iterator[str]:
 
 
 def _without_twins(pattern: Pattern) -> Pattern:
-    """Two of the same that are met any number of times are one."""
+    """Two equal elements in a row that may occur any number of times become one."""
     return tuple(each for at, each in enumerate(pattern) if not (each.many and at and pattern[at - 1] == each))
 
 
 def _bits(state: int) -> Iterator[int]:
-    """Byte by byte: to take the lowest bit of the whole integer costs its length each time."""
+    """Byte by byte: taking the lowest bit of the whole integer costs time in proportion to its length."""
     for at, byte in enumerate(state.to_bytes((state.bit_length() + 7) // 8, "little")):
         if byte:
             for bit in range(8):

@@ -1,1 +1,1 @@
-"""The real sides of the ports: Kafka, Postgres, the vault, files, tokens."""
+"""What stands behind the ports: Kafka, Postgres, the vault, files, tokens."""

@@ -3,7 +3,7 @@
 known_accounts = ["444455556666"]         # accounts that keys may be shared with, beside those hosted here
 
 [rules.denied-burst]                      # of any rule of docs/alerts.md
-threshold = 50                            # its own numbers
+threshold = 50                            # numbers of that rule
 severity = "high"
 
 [rules.root-used]
@@ -53,8 +53,8 @@ FORMATS = ("keytrail", "ocsf")
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """`least` is the mildest severity that it sends; alerts of one rule within `group_seconds` are one message; a
-    message that cannot be delivered for `give_up_after` seconds is a dead letter."""
+    """`least` is the mildest severity that is sent. Alerts of one rule within `group_seconds` are one message. A message that
+    cannot be delivered for `give_up_after` seconds is a dead letter."""
 
     kind: str
     name: str
@@ -219,7 +219,7 @@ def _notifier(kind: str, given: Any, known: set[str]) -> Notifier:
 
 
 def _secret(where: str, given: dict[str, Any], name: str) -> str:
-    """The content of a file that only its owner may read; "" where no file is named."""
+    """The content of a file that only its owner may read; "" if no file is named."""
     text = given.get(name)
     if text is None:
         return ""

@@ -8,17 +8,18 @@ from domain.ports import Headers
 
 
 def headers(identity: str, log: str, kind: str, at: str) -> Headers:
-    """`kind` is the event's wire name; `call.answered` or `call.decided` for a call that caused no event."""
+    """The headers of a record. `kind` is the event's wire name, or `call.answered` or `call.decided` for a call that caused
+    no event."""
     return [*_same(log, kind), ("ce_id", identity.encode()), ("ce_time", at.encode())]
 
 
 def of_event(log: str, call: str | None, previous: str, event: str | None, at: str) -> Headers:
-    """Of a record of `events`; `event` is its event's wire name."""
+    """The headers of a record of `events`; `event` is its event's wire name."""
     return headers(call or previous or "first", log, event or "call.answered", at)
 
 
 def of_decision(log: str, call: str, at: str) -> Headers:
-    """Of a record of `decisions`."""
+    """The headers of a record of `decisions`."""
     return headers(call, log, "call.decided", at)
 
 

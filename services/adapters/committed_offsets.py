@@ -1,4 +1,4 @@
-"""Offsets that a consumer group without members commits: a place on Kafka for how far something has come, with some text beside
+"""Offsets that a consumer group without members commits. They keep on Kafka how far something has come, with some text beside
 each offset."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FAULTS = (KafkaError, IllegalStateError, TimeoutError, OSError)
 
 
 class CommittedOffsets:
-    """The offsets of one group. The caller has to close it."""
+    """The offsets of one group. The caller closes it."""
 
     def __init__(self, settings: Settings, group: str) -> None:
         self.group = group
@@ -28,7 +28,7 @@ class CommittedOffsets:
         self._assigned: set[TopicPartition] = set()
 
     async def read(self) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        """Raises Unavailable; GroupAuthorizationFailedError where Kafka does not let us read it."""
+        """Raises Unavailable; GroupAuthorizationFailedError if Kafka does not let us read it."""
         client = AIOKafkaAdminClient(**connection(self._settings), request_timeout_ms=int(ASK_DEADLINE * 1000))
         try:
             async with asyncio.timeout(ASK_DEADLINE * 3):
@@ -68,7 +68,7 @@ class CommittedOffsets:
             self._consumer.assign(sorted(self._assigned))
             for each in self._assigned:
                 self._consumer.seek(each, 0)
-            self._consumer.pause(*self._assigned)  # it reads nothing
+            self._consumer.pause(*self._assigned)  # the consumer reads nothing
         return self._consumer
 
     async def close(self) -> None:

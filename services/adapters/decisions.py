@@ -1,4 +1,4 @@
-"""The producer of `decisions`: group commit in lanes that count and chain what they append."""
+"""The producer of `decisions`: group commit in lanes, which count and chain what they append."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from services.adapters.kafka import MAX_VALUE, Producer
 from services.settings import Settings
 
 LONGEST_DECISION = MAX_VALUE - 2048
-"""Bytes of a decision before it has its place in a lane and its envelope, which add a few hundred."""
+"""The most bytes of a decision without its place in a lane and its envelope, which add a few hundred."""
 LANES = 2
-"""Two groups of decisions can be under way: the worker goes on instead of waiting for the first."""
+"""Two groups of decisions can be under way, so that the worker need not wait for the first."""
 
 NOT_KNOWN = 1 << 30
-"""The size of the group that waits for a lane that has started."""
+"""The group's size while a lane that has started has not taken one yet."""
 
 Sealing = Callable[[], Seal]
-"""Gives the key that authenticates decisions now."""
+"""Gives the key that authenticates decisions at present."""
 
 
 class DecisionLanes:
-    """Appends to `decisions`: a worker keeps to one partition, and moves to the next when that does not take it.
+    """Appends to `decisions`. A worker keeps to one partition, and moves to the next when an append to it fails.
 
-    Group commit: what comes while the lanes are under way goes into the next append together. Under load many
-    decisions cost one request and one acknowledgement; alone, a decision waits for nobody. Nothing needs their order, but
-    each lane counts and chains what it appends (domain/log/lane.py).
+    Group commit: decisions that come while the lanes are under way go into the next append together. Under load many decisions
+    cost one request and one acknowledgement; a single decision waits for no other. Nothing needs their order, but each lane
+    counts and chains what it appends (domain/log/lane.py).
     """
 
     def __init__(self, settings: Settings, topic: str, partitions: int, start: int, sealing: Sealing) -> None:
         self.topic = topic
         self.worker = uuid4().hex
-        """This incarnation's name."""
+        """The worker's name, new at each start."""
         self._partitions = partitions
         self._partition = start % partitions
         self._sealing = sealing
@@ -49,24 +49,24 @@ class DecisionLanes:
         self._appending: set[asyncio.Task[None]] = set()
         self._moved: dict[int, _Durable] = {}
         self._under_way = NOT_KNOWN
-        """Decisions in the group that was taken last."""
+        """The number of decisions in the group that was taken last."""
 
     def _new_lane(self) -> Lane:
         return Lane(self.worker, next(self._numbers))
 
     async def append(self, decided: Decided, headers: Headers) -> None:
-        """Durable when it returns. Raises Unavailable; then nobody may be answered. Raises TooLarge for a decision that would
-        fail, and with it every other of its group."""
+        """Append a decision, which is durable when this returns. If it raises Unavailable, no caller may get an answer.
+        Raises TooLarge for a decision that would fail, and make its whole group fail."""
         if len(decided.own) > LONGEST_DECISION:
             raise TooLarge(f"a decision of {len(decided.own)} bytes")
-        # A future of its own for each: one caller that goes away takes nothing from the others.
+        # Each has its own future: a caller that goes away takes nothing from the others.
         loop = self._loop
         if loop is None:  # kept, because asking for it is a system call in Python 3.11
             loop = self._loop = asyncio.get_running_loop()
         durable: asyncio.Future[None] = loop.create_future()
         self._waiting.append((decided, headers, durable))
-        # With no lane under way, whatever waits needs one. A second lane starts once as many wait as are under way: two groups
-        # of one size cost half as many requests as a large one beside many small ones.
+        # If no lane is under way, any decision that waits starts one. A second lane starts once as many wait as are
+        # under way: two groups of one size cost half as many requests as a large one beside many small ones.
         if self._idle and (len(self._idle) == LANES or len(self._waiting) >= self._under_way):
             self._under_way = NOT_KNOWN
             task = asyncio.create_task(self._append_groups(self._idle.pop()))
@@ -99,9 +99,9 @@ class DecisionLanes:
                 if self._partition == partition:  # both lanes may fail: the first of them moves
                     self._partition = (partition + 1) % self._partitions
             finally:
-                if not durably:  # it is not known how much of it landed: no record continues this lane
+                if not durably:  # it is not known how much of it was written: no record continues this lane
                     lane.chain = self._new_lane()
-                # Whatever ended the append, even a cancellation or a fault of ours: nobody is left waiting.
+                # Whatever ended the append, even a cancellation or a fault of ours, no caller is left waiting.
                 for _, _, durable in group:
                     if durable.done():
                         continue
@@ -111,8 +111,7 @@ class DecisionLanes:
                         durable.set_exception(Unavailable(reason))
 
     def moved(self) -> list[dict[str, int | str]]:
-        """Each lane that has moved since the last question, and how far it is durable, in the form of
-        `decisions.anchored`."""
+        """The lanes that have moved since the last call, and how far each is durable, in the form of `decisions.anchored`."""
         moved, self._moved = self._moved, {}
         return [
             {"lane": lane, "partition": each.partition, "number": each.number, "digest": each.digest}
@@ -120,7 +119,7 @@ class DecisionLanes:
         ]
 
     def moved_still(self, lanes: Sequence[Mapping[str, int | str]]) -> None:
-        """These lanes could not be anchored: they count as moved again, unless they have moved on meanwhile."""
+        """Note that these lanes could not be anchored. They count as moved again, unless they have moved on meanwhile."""
         for each in lanes:
             self._moved.setdefault(
                 int(each["lane"]), _Durable(int(each["partition"]), int(each["number"]), str(each["digest"]))

@@ -23,7 +23,7 @@ from domain.ports import Headers, OutOfRange, Reader, Stored, Unavailable
 from services.settings import Settings
 
 APPEND_DEADLINE = 5.0
-"""Seconds after which an append counts as failed. It may land all the same."""
+"""Seconds after which an append counts as failed. It may still be written later."""
 ASK_DEADLINE = 3.0
 FETCH_WAIT_MS = 500
 MAX_VALUE = 1_048_576
@@ -31,7 +31,7 @@ MAX_VALUE = 1_048_576
 
 
 def connection(settings: Settings) -> dict[str, Any]:
-    """What every client of aiokafka takes: servers, and security where it is set."""
+    """The options of every client of aiokafka: the servers, and security if it is set."""
     result: dict[str, Any] = {
         "bootstrap_servers": settings.kafka,
         "security_protocol": settings.kafka_security,
@@ -49,7 +49,7 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 class KafkaReader:
-    """A consumer on one partition, by assignment; it never resets."""
+    """A consumer with one assigned partition; it never resets its offset."""
 
     def __init__(self, settings: Settings, topic: str, partition: int = 0) -> None:
         self._settings = settings
@@ -101,21 +101,21 @@ class KafkaReader:
 
 
 async def _discard(client: Any) -> None:
-    """Stop a client of aiokafka, and do not wait for a broker that does not answer."""
+    """Stop a client of aiokafka without waiting for a broker that does not answer."""
     try:
         async with asyncio.timeout(2):
             await client.stop()
     except (KafkaError, TimeoutError, OSError):
         pass
     except asyncio.CancelledError:
-        # A consumer that is stopped before its own tasks had their first turn raises their cancellation as if it were ours.
+        # A consumer that is stopped before its own tasks first ran raises their cancellation as if it were ours.
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
 
 
 async def ends(settings: Settings, topic: str) -> dict[int, int]:
-    """Of each partition of a topic, the offset that its next record will have. Raises Unavailable."""
+    """For each partition of a topic: the offset of its next record. Raises Unavailable."""
     return {partition: end for partition, (_, end) in (await bounds(settings, topic)).items()}
 
 
@@ -129,7 +129,7 @@ async def bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
         async with asyncio.timeout(ASK_DEADLINE * 3):
             await consumer.start()
             partitions = [TopicPartition(topic, each) for each in sorted(consumer.partitions_for_topic(topic) or ())]
-            consumer.pause(*partitions)  # it reads nothing, and would wait for a fetch at the topic's end
+            consumer.pause(*partitions)  # the consumer reads nothing, and would wait for a fetch at the topic's end
             starts = await consumer.beginning_offsets(partitions)
             found = await consumer.end_offsets(partitions)
             return {each.partition: (int(starts[each]), int(found[each])) for each in partitions}
@@ -153,7 +153,7 @@ class KafkaTopic:
         return await self._producer.append(self.topic, 0, value, headers)
 
     async def send(self, value: bytes, headers: Headers = ()) -> asyncio.Future[Any]:
-        """Queue a value behind those queued before; the future ends when it is durable. For a writer's pipeline."""
+        """Queue a value after those that are queued already; the future ends when it is durable. For a writer's pipeline."""
         return await self._producer.send(self.topic, 0, value, headers)
 
     async def reader(self, offset: int) -> Reader:
@@ -190,7 +190,7 @@ class KafkaTopic:
                 except BaseException:
                     await _discard(consumer)
                     raise
-                # It asks for watermarks and reads nothing: a paused partition is never fetched.
+                # The consumer asks for watermarks and reads nothing: a paused partition is never fetched.
                 consumer.pause(TopicPartition(self.topic, 0))
                 self._asking = consumer
             return self._asking
@@ -203,7 +203,7 @@ class KafkaTopic:
 
 
 class Producer:
-    """An idempotent producer with a deadline on every append, made anew after one that failed."""
+    """An idempotent producer with a deadline for every append. After an append that failed, a new one is made."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -221,8 +221,9 @@ class Producer:
                     acks="all",
                     enable_idempotence=True,
                     linger_ms=0,
-                    # Decisions of one moment are much alike: a ninth of the bytes is sent, kept and read. Snappy, since it
-                    # takes half a microsecond a decision; lz4 as aiokafka calls it (level 9) takes several times that.
+                    # Decisions of one moment are much alike: compressed, a ninth of the bytes is sent, kept and read.
+                    # Snappy takes half a microsecond for a decision; lz4 as aiokafka calls it (level 9) takes several
+                    # times that.
                     compression_type="snappy",
                     max_batch_size=262_144,
                     max_request_size=2 * MAX_VALUE,
@@ -250,7 +251,7 @@ class Producer:
             return int((await asyncio.shield(future)).offset)
 
     async def append_all(self, topic: str, partition: int, records: Sequence[tuple[bytes, Headers]]) -> None:
-        """All of them durable when it returns, in as few batches as hold them. Raises Unavailable."""
+        """Append all records, in as few batches as possible. All of them are durable when this returns. Raises Unavailable."""
         async with self._in_time(topic):
             producer = await self._started()
             now = time.time_ns() // 1_000_000
@@ -267,7 +268,7 @@ class Producer:
 
     @contextlib.asynccontextmanager
     async def _in_time(self, topic: str) -> AsyncIterator[None]:
-        """An append within its deadline. Raises Unavailable, and then the producer is thrown away."""
+        """Limits an append to its deadline. If it raises Unavailable, the producer is thrown away."""
         try:
             async with asyncio.timeout(APPEND_DEADLINE):
                 yield
@@ -276,7 +277,7 @@ class Producer:
             raise Unavailable(f"{topic} could not be appended to: {fault!r}") from fault
 
     def discard(self) -> None:
-        """Make the next append use a new producer; the old one is closed beside it, and may still be sending."""
+        """Make the next append use a new producer. The old one is closed in the background, and may still be sending."""
         stale, self._producer = self._producer, None
         if stale is not None:
             task = asyncio.ensure_future(_discard(stale))

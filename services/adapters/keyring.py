@@ -13,8 +13,7 @@ from services.adapters.vault import Vault
 
 
 class VaultKeyring(Keyring):
-    """One process's keys. A key that a rotation adds is read when the log, or a value on another topic, first names
-    it."""
+    """The keys of one process. A key that a rotation adds is read when the log, or a value on another topic, first names it."""
 
     def __init__(self, vault: Vault, secrets: Iterable[bytes], *, strict: bool) -> None:
         super().__init__(secrets, strict=strict)
@@ -25,27 +24,27 @@ class VaultKeyring(Keyring):
         self.renew(await self._vault.record_secrets())
 
     async def know_those_of(self, values: Iterable[bytes]) -> None:
-        """Read the keys again where one of these values names another; once for all of them, so that values which a stranger
-        made up cost one question and no more. Raises Unavailable, MasterKeyRefused."""
+        """Read the keys again if one of these values names an unknown key. They are read once for all values, so that values
+        which a stranger made up cost only one question. Raises Unavailable, MasterKeyRefused."""
         unusual = [value for value in values if not self.is_usual(value)]
         if unusual and any(name not in self for name in {key_of(value) for value in unusual} - {""}):
             await self.read_again()
 
     async def know_that_of(self, mac: str) -> None:
-        """Read the keys again where a row's MAC names another. Raises Unavailable, MasterKeyRefused."""
+        """Read the keys again if a row's MAC names an unknown key. Raises Unavailable, MasterKeyRefused."""
         if mac.partition(":")[0] not in self:
             await self.read_again()
 
 
 async def open_keyring(vault: Vault) -> VaultKeyring:
-    """Of a vault that is prepared. Raises Unavailable, MasterKeyRefused."""
+    """Open the keys of a vault that is prepared. Raises Unavailable, MasterKeyRefused."""
     return VaultKeyring(vault, await vault.record_secrets(), strict=await vault.is_authentic())
 
 
 async def read(fold: Fold, stored: Stored, keys: VaultKeyring) -> tuple[dict[str, Any], Record] | None:
-    """`Fold.read`, with the keys read again where the log goes on under one that is not known yet.
+    """`Fold.read`; reads the keys again if the log goes on under an unknown key.
 
-    Raises Unreadable, Unavailable; KeyMissing where the vault does not have that key.
+    Raises Unreadable, Unavailable; KeyMissing if the vault does not have that key.
     """
     try:
         return fold.read(stored.offset, stored.value)
@@ -55,9 +54,9 @@ async def read(fold: Fold, stored: Stored, keys: VaultKeyring) -> tuple[dict[str
 
 
 async def take(fold: Fold, stored: Stored, keys: VaultKeyring) -> Record | None:
-    """`Fold.take`, with the keys read again where the log goes on under one that is not known yet.
+    """`Fold.take`; reads the keys again if the log goes on under an unknown key.
 
-    Raises Unreadable, Unavailable; KeyMissing where the vault does not have that key.
+    Raises Unreadable, Unavailable; KeyMissing if the vault does not have that key.
     """
     try:
         record = fold.take(stored.offset, stored.value)

@@ -1,7 +1,7 @@
-"""The master key from a file (port MasterKey): 32 bytes in base64 a line, mode 0600, never printed.
+"""The master key from a file (port MasterKey): 32 bytes in base64 on each line, mode 0600, never printed.
 
-The file has one line, and more only while the master key is rotated: then the last one is the newest. A key's name is
-a digest of it, so that every sealed value can name the key that opens it.
+The file has one line. Only while the master key is rotated it has more, and the last one is the newest. A key's name is a digest
+of it, so that every sealed value can name the key that opens it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def name_of(key: bytes) -> str:
 
 
 class FileMasterKey:
-    """AES-256-GCM under the file's keys. For an unknown name the file is read again: the key may have been added."""
+    """AES-256-GCM under the file's keys. If a name is unknown, the file is read again: the key may have been added."""
 
     def __init__(self, path: Path) -> None:
         """Raises MasterKeyRefused."""
@@ -64,13 +64,13 @@ class FileMasterKey:
         """Raises MasterKeyRefused."""
         try:
             return self._gcm(under).decrypt(sealed[:_NONCE], sealed[_NONCE:], bound)
-        except (InvalidTag, ValueError):  # ValueError: cut off within its nonce
+        except (InvalidTag, ValueError):  # ValueError: the value ends within its nonce
             raise MasterKeyRefused(
                 "The master key does not open the vault: it is not the key that sealed it, or a row was changed."
             ) from None
 
     def add(self) -> str:
-        """Add a key, which is the newest from now on, and return its name."""
+        """Add a key, which is then the newest, and return its name."""
         self._keys = _read(self.path)
         key = os.urandom(KEY_BYTES)
         self._keys[name_of(key)] = key
@@ -83,8 +83,8 @@ class FileMasterKey:
         return self.path.with_name(self.path.name + ".retired")
 
     def destroy_retired(self) -> list[str]:
-        """Remove the keys that no longer seal anything, and overwrite the file as far as the file system lets us;
-        return their names. Destroyed material and backups that they sealed can never be opened again. Raises
+        """Remove the keys that no longer seal anything, and overwrite their file as far as the file system allows. Returns
+        their names. Destroyed material, and backups that these keys sealed, can never be opened again. Raises
         MasterKeyRefused."""
         if not self.retired.exists():
             return []
@@ -102,7 +102,7 @@ class FileMasterKey:
         return names
 
     def retire(self, kept: str) -> Path:
-        """Leave one key in the file, put the others into a file beside it, and return that file's path."""
+        """Leave one key in the file, move the others to a file beside it, and return that file's path."""
         retired = self.retired
         others = {name: key for name, key in self._keys.items() if name != kept}
         earlier = _read(retired) if retired.exists() else {}
@@ -135,7 +135,7 @@ def _write(path: Path, keys: dict[str, bytes]) -> None:
 
 
 def make(path: Path) -> None:
-    """Write a new key with mode 0600; a file that is there already stays as it is. Raises NotOurs."""
+    """Write a new key with mode 0600; an existing file stays unchanged. Raises NotOurs."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     require_unswappable(path.parent)
     try:

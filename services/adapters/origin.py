@@ -1,7 +1,7 @@
 """Which log this database belongs to, so that a lost log is never taken for a new one.
 
-A topic that was deleted and made again is empty; a writer that then began a new log would answer that no key was ever
-made. One database, one log: the first writer's start notes it down, every later start compares.
+A topic that was deleted and created again is empty. A writer that then began a new log would answer that no key was ever made.
+Each database has one log: the writer's first start records which, and every later start compares.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Where an installation's records began to be authentic, kept so that it is never forgotten.
 
-A reader who does not know that a log had MACs cannot tell it from one without. So the log's id, the first position
-that had to be authentic and the digest of its record are kept in the vault's schema and in the data folder, each with
-a MAC of their own. Every start compares: a log that was cut, made anew or replaced by one of an earlier version, and a
-root secret that was replaced, are refused.
+A reader who does not know that a log had MACs cannot tell it from one without. So the vault's schema and the data folder each
+keep the log's id, the first position that had to be authentic, and the digest of its record, with a MAC. Every start compares.
+It refuses a log that was cut, made again or replaced by one of an earlier version, and a root secret that was replaced.
 
-After a rotation of the key of records a pin is sealed anew, so that nothing is left under the former key. One that somebody
-makes with that key refuses a start, or says what the log says: they could as well change the row, or remove it.
+After a rotation of the key of records a pin is sealed again, so that nothing is left under the former key. Somebody who has that
+key can make a pin with it. Such a pin makes a start fail, or says what the log says; to change or remove the row would do as
+much.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _file(settings: Settings) -> Path:
 
 
 def _kept(path: Path) -> tuple[str, str] | None:
-    """(document, MAC). Raises LogRefused for a file that holds something else."""
+    """(document, MAC); None if there is no file. Raises LogRefused for a file that holds something else."""
     try:
         found = json.loads(path.read_text())
         return str(found["document"]), str(found["mac"])
@@ -44,7 +44,7 @@ def _kept(path: Path) -> tuple[str, str] | None:
 
 
 async def why_not_new(settings: Settings) -> str:
-    """Why the vault may not get a new root secret; "" where nothing shows that this installation ever had one.
+    """Why the vault may not get a new root secret; "" if nothing shows that this installation ever had one.
 
     Raises LogRefused, Unavailable.
     """
@@ -76,7 +76,7 @@ async def _value(events: KafkaTopic, position: int) -> bytes:
 
 
 async def require(settings: Settings, vault: Vault, keys: Keyring) -> None:
-    """Raises LogRefused where the vault or the log is not the pinned one; Unavailable."""
+    """Raises LogRefused if the vault or the log is not the pinned one; Unavailable."""
     places = ((str(_file(settings)), _kept(_file(settings))), ("the vault's schema", await vault.pin()))
     for place, kept in places:
         if kept is None:
@@ -112,7 +112,7 @@ async def _require_log(settings: Settings, pin: dict[str, object]) -> None:
 
 
 def _is_due(kept: tuple[str, str] | None, document: str, keys: Keyring) -> bool:
-    """A key that is not known is a later one."""
+    """Whether a pin has to be written. A pin under an unknown key is not due: that key is a later one."""
     return kept is None or kept[0] != document or key_of_row(kept[1]) in keys.names()[:-1]
 
 

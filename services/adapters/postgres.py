@@ -1,4 +1,4 @@
-"""Connections to Postgres by asyncpg, and what counts as the server not answering."""
+"""Connections to Postgres by asyncpg, and the errors which mean that the server does not answer."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ LOST: tuple[type[BaseException], ...] = (
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
 )
-"""The errors of a server that is lost, starting, overloaded or out of disk space: the statement is right, and may be
-tried again."""
+"""The errors of a server that is lost, starting, overloaded or out of disk space: the statement is right, and may be tried
+again."""
 
 UNREACHABLE: tuple[type[BaseException], ...] = (Unavailable, *LOST)
 """The errors of any part of the installation that does not answer now."""
@@ -34,12 +34,12 @@ INTERRUPTED: tuple[type[BaseException], ...] = (*UNREACHABLE, asyncpg.PostgresEr
 
 
 _MAKING = 1802661488
-"""The number of an advisory lock."""
+"""The id of an advisory lock."""
 
 
 async def make(pool: Pool, statements: str) -> None:
-    """Run statements that create what is missing, one process at a time: where two begin CREATE ... IF NOT EXISTS
-    together, Postgres ends the later one with an error. Raises asyncpg's errors."""
+    """Run statements that create missing tables, one process at a time: if two begin CREATE ... IF NOT EXISTS together,
+    Postgres ends the later one with an error. Raises asyncpg's errors."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _MAKING)
         await connection.execute(statements)

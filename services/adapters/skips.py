@@ -1,11 +1,11 @@
-"""An operator's permission to go on although commands were lost before the writer had read them.
+"""An operator's permission to go on although commands were lost before the writer read them.
 
-Kafka keeps commands for a week; a writer that was away longer finds its next one gone. What was lost was never answered,
-but the writer must not skip silently: it waits for this permission, and records the skip on the log.
+Kafka keeps commands for a week. A writer that was away for longer finds that its next command is gone. The lost commands were
+never answered, but the writer must not skip them silently: it waits for this permission, and records the skip on the log.
 
-A permission is good for one log and for one command to go on from: once that skip is recorded the log goes on from
-another, so a permission that is put back permits nothing. The writer takes it within seconds, so a permission is not
-sealed again when its key is rotated: it then permits nothing, and the operator gives another.
+A permission is valid for one log and for one next command. Once that skip is recorded, the log goes on from another command, so
+a permission that is restored permits nothing. The writer takes it within seconds, so a permission is not sealed again when its
+key is rotated: it then permits nothing, and the operator gives another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS present.permits (
 
 
 async def permit(pool: Pool, keys: Keyring, log: str, next_command: int) -> None:
-    """Let the writer of this log skip the missing commands, beginning at this offset."""
+    """Permit the writer of this log to skip the missing commands and go on at this offset."""
     await make(pool, _TABLE)
     name = str(uuid4())
     await pool.execute(

@@ -1,8 +1,8 @@
-"""Snapshots of the world: so that a start folds a tail and not the whole log.
+"""Snapshots of the world, so that a start folds only the log's tail and not all of it.
 
-A snapshot is a copy of what the log says, so it is never trusted alone. It carries log id, position and digest of the
-last record that it holds, and is used only if the log has that very record there; and it carries a MAC over all of
-this and its content, so that nobody who can write to the database can give himself a right.
+A snapshot is a copy of what the log says, so it is never trusted without checks. It has the log's id, and the position and
+digest of the last record that it holds. It is used only if the log has that very record there. A MAC covers all of this and the
+content, so that nobody who can write to the database can give himself a right.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ VERSION = 5
 KEEP = 3
 BATCH = 1000
 PART = 2000
-"""How many keys are read at once: a large world as one JSON document would take twice its memory."""
+"""How many keys are read at once: a large world as one JSON document would take twice as much memory."""
 
 _TABLE = """
 CREATE SCHEMA IF NOT EXISTS present;
@@ -67,7 +67,7 @@ def encode(fold: Fold) -> bytes:
         "accounts": [documents.account_document(each) for each in world.accounts.values()],
         "directory": directory_document(world.directory),
         "grants": [documents.grant_document(grant) for held in world.grants.values() for grant in held.values()],
-        # In the order of the world's indexes, which a start then only appends to.
+        # In the order of the world's indexes, so that a start only appends to them.
         "aliases": [documents.alias_document(world.aliases[name]) for name in sorted(world.aliases)],
         "deleted": world.deleted,
         "destroyed": list(world.destroyed.items()),
@@ -88,7 +88,7 @@ def _framed(part: bytes) -> bytes:
 
 
 def _parts(body: bytes) -> Iterator[Any]:
-    """One part after another: the memory for reading one is freed before the next."""
+    """The parts, one after another: the memory for reading one is freed before the next."""
     place = 0
     while place < len(body):
         length = int.from_bytes(body[place : place + 4], "big")
@@ -97,7 +97,7 @@ def _parts(body: bytes) -> Iterator[Any]:
 
 
 def _keys_document(keys: list[Key]) -> dict[str, Any]:
-    """Policies once each: most keys have the same one."""
+    """The keys, with each policy only once: most keys have the same one."""
     texts = {text: number for number, text in enumerate(dict.fromkeys(key.policy_text for key in keys))}
     return {
         "policies": list(texts),
@@ -106,8 +106,8 @@ def _keys_document(keys: list[Key]) -> dict[str, Any]:
 
 
 def decode(body: bytes, position: int, head: str, keys: Keyring | None) -> Fold:
-    """The fold as it was; `keys` authenticate the records behind it."""
-    # Nothing of this is garbage, and a collector that looked for some would walk all of it again and again.
+    """The fold as it was; `keys` authenticate the records after it."""
+    # None of this is garbage, and the collector would walk all of it again and again.
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -157,7 +157,7 @@ def _mac_fields(log: str, position: int, head: str, version: int, body: bytes) -
 
 
 async def save(pool: Pool, fold: Fold) -> None:
-    """Keep this fold and drop all but the newest few of its log. Raises what LOST names."""
+    """Keep this fold, and drop all but the newest few of its log. Raises what LOST names."""
     world, chain = fold.world, fold.chain
     assert chain.keys is not None, "a process of the installation has its keys"
     body = encode(fold)
@@ -176,8 +176,8 @@ async def save(pool: Pool, fold: Fold) -> None:
             mac,
         )
         await connection.execute(
-            # Only snapshots that a start can use are counted, and none beyond this one: rows of somebody else would
-            # push it out.
+            # Only snapshots that a start can use are counted, and none after this one: otherwise rows of somebody else
+            # would push it out.
             "WITH good AS (SELECT log, position FROM present.snapshots WHERE log = $1 AND position <= $2 AND version = $3 "
             "AND starts_with(mac, $4) ORDER BY position DESC LIMIT $5) "
             "DELETE FROM present.snapshots WHERE (log, position) NOT IN (SELECT log, position FROM good)",
@@ -190,7 +190,7 @@ async def save(pool: Pool, fold: Fold) -> None:
 
 
 async def dump(pool: Pool, position: int) -> list[dict[str, Any]]:
-    """Those at most at this position, for a backup. Raises what LOST names."""
+    """The snapshots up to this position, for a backup. Raises what LOST names."""
     rows = await pool.fetch(
         "SELECT log, position, digest, version, encode(body, 'base64') AS body, mac FROM present.snapshots "
         "WHERE position <= $1 ORDER BY position",
@@ -200,7 +200,7 @@ async def dump(pool: Pool, position: int) -> list[dict[str, Any]]:
 
 
 async def load(pool: Pool, row: dict[str, Any]) -> None:
-    """A row of `dump`."""
+    """Write a row of `dump`. Raises what LOST names."""
     await pool.execute(
         "INSERT INTO present.snapshots (log, position, digest, version, body, mac) "
         "VALUES ($1, $2, $3, $4, decode($5, 'base64'), $6)",
@@ -209,8 +209,8 @@ async def load(pool: Pool, row: dict[str, Any]) -> None:
 
 
 async def restore(pool: Pool, log: Topic, keys: Keyring, before: tuple[int, int | None] | None = None) -> Fold:
-    """The newest snapshot that fits the log and was made under the key in use. Without one, an empty fold: then the
-    log is folded from its beginning. `before`: at most this position and this time (None: any)."""
+    """The newest snapshot that fits the log and was made under the key in use. If there is no such snapshot, an empty fold;
+    then the log is folded from its beginning. `before`: at most this position and this time (None: any)."""
     try:
         # An older key may have been replaced because somebody else had it.
         rows = await pool.fetch(
@@ -220,7 +220,7 @@ async def restore(pool: Pool, log: Topic, keys: Keyring, before: tuple[int, int 
             f"{keys.newest}:",
         )
     except LOST:
-        return Fold.under(keys)  # slower, and just as right
+        return Fold.under(keys)  # slower, but just as right
     for row in rows:
         position, head, body = row["position"], row["digest"], row["body"]
         if before is not None and position > before[0]:
@@ -236,7 +236,7 @@ async def restore(pool: Pool, log: Topic, keys: Keyring, before: tuple[int, int 
 
 
 async def newest(pool: Pool, log: Topic, keys: VaultKeyring) -> Fold:
-    """The world as it is now: a snapshot and what came since. Raises Unavailable, OutOfRange, Unreadable."""
+    """The current world: a snapshot, and the records after it. Raises Unavailable, OutOfRange, Unreadable."""
     fold, end = await restore(pool, log, keys), await log.end()
     if fold.next >= end:
         return fold

@@ -1,7 +1,7 @@
 """Tokens that only this installation can make: session tokens of temporary credentials, grant tokens, and import tokens.
 
-A token is a sealed document: it needs no state, tells its holder nothing, and does not open if it was made up or
-changed. Every process that has the vault's root opens them.
+A token is a sealed document. It needs no state and says nothing to its holder. It does not open if it was made up or changed.
+Every process that has the vault's root secret opens them.
 """
 
 from __future__ import annotations
@@ -23,22 +23,23 @@ _NO_MATERIAL = "00" * 8
 
 
 class Tokens:
-    """Sealed with a key derived from the vault's root, a message key for each (see domain/crypto/symmetric.py)."""
+    """Seals tokens with a key derived from the vault's root secret, and with a message key for each token
+    (domain/crypto/symmetric.py)."""
 
     def __init__(self, root: bytes) -> None:
-        # SP 800-108 with HMAC-SHA-256 for one block: the label tells the purposes apart.
+        # SP 800-108 with HMAC-SHA-256 for one block: the label keeps the purposes apart.
         self._secret = hmac.digest(root, b"\0\0\0\1keytrail tokens\0\0\0\1\0", "sha256")
 
     def __repr__(self) -> str:
         return "Tokens(...)"
 
     def seal(self, kind: str, document: dict[str, Any]) -> str:
-        """Raises nothing; `kind` is bound, so that one kind of token never passes for another."""
+        """Seal a document. Raises nothing. `kind` is bound, so that a token of one kind never passes for another."""
         body = zlib.compress(orjson.dumps(document), 6)
         return b64encode(symmetric.encrypt(self._secret, _NO_KEY, _NO_MATERIAL, body, {"kind": kind})).decode()
 
     def open(self, kind: str, token: str) -> dict[str, Any] | None:
-        """The document; None for what was not sealed here as this kind."""
+        """The document; None if this installation did not seal the token as this kind."""
         try:
             sealed = b64decode(token, validate=True)
             symmetric.name_of(sealed)

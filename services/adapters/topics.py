@@ -1,7 +1,7 @@
-"""The topics: named, made where they are missing, and checked at every start.
+"""The topics: their names, created if they are missing, and checked at every start.
 
-docs/architecture.md says what is checked and why: a log that could lose or reorder records is refused, and the message
-has the command that mends it.
+docs/architecture.md says what is checked and why. A log that could lose or reorder records is refused, and the message has the
+command that corrects it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FOREVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "del
 COMMAND_RETENTION = {"retention.ms": str(7 * 24 * 3600 * 1000), "cleanup.policy": "delete"}
 MAX_MESSAGE = {"max.message.bytes": "2097152"}
 BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
-"""The writer learns the broker's time by this, and compares it with its own before it destroys anything."""
+"""By this the writer learns the broker's time, which it compares with its own before it destroys anything."""
 OWN = (
     "retention.ms",
     "retention.bytes",
@@ -47,15 +47,15 @@ OWN = (
     "unclean.leader.election.enable",
     "flush.messages",
 )
-"""The settings of the topics here."""
+"""The topics' settings that are set here."""
 FLUSHED = {"flush.messages": "1"}
 
 
 async def prepare(settings: Settings, *, flush: bool) -> int:
-    """Make the missing topics, check all of them; the number of partitions of `decisions`.
+    """Make the missing topics, and check all of them. Returns the number of partitions of `decisions`.
 
-    `flush`: have the broker write every append through to the disk, which a broker without replicas has to.
-    Raises LogRefused, Unavailable.
+    `flush`: make the broker write every append through to the disk, which a broker without replicas must do. Raises LogRefused,
+    Unavailable.
     """
     client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
     try:
@@ -101,12 +101,12 @@ async def _create(client: AIOKafkaAdminClient, settings: Settings, *, replicas: 
 
 
 async def _bring_up_to_date(client: AIOKafkaAdminClient, settings: Settings) -> None:
-    """For the bundled broker: the log of an earlier version's folder gets the broker's time from now on."""
+    """For the bundled broker: from now on the log in an earlier version's folder gets the broker's time."""
     events = names(settings).events
-    await _partitions(client, [events])  # a topic that was made a moment ago is not known yet
+    await _partitions(client, [events])  # a new topic may not be known yet
     configs = await _configs(client, events)
     if configs["message.timestamp.type"] == "CreateTime":
-        # Altering sets all of a topic's own settings: those that are there stay, to be checked as they are.
+        # Altering sets all settings of a topic: existing ones are kept, and checked afterwards.
         kept = {name: configs[name] for name in OWN}
         await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, events, configs=kept | BROKERS_CLOCK)])
 
@@ -127,7 +127,7 @@ async def _check(client: AIOKafkaAdminClient, settings: Settings) -> int:
 
 
 async def _partitions(client: AIOKafkaAdminClient, wanted: list[str]) -> dict[str, list[Any]]:
-    """The partitions of each topic. Not every broker knows a topic that was made a moment ago."""
+    """The partitions of each topic. Not every broker knows a new topic at once."""
     try:
         async with asyncio.timeout(SETTLED_WITHIN):
             while True:
@@ -142,7 +142,7 @@ async def _partitions(client: AIOKafkaAdminClient, wanted: list[str]) -> dict[st
 
 
 def require(settings: Settings, topic: str, configs: dict[str, str], replicas: int, topics: Topics) -> None:
-    """Raises LogRefused where a topic with these configs and replicas could lose records."""
+    """Raises LogRefused if a topic with these configs and replicas could lose records."""
     wanted: dict[str, str] = {}
     if "compact" in configs["cleanup.policy"]:
         wanted["cleanup.policy"] = "delete"

@@ -1,4 +1,4 @@
-"""A trail's name, and where it stands: a topic and a schema of Postgres."""
+"""A trail's name, and its place: a topic and a schema of Postgres."""
 
 from __future__ import annotations
 

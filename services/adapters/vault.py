@@ -1,8 +1,8 @@
 """The vault: sealed key material and access-key secrets in Postgres, schema `vault`. Only this file knows its tables.
 
-Everything is sealed under the master key that `vault.seal` names, and each row names its key (`under`). A row is
-inserted only while that name stands: once a rotation has named another key, nothing is sealed under the old one any
-more, even by a process that had read the name before, and what is left under it can be rewrapped to the end.
+Everything is sealed under the master key that `vault.seal` names, and each row names its key (`under`). A row is inserted only
+while `vault.seal` still names that row's key. So once a rotation has named another key, nothing is sealed under the old one any
+more, even by a process that had read its name before. The rows that are left under it can then be rewrapped to the last.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ _ROTATING = _LOCK + 1
 _CHECK = b"keytrail vault"
 _ROOT = b"keytrail root"
 _ROOT_OF_AUTHENTIC = b"keytrail root, of a log that is authenticated"
-"""The root secret is bound to one of these two. Once it is bound to the second, no log without MACs is taken for this vault's
-again: whoever can write to the database cannot bind it back, since that takes the master key."""
+"""The root secret is bound to one of these two. Once it is bound to the second, no log without MACs is accepted for this
+vault again. Somebody who can only write to the database cannot bind it back, since that takes the master key."""
 ROOT_BYTES = 32
 BATCH = 200
 TellRewrapped = Callable[[int, int], None]
-"""(rows done, of how many)"""
+"""(rows done, rows in all)"""
 
 
 class AlreadyRotating(Exception):
@@ -80,7 +80,7 @@ _REWRAPPED: tuple[tuple[str, SecretName, str], ...] = (
         "UPDATE vault.record_secrets SET sealed = $1, under = $2 WHERE number = $3 AND under = $4",
     ),
 )
-"""For each table: the rows under another key, the data that a row is bound to, and how it is stored again."""
+"""For each table: the rows under another key, the data that a row is bound to, and the statement that stores it again."""
 
 
 _TABLES: dict[str, tuple[str, str]] = {
@@ -104,7 +104,7 @@ _TABLES: dict[str, tuple[str, str]] = {
         "INSERT INTO vault.seal (under, sealed, root) VALUES ($1, decode($2, 'base64'), decode($3, 'base64'))",
     ),
 }
-"""How each table goes into a backup and comes back."""
+"""How each table is written to a backup and read back."""
 
 
 def _texts(rows: Iterable[Any]) -> list[list[str]]:
@@ -134,16 +134,16 @@ class Vault:
         try:
             yield
         except LOST as fault:
-            # Where one connection hung the others may be stale too: none of them is used again.
+            # If one connection hung, the others may be stale too: none of them is used again.
             await self._pool.expire_connections()
             raise Unavailable("the vault does not answer") from fault
 
     async def prepare(self, why_not_new: Callable[[], Awaitable[str]]) -> None:
-        """Migrate, and check that the master key is the one that sealed this vault; make the root secret where there is none.
+        """Migrate, and check that the master key is the one that sealed this vault. Makes the root secret if there is none.
 
-        `why_not_new` is asked before a root secret is made: where something knows an installation whose records are
-        authenticated, its root was lost, and a new one would make everything that it wrote void. It answers "" where
-        nothing does. Raises MasterKeyRefused.
+        `why_not_new` is called before a root secret is made. If anything shows that this installation had authenticated records,
+        its root secret was lost, and a new one would make everything that it wrote void. It returns "" if nothing does. Raises
+        MasterKeyRefused.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             await _migrate(connection)
@@ -168,7 +168,7 @@ class Vault:
                 )
 
     async def migrate(self) -> None:
-        """Make the tables alone, for `load`."""
+        """Make only the tables, for `load`."""
         async with self._pool.acquire() as connection, connection.transaction():
             await _migrate(connection)
 
@@ -176,7 +176,7 @@ class Vault:
         return self._master.seal(under, _CHECK, _CHECK), self._master.seal(under, root, bound)
 
     def _open_root(self, row: Any) -> tuple[bytes, bytes]:
-        """(the root secret, what it is bound to). Raises MasterKeyRefused."""
+        """(the root secret, the data that it is bound to). Raises MasterKeyRefused."""
         try:
             return self._master.open(row["under"], row["root"], _ROOT_OF_AUTHENTIC), _ROOT_OF_AUTHENTIC
         except MasterKeyRefused:
@@ -190,21 +190,22 @@ class Vault:
         return bool(await pool.fetchval("SELECT EXISTS (SELECT FROM vault.seal)"))
 
     async def root(self) -> bytes:
-        """32 bytes of this installation's own, which outlive a rotation of the master key. Raises Unavailable."""
+        """The root secret: 32 bytes that only this installation has, and that a rotation of the master key does not change.
+        Raises Unavailable."""
         async with self._answering():
             row = await self._pool.fetchrow("SELECT under, root FROM vault.seal")
         assert row is not None, "prepare comes first"
         return self._open_root(row)[0]
 
     async def is_authentic(self) -> bool:
-        """Whether a log without MACs is not this vault's any more. Raises Unavailable, MasterKeyRefused."""
+        """Whether a log without MACs is no longer accepted for this vault. Raises Unavailable, MasterKeyRefused."""
         async with self._answering():
             row = await self._pool.fetchrow("SELECT under, root FROM vault.seal")
         assert row is not None, "prepare comes first"
         return self._open_root(row)[1] == _ROOT_OF_AUTHENTIC
 
     async def require_authentic(self) -> None:
-        """From now on and for good, take no log without MACs for this vault's. Raises Unavailable, MasterKeyRefused."""
+        """From now on and for good, accept no log without MACs for this vault. Raises Unavailable, MasterKeyRefused."""
         async with self._answering(), self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow("SELECT under, root FROM vault.seal FOR UPDATE")
             assert row is not None, "prepare comes first"
@@ -224,7 +225,7 @@ class Vault:
         return [await self.root(), *later]
 
     async def add_record_secret(self) -> bytes:
-        """A new one, durable when this returns. Raises Unavailable."""
+        """Add a secret for records, which is durable when this returns. Raises Unavailable."""
         secret = os.urandom(ROOT_BYTES)
         async with self._answering(), self._pool.acquire() as connection, connection.transaction():
             under = await connection.fetchval("SELECT under FROM vault.seal FOR SHARE")
@@ -236,13 +237,13 @@ class Vault:
         return secret
 
     async def pin(self) -> tuple[str, str] | None:
-        """What was kept by `keep_pin`: the document and its MAC. Raises Unavailable."""
+        """The document and the MAC that `keep_pin` kept last. Raises Unavailable."""
         async with self._answering():
             row = await self._pool.fetchrow("SELECT document, mac FROM vault.pin")
         return None if row is None else (row["document"], row["mac"])
 
     async def keep_pin(self, document: str, mac: str, before: str) -> None:
-        """In place of the pin with the MAC `before`, if it is still that one. Raises Unavailable."""
+        """Replace the pin with the MAC `before`, if it is still that one. Raises Unavailable."""
         async with self._answering():
             await self._pool.execute(
                 "INSERT INTO vault.pin (document, mac) VALUES ($1, $2) "
@@ -253,8 +254,7 @@ class Vault:
             )
 
     async def _insert(self, statement: str, secret: bytes, bound: bytes, *names: str) -> None:
-        """Run `statement` with (sealed, under, *names); it inserts nothing where `under` is no longer the seal's
-        key."""
+        """Run `statement` with (sealed, under, *names). It inserts nothing if `under` is no longer the seal's key."""
         while True:
             if not self._under:
                 self._under = await self._pool.fetchval("SELECT under FROM vault.seal")
@@ -265,7 +265,7 @@ class Vault:
             self._under = ""
 
     async def put_material(self, key: str, material: str, secret: bytes) -> None:
-        """Durable when it returns. `material` is a name that no row has had. Raises Unavailable."""
+        """Store a secret, which is durable when this returns. `material` is a name that no row has had. Raises Unavailable."""
         async with self._answering():
             await self._insert(
                 "INSERT INTO vault.materials (sealed, under, material, key) "
@@ -277,7 +277,8 @@ class Vault:
             )
 
     async def material(self, key: str, material: str) -> bytes:
-        """The secret. Raises Unavailable, also where the row is missing: a backup without its vault, for instance."""
+        """The secret. Raises Unavailable, also if the row is missing: for instance, after a backup was restored without its
+        vault."""
         async with self._answering():
             row = await self._pool.fetchrow(
                 "SELECT sealed, under FROM vault.materials WHERE material = $1 AND key = $2", material, key
@@ -305,15 +306,15 @@ class Vault:
         return self._master.open(row["under"], row["sealed"], _bound("secret", access_key)).decode()
 
     async def sweep(self, referenced: Iterable[str]) -> int:
-        """Remove material older than an hour that no event refers to: its commands were refused, or never came."""
+        """Remove material older than an hour that no event refers to: its command was refused, or never came."""
         known = set(referenced)
         async with self._answering():
             rows = await self._pool.fetch("SELECT material FROM vault.materials WHERE at < now() - interval '1 hour'")
         return await self.destroy([row["material"] for row in rows if row["material"] not in known])
 
     async def sweep_secrets(self, referenced: Iterable[str]) -> int:
-        """Remove secrets older than an hour of access keys that are not there: of commands that were refused or never came,
-        and of access keys that were deleted. Raises Unavailable."""
+        """Remove secrets older than an hour whose access keys do not exist: the command was refused or never came, or the
+        access key was deleted. Raises Unavailable."""
         known = set(referenced)
         async with self._answering():
             rows = await self._pool.fetch("SELECT access_key FROM vault.secrets WHERE at < now() - interval '1 hour'")
@@ -324,7 +325,7 @@ class Vault:
         return len(gone)
 
     async def destroy(self, materials: Sequence[str]) -> int:
-        """Remove these rows, and what the table still holds of them; how many there were. Raises Unavailable."""
+        """Remove these rows, and what the table still holds of them. Returns how many there were. Raises Unavailable."""
         async with self._answering():
             done = await self._pool.execute("DELETE FROM vault.materials WHERE material = ANY($1::text[])", materials)
             removed = int(done.rpartition(" ")[2])
@@ -335,7 +336,7 @@ class Vault:
     # -- backup ----------------------------------------------------------------------------------------------------
 
     async def dump(self) -> dict[str, list[list[str]]]:
-        """Every row of every table at one moment, sealed as it is, as text. Raises Unavailable."""
+        """Every row of every table at one moment, still sealed, as text. Raises Unavailable."""
         async with (
             self._answering(),
             self._pool.acquire() as connection,
@@ -344,13 +345,13 @@ class Vault:
             return {table: _texts(await connection.fetch(question)) for table, (question, _) in _TABLES.items()}
 
     async def dump_materials(self, materials: Sequence[str]) -> list[list[str]]:
-        """Those of these rows that are there."""
+        """The rows of these materials, as far as they exist."""
         question = f"SELECT * FROM ({_TABLES['materials'][0]}) rows WHERE material = ANY($1::text[])"
         async with self._answering():
             return _texts(await self._pool.fetch(question, materials))
 
     async def load(self, table: str, rows: Sequence[Sequence[str]]) -> None:
-        """Rows of a dump. Raises Unavailable."""
+        """Write rows of a dump. Raises Unavailable."""
         async with self._answering():
             await self._pool.executemany(_TABLES[table][1], rows)
 
@@ -358,7 +359,7 @@ class Vault:
 
     @asynccontextmanager
     async def rotating(self) -> AsyncIterator[None]:
-        """Alone in it, wherever it runs. Raises AlreadyRotating, Unavailable."""
+        """Only one process can be in this, wherever it runs. Raises AlreadyRotating, Unavailable."""
         async with self._pool.acquire() as connection:
             async with self._answering():
                 if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ROTATING):
@@ -369,7 +370,7 @@ class Vault:
                 await connection.execute("SELECT pg_advisory_unlock($1)", _ROTATING)
 
     async def under(self) -> str:
-        """The name of the master key that seals now. Raises Unavailable."""
+        """The name of the master key that seals at present. Raises Unavailable."""
         async with self._answering():
             return str(await self._pool.fetchval("SELECT under FROM vault.seal"))
 
@@ -383,7 +384,7 @@ class Vault:
             self._under = under
 
     async def under_others(self) -> int:
-        """How many rows are not sealed under the master key that seals now: while there are any, no other key may be destroyed.
+        """How many rows are not sealed under the present master key. While there are any, no other key may be destroyed.
         Raises Unavailable."""
         tables = ("materials", "secrets", "record_secrets")
         rows = " UNION ALL ".join(f"SELECT under FROM vault.{table}" for table in tables)  # names of ours
@@ -392,8 +393,8 @@ class Vault:
             return int(await self._pool.fetchval(question))
 
     async def rewrap(self, tell: TellRewrapped) -> int:
-        """Seal everything anew that is not under the key that seals now; how many rows. Can be broken off at any time
-        and goes on where it was. Raises Unavailable, MasterKeyRefused."""
+        """Seal everything again that is not under the present master key. Returns how many rows. Can be interrupted at any
+        time, and goes on where it was. Raises Unavailable, MasterKeyRefused."""
         under, done = await self.under(), 0
         async with self._answering():
             total = await self._pool.fetchval(

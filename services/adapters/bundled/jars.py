@@ -1,8 +1,7 @@
-"""Kafka's jars: resolved once into `kafka.lock` (coordinate and SHA-256 each), fetched from there ever after.
+"""Kafka's jars: resolved once into `kafka.lock` (coordinate and SHA-256 of each), and fetched by that lock from then on.
 
-jgo's resolver downloads, but only warns of a checksum that does not fit; so every file is checked here against the
-lock, and one that differs is removed and refused. `python -m services.adapters.bundled.jars --lock` makes the lock
-anew after a change of KAFKA.
+jgo's resolver downloads, but only warns of a wrong checksum. So every file is checked here against the lock; a file that differs
+is removed and refused. After a change of KAFKA, `python -m services.adapters.bundled.jars --lock` makes the lock again.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ if TYPE_CHECKING:
 KAFKA = "4.3.1"
 LOG4J = "2.25.4"
 ROOT = f"org.apache.kafka:kafka_2.13:{KAFKA}"
-# Kafka's own distribution adds this binding beside its jars: without it the broker logs nothing at all. What it needs
-# is among Kafka's dependencies already, and resolving both together would let it choose their versions.
+# Kafka's own distribution adds this binding beside its jars: without it the broker logs nothing at all. Everything that
+# it needs is among Kafka's dependencies; resolving both together would let it choose their versions.
 BINDING = f"org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J}"
 LOCK = Path(__file__).with_name("kafka.lock")
 CACHE = Path.home() / ".cache" / "keytrail" / "m2"
-"""Of this user, for all installations."""
+"""The folder of this user's jars, for all installations."""
 
 
 class DownloadFailed(Exception):
-    """A jar could not be fetched, or is not the one that the lock names. The message says which, and what to do."""
+    """A jar could not be fetched, or is not the one that the lock names. The message says which jar, and what to do."""
 
 
 def locked() -> list[tuple[str, str, str, str]]:
@@ -47,7 +46,7 @@ def are_there(cache: Path) -> bool:
 
 
 def class_path(cache: Path, progress: Callable[[int, int], None]) -> list[Path]:
-    """Every jar, fetched where it is missing. `progress(done, all)` is called as they come.
+    """Every jar, fetched if it is missing. `progress(done, all)` is called as they come.
 
     Raises DownloadFailed, NotOurs.
     """
@@ -69,18 +68,18 @@ def class_path(cache: Path, progress: Callable[[int, int], None]) -> list[Path]:
 
 
 def _context(cache: Path) -> MavenContext:
-    from jgo.maven import MavenContext, PythonResolver  # a third of a second, which every start would wait for
+    from jgo.maven import MavenContext, PythonResolver  # takes a third of a second, which every start would wait for
 
     return MavenContext(repo_cache=cache, resolver=PythonResolver(), timeout=60)
 
 
 def _place(cache: Path, group: str, artifact: str, version: str) -> Path:
-    """Where a jar is in a repository of Maven's layout, as jgo keeps one."""
+    """A jar's path in a repository of Maven's layout, as jgo keeps one."""
     return cache.joinpath(*group.split("."), artifact, version, f"{artifact}-{version}.jar")
 
 
 def _mark(path: Path) -> Path:
-    """Written when the digest was right: a start need not hash 100 MB again."""
+    """The path of a mark, written when the digest was right: a start need not hash 100 MB again."""
     return path.with_suffix(".sha256")
 
 

@@ -45,10 +45,10 @@ def _may_run_from(folder: Path) -> bool:
 
 
 class BundledKafka:
-    """Files under `folder`, which is its owner's alone; two ports on loopback, for clients and for the controller.
+    """Files under `folder`, which only its owner can read; two ports on loopback, for clients and for the controller.
 
-    Both listeners ask for the password of `login`: every user of the machine reaches them. Its configuration is
-    written anew at each start, so a folder that an earlier version made without a password gets one.
+    Both listeners ask for the password of `login`, since every user of the machine can reach them. The configuration is written
+    again at each start, so a folder that an earlier version made without a password gets one.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class BundledKafka:
         return self.folder / "server.properties"
 
     def prepare(self) -> None:
-        """Write the configuration, and format the storage where there is none. Blocks for some seconds at first.
+        """Write the configuration, and format the storage if that was not done. The first time this blocks for some seconds.
 
         Raises NotOurs, BadSetting.
         """
@@ -91,7 +91,7 @@ class BundledKafka:
             )
         write_private(self.folder / "log4j2.properties", LOG4J.format(logs=logs))
         write_private(self.config, "".join(f"{name}={value}\n" for name, value in self._properties().items()))
-        # meta.properties is written last by the formatter: a format that was killed is done again
+        # the formatter writes meta.properties last: a format that was killed is done again
         if not (self.folder / "data" / "meta.properties").exists():
             shutil.rmtree(self.folder / "data", ignore_errors=True)
             cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
@@ -108,8 +108,8 @@ class BundledKafka:
 
     @property
     def _libraries(self) -> Path:
-        """Where the library for decompressing batches is unpacked: data are often kept on a file system that runs
-        nothing."""
+        """The folder where the library for decompressing batches is unpacked: data are often on a file system that runs no
+        programs."""
         return self._temporary if _may_run_from(self._temporary) else UNPACKED
 
     def _properties(self) -> dict[str, object]:
@@ -128,8 +128,8 @@ class BundledKafka:
             f"listener.name.clients.{login.MECHANISM.lower()}.sasl.jaas.config": login.jaas(
                 "scram.ScramLoginModule", login.made(self.folder)
             ),
-            # How much is kept of a client that has not logged in yet. A login has some 300 bytes. At Kafka's default
-            # of half a megabyte, a thousand connections that never log in fill the heap.
+            # How many bytes are kept of a client that has not logged in yet. A login has some 300 bytes. At Kafka's
+            # default of half a megabyte, a thousand connections that never log in fill the heap.
             "sasl.server.max.receive.size": 16_384,
             "listener.name.controller.sasl.enabled.mechanisms": login.CONTROLLERS,
             "sasl.mechanism.controller.protocol": login.CONTROLLERS,
@@ -145,8 +145,8 @@ class BundledKafka:
             "transaction.state.log.min.isr": 1,
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
-            # A broker that was killed may register again only when its old session has ended: at Kafka's default of 9 s
-            # every call would wait that long for nothing, since there is no other broker to take over.
+            # A broker that was killed may register again only when its old session has ended. At Kafka's default of 9 s
+            # every call would wait that long in vain, since no other broker can take over.
             "broker.session.timeout.ms": 2000,
             "broker.heartbeat.interval.ms": 500,
             "auto.create.topics.enable": "false",
@@ -170,12 +170,11 @@ class BundledKafka:
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
             # No listener for JMX: naming com.sun.management.jmxremote opens one on every address, whatever its value.
-            # Nothing in the folder for temporary files either, which everybody may write to: no counters that others
-            # may map, no socket to attach to, and libraries that are unpacked stay among our own files.
+            # Nothing goes to the folder for temporary files either, which everybody may write to: no counters that
+            # others may map, no socket to attach to; and libraries that are unpacked stay among our own files.
             "-XX:-UsePerfData",
             "-XX:+DisableAttachMechanism",
-            # When memory runs out, some of its threads would end and others go on; so the process ends, and is started
-            # again.
+            # When memory runs out, some threads would end and others go on. So the process ends, and is started again.
             "-XX:+ExitOnOutOfMemoryError",
             f"-XX:ErrorFile={self.folder / 'logs' / 'crash.log'}",
             f"-Djava.io.tmpdir={self._temporary}",

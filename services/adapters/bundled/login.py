@@ -1,9 +1,9 @@
 """Who may talk to the bundled broker: one user, whose password only the data folder's owner can read.
 
-Clients use SCRAM, in which both sides prove that they know the password and neither sends it: another user of the
-machine could take the broker's port while it is down, and PLAIN would send the password there. A broker learns of such
-a user from its controller, whose own listener knows only PLAIN. That has a password which is made for each start, and
-is used once by the supervisor, after it has seen that the port is our broker's.
+Clients use SCRAM, in which both sides prove that they know the password and neither sends it. Another user of the machine could
+take the broker's port while the broker is down, and PLAIN would send the password there. A broker learns such a user from its
+controller, whose own listener knows only PLAIN. That listener has a password that is made for each start. The supervisor uses it
+once, after it has seen that the port is our broker's.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ USER = "keytrail"
 SECURITY = "SASL_PLAINTEXT"
 MECHANISM = "SCRAM-SHA-512"
 CONTROLLERS = "PLAIN"
-"""What the controller's listener takes."""
+"""The mechanism that the controller's listener accepts."""
 FILE = "password"
 
 
 def made(folder: Path) -> str:
-    """The broker's password, made where there is none. Raises BadSetting."""
+    """The broker's password, made if there is none. Raises BadSetting."""
     path = folder / FILE
     if not path.exists():
         write_private(path, new() + "\n")
@@ -36,7 +36,7 @@ def new() -> str:
 
 
 def kept(folder: Path) -> str:
-    """Raises BadSetting."""
+    """The broker's password, as it was kept. Raises BadSetting."""
     path = folder / FILE
     try:
         return read_private(path).decode().strip()

@@ -1,4 +1,4 @@
-"""Makes the ahead-of-time caches of the bundled broker (class_caches.py), where they are missing: `make test` does."""
+"""Makes the ahead-of-time caches of the bundled broker (class_caches.py) that are missing. `make test` runs this."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEADLINE = 120.0
 
 
 def make() -> None:
-    """Make what is missing. Raises DownloadFailed, NotOurs, RuntimeError."""
+    """Make the caches that are missing. Raises DownloadFailed, NotOurs, RuntimeError."""
     if all(place(what).exists() for what in (FORMATTER, BROKER)):
         return
     jars = class_path(CACHE, lambda done, count: None)

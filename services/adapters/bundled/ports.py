@@ -1,4 +1,4 @@
-"""Ports of this machine: free ones for a server, and the ones that a process listens on."""
+"""Ports of this machine: free ones for a server, and the ones on which a process listens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def listening(pid: int) -> set[int]:
-    """The ports that a process listens on."""
+    """The ports on which a process listens."""
     try:
         found = psutil.Process(pid).net_connections("tcp")
     except psutil.Error:

