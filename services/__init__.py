@@ -8,6 +8,6 @@ if (
     and sys.argv[0].rpartition("/")[2] == "keytrail"
     and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 ):
-    # The command line, which cannot tell anybody anything yet: Ctrl-C ends it at once and without a traceback, from its very
-    # first import of ours on. Where a shell has it ignored, it stays so. services/cli takes it over.
+    # The command line, before it can say anything: Ctrl-C ends it at once and without a traceback, from its very first
+    # import of ours on. If a shell ignores Ctrl-C, it stays ignored. services/cli takes this over.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,9 +1,9 @@
 """Work that takes milliseconds of processor time or more, in threads beside the event loop.
 
-The library lets other threads run while it computes. The threads give way to the loop (niceness), so that one client's
-RSA keys do not hold up another's Encrypt; what makes key pairs has threads of its own, so that a key of 4096 bits, which
-takes a second, does not hold up a signature, which takes a millisecond; and it is shared by the accounts, so that forty
-such keys of one hold up no key of another.
+The library lets other threads run while it computes. The threads give way to the loop (niceness), so that one client's RSA keys
+do not delay another's Encrypt. Key pairs are made in separate threads, so that a key of 4096 bits, which takes a second, does
+not delay a signature, which takes a millisecond. The accounts share these threads, so that forty such keys of one account do not
+delay a key of another.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _LONG = Shares("aside-long")
 
 
 async def aside(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    """A signature, a decryption."""
+    """Run short work: a signature or a decryption."""
     return await asyncio.get_running_loop().run_in_executor(_SHORT, lambda: function(*arguments, **options))
 
 
 async def long_aside(account: str, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    """A new key pair, in the account's turn."""
+    """Run long work in the account's turn: a new key pair."""
     return await _LONG.run(account, function, *arguments, **options)

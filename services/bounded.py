@@ -1,4 +1,4 @@
-"""What is remembered of many things, and forgotten once it is too much."""
+"""Limits how many things are remembered: old ones are forgotten."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def forget_oldest(held: dict[Any, Any], most: int) -> None:
-    """The older half goes once there is more than `most`. One at a time would take up to 30 microseconds each: a dictionary
+    """Remove the older half if there are more than `most`. One at a time would take up to 30 microseconds each: a dictionary
     looks for its first entry past all places that were emptied before."""
     if len(held) > most:
         for name in list(islice(held, len(held) // 2)):

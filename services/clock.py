@@ -1,6 +1,6 @@
-"""The clock that decisions and records are timed by: the machine's, or for tests one that is ahead of it.
+"""The clock that times decisions and records: the machine's, or in tests one that is ahead of it.
 
-Signatures, deadlines and freshness are timed by the machine's own clock, whatever is set here.
+Signatures, deadlines and freshness always use the machine's clock.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from services.settings import BadSetting, Settings
 
 TEST_CLOCK = "KEYTRAIL_TEST_CLOCK"
-"""Set by `keytrail up --test-clock` for its children: an offset is taken from nobody else."""
+"""Set by `keytrail up --test-clock` for its children; without it no offset is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Clock:
 
 
 def clock_of(settings: Settings) -> Clock:
-    """Raises BadSetting for an offset outside of a test."""
+    """Raises BadSetting if there is an offset outside of a test."""
     if settings.clock_offset and TEST_CLOCK not in os.environ:
         raise BadSetting("KEYTRAIL_CLOCK_OFFSET is for `keytrail up --test-clock` alone.")
     return Clock(settings.clock_offset * 1_000_000)

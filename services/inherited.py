@@ -1,7 +1,7 @@
-"""What a process that we start is given of our environment: what it needs, and no secret.
+"""What a process that we start gets of our environment: what it needs, and no secret.
 
-An environment can be read for as long as its process lives, is passed on to whatever that process starts, and is printed
-into crash reports. So each child gets named variables alone, and secrets through a pipe, which is empty once it was read.
+An environment can be read as long as its process lives, is passed on to every process that it starts, and is printed into crash
+reports. So each child gets only named variables. Secrets come through a pipe, which is empty once it was read.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 SERVER = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH"})
 """For Kafka's Java and for Postgres: how to find libraries, and how to read the names of files."""
 OWN = SERVER | {"HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "VIRTUAL_ENV"}
-"""For our own processes: where certificates are, too."""
+"""For our own processes: also where certificates are."""
 BUNDLED_KAFKA = "KEYTRAIL_BUNDLED_KAFKA"
-"""Set for our own processes: the broker is the bundled one, which has no replica to lean on."""
+"""Set for our own processes: the broker is the bundled one, which has no replica."""
 LOCALE, PYTHON = "LC_", "PYTHON"
 FROM_FILE = "_FILE"
 """NAME_FILE names a file that holds the setting NAME."""
@@ -26,16 +26,17 @@ def for_server() -> dict[str, str]:
 
 
 def for_own() -> dict[str, str]:
-    """PYTHONSAFEPATH, so that what our processes start does not look for modules in the folder it is started in either."""
+    """The environment of our own processes. With PYTHONSAFEPATH, processes that they start do not look for modules in the
+    current folder either."""
     passed = {name: value for name, value in os.environ.items() if name in OWN or name.startswith((LOCALE, PYTHON))}
     return passed | {"PYTHONSAFEPATH": "1"}
 
 
 @contextlib.contextmanager
 def piped(secrets: Mapping[str, str]) -> Iterator[tuple[dict[str, str], tuple[int, ...]]]:
-    """Variables that name a pipe for each secret, and the descriptors to hand over to the child that is started meanwhile.
+    """Variables that name a pipe for each secret, and the descriptors to pass to the child that is started meanwhile.
 
-    A pipe takes 64 kB without a reader, which no secret of ours comes near.
+    A pipe holds 64 kB without a reader; all our secrets are far smaller.
     """
     variables: dict[str, str] = {}
     with contextlib.ExitStack() as closing:

@@ -1,7 +1,7 @@
-"""Structured logs: one JSON object a line on standard error, with the call's id where there is one.
+"""Structured logs: one JSON object on each line of standard error, with the call's id if there is one.
 
-A successful call writes no line: its decision is the log. Fields are chosen where they are written; parameters, bodies
-and headers are never among them.
+A successful call writes no line: its decision is the log. Fields are chosen where they are written; parameters, bodies and
+headers are never among them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from domain.characters import visible
 
-# structlog loads rich wherever it is installed, for tracebacks that no process of ours prints: a tenth of a process's start.
+# structlog loads rich if it is installed, for tracebacks that no process of ours prints: a tenth of a process's start.
 _rich = sys.modules.get("rich")
 sys.modules["rich"] = None  # type: ignore[assignment]  # how Python is told that there is no such module
 import structlog  # noqa: E402  # nowhere else: tests/house
@@ -23,21 +23,21 @@ if _rich is not None:
 
 
 def logger_of(part: str) -> Any:
-    """The logger of a part of a process, which its lines name."""
+    """The logger of a part of a process. Its lines name the part."""
     return structlog.get_logger(part)
 
 
 class _Visible(logging.Formatter):
-    """What a library says may quote a caller. Our own lines are ASCII: `JSONRenderer` writes the rest as escapes."""
+    """A library's message may quote a caller. Our own lines are ASCII: `JSONRenderer` escapes everything else."""
 
     def format(self, record: logging.LogRecord) -> str:
         return visible(super().format(record), lines=True)
 
 
 def quiet() -> None:
-    """For a command: what its parts log goes to standard error, beside the answer and never into it, and only what is wrong.
+    """For a command: its parts log only faults, to standard error, so that they never mix with the answer.
 
-    aiokafka's reconnects are not news, and that a password goes to our own broker over loopback is meant.
+    aiokafka's reconnects are not news, and it is intended that a password goes to our own broker over loopback.
     """
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     structlog.configure(
@@ -47,7 +47,7 @@ def quiet() -> None:
 
 
 def configure() -> None:
-    """Once, at the start of a process. aiokafka's own complaints are kept at ERROR: its reconnects are not news."""
+    """Called once, at the start of a process. aiokafka's loggers are kept at ERROR: its reconnects are not news."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Visible("%(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)

@@ -50,10 +50,10 @@ ALERTS_LAG = Gauge(
 
 
 class Tally:
-    """Calls counted in plain dictionaries, and handed to the shared files once a second.
+    """Calls counted in plain dictionaries, and moved to the shared files once a second.
 
-    A histogram in a shared file takes 10 us an observation, a tenth of what a call may cost; a scrape is a second old
-    at worst.
+    A histogram in a shared file takes 10 us for each observation, a tenth of what a call may cost. A scrape is a second old at
+    most.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class Tally:
 
 
 def _observe(histogram: Histogram, taken: list[float]) -> None:
-    """What `observe` does to a histogram, for many values at once: its buckets count what falls into each alone."""
+    """What `observe` does to a histogram, for many values at once: each bucket counts only the values that fall into it."""
     counts = Counts(bisect_left(BUCKETS, seconds) for seconds in taken)
     for bucket, count in counts.items():
         histogram._buckets[bucket].inc(count)  # the library has no call for many values
@@ -88,12 +88,12 @@ def _observe(histogram: Histogram, taken: list[float]) -> None:
 
 TALLY = Tally()
 FRESH_FOR = 1.0
-"""Seconds; calls are counted into the files that often."""
+"""Seconds between two moves of the counts into the files."""
 
 
 class Scrapes:
-    """What /metrics answers, made at most once a second and beside the event loop: to read the files of all processes takes
-    some 30 ms of processor, and anybody may ask."""
+    """The answer of /metrics, made at most once a second and beside the event loop: reading the files of all processes takes
+    some 30 ms of processor time, and anybody may ask."""
 
     def __init__(self, made: Callable[[], bytes]) -> None:
         self._made = made
@@ -107,7 +107,7 @@ class Scrapes:
         if self._making is None:
             self._making = asyncio.create_task(asyncio.to_thread(self._made))
         try:
-            # All who wait have the same; one who goes away does not end it for the others.
+            # All callers who wait share one reading; a caller who goes away does not end it for the others.
             text = await asyncio.shield(self._making)
         finally:
             if self._making is not None and self._making.done():
@@ -117,7 +117,7 @@ class Scrapes:
 
 
 def exposition() -> bytes:
-    """The text format, over all processes where they share a folder."""
+    """The text format, over all processes if they share a folder."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library leaves it untyped

@@ -1,7 +1,7 @@
-"""Whose a file is, and files that are their owner's alone.
+"""Who owns a file, and files that only their owner can read.
 
-Another user of the machine may be anybody. So a secret is read from a file only if nobody else can read it or could have
-put it there, and a folder is used only if nobody else can put another in its place.
+Any other user of the machine may be hostile. So a secret is read from a file only if nobody else can read it or could have put
+it there. A folder is used only if nobody else can put another in its place.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ OTHERS = 0o077
 
 
 class NotOurs(Exception):
-    """Another user could change or read what is named. The message says what, and what to do."""
+    """Another user could change or read a file or folder. The message says which, and what to do."""
 
 
 def trusted() -> frozenset[int]:
-    """Users who can do everything that we can: root, ourselves, and whoever owns this program's own files."""
+    """Users who can do everything that we can: root, ourselves, and the owner of this program's files."""
     return frozenset({0, os.geteuid(), Path(__file__).stat().st_uid})
 
 
 def require_unswappable(path: Path) -> None:
-    """Raises NotOurs where another user could put something else in the place of `path`.
+    """Raises NotOurs if another user could put something else in the place of `path`.
 
-    Every folder above it is looked at, since whoever may write to one can rename what is in it. In a folder like /tmp,
+    Every folder above it is checked, since a user who may write to a folder can rename its contents. In a folder like /tmp,
     where everybody may write but nobody may touch what others own (the sticky bit), the owner of the next part counts.
     """
     ours = trusted()
@@ -41,7 +41,7 @@ def require_unswappable(path: Path) -> None:
         try:
             found = part.lstat()
         except FileNotFoundError:
-            continue  # it will be made by us, in a folder that is looked at next
+            continue  # we will make it, in a folder that is checked next
         if found.st_uid not in ours:
             raise NotOurs(f"{part} belongs to {_name(found.st_uid)}, who could change it: choose another place.")
         if stat.S_ISLNK(found.st_mode):
@@ -75,8 +75,8 @@ def _name(uid: int) -> str:
 
 
 def make_own(folder: Path, mode: int = 0o700) -> None:
-    """The folder, made if it is missing, with exactly this mode. Raises NotOurs where another user has a hand in it."""
-    # Made first and looked at afterwards: what is looked at first can be another thing by the time it is made.
+    """The folder, made if it is missing, with exactly this mode. Raises NotOurs if another user could interfere with it."""
+    # Made first and checked afterwards: what is checked first can be another thing by the time it is made.
     try:
         folder.mkdir(mode=mode, parents=True, exist_ok=True)
         require_owned(folder)
@@ -87,7 +87,7 @@ def make_own(folder: Path, mode: int = 0o700) -> None:
 
 
 def require_owned(folder: Path) -> None:
-    """As require_unswappable, of a folder whose own mode is still to be set. Raises NotOurs."""
+    """Like require_unswappable, for a folder whose mode is not set yet. Raises NotOurs."""
     require_unswappable(folder.parent)
     if not os.path.lexists(folder):
         return
@@ -99,9 +99,9 @@ def require_owned(folder: Path) -> None:
 
 
 def read_private(path: Path) -> bytes:
-    """A secret from a file, which is opened once: what is looked at is what is read.
+    """A secret from a file. The file is opened once, so what is checked is what is read.
 
-    Raises NotOurs where others may read it or put it there; OSError.
+    Raises NotOurs if others may read it or could have put it there; OSError.
     """
     with path.open("rb") as file:
         found = os.fstat(file.fileno())
@@ -125,10 +125,10 @@ def write_private(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Where to write a result that takes its place once it is whole, as its owner's alone.
+    """Where to write a result. Once it is complete it takes the place of `path`, and only its owner can read it.
 
-    So a name in a folder like /tmp that another user took before, or made a link, leads nowhere. A terminal, pipe or device
-    is written to as it is. Raises OSError.
+    So a name in a folder like /tmp that another user took before, or made a link, does no harm. A terminal, pipe or device is
+    written to directly. Raises OSError.
     """
     if path.exists() and not path.is_file():
         yield path

@@ -19,12 +19,12 @@ def page(items: list[dict[str, Any]], limit: int, cursor: list[Any] | None) -> d
 
 
 def only_page(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """All items that there are."""
+    """A page with all items, and no next page."""
     return {"items": items, "next": None}
 
 
 def following(count: int, limit: int, cursor: list[Any] | None) -> str | None:
-    """The member `next` of a page: null where the page is not full, since nothing follows it then."""
+    """The member `next` of a page: null if the page is not full, since nothing follows it."""
     return cursor_of(cursor) if count == limit and cursor is not None else None
 
 
@@ -55,8 +55,8 @@ DOCUMENTS = ("encryption_context", "parameters", "reasons", "event", "resources"
 
 
 def call_of(row: Any) -> dict[str, Any]:
-    """A row of `decisions` with its documents parsed, for an Audience to tell. Its `origin` is a partition, which nobody is told;
-    the `origin` of a key is another thing."""
+    """A row of `decisions` with its documents parsed, for an Audience to choose from. Its `origin` is a partition and is
+    never shown; the `origin` of a key is another thing."""
     call = item(row, DOCUMENTS)
     call.pop("origin", None)
     return call

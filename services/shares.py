@@ -1,7 +1,7 @@
 """Processor work in threads beside the event loop, which the accounts share.
 
-Each account's work waits in a row of its own and the rows take turns, so that whoever asks for much waits behind
-themselves. No account has every thread: there is always one that works for another.
+Each account's work waits in a row of its own, and the rows take turns, so an account that asks for much waits only for its own
+work. No account has every thread: there is always one that works for another.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ T = TypeVar("T")
 
 
 def give_way() -> None:
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # on Linux a thread has its own
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # on Linux each thread has its own niceness
 
 
 PAUSE = 0.0005
 
 
 def breathe() -> None:
-    """What pure Python calls now and then in a thread of these: the loop's thread is given the interpreter at once and
-    not after the five milliseconds that it would wait for it."""
+    """Pure Python calls this now and then in one of these threads. So the loop's thread gets the interpreter at once, without
+    a wait of five milliseconds."""
     time.sleep(PAUSE)
 
 
 class _Rows:
-    """What waits and what is under way on one event loop."""
+    """The work that waits and the work under way on one event loop."""
 
     def __init__(self, executor: Executor, threads: int) -> None:
         self._executor = executor
@@ -56,8 +56,8 @@ class _Rows:
             row = self._waiting.pop(account)
             future, work = row.popleft()
             if row:
-                self._waiting[account] = row  # behind the others
-            if future.done():  # who asked went away
+                self._waiting[account] = row  # after the others
+            if future.done():  # the caller went away
                 continue
             self._free -= 1
             self._working[account] = self._working.get(account, 0) + 1
@@ -65,7 +65,7 @@ class _Rows:
             done.add_done_callback(partial(self._end, account, future))
 
     def _next(self) -> str | None:
-        """The account whose turn it is: of those with the least under way, the one that has waited longest."""
+        """The account whose turn it is: among those with the least work under way, the one that has waited longest."""
         may = [each for each in self._waiting if self._working.get(each, 0) < self._most]
         return min(may, key=lambda each: self._working.get(each, 0), default=None)
 
@@ -83,7 +83,7 @@ class _Rows:
 
 
 class Shares:
-    """Threads of one kind of work; `threads` as many as there are processors where it is 0, and always two or more."""
+    """Threads for one kind of work. `threads`: 0 for as many as there are processors; always two or more."""
 
     def __init__(self, name: str, threads: int = 0) -> None:
         self._threads = max(2, threads or os.cpu_count() or 1)
@@ -91,10 +91,10 @@ class Shares:
         self._rows: WeakKeyDictionary[asyncio.AbstractEventLoop, _Rows] = WeakKeyDictionary()
 
     async def run(self, account: str, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        """What the function gives, worked out when it is the account's turn."""
+        """Run the function when it is the account's turn, and return its result."""
         rows = self._rows.setdefault(asyncio.get_running_loop(), _Rows(self._executor, self._threads))
         return await rows.run(account, partial(function, *arguments, **options))
 
 
 QUESTIONS = Shares("questions")
-"""What policies mean, and who could do what: asked by callers, on the worker that answers every call."""
+"""For callers' questions of what policies mean and who could do what, on the worker that answers every call."""

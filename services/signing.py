@@ -1,7 +1,7 @@
-"""AWS Signature Version 4: verified for every caller, and made for our own command line. Pure: headers, body, secret
-and time in, access key or refusal out.
+"""AWS Signature Version 4: verified for every caller, and made for our own command line. Pure: headers, body, secret and time
+in, access key or refusal out.
 
-Source: IAM user guide, reference_aws-signing and create-signed-request; error messages are those that AWS gives.
+Source: IAM user guide, reference_aws-signing and create-signed-request; the error messages are AWS's.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ UNRESERVED = "-_.~"
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
 MOST_SAID = 4096
-"""Characters of an Authorization header: some forty signed headers with long names. Clients of AWS send 300."""
+"""The most characters of an Authorization header: some forty signed headers with long names. AWS's clients send 300."""
 MOST_PAIRS = 256
-"""Members of a query: each is decoded and encoded again before the signature is known to be right."""
+"""The most members of a query: each is decoded and encoded again before the signature is known to be right."""
 VERIFIED = 1024
-"""Authorization headers that are remembered, each once a signature with it was right."""
+"""How many Authorization headers are remembered; each only once a signature with it was right."""
 
 
 class SignatureRefused(Exception):
-    """`kind`: missing, incomplete, mismatch, unknown. The message is what the caller reads."""
+    """`kind`: missing, incomplete, mismatch, unknown. The caller gets the message."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -66,7 +66,7 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """The Authorization header without its signature, which is all that differs from call to call."""
+    """The Authorization header without its signature, the only part that differs from call to call."""
 
     access_key: str
     date: str
@@ -77,11 +77,11 @@ class Authorization:
     names: frozenset[str]
     """The signed headers as a set."""
     said: str
-    """The header that says so, up to the signature."""
+    """The header's text up to the signature."""
 
 
 def joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by their lower-case names. A header that comes twice has both values, as the signature demands."""
+    """Headers by their lower-case names. A header that comes twice has both values, as the signature requires."""
     result = {name.decode("latin-1"): value.decode("utf-8", "surrogateescape") for name, value in headers}
     if len(result) != len(headers):
         values: dict[str, list[str]] = {}
@@ -100,8 +100,8 @@ def _folded(value: str) -> str:
 
 
 _verified: dict[str, Authorization] = {}
-"""Headers that were parsed once and belonged to a right signature. If headers were kept before that, the client that
-sends most of them would fill the memory."""
+"""Headers that were parsed once and had a right signature. If headers were kept before that, the client that sends most of
+them would fill the memory."""
 
 
 def _remember(given: Authorization) -> None:
@@ -136,13 +136,13 @@ def parse(header: str) -> Authorization:
 
 
 def authorization(headers: Mapping[str, str]) -> tuple[Authorization, str]:
-    """(all that the header says, the signature). Raises SignatureRefused: missing, incomplete."""
+    """(the header without its signature, the signature). Raises SignatureRefused: missing, incomplete."""
     header = headers.get("authorization")
     if header is None:
         raise SignatureRefused(MISSING, "Missing Authentication Token")
     if len(header) > MOST_SAID:
         raise SignatureRefused(INCOMPLETE, f"Authorization header has more than {MOST_SAID} characters.")
-    # The signature is new with every call, the rest is not: parsed apart, it is parsed once.
+    # The signature is new in every call, the rest is not: split off, the rest is parsed only once.
     before, named, signature = header.partition("Signature=")
     given = _verified.get(before) or parse(before)
     if not named or not signature:
@@ -150,18 +150,18 @@ def authorization(headers: Mapping[str, str]) -> tuple[Authorization, str]:
     if len(signature) != 64:
         signature = signature.strip()
         if not _SIGNATURE.fullmatch(signature):
-            # AWS writes the signature last; text behind it would be signed by nobody.
+            # AWS writes the signature last; text after it would not be signed.
             raise SignatureRefused(INCOMPLETE, "The 'Signature' parameter is 64 hexadecimal digits, and the last one.")
     return given, signature
 
 
 GLOBAL_REGIONS = frozenset({"us-east-1", "aws-global"})
 GLOBAL = frozenset({"iam", "sts"})
-"""Services that clients of every region sign for in one region; some name it by the partition."""
+"""Services that clients of every region sign for in one region; some clients name it by the partition."""
 
 
 def require_scope(given: Authorization, region: str, services: frozenset[str]) -> None:
-    """Raises SignatureRefused where the signature is for another region or service."""
+    """Raises SignatureRefused if the signature is for another region or service."""
     if given.region != region and not (given.service in GLOBAL and given.region in GLOBAL_REGIONS):
         raise SignatureRefused(MISMATCH, f"Credential should be scoped to a valid region, not '{given.region}'.")
     if given.service not in services:
@@ -170,8 +170,8 @@ def require_scope(given: Authorization, region: str, services: frozenset[str]) -
 
 
 def require_time(given: Authorization, headers: Mapping[str, str], now: float) -> str:
-    """The request's time stamp. `now` is seconds since the epoch. Raises SignatureRefused where the stamp is missing or
-    more than five minutes off."""
+    """The request's time stamp. `now` is seconds since the epoch. Raises SignatureRefused if the stamp is missing or more
+    than five minutes off."""
     stamp = headers.get("x-amz-date", "")
     moment = moment_of(stamp)
     if given.date != stamp[:8]:
@@ -190,7 +190,7 @@ def require_time(given: Authorization, headers: Mapping[str, str], now: float) -
     return stamp
 
 
-@lru_cache(maxsize=64)  # thousands of calls fall into one second; what is no stamp of 16 characters is not kept
+@lru_cache(maxsize=64)  # thousands of calls fall into one second; only stamps of 16 characters are kept
 def moment_of(stamp: str) -> float:
     if not _STAMP.fullmatch(stamp):
         raise SignatureRefused(INCOMPLETE, "Authorization header requires existence of an 'X-Amz-Date' header.")
@@ -204,9 +204,7 @@ def _stamp(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-@lru_cache(
-    maxsize=1024
-)  # of secrets that were looked up, and of scopes that were checked: none of it is a caller's text
+@lru_cache(maxsize=1024)  # only for known secrets and checked scopes: none of it is a caller's text
 def signing_key(secret: str, date: str, region: str, service: str) -> KeyedHash:
     key = f"AWS4{secret}".encode()
     for part in (date, region, service, "aws4_request"):
@@ -219,8 +217,8 @@ def require_signature(request: Signed, given: Authorization, signature: str, sta
     headers, names = request.headers, given.names
     if "host" not in headers:
         raise SignatureRefused(MISMATCH, "'Host' must be a header of the request, and a 'SignedHeader'.")
-    # Anything that is not signed could be changed on the way, and host and every x-amz header are part of what the
-    # request means.
+    # Anything that is not signed could be changed on the way, and host and every x-amz header are part of the request's
+    # meaning.
     for name in headers:
         if name not in names and (name == "host" or name.startswith("x-amz-")):
             raise SignatureRefused(MISMATCH, f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
@@ -234,8 +232,8 @@ def require_signature(request: Signed, given: Authorization, signature: str, sta
 
 
 def sign(request: Signed, access_key: str, secret: str, region: str, service: str, at: float) -> dict[str, str]:
-    """The headers that the request goes out with, `host` and a session's token among those it has. `at`: seconds since
-    the epoch. For the command line: loading botocore's own would take a fifth of each command's time."""
+    """The headers that the request is sent with; `host` and a session's token are among those that it has. `at`: seconds
+    since the epoch. For the command line: loading botocore's signing would take a fifth of each command's time."""
     stamp = _stamp(at)
     headers = {**request.headers, "x-amz-date": stamp}
     names = tuple(sorted(headers))
@@ -247,7 +245,7 @@ def sign(request: Signed, access_key: str, secret: str, region: str, service: st
 
 
 def signatures(request: Signed, given: Authorization, stamp: str, secret: str) -> Iterator[str]:
-    """The signature by each way that clients write a path and a query; the first is the documented one."""
+    """The signature by each way in which clients write a path and a query; the first is the documented one."""
     body = hashlib.sha256(request.body).hexdigest()
     key = signing_key(secret, given.date, given.region, given.service)
     try:

@@ -1,6 +1,6 @@
-"""Whose turn it is on the event loop: long work gives way by the time that it has had, not by how much it did.
+"""Turns on the event loop: long work gives way by the time that it has used, not by how much it did.
 
-What is decided in a turn is the same however long it took.
+The work's result is the same however long a turn took.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import time
 
 LONGEST = 0.005
-"""Seconds of the loop after which others have theirs."""
+"""Seconds of the loop after which other work has a turn."""
 
 
 class Turn:
@@ -19,7 +19,7 @@ class Turn:
         self._began = time.perf_counter()
 
     async def give_way(self) -> None:
-        """Between two pieces of work."""
+        """Called between two pieces of work."""
         if time.perf_counter() - self._began > LONGEST:
             await asyncio.sleep(0)
             self._began = time.perf_counter()

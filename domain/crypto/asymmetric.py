@@ -28,14 +28,14 @@ DIGEST = "DIGEST"
 EXTERNAL_MU = "EXTERNAL_MU"
 MU_BYTES = 64
 MESSAGE_TYPES: dict[str, tuple[str, ...]] = {ED25519_SHA_512: (RAW,), ML_DSA_SHAKE_256: (RAW, EXTERNAL_MU)}
-"""What a message may be, by algorithm; RAW or DIGEST for all others."""
+"""The allowed types of a message, by algorithm; RAW or DIGEST for all others."""
 
 _MLDSAPrivate = mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey
 _MLDSAPublic = mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey
 
 
 def hash_of(algorithm: str) -> hashes.HashAlgorithm:
-    """The hash that an algorithm's name ends in: `RSASSA_PSS_SHA_256` is SHA_256."""
+    """The hash at the end of an algorithm's name: for `RSASSA_PSS_SHA_256`, SHA_256."""
     return HASHES["_".join(algorithm.split("_")[-2:])]
 
 
@@ -60,9 +60,9 @@ def decrypt(private: PrivateKey, algorithm: str, ciphertext: bytes) -> bytes:
 
 
 def signable(message: bytes, message_type: str, algorithm: str, spec: str) -> bytes:
-    """What the algorithm takes: the digest of a RAW message where it signs digests, else the message as it is.
+    """The bytes that the algorithm signs: the digest of a RAW message if it signs digests, else the message unchanged.
 
-    Raises InvalidRequest: a message of a kind or length that the algorithm does not take.
+    Raises InvalidRequest for a message of a kind or length that the algorithm does not take.
     """
     if message_type not in MESSAGE_TYPES.get(algorithm, (RAW, DIGEST)):
         raise InvalidRequest(f"Message type {message_type} is incompatible with key spec {spec}.")
@@ -91,7 +91,7 @@ def _padding(algorithm: str) -> padding.PSS | padding.PKCS1v15:
 
 
 def sign(private: PrivateKey, algorithm: str, message_type: str, data: bytes) -> bytes:
-    """`data` is what `signable` gave."""
+    """`data` is the result of `signable`."""
     match private:
         case rsa.RSAPrivateKey():
             return private.sign(data, _padding(algorithm), Prehashed(hash_of(algorithm)))
@@ -105,7 +105,7 @@ def sign(private: PrivateKey, algorithm: str, message_type: str, data: bytes) ->
 
 
 def verify(public_key: bytes, algorithm: str, message_type: str, data: bytes, signature: bytes) -> None:
-    """Raises InvalidSignature where the signature is not one of this data by this key."""
+    """Raises InvalidSignature if the signature is not one of this data by this key."""
     public = load_der_public_key(public_key)
     try:
         match public:
@@ -148,8 +148,8 @@ def encapsulate(public_key: bytes) -> tuple[bytes, bytes]:
 
 
 def decapsulate(private: PrivateKey, encapsulated: bytes) -> bytes:
-    """The shared secret; of what was not encapsulated with this key, a pseudo-random one (implicit rejection, FIPS 203
-    6.3). Raises InvalidCiphertext for a wrong length."""
+    """The shared secret. For bytes that were not encapsulated with this key, a pseudo-random one (implicit rejection, FIPS
+    203 6.3). Raises InvalidCiphertext for a wrong length."""
     assert isinstance(private, mlkem.MLKEM768PrivateKey | mlkem.MLKEM1024PrivateKey)
     try:
         return private.decapsulate(encapsulated)

@@ -1,7 +1,7 @@
 """HMAC-SHA-256 (RFC 2104) under a key that is used again and again.
 
-The two halves that depend on the key alone are hashed once and copied for each message: it takes a third of what the standard
-library's one call takes, which sets up both for every message. A test compares the two.
+The two halves that depend only on the key are hashed once and copied for each message. This takes a third of the time of
+the standard library's one call, which sets up both for every message. A test compares the two.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class KeyedHash:
     __slots__ = ("_inner", "_outer")
 
     def __init__(self, key: bytes, begins: bytes = b"") -> None:
-        """`key` has at most 64 bytes: a longer one would have to be hashed first."""
+        """`key` has at most 64 bytes; a longer key would have to be hashed first."""
         assert len(key) <= _BLOCK, "keys here are 32 bytes"
         padded = key.ljust(_BLOCK, b"\0")
         self._inner = sha256(bytes(byte ^ 0x36 for byte in padded) + begins)

@@ -1,4 +1,4 @@
-"""Key material: made, imported, fingerprinted, and read back. Secret bytes; nothing here prints them."""
+"""Key material: made, imported, fingerprinted and read back. Its bytes are secret; nothing here prints them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ LATTICES: dict[str, type[Lattice]] = {
 
 @dataclass(frozen=True, slots=True)
 class NewMaterial:
-    """`secret`: raw bytes of secret keys, DER PKCS #8 of key pairs. `public_key`: DER SPKI in base64, or ""."""
+    """`secret`: raw bytes for secret keys, DER PKCS #8 for key pairs. `public_key`: DER SPKI in base64, or ""."""
 
     id: str
     secret: bytes = field(repr=False)
@@ -83,10 +83,10 @@ def public_of(private: PrivateKey) -> str:
 
 
 def imported(spec: Spec, key: str, secret: bytes) -> NewMaterial:
-    """Material that was brought along, for a key of this id; the same material for the same key has the same id
-    (API reference, ImportKeyMaterial, KeyMaterialId).
+    """Imported material, for a key of this id. The same material for the same key has the same id (API reference,
+    ImportKeyMaterial, KeyMaterialId).
 
-    Raises IncorrectKeyMaterial: not of the length or kind that the spec takes.
+    Raises IncorrectKeyMaterial if it does not have the length or kind that the spec takes.
     """
     public = ""
     if spec.secret_bytes:
@@ -101,7 +101,7 @@ def imported(spec: Spec, key: str, secret: bytes) -> NewMaterial:
 def _imported_private(spec: Spec, secret: bytes) -> PrivateKey:
     wrong = IncorrectKeyMaterial(f"The key material is no private key of {spec.name} in DER of PKCS #8.")
     try:
-        # Everything is checked here: the key comes from elsewhere.
+        # Everything is checked here, since the key comes from outside.
         private = load_der_private_key(secret, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise wrong from None
@@ -125,7 +125,7 @@ def _imported_id(key: str, secret: bytes) -> str:
 
 
 def fingerprint(secret: bytes) -> str:
-    """SHA-256 under a label: says whether two materials are the same. A 256-bit secret is not found by guessing."""
+    """SHA-256 under a label: equal materials have equal fingerprints. A 256-bit secret cannot be guessed from it."""
     return sha256(b"keytrail material fingerprint v1\0" + secret).hexdigest()
 
 

@@ -30,15 +30,15 @@ RSA_SIGNING = (
 ML_DSA_SHAKE_256 = "ML_DSA_SHAKE_256"
 ED25519_SHA_512 = "ED25519_SHA_512"
 ED25519_PH_SHA_512 = "ED25519_PH_SHA_512"
-"""An algorithm of the API that cryptography does not have (Ed25519ph, RFC 8032 5.1)."""
+"""An algorithm of the API that the cryptography library lacks (Ed25519ph, RFC 8032 5.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
     """`algorithms` are those of each usage that the spec allows, as DescribeKey lists them.
 
-    `secret_bytes` is the length of a secret key's material, 0 for key pairs. `plaintext_limit` is the longest Plaintext
-    of Encrypt in bytes, by algorithm (API reference, Encrypt).
+    `secret_bytes` is the length of a secret key's material, 0 for key pairs. `plaintext_limit` is the longest Plaintext of
+    Encrypt in bytes, by algorithm (API reference, Encrypt).
     """
 
     name: str
@@ -47,7 +47,7 @@ class Spec:
     secret_bytes: int = 0
     plaintext_limit: Mapping[str, int] = field(default_factory=dict)
     symmetric: bool = False
-    """Encrypts with a secret key: what rotation, data keys and encryption contexts are for."""
+    """The spec encrypts with a secret key; only such keys have rotation, data keys and encryption contexts."""
 
     @property
     def usages(self) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ class Spec:
 
     @property
     def pair(self) -> bool:
-        """Whether its keys have a public half."""
+        """Whether keys of this spec have a public half."""
         return not self.secret_bytes
 
     @property
@@ -109,5 +109,5 @@ SPECS: dict[str, Spec] = {
         *(Spec(f"ML_KEM_{size}", ML_KEM, {ENCAPSULATE_DECAPSULATE: ("ML_KEM",)}) for size in (768, 1024)),
     )
 }
-"""The specs that this version makes keys of. The model's others (SM2, and ML_KEM_512, which cryptography does not have)
-answer UnsupportedOperation."""
+"""The specs of the keys that this version makes. The model's others (SM2, and ML_KEM_512, which the cryptography library
+lacks) answer UnsupportedOperation."""

@@ -1,8 +1,8 @@
 """Symmetric encryption under a KMS key: a ciphertext that names its key and binds its encryption context.
 
-A per-message key is derived from the key and a fresh 128-bit nonce by the counter-mode KDF of NIST SP 800-108 with
-HMAC-SHA-256, and encrypts with AES-256-GCM (AWS KMS cryptographic details, "derived encryption keys"), so that no key
-reaches the 2^32 messages to which random GCM nonces are limited (SP 800-38D, 8.3).
+Each message has a key of its own. The counter-mode KDF of NIST SP 800-108 with HMAC-SHA-256 derives it from the KMS key and
+a fresh 128-bit nonce, and it encrypts with AES-256-GCM (AWS KMS cryptographic details, "derived encryption keys"). So no
+key reaches the 2^32 messages to which random GCM nonces are limited (SP 800-38D, 8.3).
 
     version 1 | key id 16 | material id 8 | nonce 16 | iv 12 | ciphertext | tag 16
 """
@@ -33,7 +33,7 @@ _BITS = (256).to_bytes(4, "big")
 
 
 class Secret(bytes):
-    """A key's 32 bytes, with what is worked out of them alone: it is forgotten together with them."""
+    """A key's 32 bytes, with the values that are computed only from them; both are forgotten together."""
 
     @once
     def deriving(self) -> KeyedHash:
@@ -46,14 +46,14 @@ def _deriving(secret: bytes) -> KeyedHash:
 
 @dataclass(frozen=True, slots=True)
 class CiphertextName:
-    """What a ciphertext says of itself: the key that made it, and the first 8 bytes of the material's id."""
+    """What a ciphertext says about itself: the key that made it, and the first 8 bytes of the material's id."""
 
     key: str
     material: str
 
 
 def name_of(ciphertext: bytes) -> CiphertextName:
-    """Raises InvalidCiphertext for what Encrypt never made."""
+    """Raises InvalidCiphertext for bytes that Encrypt never made."""
     if len(ciphertext) < OVERHEAD or ciphertext[:1] != VERSION:
         raise InvalidCiphertext
     return CiphertextName(str(UUID(bytes=ciphertext[1:17])), ciphertext[17:25].hex())
@@ -61,13 +61,13 @@ def name_of(ciphertext: bytes) -> CiphertextName:
 
 def _message_key(secret: bytes, nonce: bytes) -> AESGCM:
     # SP 800-108 4.1 for one block of output: HMAC(key, counter || label || 0 || context || bits). The library's KDF
-    # gives the same bytes (a test compares them) and takes several times as long, for every call.
+    # gives the same bytes (a test compares them), but takes several times as long for every call.
     deriving = secret.deriving if isinstance(secret, Secret) else _deriving(secret)
     return AESGCM(deriving.digest(nonce + _BITS))
 
 
 def _bound(header: bytes, context: Mapping[str, str]) -> bytes:
-    # Length-prefixed and in byte order: two contexts have the same bytes only if they are the same.
+    # Length-prefixed and in byte order: different contexts have different bytes.
     if not context:
         return header
     parts = [header]
@@ -77,8 +77,8 @@ def _bound(header: bytes, context: Mapping[str, str]) -> bytes:
 
 
 class _Nonces:
-    """Fresh bytes of the operating system, drawn for many messages at once and not by a system call for each. A forked
-    child draws its own."""
+    """Fresh bytes from the operating system, drawn for many messages at once instead of with a system call for each. A
+    forked child draws its own."""
 
     def __init__(self) -> None:
         self._left: list[bytes] = []
@@ -96,8 +96,8 @@ _fresh = _Nonces()
 
 
 def encrypt(secret: bytes, key: str, material: str, plaintext: bytes, context: Mapping[str, str]) -> bytes:
-    """`secret` is the key's 32 bytes, `key` its id, `material` its material's id in hex."""
-    # Without a UUID in between: it takes as long as the encryption.
+    """`secret` is the key's 32 bytes, `key` its id, `material` the hexadecimal id of its material."""
+    # No UUID object is made: that would take as long as the encryption.
     header = VERSION + bytes.fromhex(key.replace("-", "")) + bytes.fromhex(material[:16])
     fresh = _fresh()
     nonce, iv = fresh[:_NONCE], fresh[_NONCE:]
@@ -106,7 +106,7 @@ def encrypt(secret: bytes, key: str, material: str, plaintext: bytes, context: M
 
 
 def decrypt(secret: bytes, ciphertext: bytes, context: Mapping[str, str]) -> bytes:
-    """Raises InvalidCiphertext: changed, of another key or material, or with another encryption context."""
+    """Raises InvalidCiphertext if it was changed, belongs to another key or material, or has another encryption context."""
     header, nonce = ciphertext[:_HEADER], ciphertext[_HEADER : _HEADER + _NONCE]
     iv, sealed = ciphertext[_HEADER + _NONCE :][:_IV], ciphertext[_HEADER + _NONCE + _IV :]
     try:

@@ -1,4 +1,5 @@
-"""The operations that use a key, by the usage that the key must have. Whatever asks whether an operation uses a key asks here.
+"""The operations that use a key, by the usage that the key must have. All code that must know whether an operation uses a
+key reads this.
 
 Source: API reference, CreateKey (KeyUsage); GetKeyLastUsage, KeyLastUsageTrackingOperation.
 """
@@ -32,5 +33,6 @@ _PERMISSIONS = {"ReEncrypt": ("ReEncryptFrom", "ReEncryptTo")}
 
 
 def permissions_of(*operations: str) -> frozenset[str]:
-    """The permissions of these operations, without `kms:`: each has one of its own name, but for ReEncrypt, which has two."""
+    """The permissions of these operations, without `kms:`. Each operation has one permission of its own name, except
+    ReEncrypt, which has two."""
     return frozenset(name for operation in operations for name in _PERMISSIONS.get(operation, (operation,)))

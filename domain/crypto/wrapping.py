@@ -40,7 +40,7 @@ def unwrap(private: PrivateKey, algorithm: str, wrapped: bytes) -> bytes:
         return asymmetric.decrypt(private, algorithm, wrapped)
     assert isinstance(private, rsa.RSAPrivateKey)
     size = private.key_size // 8
-    # The names end in the same hash as those of OAEP, which wraps the AES key.
+    # The names end in the same hash as the names of OAEP, which wraps the AES key.
     key = asymmetric.decrypt(private, algorithm, wrapped[:size])
     if len(key) not in AES_KEY_BYTES:
         raise InvalidCiphertext

@@ -1,1 +1,1 @@
-"""Are the log and the decisions whole? Reads values and trusts nothing else."""
+"""Checks whether the log and the decisions are whole. Reads values and trusts nothing else."""

@@ -1,9 +1,9 @@
-"""Are these decisions whole? Every value of `decisions`, against its MAC, its lane and the anchors on the log.
+"""Checks whether decisions are whole: every value of `decisions`, against its MAC, its lane and the anchors on the log.
 
-A value that somebody else wrote, and a copy of one of ours, is left out by every reader: it is counted. A record that is
-missing between two of its lane, or behind the lane's last anchor, is a fault: somebody removed or changed it. What a lane
-has beyond its last anchor is not bound yet: if its end were cut now, nobody could tell. Where a partition's beginning is gone
-(the operator set a retention), the records that stood there are counted as gone.
+Every reader leaves out a value that somebody else wrote, and a copy of one of ours; such values are only counted. A record
+that is missing within its lane, up to the lane's last anchor, is a fault: somebody removed or changed it. Records after the
+last anchor are not bound yet: if the end were cut now, nobody could tell. If the beginning of a partition is gone (the
+operator set a retention), its records are counted as gone.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from domain.log.codec import object_of
 from domain.log.lane import LaneName, Lanes, Place, Reached, place_of
 
 NAMED = 20
-"""How many of each kind of finding are named; all are counted."""
+"""The number of findings of each kind that are named; all are counted."""
 
 
 @dataclass(slots=True)
 class DecisionsReport:
-    """Counts of values; `strange` and `copies` name the first of them as PARTITION@OFFSET. `of_earlier_versions` were written
-    before there were MACs. `not_bound_since` is the earliest record that no anchor binds, "" for none. `gone`: records that stood
-    before the first one that a partition still has."""
+    """Counts of values; `strange` and `copies` name the first of them as PARTITION@OFFSET. `of_earlier_versions` were
+    written before there were MACs. `not_bound_since` is the time of the earliest record that no anchor binds, "" for none.
+    `gone`: records before the first one that a partition still has."""
 
     records: int = 0
     valid: int = 0
@@ -45,7 +45,7 @@ class DecisionsReport:
 
 
 class Verifier:
-    """Takes every value of every partition, each partition in its order; `finish` says what is missing at the end."""
+    """Takes every value of every partition, each partition in its order. `finish` reports what is missing at the end."""
 
     def __init__(
         self, keys: Keyring, authority: Authority, anchors: dict[LaneName, Reached], begins: Mapping[int, int]

@@ -1,14 +1,13 @@
-"""Is this log whole? Reads values and trusts nothing else: no broker and no database.
+"""Checks whether a log is whole. Reads values and trusts nothing else: no broker and no database.
 
-Without a key, what links counts. With the installation's keys, what is authentic counts too: a value that somebody else wrote
-is named as such (`strange`), and changes nothing, since every reader leaves it out.
+Without a key, only the links count. With the installation's keys, authenticity counts too: a value that somebody else wrote
+is reported (`strange`), and changes nothing, since every reader leaves it out.
 
-Void records are part of a healthy log, in two cases. A writer that was deposed may still have appended; and one that
-lost the race for the lead leaves its void fence, but no record of a call, since it answers none before its fence is
-read back as valid. A copy of a value that stands earlier, byte for byte, is somebody else's (`strange`). Any other void
-record does not link because something before it was changed, removed, inserted or moved. The last record alone has nothing
-behind it that names it: keep the head that `keytrail verify` prints (it is short) and give it back with `--expect` to have
-that checked too.
+A healthy log has void records in two cases. A deposed writer may still have appended. A writer that lost the race for the
+lead leaves its void fence, but no record of a call: it answers no call before its fence is read back as valid. A copy of an
+earlier value, byte for byte, was made by somebody else (`strange`). Any other void record does not link because something
+before it was changed, removed, inserted or moved. Only the last record has no later record that names it. To have it
+checked too, keep the head that `keytrail verify` prints (it is short) and give it back with `--expect`.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ from domain.state.fold import Fold
 
 @dataclass(slots=True)
 class Report:
-    """`fault`: the first record that is wrong, in words, "" for none; `at` its position. Counts are of all that was read.
-    `strange`: positions of values that somebody else wrote or copied. `anchors`: how far the log says that each lane of decisions
-    reaches."""
+    """`fault`: the first thing that is wrong, in words, "" for none; `at`: the position. Counts cover
+    everything that was read. `strange`: positions of values that somebody else wrote or copied. `anchors`: how far each
+    lane of decisions reaches, according to the log."""
 
     log: str = ""
     records: int = 0
@@ -43,7 +42,7 @@ class Report:
     strange: list[int] = field(default_factory=list)
     writers: set[str] = field(default_factory=set, repr=False)
     digests: set[bytes] = field(default_factory=set, repr=False)
-    """Of every value that counted, or was void: what comes a second time is a copy."""
+    """The digests of every value that was valid or void; a value that comes a second time is a copy."""
     anchors: dict[LaneName, Reached] = field(default_factory=dict, repr=False)
     authority: Authority = field(default_factory=Authority, repr=False)
     next_command: int = 0
@@ -55,7 +54,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A head that was noted down earlier: the digest of the record at a position."""
+    """A head that was written down earlier: the digest of the record at a position."""
 
     position: int
     digest: str
@@ -64,7 +63,8 @@ class Expected:
 def verify(
     values: Iterable[tuple[int, bytes]], expected: Expected | None = None, keys: Keyring | None = None
 ) -> Report:
-    """`values`: (offset, value) in the order they stand; `keys` None: the links alone. Stops at the first fault."""
+    """`values`: (offset, value) in the order of the topic. If `keys` is None, only the links are checked. Stops at the
+    first fault."""
     report, fold = Report(), Fold(chain=Chain(keys=keys))
     for offset, value in values:
         report.records += 1
@@ -125,7 +125,7 @@ def _step(report: Report, fold: Fold, offset: int, value: bytes, expected: Expec
                 report.anchors[name] = each
     if (record.at, record.next_command) < before and record.at < before[0]:
         return "its time is before that of the record before it"
-    # A log that was restored has a new command channel, whose offsets begin anew: an operator's skip says so.
+    # A restored log has a new command channel, whose offsets begin again from the start; an operator's skip says so.
     if record.next_command < before[1] and not isinstance(record.event, CommandsSkipped):
         return "it goes back to a command that was answered before"
     return ""

@@ -1,9 +1,9 @@
 """Taking a backup while calls go on.
 
-The order makes it consistent: the vault first (in one snapshot of the database), then the decisions, then the log to
-where it ends by then. Every decision was made at a position that the log has; material that came after the vault was
-read is read once more, and where it is gone by then the log is read on to the record that destroyed it. At last come the
-decisions that were made meanwhile, as far as the log in the backup goes.
+The order makes it consistent: the vault first (in one snapshot of the database), then the decisions, then the log up to its end
+at that time. Every decision was made at a position that the log has. Material that was added after the vault was read is read
+separately; if it is gone by then, the log is read on to the record that destroyed it. Last come the decisions that were made
+meanwhile, as far as the log in the backup goes.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from services.settings import Settings
 BATCH = 2000
 TRIES = 10
 Tell = Callable[[str, int, int], None]
-"""(what is being done, done, of how many)."""
+"""(what is being done, how many are done, of how many)."""
 
 
 async def take_backup(settings: Settings, path: Path, tell: Tell) -> dict[str, int]:
-    """What the backup holds, counted. Raises Unavailable, MasterKeyRefused, OSError."""
+    """Take a backup. Returns what it holds, counted. Raises Unavailable, MasterKeyRefused, OSError."""
     master = FileMasterKey(settings.master_key_path)
     pool = await open_pool(settings)
     events = KafkaTopic(settings, topics.names(settings).events)
@@ -49,7 +49,7 @@ async def take_backup(settings: Settings, path: Path, tell: Tell) -> dict[str, i
         for table, found in rows.items():
             file.write({"kind": "vault", "table": table, "rows": found})
         counts = {"materials": len(rows["materials"]), "events": 0, "decisions": 0}
-        # After the vault, so that what was decided with a material comes after the material; before the log.
+        # After the vault, so that the backup has a decision's material before the decision; before the log.
         taken = dict.fromkeys(partitions, 0)
         await _decisions(settings, taken, file, tell)
         keys = await open_keyring(vault)
@@ -64,7 +64,7 @@ async def take_backup(settings: Settings, path: Path, tell: Tell) -> dict[str, i
                 break
         else:
             raise Unavailable(f"the vault lacks {len(fold.world.materials - held)} materials that the log refers to")
-        # What the log says of decisions (decisions.anchored) is in the backup: so are the decisions that it says it of.
+        # The backup has what the log says of decisions (decisions.anchored), so it needs these decisions too.
         await _decisions(settings, taken, file, tell, fold.chain.position)
         counts |= {"events": fold.next, "materials": len(held), "decisions": sum(taken.values())}
         for row in await snapshots.dump(pool, fold.chain.position):
@@ -84,8 +84,8 @@ async def take_backup(settings: Settings, path: Path, tell: Tell) -> dict[str, i
 async def _decisions(
     settings: Settings, taken: dict[int, int], file: SealedWriter, tell: Tell, seen: int | None = None
 ) -> None:
-    """Write what was appended to each partition since `taken`, and move that on; with `seen`, up to the first decision that
-    was made at a later position. Raises Unavailable, OutOfRange."""
+    """Write the records that were appended to each partition since `taken`, and move `taken` on. With `seen`, stop at the
+    first decision that was made at a later position. Raises Unavailable, OutOfRange."""
     topic = topics.names(settings).decisions
     found = await ends(settings, topic)
     total = sum(found.values())
@@ -101,7 +101,7 @@ async def _decisions(
 
 
 def _seen(value: str) -> int:
-    """Of a decision in base64; what is none was decided at no position, and goes along."""
+    """The position at which a decision (in base64) was made; -1 if the value is not a decision, so that it is always kept."""
     document = object_of(b64decode(value)) or {}
     seen = document.get("seen")
     return seen if isinstance(seen, int) else -1
@@ -118,7 +118,7 @@ def _document(credentials: Any) -> dict[str, str] | None:
 
 
 async def _log(settings: Settings, fold: Fold, keys: VaultKeyring, end: int, file: SealedWriter, tell: Tell) -> None:
-    """Write the log from where the fold is to `end`, and fold it."""
+    """Write the log from the fold's position to `end`, and fold it."""
     async for offset, values in _values(settings, topics.names(settings).events, 0, fold.next, end, fold, keys):
         file.write({"kind": "events", "offset": offset, "values": values})
         tell("events", fold.next, end)
@@ -133,8 +133,8 @@ async def _values(
     fold: Fold | None = None,
     keys: VaultKeyring | None = None,
 ) -> AsyncIterator[tuple[int, list[str]]]:
-    """(offset of the first, values in base64), to below `end`; `fold`, with the keys that it is under, takes them in. Raises
-    Unavailable, OutOfRange."""
+    """(offset of the first value, values in base64), up to before `end`. `fold`, if given, takes the values in; `keys` are
+    its keys. Raises Unavailable, OutOfRange."""
     if start >= end:
         return
     reader = await KafkaReader(settings, topic, partition).open(start)

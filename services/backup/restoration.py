@@ -160,7 +160,7 @@ def _event_headers(log_id: str, value: bytes) -> Headers:
 
 
 def _decision_headers(value: bytes) -> Headers:
-    """The same for `decisions`."""
+    """The CloudEvents attributes of a decision."""
     document = object_of(value)
     try:
         return (

@@ -30,28 +30,29 @@ MAGIC = b"keytrail backup 1\n"
 _FRAME = struct.Struct(">IB")
 _BOUND = b"keytrail backup"
 SEALED_KEY = 12 + 32 + 16
-"""Bytes of the file's own key as the master key seals it: nonce, key, tag."""
+"""Bytes of the file's key as the master key seals it: nonce, key, tag."""
 LONGEST = 256 * 1024 * 1024
 
 
 class BadBackup(Exception):
-    """The file is none of ours, is damaged or is not whole. The message says which."""
+    """The file is not a backup, is damaged or is not complete. The message says which."""
 
 
 def _nonce(number: int) -> bytes:
-    return number.to_bytes(12, "big")  # the key is of this file alone, so a counter never repeats
+    return number.to_bytes(12, "big")  # only this file has the key, so a counter never repeats
 
 
 class SealedWriter:
-    """Writes beside the wanted place, and moves the file there once it is whole and on the disk."""
+    """Writes beside the wanted place, and moves the file there once it is complete and on the disk."""
 
     def __init__(self, path: Path, master: MasterKey, **about: Any) -> None:
-        """`about` stands in the header, in the clear. Raises MasterKeyRefused, OSError."""
+        """`about` goes into the header, in the clear. Raises MasterKeyRefused, OSError."""
         key, under = os.urandom(32), master.newest()
         header = {"under": under, "key": b64encode(master.seal(under, key, _BOUND)).decode(), **about}
         line = json.dumps(header).encode() + b"\n"
         self._path = path
-        # A name that nobody can foresee, made new and 0600: in a folder like /tmp another user may have taken any other.
+        # A name that nobody can foresee, created with mode 0600: in a folder like /tmp another user may have taken any
+        # other name.
         descriptor, temporary = mkstemp(prefix=f".{path.name}.", dir=path.parent)
         self._temporary = Path(temporary)
         self._file: IO[bytes] = os.fdopen(descriptor, "wb")
@@ -67,7 +68,7 @@ class SealedWriter:
         self._number += 1
 
     def close(self) -> None:
-        """The file is whole: the last frame was written."""
+        """End the file, which is complete: the last frame was written."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -86,7 +87,7 @@ def _header(path: Path, file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
         raise BadBackup(f"{path} is no backup of Keytrail's.")
     line = file.readline(65_536)
     try:
-        header = orjson.loads(line)  # bounds the nesting
+        header = orjson.loads(line)  # limits the nesting
         key = b64decode(header["key"], validate=True)
         if not isinstance(header["under"], str) or len(key) < SEALED_KEY:
             raise ValueError("no key that a master key sealed")

@@ -1,7 +1,7 @@
 """The key that records are authenticated with: begun on a log of an earlier version, and changed.
 
-Both are commands of the operator's, who has the master key: what they ask of the writer is authentic, and becomes an event.
-Each can be broken off at any time; the same command goes on where it was.
+Both are commands of the operator, who has the master key: what they ask of the writer is authentic, and becomes an event. Each
+can be interrupted at any time; the same command goes on where it was.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from services.settings import Settings
 from services.verification.topics import trails
 
 WITHIN = 30.0
-"""Seconds for which the writer is waited for."""
+"""Seconds to wait for the writer."""
 LOCK_PATIENCE = 5_000
-"""Milliseconds; a batch is written in less."""
+"""Milliseconds to wait for a lock; a batch is written in less."""
 TellProgress = Callable[[str, int, int], None]
 
 
@@ -56,7 +56,7 @@ class LogKeys:
         tell: TellProgress,
         lock_patience: int = LOCK_PATIENCE,
     ) -> None:
-        """`lock_patience`: milliseconds for which a lock on a projection is waited for."""
+        """`lock_patience`: milliseconds to wait for a lock on a projection."""
         self._settings = settings
         self._pool = pool
         self._vault = vault
@@ -73,13 +73,13 @@ class LogKeys:
         await self._commands.close()
 
     async def authenticate(self) -> Authority:
-        """From now on every record has to be authentic. Nothing changes where that has begun already."""
+        """From now on every record has to be authentic. Changes nothing if that has begun already."""
         authority = await self._authority()
         if not authority.begun:
             await self._require_new_processes()
             await self._ask(authority, AUTHENTICATE, {"before": await self._offsets()})
             authority = await self._until(lambda found: found.begun)
-        # Only after the event: from then on the vault refuses a log without MACs, and this one had none before.
+        # Only after the event: from then on the vault refuses a log without MACs, and before it this log had none.
         await self._vault.require_authentic()
         await pins.keep(self._settings, self._vault, self._keys, authority)
         return authority
@@ -90,7 +90,7 @@ class LogKeys:
         if not authority.begun:
             raise NotYet("The log is not authenticated yet: run `keytrail log-keys begin` first.")
         older = [name for name in self._keys.names() if name != authority.key and name not in authority.retired]
-        if self._keys.newest == authority.key and not older:  # else a rotation was broken off: it is ended first
+        if self._keys.newest == authority.key and not older:  # otherwise a rotation was interrupted: it is ended first
             await self._vault.add_record_secret()
             await self._keys.read_again()
             await self._ask(authority, ROTATE_KEY, {"authentication_key": self._keys.newest})
@@ -111,16 +111,17 @@ class LogKeys:
         return (await snapshots.newest(self._pool, self._events, self._keys)).chain.authority
 
     async def _let_others_follow(self) -> None:
-        """Wait until every process that decides has read the rotation, and until records under way have landed: a
-        worker that is not fresh decides nothing."""
+        """Wait until every process that decides has read the rotation, and until records under way are written: a worker that
+        is not fresh decides nothing."""
         seconds = int(self._settings.fresh_for + APPEND_DEADLINE) + 1
         for second in range(seconds):
             self._tell("waiting until every process uses the new key", second, seconds)
             await asyncio.sleep(1)
 
     async def _seal_positions(self, authority: Authority) -> list[str]:
-        """Before a key is retired, after which no position under it is believed. The projections where that could not be done: it
-        keeps no key from being retired, which somebody else may have. Raises Unavailable."""
+        """Seal the positions of projections before a key is retired, since later no position under it is believed. Returns
+        the projections where that was impossible. They do not keep the key from being retired: somebody else may have it.
+        Raises Unavailable."""
         left = []
         for projection in PROJECTIONS.values():
             try:
@@ -128,21 +129,21 @@ class LogKeys:
                     left.append(projection.name)
             except LOST as fault:
                 raise Unavailable(f"Postgres does not answer: {fault!r}; run the command again") from fault
-            except asyncpg.PostgresError:  # a lock that somebody holds, a table that is not as it was
+            except asyncpg.PostgresError:  # somebody holds a lock, or changed a table
                 left.append(projection.name)
         return left
 
     async def _seal(self, projection: Projection, authority: Authority) -> bool:
         async with self._pool.acquire() as connection:
-            # Until the connection goes back to the pool.
+            # This holds until the connection goes back to the pool.
             await connection.execute(f"SET lock_timeout = {self._lock_patience}")
             if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.anchors"):
                 return True  # there is nothing yet
             return await store.seal_anew(connection, projection, self._keys, projection.schema, authority.retired)
 
     async def _offsets(self) -> dict[str, dict[str, int]]:
-        """The ends of the topics whose values stay readable for ever. Commands are not among them: a command that
-        waits for the writer is refused, and its caller tries again."""
+        """The ends of the topics whose values stay readable for ever. Commands are not among them: a command that waits for
+        the writer is refused, and its caller tries again."""
         topics = names(self._settings)
         found = {DECISIONS: topics.decisions, ALERTS: topics.alerts}
         found |= {trail_kind(name): topic_of(self._settings, name) for name in await trails(self._settings)}
@@ -152,7 +153,7 @@ class LogKeys:
         }
 
     async def _require_new_processes(self) -> None:
-        """Raises NotYet where a process of an earlier version has written lately: its next records would be void."""
+        """Raises NotYet if a process of an earlier version has written lately: its next records would be void."""
         topic = names(self._settings).decisions
         for partition, end in (await ends(self._settings, topic)).items():
             if not end:
@@ -177,7 +178,7 @@ class LogKeys:
         await self._commands.append(value, headers)
 
     async def _until(self, reached: Callable[[Authority], bool]) -> Authority:
-        """What the log says once the writer has done it. Raises Unavailable."""
+        """Wait until the writer has done it. Returns what the log then says. Raises Unavailable."""
         fold = await snapshots.newest(self._pool, self._events, self._keys)
         reader = await self._events.reader(fold.next)
         try:

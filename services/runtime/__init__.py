@@ -1,1 +1,1 @@
-"""What every process shares: joining its parts, starting, standing by, ending."""
+"""What every process shares: connecting its parts, starting, standing by, ending."""

@@ -35,15 +35,15 @@ def open_vault(settings: Settings, pool: Pool) -> Vault:
 
 
 async def open_tokens(vault: Vault) -> Tokens:
-    """Of a vault that is prepared. Raises MasterKeyRefused, Unavailable."""
+    """The tokens of a vault that is prepared. Raises MasterKeyRefused, Unavailable."""
     return Tokens(await vault.root())
 
 
 async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = False) -> PreparedProcess:
-    """Topics, vault, snapshots and the root's secret, made where they are missing and checked where they are there.
+    """Make topics, vault, snapshots and the root secret if they are missing, and check them if they exist.
 
-    Every process does this at its start: on several machines there is no supervisor that did it before. Raises LogRefused,
-    MasterKeyRefused, BadSetting, Unavailable.
+    Every process does this at its start: on several machines no supervisor did it before. Raises LogRefused, MasterKeyRefused,
+    BadSetting, Unavailable.
     """
     partitions = await topics.prepare(settings, flush=BUNDLED_KAFKA in os.environ)
     await snapshots.prepare(pool)

@@ -34,7 +34,7 @@ class ClockRefused(Exception):
 class Running:
     """What `keytrail up` runs, kept in `run/state.json` for the other commands and for the next start.
 
-    `children`: name to (process id, start time), the two together so that a reused id is not taken for ours.
+    `children`: name to (process id, start time). The two together show that a reused id is not one of our processes.
     """
 
     pid: int
@@ -54,8 +54,8 @@ class Credentials:
 
 
 class Folder:
-    """Only the owner may read what is in it. Root's folder has mode 0711, because Postgres runs as another user and
-    has to pass through; each thing in it is closed by its own mode."""
+    """Only the owner may read its contents. Root's folder has mode 0711, because Postgres runs as another user and has to
+    pass through; everything in it is closed by its own mode."""
 
     def __init__(self, path: Path) -> None:
         self._named = path.absolute()
@@ -67,7 +67,7 @@ class Folder:
 
     @property
     def restoring(self) -> Path:
-        """The file that is there while a restore is under way."""
+        """The file that exists while a restore is under way."""
         return self.run / "restoring"
 
     @property
@@ -80,7 +80,7 @@ class Folder:
         make_own(self.path, 0o711 if os.geteuid() == 0 else 0o700)
         for folder in (self.run, self.logs):
             make_own(folder)
-        for kept in (*self.run.iterdir(), *self.logs.iterdir()):  # an earlier version left them readable by everybody
+        for kept in (*self.run.iterdir(), *self.logs.iterdir()):  # an earlier version let everybody read them
             if kept.is_file() and not kept.is_symlink():
                 kept.chmod(0o600)
         lock = (self.run / "lock").open("a+")
@@ -96,8 +96,8 @@ class Folder:
         self._lock = lock
 
     def require_clock(self, *, test: bool) -> None:
-        """A folder keeps the kind of clock that it was first run with: deletions that a test's clock brings would not
-        come back. Raises ClockRefused."""
+        """A folder keeps the kind of clock that it first ran with: deletions that a test clock causes could not be undone.
+        Raises ClockRefused."""
         wanted, path = ("test" if test else "real"), self.run / "clock"
         if not path.exists():
             new = not (self.path / "credentials.json").exists()
@@ -120,13 +120,12 @@ class Folder:
             return None
 
     def live_state(self) -> Running | None:
-        """The processes that run now; None where none do."""
+        """The processes that run now; None if none runs."""
         running = self.state()
         return running if running is not None and _exists(running.pid) else None
 
     def reached(self, settings: Settings) -> Settings | None:
-        """The settings, completed by the broker and the database that run here where they name none; None where
-        nothing runs."""
+        """The settings; where they name no broker or database, those that run here are added. None if nothing runs."""
         running = self.live_state()
         if running is None:
             return None
@@ -145,8 +144,8 @@ class Folder:
         self.state_file.unlink(missing_ok=True)
 
     def clean_up(self) -> list[str]:
-        """End the processes that an earlier `up` left running when it was killed, and return their names."""
-        import psutil  # every command asks for the folder, and only a start needs this
+        """End the processes that an earlier `up` left when it was killed, and return their names."""
+        import psutil  # every command needs the folder, and only a start needs this
 
         running = self.state()
         if running is None:
@@ -165,7 +164,7 @@ class Folder:
         return [name for name, _ in left]
 
     def credentials(self, settings: Settings) -> Credentials:
-        """The root's credentials: those of the settings, else those made at the first start. Raises BadSetting."""
+        """The root's credentials: those of the settings, or else those made at the first start. Raises BadSetting."""
         path = self.path / "credentials.json"
         if settings.root_access_key_id:
             given = Credentials(settings.root_access_key_id, settings.root_secret_access_key, settings.region)
@@ -184,8 +183,8 @@ class Folder:
             ) from None
 
     def kept_credentials(self) -> Credentials | None:
-        """Raises BadSetting where another user put them there: their credentials could lead us to a server of
-        theirs."""
+        """The credentials that were kept, None if there are none. Raises BadSetting if another user wrote the file: their
+        credentials could lead us to their server."""
         try:
             return Credentials(**json.loads(read_private(self.path / "credentials.json")))
         except NotOurs as fault:
@@ -216,7 +215,7 @@ def _ours(pid: int, started: float) -> psutil.Process | None:
 
 
 def new_access_key_id() -> str:
-    """AKIA and sixteen characters of base 32, as AWS's access keys look."""
+    """AKIA and sixteen characters of base 32, like AWS's access keys."""
     return "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
 
 

@@ -10,7 +10,7 @@ BACKLOG = 2048
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Raises OSError where the address is taken."""
+    """Raises OSError if the address is taken."""
     listening = socket.socket(socket.AF_INET6 if ":" in settings.bind else socket.AF_INET)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""What the processes beside the API and the writer share: how they start, stand by for each other, and end."""
+"""What the processes other than the API and the writer share: how they start, stand by for each other, and end."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from services.settings import BadSetting
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
 NICENESS = {"alerts": 3, "notifier": 3, "projector": 10}
-"""Calls come first: under full load these processes fall behind, and catch up afterwards. Somebody waits for an alert,
-while projections are read later."""
+"""The niceness of each process. Calls come first: under full load these processes fall behind, and catch up afterwards.
+People wait for an alert, but read projections later."""
 AUTOGROUP = Path("/proc/self/autogroup")
 AUTOGROUP_PATIENCE = 2.0
 STAND_BY = 5.0
@@ -32,20 +32,20 @@ PROVE_EVERY, LONGEST_UNPROVED, PROOF_AT_MOST_ONE_IN = 60.0, 300.0, 50
 
 
 def end_when_told() -> None:
-    """SIGTERM and Ctrl-C end the process at once: its work is transactions, which count whole or not at all."""
+    """SIGTERM and Ctrl-C end the process at once: its work is transactions, each of which counts completely or not at all."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: os._exit(0))
 
 
 async def alone(pool: Pool, lock: int, what: str, while_waiting: Callable[[], Awaitable[None]] | None = None) -> None:
-    """Wait until no other process of this kind works on this database, and keep others away for as long as this one lives.
+    """Wait until no other process of this kind works on this database, and keep others away while this one lives.
 
-    `lock` is the number of its advisory lock. One that waits is a standby. Anybody can hold that lock, so
-    `while_waiting`, called every few seconds, finds out elsewhere whether another process is at work.
+    `lock` is the id of its advisory lock. A process that waits is a standby. Anybody can hold that lock, so `while_waiting`,
+    called every few seconds, finds out elsewhere whether another process is at work.
     """
     log = logger_of(what)
     connection = await pool.acquire()
-    connection.add_termination_listener(lambda _: os._exit(75))  # the lock went with the connection
+    connection.add_termination_listener(lambda _: os._exit(75))  # the lock is lost with the connection
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock):
         log.info(f"another {what} works on this database; standing by")
         if while_waiting is not None:
@@ -54,27 +54,27 @@ async def alone(pool: Pool, lock: int, what: str, while_waiting: Callable[[], Aw
 
 
 def pause_after(records: int) -> float:
-    """Seconds for which a follower that has caught up waits after so many records, before it asks for more.
+    """Seconds that a follower which has caught up waits after so many records, before it asks for more.
 
-    Each question costs the follower, broker and Postgres as much for a few records as for many. Where few come there is
+    Each question costs the follower, broker and Postgres as much for a few records as for many. If few records come there is
     nearly no wait; under full load there are four questions a second.
     """
     return min(LONGEST_PAUSE, records * PAUSE)
 
 
 def pause_after_proof(took: float) -> float:
-    """Seconds until every row that is believed is looked at again: a minute; more where looking took over a fiftieth of it,
-    and five minutes at most. Looking also takes long while somebody holds a lock, who must not win hours by that. Nobody
-    knows to the second when the next look comes."""
+    """Seconds until all rows that are believed are checked again: a minute. It is more if the check took over a fiftieth of
+    that time, but five minutes at most. A check also takes long while somebody holds a lock, and that must not gain them
+    hours. Nobody knows to the second when the next check comes."""
     pause = min(LONGEST_UNPROVED, max(PROVE_EVERY, PROOF_AT_MOST_ONE_IN * took))
     return pause * random.uniform(0.75, 1.0)  # noqa: S311  # no secret: it only must not be the same each time
 
 
 def give_way(niceness: int) -> None:
-    """Take a lower priority than the API and the writer, whoever else is at work.
+    """Take a lower priority than the API and the writer, whatever other processes run.
 
-    Linux weighs a session's processes together against every other session's, and niceness counts among those of one
-    session alone (autogroup, sched(7)). Each process of `keytrail up` is a session of its own: its session is made nice too.
+    Linux weighs a session's processes together against every other session's. Niceness counts only among the processes of one
+    session (autogroup, sched(7)). Each process of `keytrail up` is a session of its own, so its session is made nice too.
     """
     os.nice(niceness)
     if os.getsid(0) != os.getpid():  # started by hand: the session is somebody's terminal
@@ -85,16 +85,17 @@ def give_way(niceness: int) -> None:
             AUTOGROUP.write_text(str(niceness))
             return
         except OSError as fault:
-            # The kernel takes ten of these a second from all who are not root; it may also not have autogroups.
+            # The kernel accepts ten of these a second from all users except root; it may also have no autogroups.
             if fault.errno != errno.EAGAIN or time.monotonic() > ends:
                 return
             time.sleep(0.05)
 
 
 def run_until_told(what: str, run: Callable[[], Awaitable[None]]) -> int:
-    """The process's exit code: 75 where trying again may mend it, 78 where the log does not go on from what was read.
+    """Run until the process is stopped. Returns its exit code: 75 if trying again may help, 78 if the log does not go on from
+    what was read.
 
-    `what` it is, as NICENESS names it.
+    `what` is the process's name in NICENESS.
     """
     configure()
     give_way(NICENESS[what])

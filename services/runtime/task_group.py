@@ -1,4 +1,4 @@
-"""Work side by side that ends together."""
+"""Pieces of work side by side that end together."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 
 async def together(*works: Coroutine[Any, Any, None]) -> None:
-    """Where one part fails, or the caller is cancelled, the others are cancelled and waited for: none of them goes on, say,
-    to start something when whoever stops it has looked already. Raises what the first to fail raised."""
+    """Run all of them. If one fails, or the caller is cancelled, the others are cancelled and waited for. So none of them
+    goes on and, for example, starts something after the caller has stopped everything. Raises what the first one to fail
+    raised."""
     try:
         async with asyncio.TaskGroup() as group:
             for work in works:

@@ -1,4 +1,4 @@
-"""One child process that is started again when it dies, slower each time it dies young."""
+"""One child process, which is started again when it dies; slower each time it dies young."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ log = logger_of("supervisor")
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 2.0
 YOUNG = 10.0
-"""A child that lived this long in seconds is started again at once when it dies."""
+"""A child that lived for this many seconds is started again at once when it dies."""
 
 
 class Child:
-    """`command` is run in a session of its own, so that a terminal's Ctrl-C reaches the supervisor alone."""
+    """`command` runs in a session of its own, so that a terminal's Ctrl-C reaches only the supervisor."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Child:
         pass_fds: Sequence[int] = (),
         secrets: Mapping[str, str] | None = None,
     ) -> None:
-        """`environment` is the whole of it; `secrets` are handed over through pipes, each of which is read once."""
+        """`environment` is the child's complete environment. `secrets` are passed through pipes; each can be read once."""
         self.name = name
         self.restarts = 0
         self._command = command
@@ -76,7 +76,7 @@ class Child:
             await asyncio.sleep(delay)
 
     async def stop(self, deadline: float) -> None:
-        """Ask it to end; after `deadline` seconds, end it."""
+        """Ask the child to end; after `deadline` seconds, kill it."""
         if self._keeping is not None:
             self._keeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -96,6 +96,6 @@ class Child:
 
 
 def python(module: str) -> list[str]:
-    # -P: without it the folder that `keytrail up` was started in is looked through for modules first, and in one that
-    # others may write to, they would choose what runs.
+    # -P: without it Python looks for modules first in the folder in which `keytrail up` was started. Others who may
+    # write to that folder could then choose what runs.
     return [sys.executable, "-P", "-m", module]

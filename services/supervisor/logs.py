@@ -1,7 +1,7 @@
-"""Logs that do not fill the disk: a file that has grown is copied beside itself and emptied, a few of them are kept.
+"""Logs that do not fill the disk: a file that has grown is copied beside itself and emptied, and a few copies are kept.
 
-The children write to their files themselves, so that a log goes on when the supervisor is killed. They append, so whatever is
-written after a file was emptied stands at its beginning; a pipe through the supervisor lost, since its end would end them too.
+The children write to their files themselves, so a log goes on when the supervisor is killed. They append, so after a file was
+emptied, the next line is at its beginning. A pipe through the supervisor was rejected, since its end would end the children too.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from services.logs import logger_of
 log = logger_of("supervisor")
 
 KEPT = 3
-"""Older files of each log: NAME.log.1 is the newest."""
+"""How many older files of each log are kept: NAME.log.1 is the newest."""
 LOOK_EVERY = 5.0
 
 
 def rotate(path: Path, most: int) -> bool:
-    """Whether the log had `most` bytes or more, and stands beside itself now. Raises OSError."""
+    """Rotate the log if it has `most` bytes or more. Returns whether it did. Raises OSError."""
     if not path.is_file() or path.stat().st_size < most:
         return False
     for number in range(KEPT, 1, -1):
@@ -31,7 +31,7 @@ def rotate(path: Path, most: int) -> bool:
         if younger.exists():
             younger.replace(_older(path, number))
     with path.open("rb") as written, _older(path, 1).open("wb") as kept:
-        # Until nothing more comes: what is written between the last look and the emptying is all that could be lost.
+        # Until nothing more comes: only lines that are written between the last look and the emptying could be lost.
         while written.tell() < path.stat().st_size:
             shutil.copyfileobj(written, kept)
         os.truncate(path, 0)
@@ -43,7 +43,7 @@ def _older(path: Path, number: int) -> Path:
 
 
 async def keep_rotating(paths: Callable[[], Iterable[Path]], most: int) -> None:
-    """Until it is cancelled. A disk that is full loses the log, and not what it was full of."""
+    """Rotate until it is cancelled. If the disk is full, the log is emptied; nothing else on the disk is lost."""
     while True:
         for path in paths():
             try:

@@ -1,7 +1,7 @@
-"""A step of a start that needs much of Keytrail, in a process of its own that ends with it (start_steps.py).
+"""A step of a start that needs much of Keytrail, in a process that ends with the step (start_steps.py).
 
-`keytrail up` stays for months and only watches: the clients of Kafka and Postgres, the vault and the alert rules are not held
-by it.
+`keytrail up` runs for months and only watches. It does not hold the clients of Kafka and Postgres, the vault and the alert rules
+in memory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ async def answer_of(
     secrets: Mapping[str, str],
     progress: Callable[[int, int], None] = lambda done, count: None,
 ) -> Any:
-    """What a step answers. Whoever is cancelled meanwhile ends the step's process. Raises StepRefused."""
+    """Run a step and return its answer. If the caller is cancelled meanwhile, the step's process is ended. Raises StepRefused."""
     with piped(secrets) as (variables, descriptors):
         process = await asyncio.create_subprocess_exec(
             *python("services.supervisor.start_steps"),
@@ -38,7 +38,7 @@ async def answer_of(
             env={**for_own(), **environment, **variables},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # a terminal's Ctrl-C reaches the supervisor alone
+            start_new_session=True,  # a terminal's Ctrl-C reaches only the supervisor
             pass_fds=descriptors,
         )
     assert process.stdout is not None, "it is a pipe"

@@ -1,6 +1,6 @@
 """`python -m services.supervisor.start_steps STEP [ARGUMENT ...]`: one step of a start (start_step.py), under the settings of
-the environment. It writes JSON objects to standard output, one a line: how far it is, and at last its answer or why there is
-none."""
+the environment. It writes JSON objects to standard output, one on each line: its progress, and at last its answer or why
+there is none."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LOOK_EVERY = 0.05
 
 
 async def read_files(settings: Settings) -> dict[str, bool]:
-    """Read the files that settings name, so that what is wrong with them is said before anything starts."""
+    """Read the files that settings name, so that a fault in them is reported before anything starts."""
     services_file.load(settings)
     return {"notifiers": bool(alerts_file.load(settings).notifiers)}
 
@@ -47,10 +47,10 @@ async def fetch_jars(settings: Settings) -> None:
 
 
 async def let_in(settings: Settings, pid: str, port: str, controller: str) -> bool:
-    """Tell the bundled broker our password. Whether it took it: False where it ended meanwhile.
+    """Send the bundled broker our password. False if the broker ended meanwhile.
 
-    Our own broker, and nobody who took its ports first: the controller is told a password. It listens a moment before it
-    takes what it is told.
+    It is sent only to our own broker, not to a process that took its ports first, since the message holds the password. The
+    broker listens a moment before it accepts it.
     """
     password = _controller_password()
     ends = time.monotonic() + BROKER_DEADLINE
@@ -64,7 +64,8 @@ async def let_in(settings: Settings, pid: str, port: str, controller: str) -> bo
 
 
 async def prepare(settings: Settings, *broker: str) -> bool:
-    """Topics, vault and master key, once the servers answer; `broker` are the arguments of `let_in`, of a bundled one."""
+    """Prepare topics, vault and master key, once the servers answer. `broker` are the arguments of `let_in` for a bundled
+    broker."""
     if broker and not await let_in(settings, *broker):
         return False
     ends = time.monotonic() + SERVERS_DEADLINE

@@ -1,4 +1,4 @@
-"""The order of things: folder, servers, topics, vault, then the processes; and the reverse at the end."""
+"""The order of a start: folder, servers, topics, vault, then the processes; at the end the reverse."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ log = logger_of("supervisor")
 
 READY_DEADLINE = 90.0
 StartProgress = Callable[[str, int, int], None]
-"""(what is being done, done, of how many); (…, 0, 0) where it cannot be counted."""
+"""(what is being done, how many are done, of how many); (…, 0, 0) if that cannot be counted."""
 
 
 class CannotStart(Exception):
@@ -62,7 +62,7 @@ class Supervisor:
         self._notifies = False
 
     async def start(self) -> Credentials:
-        """Everything up and answering. Raises CannotStart, FolderInUse, BadSetting."""
+        """Start everything, until all of it answers. Raises CannotStart, FolderInUse, BadSetting."""
         self._notifies = (await self._step("read-files"))["notifiers"]
         self.folder.take()
         if self.folder.restoring.exists():
@@ -93,7 +93,8 @@ class Supervisor:
         return credentials
 
     async def start_servers(self) -> Settings:
-        """Broker and database alone, on a folder that nothing was kept in yet, for a restore; settings that reach them.
+        """Start only the broker and the database, on a folder that holds nothing yet, for a restore. Returns settings that reach
+        them.
 
         Raises CannotStart, FolderInUse.
         """
@@ -151,7 +152,7 @@ class Supervisor:
         self._tasks.append(asyncio.create_task(self._keep_postgres(postgres)))
 
     async def _keep_postgres(self, postgres: BundledPostgres) -> None:
-        # The postmaster is pg_ctl's child, not ours: there is nothing to wait on, so its pid is looked at.
+        # The postmaster is pg_ctl's child, not ours: it cannot be waited for, so its pid is checked.
         while True:
             await asyncio.sleep(0.5)
             if postgres.pid() is None:
@@ -180,7 +181,7 @@ class Supervisor:
         return self.folder.kafka / "logs" / "output.log"
 
     async def _once_kafka_answers(self, step: str) -> None:
-        """A step that begins by telling the bundled broker its password; again where the broker ended meanwhile."""
+        """Run a step that begins by sending the bundled broker its password; try again if the broker ended meanwhile."""
         kafka, broker = self._kafka, self._broker
         assert kafka is not None, "it is started"
         assert broker is not None, "it is started"
@@ -215,7 +216,7 @@ class Supervisor:
             raise CannotStart(str(fault)) from None
 
     def _marks(self) -> dict[str, str]:
-        """What our processes are told beside the settings."""
+        """Variables for our processes that are not settings."""
         bundled = {BUNDLED_KAFKA: "1"} if self._kafka is not None else {}
         return bundled | ({TEST_CLOCK: "1"} if self._test_clock else {})
 
@@ -255,7 +256,7 @@ class Supervisor:
         child.start()
 
     def _logs(self) -> list[Path]:
-        """Every log that grows; the broker keeps its own within bounds."""
+        """Every log that grows; the broker limits its other logs itself."""
         bundled = [self._kafka_output, *([self._postgres.log] if self._postgres else [])]
         return [*self.folder.logs.glob("*.log"), *bundled]
 
@@ -274,12 +275,12 @@ class Supervisor:
         )
 
     async def stop(self) -> None:
-        """In order: those who answer, those who follow, those who decide, then the servers they need."""
+        """Stop in order: the processes that answer, those that follow, those that decide, then the servers that they need."""
         if self._socket is not None:
             self._socket.close()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)  # one may be starting Postgres again
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # one of them may be starting Postgres again
         for prefix, deadline in (
             ("api", 15.0),
             ("notifier", 5.0),
@@ -307,8 +308,8 @@ def _pid() -> int:
 
 
 async def _to_its_end(start: Callable[[], None]) -> None:
-    """In a thread, which nobody can stop: whoever is cancelled meanwhile waits for it, so that what it starts is there to be
-    stopped, and does not come into being afterwards."""
+    """Run `start` in a thread, which nobody can stop. A caller who is cancelled meanwhile waits for it. So what it starts
+    exists in time to be stopped, and does not come into being afterwards."""
     thread = asyncio.ensure_future(asyncio.to_thread(start))
     try:
         await asyncio.shield(thread)
@@ -320,7 +321,7 @@ async def _to_its_end(start: Callable[[], None]) -> None:
 
 def _healthy(settings: Settings) -> bool:
     host = "127.0.0.1" if settings.bind in ("0.0.0.0", "") else settings.bind.strip("[]")  # noqa: S104  # compared, not bound
-    # The certificate names the outside; this asks our own socket on our own machine whether it answers.
+    # The certificate names the outside address; this only asks our own socket on our own machine whether it answers.
     context = ssl._create_unverified_context() if settings.tls else None  # noqa: S323  # see above
     connection = (
         http.client.HTTPSConnection(host, settings.port, timeout=2, context=context)

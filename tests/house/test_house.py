@@ -27,6 +27,7 @@ from services.kms_api import errors, shapes
 from services.operations.rows import Reading, Recalling, Using
 from services.operations.table import BY_NAME, CROSS_ACCOUNT, OPERATIONS, SERVICES
 from services.settings import PREFIX, table
+from tests.installation import clean_environment
 
 ROOT = Path(__file__).parents[2]
 ALLOWED = {
@@ -210,6 +211,33 @@ SETTINGS = {name for name, _, _ in table()}
 
 NAMES = {"KEYTRAIL_WRITER_NAME", "KEYTRAIL_ALERTS_NAME"}
 """The names of the processes of an installation, and no others."""
+
+
+FORMER_PROGRAMS = {"services.alerts"}
+"""Programs of compose.yaml in versions up to 0.1 that have another name today: they still start."""
+
+
+def test_compose_starts_programs_that_exist_today_and_those_of_former_versions() -> None:
+    """`python -m NAME` finds each."""
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
+    named = {
+        program for service in services for program in service.get("command", ()) if program.startswith("services.")
+    }
+    assert {
+        "services.api",
+        "services.writer",
+        "services.projector",
+        "services.alert_worker",
+        "services.notifier",
+    } == named
+    missing = [name for name in named | FORMER_PROGRAMS if not (ROOT / name.replace(".", "/") / "__main__.py").exists()]
+    assert missing == []
+    for name in FORMER_PROGRAMS:
+        environment = clean_environment() | {"KEYTRAIL_CHANGE_RATE": "many"}
+        started = subprocess.run(
+            [sys.executable, "-m", name], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert "KEYTRAIL_CHANGE_RATE" in started.stderr, "it starts, reads its settings, and names the wrong one"
 
 
 def test_compose_names_existing_settings() -> None:
