@@ -1,4 +1,4 @@
-"""The events: what can happen to accounts, keys, policies, grants and aliases. Wire names stand in catalogue.py.
+"""The events: what can happen to accounts, keys, policies, grants and aliases. Wire names are in catalogue.py.
 
 Every field is plain JSON, so that a record says the same in any language. A field's meaning is in the docstring.
 """

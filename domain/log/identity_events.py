@@ -1,4 +1,4 @@
-"""The events of identities: users, groups, roles and managed policies. Wire names stand in catalogue.py.
+"""The events of identities: users, groups, roles and managed policies. Wire names are in catalogue.py.
 
 `id` is the unique id (AIDA..., AGPA..., AROA..., ANPA..., AIPA...), which no later identity of the same name has; `kind` is
 user, group, role, policy or instance-profile. `principals` gives the unique id that each hosted principal's ARN meant at that

@@ -27,9 +27,9 @@ from domain.state.fold import Fold
 
 @dataclass(slots=True)
 class Report:
-    """`fault`: the first thing that is wrong, in words, "" for none; `at`: the position. Counts cover
-    everything that was read. `strange`: positions of values that somebody else wrote or copied. `anchors`: how far each
-    lane of decisions reaches, according to the log."""
+    """`fault`: the first thing that is wrong, in words, "" for none; `at`: the position. Counts cover everything that was
+    read. `strange`: positions of values that somebody else wrote or copied. `anchors`: how far each lane of decisions
+    reaches, according to the log."""
 
     log: str = ""
     records: int = 0

@@ -65,11 +65,11 @@ def who_can(
 
 
 A_SESSION = "/session"
-"""How the answer names the session of a role that stands for all of them."""
+"""The end of the name by which an answer means every session of a role."""
 
 
 def _who(principal: str, account: str) -> str:
-    """A role by its own name: what holds of it holds of every session."""
+    """Names a role itself: what is true of the role is true of each of its sessions."""
     name = names.short(principal, account)
     return name.removesuffix(A_SESSION).replace("assumed-role/", "role/", 1) if name.endswith(A_SESSION) else name
 
@@ -81,7 +81,7 @@ def _unless(row: Row) -> str:
 def _span(
     times: Times, at: str | None, since: str | None, until: str | None, between: tuple[str, str] | None
 ) -> Span | None:
-    """The two moments that are asked about, None where one is."""
+    """The two moments that the question is about; None if it is about one moment."""
     first, last = between if between is not None else (since, until)
     if first is None and last is None:
         return None
@@ -143,7 +143,7 @@ def can_what(
 
 
 def _roles(account: str, more: str) -> tuple[Column, ...]:
-    """`more`: what was asked beside the name, for the command that goes on from here."""
+    """`more`: the options of this question, for the command that asks the next one."""
     return (
         Column("role", lambda row: names.short(row["principal"], account), leads=True),
         Column("by", lambda row: _by(row["path"], account), leads=True, wraps=True),
@@ -158,7 +158,7 @@ def _every(operations: list[str]) -> str:
 
 
 def _under(operations: dict[str, Any]) -> Iterator[str]:
-    """Operations that have the same conditions come together."""
+    """Groups the operations by their conditions."""
     found: dict[str, list[str]] = {}
     for name, told in operations.items():
         found.setdefault(_conditions(told["paths"][0]["open"]) or "unless denied", []).append(name)
@@ -169,7 +169,7 @@ def _under(operations: dict[str, Any]) -> Iterator[str]:
 def _between(
     client: Client, path: str, span: Span, times: Times, as_json: bool, reverse: bool, **parameters: Any
 ) -> None:
-    """Changes as they are found: with a bar while they are looked for, a table at the end."""
+    """Prints the changes: a bar during the search, then a table. With --json, each change as it is found."""
     rows: list[dict[str, Any]] = []
     result: dict[str, Any] = {}
     with progress_bar() as progress:
@@ -208,7 +208,7 @@ def _between(
 
 
 def otherwise(row: Row, account: str) -> Iterator[str]:
-    """Who (or which operations) could before and can still, and what became otherwise."""
+    """The principals (or operations) with access before and after the change, and how that access changed."""
     found: dict[str, list[str]] = {}
     for each in row["changed"]:
         if isinstance(each, dict):
@@ -223,7 +223,7 @@ def otherwise(row: Row, account: str) -> Iterator[str]:
 
 
 def _ways(before: dict[str, Any], now: dict[str, Any], account: str) -> Iterator[str]:
-    """By which statements and grants it can now and could not, and by which it could and cannot; whatever their versions."""
+    """The statements and grants that give access only now, and those that gave it only before. Their versions do not matter."""
     if before["for_sure"] and not before["paths"]:
         yield "no longer whatever the request says"
     if now["for_sure"] and not now["paths"]:

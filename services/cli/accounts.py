@@ -1,4 +1,4 @@
-"""account create: one more account on this installation."""
+"""account create: adds an account to this installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""alerts: those that were raised, live too; what was done about each; the rules over history and over drafts."""
+"""alerts: shows the raised alerts, also live; notes what was done about each; runs the rules over the past and over drafts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from services.settings import BadSetting
 
 SHADES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan", "info": "dim"}
 FOUND = 1
-"""Exit code of `check` where a rule fires."""
+"""The exit code of `check` if a rule fires."""
 
 State = Annotated[str | None, Option(value="STATE", help="open, acknowledged or resolved")]
 OfRule = Annotated[str | None, Option("--rule", value="RULE", help="One rule; `keytrail alerts rules` lists them")]
@@ -69,7 +69,7 @@ def alerts(
     span = said(lambda: times.span(since, until))
     asked = _asked(state, rule, severity, key, principal, suppressed) | span.parameters
     if ocsf:
-        from importlib.metadata import version  # for whoever asks: the service models that it needs take half a second
+        from importlib.metadata import version  # imported only here: its service models take half a second to load
 
         from services.exports.ocsf_finding import finding_of
 
@@ -119,7 +119,7 @@ def _table(items: Iterable[Any], as_json: bool, nothing: str, times: Times) -> N
 
 
 def _line(alert: dict[str, Any], times: Times | None = None) -> None:
-    """One alert on a terminal. A draft's has no time and no id yet."""
+    """Prints one alert on a terminal. A draft's alert has no time and no id yet."""
     times, severity = times or times_or_fail(), alert["severity"]
     at = f"{times.shown(alert['at'])} " if alert.get("at") else ""
     state = alert.get("state", "")
@@ -193,13 +193,13 @@ def show_one(id: Id, as_json: AsJson = False, data: Data = None) -> None:
 
 
 def _commands(alert: dict[str, Any]) -> None:
-    """What to type, each in a line of its own, to be copied."""
+    """Prints the commands to type, one a line, ready to be copied."""
     for command in alert.get("commands", ()):
         out.print(f"    $ {command}", soft_wrap=True, style="cyan")
 
 
 def _evidence(evidence: dict[str, Any], account: str, times: Times) -> None:
-    """Sets of requests as `keytrail diff` shows them; the rest as it is."""
+    """Prints sets of requests as `keytrail diff` does, and the rest of the evidence unchanged."""
     regions = evidence.get("regions", [])
     for each in regions:
         region = {name: its for name, its in each.items() if name != "witness" or its is not None}
@@ -321,7 +321,7 @@ def scan(
                 found.append(line)
         else:
             fail("The answer ended before its result. Try again.")
-    # Changes are judged before uses; people read the newest first, whichever it was.
+    # Changes are judged before uses, but people read the newest first, a change or a use.
     found.sort(key=lambda alert: str(alert["at"]))
     for each in reversed(found):
         _line(each, times)
@@ -347,7 +347,7 @@ def check(
     if key is not None:
         found = Client(data).post(f"/v1/keys/{key}/alerts", {"policy": text})["items"]
     else:
-        from services.alert_worker.drafts import of_new_key  # half a second, for whoever asks it
+        from services.alert_worker.drafts import of_new_key  # imported only here: it takes half a second to load
 
         settings = settings_or_fail(data=data)
         try:

@@ -1,4 +1,4 @@
-"""alerts test, alerts allow-list: the alerts' file (KEYTRAIL_ALERTS_FILE) tried and looked through, on the host that has it."""
+"""alerts test, alerts allow-list: try and check the alerts file (KEYTRAIL_ALERTS_FILE), on the host that has it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from services.adapters.alerts_file import AlertsFile
 
 SOON = 14
-"""Days before its end in which an entry is named."""
+"""How many days before an entry expires it is reported."""
 TRIED = "keytrail-test"
 EXAMPLE: dict[str, Any] = {
     "rule": TRIED,
@@ -128,7 +128,7 @@ PAST = "it is past its end, and allows nothing any more"
 
 
 def _rows(settings: AlertSettings, now: int) -> list[dict[str, Any]]:
-    """The entries, and what is wrong with each at a time (microseconds)."""
+    """The entries, and what is wrong with each at `now` (microseconds)."""
     return [
         {"number": at, **each.document(), "faults": list(_faults(each, settings, now))}
         for at, each in enumerate(settings.allow, 1)
@@ -136,7 +136,7 @@ def _rows(settings: AlertSettings, now: int) -> list[dict[str, Any]]:
 
 
 def _faults(entry: Allow, settings: AlertSettings, now: int) -> Iterator[str]:
-    from domain.alerts.rules.table import RULES  # all of the rules: see host.py
+    from domain.alerts.rules.table import RULES  # loads every rule: see host.py
     from domain.alerts.settings import EVERY
 
     left = (entry.expires - now) / DAY_MICROS

@@ -68,7 +68,7 @@ def _not_known(found: dict[str, Any]) -> None:
 
 
 def _members(shown: dict[str, Any], times: Times) -> None:
-    """A name and its value a line; what is longer goes on below its beginning."""
+    """Prints one name and its value a line. A longer value goes on below its beginning."""
     rows = {name: value for name, value in shown.items() if value not in (None, "", [], {})}
     wide = max(map(len, rows))
     for name, value in rows.items():

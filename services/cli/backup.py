@@ -25,7 +25,7 @@ def backup(
 ) -> None:
     """Write log, decisions, vault and snapshots to one file, sealed under the master key. Calls go on meanwhile."""
     file = target_or_fail(file, force=force)
-    if file.exists() and not file.is_file():  # it would be replaced: a backup takes its place once it is whole
+    if file.exists() and not file.is_file():  # the complete backup would replace it
         fail(f"{file} is a device or a pipe, and a backup is a file.", 2)
     settings = reaching(data)
     counts, size = done_or_fail(lambda tell: _taken(settings, file, tell))
@@ -34,7 +34,7 @@ def backup(
 
 
 async def _taken(settings: Settings, file: Path, tell: TellBar) -> tuple[dict[str, int], int]:
-    """(records and rows by what they are, bytes of the file)."""
+    """Returns (the number of records and rows by kind, the file's size in bytes)."""
     from services.backup.dump import take_backup  # with the clients of Kafka and Postgres: see host.py
 
     counts = await take_backup(settings, file, tell)

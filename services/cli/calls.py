@@ -1,4 +1,4 @@
-"""Calls as people read them: who did what, when, to which key, and why it was let in or refused."""
+"""Tables of calls for people: who did what, when, to which key, and why it was let in or refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXPLAINED = "keytrail explain CALL_ID tells why a call was decided so, statement
 
 
 def of_calls(times: Times, client: Client, *, texts: bool) -> tuple[Column, ...]:
-    """`texts`: with the sentence that each refused caller read."""
+    """`texts`: whether to show the sentence that each refused caller read."""
     return (
         Column("at", lambda row: times.shown(row["at"]), leads=True),
         Column("who", lambda row: names.short(row["principal"], client.account), leads=True),
@@ -35,7 +35,7 @@ def of_calls(times: Times, client: Client, *, texts: bool) -> tuple[Column, ...]
 
 
 def of_changes(times: Times, client: Client, *, texts: bool, keys: bool) -> tuple[Column, ...]:
-    """A history: what was changed, from where, with which credential. `keys`: whether that may be of several keys."""
+    """Columns of a history: what was changed, from where, with which credential. `keys`: whether it may be about several keys."""
     key = Column("key", names.key_of, lambda row: names.key_of(row, whole=False))
     return (
         Column("position", lambda row: f"@{row['position']}", leads=True),
@@ -53,7 +53,7 @@ def of_changes(times: Times, client: Client, *, texts: bool, keys: bool) -> tupl
 
 
 def _change(row: Row, account: str, *, texts: bool) -> str:
-    """A refused attempt by its kind; what its caller read stands in the log and is given where it is asked for."""
+    """Shows a refused attempt by its kind. The log has the sentence that its caller read; `texts` shows it."""
     if row.get("effect") == "refused" and not texts:
         return names.error(row) or (row.get("kind") or "").replace("-", " ")
     return names.summary(row, account)
@@ -69,7 +69,7 @@ def print_calls(
     as_json: bool,
     below: str = "",
 ) -> None:
-    """`below`: what a person at a terminal reads after the rows."""
+    """`below`: a sentence for a person at a terminal, after the rows."""
     if as_json:
         for item in items:
             as_line(item)
@@ -81,7 +81,7 @@ def print_calls(
 
 
 def tell_of_the_beginning(client: Client, times: Times) -> None:
-    """Whoever asks of a time before the record is told where it begins: nothing found is not nothing happened."""
+    """Says where the record begins, if the question is about an earlier time: nothing found does not mean nothing happened."""
     if client.began is not None:
         say(before_the_record(client.began, times), "yellow", screen=err)
 

@@ -1,4 +1,4 @@
-"""What a change let in and took away, in words for people who do not program; the exact form where it is asked for."""
+"""Says what a change let in and took away, in words for people who do not program; on request also in the exact form."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Shown = Mapping[str, Any]
 FIRST = (
     "Decrypt", "Encrypt", "GenerateDataKey", "Sign", "PutKeyPolicy", "CreateGrant", "ScheduleKeyDeletion", "DisableKey",
 )  # fmt: skip
-"""What is told first where there is no room for all."""
+"""The operations that come first if there is no room for all."""
 MOST = 6
-"""Operations that a sentence lists; of more it says how many. The exact form has them all."""
+"""How many operations a sentence lists. It only counts the others; the exact form has them all."""
 WITHIN = "within their boundary and session policy"
 ON_IAM = "depends on their IAM policies"
 BUT_FOR_GRANTS = "unless by a grant"
 VERBS: dict[tuple[str, str], tuple[str, str]] = {
-    # of a key policy (domain/policy_analysis/compare.py has the answers)
+    # key policies (domain/policy_analysis/compare.py has the answers)
     ("not allowed", "allowed"): ("now may", ""),
     ("not allowed", "allowed within boundary and session policy"): ("now may", WITHIN),
     ("not allowed", "left to identity policies"): ("now may", ON_IAM),
@@ -51,14 +51,14 @@ VERBS: dict[tuple[str, str], tuple[str, str]] = {
     ("allowed within boundary and session policy", "denied"): ("no longer may", "refused outright"),
     ("left to identity policies", "denied"): ("no longer may", "refused outright"),
     ("not allowed", "denied"): ("are now refused", "a grant does not let them in either"),
-    # of a grant, and of a statement of an identity policy (services/questions/access_changes.py)
+    # grants, and statements of identity policies (services/questions/access_changes.py)
     ("not given", "given"): ("now may", ""),
     ("given", "not given"): ("no longer may", ""),
     ("not given", "refused"): ("no longer may", "refused outright"),
     ("refused", "not given"): ("are no longer refused", ""),
 }
 REST = "rest"
-"""In an effect on the root of an account: the one on its users and roles, told in the same sentence."""
+"""In an effect on an account's root: the effect on the account's users and roles, for the same sentence."""
 NOT_ALLOWED, LEFT, ALLOWED, DENIED = "not allowed", "left to identity policies", "allowed", "denied"
 TOGETHER = {
     (NOT_ALLOWED, ALLOWED, NOT_ALLOWED, LEFT): "users and roles as their own IAM policies let them",
@@ -71,7 +71,7 @@ TOGETHER = {
     (DENIED, ALLOWED, DENIED, LEFT): "was refused outright; users and roles as their own IAM policies let them",
     (ALLOWED, DENIED, LEFT, DENIED): "refused outright, its users and roles too",
 }
-"""What one sentence says of a whole account, by the answers to its root and to its users and roles."""
+"""What one sentence says about a whole account, by the answers for its root and for its users and roles."""
 GRANT_ID = 64
 ALIKE = "let nobody in and took nothing away"
 OF_ITSELF = {
@@ -79,17 +79,17 @@ OF_ITSELF = {
     **dict.fromkeys(("UpdateUser", "UpdateGroup"), "renamed or moved, with its policies"),
     **dict.fromkeys(("DeleteUser", "DeleteRole", "DeleteGroup"), "deleted: what policies gave to it, nobody has now"),
 }
-"""What is said of a change without gains and losses of its own, by its operation."""
+"""The words for a change that by itself gives and takes nothing, by its operation."""
 
 
 def sentences(row: Shown, name: str, account: str, *, detail: bool = False) -> list[str]:
-    """What a change let in (`gained`) or took away (`lost`), a sentence each."""
+    """One sentence for each thing that a change let in (`gained`) or took away (`lost`)."""
     twice = made_twice((*row["gained"], *row["lost"]))
     return [_sentence(each, account, twice, kind=row["kind"], detail=detail) for each in _ordered(row[name])]
 
 
 def besides(row: Shown, account: str) -> list[str]:
-    """What a change did that lets nobody in by itself, and what cannot be told of it."""
+    """What else a change did that lets nobody in by itself, and what is not known of it."""
     found = []
     if "credential" in row:
         may = "may now sign with" if row["credential"]["may_sign"] else "may no longer sign with"
@@ -113,14 +113,14 @@ def besides(row: Shown, account: str) -> list[str]:
 
 
 def close_misses(call: Shown, account: str) -> str:
-    """Of a refused call: the statement that would have let it in but for one condition, and what that wanted."""
+    """For a refused call: the statement that would have let it in except for one condition, and what that condition wanted."""
     near = (each["near"] for each in call.get("reasons") or () if "near" in each)
     return "; ".join(f"{statement(each['by'], account)}: {wish(each['condition'])}" for each in near)
 
 
 def subject(row: Shown, account: str, *, whole: bool = True, grant: int = GRANT_ID) -> str:
-    """What was changed: the key by its aliases, with the versions of its policy; or whose policies. Of a grant's id there are
-    `grant` characters."""
+    """What was changed: the key, by its aliases, with the versions of its policy; or the holder of the policies. A grant's id is
+    cut to `grant` characters."""
     keys = [key_of(each, whole=whole) for each in row["keys"]]
     named = [*keys, *(() if keys else (short(each, account) for each in row["about"][:3]))]
     if row.get("alias") and not any(row["alias"] in each["key_aliases"] for each in row["keys"]):
@@ -139,8 +139,7 @@ def subject(row: Shown, account: str, *, whole: bool = True, grant: int = GRANT_
 
 
 def _ordered(effects: Iterable[Shown]) -> list[Shown]:
-    """What is of everybody first, and what happens to an account's root together with what follows for its users and
-    roles."""
+    """Puts the effects on everybody first, and joins the effect on an account's root with the effect on its users and roles."""
     alike: dict[str, list[Shown]] = {}
     for each in effects:
         same = [each.get(name) for name in ("actions", "conditions", "resources")]
@@ -150,7 +149,7 @@ def _ordered(effects: Iterable[Shown]) -> list[Shown]:
 
 
 def _together(some: list[Shown]) -> Iterator[Shown]:
-    """Of effects with the same operations and conditions."""
+    """Joins effects that have the same operations and conditions."""
     left = list(some)
     while left:
         one = left.pop(0)
@@ -164,7 +163,7 @@ def _together(some: list[Shown]) -> Iterator[Shown]:
 
 
 def _goes_with(root: Shown, rest: Shown) -> bool:
-    """Whether the one is about the roots of accounts, and the other about the users and roles of the same."""
+    """Whether `root` is about the roots of accounts, and `rest` about the users and roles of the same accounts."""
     if (root["before"], root["after"], rest["before"], rest["after"]) not in TOGETHER:
         return False
     roots = [each for each in root["principals"] if each["kind"] == "root"]
@@ -191,7 +190,7 @@ def _who(effect: Shown, account: str, twice: frozenset[str]) -> str:
     shown = effect.get("who", effect.get("principals", ()))
     if REST not in effect:
         return people(shown, account, twice)
-    # An account as a whole: its root, and its users and roles as far as their own policies let them.
+    # A whole account: its root, and its users and roles within their own policies.
     roots = [each for each in shown if each.get("kind") == "root"]
     left = [other for each in (*roots, *effect[REST]["principals"]) for other in each.get("but", ())]
     words = [_whole(each) for each in roots]
@@ -208,7 +207,7 @@ def _sentence(effect: Shown, account: str, twice: frozenset[str], *, kind: str, 
     who = _who(effect, account, twice)
     if " and " not in who and "," not in who and not who.startswith("every"):
         verb = verb.replace("are ", "is ", 1)
-    if (effect["before"], effect["after"]) == ("given", "not given"):  # another policy or grant may give it too
+    if (effect["before"], effect["after"]) == ("given", "not given"):  # another policy or grant may still give it
         verb += " by this grant" if kind == "grant" else " by this policy"
     words = [who, verb, _operations(effect["actions"], whole=detail)]
     if "resources" in effect:
@@ -237,7 +236,7 @@ def _sentence(effect: Shown, account: str, twice: frozenset[str], *, kind: str, 
 
 
 def _unclear(each: Shown, account: str) -> str:
-    """What could not be told, of whom, and what it hangs on."""
+    """Says what is not known, about whom, and what it depends on."""
     allowed = "allowed" in each
     effect = each["allowed" if allowed else "denied"]
     verb = "now may" if allowed else "no longer may"
@@ -258,8 +257,8 @@ def _hangs_on(condition: Shown, why: str) -> str:
 
 
 def _beside(effect: Shown, account: str) -> Iterator[str]:
-    """What the holder's policies and its groups' say of the same operations since, here, elsewhere or under other
-    conditions."""
+    """What the other policies of the holder and of its groups say about the same operations after the change: on these resources
+    or others, also under other conditions."""
     still = "still refused" if effect["before"] == "refused" else "still may"
     for name, words in (("still", still), ("refused", "but refused")):
         for each in effect.get(name, ()):
@@ -301,5 +300,5 @@ def _names(names: Iterable[str], account: str) -> str:
 
 
 def exact(row: Shown) -> str:
-    """What was found, as it was found: for whoever wants to check the words."""
+    """The findings themselves, for a reader who wants to check the words."""
     return json.dumps({name: row[name] for name in ("gained", "lost", "unknown")}, ensure_ascii=True)

@@ -1,4 +1,4 @@
-"""changes: who changed who may do what, and what each change let in and took away."""
+"""changes: who changed access, and what each change let in and took away."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from services.cli.times import BadTime, Span, Times
 
 
 class ChangeFormat(StrEnum):
-    """What changes are written as."""
+    """The formats of a list of changes."""
 
     JSON = "json"
     CSV = "csv"
@@ -46,7 +46,7 @@ CSV = (
     "took away", "besides",
 )  # fmt: skip
 EXACT = "exact"
-"""The column that --detail adds: what was found, as the API has it."""
+"""The column that --detail adds: the findings as the API returns them."""
 HTML = ("When", "Who", "Did", "To what", "Let in", "Took away", "Besides", "Call")
 
 
@@ -124,8 +124,7 @@ def _evidence(
     client: Client,
     count: int,
 ) -> list[str]:
-    """Who changed who may do what (policies, grants, users, groups, roles), and what each change allowed and took away. The
-    newest come first."""
+    """The notes in an exported file: which log and records were searched, by which question, when, and by which version."""
     options = {"--from": since, "--to": until, "--trail": trail, "--limit": None if most is None else str(most)}
     command = ["keytrail", "changes", *([of] if of else [])]
     command += [part for name, value in options.items() if value is not None for part in (name, value)]
@@ -147,7 +146,7 @@ def title(of: str | None, span: Span, times: Times) -> str:
 
 
 class _Shown:
-    """A change in words, for one reader."""
+    """A change in words, for a reader's account and time zone."""
 
     def __init__(self, times: Times, account: str, *, detail: bool) -> None:
         self._times, self._account, self._detail = times, account, detail
@@ -236,7 +235,7 @@ def _found(client: Client, asked: dict[str, Any]) -> tuple[list[dict[str, Any]],
 def _export(
     rows: list[dict[str, Any]], path: Path, form: ChangeFormat, shown: _Shown, heading: str, evidence: list[str]
 ) -> None:
-    # Only who exports waits for these.
+    # Imported only for an export.
     from services.exports.changes_table import csv_text, html_text
 
     lines: Iterator[str] | Iterable[str]

@@ -1,4 +1,4 @@
-"""The audit API from the command line: signed with the environment's credentials or the folder's."""
+"""Asks the audit API from the command line. Requests are signed with the environment's credentials or the data folder's."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def credentials_or_fail(folder: Folder) -> Credentials | None:
 
 
 def next_step(message: str) -> str:
-    """Whom to ask, where it is a permission that is missing."""
+    """Says whom to ask, if a permission is missing."""
     missing = MISSING.search(message)
     if missing is None:
         return ""
@@ -44,7 +44,7 @@ def next_step(message: str) -> str:
 
 
 class Client:
-    """One installation. Errors end the command with what the server said."""
+    """A client of one installation. An error ends the command with the server's message."""
 
     def __init__(self, data: Path | None) -> None:
         settings = settings_or_fail(data=data)
@@ -64,11 +64,11 @@ class Client:
             )
         self._region = settings.region
         self.account = ""
-        """Whose answers these are: known once there is one."""
+        """The account that the answers are for; known after the first answer."""
         self.began: str | None = None
-        """When the record begins, where a span was asked that begins before."""
+        """When the record begins, if the question's span begins earlier."""
         self.first_page: dict[str, Any] = {}
-        """Of the list that was asked last, once its first item was: what stands beside the items."""
+        """The first page of the latest list, once its first item was read. It has the members beside the items."""
         self._require_url()
 
     def _require_url(self) -> None:
@@ -89,7 +89,7 @@ class Client:
         return self._send("POST", quote(path, safe="/") + _query(parameters), json.dumps(body).encode())
 
     def items(self, path: str, most: int | None = None, **parameters: Any) -> Iterator[Any]:
-        """Every item of a list, page after page, `most` at most."""
+        """Yields every item of a list, page after page, `most` of them at most."""
         cursor: str | None = None
         given = 0
         while True:
@@ -105,8 +105,8 @@ class Client:
                 return
 
     def lines(self, path: str, body: Any = None, **parameters: Any) -> Iterator[Any]:
-        """The objects of an answer of one a line, as they come; with a body it is posted. One that ends with an error
-        ends the command."""
+        """Yields the objects of an answer that has one a line, as they come. With a body, the request is a POST. An error in
+        the answer ends the command."""
         method, sent = ("GET", b"") if body is None else ("POST", json.dumps(body).encode())
         for line in self._answer(method, quote(path, safe="/") + _query(parameters), sent, patience=600):
             document = self._json(line)
@@ -116,8 +116,8 @@ class Client:
             yield document
 
     def events(self, path: str, after: int | None, **parameters: Any) -> Iterator[Any]:
-        """The data of server-sent events as they come, for ever: a stream that ends is taken up where it was. None stands
-        for a stream that was lost. A refusal ends the command, also one in the middle: the permission is gone."""
+        """Yields the data of server-sent events as they come, for ever. If the stream ends, yields None and continues from the
+        last event. A refusal ends the command, also in the middle, when the permission is taken away."""
         while True:
             event = b""
             try:
@@ -151,7 +151,7 @@ class Client:
             fail(f"{self._url} did not answer as Keytrail does. Is it the address of another server?")
 
     def _answer(self, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
-        """The lines of an answer."""
+        """Yields the lines of an answer."""
         try:
             yield from self._opened(method, path, body, patience)
         except urllib.error.HTTPError as fault:
@@ -180,7 +180,7 @@ class Client:
         except (ValueError, KeyError, TypeError):
             fail(f"{self._url} answered {fault.code} {fault.reason}. Is it the address of another server?")
         call = fault.headers.get("x-amzn-requestid")
-        # A refusal for want of a permission is on record by then; what a wrong signature is told has no record.
+        # A refusal for a missing permission is on record by now; a refusal for a wrong signature has no record.
         why = (
             f"\nWhat decided it, for whoever may read it: keytrail explain {call}"
             if error["code"] == DENIED and call
@@ -190,7 +190,7 @@ class Client:
 
 
 def _for_people(message: str) -> str:
-    """With its times as people read them; a program reads the answer as it is."""
+    """The message with its times in the reader's form; for a program, unchanged."""
     return message if failing.in_json else times_or_fail().within(message)
 
 

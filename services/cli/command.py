@@ -1,5 +1,5 @@
-"""Where the `keytrail` command begins. What Ctrl-C does until it can tell anybody anything is settled in `services/__init__`,
-which is imported before this."""
+"""The entry point of the `keytrail` command. `services/__init__`, which is imported before, decides what Ctrl-C does until the
+command can report it."""
 
 from services.cli.main import main
 

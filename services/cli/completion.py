@@ -12,7 +12,7 @@ from services.cli.parameters import Argument
 from services.cli.terminal import as_it_is
 
 ASKED = "_KEYTRAIL_COMPLETE"
-"""The variable in which a shell says what it wants to have completed (services/cli/main.py reads it)."""
+"""The variable in which a shell gives the words to complete (services/cli/main.py reads it)."""
 SHELLS = ("bash", "zsh", "fish")
 
 

@@ -1,5 +1,5 @@
-"""Conditions in words that cannot be read in two ways: what goes together stands in brackets, and a value that could be taken for
-words of ours stands in quotes."""
+"""Puts conditions into words with only one meaning: brackets hold together what belongs together, and quotes mark a value that
+could be mistaken for our own words."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ WISHES = {
     "is at most": "wants at most", "is at least": "wants at least", "is no later than": "wants a time no later than",
     "is no earlier than": "wants a time no earlier than",
 }  # fmt: skip
-"""What a condition wanted that did not hold, by the words of its operator."""
+"""What a failed condition wanted, by the words of its operator."""
 PLAIN = re.compile(r"[\w+=,.@/:*?${}%-]+")
 JOINED = re.compile(r" (?:and|or) ")
 
 
 def conditions(effect: Shown) -> str:
-    """All of an effect's, which must hold together; "" where there are none."""
+    """All conditions of an effect, which must hold together; "" if it has none."""
     found = [
         _any([_case(condition["key"], each) for each in condition["any_of"]])
         for condition in effect.get("conditions", ())
     ]
-    for operator, keys in effect.get("condition", {}).items():  # of a statement
+    for operator, keys in effect.get("condition", {}).items():  # for a statement
         found += [test(key, operator, values) for key, values in keys.items()]
-    found += _constraints(effect.get("constraints") or {})  # of a grant
+    found += _constraints(effect.get("constraints") or {})  # for a grant
     return _all(found)
 
 
 def test(key: str, operator: str, wanted: Iterable[str]) -> str:
-    """One test of a statement's Condition."""
+    """Words for one test in a statement's Condition."""
     values, name = [value(str(each)) for each in wanted], value(key.removeprefix("kms:"))
     of, _, bare = operator.rpartition(":")
     optional = bare.endswith("IfExists") or of == "ForAllValues"
@@ -61,7 +61,7 @@ def test(key: str, operator: str, wanted: Iterable[str]) -> str:
 
 
 def wish(condition: Shown) -> str:
-    """What a test wanted that did not hold, and what there was."""
+    """What a failed test wanted, and what it found."""
     key, wanted = (
         value(condition["key"].removeprefix("kms:")),
         " or ".join(value(str(each)) for each in condition["wanted"]),
@@ -77,7 +77,7 @@ def wish(condition: Shown) -> str:
 
 
 def value(text: str) -> str:
-    """In quotes where its words could be taken for ours."""
+    """The value, in quotes if its words could be mistaken for ours."""
     return text if PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""decisions, last-use, unused: calls by any field, counted, exported; what was used last, and what never."""
+"""decisions: calls, found by any field, counted or exported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from services.exports.formats import CallFormat
 from services.questions.nearest import in_words, nearest
 
 MOST_COUNTED = 1000
-"""Rows of --by, where --limit does not say how many."""
+"""How many rows --by shows without --limit."""
 WHERE = (
     "Only calls with this value, in which * is any text. May be repeated. Fields: "
     f"{', '.join(FIELDS)}, encryption_context (NAME=VALUE)"
@@ -91,7 +91,7 @@ def decisions(
 
 
 def fields_or_fail(where: list[str] | None) -> dict[str, str | None]:
-    """What --where says: values by their fields."""
+    """The values that --where gives, by field."""
     found: dict[str, str | None] = {}
     for each in where or ():
         name, equals, value = each.partition("=")
@@ -117,8 +117,8 @@ def list_calls(
     force: bool,
     as_json: bool,
 ) -> None:
-    """People read the newest first; machines and exports get what is asked for in the order of time. Of more than --limit
-    takes, they get the newest like people."""
+    """People get the newest first; machines and exports get the calls in the order of time. If --limit leaves some out,
+    everybody gets the newest."""
     machine = as_json or export is not None
     inputs = {} if export is None else {"inputs": "true"}
     turned = machine and most is not None and not reverse
@@ -129,12 +129,12 @@ def list_calls(
     if export is not None and form is not None:
         write_calls(items, export, form, settings_or_fail().region, force=force)
         return
-    below = "" if wanted["trail"] else EXPLAINED  # a trail's calls were decided elsewhere
+    below = "" if wanted["trail"] else EXPLAINED  # a trail's calls were not decided here
     print_calls(items, columns, client, nothing, times, as_json=as_json, below=below)
 
 
 def counted_by(name: str, client: Client, times: Times) -> Column:
-    """The column of what calls are counted by."""
+    """The column with the field by which calls are counted."""
     match name:
         case "principal" | "decided_by":
             return Column(name.replace("_", " "), lambda row: names.short(row[name], client.account), leads=True)
@@ -146,7 +146,7 @@ def counted_by(name: str, client: Client, times: Times) -> Column:
 
 
 def _counted_key(row: Row, *, whole: bool = True) -> str:
-    """Of calls that concern no key the count has none."""
+    """The key of a count; calls that concern no key have none."""
     return names.key_of({**row, "key_id": row["key"]}, whole=whole) or "(no key)"
 
 

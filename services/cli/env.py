@@ -1,9 +1,9 @@
-"""env: shell text that points the aws command line, the SDKs and Terraform at this installation, and nowhere else.
+"""env: prints shell text that points the aws command line, the SDKs and Terraform at this installation, and nowhere else.
 
-`eval "$(keytrail env)"` must never leave a shell whose next `aws` call goes to AWS itself: what a person believes they do
-here, they would do there. So the text takes away whatever the SDKs would prefer to it, and where Keytrail is not running it
-takes the credentials away too and leads to Keytrail's own address, where nothing answers. The folder goes with them
-(KEYTRAIL_DATA): an operator's command (`keytrail verify`) is of the installation that the shell points at, or of none.
+After `eval "$(keytrail env)"`, no `aws` call of the shell may go to AWS itself: people would do there what they believe they do
+here. So the text unsets every variable that the SDKs would prefer. If Keytrail is not running, it also unsets the credentials,
+and sets Keytrail's own address, where nothing answers. The data folder (KEYTRAIL_DATA) is set and unset with the credentials:
+an operator's command (`keytrail verify`) works on the installation that the shell points at, or on none.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from services.settings import BadSetting, Settings, load
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 DATA = "KEYTRAIL_DATA"
 ELSEWHERE = (
-    # a session's token does not belong to the root's access key; botocore still reads the older name as well
+    # a session's token does not fit the root's access key; botocore still reads the older name too
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
     "AWS_CREDENTIAL_EXPIRATION",
-    # a profile that is named comes before credentials of the environment
+    # a named profile takes precedence over credentials in the environment
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
-    # other places that credentials are fetched from, of which some SDKs ask first
+    # other sources of credentials; some SDKs ask them first
     "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    # an address for one service comes before the one for all
+    # an address for one service takes precedence over the address for all
     "AWS_ENDPOINT_URL_KMS",
     "AWS_ENDPOINT_URL_IAM",
     "AWS_ENDPOINT_URL_STS",
-    # endpoints of AWS's own
+    # AWS's own endpoints
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
 )
 """Variables that would lead a call elsewhere, or sign it with something else (AWS SDKs and Tools reference guide)."""
 OF_ONE_SERVICE = re.compile(r"AWS_ENDPOINT_URL_[A-Z0-9_]+")
 ALWAYS = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
-"""Set and not taken away: ~/.aws/config may say true, and then AWS_ENDPOINT_URL is passed over."""
+"""This is set, not unset: ~/.aws/config may say true, and then the SDKs ignore AWS_ENDPOINT_URL."""
 
 
 class NotHere(Exception):
-    """There is no running Keytrail to point at; the message says why. `url` is the address where it would be."""
+    """No Keytrail is running here; the message says why. `url` is the address that it would have."""
 
     def __init__(self, message: str, url: str) -> None:
         super().__init__(message)
@@ -79,13 +79,13 @@ def env(data: Data = None) -> None:
 
 
 def _up(folder: Folder) -> str:
-    """What starts it: by then the shell names no folder any more."""
+    """The command that starts it. When it is typed, the shell no longer names a folder."""
     named = folder.path != Folder(Settings().data).path
     return shlex.join(["keytrail", "up", *(("--data", str(folder.path)) if named else ())])
 
 
 def guarded(run: Callable[[], object]) -> None:
-    """`keytrail env` as a whole, with one sentence where its text cannot be written."""
+    """Runs `keytrail env`, and reports in one sentence if its text cannot be written."""
     try:
         _guarded(run)
     except ReadByNobody:
@@ -97,8 +97,8 @@ def guarded(run: Callable[[], object]) -> None:
 
 
 def _guarded(run: Callable[[], object]) -> None:
-    """Whatever ended it (an option that does not exist, Ctrl-C), its reader is a shell, which
-    would go on with the credentials that it had."""
+    """Runs the command. If it fails (a wrong option, Ctrl-C), its text still takes away the shell's credentials: otherwise the
+    shell would go on with them."""
     try:
         run()
     except NotHere as fault:
@@ -114,7 +114,7 @@ def _guarded(run: Callable[[], object]) -> None:
 
 
 def _lead_nowhere(url: str, message: str = "keytrail env failed") -> None:
-    """Shell text that reports the message and fails, and after which no call reaches anything but Keytrail's address."""
+    """Prints shell text that reports the message and fails. After it, calls reach only Keytrail's address."""
     as_it_is(f"unset {' '.join((*CREDENTIALS, DATA))}")
     for line in _lines({"AWS_ENDPOINT_URL": url, **ALWAYS}):
         as_it_is(line)
@@ -127,7 +127,7 @@ def _exports(credentials: Credentials, url: str) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
         "AWS_DEFAULT_REGION": credentials.region,
-        "AWS_REGION": credentials.region,  # some SDKs read this one alone, and those that read both prefer it
+        "AWS_REGION": credentials.region,  # some SDKs read only this one, and those that read both prefer it
         "AWS_ENDPOINT_URL": url,
         **ALWAYS,
     }

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and one sentence for everything that goes wrong."""
+"""Ends a command: with its exit code, and with one sentence for anything that goes wrong."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ ANSWERS: Mapping[str, Mapping[int, str]] = {
     "verify": {0: "Everything is whole.", 1: "Something is missing, was changed, or was not written by Keytrail."},
     "alerts check": {0: "No rule fires.", 1: "A rule fires."},
 }
-"""What a code says where it is an answer. Where 1 is an answer, 2 says that the command failed."""
+"""What the exit codes of a command mean if they are an answer. If 1 is an answer, 2 says that the command failed."""
 FAILED_TOO = "It failed, the server refused it, or it was typed wrong."
-"""What 2 says of these."""
+"""What 2 means for these commands."""
 
 DIFFERS, NOT_KNOWN = 1, 3
-"""Of `diff` and `check-policy`."""
+"""Exit codes of `diff` and `check-policy`."""
 INTERRUPTED = 130
 PROGRAM = "keytrail"
 
 
 def run(command: click.Command, asked: Sequence[str], commands: Iterable[str]) -> NoReturn:
-    """Run the command line to its end. Nothing ends in a traceback."""
+    """Runs the command line to its end. It never ends in a traceback."""
     failing.in_json = "--json" in asked
     failing.code = 2 if any(" ".join(asked).startswith(each) for each in ANSWERS) else 1
     try:
@@ -56,7 +56,7 @@ def run(command: click.Command, asked: Sequence[str], commands: Iterable[str]) -
 
 def _exit_code(command: click.Command, asked: Sequence[str], commands: Iterable[str]) -> int:
     try:
-        # Not click's own `main`, which takes Ctrl-C for a question that was answered with no.
+        # Not click's own `main`: it treats Ctrl-C like the answer "no" to a question.
         with command.make_context(PROGRAM, list(asked)) as context:
             command.invoke(context)
     except NoArgsIsHelpError as fault:
@@ -78,14 +78,14 @@ def _exit_code(command: click.Command, asked: Sequence[str], commands: Iterable[
     except OSError as fault:
         where = f"{fault.filename}: " if fault.filename else ""
         fail(f"{where}{fault.strerror or fault}.")
-    except Exception as fault:  # noqa: BLE001  # whatever nobody foresaw: one sentence, with the place for whoever mends it
+    except Exception as fault:  # noqa: BLE001  # an unforeseen error: one sentence, with the place in the code
         last = traceback.extract_tb(fault.__traceback__)[-1]
         fail(f"This is a fault in Keytrail: {type(fault).__name__} in {Path(last.filename).name}:{last.lineno}.")
     return 0
 
 
 def _usage(fault: click.UsageError, commands: Iterable[str]) -> str:
-    """One sentence, and where help is."""
+    """One sentence, with the way to help."""
     path = fault.ctx.command_path if fault.ctx is not None else PROGRAM
     message = " ".join(fault.format_message().split()).rstrip(".")
     near = ""
@@ -94,14 +94,14 @@ def _usage(fault: click.UsageError, commands: Iterable[str]) -> str:
         names = {
             each.removeprefix(group).split()[0] for each in commands if each.startswith(f"{group} " if group else "")
         }
-        from services.questions.nearest import in_words, nearest  # for whoever mistyped
+        from services.questions.nearest import in_words, nearest  # imported only after a mistyped command
 
         near = in_words(nearest(message.split("'")[1], sorted(names)))
     return f"{message}.{near} See `{path} --help`."
 
 
 def _interrupted() -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not end the ending in a traceback
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cause a traceback here
     if not failing.in_json:
         from services.cli.screens import err  # see failures.py
         from services.cli.terminal import say

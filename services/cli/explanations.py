@@ -1,4 +1,4 @@
-"""explain: what would be decided, or why a call was decided as it was, step by step."""
+"""explain: how a call would be decided, or why it was decided as it was, step by step."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RULES = {
     "not-across-accounts": "the operation cannot be called on another account's key",
     "authentication": "the credential could not be used any more",
 }
-"""Rules that decide where no statement does, in words (domain/authorization/verdict.py has the rules)."""
+"""Words for the rules that decide if no statement does (domain/authorization/verdict.py has the rules)."""
 
 
 def explain(
@@ -107,7 +107,7 @@ def _past(found: dict[str, Any], account: str, times: Times) -> None:
 
 
 def _head(call: dict[str, Any], account: str, times: Times) -> None:
-    """Who asked for what, and what came of it, in the words that the caller read."""
+    """Prints who asked for what, and the answer in the words that the caller read."""
     allowed = call["effect"] == "allowed"
     who = names.short(call["principal"], account)
     say(
@@ -161,7 +161,7 @@ def _by(by: dict[str, Any], account: str) -> str:
 
 
 def _show(found: dict[str, Any], account: str) -> None:
-    """The answer, and below it every statement and grant that was looked at, each further in."""
+    """Prints the answer, and below it, indented, every statement and grant that was looked at."""
     allowed = found["effect"] == "allow"
     who = names.short(found["principal"], account)
     say(Text.assemble(_mark(allowed), (found["effect"], "bold"), f"  {found['action']} by {who}"))

@@ -1,4 +1,4 @@
-"""How a command tells of a failure, and ends."""
+"""Reports a command's failure and ends the command."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from click.exceptions import Exit
 
 @dataclass(slots=True)
 class Failing:
-    """How the command that runs tells of a failure."""
+    """How the running command reports a failure."""
 
     code: int = 1
-    """2 where 1 is an answer: `keytrail diff` of policies that differ."""
+    """The exit code: 2 if 1 is an answer, as for `keytrail diff` (policies differ)."""
     in_json: bool = False
 
 
@@ -23,7 +23,7 @@ failing = Failing()
 
 
 def fail(message: str, code: int | None = None, error: str = "") -> NoReturn:
-    """End the command with one sentence. Where --json was asked the error is JSON too; `error` is the server's own code."""
+    """Ends the command with one sentence. With --json the error is JSON too. `error` is the server's code."""
     code = failing.code if code is None else code
     message = (
         message.rstrip() if message.rstrip().endswith((".", "?", "!")) or "\n" in message else f"{message.rstrip()}."
@@ -31,7 +31,7 @@ def fail(message: str, code: int | None = None, error: str = "") -> NoReturn:
     if failing.in_json:
         click.echo(json.dumps({"error": {"code": error or KINDS.get(code, "Failed"), "message": message}}), err=True)
     else:
-        from rich.text import Text  # nothing else here needs a screen, and it takes a while to load
+        from rich.text import Text  # imported only here: only this needs it, and it loads slowly
 
         from services.cli.screens import err
 
@@ -42,4 +42,4 @@ def fail(message: str, code: int | None = None, error: str = "") -> NoReturn:
 
 
 KINDS = {1: "Failed", 2: "BadRequest"}
-"""What an error of the command line itself is called in JSON, by its exit code."""
+"""The JSON code of the command line's own errors, by exit code."""

@@ -1,4 +1,4 @@
-"""Groups of commands. What a group lists comes from the table; the file of a command is loaded when the command is asked for."""
+"""Groups of commands. A group lists its commands from the table; a command's file is loaded only when the command is used."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from services.cli.parameters import COLUMNS, HelpContext, command_of, parameters
 
 @dataclass(frozen=True, slots=True)
 class CommandRow:
-    """`function`: the file in services/cli and the function in it. `says`: what lists of commands say about it. `paged`: its
-    answer is read in a pager where it is longer than the screen."""
+    """`function`: a file in services/cli and a function in it. `says`: what lists of commands say about the command. `paged`: an
+    answer that is longer than the screen goes to a pager."""
 
     function: str
     says: str
@@ -26,13 +26,13 @@ class CommandRow:
         run: Callable[..., None] = getattr(import_module(f"services.cli.{module}"), name)
         if not self.paged:
             return run
-        from services.cli.pager import paging  # with the screen, which a list of commands does without
+        from services.cli.pager import paging  # loads the screen, which a list of commands does not need
 
         return paging(run)
 
 
 class CommandGroup(click.Group):
-    """The commands whose names begin with the group's own, as tables have them. A group may be a command itself."""
+    """The commands of the table whose names begin with the group's name. A group may itself be a command."""
 
     context_class = HelpContext
 
@@ -65,13 +65,13 @@ class CommandGroup(click.Group):
             formatter.write_dl(list(self._listed()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        from click.shell_completion import CompletionItem  # for whoever presses Tab
+        from click.shell_completion import CompletionItem  # imported only when somebody presses Tab
 
         commands = [CompletionItem(name, help=says) for name, says in self._listed() if name.startswith(incomplete)]
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def _listed(self) -> Iterator[tuple[str, str]]:
-        """Each command and group of this one, and what lists say about it."""
+        """Each command and group in this group, and what lists say about it."""
         begun = set()
         for whole, row in self._rows.items():
             name, _, more = whole.removeprefix(self._prefix).partition(" ")
@@ -81,7 +81,7 @@ class CommandGroup(click.Group):
 
 
 def _unless_another_is_asked(own: Callable[..., None]) -> Callable[..., None]:
-    """A group's own command, which runs where none of the others is named."""
+    """A group's own command. It runs if no command of the group is named."""
 
     def run(**parameters: Any) -> None:
         if click.get_current_context().invoked_subcommand is None:

@@ -1,7 +1,7 @@
-"""What commands of the operator work on: the broker, the database and the files of an installation.
+"""What the operator's commands need: the broker, the database and the files of an installation.
 
-The clients of Kafka and Postgres take longer to load than most commands take in all, so these commands import them where they
-work, and print their help without them.
+The clients of Kafka and Postgres take longer to load than most commands take in all. So these commands import them inside the
+functions that use them, and print their help without them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from services.settings import BadSetting, Settings
 
 Result = TypeVar("Result")
 TellBar = Callable[[str, int, int], None]
-"""What work that takes long calls to say how far it is: what is being done, how much of it is done, of how much."""
+"""Long work calls it to report progress: (the step under way, how much is done, of how much)."""
 
 
 def reaching(data: Path | None) -> Settings:
-    """Settings that name a broker and a database: those given, else those that run on the data folder."""
+    """Settings that name a broker and a database: those that were given, or those that run on the data folder."""
     from services.logs import quiet
     from services.runtime.data_folder import Folder
 
@@ -39,7 +39,7 @@ def reaching(data: Path | None) -> Settings:
 
 
 def reaching_both(data: Path | None) -> Settings:
-    """As `reaching`, where the database is needed as well."""
+    """As `reaching`, for a command that also needs the database."""
     settings = reaching(data)
     if not settings.postgres:
         fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`.")
@@ -47,8 +47,7 @@ def reaching_both(data: Path | None) -> Settings:
 
 
 def done_or_fail(work: Callable[[TellBar], Coroutine[Any, Any, Result]], why: str = "") -> Result:
-    """Do the work with a bar that shows how far it is. What can go wrong on a host ends the command with its message, and
-    with `why` before it."""
+    """Does the work and shows a progress bar. A fault of the host ends the command with its message, with `why` before it."""
     import asyncio
 
     try:
@@ -59,14 +58,14 @@ def done_or_fail(work: Callable[[TellBar], Coroutine[Any, Any, Result]], why: st
 
 
 def unreachable() -> tuple[type[BaseException], ...]:
-    """What says that the broker or the database does not answer."""
+    """The errors that mean that the broker or the database does not answer."""
     from services.adapters.postgres import UNREACHABLE
 
     return UNREACHABLE
 
 
 def host_faults() -> tuple[type[BaseException], ...]:
-    """What work on a host raises with a message for whoever asked for it."""
+    """The errors of work on a host whose message is meant for the user."""
     from domain.log.codec import Unreadable
     from domain.ports import LogRefused, OutOfRange
     from services.adapters.bundled.jars import DownloadFailed

@@ -1,4 +1,4 @@
-"""import cloudtrail, import policies: AWS CloudTrail as a trail beside our own log, and what is known beside it."""
+"""import cloudtrail, import policies: import AWS CloudTrail as a trail beside our own log, and policies known from elsewhere."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def policies(
 
 
 def _moment(taken: str) -> int:
-    """Microseconds since the epoch."""
+    """The time in microseconds since the epoch."""
     times = times_or_fail()
     try:
         return moment(taken)
-    except Broken:  # not as CloudTrail writes it: as people do
+    except Broken:  # not in CloudTrail's form, but in people's
         found = said(lambda: times.at(taken))
     try:
         return moment(found)
@@ -135,7 +135,7 @@ async def _import(settings: Settings, name: str, paths: list[Path], ahead: Ahead
 
 
 def _key_of(decided_by: str | None) -> str:
-    """The key whose policy decided."""
+    """The ARN of the key whose policy decided."""
     _, key, id = (decided_by or "").rpartition(":key/")
     return id if key else ""
 

@@ -1,4 +1,4 @@
-"""keys, history, policy, decisions, account create: questions to the audit API."""
+"""keys, history: questions to the audit API."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def keys(as_json: AsJson = False, most: Most = None, data: Data = None) -> None:
         Column("key", names.key_of, lambda row: names.key_of(row, whole=False), leads=True),
         member("state", leads=True),
         Column("kind", lambda row: f"{row['spec']} {row['usage']}", _kind),
-        # Of most keys Keytrail made the material, and there is nothing to say.
+        # Keytrail made most keys' material; only imported material is shown.
         Column("material", lambda row: "imported" if row.get("origin") == EXTERNAL else ""),
         Column("policy", lambda row: f"v{row['policy_version']}"),
         Column("made", lambda row: times.shown(row["created_at"])),
@@ -35,7 +35,7 @@ def keys(as_json: AsJson = False, most: Most = None, data: Data = None) -> None:
 
 
 def _kind(row: Row) -> str:
-    """Of an RSA or ECC key alone the spec does not say what it is for."""
+    """The spec; for RSA and ECC keys also the usage, since their spec does not say it."""
     alone = row["spec"].startswith(("SYMMETRIC_", "HMAC_"))
     return str(row["spec"]) if alone else f"{row['spec']} {row['usage'].split('_')[0].lower()}"
 

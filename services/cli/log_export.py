@@ -1,4 +1,4 @@
-"""export-log: the chained log in a file that can be verified elsewhere."""
+"""export-log: writes the chained log to a file that can be verified elsewhere."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def export_log(
 
 
 async def _exported(settings: Settings, file: Path, tell: TellBar) -> int:
-    """How many records were written."""
+    """Returns how many records it wrote."""
     from services.verification.topics import read_log  # see host.py
 
     values = await read_log(settings, tell)

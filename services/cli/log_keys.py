@@ -1,4 +1,4 @@
-"""log-keys begin, log-keys rotate: the key that records are authenticated with."""
+"""log-keys begin, log-keys rotate: the key that authenticates records."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""`keytrail`: the command line. One file a group of commands; this table joins them, and a file is loaded when one of its
-commands is asked for."""
+"""`keytrail`: the command line. Each group of commands has a file. This table joins them, and a file is loaded only when one of
+its commands is used."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ COMMANDS: dict[str, CommandRow] = {
     "master-key add": CommandRow("master_key:add_master_key", "Add a new master key to the file"),
     "skip-commands": CommandRow("repairs:skip_commands", "Let the writer pass over lost commands"),
 }
-"""`paged` is set where the answer is something to read. The other commands go on until Ctrl-C, ask something, print what is
-copied, or say that something was done."""
+"""`paged` is set for answers that people read. The other commands run until Ctrl-C, ask a question, print text to copy, or say
+that something was done."""
 
 GROUPS: dict[str, str] = {
     "alerts": COMMANDS["alerts"].says,
@@ -95,17 +95,17 @@ def command_line() -> click.Group:
 
 def _print_version(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
     if asked:
-        from importlib.metadata import version  # for whoever asks
+        from importlib.metadata import version  # imported only for --version
 
         click.echo(f"keytrail {version('keytrail')}")
         context.exit()
 
 
 def main() -> None:
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # services/cli/command.py: from here on it is told
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see command.py: from here on it is reported
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Logs, exports and whatever a process makes that we start: nobody else on this machine reads them, unless their owner
-    # says so. A core dump would hold keys in the clear.
+    # Nobody else on this machine may read logs, exports or other files of our processes, unless their owner allows it. A core
+    # dump would hold keys in the clear.
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     asked = sys.argv[1:]

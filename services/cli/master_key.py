@@ -77,7 +77,7 @@ def rotate_master_key(
 
 
 def _require_backup(backup_to: Path | None, *, no_backup: bool) -> None:
-    """Once the old keys are destroyed, only a backup under the new key can be restored. Going without one has to be said."""
+    """Once the old keys are destroyed, only a backup under the new key can be restored. --no-backup does without one."""
     if (backup_to is None) is not no_backup:
         fail("--destroy-old needs --backup FILE, or --no-backup to go on without one.", 2)
     if backup_to is not None and backup_to.exists():
@@ -87,7 +87,7 @@ def _require_backup(backup_to: Path | None, *, no_backup: bool) -> None:
 async def _rotate(
     settings: Settings, tell: TellBar, *, destroy: bool, backup_to: Path | None
 ) -> tuple[str, int, Path, list[str]]:
-    """(the new key's name, rows sealed anew, where the old keys are, those that were destroyed)."""
+    """Returns (the new key's name, how many rows it sealed again, where the old keys are, which were destroyed)."""
     from services.adapters.master_key import FileMasterKey  # see host.py
     from services.adapters.vault import Vault
     from services.backup.dump import take_backup
@@ -109,7 +109,7 @@ async def _rotate(
                 return name, rows, retired, []
             if backup_to is not None:
                 await take_backup(settings, backup_to, tell)
-            # Asked at the very end and under the lock: a process that was late may have sealed something under an old key.
+            # Checked last, and under the lock: a late process may have sealed something under an old key.
             if left := await vault.under_others():
                 fail(f"{left} rows are still sealed under an old key, so the old keys were kept: run this again.")
             return name, rows, retired, master.destroy_retired()

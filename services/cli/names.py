@@ -1,4 +1,4 @@
-"""Names as people read them: user/bob, alias/payroll, v3 "Sid". What is given shortened here is taken back by every command."""
+"""Names as people read them: user/bob, alias/payroll, v3 "Sid". Every command accepts a name that is shortened here."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from domain.arn import ACCOUNT_ID, parse_arn
 
 SHOWN = 8
-"""Characters of a key's or grant's id that are shown where there is no room for all of it."""
+"""How many characters of a key's or grant's id are shown if there is no room for the whole id."""
 
 
 def short(name: str | None, account: str = "") -> str:
-    """An ARN without what every ARN has: user/bob of `account`, 444455556666:user/bob of another one."""
+    """The part of an ARN that people need: user/bob in `account`, 444455556666:user/bob in another account."""
     if not name:
         return ""
     if ACCOUNT_ID.fullmatch(name):
@@ -22,7 +22,7 @@ def short(name: str | None, account: str = "") -> str:
     if arn is None:
         return name
     resource = arn.resource.removeprefix("key/") if arn.service == "kms" else arn.resource
-    # A policy of AWS's own belongs to no account that anybody has.
+    # AWS's own policies belong to no customer's account.
     return resource if arn.account in (account, "aws", "") else f"{arn.account}:{resource}"
 
 
@@ -33,7 +33,7 @@ LISTED = re.compile(r"\['[^'\]]*'(?:, '[^'\]]*')*\]")
 
 
 def shortened(text: str | None, account: str = "") -> str:
-    """A sentence with the ARNs in it short, and with the beginnings of grants' ids."""
+    """A sentence with shortened ARNs and grants' ids."""
     text = ARN.sub(lambda found: short(found[0], account), text or "")
     text = LISTED.sub(lambda found: found[0][1:-1].replace("'", ""), text)
     return LONG_ID.sub(lambda found: cut(found[0], 12), text)
@@ -44,7 +44,7 @@ KEY_ID = re.compile(r"\bkey ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-
 
 
 def summary(row: Mapping[str, Any], account: str = "") -> str:
-    """What a change did, in one line; whom it concerned by name where the record has the id alone (`names`)."""
+    """What a change did, in one line. If the record has only the id of an identity or key, `names` gives its name."""
     named = row.get("names") or {}
 
     def identity(found: re.Match[str]) -> str:
@@ -58,12 +58,12 @@ def summary(row: Mapping[str, Any], account: str = "") -> str:
 
 
 def cut(id: str, most: int = SHOWN) -> str:
-    """The beginning of an id, with the sign that there is more."""
+    """The beginning of an id, with a sign that there is more."""
     return id if len(id) <= most + 1 else f"{id[:most]}…"
 
 
 def key_of(row: Mapping[str, Any], *, whole: bool = True) -> str:
-    """A row's key: its aliases beside its id."""
+    """A row's key: its aliases and its id."""
     id, aliases = row.get("key_id") or "", row.get("key_aliases") or ()
     if not id:
         return ""
@@ -78,13 +78,13 @@ DECIDED_BY = {
     "key-state": "the key's state", "key-usage": "what the key is for", "authentication": "the credential",
     "not-found": "it is not there", "limit": "a limit", "request": "the request itself",
 }  # fmt: skip
-"""What decided where no policy and no rule of the evaluation did (domain/authorization/verdict.py has the kinds)."""
+"""What decided, if no policy and no rule of the evaluation did (domain/authorization/verdict.py has the kinds)."""
 QUESTION_REFUSED = "question-refused"
-"""The error of a question to the audit API that had no answer."""
+"""The error of a question that the audit API did not answer."""
 
 
 def refused_by(row: Mapping[str, Any]) -> str:
-    """What decided, in words, where no statement and no grant did."""
+    """What decided, in words, if no statement and no grant did."""
     if row.get("error") == QUESTION_REFUSED:
         return "the question itself"
     kind = str(row.get("rule") or row.get("kind") or "")
@@ -92,14 +92,14 @@ def refused_by(row: Mapping[str, Any]) -> str:
 
 
 def error(row: Mapping[str, Any]) -> str:
-    """A refusal's kind in words."""
+    """The kind of a refusal, in words."""
     kind = str(row.get("error") or "")
     return "not answered" if kind == QUESTION_REFUSED else kind.replace("-", " ")
 
 
 def decider(row: Mapping[str, Any], account: str = "") -> str:
-    """What decided a call of the log: the statement of a policy, a grant, or the rule. Of a trail also
-    what would have to be known."""
+    """What decided a call of the log: a policy's statement, a grant or a rule. For a call of a trail, it may instead name what
+    is not known."""
     if row.get("missing"):
         return f"not known: {shortened('; '.join(row['missing']), account)}"
     by = row.get("decided_by")
@@ -118,7 +118,7 @@ def decider(row: Mapping[str, Any], account: str = "") -> str:
 
 
 def statement(by: Mapping[str, Any], account: str = "") -> str:
-    """v3 "Sid" of a key policy; another policy by its name."""
+    """A key policy's statement as v3 "Sid"; another policy's with the policy's name."""
     if "grant" in by:
         return f"grant {cut(str(by['grant']), 12)}"
     if by.get("rule"):
@@ -131,7 +131,7 @@ def statement(by: Mapping[str, Any], account: str = "") -> str:
     kind, version = by.get("kind"), by.get("version")
     if by.get("index") is None and kind == "key-policy":
         return "key policy"
-    if by.get("index") is None:  # a grant's id stands alone
+    if by.get("index") is None:  # only a policy or grant, without a statement
         return f"{kind} {cut(policy, 12)}" if kind == "grant" else short(policy, account)
     where = f'"{by["sid"]}"' if by.get("sid") else f"statement {by['index']}"
     if _is_key(policy) or kind == "key-policy":
@@ -150,7 +150,7 @@ KINDS = {
 
 
 def of_statement(by: Mapping[str, Any], account: str = "") -> str:
-    """A statement on a line of its own: statement 1 "Batch" of the key policy, v3."""
+    """A statement on a separate line: statement 1 "Batch" of the key policy, v3."""
     where = f"statement {by['index']}" + (f' "{by["sid"]}"' if by.get("sid") else "")
     kind, version = str(by.get("kind") or ""), by.get("version")
     policy = str(by.get("policy") or "")

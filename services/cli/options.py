@@ -36,7 +36,7 @@ Since = Annotated[
         help="The beginning: 7d, yesterday, 2026-11-20, a time or a @position. Default: the beginning of the record",
     ),
 ]
-"""--from of the commands that earlier versions gave --since."""
+"""--from, for the commands that had --since in earlier versions."""
 At = Annotated[
     str | None,
     Option(

@@ -1,5 +1,5 @@
-"""A pager for what is longer than the screen, begun when the screen is full: the first page comes at once, and the rest is asked
-of the server only as somebody reads on."""
+"""A pager for answers that are longer than the screen. It starts when the screen is full, so the first page comes at once. The
+server is asked for the rest only as somebody reads on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.settings import BadSetting, load
 
 
 def paging(command: Callable[..., None]) -> Callable[..., None]:
-    """The command, with everything that it prints for people in the pager; what it writes for machines goes past it."""
+    """Wraps a command: its text for people goes to the pager, its output for machines does not."""
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
@@ -29,10 +29,10 @@ def paging(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _named() -> list[str]:
-    """The pager's command; [] for none."""
+    """The pager's command; [] if there is no pager."""
     try:
         own = load().pager
-    except BadSetting:  # whoever asked is told by the command itself
+    except BadSetting:  # the command itself reports it
         own = ""
     named = (own or os.environ.get("PAGER", "less")).split()
     return [] if named == ["cat"] else named
@@ -40,7 +40,7 @@ def _named() -> list[str]:
 
 @contextmanager
 def paged() -> Iterator[None]:
-    """Print to the screen, or to a pager once the screen is full. Within it another one changes nothing."""
+    """Prints to the screen, or to a pager once the screen is full. A second `paged` inside has no effect."""
     if isinstance(out.file, _Pages) or not (out.is_terminal and sys.stdin.isatty()):
         yield
         return
@@ -60,7 +60,7 @@ def paged() -> Iterator[None]:
 
 
 class _Pages:
-    """Text that is held until it fills the screen, and then goes through a pager as it comes."""
+    """Holds text until it fills the screen, then passes it to a pager as it comes."""
 
     encoding = "utf-8"
 
@@ -100,19 +100,19 @@ class _Pages:
 
     def _start(self) -> None:
         environment = {"LESS": "FRX", "LESSCHARSET": "utf-8"} | os.environ
-        with suppress(OSError):  # without a pager it is printed as it is
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, text=True, env=environment)  # noqa: S603  # the pager that the person named
+        with suppress(OSError):  # without a pager, the text is printed directly
+            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, text=True, env=environment)  # noqa: S603  # the user named the pager
         held, self._held, self._whole = "".join(self._held), [], self._process is None
         self.write(held)
 
     def end(self) -> None:
-        """Print what is held, and wait until the reader has seen enough."""
+        """Prints the held text, and waits until the reader has seen enough."""
         if self._process is None:
             sys.stdout.write("".join(self._held))
             sys.stdout.flush()
             return
         assert self._process.stdin is not None
-        # less takes Ctrl-C as the end of a search, and goes on: whoever started it must not end before it does.
+        # Ctrl-C only ends a search in less, and less goes on: this process must not end before it.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             with suppress(BrokenPipeError):
@@ -123,7 +123,7 @@ class _Pages:
 
 
 class _Beside:
-    """Notes beside pages: those that come after the first line wait until the reader is through."""
+    """Notes beside the pages. Once the first line is out, notes wait until the reader has finished."""
 
     encoding = "utf-8"
 

@@ -1,7 +1,6 @@
-"""Commands for click, made from functions: a parameter's annotation says what it is called on the command line, what it takes
-and what its help says.
+"""Makes click commands from functions. A parameter's annotation gives its name on the command line, its values and its help.
 
-click's own decorators name every parameter a second time above the function, and nothing holds the two lists to each other.
+click's own decorators name every parameter a second time above the function, and nothing checks that the two lists agree.
 """
 
 from __future__ import annotations
@@ -16,26 +15,26 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import click
 
 COLUMNS = 100
-"""The width of a help text where the screen is wider."""
+"""The greatest width of a help text."""
 
 
 class Argument:
-    """What a command takes by its place. Its `name` stands in the help in capitals, the parameter's own where left out."""
+    """A value that a command takes by its place. The help has its `name` in capitals; by default the parameter's name."""
 
     def __init__(self, help: str, name: str = "") -> None:
         self.help, self.name = help, name
 
 
 class Option:
-    """What a command takes by its name: `names` on the command line, the parameter's own with dashes where left out. The help
-    calls what follows the name `value`, or by its type."""
+    """A value that a command takes by name: `names` on the command line; by default the parameter's name with dashes. The help
+    calls the value `value`, or else by its type."""
 
     def __init__(self, *names: str, help: str, value: str = "", min: int | None = None, hidden: bool = False) -> None:
         self.names, self.help, self.value, self.min, self.hidden = names, help, value, min, hidden
 
 
 def command_of(run: Callable[..., None], name: str) -> CommandWithArguments:
-    """The command that calls a function. Its help is the function's docstring."""
+    """Makes a command that calls a function. Its help is the function's docstring."""
     return CommandWithArguments(name, params=parameters_of(run), callback=run, help=run.__doc__)
 
 
@@ -111,7 +110,7 @@ TYPES: Mapping[type, click.ParamType] = {
 
 
 class _OneOf(click.Choice[str]):
-    """A member of an enumeration, by its value."""
+    """Takes a member of an enumeration by its value."""
 
     def __init__(self, members: type[StrEnum]) -> None:
         super().__init__([each.value for each in members])
@@ -122,7 +121,7 @@ class _OneOf(click.Choice[str]):
 
 
 class _DescribedArgument(click.Argument):
-    """An argument with a line in the help. click leaves arguments to the text above."""
+    """An argument with a line in the help. click's help has no lines for arguments."""
 
     def __init__(self, *declarations: Any, help: str, **attributes: Any) -> None:
         super().__init__(*declarations, **attributes)
@@ -140,7 +139,7 @@ class _DescribedArgument(click.Argument):
 
 
 class HelpText(click.HelpFormatter):
-    """Headings in bold; click takes that away where nobody looks at a screen."""
+    """Prints headings in bold. click removes the bold if the output is not a terminal."""
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         super().write_usage(prog, args, click.style("Usage:", bold=True) + " ")

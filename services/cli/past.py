@@ -1,4 +1,4 @@
-"""recheck, what-if: questions about the past as a whole, with a bar for how far they are."""
+"""recheck, what-if: questions about the past as a whole, with a progress bar."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNKNOWN_OF_TRAIL = "the trail does not show what would decide; --json names it"
 
 
 def _result(lines: Iterator[Any], what: str) -> Any:
-    """The result at the end of an answer that tells how far it is."""
+    """The result at the end of an answer that reports its progress."""
     with progress_bar() as progress:
         task = progress.add_task(what, total=None)
         for line in lines:
@@ -68,7 +68,7 @@ BY_EVALUATOR = (
     member("decided", heading="different ones", number=True),
     member("mismatches", heading="come out otherwise", number=True),
 )
-"""Calls by the version of the evaluator that decided them; those that are alike are decided again once."""
+"""Decisions by the version of the evaluator that made them. Decisions that are alike are made again only once."""
 
 
 def _came_out(found: dict[str, Any]) -> None:
@@ -175,13 +175,13 @@ def what_if(
 
 
 def short_words(text: str, account: str) -> str:
-    """What decided, as an answer has it in one text, with the ARN in it short."""
+    """An answer's text about what decided, with a shortened ARN."""
     policy, statement, rest = text.partition(" statement ")
     return f"{names.short(policy, account)}{statement}{rest}" if statement else text.replace("-", " ")
 
 
 def _kept(go_on: Path | None, body: dict[str, Any], words: list[str | None]) -> dict[str, Any]:
-    """What an earlier run found, where it is to go on. "7d" means now what it meant then."""
+    """What an earlier run found, if this run continues it. "7d" keeps the meaning that it had then."""
     nothing = {"through": None, "result": {"decisions": 0, "flipped": 0, "unknown": 0, "groups": []}}
     if go_on is None:
         return nothing
@@ -213,7 +213,7 @@ def _keep(body: dict[str, Any], words: list[str | None], kept: dict[str, Any], l
 
 
 def _added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Two parts of one result."""
+    """Adds up two parts of one result."""
     groups: dict[tuple[str, ...], dict[str, Any]] = {}
     for each in (*one["groups"], *other["groups"]):
         name = tuple(each[part] for part in ("principal", "operation", "effect", "decided_by"))

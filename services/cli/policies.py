@@ -1,4 +1,4 @@
-"""policy, diff: a key's policy as it was put, and what two versions of it mean differently."""
+"""policy, diff: show a key's policy as it was put, and how two versions differ in meaning."""
 
 from __future__ import annotations
 
@@ -55,8 +55,7 @@ def diff(
 
 
 def _usual(client: Client, key: str, trail: str | None, to: dict[str, str]) -> str:
-    """What a version is compared with that nobody said with what: a draft with the version in force, any other with the one
-    before."""
+    """The version to compare with if --from is left out: for a draft, the version in force; otherwise, the version before."""
     if trail is not None:
         fail("In a trail, --from has to say what to compare with: a version, a time, a @position or a file.", 2)
     versions = [each["version"] for each in client.items(f"/v1/keys/{key}/policies")]
@@ -74,7 +73,7 @@ def _usual(client: Client, key: str, trail: str | None, to: dict[str, str]) -> s
 
 def _side(name: str, reference: str) -> dict[str, str]:
     path = Path(reference)
-    # A version and a position are no names of files that anybody has.
+    # A version or a position is never taken for a file's name.
     if is_position(reference) or (reference.isascii() and reference.isdigit()):
         return {name: reference}
     if path.is_file():

@@ -1,4 +1,4 @@
-"""check-policy: what a policy must not do, checked without a server."""
+"""check-policy: checks without a server that a policy does not allow certain things."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whom a change is about, in words that take in nobody else: those who are left out of "every other user" are named."""
+"""Says whom a change is about, in words that include nobody else: exceptions to "every other user" are named."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from services.cli.names import short
 
 Shown = Mapping[str, Any]
 ANY_OTHER = "any other"
-"""How answers name the accounts that nobody names."""
+"""How answers call the accounts that no policy names."""
 KINDS = ("user", "role")
 ALL_BUT = "everybody but "
-"""Before a name of NotPrincipal (domain/policy/statement_set.py)."""
+"""Comes before a name from NotPrincipal (domain/policy/statement_set.py)."""
 
 
 def people(shown: Iterable[Shown], account: str, twice: frozenset[str] = frozenset()) -> str:
-    """A list of them. `twice`: the ARNs that more than one had, one after the other, who are told apart by their ids."""
+    """A list of principals. `twice`: ARNs that more than one principal had, one after the other; their ids tell them apart."""
     return in_a_row(listed(shown, account, twice)) or "nobody"
 
 
@@ -52,19 +52,19 @@ def listed(shown: Iterable[Shown], account: str, twice: frozenset[str] = frozens
 
 
 def is_one(each: Shown) -> bool:
-    """Whether it is somebody in particular, or an example, and not the others of a kind."""
+    """Whether this is one principal, or an example of one, and not all others of a kind."""
     return not {"principal", "id", "meets"}.isdisjoint(each)
 
 
 def _goes_without_saying(each: Shown, now: set[str], covered: set[tuple[str, str]]) -> bool:
-    """Whoever is made again is told by the name, where today's is told too, and is one of the others."""
+    """Whether a principal that may be made again is covered already: by today's principal of the name, or by all of its kind."""
     if each.get("id") != RECREATED or "with" in each:
         return False
     return each["principal"] in now or (each.get("account", ""), each["kind"]) in covered
 
 
 def person(each: Shown, account: str, twice: frozenset[str] = frozenset()) -> str:
-    """One who is named, by a policy or as an example of whom its conditions mean."""
+    """A principal that a policy names, or an example of those that its conditions mean."""
     name, id = str(each.get("principal", "")), each.get("id")
     if not name and id:
         return f"the {each['kind']} of account {each['account']} whose id was {id}"
@@ -80,12 +80,12 @@ def person(each: Shown, account: str, twice: frozenset[str] = frozenset()) -> st
 
 
 def with_ids(principals: Iterable[Shown]) -> frozenset[str]:
-    """All of them that have an id, to be told with it."""
+    """The ARNs of all principals with an id, to be shown with it."""
     return frozenset(each["principal"] for each in principals if "id" in each and "principal" in each)
 
 
 def made_twice(effects: Iterable[Shown]) -> frozenset[str]:
-    """The ARNs under which the effects of one change mean more than one principal, beside one that is made again."""
+    """The ARNs that mean more than one principal in the effects of one change, not counting one that is made again."""
     ids: dict[str, set[str]] = {}
     for each in (each for effect in effects for each in effect.get("who", effect.get("principals", ()))):
         for one in (each, *each.get("but", ())):
@@ -119,7 +119,7 @@ def _kinds(account: str, kinds: set[str]) -> str:
 def but(
     left: Iterable[Shown], account: str, twice: frozenset[str] = frozenset(), again: Collection[str] = frozenset()
 ) -> str:
-    """Who is left out, of everybody of a kind. `again`: who is left out as it is now, and not if it is made again."""
+    """The exceptions from everybody of a kind. `again`: principals that are exceptions now, but not if they are made again."""
     kinds: dict[tuple[str, str], set[str]] = {}
     each_left = list(left)
     for each in each_left:
@@ -129,7 +129,7 @@ def but(
     only = []
     for each in each_left:
         if not is_one(each) or each["kind"] in kinds.get((each.get("account", ""), ""), ()):
-            continue  # told above, with all of its kind
+            continue  # mentioned above, with all of its kind
         if each.get("id") not in (None, RECREATED) and each.get("principal") in again:
             only.append(_name(each["principal"], account))
         else:

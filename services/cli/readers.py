@@ -1,4 +1,4 @@
-"""Whoever reads the output of a command may have seen enough of it before its end."""
+"""The reader of a command's output may have seen enough before its end."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 
 
 class ReadByNobody(Exception):
-    """Whoever reads has seen enough (`| head`): that is no failure, and no file that cannot be written."""
+    """The reader has seen enough (`| head`). That is neither a failure nor a file that cannot be written."""
 
 
 def read_by_nobody() -> None:
-    """What is left to write at the end goes nowhere: who read it has seen enough."""
+    """Discards the rest of the output, since the reader has seen enough."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

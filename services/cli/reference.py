@@ -1,4 +1,4 @@
-"""The command line as a document: docs/cli.md is made of it."""
+"""Writes the command line's documentation: docs/cli.md."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _context(name: str) -> click.Context:
 
 
 def _table(title: str, rows: list[Any]) -> Iterator[str]:
-    """`rows`: what is typed and what it means; None for what is hidden."""
+    """`rows`: (what is typed, what it means); None for a hidden option."""
     shown = [row for row in rows if row is not None]
     if shown:
         yield from ("", f"| {title} | |", "|---|---|")
@@ -71,7 +71,7 @@ def _table(title: str, rows: list[Any]) -> Iterator[str]:
 
 
 def _markdown(text: str) -> str:
-    """Text as it is, in a cell too: nothing of it is a mark of Markdown but its backticks."""
+    """Escapes text for Markdown, also for a table's cell. Only backticks keep their meaning."""
     parts = text.replace("|", "\\|").split("`")
     parts[::2] = (each.replace("*", "\\*").replace("<", "&lt;") for each in parts[::2])
     return "`".join(parts)

@@ -1,4 +1,4 @@
-"""Whose name a word is: a key's or a principal's."""
+"""Decides whether a word names a key or a principal."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ OF_A_PRINCIPAL = ("arn:aws:iam:", "arn:aws:sts:", "user/", "role/", "group/", "p
 
 
 def is_principal(reference: str) -> bool:
-    """Whether it is written as somebody (or a managed policy) rather than a key."""
+    """Whether it is written like a principal (or a managed policy) rather than a key."""
     return reference.startswith(OF_A_PRINCIPAL) or bool(
         UNIQUE_ID.fullmatch(reference) or ACCOUNT_ID.fullmatch(reference)
     )
 
 
 def is_key(reference: str) -> bool:
-    """Whether it is written as a key, an alias, or the beginning of a key's id."""
+    """Whether it is written like a key, an alias, or the beginning of a key's id."""
     bare = reference.rstrip("…")
     return reference.startswith(("arn:aws:kms:", "alias/", "mrk-")) or bool(
         re.fullmatch(r"[0-9a-f-]*\d[0-9a-f-]*", bare)
@@ -27,7 +27,7 @@ def is_key(reference: str) -> bool:
 
 
 def kind_of(client: Client, reference: str, trail: str | None) -> str:
-    """keys or principals: whose name a word like bob or payroll is, the server knows."""
+    """Returns "keys" or "principals". For a word like bob or payroll, the server knows which."""
     if is_principal(reference):
         return "principals"
     if is_key(reference):

@@ -1,4 +1,4 @@
-"""Sets of requests, and what a comparison of policies found, as people read them."""
+"""Shows people sets of requests and the result of comparing policies."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def show_comparison(found: dict[str, Any], same: str, account: str) -> None:
 
 
 def show_region(region: dict[str, Any], sign: str, shade: str, account: str) -> None:
-    """A set of requests. `account`: whose policy it is, whose principals are named without its number."""
+    """Prints a set of requests. `account` has the policy; its principals are named without its number."""
     say(f"{sign} {', '.join(region['actions'])}", shade)
     say(f"{region['before']} → {region['after']}", indent=4)
     whom = listed(region["principals"], account, with_ids(region["principals"]))

@@ -1,4 +1,4 @@
-"""rebuild, skip-commands: what an operator does when a table or a topic is damaged."""
+"""rebuild, skip-commands: commands for an operator whose tables or topics are damaged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rebuild(
 
 
 async def _rebuild(settings: Settings, name: str, tell: TellBar) -> int:
-    """From how many records it was built."""
+    """Returns from how many records it built the tables."""
     from services.adapters.keyring import open_keyring  # see host.py
     from services.projector.rebuild import rebuild_projection
     from services.runtime.bootstrap import open_pool, open_vault

@@ -1,5 +1,5 @@
-"""Writing a command's result to a file: its format follows its name, nothing that is there is replaced unasked, and it ends with
-how many rows went where."""
+"""Writes a command's result to a file. The file's name decides the format, no file is replaced unasked, and the end is a line
+that says how many rows went where."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from services.ownership import replacing
 
 Form = TypeVar("Form", bound=StrEnum)
 BY_NAME = {ending: each for each in CallFormat for ending in each.endings}
-"""The format that a file's name says."""
+"""Formats by the ending of a file's name."""
 LOG_BY_NAME = dict.fromkeys((*CallFormat.JSON.endings, ".log"), CallFormat.JSON)
-"""Of a log, which has one format."""
+"""The same for a log, which has only one format."""
 
 Export = Annotated[Path | None, Option("--export", help="Write the calls to a file; - is the standard output")]
 OfExport = Annotated[
@@ -38,7 +38,7 @@ OfExport = Annotated[
 
 
 def asked_format(export: Path | None, form: Form | None, by_name: Mapping[str, Form]) -> Form | None:
-    """The format of an export, before anything is asked of the server; None where nothing is exported."""
+    """The format of an export, found before the server is asked; None if nothing is exported."""
     if export is not None:
         return format_or_fail(export, form, by_name)
     if form is not None:
@@ -47,8 +47,8 @@ def asked_format(export: Path | None, form: Form | None, by_name: Mapping[str, F
 
 
 def format_or_fail(path: Path, form: Form | None, by_name: Mapping[str, Form]) -> Form:
-    """The format that is asked for, or else the one that the file's name says; a name without an ending says JSON. A name
-    that says anything else is refused: whoever opens the file would take its content for what it is not."""
+    """The format that the user asked for, or else the format of the file's ending; without an ending, JSON. Another ending is
+    refused, since it would mislead people who open the file."""
     if form is not None:
         return form
     _, dot, last = path.name.rpartition(".")
@@ -64,7 +64,7 @@ def format_or_fail(path: Path, form: Form | None, by_name: Mapping[str, Form]) -
 
 
 def target_or_fail(path: Path, *, force: bool) -> Path:
-    """The file to write, which is not there yet; where it is, somebody at a terminal is asked."""
+    """The file to write. If it already exists, asks the person at the terminal."""
     if str(path) == "-":
         return path
     if path.is_dir():
@@ -79,13 +79,13 @@ def target_or_fail(path: Path, *, force: bool) -> Path:
 
 
 def wrote(count: int, path: Path, what: str = "row") -> None:
-    """The last word of an export, beside its output."""
+    """Reports the end of an export, on stderr."""
     if str(path) != "-":
         err.print(f"wrote {count} {what if count == 1 else what + 's'} to {path}", soft_wrap=True)
 
 
 def write_calls(items: Iterator[Any], path: Path, form: CallFormat, region: str, *, force: bool) -> None:
-    """Calls as /v1/decisions gives them, page after page, as the format has them."""
+    """Writes calls, as /v1/decisions returns them page after page, in the format."""
     if isinstance(form.written, Binary) and str(path) == "-":
         fail(f"{form.value.capitalize()} is written to a file.", 2)
     path = target_or_fail(path, force=force)
@@ -121,7 +121,7 @@ def write_lines(lines: Iterable[str], path: Path) -> None:
 
 
 class Counted:
-    """Items as they go by, and how many there were."""
+    """Passes items on and counts them."""
 
     def __init__(self, items: Iterable[Any], tell: Callable[[], None] = lambda: None) -> None:
         self._items, self._tell = items, tell

@@ -1,4 +1,4 @@
-"""The two screens that a command writes to: its answer, and notes beside it."""
+"""The two screens that a command writes to: one for its answer, one for notes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from domain.characters import visible
 from services.cli.readers import ReadByNobody
 
 WIDE = 100_000
-"""Columns of what is not a terminal: a pipe wants every value whole, and every line one line."""
+"""The width if the output is not a terminal: in a pipe no value is cut and no line is broken."""
 
 
 class Screen(Console):
-    """A console on which a caller's words are words: no markup, no emoji names, and whatever is written goes through
-    `visible`, so that nobody who once made a call moves the cursor of whoever looks at it."""
+    """A console that prints a caller's words as plain words: no markup, no emoji names. Everything goes through `visible`, so
+    that a caller's words never move the reader's cursor."""
 
     @contextmanager
     def writing_to(self, file: Any) -> Iterator[None]:
-        """`file` has what a console writes with."""
+        """Writes to `file`, which has the methods that a console uses."""
         before, self._file = self._file, file
         try:
             yield
@@ -31,12 +31,12 @@ class Screen(Console):
             self._file = before
 
     def on_broken_pipe(self) -> None:
-        """As pager.py and exit_codes.py take it."""
+        """Raises the error that pager.py and exit_codes.py handle."""
         raise ReadByNobody
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
-            # Control segments are rich's own: a progress bar that goes back to its line's beginning.
+            # Control segments come from rich: for instance, a progress bar goes back to the beginning of its line.
             yield segment if segment.control else Segment(visible(segment.text, lines=True), segment.style)
 
 

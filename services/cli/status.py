@@ -1,4 +1,4 @@
-"""status: an installation as it is."""
+"""status: shows the present state of an installation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def status(as_json: AsJson = False, data: Data = None) -> None:
         "keys": server["keys"],
         "accounts": ", ".join(server["accounts"]),
     }
-    if "head" in server:  # the rest is told to the first account, which hosts the others
+    if "head" in server:  # only the first account gets the rest: it hosts the others
         rows |= _of_the_installation(server, log_bytes)
     for name, value in rows.items():
         member(name, str(value), 13)

@@ -1,6 +1,6 @@
-"""Tables for people: whole rows where there is room, and one card a row where it is narrow.
+"""Tables for people: whole rows if there is room, otherwise one card for each row.
 
-Nothing is cut without a sign. A pipe has no width: there every row is one line.
+Nothing is cut without a sign. A pipe has no width, so there every row is one line.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from services.cli.text_lines import folded
 
 Row = Mapping[str, Any]
 MEASURED = 200
-"""Rows that the widths of columns are measured on."""
+"""How many rows decide the widths of columns."""
 GAP = 2
 INDENT = " " * 4
 NEXT = " " * 2
 WRAPPED = 24
-"""Columns that a cell of several lines has at least."""
+"""The least width of a cell with several lines."""
 WORD = 40
-"""Columns up to which a word is not broken: the longest operation's name has 36 with its comma."""
+"""The longest word that is not broken: the longest name of an operation has 36 characters with its comma."""
 SHADES = {
     "allowed": "green",
     "refused": "red",
@@ -43,8 +43,8 @@ SHADES = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`cell` gives a row's text; `short` the same in less room. `leads`: it stands in a card's first line. `wraps`: its text
-    may take several lines. `number`: it stands on the right. `spare`: a table without room for it has the other columns."""
+    """`cell` returns a row's text; `short` a shorter form of it. `leads`: it is in a card's first line. `wraps`: its text may
+    take several lines. `number`: it is aligned right. `spare`: it is left out of a table that has no room for it."""
 
     heading: str
     cell: Callable[[Row], Any]
@@ -56,12 +56,12 @@ class Column:
 
 
 def member(name: str, *, heading: str = "", **more: Any) -> Column:
-    """A column of a row's own member as it is."""
+    """A column that shows a row's member unchanged."""
     return Column(heading or name.replace("_", " "), lambda row: row.get(name), **more)
 
 
 def print_rows(rows: Iterable[Row], columns: Sequence[Column], nothing: str) -> bool:
-    """Print them as they come, and say whether there were any; `nothing` says what was asked where there are none."""
+    """Prints the rows as they come, and returns whether there were any. If not, prints `nothing`, which repeats the question."""
     source = iter(rows)
     first = list(islice(source, MEASURED))
     if not first:
@@ -75,9 +75,9 @@ def print_rows(rows: Iterable[Row], columns: Sequence[Column], nothing: str) -> 
 
 
 def lines_of(first: Sequence[Row], rest: Iterable[Row], columns: Sequence[Column], width: int | None) -> Iterator[Text]:
-    """The lines of a table `width` wide (None: as wide as it comes), measured on the first rows."""
+    """The lines of a table of this width (None: any width), measured on the first rows."""
     full = [_cells(row, columns, short=False) for row in first]
-    # A column that has nothing to say takes no room; rows that come later are no reason to keep it empty for all.
+    # An empty column is left out if all rows were measured.
     all_measured = isinstance(rest, tuple) and not rest
     held = [
         column for place, column in enumerate(columns) if not all_measured or any(cells[place] for cells in full)
@@ -104,12 +104,12 @@ def lines_of(first: Sequence[Row], rest: Iterable[Row], columns: Sequence[Column
 
 def _cells(row: Row, columns: Sequence[Column], *, short: bool) -> list[str]:
     found = (column.short(row) if short and column.short is not None else column.cell(row) for column in columns)
-    # Made visible before widths are measured; a line end in a caller's words begins no row of ours.
+    # Made visible before the widths are measured: a line end in a caller's words does not begin a new row.
     return [visible("" if value is None else str(value)) for value in found]
 
 
 def _fitting(rows: Sequence[Sequence[str]], columns: Sequence[Column], width: int | None) -> list[int] | None:
-    """A width for each column, or None where they have no room beside each other."""
+    """A width for each column; None if there is no room for all columns."""
     widths = [
         max(cell_len(column.heading), *(cell_len(cells[place]) for cells in rows))
         for place, column in enumerate(columns)
@@ -148,7 +148,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], columns: Sequence[Column]
 
 
 def _wrapped(cells: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> Iterator[Text]:
-    """A row's lines: one, unless a cell has to be continued below."""
+    """A row's lines: one, or more if a cell continues below."""
     parts = [
         folded(cell, width) if cell_len(cell) > width else [cell] for cell, width in zip(cells, widths, strict=True)
     ]
@@ -157,7 +157,7 @@ def _wrapped(cells: Sequence[str], widths: Sequence[int], columns: Sequence[Colu
 
 
 def _card(row: Row, columns: Sequence[Column], width: int) -> Iterator[Text]:
-    """A row as a few lines: what leads in the first, every other cell under its heading's name."""
+    """A row as a few lines: the leading cells first, then every other cell after its heading."""
     named = [(column, cell) for column, cell in zip(columns, _cells(row, columns, short=False), strict=True) if cell]
     shades = [SHADES[cell] for column, cell in named if column.leads and cell in SHADES]
     for number, part in enumerate(_joined([cell for column, cell in named if column.leads], width)):
@@ -183,14 +183,14 @@ def _card(row: Row, columns: Sequence[Column], width: int) -> Iterator[Text]:
         for part in more:
             yield line
             line = Text.assemble(INDENT, " " * cell_len(label), part)
-        # What follows a text of several lines would be read as its end.
+        # A cell right after a text of several lines would be read as part of it.
         alone = bool(more)
     if line.cell_len > len(INDENT):
         yield line
 
 
 def _joined(cells: Sequence[str], width: int) -> Iterator[str]:
-    """Cells beside each other in as few lines as they take, each further in than the first."""
+    """The cells side by side in as few lines as possible; lines after the first are indented."""
     line, begun = "", False
     for cell in cells:
         joined = f"{line}  {cell}" if line.strip() else f"{line}{cell}"

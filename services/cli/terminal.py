@@ -1,4 +1,4 @@
-"""What all commands share: sentences and bars on a terminal, JSON for machines, files that are read."""
+"""What all commands share: sentences and bars on a terminal, JSON for machines, reading files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def say(text: str | Text, style: str = "", *, indent: int = 0, more: int = 2, screen: Screen | None = None) -> None:
-    """A sentence: on a terminal in lines between words, the ones after the first `more` further in; in a pipe one line."""
+    """Prints a sentence. On a terminal it is broken between words, later lines indented by `more`; in a pipe it is one line."""
     screen = screen or out
     words = text if isinstance(text, Text) else Text(visible(text, lines=True))
     width = screen.width if screen.is_terminal else WIDE
@@ -48,14 +48,14 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def member(name: str, value: str, wide: int) -> None:
-    """A name and its value on a line; an ARN or a digest that has no room beside its name stands below it, whole."""
+    """Prints a name and its value on a line. An ARN or a digest without room beside its name goes below it, unbroken."""
     room = (out.width if out.is_terminal else WIDE) - wide - 2
     beside = max(map(cell_len, value.split(" "))) <= room
     say(Text.assemble((name.ljust(wide), "bold"), f"  {value}"), more=wide + 2 if beside else 4)
 
 
 def read_or_fail(path: Path) -> str:
-    """The text of a file that the command line names. An empty one is an error: a question takes an empty text for none."""
+    """The text of a file that the command line names. An empty file is an error: a question would take it for no text."""
     try:
         if not (text := path.read_text()).strip():
             fail(f"{path} is empty.", 2)
@@ -74,12 +74,12 @@ def settings_or_fail(**given: Any) -> Settings:
 
 
 def times_or_fail() -> Times:
-    """Times to and from the person who asks, in their time zone."""
+    """Reads and shows times in the user's time zone."""
     return Times(settings_or_fail().time_zone)
 
 
 def said(read: Callable[[], T]) -> T:
-    """What words about times mean; the command ends where they mean none."""
+    """What words about times mean. Ends the command if they mean no time."""
     try:
         return read()
     except BadTime as fault:
@@ -87,7 +87,7 @@ def said(read: Callable[[], T]) -> T:
 
 
 def progress_bar() -> Progress:
-    # Few commands have one, and all would wait for it.
+    # Imported only here: few commands have a bar, and all would wait for it.
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -101,12 +101,12 @@ def progress_bar() -> Progress:
 
 
 def telling(progress: Progress) -> Callable[[str, int, int], None]:
-    """What work that takes long tells how far it is: (what is being done, done, of how many)."""
+    """A function that long work calls to report progress: (the step under way, done, of how many)."""
     tasks: dict[str, TaskID] = {}
 
     def tell(what: str, done: int, total: int) -> None:
         if what not in tasks:
-            for each in tasks.values():  # one part is done when the next begins, also one that was never counted
+            for each in tasks.values():  # a part is done when the next begins, even if it was never counted
                 progress.update(each, completed=progress.tasks[each].total or 1, total=progress.tasks[each].total or 1)
             tasks[what] = progress.add_task(what, total=total or None)
         progress.update(tasks[what], completed=done, total=total or None)
@@ -115,17 +115,17 @@ def telling(progress: Progress) -> Callable[[str, int, int], None]:
 
 
 def as_line(document: Any) -> None:
-    """A JSON document on one line, for machines: ASCII, every other character by its escape."""
+    """Prints a JSON document on one line, for machines: ASCII, with every other character escaped."""
     _write(json.dumps(document))
 
 
 def as_it_is(text: str) -> None:
-    """A text for a pipe or a file as it is, a policy's for instance; visible where a person looks at it."""
+    """Prints a text, for instance a policy: unchanged to a pipe or a file, made visible on a terminal."""
     _write(visible(text, lines=True) if sys.stdout.isatty() else text)
 
 
 def _write(text: str) -> None:
     try:
         click.echo(text)
-    except BrokenPipeError:  # which click would make a failure of
+    except BrokenPipeError:  # click would treat it as a failure
         raise ReadByNobody from None

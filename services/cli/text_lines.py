@@ -1,4 +1,4 @@
-"""Texts in lines of a width, and nothing lost."""
+"""Breaks text into lines of a given width without losing any of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rich.cells import cell_len
 
 
 def folded(text: str, width: int) -> list[str]:
-    """The text in lines of at most `width` columns: between words where it can be, and in a word that is longer."""
+    """The text in lines of at most `width` columns, broken between words; a longer word is broken inside."""
     lines, line = [], ""
     for word in text.split(" "):
         joined = f"{line} {word}" if line else word

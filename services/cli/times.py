@@ -1,7 +1,7 @@
-"""Times as people say them: "7d", "yesterday", "2026-11-20", "last week", and back to people in their time zone.
+"""Reads times as people say them ("7d", "yesterday", "2026-11-20", "last week"), and shows times in people's time zone.
 
-A word names a period: `--from` takes its beginning, `--to` its end, so that `--from yesterday --to yesterday` is the whole day.
-What is sent to the server is RFC 3339, or the `@position` that was given.
+A word names a period: `--from` takes its beginning, `--to` its end, so `--from yesterday --to yesterday` is the whole day. The
+server gets RFC 3339, or the `@position` that was given.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from services.settings import zone_of
 EXAMPLES = '7d, yesterday, "last week", 2026-11-20, "2026-11-20 14:30", 2026-11-20T14:30:00Z or @1234'
 
 MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
-"""A time as answers write it."""
+"""A time as answers contain it."""
 
 
 class BadTime(ValueError):
-    """Text that is not a time, or a span that ends before it begins. The message says which forms are understood."""
+    """The text is not a time, or a span ends before it begins. The message says which forms are understood."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From `begin` on and before `end`; a moment where both are the same."""
+    """From `begin` on and before `end`; a moment if both are the same."""
 
     begin: datetime
     end: datetime
@@ -35,7 +35,7 @@ UNITS = {
     "h": "hours", "hr": "hours", "hour": "hours", "d": "days", "day": "days", "w": "weeks", "wk": "weeks", "week": "weeks",
     "mo": "months", "month": "months", "y": "years", "yr": "years", "year": "years",
 }  # fmt: skip
-"""Units without the s of the plural."""
+"""Units in the singular."""
 NUMBERS = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10,
@@ -52,7 +52,7 @@ PART = re.compile(r"(\d{1,6}) ?([a-z]+) ?")
 
 
 def period_of(text: str, now: datetime, zone: tzinfo | None) -> Period:
-    """What the words mean to somebody in `zone` (None: the machine's own) at `now`. Weeks begin on Monday. Raises BadTime."""
+    """What the words mean to a person in `zone` (None: the machine's zone) at `now`. Weeks begin on Monday. Raises BadTime."""
     try:
         if not text.isascii():
             raise ValueError(text)
@@ -73,7 +73,7 @@ def _period(words: str, now: datetime, zone: tzinfo | None) -> Period | None:
     if (ago := _ago(words, now, zone)) is not None:
         return Period(ago, ago)
     given = ZONE.search(words)
-    # "2026-11" ends as a zone would: without a time of day there is none.
+    # "2026-11" ends like a zone, but only a time of day can have a zone.
     if given is not None and ":" in words[: given.start()]:
         words, zone = words[: given.start()], _offset(given[1])
     clock = CLOCK.search(words)
@@ -115,7 +115,7 @@ def _ago(words: str, now: datetime, zone: tzinfo | None) -> datetime | None:
     for before in ("last ", "past ", "previous "):
         if text.startswith(before):
             text = text.removeprefix(before)
-            # "last week" is a period of the calendar, "last hour" and "past week" are not.
+            # "last week" is a calendar week; "last hour" and "past week" count back from now.
             if text in UNITS and (before == "past " or UNITS[text] in ("seconds", "minutes", "hours", "days")):
                 text = f"1 {text}"
     name, _, rest = text.partition(" ")
@@ -139,7 +139,7 @@ def _ago(words: str, now: datetime, zone: tzinfo | None) -> datetime | None:
 
 
 def _months_before(day: date, months: int) -> date:
-    """The same day of an earlier month, or its last."""
+    """The same day of an earlier month, or that month's last day."""
     count = day.year * 12 + day.month - 1 - months
     first = date(count // 12, count % 12 + 1, 1)
     following = date((count + 1) // 12, (count + 1) % 12 + 1, 1)
@@ -147,7 +147,7 @@ def _months_before(day: date, months: int) -> date:
 
 
 def _days(words: str, today: date, *, anything: bool) -> tuple[date, date] | None:
-    """The first day that is meant, and the day after the last; `anything`: no words at all mean today."""
+    """The first day that the words mean, and the day after the last. `anything`: no words at all mean today."""
     one = timedelta(days=1)
     named = {"today": today, "yesterday": today - one, "tomorrow": today + one, "day before yesterday": today - 2 * one}
     if words in named or (anything and not words):
@@ -173,7 +173,7 @@ def _of_calendar(unit: str, today: date, back: int) -> tuple[date, date]:
 
 
 def _quarter(number: int, year: str | None, today: date) -> tuple[date, date]:
-    """Without a year the last one that there was, or is."""
+    """The first day of a quarter and the day after its last. Without a year, the latest quarter that has begun."""
     first = date(int(year) if year else today.year, 3 * number - 2, 1)
     if not year and first > today:
         first = first.replace(year=first.year - 1)
@@ -181,7 +181,7 @@ def _quarter(number: int, year: str | None, today: date) -> tuple[date, date]:
 
 
 def _place(word: str, names: tuple[str, ...]) -> int | None:
-    """Which of the names a word is, or is short for by three letters or more."""
+    """The place of the name that the word is, or that begins with it (three letters or more)."""
     return next((place for place, name in enumerate(names) if len(word) >= 3 and name.startswith(word)), None)
 
 
@@ -210,7 +210,7 @@ def _dated(words: str, today: date) -> tuple[date, date] | None:
     if len(years) > 1 or len(days) > 1 or len(years) + len(days) != len(numbers):
         return None
     first = date(years[0] if years else today.year, months[0], days[0] if days else 1)
-    if not years and first > today:  # the last one that there was
+    if not years and first > today:  # the latest that has begun
         first = first.replace(year=first.year - 1)
     return first, first + timedelta(days=1) if days else _months_before(first, -1)
 
@@ -220,7 +220,7 @@ def _dated(words: str, today: date) -> tuple[date, date] | None:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What `--from` and `--to` say, as it is sent; None where they are left out."""
+    """`--from` and `--to` as they are sent; None if left out."""
 
     since: str | None
     until: str | None
@@ -231,17 +231,17 @@ class Span:
 
 
 class Times:
-    """Times to and from one person: the zone that they set, and now."""
+    """Reads and shows times for one person, by the zone that they set and the present time."""
 
     def __init__(self, zone: str, now: datetime | None = None) -> None:
-        """`zone` as KEYTRAIL_TIME_ZONE has it."""
+        """`zone` is the value of KEYTRAIL_TIME_ZONE."""
         self._zone = zone_of(zone)
         self._now = now or datetime.now(UTC)
         self.name = zone or "UTC"
-        """What a table's heading says of its times."""
+        """The zone's name in a table's heading."""
 
     def now(self) -> str:
-        """When the command was run, as times of answers are shown."""
+        """When the command was run, in the form of an answer's times."""
         return self.shown(_sent(self._now))
 
     def period(self, text: str) -> Period:
@@ -262,7 +262,7 @@ class Times:
         return Span(since if begin is None else _sent(begin), until if end is None else _sent(end))
 
     def at(self, text: str | None) -> str | None:
-        """One moment: of a day or a week its end, and never later than now. Raises BadTime."""
+        """One moment. A day or a week means its end, but not later than now. Raises BadTime."""
         if text is None or is_position(text):
             return text
         period = self.period(text)
@@ -271,21 +271,21 @@ class Times:
         return _sent(max(period.begin, min(period.end - timedelta(microseconds=1), self._now)))
 
     def moments(self, since: str, until: str | None) -> Span:
-        """The two moments between which changes are asked for. Raises BadTime."""
+        """The two moments of a question about changes. Raises BadTime."""
         return Span(self.span(since, until).since, self.at(until))
 
     def shown(self, text: str | None) -> str:
-        """A time of an answer: seconds, and the zone's mark."""
+        """An answer's time, down to the second, with the zone's mark."""
         if not text or is_position(text):
             return text or ""
         return f"{self.second(text)}{self.mark(text)}"
 
     def within(self, text: str) -> str:
-        """A sentence with the times in it as people read them."""
+        """A sentence with its times in the reader's form."""
         return MOMENT.sub(lambda found: self.shown(found[0]), text)
 
     def second(self, text: str) -> str:
-        """The same without a mark, for a column whose heading names the zone."""
+        """The same without the mark, for a column whose heading names the zone."""
         return self._here(text).strftime("%Y-%m-%d %H:%M:%S")
 
     def mark(self, text: str) -> str:
@@ -296,7 +296,7 @@ class Times:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(self._zone)
 
     def between(self, span: Span) -> str:
-        """ "between ... and ..." in words, "" where nothing was asked."""
+        """ "between ... and ..." in words; "" if no time was given."""
         match span.since, span.until:
             case None, None:
                 return ""
@@ -308,7 +308,7 @@ class Times:
                 return f"between {self.shown(since)} and {self.shown(until)}{self._to_come(since)}"
 
     def _to_come(self, since: str | None) -> str:
-        """Nothing found of a time to come is no news of the time that was."""
+        """Says that a time is still to come, so that "nothing found" is not read as news of the past."""
         known = since is None or is_position(since) or since <= _sent(self._now)
         return "" if known else ", a time that is still to come"
 

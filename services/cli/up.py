@@ -1,4 +1,4 @@
-"""up: an installation on this machine."""
+"""up: runs an installation on this machine."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def _up(settings: Settings, test_clock: bool) -> None:
     from services.supervisor.up import Supervisor  # see host.py
 
     began = time.monotonic()
-    # From the first moment on: a Ctrl-C while things start must leave as little behind as one later.
+    # From the first moment on: a Ctrl-C during the start must leave as little behind as a later one.
     this = asyncio.current_task()
     assert this is not None
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -63,13 +63,13 @@ async def _up(settings: Settings, test_clock: bool) -> None:
             say("stopping", screen=err)
             await supervisor.stop()
             raise Exit(130) from None
-        except BaseException:  # what nobody foresaw: told by its traceback, and no server is left running
+        except BaseException:  # an unforeseen error shows its traceback, but no server is left running
             progress.stop()
             await supervisor.stop()
             raise
     seconds = time.monotonic() - began
     say(Text.assemble(("ready", "bold green"), f" after {seconds:.1f} s at {settings.url}"))
-    out.print(f"  {first_call(settings)}", soft_wrap=True)  # a line that is copied is one line
+    out.print(f"  {first_call(settings)}", soft_wrap=True)  # people copy it, so it stays one line
     say(f"logs in {supervisor.folder.logs}; Ctrl-C stops everything", indent=2)
     try:
         await asyncio.Event().wait()
@@ -80,7 +80,7 @@ async def _up(settings: Settings, test_clock: bool) -> None:
 
 
 def cannot_start() -> tuple[type[BaseException], ...]:
-    """What a start raises with a message for whoever asked for it."""
+    """The errors of a start whose message is meant for the user."""
     from services.adapters.bundled.postgres import PostgresFailed
     from services.ownership import NotOurs
     from services.runtime.data_folder import ClockRefused, FolderInUse
@@ -91,6 +91,6 @@ def cannot_start() -> tuple[type[BaseException], ...]:
 
 
 def first_call(settings: Settings) -> str:
-    """What is typed in another terminal, in whatever folder and with whatever environment it was opened."""
+    """The command to type in another terminal, in any folder and environment."""
     command = shlex.join([str(Path(sys.argv[0]).absolute()), "env", "--data", str(settings.data.absolute())])
     return f'eval "$({command})"; aws kms create-key'

@@ -117,7 +117,7 @@ def unused(
 
 
 class Beside:
-    """Rows as they go by, and whether one allows what is not counted."""
+    """Passes rows on, and notes whether one allows actions that are not counted."""
 
     def __init__(self, rows: Iterator[Any]) -> None:
         self._rows, self.met = rows, False
@@ -139,7 +139,7 @@ def _unused_pages(client: Client, asked: dict[str, Any]) -> Iterator[Any]:
 
 
 def _looked_at(found: dict[str, Any], times: Times, *, asked: bool) -> str:
-    """The span that was looked at: never one before the record."""
+    """Says which span was looked at. It never begins before the record."""
     words = f"uses between {times.shown(found['since'])} and {times.shown(found['until'])}"
     if found["began"] == found["since"]:
         asked_for = "the time asked for" if asked else "90 days"
@@ -158,7 +158,7 @@ def _used(row: Row) -> str:
 
 
 def _unused_actions(row: Row) -> str:
-    """In words where it is everything."""
+    """The unused actions; in words if they are everything, or everything except a few."""
     if not row["unused"]:
         return ""
     used = [each.removeprefix("kms:") for each in row["used"]]

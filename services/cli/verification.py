@@ -1,4 +1,4 @@
-"""verify: every topic and every projection, checked on the host."""
+"""verify: checks every topic and every projection, on the host."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def verify_log(
 
 
 async def _verify(settings: Settings, expected: Expected | None, tell: TellBar, projections: bool) -> dict[str, Any]:
-    """What was found, as --json prints it; people read what `_show` makes of it."""
+    """What was found, in the form that --json prints. `_show` prints it for people."""
     from services.adapters.keyring import open_keyring  # see host.py
     from services.runtime.bootstrap import open_pool, open_vault
     from services.verification.projections import verify_projections
@@ -85,7 +85,7 @@ async def _verify(settings: Settings, expected: Expected | None, tell: TellBar, 
     try:
         keys = await open_keyring(open_vault(settings, pool))
         topics = await verify_topics(settings, keys, expected, tell)
-        # From topics that lack records the projections cannot be filled anew.
+        # If records are missing from the topics, the projections cannot be filled again from them.
         compared = projections and topics.whole and not topics.decisions.gone
         differing = await verify_projections(settings, pool, keys, tell) if compared else None
         return _document(topics, differing)
@@ -124,14 +124,14 @@ WRITTEN_BY = {
     "eventVersion": "`keytrail decisions --format cloudtrail`, or by AWS CloudTrail",
     "class_uid": "`keytrail decisions --format ocsf`",
 }
-"""What wrote a file that is no exported log, by a member that all its lines have."""
+"""What wrote a file that is not an exported log, by a member that every line has."""
 LONGEST = 64 << 20
-"""Bytes of a line that is read: a record is far shorter, and a file without lines is not read whole."""
+"""The most bytes of a line that are read. Records are far shorter, and a file without lines is not read as a whole."""
 
 
 def _exported(path: Path) -> Iterator[tuple[int, bytes]]:
-    """An exported log: a JSON object a line, {"offset", "value" (base64)}. A file without any record is an error: nothing
-    would have been checked, and the answer would read as if nothing were missing."""
+    """Reads an exported log: one JSON object a line, {"offset", "value" (base64)}. A file without records is an error: nothing
+    would be checked, but the answer would say that nothing is missing."""
     count = 0
     with path.open("rb") as file:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), 1):
@@ -148,8 +148,8 @@ def _exported(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _no_record(path: Path, number: int, line: bytes) -> str:
-    """What is told of a line that is no record."""
-    from services.backup.sealed_file import MAGIC  # for whoever mistook one
+    """The message about a line that is not a record."""
+    from services.backup.sealed_file import MAGIC  # imported only for this message
 
     if line.startswith(MAGIC):
         return f"{path} is a backup, which `keytrail restore` reads."
@@ -239,7 +239,7 @@ def _values(count: int, topic: str) -> str:
 
 
 def _records(count: int, kind: str) -> str:
-    """What a topic holds, by its kind."""
+    """The number of a topic's records, in words for its kind."""
     if kind == COMMANDS:
         return counted(count, "command that waits for its answer", "commands that wait for their answers")
     trail = kind.removeprefix(f"{TRAIL}.")

@@ -1,4 +1,4 @@
-"""Alerts are behind."""
+"""Records wait to be judged, or the counts cannot be checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log does not go on."""
+"""The log no longer holds what was read from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The writer's clock stands back."""
+"""The writer's clock was set back."""
 
 from __future__ import annotations
 

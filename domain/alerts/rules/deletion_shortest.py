@@ -1,4 +1,4 @@
-"""A key is to be deleted after the shortest time that there is."""
+"""A key is to be deleted after the shortest possible time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A decision comes out otherwise."""
+"""A second decision of a logged call has another result."""
 
 from __future__ import annotations
 
