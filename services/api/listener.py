@@ -81,7 +81,7 @@ class Listener:
         room = self._door.waiting_room
         group = PROXIED if source in self._door.proxies else group_of(source)
         if room.is_free or group == PROXIED:
-            room.spend(partial(self._take_in, accepted))
+            room.do_now(partial(self._take_in, accepted))
             return
         waiting = self._waiting.setdefault(group, deque())
         waiting.append(accepted)

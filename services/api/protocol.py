@@ -184,7 +184,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.known:
             self.take_in(data)
         elif self.room.is_free:
-            self.room.spend(partial(self._take_in_of_stranger, data))
+            self.room.do_now(partial(self._take_in_of_stranger, data))
         elif not self.plain.is_closing():
             # Only one read waits at a time, and it counts as held.
             self._waiting = data
