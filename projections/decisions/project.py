@@ -1,4 +1,4 @@
-"""Records of `events` and `decisions` to the rows of `decisions`."""
+"""Turns records of `events` and `decisions` into the rows of `decisions`."""
 
 from __future__ import annotations
 
@@ -53,20 +53,19 @@ COLUMNS = (
 CASE_COLUMNS = ("id", "key_id", "destination", "account", "principal", "document")
 _CONTEXTS = ("EncryptionContext", "SourceEncryptionContext")
 ON_LOG = -1
-"""`origin` of a record of `events`."""
+"""The `origin` of a record of `events`."""
 KEYTRAIL = "keytrail"
-"""Account and principal of what Keytrail does itself: the log's creation, a writer's start."""
+"""The account and principal of Keytrail's own actions: the log's creation, a writer's start."""
 
 
 def _dumps(document: Any) -> str:
-    # orjson and not the standard library's: three documents a row were a third of what a row cost
+    # orjson, not the standard library's json: the three documents of a row took a third of its time
     return orjson.dumps(document).decode()
 
 
 @dataclass(slots=True)
 class Cases:
-    """What the records of a batch have in common, worked out once: the case's text and the columns that follow from it,
-    by the case's name."""
+    """What records of a batch have in common, worked out once: by a case's name, its text and the columns that follow from it."""
 
     rows: dict[bytes, TableRow] = field(default_factory=dict)
     columns: dict[bytes | None, TableRow] = field(default_factory=dict)
@@ -92,7 +91,7 @@ def changes(entries: Sequence[Entry]) -> list[Appends | Interns]:
 
 
 def row(entry: Entry, cases: Cases) -> TableRow:
-    """One row; its case is put among `cases`."""
+    """Makes one row, and adds its case to `cases`."""
     document = entry.document
     call = document["call"] or _own_call(entry)
     decision = document["decision"] or _OWN_DECISION
@@ -139,7 +138,7 @@ def _of_case(call: dict[str, Any], decision: dict[str, Any]) -> TableRow:
     by, kind = _deciding(decision["reasons"]), decision.get("kind")
     key_id, destination = _key_id(resources), _destination(call["operation"], resources)
     if any(account not in ("", call["account"]) for account in _accounts(resources)) or _of_nobody(resources):
-        # Both accounts read the row: it says of what decided only what the resource's account is told. The case has it all.
+        # Both accounts read the row: about what decided, it has only what the resource's account may see. The case has it all.
         kind, by = ACROSS, _of_the_resource(decision["reasons"], call["account"])
         if _kept_from_the_owner(error):
             by, key_id, destination = {}, None, None
@@ -180,7 +179,7 @@ def _own_call(entry: Entry) -> dict[str, Any]:
 
 
 def _deciding(reasons: list[dict[str, Any]]) -> dict[str, Any]:
-    """What decided: the permission that was denied, else the last one asked (the key's, where a call asks several)."""
+    """What decided: the permission that was denied, or else the last one checked (the key's, if a call needs several)."""
     if not reasons:
         return {}
     denied = next((reason for reason in reasons if reason["effect"] == "deny"), None)
@@ -197,7 +196,7 @@ def _destination(operation: str, resources: list[str]) -> str | None:
 
 
 def _of_the_resource(reasons: list[dict[str, Any]], account: str) -> dict[str, Any]:
-    """The statement or grant of another account that let its caller in, by itself or by leaving it to the caller's."""
+    """The statement or grant of another account that let the caller in, by itself or by leaving it to the caller's account."""
     for reason in reasons:
         by: dict[str, Any] = reason.get("delegation") or reason["by"]
         if by.get("kind") in OF_THE_RESOURCE and _accounts([reason["resource"]]) != {account}:
@@ -206,8 +205,8 @@ def _of_the_resource(reasons: list[dict[str, Any]], account: str) -> dict[str, A
 
 
 def _kept_from_the_owner(error: dict[str, Any] | None) -> bool:
-    """A call across accounts that is denied is logged in the caller's account alone (KMS developer guide,
-    logging-using-cloudtrail); to it, not even whether there is such a resource is told."""
+    """A denied call across accounts is logged only in the caller's account (KMS developer guide, logging-using-cloudtrail). That
+    account does not even learn whether the resource exists."""
     return error is not None and error["kind"] == AccessRefused.kind
 
 
@@ -216,12 +215,12 @@ def _accounts(resources: list[str]) -> set[str]:
 
 
 def _of_nobody(resources: list[str]) -> bool:
-    """Whether a key is among them that only a ciphertext named, and that is nobody's."""
+    """Whether one of them is a key that only a ciphertext named and that belongs to no account."""
     return "" in _accounts([resource for resource in resources if ":kms:" in resource])
 
 
 def _owners(account: str, resources: list[str], error: dict[str, Any] | None) -> list[str]:
-    """The accounts that may read of this call: the caller's, and those of what it concerned."""
+    """The accounts that may read this call: the caller's, and those of the resources that it concerned."""
     if _kept_from_the_owner(error):
         return [account]
     return sorted({account} | _accounts(resources))
