@@ -1,1 +1,1 @@
-"""What is true. Pure code without I/O, clock or chance; it imports the standard library and cryptography only."""
+"""The rules of the domain. Pure code without I/O, clock or chance; it imports the standard library and cryptography only."""

@@ -1,4 +1,4 @@
-"""Amazon Resource Names of the one service and region that an installation is.
+"""Amazon Resource Names. An installation is one service in one region.
 
 Source: IAM user guide, reference-arns; KMS developer guide, concepts (key ARN, alias ARN).
 """
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 PARTITION = "aws"
 ACCOUNT_ID = re.compile(r"\d{12}")
 KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""Of a key that this version makes."""
+"""The id of a key that this version makes."""
 WELL_FORMED = re.compile(rf"{KEY_ID.pattern}|mrk-[0-9a-f]{{32}}")
-"""Of any key: the id of a multi-Region key is well formed too, although Keytrail has no such keys."""
+"""The id of any key. The id of a multi-Region key is also well formed, although Keytrail has no such keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +39,20 @@ def parse_arn(text: str) -> Arn | None:
 
 
 def is_elsewhere(reference: str, region: str) -> bool:
-    """Whether it is an ARN of another partition or Region: it means nothing that an installation of this Region has."""
+    """Whether a reference is an ARN of another partition or Region. An installation of this Region has nothing by that name."""
     arn = parse_arn(reference)
     return arn is not None and (arn.partition != PARTITION or arn.region != region)
 
 
 def key_arn(region: str, account: str, key_id: str) -> str:
-    """`key_id` may name the Region itself, as a trail's keys do whose id is the same in several (cloudtrail/keys_named.py)."""
+    """`key_id` may include the Region. A trail's keys do so if the same id exists in several Regions
+    (cloudtrail/keys_named.py)."""
     name, _, own = key_id.partition("@")
     return f"arn:{PARTITION}:kms:{own or region}:{account}:key/{name}"
 
 
 def alias_arn(region: str, account: str, name: str) -> str:
-    """`name` carries its prefix `alias/`, as AliasName does."""
+    """`name` includes its prefix `alias/`, like AliasName."""
     return f"arn:{PARTITION}:kms:{region}:{account}:{name}"
 
 
@@ -70,5 +71,5 @@ def session_arn(account: str, role: str, session: str) -> str:
 
 
 def audit_arn(region: str, account: str) -> str:
-    """The resource of `keytrail:` actions that are not on one key: an account's part of the audit API."""
+    """The resource of `keytrail:` actions that do not concern one key: an account's part of the audit API."""
     return f"arn:{PARTITION}:keytrail:{region}:{account}:audit"

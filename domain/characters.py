@@ -1,7 +1,7 @@
-"""What a text may hold, and where it may not: half of a surrogate pair stands in no record, U+0000 in no text of Postgres,
-and a control character on nobody's screen.
+"""Which characters a text may hold, and where. Records hold no half of a surrogate pair, texts of Postgres no U+0000,
+and screens no control characters.
 
-JSON can name each of them by an escape, so whoever calls can write them.
+JSON can name each of them by an escape, so any caller can write them.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Iterator
 from typing import Any
 
 STANDS_FOR_NUL = "\U0010fffe"
-"""What the projections hold for U+0000. It is no character (Unicode, noncharacters), and the door lets it in nowhere, so it
-is mistaken for nothing that a caller wrote."""
+"""Takes the place of U+0000 in the projections. It is a noncharacter of Unicode, and the API accepts it nowhere, so it
+cannot be mistaken for something that a caller wrote."""
 HALVES = re.compile("[\ud800-\udfff]")
 UNFIT = re.compile(f"[\0\ud800-\udfff{STANDS_FOR_NUL}]")
-"""What no policy may hold."""
+"""Characters that a policy may not hold."""
 UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""Characters that are printable to Python and show nothing."""
+"""Characters that Python calls printable and that show nothing."""
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every string of a JSON document, names included."""
+    """Every string of a JSON document, including names."""
     match value:
         case str():
             yield value
@@ -37,7 +37,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def without_nul(value: Any) -> Any:
-    """A JSON document with STANDS_FOR_NUL for every U+0000: what the projections hold of it."""
+    """A JSON document in the form for the projections: with STANDS_FOR_NUL for every U+0000."""
     match value:
         case str():
             return value.replace("\0", STANDS_FOR_NUL)
@@ -63,11 +63,11 @@ def encodable(value: Any) -> Any:
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    """The text as it may stand before a person: every character that would move a cursor, change a title, reorder the line
-    or not be seen at all stands as its escape. With `lines`, line ends and tabs stay.
+    """The text in a form that a person may see. Some characters would move a cursor, change a title, reorder the line
+    or not be seen at all: each of them becomes its escape. With `lines`, line ends and tabs stay.
 
-    Python's `isprintable` is false of exactly the categories Other (controls, formats, surrogates, noncharacters) and
-    Separator but for the space (Unicode, general categories), bidirectional controls among them. Letters and marks that show
+    Python's `isprintable` is false for exactly two categories of Unicode: Other (controls, formats, surrogates,
+    noncharacters) and Separator, except the space. Bidirectional controls are among them. Letters and marks that show
     nothing (Default_Ignorable_Code_Point, and the empty Braille pattern) are UNSEEN.
     """
     if text.isprintable() and (text.isascii() or not UNSEEN.search(text)):
@@ -84,7 +84,7 @@ def _escape(character: str) -> str:
 
 
 def all_visible(value: Any) -> Any:
-    """A JSON document with every text in it as `visible` has it: what is told to people by a machine."""
+    """A JSON document with every text made `visible`, for what a machine tells people."""
     match value:
         case str():
             return visible(value, lines=True)

@@ -1,4 +1,4 @@
-"""Lengths of time. A name says its unit, because both seconds and microseconds are counted here."""
+"""Lengths of time. Each name includes its unit, because both seconds and microseconds are counted here."""
 
 from __future__ import annotations
 

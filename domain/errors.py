@@ -1,7 +1,7 @@
 """The domain's refusals, in its own words.
 
-Rule of this file: a refusal is a value that a record can carry (`kind`, `message`) and that comes back from a
-record unchanged. What AWS calls it and which HTTP status it has stands in `services/kms_api/errors.py` alone.
+Rule of this file: a refusal is a value that a record can carry (`kind`, `message`) and that comes back from a record
+unchanged. Only `services/kms_api/errors.py` says what AWS calls it and which HTTP status it has.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 LONGEST_MESSAGE = 4096
-"""Characters of a message. Messages quote what a caller sent: whatever that was, what is answered and recorded is short."""
+"""The most characters of a message. Messages quote what a caller sent; answer and record stay short, whatever that was."""
 
 
 def cut(text: str, most: int) -> str:
-    """The text, or its beginning and the number of characters that were cut off."""
+    """The text, or its beginning with the number of characters that were cut off."""
     return text if len(text) <= most else f"{text[:most]}... ({len(text) - most} more characters)"
 
 
@@ -29,13 +29,13 @@ class Refusal(Exception):
 
 
 class InvalidRequest(Refusal):
-    """A parameter that the shape allows and the operation's own rules do not."""
+    """A parameter that fits its shape, but not the operation's own rules."""
 
     kind = "invalid-request"
 
 
 class InvalidInput(Refusal):
-    """What IAM's operations that judge policies call a parameter that they cannot take."""
+    """The name that IAM's operations on policies have for a parameter that they cannot take."""
 
     kind = "invalid-input"
 
@@ -49,7 +49,7 @@ class AliasNotFound(Refusal):
 
 
 class InvalidArn(Refusal):
-    """An ARN where the operation takes none, or a text that is not a well-formed ARN."""
+    """An ARN for an operation that takes none, or a text that is not a well-formed ARN."""
 
     kind = "invalid-arn"
 
@@ -81,7 +81,7 @@ class UnsupportedOperation(Refusal):
 
 
 class MalformedPolicy(Refusal):
-    """Not a key policy, or one that would lock its author out of the key."""
+    """A text that is not a key policy, or a key policy that would lock its author out of the key."""
 
     kind = "malformed-policy"
 
@@ -115,7 +115,8 @@ class IncorrectKey(Refusal):
 
 
 class InvalidSignature(Refusal):
-    """A signature that does not fit message, key and algorithm: Verify's answer, not the request's signature."""
+    """A signature that does not fit message, key and algorithm. This is Verify's answer; it is not about the request's
+    signature."""
 
     kind = "invalid-signature"
 
@@ -127,7 +128,7 @@ class InvalidMac(Refusal):
 
 
 class IncorrectKeyMaterial(Refusal):
-    """Imported material of the wrong kind, or other than the key's own."""
+    """Imported material of the wrong kind, or different from the key's own."""
 
     kind = "incorrect-key-material"
 
@@ -147,7 +148,7 @@ class RotationConflict(Refusal):
 
 
 class DryRunSucceeded(Refusal):
-    """The call would have been carried out: what DryRun answers instead of carrying it out."""
+    """The call would have been carried out. DryRun answers this instead of carrying it out."""
 
     kind = "dry-run"
 
@@ -168,37 +169,37 @@ class CommandUnreadable(Refusal):
 
 
 class InternalFault(Refusal):
-    """A fault of ours: nothing was done, and the record says that the call was there."""
+    """A fault of Keytrail: the call had no effect, and the record says that there was a call."""
 
     kind = "internal-fault"
 
 
 class CredentialDisabled(Refusal):
-    """Rightly signed, with an access key that is known and disabled."""
+    """The signature is right, but its access key is known and disabled."""
 
     kind = "credential-disabled"
 
 
 class CredentialExpired(Refusal):
-    """Temporary credentials past their time."""
+    """Temporary credentials that have expired."""
 
     kind = "credential-expired"
 
 
 class NoSuchEntity(Refusal):
-    """A user, group, role, policy or version that is not there (IAM's NoSuchEntity)."""
+    """A user, group, role, policy or version does not exist (IAM's NoSuchEntity)."""
 
     kind = "no-such-entity"
 
 
 class EntityExists(Refusal):
-    """A name that another identity of the account has, whatever its case."""
+    """Another identity of the account has this name, regardless of case."""
 
     kind = "entity-exists"
 
 
 class DeleteConflict(Refusal):
-    """What is to be deleted has something else attached to it."""
+    """Something is still attached to the thing that should be deleted."""
 
     kind = "delete-conflict"
 
@@ -269,5 +270,5 @@ REFUSALS: dict[str, type[Refusal]] = {
 
 
 def refusal(kind: str, message: str) -> Refusal:
-    """The refusal that a record carries, ready to be raised again. A kind of a later version stays a Refusal."""
+    """The refusal from a record, ready to be raised again. A kind of a later version stays a Refusal."""
     return REFUSALS.get(kind, Refusal)(message)

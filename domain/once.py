@@ -1,8 +1,8 @@
-"""A property that is worked out when it is first asked, and kept with its object.
+"""A property that is worked out when it is first asked for, and kept with its object.
 
-Python's own `functools.cached_property` holds one lock of the class while it works (until Python 3.12): a thread that works on
-one account's policy for minutes kept the event loop waiting, which asked the same of another's. Here two threads that ask at
-once may both do the work, and the last one's result stays.
+Until Python 3.12, `functools.cached_property` holds one lock for the whole class while it works. So a thread that
+worked on one account's policy for minutes blocked the event loop, which needed the same of another's. Here two threads
+may both do the work at once, and the later result stays.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeVar, overload
 T = TypeVar("T")
 
 
-class once(Generic[T]):  # it is written like `property`
-    """On a method without arguments, of an object that has a `__dict__`: the value stands there afterwards, and hides this."""
+class once(Generic[T]):  # lower case, because it is used like `property`
+    """For a method without arguments, of an object with a `__dict__`: the value is kept there, and then hides this descriptor."""
 
     def __init__(self, work: Callable[[Any], T]) -> None:
         self._work = work

@@ -1,4 +1,4 @@
-"""What the domain's services need from outside. `tests/contracts` holds every adapter to each promise made here."""
+"""What the domain's services need from outside. `tests/contracts` checks every adapter against each promise made here."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from typing import Protocol
 
 
 class Unavailable(Exception):
-    """The part behind a port does not answer now. Whether a write landed is not known; reading back tells."""
+    """The part behind a port does not answer now. A write may or may not have landed; reading back tells."""
 
 
 class TooLarge(Exception):
-    """A value that is longer than its topic takes. Nothing of it was appended."""
+    """A value that is too long for its topic. No part of it was appended."""
 
 
 class LogRefused(Exception):
-    """The topics cannot hold a log: wrong partitions, retention, replication. The message says what mends it."""
+    """The topics cannot hold a log: wrong partitions, retention or replication. The message says how to mend it."""
 
 
 class OutOfRange(Exception):
-    """The position asked for is not on the log: a cut or a new log. Readers stop; they never start over."""
+    """The requested position is not on the log, because the log was cut or is a new one. Readers stop; they never start
+    again from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A value as it is on the topic, at its offset. `appended` is the time that the topic has of it, in microseconds: the
-    broker's own on `events`; 0 where there is none."""
+    """A value on the topic, at its offset. `appended` is its time on the topic in microseconds: on `events` the
+    broker's own time; 0 if there is none."""
 
     offset: int
     value: bytes
@@ -34,10 +35,10 @@ class Stored:
 
 
 class Reader(Protocol):
-    """Follows one sequence from an offset on, in order, each value once."""
+    """Follows one sequence from an offset on: in order, each value once."""
 
     async def read(self, limit: int) -> Sequence[Stored]:
-        """The next values, at least one: waits until there is one. Raises OutOfRange, Unavailable."""
+        """The next values, at least one; waits for the first. Raises OutOfRange, Unavailable."""
         ...
 
     async def close(self) -> None: ...
@@ -51,31 +52,31 @@ class Topic(Protocol):
     """One topic of one partition: append to its end, read from any offset."""
 
     async def append(self, value: bytes, headers: Headers = ()) -> int:
-        """Durable when it returns; the offset. Raises Unavailable, and then it may have landed all the same."""
+        """Returns the offset when the value is durable. Raises Unavailable; the value may still have landed."""
         ...
 
     async def reader(self, offset: int) -> Reader: ...
 
     async def end(self) -> int:
-        """The offset that the next append will have, asked of the broker after this call began. Raises Unavailable."""
+        """The offset of the next append. The broker is asked for it after this call began. Raises Unavailable."""
         ...
 
     async def start(self) -> int:
-        """The first offset that is still there."""
+        """The first offset that still exists."""
         ...
 
     async def close(self) -> None: ...
 
 
 class MasterKey(Protocol):
-    """Seals and opens secrets, with the one or more keys that it has, each known by its name."""
+    """Seals and opens secrets with one or more keys, each known by its name."""
 
     def newest(self) -> str:
         """The name of the key that was added last."""
         ...
 
     def seal(self, under: str, secret: bytes, bound: bytes) -> bytes:
-        """`bound` is associated data: opening with other data fails. Raises MasterKeyRefused: no such key."""
+        """`bound` is associated data: opening with other data fails. Raises MasterKeyRefused if there is no such key."""
         ...
 
     def open(self, under: str, sealed: bytes, bound: bytes) -> bytes: ...

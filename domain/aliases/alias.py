@@ -1,4 +1,4 @@
-"""The alias aggregate and the rules of its name."""
+"""The alias aggregate and the rules for its name."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from domain.errors import InvalidAliasName, InvalidRequest
 PREFIX = "alias/"
 RESERVED = "alias/aws/"
 _CHARACTERS = re.compile(r"[A-Za-z0-9/_-]+")
-"""The service model allows a colon, the documentation of AliasName does not."""
+"""The service model also allows a colon; the documentation of AliasName does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """`name` carries the prefix `alias/`; times are microseconds since the epoch."""
+    """`name` includes the prefix `alias/`; times are microseconds since the epoch."""
 
     account: str
     name: str
@@ -26,7 +26,7 @@ class Alias:
 
 
 def require_prefix(name: str) -> None:
-    """Raise InvalidRequest if the name has not the prefix of an alias. This is checked before anything is looked up."""
+    """Raises InvalidRequest if the name lacks the prefix of an alias. This is checked before anything is looked up."""
     if not name.startswith(PREFIX):
         raise InvalidRequest(
             'Alias must start with the prefix "alias/". Please see '
@@ -35,7 +35,7 @@ def require_prefix(name: str) -> None:
 
 
 def require_name(name: str) -> None:
-    """Raise where a customer may not make this alias (API reference, CreateAlias, AliasName)."""
+    """Raises if a customer may not make this alias (API reference, CreateAlias, AliasName)."""
     if name == PREFIX:
         raise InvalidRequest("Alias must not be empty")
     if not _CHARACTERS.fullmatch(name):

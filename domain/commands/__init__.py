@@ -1,1 +1,1 @@
-"""Everything that changes something: one file for a command or a family of them, with its permissions and its rules."""
+"""Everything that changes something. Each file has one command or a family of them, with their permissions and rules."""

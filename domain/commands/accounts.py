@@ -1,6 +1,6 @@
-"""Accounts are made by the first account's root; which access key is the first root's own, the settings say.
+"""The first account's root makes accounts. The settings say which access key belongs to the first account's root.
 
-AWS documents nothing like this: that one installation hosts several accounts is Keytrail's own idea.
+AWS documents nothing like this: it is Keytrail's own idea that one installation hosts several accounts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from domain.state.world import World
 
 @dataclass(frozen=True, slots=True)
 class CreateAccount:
-    """The installation's first account hosts others; its root alone may."""
+    """Makes a hosted account. Only the root of the installation's first account may do this."""
 
     account: str
     access_key: str
@@ -51,8 +51,8 @@ def create(command: CreateAccount, caller: Caller, world: World) -> AccountCreat
 
 @dataclass(frozen=True, slots=True)
 class SetAccountAlias:
-    """CreateAccountAlias and DeleteAccountAlias: an account has one alias at most, and another replaces it (IAM user guide,
-    console_account-alias). It names the account to its own people alone, so two accounts may have the same."""
+    """CreateAccountAlias and DeleteAccountAlias. An account has at most one alias, and a new one replaces it (IAM user
+    guide, console_account-alias). Only the account's own principals see it, so two accounts may have the same."""
 
     alias: str
     deletes: bool
@@ -64,7 +64,7 @@ def permissions_to_set_alias(command: SetAccountAlias, caller: Caller, world: Wo
 
 
 def set_alias(command: SetAccountAlias, caller: Caller, world: World) -> AccountAliasSet:
-    """Raises EntityExists (the alias is this account's already), NoSuchEntity (another or none is deleted)."""
+    """Raises EntityExists (the account already has this alias), NoSuchEntity (it does not have the alias to delete)."""
     held = world.accounts[caller.account].alias
     if command.deletes and held != command.alias:
         raise NoSuchEntity(f"The account alias {command.alias} cannot be found.")
@@ -74,7 +74,7 @@ def set_alias(command: SetAccountAlias, caller: Caller, world: World) -> Account
 
 
 def root_credential_events(world: World, account: str, access_key: str) -> list[object]:
-    """What makes `access_key` the one active access key of the account's root: the settings say which it is."""
+    """The events that make `access_key` the only active access key of the account's root, as the settings say."""
     known = world.accounts.get(account)
     if known is None:
         return [AccountCreated(account, access_key)]
@@ -86,7 +86,7 @@ def root_credential_events(world: World, account: str, access_key: str) -> list[
 
 
 def service_events(world: World, wanted: Sequence[ServiceRegistered]) -> list[object]:
-    """What makes these the service principals of the installation: the settings say which they are."""
+    """The events that make these the service principals of the installation, as the settings say."""
     known = {
         each.name: ServiceRegistered(each.name, each.account, access_key, each.alias)
         for access_key, each in world.services.items()

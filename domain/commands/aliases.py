@@ -1,4 +1,4 @@
-"""CreateAlias, UpdateAlias, DeleteAlias: each asks for permission on the alias and on every key concerned.
+"""CreateAlias, UpdateAlias, DeleteAlias: each needs a permission on the alias and on every key concerned.
 
 Source: KMS developer guide, alias-access (rule: the alias through identity policies, the key through its key policy);
 API reference of the three.
@@ -88,7 +88,7 @@ def _require_own(key: Key, caller: Caller) -> None:
 
 
 def _moved(command: UpdateAlias, caller: Caller, world: World) -> tuple[Key, Key]:
-    """The key that the alias stands for, and the one that it is to stand for. Raises AliasNotFound, KeyNotFound."""
+    """The key that the alias points to, and the key that it is to point to. Raises AliasNotFound, KeyNotFound."""
     alias = _existing(command.name, caller, world)
     return world.keys[alias.key], _target(command.target, caller, world)
 
@@ -104,9 +104,10 @@ def permissions_to_update(command: UpdateAlias, caller: Caller, world: World) ->
 
 
 def update(command: UpdateAlias, caller: Caller, world: World) -> AliasMoved:
-    """Old and new key have the same usage and are both symmetric, both asymmetric or both HMAC.
+    """The old and the new key must have the same usage, and be both symmetric, both asymmetric or both HMAC.
 
     Raises AliasNotFound, KeyNotFound, InvalidKeyState, InvalidRequest, LimitExceeded.
+
     """
     old, new = _moved(command, caller, world)
     require_state("UpdateAlias", new.arn, new.state)

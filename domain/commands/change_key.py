@@ -1,4 +1,4 @@
-"""EnableKey, DisableKey, UpdateKeyDescription: the changes of a key that need nothing but the key and its state.
+"""EnableKey, DisableKey, UpdateKeyDescription: changes that need only the key and its state.
 
 Source: KMS API reference of the three; developer guide, key-state.
 """
@@ -43,7 +43,7 @@ def on_own_key(action: str, reference: str, caller: Caller, world: World) -> tup
 
 
 def require_origin(key: Key, *origins: str) -> None:
-    """Raises UnsupportedOperation for a key whose material came another way."""
+    """Raises UnsupportedOperation for a key whose material has another origin."""
     if key.origin not in origins:
         raise UnsupportedOperation(f"{key.arn} origin is {key.origin} which is not valid for this operation.")
 
@@ -61,7 +61,7 @@ def permissions_to_describe(command: UpdateKeyDescription, caller: Caller, world
 
 
 def enable(command: EnableKey, caller: Caller, world: World) -> KeyEnabled:
-    """Enabling an enabled key is carried out (and recorded) too, as AWS does."""
+    """An enabled key can be enabled again: that is carried out and recorded, as AWS does."""
     key = world.key(command.key, caller.account)
     require_state("EnableKey", key.arn, key.state)
     return KeyEnabled(key.id)

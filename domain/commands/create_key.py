@@ -1,7 +1,7 @@
 """CreateKey: a new key with its material and exactly one key policy, named `default`.
 
-Source: KMS API reference, CreateKey; developer guide, key-policy-default. The API makes key id and material and seals
-the material before the command is sent; this rule is given the material's id and fingerprint alone.
+Source: KMS API reference, CreateKey; developer guide, key-policy-default. The API makes the key id and the material,
+and seals the material, before it sends the command. This rule gets only the material's id and fingerprint.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ TOO_MANY = "Too many tags"
 
 @dataclass(frozen=True, slots=True)
 class CreateKey:
-    """`spec` and `usage` are as requested, "" where left out; key, material, fingerprint and public_key are made, the
-    last three "" for a key whose material is to be imported."""
+    """`spec` and `usage` are as requested, "" if left out. The API makes key, material, fingerprint and public_key; the
+    last three are "" for a key whose material is to be imported."""
 
     key: str
     spec: str
@@ -81,7 +81,7 @@ def required_permissions(command: CreateKey, caller: Caller, world: World) -> tu
 
 
 def decide(command: CreateKey, caller: Caller, world: World) -> KeyCreated:
-    """Raises UnsupportedOperation, InvalidRequest, InvalidTag, LimitExceeded, MalformedPolicy (lock-out included)."""
+    """Raises UnsupportedOperation, InvalidRequest, InvalidTag, LimitExceeded, MalformedPolicy (also for a lock-out)."""
     if command.multi_region:
         raise UnsupportedOperation("Multi-Region keys are not supported by this version of Keytrail.")
     if command.origin not in (AWS_KMS, EXTERNAL) or command.key_store:
@@ -114,26 +114,26 @@ def decide(command: CreateKey, caller: Caller, world: World) -> KeyCreated:
         alias="",
     )
     locked_out = is_locked_out(created(event, world.region, world.at), caller)
-    # The check is of a policy that the caller provides (API reference, CreateKey, Policy): with the default one it is the
-    # account that may, and whoever may give permissions in it.
+    # Only a policy that the caller provides is checked (API reference, CreateKey, Policy). With the default policy the
+    # account may put one, and so may every principal who can give permissions in the account.
     if locked_out and command.policy is not None and not command.bypass_lockout_check:
         raise lockout()
     return replace(event, locked_out=locked_out)
 
 
 def is_locked_out(key: Key, caller: Caller) -> bool:
-    """Whether the caller could not call PutKeyPolicy on the key as it would be, delegation to identity policies
-    included (developer guide, key-policy-default)."""
+    """Whether the caller could not call PutKeyPolicy on the resulting key, even through delegation to identity policies
+    (developer guide, key-policy-default)."""
     return not may(caller, "kms:PutKeyPolicy", key.resource).allowed
 
 
 def lockout() -> MalformedPolicy:
-    """The lock-out safety check's refusal (developer guide, key-policy-modifying)."""
+    """The refusal by the lock-out safety check (developer guide, key-policy-modifying)."""
     return MalformedPolicy("The new key policy will not allow you to update the key policy in the future.")
 
 
 def require_tags(tags: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    """Raises InvalidTag: more than 50, the reserved prefix, a key twice."""
+    """Raises InvalidTag: more than 50 tags, the reserved prefix, or the same key twice."""
     require_room(len(tags))
     require_unreserved(key for key, _ in tags)
     result = dict(tags)
@@ -148,7 +148,7 @@ def require_room(count: int) -> None:
 
 
 def require_unreserved(keys: Iterable[str]) -> None:
-    """The prefix is reserved in any case, though two tags may differ in case alone (developer guide, tagging-keys)."""
+    """The prefix is reserved in any case, although two tags may differ only in case (developer guide, tagging-keys)."""
     if any(key.lower().startswith(RESERVED) for key in keys):
         raise InvalidTag("Tags beginning with aws: are reserved")
 

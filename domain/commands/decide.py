@@ -1,7 +1,7 @@
 """From one command to one outcome: first the permissions that it requires, then its own rule.
 
-The writer is this function: state and command go in, the decision and the event of one record come out. It has no clock, no
-random numbers and no key material.
+The writer is this function. State and a command go in; the decision and the event of one record come out. It has no
+clock, no random numbers and no key material.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ COMMANDS: CommandRules = {
     **instance_profiles.RULES,
     **managed_policies.RULES,
 }
-"""Every command there is, by its class: each family's table stands in its file."""
+"""Every command, by its class. Each family's file has that family's table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The decision to record, and the event that it causes (None: refused)."""
+    """The decision to record, and the event that it causes (None if the call is refused)."""
 
     decision: Decision
     event: object | None
@@ -83,8 +83,8 @@ def decide(command: object, caller: Caller, world: World) -> Outcome:
 
 
 def refuse(command: object, caller: Caller, world: World) -> Outcome:
-    """The outcome of a call that the API found not to be permitted, so that it made nothing for it. The permissions are checked
-    again here. If the caller has them by now, the client is told to try again."""
+    """The outcome of a call that the API found to lack a permission, so that the API prepared nothing for it. The
+    permissions are checked again here. If the caller has them by now, the answer tells the client to try again."""
     return _outcome(command, caller, world, _try_again)
 
 
@@ -107,7 +107,8 @@ def _outcome(command: object, caller: Caller, world: World, rule: Rule) -> Outco
 
 
 def may_ask(command: object, caller: Caller, world: World) -> bool:
-    """Whether the caller has every permission that the command requires. Never raises: what cannot be asked is refused."""
+    """Whether the caller has every permission that the command requires. Never raises: if a permission cannot be
+    checked, the answer is no."""
     required_permissions, _ = COMMANDS[type(command)]
     try:
         return all(verdict.allowed for verdict in required_permissions(command, caller, world))
@@ -116,8 +117,8 @@ def may_ask(command: object, caller: Caller, world: World) -> bool:
 
 
 def allowed(caller: Caller, verdicts: Sequence[Verdict], *also: str, materials: tuple[str, ...] = ()) -> Decision:
-    """The decision of a call that was carried out; `also` are resources that it made, `materials` what it used."""
-    # Lists, not generators: this is the path of every call.
+    """The decision of a call that was carried out. `also` are resources that it made, `materials` the material that it used."""
+    # Lists, not generators: every call comes through here.
     resources = [*also, *[verdict.resource for verdict in verdicts]]
     return Decision(
         ALLOWED,
@@ -145,12 +146,13 @@ def refused(refusal: Refusal, caller: Caller | None = None, verdicts: Sequence[V
 
 TOO_LONG = "The request is too large to be put on record."
 QUOTED = 1024
-"""Characters of a message that stay in a record that had to be shortened."""
+"""How many characters of a message stay in a shortened record."""
 
 
 def shortened(call: Call, decision: Decision) -> tuple[Call, Decision]:
-    """A call and its decision without the parts that a caller can make long, for a record that would be longer than a topic
-    takes. A call that was allowed is refused instead: it may not be answered unless its record has all that decided it."""
+    """A call and its decision without the parts that a caller can make long, for a record that would otherwise be too
+    long for its topic. An allowed call is refused instead: it may be answered only if its record has all that decided
+    it."""
     fault = LimitExceeded(TOO_LONG)
     error = decision.error or {"kind": fault.kind, "message": fault.message}
     error = {**error, "message": error["message"][:QUOTED]}
@@ -160,7 +162,7 @@ def shortened(call: Call, decision: Decision) -> tuple[Call, Decision]:
 
 
 def made(event: object, world: World) -> str:
-    """The ARN of the resource that an event concerns first: the key, the identity, or the account's root."""
+    """The ARN of the resource that an event mainly concerns: the key, the identity, or the account's root."""
     key_id = getattr(event, "key", None)
     if key_id is not None:
         key = world.keys.get(key_id)

@@ -1,4 +1,4 @@
-"""ScheduleKeyDeletion, CancelKeyDeletion, and the deletion itself when it falls due.
+"""ScheduleKeyDeletion, CancelKeyDeletion, and the deletion itself when it is due.
 
 Source: KMS API reference of the two; developer guide, deleting-keys.
 """
@@ -35,7 +35,7 @@ class CancelKeyDeletion:
 
 @dataclass(frozen=True, slots=True)
 class DeleteKey:
-    """A scheduled deletion has fallen due. `key` is an id."""
+    """A scheduled deletion is due. `key` is an id."""
 
     key: str
 
@@ -62,14 +62,14 @@ def schedule(command: ScheduleKeyDeletion, caller: Caller, world: World) -> Dele
 
 
 def cancel(command: CancelKeyDeletion, caller: Caller, world: World) -> DeletionCancelled:
-    """Raises InvalidKeyState where the key is not pending deletion."""
+    """Raises InvalidKeyState if the key is not pending deletion."""
     key = world.key(command.key, caller.account)
     require_state("CancelKeyDeletion", key.arn, key.state)
     return stated(DeletionCancelled(key.id, ""), key)
 
 
 def delete(command: DeleteKey, caller: Caller, world: World) -> KeyDeleted:
-    """Raises InvalidKeyState where nothing is due."""
+    """Raises InvalidKeyState if nothing is due."""
     key = world.keys[command.key]
     if not key.deletion or world.now < key.deletion:
         raise InvalidKeyState(f"{key.arn} is not due for deletion.")

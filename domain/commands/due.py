@@ -1,7 +1,7 @@
-"""Work that falls due: deletions, expiries and rotations.
+"""Work that becomes due: deletions, expiries and rotations.
 
-The leading writer keeps an index of times beside its world. When the time of an entry comes, the key is looked up in the world,
-so an entry that no longer holds does no harm.
+The leading writer keeps an index of times beside its world. At the time of an entry, the key is looked up in the world,
+so an outdated entry does no harm.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from domain.state.world import World
 
 
 def next_due(key: Key) -> int | None:
-    """When something of the key next falls due, microseconds since the epoch; None for never."""
+    """When something of the key is next due, in microseconds since the epoch; None for never."""
     times = [each.expires for each in key.materials if each.stored and each.expires]
     if key.deletion:
         times.append(key.deletion)
@@ -48,7 +48,7 @@ Work = Deletion | Expiry | Rotation
 
 
 def work_on(key: Key, now: int) -> Work | None:
-    """The first thing that is due on a key. A key that goes takes its material with it."""
+    """The first work that is due on a key. A deleted key takes its material with it, so deletion comes first."""
     if key.deletion and key.deletion <= now:
         return Deletion(key.id)
     ended = expired(key, now)
@@ -77,14 +77,14 @@ class Agenda:
             self.note(key.id)
 
     def note(self, key_id: str) -> None:
-        """Something happened to a key."""
+        """Updates the entries of a key after something happened to it."""
         key = self._world.keys.get(key_id)
         time = None if key is None else next_due(key)
         if time is not None:
             heapq.heappush(self._times, (time, key_id))
 
     def due(self, now: int) -> Work | None:
-        """The next work that is due, None if there is none. The caller does it and then calls `note`."""
+        """The next work that is due, or None. The caller does it and then calls `note`."""
         while self._times and self._times[0][0] <= now:
             key = self._world.keys.get(self._times[0][1])
             work = None if key is None else work_on(key, now)

@@ -41,7 +41,7 @@ MAX_VALUE = 384
 
 @dataclass(frozen=True, slots=True)
 class CreateGrant:
-    """`grant` is the id that the API made; services are given as `Service:name`, "" stands for what is left out."""
+    """`grant` is the id that the API made. Services are given as `Service:name`; "" means left out."""
 
     key: str
     grant: str
@@ -55,7 +55,7 @@ class CreateGrant:
 
 @dataclass(frozen=True, slots=True)
 class RetireGrant:
-    """`key` and `grant` as the token or the caller names them."""
+    """`key` and `grant` are as the token or the caller names them."""
 
     key: str
     grant: str
@@ -74,8 +74,8 @@ def permissions_to_create(command: CreateGrant, caller: Caller, world: World) ->
 
 
 def create(command: CreateGrant, caller: Caller, world: World) -> GrantCreated | GrantFound:
-    """Raises InvalidKeyState, InvalidRequest, InvalidArn, LimitExceeded, AccessRefused (wider than the grant that allows
-    it), DryRunSucceeded."""
+    """Raises InvalidKeyState, InvalidRequest, InvalidArn, LimitExceeded, DryRunSucceeded, and AccessRefused if the
+    grant would be wider than the grant that allows it."""
     key = world.key(command.key, caller.account)
     require_state("CreateGrant", key.arn, key.state)
     grantee = _one(command.grantees, "GranteePrincipal", "GranteeServicePrincipal")
@@ -120,8 +120,8 @@ def _one(given: Sequence[str], first: str, second: str) -> str:
 
 
 def _principal(name: str, caller: Caller, world: World) -> str:
-    """The name by which the principal is matched. Raises InvalidArn if the text is not a principal, or names somebody of the
-    caller's account who does not exist."""
+    """The name by which a caller is matched. Raises InvalidArn if the text is not a principal, or is a principal of the
+    caller's account that does not exist."""
     if name.startswith("Service:"):
         return name
     ours = is_principal(name) and name.startswith(f"arn:{PARTITION}:")
@@ -207,12 +207,13 @@ def revoke(command: RevokeGrant, caller: Caller, world: World) -> GrantRevoked:
 
 
 def permissions_to_retire(command: RetireGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
-    """The retiring principal, the grantee where the grant gives RetireGrant, and the account that issued it or owns the
-    key, which may delegate by identity policies (API reference, RetireGrant)."""
+    """These may retire: the retiring principal, the grantee if the grant gives RetireGrant, and the account that issued
+    the grant or owns the key. An account may delegate this by identity policies (API reference, RetireGrant)."""
     key = world.key(command.key, caller.account)
     action, resource = "kms:RetireGrant", world.resource(key)
     if key.account != caller.account and command.grant not in world.grants.get(key.id, ()):
-        # Which grants another account's key has is for those whom they name: the answer is that of one that names others.
+        # Only the principals that another account's grants name may learn of them. Anyone else gets the answer for a
+        # grant that names others.
         return (may(caller, action, nobodys(key.arn, key.account)),)
     grant = _grant(key, command.grant, world)
     denied = may(caller, action, resource)

@@ -1,4 +1,4 @@
-"""The permissions that IAM's operations ask, and what conditions can read of users, groups, roles and policies.
+"""The permissions that IAM's operations require, and what conditions can read of users, groups, roles and policies.
 
 Source: the service authorization reference of IAM; IAM user guide, reference_policies_iam-condition-keys.
 """
@@ -36,8 +36,8 @@ def resource_of(identity: Identity) -> Resource:
 def on_identity(
     action: str, kind: str, name: str, caller: Caller, world: World, bounded: bool = False
 ) -> tuple[Verdict, ...]:
-    """`{}` in the action stands for User, Group or Role. One that is not there is asked for under the path `/`.
-    `bounded`: conditions can read the boundary that the identity has."""
+    """`{}` in the action is replaced by User, Group or Role. For an identity that does not exist, the path is `/`.
+    `bounded`: conditions can read the identity's boundary."""
     identity = world.directory.find(kind, caller.account, name)
     extra: Context = {}
     if identity is None:
@@ -50,7 +50,7 @@ def on_identity(
 
 
 def on_new(action: str, kind: str, path: str, name: str, caller: Caller, tagged: bool) -> tuple[Verdict, ...]:
-    """The permission to make it, and to tag it where it is made with tags."""
+    """The permission to make an identity, and to tag it if it is made with tags."""
     resource = in_account(iam_arn(caller.account, kind, path, name), caller.account)
     verb = NOUN[kind]
     actions = [action] + ([f"iam:Tag{verb}"] if tagged else [])
@@ -60,16 +60,16 @@ def on_new(action: str, kind: str, path: str, name: str, caller: Caller, tagged:
 def on_policy(action: str, arn: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
     policy = world.directory.policies.get(arn)
     parsed = parse_arn(arn)
-    # A policy of AWS's own has `aws` in the place of the account. It is answered as not found, not as another account's.
+    # AWS's own policies have `aws` in the place of the account. One is answered as not found, not as another account's.
     account = parsed.account if parsed is not None and ACCOUNT_ID.fullmatch(parsed.account) else caller.account
-    # What another account's policy is tagged with is not for a caller's conditions to read.
+    # A caller's conditions may not read the tags of another account's policy.
     own = policy is not None and policy.account == caller.account
     resource = in_account(arn, account, tag_context(policy.tags) if policy is not None and own else {})
     return (may(caller, action, resource),)
 
 
 def on_profile(action: str, name: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
-    """One that is not there is asked for under the path `/`."""
+    """For a profile that does not exist, the path is `/`."""
     unique = world.directory.ids.get((PROFILE, caller.account, name.lower()))
     profile = None if unique is None else world.directory.profiles[unique]
     arn = iam_arn(caller.account, PROFILE, "/", name) if profile is None else profile.arn
@@ -90,7 +90,7 @@ def role_at(arn: str, world: World) -> Identity | None:
 
 
 def role_resource(arn: str, world: World) -> Resource:
-    """The role with its trust policy; one that is not there trusts nobody, so that nobody learns which roles are."""
+    """The role with its trust policy. A role that does not exist trusts nobody, so callers cannot learn which roles exist."""
     role = role_at(arn, world)
     if role is None:
         parsed = parse_arn(arn)

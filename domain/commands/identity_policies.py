@@ -1,4 +1,4 @@
-"""What an identity has: inline policies, attached managed policies, a permissions boundary, tags.
+"""Changes what an identity has: inline policies, attached managed policies, a permissions boundary, tags.
 
 Source: IAM API reference: Put, Delete, Attach and Detach of User, Group and Role policies; the permissions boundaries'
 operations; Tag and Untag of User, Role and Policy.
@@ -123,7 +123,7 @@ def permissions_to_attach(command: Attach, caller: Caller, world: World) -> tupl
 
 
 def attach(command: Attach, caller: Caller, world: World) -> PolicyAttached:
-    """A policy that is attached already stays so. Raises NoSuchEntity, ProtectedRole, LimitExceeded."""
+    """A policy that is already attached stays attached. Raises NoSuchEntity, ProtectedRole, LimitExceeded."""
     identity = changeable(command.kind, caller.account, command.name, world)
     policy = attachable(world.directory, command.policy, caller.account)
     if policy.arn not in identity.attached:
@@ -202,7 +202,7 @@ def permissions_to_untag(command: Untag, caller: Caller, world: World) -> tuple[
 
 
 def untag(command: Untag, caller: Caller, world: World) -> IdentityUntagged:
-    """Removing a key that is not there is not an error. Raises NoSuchEntity."""
+    """To remove a tag that does not exist is not an error. Raises NoSuchEntity."""
     unique, held = _tagged(command.kind, command.name, caller, world)
     folded = {key.lower() for key in command.keys}
     keys = sorted(key for key in held if key.lower() in folded)

@@ -1,7 +1,7 @@
-"""ImportKeyMaterial, DeleteImportedKeyMaterial, and the end of material that expires.
+"""ImportKeyMaterial, DeleteImportedKeyMaterial, and the expiry of material.
 
 Source: KMS API reference of the two; developer guide, importing-keys. The API opens the import token, unwraps the
-material and seals it before the command is sent; this rule is given its id and fingerprint, or what was wrong with it.
+material and seals it before it sends the command. This rule gets only the material's id and fingerprint, or the fault.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ LONGEST = YEAR_DAYS * DAY_MICROS
 
 @dataclass(frozen=True, slots=True)
 class ImportKeyMaterial:
-    """`valid_to` is microseconds since the epoch, None where left out, as "" is for text. `made` holds `key` and
-    `expires` of the import token, and either `material`, `stored`, `fingerprint` and `public_key` of what was unwrapped
-    or `fault` and `message` of what was wrong."""
+    """`valid_to` is in microseconds since the epoch, None if left out; a text is "" if left out. `made` holds `key` and
+    `expires` of the import token. It also holds `material`, `stored`, `fingerprint` and `public_key` of the unwrapped
+    material, or, if there was a fault, `fault` and `message`."""
 
     key: str
     expiration_model: str
@@ -61,7 +61,7 @@ class DeleteImportedKeyMaterial:
 
 @dataclass(frozen=True, slots=True)
 class ExpireMaterial:
-    """Imported material has come to its end. `key` and `material` are ids."""
+    """Imported material has expired. `key` and `material` are ids."""
 
     key: str
     material: str
@@ -163,7 +163,7 @@ def _is_pending(command: ImportKeyMaterial, key: Key, material: str) -> bool:
 
 
 def delete(command: DeleteImportedKeyMaterial, caller: Caller, world: World) -> MaterialDeleted:
-    """Deleting material that is already gone is not an error. Raises UnsupportedOperation, KeyNotFound (no such material)."""
+    """To delete material that is already gone is not an error. Raises UnsupportedOperation, KeyNotFound (no such material)."""
     key = world.key(command.key, caller.account)
     require_state("DeleteImportedKeyMaterial", key.arn, key.state)
     require_origin(key, EXTERNAL)
@@ -174,12 +174,12 @@ def delete(command: DeleteImportedKeyMaterial, caller: Caller, world: World) -> 
 
 
 def expired(key: Key, now: int) -> Material | None:
-    """A material that has come to its end."""
+    """A material of the key that has expired, or None."""
     return next((each for each in key.materials if each.stored and 0 < each.expires <= now), None)
 
 
 def expire(command: ExpireMaterial, caller: Caller, world: World) -> MaterialExpired:
-    """Raises InvalidKeyState where nothing is due."""
+    """Raises InvalidKeyState if nothing is due."""
     key = world.keys[command.key]
     held = key.material(command.material)
     if held is None or not held.stored or not 0 < held.expires <= world.now:

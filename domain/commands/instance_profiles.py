@@ -1,4 +1,5 @@
-"""Instance profiles: what hands a role to an instance of EC2. There are no instances here; tools that make roles keep them.
+"""Instance profiles, which give a role to an EC2 instance. There are no instances here; profiles exist for tools that
+make roles.
 
 Source: IAM API reference, CreateInstanceProfile, AddRoleToInstanceProfile and their counterparts.
 """
@@ -69,7 +70,7 @@ def delete(command: DeleteProfile, caller: Caller, world: World) -> InstanceProf
 
 
 def permissions_to_add(command: AddRole, caller: Caller, world: World) -> tuple[Verdict, ...]:
-    """On the profile; and to pass the role on (API reference: AddRoleToInstanceProfile needs iam:PassRole)."""
+    """Permission on the profile, and to pass on the role (API reference: AddRoleToInstanceProfile needs iam:PassRole)."""
     on_it = on_profile("iam:AddRoleToInstanceProfile", command.profile, caller, world)
     return on_it + on_identity("PassRole", ROLE, command.role, caller, world)
 

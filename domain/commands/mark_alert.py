@@ -1,4 +1,5 @@
-"""An alert's life: open, then acknowledged and resolved by somebody, which is a change on the log like any other."""
+"""The life of an alert: it is open, then somebody acknowledges and resolves it. Each step is a change on the log like
+any other."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from domain.log.events import AlertMarked
 from domain.state.world import World
 
 MARK = "UpdateAlert"
-"""The operation, and with `keytrail:` the permission."""
+"""The name of the operation; with `keytrail:` before it, of the permission."""
 OPEN, ACKNOWLEDGED, RESOLVED = STATES = ("open", "acknowledged", "resolved")
 LONGEST_NOTE = 1024
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -24,7 +25,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class MarkAlert:
-    """Who sends it has seen that the alert is there, and whose it is."""
+    """The sender has checked that the alert exists and whose it is."""
 
     account: str
     alert: str

@@ -25,7 +25,7 @@ from domain.state.principals import principals_of
 from domain.state.world import World
 
 SHORTEST, LONGEST = HOUR_SECONDS, 12 * HOUR_SECONDS
-"""Seconds that a role's longest session may be set to."""
+"""The seconds that a role's longest session may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class CreateRole:
 
 @dataclass(frozen=True, slots=True)
 class DescribeRole:
-    """UpdateRole and UpdateRoleDescription: None for what stays as it is."""
+    """UpdateRole and UpdateRoleDescription. A field is None if it stays the same."""
 
     action: str
     name: str
@@ -94,7 +94,7 @@ def create(command: CreateRole, caller: Caller, world: World) -> RoleCreated:
 
 
 def _role(name: str, caller: Caller, world: World, *, described: bool = False) -> tuple[str, RoleParts]:
-    """`described`: a service-linked role's description is its account's to change (IAM user guide,
+    """`described`: an account may change the description of its service-linked roles (IAM user guide,
     using-service-linked-roles)."""
     account = caller.account
     identity = world.directory.get(ROLE, account, name) if described else changeable(ROLE, account, name, world)

@@ -1,4 +1,4 @@
-"""EnableKeyRotation, DisableKeyRotation, RotateKeyOnDemand, and the automatic rotation when it falls due.
+"""EnableKeyRotation, DisableKeyRotation, RotateKeyOnDemand, and the automatic rotation when it is due.
 
 Source: KMS API reference of the three; developer guide, rotate-keys. A rotated key keeps every material that it had:
 the current one encrypts, all of them decrypt.
@@ -23,12 +23,12 @@ from domain.state.world import World
 
 SHORTEST, LONGEST = 90, 2560
 CONFLICT = 20 * MINUTE_MICROS
-"""An automatic rotation that begins within 20 minutes keeps one on demand away (API reference, ConflictException)."""
+"""An automatic rotation that begins within 20 minutes rules out one on demand (API reference, ConflictException)."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnableKeyRotation:
-    """`period_days` None: a year, whatever it was before (API reference, RotationPeriodInDays)."""
+    """`period_days` None: a year, whatever the period was before (API reference, RotationPeriodInDays)."""
 
     key: str
     period_days: int | None = None
@@ -41,7 +41,8 @@ class DisableKeyRotation:
 
 @dataclass(frozen=True, slots=True)
 class RotateKeyOnDemand:
-    """`material` and `fingerprint` are of new material; a key with imported material takes what was imported for it."""
+    """`material` and `fingerprint` belong to new material. A key with imported material uses the material that was
+    imported for the rotation."""
 
     key: str
     material: str
@@ -50,7 +51,7 @@ class RotateKeyOnDemand:
 
 @dataclass(frozen=True, slots=True)
 class RotateKey:
-    """An automatic rotation has fallen due. `key` is an id."""
+    """An automatic rotation is due. `key` is an id."""
 
     key: str
     material: str
@@ -58,7 +59,7 @@ class RotateKey:
 
 
 def require_rotatable(key: Key, *origins: str) -> None:
-    """Raises UnsupportedOperation for a key whose material is not rotated."""
+    """Raises UnsupportedOperation for a key whose material cannot be rotated."""
     if not key.spec.symmetric:
         raise UnsupportedOperation(
             f"{key.arn} key spec is {key.spec.name} which is not valid for this operation: only symmetric encryption "
@@ -84,9 +85,10 @@ def permissions_when_due(command: RotateKey, caller: Caller, world: World) -> tu
 
 
 def enable(command: EnableKeyRotation, caller: Caller, world: World) -> RotationEnabled:
-    """Another period counts from where the present one began: what is overdue by then is rotated at once.
+    """A new period counts from the start of the present one. A key that is then overdue is rotated at once.
 
     Raises UnsupportedOperation, KeyDisabled, InvalidKeyState, InvalidRequest.
+
     """
     key = world.key(command.key, caller.account)
     require_state("EnableKeyRotation", key.arn, key.state)
@@ -135,12 +137,12 @@ def is_due(key: Key, now: int) -> bool:
 
 
 def rotate(command: RotateKey, caller: Caller, world: World) -> KeyRotated:
-    """Raises InvalidKeyState where nothing is due."""
+    """Raises InvalidKeyState if nothing is due."""
     key = world.keys[command.key]
     if key.schedule is None or not is_due(key, world.now):
         raise InvalidKeyState(f"{key.arn} is not due for rotation.")
     period = key.schedule.period_days * DAY_MICROS
-    # On time the schedule goes on; after a pause it begins anew.
+    # A rotation on time continues the schedule; after a pause the schedule begins again.
     after = key.schedule.next + period if key.schedule.next + period > world.now else world.now + period
     return KeyRotated(key.id, command.material, command.material, command.fingerprint, AUTOMATIC, rfc3339(after))
 

@@ -1,4 +1,4 @@
-"""What a row of a family's table of commands is."""
+"""The types of a row in a family's table of commands."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from domain.state.world import World
 RequiredPermissions = Callable[[Any, Caller, World], tuple[Verdict, ...]]
 """From a command to the permissions that it requires, each with the verdict on it."""
 Rule = Callable[[Any, Caller, World], object]
-"""From a command that is permitted to its event; raises a Refusal."""
+"""From a permitted command to its event; raises a Refusal."""
 CommandRules = dict[type, tuple[RequiredPermissions, Rule]]

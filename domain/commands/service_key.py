@@ -24,7 +24,7 @@ from domain.state.world import World
 
 @dataclass(frozen=True, slots=True)
 class CreateServiceKey:
-    """`account` is whose key it will be; key, material and fingerprint are made."""
+    """`account` is the account that the key is for. The API makes key, material and fingerprint."""
 
     account: str
     key: str

@@ -1,11 +1,11 @@
-"""Service-linked roles: made for a service, which alone may change them.
+"""Service-linked roles: they are made for a service, and only that service may change them.
 
-No such service runs here. Terraform and deployment scripts ask for the roles when they set up an account, and key policies and
-grants name them as principals. AWS attaches the service's managed policy; Keytrail has none of these documents and attaches
-nothing.
+No such service runs here. Terraform and deployment scripts ask for the roles when they set up an account, and key
+policies and grants name them as principals. AWS attaches the service's managed policy; Keytrail does not have these
+documents and attaches nothing.
 
-Source: IAM API reference, CreateServiceLinkedRole, DeleteServiceLinkedRole, GetServiceLinkedRoleDeletionStatus; IAM user guide,
-using-service-linked-roles.
+Source: IAM API reference, CreateServiceLinkedRole, DeleteServiceLinkedRole, GetServiceLinkedRoleDeletionStatus; IAM
+user guide, using-service-linked-roles.
 """
 
 from __future__ import annotations
@@ -85,12 +85,13 @@ def permissions_to_delete(command: DeleteServiceLinked, caller: Caller, world: W
 
 
 def permissions_of_status(name: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
-    """On the ARN that the deletion was asked on, which the role has no more."""
+    """Permission on the ARN that the role had when the deletion was requested."""
     return _on_linked("GetServiceLinkedRoleDeletionStatus", name, caller, world)
 
 
 def _on_linked(action: str, name: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
-    """On a service's role under its path, there or not: what a policy says of that path holds before and after."""
+    """Permission on a service's role at its path, whether the role exists or not. So a policy about that path holds
+    before and after."""
     role, service = world.directory.find(ROLE, caller.account, name), service_of(name)
     if not service or (role is not None and role.service_linked):
         return on_identity(action, ROLE, name, caller, world)
@@ -99,7 +100,7 @@ def _on_linked(action: str, name: str, caller: Caller, world: World) -> tuple[Ve
 
 
 def delete(command: DeleteServiceLinked, caller: Caller, world: World) -> IdentityDeleted:
-    """Nothing here uses such a role, so nothing stands in the way. Raises NoSuchEntity, DeleteConflict."""
+    """Nothing here uses such a role, so nothing prevents its deletion. Raises NoSuchEntity, DeleteConflict."""
     role = world.directory.find(ROLE, caller.account, command.name)
     if role is None or not role.service_linked:
         raise NoSuchEntity(f"The service-linked role with name {command.name} cannot be found.")
@@ -108,8 +109,8 @@ def delete(command: DeleteServiceLinked, caller: Caller, world: World) -> Identi
 
 
 def deletion_task(account: str, name: str, unique: str) -> str:
-    """The id of the task that deletes a role. It follows from the role and its unique id, so that nothing has to be kept to
-    know it again, and so that a role made again under the name is not taken for the one that was deleted."""
+    """The id of the task that deletes a role. It follows from the role's name and unique id. So no table of tasks is
+    needed, and a later role with the same name is not taken for the deleted one."""
     return _task(account, name, _mark(unique))
 
 
@@ -120,7 +121,7 @@ def _task(account: str, name: str, mark: bytes) -> str:
 
 
 def _mark(unique: str) -> bytes:
-    """Which role it was, in half a UUID."""
+    """Identifies the role in half a UUID."""
     return hashlib.sha256(unique.encode()).digest()[:8]
 
 
@@ -151,7 +152,7 @@ def _is_uuid(text: str) -> bool:
 
 
 def status(account: str, task: str, world: World) -> str:
-    """A role that is still there is one whose deletion this process has not heard of. Raises as `role_of_task`."""
+    """If the role still exists, this process has not read of its deletion yet. Raises the same as `role_of_task`."""
     role = world.directory.find(ROLE, account, role_of_task(account, task))
     return IN_PROGRESS if role is not None and _mark(role.id) == _mark_in(task) else SUCCEEDED
 

@@ -39,7 +39,7 @@ def permissions_to_untag(command: UntagResource, caller: Caller, world: World) -
 
 
 def tag(command: TagResource, caller: Caller, world: World) -> KeyTagged:
-    """Raises InvalidKeyState, InvalidTag (more than 50 with those that are there included)."""
+    """Raises InvalidKeyState, InvalidTag (more than 50, counting the tags that the key already has)."""
     key = world.key(command.key, caller.account)
     require_state("TagResource", key.arn, key.state)
     tags = require_tags(command.tags)
@@ -48,7 +48,7 @@ def tag(command: TagResource, caller: Caller, world: World) -> KeyTagged:
 
 
 def untag(command: UntagResource, caller: Caller, world: World) -> KeyUntagged:
-    """Removing a tag that is not there is not an error. Raises InvalidKeyState, InvalidTag."""
+    """To remove a tag that does not exist is not an error. Raises InvalidKeyState, InvalidTag."""
     key = world.key(command.key, caller.account)
     require_state("UntagResource", key.arn, key.state)
     require_unreserved(command.tag_keys)

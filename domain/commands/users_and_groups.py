@@ -53,7 +53,7 @@ class CreateGroup:
 
 @dataclass(frozen=True, slots=True)
 class MoveIdentity:
-    """UpdateUser and UpdateGroup: "" where name or path stays."""
+    """UpdateUser and UpdateGroup. The name or the path is "" if it stays the same."""
 
     kind: str
     name: str
@@ -83,7 +83,7 @@ class RemoveMember:
 
 @dataclass(frozen=True, slots=True)
 class CreateAccessKey:
-    """`user` "" is the caller itself."""
+    """`user` "": the caller."""
 
     user: str
     access_key: str
@@ -109,8 +109,8 @@ def require_new(kind: str, account: str, name: str, world: World) -> None:
 
 
 def require_boundary(arn: str, account: str, world: World) -> None:
-    """Raises NoSuchEntity, in one sentence for a policy that is not there and for one of another account: an account that
-    could name another's policy would learn that it is there, read it, and keep it from being deleted."""
+    """Raises NoSuchEntity, in the same words for a missing policy and for another account's. An account that could name
+    another's policy would learn that it exists, read it, and prevent its deletion."""
     policy = world.directory.managed(arn)
     if arn and (policy is None or policy.account not in (account, AWS)):
         raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")
@@ -139,7 +139,7 @@ def create_group(command: CreateGroup, caller: Caller, world: World) -> GroupCre
 
 
 def permissions_to_move(command: MoveIdentity, caller: Caller, world: World) -> tuple[Verdict, ...]:
-    """Under both names: IAM wants the permission on what it is and on what it becomes (API reference, UpdateUser)."""
+    """Permission under both names: IAM requires it on the old and on the new one (API reference, UpdateUser)."""
     old = on_identity("Update{}", command.kind, command.name, caller, world)
     identity = world.directory.find(command.kind, caller.account, command.name)
     path = command.new_path or (identity.path if identity else "/")
@@ -209,7 +209,7 @@ def permissions_to_add(command: AddMember, caller: Caller, world: World) -> tupl
 
 
 def add(command: AddMember, caller: Caller, world: World) -> MemberAdded:
-    """A user that is a member already stays one. Raises NoSuchEntity, LimitExceeded."""
+    """A user who is already a member stays one. Raises NoSuchEntity, LimitExceeded."""
     group, user = _named(command, caller, world)
     if group.id not in user.groups:
         limits.require_room(len(user.groups), limits.GROUPS_OF_USER, "GroupsPerUser")
@@ -229,8 +229,8 @@ def remove(command: RemoveMember, caller: Caller, world: World) -> MemberRemoved
 
 
 def owner_of_keys(user: str, caller: Caller, world: World) -> str:
-    """The name of the user whose keys are meant: the caller's own where none is named. Raises InvalidRequest for a
-    caller that is not a user."""
+    """The name of the user whose access keys are meant: the caller, if no user is named. Raises InvalidRequest if the
+    caller is not a user."""
     if user:
         return user
     identity = world.directory.identities.get(caller.unique)

@@ -1,1 +1,1 @@
-"""Past decisions: what decided each, the same call decided again, and why."""
+"""Past decisions: what decided each one, the same call decided again, and why."""

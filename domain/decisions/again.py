@@ -1,7 +1,7 @@
-"""A decision made again: the same call on the world as it was then, or on another.
+"""Makes a decision again: the same call on the world of its time, or on another world.
 
-On the world of then the answer and every reason must come out as they are on record (`keytrail recheck`); on one with a
-draft in its place it is what the draft would have answered (`keytrail what-if`).
+On the world of its time the answer and every reason must match the record (`keytrail recheck`). On a world with a draft
+in place it is the answer that the draft would have given (`keytrail what-if`).
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ CaseDocument = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """`allowed`: whether every permission that was asked is given. `reasons` are in the record's form, one for each that
-    was asked then. `differences` are in words what a record says of caller or resource and this world does not.
-    `reads_time`: a call at another time could have another answer. `read` are the resources whose policies decided."""
+    """`allowed`: whether every permission that the call needed is given. `reasons` are in the record's form, one for
+    each permission of then. `differences` say in words where the record and this world disagree about the caller or a
+    resource. `reads_time`: a call at another time could have another answer. `read` are the resources whose policies
+    decided."""
 
     allowed: bool
     reasons: tuple[Mapping[str, Any], ...]
@@ -59,7 +60,7 @@ class Again:
 
 
 class _Noting(dict[str, tuple[str, ...]]):
-    """A context that notes whether a condition read its time."""
+    """A context that notes whether a condition read the time."""
 
     asked_time = False
 
@@ -75,7 +76,7 @@ def was_allowed(case: CaseDocument) -> bool:
 
 
 class Callers:
-    """Who calls with which credential: those without a session are held while the directory stays as it is."""
+    """The callers by their credentials. A caller without a session is kept until the directory changes."""
 
     def __init__(self) -> None:
         self._changes = -1
@@ -98,12 +99,12 @@ class Callers:
 
 
 def decide_again(case: CaseDocument, world: World, at: int, callers: Callers) -> Again:
-    """`case` as `case_of` gives it, of a call at `at` (microseconds since the epoch)."""
+    """`case` is a result of `case_of`, for a call at `at` (microseconds since the epoch)."""
     reasons: Sequence[Mapping[str, Any]] = case["reasons"]
     inputs = case.get("inputs") or {}
-    if not case["access_key"]:  # Keytrail's own work, which falls due
+    if not case["access_key"]:  # Keytrail's own work that was due
         return Again(was_allowed(case), tuple(reasons))
-    if not inputs and case["kind"] != AUTHENTICATION:  # refused at the door, before any permission was asked
+    if not inputs and case["kind"] != AUTHENTICATION:  # refused before any permission was asked
         return Again(True, tuple(reasons))
     expires = bool(case.get("session"))
     try:
@@ -118,7 +119,7 @@ def decide_again(case: CaseDocument, world: World, at: int, callers: Callers) ->
 
 
 def decide_for(caller: Caller, case: CaseDocument, world: World, at: int) -> Again:
-    """The same for a caller who is known, and a case that has its inputs."""
+    """The same for a known caller, and a case that has its inputs."""
     reasons, inputs = case["reasons"], case["inputs"]
     again = _permissions(asked_again(caller, case, world, at), caller.account)
     if list(again.reasons) == list(reasons):
@@ -133,7 +134,7 @@ def decide_for(caller: Caller, case: CaseDocument, world: World, at: int) -> Aga
 
 @dataclass(frozen=True, slots=True)
 class AskedAgain:
-    """A permission that a call asked, as it is asked again: what is on record of it, and the question."""
+    """A permission that a call needed, asked again: the record's reason, and the question."""
 
     reason: Mapping[str, Any]
     caller: Caller
@@ -141,8 +142,8 @@ class AskedAgain:
 
 
 def asked_again(caller: Caller, case: CaseDocument, world: World, at: int) -> Iterator[AskedAgain]:
-    """Every permission that was asked, in that order. What the record says of the caller goes before what the world says: a
-    draft changes policies and nothing else."""
+    """Every permission that the call needed, in that order. Where record and world differ about the caller, the record
+    counts: a draft changes only policies."""
     inputs = case["inputs"]
     asking = caller.asking(_recorded(case, at), inputs.get("encryption_context", {}))
     if inputs.get("evaluator", 1) < 3 and BOUNDED in asking.names:
@@ -164,19 +165,19 @@ def asked_again(caller: Caller, case: CaseDocument, world: World, at: int) -> It
 
 
 def asks_policies(reason: Mapping[str, Any], resource: Resource, account: str) -> bool:
-    """Whether policies decided, and not a rule that comes before them."""
+    """Whether policies decided, rather than a rule that comes before them."""
     rule = reason["by"].get("rule")
     return not (rule in BY_RULE or (rule == OTHER_ACCOUNT and resource.account != account))
 
 
 def _recorded(case: CaseDocument, at: int) -> dict[str, tuple[str, ...]]:
-    """What conditions could read of caller and request, with the time that a case leaves out."""
+    """What conditions could read of the caller and the request, with the time, which a case leaves out."""
     recorded = _context(case["inputs"]["context"])
     return recorded if recorded.keys() & READS_TIME else recorded | timed(at)
 
 
 def _permissions(questions: Iterable[AskedAgain], account: str) -> Again:
-    """Every permission that was asked, asked again."""
+    """The answer to all permissions, each asked again."""
     found: list[Mapping[str, Any]] = []
     read: list[Resource] = []
     reads_time = False
@@ -198,7 +199,7 @@ def _context(document: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]
 
 
 def _differing(whose: str, now: Context, then: Context) -> list[str]:
-    """What is known of the caller or resource now and had another value then."""
+    """The values of the caller or resource that were different then."""
     return [
         f"{key} of {whose} was {list(then.get(key, ()))}, and is {list(values)} on the log"
         for key, values in sorted(now.items())
@@ -222,17 +223,17 @@ def _resource(action: str, arn: str, world: World, inputs: Mapping[str, Any], ca
         if key is not None and key.arn == arn:
             return world.resource(key)
     if action.startswith("kms:") and name.startswith(("key/", "alias/")) and account != caller:
-        return nobodys(arn, account)  # another account's, that was not there
-    if action.startswith("sts:") and arn != "*":  # of no role is GetAccessKeyInfo
+        return nobodys(arn, account)  # another account's, which did not exist
+    if action.startswith("sts:") and arn != "*":  # GetAccessKeyInfo concerns no role
         return role_resource(arn, world)
     read = _context(inputs.get("resources", {}).get(arn, {}))
-    # A new account's root is asked of the hosting account: the record says whose the resource was.
+    # The permission to make an account is asked in the hosting account. The record says whose the resource was.
     (owner,) = read.get("aws:resourceaccount", (account,))
     return in_account(arn, owner, read)
 
 
 def _retiring(by: Mapping[str, Any], caller: Caller, question: Question) -> Verdict | None:
-    """RetireGrant is asked of the grant before the policies (`domain.commands.grants`); None where they decide."""
+    """For RetireGrant the grant is asked before the policies (`domain.commands.grants`); None if the policies decide."""
     action, resource = question.action, question.resource
     denied = evaluate(caller, question)
     if not denied.allowed and not isinstance(denied.by, str):

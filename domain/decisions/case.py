@@ -1,7 +1,7 @@
-"""What a decision was made from, without what belongs to one call alone. Thousands of calls share one case.
+"""The basis of a decision, without what belongs to one call only. Thousands of calls share one case.
 
-A case holds who called with which credential, everything that the evaluator read of the request and its resources, what it
-answered, and the key material that was used. The time of the call is left out (`timed` puts it back): nearly no policy
+A case holds the caller and the credential, everything that the evaluator read of the request and its resources, the
+answer, and the key material that was used. The time of the call is left out (`timed` puts it back): hardly any policy
 reads it, and with it no two calls would be alike.
 """
 
@@ -17,7 +17,7 @@ READS_TIME = (TIME, EPOCH)
 
 
 def case_of(record: Document) -> dict[str, Any] | None:
-    """The case of a record of `events` or `decisions`, as parsed; None for what Keytrail did itself without deciding."""
+    """The case of a parsed record of `events` or `decisions`; None for what Keytrail did itself without deciding."""
     call, decision = record["call"], record["decision"]
     if call is None or decision is None:
         return None
@@ -54,6 +54,6 @@ def case_of(record: Document) -> dict[str, Any] | None:
 
 
 def timed(at: int) -> dict[str, tuple[str, ...]]:
-    """What a case's context had of the time, of a call at `at` (microseconds since the epoch)."""
+    """What a case's context had about the time, for a call at `at` (microseconds since the epoch)."""
     second = at // 1_000_000
     return {TIME: (rfc3339(second * 1_000_000),), EPOCH: (str(second),)}

@@ -1,7 +1,7 @@
-"""Why a call of the past was decided as it was: its permissions, asked again on the world of then, with every statement and
-grant that was looked at.
+"""Explains a past decision: asks its permissions again on the world of then, with every statement and grant that was
+looked at.
 
-The record comes before the explanation: if today's evaluator does not reach what is on record, only the record is shown.
+The record comes before the explanation: if today's evaluator reaches another result, only the record is shown.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ OF_THE_EXPLANATION = ("layers", "grants", "context")
 
 
 def permissions(case: CaseDocument, world: World, at: int) -> list[dict[str, Any]]:
-    """Of each permission that was asked, what is on record of it, and below it `layers`, `grants` and `context` as
-    `explain` gives them. A call that was refused before it asked any has none.
+    """For each permission that was asked, its reason on record and, with it, `layers`, `grants` and `context` from
+    `explain`. A call that was refused before any permission was asked has no entry.
 
-    `case` as `case_of` gives it, of a call at `at` (microseconds since the epoch); `world` as it was when it was decided.
+    `case` is a result of `case_of`, for a call at `at` (microseconds since the epoch); `world` is the world of the
+    decision.
     """
     on_record = [dict(reason) for reason in case["reasons"]]
     if not case["access_key"] or not case.get("inputs"):

@@ -1,1 +1,1 @@
-"""The grant: what a key's owner lets one principal do, without a policy."""
+"""The grant: it lets one principal use a key, without a policy."""

@@ -1,7 +1,7 @@
-"""The grant aggregate, and whether it lets a request through. A grant never changes: it is made, and it ends.
+"""The grant aggregate, and whether it lets a request through. A grant never changes between its creation and its end.
 
-Source: KMS API reference, CreateGrant and GrantConstraints; developer guide, grants.
-Rules: #grants-only-allow, #grant-constraints, #child-grant-is-no-wider.
+Source: KMS API reference, CreateGrant and GrantConstraints; developer guide, grants. Rules: #grants-only-allow,
+#grant-constraints, #child-grant-is-no-wider.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ EQUALS = "EncryptionContextEquals"
 SUBSET = "EncryptionContextSubset"
 SOURCE_ARN = "SourceArn"
 UNCONSTRAINED = frozenset({"kms:DescribeKey", "kms:RetireGrant", "kms:CreateGrant"})
-"""Actions that encryption-context constraints do not speak of (#grant-constraints); a child grant is compared as a whole."""
+"""Actions to which encryption-context constraints do not apply (#grant-constraints). CreateGrant compares a child grant
+as a whole."""
 
 
 Constraints = Mapping[str, Mapping[str, str] | str]
-"""EncryptionContextEquals, EncryptionContextSubset: pairs; SourceArn: text."""
+"""EncryptionContextEquals and EncryptionContextSubset have pairs; SourceArn has a text."""
 Pairs = tuple[tuple[str, str], ...]
-"""Pairs in order, with their names in lower case: "in a grant constraint, the key in each key-value pair is not case sensitive,
-but the value is case sensitive" (API reference, GrantConstraints)."""
+"""Pairs in order, with their names in lower case: "in a grant constraint, the key in each key-value pair is not case
+sensitive, but the value is case sensitive" (API reference, GrantConstraints)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`grantee` and `retiring` are what matches a caller: a principal's unique id, or its ARN where it is not hosted
-    here, or `Service:name`; `*_shown` is as it was given. `constraints` as in the API, by name."""
+    """`grantee` and `retiring` are names that a caller can match: a principal's unique id, its ARN if it is not hosted
+    here, or `Service:name`. `*_shown` is the name as it was given. `constraints` are the API's, by name."""
 
     id: str
     key: str
@@ -51,11 +52,11 @@ class Grant:
             return False
         if not self.constraints or action in UNCONSTRAINED:
             return True
-        # Nearly every call writes the names as its grant does.
+        # Nearly every call writes the names in the same case as its grant.
         return _held(self.constraints, context, source_arn) or _holds(self.constraints, context, source_arn)
 
     def let_before(self, action: str, context: Mapping[str, str], source_arn: str | None) -> bool:
-        """The same as evaluator 3 decided it: the names of pairs had their case."""
+        """The same by evaluator 3's rule: the case of the pairs' names mattered."""
         if action not in self.operations:
             return False
         if not self.constraints or action in UNCONSTRAINED:
@@ -119,7 +120,7 @@ def _is_from(constraints: Constraints, source_arn: str | None) -> bool:
 
 
 def is_narrower(child: Constraints, parent: Constraints) -> bool:
-    """Whether a child's constraints let through no request that its parent's refuse (#child-grant-is-no-wider)."""
+    """Whether a child's constraints let through only requests that its parent's let through (#child-grant-is-no-wider)."""
     if SOURCE_ARN in parent and child.get(SOURCE_ARN) != parent[SOURCE_ARN]:
         return False
     equals, subset = _pairs(parent, EQUALS), _pairs(parent, SUBSET)

@@ -1,8 +1,8 @@
-"""AWS's own managed policies that Keytrail has, as AWS publishes them.
+"""The AWS managed policies that Keytrail has, word for word as AWS publishes them.
 
-Rule of this file: a policy stands here where a source that can be cited has its whole document with version and date; any
-other is refused by name (`Directory.attachable`), never approximated. A row that was released never changes, because old
-decisions are decided again by it; AWS's next version of a policy needs an event that brings it onto the log.
+Rules of this file: A policy is here only if a source that can be cited has its whole document, its version and its date. To
+attach any other AWS managed policy is refused (holders.py, `attachable`); none is approximated. A row that was released never
+changes, because past decisions are decided again with it. So a newer version of a policy needs an event that puts it on the log.
 Source: AWS Managed Policy Reference, the page of each name, compared with the repository zoph-io/MAMIP at 0387244.
 """
 
@@ -15,15 +15,15 @@ from domain.identities.identity import ManagedPolicy, PolicyVersion
 from domain.log.codec import micros
 
 AWS = "aws"
-"""Stands in the place of an account in the ARN of a policy of AWS's own."""
+"""Stands in the place of the account in the ARN of an AWS managed policy."""
 
 
 def _policy(
-    name: str, unique: str, version: str, created: str, updated: str, description: str, *statements: dict[str, Any]
+    name: str, unique_id: str, version: str, created: str, updated: str, description: str, *statements: dict[str, Any]
 ) -> ManagedPolicy:
     document = json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=4)
     return ManagedPolicy(
-        id=unique,
+        id=unique_id,
         account=AWS,
         name=name,
         path="/",

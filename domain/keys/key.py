@@ -1,4 +1,4 @@
-"""The key aggregate: immutable, made anew by each event."""
+"""The key aggregate. It is immutable; each event makes a new one."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ AUTOMATIC, ON_DEMAND = "AUTOMATIC", "ON_DEMAND"
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Key material of a key. `stored` is its name in the vault, "" while it is to be imported (again); `expires` and
-    `rotated` are microseconds since the epoch, 0 for never; `rotation` is AUTOMATIC, ON_DEMAND, or "" for the first;
-    `pending`: imported for a rotation that has not been yet."""
+    """Key material of a key. `stored` is its name in the vault, "" while it is to be imported (again). `expires` and
+    `rotated` are microseconds since the epoch, 0 for never. `rotation` is AUTOMATIC or ON_DEMAND, "" for the first
+    material. `pending`: it was imported for a rotation that is still to come."""
 
     id: str
     stored: str
@@ -41,7 +41,7 @@ NO_MATERIAL = Material("", "", "")
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Automatic rotation: every so many days, next at (microseconds since the epoch)."""
+    """Automatic rotation: its period in days, and when it is next due (microseconds since the epoch)."""
 
     period_days: int
     next: int
@@ -49,10 +49,11 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A KMS key as it is at one position. `created` and `deletion` (0: not scheduled) are microseconds since the epoch.
+    """A KMS key at one position. `created` and `deletion` (0: not scheduled) are microseconds since the epoch.
 
-    `materials` are in the order in which they came; `current` is the one that encrypts, NO_MATERIAL where none was ever
+    `materials` are in the order in which they came. `current` is the one that encrypts, NO_MATERIAL if nothing was ever
     imported. `manager` is the service that manages the key for its account, "" for the account itself.
+
     """
 
     id: str
@@ -75,23 +76,23 @@ class Key:
     policy_text: str
     policy_version: int
     principals: Mapping[str, str]
-    """The unique id that each hosted principal's ARN in the policy meant when it was put."""
+    """For each hosted principal in the policy: the unique id that its ARN meant when the policy was put."""
     seen: list[Resource] = field(default_factory=list, compare=False, repr=False)
-    """What `resource` gave; shared by the keys that come of this one by changes which it does not show."""
+    """The result of `resource`. Later versions of this key share it if their changes do not show in it."""
 
     @property
     def resource(self) -> Resource:
-        """The key as the evaluator sees it, without its aliases and grants, which the world holds.
+        """The key in the evaluator's form, without its aliases and grants, which the world holds.
 
-        Made when it is first asked: a start that brings back a hundred thousand keys compiles the policies of those that
-        are used. Raises what compiling raises, which for a policy that is on the log is nothing.
+        It is made when it is first asked for. So a start that restores a hundred thousand keys compiles the policies
+        only of the keys that are used. Raises the compiler's exceptions; a policy that is on the log raises none.
         """
         if not self.seen:
             self.seen.append(_resource(self))
         return self.seen[0]
 
     def material_of(self, prefix: str) -> Material | None:
-        """The material whose id begins so: a ciphertext names the first bytes of it."""
+        """The material whose id begins with the prefix: a ciphertext holds the first bytes of the id."""
         if self.current.id.startswith(prefix):
             return self.current
         return next((each for each in self.materials if each.id.startswith(prefix)), None)
@@ -110,7 +111,7 @@ class Key:
 
 
 def _resource(key: Key) -> Resource:
-    """Source of the condition keys: developer guide, conditions-kms."""
+    """Source for the condition keys: developer guide, conditions-kms."""
     context: dict[str, tuple[str, ...]] = {
         "aws:resourceaccount": (key.account,),
         "kms:keyspec": (key.spec.name,),
@@ -131,8 +132,8 @@ _ADMITS_NOBODY = CompiledPolicy(())
 
 
 def nobodys(arn: str, account: str) -> Resource:
-    """What another account's key is to a caller whom it does not admit, and to everyone where it is not there: a policy
-    that admits nobody, and nothing that a condition could read but whose it is."""
+    """Another account's key for a caller whom it does not admit, and for everyone if it does not exist. Its policy
+    admits nobody, and a condition can read only which account it belongs to."""
     return Resource(arn, account, _ADMITS_NOBODY, {"aws:resourceaccount": (account,)})
 
 
@@ -140,29 +141,30 @@ _NOTHING: tuple[Any, ...] = (
     *(SPECS[SYMMETRIC_DEFAULT], ENCRYPT_DECRYPT, AWS_KMS, "", False, 0, State.DISABLED, 0),
     *((), NO_MATERIAL, "", None, "", {}, "", 0, {}),
 )
-"""From `spec` to `principals`, written once: an absent key must not take longer to make than another takes to find."""
+"""The fields from `spec` to `principals`, made only once: to make an absent key must take no longer than to find an
+existing one."""
 
 
 def absent(id: str, arn: str, account: str) -> Key:
-    """Stands for a key of another account that does not exist. Its policy admits nobody, so the caller is refused by the same
-    steps and in the same words as a caller whom an existing key does not admit. So nobody learns which keys another account
-    has (`domain.state.world.World.key`)."""
+    """Takes the place of another account's key that does not exist. Its policy admits nobody. So the caller is refused
+    by the same steps and in the same words as a caller whom an existing key does not admit, and cannot learn which keys
+    another account has (`domain.state.world.World.key`)."""
     given: tuple[Any, ...] = (id, arn, account, *_NOTHING, [nobodys(arn, account)])
     return Key(*given)
 
 
 def with_policy(key: Key, text: str, version: int, principals: Mapping[str, str]) -> Key:
-    """The key under another policy."""
+    """The key with another policy."""
     return replace(key, policy_text=text, policy_version=version, principals=principals, seen=[])
 
 
 def current_of(materials: tuple[Material, ...]) -> Material:
-    """The youngest that does not wait for a rotation."""
+    """The youngest material that does not wait for a rotation."""
     return next((each for each in reversed(materials) if not each.pending), NO_MATERIAL)
 
 
 def state_of(enabled: bool, deletion: int, materials: tuple[Material, ...]) -> State:
-    """Everything that a state follows from. A key lacks its material until all that ever was current is there."""
+    """The state that follows from these values. A key is pending import until all material that was ever current is present."""
     if deletion:
         return State.PENDING_DELETION
     if not current_of(materials).id or any(not each.stored for each in materials if not each.pending):
@@ -171,7 +173,7 @@ def state_of(enabled: bool, deletion: int, materials: tuple[Material, ...]) -> S
 
 
 def living(key: Key, *, enabled: bool | None = None, deletion: int | None = None) -> Key:
-    """The key with the state that follows from it."""
+    """The key with these values, and the state that follows from them."""
     enabled = key.enabled if enabled is None else enabled
     deletion = key.deletion if deletion is None else deletion
     state = state_of(enabled, deletion, key.materials)
@@ -179,7 +181,7 @@ def living(key: Key, *, enabled: bool | None = None, deletion: int | None = None
 
 
 def with_materials(key: Key, materials: tuple[Material, ...]) -> Key:
-    """The key with other materials. One whose last missing material came in is enabled (API reference,
+    """The key with other materials. A key is enabled when its last missing material arrives (API reference,
     ImportKeyMaterial)."""
     waited = key.state is State.PENDING_IMPORT
     held = replace(key, materials=materials, current=current_of(materials))
@@ -217,7 +219,7 @@ def created(event: events.KeyCreated, region: str, at: int) -> Key:
 
 @singledispatch
 def evolve(event: object, key: Key, at: int) -> Key:
-    """The key after an event of its own at `at`, microseconds since the epoch. Never refuses."""
+    """The key after one of its own events at `at`, microseconds since the epoch. Never refuses."""
     raise TypeError(f"{type(event).__name__} is not an event of a key")
 
 
@@ -227,7 +229,7 @@ Stated = TypeVar(
 
 
 def stated(event: Stated, key: Key) -> Stated:
-    """The event with the state that the key has after it, for those who read the log without folding it."""
+    """The event with the key's state after it, for programs that read the log without folding it."""
     return replace(event, state=evolve(event, key, 0).state.value)
 
 

@@ -1,4 +1,4 @@
-"""How much of everything an account and a key may have; settings, with AWS's defaults.
+"""How many things an account and a key may have. These are settings, with AWS's defaults.
 
 Source: developer guide, limits (resource quotas); API reference, RotateKeyOnDemand.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`keys` are those that an account manages itself, in one region."""
+    """`keys` counts the keys that an account manages itself, in one region."""
 
     keys: int = 100_000
     aliases: int = 50

@@ -1,16 +1,19 @@
-"""Which operation is allowed in which key state: everything that depends on a key's state is a row here.
+"""Which operation is allowed in which key state. Everything that depends on a key's state is a row here.
 
-Source: KMS developer guide, key-state (the numbers of its notes stand beside the words).
-`ok`: allowed; `disabled`: DisabledException [1]; `pending`: KMSInvalidStateException, pending deletion [3];
-`import`: KMSInvalidStateException, pending import [5]; `not-pending`: KMSInvalidStateException, not pending [4];
-`external`: UnsupportedOperationException, the origin is EXTERNAL [6].
-The guide allows "[2] or [3]" for a key that is pending deletion: this table says [3], the one that names the state.
-What the guide marks [7] and [9] depends on the key's origin and spec, not on its state. The operations check [7] after it;
-[9] before it, since a key that takes no material answers so in every state.
-Operations that are younger than the guide's table: those that use a key have the row of Encrypt; GetKeyLastUsage and
-ListKeyRotations have the row of the other lists; RotateKeyOnDemand has the row of EnableKeyRotation, except that a key which is
+Source: KMS developer guide, key-state (the words below have the numbers of its notes).
+`ok`: allowed; `disabled`: DisabledException [1]; `pending`: KMSInvalidStateException, pending deletion [3]; `import`:
+KMSInvalidStateException, pending import [5]; `not-pending`: KMSInvalidStateException, not pending [4]; `external`:
+UnsupportedOperationException, the origin is EXTERNAL [6].
+
+For a key that is pending deletion the guide allows "[2] or [3]". This table has [3], which names the state.
+The guide's [7] and [9] depend on the key's origin and spec, not on its state. The operations check [7] after the state,
+and [9] before it, since a key that takes no material gives this answer in every state.
+
+Some operations are newer than the guide's table. Those that use a key have the row of Encrypt. GetKeyLastUsage and
+ListKeyRotations have the row of the other lists. RotateKeyOnDemand has the row of EnableKeyRotation, except that a key
 pending import has no material to rotate yet [5].
-States that nothing can reach here (Creating, Updating, Unavailable: multi-Region and custom key stores) have no column.
+States that a key cannot reach here (Creating, Updating, Unavailable: multi-Region and custom key stores) have no
+column.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from domain.errors import InvalidKeyState, KeyDisabled, Refusal, UnsupportedOper
 
 
 class State(Enum):
-    """KeyState as the API spells it."""
+    """KeyState in the API's spelling."""
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"
@@ -31,7 +34,7 @@ class State(Enum):
 
 
 class Cell(Enum):
-    """What becomes of an operation in a state. The module's docstring says what each word stands for."""
+    """What happens to an operation in a state. The module's docstring says what each word means."""
 
     OK = "ok"
     DISABLED = "disabled"
@@ -104,9 +107,10 @@ _REFUSALS: dict[Cell, tuple[type[Refusal], str]] = {
 
 
 def require_state(operation: str, arn: str, state: State) -> None:
-    """Raise KeyDisabled, InvalidKeyState or UnsupportedOperation where the table does not allow the operation in this state.
+    """Raises KeyDisabled, InvalidKeyState or UnsupportedOperation if the table does not allow the operation in this
+    state.
 
-    `tests/house` holds that every operation which is asked for here has its row.
+    `tests/house` checks that every operation with a call to this function has a row.
     """
     cell = TABLE[operation][state]
     if cell is not Cell.OK:
@@ -115,4 +119,4 @@ def require_state(operation: str, arn: str, state: State) -> None:
 
 
 KEY_ACTIONS = sorted(f"kms:{name}" for name in permissions_of(*TABLE))
-"""What is asked of a key's policy."""
+"""The actions that a key's policy decides."""

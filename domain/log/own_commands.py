@@ -1,6 +1,6 @@
 """Commands that Keytrail sends to its own writer and that no caller can make, and the event that each becomes.
 
-They travel like callers' commands, and only an authentic one counts.
+They are sent on the topic `commands`, as callers' commands are. The writer takes a command only if its MAC is Keytrail's.
 """
 
 from __future__ import annotations
@@ -12,26 +12,27 @@ from domain.log.events import DecisionsAnchored, LogAuthenticated, LogKeyRetired
 from domain.log.record import Call
 
 OURSELVES = "keytrail"
-"""The principal of calls that nobody outside made."""
+"""The principal of calls that Keytrail itself makes."""
 
 ANCHOR, AUTHENTICATE, ROTATE_KEY, RETIRE_KEY = "AnchorDecisions", "AuthenticateLog", "RotateLogKey", "RetireLogKey"
 
 _EVENTS: dict[str, Callable[[Mapping[str, Any]], object]] = {
-    ANCHOR: lambda asked: DecisionsAnchored(asked["worker"], asked["lanes"]),
-    AUTHENTICATE: lambda asked: LogAuthenticated(asked["before"]),
-    ROTATE_KEY: lambda asked: LogKeyRotated(asked["authentication_key"]),
-    RETIRE_KEY: lambda asked: LogKeyRetired(asked["authentication_key"], asked["before"]),
+    ANCHOR: lambda parameters: DecisionsAnchored(parameters["worker"], parameters["lanes"]),
+    AUTHENTICATE: lambda parameters: LogAuthenticated(parameters["before"]),
+    ROTATE_KEY: lambda parameters: LogKeyRotated(parameters["authentication_key"]),
+    RETIRE_KEY: lambda parameters: LogKeyRetired(parameters["authentication_key"], parameters["before"]),
 }
 
 
-def own_call(identity: str, operation: str, parameters: Mapping[str, Any]) -> Call:
-    """A call of Keytrail's own; `identity` is a new id."""
-    return Call(identity, "", OURSELVES, "", "", OURSELVES, operation, parameters)
+def own_call(call_id: str, operation: str, parameters: Mapping[str, Any]) -> Call:
+    """A call that Keytrail itself makes. `call_id` is a new id."""
+    return Call(call_id, "", OURSELVES, "", "", OURSELVES, operation, parameters)
 
 
 def own_event(call: Call) -> object | None:
-    """The event that a command of Keytrail's own causes; None for a caller's command. Raises KeyError."""
+    """The event that a command of Keytrail's own causes; None for a caller's command. Raises KeyError if a parameter
+    is missing."""
     if call.access_key or call.principal != OURSELVES:
         return None
-    made = _EVENTS.get(call.operation)
-    return None if made is None else made(call.parameters)
+    make_event = _EVENTS.get(call.operation)
+    return None if make_event is None else make_event(call.parameters)

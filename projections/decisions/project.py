@@ -1,4 +1,4 @@
-"""Turns records of `events` and `decisions` into the rows of `decisions`."""
+"""Turns records of both topics, `events` and `decisions`, into rows of the tables `decisions` and `cases`."""
 
 from __future__ import annotations
 
@@ -53,33 +53,35 @@ COLUMNS = (
 CASE_COLUMNS = ("id", "key_id", "destination", "account", "principal", "document")
 _CONTEXTS = ("EncryptionContext", "SourceEncryptionContext")
 ON_LOG = -1
-"""The `origin` of a record of `events`."""
+"""The value of the column `origin` for a record of `events`. For a record of `decisions` it is the partition."""
 KEYTRAIL = "keytrail"
-"""The account and principal of Keytrail's own actions: the log's creation, a writer's start."""
+"""The account and principal in rows about what Keytrail does itself, such as creating the log."""
 
 
 def _dumps(document: Any) -> str:
-    # orjson, not the standard library's json: the three documents of a row took a third of its time
+    # orjson, because the standard library's json took a third of the time of a row, which has three documents
     return orjson.dumps(document).decode()
 
 
 @dataclass(slots=True)
 class Cases:
-    """What records of a batch have in common, worked out once: by a case's name, its text and the columns that follow from it."""
+    """The cases of a batch of records (domain/decisions/case.py), each worked out once. By the case's id, `rows` has its row of
+    the table `cases`, and `columns` the columns of `decisions` that follow from it."""
 
     rows: dict[bytes, TableRow] = field(default_factory=dict)
     columns: dict[bytes | None, TableRow] = field(default_factory=dict)
 
-    def name(self, document: dict[str, Any]) -> bytes | None:
+    def add(self, document: dict[str, Any]) -> bytes | None:
+        """Add the case of a record, and return its id, a digest of the case. None if the record has no case."""
         found = case_of(document)
         if found is None:
             return None
         text = orjson.dumps(found)
-        name = blake2b(text, digest_size=16).digest()
-        if name not in self.rows:
+        case_id = blake2b(text, digest_size=16).digest()
+        if case_id not in self.rows:
             key, destination = _key_id(found["resources"]), _destination(found["operation"], found["resources"])
-            self.rows[name] = (name, key, destination, found["account"], found["principal"], text.decode())
-        return name
+            self.rows[case_id] = (case_id, key, destination, found["account"], found["principal"], text.decode())
+        return case_id
 
 
 def changes(entries: Sequence[Entry]) -> list[Appends | Interns]:
@@ -91,17 +93,17 @@ def changes(entries: Sequence[Entry]) -> list[Appends | Interns]:
 
 
 def row(entry: Entry, cases: Cases) -> TableRow:
-    """Makes one row, and adds its case to `cases`."""
+    """The row of `decisions` for one record. Adds the record's case to `cases`."""
     document = entry.document
     call = document["call"] or _own_call(entry)
     decision = document["decision"] or _OWN_DECISION
     on_log = entry.topic == EVENTS
-    name = cases.name(document)
-    columns = cases.columns.get(name)
+    case_id = cases.add(document)
+    columns = cases.columns.get(case_id)
     if columns is None:
-        columns = _of_case(call, decision)
-        if name is not None:
-            cases.columns[name] = columns
+        columns = _case_columns(call, decision)
+        if case_id is not None:
+            cases.columns[case_id] = columns
     error = decision["error"]
     parameters = call["parameters"]
     context = None
@@ -126,21 +128,22 @@ def row(entry: Entry, cases: Cases) -> TableRow:
         summary,
         _dumps(parameters) if parameters else "{}",
         event,
-        name,
+        case_id,
         decision["resources"][0] if on_log and decision["resources"] else None,
         *columns,
     )
 
 
-def _of_case(call: dict[str, Any], decision: dict[str, Any]) -> TableRow:
-    """The columns from `account` on."""
+def _case_columns(call: dict[str, Any], decision: dict[str, Any]) -> TableRow:
+    """The columns from `account` on. They are the same for every record of a case."""
     error, resources = decision["error"], decision["resources"]
     by, kind = _deciding(decision["reasons"]), decision.get("kind")
     key_id, destination = _key_id(resources), _destination(call["operation"], resources)
-    if any(account not in ("", call["account"]) for account in _accounts(resources)) or _of_nobody(resources):
-        # Both accounts read the row: about what decided, it has only what the resource's account may see. The case has it all.
-        kind, by = ACROSS, _of_the_resource(decision["reasons"], call["account"])
-        if _kept_from_the_owner(error):
+    if any(account not in ("", call["account"]) for account in _accounts(resources)) or _has_unknown_key(resources):
+        # Both accounts read this row, so it names only the statement or grant that the resource's account may know of. The case
+        # holds every reason.
+        kind, by = ACROSS, _admitted_by(decision["reasons"], call["account"])
+        if _is_hidden_from_owner(error):
             by, key_id, destination = {}, None, None
     return (
         call["account"],
@@ -179,7 +182,8 @@ def _own_call(entry: Entry) -> dict[str, Any]:
 
 
 def _deciding(reasons: list[dict[str, Any]]) -> dict[str, Any]:
-    """What decided: the permission that was denied, or else the last one checked (the key's, if a call needs several)."""
+    """The statement, grant or rule that decided the call: the one that denied a permission, or else the one that decided the last
+    permission. If a call needs several permissions, the last one is that on the key."""
     if not reasons:
         return {}
     denied = next((reason for reason in reasons if reason["effect"] == "deny"), None)
@@ -195,8 +199,9 @@ def _destination(operation: str, resources: list[str]) -> str | None:
     return resources[1] if operation == "ReEncrypt" and len(resources) > 1 else None
 
 
-def _of_the_resource(reasons: list[dict[str, Any]], account: str) -> dict[str, Any]:
-    """The statement or grant of another account that let the caller in, by itself or by leaving it to the caller's account."""
+def _admitted_by(reasons: list[dict[str, Any]], account: str) -> dict[str, Any]:
+    """The statement or grant of the resource's account that admitted a caller of `account`. It allowed the call itself, or
+    delegated the decision to the caller's account."""
     for reason in reasons:
         by: dict[str, Any] = reason.get("delegation") or reason["by"]
         if by.get("kind") in OF_THE_RESOURCE and _accounts([reason["resource"]]) != {account}:
@@ -204,9 +209,9 @@ def _of_the_resource(reasons: list[dict[str, Any]], account: str) -> dict[str, A
     return {}
 
 
-def _kept_from_the_owner(error: dict[str, Any] | None) -> bool:
-    """A denied call across accounts is logged only in the caller's account (KMS developer guide, logging-using-cloudtrail). That
-    account does not even learn whether the resource exists."""
+def _is_hidden_from_owner(error: dict[str, Any] | None) -> bool:
+    """Whether access was refused. If that happens across accounts, only the caller's account gets a record of the call (KMS
+    developer guide, logging-using-cloudtrail), and that record does not reveal whether the resource exists."""
     return error is not None and error["kind"] == AccessRefused.kind
 
 
@@ -214,14 +219,14 @@ def _accounts(resources: list[str]) -> set[str]:
     return {parts[4] for resource in resources if len(parts := resource.split(":", 5)) == 6}
 
 
-def _of_nobody(resources: list[str]) -> bool:
-    """Whether one of them is a key that only a ciphertext named and that belongs to no account."""
+def _has_unknown_key(resources: list[str]) -> bool:
+    """Whether one of the keys does not exist and so has no account. Only a ciphertext can name such a key."""
     return "" in _accounts([resource for resource in resources if ":kms:" in resource])
 
 
 def _owners(account: str, resources: list[str], error: dict[str, Any] | None) -> list[str]:
-    """The accounts that may read this call: the caller's, and those of the resources that it concerned."""
-    if _kept_from_the_owner(error):
+    """The accounts that may read this row: the caller's, and those that own the resources of the call."""
+    if _is_hidden_from_owner(error):
         return [account]
     return sorted({account} | _accounts(resources))
 

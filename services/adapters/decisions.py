@@ -55,8 +55,8 @@ class DecisionLanes:
         return Lane(self.worker, next(self._numbers))
 
     async def append(self, decided: Decided, headers: Headers) -> None:
-        """Append a decision, which is durable when this returns. If it raises Unavailable, no caller may get an answer.
-        Raises TooLarge for a decision that would fail, and make its whole group fail."""
+        """Append a decision. It is durable when this returns. After Unavailable no caller may get an answer. Raises
+        Unavailable; TooLarge for a decision that would fail, and make its whole group fail."""
         if len(decided.own) > LONGEST_DECISION:
             raise TooLarge(f"a decision of {len(decided.own)} bytes")
         # Each has its own future: a caller that goes away takes nothing from the others.

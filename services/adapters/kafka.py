@@ -1,10 +1,10 @@
 """The log and the command channel on Kafka, by aiokafka: ports of domain/ports.py.
 
 What this file knows of aiokafka 0.14 and works around:
-- with idempotence a send never times out by itself, and one fatal error poisons the producer for good. Every append
-  has a deadline here, and a producer that missed one is thrown away;
-- a fetch is long-polled on the connection to the leader, and a broker answers a connection's requests in order: the
-  watermark is therefore asked on a client of its own, or it would wait for the fetch.
+- with idempotence a send never times out by itself, and after one fatal error the producer never works again. Here
+  every append has a deadline, and a producer that missed one is thrown away;
+- a fetch is long-polled on the connection to the leader, and a broker answers a connection's requests in order. So a
+  separate client asks for the watermark, which would otherwise wait for the fetch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The service principals of the installation, from a file (TOML, mode 0600):
 
 ["backup.amazonaws.com"]                # the name that key policies and grants call it by
-account = "999900001111"                # its own: the keys that it owns are there
+account = "999900001111"                # the account of the keys that it owns
 alias = "backup"                        # its keys for others are alias/aws/backup
 access_key_id = "AKIABACKUP0000000001"
 secret_access_key = "..."

@@ -126,7 +126,7 @@ class Books:
     def hidden(self, total: int) -> str:
         return self._rows.hidden(total)
 
-    # -- what they counted --------------------------------------------------------------------------------------------
+    # -- the rows of counts -------------------------------------------------------------------------------------------
 
     def sealed(self, table: str, fields: Sequence[Field]) -> tuple[str, int]:
         """The MAC and the number of a row to write."""

@@ -16,7 +16,7 @@ from services.alert_worker.schema import ITEMS, PAIRS, WINDOWS
 KEPT_FOR = 30 * DAY_SECONDS
 """Seconds for which windows are kept, by the records' own time. No worker is that far behind."""
 REMEMBERED = 100_000
-"""The most full windows, and the most known pairs, that are remembered in memory."""
+"""How many full windows, and how many known pairs, are remembered in memory."""
 FORGOTTEN_AT_ONCE = 5_000
 
 WindowName = tuple[str, str, int]

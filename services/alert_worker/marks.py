@@ -1,8 +1,8 @@
-"""How far each partition is judged, kept on Kafka as well: committed offsets of a consumer group without members. The metadata
-of each holds the era and a MAC.
+"""Marks on Kafka: how far the rules have judged each partition. They are the committed offsets of a consumer group without
+members; the metadata of each holds the era and a MAC.
 
-Anybody who can write to Postgres can restore everything that was counted to an earlier state. A running process remembers more
-than that; a process that starts would believe it.
+Somebody who can write to Postgres can restore an old copy of all its counts. A running process notices, because it remembers
+newer positions. A process that has just started would believe the copy, so it compares it with the marks.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from services.settings import Settings
 log = logger_of("alerts")
 
 
-KEEP_EVERY, TRY_EVERY = 3600.0, 60.0
+KEEP_EVERY, RETRY_EVERY = 3600.0, 60.0
+"""Seconds until a mark is kept again: after it was kept, and after that failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """An era, how far its partitions were judged at least, and the name of its key."""
+    """The least that each partition was judged to in an era. `key` names the key that authenticates the era's rows."""
 
     era: str
     furthest: Mapping[LogPartition, int] = field(default_factory=dict)
@@ -42,14 +43,14 @@ class Marked:
 
 
 class Marks(Protocol):
-    """Marks that somebody who can write to Postgres cannot reach."""
+    """Where marks are kept: a place that cannot be changed by writing to Postgres."""
 
     async def read(self) -> Marked | None:
-        """The last mark; None if there is no mark of ours. Raises Unavailable."""
+        """The newest marks that are ours; None if there are none. Raises Unavailable."""
         ...
 
     async def keep(self, marked: Marked) -> bool:
-        """Keep a mark. Returns whether that was possible, and does not raise: judging matters more."""
+        """Return whether the marks were kept. A failure does not raise: the rules must judge even without marks."""
         ...
 
 
@@ -71,22 +72,22 @@ class KafkaMarks:
             return None
         except Unavailable as fault:
             raise Unavailable(f"Kafka does not say how far the rules have judged: {fault}") from fault
-        kinds = {topic: kind for kind, topic in self._topics.items()}
+        names_by_topic = {topic: name for name, topic in self._topics.items()}
         eras: dict[tuple[int, str], dict[LogPartition, int]] = {}
         for where, mark in found.items():
-            if where.topic not in kinds or mark.offset < 0:
+            if where.topic not in names_by_topic or mark.offset < 0:
                 continue
-            part = kinds[where.topic], where.partition
-            era, key = await self._era_of(part, mark.offset, mark.metadata)
+            part = names_by_topic[where.topic], where.partition
+            era, key = await self._era_and_key(part, mark.offset, mark.metadata)
             if era:
                 eras.setdefault((self._keys.rank(key), era), {})[part] = mark.offset
         if not eras:
             return None
-        rank, era = last = max(eras)  # an era under a newer key counts more than any under an older one
+        rank, era = last = max(eras)  # a newer key outranks every era under an older one
         return Marked(era, eras[last], self._keys.names()[rank])
 
-    async def _era_of(self, part: LogPartition, offset: int, metadata: str) -> tuple[str, str]:
-        """The era, "" for a mark that is not ours, and the key that the mark is under."""
+    async def _era_and_key(self, part: LogPartition, offset: int, metadata: str) -> tuple[str, str]:
+        """The era of a mark, and the name of the key that made its MAC. Both are "" for a mark that is not ours."""
         try:
             kept = orjson.loads(metadata)
             era, mac = str(kept["era"]), str(kept["mac"])
@@ -94,18 +95,19 @@ class KafkaMarks:
             era, mac = "", ""
         if mac:
             await self._keys.know_that_of(mac)
-        if not self._keys.holds(mac, POSITION, *self._of(era, part, offset)):
+        if not self._keys.holds(mac, POSITION, *self._mac_fields(era, part, offset)):
             log.error("how far the rules have judged was changed on Kafka by somebody else", topic=part[0])
             return "", ""
         return era, key_of_row(mac)
 
-    def _of(self, era: str, part: LogPartition, offset: int) -> tuple[str | int, ...]:
+    def _mac_fields(self, era: str, part: LogPartition, offset: int) -> tuple[str | int, ...]:
         return ("alerting mark", self._log, era, *part, offset)
 
     async def keep(self, marked: Marked) -> bool:
         offsets = {}
-        for part, offset in (marked.furthest or {(EVENTS, 0): 0}).items():  # an era without positions has begun
-            mac = self._keys.mac(POSITION, *self._of(marked.era, part, offset), under=marked.key)
+        # An era in which nothing was judged yet gets a mark at 0, so that the era itself is known.
+        for part, offset in (marked.furthest or {(EVENTS, 0): 0}).items():
+            mac = self._keys.mac(POSITION, *self._mac_fields(marked.era, part, offset), under=marked.key)
             metadata = orjson.dumps({"era": marked.era, "mac": mac}).decode()
             offsets[TopicPartition(self._topics[part[0]], part[1])] = (offset, metadata)
         try:
@@ -120,7 +122,7 @@ class KafkaMarks:
 
 
 class Marking:
-    """The marks that a process keeps while it runs, of what it knows without asking anybody."""
+    """Keeps the marks of one process, from what the process itself remembers."""
 
     def __init__(self, books: Books, marks: Marks) -> None:
         self._books = books
@@ -129,8 +131,8 @@ class Marking:
         self._next = 0.0
 
     async def mark(self) -> None:
-        """Keep a mark if something was judged since the last one. Keep one now and then in any case: Kafka forgets a mark
-        that is not renewed for a week."""
+        """Keep the marks if something was judged since they were last kept. Once an hour they are kept in any case: Kafka
+        deletes a committed offset that is not committed again within a week."""
         now = time.monotonic()
         furthest = {
             part: next for part, next in self._books.furthest.items() if next and part[0] in (EVENTS, DECISIONS)
@@ -140,4 +142,4 @@ class Marking:
             return
         done = await self._marks.keep(marked)
         self._kept = marked if done else None
-        self._next = now + (KEEP_EVERY if done else TRY_EVERY)
+        self._next = now + (KEEP_EVERY if done else RETRY_EVERY)

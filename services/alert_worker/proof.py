@@ -9,7 +9,7 @@ from domain.log.row_sets import added
 from services.adapters.postgres import Connection
 from services.alert_worker.books import Books, RowsChanged
 from services.alert_worker.positions import POSITIONS, proved
-from services.alert_worker.schema import NAMED, ROWS, look_at_tables
+from services.alert_worker.schema import KEY_COLUMNS, ROWS, require_unaltered
 
 _CHECKED_AT_ONCE = 1_000
 
@@ -21,7 +21,7 @@ async def check(connection: Connection, books: Books) -> None:
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         positions = await connection.fetch(POSITIONS)  # first, in the same order as the judging
         await books.read(connection, era)
-        await look_at_tables(connection)
+        await require_unaltered(connection)
         _, kept = proved(books, positions, before)
         there = 0
         async for table, found in every_row(connection):
@@ -38,7 +38,7 @@ def require_same(kept: int, there: int) -> None:
 async def every_row(connection: Connection) -> AsyncIterator[tuple[str, list[Any]]]:
     """Every row, in batches, each with its MAC as the last field. Raises RowsChanged."""
     for table, columns in ROWS.items():
-        named = NAMED[table]
+        named = KEY_COLUMNS[table]
         last: tuple[Any, ...] = ()
         asked, order = ", ".join(columns), ", ".join(columns[:named])  # constants
         rows = await connection.cursor(f"SELECT {asked}, mac FROM alerting.{table} ORDER BY {order}")

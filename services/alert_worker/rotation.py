@@ -16,7 +16,7 @@ from services.adapters.postgres import Connection, Pool
 from services.alert_worker.books import Books, LogPartition, RowsChanged
 from services.alert_worker.positions import POSITIONS, JudgedUpTo, proved, row_of
 from services.alert_worker.proof import every_row, require_same
-from services.alert_worker.schema import NAMED, ROWS, look_at_tables
+from services.alert_worker.schema import KEY_COLUMNS, ROWS, require_unaltered
 from services.logs import logger_of
 
 log = logger_of("alerts")
@@ -35,7 +35,7 @@ _TYPES = {"start": "bigint", "position": "bigint"}
 
 def _statement(table: str) -> str:
     """The statement that gives rows their MACs, by the columns that name a row."""
-    names = ROWS[table][: NAMED[table]]
+    names = ROWS[table][: KEY_COLUMNS[table]]
     arrays = ", ".join(f"${at}::{_TYPES.get(name, 'text')}[]" for at, name in enumerate(names, 1))
     same = " AND ".join(f"t.{name} = n.{name}" for name in names)
     return (
@@ -66,7 +66,7 @@ async def seal_anew(pool: Pool, books: Books) -> None:
         before = dict(books.furthest)
         positions = await connection.fetch(POSITIONS)
         await books.read(connection)
-        await look_at_tables(connection)
+        await require_unaltered(connection)
         if not is_due(books):
             return
         found, kept = proved(books, positions, before)
@@ -86,7 +86,7 @@ async def _rows(connection: Connection, books: Books, anew: Books) -> tuple[int,
         before = added(before, *[books.number(table, row) for row in rows])
         sealed = [anew.sealed(table, tuple(row)[:-1]) for row in rows]
         after = added(after, *[number for _, number in sealed])
-        columns: list[list[Any]] = [[row[at] for row in rows] for at in range(NAMED[table])]
+        columns: list[list[Any]] = [[row[at] for row in rows] for at in range(KEY_COLUMNS[table])]
         done = await connection.execute(_STATEMENTS[table], *columns, [mac for mac, _ in sealed])
         if done != f"UPDATE {len(rows)}":
             raise RowsChanged(f"rows of {table} were removed meanwhile")

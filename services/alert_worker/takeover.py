@@ -19,7 +19,7 @@ from services.adapters.postgres import Connection, Pool
 from services.alert_worker.books import Books, RowsChanged, goes_on
 from services.alert_worker.marks import Marked, Marks
 from services.alert_worker.positions import POSITIONS, JudgedUpTo, proved
-from services.alert_worker.schema import TABLES, look_at_tables
+from services.alert_worker.schema import TABLES, require_unaltered
 from services.logs import logger_of
 
 log = logger_of("alerts")
@@ -81,7 +81,7 @@ async def _taken_over(connection: Connection, books: Books, marked: Marked | Non
         if marked is not None:
             raise RowsChanged("columns were removed")
         return "an earlier version counted, and kept no eras"
-    await look_at_tables(connection)
+    await require_unaltered(connection)
     log_of: list[str] = [row["log"] for row in await connection.fetch("SELECT log FROM alerting.origin")]
     if not log_of:
         return "a worker found something wrong, or somebody else removed what says which log was counted of"

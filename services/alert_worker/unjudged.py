@@ -43,7 +43,7 @@ class UnjudgedChanges:
         self._busy: set[str] = set()
 
     async def judge_on(self) -> None:
-        """Judge them for ever, one of each account at a time. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
+        """Judge such policies for ever, at most one of an account at a time. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
         await together(*(self._judge_on() for _ in range(AT_ONCE)))
 
     async def _judge_on(self) -> None:

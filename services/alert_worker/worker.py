@@ -156,7 +156,7 @@ class Worker:
         finally:
             os._exit(75)
 
-    # -- beside them --------------------------------------------------------------------------------------------------
+    # -- beside the streams -------------------------------------------------------------------------------------------
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:

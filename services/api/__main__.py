@@ -1,4 +1,4 @@
-"""`python -m services.api`: one API worker, on a socket that the supervisor hands over or on one of its own."""
+"""`python -m services.api`: one API worker, on a socket from the supervisor or on its own."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ DRAIN = 10
 OWN_FILES = 128
 """File descriptors for Kafka, Postgres, metrics and connections that are being refused."""
 CALL_PATIENCE = 5.0
-"""Seconds that a call waits for the vault before it is told to try again."""
+"""How many seconds a call waits for the vault before its client has to try again."""
 
 
 def _listening(settings: Settings) -> socket.socket:
-    """The supervisor's socket, shared by all workers, or one of our own."""
+    """The supervisor's socket, which all workers share, or a new one."""
     handed = os.environ.get("KEYTRAIL_LISTEN_FD")
     if handed is not None:
         return socket.socket(fileno=int(handed))
@@ -73,7 +73,7 @@ def _door(settings: Settings) -> Door:
     """The door, with no more places than there are file descriptors."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if most != resource.RLIM_INFINITY:
-        # The soft limit is 1,024 nearly everywhere, for the sake of programs that use select(); this one does not.
+        # Nearly everywhere the soft limit is 1,024, for programs that use select(); this one does not.
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     places = settings.connections if most == resource.RLIM_INFINITY else min(settings.connections, most - OWN_FILES)
     return Door(places, settings.connections_per_address, networks(settings.trusted_proxies))
@@ -90,8 +90,8 @@ def _following(materials: HeldMaterials) -> Callable[[Record | None], None]:
 
 
 async def serve(settings: Settings) -> None:
-    """Follow the log and answer calls until told to stop. Raises Unavailable, LogRefused, MasterKeyRefused, and whatever
-    ended what has to run beside the calls."""
+    """Follows the log and answers calls until it has to stop. Raises Unavailable, LogRefused, MasterKeyRefused, and
+    whatever ended a task that has to run beside the calls."""
     names = topics.names(settings)
     listening = _listening(settings)
     async with AsyncExitStack() as closing:
@@ -143,8 +143,8 @@ async def serve(settings: Settings) -> None:
         ]
         for task in tasks:
             task.add_done_callback(lambda _: setattr(server, "should_exit", True))
-        gc.set_threshold(50_000, 20, 50)  # calls leave no cycles, so the collector need not look often
-        gc.freeze()  # everything loaded so far stays: the collector need not walk it again
+        gc.set_threshold(50_000, 20, 50)  # calls leave no cycles, so it need not look often
+        gc.freeze()  # what is loaded by now stays, so the collector need not look at it again
         try:
             await asyncio.gather(live.begun(), projected(pool))
             await server.serve(sockets=[listening])
@@ -152,12 +152,11 @@ async def serve(settings: Settings) -> None:
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
-            await anchors.anchor()  # of the calls that were answered last
+            await anchors.anchor()  # for the last calls that were answered
             TALLY.flush()
         for fault in ended:
-            if isinstance(
-                fault, Exception
-            ):  # none of these tasks ends by itself; without one of them, calls would be refused for ever
+            # None of these tasks ends by itself; without one of them, calls would be refused for ever.
+            if isinstance(fault, Exception):
                 raise fault
 
 

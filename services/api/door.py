@@ -1,10 +1,10 @@
-"""The places of one API worker: which connections there are, how many bytes each holds, and which one gives way when
+"""The places of one API worker: which connections there are, how many bytes each holds, and which one gives way if
 there are too many.
 
-A client is a stranger on a connection until a correctly signed call has come on it. A stranger costs a place all the
-same, so strangers have half of the places at most, and of one address only so many. Where a limit is reached, the
-stranger that came first gives way to the newcomer: a client that signs is known within milliseconds, so whoever
-lingers is not one. Refusing the newcomer instead would let a few thousand idle connections shut everybody out.
+A client is a stranger on a connection until it sends a correctly signed call. A stranger still takes up a place, so
+strangers get at most half of the places, and each address gets only a limited number. At a limit, the stranger that
+came first gives way to the newcomer. A client that signs is known within milliseconds, so a stranger that stays longer
+is not a client. If newcomers were refused instead, a few thousand idle connections could shut everybody out.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from services.waiting_room import WaitingRoom
 
 IpNetwork = IPv4Network | IPv6Network
 ONE_SITE = 64
-"""Bits of an IPv6 address that name a site: a client with one address of a site has all of them (RFC 6177)."""
+"""The bits of an IPv6 address that name a site: a client with one address of a site has all of them (RFC 6177)."""
 MOST_HELD = 67_108_864
-"""Bytes that one worker holds of unfinished requests and of answers that are not read, over all connections."""
+"""The most bytes that one worker holds for unfinished requests and unread answers, over all connections."""
 PROXIED = ""
-"""The group of a connection from a trusted proxy until a request says whom it is for: no limit by address."""
+"""The group of a trusted proxy's connection until a request names its client: it has no limit by address."""
 
 
 class Guest(Protocol):
-    """A connection, as the door sees it."""
+    """A connection, from the door's side."""
 
     group: str
     known: bool
@@ -34,28 +34,28 @@ class Guest(Protocol):
 
     @property
     def waits(self) -> float | None:
-        """Since when no request of this connection is being answered, by the loop's clock; None while an answer is
-        due."""
+        """The time since which no request of this connection is being answered, by the loop's clock; None while an
+        answer is due."""
         ...
 
     def give_way(self) -> None:
-        """End this connection: its place or its bytes are needed."""
+        """Ends this connection, because its place or its bytes are needed."""
         ...
 
 
 def networks(text: str) -> tuple[IpNetwork, ...]:
-    """Addresses and networks between commas. Raises ValueError."""
+    """Addresses and networks, separated by commas. Raises ValueError."""
     return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
 
 
 def plain(address: str) -> str:
-    """An address as policies name it: an IPv4 address that came over an IPv6 socket is that IPv4 address."""
+    """An address in the form that policies use: an IPv4 address from an IPv6 socket becomes plain IPv4."""
     return address[7:] if address.startswith("::ffff:") and "." in address else address
 
 
-@lru_cache(maxsize=1024)  # of addresses that connected: a name of 45 characters each at most
+@lru_cache(maxsize=1024)  # addresses that connected: at most 45 characters each
 def group_of(address: str) -> str:
-    """The addresses that are counted together: one of IPv4, a site of IPv6."""
+    """The addresses that are counted together: one IPv4 address, or an IPv6 site."""
     found = _read(address)
     if not isinstance(found, IPv6Address):
         return address if found is None else str(found)
@@ -63,7 +63,7 @@ def group_of(address: str) -> str:
 
 
 def _read(address: str) -> IPv4Address | IPv6Address | None:
-    if len(address) > 45:  # the longest way to write one; what is longer is not parsed
+    if len(address) > 45:  # the longest form of an address; anything longer is not parsed
         return None
     try:
         found = ip_address(address)
@@ -73,7 +73,7 @@ def _read(address: str) -> IPv4Address | IPv6Address | None:
 
 
 class Proxies:
-    """The proxies that Keytrail believes when they name a client's address."""
+    """The proxies that Keytrail trusts to name a client's address."""
 
     def __init__(self, trusted: Sequence[IpNetwork]) -> None:
         self._trusted = trusted
@@ -84,8 +84,8 @@ class Proxies:
 
     def client(self, peer: str, forwarded: Iterable[bytes]) -> str:
         """The client that a trusted proxy calls for: the rightmost address of X-Forwarded-For that is not a trusted
-        proxy's. Everything to the left of it was written by that client, and is not read. Text that is not an address
-        ends the search at the proxy that passed it on."""
+        proxy's. That client wrote everything to the left of it, so it is not read. A text that is not an address ends
+        the search at the proxy that passed it on."""
         nearest = peer
         for each in reversed(b",".join(forwarded).decode("latin-1").split(",")):
             found = _read(each.strip())
@@ -98,7 +98,7 @@ class Proxies:
 
 
 class Door:
-    """`places` connections in all, `by_address` of one address; strangers have half of each."""
+    """`places` connections in all, `by_address` for one address. Strangers get half of each."""
 
     def __init__(
         self, places: int, by_address: int, trusted: Sequence[IpNetwork] = (), most_held: int = MOST_HELD
@@ -109,7 +109,7 @@ class Door:
         self._places = places
         self.by_address = by_address
         self._most_held = most_held
-        # Dictionaries for their order: of each address, strangers and known ones as they came.
+        # Dictionaries keep the order: for each address, its strangers and its known connections as they came.
         self._strangers: dict[str, dict[Guest, None]] = {}
         self._known: dict[str, dict[Guest, None]] = {}
         self._holders: dict[Guest, None] = {}
@@ -120,8 +120,7 @@ class Door:
         return self._count
 
     def enter(self, guest: Guest, group: str) -> bool:
-        """Give a newcomer a place, if necessary one that another connection gives up. False: no connection can give
-        way."""
+        """Gives a newcomer a place; another connection may have to give up its own. False: no connection can give way."""
         if not self._room(group):
             return False
         guest.group = group
@@ -138,7 +137,7 @@ class Door:
             self._known.setdefault(guest.group, {})[guest] = None
 
     def move(self, guest: Guest, group: str) -> bool:
-        """A trusted proxy's connection is now used for another address; False where that address has no place left."""
+        """A trusted proxy now uses this connection for another address. False if that address has no place left."""
         if group == guest.group:
             return True
         there = self._known if guest.known else self._strangers
@@ -154,7 +153,7 @@ class Door:
         return room
 
     def leave(self, guest: Guest) -> None:
-        """May be called again."""
+        """It may be called more than once."""
         if guest.held:
             self.hold(guest, 0)
         if self._drop(self._strangers, guest):
@@ -164,8 +163,8 @@ class Door:
             self._count -= 1
 
     def hold(self, guest: Guest, size: int) -> None:
-        """`size` bytes are held for this connection now. Where the total is too much, the connection that holds most
-        gives way, strangers first."""
+        """This connection now holds `size` bytes. If the total is too much, the connection that holds most gives way,
+        strangers first."""
         self.held += size - guest.held
         guest.held = size
         if size:
@@ -182,7 +181,7 @@ class Door:
     # -- places ---------------------------------------------------------------------------------------------------
 
     def _room(self, group: str) -> bool:
-        """Whether one more connection of this address has a place, perhaps after another gave way."""
+        """Whether there is a place for one more connection of this address, perhaps after another gives way."""
         if group != PROXIED:
             strangers = self._strangers.get(group, ())
             if len(strangers) >= self.by_address // 2 and not self._ends(strangers):
@@ -200,7 +199,7 @@ class Door:
         )
 
     def _ends(self, guests: Iterable[Guest]) -> bool:
-        """Have the first connection that waits for no answer give way; False where all of them wait for one."""
+        """Makes the first connection that waits for no answer give way. False if all of them wait for one."""
         for each in guests:
             if each.waits is not None:
                 self.leave(each)
@@ -209,13 +208,12 @@ class Door:
         return False
 
     def _most(self, groups: dict[str, dict[Guest, None]]) -> Iterable[Guest]:
-        """The connections of the address that has most: they give way first, so that many addresses cannot crowd out a
-        few."""
+        """The connections of the address that has most. They give way first, so that many addresses cannot crowd out a few."""
         return max(groups.values(), key=len, default=())
 
     def _idle(self, guests: Iterable[Guest]) -> Iterator[Guest]:
-        """The connections that wait for no answer, the longest idle first. They are sorted only where a limit is
-        reached: keeping them in order would cost every call."""
+        """The connections that wait for no answer, the longest idle first. They are sorted only at a limit: to keep
+        them in order would cost time in every call."""
         waiting = [(each.waits, number, each) for number, each in enumerate(guests) if each.waits is not None]
         return (each for _, _, each in sorted(waiting))
 

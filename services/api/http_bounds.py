@@ -6,32 +6,32 @@ MAX_HEADER_BYTES = 32_768
 MAX_HEADERS = 128
 MAX_URL = 8192
 MOST_AHEAD = 16
-"""Requests that a client may send before the first of them is answered."""
+"""How many requests a client may send ahead while the first is still unanswered."""
 MOST_STRANGERS_AHEAD = 2
-"""The same for requests that are not calls, before a correctly signed call has come on the connection."""
+"""The same for requests that are not calls, before the connection has had a correctly signed call."""
 STRANGERS_REQUEST, STRANGERS_HEADER, STRANGERS_BYTE = 0.0003, 1.5e-6, 1e-9
-"""Seconds that a stranger's request is taken to cost once it is whole: in all, and for each header and each byte of its body.
-Its signature is looked at then, and it is answered."""
+"""The estimated seconds that a stranger's complete request costs: in all, for each header, and for each byte of its
+body. Its signature is checked then, and it is answered."""
 MOST_ARRIVED = 1_048_576
-"""Bytes of one request as they are sent, with the frames of its chunks and whatever was sent ahead with it."""
+"""The most bytes of one request as sent, including the frames of its chunks and any requests sent ahead with it."""
 FREE_PARTS = 64
 SMALL_PART = 64
-"""Bytes. Each part of a body, a chunk or a packet, costs a call from the parser, so that a body of single bytes costs as much as
-a hundred calls. Beyond the first 64 its parts have to be as large as this on average; no network sends smaller ones by
-itself."""
+"""Bytes. Each part of a body, a chunk or a packet, costs a call from the parser, so a body of single bytes costs as
+much as a hundred calls. After the first 64 parts, the average part has to be this large; no network makes smaller ones
+by itself."""
 ANSWER_DEADLINE = 180.0
-"""Seconds from a call's last byte to its answer; the slowest waits for a turn to make an RSA key."""
+"""Seconds from a call's last byte to its answer. The slowest call waits for its turn to make an RSA key."""
 REQUEST_DEADLINE = 20.0
-"""Seconds from a request's first byte to its last, and for which an answer may lie unread."""
+"""Seconds from a request's first byte to its last. Also how many seconds an answer may stay unread."""
 LINGER = 5.0
-"""Seconds that a client has to read what was written before we closed the connection; then it is cut."""
+"""Seconds in which a client can read what was written before the connection was closed; then it is cut."""
 LOOK_EVERY = 5.0
 UNREAD = 16_384
-"""Bytes of an answer that a client may leave unread before no more is written, and they are counted as held."""
+"""Bytes. If a client leaves more of an answer unread, no more is written, and these bytes count as held."""
 KEEP_ALIVE = 75.0
-"""Seconds that a connection may be idle once a correctly signed call came on it."""
+"""Seconds that a connection may be idle after a correctly signed call."""
 STRANGERS_KEEP_ALIVE = 10.0
-"""The same before a correctly signed call has come on it."""
+"""The same before the connection has had a correctly signed call."""
 
 DoorRefusal = tuple[bytes, bytes]
 """(status, message to the client)."""

@@ -1,7 +1,7 @@
-"""A listening socket whose connections wait for their turn by address, once they are taken from the kernel.
+"""A listening socket. Its connections are taken from the kernel and then wait for their turn by address.
 
-The kernel has one queue for all, in the order in which they came: an attacker that connects often enough would make
-everybody else wait in that queue, where nothing tells an attacker from a client.
+The kernel has one queue for all, in order of arrival. An attacker that connects often enough would make everybody else
+wait in that queue, where an attacker and a client look the same.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from functools import partial
 from services.api.door import PROXIED, Door, group_of, plain
 
 TOGETHER = 8
-"""Connections that one turn of the loop takes from the kernel: few, so that workers on one socket share what comes."""
+"""How many connections one turn of the loop takes from the kernel: few, so that workers on one socket share the load."""
 TOGETHER_UNDER_PRESSURE = 16
-"""The same while strangers wait already: whoever is in the kernel's queue behind them is found sooner."""
+"""The same while strangers are already waiting, so that clients after them in the kernel's queue are found sooner."""
 MOST_UNREAD = 65_536
-"""Bytes that the kernel keeps of what a connection sent and nobody has read: a body has four times that at most, and each of
-those bytes costs time when a connection ends that was never read."""
+"""How many unread bytes of a connection the kernel keeps. A body has at most four times as many. Each of these bytes
+costs time when a connection ends that was never read."""
 COST = 0.0006
-"""Seconds that it takes to make a connection of a socket and to end it, measured."""
+"""Seconds to make a connection of a socket and to end it, measured."""
 AGAIN = 0.1
-"""Seconds until the next try where there are no file descriptors."""
+"""Seconds until the next try if there are no file descriptors left."""
 
 Connect = Callable[[socket.socket], Coroutine[None, None, None]]
 
 
 class Listener:
-    """Takes connections from the time it is made until `close`. uvicorn's server keeps it as one of asyncio's."""
+    """Takes connections from its creation until `close`. uvicorn's server keeps it like a server of asyncio."""
 
     def __init__(self, listening: socket.socket, door: Door, connect: Connect) -> None:
         self._loop = asyncio.get_running_loop()
@@ -39,14 +39,14 @@ class Listener:
         self._connect = connect
         self._connecting: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, deque[socket.socket]] = {}
-        """By address; each has a turn in the waiting room."""
+        """By address; each socket has a turn in the waiting room."""
         self._closed = False
         listening.setblocking(False)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_UNREAD)  # its connections have it from the start
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_UNREAD)  # its connections inherit this
         self._loop.add_reader(listening, self._accept)
 
     def close(self) -> None:
-        """Take no more connections, not even those that wait already."""
+        """Takes no more connections, not even those that are already waiting."""
         if self._closed:
             return
         self._closed = True
@@ -81,18 +81,18 @@ class Listener:
         room = self._door.waiting_room
         group = PROXIED if source in self._door.proxies else group_of(source)
         if room.is_free or group == PROXIED:
-            room.spend(partial(self._take_in, accepted))
+            room.do_now(partial(self._take_in, accepted))
             return
         waiting = self._waiting.setdefault(group, deque())
         waiting.append(accepted)
         if len(waiting) > self._door.by_address:
-            waiting.popleft().close()  # as at the door, the stranger that came first gives way
+            waiting.popleft().close()  # as at the door, the first stranger gives way
         else:
             room.wait(group, partial(self._take_in_next, group))
 
     def _take_in_next(self, group: str) -> float:
         waiting = self._waiting.get(group)
-        if waiting is None:  # closed meanwhile
+        if waiting is None:  # it was closed meanwhile
             return 0.0
         accepted = waiting.popleft()
         if not waiting:
@@ -108,5 +108,5 @@ class Listener:
     async def _made(self, accepted: socket.socket) -> None:
         try:
             await self._connect(accepted)
-        except OSError:  # it has gone, or its handshake failed
+        except OSError:  # the client has left, or its handshake failed
             accepted.close()

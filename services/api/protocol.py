@@ -1,8 +1,8 @@
-"""uvicorn's HTTP protocol with the bounds that it lacks: of the size of headers, of the requests sent ahead, of everything
-that is held for one connection and for all, and of the time that a request may take to arrive and an answer to be read.
+"""uvicorn's HTTP protocol with the bounds that it lacks: on the size of headers, on requests sent ahead, on everything
+that is held for one connection and for all, and on the time for a request to arrive and an answer to be read.
 
-uvicorn closes idle keep-alive connections and nothing else; a client that sends one byte a minute, or headers without
-end, would hold memory and a connection for ever. Calls (`POST /`) go round ASGI, see exchange.py.
+uvicorn only closes idle keep-alive connections. A client that sends one byte a minute, or endless headers, would hold
+memory and a connection for ever. Calls (`POST /`) bypass ASGI, see exchange.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from services.kms_api.exchange import MOST_DROPPED, Answering, Exchange
 
 
 class Refused(Exception):
-    """Raised in the parser's callbacks: the parser stops, and the connection ends."""
+    """Raised in the parser's callbacks. The parser stops, and the connection ends."""
 
     def __init__(self, refusal: DoorRefusal) -> None:
         super().__init__()
@@ -30,12 +30,12 @@ class Refused(Exception):
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Closes a connection whose headers are too large, whose request is too slow to arrive, whose answers are not read, or
-    that is idle for long; the door may want its place for another. `answering` answers what comes to `POST /`; everything
+    """Closes a connection whose headers are too large, whose request is too slow to arrive, whose answers are not read,
+    or that is idle for too long. The door may also want its place for another. `answering` answers `POST /`; everything
     else goes to the ASGI application.
 
-    One timer a connection looks now and then at when the request under way began, or the last was answered: a timer a
-    request would cost more than the rest of this file.
+    Each connection has one timer. Now and then it checks when the present request began, or when the last one was
+    answered. A timer for each request would cost more than the rest of this file.
     """
 
     def __init__(self, answering: Answering, door: Door, *arguments: Any, **options: Any) -> None:
@@ -47,13 +47,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self.known = False
         self.held = 0
         self.source = ""
-        """The address that the request under way comes from."""
+        """The address that the present request comes from."""
         self._proxied = False
         self._header_bytes = 0
         self._size = 0
-        """Size of the data that the parser is given now."""
+        """The size of the data that the parser is given now."""
         self._arrived = 0
-        """Bytes that arrived for requests that are not being answered yet."""
+        """The bytes that arrived for requests that are not being answered yet."""
         self._pending = 0
         """How many of those bytes are kept."""
         self._parts = 0
@@ -62,16 +62,16 @@ class GuardedProtocol(HttpToolsProtocol):
         self._began: float | None = None
         self._idle: float | None = None
         self._unread = 0
-        """Bytes of an answer that the client leaves unread, since `_unread_since`."""
+        """The bytes of an answer that the client has left unread since `_unread_since`."""
         self._unread_since: float | None = None
         self._closing_since: float | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._later = 0.0
         self._waiting = b""
-        """The data that came last, while it waits for a stranger's turn."""
+        """The latest data, while it waits for a stranger's turn."""
         self._exchange: Exchange | None = None
         self._due = float("inf")
-        """The call that arrives now, if the request is one."""
+        """When the call that is now arriving became due, if the request is a call."""
         self._default_headers: list[tuple[bytes, bytes]] = []
         self._usual = b""
 
@@ -94,7 +94,7 @@ class GuardedProtocol(HttpToolsProtocol):
         now = self.loop.time()
         self._looking = self.loop.call_later(bounds.LOOK_EVERY, self._look)
         if self.plain.is_closing():
-            # What was written is still not read: a close waits for that, a cut does not.
+            # Written data may still be unread: a close waits for that, a cut does not.
             if self._closing_since is None:
                 self._closing_since = now
             elif now - self._closing_since > bounds.LINGER:
@@ -111,8 +111,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.plain.close()
 
     def _is_never_answered(self, now: float) -> bool:
-        """Whether a call's answer has not come in time: its connection is not kept for ever, whatever became of the
-        call."""
+        """Whether a call's answer did not come in time. Its connection is not kept for ever, whatever happened to the call."""
         exchange = self._exchange
         return exchange is not None and not exchange.response_complete and now - self._due > bounds.ANSWER_DEADLINE
 
@@ -126,8 +125,8 @@ class GuardedProtocol(HttpToolsProtocol):
         return now - self._unread_since > bounds.REQUEST_DEADLINE
 
     def _refuse(self, refusal: DoorRefusal) -> None:
-        """Say why, and end the connection. While an answer is due, a client would take this message for the answer:
-        then the connection is ended without one."""
+        """Says why, and ends the connection. While an answer is due, a client would take this message for the answer;
+        then the connection ends without a message."""
         if self.plain.is_closing():
             return
         if not self._owes_an_answer():
@@ -141,12 +140,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self.door.leave(self)
 
     def _owes_an_answer(self) -> bool:
-        """Whether the next bytes that we write belong to a request that is being answered, or was already."""
+        """Whether the next bytes written here belong to a request that is being answered, or was answered in part."""
         cycle: Any = self.cycle
         if cycle is None:
             return False
         if not cycle.response_complete:
-            # A call whose body is not whole is not being answered yet.
+            # A call whose body is incomplete is not being answered yet.
             return bool(self.pipeline) or self._exchange is None or not cycle.more_body or self._exchange.refused
         return self._began is not None and not self._in_headers
 
@@ -175,7 +174,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @property
     def usual_headers(self) -> bytes:
-        """uvicorn's own headers (the date), which it makes anew every second."""
+        """uvicorn's headers (the date), which it makes again every second."""
         if self.server_state.default_headers is not self._default_headers:
             self._default_headers = self.server_state.default_headers
             self._usual = b"".join(b"%b: %b\r\n" % header for header in self._default_headers)
@@ -185,9 +184,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.known:
             self.take_in(data)
         elif self.room.is_free:
-            self.room.spend(partial(self._take_in_of_stranger, data))
+            self.room.do_now(partial(self._take_in_of_stranger, data))
         elif not self.plain.is_closing():
-            # One read waits at a time, and counts as held.
+            # Only one read waits at a time, and it counts as held.
             self._waiting = data
             self.plain.pause_reading()
             self.room.wait(self.group, self._take_what_waits)
@@ -201,14 +200,13 @@ class GuardedProtocol(HttpToolsProtocol):
         return self._take_in_of_stranger(data)
 
     def _take_in_of_stranger(self, data: bytes) -> float:
-        """Return how many seconds the requests that are complete now will cost later: each is answered in a task of
-        its own."""
+        """Returns how many seconds the requests that are now complete will cost later: each is answered in its own task."""
         self._later = 0.0
         self.take_in(data)
         return self._later
 
     def take_in(self, data: bytes) -> None:
-        """Replaces uvicorn's own, which logs a line for each bad request: anybody could fill the disk."""
+        """Replaces uvicorn's method, which logs a line for each bad request: anybody could fill the disk."""
         if self.plain.is_closing():
             return
         self._size = size = len(data)
@@ -216,21 +214,21 @@ class GuardedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            pass  # nothing is upgraded: what asked for it is answered like any other request
+            pass  # nothing is upgraded: a request for it is answered like any other
         except httptools.HttpParserError as fault:
             cause = fault.__context__
             self._refuse(cause.refusal if isinstance(cause, Refused) else bounds.MALFORMED)
-            # An exception knows its frames, and they know it: with what they were given, a quarter of a megabyte.
+            # An exception refers to its frames, and they to it. With their data that is a quarter of a megabyte.
             fault.__context__ = fault.__traceback__ = None
             if cause is not None:
                 cause.__traceback__ = None
             return
-        # A request that came whole and is being answered is not counted.
+        # A complete request that is being answered is not counted.
         if self._began is not None or self.held or self.pipeline:
             self._count(size)
 
     def _count(self, size: int) -> None:
-        """Bound what this connection has sent of requests that are not being answered yet, and tell the door."""
+        """Limits the bytes that this connection has sent for requests that are not being answered yet, and informs the door."""
         if self._began is None and not self.pipeline:
             self._arrived = 0
         else:
@@ -257,7 +255,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_headers = True
-        # Where a request begins behind another one in the same packet, counting begins with the next packet.
+        # If a request begins after another one in the same packet, counting begins with the next packet.
         self._header_bytes = self._size if self._idle is not None else 0
         self._began = self.loop.time()
         self._idle = None
@@ -268,7 +266,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_headers:
-            # A trailer could change what was decided from the headers, and comes after the checks that bound them.
+            # A trailer could change a decision that was made from the headers, and it comes after the checks that limit
+            # them.
             raise Refused(bounds.TRAILERS)
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
@@ -285,14 +284,15 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._proxied:
             self._find_source()
         query = self._call()
-        # A call costs little until its caller is known; any other request costs a stranger's as much as a client's.
+        # A call costs little until its caller is known. Any other request costs the same from a stranger as from a
+        # client.
         if self.pipeline and len(self.pipeline) >= (
             bounds.MOST_STRANGERS_AHEAD if query is None and not self.known else bounds.MOST_AHEAD
         ):
             raise Refused(bounds.FAR_AHEAD)
         self._in_headers = False
         if query is None:
-            # A scope is made only for a request that goes through ASGI.
+            # Only a request through ASGI needs a scope.
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
             self.url, self.expect_100_continue = url, expects
@@ -322,7 +322,7 @@ class GuardedProtocol(HttpToolsProtocol):
         return sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > bounds.MAX_HEADER_BYTES
 
     def _find_source(self) -> None:
-        """The client that a trusted proxy calls for: each request may come from another one."""
+        """Finds the client that a trusted proxy calls for: each request may have another one."""
         assert self.client is not None, "a proxy has an address"
         forwarded = [value for name, value in self.headers if name == b"x-forwarded-for"]
         peer = plain(self.plain.get_extra_info("peername")[0])
@@ -332,7 +332,7 @@ class GuardedProtocol(HttpToolsProtocol):
             raise Refused(bounds.FULL)
 
     def _call(self) -> bytes | None:
-        """The query of a request of `POST /`, None for any other."""
+        """The query of a `POST /` request; None for any other request."""
         if self.parser.get_method() != b"POST":
             return None
         if self.url == b"/":
@@ -373,8 +373,7 @@ class GuardedProtocol(HttpToolsProtocol):
     # -- what is answered -----------------------------------------------------------------------------------------
 
     def on_response_complete(self) -> None:
-        """As uvicorn's own, but the one timer watches the idle time, and nothing more is read while requests that were
-        sent ahead wait."""
+        """Like uvicorn's, but the one timer watches the idle time, and nothing more is read while requests sent ahead wait."""
         self.server_state.total_requests += 1
         self._whole.end()
         if self.plain.is_closing():
@@ -406,8 +405,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.door.leave(self)
         super().connection_lost(exc)
         self._waiting = b""
-        # What refers to this object ends here: the collector looks for circles seldom (see __main__.py), and until then
-        # everything that came on the connection would be kept.
+        # References to this object end here. The collector seldom looks for cycles (see __main__.py), and until then it
+        # would keep everything that came on the connection.
         self.pipeline.clear()
         self._exchange = None
         self.headers = []

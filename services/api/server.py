@@ -1,4 +1,4 @@
-"""uvicorn's server, on sockets that are handed over, with a deadline for TLS."""
+"""uvicorn's server, on sockets that it is given, with a deadline for TLS."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from services.api.door import Door
 from services.api.listener import Listener
 
 HANDSHAKE_DEADLINE = 5.0
-"""Seconds from a connection to the end of its TLS handshake. Until then the door does not know of it: nothing but this bounds
-how many wait there."""
+"""Seconds from a connection to the end of its TLS handshake. Until then the door does not know the connection, so
+nothing else limits how many wait there."""
 GOODBYE_DEADLINE = 5.0
-"""Seconds in which a client acknowledges that a TLS connection ends."""
+"""Seconds in which a client must acknowledge the end of a TLS connection."""
 
 
 class DeadlineServer(uvicorn.Server):
-    """uvicorn leaves asyncio's deadlines as they are: a minute for a client that says nothing after it connected."""
+    """uvicorn leaves asyncio's deadlines unchanged: a client may connect and say nothing for a minute."""
 
     def __init__(self, config: uvicorn.Config, door: Door) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""One system call for each answer of uvicorn's."""
+"""Makes each of uvicorn's answers cost one system call."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 
 class WholeResponses:
-    """A transport that writes a response's head together with its body: uvicorn writes them apart, and each write is
-    a system call, a twentieth of what a call costs. What begins with a status line waits for what follows it."""
+    """A transport that writes a response's head together with its body. uvicorn writes them separately, and each write
+    is a system call, which takes a twentieth of the time of a call. Data that begins with a status line waits for what
+    follows it."""
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
@@ -20,13 +21,13 @@ class WholeResponses:
         if data.startswith(b"HTTP/1.1 "):
             self._head += data
             return
-        # uvicorn learns of a lost connection for the request that came last, not for one before it that is answered now.
+        # uvicorn marks a lost connection only on the last request, not on an earlier one that is being answered now.
         if not self._transport.is_closing():
             self._transport.write(self._head + data)
         self._head = b""
 
     def end(self) -> None:
-        """A response is whole: one to HEAD has no body, and its head waits still."""
+        """The response is complete. A response to HEAD has no body, so its head is still waiting."""
         if self._head and not self._transport.is_closing():
             self._transport.write(self._head)
             self._head = b""

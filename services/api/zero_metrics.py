@@ -1,9 +1,9 @@
-"""Every metric exists with every value of its labels, at zero before the first event: an alarm on a rate then sees the
-first event, and a metric that nothing has written yet is not taken for one that does not exist (Prometheus,
-instrumentation: avoid missing metrics).
+"""Makes every metric exist with every value of its labels, at zero before the first event. So an alarm on a rate sees
+the first event, and a metric that nothing has written yet does not seem to be missing (Prometheus, instrumentation:
+avoid missing metrics).
 
-The API has every counter made, since it always runs; what another process counts is added up over the processes. A gauge is no
-count: whoever measures it sets it as soon as it runs, and where nobody measures, zero would be a lie.
+The API makes every counter, since it always runs; counts from other processes are added to it. A gauge is not a count:
+the process that measures it sets it when it starts. If no process measures it, zero would be a lie.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ OUTCOMES = ("dead", "delivered", "failed")
 
 
 def exist(none_known: str) -> None:
-    """`none_known`: the label of a call whose operation does not exist."""
+    """`none_known`: the label for calls whose operation does not exist."""
     for operation, effect in product((*BY_NAME, none_known), EFFECTS):
         metrics.CALLS.labels(operation, effect)
-    # The histogram of every operation of IAM and STS would be most of the text; they come with their first call.
+    # Histograms for all operations of IAM and STS would be most of the text; they appear with the first call.
     for operation in (*OPERATIONS, none_known):
         metrics.LATENCY.labels(operation)
     for kind in (signing.MISSING, signing.INCOMPLETE, signing.MISMATCH, signing.UNKNOWN):

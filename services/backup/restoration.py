@@ -1,4 +1,4 @@
-"""Restoring a backup onto empty servers: the same positions, the same bytes, the same chain."""
+"""Restores a backup onto empty servers: every record gets the same bytes at the same position, so the chain stays valid."""
 
 from __future__ import annotations
 
@@ -26,32 +26,33 @@ from services.settings import Settings
 
 
 class NotEmpty(Exception):
-    """There is something in the place of the backup. The message says what to do."""
+    """The servers already hold data where the backup would go. The message says what to do."""
 
 
 def check(path: Path, master: MasterKey) -> dict[str, Any]:
-    """Read the whole file. Returns its first and last part. Raises BadBackup, MasterKeyRefused, OSError."""
+    """Read the whole file. Return the members of its first and last parts. Raises BadBackup, MasterKeyRefused, OSError."""
     first: dict[str, Any] = {}
     last: dict[str, Any] = {}
     for document in read(path, master):
         first = first or document
         last = document
     if first.get("kind") != "start" or last.get("kind") != "end":
-        raise BadBackup(f"{path} is not whole.")
+        raise BadBackup(f"{path} is not complete.")
     return {**first, **last}
 
 
 async def restore(settings: Settings, path: Path, partitions: int, tell: Tell) -> dict[str, int]:
-    """Restore onto servers that run and hold nothing; `path` was checked. Raises NotEmpty, Unavailable, BadBackup."""
+    """Restore a file that `check` has read onto running, empty servers. Return how many events, decisions and materials were
+    restored. Raises NotEmpty, Unavailable, BadBackup."""
     master = FileMasterKey(settings.master_key_path)
     pool = await open_pool(settings)
     try:
         if await Vault.is_sealed(pool):
-            raise NotEmpty("The database holds a vault already: restore onto an empty one.")
+            raise NotEmpty("The database already holds a vault: restore onto an empty database.")
         if left := await _left_over(pool):
             raise NotEmpty(
-                "The database holds what an installation before had counted and told, under keys that the backup brings "
-                f"back: restore onto an empty one, or remove it (DROP SCHEMA {', '.join(left)} CASCADE)."
+                "The database holds tables of an earlier installation, which would count as genuine under the restored "
+                f"keys. Restore onto an empty database, or remove them (DROP SCHEMA {', '.join(left)} CASCADE)."
             )
         names = topics.names(settings)
         for topic in (names.events, names.decisions, names.commands):
@@ -60,15 +61,16 @@ async def restore(settings: Settings, path: Path, partitions: int, tell: Tell) -
                     f"{topic} holds records already: restore onto empty topics, or set KEYTRAIL_TOPIC_PREFIX."
                 )
         if len(await ends(settings, names.decisions)) != partitions:
-            raise NotEmpty(f"{names.decisions} has other partitions than the backup's {partitions}.")
+            raise NotEmpty(f"{names.decisions} must have {partitions} partitions, as in the backup.")
         return await _restore(settings, path, master, pool, tell)
     finally:
         await pool.close()
 
 
 async def _left_over(pool: Pool) -> list[str]:
-    """Schemas whose rows go on from positions of topics that do not exist any more. Their MACs hold again under the vault's
-    root secret. So later records at the same positions would count as already judged, sent and shown."""
+    """The schemas of an earlier installation that are still there. Their rows say how far that installation's topics were read.
+    The restored keys make their MACs valid again, so new records at those positions would count as already judged, sent and
+    projected."""
     ours = ["alerting", "notifying", *(each.schema for each in PROJECTIONS.values())]
     rows = await pool.fetch("SELECT nspname FROM pg_namespace WHERE nspname = ANY($1::text[]) ORDER BY 1", ours)
     return [row["nspname"] for row in rows]
@@ -80,7 +82,7 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
     chain: Chain | None = None
     names = topics.names(settings)
     counts = {"events": 0, "decisions": 0, "materials": 0}
-    log, next_command = "", 0
+    log_id, next_command = "", 0
     await vault.migrate()
     await snapshots.prepare(pool)
     events = KafkaTopic(settings, names.events)
@@ -99,26 +101,25 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
                     counts["decisions"] += len(values)
                     tell("decisions", counts["decisions"], 0)
                 case "events":
-                    if keys is None or chain is None:  # the vault's rows came before
+                    if keys is None or chain is None:  # only now: the keys are in the vault's rows, which come first
                         keys = await open_keyring(vault)
                         chain = Chain(keys=keys)
                     values = _values(document)
-                    log = log or _log_of(values)
-                    records = [(value, _event_headers(log, value)) for value in values]
+                    log_id = log_id or _log_id_of(values)
+                    records = [(value, _event_headers(log_id, value)) for value in values]
                     await producer.append_all(names.events, 0, records)
                     for offset, value in enumerate(values, document["offset"]):
-                        found = parse(value)
-                        if found is not None:
-                            chain.accepts(offset, value, found)
-                            next_command = int(found["next_command"]) if chain.position == offset else next_command
+                        record = parse(value)
+                        if record is not None and chain.accepts(offset, value, record):
+                            next_command = int(record["next_command"])
                     counts["events"] += len(values)
                     tell("events", counts["events"], 0)
                 case "snapshot":
                     await snapshots.load(pool, document["row"])
                 case "end":
                     await _require_same(events, chain, document)
-        # The old commands are not there: the writer goes on with new ones.
-        await skips.permit(pool, keys or await open_keyring(vault), log, next_command)
+        # A backup has no commands, so the writer may skip those that were waiting when it was made.
+        await skips.permit(pool, keys or await open_keyring(vault), log_id, next_command)
     finally:
         await producer.close()
         await events.close()
@@ -126,14 +127,16 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
 
 
 async def _require_same(events: KafkaTopic, chain: Chain | None, end: dict[str, Any]) -> None:
-    """Raises Unavailable if the log is not the same: a record came twice or out of order, and the chain would not hold."""
+    """Raises Unavailable if the restored log differs: if Kafka took a record twice or out of order, the chain is not valid."""
     reached = await events.end()
     if reached != end["next"] or chain is None or chain.head != end["head"]:
-        raise Unavailable(f"the log came out otherwise than it was ({reached} records of {end['next']}); restore again")
+        raise Unavailable(
+            f"the restored log is not the one in the backup ({reached} records of {end['next']}); restore again"
+        )
 
 
-def _log_of(values: list[bytes]) -> str:
-    """The log's id, which its first record names; somebody else's value may be before it."""
+def _log_id_of(values: list[bytes]) -> str:
+    """The log's id, from the record that created the log. Values that others wrote to the topic may come before it."""
     for value in values:
         event = (object_of(value) or {}).get("event")
         if isinstance(event, dict) and str(event.get("type")).startswith("log.created."):
@@ -145,13 +148,15 @@ def _values(document: dict[str, Any]) -> list[bytes]:
     return [b64decode(value) for value in document["values"]]
 
 
-def _event_headers(log: str, value: bytes) -> Headers:
-    """The CloudEvents attributes, which follow from the record; none for a void value that is not a record."""
+def _event_headers(log_id: str, value: bytes) -> Headers:
+    """The CloudEvents attributes of a record; no headers for a value that is not a record."""
     document = parse(value)
     if document is None:
         return ()
     event, call = document.get("event") or {}, document.get("call") or {}
-    return cloudevents.of_event(log, call.get("id"), document["previous"], event.get("type"), str(document.get("at")))
+    return cloudevents.of_event(
+        log_id, call.get("id"), document["previous"], event.get("type"), str(document.get("at"))
+    )
 
 
 def _decision_headers(value: bytes) -> Headers:
@@ -162,7 +167,7 @@ def _decision_headers(value: bytes) -> Headers:
             () if document is None else cloudevents.of_decision(document["log"], document["call"]["id"], document["at"])
         )
     except (KeyError, TypeError, AttributeError):
-        return ()  # a value that a stranger wrote
+        return ()  # a value that somebody else wrote
 
 
 def _keep_credentials(settings: Settings, credentials: dict[str, str] | None) -> None:

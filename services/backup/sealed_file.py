@@ -1,10 +1,10 @@
-"""A file of frames, each sealed with AES-256-GCM under a key of its own that the master key seals.
+"""A file of frames, each sealed with AES-256-GCM under a key that only this file has, and that the master key seals.
 
     keytrail backup 1\n | header (a line of JSON) | frames
     frame: length 4 | last 1 | sealed(compressed JSON)
 
-A frame is bound to the header, to its number and to whether it is the last: frames that are swapped, left out, cut off or
-of another file do not open (the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizar, 2015).
+A frame is bound to the header, to its number and to whether it is the last. So frames that are swapped, left out, cut off
+or from another file do not open (the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizar, 2015).
 """
 
 from __future__ import annotations

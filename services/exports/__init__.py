@@ -1,1 +1,1 @@
-"""Exports decisions and changes in formats that other programs read: CSV, Parquet, OCSF, CloudTrail, HTML."""
+"""Decisions and changes in formats that other programs read: CSV, Parquet, OCSF, CloudTrail, HTML."""

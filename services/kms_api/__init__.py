@@ -1,1 +1,1 @@
-"""KMS, IAM and STS on `POST /`: calls.py reads in the order in which a call is checked."""
+"""KMS, IAM and STS on `POST /`. The order of calls.py is the order in which a call is checked."""

@@ -1,4 +1,4 @@
-"""How far this worker's decisions reach, onto `events` once a second while there are any."""
+"""Anchors this worker's decisions: puts on `events` how far they reach, once a second while there are any."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from services.logs import logger_of
 log = logger_of("api")
 
 ANCHOR_EVERY = 0.5
-"""Seconds: with the way through the writer an anchor stands on `events` well within a second of its record."""
+"""Seconds. Even with the way through the writer, the anchor is on `events` well within a second of its record."""
 GOOD_FOR = 10_000_000
-"""Microseconds after which an anchor that the writer has not taken is given up; the next one reaches further."""
+"""Microseconds. An anchor that the writer has not taken by then is given up; the next one reaches further."""
 
 
 class Anchors:
-    """The one task that asks the writer to anchor. An anchor that does not get through is sent again, with the
-    decisions since."""
+    """The one task that asks the writer to anchor. If an anchor does not get through, it is sent again with the
+    decisions made since."""
 
     def __init__(self, live: LiveState, decisions: DecisionLanes, commands: Topic, clock: Clock) -> None:
         self._live = live
@@ -40,7 +40,7 @@ class Anchors:
             await self.anchor()
 
     async def anchor(self) -> None:
-        """Ask once, for the lanes that moved since the last time."""
+        """Asks once, for the lanes that moved since the last time."""
         lanes = self._decisions.moved()
         if not lanes:
             return

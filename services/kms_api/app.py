@@ -1,6 +1,6 @@
 """The one port: KMS, IAM and STS on `POST /`, the audit API under /v1, /healthz and /metrics.
 
-The protocol itself hands over `POST /` (`exchange.py`), because the cost of a call counts; everything else is ASGI.
+The protocol handles `POST /` itself (`exchange.py`), because the cost of each call matters; everything else is ASGI.
 """
 
 from __future__ import annotations
@@ -38,33 +38,33 @@ ASGI = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 
 MAX_BODY = 262_144
 MOST_AGENT = 512
-"""Characters of the agent that a record holds."""
+"""The most characters of the agent in a record."""
 TOO_LARGE = ("RequestEntityTooLargeException", f"A request has at most {MAX_BODY} bytes.")
 TARGET = "TrentService."
 KMS = frozenset({"kms"})
 NOT_FRESH = "not fresh: the log's end is not known"
 NONE_KNOWN = "none"
-"""The label of a request whose operation does not exist: a label never holds a caller's words."""
+"""The label for a request whose operation does not exist: a label never has a caller's words."""
 
 
 def new_call_id() -> str:
-    """A UUID of version 4, unique and no secret: the library's costs a system call and 5 us, for every call."""
+    """A UUID of version 4. It is unique but not secret; the library's version costs every call a system call and 5 us."""
     digits = f"{_random.getrandbits(128) & _CHANCE | _VERSION_4:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 _CHANCE = ~(0xF << 76 | 0x3 << 62)
 _VERSION_4 = 0x4 << 76 | 0x2 << 62
-"""The bits of version and variant (RFC 9562, section 5.4)."""
+"""The bits for version and variant (RFC 9562, section 5.4)."""
 _random = random.Random()  # noqa: S311  # seeded by the operating system; see new_call_id
 
 
 class Disconnected(Exception):
-    """The client went away before its request was whole."""
+    """The client left before its request was complete."""
 
 
 async def read_body(receive: Receive) -> bytes:
-    """Raises WireError (too large), Disconnected (too slow included: the protocol closes such a connection)."""
+    """Raises WireError (too large) and Disconnected (also for a body that is too slow: the protocol closes the connection)."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -94,7 +94,7 @@ class Reply:
     body: bytes
     content_type: bytes
     call: str
-    """The request id, "" where there was no call."""
+    """The request id, "" if there was no call."""
     known: bool = False
     """Whether the caller is known: the signature was right, and the credential may be used."""
 
@@ -108,7 +108,7 @@ def too_large(*, form: bool = False) -> Reply:
 
 
 def no_place(*, form: bool) -> Reply:
-    """`form`: to a client of the Query protocol."""
+    """`form`: the client speaks the Query protocol."""
     message = "There is nothing here: KMS, IAM and STS answer on POST /."
     if form:
         return Reply(404, query.error("iam", "InvalidAction", message, 404, ""), query.CONTENT_TYPE, "")
@@ -118,11 +118,11 @@ def no_place(*, form: bool) -> Reply:
 
 
 READING = ("GET", "HEAD")
-"""Many load balancers check by HEAD whether the server is there (RFC 9110, section 9.3.2)."""
+"""Many load balancers use HEAD to check whether the server is there (RFC 9110, section 9.3.2)."""
 
 
 class App:
-    """`audit` answers what begins with /v1."""
+    """`audit` answers paths that begin with /v1."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class App:
             await reply(send, nowhere.status, nowhere.body, nowhere.content_type)
 
     async def _by_query(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        """A call of IAM or STS whose parameters are in the query."""
+        """A call of IAM or STS with its parameters in the query."""
         try:
             body = await read_body(receive)
         except Disconnected:
@@ -177,14 +177,14 @@ class App:
         await reply(send, answer.status, answer.body, answer.content_type, answer.call)
 
     async def call(self, request: signing.Signed, source: str, secure: bool) -> Reply:
-        """Answer a call of KMS, IAM or STS that came from the address `source`; `secure`: over TLS. Never raises: a
-        fault is an answer too."""
+        """Answers a call of KMS, IAM or STS from the address `source`; `secure`: over TLS. Never raises: a fault is an
+        answer too."""
         began = time.perf_counter()
         call = new_call_id()
         headers, body = request.headers, request.body
         by_query = request.method != "POST"
         form = by_query or headers.get("content-type", "").startswith(query.FORM)
-        if by_query:  # the parameters of the Query protocol, as a form has them
+        if by_query:  # the parameters of the Query protocol, in the form of a body
             body = request.query.encode("latin-1")
         service = _service(request) if form else "kms"
         operation = "" if form else _target(headers)
@@ -223,7 +223,7 @@ class App:
                 fault=type(fault).__name__,
                 where=where(fault),
             )
-            # The call has its record: `Calls` made one, even where only the encoding of the answer failed.
+            # The call has its record: `Calls` makes one even if only the encoding of the answer failed.
             effect = "failed"
             failed = WireError(500, "KMSInternalException", "The request failed inside the server.")
             status, document = _refusal(failed, service if form else "", call)
@@ -257,8 +257,7 @@ def _target(headers: Mapping[str, str]) -> str:
 
 
 def _service(request: signing.Signed) -> str:
-    """iam or sts, as the signature's scope says; iam where it names neither, because a refusal has to have one of the
-    two forms."""
+    """iam or sts, from the scope of the signature. If it names neither, iam, because a refusal needs one of the two forms."""
     if request.method != "POST" and is_presigned(request):
         return "sts"
     try:
@@ -269,13 +268,12 @@ def _service(request: signing.Signed) -> str:
 
 
 def _asks_by_query(scope: AsgiScope) -> bool:
-    """Whether a GET is meant for IAM or STS. A browser's, which names neither a caller nor an action, is not."""
+    """Whether a GET is a call of IAM or STS. A browser's GET is not: it names neither a caller nor an action."""
     return b"Action=" in scope["query_string"] or any(name == b"authorization" for name, _ in scope["headers"])
 
 
 def _fields(body: bytes) -> tuple[dict[str, str], Refusal | None]:
-    """The form's fields, or the refusal that says why they cannot be read. That refusal has its record like any
-    other."""
+    """The form's fields, or the reason why they cannot be read. That refusal is recorded like any other."""
     try:
         return query.fields(body), None
     except Refusal as fault:
@@ -283,7 +281,7 @@ def _fields(body: bytes) -> tuple[dict[str, str], Refusal | None]:
 
 
 def where(fault: BaseException) -> str:
-    """File and line of a fault, without its message, which could hold a secret."""
+    """The file and line of a fault, without its message, which could include a secret."""
     trace = fault.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

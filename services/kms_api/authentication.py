@@ -1,8 +1,8 @@
-"""Who calls: the signature, checked against the secret of its credential, and the credential's caller on the live
+"""Who calls: checks the signature against the secret of its credential, and finds the credential's caller on the live
 state.
 
-A long-term secret is in the vault, a temporary one in its session token. Callers are held until the directory changes,
-so that a deleted user, a disabled access key or a changed policy takes effect at once.
+The vault has the secret of a long-term credential; a session token holds that of a temporary one. Callers are kept
+until the directory changes, so that a deleted user, a disabled access key or a changed policy takes effect at once.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from services.kms_api.presigned_url import Presigned
 from services.kms_api.stages import next_stage
 
 HELD = 10_000
-"""Long-term credentials whose secret is held."""
+"""The most long-term credentials whose secrets are kept."""
 SESSIONS = 10_000
 SESSIONS_SIZE = 16_777_216
-"""Sessions held, and the characters of their tokens: a token holds its session's policy and tags."""
+"""The most sessions that are kept, and the most characters of their tokens: a token holds its session's policy and tags."""
 UNPROVEN = 64
-"""Long-term credentials that were named in requests, and whose signature has not been right yet."""
+"""The most long-term credentials that are kept after requests named them, but without a right signature so far."""
 LOOK_TOGETHER = 0.02
-"""Seconds for which requests with unknown access keys wait for each other, to ask for the log's end once."""
+"""Seconds. Requests with unknown access keys wait this long for each other, to ask for the log's end once."""
 BEHALF, SOURCE_ARN, SOURCE_ACCOUNT = "x-amz-keytrail-on-behalf-of", "x-amz-source-arn", "x-amz-source-account"
-"""The headers in which a service says whom it calls for. From any other caller they mean nothing."""
+"""The headers in which a service says for whom it calls. From any other caller they mean nothing."""
 TOKEN_HEADER = "x-amz-security-token"  # noqa: S105  # a header's name
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """A caller whose signature is right. `caller` is None where the credential may no longer be used: then `refusal`
-    says why, and `account` and `principal` whose it was."""
+    """A caller whose signature is right. If the credential may no longer be used, `caller` is None, `refusal` says why,
+    and `account` and `principal` say whose it was."""
 
     account: str
     principal: str
     access_key: str
     session: Session | None
     document: dict[str, object] | None
-    """The session as a record holds it."""
+    """The session in the form of a record."""
     caller: Caller | None
     via: Via | None = None
     """The service that signed, for itself or on behalf of `principal`."""
@@ -57,8 +57,7 @@ class Authenticated:
 
 @dataclass(slots=True)
 class _Credential:
-    """A credential that is held in memory: its secret, its session, and its caller at the time when the directory had
-    made `changes`."""
+    """A credential in memory: its secret, its session, and its caller when the directory had made `changes`."""
 
     access_key: str
     secret: str
@@ -68,8 +67,8 @@ class _Credential:
 
 
 class _HeldCredentials:
-    """Credentials by the name that came in a request. Each was verified before it is kept: nobody can fill this, or
-    push out the credentials of others, with made-up names."""
+    """Credentials by the name that came in a request. Each was verified before it is kept. So made-up names cannot fill
+    this, or push out the credentials of others."""
 
     def __init__(self, most: int, most_size: int) -> None:
         self._most = most
@@ -79,7 +78,7 @@ class _HeldCredentials:
         self.get = self._kept.get
 
     def keep(self, name: str, credential: _Credential) -> None:
-        """Where there are too many, the one that was kept first goes."""
+        """If there are too many, the one that was kept first is dropped."""
         if name in self._kept:
             return
         self._kept[name] = credential
@@ -91,7 +90,7 @@ class _HeldCredentials:
 
 
 class Authenticator:
-    """Verifies requests for one region. Secrets of the credentials in use are held in memory."""
+    """Verifies requests for one region. The secrets of credentials in use are kept in memory."""
 
     def __init__(self, live: LiveState, vault: Vault, tokens: Tokens, region: str, clock: Clock) -> None:
         self._clock = clock
@@ -99,11 +98,11 @@ class Authenticator:
         self._vault = vault
         self._tokens = tokens
         self._region = region
-        # Apart: a token that is spelled like an access key is not that key.
+        # Two stores: a token that is spelled like an access key is not that key.
         self._long_term = _HeldCredentials(HELD, HELD * 128)
         self._sessions = _HeldCredentials(SESSIONS, SESSIONS_SIZE)
-        # Found in the vault for somebody who did not prove to know the secret. Names of existing credentials alone, so
-        # that a wrong signature costs one look into the vault and not one each.
+        # Found in the vault for a caller who did not prove to know the secret. These are only existing credentials, so
+        # that several wrong signatures cost one look into the vault, not one each.
         self._unproven = _HeldCredentials(UNPROVEN, UNPROVEN * 128)
         self._look: asyncio.Task[None] | None = None
 
@@ -126,7 +125,7 @@ class Authenticator:
                 self._long_term.keep(given.access_key, credential)
             else:
                 self._sessions.keep(token, credential)
-        # The caller is looked up after this: it has to be the caller at the position that the call is decided on.
+        # The caller is looked up only now: it has to be the caller at the position of the decision.
         await next_stage()
         if given.access_key in self._live.world.services:
             return await self._through(credential, headers, given.service)
@@ -136,7 +135,7 @@ class Authenticator:
         return await self._who(credential)
 
     async def authenticate_presigned(self, request: signing.Signed) -> Authenticated:
-        """The same of a signature in a URL. Raises SignatureRefused, NotFresh, Unavailable."""
+        """The same for a signature in a URL. Raises SignatureRefused, NotFresh, Unavailable."""
         presigned = Presigned(request, self._region, time.time())
         access_key, token = presigned.given.access_key, presigned.token
         credential = self._long_term.get(access_key) if token is None else self._sessions.get(token)
@@ -164,8 +163,8 @@ class Authenticator:
         return found
 
     async def _look_together(self) -> None:
-        """One barrier for all requests that came before it: anybody can name unknown access keys, as many as they
-        like, and each question to the broker costs as much as a call. Raises NotFresh."""
+        """Uses one barrier for all requests that came before it. Anybody can name any number of unknown access keys,
+        and each question to the broker costs as much as a call. Raises NotFresh."""
         if self._look is None:
             self._look = asyncio.create_task(self._look_once())
         await asyncio.shield(self._look)
@@ -183,7 +182,7 @@ class Authenticator:
         return _Credential(document["access_key"], document["secret"], session_from(document["session"]))
 
     async def _through(self, credential: _Credential, headers: Mapping[str, str], api: str) -> Authenticated:
-        """A service's call, for itself or on behalf of a principal, who is looked up each time."""
+        """A service's call, for itself or for a principal. The principal is looked up each time."""
         said = (headers.get(name, "")[:2048] for name in (BEHALF, SOURCE_ARN, SOURCE_ACCOUNT))
         via = via_of(self._live.world, credential.access_key, *said)
         if api != "kms":
@@ -191,7 +190,7 @@ class Authenticator:
         try:
             caller = caller_of(self._live.world, credential.access_key, None, self._clock.now(), via)
         except CredentialDisabled:
-            # The principal that it calls for may have been created through another worker a millisecond ago.
+            # Another worker may have created this principal a millisecond ago.
             await self._live.barrier()
             try:
                 caller = caller_of(self._live.world, credential.access_key, None, self._clock.now(), via)
@@ -209,7 +208,7 @@ class Authenticator:
         try:
             return self._found(credential, now)
         except CredentialDisabled:
-            # It may have been enabled through another worker a millisecond ago: a refusal is given on a barrier.
+            # Another worker may have enabled it a millisecond ago, so a refusal needs a barrier.
             await self._live.barrier()
         try:
             return self._found(credential, now)

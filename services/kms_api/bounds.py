@@ -1,8 +1,8 @@
-"""What a request may bring to conditions: bounded before any permission is asked, so that no policy is asked of more.
+"""How much a request may bring to conditions. This is checked before any permission is asked, so that policies are
+never evaluated on more.
 
-The model's shapes have bounds of their own (a tag's name has 128 characters), and shapes.py adds bounds that they
-lack; the rest is bounded here. AWS's documents name no bound of an encryption context; grants take 8 pairs of 384
-characters, a key 50 tags.
+The model's shapes have some bounds (a tag's name has at most 128 characters), and shapes.py adds others; the rest are
+here. AWS's documents give no bound for an encryption context. A grant takes 8 pairs of 384 characters, a key 50 tags.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import orjson
 from services.kms_api.errors import InvalidShape
 
 SMALL = 512
-"""Bytes of a request below which nothing can be beyond these bounds."""
+"""A request with fewer bytes cannot exceed these bounds."""
 MOST_PAIRS = 64
 MOST_CHARACTERS = 8192
-"""Of the names and values of one encryption context together."""
+"""The most characters of all names and values of one encryption context together."""
 CONTEXTS = ("EncryptionContext", "SourceEncryptionContext", "DestinationEncryptionContext")
 
 
 MOST_PARTS = 20_000
-"""Commas in a body: one of 256 kB that is nothing but empty objects would take 9 MB. A policy of 32 kB has fewer."""
+"""The most commas in a body: 256 kB of empty objects would take 9 MB. A policy of 32 kB has fewer."""
 MOST_OBJECTS = 5_000
-"""Opening braces, those in a policy's text among them: two policies of 32 kB have fewer."""
+"""The most opening braces, including those in the text of policies: two policies of 32 kB have fewer."""
 
 
 def parsed(body: bytes) -> Any:
-    """The document of a body. Raises JSONDecodeError, also for one of too many parts."""
+    """The document in a body. Raises JSONDecodeError, also for a document with too many parts."""
     if len(body) > MOST_PARTS and (body.count(b",") > MOST_PARTS or body.count(b"{") > MOST_OBJECTS):
         raise orjson.JSONDecodeError(f"a body has at most {MOST_PARTS} parts", "", 0)
     return orjson.loads(body)

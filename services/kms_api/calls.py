@@ -1,12 +1,12 @@
-"""A call from the authenticated request to its answer, in the order in which every operation is checked.
+"""Takes a call from the authenticated request to its answer. Every operation is checked in this order:
 
  1. signature            `authentication.py`, before this file
- 2. shape                `request_check.py`, with what a credential or session may not call at all
+ 2. shape                `request_check.py`, which also refuses operations that a credential or session may never call
  3. rate of changes      `rate_limit.py`
-    changing calls and the others part
+    from here on, the writer or this worker decides
  4. resolution of the key
- 5. access               a changing call: the writer, which decides by `domain/commands/decide.py`
- 6. key usage            any other call: this worker, on its live state, by `live_decision.py`
+ 5. access               a changing call: the writer, with `domain/commands/decide.py`
+ 6. key usage            any other call: this worker, with `live_decision.py`, on its live state
  7. key state
  8. the operation's own rules
  9. record               `events` by the writer, `decisions` by `records.py`. No record, no answer
@@ -47,7 +47,7 @@ from services.settings import Settings
 
 
 class Calls:
-    """The service behind the door. Raises WireError for everything that is not an answer."""
+    """Answers every authenticated call. Raises WireError where the response is an error."""
 
     def __init__(
         self,
@@ -69,19 +69,18 @@ class Calls:
         self.writer = WriterClient(live, commands, self.records, clock, settings.command_deadline)
 
     async def answer(self, incoming: Incoming) -> Answer:
-        """Raises WireError. Anything else that is raised is a fault of ours, and the call has its record all the same."""
+        """Raises WireError. Any other exception is a fault in Keytrail; the call is recorded even then."""
         call: Call | None = None
         try:
-            # 1 and 2: the credential may be used, and the request has its operation's shape.
+            # 1 and 2: may the credential be used, and does the request have its operation's shape?
             row, parameters, logged = check_request(incoming)
-            # 3: changes are limited in number.
+            # 3: has this principal made too many changes?
             if isinstance(row, Changing):
                 self._limit.take(incoming.who.principal)
             call = call_of(incoming, logged)
             request = request_of(incoming, parameters, self._live.world.region, self._org)
             if "GrantTokens" in parameters:
                 request = await self._with_grants_of(parameters["GrantTokens"], request, call)
-            # Changing calls and the others part here.
             if not isinstance(row, Changing):
                 return await self._decide_here(row, request, call)
             change = await self._have_writer_decide(row, request, call)
@@ -100,7 +99,7 @@ class Calls:
         return await self._answer_of_change(row, change)
 
     async def _with_grants_of(self, tokens: list[str], request: Request, call: Call) -> Request:
-        """The request as of the newest grant that it names: a grant token tells the position of its grant
+        """The request on a live state that has every grant that its tokens name: a token holds its grant's position
         (#grants-only-allow). Raises InvalidGrantToken, CredentialDisabled, CredentialExpired, NotFresh."""
         if max(map(self._maker.position_of, tokens), default=-1) > self._live.position:
             await self._live.barrier()
@@ -118,11 +117,11 @@ class Calls:
         await self.records.make_durable(call, decision.document(), decision.seen, request.at)
         if decision.refusal is not None:
             raise errors.on_record(decision.refusal)
-        assert decision.answer is not None, "what is not refused is answered"
+        assert decision.answer is not None, "a call that is not refused has an answer"
         return decision.answer
 
     async def _decide_again(self, row: Unchanging, request: Request, call: Call, first: LiveDecision) -> LiveDecision:
-        """Refused at first: decide on a state that was fetched after the call arrived."""
+        """Decide a refused call again: this worker may have been behind. First fold everything that is on the log by now."""
         if isinstance(first.refusal, AliasNotFound):
             await service_keys.make_where_needed(call, request, self._live.world, self._maker, self.writer)
         await self._live.barrier()
@@ -135,22 +134,22 @@ class Calls:
     # -- a call that changes something ------------------------------------------------------------------------------
 
     async def _have_writer_decide(self, row: Changing, request: Request, call: Call) -> RecordedChange:
-        """Steps 4 to 9. Raises WireError, NotFresh, Unavailable; Refusal where nothing was sent to the writer."""
-        made = await self._made(row, request, call)
+        """Steps 4 to 9. Raises WireError, NotFresh, Unavailable; Refusal if the call is refused before it reaches the writer."""
+        made = await self._make(row, request, call)
         position, record = await self.writer.decide(call, made)
         return RecordedChange(record.event, self._live.world, record.at, position)
 
-    async def _made(self, row: Changing, request: Request, call: Call) -> Made:
-        """What the command needs. Where that is costly, it is made only for a caller whom the live state lets in; the
-        writer asks again."""
-        if row.costly and not self._may(row, request, call):
+    async def _make(self, row: Changing, request: Request, call: Call) -> Made:
+        """The ids and key material that the command needs. Material that is costly to make is made only if the caller has
+        access on the live state. The writer checks access again."""
+        if row.costly and not self._has_access(row, request, call):
             await self._live.barrier()
             request = renewed(request, call, self._live.world)
-            if not self._may(row, request, call):
+            if not self._has_access(row, request, call):
                 return UNMADE
         return await row.prepare(request, self._maker)
 
-    def _may(self, row: Changing, request: Request, call: Call) -> bool:
+    def _has_access(self, row: Changing, request: Request, call: Call) -> bool:
         return may_ask(row.command(call.parameters, Unmade()), request.caller, self._live.world)
 
     async def _answer_of_change(self, row: Changing, change: RecordedChange) -> Answer:

@@ -1,4 +1,4 @@
-"""A call and its decision as the bytes of a record of `decisions`, before it has its place in a lane."""
+"""Turns a call and its decision into the bytes of a record of `decisions`, before it has its place in a lane."""
 
 from __future__ import annotations
 

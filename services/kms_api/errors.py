@@ -1,4 +1,4 @@
-"""The domain's refusals in AWS's words: the one place where codes and HTTP statuses stand."""
+"""The domain's refusals in AWS's words. Only this file has codes and HTTP statuses."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from services import signing
 
 
 class WireError(Exception):
-    """What the client reads: HTTP status, AWS's code, message. `kind` finds the Query protocol's code; `recorded`: the
-    refusal stands on `events` or `decisions` already."""
+    """What the client reads: HTTP status, AWS's code, message. `kind` finds the Query protocol's code. `recorded`: the
+    refusal is already on `events` or `decisions`."""
 
     def __init__(self, status: int, code: str, message: str, kind: str = "", *, recorded: bool = False) -> None:
-        # A message may quote a caller, and no encoder can write half of a surrogate pair: that has to be found before
-        # the answer is made.
+        # A message may quote a caller, and no encoder can write half of a surrogate pair. Such halves have to be found
+        # before the answer is made.
         message = encodable(message)
         super().__init__(message)
         self.status = status
@@ -101,7 +101,7 @@ QUESTION_FAILED = (
 
 
 def not_now(message: str) -> WireError:
-    """Nothing was decided, or it is not known whether it was: the client may try again."""
+    """Nothing was decided, or it is not known whether anything was: the client may try again."""
     return WireError(503, "DependencyTimeoutException", message, NOT_NOW)
 
 
@@ -112,13 +112,13 @@ class InvalidShape(Refusal):
 
 
 class WrongType(Refusal):
-    """Text that is not JSON, or JSON of other types than the model's."""
+    """Text that is not JSON, or JSON whose types are not the model's."""
 
     kind = "wrong-type"
 
 
 class RequestTooLarge(Refusal):
-    """More than a record takes, or than conditions are evaluated on."""
+    """The request is larger than a record may be, or than conditions may be evaluated on."""
 
     kind = "request-too-large"
 
@@ -128,7 +128,7 @@ class UnknownOperation(Refusal):
 
 
 class MissingAction(Refusal):
-    """A request of the Query protocol that does not say which operation it asks for."""
+    """A request of the Query protocol that does not name its operation."""
 
     kind = "missing-action"
 
@@ -138,8 +138,8 @@ class Throttled(Refusal):
 
 
 class QuestionRefused(Refusal):
-    """A question to the audit API that cannot be answered: a bad parameter, something that is not there, another
-    account's. The caller reads the status and code of its own fault; this is how the record names it."""
+    """The audit API cannot answer a question: it has a bad parameter, or asks about something missing or another
+    account's. The caller reads the status and code of the actual fault; the record has this name."""
 
     kind = "question-refused"
 
@@ -155,7 +155,7 @@ CODES |= {
 }
 
 
-# IAM's and STS's own words (their models' errors, and the common errors of the Query protocol).
+# The words of IAM and STS (their models' errors, and the common errors of the Query protocol).
 QUERY_CODES: dict[str, tuple[int, str]] = {
     errors.InvalidRequest.kind: (400, "ValidationError"),
     errors.AccessRefused.kind: (403, "AccessDenied"),

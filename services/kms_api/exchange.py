@@ -1,7 +1,7 @@
-"""One request of `POST /` and its answer, on uvicorn's protocol and without ASGI between.
+"""One request of `POST /` and its answer, directly on uvicorn's protocol, without ASGI.
 
 ASGI's scope, messages and events take longer than the signature, and one body in and one body out needs none of them.
-uvicorn's protocol takes an Exchange for its `cycle` (RequestResponseCycle), and knows it by UVICORNS alone.
+uvicorn's protocol takes an Exchange as its `cycle` (RequestResponseCycle), and uses only the names in UVICORNS.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ Answering = Callable[[Signed, str, bool], Awaitable[Reply]]
 HeaderPairs = list[tuple[bytes, bytes]]
 
 UVICORNS = ("disconnected", "keep_alive", "message_event", "response_complete")
-"""What uvicorn's protocol sets and reads of its cycle, when a connection is lost and when the server stops. A house test
-compares these with its source."""
+"""The attributes that uvicorn's protocol sets and reads on its cycle, when a connection is lost and when the server
+stops. A house test compares these with uvicorn's source."""
 
 STATUS = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 CLOSE = b"connection: close\r\n"
 MOST_DROPPED = 8_388_608
-"""Bytes of a body that are dropped once it is refused; after these its connection ends."""
+"""Bytes that are dropped of a refused body; then its connection ends."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class ClientConnection(Protocol):
-    """What an exchange needs of the connection that it is on."""
+    """What an exchange needs of its connection."""
 
     loop: asyncio.AbstractEventLoop
     tasks: set[asyncio.Task[None]]
@@ -49,15 +49,15 @@ class ClientConnection(Protocol):
 
     @property
     def usual_headers(self) -> bytes:
-        """What every response begins with after its status line."""
+        """The beginning of every response, after its status line."""
         ...
 
     def recognise(self) -> None:
-        """A correctly signed call came on it."""
+        """A correctly signed call came on this connection."""
         ...
 
     def on_response_complete(self) -> None:
-        """uvicorn's: the next request that was sent ahead takes its turn."""
+        """uvicorn's name: the next request that was sent ahead takes its turn."""
         ...
 
 
@@ -71,11 +71,12 @@ NO_EVENT = _NoEvent()
 
 
 class Exchange:
-    """Parts of a body are taken until `more_body` is False. Then the call is answered, once it is this request's turn: a
-    client may send requests ahead, and has its answers in their order.
+    """Takes the parts of a body until `more_body` is False. Then answers the call when it is this request's turn: a
+    client may send requests ahead, and gets its answers in their order.
 
-    The parser's callbacks call `take_turn`, `take` and `complete`, and own what has come of the body; the one task that
-    `_begin` makes answers, and owns the response.
+    The parser's callbacks call `take_turn`, `take` and `complete`, and own the part of the body that has arrived. The
+    one task that `_begin` makes sends the answer, and owns the response.
+
     """
 
     __slots__ = (
@@ -109,14 +110,15 @@ class Exchange:
         self._headers = headers
         self._source = source
         self._expects_continue = expects_continue
-        # Of the parser's callbacks.
+        # Only the parser's callbacks write these.
         self._turn = False
         self._parts: list[bytes] | None = None
         self._size = 0
         self.body = b""
         self.more_body = True
         self.refused = False
-        # Of the task that answers, but for what uvicorn sets: `disconnected`, and `keep_alive` when the server stops.
+        # Only the answering task writes these, except what uvicorn sets: `disconnected`, and `keep_alive` when the
+        # server stops.
         self._task: asyncio.Task[None]
         self.keep_alive = keep_alive
         self.disconnected = False
@@ -130,8 +132,8 @@ class Exchange:
         self._begin()
 
     def take(self, part: bytes) -> None:
-        """A part of the body. A body that is too large is refused at once, and the rest of it is dropped: a client
-        whose connection ended while it was sending would not read the reason."""
+        """Takes a part of the body. A body that is too large is refused at once, and the rest of it is dropped: if its
+        connection ended while the client was still sending, it would not read the reason."""
         if self.refused:
             return
         self._size += len(part)
@@ -143,7 +145,7 @@ class Exchange:
         elif self._parts is not None:
             self._parts.append(part)
         elif self.body:
-            # Joined once, at the end: joining each part to the ones before costs the square of the body's size.
+            # Joined once, at the end: joining each part to the earlier ones would cost the square of the body's size.
             self._parts = [self.body, part]
         else:
             self.body = part
@@ -160,7 +162,7 @@ class Exchange:
     def _begin(self) -> None:
         if self._turn and (self.refused or not self.more_body):
             connection = self._connection
-            # The set keeps the task from being collected, and a graceful stop waits for the tasks in it.
+            # The set protects the task from garbage collection, and a graceful stop waits for the tasks in it.
             self._task = connection.loop.create_task(self._answer())
             connection.tasks.add(self._task)
 
@@ -179,11 +181,11 @@ class Exchange:
                     connection.recognise()
             if connection.flow.write_paused and not self.disconnected:
                 await connection.flow.drain()
-            # uvicorn sets `disconnected` on the request that came last alone.
+            # uvicorn sets `disconnected` only on the last request that came.
             if not connection.plain.is_closing():
                 self._write(reply)
         except Exception:  # noqa: BLE001  # a connection whose answer never comes would keep its place for ever
-            # Counted and not logged: a client that can cause it could fill the disk.
+            # Counted, not logged: a client that can cause this could fill the disk.
             NOT_ANSWERED.labels("answer-failed").inc()
             connection.plain.abort()
         finally:

@@ -1,4 +1,4 @@
-"""A request whose caller is authenticated; the call that its record holds, and the request that operations see."""
+"""An authenticated request; the call for its record, and the request for the operations."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Incoming:
     secure: bool
     at: int
     fields: Mapping[str, str] | None = None
-    """The form of a request of the Query protocol."""
+    """The form, for a request of the Query protocol."""
     unreadable: Refusal | None = None
-    """The reason why the form cannot be read, if it cannot."""
+    """Why the form cannot be read, if it cannot."""
 
 
 def call_of(incoming: Incoming, parameters: dict[str, Any]) -> Call:
-    """The call as its record holds it; `parameters` are without secrets."""
+    """The call in the form of a record; `parameters` have no secrets."""
     who = incoming.who
     return Call(
         id=incoming.id,
@@ -56,7 +56,7 @@ def call_of(incoming: Incoming, parameters: dict[str, Any]) -> Call:
 
 
 def _invocation(incoming: Incoming) -> str:
-    """The digest that a client's retries of one call share; "" for a client that sends no invocation id."""
+    """A digest that all retries of one call share; "" if the client sends no invocation id."""
     if not incoming.invocation:
         return ""
     digest = sha256(incoming.body)
@@ -75,9 +75,10 @@ def request_of(incoming: Incoming, parameters: dict[str, Any], region: str, org:
 
 
 def renewed(request: Request, call: Call, world: World) -> Request:
-    """The same request by the caller as the world has it now: its policies may have changed since it was authenticated.
+    """The same request with the caller's present policies: they may have changed since it was authenticated.
 
     Raises CredentialDisabled, CredentialExpired.
+
     """
     via = None if call.via is None else Via(**call.via)
     caller = caller_of(world, call.access_key, request.session, request.at, via)

@@ -1,4 +1,4 @@
-"""Answers and faults in AWS's JSON 1.1 protocol, which KMS speaks."""
+"""Answers and faults in AWS's JSON 1.1 protocol, which KMS uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def answer(answer: Answer) -> bytes:
 
 
 def fault(fault: WireError) -> bytes:
-    """Where AWS says nothing (why a ciphertext, a signature or a MAC does not fit), there is no member `message`."""
+    """If AWS gives no message (why a ciphertext, a signature or a MAC does not fit), there is no member `message`."""
     return orjson.dumps({"__type": fault.code, "message": fault.message} if fault.message else {"__type": fault.code})
 
 

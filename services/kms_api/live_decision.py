@@ -1,4 +1,4 @@
-"""Steps 4 to 8 of a call that changes nothing, on the live state: `carry_out` reads in their order.
+"""Steps 4 to 8 of a call that changes nothing, on the live state. `carry_out` has them in their order.
 
 4. resolution of the key, 5. access, 6. key usage, 7. key state, 8. the operation's own rules and its work.
 """
@@ -37,7 +37,7 @@ Unchanging = Using | Recalling | Reading | Researching | Issuing
 
 @dataclass(frozen=True, slots=True)
 class OperationPorts:
-    """What operations may use beside the state."""
+    """What operations may use besides the state."""
 
     materials: Materials
     recall: Recall
@@ -46,8 +46,8 @@ class OperationPorts:
 
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
 class LiveDecision:
-    """What became of a request at the position `seen`: an answer, or a refusal. `verdicts` has the permissions that were
-    asked until then."""
+    """The result of a request at the position `seen`: an answer, or a refusal. `verdicts` are those on the permissions
+    that were asked before it."""
 
     request: Request
     seen: int
@@ -57,11 +57,12 @@ class LiveDecision:
 
     @property
     def is_final(self) -> bool:
-        """A refusal is given only on a state that was fetched after the call arrived; a dry run's success is none."""
+        """Whether this result may be given. A refusal may not yet: it needs a state that was fetched after the call
+        arrived. A dry run's success does not count as a refusal."""
         return self.refusal is None or isinstance(self.refusal, DryRunSucceeded)
 
     def document(self) -> Decision:
-        """The decision as its record holds it."""
+        """The decision in the form of its record."""
         request = self.request
         if self.refusal is not None:
             return refused(self.refusal, request.caller, self.verdicts)
@@ -69,7 +70,7 @@ class LiveDecision:
 
 
 async def decide(row: Unchanging, request: Request, live: LiveState, ports: OperationPorts) -> LiveDecision:
-    """The decision of the live state as it is now. Raises Unavailable."""
+    """The decision by the present live state. Raises Unavailable."""
     seen = live.position
     verdicts: list[Verdict] = []
     try:
@@ -82,7 +83,7 @@ async def decide(row: Unchanging, request: Request, live: LiveState, ports: Oper
 async def carry_out(
     row: Unchanging, request: Request, world: World, ports: OperationPorts, verdicts: list[Verdict]
 ) -> Answer:
-    """`verdicts` takes the permissions as they are asked. Raises Refusal, Unavailable."""
+    """`verdicts` receives the verdict on each permission that is asked. Raises Refusal, Unavailable."""
     match row:
         case Using():
             keys = _permitted_keys(row, request, world, verdicts)
@@ -103,7 +104,7 @@ async def carry_out(
 
 
 def _permitted_keys(row: Using | Recalling, request: Request, world: World, verdicts: list[Verdict]) -> list[Key]:
-    """Steps 4 to 7, each for all keys before the next."""
+    """Steps 4 to 7. Each step is done for all keys before the next."""
     caller, operation = request.caller, request.operation
     # 4: resolution of the keys that the request names.
     targets = row.targets(request, world)

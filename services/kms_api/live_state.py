@@ -1,8 +1,8 @@
 """The API's live state: the fold of `events`, and whether it is fresh enough to decide on.
 
-Fresh: folded up to the watermark that the broker gave for a question *sent* less than `fresh_for` seconds ago by the
-monotonic clock, with a read always pending. A refusal is given only on a barrier: a watermark asked after the call
-arrived, because the key may have been made through another worker a millisecond ago.
+It is fresh if it is folded up to a recent watermark. The broker must have given that watermark for a question *sent*
+less than `fresh_for` seconds ago by the monotonic clock, with a read always pending. A refusal needs a barrier: a
+watermark that was asked for after the call arrived, because another worker may have made the key a millisecond ago.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ log = logger_of("present")
 ASK_EVERY = 1.0
 BARRIER_DEADLINE = 4.0
 BEGIN_DEADLINE = 15.0
-"""Seconds after which a worker takes calls although it cannot answer them: /healthz then says what is wrong."""
+"""Seconds. After these a worker takes calls even if it cannot answer them; /healthz then says what is wrong."""
 BATCH = 1000
 
 Seen = tuple[int, Record]
 
 
 class NotFresh(Exception):
-    """The log's end is not known or not folded yet: nothing may be decided now."""
+    """The log's end is not known or not folded yet, so nothing may be decided now."""
 
 
 def end_process(reason: str) -> NoReturn:
     log.error("the log does not go on from what was read; this process ends", reason=reason)
-    os._exit(78)  # EX_CONFIG: starting again will not mend it by itself
+    os._exit(78)  # EX_CONFIG: a restart does not mend it
 
 
 class LiveState:
-    """One owner of one fold. Start `follow` and `keep_asking` as tasks."""
+    """Owns one fold. Start `follow` and `keep_asking` as tasks."""
 
     def __init__(
         self,
@@ -56,12 +56,12 @@ class LiveState:
         on_record: Callable[[Record | None], None],
         end: Callable[[str], NoReturn] = end_process,
     ) -> None:
-        """`end` takes the reason for which nothing may be answered from here any more; by default it ends the process."""
+        """`end` is called with the reason when nothing may be answered from here any more. By default it ends the process."""
         self._events = events
         self._keys = keys
         self._fold = fold
         self.world: World = fold.world
-        """The same object for as long as the process lives; the fold changes it in place."""
+        """The same object throughout the life of the process; the fold changes it in place."""
         self._fresh_for = fresh_for
         self._on_record = on_record
         self._end = end
@@ -89,37 +89,37 @@ class LiveState:
         return self._fold.voids
 
     def seal(self, kind: str) -> Seal:
-        """The key that values of this kind of topic are authenticated with now."""
+        """The key that now authenticates values of this kind of topic."""
         authority = self._fold.chain.authority
         return self._keys.seal(authority.key or self._keys.newest, kind, self.world.log)
 
     def sealed(self, kind: str, body: bytes) -> bytes:
-        """The value to append for a JSON object that is never shown in parts."""
+        """The value to append, for a JSON object that is never shown in parts."""
         return self.seal(kind).sealed(body)[0]
 
     def is_fresh(self) -> bool:
-        """Whether this may decide: it is at the log's end, and the log is this installation's own."""
+        """Whether this state may decide: it has reached the log's end, and the log is this installation's own."""
         return time.monotonic() - self._fresh_at < self._fresh_for and (self._settled or self._is_settled())
 
     def _is_settled(self) -> bool:
-        # Kept, since every call asks: a log that was authentic once stays so.
+        # Kept, since every call asks: a log that was once authentic stays authentic.
         self._settled = self._fold.chain.authority.is_settled(self._keys)
         return self._settled
 
     def can_answer(self) -> bool:
-        """Whether calls can be answered: the state is fresh, and it has an access key that may call."""
+        """Whether calls can be answered: the state is fresh, and it has an access key that may be used."""
         return self.is_fresh() and bool(self.world.access_keys)
 
     async def begun(self) -> None:
-        """Return when calls can be answered, or after BEGIN_DEADLINE. A client that calls while a worker starts waits
-        for another worker, or for this one: no call is refused because of a start."""
+        """Returns when calls can be answered, or after BEGIN_DEADLINE. A client that calls while a worker starts waits
+        for another worker or for this one: a start causes no refusal."""
         with suppress(TimeoutError):
             async with asyncio.timeout(BEGIN_DEADLINE):
                 while not self.can_answer():
                     folded = self._fold.next
                     with suppress(NotFresh):
                         await self.barrier()
-                        if not self.can_answer():  # a new log, whose first records are to come
+                        if not self.can_answer():  # a new log, whose first records are still to come
                             await self._folded_to(folded + 1)
 
     def require_fresh(self) -> None:
@@ -128,7 +128,7 @@ class LiveState:
             raise NotFresh
 
     async def barrier(self) -> None:
-        """Return when everything is folded that was on the log when this was called. Raises NotFresh."""
+        """Returns when all that was on the log at the time of this call is folded. Raises NotFresh."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         self._asked.set()
@@ -140,7 +140,7 @@ class LiveState:
 
     @contextmanager
     def expecting(self, call: str) -> Iterator[asyncio.Future[Seen]]:
-        """A future that ends when the record of this call is folded. Enter before the command is sent."""
+        """A future that ends when the record of this call is folded. Enter this context before the command is sent."""
         future: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
         self._expected[call] = future
         try:
@@ -149,7 +149,7 @@ class LiveState:
             del self._expected[call]
 
     async def read_at(self, position: int) -> Record:
-        """The valid record at a position that is folded already."""
+        """The valid record at a position that is already folded."""
         reader = await self._events.reader(position)
         try:
             (stored, *_) = await reader.read(1)
@@ -160,7 +160,7 @@ class LiveState:
         return record_from(document)
 
     async def follow(self) -> None:
-        """Fold the log's records as they come, for ever. A log that cannot be read ends the process, which must not
+        """Folds the log's records as they come, for ever. A log that cannot be read ends the process, which must not
         answer from a wrong state."""
         reader: Reader | None = None
         try:
@@ -196,8 +196,7 @@ class LiveState:
             future.set_result((position, record))
 
     async def keep_asking(self) -> None:
-        """Ask for the watermark, once a second and at once when a barrier waits; one question serves all waiting
-        barriers."""
+        """Asks for the watermark once a second, and at once when a barrier waits. One question serves all waiting barriers."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(ASK_EVERY):
@@ -207,9 +206,8 @@ class LiveState:
             sent, folded = time.monotonic(), self._fold.next
             try:
                 end = await self._events.end()
-                if (
-                    end < folded
-                ):  # compared with what was folded when the question was sent: the fold may be ahead of the answer
+                # Compared with what was folded when the question was sent: by now the fold may be ahead of the answer.
+                if end < folded:
                     self._end(f"the log ends at {end}, before what was read of it ({folded}): it was cut or made anew")
                 async with asyncio.timeout(BARRIER_DEADLINE):
                     await self._folded_to(end)

@@ -1,4 +1,4 @@
-"""What the API makes and gives out: ids, sealed material and secrets for commands; session and grant tokens."""
+"""What the API makes and hands out: ids, sealed material and secrets for commands; session and grant tokens."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from services.operations.rows import Answer, Made
 from services.runtime.data_folder import new_access_key_id, new_secret
 
 LONGEST_TOKEN = 8192
-"""Characters: what fits into a header beside everything else."""
+"""The most characters of a session token: it has to fit into a header with everything else."""
 _LETTERS = string.ascii_uppercase + string.digits
 TEMPORARY = "ASIA"
 
 
 class VaultMaker:
-    """The ports Maker and Issuer of the operations."""
+    """Implements the operations' ports Maker and Issuer."""
 
     def __init__(self, vault: Vault, tokens: Tokens) -> None:
         self._vault = vault
@@ -66,7 +66,7 @@ class VaultMaker:
             new = await aside(imported, SPECS[document["spec"]], document["key"], secret)
         except (InvalidCiphertext, IncorrectKeyMaterial) as fault:
             return {**known, **_fault(fault)}
-        # Each import has a name of its own, so that an earlier deletion never removes this one from the vault.
+        # Each import has its own name, so that an earlier deletion never removes this one from the vault.
         stored = secrets.token_hex(32)
         await self._vault.put_material(document["key"], stored, new.secret)
         return {
@@ -95,7 +95,7 @@ class VaultMaker:
         return {"key": document["key"], "grant": document["grant"]}
 
     def position_of(self, token: str) -> int:
-        """Where on the log the token's grant is. Raises InvalidGrantToken."""
+        """The position of the token's grant on the log. Raises InvalidGrantToken."""
         return int(self._opened(token)["position"])
 
     def _opened(self, token: str) -> dict[str, Any]:
@@ -131,8 +131,8 @@ class VaultMaker:
 
 
 def _fault(fault: Refusal) -> Made:
-    """The writer refuses with this, after it has asked the permission: a caller who may not import learns nothing
-    about a token."""
+    """The fault with which the writer refuses, after it has asked the permission: a caller who may not import learns
+    nothing about a token."""
     return {"fault": fault.kind, "message": fault.message}
 
 

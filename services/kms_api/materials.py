@@ -1,4 +1,4 @@
-"""Key material in the clear, held in memory for the keys in use (port Materials of the operations)."""
+"""Key material in the clear, kept in memory for the keys in use (the operations' port Materials)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ HELD = 10_000
 
 
 class HeldMaterials:
-    """The materials that were read last, by their names in the vault; any other is read from there again. `repr` shows
-    none of them."""
+    """The materials that were read last, by their names in the vault. Any other is read from the vault. `repr` shows no
+    material."""
 
     def __init__(self, vault: Vault, tokens: Tokens) -> None:
         self._vault = vault
@@ -51,7 +51,7 @@ class HeldMaterials:
         return secret
 
     def forget(self, destroyed: Iterable[str]) -> None:
-        """Material that was destroyed is not kept in memory either."""
+        """Removes destroyed material from memory too."""
         for stored in destroyed:
             self._held.pop(stored, None)
 

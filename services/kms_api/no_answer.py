@@ -1,4 +1,5 @@
-"""Calls that get no answer now: nothing was decided, or it is not known whether it was. Each is counted by its reason.
+"""Calls that get no answer now: nothing was decided, or it is not known whether anything was. Each is counted by its
+reason.
 
 The client reads 503 and may try again.
 """

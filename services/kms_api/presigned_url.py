@@ -1,9 +1,10 @@
-"""A signature in a URL: taken for GetCallerIdentity alone, as clients prove with it who they are to somebody else (tokens of
-EKS clusters are such URLs).
+"""A signature in a URL. It is accepted only for GetCallerIdentity, with which clients prove to others who they are
+(tokens of EKS clusters are such URLs).
 
-A URL is copied, kept and logged as headers are not, so nothing else may be asked with one: no credential is given out, no key
-is used, and nothing is changed. It is good for as long as it says, and never for more than fifteen minutes.
-Source: IAM user guide, create-signed-request and reference_sigv (query parameters); STS API reference, GetCallerIdentity.
+Unlike headers, a URL is copied, kept and logged. So nothing else may be asked with one: it gets no credential, uses no
+key and changes nothing. It is valid for as long as it says, and never for more than fifteen minutes.
+Source: IAM user guide, create-signed-request and reference_sigv (query parameters); STS API reference,
+GetCallerIdentity.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def is_presigned(request: Signed) -> bool:
 
 
 class Presigned:
-    """What a URL says of its signature. Raises SignatureRefused where that is not whole, or not for this operation."""
+    """What a URL says about its signature. Raises SignatureRefused if that is incomplete or for another operation."""
 
     __slots__ = ("given", "request", "signature", "stamp", "token")
 
@@ -50,7 +51,7 @@ class Presigned:
         self.request = replace(request, query="&".join(kept))
 
     def require_right(self, secret: str) -> None:
-        """Raises SignatureRefused unless the signature is right. Compared in constant time."""
+        """Raises SignatureRefused unless the signature is right. The comparison takes constant time."""
         if "host" not in self.given.names or "host" not in self.request.headers:
             raise SignatureRefused(MISMATCH, "'Host' must be a header of the request, and a 'SignedHeader'.")
         for name in self.request.headers:
@@ -64,8 +65,7 @@ class Presigned:
 
 
 def _said(query: str) -> Mapping[str, str]:
-    """The parameters. Raises SignatureRefused for a parameter that is there twice: nobody knows which of the two was
-    meant."""
+    """The parameters. Raises SignatureRefused if a parameter comes twice: nobody knows which of the two was meant."""
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=signing.MOST_PAIRS)
     except ValueError:
@@ -83,7 +83,7 @@ def _require_time(given: Authorization, said: Mapping[str, str], now: float) -> 
         raise SignatureRefused(
             MISMATCH, f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date: {stamp[:16]}"
         )
-    # Length is looked at first: zeros before a number would hide how long it is, and a long one costs to be read.
+    # Length comes first: leading zeros would hide how long a number is, and a long number is costly to read.
     if not expires.isascii() or not expires.isdigit() or len(expires) > 6 or not 1 <= int(expires) <= LONGEST:
         raise SignatureRefused(INCOMPLETE, f"X-Amz-Expires is a number of seconds from 1 to {LONGEST}.")
     if now > moment + int(expires):

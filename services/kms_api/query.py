@@ -1,4 +1,5 @@
-"""The Query protocol of IAM and STS: a form to parameters, an answer to XML, both by the shapes of botocore's models."""
+"""The Query protocol of IAM and STS: from a form to parameters, and from an answer to XML, both by the shapes of
+botocore's models."""
 
 from __future__ import annotations
 
@@ -19,11 +20,11 @@ from services.kms_api.shapes import operation_names, service_model
 
 MOST_FIELDS = 1000
 DEEPEST = 8
-"""How many dots of a name are read."""
+"""How many dots in a name are read."""
 LONGEST_NUMBER = 6
-"""Digits of a list's number."""
+"""The most digits of an item's number in a list."""
 LONGEST_SAID = 64
-"""Characters of an action or a version that a refusal repeats."""
+"""How many characters of an action or a version a refusal repeats."""
 CONTENT_TYPE = b"text/xml"
 FORM = "application/x-www-form-urlencoded"
 SERVICES = frozenset({"iam", "sts"})
@@ -31,7 +32,7 @@ _MISSING = object()
 
 
 def is_form(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether these are headers of the Query protocol, by the type of the body."""
+    """Whether these headers belong to the Query protocol, by the type of the body."""
     form = FORM.encode()
     return any(name == b"content-type" and value.startswith(form) for name, value in headers)
 
@@ -45,15 +46,15 @@ def fields(body: bytes) -> dict[str, str]:
     except ValueError:
         raise InvalidShape(f"A request has at most {MOST_FIELDS} parameters.") from None
     found = dict(pairs)
-    if len(found) < len(pairs):  # which of the two was meant, nobody knows
+    if len(found) < len(pairs):  # nobody knows which of the two was meant
         twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise InvalidShape(f"The parameter {cut(twice, LONGEST_SAID)!r} is there twice.")
     return found
 
 
 def require_operation(service: str, action: str, version: str) -> None:
-    """An API has its operations under one version (IAM and STS API reference, common parameters). Raises MissingAction,
-    UnknownOperation."""
+    """Each API has all its operations under one version (IAM and STS API reference, common parameters). Raises
+    MissingAction, UnknownOperation."""
     if not action:
         raise MissingAction("The request is missing an action.")
     if version != service_model(service).api_version or action not in operation_names(service):
@@ -62,7 +63,7 @@ def require_operation(service: str, action: str, version: str) -> None:
 
 
 def parameters(model: OperationModel, given: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters as JSON has them, for the validators. Raises WrongType."""
+    """The parameters in JSON's form, for the validators. Raises WrongType."""
     if model.input_shape is None:
         return {}
     found: dict[str, Any] = _structure(model.input_shape, "", _Form(given, _prefixes(given)))
@@ -78,7 +79,8 @@ class _Form:
 
 
 def _prefixes(given: Mapping[str, str]) -> Mapping[str, set[int]]:
-    """Of each name what stands before its dots, and the number behind it; no shape is nested deeper than the first few."""
+    """For each name, the part before each of its dots and the number after it. Only the first few dots are read: no
+    shape is nested deeper."""
     found: dict[str, set[int]] = {}
     for name in given:
         at = name.find(".")
@@ -116,11 +118,11 @@ def _structure(shape: Shape, prefix: str, form: _Form) -> dict[str, Any]:
 
 def _list(shape: Shape, name: str, form: _Form) -> Any:
     if form.given.get(name) == "":
-        return []  # how clients say an empty list
+        return []  # how clients write an empty list
     item = (
         name if shape.serialization.get("flattened") else f"{name}.{shape.member.serialization.get('name', 'member')}"
     )
-    # Items behind a gap in the numbers count too: leaving them out would go unnoticed.
+    # Items after a gap in the numbers count too: nobody would notice if they were left out.
     values = (_read(shape.member, f"{item}.{number}", form) for number in sorted(form.holders.get(item, ())) if number)
     return [value for value in values if value is not _MISSING] or _MISSING
 
@@ -162,7 +164,7 @@ def error(service: str, code: str, message: str, status: int, call: str) -> byte
 
 
 def _text(text: str) -> str:
-    # XML 1.0 has no control characters but three; what a caller sent may hold others.
+    # XML 1.0 allows only three control characters; what a caller sent may hold others.
     return escape("".join(each if each in "\t\n\r" or each >= " " else "?" for each in text))
 
 

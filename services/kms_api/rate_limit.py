@@ -1,4 +1,4 @@
-"""A token bucket for each principal: how many changing calls it may make."""
+"""A token bucket for each principal. It limits how many changing calls a principal may make."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Bucket:
 
 
 class RateLimit:
-    """`rate` calls a second sustained, `burst` at once; a rate of 0 limits nothing."""
+    """Allows `rate` calls a second over time, and `burst` at once. A rate of 0 means no limit."""
 
     def __init__(self, rate: float, burst: int) -> None:
         self._rate = rate

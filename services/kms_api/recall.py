@@ -1,4 +1,4 @@
-"""What happened in the past, from the projections (port Recall of the operations)."""
+"""What happened in the past, from the projections (the operations' port Recall)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.kms_api.shapes import operation_names
 from services.operations.rows import Accessed, LastUse
 
 SERVICE_OF = {name: service for service in ("kms", "iam", "sts") for name in operation_names(service)}
-"""Operation names are unique over the three."""
+"""Operation names are unique over the three APIs."""
 
 
 class ProjectedRecall:

@@ -1,5 +1,5 @@
-"""The records of decisions: a caller who is authenticated gets no answer before it has its record, and each answer has
-exactly one."""
+"""The records of decisions. An authenticated caller gets no answer before the record exists, and each answer has
+exactly one record."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Records:
         self._clock = clock
 
     async def refusal(self, call: Call, fault: Refusal) -> None:
-        """Put a refusal at the door on record. Raises WireError where it cannot be made durable; any other exception
-        is a fault of ours, and the call has its record all the same."""
+        """Records a refusal at the door. Raises WireError if the record cannot be made durable. Any other exception is
+        a fault of Keytrail, and the call still gets its record."""
         try:
             await self._refusal(call, fault)
         except WireError:
@@ -42,8 +42,8 @@ class Records:
             raise
 
     async def failure(self, call: Call) -> None:
-        """Put a call that failed by a fault of ours on record, without its parameters: they may be what no record can
-        hold. Raises WireError where it cannot be made durable."""
+        """Records a call that failed by a fault of Keytrail. Its parameters are left out: perhaps no record can hold
+        them. Raises WireError if the record cannot be made durable."""
         said = replace(call, parameters={}, session=encodable(call.session), via=encodable(call.via))
         await self._refusal(said, InternalFault("The request failed inside the server."))
 
@@ -56,12 +56,12 @@ class Records:
         await self.make_durable(call, decision, self._live.position, self._clock.now())
 
     async def of_access(self, call: Call, fault: Refusal, caller: Caller, verdict: Verdict) -> None:
-        """Put a refusal of access to the audit API on record. Raises WireError."""
+        """Records a refusal of access to the audit API. Raises WireError."""
         await self.make_durable(call, refused(fault, caller, [verdict]), self._live.position, self._clock.now())
 
     async def make_durable(self, call: Call, decision: Decision, seen: int, moment: int) -> None:
-        """Make a decision durable. Raises WireError where that fails, and where the record of an allowed call would be
-        too long: then nothing may be answered."""
+        """Makes a decision durable. Raises WireError if that fails, or if the record of an allowed call would be too
+        long: then nothing may be answered."""
         at = rfc3339(moment)
         log = self._live.world.log
         try:
@@ -70,7 +70,7 @@ class Records:
         except TooLarge:
             if not call.parameters:
                 raise
-            # The call has a record all the same, without the parameters that made it too large.
+            # The call still gets a record, without the parameters that made it too large.
             fault = errors.RequestTooLarge("What the request says of itself is longer than a record may be.")
             await self.make_durable(replace(call, parameters={}), refused(fault), seen, moment)
             raise errors.on_record(fault) from None

@@ -15,14 +15,15 @@ from services.operations.rows import OperationRow
 from services.operations.table import SERVICES
 
 WITHOUT_MFA = frozenset({"AssumeRole", "GetCallerIdentity"})
-"""The operations of STS that credentials of GetSessionToken may call. They may call none of IAM (API reference,
+"""The STS operations that credentials of GetSessionToken may call. They may call no IAM operation (API reference,
 GetSessionToken)."""
 
 
 def check_request(incoming: Incoming) -> tuple[OperationRow, dict[str, Any], dict[str, Any]]:
-    """(the operation's row, the parameters as the model's shape has them, what a record may hold of them).
+    """(the operation's row, the parameters by the model's shape, the part of them that a record may hold).
 
     Raises the refusals of the door; their records hold no parameters.
+
     """
     if incoming.who.refusal is not None:
         raise incoming.who.refusal
@@ -42,7 +43,7 @@ def check_request(incoming: Incoming) -> tuple[OperationRow, dict[str, Any], dic
 
 
 def _parameters(incoming: Incoming) -> tuple[dict[str, Any], shapes.Secrets]:
-    """The parameters as the model's shape has them, and which of them are secret. Raises InvalidShape, WrongType."""
+    """The parameters by the model's shape, and which of them are secret. Raises InvalidShape, WrongType."""
     service, operation, body = incoming.service, incoming.operation, incoming.body
     compiled = shapes.compiled(service, operation)
     try:
@@ -61,7 +62,7 @@ def _parameters(incoming: Incoming) -> tuple[dict[str, Any], shapes.Secrets]:
 
 
 def _require_session_may_call(incoming: Incoming) -> None:
-    """Raises AccessRefused for what credentials of GetSessionToken may not call."""
+    """Raises AccessRefused for an operation that credentials of GetSessionToken may not call."""
     session = incoming.who.session
     if session is None or incoming.service == "kms" or session.of.startswith(PREFIXES[ROLE]):
         return

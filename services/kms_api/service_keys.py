@@ -18,7 +18,7 @@ from services.operations.rows import Maker, Request
 
 
 async def make_where_needed(call: Call, request: Request, world: World, maker: Maker, writer: WriterClient) -> None:
-    """`call` came by a service and named an alias that is not there. Raises Unavailable, WireError."""
+    """`call` came through a service and named an alias that does not exist. Raises Unavailable, WireError."""
     via = call.via
     if via is None or not via["behalf"]:
         return

@@ -1,6 +1,6 @@
-"""Requests are checked by validators compiled from the shapes of botocore's service model, enums and patterns included.
+"""Checks the parameters of requests, with validators compiled from botocore's service model: types, lengths, enums, patterns.
 
-The words are those of AWS's ValidationException: "1 validation error detected: Value 'x' at 'keySpec' failed to
+Messages are worded as in AWS's ValidationException: "1 validation error detected: Value 'x' at 'keySpec' failed to
 satisfy constraint: Member must ...". A wrong JSON type is a SerializationException, as at AWS.
 """
 
@@ -27,11 +27,11 @@ from domain.log.codec import rfc3339
 
 
 class WrongJsonType(Exception):
-    """A JSON value of another type than the shape's: SerializationException."""
+    """A JSON value does not have the type of its shape. The caller gets a SerializationException."""
 
 
 class Invalid(Exception):
-    """Values that break constraints: ValidationException with every one of them."""
+    """Values break constraints. The caller gets a ValidationException that lists them."""
 
     def __init__(self, faults: list[str], more: str = "") -> None:
         count = len(faults)
@@ -40,28 +40,28 @@ class Invalid(Exception):
 
 
 MOST_MEMBERS = 200
-"""Of a list that the model leaves open. A key has 50 tags, a grant 17 operations."""
+"""The most members of a list for which the model has no maximum. A key has at most 50 tags, a grant 17 operations."""
 TAGS = "TagList"
-"""The shape of the tags of a key, which the model leaves open."""
+"""The name of the shape of a key's tags. The model has no maximum for it."""
 MOST_FAULTS = 20
 """How many faults of a request are listed: its answer must not be many times as long as the request."""
 LONGEST_SHOWN = 256
-"""Characters of a value, or of a name in a map, that a fault repeats."""
+"""How many characters of a value, or of a name in a map, a message repeats."""
 
 
 class Faults:
-    """What is wrong with one request, told in the order in which it is found. Raises Invalid with the last it takes."""
+    """The messages about one request, in the order in which its faults are found. Raises Invalid once there are MOST_FAULTS."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.messages: list[str] = []
 
     def append(self, fault: str) -> None:
-        self.told.append(fault)
-        if len(self.told) == MOST_FAULTS:
-            raise Invalid(self.told, "; the rest of the request was not looked at")
+        self.messages.append(fault)
+        if len(self.messages) == MOST_FAULTS:
+            raise Invalid(self.messages, "; the rest of the request was not checked")
 
 
-# Bounds that the model's shapes do not have and its documentation strings do: (operation, member) -> (least, most).
+# Bounds that the model has in its documentation strings alone, not in its shapes: (operation, member) -> (least, most).
 DOCUMENTED_BOUNDS: dict[tuple[str, str], tuple[int, int]] = {
     ("ListKeys", "Limit"): (1, 1000),
     ("ListAliases", "Limit"): (1, 100),
@@ -83,30 +83,30 @@ OFFERED: dict[str, frozenset[str]] = {
     "WrappingKeySpec": frozenset(WRAPPING_SPECS),
     "AlgorithmSpec": frozenset(RSA_OAEP + RSA_AES),
 }
-"""The values of specs and algorithms that this installation has, by shape. A message names only these, though the
-model lists more (SM2, ML_KEM_512): a caller who follows the message must not be refused again. AWS leaves SM2 out
-where it has none."""
+"""The specs and algorithms that Keytrail supports, by shape. A message lists only these, although the model has more (SM2,
+ML_KEM_512): a caller who picks one from the message must not be refused again. AWS does the same: its messages leave SM2 out
+in regions that do not have it."""
 
-Checked = Callable[[Any, str, Faults], Any]
-"""(value, path, faults) -> the value as the operations take it; faults are added to the list."""
+Validator = Callable[[Any, str, Faults], Any]
+"""(value, path, faults) -> the value as the operations take it. What is wrong with it is added to `faults`."""
 
 
-Left = Callable[[Any], Any]
-"""From a parameter to what a record may hold of it."""
+Redactor = Callable[[Any], Any]
+"""Returns what a record may hold of a parameter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Parameters of an operation that no record may hold: `whole` members, and `partly` members that hold a secret
-    member deeper down."""
+    """What no record may hold of an operation's parameters: the members in `whole`, and parts of the members in `partly`, each
+    with its redactor."""
 
     whole: frozenset[str]
-    partly: Mapping[str, Left]
+    partly: Mapping[str, Redactor]
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A compiled operation: `check` gives the parameters, `secret` says what no record may hold of them."""
+    """The compiled input of an operation. `check` returns the parameters; `secret` says what no record may hold of them."""
 
     check: Callable[[Any], dict[str, Any]]
     secret: Secrets
@@ -129,33 +129,34 @@ def compiled(service: str, operation: str) -> Input:
     """The validator of an operation's input. Its `check` raises WrongJsonType and Invalid."""
     model: OperationModel = service_model(service).operation_model(operation)
     shape = model.input_shape
-    check = _structure(shape, operation) if shape is not None else _nothing
+    check = _structure(shape, operation) if shape is not None else _no_parameters
 
     def run(value: Any) -> dict[str, Any]:
         faults = Faults()
         parameters: dict[str, Any] = check(value, "", faults)
-        if faults.told:
-            raise Invalid(faults.told)
+        if faults.messages:
+            raise Invalid(faults.messages)
         return parameters
 
     return Input(run, _secrets(shape))
 
 
-def _nothing(value: Any, path: str, faults: Faults) -> Any:
+def _no_parameters(value: Any, path: str, faults: Faults) -> Any:
     return {}
 
 
 GRANT_TOKENS = frozenset({"GrantTokens", "GrantToken"})
-"""Whoever holds one can use its grant until the grant is known everywhere."""
+"""Members that hold grant tokens. With a token, its caller can use the grant until the grant is known everywhere."""
 
 
 def _secrets(shape: Shape | None) -> Secrets:
-    """Blobs, members marked sensitive and grant tokens, at whatever depth the model has them: a record is JSON, and a blob
-    in the middle of one would make the whole record impossible."""
+    """What no record may hold: members marked sensitive, grant tokens, and blobs, because a record is JSON and JSON cannot
+    hold bytes. They are found at every depth of the model."""
     if shape is None:
         return Secrets(frozenset(), {})
     whole = frozenset(name for name, member in shape.members.items() if name in GRANT_TOKENS or _is_secret(member))
-    partly = {name: left for name, member in shape.members.items() if name not in whole and (left := _left(member))}
+    rest = {name: member for name, member in shape.members.items() if name not in whole}
+    partly = {name: redact for name, member in rest.items() if (redact := _redactor(member))}
     return Secrets(whole, partly)
 
 
@@ -163,8 +164,8 @@ def _is_secret(shape: Shape) -> bool:
     return shape.type_name == "blob" or bool(shape.metadata.get("sensitive"))
 
 
-def _left(shape: Shape) -> Left | None:
-    """What a record may hold of a value of this shape; None where that is all of it."""
+def _redactor(shape: Shape) -> Redactor | None:
+    """The redactor of values of this shape; None if a record may hold all of such a value."""
     if shape.type_name == "structure":
         secret = _secrets(shape)
         return (lambda value: logged(value, secret)) if secret.whole or secret.partly else None
@@ -173,16 +174,16 @@ def _left(shape: Shape) -> Left | None:
     inner = shape.member if shape.type_name == "list" else shape.value
     if _is_secret(inner):
         return lambda value: len(value)
-    left = _left(inner)
-    if left is None:
+    redact = _redactor(inner)
+    if redact is None:
         return None
     if shape.type_name == "list":
-        return lambda value: [left(each) for each in value]
-    return lambda value: {name: left(each) for name, each in value.items()}
+        return lambda value: [redact(each) for each in value]
+    return lambda value: {name: redact(each) for name, each in value.items()}
 
 
 HIDDEN = object()
-"""Stands for a value that may be secret, or is a blob: AWS's sentence leaves it out."""
+"""Stands for a blob, or for a value that may be secret. AWS's message leaves such a value out."""
 
 
 def _shown(value: Any) -> str:
@@ -194,8 +195,8 @@ def _fault(value: Any, path: str, must: str) -> str:
     return f"Value{shown} at '{path}' failed to satisfy constraint: Member must {must}"
 
 
-def _compile(shape: Shape, operation: str, member: str) -> Checked:
-    kinds: dict[str, Callable[[Shape, str], Checked]] = {
+def _compile(shape: Shape, operation: str, member: str) -> Validator:
+    kinds: dict[str, Callable[[Shape, str], Validator]] = {
         "structure": _structure,
         "list": _list,
         "map": _map,
@@ -213,7 +214,7 @@ def _lower_first(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
-def _structure(shape: Shape, operation: str) -> Checked:
+def _structure(shape: Shape, operation: str) -> Validator:
     members = {name: (_lower_first(name), _compile(each, operation, name)) for name, each in shape.members.items()}
     required = tuple(shape.required_members)
 
@@ -225,12 +226,12 @@ def _structure(shape: Shape, operation: str) -> Checked:
         for name, each in value.items():
             if each is None:
                 continue
-            row = members.get(name)
-            if row is None:
+            if name not in members:
                 raise Invalid(
                     [f"Unknown parameter in input: '{cut(name, LONGEST_SHOWN)}', must be one of: {', '.join(members)}"]
                 )
-            result[name] = row[1](each, prefix + row[0], faults)
+            member_path, validate = members[name]
+            result[name] = validate(each, prefix + member_path, faults)
         for name in required:
             if name not in result:
                 where = prefix + members[name][0]
@@ -256,11 +257,11 @@ def _pattern(pattern: str) -> Callable[[str], object]:
     # Java's \w is ASCII; Python's $ would also match before a last newline, fullmatch does not.
     if "\\p{" not in pattern:
         return re.compile(pattern, re.ASCII).fullmatch
-    expression = regex.compile(pattern)  # the standard library knows no Unicode properties
+    expression = regex.compile(pattern)  # the standard library's re has no Unicode properties
     return lambda value: expression.fullmatch(value)
 
 
-def _string(shape: Shape) -> Checked:
+def _string(shape: Shape) -> Validator:
     enum = frozenset(shape.enum)
     pattern = shape.metadata.get("pattern")
     matches = _pattern(pattern) if pattern else None
@@ -278,7 +279,7 @@ def _string(shape: Shape) -> Checked:
             except UnicodeEncodeError:
                 raise WrongJsonType("A string holds half of a surrogate pair") from None
             if STANDS_FOR_NUL in value:
-                raise WrongJsonType("A string holds U+10FFFE, which is no character")
+                raise WrongJsonType("A string holds U+10FFFE, which is not a character")
         shown = HIDDEN if hide else value
         if enum and value not in enum:
             faults.append(_fault(shown, path, f"satisfy enum value set: {shown_enum}"))
@@ -291,7 +292,7 @@ def _string(shape: Shape) -> Checked:
     return check
 
 
-def _blob(shape: Shape) -> Checked:
+def _blob(shape: Shape) -> Validator:
     length = _length(shape)
 
     def check(value: Any, path: str, faults: Faults) -> Any:
@@ -323,7 +324,7 @@ def _timestamp(value: Any, path: str, faults: Faults) -> Any:
         raise WrongJsonType("A timestamp is out of range") from None
 
 
-def _integer(shape: Shape, documented: tuple[int, int] | None) -> Checked:
+def _integer(shape: Shape, documented: tuple[int, int] | None) -> Validator:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     if documented is not None:
         least, most = documented
@@ -340,7 +341,7 @@ def _integer(shape: Shape, documented: tuple[int, int] | None) -> Checked:
     return check
 
 
-def _list(shape: Shape, operation: str) -> Checked:
+def _list(shape: Shape, operation: str) -> Validator:
     item = _compile(shape.member, operation, "")
     length = _length(shape)
     most = shape.metadata.get("max", MOST_MEMBERS)
@@ -348,9 +349,9 @@ def _list(shape: Shape, operation: str) -> Checked:
     def check(value: Any, path: str, faults: Faults) -> Any:
         if not isinstance(value, list):
             raise WrongJsonType("Expected a list")
-        if len(value) > most and shape.name == TAGS:  # as the writer says of fewer: it is more than a key has
+        if len(value) > most and shape.name == TAGS:  # as the writer says of every list that is too long for a key
             raise InvalidTag(TOO_MANY)
-        if len(value) > most:  # its members are not looked at: that would cost many times the list
+        if len(value) > most:  # its members are not checked: that would cost many times what the list costs
             faults.append(_fault(value, path, f"have length less than or equal to {most}"))
             return value
         length(len(value), value, path, faults)
@@ -359,7 +360,7 @@ def _list(shape: Shape, operation: str) -> Checked:
     return check
 
 
-def _map(shape: Shape, operation: str) -> Checked:
+def _map(shape: Shape, operation: str) -> Validator:
     key, item = _compile(shape.key, operation, ""), _compile(shape.value, operation, "")
 
     def check(value: Any, path: str, faults: Faults) -> Any:
@@ -375,9 +376,9 @@ def _map(shape: Shape, operation: str) -> Checked:
 
 
 def logged(parameters: Mapping[str, Any], secret: Secrets) -> dict[str, Any]:
-    """The parameters as a record may hold them."""
-    found = {name: value for name, value in parameters.items() if name not in secret.whole}
-    for name, left in secret.partly.items():
-        if name in found:
-            found[name] = left(found[name])
-    return found
+    """What a record may hold of the parameters."""
+    kept = {name: value for name, value in parameters.items() if name not in secret.whole}
+    for name, redact in secret.partly.items():
+        if name in kept:
+            kept[name] = redact(kept[name])
+    return kept

@@ -1,9 +1,9 @@
-"""Calls that came together take each part of their way together.
+"""Calls that arrive together go through each stage together.
 
-A call runs through more code than the processor's nearest caches hold: done from end to end one after the other, each
-fetches all of it again. Where one part ends it lets the others that came with it do theirs, so that the code of a part is
-fetched once for all of them (Larus and Parkes, "Using Cohort Scheduling to Enhance Server Performance", USENIX 2002). A
-call that is alone waits for nobody.
+A call runs through more code than the processor's nearest caches hold. If calls ran from end to end one after the
+other, each would fetch all of that code again. So at the end of a stage a call lets the others finish that stage, and
+its code is fetched once for all of them (Larus and Parkes, "Using Cohort Scheduling to Enhance Server Performance",
+USENIX 2002). A single call waits for nobody.
 """
 
 from __future__ import annotations
@@ -14,6 +14,6 @@ from types import coroutine
 
 @coroutine
 def next_stage() -> Generator[None, None, None]:
-    """Let the calls that came together do the same part. Meanwhile the live state may take in records, so look up whatever
-    a decision depends on afterwards."""
+    """Lets the calls that arrived together finish the same stage. Meanwhile the live state may take in records, so look
+    up afterwards whatever a decision depends on."""
     yield

@@ -1,4 +1,4 @@
-"""Whether the vault answers: asked once a second, for /healthz."""
+"""Whether the vault answers. It is asked once a second, for /healthz."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ OK, VAULT_AWAY = "ok", "degraded: the vault does not answer, only keys in use ca
 
 
 class VaultWatch:
-    """Calls whose key material is in memory go on without the vault, so a worker that has lost it can still answer
-    some."""
+    """A worker that has lost the vault can still answer some calls: those whose key material is in memory."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -35,7 +34,7 @@ class VaultWatch:
             await asyncio.sleep(ASK_EVERY)
 
     async def _ask(self) -> bool:
-        # Waited for from outside: even giving up a connection to a server that hangs may take too long.
+        # A separate task, so that the wait can end: even giving up a connection to a hanging server may take too long.
         asking = asyncio.create_task(self._pool.fetchval("SELECT 1"))
         done, _ = await asyncio.wait({asking}, timeout=PATIENCE)
         if not done:

@@ -1,4 +1,4 @@
-"""The way to the writer and back: a command onto `commands`, its record from `events`."""
+"""The way to the writer and back: puts a command on `commands` and takes its record from `events`."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from services.kms_api.live_state import LiveState
 from services.kms_api.records import Records
 
 MOST_COMMAND = 393_216
-"""Bytes of a command. Its record holds everything twice, as parameters and as event, and has to fit the log."""
+"""The most bytes of a command. Its record holds everything twice, as parameters and as event, and has to fit the log."""
 ANSWER_SLACK = 2.0
-"""Seconds beyond a command's deadline for which its record is still waited for."""
+"""How many seconds after a command's deadline its record is still waited for."""
 
 
 class WriterClient:
-    """Has the writer decide calls. `deadline` is how many seconds a command is good for."""
+    """Has the writer decide calls. `deadline` is how many seconds a command is valid."""
 
     def __init__(self, live: LiveState, commands: Topic, records: Records, clock: Clock, deadline: float) -> None:
         self._live = live
@@ -35,11 +35,12 @@ class WriterClient:
         self._deadline = deadline
 
     async def decide(self, call: Call, made: Mapping[str, str]) -> tuple[int, Record]:
-        """The position and record of the writer's decision. Raises WireError: the call was refused, or it is not known in
-        time whether it took effect.
+        """The position and record of the writer's decision. Raises WireError if the call was refused, or if it is not
+        known in time whether it took effect.
 
-        The command is appended once and never again: what became of a lost append shows when the client tries again,
-        by its invocation id.
+        The command is appended only once. If the append was lost, the client's next try with the same invocation id
+        shows whether it took effect.
+
         """
         command = Command(call, dict(made), self._clock.now() + int(self._deadline * 1_000_000))
         value = encode(command)
@@ -54,7 +55,7 @@ class WriterClient:
         return position, record
 
     async def _recorded(self, command: Command, value: bytes) -> tuple[int, Record]:
-        """Append the command and wait for its record. Raises WireError."""
+        """Appends the command and waits for its record. Raises WireError."""
         call, log = command.call, self._live.world.log
         headers = cloudevents.headers(call.id, log, "command", rfc3339(command.not_after))
         with self._live.expecting(call.id) as answered:
@@ -66,7 +67,7 @@ class WriterClient:
                 raise no_answer.no_record() from None
 
     async def _first_answer(self, position: int, record: Record) -> tuple[int, Record]:
-        """The record that answers: for a client's retry, that of the call it repeats. Raises WireError."""
+        """The record that answers the call. For a client's retry, it is the record of the first try. Raises WireError."""
         if record.repeats is None:
             return position, record
         first = record.repeats.position

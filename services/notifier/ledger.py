@@ -77,7 +77,7 @@ class Ledger:
         self._times = 0
         """How often it began again: an earlier message is not among its rows any more."""
 
-    # -- what is asked of it ------------------------------------------------------------------------------------------
+    # -- what the worker calls ----------------------------------------------------------------------------------------
 
     async def next(self) -> int:
         """The offset of the next alert to take in. Raises INTERRUPTED."""
@@ -173,7 +173,7 @@ class Ledger:
             self._settle(cursor)
         await self._mark.keep(cursor.proved)
 
-    # -- one move -----------------------------------------------------------------------------------------------------
+    # -- one transaction ----------------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def _moving(self) -> AsyncIterator[tuple[Connection, CursorRow]]:
@@ -220,7 +220,7 @@ class Ledger:
     def _waits(self, waiting: Waiting) -> bool:
         return waiting.times == self._times and waiting.number in self._held.messages
 
-    # -- all of it ----------------------------------------------------------------------------------------------------
+    # -- loading and proving ------------------------------------------------------------------------------------------
 
     async def _known(self) -> CursorRow:
         """The cursor, read and proved if this process does not know it. The caller holds the lock. Raises INTERRUPTED."""

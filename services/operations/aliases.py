@@ -26,8 +26,8 @@ def delete_alias(parameters: Parameters, made: Made) -> DeleteAlias:
 
 
 def access_to_list(request: Request, world: World) -> Sequence[Verdict]:
-    """Asked in the caller's own account; a key of another account is refused, whatever aliases it has (API reference,
-    ListAliases: no cross-account use)."""
+    """ListAliases needs permission in the caller's own account. It is refused for a key of another account, even where the
+    caller's account has an alias for that key (API reference, ListAliases: no cross-account use)."""
     account = request.caller.account
     if "KeyId" in request.parameters:
         key = world.key(request["KeyId"], account)

@@ -1,4 +1,4 @@
-"""GenerateDataKey and GenerateDataKeyPair, with and without plaintext: keys for use outside, sealed under a KMS key."""
+"""GenerateDataKey and GenerateDataKeyPair, with and without plaintext: keys for use elsewhere, sealed under a KMS key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _require_symmetric(key: Key) -> None:
 
 
 def _data_key_length(request: Request) -> int:
-    """Bytes of the data key. Raises InvalidRequest unless exactly one of KeySpec and NumberOfBytes is given."""
+    """The length of the data key in bytes. Raises InvalidRequest unless exactly one of KeySpec and NumberOfBytes is given."""
     if ("KeySpec" in request.parameters) == ("NumberOfBytes" in request.parameters):
         raise InvalidRequest("Please specify either number of bytes or key spec.")
     if "NumberOfBytes" in request.parameters:

@@ -1,11 +1,11 @@
 """Encrypt, Decrypt, ReEncrypt, GenerateRandom.
 
-A symmetric ciphertext names its key, so Decrypt and ReEncrypt are authorised on that key whatever the request says; an
-asymmetric one names none, and KeyId is required (#ciphertext-names-its-key). What is checked of either, in this order:
+A symmetric ciphertext names its key, so Decrypt and ReEncrypt are authorised on that key, whatever the request says. An
+asymmetric ciphertext names no key, so KeyId is required (#ciphertext-names-its-key). Both are checked in this order:
 
-1. the key that the request names is there;
+1. the key that the request names exists;
 2. the ciphertext can be read, unless the algorithm is an asymmetric one (InvalidCiphertext);
-3. the caller may use a key of another account that is named: who may not is told nothing more of it;
+3. if the named key is another account's, the caller may use it: a caller who may not learns nothing more about it;
 4. the ciphertext is under the named key, whatever kind of key that is (IncorrectKey);
 5. the caller may use the key, and each key of ReEncrypt;
 6. each key's usage, then each key's state;
@@ -44,7 +44,7 @@ def carry_out_unless_dry_run(request: Request) -> None:
 
 
 def ignores_ciphertext(request: Request) -> bool:
-    """A dry run that asks about permissions alone (API reference, Decrypt, DryRunModifiers). Raises InvalidRequest."""
+    """Whether a dry run asks only about permissions (API reference, Decrypt, DryRunModifiers). Raises InvalidRequest."""
     modifiers = request.get("DryRunModifiers", [])
     if modifiers and not request.get("DryRun", False):
         raise InvalidRequest("DryRunModifiers only applies when DryRun is set to true.")
@@ -57,7 +57,7 @@ def refuse_recipient(request: Request) -> None:
 
 
 def incompatible(algorithm: str, key: Key) -> InvalidKeyUsage:
-    """The refusal of an algorithm that the key's spec does not have."""
+    """The refusal of an algorithm that does not fit the key's spec."""
     return InvalidKeyUsage(f"Algorithm {algorithm} is incompatible with key spec {key.spec.name}.")
 
 
@@ -80,7 +80,7 @@ def require_fits(key: Key, algorithm: str, plaintext: bytes) -> None:
 async def sealed(
     request: Request, key: Key, algorithm: str, plaintext: bytes, context: Mapping[str, str], materials: Materials
 ) -> bytes:
-    """The ciphertext under a key's current material; the request's decision will name that material."""
+    """The ciphertext under a key's current material. The decision will name that material."""
     current = key.current
     request.used = (*request.used, current.id)
     if key.spec.symmetric:
@@ -89,7 +89,7 @@ async def sealed(
 
 
 def _material_under(key: Key, ciphertext: bytes) -> Material:
-    """The material that a ciphertext was made with. Raises InvalidCiphertext where the key has no such material."""
+    """The material that a ciphertext was made with. Raises InvalidCiphertext if the key has no such material."""
     if not key.spec.symmetric:
         return key.current
     material = key.material_of(symmetric.name_of(ciphertext).material)
@@ -106,7 +106,7 @@ async def _opened(
     context: Mapping[str, str],
     materials: Materials,
 ) -> tuple[bytes, Material]:
-    """(plaintext, the material that opened it), which the request's decision will name. Raises InvalidCiphertext."""
+    """(plaintext, the material that opened it). The decision will name that material. Raises InvalidCiphertext."""
     material = _material_under(key, ciphertext)
     if key.spec.symmetric:
         plaintext = symmetric.decrypt(await materials.secret(key, material), ciphertext, context)
@@ -131,8 +131,9 @@ async def encrypt(request: Request, world: World, found: Sequence[Key], material
 def _source(request: Request, world: World, action: str, key_parameter: str, algorithm_parameter: str) -> Key:
     """The key that a ciphertext is under. Raises InvalidCiphertext, IncorrectKey, InvalidRequest, KeyNotFound.
 
-    Another account's key that does not admit the caller is returned at once, and refused afterwards: only a caller
-    whom it admits may learn what kind of key it is and whether the ciphertext is under it.
+    If another account's key does not admit the caller, it is returned at once, and the access check then refuses. Only
+    a caller whom the key admits may learn what kind of key it is, and whether the ciphertext is under it.
+
     """
     account = request.caller.account
     given = request.get(key_parameter)
@@ -159,7 +160,7 @@ def _source(request: Request, world: World, action: str, key_parameter: str, alg
 
 
 def _admitted(request: Request, action: str, key: Key, world: World) -> bool:
-    """Whether the key admits the call. The access check asks the same again."""
+    """Whether the key admits the call. The access check later asks the same again."""
     asked, pairs = None, None
     if action == "kms:ReEncryptFrom":
         destination = world.key(request["DestinationKeyId"], request.caller.account, aliases=True)
@@ -180,7 +181,7 @@ async def decrypt(request: Request, world: World, found: Sequence[Key], material
     refuse_recipient(request)
     if ignores_ciphertext(request):
         carry_out_unless_dry_run(request)
-    # A dry run opens the ciphertext too: whether it opens is part of whether the call would succeed.
+    # A dry run opens the ciphertext too, since the call succeeds only if it opens.
     plaintext, material = await _opened(request, key, algorithm, request["CiphertextBlob"], context, materials)
     carry_out_unless_dry_run(request)
     answer: Answer = {"KeyId": key.arn, "Plaintext": plaintext, "EncryptionAlgorithm": algorithm}

@@ -52,7 +52,7 @@ def create_grant(parameters: Parameters, made: Made) -> CreateGrant:
         grantees=(parameters.get("GranteePrincipal", ""), _service(parameters, "GranteeServicePrincipal")),
         retirings=(parameters.get("RetiringPrincipal", ""), _service(parameters, "RetiringServicePrincipal")),
         operations=parameters["Operations"],
-        # A subset of no pairs is in every encryption context, and constrains nothing; equality with no pairs allows
+        # A subset of no pairs is in every encryption context, so it constrains nothing. Equality with no pairs allows
         # only an empty context (API reference, GrantConstraints).
         constraints={
             name: value for name, value in parameters.get("Constraints", {}).items() if value or name == EQUALS
@@ -79,8 +79,8 @@ def revoke_grant(parameters: Parameters, made: Made) -> RevokeGrant:
 
 
 def _principal(shown: str, means: str, world: World, account: str) -> tuple[str, str]:
-    """The member's prefix and value: a principal of the caller's account that was deleted shows as its unique id, and
-    one that was renamed by its present name; principals of other accounts show as they were given."""
+    """The member's prefix and value. A deleted principal of the caller's account shows as its unique id, and a renamed
+    one under its present name. Principals of other accounts show as they were given."""
     if shown.startswith(SERVICE):
         return "ServicePrincipal", shown.removeprefix(SERVICE)
     if means == shown or account_of(shown) != account:
@@ -89,7 +89,7 @@ def _principal(shown: str, means: str, world: World, account: str) -> tuple[str,
 
 
 def entry(grant: Grant, world: World, account: str) -> Answer:
-    """GrantListEntry, as one account sees it."""
+    """GrantListEntry, as one account may see it."""
     kind, grantee = _principal(grant.grantee_shown, grant.grantee, world, account)
     result: Answer = {
         "KeyId": world.keys[grant.key].arn,
@@ -148,7 +148,7 @@ def _retiring(request: Request) -> str:
 
 
 def access_to_list_retirable(request: Request, world: World) -> Sequence[Verdict]:
-    """Asked in the caller's own account; the resource is the retiring principal (API reference,
+    """The permission is asked in the caller's own account. The resource is the retiring principal (API reference,
     ListRetirableGrants)."""
     arn = parse_arn(_retiring(request))
     account = arn.account if arn is not None else ""
@@ -159,6 +159,6 @@ def list_retirable(request: Request, world: World) -> Answer:
     principal = _retiring(request)
     means = meaning(principal, world, request.caller.account)
     found = world.retirable_by(means or "")
-    if means != principal:  # grants to a role's session that an earlier version made, by the session's name alone
+    if means != principal:  # earlier versions made grants to a role's session by the session's name only
         found = {**world.retirable_by(principal), **found}
     return _page(found.values(), request, world)

@@ -1,6 +1,6 @@
-"""IAM's changing operations: parameters to commands, events to answers.
+"""IAM's changing operations: from parameters to commands, and from events to answers.
 
-What users, groups and roles have in common is written once for a kind: `PutUserPolicy` and `PutRolePolicy` are
+Operations that users, groups and roles share are written once, for any kind: `PutUserPolicy` and `PutRolePolicy` are
 `put_inline(USER)` and `put_inline(ROLE)`.
 """
 
@@ -40,7 +40,7 @@ CommandOfParameters = Callable[[Parameters, Made], object]
 
 
 def named(kind: str) -> str:
-    """The parameter that names an identity of each kind."""
+    """The parameter that names an identity of this kind."""
     if kind == PROFILE:
         return "InstanceProfileName"
     return "PolicyArn" if kind == POLICY else f"{kind.capitalize()}Name"
@@ -85,11 +85,11 @@ def create_role(parameters: Parameters, made: Made) -> CreateRole:
 
 
 def created(kind: str) -> Callable[[RecordedChange], Answer]:
-    """The new identity as it is a moment after its event."""
+    """The new identity just after its event."""
 
     def answer(changed: RecordedChange) -> Answer:
         identity = changed.world.directory.identities.get(changed.event.id)
-        if identity is None:  # deleted again by the time that a retry asks
+        if identity is None:  # deleted before a retry asked again
             return {kind.capitalize(): {f"{kind.capitalize()}Name": changed.event.name}}
         return {kind.capitalize(): iam_descriptions.full(identity, changed.world)}
 
@@ -121,7 +121,7 @@ def create_access_key(parameters: Parameters, made: Made) -> CreateAccessKey:
 
 
 async def issue_access_key(changed: RecordedChange, issuer: Issuer) -> Answer:
-    """The one answer that ever holds the secret. Raises Unavailable."""
+    """The only answer that ever has the secret. Raises Unavailable."""
     event = changed.event
     user = changed.world.directory.identities.get(event.id)
     return {
@@ -154,7 +154,7 @@ def describe_role(parameters: Parameters, made: Made) -> DescribeRole:
 
 
 def described(changed: RecordedChange) -> Answer:
-    """The role; {} where it was deleted before the client's retry came: its event has no name to show."""
+    """The role. {} if it was deleted before the client's retry came: its event has no name to show."""
     return created(ROLE)(changed) if changed.event.id in changed.world.directory.identities else {}
 
 

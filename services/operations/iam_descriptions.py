@@ -1,4 +1,4 @@
-"""Users, groups, roles and policies as IAM's API shows them. Policy documents are percent-encoded (API reference)."""
+"""Users, groups, roles and policies in the form of IAM's API. Policy documents are percent-encoded (API reference)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def boundary(arn: str) -> Answer:
 
 
 def brief(identity: Identity, world: World) -> Answer:
-    """The members of a list; GetUser and GetRole show boundary and tags too."""
+    """The members that a list shows; GetUser and GetRole also show boundary and tags."""
     noun = identity.kind.capitalize()
     result: Answer = {
         "Path": identity.path,
@@ -63,7 +63,7 @@ def full(identity: Identity, world: World) -> Answer:
 
 
 def profile(found: InstanceProfile, world: World, *, tags: bool = True) -> Answer:
-    """GetInstanceProfile shows tags, a list does not."""
+    """GetInstanceProfile shows tags; a list does not."""
     role = world.directory.identities.get(found.role)
     result: Answer = {
         "Path": found.path,
@@ -79,7 +79,7 @@ def profile(found: InstanceProfile, world: World, *, tags: bool = True) -> Answe
 
 
 def policy(found: ManagedPolicy, world: World, account: str) -> Answer:
-    """As `account` sees it: the attachments of an AWS managed policy are those in this account."""
+    """A policy as `account` sees it: for an AWS managed policy, only attachments in this account count."""
     directory = world.directory
     return {
         "PolicyName": found.name,

@@ -1,9 +1,9 @@
 """IAM's answers about the past: when an access key was used, which services an identity used, the credential report.
 
-AWS gathers this hours later, and for services that report it. Here every call has its decision, so the answer is what the
-decisions say: a moment behind the log, and whole from the log's first day on.
-Source: IAM API reference, GetAccessKeyLastUsed, GenerateServiceLastAccessedDetails and what it leads to; IAM user guide,
-id_credentials_getting-report (the columns).
+AWS gathers this hours later, and only for services that report it. Here every call has its decision, and the answer
+comes from the decisions. It is a moment behind the log, and complete from the log's first day on.
+Source: IAM API reference, GetAccessKeyLastUsed, GenerateServiceLastAccessedDetails and related operations; IAM user
+guide, id_credentials_getting-report (the columns).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from services.operations.rows import Accessed, Answer, LastUse, Recall, Request
 
 USUAL = 100
 LOOKED_BACK = 400 * DAY_MICROS
-"""Microseconds; at least as long as AWS reports."""
+"""Microseconds; at least as far back as AWS reports."""
 NOT_USED = "N/A"
 SERVICE_NAMES = {
     "iam": "AWS Identity and Access Management",
@@ -56,7 +56,7 @@ def _owner(access_key: str, account: str, world: World) -> Identity | None:
 
 
 def access_to_last_used(request: Request, world: World) -> Sequence[Verdict]:
-    """On the user whose key it is; of the root's and of one that is not here, on the account."""
+    """Permission on the user who has the key. For a root's key, or one that is not here, permission on the account."""
     caller = request.caller
     owner = _owner(request["AccessKeyId"], caller.account, world)
     resource = in_account("*", caller.account) if owner is None else resource_of(owner)
@@ -91,17 +91,17 @@ COLUMNS = (
 ROOT = "<root_account>"
 NO_PASSWORD = ("false", NOT_USED, NOT_USED, NOT_USED)
 NO_PASSWORD_OF_ROOT = ("not_supported", "no_information", "not_supported", "not_supported")
-"""There are no passwords. What a report says of the root's is the same for every account whose root never signed in with
-one; password_last_used has no "not_supported" (user guide, id_credentials_getting-report)."""
+"""There are no passwords. A report says the same of every account's root that never signed in with one;
+password_last_used has no "not_supported" (user guide, id_credentials_getting-report)."""
 NO_CERTIFICATES = ("false", NOT_USED, "false", NOT_USED)
 _Key = tuple[str, bool, int]
-"""(id, whether it is active, when it was made)."""
+"""(id, whether it is active, when it was made)"""
 _Person = tuple[str, str, int, list[_Key]]
-"""(name, ARN, when they were made, their access keys)."""
+"""(name, ARN, when the user was made, the user's access keys)"""
 
 
 def report_made(request: Request, world: World) -> Answer:
-    """Nothing is prepared: a report is made when it is fetched, and is never old."""
+    """Nothing is prepared: a report is made when it is fetched, so it is never old."""
     return {"State": "COMPLETE"}
 
 
@@ -123,7 +123,7 @@ async def credential_report(request: Request, world: World, recall: Recall) -> A
 
 
 def _report(people: Sequence[_Person], uses: Mapping[str, LastUse], region: str) -> str:
-    """Apart, since an account may have thousands of users and other callers wait for the event loop."""
+    """Runs beside the event loop: an account may have thousands of users, and other callers must not wait."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -156,16 +156,16 @@ _LETTERS = string.digits + string.ascii_uppercase
 _DIGITS = re.compile(r"[0-9a-f]{32}")
 GRANULARITY = ("SERVICE_LEVEL", "ACTION_LEVEL")
 _LENGTH = 17
-"""Characters of a unique id behind the letters that name its kind."""
+"""How many characters of a unique id follow the letters for its kind."""
 _UNIQUE = 36**_LENGTH
 _TIME_BITS = 34
-"""All together are 126 bits: a job's id has 128."""
+"""Everything together has 126 bits: a job's id has 128."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The content of a job's id. It holds everything about the job, so nothing is stored: whoever fetches the result
-    needs the permission to generate it. `at` is seconds since the epoch."""
+    """The content of a job's id. The id says everything about the job, so nothing is stored. To fetch the result, a
+    caller needs the permission to generate it. `at` is seconds since the epoch."""
 
     unique: str
     at: int
@@ -260,7 +260,7 @@ def _job(request: Request, world: World) -> tuple[Job, Entity]:
 
 
 def _identities(entity: Entity, account: str, world: World) -> list[Identity]:
-    """The users and roles whose calls count: for a group its members, for a policy everybody who has it."""
+    """The users and roles whose calls count: for a group its members, for a policy every identity that has it."""
     directory = world.directory
     if isinstance(entity, ManagedPolicy):
         held = [directory.identities[each] for each in attached(directory, entity, account)]
@@ -271,7 +271,7 @@ def _identities(entity: Entity, account: str, world: World) -> list[Identity]:
 
 
 def _principals(identities: Iterable[Identity]) -> tuple[list[str], list[str]]:
-    """(ARNs, beginnings of the ARNs of roles' sessions)."""
+    """(ARNs, prefixes of the ARNs of roles' sessions)"""
     exact, sessions = [], []
     for each in identities:
         if each.kind == ROLE:
@@ -282,7 +282,7 @@ def _principals(identities: Iterable[Identity]) -> tuple[list[str], list[str]]:
 
 
 def _namespaces(entity: Entity, world: World) -> list[str]:
-    """The services that the permission policies allow anything of, in order."""
+    """The services in which the permission policies allow any action, in order."""
     rules: Sequence[CompiledStatement]
     if isinstance(entity, ManagedPolicy):
         rules = identity_policy_statements(
@@ -295,7 +295,7 @@ def _namespaces(entity: Entity, world: World) -> list[str]:
 
 
 def _gives(statement: Statement, service: str) -> bool:
-    """Whether the statement covers any action of a service."""
+    """Whether the statement covers any action of the service."""
     if statement.action is not None:
         return any(compile_glob(each.lower().partition(":")[0])(service) for each in statement.action)
     return not {"*", f"{service}:*"} & {each.lower() for each in statement.not_action or ()}
@@ -343,7 +343,7 @@ def _service(namespace: str, accesses: Sequence[Accessed], job: Job, world: Worl
 
 
 def _of(principal: str) -> str:
-    """For a role's session the role, as far as the ARN names it: it leaves out the role's path."""
+    """For a role's session, the role's ARN. It lacks the role's path, which the session's ARN does not have."""
     named = parse_arn(principal)
     if named is None or not named.resource.startswith("assumed-role/"):
         return principal
@@ -351,7 +351,7 @@ def _of(principal: str) -> str:
 
 
 async def accessed_by(request: Request, world: World, recall: Recall) -> Answer:
-    """Of a group or a policy, who used one service. Raises NoSuchEntity, Unavailable."""
+    """Which identities of a group or a policy used one service. Raises NoSuchEntity, Unavailable."""
     job, entity = _job(request, world)
     account, namespace = request.caller.account, request["ServiceNamespace"]
     identities = _identities(entity, account, world)
@@ -376,7 +376,7 @@ def _done(job: Job) -> Answer:
 
 
 def _paged(member: str, items: Sequence[Answer], request: Request) -> Answer:
-    """A page, addressed by the number of items before it."""
+    """A page. Its marker is the number of items before it."""
     after = after_marker(request) or "0"
     if not after.isascii() or not after.isdigit() or len(after) > 9:
         raise InvalidInput("The marker is not one that an earlier answer gave.")

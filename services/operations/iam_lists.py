@@ -1,4 +1,4 @@
-"""IAM's Get and List operations, with pagination by the last name."""
+"""IAM's Get and List operations. Pages begin after the last name of the page before."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PLURAL = {USER: "Users", GROUP: "Groups", ROLE: "Roles", POLICY: "Policies"}
 
 
 def paged(member: str, items: Iterable[tuple[str, Any]], request: Request) -> Answer:
-    """A page of (name, item) in the order given, after the marker's name."""
+    """A page of (name, item), in the given order, after the marker's name."""
     after, limit = after_marker(request), request.get("MaxItems", USUAL)
     found = list(islice(((name, item) for name, item in items if not after or name > after), limit + 1))
     more = len(found) > limit
@@ -44,7 +44,7 @@ def paged(member: str, items: Iterable[tuple[str, Any]], request: Request) -> An
 
 
 def access_on(action: str, kind: str) -> AccessCheck:
-    """`{}` in the action stands for User, Group or Role."""
+    """`{}` in the action is replaced by User, Group or Role."""
 
     def access(request: Request, world: World) -> Sequence[Verdict]:
         return on_identity(action, kind, request[named(kind)], request.caller, world)
@@ -53,7 +53,7 @@ def access_on(action: str, kind: str) -> AccessCheck:
 
 
 def access_on_self(action: str) -> AccessCheck:
-    """On the user that is named, or on the caller itself."""
+    """Permission on the named user, or on the caller."""
 
     def access(request: Request, world: World) -> Sequence[Verdict]:
         name = owner_of_keys(request.get("UserName", ""), request.caller, world)
@@ -79,7 +79,7 @@ def _identity(kind: str, request: Request, world: World) -> Identity:
 
 
 def _policy(request: Request, world: World) -> ManagedPolicy:
-    """The account's own, or one that AWS publishes. Raises NoSuchEntity."""
+    """One of the account's own policies, or one that AWS publishes. Raises NoSuchEntity."""
     return attachable(world.directory, request["PolicyArn"], request.caller.account)
 
 
@@ -90,7 +90,7 @@ def access_to_get_user(request: Request, world: World) -> Sequence[Verdict]:
 
 
 def get_user(request: Request, world: World) -> Answer:
-    """The caller itself where no name is given; the root is shown with the account's id (API reference, GetUser)."""
+    """Without a name, the caller. A root is shown with the account's id (API reference, GetUser)."""
     caller = request.caller
     if caller.is_root and "UserName" not in request.parameters:
         created = world.accounts[caller.account].created
@@ -198,7 +198,7 @@ def get_policy(request: Request, world: World) -> Answer:
 
 
 def list_policies(request: Request, world: World) -> Answer:
-    """The account's own and those that AWS publishes, in the order of their names."""
+    """The account's own policies and those that AWS publishes, in the order of their names."""
     account, directory = request.caller.account, world.directory
     fits = _use_of(request, directory, account)
     items = (
@@ -212,8 +212,8 @@ def list_policies(request: Request, world: World) -> Answer:
 
 
 def _use_of(request: Request, directory: Directory, account: str) -> Callable[[ManagedPolicy], bool]:
-    """Whether a policy is used as PolicyUsageFilter and OnlyAttached demand. An unused policy is not a boundary: it
-    counts as one that may give permissions."""
+    """Whether a policy is used in the way that PolicyUsageFilter and OnlyAttached ask for. An unused policy is not a
+    boundary: it counts as one that may give permissions."""
     wanted, attached_only = request.get("PolicyUsageFilter"), request.get("OnlyAttached", False)
 
     def fits(policy: ManagedPolicy) -> bool:
@@ -227,8 +227,9 @@ def _use_of(request: Request, directory: Directory, account: str) -> Callable[[M
 
 
 def policies_of(account: str, world: World, scope: str, after: str, path: str) -> Iterator[tuple[str, ManagedPolicy]]:
-    """(name to page by, policy), in order. An account may have a policy of the same name as AWS: AWS's stands behind a
-    space, which no name holds, so that no page ends between two of one name and loses the second."""
+    """(name to page by, policy), in order. An account may have a policy with the name of one of AWS's. AWS's is paged
+    by its name with a space in it, which no name holds. So no page can end between two policies of one name and lose
+    the second."""
     directory = world.directory
     own: Iterable[tuple[str, ManagedPolicy]] = ()
     aws: Iterable[tuple[str, ManagedPolicy]] = ()
@@ -256,7 +257,7 @@ def list_versions(request: Request, world: World) -> Answer:
 
 
 def list_entities(request: Request, world: World) -> Answer:
-    """Who has the policy, attached or as a boundary."""
+    """The identities that have the policy, attached or as a boundary."""
     policy, directory = _policy(request, world), world.directory
     wanted = request.get("PolicyUsageFilter")
     ids: set[str] = set()
@@ -279,8 +280,7 @@ def list_entities(request: Request, world: World) -> Answer:
 
 
 def empty(member: str) -> Run:
-    """An empty list of something that Keytrail does not have, for clients that look before they delete a user or a
-    role."""
+    """An empty list of something that Keytrail does not have. Some clients ask for it before they delete a user or a role."""
     return lambda request, world: {member: [], "IsTruncated": False}
 
 

@@ -1,7 +1,8 @@
-"""IAM's answers about a whole account: everything that it has, how much of each kind, and what Keytrail never has.
+"""IAM's answers about a whole account: everything that it has, how much of each kind, and the kinds that Keytrail never
+has.
 
-Source: IAM API reference, GetAccountAuthorizationDetails, GetAccountSummary and the List operations of credentials and
-providers that Keytrail does not have.
+Source: IAM API reference, GetAccountAuthorizationDetails, GetAccountSummary, and the List operations for credentials
+and providers that Keytrail does not have.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from services.operations.rows import AccessCheck, Answer, Request
 
 USUAL = 100
 MOST_CHARACTERS = 1_000_000
-"""Of the documents of one page: "IAM might return fewer results", so that no account's roles fill an answer of megabytes."""
+"""The most characters of the documents on one page ("IAM might return fewer results"), so that no account's roles make
+an answer of megabytes."""
 FILTERS = {
     USER: "User",
     GROUP: "Group",
@@ -34,7 +36,7 @@ FILTERS = {
 }
 LISTS = {USER: "UserDetailList", GROUP: "GroupDetailList", ROLE: "RoleDetailList", POLICY: "Policies"}
 OverviewEntry = tuple[str, str, Answer]
-"""(name to page by, the list that it stands in, the item)."""
+"""(name to page by, the list that the item belongs to, the item)"""
 
 
 def access_on_account(action: str) -> AccessCheck:
@@ -47,7 +49,7 @@ def access_on_account(action: str) -> AccessCheck:
 
 
 def authorization_details(request: Request, world: World) -> Answer:
-    """Users, groups, roles and policies, each whole, in this order, page by page."""
+    """Users, groups, roles and policies, in this order and each complete, page by page."""
     wanted = request.get("Filter") or [*FILTERS.values(), "AWSManagedPolicy"]
     after, limit = after_marker(request), request.get("MaxItems", USUAL)
     answer: Answer = {name: [] for name in LISTS.values()}
@@ -74,7 +76,7 @@ def _entries(request: Request, world: World, wanted: Sequence[str], after: str) 
     local, aws = FILTERS[POLICY] in wanted, "AWSManagedPolicy" in wanted
     if local or aws:
         for name, policy in policies_of(account, world, "All", after[2:] if after.startswith("3/") else "", "/"):
-            # Of AWS's own, those that are in use here (IAM user guide, the example of the operation).
+            # Of AWS's policies, only those in use here (IAM user guide, the example of the operation).
             if local if policy.account != AWS else aws and holders(directory, policy, account):
                 yield f"3/{name}", LISTS[POLICY], _policy(policy, world, account)
 
@@ -106,7 +108,7 @@ def _policy(policy: ManagedPolicy, world: World, account: str) -> Answer:
 
 
 def account_summary(request: Request, world: World) -> Answer:
-    """How much there is, and the quotas. Credentials of kinds that Keytrail does not have count 0."""
+    """How many things of each kind there are, and the quotas. Kinds of credentials that Keytrail does not have count 0."""
     account, directory = request.caller.account, world.directory
     listed = {kind: len(directory.listed.get((kind, account), ())) for kind in (USER, GROUP, ROLE, POLICY)}
     held = world.accounts[account].access_keys
@@ -146,7 +148,7 @@ def _ids(kind: str, account: str, world: World) -> Iterator[str]:
 
 
 def nothing_of(what: str) -> Callable[[Request, World], Answer]:
-    """The answer for one thing of a kind that Keytrail does not have."""
+    """The answer about one thing of a kind that Keytrail does not have."""
 
     def run(request: Request, world: World) -> Answer:
         raise NoSuchEntity(f"There is no {what} here.")

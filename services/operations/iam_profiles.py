@@ -1,4 +1,4 @@
-"""Instance profiles and the account's alias: parameters to commands, and events to answers."""
+"""Instance profiles and the account's alias: from parameters to commands, and from events to answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def create(parameters: Parameters, made: Made) -> CreateProfile:
 
 
 def created(changed: RecordedChange) -> Answer:
-    """The new profile; only its name where it was deleted before the client's retry came."""
+    """The new profile; only its name if it was deleted before the client's retry came."""
     profile = changed.world.directory.profiles.get(changed.event.id)
     if profile is None:
         return {"InstanceProfile": {"InstanceProfileName": changed.event.name}}

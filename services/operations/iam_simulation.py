@@ -1,8 +1,8 @@
 """SimulatePrincipalPolicy, SimulateCustomPolicy, and the condition keys that policies read.
 
-Source: IAM API reference of the four. An action has one result; where resources are named, each has its own below it.
-Service control policies and EC2's scenarios are not simulated: a request that asks for them is refused, and not
-answered as if it had not asked.
+Source: IAM API reference of the four. An action has one result; if resources are named, each has its own result below
+it. Service control policies and EC2's scenarios are not simulated: a request for them is refused, not answered without
+them.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ from services.operations.rows import Answer, Recall, Request
 from services.shares import QUESTIONS, breathe
 
 MOST_TEXT = 32_768
-"""Characters of all policies of a request together."""
+"""The most characters of all policies of a request together."""
 MOST_STEPS = 100_000
-"""Statements that one answer evaluates: a page has as many actions as that allows, and at least one."""
+"""The most statements that one answer evaluates. A page has as many actions as that allows, and at least one."""
 MOST_ENTRIES, MOST_CHARACTERS = 64, 8192
-"""Context entries: as many as a real request may bring to conditions."""
+"""The most context entries: as many as a real request may bring to conditions."""
 USUAL = 100
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
 _OF_ONE_REQUEST = ("aws:tokenissuetime", "aws:multifactorauthpresent")
-"""Keys that a caller's session fills; a simulation has them only from context entries."""
+"""Keys whose values come from a caller's session; a simulation has them only from context entries."""
 
 
 # -- which permission -------------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ def access_to_simulate(request: Request, world: World) -> Sequence[Verdict]:
 
 
 def access_on_source(request: Request, world: World) -> Sequence[Verdict]:
-    """On the user, group or role that is simulated."""
+    """Permission on the user, group or role to simulate."""
     arn, caller = request["PolicySourceArn"], request.caller
     identity = _held(arn, caller.account, world)
     named = parse_arn(arn)
@@ -100,7 +100,7 @@ def _source(request: Request, world: World) -> Identity:
 
 @dataclass(slots=True)
 class _Policies:
-    """The policies that are simulated, while they are gathered."""
+    """The policies to simulate, while they are gathered."""
 
     rules: list[CompiledStatement]
     boundary: Permissions | None
@@ -146,7 +146,7 @@ def _rules(text: str, by: str, name: str) -> tuple[CompiledStatement, ...]:
 
 
 def _exclude(policies: _Policies, request: Request) -> None:
-    """Leave out what PolicyExclusionList names. Raises InvalidInput."""
+    """Leaves out the policies in PolicyExclusionList. Raises InvalidInput."""
     for identifier in request.get("PolicyExclusionList", []):
         if len(identifier) != 1:
             raise InvalidInput("A policy identifier has one of PolicyType, PolicyArn and InlinePolicyIdentifier.")
@@ -164,7 +164,7 @@ def _is_of(boundary: Permissions, excluded: Callable[[str], bool]) -> bool:
 
 
 def _excluding(identifier: Mapping[str, object]) -> Callable[[str], bool]:
-    """Whether the identifier means a policy; the policy is given by the name that its statements have."""
+    """Whether the identifier means a policy. The policy is given by the name in its statements."""
     match identifier:
         case {"PolicyType": "inline"}:
             return lambda policy: "#" in policy
@@ -179,7 +179,7 @@ def _excluding(identifier: Mapping[str, object]) -> Callable[[str], bool]:
         case {"InlinePolicyIdentifier": {"PolicyName": name, "AttachmentType": kind, "AttachmentName": owner}}:
             held = re.compile(rf".*:{re.escape(str(kind))}/(?:.*/)?{re.escape(str(owner))}#{re.escape(str(name))}")
             return lambda policy: held.fullmatch(policy) is not None
-        case _:  # boundaries are handled apart, and there are no service control policies
+        case _:  # boundaries are handled elsewhere, and there are no service control policies
             return lambda policy: False
 
 
@@ -187,7 +187,7 @@ def _excluding(identifier: Mapping[str, object]) -> Callable[[str], bool]:
 
 
 def _caller(arn: str, account: str, world: World) -> Caller:
-    """The simulated caller, without policies. Of another account's nothing is looked up. Raises InvalidInput."""
+    """The simulated caller, without policies. Nothing about another account's caller is looked up. Raises InvalidInput."""
     named = parse_arn(arn)
     kind = "" if named is None else named.resource.partition("/")[0]
     if named is None or (named.partition, named.service) != (PARTITION, "iam") or kind not in (USER, GROUP, ROLE):
@@ -269,7 +269,7 @@ def _account(owner: str) -> str:
 
 
 def _after(request: Request) -> int:
-    """How many actions were answered before. Raises InvalidInput."""
+    """How many actions earlier pages answered. Raises InvalidInput."""
     number = after_marker(request) or "0"
     if not number.isascii() or not number.isdigit() or len(number) > 6:
         raise InvalidInput("The marker is not one that an earlier answer gave.")

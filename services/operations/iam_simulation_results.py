@@ -1,4 +1,4 @@
-"""How IAM's API shows the result of a simulation (API reference, EvaluationResult and ResourceSpecificResult)."""
+"""The result of a simulation in the form of IAM's API (API reference, EvaluationResult and ResourceSpecificResult)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from services.operations.rows import Answer
 
 
 def result(action: str, found: Sequence[Simulated]) -> Answer:
-    """One action's: what is true of all of its resources, and where they have names, of each."""
+    """The result for one action: what is true for all of its resources and, if they have names, the result for each."""
     decisions = {each.decision for each in found}
     decision = next(each for each in (EXPLICIT, IMPLICIT, ALLOWED) if each in decisions)
     named = [each for each in found if each.resource != "*"]
@@ -72,7 +72,7 @@ KMS_ANYWHERE = frozenset(
     | {f"{verb}customkeystore" for verb in ("create", "delete", "update", "connect", "disconnect")}
     | {"describecustomkeystores"}
 )
-"""Actions of KMS that are on no key (service authorization reference, AWS KMS), folded."""
+"""Actions of KMS that concern no key (service authorization reference, AWS KMS), in lower case."""
 IAM_TEMPLATES = {
     "user": "user/${UserNameWithPath}",
     "group": "group/${GroupNameWithPath}",
@@ -83,8 +83,7 @@ IAM_TEMPLATES = {
 
 
 def _template(action: str) -> str:
-    """The ARN of an action's type of resource, as the service authorization reference writes it; `*` for one that is not
-    known."""
+    """The ARN for an action's type of resource, as the service authorization reference writes it; `*` if the type is unknown."""
     service, _, name = action.lower().partition(":")
     if service == "kms" and name not in KMS_ANYWHERE:
         return "arn:${Partition}:kms:${Region}:${Account}:key/${KeyId}"

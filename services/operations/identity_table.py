@@ -1,4 +1,4 @@
-"""IAM and STS: every operation that is built, by its name in the API."""
+"""IAM and STS: every operation that Keytrail has, by its name in the API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _of_each(kind: str) -> dict[str, OperationRow]:
 
 
 def _with_boundary(kind: str) -> dict[str, OperationRow]:
-    """The operations that users and roles share, and groups do not have."""
+    """The operations that users and roles share; groups do not have them."""
     noun = kind.capitalize()
     return {
         f"Put{noun}PermissionsBoundary": Changing(iam.set_boundary(kind)),
@@ -47,7 +47,7 @@ def _none_of(operation: str, member: str) -> dict[str, OperationRow]:
 
 
 def _none_here(operation: str, member: str) -> dict[str, OperationRow]:
-    """Lists of an account's providers, certificates and devices, which are always empty: scanners ask for each."""
+    """Lists of an account's providers, certificates and devices, which are always empty. Scanners ask for each of them."""
     return {operation: Reading(overview.access_on_account(f"iam:{operation}"), reading.empty(member))}
 
 

@@ -31,8 +31,8 @@ from services.operations.markers import after_marker, marker_after
 from services.operations.rows import Answer, Made, Maker, Materials, Recall, RecordedChange, Request
 
 SERVICE_KEY = "CreateServiceKey"
-"""A command that AWS's API does not have: a service needs the key that it manages for an account, and the account has
-none yet."""
+"""A command that AWS's API does not have: a service needs the key that it manages for an account, and the account does
+not have one yet."""
 
 
 def requested_spec(parameters: Parameters) -> str:
@@ -44,7 +44,7 @@ def requested_spec(parameters: Parameters) -> str:
 
 
 async def prepare_create_key(request: Request, maker: Maker) -> Made:
-    """The key's material; no material where it will be imported, or where the writer will refuse the request anyway."""
+    """The key's material. None is made if it will be imported, or if the writer will refuse the request anyway."""
     if request.get("Origin", AWS_KMS) != AWS_KMS:
         return {"key": str(uuid4())}
     try:
@@ -128,14 +128,14 @@ async def describe_key(request: Request, world: World, found: Sequence[Key], mat
 def list_keys(request: Request, world: World) -> Answer:
     account, limit = request.caller.account, request.get("Limit", 100)
     if "SELF" not in request.get("ResourceOwners", ["SELF"]):
-        return page(request, "Keys", [], None)  # nothing is shared through Resource Access Manager, which is not here
+        return page(request, "Keys", [], None)  # sharing needs Resource Access Manager, which is not here
     ids = world.keys_of(account, after_marker(request), limit + 1)
     items = [{"KeyId": each, "KeyArn": world.keys[each].arn} for each in ids[:limit]]
     return page(request, "Keys", items, ids[limit - 1] if len(ids) > limit else None)
 
 
 def page(request: Request, name: str, items: list[Any], last: str | None) -> Answer:
-    """A page of a list. `last` is the name of the last item, where more items follow."""
+    """A page of a list. `last` is the name of the last item if more items follow."""
     result: Answer = {name: items, "Truncated": last is not None}
     if last is not None:
         result["NextMarker"] = marker_after(request, last)
@@ -210,7 +210,7 @@ def cancelled(changed: RecordedChange) -> Answer:
 
 
 async def get_key_last_usage(request: Request, world: World, found: Sequence[Key], recall: Recall) -> Answer:
-    """Every use of a key is on record, from its creation on."""
+    """Every use of a key since its creation is on record."""
     (key,) = found
     used = await recall.last_use(key)
     last: Answer = {}

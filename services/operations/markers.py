@@ -1,4 +1,4 @@
-"""The markers of answers that come in pages: an operation takes only markers that it gave itself."""
+"""The markers of answers that come in pages. An operation accepts only markers that it gave itself."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def marker_after(request: Request, name: str) -> str:
 
 
 def after_marker(request: Request) -> str:
-    """The name behind which the page begins, "" for the first page. Raises InvalidMarker for a marker that no answer of
-    the operation gave."""
+    """The name after which the page begins, "" for the first page. Raises InvalidMarker for a marker that the operation
+    never gave."""
     marker = request.get("Marker")
     if marker is None:
         return ""

@@ -45,6 +45,6 @@ def delete_imported_key_material(parameters: Parameters, made: Made) -> DeleteIm
 
 
 def taken(changed: RecordedChange) -> Answer:
-    """What both answer: the key, and the material of a symmetric one."""
+    """The answer of both: the key, and the material if the key is symmetric."""
     key, material = changed.world.keys[changed.event.key], changed.event.material
     return {"KeyId": key.arn} | ({"KeyMaterialId": material} if key.spec.symmetric and material else {})

@@ -30,5 +30,5 @@ async def get_key_policy(request: Request, world: World, found: Sequence[Key], m
 
 
 async def list_key_policies(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
-    after_marker(request)  # there is only one page, so no answer has ever given a marker
+    after_marker(request)  # there is only one page, so no answer ever gave a marker
     return page(request, "PolicyNames", [POLICY_NAME], None)

@@ -30,9 +30,10 @@ def disable_key_rotation(parameters: Parameters, made: Made) -> DisableKeyRotati
 
 
 async def prepare(request: Request, maker: Maker) -> Made:
-    """New material; a key with imported material will not take it, and it is swept."""
+    """Makes new material. A key with imported material does not use it, and the sweep removes it."""
     key = request["KeyId"].rpartition("/")[2]
-    # Only a key's id is the name of a row in the vault, never whatever else a caller writes; the writer refuses that.
+    # The vault names rows only by a key's id, never by other text that a caller writes. The writer refuses such a
+    # request.
     return await maker.rotated(key) if KEY_ID.fullmatch(key) else {}
 
 
@@ -45,9 +46,9 @@ def rotated(changed: RecordedChange) -> Answer:
 
 
 async def get_key_rotation_status(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
-    """Off while the key is pending deletion, whatever was set. A rotation is over as soon as it is on the log. For a
-    key that is not rotated automatically the answer says so, also for one with imported material, whose rotations on
-    demand are part of it (API reference, GetKeyRotationStatus)."""
+    """Rotation is off while the key is pending deletion, whatever was set. A rotation is complete as soon as it is on
+    the log. For a key without automatic rotation the answer says so. Such a key may have imported material, which is
+    rotated on demand (API reference, GetKeyRotationStatus)."""
     (key,) = found
     if key.schedule is None or key.state is State.PENDING_DELETION:
         return {"KeyId": key.arn, "KeyRotationEnabled": False}

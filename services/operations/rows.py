@@ -1,4 +1,4 @@
-"""The rows of the tables of operations: a changing operation, or one that is answered on the API's live state."""
+"""The rows of the tables of operations. The writer decides a changing operation; the API answers any other on its live state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Made = Mapping[str, str]
 
 
 class Materials(Protocol):
-    """Key material in the clear, for as long as a call needs it, and keys to wrap it on its way in. Raises Unavailable."""
+    """Key material in the clear, while a call needs it, and keys to wrap material for import. Raises Unavailable."""
 
     async def secret(self, key: Key, material: Material) -> bytes:
         """The material of a secret key."""
@@ -35,14 +35,14 @@ class Materials(Protocol):
         ...
 
     async def wrapping(self, key: Key, algorithm: str, spec: str, expires: int) -> tuple[bytes, bytes]:
-        """(public key in DER of SPKI, import token): a new wrapping key, whose private half only the token holds.
+        """(public key in DER of SPKI, import token) of a new wrapping key. Only the token holds the private half.
         `expires` is microseconds since the epoch."""
         ...
 
 
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
 class Request:
-    """A call whose signature and shape are right. Blobs in `parameters` are bytes. `caller` holds what conditions can
+    """A call whose signature and shape are right. Blobs in `parameters` are bytes. `caller` has what conditions can
     read of the request; `at` is microseconds since the epoch."""
 
     operation: str
@@ -51,7 +51,7 @@ class Request:
     at: int = 0
     session: Session | None = None
     used: tuple[str, ...] = ()
-    """The ids of the key material that carried it out."""
+    """The ids of the key material that the call used."""
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
@@ -61,23 +61,23 @@ class Request:
 
 
 class Maker(Protocol):
-    """What the API makes before a command is sent: ids, and secrets that it seals into the vault. Raises Unavailable."""
+    """What the API makes before it sends a command: ids, and secrets that it seals into the vault. Raises Unavailable."""
 
     async def material(self, spec: str, account: str) -> Made:
         """`key`, `material`, `fingerprint`, `public_key` of new key material."""
         ...
 
     async def rotated(self, key: str) -> Made:
-        """`material` and `fingerprint` of new symmetric material for a key that is there."""
+        """`material` and `fingerprint` of new symmetric material for an existing key."""
         ...
 
     async def imported(self, token: bytes, wrapped: bytes) -> Made:
-        """`key` and `expires` of an import token, and `material`, `stored`, `fingerprint` and `public_key` of what it
-        unwraps, or `fault` and `message` of what is wrong with it."""
+        """`key` and `expires` of an import token. Also `material`, `stored`, `fingerprint` and `public_key` of the
+        material that it unwraps, or `fault` and `message` if something is wrong with it."""
         ...
 
     async def access_key(self) -> Made:
-        """`access_key`, whose secret is in the vault."""
+        """`access_key`; its secret is in the vault."""
         ...
 
     def unique_id(self, kind: str) -> Made:
@@ -94,7 +94,7 @@ class Maker(Protocol):
 
 
 class Issuer(Protocol):
-    """What only the API can give out. Raises Unavailable."""
+    """What only the API can hand out. Raises Unavailable."""
 
     async def secret(self, access_key: str) -> str: ...
 
@@ -108,8 +108,8 @@ class Issuer(Protocol):
 @dataclass(slots=True)  # see Request
 class Target:
     """One permission that a call needs: an action on a key, and the usage that the key must have (None: any). `asked`
-    and `encryption_context` are what the request says of this key alone. `origin`: the key must have this origin,
-    whatever its state is ("": any; developer guide, key-state, note 9)."""
+    and `encryption_context` are what the request says about this key only. `origin` is the origin that the key must
+    have in every state ("": any; developer guide, key-state, note 9)."""
 
     action: str
     key: Key
@@ -117,7 +117,7 @@ class Target:
     asked: Context | None = None
     encryption_context: Mapping[str, str] | None = None
     named: str | None = ""
-    """How the caller named the key, None where the ciphertext alone did; "" is as good as its ARN."""
+    """How the caller named the key; None if only the ciphertext named it. "" has the same effect as the key's ARN."""
     origin: str = ""
 
 
@@ -125,8 +125,8 @@ Targets = Callable[[Request, World], Sequence[Target]]
 
 
 def on_key(usage: str | None = None, *, aliases: bool = False, origin: str = "") -> Targets:
-    """What nearly every operation needs: the permission of its own name on the key that KeyId names. `aliases`: an alias
-    may name the key."""
+    """What nearly every operation needs: the permission with its own name on the key in KeyId. `aliases`: an alias may
+    name the key."""
 
     def targets(request: Request, world: World) -> Sequence[Target]:
         reference = request.parameters["KeyId"]
@@ -138,7 +138,7 @@ def on_key(usage: str | None = None, *, aliases: bool = False, origin: str = "")
 
 @dataclass(frozen=True, slots=True)
 class RecordedChange:
-    """What the answer of a changing call is made from."""
+    """What a changing call's answer is made from."""
 
     event: Any
     world: World
@@ -151,14 +151,14 @@ def nothing(changed: RecordedChange) -> Answer:
 
 
 class Unmade(dict[str, str]):
-    """Stands in for what is not made yet: a command's permission is asked before anything is made for it."""
+    """Takes the place of what is not made yet: a command's permission is asked before anything is made for it."""
 
     def __missing__(self, name: str) -> str:
         return ""
 
 
 UNMADE: Made = {"unmade": "true"}
-"""Goes with the command of a caller without the permission: nothing was made, and the writer can only refuse it."""
+"""Sent with the command of a caller without the permission. Nothing was made for it, so the writer can only refuse it."""
 
 
 async def nothing_made(request: Request, maker: Maker) -> Made:
@@ -171,9 +171,9 @@ async def nothing_issued(changed: RecordedChange, issuer: Issuer) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Changing:
-    """Decided by the writer. `command` runs there, on the logged parameters and what `prepare` made in the API;
-    `answer` makes the answer from the event, and `issue` adds what only the API can give out. `costly`: `prepare`
-    takes processor time or leaves a row in the vault, so the permission is asked on the API's live state first."""
+    """The writer decides it. `command` runs there, on the logged parameters and on what `prepare` made in the API.
+    `answer` makes the answer from the event, and `issue` adds what only the API can hand out. `costly`: `prepare` takes
+    processor time or leaves a row in the vault, so the permission is asked on the API's live state first."""
 
     command: Callable[[Parameters, Made], object]
     answer: Callable[[RecordedChange], Answer] = nothing
@@ -184,7 +184,7 @@ class Changing:
 
 @dataclass(frozen=True, slots=True)
 class Using:
-    """Answered on the live state. `targets` resolves keys and names the permissions that their policies have to give."""
+    """Answered on the live state. `targets` finds the keys and names the permissions that their policies have to give."""
 
     targets: Targets
     run: Callable[[Request, World, Sequence[Key], Materials], Awaitable[Answer]]
@@ -193,8 +193,8 @@ class Using:
 
 @dataclass(frozen=True, slots=True)
 class LastUse:
-    """A call that used a key, or was signed with an access key: `at` is microseconds since the epoch, `call` its request id,
-    `service` the API that it was a call of."""
+    """A call that used a key, or was signed with an access key. `at` is microseconds since the epoch, `call` its
+    request id, `service` the API that was called."""
 
     operation: str
     at: int
@@ -204,7 +204,7 @@ class LastUse:
 
 @dataclass(frozen=True, slots=True)
 class Accessed:
-    """The last call of an operation by a principal, refused ones included."""
+    """The last call of an operation by a principal. Refused calls count."""
 
     service: str
     operation: str
@@ -213,25 +213,24 @@ class Accessed:
 
 
 class Recall(Protocol):
-    """What happened, as the projections tell it: a moment behind the log. Raises Unavailable."""
+    """The past, from the projections: a moment behind the log. Raises Unavailable."""
 
     async def last_use(self, key: Key) -> LastUse | None: ...
 
     async def last_uses_of(self, access_keys: Sequence[tuple[str, str]]) -> Mapping[str, LastUse]:
-        """By access key, its last use; `access_keys` are (ARN of whose it is, id)."""
+        """The last use of each access key, by its id. `access_keys` are (ARN of its owner, id)."""
         ...
 
     async def accesses(
         self, account: str, principals: Sequence[str], sessions: Sequence[str], since: int
     ) -> Sequence[Accessed]:
-        """The operations that principals called since a time; `sessions` are prefixes of the ARNs of roles'
-        sessions."""
+        """The operations that principals called since a time. `sessions` are prefixes of the ARNs of roles' sessions."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Recalling:
-    """As Using, but the answer comes from the projections."""
+    """Like Using, but the answer comes from the projections."""
 
     targets: Targets
     run: Callable[[Request, World, Sequence[Key], Recall], Awaitable[Answer]]
@@ -243,7 +242,7 @@ AccessCheck = Callable[[Request, World], Sequence[Verdict]]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Answered on the live state, and reads no key's policy."""
+    """Answered on the live state, without reading any key's policy."""
 
     access: AccessCheck
     run: Callable[[Request, World], Answer]
@@ -251,7 +250,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Researching:
-    """As Reading, but the answer needs the projections, or processor time beside the event loop."""
+    """Like Reading, but the answer needs the projections, or processor time beside the event loop."""
 
     access: AccessCheck
     run: Callable[[Request, World, Recall], Awaitable[Answer]]
@@ -259,7 +258,7 @@ class Researching:
 
 @dataclass(frozen=True, slots=True)
 class Issuing:
-    """Answered on the live state with something that only the API can give out."""
+    """Answered on the live state with something that only the API can hand out."""
 
     access: AccessCheck
     run: Callable[[Request, World, Issuer], Answer]
@@ -269,7 +268,7 @@ OperationRow = Changing | Using | Recalling | Reading | Researching | Issuing
 
 
 def in_own_account(action: str) -> AccessCheck:
-    """A KMS permission that is not on one key (ListKeys and the like)."""
+    """A KMS permission that does not concern one key (ListKeys and the like)."""
 
     def access(request: Request, world: World) -> Sequence[Verdict]:
         account = request.caller.account

@@ -36,7 +36,7 @@ def deleted(changed: RecordedChange) -> Answer:
 
 
 def access_to_task(request: Request, world: World) -> Sequence[Verdict]:
-    """On the role that was. Raises InvalidInput, NoSuchEntity."""
+    """Permission on the deleted role. Raises InvalidInput, NoSuchEntity."""
     name = role_of_task(request.caller.account, request["DeletionTaskId"])
     return permissions_of_status(name, request.caller, world)
 

@@ -15,11 +15,11 @@ from services.operations.encryption import carry_out_unless_dry_run, incompatibl
 from services.operations.rows import Answer, Materials, Request
 
 QUICK = frozenset({"ECC_NIST_P256", "ECC_NIST_EDWARDS25519"})
-"""Specs whose signatures take less time than handing them to a thread (tens of microseconds)."""
+"""Specs with signatures so fast that handing them to a thread would take longer (tens of microseconds)."""
 
 
 def _signable(request: Request, key: Key) -> tuple[str, str, bytes]:
-    """(algorithm, message type, what is signed). Raises InvalidKeyUsage, InvalidRequest, UnsupportedOperation."""
+    """(algorithm, message type, the bytes to sign). Raises InvalidKeyUsage, InvalidRequest, UnsupportedOperation."""
     algorithm, kind = request["SigningAlgorithm"], request.get("MessageType", asymmetric.RAW)
     if algorithm == ED25519_PH_SHA_512 and key.spec.family == EDWARDS:
         raise UnsupportedOperation(f"SigningAlgorithm {algorithm} is not supported by this version of Keytrail.")
@@ -45,7 +45,7 @@ async def verify(request: Request, world: World, found: Sequence[Key], materials
     (key,) = found
     algorithm, kind, data = _signable(request, key)
     public, signature = b64decode(key.public_key), request["Signature"]
-    # A dry run verifies too: whether the signature fits is part of whether the call would succeed.
+    # A dry run verifies too, since the call succeeds only if the signature fits.
     if key.spec.name in QUICK:
         asymmetric.verify(public, algorithm, kind, data, signature)
     else:

@@ -1,8 +1,8 @@
 """GetCallerIdentity, AssumeRole, GetSessionToken.
 
 Source: STS API reference of the three; IAM user guide, id_credentials_temp and id_session-tags. A trust policy is the
-role's own policy: it decides as a key policy does, by name alone in the role's account, with an identity policy's Allow
-where it names the account or the caller is of another one.
+role's own policy and decides as a key policy does. In the role's account, naming the caller is enough. If it names the
+account, or the caller is of another account, an identity policy has to allow too.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from domain.state.world import World
 from services.operations.rows import Answer, Issuer, Request
 
 CHAINED = 3600
-"""Seconds that a session made by a role's session can last (API reference, AssumeRole, role chaining)."""
+"""How many seconds a session can last that was made by a role's session (API reference, AssumeRole, role chaining)."""
 MOST_ARNS = 10
-"""Managed session policies (API reference, AssumeRole, PolicyArns)."""
+"""The most managed session policies (API reference, AssumeRole, PolicyArns)."""
 USUAL_SESSION = 3600
 USUAL_TOKEN = 43_200
 ROOT_TOKEN = 3600
@@ -49,9 +49,10 @@ def access_to_key_info(request: Request, world: World) -> Sequence[Verdict]:
 
 def get_access_key_info(request: Request, world: World) -> Answer:
     """The account of one of the caller's own access keys. AWS answers for any key. Here no account learns anything
-    about another, so a key of another account is refused like one that does not exist.
+    about another. So another account's key is refused like a key that does not exist.
 
     Raises InvalidRequest.
+
     """
     access_key, account = request["AccessKeyId"], request.caller.account
     if not is_known(world, access_key) or known_as(world, access_key, None)[0] != account:
@@ -60,10 +61,11 @@ def get_access_key_info(request: Request, world: World) -> Answer:
 
 
 def access_to_assume(request: Request, world: World) -> Sequence[Verdict]:
-    """AssumeRole; TagSession where it passes tags, SetSourceIdentity where it sets a source identity or brings the one of
-    its own session along (IAM user guide, id_credentials_temp_control-access_monitor: role chaining asks for it as well).
+    """AssumeRole; TagSession if the call passes tags; SetSourceIdentity if it sets a source identity or passes on the
+    one of its own session (IAM user guide, id_credentials_temp_control-access_monitor: role chaining requires it too).
 
     Raises AccessRefused.
+
     """
     if request.caller.is_root:
         raise AccessRefused("Roles may not be assumed by root accounts.")
@@ -74,18 +76,18 @@ def access_to_assume(request: Request, world: World) -> Sequence[Verdict]:
     source = _source_identity(request)
     if source or "SourceIdentity" in request.parameters:
         actions.append("sts:SetSourceIdentity")
-    # This call also sets what the session passes on, so policies read it as they read the parameter.
+    # The call also sets a source identity that the session passes on, so policies read it like the parameter.
     asked = {"sts:sourceidentity": (source,)} if source and "SourceIdentity" not in request.parameters else None
     return tuple(may(request.caller, action, resource, asked) for action in actions)
 
 
 def _source_identity(request: Request) -> str:
-    """The source identity of the caller's own session, "" for none."""
+    """The source identity of the caller's own session, "" if it has none."""
     return request.session.source_identity if request.session is not None else ""
 
 
 def _inherited(request: Request) -> dict[str, str]:
-    """The tags of the caller's own session that it passes on."""
+    """The tags that the caller's own session passes on."""
     session = request.session
     if session is None:
         return {}
@@ -96,7 +98,7 @@ def _session_tags(request: Request) -> Mapping[str, str]:
     inherited = _inherited(request)
     try:
         given = limits.tags_of(request.get("Tags", []), {})
-    except InvalidInput as fault:  # IAM has this error, and STS does not
+    except InvalidInput as fault:  # IAM has this error; STS does not
         raise InvalidRequest(fault.message) from None
     twice = {key.lower() for key in inherited} & {key.lower() for key in given}
     if twice:
@@ -111,7 +113,7 @@ def _seconds(request: Request, role: Identity) -> int:
     assert role.role is not None, "a role has its parts"
     if seconds > role.role.max_session:
         raise InvalidRequest("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-    session = request.session  # a session of GetSessionToken is the user's own: roles are not chained
+    session = request.session  # a session of GetSessionToken is the user's own, so this is no role chaining
     if session is not None and session.of.startswith(PREFIXES[ROLE]) and seconds > CHAINED:
         raise InvalidRequest(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
@@ -120,7 +122,7 @@ def _seconds(request: Request, role: Identity) -> int:
 
 
 def _require_session_policies(policy: str, arns: Sequence[str]) -> None:
-    """Raises InvalidRequest (longer or more than may be: STS has no LimitExceeded), MalformedPolicy."""
+    """Raises MalformedPolicy, and InvalidRequest if they are too long or too many (STS has no LimitExceeded)."""
     for name, count, most in (("policy", len(policy), SESSION.most), ("policyArns", len(arns), MOST_ARNS)):
         if count > most:
             raise InvalidRequest(
@@ -140,8 +142,8 @@ def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
     policy, arns = request.get("Policy", ""), tuple(each["arn"] for each in request.get("PolicyArns", []))
     _require_session_policies(policy, arns)
     for arn in arns if role.account == request.caller.account else ():
-        # For a caller of another account a policy that is not there gives nothing, as one that is deleted later does: a
-        # refusal would tell which policies the role's account has.
+        # To a caller of another account, a missing policy gives nothing, just like one that is deleted later. A refusal
+        # would reveal which policies the role's account has.
         attachable(world.directory, arn, role.account)
     seconds, tags = _seconds(request, role), _session_tags(request)
     transitive = set(request.get("TransitiveTagKeys", [])) | set(_inherited(request))
@@ -182,7 +184,7 @@ def _length(tags: Mapping[str, str]) -> int:
 
 
 def get_session_token(request: Request, world: World, issuer: Issuer) -> Answer:
-    """Raises AccessRefused (called with temporary credentials), InvalidRequest."""
+    """Raises AccessRefused (for a call with temporary credentials), InvalidRequest."""
     caller = request.caller
     if request.session is not None:
         raise AccessRefused("Cannot call GetSessionToken with session credentials")

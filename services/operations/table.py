@@ -1,6 +1,6 @@
-"""OPERATIONS: every operation of KMS that is built, by its name in the API. The model's others answer UnsupportedOperation.
+"""OPERATIONS: every operation of KMS that Keytrail has, by its name in the API. All others answer UnsupportedOperation.
 
-`cross_account` is what the service model's documentation says of each ("Cross-account use").
+`cross_account` is from the service model's documentation of each operation ("Cross-account use").
 """
 
 from __future__ import annotations
@@ -92,11 +92,11 @@ OPERATIONS: dict[str, OperationRow] = {
 }
 
 SERVICES: dict[str, dict[str, OperationRow]] = {"kms": OPERATIONS, "iam": IAM, "sts": STS}
-"""The operations by the service in the signature's scope. Their names are unique over all three, because a record
-names only the operation."""
+"""The operations, by the service in the signature's scope. Names are unique over all three APIs, because a record names
+only the operation."""
 BY_NAME: dict[str, OperationRow] = {name: row for table in SERVICES.values() for name, row in table.items()}
 CROSS_ACCOUNT = frozenset(
     {"CreateGrant", "RetireGrant", "RevokeGrant", "ReEncryptFrom", "ReEncryptTo"}
     | {name for name, row in OPERATIONS.items() if isinstance(row, Using | Recalling) and row.cross_account}
 )
-"""Operations (and ReEncrypt's two permissions) that can be called on a key of another account (#cross-account-operations)."""
+"""Operations (and ReEncrypt's two permissions) that other accounts can call on a key (#cross-account-operations)."""

@@ -34,7 +34,7 @@ GATHERING = (4_194_304, 100)
 than that arrive in this time, so the time limits the rate: a fetch and a transaction for every few calls would cost more than
 the calls."""
 IDLE = (1, FETCH_WAIT_MS)
-"""The same while no records arrive: the first record is fetched at once, and the broker is asked twice a second, not ten times."""
+"""The same while no records arrive: the first one is fetched at once, and the broker is asked twice a second, not ten times."""
 
 
 @dataclass(slots=True)

@@ -37,8 +37,8 @@ Partition = tuple[str, int]
 @dataclass(slots=True)
 class ReadTo:
     """How far the topics are read: the next offset of each partition; the digest of the last valid record of `events` and what
-    is authentic after it; how far each lane of decisions is read, and up to which number it is anchored. For a batch, only the lanes
-    that moved."""
+    is authentic after it; how far each lane of decisions is read, and up to which number it is anchored. For a batch, only the
+    lanes that moved."""
 
     offsets: dict[Partition, int] = field(default_factory=dict)
     digest: str = ""

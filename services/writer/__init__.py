@@ -1,1 +1,1 @@
-"""The writer: one leads, the others stand by; it decides each command once, on the state that is certainly current."""
+"""The writer: one leads, the others stand by. It decides each command once, on a state that is certainly current."""

@@ -1,4 +1,4 @@
-"""`python -m services.writer`: stand by, lead when elected, end the process on any doubt."""
+"""`python -m services.writer`: stands by, leads when elected, and ends the process on any doubt."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def _lead(settings: Settings) -> None:
     events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
     log.info("writer stands by", member=member)
     await election.elected()
-    # Two that were elected in turn must not depose each other in step.
+    # A random wait, so that two writers elected in turn do not depose each other again and again.
     await asyncio.sleep(random.uniform(0, 0.1))  # noqa: S311  # jitter, no secret
     fold = await snapshots.restore(pool, events, keys)
     limits = Limits(
@@ -78,7 +78,7 @@ async def main() -> None:
     settings = load()
     task = asyncio.ensure_future(_lead(settings))
     loop = asyncio.get_running_loop()
-    # Nothing needs to be finished in order: records that were read back count, and the next writer settles the others.
+    # Nothing needs an orderly end: records that were read back count, and the next writer settles the others.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: os._exit(0))
     try:

@@ -1,4 +1,4 @@
-"""Commands in their order, each decided and answered with one record."""
+"""Decides commands in their order, and answers each with one record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BATCH = 500
 
 
 class CommandAnswers:
-    """One task runs `keep_answering`, and owns all of this."""
+    """One task runs `keep_answering`, and owns everything here."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class CommandAnswers:
         may_skip: Callable[[str, int], Awaitable[bool]],
         end: End = end_process,
     ) -> None:
-        """`may_skip` takes the log's id and the command that it would go on from."""
+        """`may_skip` is called with the log's id and the offset of the next command."""
         self._commands = commands
         self._step = step
         self._own = own
@@ -81,8 +81,8 @@ class CommandAnswers:
             return self._step.answer(stored.offset, stored.value, self._clock.now())
 
     async def _skip_lost(self, start: int, end: int) -> None:
-        """Retention took commands that nobody had read, or the topic is not the one that the log counts (it was restored
-        without its commands): wait for an operator, and record what is skipped."""
+        """Commands are missing: retention removed them unread, or the topic is not the one that the log counts (it was
+        restored without its commands). Waits for an operator, and records what is skipped."""
         world = self._step.fold.world
         if start <= world.next_command <= end:
             return

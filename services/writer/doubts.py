@@ -1,7 +1,7 @@
-"""When a writer ends its process. `reason_to_stop` decides it, for everything that a writer observes.
+"""When a writer ends its process. `reason_to_stop` decides this for everything that a writer observes.
 
-Whatever a writer cannot be sure of ends the process at once: the next writer folds the log and knows what counts. Nothing
-is cleaned up on the way (`os._exit`).
+If a writer cannot be sure of something, it ends its process at once: the next writer folds the log and knows what
+counts. Nothing is cleaned up first (`os._exit`).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from services.logs import logger_of
 log = logger_of("writer")
 
 READ_BACK_DEADLINE = 10.0
-"""Seconds within which a record that was appended has to be read back."""
+"""Seconds in which an appended record has to be read back."""
 
 End = Callable[[str], NoReturn]
 
 
 @dataclass(frozen=True, slots=True)
 class OtherRecord:
-    """The record at `offset` is not the next of this writer's own. `valid`: it goes on from the last valid record and is
-    authentic. `own_under_way`: records of this writer are not read back yet."""
+    """The record at `offset` is not the next of this writer's own. `valid`: it follows the last valid record and is
+    authentic. `own_under_way`: some of this writer's records are not read back yet."""
 
     offset: int
     writer: str
@@ -44,7 +44,7 @@ class AppendFailed:
 
 @dataclass(frozen=True, slots=True)
 class OldestUnread:
-    """For how many seconds the oldest record that was appended has not been read back."""
+    """How many seconds ago the oldest record was appended that is not read back yet."""
 
     seconds: float
 
@@ -100,12 +100,13 @@ Observation = (
 
 
 def reason_to_stop(observed: Observation) -> str | None:
-    """Why the process has to end; None where the writer may go on."""
+    """Why the process has to end; None if the writer may go on."""
     match observed:
         case OtherRecord(offset, writer, valid=True):
             return f"the record at {offset} is valid and of writer {writer}: another one leads"
         case OtherRecord(offset, own_under_way=True):
-            # The records under way were decided for offsets that are one too low now: `seen` would name the wrong record.
+            # The records under way were decided for offsets that are now one too low: `seen` would name the wrong
+            # record.
             return f"a void record at {offset} came between this writer's own"
         case OtherRecord():
             return None
@@ -139,7 +140,7 @@ def end_process(reason: str) -> NoReturn:
 
 
 def require_certain(observed: Observation, end: End = end_process) -> None:
-    """Return where the writer may go on; else end the process."""
+    """Returns if the writer may go on; otherwise ends the process."""
     reason = reason_to_stop(observed)
     if reason is not None:
         end(reason)

@@ -1,4 +1,4 @@
-"""Work that falls due: deletions, expiries and rotations, each within a second of its time."""
+"""Work that becomes due: deletions, expiries and rotations, each within a second of its time."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ log = logger_of("writer")
 LOOK_EVERY = 1.0
 MOST_SKEW = 60.0
 MEASURED_WITHIN = 30.0
-"""Seconds after which a measured difference between the clocks is measured anew."""
+"""Seconds after which the difference between the clocks is measured again."""
 
 
 class DueWork:
-    """One task runs `keep_doing`. The agenda belongs to whichever task holds the turn of `OwnRecords`: the task of commands
-    calls `note` for each record that it appends."""
+    """One task runs `keep_doing`. The agenda belongs to the task that holds the turn of `OwnRecords`: the task of
+    commands calls `note` for each record that it appends."""
 
     def __init__(self, step: WriterStep, own: OwnRecords, upkeep: VaultUpkeep, clock: Clock) -> None:
         self._step = step
@@ -36,7 +36,7 @@ class DueWork:
         self._agenda = Agenda(step.fold.world)
 
     def note(self, event: object | None) -> None:
-        """The event may change when work on its key falls due. Hold the turn."""
+        """The event may change when work on its key is due. Hold the turn."""
         key = getattr(event, "key", None)
         if key is not None:
             self._agenda.note(key)
@@ -51,7 +51,7 @@ class DueWork:
                 log.warning("what is due waits", reason=str(fault))
 
     async def _do(self, work: Work) -> None:
-        """Raises Unavailable: not now."""
+        """Raises Unavailable if the work cannot be done now."""
         material, fingerprint = "", ""
         match work:
             case Rotation():
@@ -62,13 +62,14 @@ class DueWork:
             case _:
                 assert_never(work)
         async with self._own.turn:
-            if self._agenda.due(self._clock.now()) == work:  # nobody changed it while this waited
+            if self._agenda.due(self._clock.now()) == work:  # nothing changed while this waited
                 record = self._step.fall_due(work, material, fingerprint, self._clock.now())
                 await self._own.append(record)
                 self.note(record.event)
 
     async def _require_clocks_agree(self) -> None:
-        """What is destroyed too early never comes back: two clocks have to say that it is time. Raises Unavailable."""
+        """Material that is destroyed too early never comes back. So two clocks have to agree that it is time. Raises
+        Unavailable."""
         own = self._own
         if own.skew is None or time.monotonic() - own.skew.measured > MEASURED_WITHIN:
             async with own.turn:

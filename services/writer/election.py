@@ -1,9 +1,9 @@
-"""Who leads: the consumer group over `commands` elects, and does nothing else.
+"""Which writer leads. The consumer group over `commands` elects it, and does nothing else.
 
-The one partition of `commands` is assigned to one member; that member leads. Commands are read by assignment from the
-offset that the log gives, never from the group's. The sticky assignor keeps the partition where it is when a standby
-joins; a member that is gone for SESSION loses it. A wrong election costs a takeover and nothing else, since the chain
-decides what counts.
+The one partition of `commands` is assigned to one member, and that member leads. Commands are read by assignment from
+the offset that the log gives, never from the group's offset. The sticky assignor leaves the partition in its place when
+a standby joins. A member loses the partition if it is silent for SESSION. A wrong election costs only a takeover, since
+the chain decides what counts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from services.adapters.kafka import connection
 from services.settings import Settings
 
 SESSION_MS = 6000
-"""The least that brokers allow by default: a dead leader is replaced within it and a heartbeat."""
+"""The shortest session that brokers allow by default. A dead leader is replaced after it and one heartbeat at most."""
 
 
 class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no type information
@@ -59,7 +59,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._consumer = consumer
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Every rebalance revokes first; only the assignment after it says who leads."""
+        """Every rebalance revokes first; only the assignment after it says which member leads."""
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         if assigned:

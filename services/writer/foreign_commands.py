@@ -1,4 +1,4 @@
-"""Commands that no process of Keytrail wrote: they are passed over, counted, and put on record once a minute at most."""
+"""Commands that no process of Keytrail wrote. They are skipped, counted, and recorded at most once a minute."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logger_of("writer")
 
 LOOK_EVERY = 1.0
 RECORD_EVERY = 60.0
-"""Seconds between two records of foreign commands, however many come."""
+"""Seconds between two records of foreign commands, however many there are."""
 
 
 class ForeignCommands:
@@ -24,12 +24,12 @@ class ForeignCommands:
     def __init__(self, step: WriterStep, own: OwnRecords) -> None:
         self._step = step
         self._own = own
-        # What is not on record yet. The task of commands adds to it; the recording task empties it, under the turn of
-        # OwnRecords, and nothing waits between its reading and its emptying.
+        # What is not recorded yet. The task of commands adds to it. The recording task reads and empties it under the
+        # turn of OwnRecords, with no wait in between.
         self._first = 0
         self._last = 0
         self._count = 0
-        # Of the recording task alone: when it last made a record (monotonic).
+        # Only for the recording task: when it last made a record (monotonic).
         self._recorded = float("-inf")
 
     def count(self, offset: int) -> None:
@@ -40,8 +40,8 @@ class ForeignCommands:
         self._count += 1
 
     async def keep_recording(self) -> None:
-        """The first at once, then all of a minute together: a record for each would let a stranger fill the log, which is
-        never cut."""
+        """Records the first at once, and then all of one minute together. With a record for each, a stranger could fill
+        the log, which is never cut."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             if self._count and time.monotonic() - self._recorded >= RECORD_EVERY:

@@ -1,6 +1,6 @@
 """One term of leadership: fold the log, fence, then answer commands. The log itself is the lock.
 
-Whatever a writer cannot be sure of ends its process (`doubts.py`).
+If the writer cannot be sure of something, it ends its process (`doubts.py`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ WATCH_EVERY = 1.0
 
 @dataclass(frozen=True, slots=True)
 class FirstIdentities:
-    """What the settings say of who is there: the region, the first account and its access key, the services."""
+    """The first identities, from the settings: the region, the first account and its access key, the services."""
 
     region: str
     account: str
@@ -84,7 +84,7 @@ class Leader:
         keep_pin: Callable[[Authority], Awaitable[None]],
         end: End = end_process,
     ) -> None:
-        """`may_skip` takes the log's id and the command that it would go on from, `require_origin` the log's id."""
+        """`may_skip` is called with the log's id and the next command's offset, `require_origin` with the log's id."""
         self._events = events
         self._commands = commands
         self._step = step
@@ -135,7 +135,7 @@ class Leader:
             tasks.create_task(self._upkeep.sweeping(step.fold.world), name="sweeping")
 
     async def _catch_up(self, reader: Reader, end: int) -> None:
-        """Fold everything up to the watermark `end`. Raises OutOfRange, Unavailable."""
+        """Folds everything up to the watermark `end`. Raises OutOfRange, Unavailable."""
         fold = self._step.fold
         try:
             while fold.next < end:
@@ -145,7 +145,8 @@ class Leader:
             require_certain(RecordUnreadable(fault), self._end)
 
     def _require_authentic(self, fold: Fold) -> None:
-        """Raises LogRefused for a log that this installation did not write: none is begun behind it, and none is led."""
+        """Raises LogRefused for a log that this installation did not write. Such a log is not led, and no new one is
+        begun after it."""
         if fold.world.log and not fold.chain.authority.is_settled(self._keys):
             raise LogRefused(
                 f"{self._events.topic} holds log {fold.world.log} without MACs, and this installation's records have them: "
@@ -159,7 +160,8 @@ class Leader:
             )
 
     async def _fence(self, reader: Reader) -> None:
-        """Name the log where it is new, announce this writer, see to the first account; all read back as valid."""
+        """Names the log if it is new, announces this writer and sets up the first account. All of it has to be read
+        back as valid."""
         world, own = self._step.fold.world, self._own
         first: list[object] = [] if world.log else [LogCreated(str(uuid4()), self._first.region)]
         start = WriterStarted(self._step.writer, world.next_command)

@@ -1,4 +1,4 @@
-"""The records that this writer appended and has not read back yet: nobody is answered before the read-back."""
+"""The records that this writer appended and has not read back yet. No caller gets an answer before the read-back."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from services.writer.vault_upkeep import VaultUpkeep
 log = logger_of("writer")
 
 WINDOW = 512
-"""How many records may be appended ahead of the last one that was read back."""
+"""How many records may be appended after the last one that was read back."""
 BROKERS_TIME = 1
-"""Kafka's timestamp type of a topic that says LogAppendTime."""
+"""Kafka's timestamp type for a topic with LogAppendTime."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class _Unread:
 
 @dataclass(frozen=True, slots=True)
 class ClockSkew:
-    """How far the broker's clock and ours were apart, in seconds, and when that was (monotonic)."""
+    """How many seconds the broker's clock and this one's differed, and when that was measured (monotonic)."""
 
     seconds: float
     measured: float
@@ -53,7 +53,7 @@ class ClockSkew:
 
 class OwnRecords:
     """Three kinds of task meet here. A *deciding* task (commands, due work, foreign commands) holds `turn` from its
-    decision until the record is appended. The *reading* task alone calls `confirm`. The *watching* task calls
+    decision until the record is appended. Only the *reading* task calls `confirm`. The *watching* task calls
     `require_read_back`."""
 
     def __init__(
@@ -72,30 +72,30 @@ class OwnRecords:
         self._clock = clock
         self._end = end
         self.turn = asyncio.Lock()
-        """Records are appended in the order in which they were decided."""
-        # Filled by the deciding task that holds `turn`, emptied by the reading task, looked at by the watching task.
+        """It makes records be appended in the order in which they were decided."""
+        # The deciding task that holds `turn` fills it, the reading task empties it, and the watching task looks at it.
         self._unread: deque[_Unread] = deque()
-        # Taken by the deciding task, given back by the reading task.
+        # The deciding task takes from it, and the reading task gives back.
         self._room = asyncio.Semaphore(WINDOW)
-        # The digest of the last valid record that was read. Of the reading task alone, once the term has begun.
+        # The digest of the last valid record that was read. Once the term has begun, only the reading task uses it.
         self._confirmed = step.fold.chain.head
-        # Added to by the deciding task; `_sent` takes each out when its append has ended.
+        # The deciding task adds to it; `_sent` removes each append when it has ended.
         self._sends: set[asyncio.Future[Any]] = set()
-        # Written by `_sent`, read by the task of due work.
+        # `_sent` writes it, and the task of due work reads it.
         self.skew: ClockSkew | None = None
 
     def begin(self) -> None:
-        """Everything on the log is folded; before any record is appended."""
+        """Call this when everything on the log is folded, before any record is appended."""
         self._confirmed = self._step.fold.chain.head
 
     @property
     def all_read_back(self) -> bool:
         return not self._unread
 
-    # -- of the deciding task -----------------------------------------------------------------------------------------
+    # -- for the deciding task ----------------------------------------------------------------------------------------
 
     async def append_event(self, event: object, next_command: int | None = None) -> None:
-        """A record of what this writer does itself. Hold `turn`."""
+        """Appends a record of something that this writer itself does. Hold `turn`."""
         if next_command is None:
             next_command = self._step.fold.world.next_command
         await self.append(self._step.record(self._clock.now(), next_command, None, None, event))
@@ -107,14 +107,14 @@ class OwnRecords:
         try:
             future = await self._events.send(record.value, record.headers)
         except Exception as fault:
-            # After any failure of a send it is not known what is on the log.
+            # After a failed send it is not known what is on the log.
             require_certain(SendFailed(fault), self._end)
             raise
         self._sends.add(future)
         future.add_done_callback(self._sent)
 
     async def sends_ended(self, within: float) -> None:
-        """Wait for the appends that are under way."""
+        """Waits for the appends that are under way."""
         await asyncio.wait(set(self._sends), timeout=within)
 
     def _sent(self, future: asyncio.Future[Any]) -> None:
@@ -128,11 +128,11 @@ class OwnRecords:
         if told.timestamp_type == BROKERS_TIME:
             self.skew = ClockSkew(abs(told.timestamp / 1000 - time.time()), time.monotonic())
 
-    # -- of the reading task ------------------------------------------------------------------------------------------
+    # -- for the reading task -----------------------------------------------------------------------------------------
 
     def confirm(self, offset: int, value: bytes) -> None:
-        """The record at `offset` has to be the next of those that were appended. Any other is a reason to stop, or a void
-        one that is passed over."""
+        """The record at `offset` has to be the next one that was appended. Any other is a reason to stop, or a void
+        record to skip."""
         if self._unread and value == self._unread[0].record.value:
             unread = self._unread.popleft()
             self._room.release()
@@ -151,11 +151,11 @@ class OwnRecords:
         try:
             return self._step.fold.chain.authority.admits(self._keys, value, document)
         except KeyMissing:
-            return True  # ours, and of a rotation that this process has not read of
+            return True  # one of ours, after a rotation that this process has not read of
 
-    # -- of the watching task -----------------------------------------------------------------------------------------
+    # -- for the watching task ----------------------------------------------------------------------------------------
 
     def require_read_back(self) -> None:
-        """End the process where the oldest unread record has waited for too long."""
+        """Ends the process if the oldest unread record has waited too long."""
         if self._unread:
             require_certain(OldestUnread(time.monotonic() - self._unread[0].since), self._end)

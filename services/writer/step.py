@@ -34,7 +34,7 @@ from services.operations.rows import UNMADE, Changing, Made, Unmade
 from services.operations.table import BY_NAME
 
 MAX_COMMAND = 1_048_576
-"""Four times what a request may have: escapes of JSON double some characters."""
+"""Four times the limit of a request: JSON's escapes double some characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class _Readable:
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record to append: its value and its Kafka headers, and the event that it carries."""
+    """A record to append: its value, its Kafka headers, and its event."""
 
     value: bytes
     headers: Headers
@@ -54,7 +54,7 @@ class NewRecord:
 
 
 class WriterStep:
-    """Decides on one fold: the log, and the records that this writer has appended and not yet read back."""
+    """Decides on one fold: the log, with the records that this writer has appended and not read back yet."""
 
     def __init__(self, fold: Fold, writer: str, org: str = "", limits: Limits | None = None) -> None:
         self.fold = fold
@@ -71,7 +71,7 @@ class WriterStep:
         event: object | None,
         repeats: Repeat | None = None,
     ) -> NewRecord:
-        """Make the next record and take it into the fold. Time never runs backwards on the log."""
+        """Makes the next record and takes it into the fold. Time never runs backwards on the log."""
         world = self.fold.world
         record = Record(
             previous=self.fold.chain.head,
@@ -87,7 +87,7 @@ class WriterStep:
         document = codec.document_of(record)
         text = codec.canonical(document)
         if len(text) > LONGEST_RECORD and call is not None and decision is not None:
-            # Kafka would refuse the append, and that would end every writer that comes to this command.
+            # Kafka would refuse the append, and so end every writer that reaches this command.
             short, refusal = shortened(call, decision)
             record, event = replace(record, call=short, decision=refusal, event=None), None
             document = codec.document_of(record)
@@ -110,9 +110,11 @@ class WriterStep:
         return chain.keys is None or chain.authority.believes(chain.keys, COMMANDS, 0, offset, value)
 
     def answer(self, offset: int, value: bytes, now: int) -> NewRecord | None:
-        """The record that answers the command at `offset`, which is ours; None where the log has its answer already.
+        """The record that answers the command at `offset`, which is one of ours; None if the log already has its
+        answer.
 
-        Raises KeyMissing for a rotation to a key that was not read from the vault yet.
+        Raises KeyMissing for a rotation to a key that is not read from the vault yet.
+
         """
         world = self.fold.world
         try:
@@ -141,8 +143,8 @@ class WriterStep:
         return self.record(now, offset + 1, call, outcome.decision, outcome.event)
 
     def _own(self, command: _Readable, value: bytes) -> object | None:
-        """The event that one of Keytrail's own processes asks for; None for a caller's call. Raises KeyMissing;
-        ValueError where none of Keytrail's processes asked."""
+        """The event that one of Keytrail's own processes asks for; None for a caller's call. Raises KeyMissing, and
+        ValueError if the command is not from such a process."""
         event = own_event(command.call)
         if event is None:
             return None
@@ -156,7 +158,7 @@ class WriterStep:
         return event
 
     def fall_due(self, work: Work, material: str, fingerprint: str, now: int) -> NewRecord:
-        """The record of work that falls due on a key; a rotation takes new material."""
+        """The record of work that is due on a key; a rotation uses new material."""
         world = self.fold.world
         world.deciding_at = now
         operation, command = _when_due(work, material, fingerprint)
@@ -186,14 +188,14 @@ class WriterStep:
             if command.made == UNMADE:
                 return refuse(_command(call, Unmade()), asking, world)
             return decide(_command(call, command.made), asking, world)
-        except Refusal as fault:  # of the credential, or of parameters that make no command
+        except Refusal as fault:  # from the credential, or from parameters that make no command
             return Outcome(refused(fault), None)
         except Exception as fault:  # noqa: BLE001  # whatever a command makes decide raise, it must not stop every command behind it
             return Outcome(refused(CommandUnreadable(f"deciding failed: {type(fault).__name__}")), None)
 
 
 def _when_due(work: Work, material: str, fingerprint: str) -> tuple[str, object]:
-    """(operation, command); the operations are named as CloudTrail names these events."""
+    """(operation, command). The operations have CloudTrail's names for these events."""
     match work:
         case Deletion():
             return "DeleteKey", DeleteKey(work.key)
@@ -215,7 +217,7 @@ def _read(value: bytes) -> _Readable:
     names = (call.id, call.access_key, call.principal, call.account, call.operation, call.invocation)
     if not all(isinstance(each, str) for each in names) or not isinstance(call.parameters, dict):
         raise TypeError("not a call")
-    # A number of JSON may be 1e999, and true is an int to Python.
+    # JSON may have the number 1e999, and Python counts true as an int.
     if type(not_after) is not int or not all(isinstance(each, str) for each in [*made, *made.values()]):
         raise TypeError("not a command")
     return _Readable(call, made, not_after)
@@ -238,7 +240,7 @@ OUR_CHANGES: dict[str, Callable[[Parameters, Made], object]] = {
     MARK: _mark_alert,
     "CreateAccount": _create_account,
 }
-"""Changes that AWS's API has no operation for: the audit API asks for them, or the first call through a service."""
+"""Changes for which AWS's API has no operation. The audit API asks for them, or the first call through a service."""
 
 
 def _command(call: Call, made: Made) -> object:

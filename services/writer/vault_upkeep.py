@@ -1,8 +1,9 @@
-"""What the leader does to the vault: remove what was destroyed or never used, and make what rotations need.
+"""What the leader does to the vault: it removes material that was destroyed or never used, and makes what rotations
+need.
 
-Material is removed only after the record that destroys it was read back as valid: `destroy` is called with the
-material of such records alone. If the process is killed in between, the world remembers that material for two hours,
-and the sweep removes it after that.
+Material is removed only after the record that destroys it was read back as valid: `destroy` is called only with the
+material of such records. If the process is killed in between, the world remembers that material for two hours, and the
+sweep removes it after that.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ RETRY_AFTER = 1.0
 
 
 class VaultUpkeep:
-    """For one term of leadership."""
+    """Lasts for one term of leadership."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
@@ -33,13 +34,13 @@ class VaultUpkeep:
         self._wake = asyncio.Event()
 
     def destroy(self, materials: Iterable[str]) -> None:
-        """Have these removed: now, and again until it succeeds."""
+        """Has this material removed now, and tries again until it succeeds."""
         self._doomed.update(materials)
         if self._doomed:
             self._wake.set()
 
     async def new_material(self, key: str) -> NewMaterial:
-        """Sealed and in the vault. Raises Unavailable."""
+        """New material, sealed and in the vault. Raises Unavailable."""
         new = generate(SPECS[SYMMETRIC_DEFAULT])
         await self._vault.put_material(key, new.id, new.secret)
         return new
@@ -59,7 +60,7 @@ class VaultUpkeep:
             log.info("material destroyed", asked=len(wanted), removed=removed)
 
     async def sweeping(self, world: World) -> None:
-        """`world` may be ahead of what was read back, so material that it destroyed lately is left to `destroy`."""
+        """`world` may be ahead of what was read back, so recently destroyed material is left to `destroy`."""
         while True:
             with suppress(Unavailable):
                 removed = await self._vault.sweep(world.materials | world.destroyed.keys())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from services.api.door import Door
-from services.waiting_room import SHARE, WaitingRoom
+from services.waiting_room import TURN_SECONDS, WaitingRoom
 from tests.attacks.doorway import Doorway
 from tests.attacks.strangers import Stranger, post
 from tests.installation import eventually
@@ -20,7 +20,7 @@ def busy(done: list[str], name: str) -> Callable[[], None]:
     """Work that takes a whole turn's share."""
 
     def work() -> None:
-        ends = time.perf_counter() + SHARE
+        ends = time.perf_counter() + TURN_SECONDS
         while time.perf_counter() < ends:
             pass
         done.append(name)
@@ -113,10 +113,10 @@ async def test_a_client_that_has_just_connected_calls_before_a_flood_goes_on() -
 async def test_nobody_waits_where_there_is_time() -> None:
     room, done = WaitingRoom(), list[str]()
     assert room.is_free
-    room.spend(lambda: done.append("at once"))
+    room.do_now(lambda: done.append("at once"))
     assert done == ["at once"]
     assert room.is_free
-    room.spend(busy(done, "long"))
+    room.do_now(busy(done, "long"))
     assert not room.is_free
     await asyncio.sleep(0)
     await asyncio.sleep(0)
