@@ -22,8 +22,9 @@ ContextValues = dict[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Via:
-    """The service whose credential signed a call, and what it says about the call: the principal (an ARN) for which it
-    calls, "" if it calls for itself, and the resource and account that it calls about."""
+    """The service whose credential signed a call, and what it says about the call. `behalf` is the principal (an
+    ARN) for which it calls, "" if it calls for itself; the others are the resource and the account that the call is
+    about."""
 
     service: str
     alias: str

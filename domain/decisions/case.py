@@ -1,8 +1,8 @@
 """The basis of a decision, without what belongs to one call only. Thousands of calls share one case.
 
-A case holds the caller and the credential, everything that the evaluator read of the request and its resources, the
-answer, and the key material that was used. The time of the call is left out (`timed` puts it back): hardly any policy
-reads it, and with it no two calls would be alike.
+A case holds the caller, the credential, the answer and the key material that was used. It also holds everything that
+the evaluator read of the request and its resources. The time of the call is left out (`timed` puts it back): hardly any
+policy reads it, and with it no two calls would be alike.
 """
 
 from __future__ import annotations

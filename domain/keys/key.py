@@ -146,9 +146,9 @@ existing one."""
 
 
 def absent(id: str, arn: str, account: str) -> Key:
-    """Takes the place of another account's key that does not exist. Its policy admits nobody. So the caller is refused
-    by the same steps and in the same words as a caller whom an existing key does not admit, and cannot learn which keys
-    another account has (`domain.state.world.World.key`)."""
+    """Takes the place of another account's key that does not exist. Its policy admits nobody. So the refusal takes the
+    same steps and has the same words as that of an existing key, and the caller cannot learn which keys another account
+    has (`domain.state.world.World.key`)."""
     given: tuple[Any, ...] = (id, arn, account, *_NOTHING, [nobodys(arn, account)])
     return Key(*given)
 

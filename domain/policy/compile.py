@@ -32,7 +32,7 @@ Covers = Callable[[str, Context], bool]
 @dataclass(frozen=True, slots=True)
 class StatementSource:
     """The statement that decided. `policy` is the ARN of the key or of the managed policy, or the identity's ARN with
-    the inline policy's name. `version` counts the replacements of a key policy; for a managed policy it is the
+    the inline policy's name. `version` counts the replacements of a key policy. For a managed policy it is the
     version's id, for an inline policy the position at which it was put. `index` counts from 0; `via` is the group that
     the policy comes from."""
 

@@ -3,11 +3,10 @@
 A pattern is cut at its stars. The first and the last piece are anchored. Each piece between them is taken at its first
 place after the previous piece. No later place can be better, so the matcher never goes back.
 
-A piece is its length and the runs of characters between its `?`. A plain search serves most pieces. A piece with
-several runs, or with a run so long that a search could compare all of it at every place, is found with bits: for each
-character, one integer has a bit for each place where the character is. The piece is where these integers, each shifted
-by its character's place in the piece, share a bit. A regular expression needed quadratic time, 18 s for the longest
-pattern.
+A piece is its length and the runs of characters between its `?`. A plain search finds most pieces. Some pieces have
+several runs, or a run so long that a search could compare all of it at every place. These are found with bits: each
+character has an integer with a bit for each of its places. The piece is where these integers, each shifted by its
+character's place in the piece, share a bit. A regular expression needed quadratic time, 18 s for the longest pattern.
 """
 
 from __future__ import annotations

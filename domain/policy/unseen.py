@@ -1,7 +1,7 @@
 """Policies in the place of what a trail never showed: an Allow and a Deny, both under a condition that nobody can know.
 
-"Who could", a diff and a draft's answers are then right without further work: possible, under the condition that the
-unseen part allows it and does not deny it. No answer counts what is unseen as allowed or as denied.
+"Who could", a diff and a draft's answers are then right without further work. They say "possible", under the condition
+that the unseen part allows it and does not deny it. No answer counts what is unseen as allowed or as denied.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ Context = Mapping[str, tuple[str, ...]]
 
 BEFORE_NULL_SETS = "keytrail:before-null-sets"
 """Only the context of a decision that is made again as evaluator 3 made it has this key; no request has it. To
-evaluator 3 an empty value was an ordinary value, a key of many values was replaced by its value if it had one only, and
-the case of names in a grant constraint's pairs mattered."""
+evaluator 3 an empty value was an ordinary value. A key of many values was replaced by its value if it had only one. The
+case of names in a grant constraint's pairs mattered."""
 WITH_VARIABLES = "2012-10-17"
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _WITH_DEFAULT = re.compile(r"\s*([^,]*?)\s*,\s*'([^']*)'\s*")

@@ -1,8 +1,8 @@
 """What the principals of a policy mean. Hosted users and roles become unique ids, so that a later principal of the same
 name is not meant (IAM user guide, reference_policies_elements_principal).
 
-A policy may name a principal of its own account only if it exists. It may name any principal of another account: one
-that exists is bound to its unique id, one that does not exist means nobody, and the author does not learn which. A
+A policy may name a principal of its own account only if it exists. It may name any principal of another account. One
+that exists is bound to its unique id; one that does not exist means nobody. The author does not learn which it was. A
 refusal, or a text that changes when a principal is deleted, would tell one account which principals another one has
 (AWS refuses; this is a stated deviation).
 """

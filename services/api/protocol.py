@@ -1,5 +1,6 @@
-"""uvicorn's HTTP protocol with the bounds that it lacks: on the size of headers, on requests sent ahead, on everything
-that is held for one connection and for all, and on the time for a request to arrive and an answer to be read.
+"""uvicorn's HTTP protocol with the bounds that it lacks. They limit the size of headers, the requests sent ahead, and
+everything that is held for one connection and for all. They also limit the time for a request to arrive and an answer
+to be read.
 
 uvicorn only closes idle keep-alive connections. A client that sends one byte a minute, or endless headers, would hold
 memory and a connection for ever. Calls (`POST /`) bypass ASGI, see exchange.py.

@@ -6,8 +6,8 @@ from typing import Any
 
 
 class WholeResponses:
-    """A transport that writes a response's head together with its body. uvicorn writes them separately, and each write
-    is a system call, which takes a twentieth of the time of a call. Data that begins with a status line waits for what
+    """A transport that writes a response's head together with its body. uvicorn writes them separately. Each write is a
+    system call, which costs a twentieth of what a call costs. Data that begins with a status line waits for what
     follows it."""
 
     def __init__(self, transport: Any) -> None:

@@ -132,8 +132,8 @@ class Exchange:
         self._begin()
 
     def take(self, part: bytes) -> None:
-        """Takes a part of the body. A body that is too large is refused at once, and the rest of it is dropped: if its
-        connection ended while the client was still sending, it would not read the reason."""
+        """Takes a part of the body. A body that is too large is refused at once, and the rest of it is dropped. The
+        connection stays: a client that is still sending when its connection ends does not read the reason."""
         if self.refused:
             return
         self._size += len(part)

@@ -60,13 +60,13 @@ class Leader:
     | task | runs | owns |
     |---|---|---|
     | reading | `_read_back` | the reader of `events`; in `OwnRecords` what is confirmed |
-    | watching | `_watch` | nothing: it looks how old the oldest unread record is |
+    | watching | `_watch` | nothing: it checks the age of the oldest unread record |
     | commands | `CommandAnswers.keep_answering` | the reader of `commands` |
     | due work | `DueWork.keep_doing` | nothing: it takes the turn |
     | foreign commands | `ForeignCommands.keep_recording` | when it last made a record |
     | destruction, sweeping | `VaultUpkeep` | the vault's rows |
 
-    The fold, the world and the agenda belong to whichever task holds the turn of `OwnRecords`. The one exception is the
+    The fold, the world and the agenda belong to the task that holds the turn of `OwnRecords`. The one exception is the
     reading task, which moves `fold.next` past a void record while no record of our own is under way.
     """
 
