@@ -1,5 +1,5 @@
-"""What can be asked: a folder for each read model (table.sql, project.py, queries.py). It imports `domain` and nothing else
-of ours.
+"""The read models that answer questions, a folder for each (table.sql, project.py, queries.py). Of our own code, they import only
+`domain`.
 
-A projection is thrown away and rebuilt, never migrated; registry.py lists them all.
+A projection is thrown away and rebuilt, never migrated. registry.py lists them all.
 """

@@ -1,4 +1,4 @@
-"""Every projection there is."""
+"""The list of all projections."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from projections.policy_versions import project as policy_versions
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """`topics` is what it reads. `changes` is pure: it turns entries, in their order, and the projection's state into changes of
-    its tables. A projection that folds has a state, which `changes` brings up to date and `restore` reads from its tables;
-    `restore` is None where rows follow from an entry alone."""
+    """It reads `topics`. `changes` is pure: it turns entries, in their order, and the projection's state into changes of its
+    tables. A projection that folds has a state: `changes` brings it up to date, and `restore` reads it from the tables.
+    `restore` is None if rows follow only from entries."""
 
     name: str
     topics: tuple[str, ...]

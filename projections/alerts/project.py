@@ -1,4 +1,4 @@
-"""Alerts, and what was done about them, to the rows of `alerts` and `marks`."""
+"""Turns alerts, and what was done about them, into the rows of `alerts` and `marks`."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ FROM {ALERTS} a LEFT JOIN LATERAL (
 
 @dataclass(frozen=True, slots=True)
 class AlertFilters:
-    """Which alerts are given; a member that is None asks for nothing. `accounts` are those whose alerts are given, None for every
-    account's. `suppressed`: also alerts that the allow list suppresses."""
+    """Selects alerts; a member that is None does not narrow the selection. `accounts`: the alerts of these accounts; None for
+    every account's. `suppressed`: also alerts that the allow list suppresses."""
 
     accounts: Sequence[str] | None
     state: str | None = None
@@ -39,7 +39,7 @@ class AlertFilters:
 
 
 def _where(filters: AlertFilters, *values: Any) -> QueryConditions:
-    """`values` belong to the placeholders that stand before the conditions."""
+    """`values` are for the placeholders before the conditions."""
     found = QueryConditions(*values)
     found.add("a.rank >= {}", filters.rank)
     for condition, value in (
@@ -59,14 +59,14 @@ def _where(filters: AlertFilters, *values: Any) -> QueryConditions:
 
 
 async def page(log: AskedLog, filters: AlertFilters, before: int, limit: int) -> list[Any]:
-    """The newest first, those raised before a number. Indexes: alerts_account, alerts_key, alerts_number."""
+    """The alerts raised before a number, newest first. Indexes: alerts_account, alerts_key, alerts_number."""
     where = _where(filters, before, limit)
     query = f"SELECT {COLUMNS} {_FROM} WHERE a.number < $1 AND {where} ORDER BY a.number DESC LIMIT $2"
     return await log.fetch(query, *where.values)
 
 
 async def after(log: AskedLog, filters: AlertFilters, number: int, limit: int) -> list[Any]:
-    """The oldest first, those raised after a number: for a client that follows. Index: alerts_number."""
+    """The alerts raised after a number, oldest first, for a client that follows. Index: alerts_number."""
     where = _where(filters, number, limit)
     query = f"SELECT {COLUMNS}, a.evidence {_FROM} WHERE a.number > $1 AND {where} ORDER BY a.number LIMIT $2"
     return await log.fetch(query, *where.values)
@@ -79,18 +79,18 @@ async def newest(log: AskedLog) -> int:
 
 
 async def numbers(log: AskedLog, ids: Sequence[str]) -> dict[str, int]:
-    """By id, where each of these alerts was first raised. Index: alerts_pkey."""
+    """By id, the number under which each of these alerts was first raised. Index: alerts_pkey."""
     rows = await log.fetch(f"SELECT id, number FROM {ALERTS} WHERE id = ANY($1::text[])", list(ids))
     return {row["id"]: row["number"] for row in rows}
 
 
 async def one(log: AskedLog, id: str) -> Any | None:
-    """Index: alerts_pkey."""
+    """The alert with this id. Index: alerts_pkey."""
     return await log.fetchrow(f"SELECT {COLUMNS}, a.evidence {_FROM} WHERE a.id = $1", id)
 
 
 async def raised(log: AskedLog, ids: Sequence[str]) -> set[str]:
-    """Those of these alerts that were raised. Index: alerts_pkey."""
+    """Which of these alerts were raised. Index: alerts_pkey."""
     return set(await numbers(log, ids))
 
 

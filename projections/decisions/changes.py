@@ -12,7 +12,7 @@ _OF_A_CHANGE = "position, at, call_id, account, principal, access_key, source, o
 
 
 async def events_between(log: AskedLog, after: int, last: int, limit: int) -> list[Any]:
-    """(position, at, event_type, event) of the next changes after a position, up to another."""
+    """(position, at, event_type, event) of the next changes after one position, up to another."""
     query = f"""SELECT position, at, event_type, event FROM {DECISIONS}
         WHERE position > $1 AND position <= $2 AND event_type IS NOT NULL ORDER BY position LIMIT $3"""
     return await log.fetch(query, after, last, limit)
@@ -28,7 +28,7 @@ async def of_types(log: AskedLog, after: int, last: int, types: Sequence[str], l
 async def of_keys_and_people(
     log: AskedLog, after: int, last: int, keys: Sequence[str], account: str, limit: int
 ) -> list[Any]:
-    """The next changes of some keys, their aliases and grants, and of anything else of an account ("" for every one)."""
+    """The next changes of some keys, their aliases and grants, and of anything else in an account ("" for every account)."""
     of_keys = "(event_type LIKE 'key.%' OR event_type LIKE 'alias.%' OR event_type LIKE 'grant.%')"
     query = f"""SELECT {_OF_A_CHANGE} FROM {DECISIONS}
         WHERE position > $1 AND position <= $2 AND event_type IS NOT NULL
@@ -39,7 +39,7 @@ async def of_keys_and_people(
 
 
 async def of_owners(log: AskedLog, after: int, last: int, owners: Sequence[str] | None) -> Any:
-    """A cursor over the changes that one of some accounts is told of, or over all (None)."""
+    """A cursor over the changes that one of these accounts may see, or over all changes (None)."""
     query = f"""SELECT position, at, principal, account, operation, call_id, event_type, event FROM {DECISIONS}
         WHERE position > $1 AND position <= $2 AND event_type IS NOT NULL AND ($3::text[] IS NULL OR owners && $3)
         ORDER BY position"""
@@ -47,7 +47,7 @@ async def of_owners(log: AskedLog, after: int, last: int, owners: Sequence[str] 
 
 
 async def region_at(log: AskedLog, position: int) -> str:
-    """The Region that the next keys are made in, "" before an event names one. A trail has several Regions."""
+    """The Region of keys that are created next; "" before an event names a Region. A trail has several Regions."""
     query = f"""SELECT event->>'region' FROM {DECISIONS}
         WHERE position <= $1 AND event_type LIKE 'log.created.%' ORDER BY position DESC LIMIT 1"""
     return await log.fetchval(query, position) or ""

@@ -14,7 +14,7 @@ from projections.log.conditions import QueryConditions
 from projections.log.schema import AskedLog, Table
 
 Cursor = tuple[datetime, int, int]
-"""(at, origin, record) of the last row given: the order is total, whatever the clocks said."""
+"""(at, origin, record) of the last row returned. The order is total, whatever the clocks said."""
 
 
 DECISIONS, CASES = Table("decisions", "decisions"), Table("decisions", "cases")
@@ -31,7 +31,7 @@ WITH_INPUTS = _WITH_CASE.replace(
     """ AS materials,
     cases.document->'session' AS session, coalesce(cases.document->'inputs', '{}') AS inputs""",
 )
-"""The same with everything that the evaluator read."""
+"""The same, with everything that the evaluator read."""
 
 FIELDS: dict[str, str] = {
     "call_id": "text",
@@ -56,13 +56,13 @@ FIELDS: dict[str, str] = {
     "position": "bigint",
     "seen": "bigint",
 }
-"""Fields that a call can be asked for by a value, with the type of their column."""
+"""Fields by which calls can be found, with the types of their columns."""
 OF_A_POLICY = frozenset({"decided_by", "policy_version", "sid", "statement"})
-"""What a policy says is shown to the account that owns the policy. So these fields find calls only in rows that show them."""
+"""Only the account that owns a policy may see its contents. So these fields find calls only in rows that show them."""
 OF_THE_CALLER = frozenset({"principal", "access_key", "source", "agent", "via", "message", "summary"})
-"""What is shown of a caller to the caller's own account alone. Calls are found and counted by what their rows show; otherwise a
-filter would reveal the rest (domain/authorization/audience.py applies the same rule to a row that is shown)."""
-# $1 is the account that asks. The columns of a call across accounts say what the resource's policy says, if anything.
+"""Facts about a caller that only the caller's own account may see. Calls are found and counted only by what their rows show;
+otherwise a filter would reveal the rest (domain/authorization/audience.py applies the same rule to a row that is shown)."""
+# $1 is the account that asks. If a call is across accounts, its columns have what the resource's policy says, if anything.
 OWN = "(owners = ARRAY[$1] OR (account <> $1 AND owners <@ ARRAY[$1, account] AND operation <> 'ReEncrypt'))"
 CALLED = "(account = $1 OR owners = ARRAY[$1])"
 SERVICES = "principal NOT LIKE 'arn:%'"
@@ -80,21 +80,21 @@ EXPRESSIONS: dict[str, str] = {
     "hour": "date_trunc('hour', at)",
     "day": "date_trunc('day', at)",
 }
-"""What calls can be counted by, as SQL."""
+"""The fields by which calls can be counted, as SQL."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallFilters:
-    """Which rows are given; a member that is None asks for nothing. `changes_only`: rows of `events` alone, a key's history.
+    """Selects rows; a member that is None does not narrow the selection. `changes_only`: only rows of `events`, a key's history.
     `fields`: values of FIELDS, text with `*` for any characters. `pair`: a name and value of the encryption context."""
 
     key: str | None = None
     about: str | None = None
-    """What a change was made to, by ARN."""
+    """The ARN of what was changed."""
     earlier: Sequence[str] = ()
     """With `about`: its other ARNs, under which attempts to change it were refused."""
     positions: Sequence[int] = ()
-    """With `about`: positions of changes that concern it beside those."""
+    """With `about`: positions of further changes that concern it."""
     since: datetime | None = None
     until: datetime | None = None
     changes_only: bool = False
@@ -103,7 +103,7 @@ class CallFilters:
 
 
 def _where(account: str, filters: CallFilters) -> QueryConditions:
-    """The calls that an account may see, and of them those that the filters leave."""
+    """Of the calls that an account may see, those that the filters leave."""
     found = QueryConditions(account)
     found.add("$1 = ANY(owners)")
     for condition, value in (
@@ -159,7 +159,7 @@ async def page(
     inputs: bool = False,
     newest_first: bool = False,
 ) -> list[Any]:
-    """The next calls that concern an account, oldest first unless said otherwise. Indexes: decisions_key, decisions_about,
+    """The next calls that concern an account, by default the oldest first. Indexes: decisions_key, decisions_about,
     decisions_principal, decisions_at."""
     where = _where(account, filters)
     beyond, order = ("<", " DESC") if newest_first else (">", "")
@@ -174,25 +174,25 @@ ONE = f"{WITH_INPUTS} WHERE call_id = $2 AND $1 = ANY(owners) ORDER BY at LIMIT 
 
 
 async def one(log: AskedLog, account: str, call: str) -> Any | None:
-    """The call of this id, where it concerned the account."""
+    """The call with this id, if it concerned the account."""
     return await log.fetchrow(ONE, account, call)
 
 
 async def names_key(log: AskedLog, account: str, key_id: str) -> bool:
-    """Whether a call that an account ("" for everybody) may see concerned a key of this id. Index: decisions_key."""
+    """Whether a call that an account ("" for everybody) may see concerned a key with this id. Index: decisions_key."""
     query = f"""SELECT EXISTS (SELECT 1 FROM {DECISIONS}
         WHERE key_id = $1 AND ($2 = '' OR account = $2 OR owners = ARRAY[$2]))"""
     return bool(await log.fetchval(query, key_id, account))
 
 
 async def has_operation(log: AskedLog, operation: str) -> bool:
-    """Whether some call was of this operation. Reads calls until it has found one."""
+    """Whether there is a call of this operation. Reads calls until it finds one."""
     query = f"SELECT EXISTS (SELECT 1 FROM {DECISIONS} WHERE operation = $1)"
     return bool(await log.fetchval(query, operation))
 
 
 async def called(log: AskedLog, principal: str) -> bool:
-    """Whether a principal ever called. Index: decisions_principal."""
+    """Whether a principal ever made a call. Index: decisions_principal."""
     query = f"SELECT EXISTS (SELECT 1 FROM {DECISIONS} WHERE principal = $1)"
     return bool(await log.fetchval(query, principal))
 
@@ -210,14 +210,14 @@ SELECT principal FROM callers WHERE principal IS NOT NULL LIMIT $1
 
 
 async def callers(log: AskedLog, account: str, limit: int) -> list[str]:
-    """The principals of an account ("" for any) and the services that called, among the first so many names."""
+    """The principals of an account ("" for any) and the services that made calls, among the first `limit` names."""
     names = [row["principal"] for row in await log.fetch(CALLERS, limit)]
     return [name for name in names if not account or f"::{account}:" in name or not name.startswith("arn:")]
 
 
 async def counts(log: AskedLog, account: str, filters: CallFilters, by: Sequence[str], limit: int) -> list[Any]:
-    """How many calls there were of each kind, how many of them were refused, the first and the last; most first. `by` are
-    names of EXPRESSIONS. Reads every row that the filters leave."""
+    """How many calls there were of each kind, how many were refused, the first and the last; the most frequent kind first. `by`:
+    names from EXPRESSIONS. Reads every row that the filters leave."""
     where = _where(account, filters)
     columns = ", ".join(f"{EXPRESSIONS[name]} AS {name}" for name in by)
     numbers = ", ".join(str(place) for place in range(1, len(by) + 1))
@@ -231,7 +231,7 @@ CASES_NAMED = f"SELECT id, document FROM {CASES} WHERE id = ANY($1)"
 
 
 async def cases(log: AskedLog, names: Sequence[bytes]) -> dict[bytes, str]:
-    """Documents of cases by their names. Index: cases_pkey."""
+    """The documents of cases, by name. Index: cases_pkey."""
     return {row["id"]: row["document"] for row in await log.fetch(CASES_NAMED, list(names))}
 
 
@@ -252,7 +252,7 @@ SELECT position FROM {DECISIONS} WHERE position = ANY($1)
 
 
 async def naming(log: AskedLog, positions: Sequence[int], names: Sequence[str]) -> list[int]:
-    """Those of the positions whose event has one of the names."""
+    """The positions whose event contains one of the names."""
     return [row["position"] for row in await log.fetch(NAMING, list(positions), list(names))]
 
 
@@ -270,12 +270,12 @@ UNION SELECT key_id FROM {CASES} WHERE destination = $2 AND key_id IS NOT NULL
 
 
 async def asked_with(log: AskedLog, key_id: str, arn: str) -> list[str]:
-    """The keys that some call concerned together with this one."""
+    """The keys that any call concerned together with this one."""
     return [row["key"] for row in await log.fetch(ASKED_WITH, key_id, arn) if row["key"] != key_id]
 
 
 async def reached(log: AskedLog) -> int:
-    """The position of `events` up to which the decisions are written, -1 before the first record."""
+    """The position of `events` up to which decisions are written; -1 before the first record."""
     found: int | None = await log.fetchval(f"SELECT next - 1 FROM {POSITIONS} WHERE topic = 'events'")
     return -1 if found is None else found
 
@@ -290,7 +290,7 @@ _OF_OWNERS = "at >= $1 AND at < $2 AND case_id IS NOT NULL AND ($3::text[] IS NU
 
 
 async def calls_between(log: AskedLog, since: datetime, until: datetime, owners: Sequence[str] | None) -> Any:
-    """A cursor over the calls of a time that any of these accounts may see, or over all calls (None), in the order of time.
+    """A cursor, in the order of time, over the calls of a period that any of these accounts may see, or over all calls (None).
     Index: decisions_at."""
     query = f"""SELECT at, origin, record, call_id, source, case_id FROM {DECISIONS}
         WHERE {_OF_OWNERS} ORDER BY at, origin, record"""
@@ -298,6 +298,6 @@ async def calls_between(log: AskedLog, since: datetime, until: datetime, owners:
 
 
 async def calls_counted(log: AskedLog, since: datetime, until: datetime, owners: Sequence[str] | None) -> int:
-    """How many `calls_between` gives. Index: decisions_at."""
+    """How many calls `calls_between` returns. Index: decisions_at."""
     count: int = await log.fetchval(f"SELECT count(*) FROM {DECISIONS} WHERE {_OF_OWNERS}", since, until, owners)
     return count

@@ -12,12 +12,12 @@ from projections.log.conditions import QueryConditions
 from projections.log.schema import AskedLog
 
 TimeBounds = tuple[datetime | None, datetime | None]
-"""From a time on, and before another; None: as far as the record goes."""
+"""From the first time on, and before the second; None: as far as the record goes."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallsOfKey:
-    """Calls that concern a key, also as the one that ReEncrypt encrypts with."""
+    """Calls that concern a key, also as the key with which ReEncrypt encrypts."""
 
     key: str
     arn: str
@@ -25,14 +25,14 @@ class CallsOfKey:
 
 @dataclass(frozen=True, slots=True)
 class CallsOfAccount:
-    """Calls by anybody of an account."""
+    """Calls by anybody in an account."""
 
     account: str
 
 
 @dataclass(frozen=True, slots=True)
 class CallsOfPrincipal:
-    """Calls by an identity; `session` is what the ARNs of a role's sessions begin with."""
+    """Calls by an identity. `session`: the beginning of the ARNs of a role's sessions."""
 
     arn: str
     session: str
@@ -43,7 +43,7 @@ Whose = CallsOfKey | CallsOfAccount | CallsOfPrincipal
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """Calls of some operations by some principals, or by anyone (None). `sessions`: what the ARNs of sessions begin with."""
+    """Calls of some operations by some principals, or by anyone (None). `sessions`: beginnings of the ARNs of sessions."""
 
     operations: Sequence[str]
     principals: Sequence[str] | None
@@ -52,9 +52,9 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class DecisionSpan:
-    """Decisions at the positions after `after` up to `last`, of those that have a case.
+    """Decisions with a case at the positions after `after` up to `last`.
 
-    `owner`: the account that may see them, "" for everybody's. `within` and `outside` narrow them further.
+    `owner`: the account that may see them; "" for all decisions. `within` and `outside` narrow them further.
     """
 
     after: int
@@ -66,7 +66,7 @@ class DecisionSpan:
     outside: Touched | None = None
 
     def _conditions(self, *bounds: Any) -> QueryConditions:
-        """`bounds` stand in the query before them, from $1 on."""
+        """`bounds` are the query's values before the conditions, from $1 on."""
         found = QueryConditions(*bounds)
         found.add("case_id IS NOT NULL")
         if self.whose is not None:
@@ -114,7 +114,7 @@ _GROUP = "case_id, count(*) AS calls, min(at) AS first, max(at) AS last"
 
 
 async def counted(log: AskedLog, span: DecisionSpan) -> tuple[int, int | None]:
-    """How many there are, and the first position that one was decided at. Index: decisions_seen."""
+    """How many there are, and the first position at which one was decided. Index: decisions_seen."""
     where = span._conditions(span.after, span.last)
     query = f"SELECT count(*), min(seen) AS first FROM {DECISIONS} WHERE seen > $1 AND seen <= $2 AND {where}"
     count, first = await log.fetchrow(query, *where.values) or (0, None)
@@ -131,8 +131,8 @@ async def by_position(log: AskedLog, span: DecisionSpan) -> Any:
 
 
 async def by_epoch(log: AskedLog, span: DecisionSpan, epochs: Sequence[int]) -> Any:
-    """The same with one row for each case between two `epochs`, which are positions in order. Every decision of the span is read
-    once: many calls make few rows."""
+    """The same, with one row for each case between two `epochs`, which are positions in order. Every decision of the span is read
+    once; many calls make few rows."""
     where = span._conditions(span.after, span.last, list(epochs))
     epoch = "width_bucket(seen, $3::bigint[])"
     query = f"""SELECT min(seen) AS seen, max(seen) AS until, {_GROUP} FROM {DECISIONS}
@@ -156,7 +156,7 @@ async def calls_of(log: AskedLog, case: bytes, seen: int, until: int, first: dat
 
 
 async def all_counted(log: AskedLog, times: TimeBounds) -> int:
-    """How many decisions with a case there are in a time."""
+    """How many decisions with a case there are in a period."""
     where = QueryConditions()
     where.add("case_id IS NOT NULL")
     _add_times(where, times)
@@ -165,7 +165,7 @@ async def all_counted(log: AskedLog, times: TimeBounds) -> int:
 
 
 async def first_seen_since(log: AskedLog, since: datetime) -> int | None:
-    """The first position that a decision was made at since a time. Index: decisions_at."""
+    """The first position at which a decision was made since a time. Index: decisions_at."""
     query = f"SELECT min(seen) FROM {DECISIONS} WHERE at >= $1 AND case_id IS NOT NULL"
     found: int | None = await log.fetchval(query, since)
     return found

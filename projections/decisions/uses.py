@@ -1,4 +1,4 @@
-"""Questions to `decisions` about use: of keys, access keys and permissions, and who used each last."""
+"""Questions to `decisions` about the use of keys, access keys and permissions, and about who used each last."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUP BY operation ORDER BY last DESC
 """
 
 
-# Of a trail alone, which is read through.
+# Only for a trail. It reads the whole table.
 DESTINATION = f"""
 SELECT destination FROM {DECISIONS} WHERE split_part(destination, ':key/', 2) = split_part($1, '@', 1)
     AND split_part($1, '@', 2) IN ('', split_part(destination, ':', 4)) LIMIT 1
@@ -28,12 +28,12 @@ SELECT destination FROM {DECISIONS} WHERE split_part(destination, ':key/', 2) = 
 
 
 async def destination(log: AskedLog, key_id: str) -> str:
-    """The ARN by which a trail's ReEncrypt names a key as the one to encrypt with; "" where none does."""
+    """The ARN by which a ReEncrypt in a trail names a key as the key to encrypt with; "" if no call does."""
     return str(await log.fetchval(DESTINATION, key_id) or "")
 
 
 async def last_uses(log: AskedLog, key_id: str, arn: str) -> list[Any]:
-    """Of each operation that used a key: how often it did, and the last time and who."""
+    """For each operation that used a key: how often, when last and by whom."""
     return await log.fetch(LAST_USES, key_id, arn, USES)
 
 
@@ -45,12 +45,12 @@ WHERE {{whose}} AND at >= $2 AND at < $4 AND effect = 'allowed' AND case_id IS N
 
 
 async def let_in_with(log: AskedLog, key_id: str, arn: str, since: datetime, until: datetime) -> list[Any]:
-    """The cases of calls that a key's policy or grants let in within a time. Indexes: decisions_key, decisions_destination."""
+    """The cases of calls that a key's policy or grants let in during a period. Indexes: decisions_key, decisions_destination."""
     return await log.fetch(LET_IN.format(whose="(key_id = $1 OR destination = $3)"), key_id, since, arn, until)
 
 
 async def let_in_of(log: AskedLog, principal: str, session: str, since: datetime, until: datetime) -> list[Any]:
-    """The cases of a principal's calls, a role's by all of its sessions. Index: cases_principal."""
+    """The cases of a principal's calls; for a role, those of all its sessions. Index: cases_principal."""
     whose = f"case_id IN (SELECT id FROM {CASES} WHERE principal = $1 OR starts_with(principal, $3))"
     return await log.fetch(LET_IN.format(whose=whose), principal, since, session, until)
 
@@ -83,7 +83,7 @@ FROM unnest($1::text[], $2::text[]) AS asked (principal, access_key), LATERAL (
 
 
 async def last_uses_of_access_keys(log: AskedLog, access_keys: Sequence[tuple[str, str]]) -> list[Any]:
-    """The last call with each access key; `access_keys` are (ARN of whose it is, id)."""
+    """The last call with each access key; `access_keys` are (the ARN of its holder, id)."""
     principals, names = [arn for arn, _ in access_keys], [name for _, name in access_keys]
     return await log.fetch(LAST_USES_OF_ACCESS_KEYS, principals, names)
 
@@ -102,7 +102,7 @@ WHERE account = $1 AND at >= $4 AND principal IN (
 async def accesses(
     log: AskedLog, account: str, principals: Sequence[str], sessions: Sequence[str], since: datetime
 ) -> list[Any]:
-    """The last call of each operation by each principal since a time; `sessions` are beginnings of sessions' ARNs."""
+    """The last call of each operation by each principal since a time. `sessions`: beginnings of the ARNs of sessions."""
     return await log.fetch(ACCESSES, account, list(principals), list(sessions), since)
 
 
@@ -117,6 +117,6 @@ SELECT greatest(
 
 
 async def used_before(log: AskedLog, key_id: str, arn: str, at: datetime) -> datetime | None:
-    """When a key was used last before a time."""
+    """When a key was last used before a time."""
     found: datetime | None = await log.fetchval(USED_BEFORE, key_id, arn, USES, at)
     return found

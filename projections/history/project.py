@@ -1,7 +1,7 @@
-"""Events to versions. This projection folds: it continues from the world that its own newest versions make.
+"""Turns events into versions. This projection folds: it continues from the world that its newest versions make.
 
-`touched` says which aggregates an event changes. What they have become is read from the world, so no rule of `evolve` is
-written twice.
+`touched` says which aggregates an event changes. Their new state is read from the world, so no rule of `evolve` is written
+twice.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ COLUMNS = (
 )
 UNTIL_POSITION, UNTIL_AT = COLUMNS.index("until_position"), COLUMNS.index("until_at")
 STILL = 2**63 - 1
-"""`until_position` of a version that still holds."""
+"""The `until_position` of a version that is still in force."""
 
 AggregateName = tuple[str, str]
 """(kind, id)."""
 HistoryRow = tuple[str, str | None, str | None, documents.AggregateDocument, str | None]
-"""(account, about, arn, document, text of a key's policy)."""
+"""(account, about, arn, document, a key policy's text)."""
 
 
 def touched(event: object, world: World) -> list[AggregateName]:
-    """What an event has changed, in the world that it left."""
+    """The aggregates that an event has changed; `world` is the world after it."""
     match event:
         case events.KeyCreated() as made if made.alias:
             return [(KEY, made.key), (ALIAS, alias_arn(world.region, made.account, made.alias))]
@@ -172,7 +172,7 @@ FIND: dict[str, Callable[[World, str, Any], HistoryRow | None]] = {
 
 
 class HistoryBatch:
-    """The versions that a batch of entries makes. `take` also brings `world` to the state after the entry."""
+    """The versions that a batch of entries makes. `take` also moves `world` to the state after the entry."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -211,7 +211,7 @@ class HistoryBatch:
         self._open[aggregate] = row
 
     def changes(self) -> list[TableChange]:
-        """The changes of the tables for all entries taken."""
+        """The changes of the tables for all entries so far."""
         result: list[TableChange] = []
         if self._closes:
             result.append(Closes("history", [(*aggregate, *ended) for aggregate, ended in self._closes.items()]))
@@ -225,7 +225,7 @@ class HistoryBatch:
 
 
 def changes(entries: Sequence[Entry], world: World) -> list[TableChange]:
-    """The changes that a batch makes. It also brings `world` to the state after the batch."""
+    """The changes that a batch makes. Also moves `world` to the state after the batch."""
     batch = HistoryBatch(world)
     for entry in entries:
         batch.take(entry)

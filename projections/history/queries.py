@@ -1,4 +1,4 @@
-"""Questions to `history`: parts of the world as they were, each found by an index, without folding the log."""
+"""Questions to `history`: parts of past worlds, each found by an index, without folding the log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from projections.history.project import ACCOUNT, ALIAS, GRANT, IDENTITY, KEY, PO
 from projections.log.schema import AskedLog, Table
 
 OF_PREFIX = {PREFIXES[kind]: kind for kind in (POLICY, PROFILE)}
-"""The kinds of aggregate that a unique id reveals; any other id is an identity's."""
+"""Prefixes of unique ids that reveal the kind of aggregate; any other id is an identity's."""
 HISTORY, TEXTS, MOMENTS, POSITIONS = (Table("history", name) for name in ("history", "texts", "moments", "positions"))
 COLUMNS = "h.kind, h.id, h.account, h.arn, h.position, h.at, h.until_position, h.until_at, h.document, t.text"
 _FROM = f"FROM {HISTORY} h LEFT JOIN {TEXTS} t ON t.digest = h.policy"
@@ -86,7 +86,7 @@ VersionRow = Any
 
 
 async def position_at(log: AskedLog, at: datetime) -> int | None:
-    """The position of the last record decided at or before a time; None before the first."""
+    """The position of the last record that was decided at or before a time; None before the first record."""
     found: int | None = await log.fetchval(POSITION_AT, at)
     return found
 
@@ -100,7 +100,7 @@ async def moment_of(log: AskedLog, position: int) -> datetime | None:
 
 
 async def reached(log: AskedLog) -> int:
-    """The position up to which the history is written, -1 before the first record."""
+    """The position up to which the history is written; -1 before the first record."""
     found: int | None = await log.fetchval(f"SELECT next - 1 FROM {POSITIONS} WHERE topic = 'events'")
     return -1 if found is None else found
 
@@ -135,7 +135,7 @@ SELECT kind, position FROM naming UNION SELECT kind, until_position FROM naming 
 
 
 async def all_arns(log: AskedLog, arn: str, account: str) -> tuple[list[str], list[str]]:
-    """(unique ids, ARNs) of the identities and managed policies of an account ("" for any) that have or had an ARN: also their
+    """(unique ids, ARNs) of an account's ("" for any) identities and managed policies that have or had an ARN. Includes their
     earlier and later ARNs."""
     rows = await log.fetch(ALL_ARNS, arn, account or "%")
     return sorted({row["id"] for row in rows}), sorted({row["arn"] for row in rows})
@@ -147,19 +147,19 @@ async def changed_at(log: AskedLog, ids: Sequence[str]) -> list[int]:
 
 
 async def named_at(log: AskedLog, account: str, names: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Where versions of an account ("" for any) that hold one of the names begin and end: (of grants, of everything else)."""
+    """Where an account's ("" for any) versions that contain one of the names begin and end: (of grants, of everything else)."""
     rows = await log.fetch(NAMED_AT, list(names), account or "%")
     grants = [row["position"] for row in rows if row["kind"] == "grant"]
     return grants, [row["position"] for row in rows if row["kind"] != "grant"]
 
 
 async def had_arn(log: AskedLog, arn: str) -> bool:
-    """Whether an identity or managed policy ever had it. Index: history_arn."""
+    """Whether an identity or managed policy ever had this ARN. Index: history_arn."""
     return bool(await log.fetchval(f"SELECT EXISTS (SELECT 1 FROM {HISTORY} WHERE arn = $1)", arn))
 
 
 async def last_arn(log: AskedLog, id: str, account: str) -> str | None:
-    """The last ARN of an identity of an account ("" for any), by its unique id. Index: history_pkey."""
+    """The last ARN of an identity in an account ("" for any), by its unique id. Index: history_pkey."""
     found: str | None = await log.fetchval(
         f"""SELECT arn FROM {HISTORY} WHERE kind = 'identity' AND id = $1 AND account LIKE $2
         ORDER BY position DESC LIMIT 1""",
@@ -170,8 +170,8 @@ async def last_arn(log: AskedLog, id: str, account: str) -> str | None:
 
 
 async def arns_then(log: AskedLog, ids: Iterable[tuple[str, int]], account: str) -> dict[tuple[str, int], str]:
-    """The ARNs that identities, managed policies and instance profiles of an account ("" for any) had at positions, by
-    (unique id, position). One that had been deleted by then has its last ARN. Index: history_pkey."""
+    """By (unique id, position): the ARNs that an account's ("" for any) identities, managed policies and instance profiles had
+    then. If one had been deleted by then, its last ARN. Index: history_pkey."""
     query = f"""SELECT asked.id, asked.position, found.arn
         FROM unnest($1::text[], $2::text[], $3::bigint[]) AS asked (kind, id, position), LATERAL (
             SELECT arn, account FROM {HISTORY} h
@@ -186,7 +186,7 @@ async def arns_then(log: AskedLog, ids: Iterable[tuple[str, int]], account: str)
 
 
 async def arns(log: AskedLog, account: str, limit: int) -> list[str]:
-    """ARNs that identities and managed policies of an account ("" for any) have, or had. Indexes: history_account, or all of
+    """ARNs that an account's ("" for any) identities and managed policies have or had. Indexes: history_account, or all of
     their kinds."""
     condition = "account = $1" if account else "$1 = ''"
     query = f"""SELECT DISTINCT arn FROM {HISTORY}
@@ -195,14 +195,14 @@ async def arns(log: AskedLog, account: str, limit: int) -> list[str]:
 
 
 async def grants_begun(log: AskedLog, key: str, begin: str) -> list[str]:
-    """Ids of a key's present and past grants that begin so: three at most. Index: history_about."""
+    """At most three ids of a key's present and past grants that begin with `begin`. Index: history_about."""
     query = f"""SELECT DISTINCT id FROM {HISTORY}
         WHERE about = $1 AND kind = 'grant' AND starts_with(id, $2) ORDER BY id LIMIT 3"""
     return [row["id"] for row in await log.fetch(query, key, begin)]
 
 
 async def names(log: AskedLog, kinds: Sequence[str], limit: int) -> list[str]:
-    """Ids of these kinds, present and past, of any account: asked of trails. Index: history_pkey."""
+    """Ids of these kinds, present and past, in any account. Used for trails. Index: history_pkey."""
     query = f"SELECT DISTINCT id FROM {HISTORY} WHERE kind = ANY($1) LIMIT $2"
     return [row["id"] for row in await log.fetch(query, list(kinds), limit)]
 
@@ -218,7 +218,7 @@ async def aliases_of(log: AskedLog, position: int, keys: Sequence[str]) -> dict[
 
 
 async def whole(log: AskedLog, position: int) -> list[VersionRow]:
-    """Everything that was there at a position: what a replay begins with."""
+    """Everything that existed at a position, as the beginning of a replay."""
     return await log.fetch(WHOLE, position)
 
 
@@ -239,12 +239,12 @@ async def alias_named(log: AskedLog, position: int, name: str) -> VersionRow | N
 
 
 async def in_regions(log: AskedLog, position: int, name: str) -> list[VersionRow]:
-    """A trail's keys of one id, of each Region. Index: history_pkey, within its kind."""
+    """A trail's keys with one id, in each Region. Index: history_pkey, within its kind."""
     return await log.fetch(IN_REGIONS, position, name)
 
 
 async def accounts(log: AskedLog) -> list[str]:
-    """Every account that there ever was. Index: history_pkey, within its kind."""
+    """Every account that ever existed. Index: history_pkey, within its kind."""
     return [row["id"] for row in await log.fetch(ACCOUNTS)]
 
 
@@ -254,7 +254,7 @@ async def by_arn(log: AskedLog, position: int, arn: str) -> VersionRow | None:
 
 
 async def ever(log: AskedLog, arn: str) -> bool:
-    """Whether anybody, or a managed policy, has or had this ARN. Index: history_arn."""
+    """Whether anything has or had this ARN, an identity or a managed policy. Index: history_arn."""
     return bool(await log.fetchval(f"SELECT EXISTS (SELECT FROM {HISTORY} WHERE arn = $1)", arn))
 
 
@@ -267,22 +267,22 @@ async def named(log: AskedLog, position: int, kind: str, names: Sequence[str]) -
 
 
 async def keys_after(log: AskedLog, position: int, after: str, limit: int, account: str) -> list[VersionRow]:
-    """The next keys of an account ("" for every one), in the order of their ids."""
+    """The next keys of an account ("" for every account), in the order of their ids."""
     return await log.fetch(KEYS_AFTER, position, after, limit, account or "%")
 
 
 async def policies_between(log: AskedLog, key: str, first: int, last: int, limit: int) -> list[VersionRow]:
-    """A version of a key for each policy, and each meaning of its principals, that it had at some position of a span."""
+    """One version of a key for each policy that it had in a span, and for each meaning of the policy's principals."""
     return await log.fetch(POLICIES_BETWEEN, first, last, key, limit)
 
 
 async def policy_spans(log: AskedLog, key: str, position: int) -> list[VersionRow]:
-    """Of each policy that a key had before a position, the last version of the key with it."""
+    """For each policy that a key had before a position, the key's last version with it."""
     return await log.fetch(POLICY_SPANS, key, position)
 
 
 async def keys_between(log: AskedLog, first: int, last: int, after: str, limit: int, account: str = "") -> list[str]:
-    """The next ids of keys of an account ("" for every one) that were there at some position of a span."""
+    """The next ids of an account's ("" for every account) keys that existed at some position of a span."""
     return [row["id"] for row in await log.fetch(KEYS_BETWEEN, first, last, after, limit, account or "%")]
 
 
@@ -296,14 +296,14 @@ async def of_accounts(log: AskedLog, position: int, accounts: Sequence[str], kin
 
 
 async def changes_around(log: AskedLog, keys: Sequence[str], after: int, last: int) -> list[int]:
-    """The positions at which one of the keys, their aliases or grants, or anybody's identity or policy changed."""
+    """The positions at which one of the keys, its aliases or grants, or any identity or policy changed."""
     return [row["position"] for row in await log.fetch(CHANGES_AROUND, after, last, list(keys))]
 
 
 def aggregate(
     row: VersionRow,
 ) -> Key | Alias | Grant | Account | Identity | InstanceProfile | ManagedPolicy | tuple[str, Service]:
-    """The aggregate that a row holds; a service comes with its access key."""
+    """The aggregate in a row; a service comes with its access key."""
     document = orjson.loads(row["document"])
     match row["kind"]:
         case "key":
@@ -327,9 +327,9 @@ ORDER = {kind: place for place, kind in enumerate((ACCOUNT, SERVICE, POLICY, IDE
 
 
 def world_of(rows: Iterable[VersionRow], region: str, position: int, at: int) -> World:
-    """A world that holds these rows and nothing else. The evaluator reads it as it reads any world."""
+    """A world that holds only these rows. The evaluator reads it like any world."""
     world = World(region=region, position=position, at=at)
-    # Grants in the order in which they were made: of several that would do, the first decides.
+    # Grants are in the order of their creation: if several would allow a call, the first decides.
     for row in sorted(rows, key=lambda row: (ORDER[row["kind"]], row["position"])):
         match aggregate(row):
             case Account() as account:
@@ -353,5 +353,5 @@ def world_of(rows: Iterable[VersionRow], region: str, position: int, at: int) ->
 
 
 async def restore(connection: Any) -> World:
-    """The world that the newest versions make, from which the projection continues. Reads the schema on the search path."""
+    """The world of the newest versions, from which the projection continues. Reads the schema on the search path."""
     return world_of(await connection.fetch(NOW), "", -1, 0)

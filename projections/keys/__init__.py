@@ -1,1 +1,1 @@
-"""Which keys there are, and how each is now."""
+"""Which keys there are, and the present state of each."""

@@ -1,4 +1,4 @@
-"""Events of keys to the rows of `keys`."""
+"""Turns events of keys into the rows of `keys`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a projection is given (entries), and which log a query is put to (our own or a trail)."""
+"""The entries that a projection reads, the changes that it makes, and the log that a query asks (our own or a trail)."""

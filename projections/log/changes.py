@@ -8,12 +8,12 @@ from typing import Any
 
 TableRow = tuple[Any, ...]
 ChangedColumns = dict[str, Any]
-"""Columns of a row that change; those left out stay."""
+"""The columns of a row that change; the others keep their values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Appends:
-    """Rows for a table that rows are only added to: COPY takes them."""
+    """Rows for a table to which rows are only added, with COPY."""
 
     table: str
     columns: tuple[str, ...]
@@ -32,7 +32,7 @@ class Upserts:
 
 @dataclass(frozen=True, slots=True)
 class Closes:
-    """Ends for a table of versions: the version of (kind, id) that still holds ends at a position and time."""
+    """Ends for a table of versions: the present version of (kind, id) ends at a position and time."""
 
     table: str
     rows: list[TableRow]
@@ -41,11 +41,11 @@ class Closes:
 
 @dataclass(frozen=True, slots=True)
 class Interns:
-    """Rows for a table of what many rows share, each under a name that follows from it: a row that is there stays."""
+    """Rows for a table of data that many rows share. Each has a name derived from its content, so a row that exists is kept."""
 
     table: str
     columns: tuple[str, ...]
-    """The first is the name."""
+    """The first column is the name."""
     rows: list[TableRow]
 
 

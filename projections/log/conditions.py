@@ -6,14 +6,14 @@ from typing import Any
 
 
 class QueryConditions:
-    """`values` are those of the placeholders so far, $1 first."""
+    """`values`: the values of the placeholders so far, $1 first."""
 
     def __init__(self, *values: Any) -> None:
         self.values: list[Any] = list(values)
         self._texts: list[str] = []
 
     def add(self, condition: str, *values: Any) -> None:
-        """`condition` has {} where each of the values belongs."""
+        """`condition` has {} in the place of each value."""
         numbers = [f"${len(self.values) + place}" for place in range(1, len(values) + 1)]
         self._texts.append(condition.format(*numbers))
         self.values.extend(values)

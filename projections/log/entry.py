@@ -1,4 +1,4 @@
-"""What a projection is given: one record of `events`, `decisions` or `alerts`, with where it stood."""
+"""What a projection reads: one record of `events`, `decisions` or `alerts`, with its place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ALERTS = "alerts"
 
 @dataclass(slots=True)
 class Entry:
-    """`document` is the record as parsed from the topic; `event` its event at the newest version, None without one."""
+    """`document`: the parsed record from the topic. `event`: its event in the newest version; None if it has no event."""
 
     topic: str
     partition: int

@@ -1,9 +1,9 @@
-"""Which log a query is put to: our own, or a trail from elsewhere that stands beside it.
+"""The log that a query asks: our own, or a trail from elsewhere beside it.
 
-Each read model of our own log has a schema of Postgres to itself. A trail has one schema for all of its tables. A table that both
-have has the same columns in both. So the text of a query names a table by what it is (`Table`), and the log that is asked
-(`AskedLog`) says where it stands. Until then the text is not SQL: Postgres refuses a name in backquotes, so a query cannot reach
-the wrong log by mistake.
+Each read model of our own log has a separate schema in Postgres. A trail has one schema for all of its tables. A table that both
+have has the same columns in both. So a query's text names a table by its kind (`Table`), and the log that is asked (`AskedLog`)
+puts in the table's place. Before that, the text is not SQL: Postgres refuses a name in backquotes, so a query cannot reach the
+wrong log by mistake.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _IN_A_TRAIL = frozenset(
         "trails.aside",
     }
 )
-"""What a trail can be asked: its tables that have the columns of our own, and its own lists of calls and of broken records."""
+"""The tables of a trail: those with the same columns as our own log's, and its lists of calls and of broken records."""
 _TRAILS_ALONE = "trails."
 
 
@@ -37,7 +37,7 @@ class NoSuchTable(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of a read model. In the text of a query it stands for wherever the asked log has it."""
+    """A table of a read model. In a query's text, it means the table in the log that is asked."""
 
     projection: str
     name: str
@@ -48,7 +48,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Where a log's tables stand. `trail`: the schema of Postgres that a trail has; "" for our own log."""
+    """Where a log's tables are. `trail`: a trail's schema in Postgres; "" for our own log."""
 
     trail: str = ""
 
@@ -63,7 +63,7 @@ class Schema:
         return f"p_{table}"
 
     def sql(self, query: str) -> str:
-        """The query with every table's place in it. Raises NoSuchTable."""
+        """The query with the place of every table. Raises NoSuchTable."""
         return _placed(query, self)
 
 
@@ -79,7 +79,7 @@ OWN = Schema()
 
 @dataclass(frozen=True, slots=True)
 class AskedLog:
-    """A connection or a pool, and the log whose read models are asked through it."""
+    """A connection or a pool, and the log that is asked through it."""
 
     connection: Any
     schema: Schema = field(default=OWN)

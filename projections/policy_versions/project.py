@@ -1,4 +1,4 @@
-"""CreateKey's and PutKeyPolicy's events to the rows of `policy_versions`."""
+"""Turns the events of CreateKey and PutKeyPolicy into the rows of `policy_versions`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A trail from elsewhere: its records as they were read, and the tables that answer questions about it."""
+"""A trail from elsewhere: its records, unchanged, and the tables that answer questions about it."""

@@ -1,12 +1,12 @@
-"""The tables that a trail is asked, made of its records: `calls` in the order of time, `judged`, and over both a view with the
-columns of our own decisions. This SQL is carried out in the schema where they are made, beside the trail's own."""
+"""The tables that answer questions about a trail, made from its records: `calls` in the order of time, `judged`, and a view of
+both with the columns of our own decisions. This SQL runs in the schema where they are made, beside the trail's schema."""
 
 from __future__ import annotations
 
 MET = "trail"
-"""The principal of events that put into a trail what existed before it began."""
+"""The principal of events that add what existed before the trail began."""
 
-# What the fold came to, as tables of one transaction. CREATE TABLE AS takes no parameters: the arrays go in as tables of one row.
+# The fold's results, as tables of one transaction. CREATE TABLE AS takes no parameters, so arrays are tables of one row.
 FOLDED = """
 CREATE TEMP TABLE changed (id text, before bigint, last bigint, about text, event_type text, summary text, event jsonb)
     ON COMMIT DROP;
@@ -16,10 +16,10 @@ CREATE TEMP TABLE event_times (held timestamptz[]) ON COMMIT DROP;
 CREATE TEMP TABLE own_orders (held bigint[]) ON COMMIT DROP;
 CREATE TEMP TABLE positions_of_own_orders (held bigint[]) ON COMMIT DROP;
 """
-# Without statistics, the planner takes the long table for the short one.
+# Without statistics, the planner mistakes the long table for the short one.
 COUNT_FOLDED = "ANALYZE pg_temp.changed; ANALYZE pg_temp.seconds; ANALYZE records; ANALYZE kinds"
-# A changing call is at the position of its last event, and was decided before its first; others at the last change up to
-# their time, or where our own log says that they were decided.
+# A call that changes something is at the position of its last event, and was decided before its first. Another call was decided
+# at the last change up to its time, or where our own log says.
 CALLS = """
 CREATE TABLE calls AS
 SELECT r.at, 0::smallint AS origin,
@@ -44,7 +44,7 @@ SELECT r.at, 0::smallint AS origin,
 FROM records r JOIN kinds k ON k.id = r.kind LEFT JOIN pg_temp.changed c ON c.id = r.id
     LEFT JOIN pg_temp.seconds w ON w.at = r.at
 """
-# What the trail adds itself (a key from before it began) has no call. It gets a row for readers of events.
+# Events that the trail itself adds (a key from before it began) have no call. They get a row for readers of events.
 ADD_MET = f"""
 INSERT INTO kinds (id, account, principal, access_key, operation, effect, source, agent, parameters)
 VALUES ('\\x00', '{MET}', '{MET}', '', '{MET}', 'allowed', '', '', '{{}}') ON CONFLICT DO NOTHING;
@@ -52,15 +52,15 @@ INSERT INTO calls (at, origin, record, position, seen, call_id, kind_id, princip
 SELECT at, -1, position, position, position - 1, id || '#' || position, '\\x00', '{MET}', event_type, summary, event
 FROM pg_temp.met
 """
-# The most used indexes of our own decisions. Other questions read the whole table: a trail is asked only now and then.
+# The indexes that are used most on our own decisions. Other questions read the whole table: questions to a trail are rare.
 INDEXES = """
 CREATE INDEX ON calls (at, origin, record);
 CREATE INDEX ON calls (key_id, at) WHERE key_id IS NOT NULL;
 CREATE INDEX ON calls (position) WHERE position IS NOT NULL;
 ANALYZE calls;
 """
-# It gets its primary key when it is full. `low` is as in `calls`, -2 for none: of two equal calls, one may be known to have come
-# after a change, and the other not.
+# It gets its primary key when it is full. `low` is the same as in `calls`, but -2 instead of NULL: of two equal calls, one may be
+# known to have come after a change, and the other not.
 JUDGED = """
 CREATE TABLE judged (case_id bytea, seen bigint, low bigint, outcome text NOT NULL, kind text, decided_by text,
     policy_version text, sid text, statement int, rule text, missing text[] NOT NULL);
@@ -117,7 +117,7 @@ def cases_seen_from(kept: str) -> str:
 
 
 def put_in_place(beside: str, kept: str) -> str:
-    """Puts the new tables in the place of the trail's own by renaming."""
+    """Replaces the trail's tables with the new ones by renaming."""
     return "; ".join(
         [
             f"DROP VIEW cases; DROP VIEW IF EXISTS {kept}.decisions",

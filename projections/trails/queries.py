@@ -11,13 +11,13 @@ CALLS, ASIDE = Table("trails", "calls"), Table("trails", "aside")
 
 
 async def first_call(log: AskedLog) -> datetime | None:
-    """Index: calls_at_origin_record_idx."""
+    """The time of the first call. Index: calls_at_origin_record_idx."""
     found: datetime | None = await log.fetchval(f"SELECT min(at) FROM {CALLS} WHERE origin = 0")
     return found
 
 
 async def last_call(log: AskedLog) -> datetime | None:
-    """Index: calls_at_origin_record_idx."""
+    """The time of the last call. Index: calls_at_origin_record_idx."""
     found: datetime | None = await log.fetchval(f"SELECT max(at) FROM {CALLS} WHERE origin = 0")
     return found
 

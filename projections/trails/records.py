@@ -1,6 +1,6 @@
-"""SQL of a trail's import: the records as they were read, and those that could not be read.
+"""SQL of a trail's import: the records, unchanged, and those that could not be read.
 
-An import asks and writes these in the trail's own schema. Nobody else does."""
+Only an import reads and writes these, in the trail's schema."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ CHANGING = (
     "SELECT id, at, own_order, raw FROM records WHERE raw IS NOT NULL AND kind <> '\\x01' "
     "ORDER BY at, own_order NULLS FIRST, id"
 )
-"""Records that changed something or are the first to name somebody, in the order of time."""
+"""Records that changed something, or are the first to name a caller or key, in the order of time."""
 KNOWN = "SELECT raw FROM records WHERE kind = '\\x01' ORDER BY at, id"
-"""What was known from elsewhere."""
+"""Facts that are known from elsewhere."""
 
 
 async def let_read(connection: Any, account: str) -> None:
-    """The account reads the trail from now on. In the schema that is searched."""
+    """Lets the account read the trail from now on. Works in the schema on the search path."""
     await connection.execute("INSERT INTO readers VALUES ($1)", account)
 
 
 async def preferred(connection: Any, schema: str, ids: Sequence[str]) -> dict[str, bool]:
-    """The records among `ids` that exist: whether each says who called."""
+    """For each of `ids` that exists: whether its record says who called."""
     rows = await connection.fetch(f"SELECT id, preferred FROM {schema}.records WHERE id = ANY($1)", ids)
     return {row["id"]: row["preferred"] for row in rows}
 
 
 async def aside_at(connection: Any, schema: str, places: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """The places, (source, place), whose record was put aside as unreadable."""
+    """The places, as (source, place), whose record was put aside as unreadable."""
     query = f"""SELECT source, place FROM {schema}.aside
         WHERE (source, place) IN (SELECT * FROM unnest($1::text[], $2::text[]))"""
     rows = await connection.fetch(query, *map(list, zip(*places, strict=True)))
@@ -41,7 +41,7 @@ async def there(connection: Any, schema: str, table: str, names: Sequence[bytes]
 
 
 async def put_aside(connection: Any, schema: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """(source, place, reason, raw) of records that could not be read."""
+    """`rows`: (source, place, reason, raw) of records that could not be read."""
     await connection.executemany(f"INSERT INTO {schema}.aside VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", rows)
 
 

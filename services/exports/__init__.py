@@ -1,1 +1,1 @@
-"""Decisions and changes in formats that others read: CSV, Parquet, OCSF, CloudTrail, HTML."""
+"""Decisions and changes in formats that other programs read: CSV, Parquet, OCSF, CloudTrail, HTML."""

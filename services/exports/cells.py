@@ -1,4 +1,4 @@
-"""Text as a cell of an export that people open in a spreadsheet or a browser.
+"""Prepares text for the cells of an export, which people open in a spreadsheet or a browser.
 
 A caller chooses names, tags and encryption contexts. None of these may run as a formula in a spreadsheet, control a
 terminal, change the direction of a line or leave its cell.
@@ -12,11 +12,11 @@ from typing import Any
 from domain.characters import visible
 
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a spreadsheet takes for a formula at the beginning of a cell, the full-width forms too (OWASP, CSV Injection)."""
+"""Characters at the beginning of a cell that make it a formula, also in full-width forms (OWASP, CSV Injection)."""
 
 
 def csv_cell(value: Any) -> Any:
-    """Numbers stay as they are. Text that a spreadsheet would run gets an apostrophe before it, and invisible characters become
+    """Numbers are unchanged. Text that a spreadsheet would run gets an apostrophe before it, and invisible characters become
     escapes. (A spreadsheet removes leading spaces.)"""
     if value is None:
         return ""
@@ -26,5 +26,5 @@ def csv_cell(value: Any) -> Any:
 
 
 def html_cell(value: Any) -> str:
-    """The text between two tags, or in a quoted attribute."""
+    """The text, escaped to go between two tags or into a quoted attribute."""
     return html.escape("" if value is None else visible(str(value)), quote=True)

@@ -11,7 +11,7 @@ from services.exports.cells import csv_cell, html_cell
 
 ExportCell = str | int | None | list[str]
 ExportLine = Sequence[ExportCell]
-"""A list is several sentences in one cell."""
+"""A list means several sentences in one cell."""
 STYLE = """
 body { font: 10pt/1.35 system-ui, sans-serif; margin: 2em; color: #111; }
 h1 { font-size: 15pt; margin: 0 0 .2em; } p { margin: .2em 0; color: #444; }
@@ -22,7 +22,7 @@ th { border-top: 0; white-space: nowrap; } tr { break-inside: avoid; }
 @page { size: A4 landscape; margin: 14mm; } @media print { body { margin: 0; font-size: 8.5pt; } }
 """
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""What a browser may load for the page: nothing, whatever the page contains."""
+"""A browser may load nothing for the page, whatever the page contains."""
 
 
 def csv_text(headings: Sequence[str], lines: Iterable[ExportLine]) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """A decision as a CloudTrail record, for any tool that reads CloudTrail, including our own import.
 
 Source: CloudTrail user guide, record contents and the userIdentity element; KMS developer guide, logging-using-cloudtrail.
-Errors are named as the API names them. `additionalEventData.keytrail` holds what CloudTrail has no place for: the time in
-microseconds and the position (a record's own time has seconds), and what decided.
+Errors have the API's names. `additionalEventData.keytrail` holds what CloudTrail has no place for: the time in microseconds
+(a record's own time has only seconds), the position, and what decided.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ SERVICE_EVENTS = {
 
 
 def lines(calls: Iterable[dict[str, Any]], region: str) -> Iterator[str]:
-    """A record a line."""
+    """Yields one record a line."""
     return json_lines.lines(record_of(each, region) for each in calls)
 
 
 def record_of(item: dict[str, Any], region: str) -> dict[str, Any]:
-    """`item` as /v1/decisions gives it with its inputs."""
+    """`item` comes from /v1/decisions, with its inputs."""
     operation = item["operation"]
     service = service_of(operation)
     event_name = SERVICE_EVENTS.get(item["event_type"] or "", operation) if item["kind"] == "due" else operation
@@ -70,7 +70,7 @@ def record_of(item: dict[str, Any], region: str) -> dict[str, Any]:
 
 
 def _error(kind: str) -> str:
-    """CloudTrail writes AccessDenied, also for KMS."""
+    """The name of an error. CloudTrail writes AccessDenied, also for KMS."""
     code = CODES.get(kind, (0, kind))[1]
     return "AccessDenied" if code == "AccessDeniedException" else code
 
@@ -112,7 +112,7 @@ def _identity(item: dict[str, Any], context: dict[str, list[str]]) -> dict[str, 
 
 
 def _of_grant(item: dict[str, Any]) -> dict[str, Any]:
-    """RetireGrant names its grant here (developer guide, ct-retire-grant)."""
+    """The grant of a RetireGrant, which CloudTrail names here (developer guide, ct-retire-grant)."""
     event = item.get("event") or {}
     return {"grantId": event["grant"]} if item["operation"] == "RetireGrant" and event.get("grant") else {}
 
@@ -121,13 +121,13 @@ _MADE = {"CreateUser": "user", "CreateGroup": "group", "CreateRole": "role", "Cr
 
 
 def _response(item: dict[str, Any]) -> dict[str, Any] | None:
-    """What the answer said of the resource that was created, which the request does not name."""
+    """What the answer said about the created resource, since the request does not name it."""
     operation, event = item["operation"], item.get("event") or {}
     if item["effect"] == "refused" or not event:
         return None
     resources = item["resources"]
     if operation == "CreateKey":
-        # A trail's record may name no resource, and its event says the rest.
+        # A trail's record may name no resource; then the event gives the rest.
         arn = resources[0] if resources else None
         metadata = {
             "aWSAccountId": arn.split(":")[4] if arn and arn.count(":") > 4 else event.get("account"),

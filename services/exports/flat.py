@@ -1,4 +1,4 @@
-"""Decisions as a table of columns: CSV (RFC 4180) and Parquet, in bounded memory."""
+"""Writes decisions as a table of columns: CSV (RFC 4180) and Parquet, in bounded memory."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ TEXTS = (
     "policy_version", "sid", "rule", "error", "message", "source", "agent", "via", "event_type", "summary",
 )  # fmt: skip
 LISTS = frozenset({"key_aliases"})
-"""Columns that may hold several texts, with a space between them."""
+"""Columns that may hold several texts, separated by spaces."""
 NUMBERS = ("position", "seen", "statement")
 DOCUMENTS = ("encryption_context", "parameters", "reasons", "resources", "event", "names", "materials")
-"""As JSON, in a column of text."""
+"""Columns of text that hold JSON."""
 ROWS = 20_000
-"""Rows of a Parquet row group, which are all that is in memory."""
+"""How many rows a Parquet row group has; only one group is in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,18 @@ class Columns:
 
 OWN = Columns()
 OF_A_TRAIL = Columns((*TEXTS, "outcome"), (*DOCUMENTS, "missing"))
-"""A trail adds two columns: whether its records explain the call, and what would have to be known to explain it."""
+"""A trail adds two columns: whether its records explain the call, and what is missing for an explanation."""
 
 
 def _columns(items: Iterator[dict[str, Any]]) -> tuple[Columns, Iterator[dict[str, Any]]]:
-    """The columns that these items have, by the first of them."""
+    """The columns of these items, judged by the first item."""
     first = list(islice(items, 1))
     return OF_A_TRAIL if any("outcome" in each for each in first) else OWN, chain(first, items)
 
 
 def csv_lines(items: Iterator[dict[str, Any]]) -> Iterator[str]:
-    """A header and a line for each item. People read this export: text that a spreadsheet would run gets an apostrophe before it,
-    and control characters become escapes."""
+    """Yields a header and a line for each item. People read this export, so text that a spreadsheet would run gets an apostrophe
+    before it, and control characters become escapes."""
     columns, items = _columns(items)
     held = io.StringIO()
     writer = csv.writer(held)

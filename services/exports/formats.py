@@ -1,6 +1,6 @@
-"""The formats that calls are exported in: one row each. The command line reads this table.
+"""The formats for exports of calls, one row each. The command line reads this table.
 
-A format is a file in this folder and a row here. Its libraries take long to load, so a row names a function that loads
+A format has a file in this folder and a row here. Its libraries take long to load, so the row names a function that loads
 them, and only an export calls it.
 """
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 ExportedCalls = Iterator[dict[str, Any]]
-"""As /v1/decisions gives them."""
+"""Calls as /v1/decisions returns them."""
 ToLines = Callable[[ExportedCalls, str], Iterator[str]]
-"""Calls and the Region to the text of a file, line after line."""
+"""Turns calls and the Region into the text of a file, line by line."""
 ToFile = Callable[[ExportedCalls, str, Path], None]
-"""Calls and the Region into a file: for a format that is not text."""
+"""Writes calls and the Region into a file, for a format that is not text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ def _cloudtrail() -> ToLines:
 
 
 class CallFormat(StrEnum):
-    """What calls are written as: the format's name, the endings of file names that mean it, and how it is written.
+    """A format of calls: its name, the endings of file names that mean it, and how it is written.
 
-    A file name does not end in the name of a schema: OCSF and CloudTrail are JSON lines too, and are asked for by name."""
+    OCSF and CloudTrail have no ending: they are JSON lines too, and the user asks for them by name."""
 
     JSON = "json", (".json", ".jsonl", ".ndjson"), Text(_json)
     CSV = "csv", (".csv",), Text(_csv)

@@ -1,4 +1,4 @@
-"""Calls as they are, a JSON object a line."""
+"""Writes calls unchanged, one JSON object a line."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Names of members as the API spells them (KeyId) and as CloudTrail does (keyId), by the service model's shapes.
+"""Spells names of members as the API does (KeyId) and as CloudTrail does (keyId), by the service model's shapes.
 
-The names in a map (an encryption context, tags) are the user's own: they stay as they are. Only the shape shows
-that something is a map.
+The names in a map (an encryption context, tags) come from the user, so they stay unchanged. Only the shape shows that something
+is a map.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SERVICES = ("kms", "iam", "sts")
 
 
 def camel(shape: Shape | None, value: Any) -> Any:
-    """As CloudTrail spells it."""
+    """The value with its members' names in CloudTrail's spelling."""
     match shape:
         case StructureShape() if isinstance(value, dict):
             members: Any = shape.members
@@ -28,7 +28,8 @@ def camel(shape: Shape | None, value: Any) -> Any:
 
 
 def pascal(shape: Shape | None, value: Any) -> Any:
-    """As the API spells it, whatever the case of the first letters (both `aWSAccountId` and `AWSAccountId` occur)."""
+    """The value with its members' names in the API's spelling, whatever the case of the first letters (both `aWSAccountId` and
+    `AWSAccountId` occur)."""
     match shape:
         case StructureShape() if isinstance(value, dict):
             names = _by_folded(shape)
@@ -51,13 +52,13 @@ def _by_folded(shape: StructureShape) -> dict[str, str]:
 
 @lru_cache(maxsize=1024)
 def service_of(operation: str) -> str:
-    """kms, iam or sts; keytrail for an operation that none of them has."""
+    """kms, iam or sts; keytrail if none of them has the operation."""
     return next((each for each in SERVICES if operation in shapes.operation_names(each)), "keytrail")
 
 
 @lru_cache(maxsize=1024)
 def shapes_of(service: str, operation: str) -> tuple[Shape | None, Shape | None]:
-    """(input, output), each None where the operation has none."""
+    """(input, output); None for one that the operation does not have."""
     if service not in SERVICES or operation not in shapes.operation_names(service):
         return None, None
     model = shapes.service_model(service).operation_model(operation)

@@ -1,6 +1,6 @@
 """A decision as an event of the Open Cybersecurity Schema Framework: API Activity (class 6003), version 1.3.0.
 
-Source: schema.ocsf.io, classes/api_activity and its objects. Members without a place in the schema stand under `unmapped`.
+Source: schema.ocsf.io, classes/api_activity and its objects. Members without a place in the schema are under `unmapped`.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ SUCCESS, FAILURE = 1, 2
 
 
 def activity_of(operation: str) -> int:
-    """What an operation does to what it names; using a key (Encrypt, Sign) is none of the four."""
+    """What an operation does to the resource that it names. Using a key (Encrypt, Sign) is none of the four activities."""
     return next((found for verb, found in _BY_VERB.items() if operation.startswith(verb)), OTHER)
 
 
 def lines(calls: Iterable[dict[str, Any]], region: str) -> Iterator[str]:
-    """An event a line."""
+    """Yields one event a line."""
     own = version("keytrail")
     return json_lines.lines(event_of(each, region, own) for each in calls)
 
 
 def event_of(item: dict[str, Any], region: str, product_version: str) -> dict[str, Any]:
-    """`item` as /v1/decisions gives it; `product_version` is Keytrail's."""
+    """`item` comes from /v1/decisions; `product_version` is Keytrail's version."""
     operation, refused = item["operation"], item["effect"] == "refused"
     activity = activity_of(operation)
     moment = datetime.fromisoformat(item["at"])
@@ -99,7 +99,7 @@ _TYPES = {":key/": "AWS::KMS::Key", ":alias/": "AWS::KMS::Alias", ":user/": "AWS
 
 
 def type_of(arn: str) -> str:
-    """CloudFormation's name of what an ARN names, as CloudTrail gives it."""
+    """The CloudFormation type of the resource that an ARN names, as CloudTrail writes it."""
     return next((found for part, found in _TYPES.items() if part in arn), "AWS::Account")
 
 

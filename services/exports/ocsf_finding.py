@@ -1,6 +1,6 @@
 """An alert as an event of the Open Cybersecurity Schema Framework: Detection Finding (class 2004), version 1.3.0.
 
-Source: schema.ocsf.io, classes/detection_finding and its objects. Members without a place in the schema stand under `unmapped`.
+Source: schema.ocsf.io, classes/detection_finding and its objects. Members without a place in the schema are under `unmapped`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
 
 
 def finding_of(alert: dict[str, Any], count: int = 1, version: str = "") -> dict[str, Any]:
-    """`alert` as /v1/alerts gives it; `count` alerts of which it is the first; `version` is the product's."""
+    """`alert` comes from /v1/alerts and is the first of `count` alerts; `version` is Keytrail's version."""
     status, name, activity = STATES[alert["state"]]
     if alert.get("suppressed"):
         status, name = SUPPRESSED

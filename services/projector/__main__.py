@@ -11,7 +11,7 @@ from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
 
 ALONE = 0x6B657970
-"""The number of the advisory lock. Two that follow the same log would do the same work twice; two of different logs would
+"""The number of the advisory lock for projectors. Two on the same log would do the same work twice; two on different logs would
 throw away each other's tables."""
 
 
@@ -27,7 +27,7 @@ async def run() -> None:
 
 
 def main() -> int:
-    # A batch is a million objects without a cycle: walking them to find none was half of what a record cost.
+    # A batch has a million objects without cycles. Searching them for cycles took half of the time for each record.
     gc.set_threshold(1_000_000, 50, 100)
     return run_until_told("projector", run)
 

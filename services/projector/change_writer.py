@@ -1,4 +1,4 @@
-"""Changes of a projection's tables into Postgres: the projector's, and those of a trail's own history."""
+"""Writes changes of tables into Postgres: those of the projections and of a trail's history."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KNOWN = 100_000
 """How many names of interned rows are remembered for each table."""
 
 InternedNames = dict[str, dict[Any, None]]
-"""By table with its schema, the names of rows that were interned lately and are there."""
+"""For each table with its schema: the names of rows that were interned lately and exist."""
 
 
 class ChangeWriter:
@@ -59,7 +59,7 @@ class ChangeWriter:
         await self._connection.copy_records_to_table(table, schema_name=self._schema, columns=columns, records=rows)
 
     async def _intern(self, table: str, change: Interns) -> None:
-        """Write what is not there yet. What was found there lately is not asked for again."""
+        """Writes the rows that do not exist yet. Rows that were found lately are not looked for again."""
         known: Mapping[Any, None] = self._known.get(table, {})
         new = [row for row in change.rows if row[0] not in known]
         if not new:
@@ -75,7 +75,7 @@ class ChangeWriter:
         self._interned.setdefault(table, {}).update(dict.fromkeys(row[0] for row in new))
 
     async def _upsert(self, table: str, change: Upserts) -> None:
-        """New rows whole; of rows that are there, only the columns that changed."""
+        """Writes new rows as a whole; in rows that exist, only the columns that changed."""
         found = await self._connection.fetch(
             f"SELECT {change.key} FROM {table} WHERE {change.key} = ANY($1)", [row[change.key] for row in change.rows]
         )

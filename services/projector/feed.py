@@ -1,7 +1,7 @@
-"""Batches of entries from the topics, in order within each partition, without void records.
+"""Reads batches of entries from the topics, in order within each partition, without void records.
 
 A record of `events` is void if it is not the chain's next. A value of another topic is void if this installation did not
-write it. A decision is void if it is not the next of its lane: then it is a copy.
+write it. A decision is also void if it is not the next of its lane: then it is a copy.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from services.projector.store import ReadTo
 from services.settings import Settings
 
 GATHERING = (4_194_304, 100)
-"""While records arrive: the bytes that a fetch should bring, and the milliseconds that the broker waits for them. Fewer
-bytes than that arrive in this time, so it limits the rate: a fetch and a transaction for every few calls would cost more
-than the calls."""
+"""While records arrive: the bytes that a fetch should bring, and the milliseconds that the broker waits for them. Fewer bytes
+than that arrive in this time, so the time limits the rate: a fetch and a transaction for every few calls would cost more than
+the calls."""
 IDLE = (1, FETCH_WAIT_MS)
 """The same while no records arrive: the first one is fetched at once, and the broker is asked twice a second, not ten times."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """`reached` is where the topics were read to with this batch."""
+    """`reached` says how far the topics are read, including this batch."""
 
     entries: list[Entry] = field(default_factory=list)
     reached: ReadTo = field(default_factory=ReadTo)
@@ -47,7 +47,7 @@ class Batch:
 
 
 def topics_read(settings: Settings) -> dict[str, str]:
-    """The name of each topic that projections read, by what it is."""
+    """The name of each topic that projections read, by its kind."""
     found = names(settings)
     return {EVENTS: found.events, DECISIONS: found.decisions, ALERTS: found.alerts}
 
@@ -70,10 +70,10 @@ class EntryFeed:
         self._now = Chain(keys=keys)
 
     async def open(self, start: ReadTo, now: Chain) -> None:
-        """Begin where `start` says (at 0 where it does not name a partition).
+        """Begins where `start` says (at 0 for a partition that it does not name).
 
-        `now` is the chain at the log's end or near it: other topics are read at the same time as the log, so what is
-        authentic there follows from the whole log, and not from the part that was read here.
+        `now` is the chain at the log's end or near it. Other topics are read at the same time as the log, so the whole log
+        decides what is authentic there, not only the part that was read here.
         """
         self._now = now
         consumer = AIOKafkaConsumer(
@@ -101,7 +101,7 @@ class EntryFeed:
         self._lanes = Lanes(start.lanes)
 
     async def next(self, most: int) -> Batch:
-        """The next records; an empty batch after half a second without any. Raises OutOfRange, Unreadable, Unavailable."""
+        """The next records; an empty batch after half a second without records. Raises OutOfRange, Unreadable, Unavailable."""
         assert self._consumer is not None, "open comes first"
         try:
             found = await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=most)
@@ -125,7 +125,7 @@ class EntryFeed:
             if records:
                 batch.reached.offsets[topic, partition.partition] = records[-1].offset + 1
         batch.reached.digest = self._chain.head
-        # A copy: the chain moves on to the next records while the batch is written.
+        # This is a copy, since the chain moves on to the next records while the batch is written.
         batch.reached.authority = authority_from(self._chain.authority.document())
         batch.reached.lanes = self._lanes.moved()
         for entry in batch.entries:
@@ -142,7 +142,7 @@ class EntryFeed:
             return self._entry(topic, partition, offset, value)
 
     async def lag(self) -> dict[str, int]:
-        """Records on each topic that were not read yet, by the last watermark seen."""
+        """How many records on each topic are not read yet, by the last watermark seen."""
         assert self._consumer is not None, "open comes first"
         result = {EVENTS: 0, DECISIONS: 0, ALERTS: 0}
         for each in self._all:
@@ -173,9 +173,9 @@ class EntryFeed:
                 return None
         if document.get("v") != RECORD_VERSION:
             raise Unreadable(f"a record of version {document.get('v')!r} on {topic}: a newer Keytrail wrote it")
-        if b"\\" in value and b"\\u0000" in value:  # a byte is found ten times as fast as six, and hardly ever there
-            # JSON and an encryption context may hold U+0000. A caller who sends one must not stop the projections; the log
-            # keeps what was sent.
+        if b"\\" in value and b"\\u0000" in value:  # one byte is found ten times as fast as six, and it is rare
+            # JSON and an encryption context may hold U+0000. A caller who sends it must not stop the projections; the log
+            # keeps it.
             document = without_nul(document)
         event = event_from(document["event"]) if topic == EVENTS and document["event"] is not None else None
         return Entry(topic, partition, offset, datetime.fromisoformat(document["at"]), self._region, document, event)

@@ -1,4 +1,4 @@
-"""A projection is rebuilt beside the live one and then takes its place by renaming, so readers never see it half full."""
+"""Rebuilds a projection beside the live one, then replaces the live one by renaming, so readers never see it half full."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Ends = Callable[[Settings, str], Awaitable[dict[int, int]]]
 async def rebuild_projection(
     settings: Settings, pool: Pool, keys: VaultKeyring, projection: Projection, progress: Callable[[int, int], None]
 ) -> int:
-    """Returns the number of records it was built from. `progress(done, all)`.
+    """Returns from how many records it built the projection. `progress(done, all)`.
 
-    If it is killed, the live projection stays as it was, and the next rebuild begins from the start. Raises Unavailable.
+    If it is killed, the live projection is unchanged, and the next rebuild begins from the start. Raises Unavailable.
     """
     beside = f"{projection.schema}_beside"
     name = await log_name(settings, keys)
@@ -53,8 +53,8 @@ async def rebuild_projection(
 
 
 async def _swapped(settings: Settings, pool: Pool, projection: Projection, beside: str, ends: Ends = ends) -> bool:
-    """Swaps the two, unless the live projection has moved on in the meantime: then there is more to read first. Positions of
-    the live one beyond the end of a topic do not count; somebody else wrote those."""
+    """Swaps the two, unless the live projection has moved on meanwhile: then there is more to read first. If the live one has a
+    position beyond the end of a topic, it does not count, since somebody else wrote it."""
     live = projection.schema
     held = {
         (topic, partition): end

@@ -1,10 +1,10 @@
-"""Entries into Postgres: exactly once by position, in the transaction that moves the position.
+"""Writes entries into Postgres exactly once: by position, in the transaction that moves the position.
 
-Each projection has a schema of its own with its tables and its positions, so that a rebuild fills another schema beside it
-and a rename swaps them.
+Each projection has a separate schema with its tables and its positions, so that a rebuild fills another schema beside it and
+renaming swaps them.
 
-Positions have a MAC under the current key of records. After a rotation they get a new one with the next batch, and from the
-command that rotates (services/log_keys/rotation.py) before the log retires the former key. A start believes no position
+Positions have a MAC under the current key of records. After a rotation they get a new MAC with the next batch; at the latest
+from the command that rotates (services/log_keys/rotation.py), before the log retires the former key. A start believes no position
 under a retired key.
 """
 
@@ -36,9 +36,9 @@ Partition = tuple[str, int]
 
 @dataclass(slots=True)
 class ReadTo:
-    """How far the topics are read: the next offset of each partition, the digest of the last valid record of `events` and what is
-    authentic after it, how far each lane of decisions was read, and up to which number it is anchored. Of a batch: those lanes
-    that moved."""
+    """How far the topics are read: the next offset of each partition; the digest of the last valid record of `events` and what
+    is authentic after it; how far each lane of decisions is read, and up to which number it is anchored. For a batch, only the
+    lanes that moved."""
 
     offsets: dict[Partition, int] = field(default_factory=dict)
     digest: str = ""
@@ -49,17 +49,17 @@ class ReadTo:
 
 @dataclass(slots=True)
 class ProjectorMemory:
-    """What the projector remembers between batches. `states`: by schema, of a projection that folds, the offset of `events`
-    and the state there. The state is used only where the tables stand at the same offset."""
+    """What the projector remembers between batches. `states`: by schema, for projections that fold, the offset of `events` and
+    the state there. The state is used only if the tables are at the same offset."""
 
     states: dict[str, tuple[int, Any]] = field(default_factory=dict)
     known: InternedNames = field(default_factory=dict)
     seen: dict[str, dict[Partition, tuple[Any, ...]]] = field(default_factory=dict)
-    """By schema, the rows of positions that were proved or written last."""
+    """By schema: the rows of positions that were proved or written last."""
 
 
 class ProjectionChanged(Exception):
-    """Somebody else wrote the positions of a projection, or rows that do not fit them. `anew`: the tables do not show it, so the
+    """Somebody else wrote a projection's positions, or rows that do not fit them. `anew`: the tables do not show it, so the
     projection is rebuilt whatever they contain."""
 
     def __init__(self, projection: Projection, what: str, *, anew: bool = False) -> None:
@@ -93,15 +93,15 @@ async def prepare(
     *,
     anew: bool = False,
 ) -> None:
-    """Make the tables if they do not exist. Tables are first thrown away if they belong to another log (`name` is the log's
-    id), have another shape, have positions that Keytrail did not write, or if `anew` is True. `retired`: names of keys that
-    the log has retired."""
+    """Makes the tables if they do not exist. Tables are first thrown away if they belong to another log (`name` is the log's
+    id), have another shape or positions that Keytrail did not write, or if `anew` is True. `retired`: the names of the keys
+    that the log has retired."""
     schema = schema or projection.schema
     tables = projection.table + _POSITIONS
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(1802661489)")
         if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.origin"):
-            # A schema's name is one of the registry's, never a caller's word.
+            # The schema's name comes from the registry, never from a caller.
             row = await connection.fetchrow(f"SELECT log, tables FROM {schema}.origin")
             if row is not None and (row["log"], row["tables"]) == (name, tables) and not anew:
                 if await are_ours(connection, projection, keys, schema, retired):
@@ -122,7 +122,7 @@ async def prepare(
 
 
 async def are_made(pool: Pool, projections: Iterable[Projection]) -> bool:
-    """Whether each of them has its tables. Raises asyncpg's errors."""
+    """Whether each projection has its tables. Raises asyncpg's errors."""
     schemas = [each.schema for each in projections]
     made = await pool.fetchval(
         "SELECT count(*) FROM unnest($1::text[]) AS name WHERE to_regclass(name || '.origin') IS NOT NULL", schemas
@@ -135,7 +135,7 @@ _ROWS = {
     "lanes": ("worker, lane, number, digest, partition", "(worker, lane)"),
     "anchors": ("worker, lane, number", "(worker, lane)"),
 }
-"""By table, what a MAC is of, and what names a row: the first two columns."""
+"""By table: the columns that a MAC covers, and the first two of them, which name a row."""
 
 
 async def _rows(connection: Connection, schema: str) -> dict[str, list[Any]]:
@@ -148,7 +148,7 @@ async def _rows(connection: Connection, schema: str) -> dict[str, list[Any]]:
 async def are_ours(
     connection: Connection, projection: Projection, keys: VaultKeyring, schema: str, retired: Container[str] = ()
 ) -> bool:
-    """Whether Keytrail wrote every position, under a key that is not one of `retired`. Tables of another shape are not ours."""
+    """Whether Keytrail wrote every position, under a key that is not in `retired`. Tables of another shape are not ours."""
     try:
         async with connection.transaction():
             found = await _rows(connection, schema)
@@ -161,9 +161,9 @@ async def _prove(
     projection: Projection, keys: VaultKeyring, found: Mapping[str, Iterable[Any]], retired: Container[str]
 ) -> bool:
     if any(key_of_row(row["mac"]) not in keys for rows in found.values() for row in rows):
-        await keys.read_again()  # another process may have used a key that is newer than ours
+        await keys.read_again()  # another process may have used a newer key
     return all(
-        # The MAC of a lane would also fit a position whose topic is the worker's name.
+        # A lane's MAC would also fit a position whose topic is the worker's name.
         (table != "positions" or row["topic"] in projection.topics)
         and key_of_row(row["mac"]) not in retired
         and keys.holds(row["mac"], POSITION, projection.name, *tuple(row)[:-1])
@@ -175,8 +175,8 @@ async def _prove(
 async def seal_anew(
     connection: Connection, projection: Projection, keys: VaultKeyring, schema: str, retired: Container[str]
 ) -> bool:
-    """Gives each position a MAC under the current key, if all of them are ours. Otherwise it returns False and changes
-    nothing, and the next start finds them."""
+    """Gives each position a MAC under the current key, if Keytrail wrote all of them. Otherwise it changes nothing and returns
+    False, and the next start finds them."""
     async with connection.transaction():
         await connection.execute(f"LOCK TABLE {schema}.positions IN SHARE ROW EXCLUSIVE MODE")
         found = await _rows(connection, schema)
@@ -196,7 +196,7 @@ def _with_macs(keys: Keyring, projection: Projection, rows: Iterable[tuple[Any, 
 
 
 async def positions(connection: Connection, schema: str) -> dict[Partition, int]:
-    """The next offset of each partition that was read."""
+    """The next offset of each partition that has been read."""
     rows = await connection.fetch(f"SELECT topic, partition, next FROM {schema}.positions")
     return {(row["topic"], row["partition"]): row["next"] for row in rows}
 
@@ -204,7 +204,7 @@ async def positions(connection: Connection, schema: str) -> dict[Partition, int]
 async def reached(
     connection: Connection, projection: Projection, keys: VaultKeyring, retired: Container[str]
 ) -> ReadTo:
-    """How far a projection is. Raises ProjectionChanged."""
+    """How far a projection has read. Raises ProjectionChanged."""
     schema = projection.schema
     if not await are_ours(connection, projection, keys, schema, retired):
         raise ProjectionChanged(projection, "positions that Keytrail did not write")
@@ -228,10 +228,10 @@ async def take_in(
     schema: str | None = None,
     going: ProjectorMemory | None = None,
 ) -> int:
-    """Write the new ones of `entries`, and move the positions to `to`. Returns the number of entries written.
+    """Writes those of `entries` that are new, and moves the positions to `to`. Returns how many entries it wrote.
 
-    Entries below a stored position were written by an earlier batch whose answer was lost, and are left out. Raises
-    ProjectionChanged where somebody else wrote a position, or rows that this batch brings.
+    It leaves out entries below a stored position: an earlier batch wrote them, but its answer was lost. Raises
+    ProjectionChanged if somebody else wrote a position, or rows that this batch brings.
     """
     schema = schema or projection.schema
     going = going or ProjectorMemory()
@@ -239,10 +239,10 @@ async def take_in(
     wanted = {where: after for where, after in to.offsets.items() if where[0] in projection.topics}
     async with connection.transaction():
         await connection.execute(f"SET LOCAL search_path TO {schema}")
-        # The table, since there may be no rows yet and a projector that was killed may still be committing.
+        # The whole table is locked: it may have no rows yet, and a killed projector may still be committing.
         await connection.execute("LOCK TABLE positions IN SHARE ROW EXCLUSIVE MODE")
         rows = await connection.fetch(f"SELECT {_ROWS['positions'][0]}, mac FROM positions")
-        # This process itself filled a schema beside the live one, and may read of a rotation and its end in one batch.
+        # A schema beside the live one was filled by this process, which may read of a rotation and its end in one batch.
         retired = to.authority.retired if schema == projection.schema else ()
         seen = going.seen.get(schema, {})
         stored = await _proved(projection, keys, rows, seen, retired)
@@ -272,7 +272,7 @@ async def take_in(
             await connection.executemany(_MOVE_LANE, _with_macs(keys, projection, lanes))
             anchors = [(*name, number) for name, number in to.anchored.items()]
             await connection.executemany(_MOVE_ANCHOR, _with_macs(keys, projection, anchors))
-    # Only now is the transaction committed.
+    # The transaction is committed only now.
     going.seen[schema] = seen | {(row[0], row[1]): row for row in [*map(tuple, rows), *written]}
     if projection.restore is not None:
         going.states[schema] = (max(stored.get((EVENTS, 0), 0), to.offsets.get((EVENTS, 0), 0)), state)
@@ -283,8 +283,8 @@ async def take_in(
 def require_onward(
     projection: Projection, stored: Mapping[Partition, int], seen: Mapping[Partition, tuple[Any, ...]]
 ) -> None:
-    """A position never goes back and never disappears. A process remembers the last ones, so an old row that somebody puts
-    back is not believed. Raises ProjectionChanged."""
+    """A position never goes back and never disappears. A process remembers the last positions, so it does not believe an old row
+    that somebody puts back. Raises ProjectionChanged."""
     if any(stored.get(where, 0) < row[2] for where, row in seen.items()):
         raise ProjectionChanged(projection, "positions went back", anew=True)
 
@@ -296,7 +296,7 @@ async def _proved(
     seen: Mapping[Partition, tuple[Any, ...]],
     retired: Container[str],
 ) -> dict[Partition, int]:
-    """The next offset of each partition. The rows must be those seen last, or Keytrail's own. Raises ProjectionChanged."""
+    """The next offset of each partition. Each row must be the one seen last, or written by Keytrail. Raises ProjectionChanged."""
     stored = {(row["topic"], row["partition"]): row["next"] for row in rows}
     require_onward(projection, stored, seen)
     new = [row for row in rows if seen.get((row["topic"], row["partition"])) != tuple(row)]
@@ -323,8 +323,8 @@ _MOVE_ANCHOR = (
 async def _state(
     connection: Connection, projection: Projection, schema: str, after: int, going: ProjectorMemory
 ) -> Any:
-    """The state of a projection that folds, as its tables have it. It is removed from `going`, so that a batch that fails
-    leaves no wrong state."""
+    """The state of a projection that folds, at the offset of its tables. It is removed from `going`, so a batch that fails leaves
+    no wrong state."""
     if projection.restore is None:
         return None
     offset, state = going.states.pop(schema, (-1, None))

@@ -1,7 +1,7 @@
-"""Anchors for decisions whose API worker has ended. The projector asks for them, since it reads every decision.
+"""Requests anchors for decisions whose API worker has ended. The projector does it, since it reads every decision.
 
-A worker anchors its own decisions once a second. A worker that was killed cannot: once a lane brings no more records, the
-projector asks the writer to anchor how far the lane reaches.
+A worker anchors its own decisions once a second, but a killed worker cannot. Once a lane brings no more records, the projector
+asks the writer to anchor how far the lane reaches.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ log = logger_of("projector")
 
 LOOK_EVERY = 1.0
 IDLE = 3.0
-"""Seconds without a record of a lane and without its anchor, after which its worker counts as ended. A worker that was only slow
-continues and anchors its next records: an anchor does not forbid later records."""
+"""After so many seconds without a record of a lane and without its anchor, its worker counts as ended. A worker that was only
+slow goes on and anchors its next records: an anchor does not forbid later records."""
 GOOD_FOR = 10_000_000
 
 
 class Observer:
-    """One task looks (`keep_looking`); the one that follows the topics tells what it read."""
+    """One task looks for ended workers (`keep_looking`); the task that follows the topics reports what it read (`read`)."""
 
     def __init__(self, settings: Settings, keys: Keyring, log_name: str, clock: Clock) -> None:
         self._commands = KafkaTopic(settings, names(settings).commands)

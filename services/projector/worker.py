@@ -32,7 +32,7 @@ SNAPSHOT_EVERY = 5_000
 
 
 async def log_name(settings: Settings, keys: VaultKeyring) -> str:
-    """The log's name, from its first valid record; waits until a writer has made it."""
+    """The log's name, from its first valid record. Waits until a writer has made the record."""
     events = KafkaTopic(settings, topics.names(settings).events)
     try:
         reader = await events.reader(0)
@@ -49,7 +49,7 @@ async def log_name(settings: Settings, keys: VaultKeyring) -> str:
 
 
 async def project(settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring) -> None:
-    """Follows for ever. Raises OutOfRange and Unreadable, which a new try would not cure."""
+    """Follows the topics for ever. Raises OutOfRange and Unreadable, which another try would not cure."""
     await keys.read_again()  # a standby may have waited for weeks
     name = await log_name(settings, keys)
     await origin.require(pool, name, topics.names(settings).events)
@@ -78,7 +78,7 @@ async def _follow_for_ever(
             going = store.ProjectorMemory()
             await asyncio.sleep(0.5)
         except INTERRUPTED as fault:
-            # The positions show how far the interrupted batch came. They must not have gone back meanwhile.
+            # The positions show how far the interrupted batch got. They must not have gone back meanwhile.
             going = store.ProjectorMemory(seen=going.seen)
             log.warning("projecting was interrupted; continuing from the stored positions", reason=repr(fault))
             await asyncio.sleep(0.5)
@@ -104,7 +104,7 @@ async def chain_now(settings: Settings, pool: Pool, keys: VaultKeyring) -> Chain
 
 
 async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going: store.ProjectorMemory) -> ReadTo:
-    """Where to read from: the lowest position of any projection, and what belongs to it. Raises ProjectionChanged."""
+    """Where to begin reading: the lowest position of any projection, with its digest and authority. Raises ProjectionChanged."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         stored = [
             (projection, await store.reached(connection, projection, keys, retired))
@@ -142,7 +142,7 @@ async def _follow(
         while True:
             batch = await feed.next(BATCH)
             observer.read(batch.reached.lanes, batch.reached.anchored)
-            # Postgres writes one batch while the next is read and parsed: they share no processor time.
+            # While Postgres writes one batch, this process reads and parses the next: they share no processor time.
             if writing_batch is not None:
                 await writing_batch
             writing_batch = (
@@ -164,7 +164,7 @@ async def _follow(
 async def take_in_all(
     pool: Pool, batch: Batch, keys: VaultKeyring, going: store.ProjectorMemory, prefix: str = ""
 ) -> None:
-    """Writes a batch into each projection that reads its topics, each in a transaction of its own."""
+    """Writes a batch into each projection that reads its topics, each in a separate transaction."""
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
             if any(topic in projection.topics for topic, _ in batch.reached.offsets):
@@ -173,8 +173,8 @@ async def take_in_all(
 
 
 async def keep_snapshots(settings: Settings, pool: Pool, keys: VaultKeyring) -> None:
-    """Takes a snapshot of the world every so many records, so that a start folds only the last of them, and after each
-    rotation of the key of records, since snapshots under the former key are useless then."""
+    """Takes a snapshot of the world every so many records, so that a start folds only the last of them. Also takes one after each
+    rotation of the key of records, since snapshots under the former key are then useless."""
     events = KafkaTopic(settings, topics.names(settings).events)
     while True:
         try:
@@ -185,7 +185,7 @@ async def keep_snapshots(settings: Settings, pool: Pool, keys: VaultKeyring) -> 
                 while True:
                     for stored in await reader.read(1000):
                         await keyring.take(fold, stored, keys)
-                    # A snapshot takes longer the more keys there are, so with many keys it waits for more records.
+                    # With more keys, a snapshot takes longer, so it waits for more records.
                     due = fold.next - kept >= max(SNAPSHOT_EVERY, len(fold.world.keys) // 4)
                     before, key = key, fold.chain.authority.key
                     if due or (before and before != key):

@@ -1,8 +1,8 @@
-"""The projections against the topics that they are made of.
+"""Verifies the projections against the topics from which they are made.
 
-Each is rebuilt in a schema beside the live one, up to exactly the positions at which one transaction sees the live one. Then the
-rows are compared: first a digest for each of many groups of rows, then the rows of the groups that differ. The live projection is
-neither locked nor delayed.
+Each projection is rebuilt in a schema beside the live one, up to exactly the positions at which one transaction sees the live
+one. Then the rows are compared: first a digest for each of many groups of rows, then the rows of the groups that differ. The live
+projection is neither locked nor delayed.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from services.settings import Settings
 from services.verification.topics import VerificationProgress
 
 NAMED = 5
-"""The number of differing rows of a table that are shown; all are counted."""
+"""How many differing rows of a table are shown; all are counted."""
 SURELY_READ = 60.0
-"""Seconds after which the projector has read a record, if it is not far behind."""
+"""Seconds within which the projector has read a record, unless it is far behind."""
 COMPARED = 1000
-"""The number of missing rows that are compared with an unknown row, to find the one that it was made from."""
+"""With how many missing rows an unknown row is compared, to find the one from which it was made."""
 SHOWN = 300
-"""Characters of a row, or of a value."""
+"""How many characters of a row or a value are shown."""
 ChainNow = Callable[[Settings, Pool, VaultKeyring], Awaitable[Chain]]
 LookAtPositions = Callable[
     [Settings, Connection, VaultKeyring, Projection, dict[store.Partition, int], Container[str]],
@@ -50,7 +50,7 @@ OWN = ("positions", "lanes", "anchors", "origin")
 
 @dataclass(slots=True)
 class Difference:
-    """Rows of a table that do not follow from the topics (`unknown`), and rows that do and are not there (`missing`)."""
+    """Rows of a table that do not follow from the topics (`unknown`), and rows that do but are not there (`missing`)."""
 
     table: str
     unknown: int = 0
@@ -61,7 +61,7 @@ class Difference:
 async def verify_projections(
     settings: Settings, pool: Pool, keys: VaultKeyring, tell: VerificationProgress
 ) -> list[Difference]:
-    """The tables that differ from what the topics make of them. Raises Unavailable, OutOfRange, Unreadable."""
+    """The tables whose rows differ from those that follow from the topics. Raises Unavailable, OutOfRange, Unreadable."""
     found: list[Difference] = []
     for projection in PROJECTIONS.values():
         found += await differences(settings, pool, keys, projection, tell)
@@ -77,10 +77,10 @@ async def differences(
     chain_now: ChainNow = chain_now,
     look_at_positions: LookAtPositions | None = None,
 ) -> list[Difference]:
-    """`chain_now` gives the log's chain as it is now, and is asked first; `look_at_positions` a difference of the positions
-    themselves, behind which nothing more is compared."""
+    """`chain_now` returns the log's present chain, and is asked first. `look_at_positions` finds a difference in the positions
+    themselves; after it, nothing more is compared."""
     beside = f"{projection.schema}_verified"
-    # Before the positions are seen, which are sealed anew before a key is retired.
+    # This comes before the positions are read, since they are sealed again before a key is retired.
     retired = (await chain_now(settings, pool, keys)).authority.retired
     async with pool.acquire() as live, live.transaction(isolation="repeatable_read", readonly=True):
         if not await live.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.positions"):
@@ -111,7 +111,7 @@ async def _of_positions(
     at: dict[store.Partition, int],
     retired: Container[str],
 ) -> Difference | None:
-    """If somebody else wrote or removed positions, a comparison up to them would prove nothing."""
+    """A difference in the positions: if somebody else wrote or removed some, a comparison up to them would prove nothing."""
     table = f"{projection.schema}.positions"
     if not await store.are_ours(live, projection, keys, projection.schema, retired):
         return Difference(table, unknown=1, examples=["not Keytrail's own"])
@@ -144,7 +144,7 @@ async def _fill(
     to: dict[store.Partition, int],
     tell: VerificationProgress,
 ) -> None:
-    """Fills the projection in another schema, from the topics up to exactly these offsets."""
+    """Fills the projection in another schema from the topics, up to exactly these offsets."""
     await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
     await store.prepare(connection, projection, await log_name(settings, keys), keys, schema)
     feed = EntryFeed(settings, await topics.prepare(settings, flush=False), keys)
@@ -166,7 +166,7 @@ async def _fill(
 
 
 async def _tables(connection: Connection, schema: str) -> dict[str, str]:
-    """Each table with the columns that follow from the topics. A number that Postgres assigns does not."""
+    """Each table with the columns that follow from the topics. Numbers that Postgres assigns do not."""
     rows = await connection.fetch(
         "SELECT table_name, string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) AS columns "
         "FROM information_schema.columns WHERE table_schema = $1 AND is_identity = 'NO' AND table_name <> ALL($2) "
@@ -177,7 +177,7 @@ async def _tables(connection: Connection, schema: str) -> dict[str, str]:
     return {row["table_name"]: row["columns"] for row in rows}
 
 
-# Functions by their full names: the database's owner could define others of the same name on the search path.
+# Functions have their full names: the database's owner could define others of the same name on the search path.
 _HASH = "pg_catalog.sha256(pg_catalog.convert_to({text}, 'UTF8'))"
 _NUMBER = "pg_catalog.get_byte({hash}, 0) * 256 + pg_catalog.get_byte({hash}, 1)"
 _OF_ROW = _HASH.format(text="ROW({columns})::text")
@@ -232,10 +232,10 @@ async def _compared(
 
 
 def _pairs(unknown: list[str], missing: list[str]) -> list[tuple[str, str]]:
-    """Rows as text: each unknown row with the missing row that is most like it; "" on the side that has none."""
+    """Pairs of rows as text: each unknown row with the most similar missing row; "" on a side without a row."""
     pairs = []
     for text in unknown:
-        # Not for paths: rows are alike as far as their first characters are.
+        # commonprefix on texts that are not paths: rows are similar if they begin alike.
         near = max(missing, key=lambda each: len(commonprefix((text, each))), default="")  # noqa: RUF071  # see above
         pairs.append((text, near))
         missing = [each for each in missing if each != near]
@@ -243,7 +243,7 @@ def _pairs(unknown: list[str], missing: list[str]) -> list[tuple[str, str]]:
 
 
 def _example(there: dict[str, Any] | None, right: dict[str, Any] | None) -> list[str]:
-    """What is wrong with a row: the columns that were changed, or all of it where it was added or removed."""
+    """What is wrong with a row: the changed columns, or the whole row if it was added or removed."""
     if there is not None and right is not None:
         changed = [name for name, value in there.items() if value != right[name]]
         if len(changed) * 2 <= len(there):

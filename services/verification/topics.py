@@ -1,4 +1,4 @@
-"""Every value of every topic, read once and checked."""
+"""Reads every value of every topic once, and checks it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from services.settings import Settings
 
 BATCH = 1000
 VerificationProgress = Callable[[str, int, int], None]
-"""(what is being done, done, of how many)."""
+"""(the step under way, done, of how many)."""
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ async def verify_topics(
     topics = names(settings)
     # The log first: every decision that its anchors speak of was appended before them.
     values = await read_log(settings, tell)
-    # Behind it: a rotation puts a key into the vault before the log names it.
+    # After the log: a rotation puts a key into the vault before the log names it.
     await keys.read_again()
     log = verify(values, expected, keys)
     report = TopicsReport(log)
@@ -68,7 +68,7 @@ async def verify_topics(
     others = {ALERTS: topics.alerts, COMMANDS: topics.commands}
     others |= {trail_kind(name): topic_of(settings, name) for name in await trails(settings)}
     for kind, topic in others.items():
-        # The log says what became of each command that the writer has read.
+        # Of the commands that the writer has read, the log says what became of each.
         first = log.next_command if kind == COMMANDS else 0
         report.others[kind] = await _counted(settings, keys, log.authority, kind, topic, first, tell)
     return report
@@ -85,7 +85,7 @@ async def read_log(settings: Settings, tell: VerificationProgress) -> list[tuple
 
 
 async def _values(settings: Settings, topic: str, partition: int) -> AsyncIterator[tuple[list[Stored], int]]:
-    """(values, how many there are in all), from the first value to the present end."""
+    """Yields (values, how many there are in all), from the first value to the present end."""
     start, end = (await bounds(settings, topic))[partition]
     if start >= end:
         return
