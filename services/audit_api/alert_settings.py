@@ -1,4 +1,4 @@
-"""The alerts' settings, as a question needs them."""
+"""The alert settings that a question needs."""
 
 from __future__ import annotations
 

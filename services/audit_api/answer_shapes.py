@@ -1,4 +1,4 @@
-"""The shape of a route's answer: one object, a page of items, one object a line, or events as they happen."""
+"""The shape of a route's answer: one object, a page of items, one object a line, or a stream of events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BEGAN = Member("began", "time", "when the record begins, where that is after the
 
 @dataclass(frozen=True, slots=True)
 class One:
-    """One object. `items` are the members of each object in its list `items`, where it has one."""
+    """One object. If it has a list `items`, `items` are the members of each object in it."""
 
     members: AnswerMembers
     items: AnswerMembers = ()
@@ -28,7 +28,7 @@ class One:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A list with the cursor of the next page. `beside` are members that stand next to the list."""
+    """A list with the cursor of the next page. `beside` are further members, next to the list."""
 
     items: AnswerMembers
     beside: AnswerMembers = ()
@@ -47,7 +47,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """One JSON object a line while a long question is being answered. Each line has some of the members."""
+    """One JSON object a line while a long question is answered. Each line has some of the members."""
 
     members: AnswerMembers
     media: ClassVar[str] = LINES

@@ -1,4 +1,4 @@
-"""How an answer of the audit API leaves: one JSON document, one object a line while a long question goes on, or events."""
+"""How the audit API sends an answer: as one JSON document, as one object a line while a long question runs, or as events."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from services.logs import logger_of
 log = logger_of("audit")
 
 RouteAnswer = Told | Live | AsyncGenerator[Told, None]
-"""What an endpoint returns: one document, one a line, or events as they happen."""
+"""An endpoint returns one of these: one document, one document a line, or events as they happen."""
 ASK_AGAIN_EVERY = 1.0
-"""Seconds after which the permission for a long answer is decided again."""
+"""Seconds after which the permission for a long answer is checked again."""
 TURN = 0.001
-"""Seconds after which a long answer lets calls have the event loop."""
+"""Seconds after which a long answer lets calls use the event loop."""
 ACCOUNT = "x-keytrail-account"
-"""The header that says whose answer it is: a client that reads it leaves this account's number out of names."""
+"""The header with the account of the answer. A client that reads it leaves this account's number out of names."""
 
 
 def in_json(status: int, content: Any, call: str) -> Response:
@@ -43,7 +43,7 @@ def of_fault(fault: WireError, call: str) -> Response:
 
 
 async def answered(found: RouteAnswer, request: AuditRequest, permissions: RoutePermissions) -> Response:
-    """The response. Only what an Audience told leaves by this door."""
+    """The response. Only what an Audience told is sent here."""
     match found:
         case Told(value):
             answer = in_json(200, value, request.id)
@@ -58,15 +58,15 @@ async def answered(found: RouteAnswer, request: AuditRequest, permissions: Route
 
 
 async def in_lines(found: AsyncGenerator[Told, None], request: AuditRequest, permissions: RoutePermissions) -> Response:
-    """One JSON object a line, each as soon as it is found. A failure before the first is an answer of its own; a later one ends
-    the lines with an `error`, and so does a permission that ends."""
+    """One JSON object a line, each as soon as it is found. A failure before the first line is an ordinary error
+    response. A later failure ends the lines with an `error`; so does the loss of the permission."""
     first = _line(await anext(found))
 
     async def rest() -> AsyncIterator[bytes]:
         permitted, loop = request, asyncio.get_running_loop()
         asked_at, turned_at = loop.time(), time.perf_counter()
         try:
-            async with aclosing(found):  # also where the client goes away
+            async with aclosing(found):  # also when the client disconnects
                 yield first
                 async for each in found:
                     if loop.time() - asked_at >= ASK_AGAIN_EVERY:

@@ -1,6 +1,7 @@
-"""The audit API under /v1: what the projections answer, as JSON, signed like everything else.
+"""The audit API under /v1: it answers from the projections, as JSON. Requests are signed like all others.
 
-Lists come as {"items": [...], "next": cursor}; `next` is null at the end. A caller sees what concerns its own account.
+Lists come as {"items": [...], "next": cursor}; `next` is null at the end. A caller sees only what concerns its own
+account.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ log = logger_of("audit")
 
 SIGNED_FOR = frozenset({"keytrail", "kms"})
 NOBODY = Caller("", "", {}, "")
-"""Stands for the caller of a credential that may not be used any more."""
+"""Takes the place of the caller if the credential may no longer be used."""
 
 
 def audit_app(rows: Sequence[RouteRow], context: AuditContext, authenticator: Authenticator) -> Starlette:
@@ -56,7 +57,8 @@ def audit_app(rows: Sequence[RouteRow], context: AuditContext, authenticator: Au
 
 
 class _SignedRoutes:
-    """The order of every signed request: signature, shape, permission, endpoint; a refusal is recorded before it is answered."""
+    """Every signed request goes through these steps: signature, shape, permission, endpoint. A refusal is recorded
+    before it is answered."""
 
     def __init__(self, context: AuditContext, authenticator: Authenticator) -> None:
         self._context = context
@@ -86,7 +88,7 @@ class _SignedRoutes:
                 return of_fault(await records.on_record(request, fault), call)
             except Disconnected:
                 return Response(status_code=400)
-            except asyncpg.DataError:  # before INTERRUPTED, of which it is one: the database is there
+            except asyncpg.DataError:  # before INTERRUPTED, which includes it: the database does answer
                 return of_fault(await records.on_record(request, invalid("a value is out of range")), call)
             except INTERRUPTED as fault:
                 log.error("the projections cannot be asked", call=call, fault=type(fault).__name__)
@@ -119,6 +121,6 @@ class _SignedRoutes:
             assert who.refusal is not None, "a credential without a caller was refused"
             nobodys = AuditRequest(http, NOBODY, who, body, row.name, row.action, call)
             await self._context.records.refuse_credential(nobodys, who.refusal)
-        http.state.recognise()  # the protocol's own: this connection is not a stranger's
+        http.state.recognise()  # tells the protocol that this connection is no stranger's
         caller = who.caller.asking(request_context(self._context.permissions.origin(http), "", {}), {})
         return AuditRequest(http, caller, who, body, row.name, row.action, call)

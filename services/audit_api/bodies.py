@@ -1,4 +1,4 @@
-"""Bodies of requests."""
+"""Reads the bodies of requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.kms_api.bounds import parsed
 
 
 def document_in(body: bytes, expected: str) -> dict[str, Any]:
-    """Raises WireError with the text `expected`, which says what the body is."""
+    """Raises WireError with the text `expected`, which says what the body must be."""
     try:
         found = parsed(body)
     except orjson.JSONDecodeError:

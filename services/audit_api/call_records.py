@@ -19,8 +19,8 @@ class CallRecords:
         self._calls = calls
 
     async def on_record(self, request: AuditRequest | None, fault: WireError) -> WireError:
-        """What the caller of a refused question reads, once the refusal is durable. A fault that says "try again" decided
-        nothing, and has no record."""
+        """The error for the caller of a refused question, after the refusal is durable. A fault that says "try again"
+        decided nothing, so it has no record."""
         if request is None or request.record.done or fault.recorded or fault.status >= 500:
             return fault
         call = call_of(request, request.parameters)
@@ -31,7 +31,7 @@ class CallRecords:
         return fault
 
     async def failure(self, request: AuditRequest | None) -> WireError:
-        """What the caller reads after an internal error, once that is on record."""
+        """The error for the caller after an internal error, once that is recorded."""
         try:
             if request is not None and not request.record.done:
                 await self._calls.records.failure(call_of(request, {}))
@@ -40,13 +40,13 @@ class CallRecords:
         return WireError(500, "KMSInternalException", errors.QUESTION_FAILED)
 
     async def refuse_credential(self, request: AuditRequest, fault: CredentialDisabled | CredentialExpired) -> NoReturn:
-        """Refuse a credential that may not be used any more. Raises WireError."""
+        """Refuses a credential that may no longer be used. Raises WireError."""
         await self._calls.records.refusal(call_of(request, {}, request.name), fault)
         request.record.done = True
         raise WireError(403, errors.wire_error(fault).code, fault.message, recorded=True)
 
     async def refuse_access(self, request: AuditRequest, action: str, verdict: Verdict) -> NoReturn:
-        """Refuse a request that the caller's policies do not allow. Raises WireError."""
+        """Refuses a request that the caller's policies do not allow. Raises WireError."""
         refusal = refusal_of(request.caller, verdict)
         call = call_of(request, request.parameters, action)
         await self._calls.records.of_access(call, refusal, request.caller, verdict)
@@ -56,15 +56,15 @@ class CallRecords:
     async def change(
         self, request: AuditRequest, operation: str, parameters: dict[str, Any], made: dict[str, str]
     ) -> int:
-        """Have the writer decide a change; the position of its record. Raises WireError."""
+        """Has the writer decide a change; returns the position of its record. Raises WireError."""
         position = (await self._calls.writer.decide(call_of(request, parameters, operation), made))[0]
         request.record.done = True
         return position
 
 
 def call_of(request: AuditRequest, parameters: dict[str, Any], operation: str = "") -> Call:
-    """The call as a record holds it, named by the route's action, or by the route where it needs none. The path itself is
-    the caller's text: it stands among the parameters, where nobody takes it for the name of an operation."""
+    """The call in the form of a record. Its name is the route's action, or the route's name if it needs no permission.
+    The path is the caller's text, so it is among the parameters, where nobody takes it for the name of an operation."""
     http, who = request.http, request.who
     return Call(
         id=request.id,

@@ -1,4 +1,4 @@
-"""What every endpoint of the audit API is given beside the request."""
+"""What every endpoint of the audit API gets besides the request."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class AuditContext:
     streams: Streams
 
     def is_host(self, request: AuditRequest) -> bool:
-        """Whether the first account asks, which hosts the others."""
+        """Whether the asking account is the first one, which hosts the others."""
         return request.account == self.settings.account_id
 
 

@@ -1,4 +1,4 @@
-"""Decided calls: the filters that several routes take, and the page that they answer with."""
+"""Decided calls: the filters that several routes take, and the page that they send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Server-sent events: what an Audience tells, as it happens."""
+"""Server-sent events: what an Audience tells while it happens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from domain.authorization.audience import Told
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Why the stream ends: its reader may no longer ask for it."""
+    """The reason why a stream ends: its reader may no longer ask for it."""
 
     code: str
     message: str
@@ -21,8 +21,8 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """(id, what is told) of each event. None is a beat, so that nobody takes the silence for a lost connection (HTML standard,
-    9.2: a line that begins with a colon is a comment)."""
+    """(id, what is told) of each event. None is a beat, so that a silence is not taken for a lost connection (HTML
+    standard, 9.2: a line that begins with a colon is a comment)."""
 
     name: str
     events: AsyncIterator[tuple[int, Told] | Ended | None]

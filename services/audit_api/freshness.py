@@ -15,8 +15,8 @@ from services.questions.moments import NoSuchMoment
 
 @asynccontextmanager
 async def fresh(live: LiveState) -> AsyncIterator[None]:
-    """Inside, the live state was fetched after the question arrived. Raises AccessRefused, and WireError for whatever else an
-    answer raises."""
+    """Inside this context, the live state was fetched after the question arrived. Raises AccessRefused, and WireError
+    for any other refusal of the answer."""
     try:
         await live.barrier()
         yield

@@ -1,5 +1,5 @@
-"""Keys, as a question names them. A name that is nearly right is answered with the nearest ones. Names are looked for among
-those of the asking account alone."""
+"""Keys by the names that questions use. If a name is nearly right, the error suggests the nearest names. Only names of
+the asking account are searched."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class KeyReferences:
     # -- what a text means ----------------------------------------------------------------------------------------------
 
     def written(self, text: str, account: str) -> str:
-        """The reference that a text stands for: alias/payroll for payroll, and a key's id for its first characters. An id, an
-        ARN and an alias stay as they are. Raises WireError where several keys' ids begin so."""
+        """The full reference for a text: alias/payroll for payroll, and a key's id for its first characters. An id, an
+        ARN and an alias stay the same. Raises WireError if several keys' ids begin with the text."""
         text = text.strip()
         if text.startswith(("arn:", "alias/")) or KEY_ID.fullmatch(text):
             return text
@@ -57,7 +57,7 @@ class KeyReferences:
         return found[0]
 
     async def written_of_trail(self, source: Source, text: str) -> str:
-        """The same for a trail's keys. Raises WireError where the text may mean several."""
+        """The same for a trail's keys. Raises WireError if the text may mean several."""
         text = text.strip()
         if text.startswith(("arn:", "alias/", MULTI_REGION)) or KEY_ID.fullmatch(text):
             return text
@@ -70,7 +70,7 @@ class KeyReferences:
         return found[0] if found else text
 
     def near(self, text: str, account: str) -> str:
-        """A sentence to follow "there is no such key": who has that name instead, or which names are near it."""
+        """A sentence that follows "there is no such key": what else has that name, or which names are near it."""
         world = self._live.world
         people = (
             ()
@@ -89,7 +89,8 @@ class KeyReferences:
     # -- ids ------------------------------------------------------------------------------------------------------------
 
     async def of_path(self, request: AuditRequest) -> tuple[str, str]:
-        """(id, account) of the key that the path names by id, ARN or alias. The key may be deleted. Raises WireError."""
+        """(id, account) of the key in the path, which may be an id, an ARN or an alias. The key may be deleted. Raises
+        WireError."""
         text, account = request.place("key"), request.account
         try:
             return self._live.world.once(self.written(text, account), account)
@@ -103,7 +104,7 @@ class KeyReferences:
                 raise not_found(first, self.near(text, account)) from None
 
     async def own_of_path(self, request: AuditRequest) -> str:
-        """The id of the account's own key that the path names. Raises WireError, AccessRefused."""
+        """The id of the account's own key in the path. Raises WireError, AccessRefused."""
         key_id, account = await self.of_path(request)
         request.audience.require(account)
         return key_id
@@ -117,9 +118,9 @@ class KeyReferences:
         return found
 
     async def called(self, request: AuditRequest, text: str) -> str:
-        """The id of a key, of a deleted one too. Of another account's key: the last part of its ARN, which may be an alias.
-        Raises WireError where no call names a key so, or none can: a key of another Region, or our own key under another
-        account."""
+        """The id of a key, including a deleted one. For another account's key: the last part of its ARN, which may be
+        an alias. Raises WireError if no call names such a key, or none can: a key of another Region, or our own key
+        under another account."""
         account = request.account
         reference = self.written(text, account)
         bare, region = reference.rpartition("/")[2], self._live.world.region
@@ -139,7 +140,7 @@ class KeyReferences:
             return bare  # a deleted key still has its decisions
 
     async def of_trail(self, request: AuditRequest, text: str) -> str:
-        """The id of a trail's key: of a deleted one too, and of one that the trail has by its id alone. Raises WireError."""
+        """The id of a trail's key, including a deleted key and a key of which the trail has only the id. Raises WireError."""
         source = await self._sources.of(request)
         reference = await self.written_of_trail(source, text)
         if "alias/" not in reference and not reference.startswith(MULTI_REGION):
@@ -148,15 +149,15 @@ class KeyReferences:
             return str((await self.row(source, reference, await source.moment(None)))["id"])
 
     async def require_recorded(self, source: Source, key: str, text: str) -> None:
-        """Raises WireError where a trail, or our own log, has nothing of this key."""
+        """Raises WireError if the trail, or our own log, has nothing about this key."""
         if await decisions.names_key(source.log, source.account, key):
             return
         raise missing(f"No record here names a key {text}.{await self._near_in(source, text)}")
 
     @staticmethod
     async def _require_called(source: Source, key: str, text: str) -> None:
-        """Whether another account's key exists is not looked up: the asking account has calls of its own on it, or nothing.
-        Raises WireError where it has none."""
+        """Raises WireError if the asking account has no calls on another account's key. Whether that key exists is not
+        looked up."""
         if not await decisions.names_key(source.log, source.account, key):
             raise missing(
                 f"No call of this account names {text}. It belongs to another account, and only that account learns what "
@@ -166,7 +167,7 @@ class KeyReferences:
     # -- keys -----------------------------------------------------------------------------------------------------------
 
     async def row(self, source: Source, text: str, moment: Moment) -> Any:
-        """The history's row of the key that a text meant then. Raises WireError, AccessRefused."""
+        """The history's row of the key that the text meant at that moment. Raises WireError, AccessRefused."""
         reference = await self.written_of_trail(source, text) if source.is_trail else self.written(text, source.account)
         try:
             return await find_key(source.log, reference, source.account, source.region, moment)
@@ -174,7 +175,7 @@ class KeyReferences:
             raise not_found(fault, await self._near_in(source, text)) from None
 
     async def now(self, source: Source, text: str) -> Key:
-        """The key now; a trail's at its end. Raises WireError, KeyNotFound and its kin."""
+        """The key now; a trail's key at the end of the trail. Raises WireError, KeyNotFound and its kin."""
         if source.is_trail:
             found = history.aggregate(await self.row(source, text, await source.moment(None)))
             assert isinstance(found, Key), "the row is a key's"
@@ -189,14 +190,14 @@ class KeyReferences:
     # -- aliases --------------------------------------------------------------------------------------------------------
 
     def with_aliases_now(self, row: dict[str, Any], audience: Audience) -> dict[str, Any]:
-        """A row that has a key's id, with the aliases of the key where it is the account's own."""
+        """A row with a key's id. If the key is the account's own, its aliases are added."""
         world = self._live.world
         key = world.keys.get(row.get("key_id") or "")
         own = key is not None and key.account == audience.account
         return row | {"key_aliases": list(world.aliases_of(key.id)) if own and key is not None else []}
 
     async def with_aliases(self, source: Source, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Rows that have keys' ids, with the aliases of the keys: now, or at the end of a trail."""
+        """Rows with keys' ids. The aliases of the keys are added: those of now, or of the end of a trail."""
         if not source.is_trail:
             return [self.with_aliases_now(row, source.audience) for row in rows]
         ids = sorted({row["key_id"] for row in rows if row["key_id"]})
@@ -205,5 +206,5 @@ class KeyReferences:
 
 
 async def names_in(source: Source) -> list[str]:
-    """Keys and aliases of a trail."""
+    """The keys and aliases of a trail."""
     return await history.names(source.log, (KEY, ALIAS), MOST_NAMES)

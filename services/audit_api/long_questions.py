@@ -17,10 +17,10 @@ from services.settings import Settings
 from services.shares import QUESTIONS, breathe
 
 AT_ONCE, ALTOGETHER = 2, 8
-"""Long questions of one account, and of all accounts, that one worker answers at a time: they share its processor with every
-call."""
+"""How many long questions of one account, and of all accounts, one worker answers at a time. They share its processor
+with every call."""
 MOST_STEPS = 100_000_000
-"""Of one answer (domain/policy_analysis/budget): some minutes."""
+"""The most steps of one answer (domain/policy_analysis/budget): some minutes."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class LongQuestions:
 
     @asynccontextmanager
     async def place(self, account: str) -> AsyncIterator[None]:
-        """Take one of the places. Raises WireError where the account has all of its own, or all are taken."""
+        """Takes one of the places. Raises WireError if the account already has all of its own, or if all are taken."""
         if self._places[account] >= AT_ONCE or self._places.total() >= ALTOGETHER:
             raise errors.not_now(f"{AT_ONCE} such questions are being answered already; try again.")
         self._places[account] += 1
@@ -45,12 +45,13 @@ class LongQuestions:
 
     @asynccontextmanager
     async def snapshot(self, request: AuditRequest, source: Source) -> AsyncIterator[Still]:
-        """Take a place, and read one unchanging state of the projections while it is held. Raises WireError, Unavailable."""
+        """Takes a place, and reads one unchanging state of the projections while it has that place. Raises WireError,
+        Unavailable."""
         async with self.place(request.account), source.still(self._settings) as found:
             yield found
 
     async def compute(self, request: AuditRequest, function: Callable[P, T], *given: P.args, **options: P.kwargs) -> T:
-        """Call a pure function outside the event loop, in the turn of the account that asks. Raises WireError if it takes too
+        """Calls a pure function outside the event loop, in the asking account's turn. Raises WireError if it takes too
         many steps."""
 
         def work() -> T:

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the audit API, made of the table of routes."""
+"""The OpenAPI document of the audit API, made from the table of routes."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ PLACE = {
     "alert": "the alert's id, or how it begins",
     "call": "the call's id, as in x-amzn-RequestId",
 }
-"""What a name in a path stands for."""
+"""What each name in a path means."""
 
 
 def document(routes: Sequence[RouteRow], address: str = "http://127.0.0.1:8600") -> dict[str, Any]:
-    """OpenAPI 3.1. `address` is the server's, unless a client says otherwise."""
+    """OpenAPI 3.1. `address` is the server's address, unless a client gives another."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(PLACES.sub(r"{\1}", route.path), {})[route.method.lower()] = _operation(route)
@@ -155,7 +155,7 @@ def _body(route: RouteRow) -> JsonSchema:
 
 
 async def _described(request: Request) -> Response:
-    """For everyone, signed or not. The document is made once, so a stranger's question costs what a small file costs."""
+    """Answers everyone, signed or not. The document is made once, so a stranger's question costs as much as a small file."""
     return Response(request.app.state.openapi, 200, {"x-amzn-requestid": str(uuid4())}, DOCUMENT)
 
 

@@ -1,5 +1,5 @@
-"""Names of operations and of rules, as a question writes them. A name that is nearly right is answered with the nearest ones:
-an answer without rows would say that nothing happened."""
+"""Names of operations and of rules in questions. If a name is nearly right, the error suggests the nearest ones: an
+answer without rows would say that nothing happened."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.questions.source import Source
 
 KMS_ACTIONS = (shapes.operation_names("kms") - {"ReEncrypt"}) | {"ReEncryptFrom", "ReEncryptTo"}
 OWN_OPERATIONS = ("CreateAccount", "MarkAlert", "DeleteKey", "DeleteExpiredKeyMaterial", "RotateKey")
-"""Operations on record that AWS's models do not have."""
+"""Operations that are on record but not in AWS's models."""
 
 
 class OperationNames:
@@ -26,19 +26,19 @@ class OperationNames:
         self._known: dict[str, str] = {}
 
     def operation(self, text: str) -> str:
-        """Any operation, in any case and with or without `kms:`. A pattern stays as it is. Raises WireError."""
+        """Any operation, in any case, with or without `kms:`. A pattern stays the same. Raises WireError."""
         if not self._known:
             self._known = self._by_lower_case()
         return _named(text, self._known)
 
     @staticmethod
     def of_kms(text: str) -> str:
-        """The same of an action on a key. Raises WireError."""
+        """The same for an action on a key. Raises WireError."""
         return _named(text, _KMS)
 
     async def recorded(self, source: Source, text: str) -> str:
-        """The same of a call on record. A trail may have operations that AWS added since, which no name here covers. Raises
-        WireError."""
+        """The same for a call on record. A trail may have operations that AWS added later and that no name here covers.
+        Raises WireError."""
         if source.is_trail and await decisions.has_operation(source.log, text):
             return text
         return self.operation(text)
@@ -73,7 +73,7 @@ def _named(text: str, known: dict[str, str]) -> str:
 
 
 def rule_named(text: str, names: Iterable[str] = RULE_KINDS) -> str:
-    """A rule by its id, or by the words of its id. Raises WireError."""
+    """A rule by its id, or by words of its id. Raises WireError."""
     known = list(names)
     found = text.strip().lower().replace(" ", "-").replace("_", "-")
     if found in known or "*" in text:

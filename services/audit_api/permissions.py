@@ -1,4 +1,4 @@
-"""Whether a caller may make a request to the audit API: decided by the evaluator that decides calls to KMS."""
+"""Whether a caller may make a request to the audit API. The evaluator that decides calls to KMS decides this too."""
 
 from __future__ import annotations
 
@@ -44,11 +44,12 @@ class RoutePermissions:
         )
 
     async def authorized(self, request: AuditRequest, action: str) -> AuditRequest:
-        """The request of a caller who has the permission: an account's root, or whomever identity policies allow it. Where
-        the question concerns one key, the key is the resource.
+        """The request of a caller who has the permission: an account's root, or a principal whose identity policies
+        allow it. If the question concerns one key, that key is the resource.
 
-        A refusal is recorded. It is decided on a state that was fetched after the question arrived, since the policy that
-        allows it may have been put through another worker a millisecond ago. Raises WireError.
+        A refusal is recorded. It needs a state that was fetched after the question arrived, since another worker may
+        have put a policy that allows it a millisecond ago. Raises WireError.
+
         """
         if (await self._verdict(request, action)).allowed:
             return request
@@ -65,10 +66,11 @@ class RoutePermissions:
         return request
 
     async def still_may(self, request: AuditRequest) -> AuditRequest:
-        """A long answer goes on only while its caller may ask for it. Returns the request with the caller and the time
-        as they are now.
+        """A long answer goes on only while its caller may ask for it. Returns the request with the present caller and
+        time.
 
-        Raises WireError, with a record: the credential has ended, or the permission is gone.
+        Raises WireError, and records why: the credential has ended, or the permission is gone.
+
         """
         try:
             now = self._renewed(request)
@@ -77,7 +79,7 @@ class RoutePermissions:
         return await self.authorized(now, now.action) if now.action else now
 
     async def _verdict(self, request: AuditRequest, action: str) -> Verdict:
-        """Raises WireError where the path names no key."""
+        """Raises WireError if the path names no key."""
         account = request.account
         resource = in_account(audit_arn(self._live.world.region, account), account)
         if "key" in request.http.path_params and not request.text("trail"):
@@ -87,7 +89,7 @@ class RoutePermissions:
         return may(request.caller, action, resource)
 
     def _renewed(self, request: AuditRequest) -> AuditRequest:
-        """The same question by the caller as the live state has it now. Raises CredentialDisabled, CredentialExpired."""
+        """The same question with the caller's present policies. Raises CredentialDisabled, CredentialExpired."""
         who = request.who
         caller = caller_of(self._live.world, who.access_key, who.session, self._clock.now(), who.via)
         return replace(request, caller=caller.asking(request_context(self.origin(request.http), "", {}), {}))

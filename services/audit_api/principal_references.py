@@ -1,5 +1,5 @@
-"""Principals, as a question names them. A name that is nearly right is answered with the nearest ones. Names are looked for
-among those of the asking account alone."""
+"""Principals by the names that questions use. If a name is nearly right, the error suggests the nearest names. Only
+names of the asking account are searched."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from services.questions.nearest import in_words, last, meant, nearest
 from services.questions.source import Source
 
 CALLERS = (USER, ROLE)
-"""The kinds of principal that make calls."""
+"""The kinds of principal that can call."""
 RESOURCE_TYPES = {USER: "user", ROLE: "role", GROUP: "group", POLICY: "policy"}
-"""How the resource of an ARN of each kind begins."""
+"""The beginning of the resource in an ARN, for each kind."""
 MOST_NAMES = 5_000
-"""At most so many names are compared with the one that a question gives."""
+"""The most names that are compared with the name in a question."""
 
 
 class PrincipalReferences:
@@ -33,8 +33,8 @@ class PrincipalReferences:
         self._long_questions = long_questions
 
     async def principal(self, request: AuditRequest, source: Source, text: str, kinds: Iterable[str] = CALLERS) -> str:
-        """The ARN of the principal that a text means: an ARN, a unique id, user/bob, or bob. Whether a principal of another
-        account exists is not looked up. Raises WireError, with the nearest names."""
+        """The ARN of the principal that a text means: the text may be an ARN, a unique id, user/bob, or bob. Whether a
+        principal of another account exists is not looked up. Raises WireError, with the nearest names."""
         name = text.strip()
         if ACCOUNT_ID.fullmatch(name):
             return root_arn(name)
@@ -63,8 +63,8 @@ class PrincipalReferences:
         raise missing(f"Nobody here is called {text}.{in_words(near)}")
 
     async def caller(self, request: AuditRequest, source: Source, text: str) -> str:
-        """A filter of calls by who called: a pattern, an account, or a principal. A role stands for its sessions. Raises
-        WireError."""
+        """A filter of calls by their caller: a pattern, an account, or a principal. A role includes its sessions.
+        Raises WireError."""
         if "*" in text:
             return text
         if ACCOUNT_ID.fullmatch(text) and source.account and text != source.account:
@@ -92,11 +92,11 @@ class PrincipalReferences:
         if found is not None and found.resource.startswith("assumed-role/") and not source.is_trail:
             _, role, *session = found.resource.split("/")
             if session and world.directory.find(ROLE, found.account, role) is not None:
-                return True  # the role exists, so the session may
+                return True  # the role exists, so the session may exist
         return await history.had_arn(source.log, arn) or await decisions.called(source.log, arn)
 
     async def _names(self, source: Source, kinds: tuple[str, ...]) -> list[str]:
-        """ARNs of the account's principals of these kinds, those of the past included."""
+        """The ARNs of the account's present and past principals of these kinds."""
         directory, found = self._live.world.directory, set[str]()
         if not source.is_trail:
             for kind in kinds:
@@ -109,7 +109,7 @@ class PrincipalReferences:
 
 
 def named_now(world: World, account: str, name: str, kinds: Iterable[str]) -> list[str]:
-    """ARNs of the account's principals that have this very name now."""
+    """The ARNs of the account's principals that have exactly this name now."""
     held = (world.directory.find(kind, account, last(name)) for kind in kinds if kind != POLICY)
     return [each.arn for each in held if each is not None]
 

@@ -32,7 +32,7 @@ FINDING = (
     Member("title", "text", "the rule's title"),
     Member("summary", "text", "what happened"),
 )
-"""What a rule found."""
+"""The members with a rule's finding."""
 ALERT = (
     Member("id", "text", "follows from the rule and what raised it: the same alert has the same id for ever"),
     Member("number", "integer", "its place in the order of raising"),
@@ -56,7 +56,7 @@ EXPLAINED = (
     Member("references", "texts", "CIS, Security Hub, MITRE ATT&CK"),
     Member("commands", "texts", "the commands that show more, as a shell takes them"),
 )
-"""What an answer adds to an alert's row."""
+"""The members that an answer adds to an alert's row."""
 EVIDENCE = Member("evidence", "object?", "what it rests on: sets of requests with a witness each, for a policy")
 MARKS = Member("marks", "objects", "everything that was done about it, with who and when")
 FILTERS = (
@@ -94,7 +94,7 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> AlertFilters
 
 
 def accounts_of(audit: AuditContext, request: AuditRequest) -> list[str]:
-    """The accounts whose alerts the caller sees: its own. The first account also sees alerts about Keytrail itself, whose
+    """The accounts whose alerts the caller sees. The first account also sees alerts about Keytrail itself, whose
     account is ""."""
     return [request.account, ""] if audit.is_host(request) else [request.account]
 

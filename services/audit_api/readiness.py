@@ -1,4 +1,4 @@
-"""Whether the projections can be asked."""
+"""Whether the projections can answer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from services.projector.store import are_made
 
 
 async def projected(pool: Pool) -> None:
-    """Return when the projections have their tables, or after BEGIN_DEADLINE: a question about the past right after the very
-    first start waits for the projector, and is not refused."""
+    """Returns when the projections have their tables, or after BEGIN_DEADLINE. A question about the past just after the
+    very first start waits for the projector, and is not refused."""
     with suppress(*INTERRUPTED):  # also TimeoutError
         async with asyncio.timeout(BEGIN_DEADLINE):
             while not await are_made(pool, PROJECTIONS.values()):  # noqa: ASYNC110  # another process makes them

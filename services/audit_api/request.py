@@ -1,4 +1,4 @@
-"""An authenticated request to the audit API: who asks, and the parameters that every list takes."""
+"""An authenticated request to the audit API: its caller, and the parameters that every list takes."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ USUAL = 100
 
 @dataclass(slots=True)
 class OnRecord:
-    """Whether a request has its record on `events` or `decisions`. A question that is answered has none, unless it changes
-    something: otherwise each answer about decisions would add a decision, and a client that follows them would follow itself."""
+    """Whether a request has its record on `events` or `decisions`. An answered question has none, unless it changes
+    something. Otherwise each answer about decisions would add a decision, and a client that follows them would follow
+    itself."""
 
     done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRequest:
-    """`http` is the request as it arrived; `id` is its call id. `name` is the route's, "GET /v1/keys" for instance, and
-    `action` the permission that the route needs."""
+    """`http` is the request as it arrived; `id` is its call id. `name` is the route's name, for instance "GET
+    /v1/keys"; `action` is the permission that the route needs."""
 
     http: Request
     caller: Caller
@@ -48,7 +49,7 @@ class AuditRequest:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """As a record holds them: the query, and the names in the path."""
+        """The parameters in the form of a record: the query, and the names in the path."""
         return {**self.http.query_params, **self.http.path_params}
 
     @property
@@ -56,21 +57,21 @@ class AuditRequest:
         return Audience(self.caller.account)
 
     def require_no_nul(self) -> None:
-        """Raises WireError. Postgres stores no text with U+0000, so nothing with that name exists."""
+        """Raises WireError. Postgres cannot store U+0000 in a text, so no such name exists."""
         http = self.http
         texts = (http.url.path, *(text for pair in http.query_params.multi_items() for text in pair))
         if b"\\u0000" in self.body or b"\0" in self.body or any("\0" in text for text in texts):
             raise invalid("No name, time or policy contains the character U+0000.")
 
     def place(self, name: str) -> str:
-        """What stands in the path for this name of the route's."""
+        """The part of the path that has this name in the route."""
         return str(self.http.path_params[name])
 
     def text(self, name: str) -> str | None:
         return self.http.query_params.get(name)
 
     def one_of(self, name: str, values: Sequence[str]) -> str | None:
-        """A parameter that takes one of a few words. Raises WireError, with the word that is nearest."""
+        """A parameter with one of a few words. Raises WireError, with the nearest word."""
         text = self.text(name)
         if text is None or text in values:
             return text
@@ -90,12 +91,12 @@ class AuditRequest:
         return int(text)
 
     def cursor(self, *kinds: type) -> list[Any] | None:
-        """The parts of the cursor, each of its kind. Raises WireError."""
+        """The parts of the cursor, each of the given kind. Raises WireError."""
         text = self.text("cursor")
         if text is None:
             return None
         try:
-            found = orjson.loads(urlsafe_b64decode(text.encode("ascii")))  # bounds the nesting
+            found = orjson.loads(urlsafe_b64decode(text.encode("ascii")))  # it limits the nesting
         except ValueError:
             found = None
         if (

@@ -1,5 +1,5 @@
-"""The shape of a request, held to its route's row. A request of another shape is refused: otherwise `princpal=bob` would be
-answered as though everybody had been asked about."""
+"""Checks the shape of a request against its route's row. A request of another shape is refused: otherwise
+`princpal=bob` would be answered as a question about all principals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.kms_api.bounds import parsed
 from services.questions.nearest import in_words, nearest
 
 EARLIER = {"since": "from"}
-"""What earlier versions called a parameter, or a member of a body."""
+"""Names that earlier versions had for a parameter, or for a member of a body."""
 TYPES: dict[str, tuple[type, str]] = {
     "string": (str, "text"),
     "integer": (int, "a whole number"),
@@ -28,7 +28,7 @@ TYPES: dict[str, tuple[type, str]] = {
 
 
 def require_query(route: RouteRow, given: Iterable[tuple[str, str]]) -> None:
-    """Raises WireError for a parameter that the route does not have, that is empty, or that stands twice."""
+    """Raises WireError for a parameter that the route does not have, that is empty, or that comes twice."""
     pairs, known = list(given), [each.name for each in route.query]
     for name, text in pairs:
         if name not in known and EARLIER.get(name) not in known:
@@ -41,8 +41,8 @@ def require_query(route: RouteRow, given: Iterable[tuple[str, str]]) -> None:
 
 
 def require_body(route: RouteRow, body: bytes) -> None:
-    """Raises WireError for members that the route does not have, or of another type. The endpoint itself refuses a body that is
-    not an object."""
+    """Raises WireError for members that the route does not have, or of another type. The endpoint itself refuses a body
+    that is not an object."""
     if not route.body:
         return
     try:
@@ -53,7 +53,7 @@ def require_body(route: RouteRow, body: bytes) -> None:
         return
     members = route.body_schemas()
     if route.of_trails:
-        document.pop(TRAIL.name, None)  # the command line writes it here as well as in the query
+        document.pop(TRAIL.name, None)  # the command line sends it here as well as in the query
     for name, value in document.items():
         schema = members.get(name) or members.get(EARLIER.get(name, ""))
         if schema is None:
@@ -62,7 +62,7 @@ def require_body(route: RouteRow, body: bytes) -> None:
 
 
 def _require(value: Any, schema: JsonSchema, name: str) -> None:
-    """The types of a value and of what it holds. Bounds, enums and patterns are the endpoint's own to check. Raises WireError."""
+    """Checks the types of a value and of its contents. The endpoint checks bounds, enums and patterns. Raises WireError."""
     value = whole(value)
     either: list[JsonSchema] = schema.get("oneOf", [schema])
     kinds = [kind for each in either for kind in _kinds(each)]
@@ -82,8 +82,9 @@ def _require(value: Any, schema: JsonSchema, name: str) -> None:
 
 
 def whole(value: Any) -> Any:
-    """An integer for a number such as 7.0, which is an integer to JSON Schema: clients whose language has floating-point numbers
-    alone write it so. In a query it stays refused, since a query's values are text, and their patterns say which."""
+    """An integer for a number such as 7.0, which JSON Schema counts as an integer: clients write it so if their
+    language has only floating-point numbers. A query still refuses it: values there are text, and their patterns say
+    which."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -17,7 +17,7 @@ from services.audit_api.request import MOST, USUAL, AuditRequest
 from services.audit_api.schemas import MOMENT, WORD, JsonSchema
 
 PLACES = re.compile(r"{(\w+)(?::path)?}")
-"""What stands for a name in a path."""
+"""The mark of a name in a path."""
 RouteTag = Literal["keys", "decisions", "past", "alerts", "installation"]
 Endpoint = Callable[[AuditContext, AuditRequest], Awaitable[RouteAnswer]]
 
@@ -33,7 +33,7 @@ class Parameter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unsigned:
-    """An endpoint for everyone, without a signature."""
+    """An endpoint that everyone may ask without a signature."""
 
     answer: Callable[[Request], Awaitable[Response]]
 
@@ -58,7 +58,7 @@ SPAN = (
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
-    """`endpoint` answers. `tag` and `operation_id` are those of the OpenAPI document."""
+    """`endpoint` answers. `tag` and `operation_id` are for the OpenAPI document."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -68,14 +68,14 @@ class RouteRow:
     answer: AnswerShape
     tag: RouteTag
     action: str = ""
-    """The permission that the caller needs, "" for none."""
+    """The permission that the caller needs, "" if it needs no permission."""
     also: tuple[str, ...] = ()
     """Further permissions that the caller needs."""
     parameters: tuple[Parameter, ...] = ()
     body: tuple[Parameter, ...] = ()
     """The members of the posted object."""
     of_trails: bool = False
-    """Whether an imported trail can be asked."""
+    """Whether the question can be asked about an imported trail."""
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -87,16 +87,16 @@ class RouteRow:
 
     @property
     def query(self) -> tuple[Parameter, ...]:
-        """All parameters that may follow the path's question mark."""
+        """All parameters of the query."""
         return (*self.parameters, TRAIL) if self.of_trails else self.parameters
 
     def body_schemas(self) -> dict[str, JsonSchema]:
-        """By the member's name. An optional member may be null."""
+        """Schemas by the member's name. An optional member may be null."""
         found = {}
         for name, _, of, required in self.body:
             member = dict(of)
             if not required:
                 member["type"] = [member["type"], "null"]
-                member.pop("minLength", None)  # earlier clients send "" for what they leave out
+                member.pop("minLength", None)  # earlier clients send "" for a member that they leave out
             found[name] = member
         return found

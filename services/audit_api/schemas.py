@@ -1,4 +1,4 @@
-"""JSON Schemas of what the audit API takes and answers."""
+"""JSON Schemas of the audit API's requests and answers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def object_of(members: AnswerMembers) -> JsonSchema:
 
 
 def with_types(members: AnswerMembers, **types: TypeName) -> AnswerMembers:
-    """The members, some of them with another type."""
+    """The members, with other types for some of them."""
     return tuple(each._replace(type=types.get(each.name, each.type)) for each in members)
 
 
@@ -59,9 +59,9 @@ _DAY = (
 _HOUR = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?"
 _MOMENT = f"{_POSITION}|{_DAY}(T{_HOUR})?"
 NO_NUL = r"^[^\u0000]*$"
-"""Postgres stores no text that has U+0000."""
+"""Postgres stores no text with U+0000."""
 WORD: JsonSchema = {"type": "string", "minLength": 1, "pattern": NO_NUL}
-"""Any text but an empty one, which is refused."""
+"""Any text except an empty one, which is refused."""
 TEXT = WORD | {"minLength": 0}
 MOMENT: JsonSchema = {"type": "string", "pattern": f"^({_MOMENT})$"}
 """A time or a position."""
@@ -69,7 +69,7 @@ VERSION_OR_MOMENT: JsonSchema = {"type": "string", "pattern": f"^({_MOMENT}|[0-9
 AFTER: JsonSchema = {"type": "string", "pattern": "^-?[0-9]{1,17}$"}
 TRUE_OR_FALSE: JsonSchema = {"type": "string", "enum": ["true", "false"]}
 PAIRS: JsonSchema = {"type": "object", "propertyNames": {"pattern": NO_NUL}}
-"""An object whose names the caller chooses; `additionalProperties` says what its values are."""
+"""An object whose names the caller chooses; `additionalProperties` gives the type of its values."""
 
 
 def one_of(values: Iterable[str]) -> JsonSchema:

@@ -1,4 +1,4 @@
-"""What is asked: our own log, or a trail from elsewhere that stands beside it."""
+"""What a question is about: our own log, or a trail from elsewhere that was imported beside it."""
 
 from __future__ import annotations
 

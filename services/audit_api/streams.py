@@ -1,4 +1,4 @@
-"""Streams of events: how many one worker holds open, and when they end."""
+"""Streams of events: how many one worker keeps open, and when they end."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from services.kms_api import errors
 
 MOST = 100
-"""Streams of one worker at once."""
+"""How many streams one worker has at a time."""
 
 
 class Streams:
-    """`stopping` says whether this worker is about to end, so that streams end themselves."""
+    """`stopping` says whether this worker is about to end, so that the streams end themselves."""
 
     def __init__(self, stopping: Callable[[], bool]) -> None:
         self.stopping = stopping

@@ -17,7 +17,7 @@ from services.questions.source import Source
 
 
 async def time_of(log: AskedLog, text: str, name: str) -> datetime:
-    """A time (RFC 3339) or a position (@1234) as a time. `name` is what the text was called. Raises WireError."""
+    """A time for a text that is a time (RFC 3339) or a position (@1234). `name` is the parameter's name. Raises WireError."""
     if text.startswith("@") and text[1:].isascii() and text[1:].isdigit() and len(text) < 19:
         found = await decisions.moment_of(log, int(text[1:]))
         if found is None:
@@ -39,16 +39,16 @@ async def span_of(log: AskedLog, request: AuditRequest) -> tuple[datetime | None
 
 @asynccontextmanager
 async def at_moment(audit: AuditContext, request: AuditRequest) -> AsyncIterator[tuple[Source, Moment]]:
-    """What is asked, and the moment that the parameter `at` names: now where it is left out. Raises WireError, also for what
-    did not exist then."""
+    """The source of the question, and the moment in the parameter `at`: now if it is left out. Raises WireError, also
+    for things that did not exist then."""
     async with fresh(audit.live):
         source = await audit.sources.of(request)
         yield source, await source.moment(request.text("at"))
 
 
 async def two_moments(audit: AuditContext, request: AuditRequest) -> tuple[Source, Moment, Moment, dict[str, str]]:
-    """The moments `from` and `to`. The first is never before the record begins; where an earlier one was asked for, the last
-    member says when the record begins. Raises WireError."""
+    """The moments `from` and `to`. The first is never before the record begins. If an earlier one was asked for, the
+    last member says when the record begins. Raises WireError."""
     text = request.text("from")
     if not text:
         raise invalid("from must be a time or a position, and not later than to")

@@ -1,4 +1,4 @@
-"""Requests that no route takes: an unknown path, or a known one with another method."""
+"""Requests that match no route: an unknown path, or a known one with another method."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
 
 
 def fixed_length(path: str) -> int:
-    """How many characters of a path stand for themselves. A key's reference may hold slashes, so several routes may match one
-    path: the one with the most of these is meant."""
+    """How many characters of a path are fixed. A key's reference may have slashes, so several routes may match one
+    path. The route with the most fixed characters is meant."""
     return len(PLACES.sub("", path))
 
 
 def other_methods(rows: Sequence[RouteRow]) -> list[Route]:
-    """For each path a route for the methods that it does not take. Without it, GET of a path that takes POST alone would be read
-    as a longer reference to a key."""
+    """For each path, a route for the methods that it does not take. Without it, a GET of a path that takes only POST
+    would be read as a longer reference to a key."""
     taken: dict[str, set[str]] = {}
     for row in rows:
         taken.setdefault(row.path, set()).update({"GET", "HEAD"} if row.method == "GET" else {row.method})

@@ -1,4 +1,4 @@
-"""The world that a question is asked about: some keys at one moment, and the people of the accounts that it concerns."""
+"""The world of a question: some keys at one moment, and the principals of the accounts that it concerns."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from services.questions.source import Source
 from services.questions.worlds import world_then
 
 MOST_KEYS = 10_000
-"""At most so many keys of a trail are searched for a principal's permissions."""
+"""The most keys of a trail that are searched for a principal's permissions."""
 
 
 async def world_now(live: LiveState, source: Source, key: str | None) -> World:
-    """The world now. Of a trail: the world at its end, with this key alone or with all of them."""
+    """The world now. For a trail: the world at its end, with only this key or with all keys."""
     if not source.is_trail:
         return live.world
     moment = await source.moment(None)
@@ -31,18 +31,18 @@ async def world_now(live: LiveState, source: Source, key: str | None) -> World:
 
 
 async def world_of_keys(source: Source, keys: list[str], moment: Moment, log: AskedLog) -> World:
-    """Those of the keys that existed then, and everybody."""
+    """The given keys that existed then, and all principals."""
     rows = await history.named(log, moment.position, "key", keys)
     return await world_then(log, source.region, moment, rows, await _accounts(source))
 
 
 async def world_of_rows(source: Source, keys: list[Any], moment: Moment) -> World:
-    """The keys of these rows of the history, and everybody."""
+    """The keys of these rows of the history, and all principals."""
     return await world_then(source.log, source.region, moment, keys, await _accounts(source))
 
 
 async def _accounts(source: Source) -> list[str]:
-    """Whose people a question is asked about: the account's that asks, or every account's of a trail. Nobody else is in the
-    world, so nobody else can be told of."""
-    # In a trail's world, the policies that AWS manages belong to AWS.
+    """The accounts whose principals a question concerns: the asking account or, for a trail, every account of it. The
+    world has no others, so no answer can reveal others."""
+    # In a trail's world, AWS's managed policies belong to AWS.
     return [*await history.accounts(source.log), AWS] if source.is_trail else [source.account]

@@ -1,1 +1,1 @@
-"""Routes of the audit API: each endpoint stands beside its row."""
+"""The routes of the audit API. Each endpoint is next to its row."""

@@ -1,4 +1,4 @@
-"""The rules of alerts, as this installation's settings have them."""
+"""The rules of alerts, with this installation's settings."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from services.questions.source import Source
 
 ALWAYS, FOR_EVER = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 TELL_EVERY = 0.25
-"""Seconds between two lines that say how far the scan is."""
+"""Seconds between two lines about the scan's progress."""
 
 
 async def alert_scan(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
@@ -42,7 +42,7 @@ async def alert_scan(audit: AuditContext, request: AuditRequest) -> AsyncGenerat
     end = await time_of(source.log, until, "to") if until else FOR_EVER
     judge = Judge(request.text("trail") or audit.live.world.log, alert_settings(audit.settings), source.region)
     own = None if source.is_trail else accounts_of(audit, request)
-    # Keytrail's own calls are recorded as the account KEYTRAIL's.
+    # Keytrail's own calls are recorded under the account KEYTRAIL.
     owners = None if own is None else [each or KEYTRAIL for each in own]
     span = scan.ScannedSpan(after, last.position, begin, end, owners)
     return _scan(audit, request, source, judge, span, own, began)

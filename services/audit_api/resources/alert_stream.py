@@ -1,4 +1,4 @@
-"""Alerts as they are raised, as server-sent events."""
+"""Server-sent events of alerts, sent when an alert is raised."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AT_ONCE = 100
 
 
 async def alert_stream(audit: AuditContext, request: AuditRequest) -> Live:
-    """The id of each event is the alert's number: a client that connects again goes on from there. Raises WireError."""
+    """The id of each event is the alert's number: a client that connects again continues after it. Raises WireError."""
     audit.streams.require_place()
     filters = await filters_of(audit, request)
     text = request.http.headers.get("last-event-id") or request.text("after")
@@ -49,12 +49,12 @@ async def _follow(
     with audit.streams.place():
         while not audit.streams.stopping():
             newest, rows = number, []
-            with suppress(*INTERRUPTED):  # the database comes back, and so do the alerts
+            with suppress(*INTERRUPTED):  # the database will come back, and the alerts with it
                 newest = await alerts.newest(audit.log)
                 if newest > number:
                     rows = await alerts.after(audit.log, filters, number, AT_ONCE)
             if rows or loop.time() >= ask_at:
-                # A caller who may no longer ask is sent nothing more.
+                # A caller who may no longer ask gets nothing more.
                 try:
                     request, ask_at = await audit.permissions.still_may(request), loop.time() + ASK_AGAIN_EVERY
                 except WireError as fault:
@@ -63,7 +63,7 @@ async def _follow(
             for row in rows:
                 number, quiet = row["number"], 0.0
                 yield number, request.audience.alerts([row["account"]], shown(audit, request, row))
-            if len(rows) < AT_ONCE:  # alerts that the filters leave out are passed over for good
+            if len(rows) < AT_ONCE:  # alerts that the filters exclude are never sent later
                 number = max(number, newest)
             if not rows:
                 quiet += LOOK_EVERY

@@ -1,4 +1,4 @@
-"""Raised alerts: listed, shown one at a time, and marked as acknowledged or resolved."""
+"""Raised alerts: lists them, shows one, and marks one as acknowledged or resolved."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def show_alert(audit: AuditContext, request: AuditRequest) -> Told:
 
 
 async def _one(audit: AuditContext, request: AuditRequest) -> Any:
-    """Raises WireError: for another account's alert as for one that does not exist."""
+    """Raises WireError, the same for another account's alert as for one that does not exist."""
     id = request.place("alert")
     row = await alerts.one(audit.log, id)
     if row is None or row["account"] not in accounts_of(audit, request):

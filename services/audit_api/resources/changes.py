@@ -1,4 +1,4 @@
-"""Changes of access in a span: who may do what since, and who no longer may."""
+"""Changes of access in a span: who has gained access, and who has lost it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def access_changes(audit: AuditContext, request: AuditRequest) -> AsyncGen
     """Raises WireError, AccessRefused."""
     async with fresh(audit.live):
         source = await audit.sources.of(request)
-        await source.moment(None)  # waits for the history
+        await source.moment(None)  # it waits for the history
         first = await _before(source, request.text("from"), -1)
         last = await _before(source, request.text("to"), source.end)
         scope = await _scope(audit, request, source)
@@ -71,7 +71,7 @@ async def _changes(
 
 
 async def _before(source: Source, text: str | None, otherwise: int) -> int:
-    """The last position before a time or a position; -1 before the log begins. Raises NoSuchMoment."""
+    """The last position before a time or a position; -1 if that is before the log begins. Raises NoSuchMoment."""
     if not text:
         return otherwise
     position, at = read_moment(text)
@@ -85,11 +85,12 @@ async def _before(source: Source, text: str | None, otherwise: int) -> int:
 
 
 async def _reached(audit: AuditContext, position: int) -> None:
-    """Wait until the decisions hold the log so far: a caller reads what it has just changed. Raises WireError."""
+    """Waits until the decisions have the log up to this position, so that callers see their own latest changes. Raises
+    WireError."""
     async with fresh(audit.live):
         try:
             async with asyncio.timeout(PATIENCE):
-                # The projector is another process: there is no event to wait for.
+                # The projector is another process, so there is no event to wait for.
                 while await decisions.reached(audit.log) < position:  # noqa: ASYNC110  # see above
                     await asyncio.sleep(LOOK_EVERY)
         except TimeoutError:
@@ -97,7 +98,7 @@ async def _reached(audit: AuditContext, position: int) -> None:
 
 
 async def _scope(audit: AuditContext, request: AuditRequest, source: Source) -> ChangeScope:
-    """What `key` or `principal` names: it exists, or existed once. Raises WireError, Refusal."""
+    """The key or the principal in the question; it exists, or existed once. Raises WireError, Refusal."""
     key, principal = request.text("key"), request.text("principal")
     if key:
         return await _scope_of_key(audit, request, source, key)

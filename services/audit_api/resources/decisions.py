@@ -1,4 +1,4 @@
-"""Decided calls: listed, and counted by any of their fields."""
+"""Decided calls: lists them, and counts them by any of their fields."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ async def count_decisions(audit: AuditContext, request: AuditRequest) -> Told:
         if "key" in by:
             named = await audit.keys.with_aliases(source, [{"key_id": row["key"]} for row in counted])
             counted = [row | {"key_aliases": its["key_aliases"]} for row, its in zip(counted, named, strict=True)]
-    # The query counts what the account may read of each call, so the counts reveal no more than the calls.
+    # The query counts only what the account may read of each call, so the counts reveal no more than the calls.
     return source.audience.own(source.account, only_page(counted) | more)
 
 
 _COUNTED_BY: dict[str, TypeName] = {"statement": "integer?", "hour": "time?", "day": "time?"}
-"""Types of fields that are not texts."""
+"""The types of fields that are not texts."""
 
 
 _BY = "|".join(sorted(EXPRESSIONS))

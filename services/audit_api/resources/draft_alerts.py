@@ -27,7 +27,7 @@ from services.rendering import only_page
 from services.shares import QUESTIONS, breathe
 
 MOST_STEPS = 20_000_000
-"""Steps that a draft is judged with (domain/policy_analysis/budget): half a minute or less. What is left then is not known."""
+"""The most steps to judge a draft (domain/policy_analysis/budget): half a minute or less. What remains then is unknown."""
 
 
 async def check_draft(audit: AuditContext, request: AuditRequest) -> Told:

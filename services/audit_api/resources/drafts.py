@@ -1,4 +1,4 @@
-"""What a draft would have done: logged calls, decided with the draft in force."""
+"""What a draft would have done: decides logged calls with the draft in force."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def calls_under_draft(audit: AuditContext, request: AuditRequest) -> Async
     async with fresh(audit.live):
         source = await audit.sources.of(request)
         draft = await _draft(audit, request, source, body)
-    # `since` is what earlier versions called it
+    # earlier versions called it `since`
     since = text_in(body, "from", WHAT_IF_BODY) or text_in(body, "since", WHAT_IF_BODY)
     until, after = text_in(body, "to", WHAT_IF_BODY), whole(body.get("after"))
     if after is not None and not isinstance(after, int):
@@ -71,7 +71,7 @@ async def _answers(
 
 
 async def _draft(audit: AuditContext, request: AuditRequest, source: Source, body: dict[str, Any]) -> Draft:
-    """Raises WireError, and refusals for what does not exist."""
+    """Raises WireError, and refusals for things that do not exist."""
     key, principal, policy, grant = (
         text_in(body, name, WHAT_IF_BODY) for name in ("key", "principal", "policy", "grant")
     )
@@ -89,7 +89,7 @@ async def _draft(audit: AuditContext, request: AuditRequest, source: Source, bod
 
 
 async def _revoked(source: Source, key: Key, grant: str) -> Draft:
-    """A grant by its id, or by the first characters of the id, as tables show them. Raises WireError."""
+    """A grant by its id, or by the first characters of its id, which tables show. Raises WireError."""
     begun = grant.rstrip("…")
     found = await history.grants_begun(source.log, key.id, begun) if begun.isalnum() else []
     if len(found) == 1:

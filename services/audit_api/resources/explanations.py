@@ -1,4 +1,4 @@
-"""Why a call would be decided as it would, and why one was decided as it was."""
+"""Explains why a call would be decided in some way, and why a past call was decided in its way."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ EXPLAIN_BODY = (
     '"at": "@1234"}; the last three may be left out'
 )
 LEFT = "left"
-"""The effect where the asking account's side allows the call. What the other account's side decides is not told."""
+"""The effect if the asking account's side allows the call. The answer does not reveal what the other account's side decides."""
 
 
 async def explain_request(audit: AuditContext, request: AuditRequest) -> Told:
-    """The principal, the key or both are the asking account's. Raises WireError, AccessRefused."""
+    """The principal, the key or both belong to the asking account. Raises WireError, AccessRefused."""
     body = HypotheticalCall.read(request.body)
     source = await audit.sources.of(request)
     body = replace(
@@ -63,8 +63,8 @@ async def explain_request(audit: AuditContext, request: AuditRequest) -> Told:
 
 
 async def _world_then(audit: AuditContext, body: HypotheticalCall, audience: Audience) -> World:
-    """What the question needs of the asking account's world then: its people, and the key where it is its own. Raises
-    NoSuchMoment, KeyNotFound."""
+    """The parts of the asking account's world of then that the question needs: its principals, and the key if it is its
+    own. Raises NoSuchMoment, KeyNotFound."""
     region = audit.settings.region
     moment = await moment_of(audit.log, body.at, audit.live.position)
     rows = []
@@ -105,7 +105,7 @@ class HypotheticalCall:
         return HypotheticalCall(principal, operation, key, pairs, conditions, at)
 
     def explanation(self, world: World, audience: Audience, origin: RequestOrigin) -> Told:
-        """What would be decided, as the asking account may be told. Raises WireError, AccessRefused."""
+        """What would be decided, as far as the asking account may read it. Raises WireError, AccessRefused."""
         name = canonical(self.principal)
         of = account_in(name) or audience.account
         owner = account_in(self.key) or audience.account
@@ -124,8 +124,8 @@ class HypotheticalCall:
         return audience.own(audience.account, _one_side(found, of, owner, audience) | {"position": world.position})
 
     def _sides(self, world: World, audience: Audience, name: str, of: str, owner: str) -> tuple[Caller, Resource]:
-        """The caller, who is of account `of`, and the key, which is of account `owner`: one of the two is the asking account.
-        Raises refusals for what does not exist."""
+        """The caller, of account `of`, and the key, of account `owner`. One of these is the asking account. Raises
+        refusals for things that do not exist."""
         if not audience.owns(owner):  # whether another account's key exists is not looked up
             return caller_for(world, self.principal), nobodys(self.key, owner)
         key = world.key(self.key, audience.account, aliases=True)
@@ -134,7 +134,7 @@ class HypotheticalCall:
 
 
 def _one_side(answer: dict[str, Any], of: str, owner: str, audience: Audience) -> dict[str, Any]:
-    """Across accounts, an explanation covers the asking account's side alone: its policies, not those of the other account."""
+    """Across accounts, an explanation covers only the asking account's side: its policies, not those of the other account."""
     if of == owner:
         return answer
     answer = dict(answer)

@@ -1,4 +1,4 @@
-"""Keys: as they are now, their history, the versions of their policies, and their last use."""
+"""Keys: their present state, their history, the versions of their policies, and their last use."""
 
 from __future__ import annotations
 

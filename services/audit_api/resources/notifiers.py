@@ -1,4 +1,4 @@
-"""Notifiers: how far each is, and the messages that were given up. Only the first account sees them."""
+"""Notifiers: how far each has come, and the messages that it gave up. Only the first account sees them."""
 
 from __future__ import annotations
 

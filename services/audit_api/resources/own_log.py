@@ -19,7 +19,7 @@ from services.questions.subjects import with_names
 from services.rendering import call_of, following
 
 AT_ONCE = 100
-"""Records that a long answer reads at a time."""
+"""How many records a long answer reads at a time."""
 
 
 async def events(audit: AuditContext, request: AuditRequest) -> Told:
@@ -54,7 +54,7 @@ EVENTS = RouteRow(
 
 
 async def own_log(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
-    """Everything that `decisions` would give, page after page."""
+    """Everything that `decisions` would return, page after page."""
     since, until = await span_of(audit.log, request)
     return _own_log(audit, request, CallFilters(since=since, until=until))
 

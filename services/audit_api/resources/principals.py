@@ -1,4 +1,4 @@
-"""Principals: the history of one, and whose name a word is."""
+"""Principals: the history of one, and what a name belongs to."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ async def principal_history(audit: AuditContext, request: AuditRequest) -> Told:
 
 
 async def _concerning(filters: CallFilters, source: Source, about: str) -> CallFilters:
-    """With every change that concerns a principal: those of its earlier names, of its groups, and of grants, key policies and
-    trust policies that name it. For another account's principal: those that name this ARN."""
+    """Adds every change that concerns a principal: those of its earlier names, of its groups, and of the grants, key
+    policies and trust policies that name it. For another account's principal: those that name this ARN."""
     ids, arns = await history.all_arns(source.log, about, source.account)
     own = await history.changed_at(source.log, ids)
     names = [*ids, about]

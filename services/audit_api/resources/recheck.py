@@ -1,4 +1,4 @@
-"""Every logged decision, decided again on the state that it was decided on."""
+"""Decides every logged decision again, on the state on which it was decided."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def _rechecked(audit: AuditContext, request: AuditRequest, times: TimeBoun
 
 
 async def _raise_alert(audit: AuditContext, result: dict[str, Any]) -> None:
-    """Decisions that come out differently are an alert. Raises WireError, Unavailable."""
+    """Raises an alert if decisions come out differently. Raises WireError, Unavailable."""
     first = result["explained"][0]
     where = f"@{first['seen']} {first['principal']} {first['operation']}"
     summary = (

@@ -1,4 +1,4 @@
-"""How the installation stands: who leads, how far every process is, and what waits."""
+"""The state of the installation: who leads, how far every process has come, and what waits."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from services.projector.store import positions
 from services.settings import Settings
 
 ASK_PATIENCE = 2.0
-"""Seconds that the broker may take to say where its topics end."""
+"""Seconds in which the broker has to say where its topics end."""
 
 
 async def status(audit: AuditContext, request: AuditRequest) -> Told:
-    """Only the first account sees the whole installation, since sizes and the log's head reveal what other accounts do. Any other
-    account sees where the log stands and what it has itself."""
+    """Only the first account sees the whole installation, since sizes and the log's head reveal what other accounts do.
+    Any other account sees how far the log has come, and what the account itself has."""
     live, account = audit.live, request.account
     if not audit.is_host(request):
         own = {
@@ -73,7 +73,7 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
 
 
 async def _judged(audit: AuditContext, decisions_end: dict[int, int]) -> dict[str, Any]:
-    """How far each partition is judged, and how many records wait to be."""
+    """How far each partition is judged, and how many records still wait."""
     if await audit.pool.fetchval("SELECT to_regclass('alerting.positions') IS NULL"):
         return {"judged": {}, "lag": {}}
     found = await judged_up_to(audit.pool)
@@ -86,7 +86,7 @@ async def _judged(audit: AuditContext, decisions_end: dict[int, int]) -> dict[st
 
 
 async def _ends(settings: Settings, topic: str) -> dict[int, int]:
-    """Where the partitions of a topic end, {} while the broker does not say."""
+    """Where the partitions of a topic end; {} while the broker does not say."""
     try:
         async with asyncio.timeout(ASK_PATIENCE):
             return await kafka.ends(settings, topic)

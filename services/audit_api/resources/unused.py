@@ -46,7 +46,7 @@ async def unused(audit: AuditContext, request: AuditRequest) -> Told:
     ends = (await source.ended() if source.is_trail else None) or datetime.now(UTC)
     until = ends if until is None else min(until, ends)
     since = until - timedelta(days=days) if since is None else since
-    # Nobody knows what was used before the record begins.
+    # Nobody knows what was used before the record began.
     began = await source.began()
     times = (since if began is None else max(since, began), until)
     async with audit.long_questions.place(request.account):
@@ -74,7 +74,7 @@ def _days(request: AuditRequest) -> int:
 async def _unused(
     audit: AuditContext, request: AuditRequest, source: Source, key: str | None, principal: str | None, times: UsePeriod
 ) -> tuple[list[dict[str, Any]], str | None, str]:
-    """(rows, the cursor of the next page, what is not known)."""
+    """(rows, the cursor of the next page, what is not known)"""
     decide = let_in_by if source.is_trail else of_our_own(source.audience)
     if key is not None:
         held = await audit.keys.now(source, key)
@@ -93,7 +93,7 @@ async def _unused(
 async def _unused_of_all(
     request: AuditRequest, source: Source, world: World, times: UsePeriod, decide: Decide
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Every key of the account, and then its users and roles, a page of them at a time."""
+    """First every key of the account and then its users and roles, one page at a time."""
     limit, cursor = request.limit(), request.cursor(str, str)
     kind, after = cursor or (KEYS, "")
     names = keys_in(world, source.account) if kind == KEYS else callers_in(world, source.account)
