@@ -23,7 +23,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class Occurrence:
     """One event that counts towards a threshold. Of events with the same `item` only one counts; with "", each counts."""
 
     subject: str

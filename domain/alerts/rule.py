@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from domain.alerts.change import Change
-from domain.alerts.finding import Finding, Tick
+from domain.alerts.finding import Finding, Occurrence
 from domain.alerts.numbers import Number, Numbers
 from domain.alerts.observed_call import ObservedCall
 from domain.keys.key import Key
@@ -52,11 +52,11 @@ class OnCall:
 @dataclass(frozen=True, slots=True)
 class OnCountedCalls:
     """Counts calls in windows of `window` seconds that begin at whole multiples of it; the order of the records does not
-    matter. A window that reaches `threshold` raises one finding. `ticks` reads neither time, id nor tags."""
+    matter. A window that reaches `threshold` raises one finding. `occurrences` reads neither time, id nor tags."""
 
-    ticks: Callable[[ObservedCall], Iterable[Tick]]
-    found: Callable[[Tick, int, int], Finding]
-    """Takes the tick, the threshold and the length of the window in seconds."""
+    occurrences: Callable[[ObservedCall], Iterable[Occurrence]]
+    found: Callable[[Occurrence, int, int], Finding]
+    """Takes the occurrence, the threshold and the length of the window in seconds."""
     threshold: Number
     window: Number
 

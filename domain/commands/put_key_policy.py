@@ -1,4 +1,4 @@
-"""PutKeyPolicy: it replaces the whole key policy, and never edits it.
+"""PutKeyPolicy replaces the whole policy of a key. No operation edits a part of it.
 
 Source: KMS API reference, PutKeyPolicy; developer guide, key-policy-modifying.
 """

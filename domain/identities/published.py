@@ -1,7 +1,7 @@
 """The AWS managed policies that Keytrail has, word for word as AWS publishes them.
 
-Rules of this file: A policy is here only if a source that can be cited has its whole document, its version and its date. To
-attach any other AWS managed policy is refused (holders.py, `attachable`); none is approximated. A row that was released never
+Rules of this file: A policy is here only if a source that can be cited has its whole document, its version and its date. No
+other AWS managed policy can be attached (holders.py, `attachable`), and none is approximated. A row that was released never
 changes, because past decisions are decided again with it. So a newer version of a policy needs an event that puts it on the log.
 Source: AWS Managed Policy Reference, the page of each name, compared with the repository zoph-io/MAMIP at 0387244.
 """

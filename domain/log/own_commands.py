@@ -1,4 +1,4 @@
-"""Commands that Keytrail sends to its own writer and that no caller can make, and the event that each becomes.
+"""Commands that Keytrail sends to its own writer and that no caller can send, and the event that each becomes.
 
 They are sent on the topic `commands`, as callers' commands are. The writer takes a command only if its MAC is Keytrail's.
 """

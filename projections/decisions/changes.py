@@ -1,4 +1,4 @@
-"""Questions to `decisions` about changes: the records of `events`, in the order of the log. Index of all: decisions_position."""
+"""Questions to `decisions` about changes: the records of `events`, in the log's order. All use the index decisions_position."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ async def one(log: AskedLog, position: int, kind: str, name: str) -> VersionRow 
 
 
 async def alias_named(log: AskedLog, position: int, name: str) -> VersionRow | None:
-    """The first alias of this name in any account and Region. Index: history_pkey, within its kind."""
+    """The first alias with this name in any account and Region. Index: history_pkey, within its kind."""
     found: VersionRow | None = await log.fetchrow(ALIAS_NAMED, position, name)
     return found
 

@@ -23,7 +23,7 @@ async def last_call(log: AskedLog) -> datetime | None:
 
 
 async def extent(log: AskedLog) -> Any:
-    """(calls, changes, first, last)."""
+    """The trail's numbers and times: (calls, changes, first, last)."""
     return await log.fetchrow(
         f"""SELECT count(*) AS calls, count(event_type) AS changes, min(at) AS first, max(at) AS last
         FROM {CALLS} WHERE origin = 0"""

@@ -36,7 +36,7 @@ async def aside_at(connection: Any, schema: str, places: Iterable[tuple[str, str
 
 
 async def there(connection: Any, schema: str, table: str, names: Sequence[bytes]) -> set[bytes]:
-    """The names that the table (`kinds` or `cases`) has."""
+    """Those of `names` that the table (`kinds` or `cases`) has."""
     return {row["id"] for row in await connection.fetch(f"SELECT id FROM {schema}.{table} WHERE id = ANY($1)", names)}
 
 

@@ -1,5 +1,5 @@
 """Marks on Kafka: how far the rules have judged each partition. They are the committed offsets of a consumer group without
-members; the metadata of each holds the era and a MAC.
+members, and the metadata of each offset holds the era and a MAC.
 
 Somebody who can write to Postgres can restore an old copy of all its counts. A running process notices, because it remembers
 newer positions. A process that has just started would believe the copy, so it compares it with the marks.

@@ -247,7 +247,7 @@ def _way(path: dict[str, Any]) -> str:
 
 
 def _of(name: str, client: Client) -> Callable[[Row], str]:
-    """The operations, or the principals, that a change let in or kept out."""
+    """A cell with the operations or the principals that a change let in or kept out."""
 
     def cell(row: Row) -> str:
         found = [each["principal"] if isinstance(each, dict) else each for each in row[name]]

@@ -1,4 +1,4 @@
-"""show: a key or a principal as it was."""
+"""show: shows a key or a principal as it was at an earlier time."""
 
 from __future__ import annotations
 

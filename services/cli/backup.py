@@ -1,4 +1,4 @@
-"""backup, restore: a whole installation in one file."""
+"""backup, restore: write a whole installation to one file, and read it back."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def backup(
 
 async def _taken(settings: Settings, file: Path, tell: TellBar) -> tuple[dict[str, int], int]:
     """Returns (the number of records and rows by kind, the file's size in bytes)."""
-    from services.backup.dump import take_backup  # with the clients of Kafka and Postgres: see host.py
+    from services.backup.dump import take_backup  # loads the clients of Kafka and Postgres: see host.py
 
     counts = await take_backup(settings, file, tell)
     return counts, (await asyncio.to_thread(file.stat)).st_size

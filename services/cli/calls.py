@@ -91,7 +91,7 @@ def before_the_record(began: str, times: Times) -> str:
 
 
 def asked_for(what: str, span: Span, times: Times, **asked: str | None) -> str:
-    """(no decisions of Decrypt by user/bob on alias/payroll between ... and ...)"""
+    """The question in words: (no decisions of Decrypt by user/bob on alias/payroll between ... and ...)"""
     words = {"operation": "of", "principal": "by", "key": "on", "effect": "that were", "trail": "in the trail"}
     parts = [what]
     for name, value in asked.items():

@@ -1,4 +1,4 @@
-"""completion: the shell completes commands, options and files of `keytrail`."""
+"""completion: lets the shell complete commands, options and files of `keytrail`."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def short(name: str | None, account: str = "") -> str:
 ARN = re.compile(r"arn:aws[a-z-]*:[a-z]+:[a-z0-9-]*:(?:\d{12}|aws)?:[\w+=,.@/#*-]*[\w/*]")
 LONG_ID = re.compile(r"\b[0-9a-f]{64}\b")
 LISTED = re.compile(r"\['[^'\]]*'(?:, '[^'\]]*')*\]")
-"""A list in the summary of a record."""
+"""Finds a list in the summary of a record."""
 
 
 def shortened(text: str | None, account: str = "") -> str:
@@ -156,7 +156,7 @@ def of_statement(by: Mapping[str, Any], account: str = "") -> str:
     policy = str(by.get("policy") or "")
     if _is_key(policy) or kind == "key-policy":
         return f"{where} of the key policy" + (f", v{version}" if version else "")
-    # The version of an inline policy is the position of the log at which it was put.
+    # The version of an inline policy is the log's position at which the policy was put.
     put = f", put at @{version}" if "#" in policy and version is not None else f", {version}" if version else ""
     of = f"{KINDS.get(kind, kind)} {_policy(policy, account)}".strip()
     return f"{where} of {of}{put}"

@@ -43,7 +43,7 @@ def say(text: str | Text, style: str = "", *, indent: int = 0, more: int = 2, sc
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """1 row, 2 rows."""
+    """A number with its noun: 1 row, 2 rows."""
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 

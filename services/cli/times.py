@@ -110,7 +110,7 @@ def _time(found: re.Match[str]) -> time:
 
 
 def _ago(words: str, now: datetime, zone: tzinfo | None) -> datetime | None:
-    """7d, 1h30m, "2 weeks ago", "the last 3 days", "an hour ago", "past week"."""
+    """Reads 7d, 1h30m, "2 weeks ago", "the last 3 days", "an hour ago", "past week"."""
     text = words.removeprefix("-").removesuffix(" ago")
     for before in ("last ", "past ", "previous "):
         if text.startswith(before):
@@ -186,7 +186,7 @@ def _place(word: str, names: tuple[str, ...]) -> int | None:
 
 
 def _dated(words: str, today: date) -> tuple[date, date] | None:
-    """2026-11-20, 2026-11, 2026, 2026-w47, 2026-q4, "q4 2026", "20 november 2026", "nov 20"."""
+    """Reads 2026-11-20, 2026-11, 2026, 2026-w47, 2026-q4, "q4 2026", "20 november 2026", "nov 20"."""
     if found := re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", words):
         day = date(int(found[1]), int(found[2]), int(found[3]))
         return day, day + timedelta(days=1)

@@ -1,1 +1,1 @@
-"""The projector: follows events and decisions into Postgres."""
+"""The projector: writes events, decisions and alerts from the topics into Postgres."""

@@ -1,4 +1,4 @@
-"""`python -m services.projector`: follow the topics into Postgres until told to stop."""
+"""`python -m services.projector`: writes what arrives on the topics into Postgres, until it is stopped."""
 
 from __future__ import annotations
 

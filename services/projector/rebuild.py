@@ -16,7 +16,7 @@ from services.projector.worker import BATCH, chain_now, log_name
 from services.settings import Settings
 
 Ends = Callable[[Settings, str], Awaitable[dict[int, int]]]
-"""Where each partition of a topic ends."""
+"""Finds where each partition of a topic ends."""
 
 
 async def rebuild_projection(

@@ -60,7 +60,7 @@ FETCHED = 500
 COMPARED = 500
 """For how many pairs of policies the difference is remembered."""
 TOLD_EVERY = 50
-"""The number of changes between two reports of progress."""
+"""How many changes lie between two reports of progress."""
 KIND = {row.name: row.access for row in CATALOGUE.values() if row.access}
 """The kinds of change of access, and their events."""
 WIRE = [f"{name}.v{version}" for name, newest in NEWEST.items() if name in KIND for version in range(1, newest + 1)]

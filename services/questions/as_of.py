@@ -58,7 +58,7 @@ async def find_key(log: AskedLog, reference: str, account: str, region: str, mom
 
 
 async def _of_a_trail(log: AskedLog, moment: Moment, reference: str) -> str:
-    """The id of a trail's key. An id that exists in several Regions is not enough. Raises KeyNotFound."""
+    """The id of a trail's key. If the id exists in several Regions, it does not tell which key is meant. Raises KeyNotFound."""
     name = id_of(reference)
     if not name.startswith(MULTI_REGION) or "@" in name:
         return name

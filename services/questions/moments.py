@@ -13,7 +13,7 @@ from projections.log.schema import AskedLog
 from services.rendering import utc
 
 PATIENCE, LOOK_EVERY = 4.0, 0.02
-"""Seconds to wait for a projection that is behind, and seconds between two looks at it."""
+"""How many seconds to wait for a projection that lags, and how many seconds lie between two looks at it."""
 
 
 class NoSuchMoment(Exception):
@@ -57,7 +57,7 @@ def read_moment(text: str) -> tuple[int | None, datetime | None]:
 async def moment_of(log: AskedLog, text: str | None, end: int) -> Moment:
     """The moment that `text` means; without a text, now. `end`: the log has reached at least this position.
 
-    Waits for the history if it is a little behind. Raises NoSuchMoment, Unavailable.
+    Waits for the history if it lags a little. Raises NoSuchMoment, Unavailable.
     """
     position, at = (None, None) if not text else read_moment(text)
     if position is not None and position > end:

@@ -11,7 +11,7 @@ LEAST = 4
 
 
 def last(name: str) -> str:
-    """user/bob of an ARN is bob; alias/payroll is payroll."""
+    """The last part of a name: bob for the ARN of user/bob, payroll for alias/payroll."""
     return name.rpartition("/")[2].rpartition(":")[2]
 
 

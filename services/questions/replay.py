@@ -17,14 +17,14 @@ from projections.history import queries as history
 from projections.log.schema import AskedLog
 
 AHEAD = 2_000
-"""Events fetched at a time."""
+"""How many events are fetched at a time."""
 
 
 class Replay:
     """`world` is the state after its position. It reads through one connection, which sees one state of the projections."""
 
     def __init__(self, log: AskedLog, world: World, last: int) -> None:
-        """`last`: the last position that will be asked for."""
+        """`last`: the last position to which it will move."""
         self._log = log
         self.world = world
         self._last = last

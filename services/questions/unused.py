@@ -34,7 +34,7 @@ from services.rendering import utc
 from services.turns import Turn
 
 NOT_USED_FOR = 90
-"""Days."""
+"""How many days a question looks back by default."""
 AT_A_TIME = 200
 PermissionName = tuple[str, str, str]
 
@@ -46,7 +46,7 @@ def _name(by: Mapping[str, Any]) -> PermissionName:
 
 @dataclass(slots=True)
 class Use:
-    """How often a statement or grant let an action in, and who was let in by it."""
+    """How often a statement or grant let each action in, and which principals it let in."""
 
     actions: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     principals: set[str] = field(default_factory=set)

@@ -77,7 +77,7 @@ class Stream:
         return self._before + self.at
 
     def line(self) -> int:
-        """The number of the line, from 1."""
+        """The number of the present line, from 1."""
         self._lines += self.text.count(b"\n", self._counted, self.at)
         self._counted = self.at
         return self._lines

@@ -82,7 +82,7 @@ class _Plain:
 
 
 class _Unpacked(io.BufferedIOBase):
-    """A compressed file that can be searched, and that gives everything before a fault."""
+    """A compressed file that can be searched, and from which everything before a fault can be read."""
 
     def __init__(self, file: gzip.GzipFile) -> None:
         self._file, self._held = file, b""

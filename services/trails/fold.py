@@ -241,7 +241,7 @@ class TrailFold:
         folded.moments.append(at)
         name = WIRE_NAMES[type(event)]
         data = _data(event)
-        # An identity whose unique id is unknown goes by its ARN.
+        # If an identity's unique id is unknown, its ARN takes the id's place.
         summary = CATALOGUE[name].summary.format(**data).replace("ARN:arn:", "arn:")
         folded.met.append((entry.offset, at, reading.id, name, summary, orjson.dumps(data).decode()))
         self._batch.take(entry)

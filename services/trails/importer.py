@@ -293,7 +293,7 @@ class _RecordWriter:
         return found
 
     async def _intern(self, table: str, columns: tuple[str, ...], rows: list[TrailRow]) -> None:
-        """Writes the rows that are new. Nobody else writes to the trail meanwhile, since imports run one at a time."""
+        """Writes the new rows. No other import writes to the trail meanwhile: imports run one at a time."""
         if rows:
             there = await records.there(self._connection, self._schema, table, [row[0] for row in rows])
             new = [row for row in rows if row[0] not in there]

@@ -101,7 +101,7 @@ class CaseJudge:
         return there, _identity_of(case, self.world) is not None
 
     def read_by(self, name: bytes) -> JudgedOn:
-        """What a case is judged on."""
+        """What a case is judged on at the present position."""
         case = self._cases[name]
         known = known_of(case, self.world)
         layers = [known.identity, known.boundary, known.session]
@@ -136,7 +136,7 @@ class _Reads:
 
 @dataclass(frozen=True, slots=True)
 class JudgedOn:
-    """The keys, and the statements of the caller's policies. Changes of other identities do not matter."""
+    """What a case was judged on: the keys and the statements of the caller's policies, but no changes of other identities."""
 
     _reads: _Reads
     _statements: list[Any]

@@ -64,7 +64,7 @@ class Prepared:
     reason: str = ""
     elsewhere: bool = False
     passed: str = ""
-    """What it is, if it is not the record of a call."""
+    """If it is not the record of a call, what it is instead."""
 
 
 class RecordPreparer:

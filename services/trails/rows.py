@@ -1,4 +1,4 @@
-"""The rows of `kinds` and `cases` for a record as read."""
+"""Makes the rows of `kinds` and `cases` for a record that was read."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def at_of(reading: TrailReading) -> datetime:
 
 
 def case_row(reading: TrailReading, case: dict[str, Any]) -> tuple[bytes, TrailRow]:
-    """(name, row)."""
+    """Returns (name, row)."""
     text = orjson.dumps(case)
     name = blake2b(text, digest_size=16).digest()
     key = id_of(reading.key)

@@ -27,9 +27,9 @@ subscription of CloudWatch Logs, a Kinesis stream and Firehose)."""
 MOST = 64 << 20
 """The most bytes that compressed text may unpack to."""
 DEEPEST = 8
-"""How deep wrappers may be nested."""
+"""How deep wrappers may be nested inside one another."""
 CONTROL = b"CWL CONTROL MESSAGE"
-"""What CloudWatch Logs sends to test a subscription."""
+"""The text of the message by which CloudWatch Logs tests a subscription."""
 _PACKED = base64.b64encode(b"\x1f\x8b\x08")
 _FIRST = b'{"eventVersion"'
 """How a record that CloudTrail wrote begins."""

@@ -45,7 +45,7 @@ LookAtPositions = Callable[
     Awaitable["Difference | None"],
 ]
 OWN = ("positions", "lanes", "anchors", "origin")
-"""Tables that say how far a projection is, not what it contains."""
+"""Tables that say how far a projection has read, not what it contains."""
 
 
 @dataclass(slots=True)

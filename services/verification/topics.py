@@ -37,7 +37,7 @@ class TopicsReport:
     log: Report
     decisions: DecisionsReport = field(default_factory=DecisionsReport)
     others: dict[str, CountedTopic] = field(default_factory=dict)
-    """By the kind of topic: alerts, commands, and each trail."""
+    """Counts by the kind of topic: alerts, commands, and each trail."""
 
     @property
     def whole(self) -> bool:
@@ -56,7 +56,7 @@ async def verify_topics(
 ) -> TopicsReport:
     """Raises Unavailable, OutOfRange."""
     topics = names(settings)
-    # The log first: every decision that its anchors speak of was appended before them.
+    # The log is read first: every decision that its anchors cover was appended before them.
     values = await read_log(settings, tell)
     # After the log: a rotation puts a key into the vault before the log names it.
     await keys.read_again()

@@ -607,7 +607,7 @@ def test_rules_on_calls_read_neither_time_nor_call_nor_tags(refused: str, princi
             case OnCall() as kind:
                 asked += len(list(kind.judge(timeless)))
             case OnCountedCalls() as kind:
-                asked += len(list(kind.ticks(timeless)))
+                asked += len(list(kind.occurrences(timeless)))
             case OnFirstUse() as kind:
                 asked += len(list(kind.pairs(timeless)))
     assert asked

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, assert_never
 
 from domain.alerts.change import Change
 from domain.alerts.engine.alert import Alert
-from domain.alerts.finding import Finding, Tick
+from domain.alerts.finding import Finding, Occurrence
 from domain.alerts.health import Health
 from domain.alerts.numbers import Numbers
 from domain.alerts.observed_call import ObservedCall
@@ -39,7 +39,7 @@ REMEMBERED = 2_048
 @dataclass(slots=True)  # made for many calls
 class Candidate:
     """An alert is raised when `threshold` of these have come in the window that begins at `start` (seconds). `item`: see
-    Tick."""
+    Occurrence."""
 
     rule: AlertRule
     subject: str
@@ -47,7 +47,7 @@ class Candidate:
     window: int
     threshold: int
     item: str
-    tick: Tick | None
+    occurrence: Occurrence | None
     finding: Finding | None
 
     @property
@@ -63,7 +63,7 @@ class _Countable(NamedTuple):
     window: int
     threshold: int
     item: str
-    tick: Tick | None
+    occurrence: Occurrence | None
     finding: Finding | None
 
 
@@ -230,8 +230,8 @@ class Judge:
         """What the call counts towards."""
         seconds = call.at // SECOND_MICROS
         return [
-            Candidate(rule, subject, seconds // window * window, window, threshold, item, tick, finding)
-            for rule, subject, window, threshold, item, tick, finding in self._alike(call).counts
+            Candidate(rule, subject, seconds // window * window, window, threshold, item, occurrence, finding)
+            for rule, subject, window, threshold, item, occurrence, finding in self._alike(call).counts
         ]
 
     def _alike(self, call: ObservedCall) -> _CallsAlike:
@@ -251,8 +251,10 @@ class Judge:
         for rule, kind in self._on_call:
             counts += [_Countable(rule, each.subject, kind.every, 1, "", None, each) for each in kind.judge(call)]
         for rule, counted, window, threshold in self._counted:
-            for tick in counted.ticks(call):
-                counts.append(_Countable(rule, tick.subject, window, threshold, tick.item, tick, None))
+            for occurrence in counted.occurrences(call):
+                counts.append(
+                    _Countable(rule, occurrence.subject, window, threshold, occurrence.item, occurrence, None)
+                )
         return _CallsAlike(counts, [(rule, *pair) for rule, first in self._first for pair in first.pairs(call)])
 
     def timed(self, key: Key, now: int) -> Iterator[Candidate]:
@@ -267,8 +269,8 @@ class Judge:
         if finding is None:
             kind = candidate.rule.kind
             assert isinstance(kind, OnCountedCalls), "others bring their finding"
-            assert candidate.tick is not None, "a counted one is a tick"
-            finding = kind.found(candidate.tick, candidate.threshold, candidate.window)
+            assert candidate.occurrence is not None, "an alert without a finding comes from an occurrence"
+            finding = kind.found(candidate.occurrence, candidate.threshold, candidate.window)
         return self.alert(candidate.rule, finding, f"~{candidate.start}", at, _with_caller(source, finding))
 
     def pairs(self, call: ObservedCall, source: Mapping[str, Any]) -> list[Pair]:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from domain.alerts.finding import Finding, Tick
+from domain.alerts.finding import Finding, Occurrence
 from domain.alerts.numbers import threshold, window
 from domain.alerts.observed_call import ObservedCall
 from domain.alerts.rule import AlertRule, OnCountedCalls
 from domain.alerts.severities import MEDIUM
 
 
-def ticks(call: ObservedCall) -> Iterator[Tick]:
+def occurrences(call: ObservedCall) -> Iterator[Occurrence]:
     if call.operation == "CreateGrant" and not call.refused:
-        yield Tick(call.who, call.account)
+        yield Occurrence(call.who, call.account)
 
 
-def found(tick: Tick, count: int, seconds: int) -> Finding:
-    summary = f"{tick.subject} made {count} grants or more within {seconds} s"
-    return Finding(tick.subject, summary, tick.account, about=(tick.subject,))
+def found(occurrence: Occurrence, count: int, seconds: int) -> Finding:
+    summary = f"{occurrence.subject} made {count} grants or more within {seconds} s"
+    return Finding(occurrence.subject, summary, occurrence.account, about=(occurrence.subject,))
 
 
 RULE = AlertRule(
@@ -28,5 +28,5 @@ RULE = AlertRule(
     means="One principal made more grants than usual: a faulty script, or somebody who prepares ways back in.",
     do="Look at `keytrail decisions --where operation=CreateGrant --where principal=ARN`.",
     references=("T1098.003",),
-    kind=OnCountedCalls(ticks, found, threshold(10, "grants by one principal"), window(600)),
+    kind=OnCountedCalls(occurrences, found, threshold(10, "grants by one principal"), window(600)),
 )
