@@ -506,7 +506,7 @@ def test_another_accounts_alert_is_not_found(house: Installation, played: Any, r
     foreign = next(each for each in raised if each["account"] == ACCOUNT)
     for words in (["alerts", "show", foreign["id"]], ["alerts", "resolve", foreign["id"]]):
         assert "There is no alert" in house.keytrail_as(given, *words).stderr
-    assert "first account's" in house.keytrail_as(given, "alerts", "notifiers").stderr
+    assert "Only the first account" in house.keytrail_as(given, "alerts", "notifiers").stderr
 
 
 def test_alerts_can_be_followed(house: Installation) -> None:

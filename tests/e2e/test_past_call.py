@@ -133,8 +133,8 @@ def test_our_own_command_line_prints_the_command_that_explains_a_refusal(house: 
     ("arguments", "code", "says"),
     [
         (("explain",), 2, "Name a past call by its CALL_ID"),
-        (("explain", "x", "--key", "y"), 2, "takes no other option"),
-        (("explain", "../status"), 2, "../status is not a call's id"),
+        (("explain", "x", "--key", "y"), 2, "only --json and --data can be given"),
+        (("explain", "../status"), 2, "../status is not the id of a call"),
         (("explain", "keytrail-0"), 1, "No call of this account"),
     ],
 )
