@@ -269,10 +269,14 @@ def _canonical_paths(path: str) -> Sequence[str]:
         return ("/",)
     # Clients encode the path once for the wire and once more for the signature; some (older curl) sign it as sent.
     collapsed = posixpath.normpath("/" + path.lstrip("/"))
-    if path.endswith(("/", "/.", "/..")) and collapsed != "/":
-        collapsed += "/"
-    as_sent = quote(collapsed.encode("utf-8", "surrogateescape"), safe="/%" + UNRESERVED)
-    return (quote(as_sent, safe="/" + UNRESERVED), as_sent, quote(path, safe="/%" + UNRESERVED))
+    directory = collapsed if collapsed == "/" or not path.endswith(("/", "/.", "/..")) else f"{collapsed}/"
+    as_sent = quote(directory.encode("utf-8", "surrogateescape"), safe="/%" + UNRESERVED)
+    found = (quote(as_sent, safe="/" + UNRESERVED), as_sent, quote(path, safe="/%" + UNRESERVED))
+    if directory == collapsed or path.endswith("/"):
+        return found
+    # RFC 3986 leaves a slash where a path ends in a dot segment; botocore leaves none.
+    without = quote(collapsed.encode("utf-8", "surrogateescape"), safe="/%" + UNRESERVED)
+    return (*found, quote(without, safe="/" + UNRESERVED))
 
 
 def _canonical_queries(query: str) -> Sequence[str]:

@@ -182,9 +182,7 @@ class Client:
         call = fault.headers.get("x-amzn-requestid")
         # A refusal for a missing permission is on record by now; a refusal for a wrong signature has no record.
         why = (
-            f"\nWhat decided it, for whoever may read it: keytrail explain {call}"
-            if error["code"] == DENIED and call
-            else ""
+            f"\nTo see what decided it, if you may: keytrail explain {call}" if error["code"] == DENIED and call else ""
         )
         fail(f"{_for_people(error['message'])}{why}{next_step(error['message'])}", error=error["code"])
 

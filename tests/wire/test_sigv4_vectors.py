@@ -95,3 +95,14 @@ def test_the_command_line_signs_like_botocore(
     request = signing.Signed("POST", where.path, where.query, headers, body)
     ours = signing.sign(request, "AKIDEXAMPLE", SECRET, "us-east-1", "keytrail", at)
     assert ours["authorization"] == theirs.headers["Authorization"]
+
+
+@pytest.mark.parametrize("last", [".", ".."])
+def test_a_path_that_ends_in_a_dot_segment_verifies_as_botocore_signs_it(last: str) -> None:
+    theirs = AWSRequest("GET", f"http://127.0.0.1:8600/v1/as-of/keys/{last}?at=%401")
+    SigV4Auth(Credentials("AKIDEXAMPLE", SECRET), "keytrail", "us-east-1").add_auth(theirs)
+    headers = {name.lower(): value for name, value in theirs.headers.items()} | {"host": "127.0.0.1:8600"}
+    request = signing.Signed("GET", f"/v1/as-of/keys/{last}", "at=%401", headers, b"")
+    given, signature = signing.authorization(headers)
+    signed = {name: value for name, value in headers.items() if name in given.signed_headers}
+    signing.require_signature(replace(request, headers=signed), given, signature, headers["x-amz-date"], SECRET)
