@@ -64,7 +64,7 @@ class AccessRefused(Refusal):
     kind = "access-refused"
 
 
-class KeyDisabled(Refusal):
+class KeyIsDisabled(Refusal):
     kind = "key-disabled"
 
 
@@ -233,7 +233,7 @@ REFUSALS: dict[str, type[Refusal]] = {
         InvalidArn,
         NoSuchPolicyName,
         AccessRefused,
-        KeyDisabled,
+        KeyIsDisabled,
         InvalidKeyState,
         InvalidKeyUsage,
         UnsupportedOperation,

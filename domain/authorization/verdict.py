@@ -179,7 +179,7 @@ KEY_STATE, KEY_USAGE, AUTHENTICATION, NOT_FOUND, LIMIT, REQUEST = (
     "request",
 )
 _REFUSED_BY: dict[str, str] = {
-    errors.KeyDisabled.kind: KEY_STATE,
+    errors.KeyIsDisabled.kind: KEY_STATE,
     errors.InvalidKeyState.kind: KEY_STATE,
     errors.InvalidKeyUsage.kind: KEY_USAGE,
     errors.CredentialDisabled.kind: AUTHENTICATION,

@@ -87,7 +87,7 @@ def permissions_when_due(command: RotateKey, caller: Caller, world: World) -> tu
 def enable(command: EnableKeyRotation, caller: Caller, world: World) -> RotationEnabled:
     """A new period counts from the start of the present one. A key that is then overdue is rotated at once.
 
-    Raises UnsupportedOperation, KeyDisabled, InvalidKeyState, InvalidRequest.
+    Raises UnsupportedOperation, KeyIsDisabled, InvalidKeyState, InvalidRequest.
 
     """
     key = world.key(command.key, caller.account)
@@ -102,7 +102,7 @@ def enable(command: EnableKeyRotation, caller: Caller, world: World) -> Rotation
 
 
 def disable(command: DisableKeyRotation, caller: Caller, world: World) -> RotationDisabled:
-    """Raises UnsupportedOperation, KeyDisabled, InvalidKeyState."""
+    """Raises UnsupportedOperation, KeyIsDisabled, InvalidKeyState."""
     key = world.key(command.key, caller.account)
     require_state("DisableKeyRotation", key.arn, key.state)
     require_rotatable(key, AWS_KMS)
@@ -110,7 +110,7 @@ def disable(command: DisableKeyRotation, caller: Caller, world: World) -> Rotati
 
 
 def on_demand(command: RotateKeyOnDemand, caller: Caller, world: World) -> KeyRotated:
-    """Raises UnsupportedOperation, KeyDisabled, InvalidKeyState (no material waits), LimitExceeded, RotationConflict."""
+    """Raises UnsupportedOperation, KeyIsDisabled, InvalidKeyState (no material waits), LimitExceeded, RotationConflict."""
     key = world.key(command.key, caller.account)
     require_state("RotateKeyOnDemand", key.arn, key.state)
     require_rotatable(key, AWS_KMS, EXTERNAL)

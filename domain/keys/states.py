@@ -21,7 +21,7 @@ from __future__ import annotations
 from enum import Enum
 
 from domain.crypto.uses import permissions_of
-from domain.errors import InvalidKeyState, KeyDisabled, Refusal, UnsupportedOperation
+from domain.errors import InvalidKeyState, KeyIsDisabled, Refusal, UnsupportedOperation
 
 
 class State(Enum):
@@ -98,7 +98,7 @@ TABLE = _table("""
 """)
 
 _REFUSALS: dict[Cell, tuple[type[Refusal], str]] = {
-    Cell.DISABLED: (KeyDisabled, "{arn} is disabled."),
+    Cell.DISABLED: (KeyIsDisabled, "{arn} is disabled."),
     Cell.PENDING_DELETION: (InvalidKeyState, "{arn} is pending deletion."),
     Cell.PENDING_IMPORT: (InvalidKeyState, "{arn} is pending import."),
     Cell.NOT_PENDING: (InvalidKeyState, "{arn} is not pending deletion."),
@@ -107,7 +107,7 @@ _REFUSALS: dict[Cell, tuple[type[Refusal], str]] = {
 
 
 def require_state(operation: str, arn: str, state: State) -> None:
-    """Raises KeyDisabled, InvalidKeyState or UnsupportedOperation if the table does not allow the operation in this
+    """Raises KeyIsDisabled, InvalidKeyState or UnsupportedOperation if the table does not allow the operation in this
     state.
 
     `tests/house` checks that every operation with a call to this function has a row.

@@ -13,7 +13,7 @@ from services.cli import names
 from services.cli.calls import tell_of_the_beginning
 from services.cli.client import Client
 from services.cli.failures import fail
-from services.cli.options import AsJson, At, Data, From, Key, Most, OfTrail, To
+from services.cli.options import AsJson, At, Data, From, KeyArgument, Most, OfTrail, To
 from services.cli.parameters import Argument, Option
 from services.cli.tables import Column, Row, print_rows
 from services.cli.terminal import as_line, progress_bar, said, say, times_or_fail
@@ -30,7 +30,7 @@ def who_can(
     action: Annotated[
         str, Argument(help="For example kms:Decrypt. ReEncrypt is two: kms:ReEncryptFrom and kms:ReEncryptTo")
     ],
-    key: Key,
+    key: KeyArgument,
     at: At = None,
     since: From = None,
     until: To = None,

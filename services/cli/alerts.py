@@ -40,7 +40,7 @@ SHADES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow
 FOUND = 1
 """The exit code of `check` if a rule fires."""
 
-State = Annotated[str | None, Option(value="STATE", help="open, acknowledged or resolved")]
+AlertState = Annotated[str | None, Option(value="STATE", help="open, acknowledged or resolved")]
 OfRule = Annotated[str | None, Option("--rule", value="RULE", help="One rule; `keytrail alerts rules` lists them")]
 Severity = Annotated[str | None, Option(value="SEVERITY", help=f"The lowest severity to show: {', '.join(SEVERITIES)}")]
 OfKey = Annotated[str | None, Option("--key", value="KEY", help="A key: id, ARN or alias/NAME")]
@@ -51,7 +51,7 @@ Note = Annotated[str, Option(help="A note on why")]
 
 
 def alerts(
-    state: State = None,
+    state: AlertState = None,
     rule: OfRule = None,
     severity: Severity = None,
     key: OfKey = None,
@@ -138,7 +138,7 @@ def _line(alert: dict[str, Any], times: Times | None = None) -> None:
 
 
 def follow(
-    state: State = None,
+    state: AlertState = None,
     rule: OfRule = None,
     severity: Severity = None,
     key: OfKey = None,

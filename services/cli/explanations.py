@@ -14,7 +14,7 @@ from services.cli.parameters import Argument, Option
 from services.cli.terminal import as_line, said, say, times_or_fail
 from services.cli.times import Times
 
-Pairs = Annotated[
+ContextPairs = Annotated[
     list[str] | None, Option("--context", value="NAME=VALUE", help="A pair of the encryption context. May be repeated")
 ]
 Conditions = Annotated[
@@ -55,7 +55,7 @@ def explain(
         str | None, Option(value="NAME", help="For example Decrypt. ReEncrypt is two: ReEncryptFrom and ReEncryptTo")
     ] = None,
     key: Annotated[str | None, Option(value="KEY", help="A key: id, ARN or alias/NAME")] = None,
-    context: Pairs = None,
+    context: ContextPairs = None,
     condition: Conditions = None,
     at: At = None,
     as_json: AsJson = False,

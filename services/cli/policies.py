@@ -13,7 +13,7 @@ from services.cli import names
 from services.cli.client import Client
 from services.cli.exit_codes import DIFFERS, NOT_KNOWN
 from services.cli.failures import fail
-from services.cli.options import AsJson, At, Data, Key, OfTrail
+from services.cli.options import AsJson, At, Data, KeyArgument, OfTrail
 from services.cli.parameters import Option
 from services.cli.regions import show_comparison
 from services.cli.screens import out
@@ -22,7 +22,7 @@ from services.cli.times import EXAMPLES, BadTime, Times, is_position
 
 
 def diff(
-    key: Key,
+    key: KeyArgument,
     old: Annotated[
         str | None,
         Option(
@@ -96,7 +96,7 @@ def _named(shown: dict[str, Any], account: str, times: Times) -> str:
 
 
 def policy(
-    key: Key,
+    key: KeyArgument,
     version: Annotated[int | None, Option(help="A version of the policy. Default: the one in force")] = None,
     at: At = None,
     as_json: AsJson = False,

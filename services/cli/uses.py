@@ -10,7 +10,7 @@ from domain.keys.states import KEY_ACTIONS
 from services.cli import names
 from services.cli.client import Client
 from services.cli.failures import fail
-from services.cli.options import AsJson, Data, From, Key, Most, OfTrail, To
+from services.cli.options import AsJson, Data, From, KeyArgument, Most, OfTrail, To
 from services.cli.parameters import Argument, Option
 from services.cli.references import kind_of
 from services.cli.tables import Column, Row, member, print_rows
@@ -19,7 +19,7 @@ from services.cli.times import Times
 
 
 def last_use(
-    key: Key,
+    key: KeyArgument,
     trail: OfTrail = None,
     as_json: AsJson = False,
     data: Data = None,

@@ -31,7 +31,7 @@ CODES: dict[str, tuple[int, str]] = {
     errors.InvalidArn.kind: (400, "InvalidArnException"),
     errors.NoSuchPolicyName.kind: (400, "NotFoundException"),
     errors.AccessRefused.kind: (400, "AccessDeniedException"),
-    errors.KeyDisabled.kind: (400, "DisabledException"),
+    errors.KeyIsDisabled.kind: (400, "DisabledException"),
     errors.InvalidKeyState.kind: (400, "KMSInvalidStateException"),
     errors.InvalidKeyUsage.kind: (400, "InvalidKeyUsageException"),
     errors.UnsupportedOperation.kind: (400, "UnsupportedOperationException"),

@@ -9,7 +9,7 @@ import pytest
 from domain.authorization.caller import Caller, root_of
 from domain.authorization.evaluate import may
 from domain.commands.grants import CreateGrant, RetireGrant, RevokeGrant
-from domain.errors import AccessRefused, DryRunSucceeded, GrantNotFound, InvalidArn, InvalidRequest, KeyDisabled
+from domain.errors import AccessRefused, DryRunSucceeded, GrantNotFound, InvalidArn, InvalidRequest, KeyIsDisabled
 from domain.log import events, identity_events
 from domain.state.callers import caller_of
 from tests.given import ACCOUNT, OTHER, Given, a_key, arn, given, key_id
@@ -151,7 +151,7 @@ def test_a_grant_ends_once() -> None:
 
 def test_a_disabled_key_takes_no_grant_and_lets_one_go() -> None:
     disabled = events.KeyDisabled(key_id())
-    given(a_key(), *users(), disabled).when(create()).refused(KeyDisabled)
+    given(a_key(), *users(), disabled).when(create()).refused(KeyIsDisabled)
     given(a_key(), *users(), granted(), disabled).when(RevokeGrant(key_id(), "g1", False)).then(
         events.GrantRevoked(key_id(), "g1")
     )

@@ -30,7 +30,7 @@ from domain.errors import (
     InvalidKeyState,
     InvalidRequest,
     InvalidTag,
-    KeyDisabled,
+    KeyIsDisabled,
     KeyNotFound,
     LimitExceeded,
     RotationConflict,
@@ -153,7 +153,7 @@ def test_where_no_period_is_given_it_is_a_year_again() -> None:
 def test_a_state_is_reported_before_a_spec_and_an_origin(command: object, key: events.KeyCreated) -> None:
     """Operations on material that only imported keys have are the exception: developer guide, key-state, notes [8] and
     [9]."""
-    given(key, events.KeyDisabled(key_id())).when(command).refused(KeyDisabled)
+    given(key, events.KeyDisabled(key_id())).when(command).refused(KeyIsDisabled)
     leaving = events.DeletionScheduled(key_id(), 7, rfc3339(7 * DAY_MICROS))
     given(key, leaving).when(command).refused(InvalidKeyState)
     for each in (bring(), DeleteImportedKeyMaterial(key_id())):
@@ -232,8 +232,8 @@ def test_a_disabled_key_is_not_rotated_and_catches_up_when_it_is_enabled() -> No
 
 def test_a_disabled_key_is_not_rotated_on_demand() -> None:
     asleep = given(a_key(), events.KeyDisabled(key_id()))
-    asleep.when(RotateKeyOnDemand(key_id(), "aa" * 32, "f")).refused(KeyDisabled)
-    asleep.when(EnableKeyRotation(key_id())).refused(KeyDisabled)
+    asleep.when(RotateKeyOnDemand(key_id(), "aa" * 32, "f")).refused(KeyIsDisabled)
+    asleep.when(EnableKeyRotation(key_id())).refused(KeyIsDisabled)
 
 
 # -- imported material ----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from domain.commands import (
 )
 from domain.crypto.uses import USES
 from domain.durations import DAY_MICROS
-from domain.errors import InvalidKeyState, KeyDisabled, UnsupportedOperation
+from domain.errors import InvalidKeyState, KeyIsDisabled, UnsupportedOperation
 from domain.keys.states import TABLE, Cell, State, require_state
 from domain.log import events
 from domain.policy.default import default_key_policy
@@ -80,7 +80,7 @@ RotateKeyOnDemand                    Y    X[1] X[3] X[5]
 """
 ROWS = {name: cells for name, *cells in (line.split() for line in GUIDE.splitlines() if line)}
 REFUSALS = {
-    "X[1]": (KeyDisabled, f"{arn()} is disabled."),
+    "X[1]": (KeyIsDisabled, f"{arn()} is disabled."),
     "X[3]": (InvalidKeyState, f"{arn()} is pending deletion."),
     "X[4]": (InvalidKeyState, f"{arn()} is not pending deletion."),
     "X[5]": (InvalidKeyState, f"{arn()} is pending import."),
