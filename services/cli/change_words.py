@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from domain.keys.states import KEY_ACTIONS
 from domain.policy import unseen
-from services.cli.condition_words import AnswerPart, conditions, test, wish
+from services.cli.condition_words import ShownPart, conditions, test, wish
 from services.cli.names import cut, key_of, short, shortened, statement
 from services.cli.principal_words import ANY_OTHER, but, in_a_row, is_one, listed, made_twice, people
 
@@ -79,13 +79,13 @@ OF_ITSELF = {
 """The words for a change that by itself gives and takes nothing, by its operation."""
 
 
-def sentences(row: AnswerPart, name: str, account: str, *, detail: bool = False) -> list[str]:
+def sentences(row: ShownPart, name: str, account: str, *, detail: bool = False) -> list[str]:
     """One sentence for each thing that a change let in (`gained`) or took away (`lost`)."""
     twice = made_twice((*row["gained"], *row["lost"]))
     return [_sentence(each, account, twice, kind=row["kind"], detail=detail) for each in _ordered(row[name])]
 
 
-def besides(row: AnswerPart, account: str) -> list[str]:
+def besides(row: ShownPart, account: str) -> list[str]:
     """What else a change did that lets nobody in by itself, and what is not known of it."""
     found = []
     if "credential" in row:
@@ -109,13 +109,13 @@ def besides(row: AnswerPart, account: str) -> list[str]:
     return found
 
 
-def close_misses(call: AnswerPart, account: str) -> str:
+def close_misses(call: ShownPart, account: str) -> str:
     """For a refused call: the statement that would have let it in except for one condition, and what that condition wanted."""
     near = (each["near"] for each in call.get("reasons") or () if "near" in each)
     return "; ".join(f"{statement(each['by'], account)}: {wish(each['condition'])}" for each in near)
 
 
-def subject(row: AnswerPart, account: str, *, whole: bool = True, grant: int = GRANT_ID) -> str:
+def subject(row: ShownPart, account: str, *, whole: bool = True, grant: int = GRANT_ID) -> str:
     """What was changed: the key, by its aliases, with the versions of its policy; or the holder of the policies. A grant's id is
     cut to `grant` characters."""
     keys = [key_of(each, whole=whole) for each in row["keys"]]
@@ -135,9 +135,9 @@ def subject(row: AnswerPart, account: str, *, whole: bool = True, grant: int = G
     return f"{what} {row['kind']}" if row["kind"] != "identity" else what
 
 
-def _ordered(effects: Iterable[AnswerPart]) -> list[AnswerPart]:
+def _ordered(effects: Iterable[ShownPart]) -> list[ShownPart]:
     """Puts the effects on everybody first, and joins the effect on an account's root with the effect on its users and roles."""
-    alike: dict[str, list[AnswerPart]] = {}
+    alike: dict[str, list[ShownPart]] = {}
     for each in effects:
         same = [each.get(name) for name in ("actions", "conditions", "resources")]
         alike.setdefault(json.dumps(same), []).append(each)
@@ -145,7 +145,7 @@ def _ordered(effects: Iterable[AnswerPart]) -> list[AnswerPart]:
     return sorted(found, key=lambda each: not _is_of_everybody(each))
 
 
-def _together(some: list[AnswerPart]) -> Iterator[AnswerPart]:
+def _together(some: list[ShownPart]) -> Iterator[ShownPart]:
     """Joins effects that have the same operations and conditions."""
     left = list(some)
     while left:
@@ -159,7 +159,7 @@ def _together(some: list[AnswerPart]) -> Iterator[AnswerPart]:
         yield one
 
 
-def _goes_with(root: AnswerPart, rest: AnswerPart) -> bool:
+def _goes_with(root: ShownPart, rest: ShownPart) -> bool:
     """Whether `root` is about the roots of accounts, and `rest` about the users and roles of the same accounts."""
     if (root["before"], root["after"], rest["before"], rest["after"]) not in TOGETHER:
         return False
@@ -175,15 +175,15 @@ def _goes_with(root: AnswerPart, rest: AnswerPart) -> bool:
     return bool(accounts) and kinds == {(account, kind) for account in accounts for kind in ("user", "role")}
 
 
-def _kinds_of(effect: AnswerPart) -> set[str]:
+def _kinds_of(effect: ShownPart) -> set[str]:
     return {str(each.get("kind")) for each in effect.get("principals", ())}
 
 
-def _is_of_everybody(effect: AnswerPart) -> bool:
+def _is_of_everybody(effect: ShownPart) -> bool:
     return any(each.get("account") == ANY_OTHER for each in effect.get("principals", ()))
 
 
-def _who(effect: AnswerPart, account: str, twice: frozenset[str]) -> str:
+def _who(effect: ShownPart, account: str, twice: frozenset[str]) -> str:
     shown = effect.get("who", effect.get("principals", ()))
     if REST not in effect:
         return people(shown, account, twice)
@@ -195,11 +195,11 @@ def _who(effect: AnswerPart, account: str, twice: frozenset[str]) -> str:
     return in_a_row([*words, *listed((each for each in shown if each not in roots), account, twice)])
 
 
-def _whole(root: AnswerPart) -> str:
+def _whole(root: ShownPart) -> str:
     return "anyone of any other account" if root["account"] == ANY_OTHER else f"account {root['account']}"
 
 
-def _sentence(effect: AnswerPart, account: str, twice: frozenset[str], *, kind: str, detail: bool) -> str:
+def _sentence(effect: ShownPart, account: str, twice: frozenset[str], *, kind: str, detail: bool) -> str:
     verb, note = VERBS.get((effect["before"], effect["after"]), (f"{effect['before']} → {effect['after']}:", ""))
     who = _who(effect, account, twice)
     if " and " not in who and "," not in who and not who.startswith("every"):
@@ -232,7 +232,7 @@ def _sentence(effect: AnswerPart, account: str, twice: frozenset[str], *, kind: 
     return " ".join(words)
 
 
-def _unclear(each: AnswerPart, account: str) -> str:
+def _unclear(each: ShownPart, account: str) -> str:
     """Says what is not known, about whom, and what it depends on."""
     allowed = "allowed" in each
     effect = each["allowed" if allowed else "denied"]
@@ -247,13 +247,13 @@ def _unclear(each: AnswerPart, account: str) -> str:
     return f"{words}{f' if {asked}' if asked else ''}: {why}"
 
 
-def _hangs_on(condition: AnswerPart, why: str) -> str:
+def _hangs_on(condition: ShownPart, why: str) -> str:
     if condition["key"] == unseen.KEY:
         return f"{condition['wanted'][0]}, {unseen.NEVER}"
     return f"whether {test(condition['key'], condition['operator'], condition['wanted'])} ({why})"
 
 
-def _beside(effect: AnswerPart, account: str) -> Iterator[str]:
+def _beside(effect: ShownPart, account: str) -> Iterator[str]:
     """What the other policies of the holder and of its groups say about the same operations after the change: on these resources
     or others, also under other conditions."""
     still = "still refused" if effect["before"] == "refused" else "still may"
@@ -265,7 +265,7 @@ def _beside(effect: AnswerPart, account: str) -> Iterator[str]:
             yield f"{words} {where}{by}{f' if {asked}' if asked else ''}"
 
 
-def _answers(effect: AnswerPart) -> tuple[str, str, str, str]:
+def _answers(effect: ShownPart) -> tuple[str, str, str, str]:
     rest = effect[REST]
     return effect["before"], effect["after"], rest["before"], rest["after"]
 
@@ -283,7 +283,7 @@ def _operations(actions: Iterable[str], *, whole: bool) -> str:
     return f"{', '.join(order[:MOST])} and {len(order) - MOST} more operations"
 
 
-def _where(effect: AnswerPart, account: str) -> str:
+def _where(effect: ShownPart, account: str) -> str:
     resources = effect["resources"]
     if effect.get("all_but"):
         return f"everywhere but on {_names(resources, account)}"
@@ -296,6 +296,6 @@ def _names(names: Iterable[str], account: str) -> str:
     return ", ".join(short(each, account) for each in names)
 
 
-def exact(row: AnswerPart) -> str:
+def exact(row: ShownPart) -> str:
     """The findings themselves, for a reader who wants to check the words."""
     return json.dumps({name: row[name] for name in ("gained", "lost", "unknown")}, ensure_ascii=True)

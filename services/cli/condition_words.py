@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-AnswerPart = Mapping[str, Any]
+ShownPart = Mapping[str, Any]
 
 OPERATORS = {
     "StringEquals": "is", "StringNotEquals": "is not", "StringLike": "is like", "StringNotLike": "is not like",
@@ -32,7 +32,7 @@ PLAIN = re.compile(r"[\w+=,.@/:*?${}%-]+")
 JOINED = re.compile(r" (?:and|or) ")
 
 
-def conditions(effect: AnswerPart) -> str:
+def conditions(effect: ShownPart) -> str:
     """All conditions of an effect, which must hold together; "" if it has none."""
     found = [
         _any([_case(condition["key"], each) for each in condition["any_of"]])
@@ -60,7 +60,7 @@ def test(key: str, operator: str, wanted: Iterable[str]) -> str:
     return f"{before}{name} {OPERATORS[bare]} {' or '.join(values)}{after}"
 
 
-def wish(condition: AnswerPart) -> str:
+def wish(condition: ShownPart) -> str:
     """What a failed test wanted, and what it found."""
     key, wanted = (
         value(condition["key"].removeprefix("kms:")),
@@ -81,7 +81,7 @@ def value(text: str) -> str:
     return text if PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
-def _case(key: str, case: AnswerPart) -> str:
+def _case(key: str, case: ShownPart) -> str:
     words = [test(key, each["operator"], each["wanted"]) for each in case["holds"]]
     words += [f"not ({test(key, each['operator'], each['wanted'])})" for each in case["fails"]]
     if "present" in case:
@@ -89,7 +89,7 @@ def _case(key: str, case: AnswerPart) -> str:
     return _all(words) or f"{value(key.removeprefix('kms:'))} is anything else"
 
 
-def _constraints(constraints: AnswerPart) -> Iterator[str]:
+def _constraints(constraints: ShownPart) -> Iterator[str]:
     for name, wanted in constraints.items():
         if isinstance(wanted, Mapping):
             pairs = ", ".join(f"{value(key)}={value(str(its))}" for key, its in wanted.items())

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from domain.arn import parse_arn
 from domain.policy_analysis.outcomes import RECREATED
-from services.cli.condition_words import AnswerPart, test
+from services.cli.condition_words import ShownPart, test
 from services.cli.names import short
 
 ANY_OTHER = "any other"
@@ -16,7 +16,7 @@ ALL_BUT = "everybody but "
 """Comes before a name from NotPrincipal (domain/policy/statement_set.py)."""
 
 
-def people(shown: Iterable[AnswerPart], account: str, twice: frozenset[str] = frozenset()) -> str:
+def people(shown: Iterable[ShownPart], account: str, twice: frozenset[str] = frozenset()) -> str:
     """A list of principals. `twice`: ARNs that more than one principal had, one after the other; their ids tell them apart."""
     return in_a_row(listed(shown, account, twice)) or "nobody"
 
@@ -25,9 +25,9 @@ def in_a_row(words: list[str]) -> str:
     return ", ".join(words[:-1]) + (" and " if len(words) > 1 else "") + words[-1] if words else ""
 
 
-def listed(shown: Iterable[AnswerPart], account: str, twice: frozenset[str] = frozenset()) -> list[str]:
+def listed(shown: Iterable[ShownPart], account: str, twice: frozenset[str] = frozenset()) -> list[str]:
     everyone = list(shown)
-    kinds: dict[tuple[str, str], list[AnswerPart]] = {}
+    kinds: dict[tuple[str, str], list[ShownPart]] = {}
     for each in everyone:
         if not is_one(each):
             kinds.setdefault((each.get("account", ""), each.get("with", "")), []).append(each)
@@ -49,19 +49,19 @@ def listed(shown: Iterable[AnswerPart], account: str, twice: frozenset[str] = fr
     return list(dict.fromkeys(named))
 
 
-def is_one(each: AnswerPart) -> bool:
+def is_one(each: ShownPart) -> bool:
     """Whether this is one principal, or an example of one, and not all others of a kind."""
     return not {"principal", "id", "meets"}.isdisjoint(each)
 
 
-def _goes_without_saying(each: AnswerPart, now: set[str], covered: set[tuple[str, str]]) -> bool:
+def _goes_without_saying(each: ShownPart, now: set[str], covered: set[tuple[str, str]]) -> bool:
     """Whether a principal that may be made again is covered already: by today's principal of the name, or by all of its kind."""
     if each.get("id") != RECREATED or "with" in each:
         return False
     return each["principal"] in now or (each.get("account", ""), each["kind"]) in covered
 
 
-def person(each: AnswerPart, account: str, twice: frozenset[str] = frozenset()) -> str:
+def person(each: ShownPart, account: str, twice: frozenset[str] = frozenset()) -> str:
     """A principal that a policy names, or an example of those that its conditions mean."""
     name, id = str(each.get("principal", "")), each.get("id")
     if not name and id:
@@ -77,12 +77,12 @@ def person(each: AnswerPart, account: str, twice: frozenset[str] = frozenset()) 
     return found + _with(each.get("with", ""))
 
 
-def with_ids(principals: Iterable[AnswerPart]) -> frozenset[str]:
+def with_ids(principals: Iterable[ShownPart]) -> frozenset[str]:
     """The ARNs of all principals with an id, to be shown with it."""
     return frozenset(each["principal"] for each in principals if "id" in each and "principal" in each)
 
 
-def made_twice(effects: Iterable[AnswerPart]) -> frozenset[str]:
+def made_twice(effects: Iterable[ShownPart]) -> frozenset[str]:
     """The ARNs that mean more than one principal in the effects of one change, not counting one that is made again."""
     ids: dict[str, set[str]] = {}
     for each in (each for effect in effects for each in effect.get("who", effect.get("principals", ()))):
@@ -115,7 +115,7 @@ def _kinds(account: str, kinds: set[str]) -> str:
 
 
 def but(
-    left: Iterable[AnswerPart], account: str, twice: frozenset[str] = frozenset(), again: Collection[str] = frozenset()
+    left: Iterable[ShownPart], account: str, twice: frozenset[str] = frozenset(), again: Collection[str] = frozenset()
 ) -> str:
     """The exceptions from everybody of a kind. `again`: principals that are exceptions now, but not if they are made again."""
     kinds: dict[tuple[str, str], set[str]] = {}
