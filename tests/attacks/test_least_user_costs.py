@@ -295,10 +295,10 @@ async def test_nothing_is_made_for_a_caller_who_may_not(name: str, present: Live
         operation=name,
         parameters=COSTLY_CALLS[name],
     )
-    assert await service._made(row, request, call) == UNMADE
+    assert await service._make(row, request, call) == UNMADE
     may = Request(name, COSTLY_CALLS[name], root_of(ACCOUNT))
     with pytest.raises(AttributeError):  # there is no vault: something was about to be made
-        await service._made(row, may, call)
+        await service._make(row, may, call)
 
 
 async def test_the_writer_refuses_what_nothing_was_made_for() -> None:
