@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -169,11 +170,22 @@ def test_a_setting_that_cannot_be_is_named(tmp_path: Path, variable: str, value:
     assert says in done.stderr
 
 
+def _runs_below(pid: int, program: str) -> bool:
+    """Whether one of a process's descendants names a program in its command line."""
+    for each in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if any(program in word for word in each.cmdline()[:1]):
+                return True
+    return False
+
+
 def test_ctrl_c_while_postgres_starts_leaves_nothing_behind(tmp_path: Path) -> None:
     """No file said yet that the process exists and must be stopped."""
     installation = Installation(tmp_path / "data")
     up = subprocess.Popen(installation.command(), env=installation.environment(), stderr=subprocess.DEVNULL)
-    eventually(lambda: _of_folder(tmp_path, "pg_ctl"))
+    ends = time.monotonic() + 60
+    while not _runs_below(up.pid, "pg_ctl"):  # without a pause: it runs for a quarter of a second
+        assert time.monotonic() < ends, "Postgres was never started"
     up.send_signal(signal.SIGINT)
     assert up.wait(60) == 130
     assert _of_folder(tmp_path, "") == []
