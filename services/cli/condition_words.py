@@ -29,7 +29,6 @@ WISHES = {
 }  # fmt: skip
 """What a failed condition wanted, by the words of its operator."""
 PLAIN = re.compile(r"[\w+=,.@/:*?${}%-]+")
-JOINED = re.compile(r" (?:and|or) ")
 
 
 def conditions(effect: ShownPart) -> str:

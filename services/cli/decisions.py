@@ -10,7 +10,7 @@ from services.cli import names
 from services.cli.calls import EXPLAINED, asked_for, of_calls, print_calls
 from services.cli.client import Client
 from services.cli.failures import fail
-from services.cli.options import AsJson, Data, Errors, Force, From, MostOfAll, OfTrail, Reverse, To
+from services.cli.options import AsJson, Data, Errors, Force, From, MostOfAll, OfEffect, OfTrail, Reverse, To
 from services.cli.parameters import Option
 from services.cli.result_files import BY_NAME, Export, OfExport, asked_format, write_calls
 from services.cli.screens import err
@@ -22,10 +22,14 @@ from services.questions.nearest import in_words, nearest
 
 MOST_COUNTED = 1000
 """How many rows --by shows without --limit."""
-WHERE = (
-    "Only calls with this value, in which * is any text. May be repeated. Fields: "
-    f"{', '.join(FIELDS)}, encryption_context (NAME=VALUE)"
-)
+Where = Annotated[
+    list[str] | None,
+    Option(
+        value="FIELD=VALUE",
+        help="Only calls with this value, in which * is any text. May be repeated. Fields: "
+        f"{', '.join(FIELDS)}, encryption_context (NAME=VALUE)",
+    ),
+]
 
 
 def decisions(
@@ -34,11 +38,8 @@ def decisions(
         str | None, Option(value="WHO", help="Who called: bob, role/app, an ARN; * is any text")
     ] = None,
     operation: Annotated[str | None, Option(value="NAME", help="For example Encrypt")] = None,
-    effect: Annotated[str | None, Option(value="EFFECT", help="allowed or refused")] = None,
-    where: Annotated[
-        list[str] | None,
-        Option(value="FIELD=VALUE", help=WHERE),
-    ] = None,
+    effect: OfEffect = None,
+    where: Where = None,
     since: From = None,
     until: To = None,
     by: Annotated[

@@ -8,8 +8,8 @@ from domain.keys.origins import EXTERNAL
 from services.cli import names
 from services.cli.calls import asked_for, of_changes, print_calls
 from services.cli.client import Client
-from services.cli.decisions import WHERE, fields_or_fail, list_calls
-from services.cli.options import AsJson, Data, Errors, Force, From, Most, MostOfAll, OfTrail, Reverse, To
+from services.cli.decisions import Where, fields_or_fail, list_calls
+from services.cli.options import AsJson, Data, Errors, Force, From, Most, MostOfAll, OfEffect, OfTrail, Reverse, To
 from services.cli.parameters import Argument, Option
 from services.cli.references import kind_of
 from services.cli.result_files import BY_NAME, Export, OfExport, asked_format
@@ -50,8 +50,8 @@ def history(
     ],
     principal: Annotated[str | None, Option(value="WHO", help="Who changed it: bob, role/app, an ARN; * is any text")] = None,
     operation: Annotated[str | None, Option(value="NAME", help="For example PutKeyPolicy")] = None,
-    effect: Annotated[str | None, Option(value="EFFECT", help="allowed or refused")] = None,
-    where: Annotated[list[str] | None, Option(value="FIELD=VALUE", help=WHERE)] = None,
+    effect: OfEffect = None,
+    where: Where = None,
     since: From = None,
     until: To = None,
     errors: Errors = False,

@@ -12,6 +12,7 @@ AsJson = Annotated[bool, Option("--json", help="JSON for machines; of a list, on
 Yes = Annotated[bool, Option("--yes", help="Do not ask for confirmation")]
 Force = Annotated[bool, Option("--force", help="Replace the file if it exists")]
 
+OfEffect = Annotated[str | None, Option(value="EFFECT", help="allowed or refused")]
 KeyArgument = Annotated[str, Argument(help="A key: id, ARN or alias/NAME")]
 OfTrail = Annotated[str | None, Option("--trail", value="NAME", help="Ask an imported trail, not Keytrail's own log")]
 

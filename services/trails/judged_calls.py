@@ -34,7 +34,6 @@ from services.questions.replay import Replay
 
 HELD = 20_000
 """How many cases are remembered with their results."""
-AGAINST = ("kms:reencryptfrom", "kms:reencryptto")
 Explained = tuple[str, Any, Any, Any, Any, Any, Any, list[str]]
 """Columns of `judged` from `outcome` on."""
 
