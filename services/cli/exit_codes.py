@@ -18,7 +18,7 @@ from services.cli.readers import ReadByNobody, read_by_nobody
 EXIT_CODES: Mapping[int, str] = {
     0: "The command did what it was asked to.",
     1: "It failed, or the server refused it.",
-    2: "It was typed wrong, or it cannot be asked so.",
+    2: "It was typed wrong, or it asks for something that cannot be asked together.",
     130: "Ctrl-C ended it.",
 }
 ANSWERS: Mapping[str, Mapping[int, str]] = {
