@@ -52,6 +52,7 @@ _ROWS = (
     EventType("decisions.anchored", 1, events.DecisionsAnchored, "decisions of worker {worker} anchored", NONE),
     EventType("clock.read", 1, events.ClockRead, "writer {writer} compares its clock with the broker's", NONE),
     EventType("alert.marked", 1, events.AlertMarked, "alert {alert} is {state} now", NONE),
+    EventType("console.code-redeemed", 1, events.ConsoleCodeRedeemed, "console opened with code {code}", NONE),
     EventType("service.registered", 1, events.ServiceRegistered, "service {service} registered", NONE),
     EventType("service.removed", 1, events.ServiceRemoved, "service {service} removed", NONE),
     EventType("account.created", 1, events.AccountCreated, "account {account} created", IDENTITY),

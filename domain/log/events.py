@@ -95,6 +95,15 @@ class AlertMarked:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsoleCodeRedeemed:
+    """A one-time code became a console session. The record's call says whose; `code` is the code's id, which opens
+    nothing."""
+
+    account: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceRegistered:
     """A service principal that calls with this access key. `account` is the service's own. `alias` is its name in
     `alias/aws/...`, for the keys that it manages for others."""

@@ -7,7 +7,7 @@ reference_policies_condition-keys.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from domain.arn import parse_arn, root_arn, session_arn
@@ -23,13 +23,23 @@ from domain.state.world import World
 
 INVALID_TOKEN = "The security token included in the request is invalid."  # noqa: S105  # words of AWS
 EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa: S105  # see above
+ENDED = "The console session has ended:"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What a console session came from, and depends on: a long-term access key and the ARN that its owner had then.
+    `access_key` is "" if it came from a role's session, which nothing but its own end and its role can end."""
+
+    access_key: str
+    principal: str
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
     """What temporary credentials carry: a session of a role, or of a user or root who asked for a session token. `of`
     is the unique id (for a root, the account's id). `arn` is the ARN that it had when the credentials were issued.
-    Times are microseconds since the epoch."""
+    Times are microseconds since the epoch. `console` is set for a console session, and for what one assumed."""
 
     of: str
     arn: str
@@ -42,10 +52,12 @@ class Session:
     tags: Mapping[str, str] = field(default_factory=dict)
     transitive: tuple[str, ...] = ()
     source_identity: str = ""
+    console: SignedIn | None = None
 
     def document(self) -> dict[str, Any]:
-        """The JSON that a record and a session token carry."""
-        return {
+        """The JSON that a record and a session token carry. An absent `console` is left out, so that a session has the
+        same document as in earlier versions."""
+        document = {
             "of": self.of,
             "arn": self.arn,
             "account": self.account,
@@ -58,14 +70,17 @@ class Session:
             "transitive": list(self.transitive),
             "source_identity": self.source_identity,
         }
+        return document if self.console is None else document | {"console": asdict(self.console)}
 
 
 def session_from(document: Mapping[str, Any]) -> Session:
+    console = document.get("console")
     return Session(
         **{
             **document,
             "policy_arns": tuple(document["policy_arns"]),
             "transitive": tuple(document["transitive"]),
+            "console": None if console is None else SignedIn(**console),
         }
     )
 
@@ -78,6 +93,8 @@ def caller_of(world: World, access_key: str, session: Session | None, now: int, 
         return _long_term(world, access_key)
     if now >= session.expires:
         raise CredentialExpired(EXPIRED_TOKEN)
+    if session.console is not None:
+        _require_still(world, session.console)
     temporary = _temporary(session)
     if session.of == session.account:
         return _root(world, session.account).knowing(temporary)
@@ -87,6 +104,18 @@ def caller_of(world: World, access_key: str, session: Session | None, now: int, 
     if identity.kind == ROLE:
         return _of_role(world, identity, session).knowing(temporary)
     return _of_user(world, identity).knowing(temporary)
+
+
+def _require_still(world: World, came_from: SignedIn) -> None:
+    """Raises CredentialDisabled if the access key is inactive or deleted, or its owner was deleted, renamed or moved."""
+    if not came_from.access_key:
+        return
+    try:
+        owner = _long_term(world, came_from.access_key).principal
+    except CredentialDisabled:
+        raise CredentialDisabled(f"{ENDED} the access key that it came from is inactive or deleted.") from None
+    if owner != came_from.principal:
+        raise CredentialDisabled(f"{ENDED} its user is no longer {came_from.principal}.")
 
 
 def is_known(world: World, access_key: str) -> bool:

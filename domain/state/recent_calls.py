@@ -1,7 +1,7 @@
 """The calls of the last minutes. With them a client's retry gets the answer of its first try, and a copied command gets
 no second answer.
 
-Invariant: `answers` and `ids` are in the order of time. Calls older than the window at the last record are removed.
+Invariant: `answers`, `ids` and `codes` are in the order of time. Calls older than the window at the last record are removed.
 """
 
 from __future__ import annotations
@@ -33,6 +33,13 @@ class RecentCalls:
     """Times, by the call's id."""
     answers: OrderedDict[str, FirstAnswer] = field(default_factory=OrderedDict)
     """By the value that a client's retries of one call share (`Call.invocation`)."""
+    codes: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    """Times, by the id of a console's one-time code that was redeemed."""
+
+    def redeem(self, code: str, now: int) -> None:
+        self.codes[code] = now
+        while next(iter(self.codes.values())) < now - REPEAT_WINDOW:
+            self.codes.popitem(last=False)
 
     def remember(self, position: int, record: Record, now: int) -> None:
         call, decision = record.call, record.decision

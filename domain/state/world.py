@@ -283,6 +283,10 @@ class World:
         holds the offset of the next command."""
 
     @apply.register
+    def _(self, event: events.ConsoleCodeRedeemed) -> None:
+        self.recent_calls.redeem(event.code, self.at)
+
+    @apply.register
     def _(self, event: events.ServiceRegistered) -> None:
         self._forget_service(event.service)
         self.services[event.access_key] = Service(event.service, event.account, event.alias)

@@ -86,6 +86,7 @@ def touched(event: object, world: World) -> list[AggregateName]:
             | events.CommandsRefused()
             | events.DecisionsAnchored()
             | events.AlertMarked()
+            | events.ConsoleCodeRedeemed()
             | events.GrantFound()
         ):
             return []

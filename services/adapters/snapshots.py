@@ -77,6 +77,7 @@ def encode(fold: Fold) -> bytes:
             for name, each in world.recent_calls.answers.items()
         ],
         "calls": list(world.recent_calls.ids.items()),
+        "codes": list(world.recent_calls.codes.items()),
     }
     keys = sorted(world.all_keys(), key=lambda key: key.id)
     parts = [document] + [_keys_document(keys[start : start + PART]) for start in range(0, len(keys), PART)]
@@ -148,6 +149,8 @@ def _decoded(body: bytes, position: int, head: str, keys: Keyring | None) -> Fol
     )
     world.recent_calls.answers.update((name, FirstAnswer(*rest)) for name, *rest in document["answered"])
     world.recent_calls.ids.update((name, at) for name, at in document["calls"])
+    # Earlier versions made no codes, and their snapshots have none.
+    world.recent_calls.codes.update((code, at) for code, at in document.get("codes", ()))
     chain = Chain(head, position, keys, authority_from(document["authority"]))
     return Fold(world, chain, document["next"], document["voids"])
 

@@ -1,4 +1,5 @@
-"""Tokens that only this installation can make: session tokens of temporary credentials, grant tokens, and import tokens.
+"""Tokens that only this installation can make: session tokens of temporary credentials, grant tokens, import tokens,
+and codes for the console.
 
 A token is a sealed document. It needs no state and says nothing to its holder. It does not open if it was made up or changed.
 Every process that has the vault's root secret opens them.
@@ -17,7 +18,7 @@ import orjson
 from domain.crypto import symmetric
 from domain.errors import InvalidCiphertext
 
-SESSION, GRANT, IMPORT = "session", "grant", "import"
+SESSION, GRANT, IMPORT, CONSOLE_CODE = "session", "grant", "import", "console-code"
 _NO_KEY = str(UUID(int=0))
 _NO_MATERIAL = "00" * 8
 

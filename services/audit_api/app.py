@@ -1,4 +1,5 @@
-"""The audit API under /v1: it answers from the projections, as JSON. Requests are signed like all others.
+"""The audit API under /v1: it answers from the projections, as JSON. Requests are signed like all others; a one-time
+code stands for the signature where a browser has no credentials yet.
 
 Lists come as {"items": [...], "next": cursor}; `next` is null at the end. A caller sees only what concerns its own
 account.
@@ -7,6 +8,7 @@ account.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from uuid import uuid4
 
 import asyncpg
@@ -24,16 +26,18 @@ from domain.ports import Unavailable
 from services import signing
 from services.adapters.postgres import INTERRUPTED
 from services.audit_api.answers import answered, of_fault
+from services.audit_api.bodies import document_in
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import denied, invalid
 from services.audit_api.openapi import document
 from services.audit_api.request import AuditRequest
 from services.audit_api.request_shape import require_body, require_query
-from services.audit_api.route import Endpoint, RouteRow, Unsigned
+from services.audit_api.route import ByCode, Endpoint, RouteRow, Unsigned
 from services.audit_api.unknown_routes import fixed_length, no_path, other_methods
 from services.kms_api import errors
 from services.kms_api.app import Disconnected, read_body, where
-from services.kms_api.authentication import Authenticator
+from services.kms_api.authentication import Authenticated, Authenticator
+from services.kms_api.console_codes import LONGEST_CODE
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import NotFresh
 from services.logs import logger_of
@@ -44,6 +48,11 @@ log = logger_of("audit")
 SIGNED_FOR = frozenset({"keytrail", "kms"})
 NOBODY = Caller("", "", {}, "")
 """Takes the place of the caller if the credential may no longer be used."""
+NOT_AUTHENTICATED = "The caller could not be authenticated now; try again."
+CODE_EXPECTED = 'the body must be {"code": "..."}, with the code from the address that `keytrail console` opened'
+HttpEndpoint = Callable[[Request], Awaitable[Response]]
+Authenticating = Callable[[Request, RouteRow, str], Awaitable[AuditRequest]]
+"""From a request, its route and its call id to its caller."""
 
 
 def audit_app(rows: Sequence[RouteRow], context: AuditContext, authenticator: Authenticator) -> Starlette:
@@ -57,25 +66,29 @@ def audit_app(rows: Sequence[RouteRow], context: AuditContext, authenticator: Au
 
 
 class _SignedRoutes:
-    """Every signed request goes through these steps: signature, shape, permission, endpoint. A refusal is recorded
+    """Every request goes through these steps: signature or code, shape, permission, endpoint. A refusal is recorded
     before it is answered."""
 
     def __init__(self, context: AuditContext, authenticator: Authenticator) -> None:
         self._context = context
         self._authenticator = authenticator
 
-    def endpoint(self, row: RouteRow) -> Callable[[Request], Awaitable[Response]]:
-        if isinstance(row.endpoint, Unsigned):
-            return row.endpoint.answer
-        return self._signed(row.endpoint, row)
+    def endpoint(self, row: RouteRow) -> HttpEndpoint:
+        match row.endpoint:
+            case Unsigned(answer):
+                return answer
+            case ByCode(endpoint):
+                return self._proven(endpoint, row, self._by_code)
+            case endpoint:
+                return self._proven(endpoint, row, self._authenticated)
 
-    def _signed(self, endpoint: Endpoint, row: RouteRow) -> Callable[[Request], Awaitable[Response]]:
+    def _proven(self, endpoint: Endpoint, row: RouteRow, authenticated: Authenticating) -> HttpEndpoint:
         context, records = self._context, self._context.records
 
         async def answer(http: Request) -> Response:
             call, request = str(uuid4()), None
             try:
-                request = await self._authenticated(http, row, call)
+                request = await authenticated(http, row, call)
                 request.require_no_nul()
                 require_query(row, http.query_params.multi_items())
                 require_body(row, request.body)
@@ -116,7 +129,27 @@ class _SignedRoutes:
             UNAUTHENTICATED.labels(fault.kind).inc()
             raise WireError(403, errors.from_signature(fault).code, fault.message) from None
         except (NotFresh, Unavailable):
-            raise errors.not_now("The caller could not be authenticated now; try again.") from None
+            raise errors.not_now(NOT_AUTHENTICATED) from None
+        return await self._known(http, row, call, body, who)
+
+    async def _by_code(self, http: Request, row: RouteRow, call: str) -> AuditRequest:
+        """A guess costs its sender's share of the door and one failed opening, and leaves no record. Raises WireError,
+        Disconnected."""
+        body = await read_body(http.receive)
+        text = document_in(body, CODE_EXPECTED).get("code") if len(body) <= LONGEST_CODE + 1024 else None
+        if not isinstance(text, str):
+            raise invalid(CODE_EXPECTED)
+        try:
+            who, code = await self._authenticator.authenticate_code(text)
+        except signing.SignatureRefused as fault:
+            UNAUTHENTICATED.labels(fault.kind).inc()
+            raise denied(fault.message) from None
+        except (NotFresh, Unavailable):
+            raise errors.not_now(NOT_AUTHENTICATED) from None
+        return replace(await self._known(http, row, call, body, who), code=code)
+
+    async def _known(self, http: Request, row: RouteRow, call: str, body: bytes, who: Authenticated) -> AuditRequest:
+        """Raises WireError if the credential may no longer be used."""
         if who.caller is None:
             assert who.refusal is not None, "a credential without a caller was refused"
             nobodys = AuditRequest(http, NOBODY, who, body, row.name, row.action, call)

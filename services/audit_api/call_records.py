@@ -1,11 +1,11 @@
-"""Records of requests to the audit API: refusals, internal errors, and changes that the writer decides."""
+"""Records of requests to the audit API: refusals, internal errors, sign-ins, and changes that the writer decides."""
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from domain.authorization.verdict import Verdict, refusal_of
-from domain.errors import CredentialDisabled, CredentialExpired
+from domain.authorization.verdict import NO_PERMISSION_NEEDED, Verdict, refusal_of
+from domain.errors import CredentialDisabled, CredentialExpired, Refusal
 from domain.log.record import Call
 from services.audit_api.request import AuditRequest
 from services.kms_api import errors
@@ -52,6 +52,18 @@ class CallRecords:
         await self._calls.records.of_access(call, refusal, request.caller, verdict)
         request.record.done = True
         raise WireError(403, "AccessDeniedException", refusal.message, recorded=True)
+
+    async def carried_out(self, request: AuditRequest, operation: str, parameters: dict[str, Any]) -> None:
+        """Records a call that needs no permission, before its answer is given. Raises WireError."""
+        verdict = Verdict(True, f"keytrail:{operation}", request.caller.principal, NO_PERMISSION_NEEDED)
+        await self._calls.records.carried_out(call_of(request, parameters, operation), request.caller, verdict)
+        request.record.done = True
+
+    async def refuse(self, request: AuditRequest, operation: str, fault: Refusal) -> NoReturn:
+        """Refuses a call by an operation's own rule. Raises WireError."""
+        await self._calls.records.refusal(call_of(request, {}, operation), fault)
+        request.record.done = True
+        raise WireError(403, errors.wire_error(fault).code, fault.message, recorded=True)
 
     async def change(
         self, request: AuditRequest, operation: str, parameters: dict[str, Any], made: dict[str, str]

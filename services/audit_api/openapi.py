@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from services.audit_api import schemas
 from services.audit_api.answer_shapes import DOCUMENT, Standard
-from services.audit_api.route import PLACES, Parameter, RouteRow, RouteTag, Unsigned
+from services.audit_api.route import PLACES, ByCode, Parameter, RouteRow, RouteTag, Unsigned
 from services.audit_api.schemas import JsonSchema, schema
 
 TAGS: dict[RouteTag, str] = {
@@ -19,6 +19,7 @@ TAGS: dict[RouteTag, str] = {
     "decisions": "What was decided, and what nobody used",
     "past": "As of any time, who could, and what a draft would have done",
     "alerts": "Risky changes and uses",
+    "console": "Signing in to the console",
     "installation": "Where the log stands, and its accounts",
 }
 ERROR = {"$ref": "#/components/responses/Error"}
@@ -51,9 +52,9 @@ def document(routes: Sequence[RouteRow], address: str = "http://127.0.0.1:8600")
             "title": "Keytrail audit API",
             "version": "1",
             "summary": "Who did what with which key, who may, and why",
-            "description": "Every request but the one for this description is signed by AWS Signature Version 4, for the "
-            "service `keytrail` and the installation's region. An account is told what concerns it. A reference in a path "
-            "(an ARN or an alias) is percent-encoded.",
+            "description": "Every request is signed by AWS Signature Version 4 (except for this description, and with a code "
+            "for the console), for the service `keytrail` and the installation's region. An account is told what concerns it. "
+            "A reference in a path (an ARN or an alias) is percent-encoded.",
             "contact": {"name": "Whoever runs this installation"},
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -107,7 +108,7 @@ def document(routes: Sequence[RouteRow], address: str = "http://127.0.0.1:8600")
 
 def _operation(route: RouteRow) -> dict[str, Any]:
     needs = f"Asks `{route.action}`." if route.action else "Asks no permission."
-    signed = not isinstance(route.endpoint, Unsigned)
+    signed, by_code = not isinstance(route.endpoint, ByCode | Unsigned), isinstance(route.endpoint, ByCode)
     operation: dict[str, Any] = {
         "operationId": route.operation_id,
         "summary": route.summary,
@@ -119,7 +120,11 @@ def _operation(route: RouteRow) -> dict[str, Any]:
                 "description": "The answer",
                 "content": {route.answer.media: {"schema": route.answer.schema()}},
             },
-            **{status: ERROR | {"description": text} for status, text in ERRORS.items() if signed or status == "404"},
+            **{
+                status: ERROR | {"description": text}
+                for status, text in ERRORS.items()
+                if signed or by_code or status == "404"
+            },
         },
     }
     if not signed:

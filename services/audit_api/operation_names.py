@@ -15,7 +15,16 @@ from services.questions.nearest import in_words, nearest
 from services.questions.source import Source
 
 KMS_ACTIONS = (shapes.operation_names("kms") - {"ReEncrypt"}) | {"ReEncryptFrom", "ReEncryptTo"}
-OWN_OPERATIONS = ("CreateAccount", "MarkAlert", "DeleteKey", "DeleteExpiredKeyMaterial", "RotateKey")
+OWN_OPERATIONS = (
+    "CreateAccount",
+    "MarkAlert",
+    "DeleteKey",
+    "DeleteExpiredKeyMaterial",
+    "RotateKey",
+    "CreateConsoleSession",
+    "CreateConsoleCode",
+    "RedeemConsoleCode",
+)
 """Operations that are on record but not in AWS's models."""
 
 

@@ -14,6 +14,7 @@ from domain.authorization.audience import Audience
 from domain.authorization.caller import Caller
 from services.audit_api.faults import invalid
 from services.kms_api.authentication import Authenticated
+from services.kms_api.console_codes import ConsoleCode
 from services.questions.nearest import in_words, nearest
 
 MOST = 1000
@@ -42,6 +43,8 @@ class AuditRequest:
     action: str
     id: str
     record: OnRecord = field(default_factory=OnRecord)
+    code: ConsoleCode | None = None
+    """The one-time code that stands for the signature."""
 
     @property
     def account(self) -> str:

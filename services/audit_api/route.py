@@ -18,7 +18,7 @@ from services.audit_api.schemas import MOMENT, WORD, JsonSchema
 
 PLACES = re.compile(r"{(\w+)(?::path)?}")
 """The mark of a name in a path."""
-RouteTag = Literal["keys", "decisions", "past", "alerts", "installation"]
+RouteTag = Literal["keys", "decisions", "past", "alerts", "console", "installation"]
 Endpoint = Callable[[AuditContext, AuditRequest], Awaitable[RouteAnswer]]
 
 
@@ -36,6 +36,13 @@ class Unsigned:
     """An endpoint that everyone may ask without a signature."""
 
     answer: Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class ByCode:
+    """An endpoint whose request has no signature: the one-time code in its body says who asks."""
+
+    answer: Endpoint
 
 
 LIMIT = Parameter(
@@ -63,7 +70,7 @@ class RouteRow:
     method: Literal["GET", "POST"]
     path: str
     operation_id: str
-    endpoint: Endpoint | Unsigned
+    endpoint: Endpoint | ByCode | Unsigned
     summary: str
     answer: AnswerShape
     tag: RouteTag

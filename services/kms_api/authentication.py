@@ -14,12 +14,14 @@ from dataclasses import dataclass
 
 from domain.authorization.caller import Caller
 from domain.authorization.context import Via
+from domain.commands.console_codes import EXPIRED as EXPIRED_CODE
 from domain.errors import CredentialDisabled, CredentialExpired
 from domain.state.callers import EXPIRED_TOKEN, Session, caller_of, is_known, known_as, session_from, via_of
 from services import signing
 from services.adapters.tokens import SESSION, Tokens
 from services.adapters.vault import Vault
 from services.clock import Clock
+from services.kms_api.console_codes import ConsoleCode, opened_code
 from services.kms_api.live_state import LiveState
 from services.kms_api.presigned_url import Presigned
 from services.kms_api.stages import next_stage
@@ -36,6 +38,8 @@ LOOK_TOGETHER = 0.02
 BEHALF, SOURCE_ARN, SOURCE_ACCOUNT = "x-amz-keytrail-on-behalf-of", "x-amz-source-arn", "x-amz-source-account"
 """The headers in which a service says for whom it calls. From any other caller they mean nothing."""
 TOKEN_HEADER = "x-amz-security-token"  # noqa: S105  # a header's name
+
+UNKNOWN_CODE = "The code is not one that this installation made. Run `keytrail console` for a new one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,16 @@ class Authenticator:
             raise signing.SignatureRefused(signing.UNKNOWN, signing.UNKNOWN_KEY)
         presigned.require_right(credential.secret)
         return await self._who(credential)
+
+    async def authenticate_code(self, text: str) -> tuple[Authenticated, ConsoleCode]:
+        """Who asked for a console code: its seal stands for the signature. Raises SignatureRefused (also for a code that
+        has expired), NotFresh, Unavailable."""
+        code = opened_code(self._tokens, text)
+        if code is None:
+            raise signing.SignatureRefused(signing.UNKNOWN, UNKNOWN_CODE)
+        if self._clock.now() >= code.expires:
+            raise signing.SignatureRefused(signing.UNKNOWN, EXPIRED_CODE)
+        return await self._who(_Credential(code.access_key, "", code.session)), code
 
     async def _find(self, access_key: str) -> _Credential:
         """A long-term credential. Raises SignatureRefused, NotFresh, Unavailable."""

@@ -25,6 +25,7 @@ from domain.state.callers import Session
 from services.adapters.tokens import GRANT, IMPORT, SESSION, Tokens
 from services.adapters.vault import Vault
 from services.aside import aside, long_aside
+from services.kms_api.console_codes import ConsoleCode, sealed_code
 from services.operations.rows import Answer, Made
 from services.runtime.data_folder import new_access_key_id, new_secret
 
@@ -113,6 +114,9 @@ class VaultMaker:
 
     def grant_token(self, key: str, grant: str, position: int) -> str:
         return self._tokens.seal(GRANT, {"key": key, "grant": grant, "position": position})
+
+    def console_code(self, code: ConsoleCode) -> str:
+        return sealed_code(self._tokens, code)
 
     def credentials(self, session: Session) -> Answer:
         """Raises PackedPolicyTooLarge."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import AUTHENTICATION, Verdict
 from domain.characters import encodable
-from domain.commands.decide import refused
+from domain.commands.decide import allowed, refused
 from domain.errors import CredentialDisabled, CredentialExpired, InternalFault, Refusal
 from domain.log.codec import rfc3339
 from domain.log.record import Call, Decision
@@ -58,6 +58,10 @@ class Records:
     async def of_access(self, call: Call, fault: Refusal, caller: Caller, verdict: Verdict) -> None:
         """Records a refusal of access to the audit API. Raises WireError."""
         await self.make_durable(call, refused(fault, caller, [verdict]), self._live.position, self._clock.now())
+
+    async def carried_out(self, call: Call, caller: Caller, verdict: Verdict) -> None:
+        """Records a request to the audit API that was carried out. Raises WireError."""
+        await self.make_durable(call, allowed(caller, [verdict]), self._live.position, self._clock.now())
 
     async def make_durable(self, call: Call, decision: Decision, seen: int, moment: int) -> None:
         """Makes a decision durable. Raises WireError if that fails, or if the record of an allowed call would be too

@@ -14,6 +14,7 @@ from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import NO_PERMISSION_NEEDED, Verdict
 from domain.commands.identity_permissions import role_at, role_resource
+from domain.durations import SECOND_MICROS
 from domain.errors import AccessRefused, InvalidInput, InvalidRequest
 from domain.identities import limits
 from domain.identities.holders import attachable
@@ -155,18 +156,23 @@ def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
         raise AccessRefused(
             "The source identity of a session cannot be changed: it persists when a role assumes another."
         )
+    own = request.session
+    console = None if own is None else own.console
+    expires = request.at + seconds * SECOND_MICROS
     session = Session(
         of=role.id,
         arn=session_arn(role.account, role.name, name),
         account=role.account,
         name=name,
         issued=request.at,
-        expires=request.at + seconds * 1_000_000,
+        # A role that a console session assumes ends with it (IAM user guide, id_roles_use_switch-role-console).
+        expires=expires if own is None or console is None else min(expires, own.expires),
         policy=policy,
         policy_arns=arns,
         tags=tags,
         transitive=tuple(sorted(transitive)),
         source_identity=source,
+        console=console,
     )
     answer: Answer = {
         "Credentials": issuer.credentials(session),
@@ -199,6 +205,6 @@ def get_session_token(request: Request, world: World, issuer: Issuer) -> Answer:
         account=caller.account,
         name="",
         issued=request.at,
-        expires=request.at + seconds * 1_000_000,
+        expires=request.at + seconds * SECOND_MICROS,
     )
     return {"Credentials": issuer.credentials(session)}

@@ -10,6 +10,7 @@ from uuid import uuid4
 from domain.authorization.caller import Caller
 from domain.authorization.context import Parameters, RequestOrigin, Via, encryption_context, request_context
 from domain.commands.accounts import CreateAccount
+from domain.commands.console_codes import REDEEM, RedeemConsoleCode
 from domain.commands.decide import Outcome, decide, refuse, refused, shortened
 from domain.commands.delete_key import DeleteKey
 from domain.commands.due import Deletion, Expiry, Rotation, Work
@@ -231,6 +232,10 @@ def _mark_alert(parameters: Parameters, made: Made) -> MarkAlert:
     return MarkAlert(made["owner"], parameters["AlertId"], parameters["State"], parameters["Note"])
 
 
+def _redeem_code(parameters: Parameters, made: Made) -> RedeemConsoleCode:
+    return RedeemConsoleCode(made["code"], int(made["expires"]))
+
+
 def _create_account(parameters: Parameters, made: Made) -> CreateAccount:
     return CreateAccount(parameters["AccountId"], made["access_key"], made["host"])
 
@@ -238,6 +243,7 @@ def _create_account(parameters: Parameters, made: Made) -> CreateAccount:
 OUR_CHANGES: dict[str, Callable[[Parameters, Made], object]] = {
     SERVICE_KEY: _create_service_key,
     MARK: _mark_alert,
+    REDEEM: _redeem_code,
     "CreateAccount": _create_account,
 }
 """Changes for which AWS's API has no operation. The audit API asks for them, or the first call through a service."""

@@ -100,6 +100,9 @@ BODIES: dict[str, Callable[[bytes], None]] = {
     "mark_alert": _object,
     "create_account": _object,
     "redeliver": _object,
+    "create_console_session": _object,
+    "create_console_code": _object,
+    "redeem_console_code": _object,
 }
 """For each route with a body, its work on the event loop, by its operation id."""
 

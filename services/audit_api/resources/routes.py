@@ -11,6 +11,7 @@ from services.audit_api.resources import (
     alert_stream,
     alerts,
     changes,
+    console,
     decisions,
     draft_alerts,
     drafts,
@@ -50,6 +51,7 @@ ROUTES: tuple[RouteRow, ...] = (
     *drafts.ROUTES,
     *policies.ROUTES,
     *recheck.ROUTES,
+    *console.ROUTES,
     OPENAPI,
 )
 ACTIONS = frozenset(action for route in ROUTES for action in route.actions)

@@ -1,0 +1,61 @@
+"""The console session: temporary credentials of the caller's own principal, for a browser.
+
+It may call whatever the credentials may that it came from, IAM included. It ends with the access key that it came from,
+and with that key's owner (`callers.caller_of`). It never becomes a longer one.
+
+Source: IAM user guide, id_credentials_sts-comparison (which credentials sign in to the console, how long those of the
+root user last) and id_roles_use_switch-role-console.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from domain.authorization.caller import Caller
+from domain.durations import HOUR_SECONDS, SECOND_MICROS
+from domain.errors import AccessRefused
+from domain.identities.identity import PREFIXES, ROLE
+from domain.state.callers import Session, SignedIn
+
+SHORTEST, LONGEST = 900, 12 * HOUR_SECONDS
+"""Seconds."""
+LONGEST_OF_ROOT = HOUR_SECONDS
+CODE_LASTS = 60 * SECOND_MICROS
+"""How long a one-time code can be redeemed."""
+
+
+def require_may_sign_in(session: Session | None) -> None:
+    """Raises AccessRefused for temporary credentials that never become a console session."""
+    if session is None:
+        return
+    if session.console is not None:
+        raise AccessRefused(
+            "A console session cannot be exchanged for another one. To go on after it ends, sign in again with the "
+            "credentials that it came from."
+        )
+    if not session.of.startswith(PREFIXES[ROLE]):
+        raise AccessRefused(
+            "Credentials of GetSessionToken do not open the console: without MFA they may not call IAM, and a console "
+            "session may. Sign in with the access key itself, or with a role's credentials."
+        )
+
+
+def console_session(caller: Caller, access_key: str, session: Session | None, at: int, seconds: int) -> Session:
+    """The session of a caller whose credential is `access_key` with `session`, from `at` on. It lasts no longer than the
+    session that it came from. Raises AccessRefused."""
+    require_may_sign_in(session)
+    if session is not None:
+        # It keeps the time at which the role's session was issued: a policy that denies sessions issued before a time
+        # (aws:TokenIssueTime) revokes this one with the other.
+        ends = min(session.expires, at + seconds * SECOND_MICROS)
+        return replace(session, expires=ends, console=SignedIn("", caller.principal))
+    lasts = min(seconds, LONGEST_OF_ROOT) if caller.is_root else seconds
+    return Session(
+        of=caller.unique,
+        arn=caller.principal,
+        account=caller.account,
+        name="",
+        issued=at,
+        expires=at + lasts * SECOND_MICROS,
+        console=SignedIn(access_key, caller.principal),
+    )

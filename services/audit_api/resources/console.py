@@ -1,0 +1,169 @@
+"""Signing in to the console: an access key is exchanged for a console session, at once or by way of a one-time code.
+
+The session is ordinary temporary credentials (domain/state/console_sessions.py), so the console has no door of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.authorization.audience import Told
+from domain.commands.console_codes import REDEEM, USED
+from domain.errors import AccessRefused, CredentialDisabled, CredentialExpired, Refusal
+from domain.log.codec import rfc3339
+from domain.state.callers import Session
+from domain.state.console_sessions import CODE_LASTS, LONGEST, SHORTEST, console_session
+from services.audit_api.answer_shapes import One
+from services.audit_api.bodies import document_in
+from services.audit_api.context import AuditContext
+from services.audit_api.faults import invalid
+from services.audit_api.request import AuditRequest
+from services.audit_api.request_shape import whole
+from services.audit_api.route import ByCode, Parameter, RouteRow
+from services.audit_api.schemas import WORD, Member
+from services.kms_api import no_answer
+from services.kms_api.console_codes import LONGEST_CODE, ConsoleCode, new_code_id
+from services.kms_api.errors import WireError
+from services.kms_api.live_state import NotFresh
+
+SESSION, CODE = "CreateConsoleSession", "CreateConsoleCode"
+"""Names of operations, as they are on record."""
+ENDED = frozenset({AccessRefused.kind, CredentialDisabled.kind, CredentialExpired.kind})
+
+
+def _seconds(request: AuditRequest) -> int:
+    """Raises WireError."""
+    body = document_in(request.body, 'the body must be {} or {"seconds": 3600}')
+    seconds = LONGEST if body.get("seconds") is None else whole(body["seconds"])
+    if not isinstance(seconds, int) or not SHORTEST <= seconds <= LONGEST:
+        raise invalid(f"seconds must be a number from {SHORTEST} to {LONGEST}")
+    return seconds
+
+
+async def _session(audit: AuditContext, request: AuditRequest, operation: str, seconds: int) -> Session:
+    """The console session that the caller may have now. Raises WireError; a refusal is on record."""
+    try:
+        audit.live.require_fresh()
+    except NotFresh:
+        raise no_answer.not_fresh() from None
+    try:
+        if request.who.via is not None:
+            raise AccessRefused("A service principal calls KMS alone: it has no console.")
+        return console_session(request.caller, request.who.access_key, request.who.session, audit.clock.now(), seconds)
+    except AccessRefused as fault:
+        await audit.records.refuse(request, operation, fault)
+
+
+async def _credentials(audit: AuditContext, request: AuditRequest, operation: str, session: Session) -> dict[str, Any]:
+    """Raises WireError."""
+    try:
+        made = audit.maker.credentials(session)
+    except Refusal as fault:
+        await audit.records.refuse(request, operation, fault)
+    return {
+        "access_key_id": made["AccessKeyId"],
+        "secret_access_key": made["SecretAccessKey"],
+        "session_token": made["SessionToken"],
+        "expires": rfc3339(session.expires),
+        "region": audit.settings.region,
+        **_whose(request),
+    }
+
+
+def _whose(request: AuditRequest) -> dict[str, Any]:
+    caller = request.caller
+    return {"principal": caller.principal, "account": caller.account, "root": caller.is_root}
+
+
+async def create_session(audit: AuditContext, request: AuditRequest) -> Told:
+    seconds = _seconds(request)
+    session = await _session(audit, request, SESSION, seconds)
+    answer = await _credentials(audit, request, SESSION, session)
+    await audit.records.carried_out(request, SESSION, {"Seconds": seconds})
+    return request.audience.own(request.account, answer)
+
+
+async def create_code(audit: AuditContext, request: AuditRequest) -> Told:
+    seconds = _seconds(request)
+    await _session(audit, request, CODE, seconds)
+    who = request.who
+    code = ConsoleCode(new_code_id(), who.access_key, who.session, seconds, audit.clock.now() + CODE_LASTS)
+    answer = {"code": audit.maker.console_code(code), "expires": rfc3339(code.expires), **_whose(request)}
+    await audit.records.carried_out(request, CODE, {"CodeId": code.id, "Seconds": seconds})
+    return request.audience.own(request.account, answer)
+
+
+async def redeem_code(audit: AuditContext, request: AuditRequest) -> Told:
+    """The code is used up before there are credentials: a second answer never comes, whatever ends the first."""
+    code = request.code
+    assert code is not None, "the door opened it"
+    if code.id in audit.live.world.recent_calls.codes:  # it costs no command, however often somebody tries
+        await audit.records.refuse(request, REDEEM, AccessRefused(USED))
+    session = await _session(audit, request, REDEEM, code.seconds)
+    answer = await _credentials(audit, request, REDEEM, session)
+    try:
+        parameters, made = {"CodeId": code.id, "Seconds": code.seconds}, {"code": code.id, "expires": str(code.expires)}
+        await audit.records.change(request, REDEEM, parameters, made)
+    except WireError as fault:
+        if fault.kind in ENDED:
+            fault.status = 403
+        raise
+    return request.audience.own(request.account, answer)
+
+
+SECONDS = Parameter(
+    "seconds",
+    "how long the session may last; 43200 (12 hours) where left out. It ends with the role's session that it came from, and "
+    "the root user's after an hour",
+    {"type": "integer", "minimum": SHORTEST, "maximum": LONGEST},
+)
+WHOSE = (
+    Member("principal", "text", "whose session it is"),
+    Member("account", "text", "the principal's account"),
+    Member("root", "yes-or-no", "whether that is the account's root user"),
+)
+SIGNED_IN = One(
+    (
+        Member("access_key_id", "text", "of the console session's temporary credentials"),
+        Member("secret_access_key", "text", "shown once"),
+        Member("session_token", "text", "to be sent with every request, as x-amz-security-token"),
+        Member("expires", "time", "the end of the session, unless its access key or its user ends it before"),
+        Member("region", "text", "the region that requests are signed for"),
+        *WHOSE,
+    )
+)
+CREATE_SESSION = RouteRow(
+    "POST",
+    "/v1/console/sessions",
+    "create_console_session",
+    create_session,
+    "Exchange an access key, or a role's temporary credentials, for a console session of the same principal",
+    tag="console",
+    body=(SECONDS,),
+    answer=SIGNED_IN,
+)
+CREATE_CODE = RouteRow(
+    "POST",
+    "/v1/console/codes",
+    "create_console_code",
+    create_code,
+    "A code that opens the console once, within 60 seconds",
+    tag="console",
+    body=(SECONDS,),
+    answer=One(
+        (Member("code", "text", "the code"), Member("expires", "time", "when it can no longer be used"), *WHOSE)
+    ),
+)
+REDEEM_CODE = RouteRow(
+    "POST",
+    "/v1/console/codes/redeem",
+    "redeem_console_code",
+    ByCode(redeem_code),
+    "Exchange a code for a console session; the code stands for the signature",
+    tag="console",
+    body=(Parameter("code", "as it was made", WORD | {"maxLength": LONGEST_CODE}, required=True),),
+    answer=SIGNED_IN,
+)
+
+
+ROUTES = (CREATE_SESSION, CREATE_CODE, REDEEM_CODE)
