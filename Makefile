@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .tools/bin/uv
 BIN := .venv/bin
 
-.PHONY: run test check soak fuzz-cost bench conformance-moto conformance-clients lock docs clean
+.PHONY: run console console-dev test check soak fuzz-cost bench conformance-moto conformance-clients lock docs clean
 .DEFAULT_GOAL := run
 
 .tools/bin/uv: requirements/uv.txt
@@ -12,9 +12,9 @@ BIN := .venv/bin
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	touch $@
 
-.venv/.run: $(UV) requirements/run.txt pyproject.toml
+.venv/.run: $(UV) requirements/run.txt requirements/console.txt pyproject.toml
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt -r requirements/console.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -31,11 +31,19 @@ BIN := .venv/bin
 run: .venv/.run
 	$(BIN)/keytrail up
 
+# `keytrail up` builds the console by itself; this also fetches what checks and tests of it need.
+console: .venv/.run
+	$(BIN)/python -m services.console.build --checks
+
+# Pages change in the browser as you save them: http://127.0.0.1:5173/console/, for the Keytrail at KEYTRAIL_URL.
+console-dev: console
+	$(BIN)/python -m services.console.checks dev
+
 # Most tests wait for servers: three files at a time, on two cores. Those that time what a fault does want the machine for themselves.
 THREE := -n 3 --dist loadfile --no-loadscope-reorder
 TIMED := tests/faults/test_outages.py tests/faults/test_present.py tests/faults/test_soak.py
 # `make test T="tests/domain/test_grants.py -k retire"` runs what T names, and nothing else.
-test: .venv/.dev
+test: .venv/.dev console
 ifdef T
 	$(BIN)/pytest -m "not soak" $(T)
 else
@@ -43,11 +51,12 @@ else
 	$(BIN)/pytest -m "not soak" $(TIMED)
 endif
 
-check: .venv/.dev
+check: .venv/.dev console
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m services.console.checks
 
 # Where the counts are full, attackers and costly policies are timed too.
 soak: TIMED += tests/attacks/test_denial.py tests/attacks/test_costly_alerts.py
@@ -73,9 +82,10 @@ docs: .venv/.dev
 
 lock: $(UV)
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements/run.in -o requirements/run.txt
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements/console.in -o requirements/console.txt
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements/dev.in -o requirements/dev.txt
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements/moto.in -o requirements/moto.txt
 	echo uv | $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements/uv.txt
 
 clean:
-	rm -rf .venv .venv-moto .clients .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-moto .console .clients .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

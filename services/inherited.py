@@ -14,9 +14,11 @@ SERVER = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH"})
 """For Kafka's Java and for Postgres: how to find libraries, and how to read the names of files."""
 OWN = SERVER | {"HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "VIRTUAL_ENV"}
 """For our own processes: also where certificates are."""
+BUILD = OWN | {"NODE_EXTRA_CA_CERTS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
+"""For the build of the console: also how to reach the npm registry."""
 BUNDLED_KAFKA = "KEYTRAIL_BUNDLED_KAFKA"
 """Set for our own processes: the broker is the bundled one, which has no replica."""
-LOCALE, PYTHON = "LC_", "PYTHON"
+LOCALE, PYTHON, NPM = "LC_", "PYTHON", "NPM_CONFIG_"
 FROM_FILE = "_FILE"
 """NAME_FILE names a file that holds the setting NAME."""
 
@@ -30,6 +32,15 @@ def for_own() -> dict[str, str]:
     current folder either."""
     passed = {name: value for name, value in os.environ.items() if name in OWN or name.startswith((LOCALE, PYTHON))}
     return passed | {"PYTHONSAFEPATH": "1"}
+
+
+def for_build() -> dict[str, str]:
+    """The environment of npm and Vite. They run code of packages that others wrote."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() in BUILD or name.upper().startswith(NPM) or name.startswith(LOCALE)
+    }
 
 
 @contextlib.contextmanager

@@ -42,6 +42,7 @@ class Settings:
         "TOML file with the settings of rules, the allow-list and the notifiers of alerts; unset: the defaults of docs/alerts.md",
         "",
     )
+    console: str = _setting("on: the web console is built where that is not done yet, and served; off: neither", "on")
     kafka: str = _setting("bootstrap servers; unset: the bundled broker", "")
     kafka_security: str = _setting("PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", "PLAINTEXT")
     kafka_sasl_mechanism: str = _setting("PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", "SCRAM-SHA-512")
@@ -96,6 +97,10 @@ class Settings:
     @property
     def master_key_path(self) -> Path:
         return Path(self.master_key_file) if self.master_key_file else self.data / "master.key"
+
+    @property
+    def has_console(self) -> bool:
+        return self.console == "on"
 
     @property
     def tls(self) -> bool:
@@ -181,6 +186,7 @@ def _require_valid(settings: Settings) -> None:
         "KEYTRAIL_TIME_ZONE takes the name of a time zone, Europe/Berlin for instance, or local": _is_zone(
             settings.time_zone
         ),
+        "KEYTRAIL_CONSOLE takes on or off": settings.console in ("on", "off"),
         "KEYTRAIL_LOG_BYTES takes at least 1000": settings.log_bytes >= 1000,
         "KEYTRAIL_WORKERS takes at least 1": settings.workers >= 1,
         "KEYTRAIL_WRITERS takes at least 1": settings.writers >= 1,

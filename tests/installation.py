@@ -67,8 +67,10 @@ class Installation:
         self.test_clock = test_clock
         self.port = free_port()
         self.workers = workers
-        # A process takes a second of processor time to start, so a test that needs alerts or a standby asks for them.
-        self.extra = {"KEYTRAIL_ALERT_WORKERS": "0", "KEYTRAIL_WRITERS": "1"} | extra
+        # A process takes a second of processor time to start, so a test that needs alerts or a standby asks for them. A
+        # test of the console asks for that.
+        off = {"KEYTRAIL_ALERT_WORKERS": "0", "KEYTRAIL_WRITERS": "1", "KEYTRAIL_CONSOLE": "off"}
+        self.extra = off | extra
         self.up: subprocess.Popen[str] | None = None
         self._given: dict[str, str] | None = None
         self.url = f"http://127.0.0.1:{self.port}"

@@ -35,6 +35,7 @@ from services.audit_api.context import context_of
 from services.audit_api.readiness import projected
 from services.audit_api.resources.routes import ACTIONS, ROUTES
 from services.clock import clock_of
+from services.console.files import ConsoleFiles
 from services.kms_api.anchors import Anchors
 from services.kms_api.app import NONE_KNOWN, App
 from services.kms_api.authentication import Authenticator
@@ -116,7 +117,8 @@ async def serve(settings: Settings) -> None:
         publisher = Publisher(settings, keys)
         closing.push_async_callback(publisher.close)
         audit = context_of(settings, live, pool, clock, publisher, making, calls, ACTIONS, lambda: server.should_exit)
-        app = App(live, authenticator, calls, audit_app(ROUTES, audit, authenticator), clock, watch)
+        console = ConsoleFiles() if settings.has_console else None
+        app = App(live, authenticator, calls, audit_app(ROUTES, audit, authenticator), clock, watch, console)
         door = _door(settings)
         config = uvicorn.Config(
             app,

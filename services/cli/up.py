@@ -47,11 +47,15 @@ async def _up(settings: Settings, test_clock: bool) -> None:
         asyncio.get_running_loop().add_signal_handler(number, this.cancel)
     with progress_bar() as progress:
         task = progress.add_task("starting", total=None)
+        console = progress.add_task("the console", total=None, visible=False)
 
         def tell(what: str, done: int, count: int) -> None:
             progress.update(task, description=what, completed=done, total=count or None)
 
-        supervisor = Supervisor(settings, tell, test_clock=test_clock)
+        def tell_of_console(what: str) -> None:
+            progress.update(console, description=f"the console: {what}", visible=True)
+
+        supervisor = Supervisor(settings, tell, tell_of_console, test_clock=test_clock)
         try:
             await supervisor.start()
         except cannot_start() as fault:
@@ -72,6 +76,17 @@ async def _up(settings: Settings, test_clock: bool) -> None:
     out.print(f"  {first_call(settings)}", soft_wrap=True)  # people copy it, so it stays one line
     say(f"logs in {supervisor.folder.logs}; Ctrl-C stops everything", indent=2)
     try:
+        if supervisor.console is not None and not supervisor.console.done():
+            say("the console is being built; everything else answers already", indent=2)
+            progress.remove_task(task)
+            with progress:
+                await asyncio.wait([supervisor.console])
+        if settings.has_console:
+            failed = await supervisor.console if supervisor.console is not None else None
+            if failed is None:
+                say(f"console at {settings.url}/console/", indent=2)
+            else:
+                say(failed, screen=err, indent=2)
         await asyncio.Event().wait()
     except asyncio.CancelledError:
         say("stopping", screen=err)

@@ -1,4 +1,5 @@
-"""The one port: KMS, IAM and STS on `POST /`, the audit API under /v1, /healthz and /metrics.
+"""The one port: KMS, IAM and STS on `POST /`, the audit API under /v1, the console's files under /console, /healthz and
+/metrics.
 
 The protocol handles `POST /` itself (`exchange.py`), because the cost of each call matters; everything else is ASGI.
 """
@@ -122,7 +123,7 @@ READING = ("GET", "HEAD")
 
 
 class App:
-    """`audit` answers paths that begin with /v1."""
+    """`audit` answers paths that begin with /v1, `console` those of /console; None: there is no console."""
 
     def __init__(
         self,
@@ -132,6 +133,7 @@ class App:
         audit: ASGI,
         clock: Clock,
         watch: VaultWatch,
+        console: ASGI | None = None,
     ) -> None:
         self._clock = clock
         self._watch = watch
@@ -139,6 +141,7 @@ class App:
         self._authenticator = authenticator
         self._calls = calls
         self._audit = audit
+        self._console = console
         self._scrapes = Scrapes(exposition)
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -147,6 +150,8 @@ class App:
         method, path = scope["method"], scope["path"]
         if path.startswith("/v1/"):
             await self._audit(scope, receive, send)
+        elif self._console is not None and (path == "/console" or path.startswith("/console/")):
+            await self._console(scope, receive, send)
         elif path == "/" and method == "GET" and _asks_by_query(scope):
             await self._by_query(scope, receive, send)
         elif path == "/healthz" and method in READING:

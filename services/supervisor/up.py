@@ -30,6 +30,7 @@ from services.runtime.listening_socket import listen
 from services.runtime.task_group import together
 from services.settings import Settings
 from services.supervisor.child import Child, python
+from services.supervisor.console import ConsoleBuild, needs_build
 from services.supervisor.logs import keep_rotating
 from services.supervisor.start_step import CONTROLLER_PASSWORD, StepRefused, answer_of
 
@@ -47,11 +48,21 @@ class CannotStart(Exception):
 class Supervisor:
     """One installation on one data folder."""
 
-    def __init__(self, settings: Settings, progress: StartProgress, *, test_clock: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        progress: StartProgress,
+        console_progress: Callable[[str], None] = lambda what: None,
+        *,
+        test_clock: bool = False,
+    ) -> None:
         self.settings = settings
         self._test_clock = test_clock
         self.folder = Folder(settings.data)
         self._progress = progress
+        self._console_progress = console_progress
+        self.console: asyncio.Task[str | None] | None = None
+        """The build of the console, which ends with the reason why it failed; None if there is nothing to build."""
         self._children: list[Child] = []
         self._kafka: BundledKafka | None = None
         self._postgres: BundledPostgres | None = None
@@ -85,6 +96,9 @@ class Supervisor:
             root_access_key_id=credentials.access_key_id,
             root_secret_access_key=credentials.secret_access_key,
         )
+        if self.settings.has_console and needs_build():
+            building = ConsoleBuild(self.folder.logs / "console.log", self._console_progress)
+            self.console = asyncio.create_task(building.run())
         await together(self._start_postgres(), self._start_kafka())
         await self._prepare()
         self._start_processes()
@@ -278,9 +292,10 @@ class Supervisor:
         """Stop in order: the processes that answer, those that follow, those that decide, then the servers that they need."""
         if self._socket is not None:
             self._socket.close()
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self.console] if self.console is not None else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)  # one of them may be starting Postgres again
+        await asyncio.gather(*tasks, return_exceptions=True)  # one of them may be starting Postgres again
         for prefix, deadline in (
             ("api", 15.0),
             ("notifier", 5.0),

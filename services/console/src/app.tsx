@@ -1,0 +1,20 @@
+/** Without a session the sign-in page, whatever the URL says; with one, the page of the URL. So a session that ends leads back
+ * to the same page. */
+
+import { lazy, Suspense } from "react";
+
+import { useSession } from "./session/session";
+import { SignIn } from "./session/sign-in";
+
+const Shell = lazy(() => import("./shell/shell"));
+
+export function App() {
+  const session = useSession();
+  if (session === null) return <SignIn />;
+  return (
+    <Suspense fallback={null}>
+      {/* A page keeps nothing of another user's. */}
+      <Shell key={session.identity.arn} session={session} />
+    </Suspense>
+  );
+}

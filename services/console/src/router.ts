@@ -1,0 +1,113 @@
+/** URLs of the console. The path names a page, the query its filters; `at` stays from page to page, because the past is looked
+ * at as a whole. Nothing secret is ever part of a URL. */
+
+import { useMemo, useSyncExternalStore } from "react";
+
+export const BASE = "/console";
+const AS_OF = "at";
+
+export type Places = Readonly<Record<string, string>>;
+
+export interface PageProps {
+  /** What the path names: {"key": "1234abcd-..."} for /keys/{key}. */
+  places: Places;
+  query: URLSearchParams;
+}
+
+/** The names in `path` as `pattern` has them; null if it is another page's. A name is one segment, percent-encoded. */
+export function match(pattern: string, path: string): Places | null {
+  const wanted = segments(pattern);
+  const given = segments(path);
+  if (wanted.length !== given.length) return null;
+  const places: Record<string, string> = {};
+  for (const [index, want] of wanted.entries()) {
+    const text = given[index] ?? "";
+    const name = /^{(\w+)}$/.exec(want)?.[1];
+    if (name === undefined) {
+      if (want !== text) return null;
+      continue;
+    }
+    const read = decoded(text);
+    if (read === null || read === "") return null;
+    places[name] = read;
+  }
+  return places;
+}
+
+function segments(path: string): string[] {
+  return path.replace(/^\/+|\/+$/g, "").split("/");
+}
+
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null; // a percent sign that begins no escape
+  }
+}
+
+/** The URL of a page: `href("/keys/{key}/{tab}", { key, tab: "policy" })`. */
+export function href(pattern: string, places: Places = {}, query: Readonly<Record<string, string>> = {}): string {
+  const path = pattern.replace(/{(\w+)}/g, (_, name: string) => encodeURIComponent(places[name] ?? ""));
+  const all = new URLSearchParams(query);
+  const at = new URLSearchParams(location.search).get(AS_OF);
+  if (at !== null && !all.has(AS_OF)) all.set(AS_OF, at);
+  const text = all.toString();
+  return `${BASE}${path}${text === "" ? "" : `?${text}`}`;
+}
+
+const MOVED = "keytrail:moved";
+
+export function navigate(url: string, { replace = false } = {}): void {
+  if (replace) history.replaceState(null, "", url);
+  else history.pushState(null, "", url);
+  dispatchEvent(new Event(MOVED));
+  if (!replace) scrollTo(0, 0);
+}
+
+/** For Cloudscape's onFollow: a plain click stays in this document; one with a modifier opens as the user wants. */
+export function follow(event: CustomEvent<{ href?: string | undefined; external?: boolean | undefined }>): void {
+  const url = event.detail.href;
+  if (url === undefined || event.detail.external === true || !url.startsWith(`${BASE}/`)) return;
+  event.preventDefault();
+  navigate(url);
+}
+
+/** Change the query and stay on the page: filters, and the selected row. An undefined value takes the name out. */
+export function changeQuery(changes: Readonly<Record<string, string | undefined>>): void {
+  const query = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined || value === "") query.delete(name);
+    else query.set(name, value);
+  }
+  const text = query.toString();
+  navigate(`${location.pathname}${text === "" ? "" : `?${text}`}`, { replace: true });
+}
+
+function subscribe(changed: () => void): () => void {
+  addEventListener("popstate", changed);
+  addEventListener(MOVED, changed);
+  return () => {
+    removeEventListener("popstate", changed);
+    removeEventListener(MOVED, changed);
+  };
+}
+
+export interface Place {
+  path: string;
+  query: URLSearchParams;
+}
+
+export function usePlace(): Place {
+  const url = useSyncExternalStore(subscribe, () => location.pathname + location.search);
+  return useMemo(() => {
+    const [path = "", search = ""] = url.split("?", 2);
+    return { path: path.slice(BASE.length) || "/", query: new URLSearchParams(search) };
+  }, [url]);
+}
+
+/** The time or position that the pages show; null: now. */
+export function useAsOf(): [string | null, (at: string | null) => void] {
+  const { query } = usePlace();
+  return [query.get(AS_OF), (at) => changeQuery({ [AS_OF]: at ?? undefined })];
+}

@@ -1,0 +1,125 @@
+import Alert from "@cloudscape-design/components/alert";
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import Checkbox from "@cloudscape-design/components/checkbox";
+import Container from "@cloudscape-design/components/container";
+import ExpandableSection from "@cloudscape-design/components/expandable-section";
+import Form from "@cloudscape-design/components/form";
+import FormField from "@cloudscape-design/components/form-field";
+import Header from "@cloudscape-design/components/header";
+import Input from "@cloudscape-design/components/input";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import { useState } from "react";
+
+import { type Fault, faultOf } from "../shown/fault";
+import { visible } from "../shown/visible";
+import { exchanged } from "./exchange";
+import { IDLE_MINUTES } from "./idle";
+import { begin, type Credential, type Ended, whyEnded } from "./session";
+import styles from "./sign-in.module.css";
+
+const WHY: Record<Ended, string | null> = {
+  never: null,
+  "signed out": "You are signed out. This tab has forgotten your credential.",
+  idle: `You were signed out, because nothing happened here for ${IDLE_MINUTES} minutes.`,
+  refused: "Your credential is no longer accepted. It expired, or somebody revoked it. Sign in to go on where you were.",
+};
+
+export function SignIn() {
+  const [accessKeyId, setAccessKeyId] = useState("");
+  const [secret, setSecret] = useState("");
+  const [token, setToken] = useState("");
+  const [region, setRegion] = useState("us-east-1");
+  const [keep, setKeep] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [missing, setMissing] = useState(false);
+  const [fault, setFault] = useState<Fault | null>(null);
+  const ended = WHY[whyEnded()];
+
+  async function send() {
+    if (accessKeyId.trim() === "" || secret.trim() === "") {
+      setMissing(true);
+      return;
+    }
+    setBusy(true);
+    setFault(null);
+    const credential: Credential = { accessKeyId: accessKeyId.trim(), secretAccessKey: secret.trim() };
+    if (token.trim() !== "") credential.sessionToken = token.trim();
+    try {
+      begin(await exchanged(credential, region.trim()), keep);
+    } catch (thrown) {
+      setFault(faultOf(thrown));
+      setBusy(false);
+    }
+  }
+
+  const required = "Type it as it was given to you.";
+  return (
+    <main className={styles["page"]}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void send();
+        }}
+      >
+        <Form actions={<Button variant="primary" formAction="submit" loading={busy}>Sign in</Button>}>
+          <Container header={<Header variant="h1">Sign in to Keytrail</Header>}>
+            <SpaceBetween size="m">
+              {ended !== null && fault === null && <Alert type="info">{ended}</Alert>}
+              {fault !== null && (
+                <Alert type="error" header={fault.title}>
+                  {visible(fault.message)}
+                </Alert>
+              )}
+              <FormField label="Access key ID" errorText={missing && accessKeyId.trim() === "" ? required : null}>
+                <Input
+                  value={accessKeyId}
+                  onChange={({ detail }) => setAccessKeyId(detail.value)}
+                  autoComplete={false}
+                  spellcheck={false}
+                  autoFocus
+                  name="access-key-id"
+                />
+              </FormField>
+              <FormField label="Secret access key" errorText={missing && secret.trim() === "" ? required : null}>
+                <Input
+                  value={secret}
+                  onChange={({ detail }) => setSecret(detail.value)}
+                  type="password"
+                  autoComplete={false}
+                  name="secret-access-key"
+                />
+              </FormField>
+              <ExpandableSection headerText="Session token and region">
+                <SpaceBetween size="m">
+                  <FormField label="Session token" description="Only for temporary credentials.">
+                    <Input
+                      value={token}
+                      onChange={({ detail }) => setToken(detail.value)}
+                      type="password"
+                      autoComplete={false}
+                      name="session-token"
+                    />
+                  </FormField>
+                  <FormField label="Region" description="The region of this installation (KEYTRAIL_REGION).">
+                    <Input value={region} onChange={({ detail }) => setRegion(detail.value)} name="region" />
+                  </FormField>
+                </SpaceBetween>
+              </ExpandableSection>
+              <Checkbox
+                checked={keep}
+                onChange={({ detail }) => setKeep(detail.checked)}
+                description="Otherwise a reload asks for it again."
+              >
+                Keep me signed in until this tab closes
+              </Checkbox>
+              <Box color="text-body-secondary" fontSize="body-s">
+                Your secret stays in this browser tab: it signs requests and is never sent.
+              </Box>
+            </SpaceBetween>
+          </Container>
+        </Form>
+      </form>
+    </main>
+  );
+}

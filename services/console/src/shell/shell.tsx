@@ -1,0 +1,118 @@
+/** What stands around every page once somebody is signed in: bar, navigation, and the page of the URL. */
+
+import AppLayout from "@cloudscape-design/components/app-layout";
+import Box from "@cloudscape-design/components/box";
+import ContentLayout from "@cloudscape-design/components/content-layout";
+import Header from "@cloudscape-design/components/header";
+import { I18nProvider } from "@cloudscape-design/components/i18n";
+import messages from "@cloudscape-design/components/i18n/messages/all.en";
+import SideNavigation, { type SideNavigationProps } from "@cloudscape-design/components/side-navigation";
+import Spinner from "@cloudscape-design/components/spinner";
+import TopNavigation from "@cloudscape-design/components/top-navigation";
+import { Suspense, useEffect, useState } from "react";
+
+import { chooseTheme, theme } from "../preferences";
+import { BASE, follow, href, match, navigate, usePlace } from "../router";
+import { HOME, PAGES, type PageRow } from "../routes";
+import { watchIdle } from "../session/idle";
+import { end, type Session } from "../session/session";
+import { visible } from "../shown/visible";
+import { CrashFence } from "./crash-fence";
+
+export default function Shell({ session }: { session: Session }) {
+  const { path, query } = usePlace();
+  const row = PAGES.find((each) => match(each.path, path) !== null);
+  useEffect(() => watchIdle(), []);
+  useEffect(() => {
+    if (path === "/") navigate(href(HOME), { replace: true });
+  }, [path]);
+  useEffect(() => {
+    document.title = row === undefined ? "Keytrail" : `${row.title} · Keytrail`;
+  }, [row]);
+
+  return (
+    <I18nProvider locale="en" messages={[messages]}>
+      <div id="bar">
+        <Bar session={session} />
+      </div>
+      <AppLayout
+        headerSelector="#bar"
+        toolsHide
+        navigation={<Navigation path={path} />}
+        content={
+          <CrashFence key={path}>
+            <Suspense fallback={<Spinner size="large" />}>
+              {row === undefined ? <Nowhere /> : <row.page places={match(row.path, path) ?? {}} query={query} />}
+            </Suspense>
+          </CrashFence>
+        }
+      />
+    </I18nProvider>
+  );
+}
+
+function Bar({ session }: { session: Session }) {
+  const [shown, setShown] = useState(theme());
+  const { arn, account } = session.identity;
+  const name = arn.split(":").slice(5).join(":");
+  return (
+    <TopNavigation
+      identity={{ href: `${BASE}/`, title: "Keytrail", onFollow: follow }}
+      utilities={[
+        {
+          type: "button",
+          text: shown === "dark" ? "Light" : "Dark",
+          ariaLabel: shown === "dark" ? "Show in light colours" : "Show in dark colours",
+          onClick: () => {
+            const other = shown === "dark" ? "light" : "dark";
+            chooseTheme(other);
+            setShown(other);
+          },
+        },
+        {
+          type: "menu-dropdown",
+          iconName: "user-profile",
+          text: visible(name),
+          description: visible(arn),
+          items: [
+            { id: "account", text: `Account ${visible(account)}`, disabled: true },
+            { id: "sign-out", text: "Sign out" },
+          ],
+          onItemClick: ({ detail }) => {
+            if (detail.id === "sign-out") end("signed out");
+          },
+        },
+      ]}
+    />
+  );
+}
+
+function Navigation({ path }: { path: string }) {
+  const sections = new Map<string, PageRow[]>();
+  for (const each of PAGES) {
+    if (each.section !== null) sections.set(each.section, [...(sections.get(each.section) ?? []), each]);
+  }
+  const items: SideNavigationProps.Item[] = [...sections].map(([text, rows]) => ({
+    type: "section-group",
+    title: text,
+    items: rows.map((row) => ({ type: "link", text: row.title, href: href(row.path) })),
+  }));
+  const listed = PAGES.filter((each) => each.section !== null && `${path}/`.startsWith(`${each.path}/`));
+  const active = listed.sort((one, other) => other.path.length - one.path.length)[0];
+  return (
+    <SideNavigation
+      header={{ text: "Key management", href: href(HOME) }}
+      items={items}
+      onFollow={follow}
+      {...(active === undefined ? {} : { activeHref: href(active.path) })}
+    />
+  );
+}
+
+function Nowhere() {
+  return (
+    <ContentLayout header={<Header variant="h1">There is no such page</Header>}>
+      <Box variant="p">The address names nothing here. The navigation lists every page.</Box>
+    </ContentLayout>
+  );
+}

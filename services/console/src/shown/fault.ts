@@ -1,0 +1,80 @@
+/** What went wrong with a request, in words for the user. `message` is the server's own and may quote a caller: show it with
+ * `visible`. */
+
+export type FaultKind = "refused" | "credential" | "unreachable" | "not there" | "busy" | "invalid" | "failed";
+
+export interface Fault {
+  kind: FaultKind;
+  title: string;
+  message: string;
+  /** AWS's code, "" if nobody answered. */
+  code: string;
+  /** The call's id, "" if nobody answered. */
+  call: string;
+}
+
+const TITLES: Record<FaultKind, string> = {
+  refused: "You may not do this",
+  credential: "Your credential is not accepted",
+  unreachable: "Keytrail does not answer",
+  "not there": "This does not exist",
+  busy: "Keytrail cannot answer now",
+  invalid: "The request cannot be taken",
+  failed: "The request failed",
+};
+
+const KINDS: Readonly<Record<string, FaultKind>> = {
+  AccessDenied: "refused",
+  AccessDeniedException: "refused",
+  ExpiredToken: "credential",
+  ExpiredTokenException: "credential",
+  IncompleteSignature: "credential",
+  InvalidClientTokenId: "credential",
+  InvalidSignatureException: "credential",
+  MissingAuthenticationToken: "credential",
+  SignatureDoesNotMatch: "credential",
+  UnrecognizedClientException: "credential",
+  NotFoundException: "not there",
+  NoSuchEntity: "not there",
+  ThrottlingException: "busy",
+  KMSInternalException: "failed",
+};
+
+/** An error of `/v1`, in the same form as those of the AWS clients. */
+export class V1Error extends Error {
+  readonly $metadata: { requestId: string; httpStatusCode: number };
+  override readonly name: string;
+
+  constructor(code: string, message: string, status: number, call: string) {
+    super(message);
+    this.name = code;
+    this.$metadata = { requestId: call, httpStatusCode: status };
+  }
+}
+
+export function faultOf(thrown: unknown): Fault {
+  if (!(thrown instanceof Error)) return fault("failed", String(thrown), "", "");
+  const metadata = (thrown as { $metadata?: { requestId?: string; httpStatusCode?: number } }).$metadata;
+  if (metadata?.httpStatusCode === undefined) {
+    const away = thrown instanceof TypeError || thrown.name === "TimeoutError" || thrown.name === "NetworkingError";
+    return away
+      ? fault("unreachable", "It may be starting, or the network is down. This page tries again by itself.", "", "")
+      : fault("failed", thrown.message, thrown.name, "");
+  }
+  const kind = KINDS[thrown.name] ?? ofStatus(metadata.httpStatusCode);
+  return fault(kind, thrown.message, thrown.name, metadata.requestId ?? "");
+}
+
+function ofStatus(status: number): FaultKind {
+  if (status === 503 || status === 429) return "busy";
+  if (status === 404) return "not there";
+  return status >= 500 ? "failed" : "invalid";
+}
+
+function fault(kind: FaultKind, message: string, code: string, call: string): Fault {
+  return { kind, title: TITLES[kind], message, code, call };
+}
+
+export function isAbort(thrown: unknown): boolean {
+  return thrown instanceof Error && thrown.name === "AbortError";
+}

@@ -1,0 +1,36 @@
+/** How every page shows that a request was refused or failed. */
+
+import Alert from "@cloudscape-design/components/alert";
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import Link from "@cloudscape-design/components/link";
+
+import { follow, href } from "../router";
+import type { Fault } from "./fault";
+import { visible } from "./visible";
+
+export function Problem({ fault, again }: { fault: Fault; again?: () => void }) {
+  const waits = fault.kind === "unreachable" || fault.kind === "busy";
+  return (
+    <Alert
+      type={fault.kind === "refused" || waits ? "warning" : "error"}
+      header={fault.title}
+      {...(again === undefined ? {} : { action: <Button onClick={again}>Try again</Button> })}
+    >
+      <Box variant="p">{visible(fault.message, { lines: true })}</Box>
+      {fault.call !== "" && (
+        <Box variant="p" color="text-body-secondary" fontSize="body-s">
+          Call {visible(fault.call)}
+          {fault.kind === "refused" && (
+            <>
+              {" · "}
+              <Link fontSize="body-s" href={href("/decisions/{call}", { call: fault.call })} onFollow={follow}>
+                Why it was refused
+              </Link>
+            </>
+          )}
+        </Box>
+      )}
+    </Alert>
+  );
+}

@@ -1,0 +1,22 @@
+import { describe, expect, it } from "vitest";
+
+import { faultOf, V1Error } from "../src/shown/fault";
+
+describe("what went wrong", () => {
+  it.each([
+    [new V1Error("AccessDeniedException", "no", 403, "c1"), "refused"],
+    [new V1Error("ExpiredTokenException", "late", 403, "c2"), "credential"],
+    [new V1Error("ServiceUnavailableException", "later", 503, "c3"), "busy"],
+    [new V1Error("NotFoundException", "gone", 404, "c4"), "not there"],
+    [new V1Error("ValidationException", "bad", 400, "c5"), "invalid"],
+    [new TypeError("Failed to fetch"), "unreachable"],
+    [new Error("a bug"), "failed"],
+  ])("%s is told as %s", (thrown, kind) => {
+    expect(faultOf(thrown).kind).toBe(kind);
+  });
+
+  it("keeps the server's words and the call's id", () => {
+    const fault = faultOf(new V1Error("AccessDeniedException", "no identity policy allows it", 403, "c1"));
+    expect([fault.message, fault.call]).toEqual(["no identity policy allows it", "c1"]);
+  });
+});

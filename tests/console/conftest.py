@@ -1,0 +1,49 @@
+"""What the browser's tests share: a built console, a browser, and an installation that serves the one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from services.console.build import build
+from tests.console.chromium import ARGUMENTS, executable
+from tests.console.visit import Visit
+from tests.installation import Installation
+
+
+@pytest.fixture(scope="session")
+def built() -> None:
+    """The console is built once for all test runs of this checkout, until its sources change."""
+    build(print, checks=True)
+
+
+@pytest.fixture(scope="session")
+def browser(built: None) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=str(executable()), args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def served(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation with the console, for every story that only calls it."""
+    with Installation(tmp_path_factory.mktemp("console") / "data", KEYTRAIL_CONSOLE="on") as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser, served: Installation) -> Iterator[Callable[..., Visit]]:
+    """Opens a tab. When the test is over, nothing went wrong in any of its tabs."""
+    tabs: list[Visit] = []
+
+    def opened(**options: Any) -> Visit:
+        tabs.append(Visit(browser, served, **options))
+        return tabs[-1]
+
+    yield opened
+    for each in tabs:
+        each.leaves()

@@ -1,0 +1,90 @@
+"""One tab of a real browser that visits the console, and everything that goes wrong in it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+
+from services.console.build import SOURCES
+from tests.installation import Installation
+
+WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 400, "height": 800}
+SERIOUS = ("serious", "critical")
+OF_CLOUDSCAPE = ('aria-orientation="horizontal" class="awsui_mobile-toolbar-nav',)
+"""Cloudscape's own: the closed navigation of a narrow screen has an attribute that says nothing there."""
+TELL_VIOLATIONS = """
+window.violations = [];
+addEventListener("securitypolicyviolation", (each) => {
+  window.violations.push(`${each.violatedDirective} ${each.blockedURI} ${each.sourceFile}:${each.lineNumber}`);
+});
+"""
+
+
+@cache
+def axe() -> str:
+    return (SOURCES / "node_modules/axe-core/axe.min.js").read_text()
+
+
+class Visit:
+    """`faults` are errors on the browser's console, exceptions, violations of the Content-Security-Policy, and requests to
+    anybody else."""
+
+    def __init__(self, browser: Browser, installation: Installation, **options: Any) -> None:
+        self.installation = installation
+        context = browser.new_context(**{"viewport": WIDE, "locale": "en-GB", "timezone_id": "UTC", **options})
+        context.add_init_script(TELL_VIOLATIONS)
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.faults: list[str] = []
+        self.sent: list[Request] = []
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda fault: self.faults.append(str(fault)))
+        self.page.on("request", self._on_request)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        # A refused call is an answer of the server's; the browser logs it as a failure.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.faults.append(message.text)
+
+    def _on_request(self, request: Request) -> None:
+        self.sent.append(request)
+        parts = urlsplit(request.url)
+        if parts.scheme in ("http", "https", "ws") and parts.port != self.installation.port:
+            self.faults.append(f"a request to {request.url}")
+
+    def opens(self, path: str = "/") -> None:
+        self.page.goto(f"{self.installation.url}/console{path}")
+
+    def signs_in(self, credentials: dict[str, str] | None = None, *, keep: bool = False) -> None:
+        """From the sign-in page, on whichever URL it stands."""
+        given = credentials or self.installation.credentials()
+        self.page.get_by_label("Access key ID").fill(given["AWS_ACCESS_KEY_ID"])
+        self.page.get_by_label("Secret access key").fill(given["AWS_SECRET_ACCESS_KEY"])
+        if "AWS_SESSION_TOKEN" in given:
+            self.page.get_by_role("button", name="Session token and region").click()
+            self.page.get_by_label("Session token").fill(given["AWS_SESSION_TOKEN"])
+        if keep:
+            self.page.get_by_label("Keep me signed in until this tab closes").check()
+        self.page.get_by_role("button", name="Sign in").click()
+        expect(self.page.get_by_role("navigation").first).to_be_visible()
+
+    def serious(self) -> list[str]:
+        """What axe-core finds on the page as it is now."""
+        self.page.evaluate(axe())
+        found = self.page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+        return [
+            f"{each['id']}: {each['help']}: {node['html'][:200]}"
+            for each in found["violations"]
+            if each["impact"] in SERIOUS
+            for node in each["nodes"]
+            if not any(known in node["html"] for known in OF_CLOUDSCAPE)
+        ]
+
+    def leaves(self) -> None:
+        """Close the tab. Nothing went wrong in it."""
+        self.faults += self.page.evaluate("() => window.violations")
+        self.page.context.close()
+        assert self.faults == []
