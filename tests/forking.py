@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -124,6 +125,8 @@ def _text(file: IO[bytes]) -> str:
 def serve(listening: socket.socket) -> None:
     for each in LIBRARIES:
         importlib.import_module(each)
+    importlib.import_module("awscli.clidriver").create_clidriver()  # it imports its 200 plugins only now
+    gc.freeze()  # a child's collector would touch, and so copy, every page of what is imported here
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         ready, _, _ = select.select([listening, sys.stdin], [], [])
