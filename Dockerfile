@@ -8,6 +8,7 @@ COPY domain domain
 COPY projections projections
 COPY services services
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
+    && python -m compileall -q domain projections services \
     && useradd --system --home-dir /keytrail keytrail
 USER keytrail
 EXPOSE 8600
