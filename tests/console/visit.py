@@ -60,16 +60,19 @@ class Visit:
 
     def signs_in(self, credentials: dict[str, str] | None = None, *, keep: bool = False) -> None:
         """From the sign-in page, on whichever URL it stands."""
-        given = credentials or self.installation.credentials()
+        self.fills_in(credentials or self.installation.credentials(), keep=keep)
+        expect(self.page.get_by_role("navigation").first).to_be_visible()
+
+    def fills_in(self, given: dict[str, str], *, keep: bool = False) -> None:
+        """Fill in the sign-in form and send it."""
         self.page.get_by_label("Access key ID").fill(given["AWS_ACCESS_KEY_ID"])
         self.page.get_by_label("Secret access key").fill(given["AWS_SECRET_ACCESS_KEY"])
         if "AWS_SESSION_TOKEN" in given:
             self.page.get_by_role("button", name="Session token and region").click()
-            self.page.get_by_label("Session token").fill(given["AWS_SESSION_TOKEN"])
+            self.page.get_by_role("textbox", name="Session token").fill(given["AWS_SESSION_TOKEN"])
         if keep:
             self.page.get_by_label("Keep me signed in until this tab closes").check()
         self.page.get_by_role("button", name="Sign in").click()
-        expect(self.page.get_by_role("navigation").first).to_be_visible()
 
     def serious(self) -> list[str]:
         """What axe-core finds on the page as it is now."""

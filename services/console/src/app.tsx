@@ -1,15 +1,19 @@
 /** Without a session the sign-in page, whatever the URL says; with one, the page of the URL. So a session that ends leads back
  * to the same page. */
 
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useState } from "react";
 
 import { useSession } from "./session/session";
+import { takeCode } from "./session/exchange";
 import { SignIn } from "./session/sign-in";
+import { CodeSignIn } from "./session/code-sign-in";
 
 const Shell = lazy(() => import("./shell/shell"));
 
 export function App() {
   const session = useSession();
+  const [code, setCode] = useState(takeCode);
+  if (code !== null) return <CodeSignIn code={code} done={() => setCode(null)} />;
   if (session === null) return <SignIn />;
   return (
     <Suspense fallback={null}>

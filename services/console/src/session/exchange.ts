@@ -1,14 +1,41 @@
-/** From a typed credential to a session. The libraries come when the form is sent: the sign-in page does not wait for them. */
+/** From what somebody has to a console session: an access key that was typed, or a one-time code of `keytrail console`.
+ *
+ * The session is a credential of its own that lasts twelve hours at most. A typed key is forgotten once it was exchanged.
+ */
 
+import { type AnswerOf, unsigned, V1 } from "../v1/client";
 import type { Credential, Session } from "./session";
 
+const CODE = "#code=";
+
+/** Raises V1Error. */
 export async function exchanged(credential: Credential, region: string): Promise<Session> {
-  const { GetCallerIdentityCommand, STSClient } = await import("@aws-sdk/client-sts");
-  const client = new STSClient({ endpoint: location.origin, region, credentials: credential, maxAttempts: 2 });
-  const found = await client.send(new GetCallerIdentityCommand({}));
+  return sessionOf(await new V1({ credential, region }).post("/v1/console/sessions", { body: {} }));
+}
+
+/** Raises V1Error. */
+export async function redeemed(code: string): Promise<Session> {
+  return sessionOf(await unsigned("/v1/console/codes/redeem", { code }));
+}
+
+function sessionOf(made: AnswerOf<"/v1/console/sessions", "post">): Session {
   return {
-    credential,
-    region,
-    identity: { arn: found.Arn ?? "", account: found.Account ?? "", userId: found.UserId ?? "" },
+    credential: {
+      accessKeyId: made.access_key_id,
+      secretAccessKey: made.secret_access_key,
+      sessionToken: made.session_token,
+    },
+    region: made.region,
+    identity: { arn: made.principal, account: made.account, root: made.root },
+    expires: made.expires,
   };
 }
+
+/** The code of the URL's fragment. It is taken out of the URL and of the browser's history before anything else happens. */
+export function takeCode(): string | null {
+  if (!location.hash.startsWith(CODE)) return null;
+  const code = location.hash.slice(CODE.length);
+  history.replaceState(null, "", location.pathname + location.search);
+  return code;
+}
+

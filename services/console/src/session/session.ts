@@ -15,13 +15,15 @@ export interface Credential {
 export interface Identity {
   arn: string;
   account: string;
-  userId: string;
+  root: boolean;
 }
 
 export interface Session {
   credential: Credential;
   region: string;
   identity: Identity;
+  /** RFC 3339. Keytrail ends it then, or before, when the access key or its user is gone. */
+  expires: string;
 }
 
 /** Why there is no session: the sign-in page says it. */

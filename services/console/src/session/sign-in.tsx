@@ -16,7 +16,7 @@ import { visible } from "../shown/visible";
 import { exchanged } from "./exchange";
 import { IDLE_MINUTES } from "./idle";
 import { begin, type Credential, type Ended, whyEnded } from "./session";
-import styles from "./sign-in.module.css";
+import { SignInPage } from "./sign-in-page";
 
 const WHY: Record<Ended, string | null> = {
   never: null,
@@ -34,6 +34,7 @@ export function SignIn() {
   const [busy, setBusy] = useState(false);
   const [missing, setMissing] = useState(false);
   const [fault, setFault] = useState<Fault | null>(null);
+  const [more, setMore] = useState(false);
   const ended = WHY[whyEnded()];
 
   async function send() {
@@ -48,14 +49,16 @@ export function SignIn() {
     try {
       begin(await exchanged(credential, region.trim()), keep);
     } catch (thrown) {
-      setFault(faultOf(thrown));
+      const found = faultOf(thrown);
+      setFault(found);
+      setMore(more || found.message.includes("region"));
       setBusy(false);
     }
   }
 
   const required = "Type it as it was given to you.";
   return (
-    <main className={styles["page"]}>
+    <SignInPage>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -90,7 +93,11 @@ export function SignIn() {
                   name="secret-access-key"
                 />
               </FormField>
-              <ExpandableSection headerText="Session token and region">
+              <ExpandableSection
+                headerText="Session token and region"
+                expanded={more}
+                onChange={({ detail }) => setMore(detail.expanded)}
+              >
                 <SpaceBetween size="m">
                   <FormField label="Session token" description="Only for temporary credentials.">
                     <Input
@@ -114,12 +121,13 @@ export function SignIn() {
                 Keep me signed in until this tab closes
               </Checkbox>
               <Box color="text-body-secondary" fontSize="body-s">
-                Your secret stays in this browser tab: it signs requests and is never sent.
+                Your secret signs one request in this browser and is never sent. The answer is a console session of at most 12 hours;
+                then this page forgets your access key. Passwords, one-time passwords and single sign-on are to come.
               </Box>
             </SpaceBetween>
           </Container>
         </Form>
       </form>
-    </main>
+    </SignInPage>
   );
 }

@@ -7,7 +7,7 @@
 import { Sha256 } from "@aws-crypto/sha256-js";
 import { SignatureV4 } from "@smithy/signature-v4";
 
-import { current, type Session } from "../session/session";
+import { current, type Credential, type Session } from "../session/session";
 import { V1Error } from "../shown/fault";
 import type { paths } from "./schema";
 
@@ -52,8 +52,7 @@ export interface ServerEvent {
 export class V1 {
   readonly #signer: SignatureV4;
 
-  constructor(session: Session) {
-    const { credential, region } = session;
+  constructor({ credential, region }: { credential: Credential; region: string }) {
     this.#signer = new SignatureV4({ service: "keytrail", region, credentials: credential, sha256: Sha256 });
   }
 
@@ -123,6 +122,21 @@ export class V1 {
     if (answer.ok) return answer;
     throw await errorOf(answer);
   }
+}
+
+/** The one request that is not signed: a one-time code stands for the signature. Raises V1Error. */
+export async function unsigned<P extends "/v1/console/codes/redeem">(
+  path: P,
+  body: Body<Operation<P, "post">>,
+): Promise<AnswerOf<P, "post">> {
+  const answer = await fetch(path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+    credentials: "omit",
+  });
+  if (!answer.ok) throw await errorOf(answer);
+  return (await answer.json()) as AnswerOf<P, "post">;
 }
 
 export function pathOf(pattern: string, places: Readonly<Record<string, string>>): string {

@@ -1,0 +1,177 @@
+"""Signing in, staying, leaving: where the credential is kept, and what ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.attacks.test_console_sessions import CODES, post
+from tests.attacks.test_sessions import ACCOUNT, ROOT, allow, user
+from tests.console.visit import Visit
+from tests.installation import Installation
+
+STORES = "() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href])"
+KEYS = ["keytrail:ListKeys"]
+
+
+@pytest.fixture(scope="module")
+def alice(served: Installation) -> dict[str, str]:
+    return user(served, "console-alice", allow(KEYS))
+
+
+def at_sign_in(tab: Visit) -> None:
+    expect(tab.page.get_by_role("heading", name="Sign in to Keytrail")).to_be_visible()
+
+
+def at_keys(tab: Visit) -> None:
+    expect(tab.page.get_by_role("heading", name="Customer managed keys")).to_be_visible()
+
+
+def secret_of(tab: Visit) -> str:
+    """Whatever is kept in the browser, as text."""
+    found: str = tab.page.evaluate(STORES)
+    return found
+
+
+def test_a_typed_key_is_exchanged_and_forgotten(visit: Callable[..., Visit], alice: dict[str, str]) -> None:
+    """A reload asks for it again, since it is kept in memory alone; requests are signed by the console's session."""
+    tab = visit()
+    tab.opens("/keys")
+    tab.signs_in(alice)
+    at_keys(tab)
+    assert alice["AWS_SECRET_ACCESS_KEY"] not in secret_of(tab)
+    assert "ASIA" not in secret_of(tab)
+    signed = [request.headers["authorization"] for request in tab.sent if "authorization" in request.headers]
+    assert [alice["AWS_ACCESS_KEY_ID"] in each for each in signed] == [True] + [False] * (len(signed) - 1)
+    assert len(signed) > 1
+    assert not any(alice["AWS_SECRET_ACCESS_KEY"] in (each.post_data or "") + str(each.headers) for each in tab.sent)
+    tab.page.reload()
+    at_sign_in(tab)
+
+
+def test_who_asks_stays_signed_in_until_the_tab_closes(
+    visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
+) -> None:
+    tab = visit()
+    tab.opens("/keys?at=%401")
+    tab.signs_in(alice, keep=True)
+    tab.page.reload()
+    at_keys(tab)
+    assert tab.page.url == f"{served.url}/console/keys?at=%401"
+    assert '"keytrail.session"' in tab.page.evaluate("() => JSON.stringify(Object.keys(sessionStorage))")
+    assert tab.page.evaluate("() => Object.values(localStorage).join().includes('ASIA')") is False
+    tab.page.get_by_role("button", name="console-alice").click()
+    tab.page.get_by_role("menuitem", name="Sign out").click()
+    at_sign_in(tab)
+    assert "ASIA" not in secret_of(tab)
+    tab.page.reload()
+    at_sign_in(tab)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "signature we calculated does not match"),
+        ({"AWS_ACCESS_KEY_ID": "AKIANOBODY0000000000"}, "security token included in the request is invalid"),
+        ({"AWS_SESSION_TOKEN": "not a token"}, "security token included in the request is invalid"),
+    ],
+)
+def test_a_wrong_credential_is_refused_in_the_servers_words(
+    visit: Callable[..., Visit], alice: dict[str, str], changed: dict[str, str], says: str
+) -> None:
+    tab = visit()
+    tab.opens()
+    tab.fills_in(alice | changed)
+    expect(tab.page.get_by_role("group").filter(has_text=says).first).to_be_visible()
+    assert tab.serious() == []
+
+
+def test_a_code_signs_in_once_and_is_gone_from_the_url(visit: Callable[..., Visit], served: Installation) -> None:
+    """`keytrail console` opens the page so. The page says who it is before it goes on."""
+    bob = user(served, "console-bob", allow(KEYS))
+    code = post(served, CODES, {}, bob)[1]["code"]
+    tab = visit()
+    tab.opens(f"/keys#code={code}")
+    expect(tab.page.get_by_text(f"arn:aws:iam::{ACCOUNT}:user/console-bob")).to_be_visible()
+    assert tab.page.url == f"{served.url}/console/keys"
+    assert tab.serious() == []
+    tab.page.get_by_role("button", name="Continue").click()
+    at_keys(tab)
+    tab.page.go_back()
+    assert code not in tab.page.url
+    again = visit()
+    again.opens(f"/keys#code={code}")
+    expect(again.page.get_by_text("used already")).to_be_visible()
+    again.page.get_by_role("button", name="Sign in with an access key").click()
+    at_sign_in(again)
+
+
+def test_the_root_user_is_named_before_it_goes_on(visit: Callable[..., Visit], served: Installation) -> None:
+    code = post(served, CODES, {}, served.credentials())[1]["code"]
+    tab = visit()
+    tab.opens(f"/#code={code}")
+    expect(tab.page.get_by_text(ROOT)).to_be_visible()
+    expect(tab.page.get_by_text("This is the root user")).to_be_visible()
+    tab.page.get_by_role("button", name="This is not me").click()
+    at_sign_in(tab)
+
+
+def test_a_credential_that_was_revoked_leads_to_sign_in_and_back_to_the_same_page(
+    visit: Callable[..., Visit], served: Installation
+) -> None:
+    carol = user(served, "console-carol", allow(KEYS))
+    tab = visit()
+    tab.opens("/keys?state=Enabled")
+    tab.signs_in(carol)
+    at_keys(tab)
+    served.client(service="iam").update_access_key(
+        UserName="console-carol", AccessKeyId=carol["AWS_ACCESS_KEY_ID"], Status="Inactive"
+    )
+    tab.page.get_by_role("button", name="Ask again").click()
+    at_sign_in(tab)
+    expect(tab.page.get_by_text("no longer accepted")).to_be_visible()
+    tab.signs_in()
+    at_keys(tab)
+    assert tab.page.url == f"{served.url}/console/keys?state=Enabled"
+
+
+def test_a_user_without_rights_sees_why_and_no_key(visit: Callable[..., Visit], served: Installation) -> None:
+    key = served.client().create_key()["KeyMetadata"]["KeyId"]
+    tab = visit()
+    tab.opens("/keys")
+    tab.signs_in(user(served, "console-dave"))
+    expect(tab.page.get_by_text("You may not do this")).to_be_visible()
+    expect(tab.page.get_by_text("is not authorized to perform: keytrail:ListKeys")).to_be_visible()
+    assert key not in tab.page.content()
+    assert tab.serious() == []
+
+
+def test_an_idle_session_is_forgotten(visit: Callable[..., Visit], alice: dict[str, str]) -> None:
+    tab = visit()
+    tab.page.clock.install()
+    tab.opens("/keys")
+    tab.signs_in(alice, keep=True)
+    at_keys(tab)
+    tab.page.clock.fast_forward("29:00")
+    at_keys(tab)
+    tab.page.keyboard.press("Shift")
+    tab.page.clock.fast_forward("29:00")
+    at_keys(tab)
+    tab.page.clock.fast_forward("01:30")
+    at_sign_in(tab)
+    expect(tab.page.get_by_text("nothing happened here for 30 minutes")).to_be_visible()
+    assert "ASIA" not in secret_of(tab)
+
+
+def test_a_server_that_restarts_is_waited_for(visit: Callable[..., Visit], served: Installation) -> None:
+    tab = visit()
+    tab.opens("/keys")
+    tab.signs_in()
+    at_keys(tab)
+    tab.page.route("**/v1/keys*", lambda route: route.abort())
+    tab.page.get_by_role("button", name="Ask again").click()
+    expect(tab.page.get_by_text("Keytrail does not answer")).to_be_visible()
+    tab.page.unroute("**/v1/keys*")
+    expect(tab.page.get_by_text("Keytrail does not answer")).to_be_hidden()
