@@ -1,0 +1,38 @@
+/** Counts by hour or day as the bars of a histogram, with a bar for an hour in which nobody called. */
+
+export const HOURS_UP_TO = 3 * 24 * 3_600_000;
+const LENGTHS = { hour: 3_600_000, day: 24 * 3_600_000 } as const;
+const MOST_BARS = 400;
+
+export interface Counted {
+  calls: number;
+  effect: string | null;
+  hour: string | null;
+  day: string | null;
+}
+
+export interface Bars {
+  bars: Date[];
+  allowed: Map<Date, number>;
+  refused: Map<Date, number>;
+}
+
+export function barsOf(counted: readonly Counted[], unit: keyof typeof LENGTHS): Bars {
+  const length = LENGTHS[unit];
+  const times = counted.map((each) => Date.parse(each[unit] ?? "")).filter((each) => !Number.isNaN(each));
+  const allowed = new Map<Date, number>();
+  const refused = new Map<Date, number>();
+  if (times.length === 0) return { bars: [], allowed, refused };
+  const first = Math.min(...times);
+  const last = Math.max(...times);
+  const step = Math.ceil(((last - first) / length + 1) / MOST_BARS) * length;
+  const bars: Date[] = [];
+  for (let at = first; at <= last; at += step) bars.push(new Date(at));
+  for (const each of counted) {
+    const at = bars[Math.floor((Date.parse(each[unit] ?? "") - first) / step)];
+    if (at === undefined) continue;
+    const of = each.effect === "allowed" ? allowed : refused;
+    of.set(at, (of.get(at) ?? 0) + each.calls);
+  }
+  return { bars, allowed, refused };
+}

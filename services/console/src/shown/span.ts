@@ -1,0 +1,68 @@
+/** The span of time that a page asks about, as its URL has it: `last=1-day`, or `from` and `to`. */
+
+import type { DateRangePickerProps } from "@cloudscape-design/components/date-range-picker";
+
+export type Span = DateRangePickerProps.Value;
+type Unit = DateRangePickerProps.TimeUnit;
+
+export const USUAL: Span = { type: "relative", amount: 1, unit: "day" };
+export const RELATIVE: readonly DateRangePickerProps.RelativeOption[] = [
+  { key: "hour", amount: 1, unit: "hour", type: "relative" },
+  { key: "day", amount: 1, unit: "day", type: "relative" },
+  { key: "week", amount: 7, unit: "day", type: "relative" },
+  { key: "month", amount: 30, unit: "day", type: "relative" },
+  { key: "year", amount: 1, unit: "year", type: "relative" },
+];
+const HOUR = 3_600_000;
+const LENGTHS: Partial<Record<Unit, number>> = {
+  second: 1000,
+  minute: 60_000,
+  hour: HOUR,
+  day: 24 * HOUR,
+  week: 7 * 24 * HOUR,
+  month: 30 * 24 * HOUR,
+  year: 365 * 24 * HOUR,
+};
+
+export function spanOf(query: URLSearchParams): Span {
+  const from = query.get("from");
+  const to = query.get("to");
+  if (from !== null || to !== null) return { type: "absolute", startDate: from ?? "", endDate: to ?? "" };
+  const [, amount, unit] = /^(\d{1,4})-([a-z]+)$/.exec(query.get("last") ?? "") ?? [];
+  if (amount === undefined || unit === undefined || !(unit in LENGTHS)) return USUAL;
+  return { type: "relative", amount: Number(amount), unit: unit as Unit };
+}
+
+export function spanQuery(span: Span | null): Record<"from" | "to" | "last", string | undefined> {
+  if (span === null) return { from: undefined, to: undefined, last: undefined };
+  if (span.type === "absolute") return { from: span.startDate, to: span.endDate, last: undefined };
+  const usual = span.amount === 1 && span.unit === "day";
+  return { from: undefined, to: undefined, last: usual ? undefined : `${span.amount}-${span.unit}` };
+}
+
+export interface Bounds {
+  from?: string;
+  to?: string;
+}
+
+/** What /v1 takes. `asOf`: nothing later than that is shown, and a relative span ends there if it is a time. */
+export function boundsOf(span: Span, asOf: string | null, now: number): Bounds {
+  if (span.type === "absolute") {
+    const to = asOf ?? span.endDate;
+    return { ...(span.startDate === "" ? {} : { from: span.startDate }), ...(to === "" ? {} : { to }) };
+  }
+  const then = asOf === null ? now : asOf.startsWith("@") ? NaN : Date.parse(asOf);
+  const length = span.amount * (LENGTHS[span.unit] ?? HOUR);
+  return {
+    ...(Number.isNaN(then) ? {} : { from: new Date(then - length).toISOString() }), // before a position: everything
+    ...(asOf === null ? {} : { to: asOf }),
+  };
+}
+
+/** How long it is in milliseconds, if both ends are known. */
+export function lengthOf(span: Span, now: number): number {
+  if (span.type === "relative") return span.amount * (LENGTHS[span.unit] ?? HOUR);
+  const from = Date.parse(span.startDate);
+  const to = span.endDate === "" ? now : Date.parse(span.endDate);
+  return Number.isNaN(from) || Number.isNaN(to) ? Infinity : to - from;
+}

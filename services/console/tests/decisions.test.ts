@@ -1,0 +1,71 @@
+import { readFileSync } from "node:fs";
+
+import { expect, test } from "vitest";
+
+import { barsOf } from "../src/decisions/bars";
+import { FIELDS, filtersOf, queryOfTokens, tokensOf } from "../src/decisions/filters";
+import { treeOf } from "../src/decisions/explanation";
+import { boundsOf, spanOf, spanQuery } from "../src/shown/span";
+
+interface Described {
+  paths: Record<string, { get: { parameters: { name: string }[] } }>;
+}
+
+test("every filter of /v1/decisions can be chosen, and no other", () => {
+  const { paths } = JSON.parse(readFileSync("../../.console/openapi.json", "utf-8")) as Described;
+  const beside = new Set(["from", "to", "inputs", "order", "limit", "cursor", "trail"]);
+  const names = (paths["/v1/decisions"]?.get.parameters ?? []).map((each) => each.name).filter((each) => !beside.has(each));
+  expect(Object.keys(FIELDS).sort()).toEqual(names.sort());
+});
+
+test("a filter whose text shows nothing keeps its value when another filter is added", () => {
+  const before = filtersOf(new URLSearchParams({ agent: "a\u202eb" }));
+  const { tokens } = tokensOf(before);
+  expect(tokens[0]?.value).toBe("a\\u202eb");
+  const query = queryOfTokens([...tokens, { propertyKey: "effect", operator: "=", value: "refused" }], before);
+  expect([query.agent, query.effect]).toEqual(["a\u202eb", "refused"]);
+});
+
+test("the later of two values of a field counts, since /v1 takes one", () => {
+  const token = (value: string) => ({ propertyKey: "effect", operator: "=", value });
+  expect(queryOfTokens([token("allowed"), token("refused")], {}).effect).toBe("refused");
+});
+
+test("an hour in which nobody called has a bar of nothing", () => {
+  const at = (hour: string) => `2026-11-27T${hour}:00:00Z`;
+  const row = { calls: 2, effect: "allowed", day: null };
+  const { bars, allowed, refused } = barsOf([{ ...row, hour: at("10") }, { ...row, hour: at("12"), effect: "refused" }], "hour");
+  expect(bars.map((each) => [each.getUTCHours(), allowed.get(each), refused.get(each)])).toEqual([
+    [10, 2, undefined],
+    [11, undefined, undefined],
+    [12, undefined, 2],
+  ]);
+});
+
+test("a span goes into the URL and comes back", () => {
+  for (const span of [
+    { type: "relative", amount: 7, unit: "day" },
+    { type: "relative", amount: 1, unit: "day" },
+    { type: "absolute", startDate: "2026-11-01T00:00:00Z", endDate: "" },
+  ] as const) {
+    const query = Object.entries(spanQuery(span)).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
+    expect(spanOf(new URLSearchParams(query))).toEqual(span);
+  }
+});
+
+test("nothing later than the time that the console shows is asked for", () => {
+  const day = { type: "relative", amount: 1, unit: "day" } as const;
+  const then = "2026-11-20T00:00:00.000Z";
+  expect(boundsOf(day, then, 0)).toEqual({ from: "2026-11-19T00:00:00.000Z", to: then });
+  expect(boundsOf(day, "@12", 0)).toEqual({ to: "@12" });
+  expect(boundsOf({ type: "absolute", startDate: "", endDate: "2027-01-01T00:00:00Z" }, then, 0)).toEqual({ to: then });
+});
+
+test("the tree names a statement by its Sid, with what callers wrote made visible", () => {
+  const by = { kind: "key-policy", policy: "arn:aws:kms:us-east-1:111122223333:key/k", version: 2, sid: "a\u202eb", index: 0 };
+  const statement = { by, effect: "Allow", matched: false, checks: [{ element: "Action", holds: false }] };
+  const [layer] = treeOf({ action: "kms:Decrypt", resource: "", effect: "deny", by, layers: [{ layer: "key-policy", statements: [statement] }] });
+  expect(layer?.text).toBe("key policy");
+  expect(layer?.children[0]?.text).toBe("Allow, “a\\u202eb” of the key policy of k, version 2");
+  expect(layer?.children[0]?.children[0]).toMatchObject({ text: "Action", holds: false });
+});
