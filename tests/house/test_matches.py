@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+
+from domain.log.catalogue import ALIAS, CATALOGUE, GRANT, KEY_POLICY, TAGS
 
 ROOT = Path(__file__).parents[2]
 ROOMS = (
@@ -51,3 +54,28 @@ def test_every_match_on_classes_ends_in_assert_never() -> None:
                     found.append(f"{path.relative_to(ROOT)}:{match.lineno}")
     assert seen >= 4
     assert found == []
+
+
+def _named(path: str, function: str) -> set[str]:
+    """The classes that the matches of a function name."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function:
+            cases = [case for match in ast.walk(node) if isinstance(match, ast.Match) for case in match.cases]
+            return {name.rpartition(".")[2] for case in cases for name in _classes(case)}
+    raise AssertionError(f"{path} has no {function}")
+
+
+def test_the_projection_of_keys_names_every_event_of_a_key() -> None:
+    """An event of a key that it left out would leave a stale row, and nothing else would fail."""
+    fields = {row.event.__name__: {each.name for each in dataclasses.fields(row.event)} for row in CATALOGUE.values()}
+    of_keys = {name for name, its in fields.items() if "key" in its and not its & {"grant", "alias"}}
+    of_keys |= {"KeyCreated"}  # it may bring an alias
+    assert "PolicyReplaced" in of_keys
+    assert of_keys - _named("projections/keys/project.py", "_columns") == set()
+
+
+def test_the_effects_of_changes_name_every_event_that_changes_access() -> None:
+    """An event that they left out would be told as a change of an identity's policies, and has no identity."""
+    of_access = {row.event.__name__ for row in CATALOGUE.values() if row.access in (KEY_POLICY, GRANT, TAGS, ALIAS)}
+    assert "GrantCreated" in of_access
+    assert of_access - _named("services/questions/access_changes.py", "_told") == set()
