@@ -1,0 +1,177 @@
+/** One alert: what happened, what it means, what to do, and what was done. It is acknowledged and resolved here. */
+
+import Alert from "@cloudscape-design/components/alert";
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import Container from "@cloudscape-design/components/container";
+import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
+import ExpandableSection from "@cloudscape-design/components/expandable-section";
+import FormField from "@cloudscape-design/components/form-field";
+import Header from "@cloudscape-design/components/header";
+import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
+import Link from "@cloudscape-design/components/link";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Spinner from "@cloudscape-design/components/spinner";
+import Table from "@cloudscape-design/components/table";
+import Textarea from "@cloudscape-design/components/textarea";
+import { type ReactNode, useState } from "react";
+
+import type { AlertState } from "../alerts/filters";
+import { AlertStateShown, SeverityBadge } from "../alerts/severity";
+import { follow, href, type PageProps, useAsOf } from "../router";
+import { useAnswer } from "../shown/answer";
+import { type Fault, faultOf } from "../shown/fault";
+import { keyName, principalName } from "../shown/names";
+import { Problem } from "../shown/problem";
+import { Time } from "../shown/time";
+import { visible } from "../shown/visible";
+import { type AnswerOf, v1 } from "../v1/client";
+
+type OneAlert = AnswerOf<"/v1/alerts/{alert}">;
+
+interface Mark {
+  at: string;
+  by: string;
+  state: string;
+  note: string | null;
+}
+
+export default function AlertPage({ places }: PageProps) {
+  const alert = places["alert"] ?? "";
+  const [answer, again] = useAnswer(`alert ${alert}`, (signal) => v1().get("/v1/alerts/{alert}", { path: { alert } }, signal));
+  const found = answer.value;
+  return (
+    <SpaceBetween size="m">
+      {answer.state === "fault" && <Problem fault={answer.fault} again={again} />}
+      {answer.state === "loading" && found === null && <Spinner size="large" />}
+      {found !== null && <Shown alert={found} again={again} />}
+    </SpaceBetween>
+  );
+}
+
+function Shown({ alert, again }: { alert: OneAlert; again: () => void }) {
+  const allowed = alert.suppressed as { reason: string; expires: string } | null;
+  const marks = alert.marks as unknown as Mark[];
+  return (
+    <SpaceBetween size="m">
+      <Header variant="h1" description={visible(alert.summary)} info={<SeverityBadge severity={alert.severity} />}>
+        {visible(alert.title)}
+      </Header>
+      {allowed !== null && (
+        <Alert type="info" header="An allow-list allows this">
+          {visible(allowed.reason)}, until {visible(allowed.expires)}.
+        </Alert>
+      )}
+      <Container>
+        <KeyValuePairs columns={3} items={facts(alert)} />
+      </Container>
+      <Container header={<Header variant="h2">What it means</Header>}>{visible(alert.means)}</Container>
+      <Container header={<Header variant="h2">What to do</Header>}>
+        <SpaceBetween size="s">
+          <Box variant="p">{visible(alert.do)}</Box>
+          {alert.commands.map((each) => (
+            <CopyToClipboard
+              key={each}
+              variant="inline"
+              textToCopy={each}
+              textToDisplay={visible(each)}
+              copyButtonAriaLabel={`Copy ${visible(each)}`}
+              copySuccessText="Copied"
+              copyErrorText="The browser did not copy it"
+            />
+          ))}
+        </SpaceBetween>
+      </Container>
+      <MarkForm alert={alert} again={again} />
+      <Table
+        header={<Header variant="h2">What was done</Header>}
+        columnDefinitions={[
+          { id: "at", header: "Time", isRowHeader: true, minWidth: 180, cell: (mark) => <Time at={mark.at} /> },
+          { id: "state", header: "State", minWidth: 140, cell: (mark) => <AlertStateShown state={mark.state} /> },
+          { id: "by", header: "By", cell: (mark) => principalName(mark.by) },
+          { id: "note", header: "Note", cell: (mark) => visible(mark.note ?? "") || "–" },
+        ]}
+        items={marks}
+        ariaLabels={{ tableLabel: "What was done" }}
+        empty={<Box textAlign="center">Nothing yet.</Box>}
+        wrapLines
+      />
+      <ExpandableSection headerText="The evidence" variant="container">
+        <Box variant="code">
+          <pre tabIndex={0} aria-label="The evidence">
+            {visible(JSON.stringify({ source: alert.source, evidence: alert.evidence }, null, 2), { lines: true })}
+          </pre>
+        </Box>
+      </ExpandableSection>
+    </SpaceBetween>
+  );
+}
+
+function facts(alert: OneAlert): { label: string; value: ReactNode }[] {
+  const to = (page: string, places: Record<string, string>, words: string) => (
+    <Link href={href(page, places)} onFollow={follow}>
+      {words}
+    </Link>
+  );
+  const rows: [string, ReactNode][] = [
+    ["State", <AlertStateShown key="state" state={alert.state} />],
+    ["Time", <Time key="at" at={alert.at} />],
+    ["By", alert.by === "" ? null : principalName(alert.by)],
+    ["Operation", visible(alert.operation)],
+    ["Key", alert.key_id === null ? null : to("/keys/{key}", { key: alert.key_id }, keyName(alert))],
+    ["Call", alert.call_id === "" ? null : to("/decisions/{call}", { call: alert.call_id }, "Why it was decided so")],
+    ["Rule", visible(alert.rule ?? "")],
+    ["References", visible(alert.references.join(", "))],
+  ];
+  return rows.filter(([, value]) => value !== null && value !== "").map(([label, value]) => ({ label, value }));
+}
+
+const NEXT: Readonly<Record<string, readonly [AlertState, string][]>> = {
+  open: [
+    ["acknowledged", "Acknowledge"],
+    ["resolved", "Resolve"],
+  ],
+  acknowledged: [
+    ["resolved", "Resolve"],
+    ["open", "Open again"],
+  ],
+  resolved: [["open", "Open again"]],
+};
+
+function MarkForm({ alert, again }: { alert: OneAlert; again: () => void }) {
+  const [asOf] = useAsOf();
+  const [note, setNote] = useState("");
+  const [busy, setBusy] = useState<AlertState | null>(null);
+  const [fault, setFault] = useState<Fault | null>(null);
+  const mark = async (state: AlertState) => {
+    setBusy(state);
+    setFault(null);
+    try {
+      await v1().post("/v1/alerts/{alert}", { path: { alert: alert.id }, body: { state, note } });
+      setNote("");
+      again();
+    } catch (thrown) {
+      setFault(faultOf(thrown));
+    } finally {
+      setBusy(null);
+    }
+  };
+  if (asOf !== null) return null;
+  return (
+    <Container header={<Header variant="h2">Say what was done</Header>}>
+      <SpaceBetween size="s">
+        {fault !== null && <Problem fault={fault} />}
+        <FormField label="Note" description="It goes on the log with your name.">
+          <Textarea value={note} rows={2} onChange={({ detail }) => setNote(detail.value)} />
+        </FormField>
+        <SpaceBetween direction="horizontal" size="xs">
+          {(NEXT[alert.state] ?? []).map(([state, words]) => (
+            <Button key={state} loading={busy === state} disabled={busy !== null && busy !== state} onClick={() => void mark(state)}>
+              {words}
+            </Button>
+          ))}
+        </SpaceBetween>
+      </SpaceBetween>
+    </Container>
+  );
+}
