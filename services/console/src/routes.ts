@@ -15,13 +15,14 @@ export interface PageRow {
 }
 
 const unbuilt = lazy(() => import("./pages/unbuilt"));
+const key = lazy(() => import("./pages/key/key"));
 
 export const PAGES: readonly PageRow[] = [
   { path: "/keys", title: "Customer managed keys", section: "Keys", page: lazy(() => import("./pages/keys")) },
   { path: "/aws-keys", title: "AWS managed keys", section: "Keys", page: unbuilt },
   { path: "/keys/create", title: "Create key", section: null, page: unbuilt },
-  { path: "/keys/{key}", title: "Key", section: null, page: unbuilt },
-  { path: "/keys/{key}/{tab}", title: "Key", section: null, page: unbuilt },
+  { path: "/keys/{key}", title: "Key", section: null, page: key },
+  { path: "/keys/{key}/{tab}", title: "Key", section: null, page: key },
   { path: "/access", title: "Who can", section: "Access", page: unbuilt },
   { path: "/access/changes", title: "What changed", section: "Access", page: unbuilt },
   { path: "/decisions", title: "Decisions", section: "Records", page: lazy(() => import("./pages/decisions")) },

@@ -40,7 +40,7 @@ export default function Shell({ session }: { session: Session }) {
         toolsHide
         navigation={<Navigation path={path} />}
         content={
-          <CrashFence key={path}>
+          <CrashFence key={row === undefined ? path : subject(row, path)}>
             <Suspense fallback={<Spinner size="large" />}>
               {row === undefined ? <Nowhere /> : <row.page places={match(row.path, path) ?? {}} query={query} />}
             </Suspense>
@@ -49,6 +49,12 @@ export default function Shell({ session }: { session: Session }) {
       />
     </I18nProvider>
   );
+}
+
+/** What stands for the page that is shown. A page stays as it is while its user goes from tab to tab. */
+function subject(row: PageRow, path: string): string {
+  const places = Object.entries(match(row.path, path) ?? {});
+  return JSON.stringify([row.title, places.filter(([name]) => name !== "tab")]);
 }
 
 function Bar({ session }: { session: Session }) {

@@ -1,0 +1,134 @@
+/** /keys/{key}/{tab}: one key, with what can be done to it. */
+
+import Alert from "@cloudscape-design/components/alert";
+import Container from "@cloudscape-design/components/container";
+import ContentLayout from "@cloudscape-design/components/content-layout";
+import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
+import Flashbar from "@cloudscape-design/components/flashbar";
+import Header from "@cloudscape-design/components/header";
+import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Tabs from "@cloudscape-design/components/tabs";
+import { ListAliasesCommand } from "@aws-sdk/client-kms";
+import { useState } from "react";
+
+import { kms } from "../../aws";
+import { href, navigate, type PageProps, useAsOf } from "../../router";
+import { useAnswer } from "../../shown/answer";
+import { Problem } from "../../shown/problem";
+import { Time } from "../../shown/time";
+import { visible } from "../../shown/visible";
+import { KeyActions } from "./actions";
+import { factsAt, factsNow, type KeyFacts, type TabProps } from "./facts";
+import { KeyState } from "./state";
+import { TABS } from "./tabs";
+
+async function aliasesOf(facts: KeyFacts, signal: AbortSignal): Promise<readonly string[]> {
+  if (facts.past !== null) return facts.past.aliases;
+  const answer = await (await kms()).send(new ListAliasesCommand({ KeyId: facts.arn }), { abortSignal: signal });
+  return (answer.Aliases ?? []).map((each) => each.AliasName ?? "");
+}
+
+export default function KeyPage({ places }: PageProps) {
+  const name = places["key"] ?? "";
+  const wanted = places["tab"] ?? "policy";
+  const [at] = useAsOf();
+  const [notices, setNotices] = useState<readonly string[]>([]);
+  const [answer, again] = useAnswer(`key ${name} ${at ?? ""} ${notices.length}`, (signal) =>
+    at === null ? factsNow(name, signal) : factsAt(name, at, signal),
+  );
+  const facts = answer.value;
+  const given: TabProps = {
+    name: facts?.arn ?? name,
+    facts,
+    at,
+    round: notices.length,
+    changed: (notice) => setNotices((before) => [...before, notice]),
+  };
+  const last = notices.at(-1);
+  const tabs = TABS.filter((each) => facts === null || each.fits(facts));
+
+  return (
+    <ContentLayout
+      notifications={
+        last !== undefined &&
+        last !== "" && (
+          <Flashbar
+            items={[
+              {
+                id: String(notices.length),
+                type: "success",
+                content: visible(last),
+                dismissible: true,
+                dismissLabel: "Close",
+                onDismiss: () => setNotices((before) => [...before.slice(0, -1), ""]),
+              },
+            ]}
+          />
+        )
+      }
+      header={
+        <Header
+          variant="h1"
+          {...(facts === null || at !== null ? {} : { actions: <KeyActions facts={facts} changed={given.changed} /> })}
+        >
+          {visible(facts?.id ?? name)}
+        </Header>
+      }
+    >
+      <SpaceBetween size="l">
+        {answer.state === "fault" && <Problem fault={answer.fault} again={again} />}
+        {facts !== null && <General key={facts.arn} facts={facts} round={notices.length} />}
+        {tabs.some((each) => each.id === wanted) ? (
+          <Tabs
+            ariaLabel="Of this key"
+            activeTabId={wanted}
+            onChange={({ detail }) => {
+              navigate(href("/keys/{key}/{tab}", { key: name, tab: detail.activeTabId }));
+            }}
+            tabs={tabs.map((each) => ({ id: each.id, label: each.label, content: <each.tab {...given} /> }))}
+          />
+        ) : (
+          answer.state !== "loading" && (
+            <Alert type="info" header="There is no such tab">
+              A key of this kind has: {tabs.map((each) => each.label).join(", ")}.
+            </Alert>
+          )
+        )}
+      </SpaceBetween>
+    </ContentLayout>
+  );
+}
+
+function General({ facts, round }: { facts: KeyFacts; round: number }) {
+  const [aliases] = useAnswer(`aliases ${facts.arn} ${facts.past?.position ?? ""} ${round}`, (signal) => aliasesOf(facts, signal));
+  const named = (aliases.value ?? []).map((each) => visible(each.replace(/^alias\//, ""))).join(", ");
+  return (
+    <Container header={<Header variant="h2">General configuration</Header>}>
+      <KeyValuePairs
+        columns={3}
+        items={[
+          { label: "Alias", value: aliases.state === "fault" ? `Not shown: ${visible(aliases.fault.message)}` : named || "–" },
+          { label: "Status", value: <KeyState state={facts.state} /> },
+          { label: "Created", value: <Time at={facts.createdAt} /> },
+          {
+            label: "ARN",
+            value: (
+              <CopyToClipboard
+                variant="inline"
+                textToCopy={facts.arn}
+                textToDisplay={visible(facts.arn)}
+                copyButtonAriaLabel="Copy the ARN"
+                copySuccessText="Copied"
+                copyErrorText="The browser did not copy it"
+              />
+            ),
+          },
+          { label: "Description", value: visible(facts.description) || "–" },
+          ...(facts.state === "PendingDeletion" ? [{ label: "Deleted at", value: <Time at={facts.deletionAt} /> }] : []),
+          ...(facts.managed ? [{ label: "Managed by", value: "An AWS service, for this account" }] : []),
+        ]}
+      />
+    </Container>
+  );
+}

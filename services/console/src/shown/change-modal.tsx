@@ -1,0 +1,60 @@
+/** One change, asked for in a dialog: what it needs, a button that makes it, and what the server said if it did not. */
+
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import Modal from "@cloudscape-design/components/modal";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import { type ReactNode, useId } from "react";
+
+import { useAct } from "./act";
+import { Problem } from "./problem";
+
+export interface ChangeModalProps<T> {
+  title: string;
+  /** What the button says. */
+  verb: string;
+  work: () => Promise<T>;
+  done: (made: T) => void;
+  close: () => void;
+  /** Something is still missing: the button waits for it. */
+  incomplete?: boolean;
+  children: ReactNode;
+}
+
+export function ChangeModal<T>({ title, verb, work, done, close, incomplete = false, children }: ChangeModalProps<T>) {
+  const act = useAct();
+  const form = useId();
+  return (
+    <Modal
+      visible
+      header={title}
+      closeAriaLabel="Close"
+      onDismiss={close}
+      footer={
+        <Box float="right">
+          <SpaceBetween direction="horizontal" size="xs">
+            <Button variant="link" onClick={close}>
+              Cancel
+            </Button>
+            <Button variant="primary" form={form} formAction="submit" loading={act.busy} disabled={incomplete}>
+              {verb}
+            </Button>
+          </SpaceBetween>
+        </Box>
+      }
+    >
+      <form
+        id={form}
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!incomplete) act.run(work, done);
+        }}
+      >
+        <SpaceBetween size="m">
+          {children}
+          {act.fault !== null && <Problem fault={act.fault} />}
+        </SpaceBetween>
+      </form>
+    </Modal>
+  );
+}

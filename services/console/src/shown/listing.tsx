@@ -1,0 +1,89 @@
+/** A table that asks for its own rows, a page of the server's at a time, and shows whatever comes instead of them. */
+
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import Header from "@cloudscape-design/components/header";
+import Pagination from "@cloudscape-design/components/pagination";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Table, { type TableProps } from "@cloudscape-design/components/table";
+import { type ReactNode, useState } from "react";
+
+import { useAnswer } from "./answer";
+import { Problem } from "./problem";
+
+/** Some of a list; `next` asks for what follows, null at its end. */
+export interface Piece<T> {
+  items: readonly T[];
+  next: string | null;
+}
+
+export interface ListingProps<T> {
+  title: string;
+  description?: ReactNode;
+  /** Stands for everything that `load` reads but the cursor; it changes when the rows are to be asked for again. */
+  question: string;
+  /** `cursor` is "" for the first piece. */
+  load: (cursor: string, signal: AbortSignal) => Promise<Piece<T>>;
+  columns: readonly TableProps.ColumnDefinition<T>[];
+  keyOf: (item: T) => string;
+  empty: string;
+  actions?: ReactNode;
+}
+
+export function Listing<T>({ title, description, question, load, columns, keyOf, empty, actions }: ListingProps<T>) {
+  const [place, setPlace] = useState({ question, cursors: [""], index: 1 });
+  const { cursors, index } = place.question === question ? place : { cursors: [""], index: 1 };
+  const cursor = cursors[index - 1] ?? "";
+  const [answer, again] = useAnswer(`${question} ${cursor}`, (signal) => load(cursor, signal));
+  const next = answer.value?.next ?? null;
+  return (
+    <SpaceBetween size="m">
+      {answer.state === "fault" && <Problem fault={answer.fault} again={again} />}
+      <Table
+        variant="container"
+        wrapLines
+        header={
+          <Header
+            variant="h2"
+            description={description}
+            actions={
+              <SpaceBetween direction="horizontal" size="xs">
+                <Button iconName="refresh" ariaLabel={`Ask again: ${title}`} onClick={again} />
+                {actions}
+              </SpaceBetween>
+            }
+          >
+            {title}
+          </Header>
+        }
+        columnDefinitions={columns}
+        items={answer.value?.items ?? []}
+        trackBy={keyOf}
+        loading={answer.state === "loading" && answer.value === null}
+        loadingText="Asking"
+        ariaLabels={{ tableLabel: title }}
+        empty={
+          answer.state === "there" && (
+            <Box textAlign="center" padding="m" color="text-body-secondary">
+              {empty}
+            </Box>
+          )
+        }
+        pagination={
+          (cursors.length > 1 || next !== null) && (
+            <Pagination
+              currentPageIndex={index}
+              pagesCount={cursors.length}
+              openEnd={next !== null}
+              onChange={({ detail }) => {
+                const wanted = detail.currentPageIndex;
+                const longer = wanted > cursors.length && next !== null ? [...cursors, next] : cursors;
+                setPlace({ question, cursors: longer, index: Math.min(wanted, longer.length) });
+              }}
+            />
+          )
+        }
+      />
+    </SpaceBetween>
+  );
+}
