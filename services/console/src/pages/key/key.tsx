@@ -8,6 +8,7 @@ import Flashbar from "@cloudscape-design/components/flashbar";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
+import Spinner from "@cloudscape-design/components/spinner";
 import Tabs from "@cloudscape-design/components/tabs";
 import { ListAliasesCommand } from "@aws-sdk/client-kms";
 import { useState } from "react";
@@ -79,7 +80,9 @@ export default function KeyPage({ places }: PageProps) {
       <SpaceBetween size="l">
         {answer.state === "fault" && <Problem fault={answer.fault} again={again} />}
         {facts !== null && <General key={facts.arn} facts={facts} round={notices.length} />}
-        {tabs.some((each) => each.id === wanted) ? (
+        {facts === null && answer.state === "loading" ? (
+          <Spinner size="large" />
+        ) : tabs.some((each) => each.id === wanted) ? (
           <Tabs
             ariaLabel="Of this key"
             activeTabId={wanted}
@@ -89,11 +92,9 @@ export default function KeyPage({ places }: PageProps) {
             tabs={tabs.map((each) => ({ id: each.id, label: each.label, content: <each.tab {...given} /> }))}
           />
         ) : (
-          answer.state !== "loading" && (
-            <Alert type="info" header="There is no such tab">
-              A key of this kind has: {tabs.map((each) => each.label).join(", ")}.
-            </Alert>
-          )
+          <Alert type="info" header="There is no such tab">
+            A key of this kind has: {tabs.map((each) => each.label).join(", ")}.
+          </Alert>
         )}
       </SpaceBetween>
     </ContentLayout>
