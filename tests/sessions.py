@@ -22,7 +22,7 @@ FAILED = re.compile(r"An error occurred \((\w+)\)|^(error:)", re.MULTILINE)
 ENDED = "\x1e"
 NOT_HERE = re.compile(r"^(make (run|test)|KEYTRAIL_CLOCK_OFFSET)")
 """Commands that are already done where a session runs."""
-FINDS = {"diff": {0, 1, 3}, "check-policy": {0, 1, 3}, "check": {0, 1}}
+FINDS = {"diff": {0, 1, 3}, "check-policy": {0, 1, 3}, "read-policy": {0, 1}, "check": {0, 1}}
 """Commands whose exit code is an answer (their help says so)."""
 
 

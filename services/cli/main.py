@@ -31,6 +31,11 @@ COMMANDS: dict[str, CommandRow] = {
     "can-what": CommandRow("access:can_what", "Everything that a principal could do", paged=True),
     "diff": CommandRow("policies:diff", "What two versions of a policy allow differently", paged=True),
     "check-policy": CommandRow("policy_check:check_policy", "Check a policy file without a server", paged=True),
+    "make-policy": CommandRow("policy_form:make_policy", "The key policy that the AWS console would make", paged=True),
+    "read-policy": CommandRow("policy_form:read_policy", "Who administers and uses a key by such a policy", paged=True),
+    "change-policy": CommandRow(
+        "policy_form:change_policy", "Such a policy with other administrators or users", paged=True
+    ),
     "what-if": CommandRow("past:what_if", "What a draft of a policy would have decided differently", paged=True),
     "recheck": CommandRow("past:recheck", "Decide every logged decision again and compare", paged=True),
     "alerts": CommandRow("alerts:alerts", "Alerts on risky changes and uses", paged=True),

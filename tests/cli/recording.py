@@ -67,6 +67,11 @@ COMMANDS = {
     "diff": "diff alias/payroll --from 1",
     "diff-draft": "diff alias/payroll --from draft.policy --to 3",
     "check-policy": "check-policy draft.policy --not-grants kms:Decrypt=444455556666 --not-public --no-new-access-than strict.policy",
+    "make-policy": "make-policy --administrator {keys} --user {bob} --user {batch} --other-account 444455556666",
+    "make-policy-key": "make-policy --key alias/releases --user {bob} --no-deletion",
+    "read-policy": "read-policy console.policy",
+    "read-policy-other": "read-policy draft.policy",
+    "change-policy": "change-policy console.policy --remove-user {bob} --add-account 777788889999 --no-deletion",
     "what-if": "what-if alias/payroll --policy strict.policy",
     "recheck": "recheck",
     "alerts": "alerts --suppressed",
@@ -218,9 +223,10 @@ class Story:
     def tell(self) -> None:
         own = allow("Account", f"arn:aws:iam::{A}:root", "kms:*")
         bob, carol = (self.iam.create_user(UserName=name)["User"]["Arn"] for name in ("bob", "carol"))
-        self.known["bob"] = bob
+        self.known |= {"bob": bob, "keys": f"arn:aws:iam::{A}:role/keys"}
         trust = policy({"Effect": "Allow", "Principal": {"AWS": carol}, "Action": "sts:AssumeRole"})
         role = self.iam.create_role(RoleName="payroll-batch-processing", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        self.known["batch"] = role
         use = {"Sid": "Crypt", "Effect": "Allow", "Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": "*"}
         self.iam.put_user_policy(UserName="bob", PolicyName="use", PolicyDocument=policy(use))
         limit = {"Sid": "NoSigning", "Effect": "Allow", "NotAction": "kms:Sign", "Resource": "*"}

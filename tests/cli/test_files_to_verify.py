@@ -71,7 +71,7 @@ def test_an_exported_log_cut_at_every_byte_is_whole_only_where_a_record_ends(tmp
     [
         "diff alias/x --from 1 --to FILE", "diff alias/x --from FILE", "check-policy FILE --not-public",
         "check-policy FULL --no-new-access-than FILE", "what-if alias/x --policy FILE", "alerts check --policy FILE",
-        "alerts check --policy FILE --key alias/x", "what-if alias/x --grant g --go-on FILE",
+        "alerts check --policy FILE --key alias/x", "read-policy FILE", "change-policy FILE", "what-if alias/x --grant g --go-on FILE",
     ],
 )  # fmt: skip
 def test_an_empty_file_is_never_taken_for_a_missing_one(command: str, content: bytes, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ READING: dict[str, tuple[str, ...]] = {
     "who-can": ("kms:Decrypt", "KEY"),
     "can-what": ("WHO",),
     "diff": ("KEY", "--from", "1", "--to", "2"),
+    "make-policy": ("--key", "KEY"),
     "what-if": ("KEY", "--policy", "DRAFT"),
     "recheck": (),
     "alerts": ("--limit", "5"),
@@ -61,7 +62,7 @@ MORE: list[tuple[str, ...]] = [
 OTHERS = {
     **dict.fromkeys(("up", "env", "verify", "export-log", "rebuild", "backup", "restore", "skip-commands"), "on the host"),
     **dict.fromkeys(("master-key rotate", "master-key add", "log-keys begin", "log-keys rotate"), "on the host"),
-    **dict.fromkeys(("check-policy", "completion"), "asks no server"),
+    **dict.fromkeys(("check-policy", "read-policy", "change-policy", "completion"), "asks no server"),
     **dict.fromkeys(("alerts test", "alerts allow-list"), "the alerts' file, on the host"),
     **dict.fromkeys(("alerts ack", "alerts resolve", "alerts reopen", "account create"), "changes something"),
     **dict.fromkeys(("import cloudtrail", "import policies", "trails", "trails remove"), "trails are kept on the host"),

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from domain.policy.default import default_key_policy
 from services.audit_api import schemas
 from services.audit_api.answer_shapes import DOCUMENT, EVENT_STREAM, LINES
 from services.audit_api.openapi import TAGS, document
@@ -92,6 +93,9 @@ def test_real_answers_are_as_described(installation: Installation) -> None:
         "check_draft": {"policy": everyone},
         "create_console_session": {"seconds": 900},
         "create_console_code": {},
+        "make_policy": {"spec": "HMAC_256", "users": [arn], "accounts": ["444455556666"], "may_delete": False},
+        "read_policy": {"policy": everyone},
+        "change_policy": {"policy": default_key_policy("111122223333"), "administrators": [arn]},
     }
     if raised["items"]:
         places["alert"] = raised["items"][0]["id"]
