@@ -1,3 +1,11 @@
+# The console's pages, built by the Node that comes from PyPI. None of what builds them is in the image.
+FROM python:3.13-slim AS console
+WORKDIR /keytrail
+COPY requirements/console.txt requirements/console.txt
+RUN pip install --no-cache-dir --require-hashes -r requirements/console.txt
+COPY services services
+RUN python -m services.console.build && rm -rf .console/node_modules
+
 # The application from its own requirements; the bundled broker and database are not used in a container.
 FROM python:3.13-slim
 WORKDIR /keytrail
@@ -7,6 +15,7 @@ COPY pyproject.toml README.md ./
 COPY domain domain
 COPY projections projections
 COPY services services
+COPY --from=console /keytrail/.console .console
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
     && python -m compileall -q domain projections services \
     && useradd --system --home-dir /keytrail keytrail

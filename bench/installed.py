@@ -75,7 +75,7 @@ class Installed:
             clean["KEYTRAIL_CLOCK_OFFSET"] = str(self.offset)
         self._up = subprocess.Popen(
             command,
-            env=clean | {"KEYTRAIL_CHANGE_RATE": "0"} | self._extra,
+            env=clean | {"KEYTRAIL_CHANGE_RATE": "0", "KEYTRAIL_CONSOLE": "off"} | self._extra,
             cwd=self._checkout,  # earlier versions look there first for their modules
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

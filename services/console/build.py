@@ -154,8 +154,14 @@ def _run(what: str, arguments: list[str | Path], folder: Path, lock: int) -> Non
         raise BuildFailed(f"{what} cannot be run: {fault.strerror}.") from None
     sys.stderr.write(done.stdout)
     if done.returncode != 0:
-        lines = [line.strip() for line in done.stdout.splitlines() if "error" in line.lower() and line.strip()]
-        raise BuildFailed(f"{what} ended with code {done.returncode}" + (f": {lines[0][:200]}" if lines else "."))
+        raise BuildFailed(f"{what} ended with code {done.returncode}: {_first_error(done.stdout)}")
+
+
+def _first_error(output: str) -> str:
+    """The first line of a tool's output that names an error, and the two after it."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    first = next((number for number, line in enumerate(lines) if "error" in line.lower()), len(lines))
+    return " ".join(lines[first : first + 3])[:300] or "it says nothing more."
 
 
 @contextmanager

@@ -10,15 +10,10 @@ const LEAST_COMPRESSED = 1024; // bytes
 
 /** Beside each file its compressed forms, once a build: the server only chooses (services/console/files.py). */
 function compressed(): Plugin {
-  let folder = "";
   return {
     name: "compressed",
     apply: "build",
-    configResolved(config) {
-      folder = join(config.root, config.build.outDir);
-      if (config.build.outDir.startsWith("/")) folder = config.build.outDir;
-    },
-    closeBundle() {
+    writeBundle({ dir: folder = "" }) {
       for (const name of readdirSync(folder, { recursive: true, encoding: "utf-8" })) {
         const path = join(folder, name);
         if (!/\.(js|css|html|svg)$/.test(name) || statSync(path).size < LEAST_COMPRESSED) continue;
