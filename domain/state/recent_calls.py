@@ -27,18 +27,26 @@ class FirstAnswer:
     effect: str
 
 
+@dataclass(frozen=True, slots=True)
+class RedeemedCode:
+    """A one-time code that opened the console: when, and in which account."""
+
+    at: int
+    account: str
+
+
 @dataclass(slots=True)
 class RecentCalls:
     ids: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """Times, by the call's id."""
     answers: OrderedDict[str, FirstAnswer] = field(default_factory=OrderedDict)
     """By the value that a client's retries of one call share (`Call.invocation`)."""
-    codes: OrderedDict[str, int] = field(default_factory=OrderedDict)
-    """Times, by the id of a console's one-time code that was redeemed."""
+    codes: OrderedDict[str, RedeemedCode] = field(default_factory=OrderedDict)
+    """By the code's id."""
 
-    def redeem(self, code: str, now: int) -> None:
-        self.codes[code] = now
-        while next(iter(self.codes.values())) < now - REPEAT_WINDOW:
+    def redeem(self, code: str, account: str, now: int) -> None:
+        self.codes[code] = RedeemedCode(now, account)
+        while next(iter(self.codes.values())).at < now - REPEAT_WINDOW:
             self.codes.popitem(last=False)
 
     def remember(self, position: int, record: Record, now: int) -> None:

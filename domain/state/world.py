@@ -284,7 +284,7 @@ class World:
 
     @apply.register
     def _(self, event: events.ConsoleCodeRedeemed) -> None:
-        self.recent_calls.redeem(event.code, self.at)
+        self.recent_calls.redeem(event.code, event.account, self.at)
 
     @apply.register
     def _(self, event: events.ServiceRegistered) -> None:

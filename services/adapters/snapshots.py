@@ -22,7 +22,7 @@ from domain.log.chain import Chain, digest
 from domain.ports import OutOfRange, Topic
 from domain.state import documents
 from domain.state.fold import Fold
-from domain.state.recent_calls import FirstAnswer
+from domain.state.recent_calls import FirstAnswer, RedeemedCode
 from domain.state.world import World
 from services.adapters import keyring
 from services.adapters.directory_snapshot import directory_document, directory_from
@@ -77,7 +77,7 @@ def encode(fold: Fold) -> bytes:
             for name, each in world.recent_calls.answers.items()
         ],
         "calls": list(world.recent_calls.ids.items()),
-        "codes": list(world.recent_calls.codes.items()),
+        "codes": [[code, each.at, each.account] for code, each in world.recent_calls.codes.items()],
     }
     keys = sorted(world.all_keys(), key=lambda key: key.id)
     parts = [document] + [_keys_document(keys[start : start + PART]) for start in range(0, len(keys), PART)]
@@ -150,7 +150,7 @@ def _decoded(body: bytes, position: int, head: str, keys: Keyring | None) -> Fol
     world.recent_calls.answers.update((name, FirstAnswer(*rest)) for name, *rest in document["answered"])
     world.recent_calls.ids.update((name, at) for name, at in document["calls"])
     # Earlier versions made no codes, and their snapshots have none.
-    world.recent_calls.codes.update((code, at) for code, at in document.get("codes", ()))
+    world.recent_calls.codes.update((code, RedeemedCode(*rest)) for code, *rest in document.get("codes", ()))
     chain = Chain(head, position, keys, authority_from(document["authority"]))
     return Fold(world, chain, document["next"], document["voids"])
 

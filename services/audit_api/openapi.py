@@ -37,6 +37,7 @@ PLACE = {
     "principal": "ARN of a user, group, role or managed policy",
     "alert": "the alert's id, or how it begins",
     "call": "the call's id, as in x-amzn-RequestId",
+    "code": "the id of a code for the console",
 }
 """What each name in a path means."""
 

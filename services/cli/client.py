@@ -71,6 +71,10 @@ class Client:
         """The first page of the latest list, once its first item was read. It has the members beside the items."""
         self._require_url()
 
+    @property
+    def url(self) -> str:
+        return self._url
+
     def _require_url(self) -> None:
         try:
             where = urlsplit(self._url)

@@ -16,6 +16,7 @@ from services.cli.groups import CommandGroup, CommandRow
 COMMANDS: dict[str, CommandRow] = {
     "up": CommandRow("up:up", "Start Keytrail and keep it running until Ctrl-C"),
     "env": CommandRow("env:env", "Print shell text that points aws, boto3 and Terraform at Keytrail"),
+    "console": CommandRow("console:console", "Open the console in a browser, signed in"),
     "completion": CommandRow("completion:completion", "Print shell text that completes commands on Tab"),
     "status": CommandRow("status:status", "What runs, who leads, positions, lag and sizes", paged=True),
     "keys": CommandRow("keys:keys", "The account's keys", paged=True),

@@ -79,7 +79,13 @@ def test_real_answers_are_as_described(installation: Installation) -> None:
     installation.caught_up()
     _, page = get(installation, f"/v1/keys/{key}/history")
     _, raised = get(installation, "/v1/alerts?suppressed=true&limit=1")
-    places = {"key": key, "reference": key, "principal": quote(arn, safe=""), "call": page["items"][0]["call_id"]}
+    places = {
+        "key": key,
+        "reference": key,
+        "principal": quote(arn, safe=""),
+        "call": page["items"][0]["call_id"],
+        "code": "none",
+    }
     queries = {
         "counts": "?by=principal,operation,key",
         "unused": f"?key={key}",
@@ -92,7 +98,7 @@ def test_real_answers_are_as_described(installation: Installation) -> None:
         "diff": {"from": "1", "to": "2"},
         "check_draft": {"policy": everyone},
         "create_console_session": {"seconds": 900},
-        "create_console_code": {},
+        "create_console_code": {"root": True},
         "make_policy": {"spec": "HMAC_256", "users": [arn], "accounts": ["444455556666"], "may_delete": False},
         "read_policy": {"policy": everyone},
         "change_policy": {"policy": default_key_policy("111122223333"), "administrators": [arn]},

@@ -28,12 +28,17 @@ from services.kms_api.live_state import NotFresh
 
 SESSION, CODE = "CreateConsoleSession", "CreateConsoleCode"
 """Names of operations, as they are on record."""
+EXPECTED = 'the body must be {} or {"seconds": 3600}'
+ROOT_UNASKED = (
+    "These are the root user's credentials, and the root user's console opens only if that is asked for: `keytrail console "
+    "--root`. For a user's console, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to an access key of that user."
+)
 ENDED = frozenset({AccessRefused.kind, CredentialDisabled.kind, CredentialExpired.kind})
 
 
 def _seconds(request: AuditRequest) -> int:
     """Raises WireError."""
-    body = document_in(request.body, 'the body must be {} or {"seconds": 3600}')
+    body = document_in(request.body, EXPECTED)
     seconds = LONGEST if body.get("seconds") is None else whole(body["seconds"])
     if not isinstance(seconds, int) or not SHORTEST <= seconds <= LONGEST:
         raise invalid(f"seconds must be a number from {SHORTEST} to {LONGEST}")
@@ -84,13 +89,27 @@ async def create_session(audit: AuditContext, request: AuditRequest) -> Told:
 
 
 async def create_code(audit: AuditContext, request: AuditRequest) -> Told:
-    seconds = _seconds(request)
+    seconds, who = _seconds(request), request.who
     await _session(audit, request, CODE, seconds)
-    who = request.who
+    if request.caller.is_root and document_in(request.body, EXPECTED).get("root") is not True:
+        await audit.records.refuse(request, CODE, AccessRefused(ROOT_UNASKED))
     code = ConsoleCode(new_code_id(), who.access_key, who.session, seconds, audit.clock.now() + CODE_LASTS)
-    answer = {"code": audit.maker.console_code(code), "expires": rfc3339(code.expires), **_whose(request)}
+    answer = {
+        "id": code.id,
+        "code": audit.maker.console_code(code),
+        "expires": rfc3339(code.expires),
+        **_whose(request),
+    }
     await audit.records.carried_out(request, CODE, {"CodeId": code.id, "Seconds": seconds})
     return request.audience.own(request.account, answer)
+
+
+async def code_used(audit: AuditContext, request: AuditRequest) -> Told:
+    id = request.place("code")
+    found = audit.live.world.recent_calls.codes.get(id)
+    return request.audience.own(
+        request.account, {"id": id, "used": found is not None and found.account == request.account}
+    )
 
 
 async def redeem_code(audit: AuditContext, request: AuditRequest) -> Told:
@@ -149,10 +168,24 @@ CREATE_CODE = RouteRow(
     create_code,
     "A code that opens the console once, within 60 seconds",
     tag="console",
-    body=(SECONDS,),
+    body=(SECONDS, Parameter("root", "true: also for the root user", {"type": "boolean"})),
     answer=One(
-        (Member("code", "text", "the code"), Member("expires", "time", "when it can no longer be used"), *WHOSE)
+        (
+            Member("id", "text", "the code's id, which is on record and opens nothing"),
+            Member("code", "text", "the code"),
+            Member("expires", "time", "when it can no longer be used"),
+            *WHOSE,
+        )
     ),
+)
+CODE_USED = RouteRow(
+    "GET",
+    "/v1/console/codes/{code}",
+    "console_code",
+    code_used,
+    "Whether a code of the account was used in the last ten minutes",
+    tag="console",
+    answer=One((Member("id", "text", "the code's id"), Member("used", "yes-or-no", "whether it opened the console"))),
 )
 REDEEM_CODE = RouteRow(
     "POST",
@@ -166,4 +199,4 @@ REDEEM_CODE = RouteRow(
 )
 
 
-ROUTES = (CREATE_SESSION, CREATE_CODE, REDEEM_CODE)
+ROUTES = (CREATE_SESSION, CREATE_CODE, CODE_USED, REDEEM_CODE)

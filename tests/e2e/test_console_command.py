@@ -1,0 +1,99 @@
+"""`keytrail console`: who is signed in, and what other users of the machine can see of it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.attacks.test_console_sessions import REDEEM, post, signed_in
+from tests.attacks.test_sessions import allow, user
+from tests.installation import KEYTRAIL, Installation, eventually
+
+BROWSER = """#!{python}
+import sys
+from pathlib import Path
+Path(r"{seen}").write_text(" ".join(sys.argv[1:]))
+"""
+LINK = re.compile(r'<meta http-equiv="refresh" content="0; url=(\S+)#code=([A-Za-z0-9_=-]+)">')
+
+
+@pytest.fixture
+def shell(installation: Installation, request: pytest.FixtureRequest) -> dict[str, str]:
+    """The variables of a user's shell."""
+    name = re.sub(r"\W+", "-", request.node.name)[:40]
+    return installation.environment() | user(installation, name, allow("iam:GetUser")) | {
+        "AWS_ENDPOINT_URL": installation.url
+    }  # fmt: skip
+
+
+def started(environment: dict[str, str], *options: str) -> subprocess.Popen[str]:
+    command = [str(KEYTRAIL), "console", *options]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def modes(file: Path) -> tuple[int, int]:
+    return stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(file.parent.stat().st_mode)
+
+
+def test_a_browser_is_signed_in_and_the_code_is_nowhere_else(
+    installation: Installation, shell: dict[str, str], tmp_path: Path
+) -> None:
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(BROWSER.format(python=sys.executable, seen=seen))
+    browser.chmod(0o700)
+    command = started(shell | {"BROWSER": str(browser)})
+    opened = eventually(lambda: seen.exists() and seen.read_text())
+    file = Path(urlsplit(opened).path)
+    assert opened == file.as_uri()
+    assert modes(file) == (0o600, 0o700)
+    found = LINK.search(file.read_text())
+    assert found is not None
+    address, code = found.groups()
+    assert address == f"{installation.url}/console/"
+    assert code not in Path(f"/proc/{command.pid}/cmdline").read_text()
+    assert code not in Path(f"/proc/{command.pid}/environ").read_text()
+    answer = post(installation, REDEEM, {"code": code})
+    out, err = command.communicate(timeout=30)
+    assert (command.returncode, out) == (0, "")
+    principal = answer[1]["principal"]
+    assert err == f"The console of {installation.url} opens for {principal}.\nIt is open.\n"
+    assert not file.parent.exists()
+    assert installation.client(signed_in(answer), "iam").get_user()["User"]["Arn"] == principal
+
+
+def test_without_a_browser_the_file_is_named_and_gone_when_the_command_ends(shell: dict[str, str]) -> None:
+    without = {name: value for name, value in shell.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")}
+    refused = started(without)
+    assert "No browser could be started here. `keytrail console --print`" in refused.communicate(timeout=30)[1]
+    assert refused.returncode == 1
+    command = started(without, "--print")
+    assert command.stdout is not None
+    file = Path(command.stdout.readline().rstrip())
+    assert modes(file) == (0o600, 0o700)
+    command.send_signal(signal.SIGTERM)
+    command.communicate(timeout=30)
+    assert command.returncode == 128 + signal.SIGTERM
+    assert not file.parent.exists()
+
+
+def test_the_root_users_console_opens_only_if_that_is_asked_for(installation: Installation) -> None:
+    refused = installation.keytrail("console", "--print", check=False)
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert "`keytrail console --root`" in refused.stderr
+    assert "set AWS_ACCESS_KEY_ID" in refused.stderr
+    command = started(installation.environment(), "--root", "--print", "--data", str(installation.data))
+    assert command.stdout is not None
+    found = LINK.search(Path(command.stdout.readline().rstrip()).read_text())
+    assert found is not None
+    status, answer = post(installation, REDEEM, {"code": found[2]})
+    assert (status, answer["root"]) == (200, True)
+    assert "opens for arn:aws:iam::111122223333:root" in command.communicate(timeout=30)[1]
+    assert command.returncode == 0
