@@ -100,6 +100,7 @@ BODIES: dict[str, Callable[[bytes], None]] = {
     "mark_alert": _object,
     "create_account": _object,
     "redeliver": _object,
+    **dict.fromkeys(("make_policy", "read_policy", "change_policy"), _object),
     "create_console_session": _object,
     "create_console_code": _object,
     "redeem_console_code": _object,

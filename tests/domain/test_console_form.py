@@ -311,6 +311,43 @@ def test_another_accounts_user_is_not_shown() -> None:
     assert (found.sid, "belongs to account" in found.why) == ("Allow use of the key", True)
 
 
+ODD = st.one_of(
+    st.none(),
+    st.sampled_from(["*", "Deny", "Allow", "kms:*", USER, OURS, THEIRS, f"arn:aws:iam::{THEIRS}:root", "AIDA0123456789ABCDEF0", ""]),
+    st.lists(st.sampled_from([USER, ROLE, OURS, "kms:Decrypt", "kms:Create*", 5, True]), max_size=3),
+    st.sampled_from([{}, {"AWS": []}, {"AWS": "*"}, {"Service": "s3.amazonaws.com"}, {"Bool": {}}, {"AWS": [USER, THEIRS]}]),
+)  # fmt: skip
+MEMBERS = ("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "Condition")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["delegation", "administration", "use", "attachment"]),
+        st.dictionaries(st.sampled_from(MEMBERS), ODD, max_size=2),
+        min_size=1,
+    ),
+    forms(),
+)
+def test_whatever_a_statement_says_it_is_shown_as_it_is_or_not_at_all(changes: Any, wanted: ConsoleForm) -> None:
+    """What is shown is what the policy says: a change to it is read back. Nothing else than a refusal is ever raised."""
+    text = policy(**changes)
+    try:
+        found = read(text)
+    except (MalformedPolicy, LimitExceeded):
+        return
+    if isinstance(found, FoundForm):
+        wanted = replace(wanted, account=found.form.account)
+        try:
+            wanted.require()
+        except InvalidRequest:
+            return
+        again = read(changed(text, SYMMETRIC, wanted))
+        assert isinstance(again, FoundForm)
+        assert set(again.form.using) == set(wanted.using)
+        assert set(again.form.administrators) == set(wanted.administrators)
+        assert [each.sid for each in again.beside] == [each.sid for each in found.beside]
+
+
 def test_text_that_is_no_policy_is_refused() -> None:
     with pytest.raises(MalformedPolicy):
         read("{}")
