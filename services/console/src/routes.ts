@@ -20,7 +20,7 @@ const key = lazy(() => import("./pages/key/key"));
 export const PAGES: readonly PageRow[] = [
   { path: "/keys", title: "Customer managed keys", section: "Keys", page: lazy(() => import("./pages/keys")) },
   { path: "/aws-keys", title: "AWS managed keys", section: "Keys", page: unbuilt },
-  { path: "/keys/create", title: "Create key", section: null, page: unbuilt },
+  { path: "/keys/create", title: "Create key", section: null, page: lazy(() => import("./pages/create/create-key")) },
   { path: "/keys/{key}", title: "Key", section: null, page: key },
   { path: "/keys/{key}/{tab}", title: "Key", section: null, page: key },
   { path: "/access", title: "Who can", section: "Access", page: unbuilt },

@@ -75,6 +75,11 @@ function fault(kind: FaultKind, message: string, code: string, call: string): Fa
   return { kind, title: TITLES[kind], message, code, call };
 }
 
+/** Nobody knows whether the request was carried out. */
+export function isUnanswered(fault: Fault): boolean {
+  return fault.kind === "unreachable" || fault.kind === "busy" || fault.kind === "failed";
+}
+
 export function isAbort(thrown: unknown): boolean {
   return thrown instanceof Error && thrown.name === "AbortError";
 }

@@ -6,9 +6,10 @@ import Header from "@cloudscape-design/components/header";
 import Pagination from "@cloudscape-design/components/pagination";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
-import { type ReactNode, useState } from "react";
+import type { ReactNode } from "react";
 
 import { useAnswer } from "./answer";
+import { useCursor } from "./cursor";
 import { Problem } from "./problem";
 
 /** Some of a list; `next` asks for what follows, null at its end. */
@@ -31,10 +32,8 @@ export interface ListingProps<T> {
 }
 
 export function Listing<T>({ title, description, question, load, columns, keyOf, empty, actions }: ListingProps<T>) {
-  const [place, setPlace] = useState({ question, cursors: [""], index: 1 });
-  const { cursors, index } = place.question === question ? place : { cursors: [""], index: 1 };
-  const cursor = cursors[index - 1] ?? "";
-  const [answer, again] = useAnswer(`${question} ${cursor}`, (signal) => load(cursor, signal));
+  const cursor = useCursor(question);
+  const [answer, again] = useAnswer(`${question} ${cursor.at}`, (signal) => load(cursor.at, signal));
   const next = answer.value?.next ?? null;
   return (
     <SpaceBetween size="m">
@@ -69,20 +68,7 @@ export function Listing<T>({ title, description, question, load, columns, keyOf,
             </Box>
           )
         }
-        pagination={
-          (cursors.length > 1 || next !== null) && (
-            <Pagination
-              currentPageIndex={index}
-              pagesCount={cursors.length}
-              openEnd={next !== null}
-              onChange={({ detail }) => {
-                const wanted = detail.currentPageIndex;
-                const longer = wanted > cursors.length && next !== null ? [...cursors, next] : cursors;
-                setPlace({ question, cursors: longer, index: Math.min(wanted, longer.length) });
-              }}
-            />
-          )
-        }
+        pagination={(cursor.at !== "" || next !== null) && <Pagination {...cursor.pagination(next)} />}
       />
     </SpaceBetween>
   );

@@ -3,6 +3,7 @@ import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
+import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 
 import { kms } from "../../aws";
@@ -10,6 +11,7 @@ import { ChangeModal } from "../../shown/change-modal";
 import { Listing, type Piece } from "../../shown/listing";
 import { Time } from "../../shown/time";
 import { visible } from "../../shown/visible";
+import { full } from "./alias-name";
 import type { TabProps } from "./facts";
 
 interface Alias {
@@ -61,14 +63,14 @@ export function AliasesTab(props: TabProps) {
                   id: "do",
                   header: "Actions",
                   cell: (alias: Alias) => (
-                    <>
+                    <SpaceBetween direction="horizontal" size="s">
                       <Button variant="inline-link" ariaLabel={`Move ${visible(alias.name)}`} onClick={() => setDoing({ what: "move", alias })}>
                         Move
-                      </Button>{" "}
+                      </Button>
                       <Button variant="inline-link" ariaLabel={`Delete ${visible(alias.name)}`} onClick={() => setDoing({ what: "delete", alias })}>
                         Delete
                       </Button>
-                    </>
+                    </SpaceBetween>
                   ),
                 },
               ]),
@@ -117,12 +119,6 @@ function CreateAlias({ name, close, done }: DialogProps & { name: string }) {
       </FormField>
     </ChangeModal>
   );
-}
-
-/** An alias name as the API takes it, whether or not it was typed with its prefix. */
-export function full(alias: string): string {
-  const name = alias.trim();
-  return name.startsWith("alias/") ? name : `alias/${name}`;
 }
 
 function MoveAlias({ alias, close, done }: DialogProps & { alias: Alias }) {

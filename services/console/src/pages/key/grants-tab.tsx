@@ -90,14 +90,14 @@ export function GrantsTab(props: TabProps) {
                   id: "do",
                   header: "Actions",
                   cell: (grant: Shown) => (
-                    <>
+                    <SpaceBetween direction="horizontal" size="s">
                       <Button variant="inline-link" ariaLabel={`Retire grant ${grant.id.slice(0, 12)}`} onClick={() => setDoing({ what: "retire", grant })}>
                         Retire
-                      </Button>{" "}
+                      </Button>
                       <Button variant="inline-link" ariaLabel={`Revoke grant ${grant.id.slice(0, 12)}`} onClick={() => setDoing({ what: "revoke", grant })}>
                         Revoke
                       </Button>
-                    </>
+                    </SpaceBetween>
                   ),
                 },
               ]),

@@ -3,6 +3,7 @@ import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
+import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 
 import { kms } from "../../aws";
@@ -49,14 +50,14 @@ export function TagsTab(props: TabProps) {
                   id: "do",
                   header: "Actions",
                   cell: (tag: Tag) => (
-                    <>
+                    <SpaceBetween direction="horizontal" size="s">
                       <Button variant="inline-link" ariaLabel={`Edit tag ${visible(tag.name)}`} onClick={() => setDoing({ tag, remove: false })}>
                         Edit
-                      </Button>{" "}
+                      </Button>
                       <Button variant="inline-link" ariaLabel={`Remove tag ${visible(tag.name)}`} onClick={() => setDoing({ tag, remove: true })}>
                         Remove
                       </Button>
-                    </>
+                    </SpaceBetween>
                   ),
                 },
               ]),

@@ -1,0 +1,137 @@
+/** /keys/create: the AWS console's five steps to a key. */
+
+import Wizard from "@cloudscape-design/components/wizard";
+import { useState } from "react";
+
+import { href, navigate } from "../../router";
+import { useSession } from "../../session/session";
+import { useAct } from "../../shown/act";
+import { useAnswer } from "../../shown/answer";
+import { faultOf, isUnanswered } from "../../shown/fault";
+import { v1 } from "../../v1/client";
+import { AliasLeft } from "./alias-left";
+import { basisOf, type Draft, faultsOf, FRESH, formOf, keepDraft, keptDraft, type Made } from "./draft";
+import { KindStep } from "./kind-step";
+import { LabelsStep } from "./labels-step";
+import { makeKey, nameKey } from "./making";
+import { AdministratorsStep, UsersStep } from "./people-steps";
+import { ReviewStep } from "./review-step";
+
+const REVIEW = 4;
+
+export default function CreateKey() {
+  const { arn = "", account = "" } = useSession()?.identity ?? {};
+  const [draft, setDraft] = useState(() => keptDraft(arn));
+  const [tried, setTried] = useState(false);
+  const act = useAct();
+  const reviewing = draft.step === REVIEW;
+  const [generated, again] = useAnswer(reviewing ? basisOf(draft) : "", async (signal) => {
+    if (!reviewing) return "";
+    return (await v1().post("/v1/key-policies/make", { body: formOf(draft) as never }, signal)).policy;
+  });
+
+  /** Kept at once: what a click begins must not be lost by a reload. */
+  function change(changes: Partial<Draft>): Draft {
+    const next = { ...draft, ...changes };
+    keepDraft(arn, next);
+    setDraft(next);
+    return next;
+  }
+
+  function leave(to: string) {
+    keepDraft(arn, null);
+    navigate(to);
+  }
+
+  function finish(key: string) {
+    leave(href("/keys/{key}/{tab}", { key, tab: draft.origin === "EXTERNAL" ? "material" : "policy" }));
+  }
+
+  function go(step: number) {
+    for (let each = draft.step; each < step; each++) {
+      if (Object.keys(faultsOf(draft, each, account)).length > 0) {
+        setTried(true);
+        if (each !== draft.step) change({ step: each });
+        return;
+      }
+    }
+    setTried(false);
+    act.clear();
+    change({ step });
+  }
+
+  function create() {
+    const faulty = [0, 1, 2, 3].find((step) => Object.keys(faultsOf(draft, step, account)).length > 0);
+    if (faulty !== undefined) {
+      setTried(true);
+      change({ step: faulty });
+      return;
+    }
+    const policy = draft.edited?.policy ?? generated.value;
+    if (policy === null || policy === "") return;
+    const sent = change({ attempt: draft.attempt || crypto.randomUUID() });
+    act.run(
+      () => make(sent, policy),
+      (made) => finish(made.id),
+    );
+  }
+
+  async function make(sent: Draft, policy: string): Promise<Made> {
+    let made: Made;
+    try {
+      made = await makeKey(sent, policy);
+    } catch (thrown) {
+      // A refusal is an answer, so the next try is a new one. Where no answer came, it is the same try once more.
+      if (!isUnanswered(faultOf(thrown))) change({ attempt: "" });
+      throw thrown;
+    }
+    const rest = { ...sent, made };
+    keepDraft(arn, rest);
+    try {
+      await nameKey(made.arn, sent.alias);
+    } catch (thrown) {
+      setDraft(rest);
+      throw thrown;
+    }
+    keepDraft(arn, null);
+    return made;
+  }
+
+  const { made } = draft;
+  if (made !== null) return <AliasLeft draft={draft} made={made} change={change} act={act} finish={() => finish(made.id)} />;
+  const given = { draft, change, faults: tried ? faultsOf(draft, draft.step, account) : {} };
+  return (
+    <Wizard
+      activeStepIndex={draft.step}
+      submitButtonText="Create key"
+      isLoadingNextStep={act.busy}
+      onNavigate={({ detail }) => go(detail.requestedStepIndex)}
+      onCancel={() => {
+        setDraft(FRESH);
+        leave(href("/keys"));
+      }}
+      onSubmit={create}
+      i18nStrings={{ stepNumberLabel: (step) => `Step ${step}`, collapsedStepsLabel: (step, count) => `Step ${step} of ${count}` }}
+      steps={[
+        { title: "Configure key", content: <KindStep {...given} /> },
+        { title: "Add labels", content: <LabelsStep {...given} /> },
+        {
+          title: "Define key administrative permissions",
+          description: "Key administrators manage the key: its policy, state, tags, aliases and grants. They do not use it.",
+          isOptional: true,
+          content: <AdministratorsStep {...given} />,
+        },
+        {
+          title: "Define key usage permissions",
+          description: "Key users use the key in cryptographic operations, and let AWS services use it for them.",
+          isOptional: true,
+          content: <UsersStep {...given} />,
+        },
+        {
+          title: "Review",
+          content: <ReviewStep draft={draft} change={change} generated={generated} again={again} fault={act.fault} />,
+        },
+      ]}
+    />
+  );
+}

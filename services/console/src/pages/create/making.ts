@@ -1,0 +1,40 @@
+/** Makes what the wizard was told to make: the key with its policy and tags in one request, then its alias. */
+
+import { CreateAliasCommand, CreateKeyCommand, type KeySpec, type KeyUsageType } from "@aws-sdk/client-kms";
+
+import { kms } from "../../aws";
+import { full } from "../key/alias-name";
+import type { Draft, Made } from "./draft";
+
+/** What the SDK's middleware passes on before a request is signed, as far as it is needed here. */
+interface Signable {
+  request: { headers: Record<string, string> };
+}
+
+/** Sent again with the same `draft.attempt` and content, the request makes no second key: Keytrail answers as it did the first
+ * time (for ten minutes, to the same credential). */
+export async function makeKey(draft: Draft, policy: string): Promise<Made> {
+  const command = new CreateKeyCommand({
+    KeySpec: draft.spec as KeySpec,
+    KeyUsage: draft.usage as KeyUsageType,
+    Origin: draft.origin,
+    Description: draft.description,
+    Policy: policy,
+    Tags: draft.tags.map((tag) => ({ TagKey: tag.name, TagValue: tag.value })),
+  });
+  command.middlewareStack.addRelativeTo(
+    <G extends object, R>(next: (given: G) => Promise<R>) =>
+      (given: G): Promise<R> => {
+        (given as unknown as Signable).request.headers["amz-sdk-invocation-id"] = draft.attempt;
+        return next(given);
+      },
+    { relation: "before", toMiddleware: "httpSigningMiddleware", name: "sameAttempt" },
+  );
+  const { KeyMetadata: key } = await (await kms()).send(command);
+  if (key?.KeyId === undefined) throw new Error("The answer names no key.");
+  return { id: key.KeyId, arn: key.Arn ?? "" };
+}
+
+export async function nameKey(key: string, alias: string): Promise<void> {
+  await (await kms()).send(new CreateAliasCommand({ AliasName: full(alias), TargetKeyId: key }));
+}
