@@ -29,6 +29,7 @@ ANSWERS: Mapping[str, Mapping[int, str]] = {
     },
     "check-policy": {0: "Every check passed.", 1: "A check failed.", 3: "The outcome of a check is not known."},
     "read-policy": {0: "The policy has the form that the console makes.", 1: "It has another form."},
+    "try-policy": {0: "PutKeyPolicy would take the draft.", 1: "PutKeyPolicy would refuse it."},
     "recheck": {0: "Every decision came out the same.", 1: "A decision came out differently, or records are gone."},
     "verify": {0: "Everything is whole.", 1: "Something is missing, was changed, or was not written by Keytrail."},
     "alerts check": {0: "No rule fires.", 1: "A rule fires."},
@@ -38,7 +39,7 @@ FAILED_TOO = "It failed, the server refused it, or it was typed wrong."
 """What 2 means for these commands."""
 
 DIFFERS, NOT_KNOWN = 1, 3
-"""Exit codes of `diff`, `check-policy` and `read-policy`."""
+"""Exit codes of `diff`, `check-policy`, `read-policy` and `try-policy`."""
 INTERRUPTED = 130
 PROGRAM = "keytrail"
 

@@ -37,6 +37,7 @@ COMMANDS: dict[str, CommandRow] = {
     "change-policy": CommandRow(
         "policy_form:change_policy", "Such a policy with other administrators or users", paged=True
     ),
+    "try-policy": CommandRow("policies:try_policy", "Check a draft as PutKeyPolicy would", paged=True),
     "what-if": CommandRow("past:what_if", "What a draft of a policy would have decided differently", paged=True),
     "recheck": CommandRow("past:recheck", "Decide every logged decision again and compare", paged=True),
     "alerts": CommandRow("alerts:alerts", "Alerts on risky changes and uses", paged=True),

@@ -1,4 +1,5 @@
-"""policy, diff: show a key's policy as it was put, and how two versions differ in meaning."""
+"""policy, diff, try-policy: show a key's policy as it was put, how two versions differ in meaning, and whether a draft could be
+put."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from services.cli.client import Client
 from services.cli.exit_codes import DIFFERS, NOT_KNOWN
 from services.cli.failures import fail
 from services.cli.options import AsJson, At, Data, KeyArgument, OfTrail
-from services.cli.parameters import Option
+from services.cli.parameters import Argument, Option
 from services.cli.regions import show_comparison
 from services.cli.screens import out
 from services.cli.terminal import as_it_is, as_line, read_or_fail, said, say, times_or_fail
@@ -137,3 +138,24 @@ def _chosen(versions: list[dict[str, Any]], version: int | None, at: str | None,
     if not found:
         fail(f"There is no version {version}; the key has versions 1 to {len(versions)}.")
     return found[-1]
+
+
+def try_policy(
+    key: KeyArgument,
+    policy: Annotated[Path, Argument(help="The file with the draft, a policy document")],
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Check a draft as PutKeyPolicy would, and put nothing: where its fault stands, and whether it locks you out."""
+    text = read_or_fail(policy)
+    found = Client(data).post(f"/v1/keys/{key}/check-policy", {"policy": text})
+    fault = found["fault"]
+    if as_json:
+        as_line(found)
+    elif fault is not None:
+        say(f"PutKeyPolicy would refuse it: {fault['message']}", "red")
+    elif found["locked_out"]:
+        say(f"It locks you out, so PutKeyPolicy would refuse it: {found['refusal']}", "yellow")
+    else:
+        say(f"PutKeyPolicy would take it, in place of version {found['version']}.", "green")
+    raise Exit(DIFFERS if fault is not None or found["locked_out"] else 0)

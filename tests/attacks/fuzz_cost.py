@@ -97,6 +97,7 @@ BODIES: dict[str, Callable[[bytes], None]] = {
     "what_if": _draft,
     "diff": _diff,
     "check_draft": _check,
+    "check_policy_draft": _object,
     "mark_alert": _object,
     "create_account": _object,
     "redeliver": _object,

@@ -72,6 +72,7 @@ COMMANDS = {
     "read-policy": "read-policy console.policy",
     "read-policy-other": "read-policy draft.policy",
     "change-policy": "change-policy console.policy --remove-user {bob} --add-account 777788889999 --no-deletion",
+    "try-policy": "try-policy alias/payroll draft.policy",
     "what-if": "what-if alias/payroll --policy strict.policy",
     "recheck": "recheck",
     "alerts": "alerts --suppressed",

@@ -97,6 +97,7 @@ def test_real_answers_are_as_described(installation: Installation) -> None:
         "explain": {"principal": arn, "operation": "Decrypt", "key": key, "encryption_context": {"a": "b"}},
         "diff": {"from": "1", "to": "2"},
         "check_draft": {"policy": everyone},
+        "check_policy_draft": {"policy": "{"},
         "create_console_session": {"seconds": 900},
         "create_console_code": {"root": True},
         "make_policy": {"spec": "HMAC_256", "users": [arn], "accounts": ["444455556666"], "may_delete": False},

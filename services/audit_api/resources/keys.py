@@ -11,7 +11,7 @@ from projections.keys import queries as keys
 from projections.policy_versions import queries as policy_versions
 from services.audit_api.answer_shapes import BEGAN, One, Page
 from services.audit_api.context import AuditContext
-from services.audit_api.decided_calls import DECISION, OF_HISTORY, calls_answer, filters_of
+from services.audit_api.decided_calls import DECISION, OF_HISTORY, ORDER, calls_answer, filters_of
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import CURSOR, LIMIT, RouteRow
 from services.audit_api.schemas import Member, with_types
@@ -101,9 +101,16 @@ VERSION = (
 )
 
 
+AFTER_ALL = 2**31 - 1
+"""More than any version."""
+
+
 async def key_policies(audit: AuditContext, request: AuditRequest) -> Told:
     key_id, cursor, limit = await audit.keys.own_of_path(request), request.cursor(int), request.limit()
-    rows = await policy_versions.page(audit.log, key_id, cursor[0] if cursor else 0, limit)
+    if request.one_of("order", ("newest",)) is None:
+        rows = await policy_versions.page(audit.log, key_id, cursor[0] if cursor else 0, limit)
+    else:
+        rows = await policy_versions.newest(audit.log, key_id, cursor[0] if cursor else AFTER_ALL, limit)
     found = page([item(row) for row in rows], limit, [rows[-1]["version"]] if rows else None)
     return request.audience.own(request.account, found)
 
@@ -116,7 +123,7 @@ KEY_POLICIES = RouteRow(
     "Every version of a key's policy",
     tag="keys",
     action="keytrail:ReadPolicies",
-    parameters=(LIMIT, CURSOR),
+    parameters=(ORDER, LIMIT, CURSOR),
     answer=Page(VERSION),
 )
 

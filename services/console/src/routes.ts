@@ -23,7 +23,7 @@ export const PAGES: readonly PageRow[] = [
   { path: "/keys/create", title: "Create key", section: null, page: lazy(() => import("./pages/create/create-key")) },
   { path: "/keys/{key}", title: "Key", section: null, page: key },
   { path: "/keys/{key}/{tab}", title: "Key", section: null, page: key },
-  { path: "/access", title: "Who can", section: "Access", page: unbuilt },
+  { path: "/access", title: "Who can", section: "Access", page: lazy(() => import("./pages/access")) },
   { path: "/access/changes", title: "What changed", section: "Access", page: unbuilt },
   { path: "/decisions", title: "Decisions", section: "Records", page: lazy(() => import("./pages/decisions")) },
   { path: "/decisions/{call}", title: "Decision", section: null, page: lazy(() => import("./pages/decision")) },

@@ -20,7 +20,9 @@ export type PathsOf<M extends "get" | "post"> = {
 type Parameters<O> = O extends { parameters: infer A } ? A : never;
 /** What the description gives under a name, whether or not it is required; never if a request brings nothing there. */
 type Given<A, N extends "path" | "query"> = N extends keyof A ? Exclude<A[N], undefined> : never;
-type Body<O> = O extends { requestBody: { content: Record<string, infer B> } } ? B : never;
+/** A member of a body that may be null may be left out, too. */
+type Nullable<B> = { [N in keyof B]: null extends B[N] ? N : never }[keyof B];
+type Body<O> = O extends { requestBody: { content: Record<string, infer B> } } ? Omit<B, Nullable<B>> & Partial<Pick<B, Nullable<B>>> : never;
 type Content<O, Media extends string> = O extends { responses: { 200: { content: Record<Media, infer C> } } } ? C : never;
 type Loose<Q> = { [N in keyof Q]?: Exclude<Q[N], undefined> | undefined };
 type Brings<Name extends string, V> = [V] extends [never] ? Partial<Record<Name, never>> : Record<Name, V>;

@@ -1,7 +1,125 @@
-import Box from "@cloudscape-design/components/box";
+/** The policy of a key: who administers and uses the key, the text, its versions, and the review before it is replaced.
+ *
+ * The view is part of the URL; the draft is kept in this tab, so both survive a reload.
+ */
 
-import type { TabProps } from "./facts";
+import { GetKeyPolicyCommand } from "@aws-sdk/client-kms";
+import Alert from "@cloudscape-design/components/alert";
+import SegmentedControl from "@cloudscape-design/components/segmented-control";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import { useState } from "react";
 
-export function PolicyTab({ name }: TabProps) {
-  return <Box color="text-body-secondary">The policy of {name} is not shown here yet.</Box>;
+import { kms } from "../../aws";
+import { Waiting } from "../../policy/alerts-raised";
+import { checkDraft } from "../../policy/check";
+import { keepDraft, keptDraft, type KeptDraft } from "../../policy/kept-draft";
+import { PastPolicy } from "../../policy/past-policy";
+import { Review, type OpenedPolicy } from "../../policy/review";
+import { TextView } from "../../policy/text-view";
+import { Versions } from "../../policy/versions";
+import { changeQuery, useAsOf, usePlace } from "../../router";
+import { current } from "../../session/session";
+import { useAnswer } from "../../shown/answer";
+import { Problem } from "../../shown/problem";
+
+const VIEWS = [
+  { id: "text", text: "Policy view" },
+  { id: "versions", text: "Versions" },
+] as const;
+
+export function PolicyTab({ name: keyId }: { name: string }) {
+  const [at] = useAsOf();
+  return at === null ? <PresentPolicy keyId={keyId} /> : <PastPolicy keyId={keyId} at={at} />;
+}
+
+/** The policy in force and its version. The two are asked one after the other, so the server says whether they belong together. */
+async function openedPolicy(key: string, signal: AbortSignal): Promise<OpenedPolicy> {
+  for (;;) {
+    const { Policy: text = "" } = await (await kms()).send(new GetKeyPolicyCommand({ KeyId: key, PolicyName: "default" }), { abortSignal: signal });
+    const { version, unchanged } = await checkDraft(key, text, signal);
+    if (unchanged) return { text, version };
+  }
+}
+
+function PresentPolicy({ keyId }: { keyId: string }) {
+  const { query } = usePlace();
+  const view = query.get("view") ?? "text";
+  const principal = current()?.identity.arn ?? "";
+  const [answer, again] = useAnswer(`policy ${keyId}`, (signal) => openedPolicy(keyId, signal));
+  const [draft, setDraft] = useState<KeptDraft | null>(() => keptDraft(principal, keyId));
+  const [about, setAbout] = useState<string | null>(null);
+  const [replaced, setReplaced] = useState<number | null>(null);
+
+  const change = (changed: KeptDraft | null, of: string | null = null): void => {
+    keepDraft(principal, keyId, changed);
+    setDraft(changed);
+    setAbout(of);
+  };
+  const show = (next: string | undefined): void => changeQuery({ view: next });
+
+  const opened = answer.value;
+  if (opened === null) {
+    return answer.state === "fault" ? <Problem fault={answer.fault} again={again} /> : <Waiting text="Asking for the policy" />;
+  }
+
+  // A draft that began from an earlier version is reviewed against that one first, which tells what changed since.
+  const text = draft?.text ?? opened.text;
+  if (view === "review" && draft !== null) {
+    return (
+      <Review
+        keyId={keyId}
+        opened={draft.version === opened.version ? opened : { ...opened, version: draft.version }}
+        draft={draft.text}
+        about={about}
+        onBack={() => show(undefined)}
+        onReplaced={(version) => {
+          change(null);
+          setReplaced(version);
+          show(undefined);
+          again();
+        }}
+        onOpenAnew={() => {
+          again();
+          void checkDraft(keyId, draft.text).then(({ version }) => change({ text: draft.text, version }, about));
+        }}
+      />
+    );
+  }
+  return (
+    <SpaceBetween size="l">
+      {answer.state === "fault" && <Problem fault={answer.fault} again={again} />}
+      {replaced !== null && (
+        <Alert type="success" dismissible i18nStrings={{ dismissAriaLabel: "Close" }} onDismiss={() => setReplaced(null)}>
+          The policy was replaced: version {replaced} is in force.
+        </Alert>
+      )}
+      <SegmentedControl
+        label="View of the policy"
+        selectedId={VIEWS.some(({ id }) => id === view) ? view : "text"}
+        options={VIEWS}
+        onChange={({ detail }) => show(detail.selectedId === "text" ? undefined : detail.selectedId)}
+      />
+      {view === "versions" ? (
+        <Versions
+          keyId={keyId}
+          inForce={opened.version}
+          readOnly={false}
+          onPutBack={({ document, version }) => {
+            change({ text: document, version: opened.version }, `version ${version}`);
+            show("review");
+          }}
+        />
+      ) : (
+        <TextView
+          keyId={keyId}
+          opened={opened}
+          text={text}
+          began={draft?.version ?? null}
+          onText={(changed) => change(changed === opened.text ? null : { text: changed, version: draft?.version ?? opened.version })}
+          onReview={() => show("review")}
+          onDiscard={() => change(null)}
+        />
+      )}
+    </SpaceBetween>
+  );
 }

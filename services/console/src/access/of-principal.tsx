@@ -1,0 +1,146 @@
+/** For a principal: every key and what it could do with each; or what it gained and lost. */
+
+import Button from "@cloudscape-design/components/button";
+import Header from "@cloudscape-design/components/header";
+import Link from "@cloudscape-design/components/link";
+import Pagination from "@cloudscape-design/components/pagination";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Table from "@cloudscape-design/components/table";
+import { useState } from "react";
+
+import { open, short } from "../policy/words";
+import { follow, href, useAsOf } from "../router";
+import { current } from "../session/session";
+import { useAnswer } from "../shown/answer";
+import { useLines } from "../shown/lines";
+import { Problem } from "../shown/problem";
+import { visible } from "../shown/visible";
+import { type ItemOf, v1 } from "../v1/client";
+import { Changed, type ChangedLine, type InSum } from "./changed";
+import type { Span } from "./span";
+import { type Holder, Ways } from "./ways";
+
+type Reach = ItemOf<"/v1/can-what/{principal}">;
+
+const PAGE = 50;
+
+export function OfPrincipal({ principal }: { principal: string }) {
+  const [at] = useAsOf();
+  const account = current()?.identity.account ?? "";
+  const [cursors, setCursors] = useState<readonly string[]>([""]);
+  const [index, setIndex] = useState(1);
+  const cursor = cursors[index - 1] ?? "";
+  const [answer, again] = useAnswer(`can what ${principal} ${at ?? ""} ${cursor}`, (signal) => {
+    const query = { limit: PAGE, ...(at === null ? {} : { at }), ...(cursor === "" ? {} : { cursor }) };
+    return v1().get("/v1/can-what/{principal}", { path: { principal }, query }, signal);
+  });
+  const next = answer.value?.next ?? null;
+  const roles = (answer.value?.roles ?? []) as unknown as Holder[];
+  if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
+  return (
+    <SpaceBetween size="l">
+      <Table<Reach>
+        wrapLines
+        header={<Header variant="h2">{visible(`What ${short(principal, account)} can do`)}</Header>}
+        ariaLabels={{ tableLabel: "Keys that the principal can use" }}
+        loading={answer.state === "loading"}
+        loadingText="Asking for keys"
+        items={answer.value?.items ?? []}
+        trackBy="arn"
+        empty="It could do nothing with any key by itself."
+        columnDefinitions={[
+          {
+            id: "key",
+            header: "Key",
+            isRowHeader: true,
+            cell: (row) => (
+              <Link href={href("/keys/{key}", { key: row.key_id ?? "" })} onFollow={follow}>
+                {visible(row.key_aliases.join(", ") || row.key_id || row.arn)}
+              </Link>
+            ),
+          },
+          { id: "sure", header: "Always", cell: (row) => visible(row.operations.join(", ")) || "–" },
+          { id: "under", header: "Under conditions", cell: (row) => <Under under={row.under_conditions} /> },
+          {
+            id: "how",
+            header: "How",
+            cell: (row) => (
+              <Button
+                variant="inline-link"
+                href={href("/access", {}, { key: row.key_id ?? row.arn, action: `kms:${row.operations[0] ?? Object.keys(row.under_conditions)[0] ?? "Decrypt"}` })}
+                onFollow={follow}
+              >
+                Who else can
+              </Button>
+            ),
+          },
+        ]}
+        pagination={
+          <Pagination
+            currentPageIndex={index}
+            pagesCount={cursors.length}
+            openEnd={next !== null}
+            onChange={({ detail }) => {
+              if (detail.currentPageIndex > cursors.length && next !== null) setCursors([...cursors, next]);
+              setIndex(Math.min(detail.currentPageIndex, cursors.length + 1));
+            }}
+          />
+        }
+      />
+      {roles.length > 0 && (
+        <Table
+          wrapLines
+          header={
+            <Header variant="h2" description="In a session of a role it could do what the role could.">
+              Roles that it could assume
+            </Header>
+          }
+          ariaLabels={{ tableLabel: "Roles that the principal could assume" }}
+          items={roles}
+          columnDefinitions={[
+            {
+              id: "role",
+              header: "Role",
+              isRowHeader: true,
+              cell: (row) => (
+                <Link href={href("/access", {}, { principal: row.principal })} onFollow={follow}>
+                  {visible(short(row.principal, account))}
+                </Link>
+              ),
+            },
+            { id: "ways", header: "By", cell: (row) => <Ways holder={row} account={account} /> },
+          ]}
+        />
+      )}
+    </SpaceBetween>
+  );
+}
+
+/** Operations that share their conditions are named together. */
+function Under({ under }: { under: Record<string, unknown> }) {
+  const groups = new Map<string, string[]>();
+  for (const [operation, told] of Object.entries(under)) {
+    const { paths } = told as Pick<Holder, "paths">;
+    const words = open(paths[0]?.open ?? []) || "unless denied";
+    groups.set(words, [...(groups.get(words) ?? []), operation]);
+  }
+  if (groups.size === 0) return <>–</>;
+  return (
+    <>
+      {[...groups].map(([words, operations]) => (
+        <div key={words}>{visible(`${operations.join(", ")}: ${words}`)}</div>
+      ))}
+    </>
+  );
+}
+
+export function OfPrincipalBetween({ principal, span }: { principal: string; span: Span }) {
+  const account = current()?.identity.account ?? "";
+  const query = { from: span.from, ...(span.to === null ? {} : { to: span.to }) };
+  const [answer, again] = useLines<ChangedLine, InSum>(
+    `could what ${principal} ${JSON.stringify(query)}`,
+    (signal) => v1().lines("get", "/v1/could-what/{principal}", { path: { principal }, query }, signal),
+    (line) => "change" in line,
+  );
+  return <Changed answer={answer} again={again} account={account} title="What it gained and lost" ofKeys />;
+}

@@ -1,0 +1,70 @@
+/** One moment or two: "now", the last days, or between two times as a user writes them. They are part of the URL. */
+
+import FormField from "@cloudscape-design/components/form-field";
+import Input from "@cloudscape-design/components/input";
+import Select from "@cloudscape-design/components/select";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import { useState } from "react";
+
+import { changeQuery, usePlace } from "../router";
+
+const DAY = 86_400_000;
+const DAYS = ["1", "7", "30", "90"];
+const CUSTOM = "custom";
+const HINT = "2026-11-20, 2026-11-20T10:00:00Z or a position such as @1234";
+
+export interface Span {
+  from: string;
+  to: string | null;
+}
+
+/** From the query: `days=7`, or `from=` and `to=`. Null: one moment. Times are whole minutes, so that a question stays the same while
+ * its page is open. */
+export function spanOf(query: URLSearchParams): Span | null {
+  const days = query.get("days");
+  if (days !== null && /^\d{1,4}$/.test(days)) {
+    return { from: new Date(Math.floor((Date.now() - Number(days) * DAY) / 60_000) * 60_000).toISOString(), to: null };
+  }
+  const from = query.get("from");
+  return from === null ? null : { from, to: query.get("to") };
+}
+
+export function SpanChoice({ once }: { once: string | null }) {
+  const { query } = usePlace();
+  const chosen = query.get("days") ?? (query.get("from") === null ? "" : CUSTOM);
+  const [writing, setWriting] = useState(chosen === CUSTOM);
+  const [from, setFrom] = useState(query.get("from") ?? "");
+  const [to, setTo] = useState(query.get("to") ?? "");
+  const options = [
+    ...(once === null ? [] : [{ value: "", label: once }]),
+    ...DAYS.map((value) => ({ value, label: value === "1" ? "What changed in the last day" : `What changed in the last ${value} days` })),
+    { value: CUSTOM, label: "What changed between two times" },
+  ];
+  const shown = writing ? CUSTOM : chosen;
+  const ask = (): void => changeQuery({ days: undefined, from, to });
+  return (
+    <SpaceBetween size="s">
+      <FormField label="When">
+        <Select
+          options={options}
+          selectedOption={options.find(({ value }) => value === shown) ?? options[0] ?? null}
+          onChange={({ detail }) => {
+            const value = detail.selectedOption.value ?? "";
+            setWriting(value === CUSTOM);
+            if (value !== CUSTOM) changeQuery({ days: value, from: undefined, to: undefined });
+          }}
+        />
+      </FormField>
+      {writing && (
+        <SpaceBetween size="s" direction="horizontal">
+          <FormField label="From" constraintText={HINT}>
+            <Input value={from} onChange={({ detail }) => setFrom(detail.value)} onBlur={ask} onKeyDown={({ detail }) => detail.key === "Enter" && ask()} />
+          </FormField>
+          <FormField label="To" constraintText="The same; now where left empty">
+            <Input value={to} onChange={({ detail }) => setTo(detail.value)} onBlur={ask} onKeyDown={({ detail }) => detail.key === "Enter" && ask()} />
+          </FormField>
+        </SpaceBetween>
+      )}
+    </SpaceBetween>
+  );
+}

@@ -1,0 +1,38 @@
+/** Keys and principals to choose from: the first of each. Anything else can be typed. Who may not list them chooses from nothing. */
+
+import { ListRolesCommand, ListUsersCommand } from "@aws-sdk/client-iam";
+
+import { iam } from "../aws";
+import { visible } from "../shown/visible";
+import { v1 } from "../v1/client";
+
+const FIRST = 100;
+
+interface Choice {
+  value: string;
+  label: string;
+  description?: string;
+}
+
+export async function keyOptions(signal: AbortSignal): Promise<Choice[]> {
+  const page = await v1().get("/v1/keys", { query: { limit: FIRST } }, signal);
+  return page.items.map((key) => ({
+    value: key.key_id ?? "",
+    label: visible(key.key_aliases[0] ?? key.key_id ?? ""),
+    description: visible(key.description || (key.key_id ?? "")),
+  }));
+}
+
+export async function principalOptions(signal: AbortSignal): Promise<Choice[]> {
+  const client = await iam();
+  const options = { abortSignal: signal };
+  const [users, roles] = await Promise.all([
+    client.send(new ListUsersCommand({ MaxItems: FIRST }), options),
+    client.send(new ListRolesCommand({ MaxItems: FIRST }), options),
+  ]);
+  const named = [
+    ...(users.Users ?? []).map(({ Arn = "", UserName = "" }) => [Arn, `user/${UserName}`]),
+    ...(roles.Roles ?? []).map(({ Arn = "", RoleName = "" }) => [Arn, `role/${RoleName}`]),
+  ];
+  return named.map(([value = "", label = ""]) => ({ value, label: visible(label) }));
+}

@@ -1,0 +1,35 @@
+/** A draft survives a reload: it is kept in this tab alone, and forgotten with it. A policy holds no secret. */
+
+export interface KeptDraft {
+  text: string;
+  /** The version of the policy that the draft began from. */
+  version: number;
+}
+
+const KEPT = "keytrail.draft.";
+
+/** One for each key and each user, so that nobody finds another's. */
+function name(principal: string, key: string): string {
+  return `${KEPT}${principal} ${key}`;
+}
+
+export function keptDraft(principal: string, key: string): KeptDraft | null {
+  try {
+    const read = JSON.parse(sessionStorage.getItem(name(principal, key)) ?? "null") as KeptDraft | null;
+    return read !== null && typeof read.text === "string" && typeof read.version === "number" ? read : null;
+  } catch {
+    return null;
+  }
+}
+
+export function keepDraft(principal: string, key: string, draft: KeptDraft | null): void {
+  if (draft === null) {
+    sessionStorage.removeItem(name(principal, key));
+    return;
+  }
+  try {
+    sessionStorage.setItem(name(principal, key), JSON.stringify(draft));
+  } catch {
+    // The browser's quota is used up: the draft is still on the page.
+  }
+}
