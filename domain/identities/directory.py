@@ -9,7 +9,9 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
+from domain.durations import HOUR_MICROS
 from domain.errors import NoSuchEntity
 from domain.identities.identity import (
     GROUP,
@@ -36,6 +38,17 @@ from domain.policy.compile import (
 from domain.policy.parse import INLINE, MANAGED, SESSION
 
 NOUNS = {USER: "user", GROUP: "group", ROLE: "role", POLICY: "policy", PROFILE: "instance profile"}
+CUT_OFF_WINDOW = 24 * HOUR_MICROS
+"""How long a cut-off is remembered: twice as long as a console session lasts."""
+
+
+class CutOff(NamedTuple):
+    """The access key was deactivated, or its user renamed or moved: the position on the log, and the time."""
+
+    position: int
+    at: int
+
+
 IdentityName = tuple[str, str, str]
 """(kind, account, name in lower case): within an account names are unique regardless of case."""
 
@@ -57,6 +70,8 @@ class Directory:
     """By access key, the user's unique id."""
     former: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By deleted access key: the account and the ARN of the user who had it, so that a use of it can be recorded."""
+    cut_off: dict[str, CutOff] = field(default_factory=dict)
+    """By access key: where console sessions that came from it ended for good. In the order of time."""
     attached_to: dict[str, set[str]] = field(default_factory=dict)
     bounded_by: dict[str, set[str]] = field(default_factory=dict)
     profiles: dict[str, InstanceProfile] = field(default_factory=dict)
@@ -206,6 +221,12 @@ class Directory:
             self.change_policy(unique, tags=tags)
         else:
             self.change(unique, tags=tags)
+
+    def end_console_sessions(self, access_key: str, position: int, now: int) -> None:
+        self.cut_off.pop(access_key, None)
+        self.cut_off[access_key] = CutOff(position, now)
+        while next(iter(self.cut_off.values())).at < now - CUT_OFF_WINDOW:
+            del self.cut_off[next(iter(self.cut_off))]
 
     def change_policy(self, unique: str, **changes: object) -> None:
         arn = self.policy_arns[unique]

@@ -63,6 +63,8 @@ def _(event: events.IdentityMoved, directory: Directory, now: int, position: int
     directory.identities[event.id] = new
     directory.name(new.kind, new.account, new.name, new.id)
     directory.by_arn[new.arn] = new.id
+    for access_key in new.access_keys:
+        directory.end_console_sessions(access_key, position, now)
 
 
 @effect.register
@@ -92,6 +94,8 @@ def _(event: events.UserAccessKeyChanged, directory: Directory, now: int, positi
     held = directory.identities[event.id].access_keys
     changed = AccessKey(event.status, held[event.access_key].created)
     directory.change(event.id, access_keys={**held, event.access_key: changed})
+    if event.status != ACTIVE:
+        directory.end_console_sessions(event.access_key, position, now)
 
 
 @effect.register

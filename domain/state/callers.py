@@ -28,11 +28,12 @@ ENDED = "The console session has ended:"
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """What a console session came from, and depends on: a long-term access key and the ARN that its owner had then.
-    `access_key` is "" if it came from a role's session, which nothing but its own end and its role can end."""
+    """What a console session came from, and depends on: a long-term access key and the ARN that its owner had at the
+    position `seen`. `access_key` is "" if it came from a role's session, which only its own end and its role can end."""
 
     access_key: str
     principal: str
+    seen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,15 @@ def caller_of(world: World, access_key: str, session: Session | None, now: int, 
 
 
 def _require_still(world: World, came_from: SignedIn) -> None:
-    """Raises CredentialDisabled if the access key is inactive or deleted, or its owner was deleted, renamed or moved."""
+    """Raises CredentialDisabled if the access key is inactive or deleted, or its owner was deleted, renamed or moved.
+    What was ended does not begin again with the key: whoever activates it may not know who held a session."""
     if not came_from.access_key:
         return
+    cut_off = world.directory.cut_off.get(came_from.access_key)
+    if cut_off is not None and cut_off.position > came_from.seen:
+        raise CredentialDisabled(
+            f"{ENDED} the access key that it came from was deactivated, or its user renamed or moved."
+        )
     try:
         owner = _long_term(world, came_from.access_key).principal
     except CredentialDisabled:

@@ -40,15 +40,17 @@ def require_may_sign_in(session: Session | None) -> None:
         )
 
 
-def console_session(caller: Caller, access_key: str, session: Session | None, at: int, seconds: int) -> Session:
+def console_session(
+    caller: Caller, access_key: str, session: Session | None, at: int, seconds: int, seen: int
+) -> Session:
     """The session of a caller whose credential is `access_key` with `session`, from `at` on. It lasts no longer than the
-    session that it came from. Raises AccessRefused."""
+    session that it came from. `seen` is the position at which the caller proved who it is. Raises AccessRefused."""
     require_may_sign_in(session)
     if session is not None:
         # It keeps the time at which the role's session was issued: a policy that denies sessions issued before a time
         # (aws:TokenIssueTime) revokes this one with the other.
         ends = min(session.expires, at + seconds * SECOND_MICROS)
-        return replace(session, expires=ends, console=SignedIn("", caller.principal))
+        return replace(session, expires=ends, console=SignedIn("", caller.principal, seen))
     lasts = min(seconds, LONGEST_OF_ROOT) if caller.is_root else seconds
     return Session(
         of=caller.unique,
@@ -57,5 +59,5 @@ def console_session(caller: Caller, access_key: str, session: Session | None, at
         name="",
         issued=at,
         expires=at + lasts * SECOND_MICROS,
-        console=SignedIn(access_key, caller.principal),
+        console=SignedIn(access_key, caller.principal, seen),
     )

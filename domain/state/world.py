@@ -313,6 +313,7 @@ class World:
     @apply.register
     def _(self, event: events.AccessKeyDisabled) -> None:
         self._set_root_key(event.account, event.access_key, INACTIVE)
+        self.directory.end_console_sessions(event.access_key, self.position, self.at)
 
     def _set_root_key(self, account: str, access_key: str, status: str) -> None:
         self.directory.changes += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.identities.directory import Directory
+from domain.identities.directory import CutOff, Directory
 from domain.state import documents
 
 
@@ -14,6 +14,7 @@ def directory_document(directory: Directory) -> dict[str, Any]:
         "policies": [documents.policy_document(policy) for policy in directory.policies.values()],
         "profiles": [documents.profile_document(each) for each in directory.profiles.values()],
         "former": {access_key: list(was) for access_key, was in directory.former.items()},
+        "cut_off": [[access_key, *each] for access_key, each in directory.cut_off.items()],
         "changes": directory.changes,
     }
 
@@ -27,4 +28,6 @@ def directory_from(document: dict[str, Any]) -> Directory:
     for profile in document.get("profiles", ()):  # a snapshot of an earlier version has none
         directory.add_profile(documents.profile_from(profile))
     directory.former.update((access_key, (was[0], was[1])) for access_key, was in document["former"].items())
+    # Earlier versions made no console sessions, so their snapshots ended none.
+    directory.cut_off.update((access_key, CutOff(*rest)) for access_key, *rest in document.get("cut_off", ()))
     return directory

@@ -17,13 +17,15 @@ _SEALED = str.maketrans("-_", "+/")
 @dataclass(frozen=True, slots=True)
 class ConsoleCode:
     """What a code stands for: the credential of the user who asked for it, without the secret. `seconds` is how long
-    the console session is to last, `expires` (microseconds since the epoch) when the code does."""
+    the console session is to last, `expires` (microseconds since the epoch) when the code does, and `seen` the position
+    at which the user asked for it."""
 
     id: str
     access_key: str
     session: Session | None
     seconds: int
     expires: int
+    seen: int
 
 
 def new_code_id() -> str:
@@ -39,6 +41,7 @@ def sealed_code(tokens: Tokens, code: ConsoleCode) -> str:
         "session": session,
         "seconds": code.seconds,
         "expires": code.expires,
+        "seen": code.seen,
     }
     return tokens.seal(CONSOLE_CODE, document).translate(_IN_URLS)
 

@@ -159,6 +159,11 @@ def test_a_console_session_ends_with_its_key_and_its_user(installation: Installa
             status, fault, message = refused(post(installation, SESSIONS, {}, each))
             assert (status, fault) == (403, "UnrecognizedClientException")
             assert message.startswith("The console session has ended")
+    if end == "inactive":  # whoever activates the key again may not know who held a session
+        iam.update_access_key(UserName=name, AccessKeyId=alice["AWS_ACCESS_KEY_ID"], Status="Active")
+        assert refused(post(installation, SESSIONS, {}, console))[:2] == (403, "UnrecognizedClientException")
+        assert console_of(installation, alice)
+        iam.update_access_key(UserName=name, AccessKeyId=alice["AWS_ACCESS_KEY_ID"], Status="Inactive")
     if end in ("inactive", "deleted"):
         assert installation.client(other, "iam").get_user()  # it came from another key of the same user
         assert refused(post(installation, REDEEM, {"code": code}))[:2] == (403, "UnrecognizedClientException")
@@ -191,7 +196,9 @@ def test_a_code_opens_the_console_once(installation: Installation) -> None:
 
 def sealed(installation: Installation, by: Variables, expires: float) -> str:
     """A code as Keytrail seals it, which expires in so many seconds."""
-    code = ConsoleCode(new_code_id(), by["AWS_ACCESS_KEY_ID"], None, 900, int((time.time() + expires) * 1_000_000))
+    code = ConsoleCode(
+        new_code_id(), by["AWS_ACCESS_KEY_ID"], None, 900, int((time.time() + expires) * 1_000_000), 10**9
+    )
 
     async def seal() -> str:
         async with installation.connected() as pool:

@@ -11,7 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from click.exceptions import Exit
 
+from services.cli.console import console
 from tests.attacks.test_console_sessions import REDEEM, post, signed_in
 from tests.attacks.test_sessions import allow, user
 from tests.installation import KEYTRAIL, Installation, eventually
@@ -81,6 +83,17 @@ def test_without_a_browser_the_file_is_named_and_gone_when_the_command_ends(shel
     command.communicate(timeout=30)
     assert command.returncode == 128 + signal.SIGTERM
     assert not file.parent.exists()
+
+
+def test_a_code_that_nobody_uses_is_reported(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("services.cli.console.LASTS", 1.0)
+    with pytest.raises(Exit):
+        console(root=True, prints=True, data=installation.data)
+    out, err = capsys.readouterr()
+    assert not Path(out.rstrip()).exists()
+    assert "No browser used the code within 60 seconds" in err
 
 
 def test_the_root_users_console_opens_only_if_that_is_asked_for(installation: Installation) -> None:

@@ -45,7 +45,7 @@ def _seconds(request: AuditRequest) -> int:
     return seconds
 
 
-async def _session(audit: AuditContext, request: AuditRequest, operation: str, seconds: int) -> Session:
+async def _session(audit: AuditContext, request: AuditRequest, operation: str, seconds: int, seen: int) -> Session:
     """The console session that the caller may have now. Raises WireError; a refusal is on record."""
     try:
         audit.live.require_fresh()
@@ -54,7 +54,8 @@ async def _session(audit: AuditContext, request: AuditRequest, operation: str, s
     try:
         if request.who.via is not None:
             raise AccessRefused("A service principal calls KMS alone: it has no console.")
-        return console_session(request.caller, request.who.access_key, request.who.session, audit.clock.now(), seconds)
+        who = request.who
+        return console_session(request.caller, who.access_key, who.session, audit.clock.now(), seconds, seen)
     except AccessRefused as fault:
         await audit.records.refuse(request, operation, fault)
 
@@ -82,18 +83,18 @@ def _whose(request: AuditRequest) -> dict[str, Any]:
 
 async def create_session(audit: AuditContext, request: AuditRequest) -> Told:
     seconds = _seconds(request)
-    session = await _session(audit, request, SESSION, seconds)
+    session = await _session(audit, request, SESSION, seconds, audit.live.position)
     answer = await _credentials(audit, request, SESSION, session)
     await audit.records.carried_out(request, SESSION, {"Seconds": seconds})
     return request.audience.own(request.account, answer)
 
 
 async def create_code(audit: AuditContext, request: AuditRequest) -> Told:
-    seconds, who = _seconds(request), request.who
-    await _session(audit, request, CODE, seconds)
+    seconds, who, seen = _seconds(request), request.who, audit.live.position
+    await _session(audit, request, CODE, seconds, seen)
     if request.caller.is_root and document_in(request.body, EXPECTED).get("root") is not True:
         await audit.records.refuse(request, CODE, AccessRefused(ROOT_UNASKED))
-    code = ConsoleCode(new_code_id(), who.access_key, who.session, seconds, audit.clock.now() + CODE_LASTS)
+    code = ConsoleCode(new_code_id(), who.access_key, who.session, seconds, audit.clock.now() + CODE_LASTS, seen)
     answer = {
         "id": code.id,
         "code": audit.maker.console_code(code),
@@ -118,7 +119,7 @@ async def redeem_code(audit: AuditContext, request: AuditRequest) -> Told:
     assert code is not None, "the door opened it"
     if code.id in audit.live.world.recent_calls.codes:  # it costs no command, however often somebody tries
         await audit.records.refuse(request, REDEEM, AccessRefused(USED))
-    session = await _session(audit, request, REDEEM, code.seconds)
+    session = await _session(audit, request, REDEEM, code.seconds, code.seen)
     answer = await _credentials(audit, request, REDEEM, session)
     try:
         parameters, made = {"CodeId": code.id, "Seconds": code.seconds}, {"code": code.id, "expires": str(code.expires)}
