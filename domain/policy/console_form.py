@@ -1,8 +1,8 @@
 """The key policy that the AWS KMS console makes for a new key, made and read back. `console_changes.py` changes one.
 
 Sources, beside each list of actions: "2023" is the developer guide of June 2023 (awsdocs/aws-kms-developer-guide at
-3447fd9, key-policy-default, key-policy-overview, key-policy-viewing); "2025" is the same page of a later copy, which has
-RotateKeyOnDemand and the keys for key agreement.
+3447fd9, key-policy-default, key-policy-overview, key-policy-viewing); "later" is key-policy-default in a copy without a
+date, which has RotateKeyOnDemand and key agreement, so it is of June 2024 or after.
 
 - A statement without principals would be malformed, so a statement whose list is empty is left out: key-policy-viewing
   (2023) shows a console's policy that has only its first statement.
@@ -11,7 +11,8 @@ RotateKeyOnDemand and the keys for key agreement.
   for a key without one, write "Enable IAM User Permissions". Both are read.
 - The page has the condition's value as true and as "true". The text is what the grammar of policies has.
 - The page says that "most key types" get the fourth statement, and names no type without it. Its paragraph on key users
-  says that the console adds both statements, so every kind of key has both here.
+  says that the console adds both statements, so every kind of key has both here. Policies that people published after the
+  console made them for signing keys have all four.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ IMPORTING = ("kms:ImportKeyMaterial",)
 REPLICATING = ("kms:ReplicateKey", "kms:UpdatePrimaryRegion")
 """Only in the policy of a multi-Region key (2023)."""
 ROTATING = ("kms:RotateKeyOnDemand",)
-"""2025, for symmetric encryption keys. The other kinds have no rotation (API reference, RotateKeyOnDemand), so their
+"""Later, for symmetric encryption keys. The other kinds have no rotation (API reference, RotateKeyOnDemand), so their
 administrators would gain nothing by it. A copy of 2023 lacks it: a policy with it and one without it are both read."""
 OPTIONAL = frozenset({*IMPORTING, *REPLICATING, *ROTATING})
 ATTACHING = ("kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant")
@@ -75,7 +76,7 @@ USE_BY_USAGE = {
     SIGN_VERIFY: ("kms:DescribeKey", "kms:GetPublicKey", "kms:Sign", "kms:Verify"),
     # 2023, "HMAC KMS keys"
     GENERATE_VERIFY_MAC: ("kms:DescribeKey", "kms:GenerateMac", "kms:VerifyMac"),
-    # 2025, "asymmetric KMS keys for deriving shared secrets"
+    # later, "asymmetric KMS keys for deriving shared secrets"
     KEY_AGREEMENT: ("kms:DescribeKey", "kms:GetPublicKey", "kms:DeriveSharedSecret"),
     # Neither copy has ML-KEM keys. By the page's rule (every cryptographic operation of the key, DescribeKey, and
     # GetPublicKey for a key pair), with the operations that the service model has for this usage.

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 from click.exceptions import Exit
+from rich.text import Text
 
+from domain.characters import visible
 from domain.crypto.specs import SYMMETRIC_DEFAULT
 from domain.errors import Refusal
 from domain.policy.console_changes import changed, not_shown
@@ -194,9 +196,10 @@ def _or_fail(work: Callable[[], T]) -> T:
 
 
 def _print(text: str, *, as_json: bool) -> None:
+    text = text.removesuffix("\n")  # a file ends with one, and printing adds one
     if as_json:
         as_line(json.loads(text))
     elif out.is_terminal:
-        out.print_json(text)
+        out.print(Text(visible(text, lines=True)), soft_wrap=True)  # print_json would lay it out anew
     else:
         as_it_is(text)

@@ -178,3 +178,11 @@ def test_the_commands_refuse_what_cannot_be(tmp_path: Path) -> None:
         code, told = typed([places.get(each, each) for each in command.split()], None)
         assert (code, told.count("\n"), words in told) == (2, 1, True), told
         assert told.startswith("error: ")
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_policy_that_nothing_changes_is_printed_as_it_is(end: str, tmp_path: Path) -> None:
+    file, text = tmp_path / "policy.json", DEFAULT.replace('"Id"', '   "Id"')
+    file.write_text(text + end)
+    assert typed(["change-policy", str(file)], None) == (0, f"{text}\n")
+    assert typed(["change-policy", str(file)], 80) == (0, f"{text}\n")
