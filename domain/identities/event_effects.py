@@ -63,7 +63,7 @@ def _(event: events.IdentityMoved, directory: Directory, now: int, position: int
     directory.identities[event.id] = new
     directory.name(new.kind, new.account, new.name, new.id)
     directory.by_arn[new.arn] = new.id
-    for access_key in new.access_keys:
+    for access_key in new.access_keys if new.arn != old.arn else ():
         directory.end_console_sessions(access_key, position, now)
 
 

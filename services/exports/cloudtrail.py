@@ -64,6 +64,8 @@ def record_of(item: dict[str, Any], region: str) -> dict[str, Any]:
         "recipientAccountId": item["account"],
         "eventCategory": "Management",
     }
+    if (item.get("session") or {}).get("console"):
+        record["sessionCredentialFromConsole"] = "true"
     if item["effect"] == "refused":
         record["errorCode"], record["errorMessage"] = _error(item["error"]), item["message"]
     return record

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 from services.kms_api.console_codes import ConsoleCode, new_code_id, sealed_code
 from services.runtime.bootstrap import open_tokens, open_vault
 from tests.attacks.test_sessions import ACCOUNT, ROOT, allow, role, session, trust, user
-from tests.installation import Installation
+from tests.installation import Installation, eventually
 
 SESSIONS, CODES, REDEEM = "/v1/console/sessions", "/v1/console/codes", "/v1/console/codes/redeem"
 Variables = dict[str, str]
@@ -223,11 +223,26 @@ def test_a_code_that_expired_or_was_made_up_opens_nothing(installation: Installa
     assert post(installation, REDEEM, {"code": good})[0] == 200
 
 
+def _writes(installation: Installation) -> bool:
+    """Whether the writer decides again, so that the command before has its record."""
+    try:
+        installation.client(service="iam").update_user(UserName="crashing-alice", NewPath="/")
+    except ClientError:
+        return False
+    return True
+
+
 def test_a_code_stays_used_whatever_is_killed(tmp_path: Path) -> None:
-    """Gained: whoever can crash a process, or wait for a crash, uses a code a second time."""
-    with Installation(tmp_path / "data") as running:
+    """Gained: whoever can crash a process, or wait for a crash, uses a code a second time. Before that, the other half: a
+    code whose redemption did not reach the log is still good."""
+    with Installation(tmp_path / "data", KEYTRAIL_COMMAND_DEADLINE="2") as running:
         alice = user(running, "crashing-alice", allow("iam:GetUser"))
         code = sealed(running, alice, 300)  # so that only the log can refuse it after the restart
+        writer = running.process("writer-1")
+        writer.send_signal(signal.SIGSTOP)
+        assert refused(post(running, REDEEM, {"code": code}))[:2] == (503, "DependencyTimeoutException")
+        writer.send_signal(signal.SIGCONT)
+        eventually(lambda: _writes(running))
         console = signed_in(post(running, REDEEM, {"code": code}))
         assert running.up is not None
         whole = psutil.Process(running.up.pid)

@@ -17,6 +17,7 @@ from domain.state.console_sessions import console_session
 from domain.state.recent_calls import REPEAT_WINDOW
 from domain.state.world import World
 from services.adapters import snapshots
+from services.exports.cloudtrail import record_of
 from tests.given import ACCOUNT, given
 from tests.logs import a_log
 
@@ -52,6 +53,13 @@ ENDS = {
         identity_events.IdentityMoved(ACCOUNT, "user", USER, "alice", "/"),
     ],
 }
+
+
+def test_an_update_that_changes_nothing_ends_nothing() -> None:
+    world = a_world()
+    session = _signed_in(world)
+    _happen(world, identity_events.IdentityMoved(ACCOUNT, "user", USER, "alice", "/"))
+    assert caller_of(world, "ASIA", session, world.at)
 
 
 @pytest.mark.parametrize("how", ENDS)
@@ -105,3 +113,18 @@ def test_a_snapshot_remembers_both() -> None:
     restored = snapshots.decode(snapshots.encode(fold), fold.chain.position, fold.chain.head, log.keys).world
     assert restored.recent_calls.codes == fold.world.recent_calls.codes
     assert restored.directory.cut_off == fold.world.directory.cut_off
+
+
+def test_an_export_says_that_a_call_came_from_the_console() -> None:
+    """CloudTrail user guide, cloudtrail-event-reference-record-contents: only shown where it is true."""
+    called = dict.fromkeys(("event_type", "error", "message", "via"))
+    called |= {"operation": "CreateUser", "kind": "account-root", "effect": "allowed", "account": ACCOUNT, "source": ""}
+    called |= {"at": "2026-11-27T14:09:59.129101Z", "principal": f"arn:aws:iam::{ACCOUNT}:user/alice", "agent": ""}
+    called |= {"access_key": "ASIA", "call_id": "c", "resources": [], "parameters": {}}
+    session = _signed_in(a_world())
+    console, plain = (
+        record_of(called | {"session": each.document()}, "us-east-1")
+        for each in (session, replace(session, console=None))
+    )
+    assert console["sessionCredentialFromConsole"] == "true"
+    assert "sessionCredentialFromConsole" not in plain
