@@ -65,6 +65,7 @@ OTHERS = {
     **dict.fromkeys(("master-key rotate", "master-key add", "log-keys begin", "log-keys rotate"), "on the host"),
     **dict.fromkeys(("check-policy", "read-policy", "change-policy", "completion"), "asks no server"),
     **dict.fromkeys(("alerts test", "alerts allow-list"), "the alerts' file, on the host"),
+    "console": "opens a browser, signed in",
     **dict.fromkeys(("alerts ack", "alerts resolve", "alerts reopen", "account create"), "changes something"),
     **dict.fromkeys(("import cloudtrail", "import policies", "trails", "trails remove"), "trails are kept on the host"),
 }  # fmt: skip
