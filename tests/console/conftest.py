@@ -31,7 +31,9 @@ def browser(built: None) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def served(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation with the console, for every story that only calls it."""
-    with Installation(tmp_path_factory.mktemp("console") / "data", KEYTRAIL_CONSOLE="on") as running:
+    with Installation(
+        tmp_path_factory.mktemp("console") / "data", KEYTRAIL_CONSOLE="on", KEYTRAIL_ALERT_WORKERS="1"
+    ) as running:
         yield running
 
 

@@ -12,8 +12,12 @@ export interface PageRow {
   /** The heading in the navigation under which it is listed; null: it is reached from other pages. */
   section: string | null;
   page: LazyExoticComponent<ComponentType<PageProps>>;
+  /** What is shown while the console shows the past: the page itself if it asks for that time, or another page. A page without
+   * one cannot show the past, and is not shown then: its buttons would change the present. */
+  past?: "itself" | LazyExoticComponent<ComponentType<PageProps>>;
 }
 
+const principalThen = lazy(() => import("./pages/principal-then"));
 const unbuilt = lazy(() => import("./pages/unbuilt"));
 const key = lazy(() => import("./pages/key/key"));
 
@@ -21,24 +25,24 @@ export const PAGES: readonly PageRow[] = [
   { path: "/keys", title: "Customer managed keys", section: "Keys", page: lazy(() => import("./pages/keys")) },
   { path: "/aws-keys", title: "AWS managed keys", section: "Keys", page: unbuilt },
   { path: "/keys/create", title: "Create key", section: null, page: lazy(() => import("./pages/create/create-key")) },
-  { path: "/keys/{key}", title: "Key", section: null, page: key },
-  { path: "/keys/{key}/{tab}", title: "Key", section: null, page: key },
-  { path: "/access", title: "Who can", section: "Access", page: lazy(() => import("./pages/access")) },
+  { path: "/keys/{key}", title: "Key", section: null, page: key, past: "itself" },
+  { path: "/keys/{key}/{tab}", title: "Key", section: null, page: key, past: "itself" },
+  { path: "/access", title: "Who can", section: "Access", page: lazy(() => import("./pages/access")), past: "itself" },
   { path: "/access/changes", title: "What changed", section: "Access", page: unbuilt },
-  { path: "/decisions", title: "Decisions", section: "Records", page: lazy(() => import("./pages/decisions")) },
-  { path: "/decisions/{call}", title: "Decision", section: null, page: lazy(() => import("./pages/decision")) },
-  { path: "/alerts", title: "Alerts", section: "Records", page: lazy(() => import("./pages/alerts")) },
+  { path: "/decisions", title: "Decisions", section: "Records", page: lazy(() => import("./pages/decisions")), past: "itself" },
+  { path: "/decisions/{call}", title: "Decision", section: null, page: lazy(() => import("./pages/decision")), past: "itself" },
+  { path: "/alerts", title: "Alerts", section: "Records", page: lazy(() => import("./pages/alerts")), past: "itself" },
   { path: "/alerts/rules", title: "Alert rules", section: "Records", page: lazy(() => import("./pages/alert-rules")) },
-  { path: "/alerts/{alert}", title: "Alert", section: null, page: lazy(() => import("./pages/alert")) },
+  { path: "/alerts/{alert}", title: "Alert", section: null, page: lazy(() => import("./pages/alert")), past: "itself" },
   { path: "/trails", title: "Trails", section: "Records", page: unbuilt },
-  { path: "/users", title: "Users", section: "Identities", page: unbuilt },
-  { path: "/users/{name}", title: "User", section: null, page: unbuilt },
-  { path: "/groups", title: "Groups", section: "Identities", page: unbuilt },
-  { path: "/groups/{name}", title: "Group", section: null, page: unbuilt },
-  { path: "/roles", title: "Roles", section: "Identities", page: unbuilt },
-  { path: "/roles/{name}", title: "Role", section: null, page: unbuilt },
-  { path: "/policies", title: "Policies", section: "Identities", page: unbuilt },
-  { path: "/policies/{arn}", title: "Policy", section: null, page: unbuilt },
+  { path: "/users", title: "Users", section: "Identities", page: lazy(() => import("./pages/users")) },
+  { path: "/users/{name}", title: "User", section: null, page: lazy(() => import("./pages/user")), past: principalThen },
+  { path: "/groups", title: "Groups", section: "Identities", page: lazy(() => import("./pages/groups")) },
+  { path: "/groups/{name}", title: "Group", section: null, page: lazy(() => import("./pages/group")), past: principalThen },
+  { path: "/roles", title: "Roles", section: "Identities", page: lazy(() => import("./pages/roles")) },
+  { path: "/roles/{name}", title: "Role", section: null, page: lazy(() => import("./pages/role")), past: principalThen },
+  { path: "/policies", title: "Policies", section: "Identities", page: lazy(() => import("./pages/policies")) },
+  { path: "/policies/{arn}", title: "Policy", section: null, page: lazy(() => import("./pages/managed-policy")) },
   { path: "/installation", title: "Installation", section: "Keytrail", page: unbuilt },
 ];
 export const HOME = "/keys";

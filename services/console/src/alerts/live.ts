@@ -34,7 +34,7 @@ export function useLiveAlerts(filters: AlertFilters, from: number | null): LiveA
     const follow = async (): Promise<void> => {
       change((live) => ({ ...live, state: "open" }));
       try {
-        for await (const { id, event, data } of v1().events("/v1/alerts/stream", { query: { ...filters, after: String(after) } as never }, leaving.signal)) {
+        for await (const { id, event, data } of v1().events("/v1/alerts/stream", { query: { ...filters, after: String(after) } }, leaving.signal)) {
           if (event !== "alert") continue;
           [after, tried] = [Number(id), 0];
           change((live) => ({ ...live, raised: [data as RaisedAlert, ...live.raised].slice(0, MOST_KEPT) }));

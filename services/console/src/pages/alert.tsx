@@ -20,6 +20,7 @@ import type { AlertState } from "../alerts/filters";
 import { AlertStateShown, SeverityBadge } from "../alerts/severity";
 import { follow, href, type PageProps, useAsOf } from "../router";
 import { useAnswer } from "../shown/answer";
+import { DocumentText } from "../shown/document";
 import { type Fault, faultOf } from "../shown/fault";
 import { keyName, principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
@@ -30,8 +31,9 @@ import { type AnswerOf, v1 } from "../v1/client";
 type OneAlert = AnswerOf<"/v1/alerts/{alert}">;
 
 interface Mark {
+  position: number;
   at: string;
-  by: string;
+  principal: string;
   state: string;
   note: string | null;
 }
@@ -88,7 +90,7 @@ function Shown({ alert, again }: { alert: OneAlert; again: () => void }) {
         columnDefinitions={[
           { id: "at", header: "Time", isRowHeader: true, minWidth: 180, cell: (mark) => <Time at={mark.at} /> },
           { id: "state", header: "State", minWidth: 140, cell: (mark) => <AlertStateShown state={mark.state} /> },
-          { id: "by", header: "By", cell: (mark) => principalName(mark.by) },
+          { id: "by", header: "By", cell: (mark) => principalName(mark.principal) },
           { id: "note", header: "Note", cell: (mark) => visible(mark.note ?? "") || "–" },
         ]}
         items={marks}
@@ -97,11 +99,7 @@ function Shown({ alert, again }: { alert: OneAlert; again: () => void }) {
         wrapLines
       />
       <ExpandableSection headerText="The evidence" variant="container">
-        <Box variant="code">
-          <pre tabIndex={0} aria-label="The evidence">
-            {visible(JSON.stringify({ source: alert.source, evidence: alert.evidence }, null, 2), { lines: true })}
-          </pre>
-        </Box>
+        <DocumentText document={{ source: alert.source, evidence: alert.evidence }} label="The evidence" />
       </ExpandableSection>
     </SpaceBetween>
   );
@@ -138,6 +136,18 @@ const NEXT: Readonly<Record<string, readonly [AlertState, string][]>> = {
   resolved: [["open", "Open again"]],
 };
 
+const PAUSE = 200;
+const MOST_LOOKS = 25;
+
+/** Returns when the list of marks has the one at this position: it is on the log already, and the list follows the log. */
+async function taken(alert: string, position: number): Promise<void> {
+  for (let look = 0; look < MOST_LOOKS; look++) {
+    const { marks } = await v1().get("/v1/alerts/{alert}", { path: { alert } });
+    if ((marks as unknown as Mark[]).some((each) => each.position >= position)) return;
+    await new Promise((done) => setTimeout(done, PAUSE));
+  }
+}
+
 function MarkForm({ alert, again }: { alert: OneAlert; again: () => void }) {
   const [asOf] = useAsOf();
   const [note, setNote] = useState("");
@@ -147,7 +157,8 @@ function MarkForm({ alert, again }: { alert: OneAlert; again: () => void }) {
     setBusy(state);
     setFault(null);
     try {
-      await v1().post("/v1/alerts/{alert}", { path: { alert: alert.id }, body: { state, note } });
+      const { position } = await v1().post("/v1/alerts/{alert}", { path: { alert: alert.id }, body: { state, note } });
+      await taken(alert.id, position);
       setNote("");
       again();
     } catch (thrown) {

@@ -15,6 +15,7 @@ import { Explained } from "../decisions/explained";
 import type { Permission } from "../decisions/explanation";
 import { follow, href, navigate, type PageProps } from "../router";
 import { useAnswer } from "../shown/answer";
+import { DocumentText } from "../shown/document";
 import { keyName, principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
@@ -64,11 +65,7 @@ function Shown({ call }: { call: Call }) {
       )}
       {permissions?.length === 0 && <Box color="text-body-secondary">No permission was asked for this call.</Box>}
       <ExpandableSection headerText="The record" variant="container">
-        <Box variant="code">
-          <pre tabIndex={0} aria-label="The record">
-            {visible(JSON.stringify(call, null, 2), { lines: true })}
-          </pre>
-        </Box>
+        <DocumentText document={call} label="The record" />
       </ExpandableSection>
     </SpaceBetween>
   );

@@ -12,16 +12,20 @@ import TopNavigation from "@cloudscape-design/components/top-navigation";
 import { Suspense, useEffect, useState } from "react";
 
 import { chooseTheme, theme } from "../preferences";
-import { BASE, follow, href, match, navigate, usePlace } from "../router";
+import { BASE, follow, href, match, navigate, useAsOf, usePlace } from "../router";
 import { HOME, PAGES, type PageRow } from "../routes";
 import { watchIdle } from "../session/idle";
 import { end, type Session } from "../session/session";
 import { visible } from "../shown/visible";
+import { ChooseMoment, PastBar } from "../time/as-of";
+import { isMoment } from "../time/moment";
 import { CrashFence } from "./crash-fence";
 
 export default function Shell({ session }: { session: Session }) {
   const { path, query } = usePlace();
   const row = PAGES.find((each) => match(each.path, path) !== null);
+  const [at] = useAsOf();
+  const [choosing, choose] = useState(false);
   useEffect(() => watchIdle(), []);
   useEffect(() => {
     if (path === "/") navigate(href(HOME), { replace: true });
@@ -33,22 +37,32 @@ export default function Shell({ session }: { session: Session }) {
   return (
     <I18nProvider locale="en" messages={[messages]}>
       <div id="bar">
-        <Bar session={session} />
+        <Bar session={session} choose={() => choose(true)} />
       </div>
       <AppLayout
         headerSelector="#bar"
         toolsHide
         navigation={<Navigation path={path} />}
         content={
-          <CrashFence key={row === undefined ? path : subject(row, path)}>
+          <>
+            <PastBar shows={row?.past !== undefined} choose={() => choose(true)} />
+            {choosing && <ChooseMoment close={() => choose(false)} />}
+            <CrashFence key={row === undefined ? path : subject(row, path)}>
             <Suspense fallback={<Spinner size="large" />}>
-              {row === undefined ? <Nowhere /> : <row.page places={match(row.path, path) ?? {}} query={query} />}
+              {row === undefined ? <Nowhere /> : <Shown row={row} at={at} path={path} query={query} />}
             </Suspense>
-          </CrashFence>
+            </CrashFence>
+          </>
         }
       />
     </I18nProvider>
   );
+}
+
+function Shown({ row, at, path, query }: { row: PageRow; at: string | null; path: string; query: URLSearchParams }) {
+  if (at !== null && !isMoment(at)) return null;
+  const Page = at === null || row.past === "itself" ? row.page : row.past;
+  return Page === undefined ? null : <Page places={match(row.path, path) ?? {}} query={query} />;
 }
 
 /** What stands for the page that is shown. A page stays as it is while its user goes from tab to tab. */
@@ -57,7 +71,7 @@ function subject(row: PageRow, path: string): string {
   return JSON.stringify([row.title, places.filter(([name]) => name !== "tab")]);
 }
 
-function Bar({ session }: { session: Session }) {
+function Bar({ session, choose }: { session: Session; choose: () => void }) {
   const [shown, setShown] = useState(theme());
   const { arn, account } = session.identity;
   const name = arn.split(":").slice(5).join(":");
@@ -65,6 +79,7 @@ function Bar({ session }: { session: Session }) {
     <TopNavigation
       identity={{ href: `${BASE}/`, title: "Keytrail", onFollow: follow }}
       utilities={[
+        { type: "button", iconName: "history", text: "Time", ariaLabel: "Time: show the past", onClick: choose },
         {
           type: "button",
           text: shown === "dark" ? "Light" : "Dark",

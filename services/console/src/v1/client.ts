@@ -186,7 +186,8 @@ async function* linesOf(answer: Response): AsyncGenerator<string> {
     }
     if (rest !== "") yield rest;
   } finally {
-    void reader.cancel(); // whoever leaves the loop ends the request, too
+    // Who leaves the loop ends the request, too. If it was aborted, there is nothing left to end.
+    reader.cancel().catch(() => undefined);
   }
 }
 

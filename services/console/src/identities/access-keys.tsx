@@ -1,0 +1,144 @@
+/** A user's access keys. The secret of a new one is shown once, when it is made: nobody can read it again. */
+
+import {
+  type AccessKey,
+  CreateAccessKeyCommand,
+  DeleteAccessKeyCommand,
+  ListAccessKeysCommand,
+  UpdateAccessKeyCommand,
+} from "@aws-sdk/client-iam";
+import Alert from "@cloudscape-design/components/alert";
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
+import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
+import Modal from "@cloudscape-design/components/modal";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import StatusIndicator from "@cloudscape-design/components/status-indicator";
+import { useState } from "react";
+
+import { iam } from "../aws";
+import { useAct } from "../shown/act";
+import { Listing } from "../shown/listing";
+import { Problem } from "../shown/problem";
+import { Time } from "../shown/time";
+import { visible } from "../shown/visible";
+import { paged, piece } from "./kinds";
+
+export function AccessKeys({ user }: { user: string }) {
+  const [round, setRound] = useState(0);
+  const [made, setMade] = useState<AccessKey | null>(null);
+  const act = useAct();
+  const changed = () => setRound((before) => before + 1);
+  const create = async () => (await (await iam()).send(new CreateAccessKeyCommand({ UserName: user }))).AccessKey ?? null;
+  return (
+    <SpaceBetween size="m">
+      {act.fault !== null && <Problem fault={act.fault} />}
+      <Listing
+        title="Access keys"
+        question={`access keys ${user} ${round}`}
+        load={async (cursor, abortSignal) => {
+          const found = await (await iam()).send(new ListAccessKeysCommand({ UserName: user, ...paged(cursor) }), { abortSignal });
+          return piece(found.AccessKeyMetadata ?? [], found);
+        }}
+        keyOf={(item) => item.AccessKeyId ?? ""}
+        empty="This user has no access key."
+        columns={[
+          { id: "id", header: "Access key ID", isRowHeader: true, minWidth: 200, cell: (item) => visible(item.AccessKeyId ?? "") },
+          {
+            id: "status",
+            header: "Status",
+            minWidth: 110,
+            cell: (item) => <StatusIndicator type={item.Status === "Active" ? "success" : "stopped"}>{item.Status}</StatusIndicator>,
+          },
+          { id: "created", header: "Created", minWidth: 180, cell: (item) => <Time at={item.CreateDate} /> },
+          {
+            id: "change",
+            header: "",
+            minWidth: 170,
+            cell: (item) => {
+              const id = item.AccessKeyId ?? "";
+              const other = item.Status === "Active" ? "Inactive" : "Active";
+              return (
+                <SpaceBetween direction="horizontal" size="s">
+                  <Button
+                    variant="inline-link"
+                    ariaLabel={`${other === "Active" ? "Activate" : "Deactivate"} ${id}`}
+                    disabled={act.busy}
+                    onClick={() =>
+                      act.run(async () => (await iam()).send(new UpdateAccessKeyCommand({ UserName: user, AccessKeyId: id, Status: other })), changed)
+                    }
+                  >
+                    {other === "Active" ? "Activate" : "Deactivate"}
+                  </Button>
+                  {item.Status !== "Active" && (
+                    <Button
+                      variant="inline-link"
+                      ariaLabel={`Delete ${id}`}
+                      disabled={act.busy}
+                      onClick={() => act.run(async () => (await iam()).send(new DeleteAccessKeyCommand({ UserName: user, AccessKeyId: id })), changed)}
+                    >
+                      Delete
+                    </Button>
+                  )}
+                </SpaceBetween>
+              );
+            },
+          },
+        ]}
+        actions={
+          <Button
+            loading={act.busy}
+            onClick={() =>
+              act.run(create, (key) => {
+                setMade(key);
+                changed();
+              })
+            }
+          >
+            Create access key
+          </Button>
+        }
+      />
+      {made !== null && <ShownOnce made={made} close={() => setMade(null)} />}
+    </SpaceBetween>
+  );
+}
+
+function ShownOnce({ made, close }: { made: AccessKey; close: () => void }) {
+  const copied = (label: string, text: string) => (
+    <CopyToClipboard
+      variant="inline"
+      textToCopy={text}
+      textToDisplay={text}
+      copyButtonAriaLabel={`Copy the ${label}`}
+      copySuccessText="Copied"
+      copyErrorText="The browser did not copy it"
+    />
+  );
+  return (
+    <Modal
+      visible
+      header="The new access key"
+      onDismiss={close}
+      closeAriaLabel="Close"
+      footer={
+        <Box float="right">
+          <Button variant="primary" onClick={close}>
+            Done
+          </Button>
+        </Box>
+      }
+    >
+      <SpaceBetween size="m">
+        <Alert type="warning">This is the only time that the secret access key can be seen. Keytrail cannot show it again.</Alert>
+        <KeyValuePairs
+          items={[
+            { label: "Access key ID", value: copied("access key ID", made.AccessKeyId ?? "") },
+            { label: "Secret access key", value: copied("secret access key", made.SecretAccessKey ?? "") },
+          ]}
+        />
+      </SpaceBetween>
+    </Modal>
+  );
+}

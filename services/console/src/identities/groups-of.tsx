@@ -1,0 +1,100 @@
+/** The groups of a user. */
+
+import { AddUserToGroupCommand, ListGroupsForUserCommand, RemoveUserFromGroupCommand } from "@aws-sdk/client-iam";
+import Button from "@cloudscape-design/components/button";
+import FormField from "@cloudscape-design/components/form-field";
+import Link from "@cloudscape-design/components/link";
+import Select from "@cloudscape-design/components/select";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import { useState } from "react";
+
+import { iam } from "../aws";
+import { follow, href } from "../router";
+import { useAct } from "../shown/act";
+import { useAnswer } from "../shown/answer";
+import { ChangeModal } from "../shown/change-modal";
+import { Listing } from "../shown/listing";
+import { Problem } from "../shown/problem";
+import { visible } from "../shown/visible";
+import { list, paged, piece } from "./kinds";
+
+export function GroupsOf({ user }: { user: string }) {
+  const [round, setRound] = useState(0);
+  const [adding, add] = useState(false);
+  const act = useAct();
+  const changed = () => {
+    add(false);
+    setRound((before) => before + 1);
+  };
+  return (
+    <SpaceBetween size="m">
+      {act.fault !== null && <Problem fault={act.fault} />}
+      <Listing
+        title="Groups of the user"
+        question={`groups of ${user} ${round}`}
+        load={async (cursor, abortSignal) => {
+          const found = await (await iam()).send(new ListGroupsForUserCommand({ UserName: user, ...paged(cursor) }), { abortSignal });
+          return piece((found.Groups ?? []).map((each) => each.GroupName ?? ""), found);
+        }}
+        keyOf={(item) => item}
+        empty="The user is in no group."
+        columns={[
+          {
+            id: "name",
+            header: "Group",
+            isRowHeader: true,
+            cell: (item) => (
+              <Link href={href("/groups/{name}", { name: item })} onFollow={follow}>
+                {visible(item)}
+              </Link>
+            ),
+          },
+          {
+            id: "remove",
+            header: "",
+            cell: (item) => (
+              <Button
+                variant="inline-link"
+                ariaLabel={`Remove from ${visible(item)}`}
+                disabled={act.busy}
+                onClick={() => act.run(async () => (await iam()).send(new RemoveUserFromGroupCommand({ UserName: user, GroupName: item })), changed)}
+              >
+                Remove
+              </Button>
+            ),
+          },
+        ]}
+        actions={<Button onClick={() => add(true)}>Add to a group</Button>}
+      />
+      {adding && <Add user={user} done={changed} close={() => add(false)} />}
+    </SpaceBetween>
+  );
+}
+
+function Add({ user, done, close }: { user: string; done: () => void; close: () => void }) {
+  const [chosen, choose] = useState<string | null>(null);
+  const [answer] = useAnswer("groups to choose from", (signal) => list("group", "", signal));
+  const options = (answer.value?.items ?? []).map((each) => ({ value: each.name, label: visible(each.name) }));
+  return (
+    <ChangeModal
+      title="Add to a group"
+      verb="Add"
+      work={async () => (await iam()).send(new AddUserToGroupCommand({ UserName: user, GroupName: chosen ?? "" }))}
+      done={done}
+      close={close}
+      incomplete={chosen === null}
+    >
+      <FormField label="Group">
+        <Select
+          selectedOption={options.find((each) => each.value === chosen) ?? null}
+          options={options}
+          onChange={({ detail }) => choose(detail.selectedOption.value ?? null)}
+          filteringType="auto"
+          statusType={answer.state === "loading" ? "loading" : "finished"}
+          placeholder="Choose a group"
+          empty="There are no groups."
+        />
+      </FormField>
+    </ChangeModal>
+  );
+}

@@ -1,0 +1,207 @@
+/** What IAM can do with a user, a group or a role: the same questions by other names. */
+
+import {
+  AttachGroupPolicyCommand,
+  AttachRolePolicyCommand,
+  AttachUserPolicyCommand,
+  DeleteGroupPolicyCommand,
+  DeleteRolePolicyCommand,
+  DeleteUserPolicyCommand,
+  DetachGroupPolicyCommand,
+  DetachRolePolicyCommand,
+  DetachUserPolicyCommand,
+  GetGroupCommand,
+  GetGroupPolicyCommand,
+  GetRoleCommand,
+  GetRolePolicyCommand,
+  GetUserCommand,
+  GetUserPolicyCommand,
+  ListAttachedGroupPoliciesCommand,
+  ListAttachedRolePoliciesCommand,
+  ListAttachedUserPoliciesCommand,
+  ListGroupPoliciesCommand,
+  ListGroupsCommand,
+  ListPoliciesCommand,
+  ListRolePoliciesCommand,
+  ListRolesCommand,
+  ListUserPoliciesCommand,
+  ListUsersCommand,
+  PutGroupPolicyCommand,
+  PutRolePolicyCommand,
+  PutUserPolicyCommand,
+} from "@aws-sdk/client-iam";
+
+import { iam } from "../aws";
+import type { Piece } from "../shown/listing";
+
+export type KindName = "user" | "group" | "role";
+export const PIECE = 50;
+
+export interface Named {
+  name: string;
+  arn: string;
+  created: Date | undefined;
+}
+
+export interface OneIdentity extends Named {
+  id: string;
+  path: string;
+  /** Of a role: who may assume it. */
+  trust: string | null;
+  /** Of a group. */
+  members: readonly string[];
+}
+
+interface Marked {
+  IsTruncated?: boolean | undefined;
+  Marker?: string | undefined;
+}
+
+export function piece<T>(items: readonly T[], answer: Marked): Piece<T> {
+  return { items, next: answer.IsTruncated === true ? (answer.Marker ?? null) : null };
+}
+
+export function paged(cursor: string): { MaxItems: number; Marker?: string } {
+  return { MaxItems: PIECE, ...(cursor === "" ? {} : { Marker: cursor }) };
+}
+
+export async function list(kind: KindName, cursor: string, abortSignal: AbortSignal): Promise<Piece<Named>> {
+  const client = await iam();
+  switch (kind) {
+    case "user": {
+      const found = await client.send(new ListUsersCommand(paged(cursor)), { abortSignal });
+      return piece((found.Users ?? []).map((each) => named(each.UserName, each.Arn, each.CreateDate)), found);
+    }
+    case "group": {
+      const found = await client.send(new ListGroupsCommand(paged(cursor)), { abortSignal });
+      return piece((found.Groups ?? []).map((each) => named(each.GroupName, each.Arn, each.CreateDate)), found);
+    }
+    case "role": {
+      const found = await client.send(new ListRolesCommand(paged(cursor)), { abortSignal });
+      return piece((found.Roles ?? []).map((each) => named(each.RoleName, each.Arn, each.CreateDate)), found);
+    }
+  }
+}
+
+export async function listPolicies(cursor: string, abortSignal: AbortSignal): Promise<Piece<Named>> {
+  const found = await (await iam()).send(new ListPoliciesCommand({ Scope: "Local", ...paged(cursor) }), { abortSignal });
+  return piece((found.Policies ?? []).map((each) => named(each.PolicyName, each.Arn, each.CreateDate)), found);
+}
+
+export async function one(kind: KindName, name: string, abortSignal: AbortSignal): Promise<OneIdentity> {
+  const client = await iam();
+  switch (kind) {
+    case "user": {
+      const { User: each } = await client.send(new GetUserCommand({ UserName: name }), { abortSignal });
+      return identity(named(each?.UserName, each?.Arn, each?.CreateDate), each?.UserId, each?.Path);
+    }
+    case "group": {
+      const { Group: each, Users } = await client.send(new GetGroupCommand({ GroupName: name }), { abortSignal });
+      const members = (Users ?? []).map((user) => user.UserName ?? "");
+      return { ...identity(named(each?.GroupName, each?.Arn, each?.CreateDate), each?.GroupId, each?.Path), members };
+    }
+    case "role": {
+      const { Role: each } = await client.send(new GetRoleCommand({ RoleName: name }), { abortSignal });
+      const trust = decodeURIComponent(each?.AssumeRolePolicyDocument ?? "");
+      return { ...identity(named(each?.RoleName, each?.Arn, each?.CreateDate), each?.RoleId, each?.Path), trust };
+    }
+  }
+}
+
+function named(name: string | undefined, arn: string | undefined, created: Date | undefined): Named {
+  return { name: name ?? "", arn: arn ?? "", created };
+}
+
+function identity(it: Named, id: string | undefined, path: string | undefined): OneIdentity {
+  return { ...it, id: id ?? "", path: path ?? "/", trust: null, members: [] };
+}
+
+export async function attached(kind: KindName, name: string, cursor: string, abortSignal: AbortSignal): Promise<Piece<Named>> {
+  const client = await iam();
+  const page = paged(cursor);
+  const found =
+    kind === "user"
+      ? await client.send(new ListAttachedUserPoliciesCommand({ UserName: name, ...page }), { abortSignal })
+      : kind === "group"
+        ? await client.send(new ListAttachedGroupPoliciesCommand({ GroupName: name, ...page }), { abortSignal })
+        : await client.send(new ListAttachedRolePoliciesCommand({ RoleName: name, ...page }), { abortSignal });
+  return piece((found.AttachedPolicies ?? []).map((each) => named(each.PolicyName, each.PolicyArn, undefined)), found);
+}
+
+export async function attach(kind: KindName, name: string, PolicyArn: string): Promise<unknown> {
+  const client = await iam();
+  switch (kind) {
+    case "user":
+      return client.send(new AttachUserPolicyCommand({ UserName: name, PolicyArn }));
+    case "group":
+      return client.send(new AttachGroupPolicyCommand({ GroupName: name, PolicyArn }));
+    case "role":
+      return client.send(new AttachRolePolicyCommand({ RoleName: name, PolicyArn }));
+  }
+}
+
+export async function detach(kind: KindName, name: string, PolicyArn: string): Promise<unknown> {
+  const client = await iam();
+  switch (kind) {
+    case "user":
+      return client.send(new DetachUserPolicyCommand({ UserName: name, PolicyArn }));
+    case "group":
+      return client.send(new DetachGroupPolicyCommand({ GroupName: name, PolicyArn }));
+    case "role":
+      return client.send(new DetachRolePolicyCommand({ RoleName: name, PolicyArn }));
+  }
+}
+
+export interface Inline {
+  name: string;
+  document: string;
+}
+
+/** The inline policies with their documents. */
+export async function inline(kind: KindName, name: string, cursor: string, abortSignal: AbortSignal): Promise<Piece<Inline>> {
+  const client = await iam();
+  const page = paged(cursor);
+  const found =
+    kind === "user"
+      ? await client.send(new ListUserPoliciesCommand({ UserName: name, ...page }), { abortSignal })
+      : kind === "group"
+        ? await client.send(new ListGroupPoliciesCommand({ GroupName: name, ...page }), { abortSignal })
+        : await client.send(new ListRolePoliciesCommand({ RoleName: name, ...page }), { abortSignal });
+  const documents = await Promise.all((found.PolicyNames ?? []).map((each) => inlineDocument(kind, name, each, abortSignal)));
+  return piece(documents, found);
+}
+
+async function inlineDocument(kind: KindName, name: string, PolicyName: string, abortSignal: AbortSignal): Promise<Inline> {
+  const client = await iam();
+  const found =
+    kind === "user"
+      ? await client.send(new GetUserPolicyCommand({ UserName: name, PolicyName }), { abortSignal })
+      : kind === "group"
+        ? await client.send(new GetGroupPolicyCommand({ GroupName: name, PolicyName }), { abortSignal })
+        : await client.send(new GetRolePolicyCommand({ RoleName: name, PolicyName }), { abortSignal });
+  return { name: PolicyName, document: decodeURIComponent(found.PolicyDocument ?? "") };
+}
+
+export async function putInline(kind: KindName, name: string, PolicyName: string, PolicyDocument: string): Promise<unknown> {
+  const client = await iam();
+  switch (kind) {
+    case "user":
+      return client.send(new PutUserPolicyCommand({ UserName: name, PolicyName, PolicyDocument }));
+    case "group":
+      return client.send(new PutGroupPolicyCommand({ GroupName: name, PolicyName, PolicyDocument }));
+    case "role":
+      return client.send(new PutRolePolicyCommand({ RoleName: name, PolicyName, PolicyDocument }));
+  }
+}
+
+export async function deleteInline(kind: KindName, name: string, PolicyName: string): Promise<unknown> {
+  const client = await iam();
+  switch (kind) {
+    case "user":
+      return client.send(new DeleteUserPolicyCommand({ UserName: name, PolicyName }));
+    case "group":
+      return client.send(new DeleteGroupPolicyCommand({ GroupName: name, PolicyName }));
+    case "role":
+      return client.send(new DeleteRolePolicyCommand({ RoleName: name, PolicyName }));
+  }
+}

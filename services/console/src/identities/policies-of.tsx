@@ -1,0 +1,190 @@
+/** The policies of a user, group or role: attached ones, and inline ones with their text. */
+
+import Button from "@cloudscape-design/components/button";
+import ExpandableSection from "@cloudscape-design/components/expandable-section";
+import FormField from "@cloudscape-design/components/form-field";
+import Input from "@cloudscape-design/components/input";
+import Link from "@cloudscape-design/components/link";
+import Select from "@cloudscape-design/components/select";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Textarea from "@cloudscape-design/components/textarea";
+import { useState } from "react";
+
+import { follow } from "../router";
+import { useAct } from "../shown/act";
+import { useAnswer } from "../shown/answer";
+import { ChangeModal } from "../shown/change-modal";
+import { DocumentText } from "../shown/document";
+import { Listing } from "../shown/listing";
+import { Problem } from "../shown/problem";
+import { visible } from "../shown/visible";
+import { pageOf } from "./identity-list";
+import { attach, attached, deleteInline, detach, inline, type KindName, listPolicies, putInline } from "./kinds";
+
+interface Of {
+  kind: KindName;
+  name: string;
+}
+
+export function AttachedPolicies({ kind, name }: Of) {
+  const [round, setRound] = useState(0);
+  const [attaching, setAttaching] = useState(false);
+  const act = useAct();
+  const changed = () => {
+    setAttaching(false);
+    setRound((before) => before + 1);
+  };
+  return (
+    <SpaceBetween size="m">
+      {act.fault !== null && <Problem fault={act.fault} />}
+      <Listing
+        title="Attached policies"
+        question={`attached ${kind} ${name} ${round}`}
+        load={(cursor, signal) => attached(kind, name, cursor, signal)}
+        keyOf={(item) => item.arn}
+        empty="No policy is attached."
+        columns={[
+          {
+            id: "name",
+            header: "Policy",
+            isRowHeader: true,
+            cell: (item) => (
+              <Link href={pageOf("policy", item)} onFollow={follow}>
+                {visible(item.name)}
+              </Link>
+            ),
+          },
+          {
+            id: "detach",
+            header: "",
+            cell: (item) => (
+              <Button
+                variant="inline-link"
+                ariaLabel={`Detach ${visible(item.name)}`}
+                disabled={act.busy}
+                onClick={() => act.run(() => detach(kind, name, item.arn), changed)}
+              >
+                Detach
+              </Button>
+            ),
+          },
+        ]}
+        actions={<Button onClick={() => setAttaching(true)}>Attach policy</Button>}
+      />
+      {attaching && <Attach kind={kind} name={name} done={changed} close={() => setAttaching(false)} />}
+    </SpaceBetween>
+  );
+}
+
+function Attach({ kind, name, done, close }: Of & { done: () => void; close: () => void }) {
+  const [chosen, choose] = useState<string | null>(null);
+  const [typed, type] = useState("");
+  const [answer] = useAnswer("policies to attach", (signal) => listPolicies("", signal));
+  const options = (answer.value?.items ?? []).map((each) => ({ value: each.arn, label: visible(each.name) }));
+  const arn = typed === "" ? chosen : typed;
+  return (
+    <ChangeModal
+      title="Attach policy"
+      verb="Attach"
+      work={() => attach(kind, name, arn ?? "")}
+      done={done}
+      close={close}
+      incomplete={arn === null}
+    >
+      <FormField label="Policy">
+        <Select
+          selectedOption={options.find((each) => each.value === chosen) ?? null}
+          options={options}
+          onChange={({ detail }) => choose(detail.selectedOption.value ?? null)}
+          filteringType="auto"
+          statusType={answer.state === "loading" ? "loading" : "finished"}
+          placeholder="Choose a policy"
+          empty="There are no managed policies."
+        />
+      </FormField>
+      <FormField label="Or its ARN">
+        <Input value={typed} onChange={({ detail }) => type(detail.value.trim())} />
+      </FormField>
+    </ChangeModal>
+  );
+}
+
+export function InlinePolicies({ kind, name }: Of) {
+  const [round, setRound] = useState(0);
+  const [editing, edit] = useState<{ name: string; document: string } | null>(null);
+  const act = useAct();
+  const changed = () => {
+    edit(null);
+    setRound((before) => before + 1);
+  };
+  return (
+    <SpaceBetween size="m">
+      {act.fault !== null && <Problem fault={act.fault} />}
+      <Listing
+        title="Inline policies"
+        question={`inline ${kind} ${name} ${round}`}
+        load={(cursor, signal) => inline(kind, name, cursor, signal)}
+        keyOf={(item) => item.name}
+        empty="There is no inline policy."
+        columns={[
+          {
+            id: "name",
+            header: "Policy",
+            isRowHeader: true,
+            minWidth: 200,
+            cell: (item) => (
+              <ExpandableSection headerText={visible(item.name)}>
+                <DocumentText document={item.document} label={visible(item.name)} />
+              </ExpandableSection>
+            ),
+          },
+          {
+            id: "change",
+            header: "",
+            cell: (item) => (
+              <SpaceBetween direction="horizontal" size="s">
+                <Button variant="inline-link" ariaLabel={`Edit ${visible(item.name)}`} onClick={() => edit(item)}>
+                  Edit
+                </Button>
+                <Button
+                  variant="inline-link"
+                  ariaLabel={`Delete ${visible(item.name)}`}
+                  disabled={act.busy}
+                  onClick={() => act.run(() => deleteInline(kind, name, item.name), changed)}
+                >
+                  Delete
+                </Button>
+              </SpaceBetween>
+            ),
+          },
+        ]}
+        actions={<Button onClick={() => edit({ name: "", document: "" })}>Create inline policy</Button>}
+      />
+      {editing !== null && <EditInline kind={kind} name={name} policy={editing} done={changed} close={() => edit(null)} />}
+    </SpaceBetween>
+  );
+}
+
+function EditInline({ kind, name, policy, done, close }: Of & { policy: { name: string; document: string }; done: () => void; close: () => void }) {
+  const [called, call] = useState(policy.name);
+  const [document, setDocument] = useState(policy.document);
+  return (
+    <ChangeModal
+      title={policy.name === "" ? "Create inline policy" : `Edit ${visible(policy.name)}`}
+      verb="Put"
+      work={() => putInline(kind, name, called, document)}
+      done={done}
+      close={close}
+      incomplete={called === "" || document === ""}
+    >
+      {policy.name === "" && (
+        <FormField label="Name">
+          <Input value={called} onChange={({ detail }) => call(detail.value)} />
+        </FormField>
+      )}
+      <FormField label="Policy" stretch>
+        <Textarea value={document} rows={14} spellcheck={false} onChange={({ detail }) => setDocument(detail.value)} />
+      </FormField>
+    </ChangeModal>
+  );
+}

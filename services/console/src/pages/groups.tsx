@@ -1,0 +1,7 @@
+/** The account's groups. */
+
+import { IdentityList } from "../identities/identity-list";
+
+export default function Groups() {
+  return <IdentityList kind="group" />;
+}

@@ -1,0 +1,112 @@
+/** One managed policy: its text, its versions, and whom it is attached to. */
+
+import { GetPolicyCommand, GetPolicyVersionCommand, ListEntitiesForPolicyCommand, ListPolicyVersionsCommand } from "@aws-sdk/client-iam";
+import Container from "@cloudscape-design/components/container";
+import Header from "@cloudscape-design/components/header";
+import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
+import Link from "@cloudscape-design/components/link";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Spinner from "@cloudscape-design/components/spinner";
+
+import { iam } from "../aws";
+import { paged, piece } from "../identities/kinds";
+import { changeQuery, follow, href, type PageProps } from "../router";
+import { useAnswer } from "../shown/answer";
+import { DocumentText } from "../shown/document";
+import { Listing } from "../shown/listing";
+import { Problem } from "../shown/problem";
+import { Time } from "../shown/time";
+import { visible } from "../shown/visible";
+
+async function policyOf(PolicyArn: string, wanted: string | null, abortSignal: AbortSignal) {
+  const client = await iam();
+  const { Policy: policy } = await client.send(new GetPolicyCommand({ PolicyArn }), { abortSignal });
+  const VersionId = wanted ?? policy?.DefaultVersionId ?? "v1";
+  const { PolicyVersion: version } = await client.send(new GetPolicyVersionCommand({ PolicyArn, VersionId }), { abortSignal });
+  return { policy, version: VersionId, document: decodeURIComponent(version?.Document ?? "") };
+}
+
+export default function ManagedPolicy({ places, query }: PageProps) {
+  const arn = places["arn"] ?? "";
+  const wanted = query.get("version");
+  const [answer, again] = useAnswer(`policy ${arn} ${wanted ?? ""}`, (signal) => policyOf(arn, wanted, signal));
+  const found = answer.value;
+  if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
+  if (found === null) return <Spinner size="large" />;
+  return (
+    <SpaceBetween size="l">
+      <Header variant="h1">{visible(found.policy?.PolicyName ?? "")}</Header>
+      <Container header={<Header variant="h2">Summary</Header>}>
+        <KeyValuePairs
+          columns={3}
+          items={[
+            { label: "ARN", value: visible(arn) },
+            { label: "Version in force", value: visible(found.policy?.DefaultVersionId ?? "") },
+            { label: "Created", value: <Time at={found.policy?.CreateDate} /> },
+          ]}
+        />
+      </Container>
+      <Container header={<Header variant="h2">Version {visible(found.version)}</Header>}>
+        <DocumentText document={found.document} label={`Version ${visible(found.version)}`} />
+      </Container>
+      <Listing
+        title="Versions"
+        question={`versions ${arn}`}
+        load={async (cursor, abortSignal) => {
+          const all = await (await iam()).send(new ListPolicyVersionsCommand({ PolicyArn: arn, ...paged(cursor) }), { abortSignal });
+          return piece(all.Versions ?? [], all);
+        }}
+        keyOf={(item) => item.VersionId ?? ""}
+        empty="There is no version."
+        columns={[
+          {
+            id: "version",
+            header: "Version",
+            isRowHeader: true,
+            cell: (item) => (
+              <Link
+                href={href("/policies/{arn}", { arn }, { version: item.VersionId ?? "" })}
+                onFollow={(event) => {
+                  event.preventDefault();
+                  changeQuery({ version: item.VersionId });
+                }}
+              >
+                {visible(item.VersionId ?? "")}
+              </Link>
+            ),
+          },
+          { id: "default", header: "In force", cell: (item) => (item.IsDefaultVersion === true ? "yes" : "no") },
+          { id: "created", header: "Created", cell: (item) => <Time at={item.CreateDate} /> },
+        ]}
+      />
+      <Listing
+        title="Attached to"
+        question={`entities ${arn}`}
+        load={async (cursor, abortSignal) => {
+          const all = await (await iam()).send(new ListEntitiesForPolicyCommand({ PolicyArn: arn, ...paged(cursor) }), { abortSignal });
+          const names = [
+            ...(all.PolicyUsers ?? []).map((each) => ["users", each.UserName ?? ""] as const),
+            ...(all.PolicyGroups ?? []).map((each) => ["groups", each.GroupName ?? ""] as const),
+            ...(all.PolicyRoles ?? []).map((each) => ["roles", each.RoleName ?? ""] as const),
+          ];
+          return piece(names, all);
+        }}
+        keyOf={([kind, name]) => `${kind}/${name}`}
+        empty="It is attached to nobody."
+        columns={[
+          {
+            id: "name",
+            header: "Name",
+            isRowHeader: true,
+            cell: ([kind, name]) => (
+              <Link href={href(`/${kind}/{name}`, { name })} onFollow={follow}>
+                {visible(name)}
+              </Link>
+            ),
+          },
+          { id: "kind", header: "Kind", cell: ([kind]) => kind.slice(0, -1) },
+        ]}
+      />
+    </SpaceBetween>
+  );
+}

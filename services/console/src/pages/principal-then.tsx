@@ -1,0 +1,94 @@
+/** A user, group or role as it was, with every policy that applied to it. */
+
+import Container from "@cloudscape-design/components/container";
+import Box from "@cloudscape-design/components/box";
+import Header from "@cloudscape-design/components/header";
+import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Spinner from "@cloudscape-design/components/spinner";
+
+import { type PageProps, useAsOf, usePlace } from "../router";
+import { useAnswer } from "../shown/answer";
+import { DocumentText } from "../shown/document";
+import { principalName } from "../shown/names";
+import { Problem } from "../shown/problem";
+import { Time } from "../shown/time";
+import { visible } from "../shown/visible";
+import { v1 } from "../v1/client";
+
+interface PrincipalAtATime {
+  arn: string;
+  id: string;
+  kind: string;
+  created_at: string;
+  tags: Record<string, string>;
+  inline: Record<string, unknown>;
+  attached: Record<string, unknown>;
+  groups?: (string | { arn?: string; name?: string; inline?: Record<string, unknown>; attached?: Record<string, unknown> })[];
+  access_keys?: Record<string, string>;
+  trust?: unknown;
+  boundary?: unknown;
+}
+
+export default function PrincipalThen({ places, query }: PageProps) {
+  const [at] = useAsOf();
+  const { path } = usePlace();
+  const kind = path.startsWith("/roles/") ? "role" : path.startsWith("/groups/") ? "group" : "user";
+  const name = `${kind}/${places["name"] ?? ""}`;
+  const trail = query.get("trail") ?? undefined;
+  const [answer, again] = useAnswer(`${name} as of ${at ?? ""} ${trail ?? ""}`, (signal) =>
+    v1().get("/v1/as-of/principals/{principal}", { path: { principal: name }, query: { at: at ?? undefined, trail } }, signal),
+  );
+  if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
+  if (answer.value === null) return <Spinner size="large" />;
+  const found = answer.value.principal as unknown as PrincipalAtATime;
+  const pairs = (of: Record<string, string>) =>
+    Object.entries(of)
+      .map(([key, value]) => `${visible(key)}: ${visible(value)}`)
+      .join(", ") || "–";
+  return (
+    <SpaceBetween size="m">
+      <Header variant="h1">{principalName(found.arn)}</Header>
+      <Container header={<Header variant="h2">As it was then</Header>}>
+        <KeyValuePairs
+          columns={3}
+          items={[
+            { label: "ARN", value: visible(found.arn) },
+            { label: "Unique id", value: visible(found.id) },
+            { label: "Created", value: <Time at={found.created_at} /> },
+            { label: "Tags", value: pairs(found.tags) },
+            { label: "Access keys", value: pairs(found.access_keys ?? {}) },
+            { label: "As it was since", value: `@${answer.value.as_since}` },
+          ]}
+        />
+      </Container>
+      <Documents title="Inline policies" of={found.inline} />
+      <Documents title="Attached policies" of={found.attached} />
+      {found.groups !== undefined && found.groups.length > 0 && <Documents title="Groups" of={Object.fromEntries(found.groups.map((each, index) => [groupName(each, index), each]))} />}
+      {found.trust !== undefined && <Documents title="Trust policy" of={{ "Who may assume the role": found.trust }} />}
+      {found.boundary !== undefined && found.boundary !== null && <Documents title="Permissions boundary" of={{ Boundary: found.boundary }} />}
+    </SpaceBetween>
+  );
+}
+
+function groupName(group: NonNullable<PrincipalAtATime["groups"]>[number], index: number): string {
+  return typeof group === "string" ? group : (group.arn ?? group.name ?? String(index));
+}
+
+function Documents({ title, of }: { title: string; of: Record<string, unknown> }) {
+  const all = Object.entries(of);
+  return (
+    <Container header={<Header variant="h2">{title}</Header>}>
+      {all.length === 0 ? (
+        <Box color="text-body-secondary">There were none.</Box>
+      ) : (
+        all.map(([name, document]) => (
+          <div key={name}>
+            <Box variant="h3">{visible(name)}</Box>
+            <DocumentText document={document} label={visible(name)} />
+          </div>
+        ))
+      )}
+    </Container>
+  );
+}

@@ -1,0 +1,46 @@
+"""Somebody on duty: an alert arrives while the page is open, and is resolved with a note."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from services.cli.client import Client
+from tests.console.visit import Visit
+from tests.installation import Installation
+
+NOTE = "put back at 10:04 <b>by hand</b>"
+
+
+def test_a_live_alert_arrives_in_two_seconds_and_is_resolved_with_a_note(
+    visit: Callable[..., Visit], served: Installation
+) -> None:
+    kms = served.client()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    opened = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
+    policy["Statement"].append(opened)
+    tab = visit()
+    page = tab.page
+    tab.opens("/alerts?severity=critical")
+    tab.signs_in()
+    expect(page.get_by_text("Live: a new alert appears here as it is raised")).to_be_visible()
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
+    raised = time.monotonic()
+    link = page.get_by_role("link", name="Key policy lets anyone in")
+    expect(link).to_be_visible(timeout=10_000)
+    took = time.monotonic() - raised
+    assert tab.serious() == []
+    link.click()
+    expect(page.get_by_text("The new policy lets in principals of any account")).to_be_visible()
+    page.get_by_label("Note").fill(NOTE)
+    page.get_by_role("button", name="Resolve").click()
+    done = page.get_by_role("table", name="What was done").get_by_role("row").filter(has_text=NOTE)
+    expect(done).to_contain_text("Resolved")
+    assert tab.serious() == []
+    (marked,) = [each for each in Client(served.data).items("/v1/events", None) if NOTE in json.dumps(each)]
+    assert marked["principal"].endswith(":root")
+    assert took < 2

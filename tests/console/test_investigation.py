@@ -1,0 +1,98 @@
+"""An investigator in the browser: a refused call explained, the past, a user without rights, hostile names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from botocore.exceptions import ClientError
+from playwright.sync_api import expect
+
+from services.cli.client import Client
+from tests.console.visit import NARROW, Visit
+from tests.installation import Installation
+
+HOSTILE = "fdp\u202e <img src=x onerror=alert(1)>"
+SHOWN = "fdp\\u202e <img src=x onerror=alert(1)>"
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": {
+        "Sid": "BlueOnly",
+        "Effect": "Allow",
+        "Action": "kms:Encrypt",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"kms:EncryptionContext:project": "blue"}},
+    },
+}
+
+
+class Scene(NamedTuple):
+    key: str
+    credentials: dict[str, str]
+    """Of a user who may encrypt for the project blue, and nothing else."""
+    before: str
+    """The position before the key got its description."""
+
+
+@pytest.fixture(scope="module")
+def scene(served: Installation) -> Scene:
+    kms, iam = served.client(), served.client(service="iam")
+    iam.create_user(UserName="eve")
+    made: dict[str, Any] = iam.create_access_key(UserName="eve")["AccessKey"]
+    credentials = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+    iam.put_user_policy(UserName="eve", PolicyName="blue", PolicyDocument=json.dumps(POLICY))
+    key: str = kms.create_key(Description="as it was")["KeyMetadata"]["KeyId"]
+    served.caught_up()
+    before = Client(served.data).get("/v1/status")["position"]
+    kms.update_key_description(KeyId=key, Description="as it is")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        served.client(credentials).encrypt(KeyId=key, Plaintext=b"-", EncryptionContext={"project": HOSTILE})
+    served.caught_up()
+    return Scene(key, credentials, f"@{before}")
+
+
+def test_a_refused_call_is_found_opened_and_explained(visit: Callable[..., Visit], scene: Scene) -> None:
+    tab = visit()
+    tab.opens(f"/decisions?effect=refused&key={scene.key}")
+    tab.signs_in()
+    row = tab.page.get_by_role("table", name="Decisions").get_by_role("row").filter(has_text="Encrypt")
+    expect(row).to_contain_text("user/eve")
+    expect(tab.page.get_by_role("application", name="Calls by hour")).to_be_visible()
+    assert tab.serious() == []
+    row.get_by_role("link").first.click()
+    tree = tab.page.get_by_role("tree", name="What was looked at for kms:Encrypt")
+    expect(tree).to_contain_text("Allow, “BlueOnly” of user/eve#blue")
+    expect(tree).to_contain_text(f"wants blue; there is {SHOWN} (does not hold)")
+    expect(tab.page.get_by_text("One statement came close")).to_be_visible()
+    assert tab.page.locator("img[src=x]").count() == 0
+    assert tab.serious() == []
+
+
+def test_the_past_is_shown_as_it_was_and_cannot_be_changed(visit: Callable[..., Visit], scene: Scene) -> None:
+    tab = visit(viewport=NARROW, color_scheme="dark")
+    tab.opens(f"/keys/{scene.key}?at={scene.before}")
+    tab.signs_in(keep=True)
+    page = tab.page
+    expect(page.get_by_text(f"The past: as of position {scene.before}")).to_be_visible()
+    expect(page.get_by_text("as it was", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Key actions")).to_have_count(0)
+    assert tab.serious() == []
+    page.get_by_role("button", name="Back to now").click()
+    expect(page.get_by_text("as it is", exact=True)).to_be_visible()
+    assert "at=" not in page.url
+    tab.opens(f"/installation?at={scene.before}")
+    expect(page.get_by_text("This page shows the present only")).to_be_visible()
+
+
+def test_a_user_without_rights_sees_refusals_and_never_data(visit: Callable[..., Visit], scene: Scene) -> None:
+    tab = visit()
+    tab.opens("/decisions")
+    tab.signs_in(scene.credentials, keep=True)
+    for path in ("/decisions", "/alerts", "/alerts/rules", "/users", "/groups", "/roles", "/policies"):
+        tab.opens(path)
+        expect(tab.page.get_by_text("You may not do this").first).to_be_visible()
+        expect(tab.page.get_by_text("no identity-based policy allows").first).to_be_visible()
+        expect(tab.page.get_by_role("table")).to_have_count(0)
+    assert tab.serious() == []
