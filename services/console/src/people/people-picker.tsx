@@ -81,9 +81,9 @@ export function PeoplePicker({ title, chosen, onChange }: PickerProps) {
           )
         }
         columnDefinitions={[
-          { id: "name", header: "Name", isRowHeader: true, cell: (each) => visible(each.name) },
-          { id: "path", header: "ARN", cell: (each) => visible(each.arn) },
-          { id: "kind", header: "Type", cell: (each) => each.kind },
+          { id: "name", header: "Name", isRowHeader: true, minWidth: 140, cell: (each) => visible(each.name) },
+          { id: "path", header: "ARN", minWidth: 260, cell: (each) => visible(each.arn) },
+          { id: "kind", header: "Type", minWidth: 90, cell: (each) => each.kind },
         ]}
         columnDisplay={["name", "kind", "path"].map((id) => ({ id, visible: true }))}
         items={shown}

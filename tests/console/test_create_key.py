@@ -1,0 +1,134 @@
+"""A key made by the wizard is the key that was chosen, and it is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.console.visit import Visit
+from tests.installation import Installation
+
+ADMINISTRATOR, USER, ELSEWHERE = "wizard-admin", "wizard-app", "444455556666"
+
+
+@pytest.fixture(scope="module")
+def people(served: Installation) -> dict[str, str]:
+    """ARNs by name."""
+    iam = served.client(service="iam")
+    names = (ADMINISTRATOR, USER)
+    return {name: iam.create_user(UserName=name)["User"]["Arn"] for name in names}
+
+
+def goes_on(page: Page, heading: str) -> None:
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_role("heading", name=heading).first).to_be_visible()
+
+
+def fills_labels(page: Page, alias: str, description: str) -> None:
+    goes_on(page, "Add labels")
+    page.get_by_role("textbox", name="Alias").fill(alias)
+    page.get_by_role("textbox", name="Description").fill(description)
+
+
+def keys_described(served: Installation, description: str) -> list[str]:
+    served.caught_up()
+    found = served.answers("keys")
+    return [key["key_id"] for key in found if key["description"] == description]
+
+
+def test_the_wizard_makes_the_key_that_was_chosen(
+    visit: Callable[..., Visit], served: Installation, people: dict[str, str]
+) -> None:
+    kms = served.client()
+    kms.create_alias(AliasName="alias/taken", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    tab = visit()
+    tab.opens("/keys/create")
+    tab.signs_in(keep=True)
+    page = tab.page
+    page.get_by_role("radio", name="Asymmetric").check()
+    page.get_by_role("radio", name="Sign and verify").check()
+    page.get_by_role("button", name="Key spec").click()
+    page.get_by_role("option", name="ECC_NIST_P256").click()
+    assert tab.serious() == []
+
+    fills_labels(page, "", "made by the wizard")
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("Type a name for the key.")).to_be_visible()
+    page.get_by_role("textbox", name="Alias").fill("taken")
+    page.get_by_role("button", name="Add tag").click()
+    page.get_by_role("textbox", name="Tag key").fill("team")
+    page.get_by_role("textbox", name="Tag value").fill("orders")
+    assert tab.serious() == []
+
+    goes_on(page, "administrative permissions")
+    page.get_by_label("Find users and roles").fill("admin")
+    page.get_by_role("checkbox", name=ADMINISTRATOR).check()
+    page.get_by_role("checkbox", name="Allow key administrators to delete").uncheck()
+    page.reload()  # the draft survives it
+    expect(page.get_by_role("checkbox", name=ADMINISTRATOR)).to_be_checked()
+    assert tab.serious() == []
+
+    goes_on(page, "usage permissions")
+    page.get_by_label("By ARN").fill(people[USER])
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("button", name="Add another AWS account").click()
+    page.get_by_role("textbox", name="Account number").fill(ELSEWHERE)
+    goes_on(page, "Review")
+    expect(page.get_by_text("alias/taken")).to_be_visible()
+    expect(page.get_by_text("they may not delete the key")).to_be_visible()
+    assert tab.serious() == []
+
+    # The key is made, its alias is refused: what is left is done without a second key, after a reload too.
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_text("The key is made, but it has no alias yet")).to_be_visible()
+    expect(page.get_by_text("alias/taken already exists")).to_be_visible()
+    page.reload()
+    page.get_by_role("textbox", name="Alias").fill("wizard")
+    assert tab.serious() == []
+    page.get_by_role("button", name="Create alias").click()
+    expect(page.get_by_role("heading", name="General configuration")).to_be_visible()
+
+    (key,) = keys_described(served, "made by the wizard")
+    assert key in page.url
+    made = kms.describe_key(KeyId="alias/wizard")["KeyMetadata"]
+    assert (made["KeyId"], made["KeySpec"], made["KeyUsage"]) == (key, "ECC_NIST_P256", "SIGN_VERIFY")
+    assert kms.list_resource_tags(KeyId=key)["Tags"] == [{"TagKey": "team", "TagValue": "orders"}]
+    by_command = served.keytrail(
+        *("make-policy", "--spec", "ECC_NIST_P256", "--usage", "SIGN_VERIFY", "--no-deletion"),
+        *("--administrator", people[ADMINISTRATOR], "--user", people[USER], "--other-account", ELSEWHERE),
+    )
+    assert kms.get_key_policy(KeyId=key)["Policy"] == by_command.stdout.rstrip("\n")
+
+
+@pytest.mark.parametrize("landed", [True, False], ids=["landed but unanswered", "never landed"])
+def test_a_lost_answer_makes_no_second_key(visit: Callable[..., Visit], served: Installation, landed: bool) -> None:
+    tab = visit()
+    description = f"lost {landed}"
+
+    def loses(route: Route) -> None:
+        if route.request.headers.get("x-amz-target") != "TrentService.CreateKey":
+            route.continue_()
+            return
+        if landed:
+            route.fetch()
+        route.abort()
+
+    tab.opens("/keys/create")
+    tab.signs_in()
+    page = tab.page
+    fills_labels(page, f"lost-{landed}", description)
+    goes_on(page, "administrative permissions")
+    goes_on(page, "usage permissions")
+    goes_on(page, "Review")
+    expect(page.get_by_label("Policy document")).to_be_visible()
+    page.route(f"{served.url}/", loses)
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_text("It is not known whether the key was made")).to_be_visible()
+    assert len(keys_described(served, description)) == (1 if landed else 0)
+    page.unroute(f"{served.url}/")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_role("heading", name="General configuration")).to_be_visible()
+    (key,) = keys_described(served, description)
+    assert key in page.url

@@ -1,0 +1,209 @@
+"""One key's page: what can be done to it, and that nobody sees or does there what they may not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from playwright.sync_api import Download, Page, Response, expect
+
+from tests.console.visit import NARROW, Visit
+from tests.installation import Installation
+
+TABS = ("cryptography", "tags", "rotation", "aliases", "grants", "history", "access", "decisions", "alerts")
+SECRET = "nobody-else-may-read-this"
+
+
+@pytest.fixture
+def key(served: Installation) -> str:
+    client = served.client()
+    found: str = client.create_key(Description=SECRET, Tags=[{"TagKey": SECRET, "TagValue": "x"}])["KeyMetadata"][
+        "KeyId"
+    ]
+    served.caught_up()
+    return found
+
+
+def confirms(page: Page, verb: str, notice: str) -> None:
+    page.get_by_role("dialog").get_by_role("button", name=verb, exact=True).click()
+    expect(page.get_by_text(notice)).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def turns_to(page: Page, tab: str) -> None:
+    page.get_by_role("tab", name=tab).click()
+
+
+def test_a_key_is_managed_on_its_page(visit: Callable[..., Visit], served: Installation, key: str) -> None:
+    kms, account = served.client(), served.client(service="sts").get_caller_identity()["Account"]
+    grantee = f"arn:aws:iam::{account}:root"
+    tab = visit()
+    tab.opens(f"/keys/{key}/tags")
+    tab.signs_in()
+    page = tab.page
+
+    page.get_by_role("button", name="Add tag").click()
+    page.get_by_label("Tag key").fill("team")
+    page.get_by_label("Tag value").fill("orders")
+    confirms(page, "Save", "The tag team is set.")
+    page.get_by_role("button", name=f"Remove tag {SECRET}").click()
+    confirms(page, "Remove", f"The tag {SECRET} is removed.")
+
+    turns_to(page, "Aliases")
+    page.get_by_role("button", name="Create alias").click()
+    page.get_by_label("Alias name").fill("on-the-page")
+    assert tab.serious() == []
+    confirms(page, "Create", "alias/on-the-page is created.")
+
+    turns_to(page, "Key rotation")
+    page.get_by_role("button", name="Switch on").click()
+    page.get_by_label("Period in days").fill("20")
+    expect(page.get_by_role("dialog").get_by_role("button", name="Save")).to_be_disabled()
+    page.get_by_label("Period in days").fill("200")
+    confirms(page, "Save", "The key is rotated every 200 days.")
+    page.get_by_role("button", name="Rotate now").click()
+    confirms(page, "Rotate", "The key is rotated.")
+    expect(page.get_by_role("row").filter(has_text="On demand")).to_contain_text("Current")
+
+    turns_to(page, "Grants")
+    page.get_by_role("button", name="Create grant").click()
+    page.get_by_label("Grantee principal").fill(grantee)
+    page.get_by_role("button", name="Operations").click()
+    page.get_by_role("option", name="Decrypt", exact=True).click()
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").get_by_role("button", name="Create grant").click()
+    expect(page.get_by_text("The grant is created")).to_be_visible()
+    assert [each["Operations"] for each in kms.list_grants(KeyId=key)["Grants"]] == [["Decrypt"]]
+    page.get_by_role("button", name="Revoke grant").click()
+    confirms(page, "Revoke", "The grant is revoked.")
+
+    page.get_by_role("button", name="Key actions").click()
+    page.get_by_role("menuitem", name="Disable").click()
+    confirms(page, "Disable", "The key is disabled.")
+    page.get_by_role("button", name="Key actions").click()
+    page.get_by_role("menuitem", name="Schedule key deletion").click()
+    page.get_by_label("Waiting period in days").fill("9")
+    page.get_by_role("checkbox", name="Delete this key").check()
+    assert tab.serious() == []
+    confirms(page, "Schedule deletion", "The key will be deleted on")
+
+    made = kms.describe_key(KeyId="alias/on-the-page")["KeyMetadata"]
+    assert (made["KeyId"], made["KeyState"]) == (key, "PendingDeletion")
+    assert kms.list_resource_tags(KeyId=key)["Tags"] == [{"TagKey": "team", "TagValue": "orders"}]
+    assert kms.list_grants(KeyId=key)["Grants"] == []
+    served.caught_up()
+    turns_to(page, "History")
+    for operation in (
+        "ScheduleKeyDeletion",
+        "DisableKey",
+        "RevokeGrant",
+        "CreateGrant",
+        "RotateKeyOnDemand",
+        "CreateAlias",
+    ):
+        expect(page.get_by_role("row").filter(has=page.get_by_text(operation, exact=True))).to_have_count(1)
+    done = served.answers("history", key)
+    assert [each["operation"] for each in done][-2:] == ["DisableKey", "ScheduleKeyDeletion"]
+
+
+def test_every_tab_is_read_on_a_telephone_in_the_dark(
+    visit: Callable[..., Visit], served: Installation, key: str
+) -> None:
+    served.client().encrypt(KeyId=key, Plaintext=b"x")
+    served.caught_up()
+    tab = visit(viewport=NARROW, color_scheme="dark")
+    tab.opens(f"/keys/{key}")
+    tab.signs_in(keep=True)
+    for each in TABS:
+        tab.opens(f"/keys/{key}/{each}")
+        expect(tab.page.get_by_role("tabpanel").get_by_role("heading").first).to_be_visible()
+        tab.page.wait_for_load_state("networkidle")
+        assert tab.serious() == [], each
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"], each
+
+
+def test_material_is_imported_and_a_public_key_downloaded(
+    visit: Callable[..., Visit], served: Installation, tmp_path: Path
+) -> None:
+    kms = served.client()
+    key = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
+    pair = kms.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    tab = visit()
+    tab.opens(f"/keys/{key}/material")
+    tab.signs_in(keep=True)
+    page = tab.page
+    files: list[Download] = []
+    page.on("download", files.append)
+    page.get_by_role("button", name="Get parameters").click()
+    page.get_by_role("dialog").get_by_role("button", name="Download").click()
+    expect(page.get_by_text("Two files were downloaded")).to_be_visible()
+    while len(files) < 2:
+        page.wait_for_event("download")
+    named = {each.suggested_filename.rpartition("-")[2]: each.path() for each in files}
+    wrapping = serialization.load_der_public_key(named["WrappingPublicKey.bin"].read_bytes())
+    assert isinstance(wrapping, rsa.RSAPublicKey)
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    wrapped = tmp_path / "wrapped.bin"
+    wrapped.write_bytes(wrapping.encrypt(b"k" * 32, oaep))
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Upload material").click()
+    page.locator("input[type=file]").nth(0).set_input_files(wrapped)
+    page.locator("input[type=file]").nth(1).set_input_files(named["ImportToken.bin"])
+    assert tab.serious() == []
+    confirms(page, "Upload", "The key material is imported.")
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+
+    tab.opens(f"/keys/{pair}/public-key")
+    with page.expect_download() as downloaded:
+        page.get_by_role("button", name="Download").click()
+    found = serialization.load_pem_public_key(downloaded.value.path().read_bytes())
+    expected = serialization.load_der_public_key(kms.get_public_key(KeyId=pair)["PublicKey"])
+    assert found == expected
+
+
+@pytest.fixture
+def stranger(served: Installation) -> Iterator[dict[str, str]]:
+    """A user whom no policy names."""
+    iam = served.client(service="iam")
+    iam.create_user(UserName="stranger")
+    made = iam.create_access_key(UserName="stranger")["AccessKey"]
+    yield {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+    iam.delete_access_key(UserName="stranger", AccessKeyId=made["AccessKeyId"])
+    iam.delete_user(UserName="stranger")
+
+
+def test_a_user_without_rights_sees_refusals_and_never_data(
+    visit: Callable[..., Visit], served: Installation, key: str, stranger: dict[str, str]
+) -> None:
+    served.client().create_alias(AliasName=f"alias/{SECRET}", TargetKeyId=key)
+    tab = visit()
+    answers: list[Response] = []
+    tab.page.on("response", answers.append)
+    tab.opens(f"/keys/{key}")
+    tab.signs_in(stranger, keep=True)
+    page = tab.page
+    for each in TABS:
+        tab.opens(f"/keys/{key}/{each}")
+        expect(page.get_by_text("You may not do this").first).to_be_visible()
+        expect(page.get_by_text("is not authorized to perform: kms:DescribeKey")).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        assert SECRET not in page.content()
+    assert tab.serious() == []
+    told = [each.text() for each in answers if "/console/" not in each.url]
+    assert len(told) > len(TABS)
+    assert [text for text in told if SECRET in text] == []
+
+    # The wizard goes as far as the server lets it.
+    tab.opens("/keys/create")
+    page.get_by_role("button", name="Next").click()
+    page.get_by_role("textbox", name="Alias").fill("not-mine")
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("is not authorized to perform: iam:List").first).to_be_visible()
+    page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_label("Policy document")).to_be_visible()
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_text("is not authorized to perform: kms:CreateKey")).to_be_visible()
