@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { aliasFault, basisOf, faultsOf, FRESH, formOf, withKind } from "../src/pages/create/draft";
+import { aliasFault, basisOf, faultsOf, FRESH, formOf, isKnown, withKind } from "../src/pages/create/draft";
 import { specsOf, usagesOf } from "../src/pages/create/kinds";
 import { pem } from "../src/pages/key/pem";
 import { upTo } from "../src/pages/key/records";
@@ -37,6 +37,11 @@ describe("the draft of a key", () => {
     expect(Object.keys(faultsOf({ ...FRESH, alias: "x", tags }, 1, "111122223333"))).toEqual(["tag 1", "tag 2", "tag 3"]);
     const accounts = ["444455556666", "111122223333", "12", "444455556666"];
     expect(Object.keys(faultsOf({ ...FRESH, accounts }, 3, "111122223333"))).toEqual(["account 1", "account 2", "account 3"]);
+  });
+
+  it("counts on being known again for ten minutes, to the credential that asked", () => {
+    const attempt = { id: "1", accessKey: "ASIA1", at: 1_000 };
+    expect([isKnown(attempt, "ASIA1", 601_000 - 1), isKnown(attempt, "ASIA1", 601_000), isKnown(attempt, "ASIA2", 1_000)]).toEqual([true, false, false]);
   });
 
   it("asks for another policy only if something changes that the policy depends on", () => {

@@ -10,7 +10,7 @@ import { useAnswer } from "../../shown/answer";
 import { faultOf, isUnanswered } from "../../shown/fault";
 import { v1 } from "../../v1/client";
 import { AliasLeft } from "./alias-left";
-import { basisOf, type Draft, faultsOf, FRESH, formOf, keepDraft, keptDraft, type Made } from "./draft";
+import { type Attempt, basisOf, type Draft, faultsOf, FRESH, formOf, keepDraft, keptDraft, type Made, newAttempt } from "./draft";
 import { KindStep } from "./kind-step";
 import { LabelsStep } from "./labels-step";
 import { makeKey, nameKey } from "./making";
@@ -20,7 +20,9 @@ import { ReviewStep } from "./review-step";
 const REVIEW = 4;
 
 export default function CreateKey() {
-  const { arn = "", account = "" } = useSession()?.identity ?? {};
+  const session = useSession();
+  const { arn = "", account = "" } = session?.identity ?? {};
+  const accessKey = session?.credential.accessKeyId ?? "";
   const [draft, setDraft] = useState(() => keptDraft(arn));
   const [tried, setTried] = useState(false);
   const act = useAct();
@@ -69,20 +71,21 @@ export default function CreateKey() {
     }
     const policy = draft.edited?.policy ?? generated.value;
     if (policy === null || policy === "") return;
-    const sent = change({ attempt: draft.attempt || crypto.randomUUID() });
+    const attempt = draft.attempt ?? newAttempt(accessKey);
+    const sent = change({ attempt });
     act.run(
-      () => make(sent, policy),
+      () => make(sent, policy, attempt),
       (made) => finish(made.id),
     );
   }
 
-  async function make(sent: Draft, policy: string): Promise<Made> {
+  async function make(sent: Draft, policy: string, attempt: Attempt): Promise<Made> {
     let made: Made;
     try {
-      made = await makeKey(sent, policy);
+      made = await makeKey(sent, policy, attempt);
     } catch (thrown) {
       // A refusal is an answer, so the next try is a new one. Where no answer came, it is the same try once more.
-      if (!isUnanswered(faultOf(thrown))) change({ attempt: "" });
+      if (!isUnanswered(faultOf(thrown))) change({ attempt: null });
       throw thrown;
     }
     const rest = { ...sent, made };
@@ -129,7 +132,7 @@ export default function CreateKey() {
         },
         {
           title: "Review",
-          content: <ReviewStep draft={draft} change={change} generated={generated} again={again} fault={act.fault} />,
+          content: <ReviewStep draft={draft} change={change} generated={generated} again={again} fault={act.fault} accessKey={accessKey} />,
         },
       ]}
     />

@@ -13,6 +13,13 @@ export interface Made {
   arn: string;
 }
 
+export interface Attempt {
+  id: string;
+  /** The access key ID that signed it, and when (milliseconds): the server knows it again by both. */
+  accessKey: string;
+  at: number;
+}
+
 export interface Draft {
   step: number;
   type: "symmetric" | "asymmetric";
@@ -29,7 +36,7 @@ export interface Draft {
   /** The policy as its author edited it, and the request that it was generated for; null: as generated. */
   edited: { policy: string; basis: string } | null;
   /** Names the request that makes the key while no answer has come to it, so that sending it again makes no second key. */
-  attempt: string;
+  attempt: Attempt | null;
   /** The key, once it is made: what is left is its alias. */
   made: Made | null;
 }
@@ -48,7 +55,7 @@ export const FRESH: Draft = {
   users: [],
   accounts: [],
   edited: null,
-  attempt: "",
+  attempt: null,
   made: null,
 };
 
@@ -75,6 +82,17 @@ export function formOf(draft: Draft) {
 
 export function basisOf(draft: Draft): string {
   return JSON.stringify(formOf(draft));
+}
+
+export function newAttempt(accessKey: string): Attempt {
+  return { id: crypto.randomUUID(), accessKey, at: Date.now() };
+}
+
+const REMEMBERED = 10 * 60_000; // how long the writer remembers a call, in milliseconds
+
+/** Whether the server would know the attempt again. */
+export function isKnown(attempt: Attempt, accessKey: string, now: number): boolean {
+  return attempt.accessKey === accessKey && now - attempt.at < REMEMBERED;
 }
 
 export type Faults = Readonly<Record<string, string>>;

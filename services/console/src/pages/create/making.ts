@@ -4,16 +4,16 @@ import { CreateAliasCommand, CreateKeyCommand, type KeySpec, type KeyUsageType }
 
 import { kms } from "../../aws";
 import { full } from "../key/alias-name";
-import type { Draft, Made } from "./draft";
+import type { Attempt, Draft, Made } from "./draft";
 
 /** What the SDK's middleware passes on before a request is signed, as far as it is needed here. */
 interface Signable {
   request: { headers: Record<string, string> };
 }
 
-/** Sent again with the same `draft.attempt` and content, the request makes no second key: Keytrail answers as it did the first
+/** Sent again as the same attempt and with the same content, the request makes no second key: Keytrail answers as it did the first
  * time (for ten minutes, to the same credential). */
-export async function makeKey(draft: Draft, policy: string): Promise<Made> {
+export async function makeKey(draft: Draft, policy: string, attempt: Attempt): Promise<Made> {
   const command = new CreateKeyCommand({
     KeySpec: draft.spec as KeySpec,
     KeyUsage: draft.usage as KeyUsageType,
@@ -25,7 +25,7 @@ export async function makeKey(draft: Draft, policy: string): Promise<Made> {
   command.middlewareStack.addRelativeTo(
     <G extends object, R>(next: (given: G) => Promise<R>) =>
       (given: G): Promise<R> => {
-        (given as unknown as Signable).request.headers["amz-sdk-invocation-id"] = draft.attempt;
+        (given as unknown as Signable).request.headers["amz-sdk-invocation-id"] = attempt.id;
         return next(given);
       },
     { relation: "before", toMiddleware: "httpSigningMiddleware", name: "sameAttempt" },

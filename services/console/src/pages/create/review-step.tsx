@@ -2,21 +2,24 @@ import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
-import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
-import Textarea from "@cloudscape-design/components/textarea";
+import { lazy, Suspense, useState } from "react";
 
-import type { Answer } from "../../shown/answer";
+import { type Answer, useAnswer } from "../../shown/answer";
 import { type Fault, isUnanswered } from "../../shown/fault";
 import { principalName } from "../../shown/names";
 import { Problem } from "../../shown/problem";
+import { Time } from "../../shown/time";
 import { visible } from "../../shown/visible";
+import { v1 } from "../../v1/client";
 import { full } from "../key/alias-name";
 import { ORIGINS, USAGES } from "../key/words";
-import { basisOf, type Draft } from "./draft";
+import { basisOf, type Draft, isKnown } from "./draft";
+
+const Editor = lazy(() => import("../../policy/editor"));
 
 interface ReviewProps {
   draft: Draft;
@@ -25,15 +28,28 @@ interface ReviewProps {
   again: () => void;
   /** Why the key was not made. */
   fault: Fault | null;
+  /** With which its user is signed in. */
+  accessKey: string;
 }
 
 function named(arns: readonly string[]): string {
   return arns.map((each) => principalName(each)).join(", ") || "–";
 }
 
-export function ReviewStep({ draft, change, generated, again, fault }: ReviewProps) {
+export function ReviewStep({ draft, change, generated, again, fault, accessKey }: ReviewProps) {
+  const [opened] = useState(() => Date.now());
   return (
     <SpaceBetween size="l">
+      {draft.attempt !== null && !isKnown(draft.attempt, accessKey, opened) && (
+        <Alert
+          type="warning"
+          header="An earlier try had no answer"
+          action={<Button onClick={() => change({ attempt: null })}>There is no such key</Button>}
+        >
+          Look in the list of keys first: this key may have been made at <Time at={new Date(draft.attempt.at)} />. You signed in again
+          since, or it is too long ago, so another click could make a second one.
+        </Alert>
+      )}
       {fault !== null && (
         <SpaceBetween size="s">
           <Problem fault={fault} />
@@ -91,17 +107,19 @@ function Edit({ step, change, what }: { step: number; change: ReviewProps["chang
   );
 }
 
-function Policy({ draft, change, generated, again }: Omit<ReviewProps, "fault">) {
+function Policy({ draft, change, generated, again }: Omit<ReviewProps, "fault" | "accessKey">) {
   const basis = basisOf(draft);
   const { edited } = draft;
   const outdated = edited !== null && edited.basis !== basis;
-  const text = edited?.policy ?? generated.value;
+  const text = edited?.policy ?? (generated.value || null);
+  const [words] = useAnswer("policy words", (signal) => v1().get("/v1/policy-words", {}, signal));
   return (
     <Container
       header={
         <Header
           variant="h2"
           description="Keytrail made it from what you chose, as the AWS console would. You may still change it."
+          {...(edited === null ? {} : { info: <Box variant="small">edited</Box> })}
           actions={edited !== null && <Button onClick={() => change({ edited: null })}>Use the generated policy</Button>}
         >
           Key policy
@@ -127,14 +145,17 @@ function Policy({ draft, change, generated, again }: Omit<ReviewProps, "fault">)
         {text === null ? (
           generated.state === "loading" && <Spinner />
         ) : (
-          <FormField label="Policy document" stretch {...(edited === null ? {} : { description: "Edited" })}>
-            <Textarea
-              value={text}
-              rows={Math.min(36, Math.max(12, text.split("\n").length + 1))}
-              spellcheck={false}
-              onChange={({ detail }) => change({ edited: { policy: detail.value, basis } })}
+          <Suspense fallback={<Spinner />}>
+            <Editor
+              text={text}
+              fault={null}
+              words={words.value as never}
+              onText={(policy) => {
+                // The editor also tells what it was just given.
+                if (policy !== text) change({ edited: { policy, basis } });
+              }}
             />
-          </FormField>
+          </Suspense>
         )}
       </SpaceBetween>
     </Container>

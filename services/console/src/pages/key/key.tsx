@@ -32,7 +32,6 @@ async function aliasesOf(facts: KeyFacts, signal: AbortSignal): Promise<readonly
 
 export default function KeyPage({ places }: PageProps) {
   const name = places["key"] ?? "";
-  const wanted = places["tab"] ?? "policy";
   const [at] = useAsOf();
   const [notices, setNotices] = useState<readonly string[]>([]);
   const [answer, again] = useAnswer(`key ${name} ${at ?? ""} ${notices.length}`, (signal) =>
@@ -47,7 +46,11 @@ export default function KeyPage({ places }: PageProps) {
     changed: (notice) => setNotices((before) => [...before, notice]),
   };
   const last = notices.at(-1);
-  const tabs = TABS.filter((each) => facts === null || each.fits(facts));
+  // Of a deleted key the record is left.
+  const gone = answer.state === "fault" && answer.fault.kind === "not there";
+  const tabs = TABS.filter((each) => (gone ? each.ofRecord : facts === null || each.fits(facts)));
+  const asked = places["tab"] ?? "policy";
+  const wanted = gone && !tabs.some((each) => each.id === asked) ? "history" : asked;
 
   return (
     <ContentLayout

@@ -21,6 +21,8 @@ export interface TabRow {
   label: string;
   tab: ComponentType<TabProps>;
   fits: (facts: KeyFacts) => boolean;
+  /** What it shows outlives the key. */
+  ofRecord?: true;
 }
 
 const every = () => true;
@@ -38,8 +40,8 @@ export const TABS: readonly TabRow[] = [
   { id: "public-key", label: "Public key", tab: PublicKeyTab, fits: pair },
   { id: "aliases", label: "Aliases", tab: AliasesTab, fits: customer },
   { id: "grants", label: "Grants", tab: GrantsTab, fits: every },
-  { id: "history", label: "History", tab: HistoryTab, fits: every },
+  { id: "history", label: "History", tab: HistoryTab, fits: every, ofRecord: true },
   { id: "access", label: "Access", tab: AccessTab, fits: every },
-  { id: "decisions", label: "Decisions", tab: DecisionsTab, fits: every },
-  { id: "alerts", label: "Alerts", tab: AlertsTab, fits: every },
+  { id: "decisions", label: "Decisions", tab: DecisionsTab, fits: every, ofRecord: true },
+  { id: "alerts", label: "Alerts", tab: AlertsTab, fits: every, ofRecord: true },
 ];
