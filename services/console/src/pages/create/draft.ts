@@ -85,7 +85,9 @@ export function basisOf(draft: Draft): string {
 }
 
 export function newAttempt(accessKey: string): Attempt {
-  return { id: crypto.randomUUID(), accessKey, at: Date.now() };
+  // Not crypto.randomUUID, which a page has only over HTTPS or from its own machine.
+  const id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return { id, accessKey, at: Date.now() };
 }
 
 const REMEMBERED = 10 * 60_000; // how long the writer remembers a call, in milliseconds
