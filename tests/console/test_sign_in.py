@@ -109,7 +109,7 @@ def test_a_code_signs_in_once_and_is_gone_from_the_url(visit: Callable[..., Visi
 
 
 def test_the_root_user_is_named_before_it_goes_on(visit: Callable[..., Visit], served: Installation) -> None:
-    code = post(served, CODES, {}, served.credentials())[1]["code"]
+    code = post(served, CODES, {"root": True}, served.credentials())[1]["code"]
     tab = visit()
     tab.opens(f"/#code={code}")
     expect(tab.page.get_by_text(ROOT)).to_be_visible()

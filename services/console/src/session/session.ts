@@ -27,7 +27,7 @@ export interface Session {
 }
 
 /** Why there is no session: the sign-in page says it. */
-export type Ended = "never" | "signed out" | "idle" | "refused";
+export type Ended = "never" | "signed out" | "idle" | "refused" | "altered";
 
 const KEPT = "keytrail.session";
 

@@ -11,7 +11,7 @@ import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 
-import { type Fault, faultOf } from "../shown/fault";
+import { type Fault, faultOf, isMismatch } from "../shown/fault";
 import { visible } from "../shown/visible";
 import { exchanged } from "./exchange";
 import { IDLE_MINUTES } from "./idle";
@@ -22,6 +22,7 @@ const WHY: Record<Ended, string | null> = {
   never: null,
   "signed out": "You are signed out. This tab has forgotten your credential.",
   idle: `You were signed out, because nothing happened here for ${IDLE_MINUTES} minutes.`,
+  altered: `Keytrail computed another signature than this page, for a credential that it made itself. So a proxy between the two changes requests. It must pass them on as they are, with Host: ${location.host}.`,
   refused: "Your credential is no longer accepted. It expired, or somebody revoked it. Sign in to go on where you were.",
 };
 
@@ -72,6 +73,8 @@ export function SignIn() {
               {fault !== null && (
                 <Alert type="error" header={fault.title}>
                   {visible(fault.message)}
+                  {isMismatch(fault) &&
+                    ` If the secret is right, a proxy changes requests on their way: it must pass them on with Host: ${location.host}.`}
                 </Alert>
               )}
               <FormField label="Access key ID" errorText={missing && accessKeyId.trim() === "" ? required : null}>

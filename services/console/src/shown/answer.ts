@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useReducer, useState } from "react";
 
 import { end } from "../session/session";
-import { type Fault, faultOf, isAbort } from "./fault";
+import { type Fault, faultOf, isAbort, isMismatch } from "./fault";
 
 export type Answer<T> =
   | { state: "loading"; value: T | null }
@@ -30,7 +30,7 @@ export function useAnswer<T>(question: string, load: (signal: AbortSignal) => Pr
       } catch (thrown) {
         if (leaving.signal.aborted || isAbort(thrown)) return;
         const fault = faultOf(thrown);
-        if (fault.kind === "credential") end("refused");
+        if (fault.kind === "credential") end(isMismatch(fault) ? "altered" : "refused");
         setAnswer((before) => ({ state: "fault", value: before.value, fault }));
         if (fault.kind === "unreachable" || fault.kind === "busy") {
           const pause = PAUSES[Math.min(tried, PAUSES.length - 1)];

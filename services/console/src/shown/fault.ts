@@ -40,6 +40,14 @@ const KINDS: Readonly<Record<string, FaultKind>> = {
   KMSInternalException: "failed",
 };
 
+const MISMATCH = ["InvalidSignatureException", "SignatureDoesNotMatch"];
+
+/** Whether Keytrail computed another signature than this page. For a credential that Keytrail made itself, only somebody between
+ * the two can be the cause. */
+export function isMismatch({ code, message }: Fault): boolean {
+  return MISMATCH.includes(code) && message.includes("does not match the signature");
+}
+
 /** An error of `/v1`, in the same form as those of the AWS clients. */
 export class V1Error extends Error {
   readonly $metadata: { requestId: string; httpStatusCode: number };
