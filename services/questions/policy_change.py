@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +17,14 @@ from domain.policy_analysis.compare import compare
 from domain.policy_analysis.fixed_keys import known_of
 from domain.policy_analysis.outcomes import UNKNOWN
 from domain.policy_analysis.space import Side, Space
+from domain.ports import Unavailable
 from domain.state.principals import own_principals, principals_of
 from domain.state.world import World
 from projections.history import queries as history
 from projections.history.project import KEY
 from projections.log.schema import AskedLog
 from projections.policy_versions import queries as policy_versions
-from services.questions.moments import NoSuchMoment, moment_of
+from services.questions.moments import LOOK_EVERY, PATIENCE, NoSuchMoment, moment_of
 from services.rendering import utc
 
 
@@ -37,10 +39,7 @@ class ComparedPolicy:
 async def policy_in(log: AskedLog, key: Key, reference: str, end: int) -> ComparedPolicy:
     """The version that a number, a time or a position means. Raises NoSuchMoment, Unavailable."""
     if reference.isascii() and reference.isdigit() and len(reference) < 10:
-        rows = await policy_versions.page(log, key.id, int(reference) - 1, 1)
-        if not rows or rows[0]["version"] != int(reference):
-            raise NoSuchMoment(f"the key's policy has no version {reference}")
-        position = rows[0]["position"]
+        position = await _position_of(log, key, int(reference))
         await moment_of(log, f"@{position}", end)
     else:
         position = (await moment_of(log, reference, end)).position
@@ -59,6 +58,22 @@ async def policy_in(log: AskedLog, key: Key, reference: str, end: int) -> Compar
     if put["principal"] == BY:  # read from AWS's answer, which does not say who put it, nor when
         return ComparedPolicy(side, shown | {"principal": None, "call_id": None, "at": None, "known_by": BY})
     return ComparedPolicy(side, shown | {"at": utc(put["at"])})
+
+
+async def _position_of(log: AskedLog, key: Key, version: int) -> int:
+    """Where a version was put. Waits for one that was put a moment ago. Raises NoSuchMoment, Unavailable."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                rows = await policy_versions.page(log, key.id, version - 1, 1)
+                if rows and rows[0]["version"] == version:
+                    found: int = rows[0]["position"]
+                    return found
+                if rows or version > key.policy_version:
+                    raise NoSuchMoment(f"the key's policy has no version {version}")
+                await asyncio.sleep(LOOK_EVERY)
+    except TimeoutError:
+        raise Unavailable("the versions of policies are behind the log") from None
 
 
 def draft(text: str, world: World | None, version: int, account: str) -> ComparedPolicy:

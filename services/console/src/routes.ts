@@ -28,7 +28,7 @@ export const PAGES: readonly PageRow[] = [
   { path: "/keys/{key}", title: "Key", section: null, page: key, past: "itself" },
   { path: "/keys/{key}/{tab}", title: "Key", section: null, page: key, past: "itself" },
   { path: "/access", title: "Who can", section: "Access", page: lazy(() => import("./pages/access")), past: "itself" },
-  { path: "/access/changes", title: "What changed", section: "Access", page: unbuilt },
+  { path: "/access/changes", title: "What changed", section: "Access", page: lazy(() => import("./pages/access-changes")) },
   { path: "/decisions", title: "Decisions", section: "Records", page: lazy(() => import("./pages/decisions")), past: "itself" },
   { path: "/decisions/{call}", title: "Decision", section: null, page: lazy(() => import("./pages/decision")), past: "itself" },
   { path: "/alerts", title: "Alerts", section: "Records", page: lazy(() => import("./pages/alerts")), past: "itself" },

@@ -28,6 +28,8 @@ import { WhatIf } from "./what-if";
 export interface OpenedPolicy {
   text: string;
   version: number;
+  /** Whether it has the form that the console makes, so that the default view shows it. */
+  inForm: boolean;
 }
 
 interface ReviewProps {
@@ -54,7 +56,8 @@ export function Review({ keyId, opened, draft, about, onBack, onReplaced, onOpen
   const [overtaken, setOvertaken] = useState<number | null>(null);
 
   const found = check.state === "there" ? check.value : null;
-  const newest = overtaken ?? (found !== null && found.version !== opened.version ? found.version : null);
+  const seen = Math.max(overtaken ?? 0, found?.version ?? 0);
+  const newest = seen > opened.version ? seen : null;
   const lockedOut = found?.lockedOut === true;
 
   const replace = async (): Promise<void> => {

@@ -27,6 +27,8 @@ import { short } from "./words";
 export type PolicyVersion = ItemOf<"/v1/keys/{key}/policies">;
 
 const PAGE = 20;
+const LOOKS = 10;
+const PAUSE = 200; // milliseconds
 
 interface VersionsProps {
   keyId: string;
@@ -41,7 +43,7 @@ export function Versions({ keyId, inForce, readOnly, onPutBack }: VersionsProps)
   const [index, setIndex] = useState(1);
   const [selected, setSelected] = useState<PolicyVersion[]>([]);
   const cursor = cursors[index - 1] ?? "";
-  const [answer, again] = useAnswer(`versions ${keyId} ${inForce} ${cursor}`, (signal) => versionsOf(keyId, cursor, signal));
+  const [answer, again] = useAnswer(`versions ${keyId} ${inForce} ${cursor}`, (signal) => versionsOf(keyId, cursor, inForce, signal));
   const found = answer.value;
   const next = found?.next ?? null;
   const [newer, older] = [...selected].sort((one, other) => other.version - one.version);
@@ -144,10 +146,15 @@ export function TextOf({ text }: { text: string }) {
 }
 
 /** Where a version came from stands in the record of its call. Who may not read the history sees the versions without it. */
-async function versionsOf(key: string, cursor: string, signal: AbortSignal) {
+async function versionsOf(key: string, cursor: string, inForce: number, signal: AbortSignal) {
   const path = { key };
   const query = { order: "newest" as const, limit: PAGE, ...(cursor === "" ? {} : { cursor }) };
-  const page = await v1().get("/v1/keys/{key}/policies", { path, query }, signal);
+  let page = await v1().get("/v1/keys/{key}/policies", { path, query }, signal);
+  // A version that was put a moment ago is listed a moment later.
+  for (let tried = 0; cursor === "" && tried < LOOKS && (page.items[0]?.version ?? 0) < inForce; tried += 1) {
+    await new Promise((done) => setTimeout(done, PAUSE));
+    page = await v1().get("/v1/keys/{key}/policies", { path, query }, signal);
+  }
   const positions = page.items.flatMap(({ position }) => position ?? []);
   const span = { from: `@${Math.min(...positions)}`, to: `@${Math.max(...positions) + 1}`, effect: "allowed" as const, limit: 1000 };
   const sources = new Map<string, string>();

@@ -87,7 +87,7 @@ export function open(tests: readonly OpenTest[]): string {
 }
 
 export interface ShownPrincipal {
-  kind: string;
+  kind?: string;
   account?: string;
   principal?: string;
 }
@@ -97,6 +97,6 @@ export function whom(principals: readonly ShownPrincipal[], account: string): st
   return principals.map((each) => {
     if (each.principal !== undefined) return who(each.principal, account);
     const of = each.account === undefined || each.account === "" ? "" : each.account === account ? " of this account" : ` of account ${each.account}`;
-    return `every other ${each.kind}${of}`;
+    return `every other ${each.kind ?? "principal"}${of}`;
   });
 }

@@ -12,24 +12,30 @@ import { useState } from "react";
 import { kms } from "../../aws";
 import { Waiting } from "../../policy/alerts-raised";
 import { checkDraft } from "../../policy/check";
+import { DraftView } from "../../policy/draft-view";
+import { FormView } from "../../policy/form-view";
 import { keepDraft, keptDraft, type KeptDraft } from "../../policy/kept-draft";
 import { PastPolicy } from "../../policy/past-policy";
 import { Review, type OpenedPolicy } from "../../policy/review";
 import { TextView } from "../../policy/text-view";
 import { Versions } from "../../policy/versions";
-import { changeQuery, useAsOf, usePlace } from "../../router";
+import { changeQuery, usePlace } from "../../router";
 import { current } from "../../session/session";
 import { useAnswer } from "../../shown/answer";
+import { isAbort } from "../../shown/fault";
 import { Problem } from "../../shown/problem";
+import { v1 } from "../../v1/client";
+import type { KeyFacts, TabProps } from "./facts";
 
 const VIEWS = [
+  { id: "form", text: "Default view" },
   { id: "text", text: "Policy view" },
   { id: "versions", text: "Versions" },
 ] as const;
 
-export function PolicyTab({ name: keyId }: { name: string }) {
-  const [at] = useAsOf();
-  return at === null ? <PresentPolicy keyId={keyId} /> : <PastPolicy keyId={keyId} at={at} />;
+export function PolicyTab({ name, facts, at }: Pick<TabProps, "name" | "facts" | "at">) {
+  const key = facts?.id ?? name;
+  return at === null ? <PresentPolicy key={key} keyId={key} facts={facts} /> : <PastPolicy keyId={key} at={at} />;
 }
 
 /** The policy in force and its version. The two are asked one after the other, so the server says whether they belong together. */
@@ -37,31 +43,46 @@ async function openedPolicy(key: string, signal: AbortSignal): Promise<OpenedPol
   for (;;) {
     const { Policy: text = "" } = await (await kms()).send(new GetKeyPolicyCommand({ KeyId: key, PolicyName: "default" }), { abortSignal: signal });
     const { version, unchanged } = await checkDraft(key, text, signal);
-    if (unchanged) return { text, version };
+    if (unchanged) return { text, version, inForm: await hasForm(text, signal) };
   }
 }
 
-function PresentPolicy({ keyId }: { keyId: string }) {
+async function hasForm(text: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await v1().post("/v1/key-policies/read", { body: { policy: text } }, signal)).shown;
+  } catch (thrown) {
+    if (isAbort(thrown)) throw thrown;
+    return false; // the policy view shows any text
+  }
+}
+
+function PresentPolicy({ keyId, facts }: { keyId: string; facts: KeyFacts | null }) {
   const { query } = usePlace();
-  const view = query.get("view") ?? "text";
   const principal = current()?.identity.arn ?? "";
   const [answer, again] = useAnswer(`policy ${keyId}`, (signal) => openedPolicy(keyId, signal));
   const [draft, setDraft] = useState<KeptDraft | null>(() => keptDraft(principal, keyId));
   const [about, setAbout] = useState<string | null>(null);
   const [replaced, setReplaced] = useState<number | null>(null);
 
+  const opened = answer.value;
   const change = (changed: KeptDraft | null, of: string | null = null): void => {
     keepDraft(principal, keyId, changed);
     setDraft(changed);
     setAbout(of);
   };
+  const write = (changed: string): void => {
+    if (opened !== null && changed === opened.text) change(null);
+    else change({ text: changed, version: draft?.version ?? opened?.version ?? 0 });
+  };
   const show = (next: string | undefined): void => changeQuery({ view: next });
 
-  const opened = answer.value;
   if (opened === null) {
     return answer.state === "fault" ? <Problem fault={answer.fault} again={again} /> : <Waiting text="Asking for the policy" />;
   }
 
+  const wanted = query.get("view") ?? "";
+  const view = wanted === "review" || VIEWS.some(({ id }) => id === wanted) ? wanted : opened.inForm ? "form" : "text";
+  const readOnly = facts?.managed === true;
   // A draft that began from an earlier version is reviewed against that one first, which tells what changed since.
   const text = draft?.text ?? opened.text;
   if (view === "review" && draft !== null) {
@@ -95,30 +116,38 @@ function PresentPolicy({ keyId }: { keyId: string }) {
       )}
       <SegmentedControl
         label="View of the policy"
-        selectedId={VIEWS.some(({ id }) => id === view) ? view : "text"}
+        selectedId={view === "review" ? null : view}
         options={VIEWS}
-        onChange={({ detail }) => show(detail.selectedId === "text" ? undefined : detail.selectedId)}
+        onChange={({ detail }) => show(detail.selectedId)}
       />
       {view === "versions" ? (
         <Versions
           keyId={keyId}
           inForce={opened.version}
-          readOnly={false}
+          readOnly={readOnly}
           onPutBack={({ document, version }) => {
             change({ text: document, version: opened.version }, `version ${version}`);
             show("review");
           }}
         />
       ) : (
-        <TextView
+        <DraftView
           keyId={keyId}
           opened={opened}
           text={text}
           began={draft?.version ?? null}
-          onText={(changed) => change(changed === opened.text ? null : { text: changed, version: draft?.version ?? opened.version })}
+          readOnly={readOnly}
           onReview={() => show("review")}
           onDiscard={() => change(null)}
-        />
+        >
+          {(fault) =>
+            view === "form" ? (
+              <FormView text={text} kind={facts} onText={write} onTextView={() => show("text")} />
+            ) : (
+              <TextView text={text} onText={write} fault={fault} readOnly={readOnly} />
+            )
+          }
+        </DraftView>
       )}
     </SpaceBetween>
   );

@@ -1,0 +1,73 @@
+"""Who can, in the console: as a list and as a picture, for a principal, and between two times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.console.visit import NARROW, WIDE, Visit
+from tests.installation import Installation
+
+USE = {
+    "Version": "2012-10-17",
+    "Statement": [{"Sid": "Use", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}],
+}
+
+
+@pytest.fixture(scope="module")
+def key(served: Installation) -> str:
+    kms, iam = served.client(), served.client(service="iam")
+    found: str = kms.create_key()["KeyMetadata"]["KeyId"]
+    for name in ("access-eve", "access-dan"):
+        iam.create_user(UserName=name)
+    iam.put_user_policy(UserName="access-eve", PolicyName="use", PolicyDocument=json.dumps(USE))
+    dan = iam.get_user(UserName="access-dan")["User"]["Arn"]
+    constraints = {"EncryptionContextSubset": {"team": "hr"}}
+    kms.create_grant(KeyId=found, GranteePrincipal=dan, Operations=["Decrypt"], Constraints=constraints)
+    served.caught_up()
+    return found
+
+
+@pytest.mark.parametrize(("size", "colours"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide", "narrow"])
+def test_everyone_who_can_is_listed_and_drawn_with_the_way(
+    visit: Callable[..., Visit], key: str, size: dict[str, int], colours: str
+) -> None:
+    tab = visit(viewport=size, color_scheme=colours)
+    page = tab.page
+    tab.opens(f"/access?key={key}&action=kms:Decrypt")
+    tab.signs_in()
+    table = page.get_by_role("table", name="Who can call kms:Decrypt")
+    eve = table.get_by_role("row").filter(has_text="user/access-eve")
+    expect(eve).to_contain_text('user/access-eve#use "Use", delegated by key policy "Enable IAM User Permissions"')
+    expect(eve).to_contain_text("Always")
+    dan = table.get_by_role("row").filter(has_text="user/access-dan")
+    expect(dan).to_contain_text("only where")
+    expect(dan).to_contain_text("Under conditions")
+    picture = page.get_by_role("img", name="Who can call kms:Decrypt")
+    expect(picture.locator("g").filter(has_text="user/access-eve")).not_to_have_count(0)
+    assert tab.serious() == []
+    eve.get_by_role("link").click()
+    expect(page.get_by_role("heading", name="What user/access-eve can do")).to_be_visible()
+    expect(
+        page.get_by_role("table", name="Keys that the principal can use").get_by_role("row").filter(has_text=key)
+    ).to_contain_text("Decrypt")
+    assert tab.serious() == []
+
+
+def test_who_gained_and_lost_between_two_times(visit: Callable[..., Visit], served: Installation, key: str) -> None:
+    tab = visit()
+    page = tab.page
+    tab.opens(f"/access?key={key}&action=kms:Decrypt&days=7")
+    tab.signs_in()
+    table = page.get_by_role("table", name="Who gained and lost kms:Decrypt")
+    granted = table.get_by_role("row").filter(has_text="user/access-dan")
+    expect(granted.first).to_contain_text("grant")
+    assert tab.serious() == []
+    tab.opens(f"/access/changes?about={key}")
+    tab.signs_in()
+    changes = page.get_by_role("table", name="Changes of who may do what")
+    expect(changes.get_by_role("row").filter(has_text="user/access-dan: kms:Decrypt")).to_have_count(1)
+    assert tab.serious() == []
