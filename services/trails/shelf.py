@@ -12,6 +12,7 @@ from domain.ports import Unavailable
 from projections.log.schema import AskedLog, Schema
 from projections.trails import queries as trail_lists
 from services.adapters.kafka import connection as broker
+from services.adapters.postgres import Pool
 from services.adapters.trail_topics import schema_of, topic_of
 from services.rendering import utc
 from services.settings import Settings
@@ -23,7 +24,7 @@ WHERE n.nspname LIKE 'trail\\_%' AND to_regclass(quote_ident(n.nspname) || '.rea
 """
 
 
-async def listed(connection: asyncpg.Connection[Any], settings: Settings) -> list[dict[str, Any]]:
+async def listed(connection: asyncpg.Connection[Any] | Pool, settings: Settings) -> list[dict[str, Any]]:
     """A row for each trail, by name. A trail whose import was interrupted has no calls yet. Raises Unavailable."""
     tables = {row["nspname"] for row in await connection.fetch(SCHEMAS)}
     names = {schema.removeprefix("trail_") for schema in tables if not schema.endswith("_beside")}

@@ -90,7 +90,17 @@ def test_a_user_without_rights_sees_refusals_and_never_data(visit: Callable[...,
     tab = visit()
     tab.opens("/decisions")
     tab.signs_in(scene.credentials, keep=True)
-    for path in ("/decisions", "/alerts", "/alerts/rules", "/users", "/groups", "/roles", "/policies"):
+    for path in (
+        "/decisions",
+        "/alerts",
+        "/alerts/rules",
+        "/users",
+        "/groups",
+        "/roles",
+        "/policies",
+        "/trails",
+        "/installation",
+    ):
         tab.opens(path)
         expect(tab.page.get_by_text("You may not do this").first).to_be_visible()
         expect(tab.page.get_by_text("no identity-based policy allows").first).to_be_visible()

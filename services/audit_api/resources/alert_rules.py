@@ -6,7 +6,7 @@ from typing import Any
 
 from domain.alerts.rule import AlertRule
 from domain.alerts.rules.table import RULES
-from domain.alerts.settings import AlertSettings
+from domain.alerts.settings import EVERY, AlertSettings
 from domain.authorization.audience import Told
 from services.audit_api.alert_settings import alert_settings
 from services.audit_api.answer_shapes import Page
@@ -20,6 +20,8 @@ from services.rendering import only_page
 async def alert_rules(audit: AuditContext, request: AuditRequest) -> Told:
     settings, limit = alert_settings(audit.settings), request.limit()
     rules = [_rule(rule, settings) for rule in RULES.values()]
+    if audit.is_host(request):  # an entry of an allow-list may name principals and keys of any account
+        rules = [rule | {"allowed": _allowed(rule["rule"], settings)} for rule in rules]
     return request.audience.public(only_page(rules[:limit]))
 
 
@@ -35,6 +37,10 @@ def _rule(rule: AlertRule, settings: AlertSettings) -> dict[str, Any]:
         "references": list(rule.references),
         "numbers": {number.name: value for number, value in settings.numbers_of(rule).items()},
     }
+
+
+def _allowed(rule: str, settings: AlertSettings) -> list[dict[str, str]]:
+    return [each.document() for each in settings.allow if each.rule in (EVERY, rule)]
 
 
 ALERT_RULES = RouteRow(
@@ -56,6 +62,11 @@ ALERT_RULES = RouteRow(
             Member("do", "text", "what to do"),
             Member("references", "texts", "CIS, Security Hub, MITRE ATT&CK"),
             Member("numbers", "object", "its thresholds"),
+            Member(
+                "allowed",
+                "objects",
+                "for the first account: the entries of the allow-list that concern it, each with its reason and its end",
+            ),
         )
     ),
 )

@@ -26,6 +26,7 @@ from services.audit_api.resources import (
     principals,
     recheck,
     status,
+    trails,
     unused,
 )
 from services.audit_api.route import RouteRow
@@ -40,6 +41,7 @@ ROUTES: tuple[RouteRow, ...] = (
     *own_log.ROUTES,
     *accounts.ROUTES,
     *status.ROUTES,
+    *trails.ROUTES,
     *alerts.LISTED,
     *alert_stream.ROUTES,
     *alert_scan.ROUTES,

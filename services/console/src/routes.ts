@@ -34,7 +34,7 @@ export const PAGES: readonly PageRow[] = [
   { path: "/alerts", title: "Alerts", section: "Records", page: lazy(() => import("./pages/alerts")), past: "itself" },
   { path: "/alerts/rules", title: "Alert rules", section: "Records", page: lazy(() => import("./pages/alert-rules")) },
   { path: "/alerts/{alert}", title: "Alert", section: null, page: lazy(() => import("./pages/alert")), past: "itself" },
-  { path: "/trails", title: "Trails", section: "Records", page: unbuilt },
+  { path: "/trails", title: "Trails", section: "Records", page: lazy(() => import("./pages/trails")) },
   { path: "/users", title: "Users", section: "Identities", page: lazy(() => import("./pages/users")) },
   { path: "/users/{name}", title: "User", section: null, page: lazy(() => import("./pages/user")), past: principalThen },
   { path: "/groups", title: "Groups", section: "Identities", page: lazy(() => import("./pages/groups")) },
@@ -43,6 +43,6 @@ export const PAGES: readonly PageRow[] = [
   { path: "/roles/{name}", title: "Role", section: null, page: lazy(() => import("./pages/role")), past: principalThen },
   { path: "/policies", title: "Policies", section: "Identities", page: lazy(() => import("./pages/policies")) },
   { path: "/policies/{arn}", title: "Policy", section: null, page: lazy(() => import("./pages/managed-policy")) },
-  { path: "/installation", title: "Installation", section: "Keytrail", page: unbuilt },
+  { path: "/installation", title: "Installation", section: "Keytrail", page: lazy(() => import("./pages/installation")) },
 ];
 export const HOME = "/keys";

@@ -11,6 +11,7 @@ import { SeverityBadge } from "../alerts/severity";
 import { follow, href } from "../router";
 import { useAnswer } from "../shown/answer";
 import { Problem } from "../shown/problem";
+import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 import { type ItemOf, v1 } from "../v1/client";
 
@@ -45,7 +46,32 @@ const COLUMNS: TableProps.ColumnDefinition<Rule>[] = [
         .map(([name, value]) => `${visible(name)} ${String(value)}`)
         .join(", ") || "–",
   },
+  { id: "allowed", header: "Allow-list", minWidth: 220, cell: (rule) => <Allowed entries={rule.allowed as unknown as Entry[] | null | undefined} /> },
 ];
+
+interface Entry {
+  principal?: string;
+  key?: string;
+  tag?: string;
+  reason: string;
+  expires: string;
+}
+
+/** Only the first account is shown the allow-list: an entry may name any account's keys. */
+function Allowed({ entries }: { entries: readonly Entry[] | null | undefined }) {
+  if (entries === null || entries === undefined) return <>only the first account sees it</>;
+  if (entries.length === 0) return <>–</>;
+  return (
+    <ul>
+      {entries.map((entry, index) => (
+        <li key={index}>
+          {visible([entry.principal, entry.key, entry.tag].filter((each) => each !== undefined).join(" "))}: {visible(entry.reason)}, until{" "}
+          <Time at={entry.expires} />
+        </li>
+      ))}
+    </ul>
+  );
+}
 
 export default function AlertRules() {
   const [answer, again] = useAnswer("alert rules", (signal) => v1().get("/v1/alert-rules", { query: { limit: 1000 } }, signal));

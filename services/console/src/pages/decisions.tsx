@@ -14,6 +14,7 @@ import { Counts } from "../decisions/counts";
 import { Effect } from "../decisions/effect";
 import type { DecidedBy } from "../decisions/explanation";
 import { filtersOf, OPTIONS, PROPERTIES, queryOfTokens, tokensOf } from "../decisions/filters";
+import { TrailPicker } from "../decisions/trail-picker";
 import { changeQuery, follow, href, type PageProps, useAsOf } from "../router";
 import { useAnswer } from "../shown/answer";
 import { useCursor } from "../shown/cursor";
@@ -117,11 +118,14 @@ export default function Decisions({ query }: PageProps) {
           filteringPlaceholder="Find by principal, operation, effect, key, or any other field; * is any text"
           filteringAriaLabel="Find decisions"
         />
-        <SpanPicker span={span} onChange={(chosen) => changeQuery(spanQuery(chosen))} />
+        <SpaceBetween direction="horizontal" size="xs">
+          <SpanPicker span={span} onChange={(chosen) => changeQuery(spanQuery(chosen))} />
+          <TrailPicker trail={trail} />
+        </SpaceBetween>
       </SpaceBetween>
       {answer.state === "fault" && <Problem fault={answer.fault} again={again} />}
       {!(answer.state === "fault" && answer.fault.kind === "refused") && (
-        <>
+        <SpaceBetween size="m">
           <Counts wanted={wanted} long={lengthOf(span, asked)} />
           <Table
             variant="container"
@@ -140,7 +144,7 @@ export default function Decisions({ query }: PageProps) {
             }
             pagination={<Pagination {...cursor.pagination(found?.next ?? null)} />}
           />
-        </>
+        </SpaceBetween>
       )}
     </SpaceBetween>
   );
