@@ -51,11 +51,12 @@ interface ChangedProps {
 export function Changed({ answer, again, account, title, ofKeys }: ChangedProps) {
   const listed = (some: ChangedLine["gained"]) => visible(some.map((each) => named(each, account)).join(", ")) || "–";
   const columns: TableProps.ColumnDefinition<ChangedLine>[] = [
-    { id: "at", header: "When", cell: ({ change }) => <Time at={change.at} /> },
+    { id: "at", header: "When", minWidth: 130, cell: ({ change }) => <Time at={change.at} /> },
     { id: "who", header: "By whom", cell: ({ change }) => visible(short(change.principal, account)) },
     {
       id: "change",
       header: "Change",
+      minWidth: 200,
       isRowHeader: true,
       cell: ({ change }) =>
         change.call_id === undefined ? (
@@ -69,9 +70,9 @@ export function Changed({ answer, again, account, title, ofKeys }: ChangedProps)
     ...(ofKeys
       ? [{ id: "key", header: "Key", cell: (row: ChangedLine) => visible(row.key_aliases?.join(", ") || row.key_id || "") || "–" }]
       : []),
-    { id: "gained", header: "Gained", cell: (row) => listed(row.gained) },
-    { id: "lost", header: "Lost", cell: (row) => listed(row.lost) },
-    { id: "changed", header: "Under other conditions", cell: (row) => listed(row.changed) },
+    { id: "gained", header: "Gained", minWidth: 160, cell: (row) => listed(row.gained) },
+    { id: "lost", header: "Lost", minWidth: 160, cell: (row) => listed(row.lost) },
+    { id: "changed", header: "Under other conditions", minWidth: 160, cell: (row) => listed(row.changed) },
   ];
   return (
     <SpaceBetween size="s">

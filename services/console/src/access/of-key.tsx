@@ -68,8 +68,8 @@ export function OfKey({ keyName, action }: { keyName: string; action: string }) 
             ),
           },
           { id: "kind", header: "Kind", cell: (row) => visible(row.kind ?? "") || "–" },
-          { id: "sure", header: "When", cell: (row) => <Certainty sure={row.for_sure} /> },
-          { id: "ways", header: "By", cell: (row) => <Ways holder={row} account={account} /> },
+          { id: "sure", header: "When", minWidth: 180, cell: (row) => <Certainty sure={row.for_sure} /> },
+          { id: "ways", header: "By", minWidth: 280, cell: (row) => <Ways holder={row} account={account} /> },
         ]}
       />
       {holders.length > 0 && (

@@ -59,8 +59,8 @@ export function OfPrincipal({ principal }: { principal: string }) {
               </Link>
             ),
           },
-          { id: "sure", header: "Always", cell: (row) => visible(row.operations.join(", ")) || "–" },
-          { id: "under", header: "Under conditions", cell: (row) => <Under under={row.under_conditions} /> },
+          { id: "sure", header: "Always", minWidth: 240, cell: (row) => visible(row.operations.join(", ")) || "–" },
+          { id: "under", header: "Under conditions", minWidth: 240, cell: (row) => <Under under={row.under_conditions} /> },
           {
             id: "how",
             header: "How",
@@ -108,7 +108,7 @@ export function OfPrincipal({ principal }: { principal: string }) {
                 </Link>
               ),
             },
-            { id: "ways", header: "By", cell: (row) => <Ways holder={row} account={account} /> },
+            { id: "ways", header: "By", minWidth: 280, cell: (row) => <Ways holder={row} account={account} /> },
           ]}
         />
       )}

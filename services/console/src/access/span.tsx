@@ -10,6 +10,7 @@ import { changeQuery, usePlace } from "../router";
 
 const DAY = 86_400_000;
 const DAYS = ["1", "7", "30", "90"];
+export const USUAL_DAYS = "7";
 const CUSTOM = "custom";
 const HINT = "2026-11-20, 2026-11-20T10:00:00Z or a position such as @1234";
 
@@ -31,7 +32,8 @@ export function spanOf(query: URLSearchParams): Span | null {
 
 export function SpanChoice({ once }: { once: string | null }) {
   const { query } = usePlace();
-  const chosen = query.get("days") ?? (query.get("from") === null ? "" : CUSTOM);
+  const usual = once === null ? USUAL_DAYS : "";
+  const chosen = query.get("days") ?? (query.get("from") === null ? usual : CUSTOM);
   const [writing, setWriting] = useState(chosen === CUSTOM);
   const [from, setFrom] = useState(query.get("from") ?? "");
   const [to, setTo] = useState(query.get("to") ?? "");

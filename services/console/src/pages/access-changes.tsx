@@ -15,7 +15,7 @@ import Table from "@cloudscape-design/components/table";
 import { useState } from "react";
 
 import type { Change } from "../access/changed";
-import { type Span, SpanChoice, spanOf } from "../access/span";
+import { type Span, SpanChoice, spanOf, USUAL_DAYS } from "../access/span";
 import { condition, short, type ShownCondition, type ShownPrincipal, whom } from "../policy/words";
 import { changeQuery, follow, href, type PageProps } from "../router";
 import { current } from "../session/session";
@@ -48,7 +48,6 @@ interface Row {
 
 const PRINCIPAL = /^(?:arn:aws:(?:iam|sts):|user\/|role\/|group\/|policy\/)/;
 const MOST_ACTIONS = 6;
-const USUAL_DAYS = "7";
 
 export default function AccessChanges({ query }: PageProps) {
   const span = spanOf(query) ?? spanOf(new URLSearchParams({ days: USUAL_DAYS }));
@@ -105,15 +104,17 @@ function Changes({ span, about }: { span: Span; about: string }) {
         items={[...answer.lines].reverse()}
         empty={answer.state === "there" ? "Nobody changed who may do what in this time." : "Nothing yet."}
         columnDefinitions={[
-          { id: "at", header: "When", cell: ({ change }) => <Time at={change.at} /> },
+          { id: "at", header: "When", minWidth: 130, cell: ({ change }) => <Time at={change.at} /> },
           {
             id: "who",
             header: "By whom, from where",
+            minWidth: 130,
             cell: ({ change }) => visible(`${short(change.principal, account)}${change.source === undefined ? "" : `, ${change.source}`}`),
           },
           {
             id: "change",
             header: "Change",
+            minWidth: 200,
             isRowHeader: true,
             cell: ({ change, kind }) => (
               <SpaceBetween size="xxs">
@@ -131,13 +132,14 @@ function Changes({ span, about }: { span: Span; about: string }) {
           {
             id: "keys",
             header: "Keys and identities",
+            minWidth: 150,
             cell: (row) =>
               visible(
                 [...row.keys.map((key) => key.key_aliases[0] ?? key.key_id), ...row.about.map((each) => short(each, account))].join(", "),
               ) || "–",
           },
-          { id: "gained", header: "Gained", cell: (row) => <Sets sets={row.gained ?? []} account={account} /> },
-          { id: "lost", header: "Lost", cell: (row) => <Sets sets={row.lost ?? []} account={account} /> },
+          { id: "gained", header: "Gained", minWidth: 240, cell: (row) => <Sets sets={row.gained ?? []} account={account} /> },
+          { id: "lost", header: "Lost", minWidth: 240, cell: (row) => <Sets sets={row.lost ?? []} account={account} /> },
         ]}
       />
       {answer.began !== null && (

@@ -84,7 +84,7 @@ export function Versions({ keyId, inForce, readOnly, onPutBack }: VersionsProps)
             isRowHeader: true,
             cell: (row) => (row.version === inForce ? <strong>{row.version} (in force)</strong> : row.version),
           },
-          { id: "at", header: "Put", cell: (row) => <Time at={row.at} /> },
+          { id: "at", header: "Put", minWidth: 130, cell: (row) => <Time at={row.at} /> },
           { id: "who", header: "By", cell: (row) => visible(short(row.principal, account)) },
           { id: "source", header: "From", cell: (row) => visible(found?.sources.get(row.call_id) ?? "") || "–" },
           {
@@ -109,6 +109,7 @@ export function Versions({ keyId, inForce, readOnly, onPutBack }: VersionsProps)
           {
             id: "back",
             header: "Put back",
+            minWidth: 170,
             cell: (row) =>
               row.version === inForce || readOnly ? (
                 "–"

@@ -141,10 +141,10 @@ function Result({ found, ended, account }: { found: Found; ended: boolean; accou
             columnDefinitions={[
               { id: "who", header: "Principal", isRowHeader: true, cell: (row) => visible(short(row.principal, account)) },
               { id: "operation", header: "Operation", cell: (row) => visible(row.operation) },
-              { id: "effect", header: "Would be", cell: (row) => <Effect effect={row.effect} /> },
+              { id: "effect", header: "Would be", minWidth: 120, cell: (row) => <Effect effect={row.effect} /> },
               { id: "calls", header: "Calls", cell: (row) => row.calls.toLocaleString() },
-              { id: "by", header: "Decided by", cell: (row) => visible(inWords(row.decided_by, account)) },
-              { id: "last", header: "Last", cell: (row) => <Time at={row.last} /> },
+              { id: "by", header: "Decided by", minWidth: 200, cell: (row) => visible(inWords(row.decided_by, account)) },
+              { id: "last", header: "Last", minWidth: 130, cell: (row) => <Time at={row.last} /> },
             ]}
           />
         </>
