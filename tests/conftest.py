@@ -34,7 +34,18 @@ LONGEST = ("tests/oracle/", "tests/e2e/test_trails.py", "tests/domain/test_trail
 """Files that take minutes at full counts. They run first, so that no other process waits for one at the end."""
 
 
+GROUPS = {
+    "attacked": ("tests/attacks/test_denial.py", "tests/attacks/test_stranger.py"),
+    "console": tuple(f"tests/console/test_{each}" for each in ("a", "c", "i", "k", "po", "s")),
+}
+"""Files that share an installation of their own. One process of xdist runs all of a group."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:  # for `--dist loadgroup`
+        file = item.nodeid.partition("::")[0]
+        group = next((name for name, files in GROUPS.items() if file.startswith(files)), file)
+        item.add_marker(pytest.mark.xdist_group(group))
     if config.getoption("--soak"):
         items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 

@@ -20,7 +20,9 @@ def built() -> None:
     build(print, checks=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(
+    scope="module"
+)  # while Playwright runs, this thread has a running loop, and no other test may start one
 def browser(built: None) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=str(executable()), args=ARGUMENTS)
@@ -28,7 +30,7 @@ def browser(built: None) -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # it ends with the console's tests: an idle installation takes a tenth of a core
 def served(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation with the console, for every story that only calls it."""
     with Installation(

@@ -55,11 +55,11 @@ def test_who_asks_stays_signed_in_until_the_tab_closes(
     visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
 ) -> None:
     tab = visit()
-    tab.opens("/keys?at=%401")
+    tab.opens("/keys?state=Enabled")
     tab.signs_in(alice, keep=True)
     tab.page.reload()
     at_keys(tab)
-    assert tab.page.url == f"{served.url}/console/keys?at=%401"
+    assert tab.page.url == f"{served.url}/console/keys?state=Enabled"
     assert '"keytrail.session"' in tab.page.evaluate("() => JSON.stringify(Object.keys(sessionStorage))")
     assert tab.page.evaluate("() => Object.values(localStorage).join().includes('ASIA')") is False
     tab.page.get_by_role("button", name="console-alice").click()
