@@ -36,7 +36,7 @@ LONGEST = ("tests/oracle/", "tests/e2e/test_trails.py", "tests/domain/test_trail
 
 GROUPS = {
     "attacked": ("tests/attacks/test_denial.py", "tests/attacks/test_stranger.py"),
-    "console": tuple(f"tests/console/test_{each}" for each in ("a", "c", "i", "k", "po", "s")),
+    "console": ("tests/console/",),
 }
 """Files that share an installation of their own. One process of xdist runs all of a group."""
 

@@ -1,0 +1,1 @@
+"""Stories in a browser. Being a package, this folder ends its shared installation when its last test has run."""
