@@ -41,11 +41,15 @@ GROUPS = {
 """Files that share an installation of their own. One process of xdist runs all of a group."""
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """For `--dist loadgroup`, which reads the groups before other plugins may change the list of tests."""
+    file = item.nodeid.partition("::")[0]
+    item.add_marker(
+        pytest.mark.xdist_group(next((name for name, files in GROUPS.items() if file.startswith(files)), file))
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:  # for `--dist loadgroup`
-        file = item.nodeid.partition("::")[0]
-        group = next((name for name, files in GROUPS.items() if file.startswith(files)), file)
-        item.add_marker(pytest.mark.xdist_group(group))
     if config.getoption("--soak"):
         items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
