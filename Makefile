@@ -44,7 +44,7 @@ console-dev: console
 	$(BIN)/python -m services.console.checks dev
 
 # Most tests wait for servers: three files at a time, on two cores. Those that time what a fault does want the machine for themselves.
-THREE := -n 3 --dist loadgroup --no-loadscope-reorder
+THREE := -n 3 --dist loadfile --no-loadscope-reorder
 TIMED := tests/faults/test_outages.py tests/faults/test_present.py tests/faults/test_soak.py
 # `make test T="tests/domain/test_grants.py -k retire"` runs what T names, and nothing else.
 test: .venv/.dev console

@@ -34,21 +34,6 @@ LONGEST = ("tests/oracle/", "tests/e2e/test_trails.py", "tests/domain/test_trail
 """Files that take minutes at full counts. They run first, so that no other process waits for one at the end."""
 
 
-GROUPS = {
-    "attacked": ("tests/attacks/test_denial.py", "tests/attacks/test_stranger.py"),
-    "console": ("tests/console/",),
-}
-"""Files that share an installation of their own. One process of xdist runs all of a group."""
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """For `--dist loadgroup`, which reads the groups before other plugins may change the list of tests."""
-    file = item.nodeid.partition("::")[0]
-    item.add_marker(
-        pytest.mark.xdist_group(next((name for name, files in GROUPS.items() if file.startswith(files)), file))
-    )
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--soak"):
         items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
