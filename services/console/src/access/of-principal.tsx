@@ -6,12 +6,12 @@ import Link from "@cloudscape-design/components/link";
 import Pagination from "@cloudscape-design/components/pagination";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
-import { useState } from "react";
 
 import { open, short } from "../policy/words";
 import { follow, href, useAsOf } from "../router";
 import { current } from "../session/session";
 import { useAnswer } from "../shown/answer";
+import { after, useCursor } from "../shown/cursor";
 import { useLines } from "../shown/lines";
 import { Problem } from "../shown/problem";
 import { visible } from "../shown/visible";
@@ -27,11 +27,10 @@ const PAGE = 50;
 export function OfPrincipal({ principal }: { principal: string }) {
   const [at] = useAsOf();
   const account = current()?.identity.account ?? "";
-  const [cursors, setCursors] = useState<readonly string[]>([""]);
-  const [index, setIndex] = useState(1);
-  const cursor = cursors[index - 1] ?? "";
-  const [answer, again] = useAnswer(`can what ${principal} ${at ?? ""} ${cursor}`, (signal) => {
-    const query = { limit: PAGE, ...(at === null ? {} : { at }), ...(cursor === "" ? {} : { cursor }) };
+  const question = `can what ${principal} ${at ?? ""}`;
+  const cursor = useCursor(question);
+  const [answer, again] = useAnswer(`${question} ${cursor.at}`, (signal) => {
+    const query = { limit: PAGE, ...(at === null ? {} : { at }), ...after(cursor.at) };
     return v1().get("/v1/can-what/{principal}", { path: { principal }, query }, signal);
   });
   const next = answer.value?.next ?? null;
@@ -75,17 +74,7 @@ export function OfPrincipal({ principal }: { principal: string }) {
             ),
           },
         ]}
-        pagination={
-          <Pagination
-            currentPageIndex={index}
-            pagesCount={cursors.length}
-            openEnd={next !== null}
-            onChange={({ detail }) => {
-              if (detail.currentPageIndex > cursors.length && next !== null) setCursors([...cursors, next]);
-              setIndex(Math.min(detail.currentPageIndex, cursors.length + 1));
-            }}
-          />
-        }
+        pagination={<Pagination {...cursor.pagination(next)} />}
       />
       {roles.length > 0 && (
         <Table

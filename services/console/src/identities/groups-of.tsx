@@ -2,9 +2,7 @@
 
 import { AddUserToGroupCommand, ListGroupsForUserCommand, RemoveUserFromGroupCommand } from "@aws-sdk/client-iam";
 import Button from "@cloudscape-design/components/button";
-import FormField from "@cloudscape-design/components/form-field";
 import Link from "@cloudscape-design/components/link";
-import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 
@@ -13,6 +11,7 @@ import { follow, href } from "../router";
 import { useAct } from "../shown/act";
 import { useAnswer } from "../shown/answer";
 import { ChangeModal } from "../shown/change-modal";
+import { Choice } from "../shown/choice";
 import { Listing } from "../shown/listing";
 import { Problem } from "../shown/problem";
 import { visible } from "../shown/visible";
@@ -74,7 +73,6 @@ export function GroupsOf({ user }: { user: string }) {
 function Add({ user, done, close }: { user: string; done: () => void; close: () => void }) {
   const [chosen, choose] = useState<string | null>(null);
   const [answer] = useAnswer("groups to choose from", (signal) => list("group", "", signal));
-  const options = (answer.value?.items ?? []).map((each) => ({ value: each.name, label: visible(each.name) }));
   return (
     <ChangeModal
       title="Add to a group"
@@ -84,17 +82,16 @@ function Add({ user, done, close }: { user: string; done: () => void; close: () 
       close={close}
       incomplete={chosen === null}
     >
-      <FormField label="Group">
-        <Select
-          selectedOption={options.find((each) => each.value === chosen) ?? null}
-          options={options}
-          onChange={({ detail }) => choose(detail.selectedOption.value ?? null)}
-          filteringType="auto"
-          statusType={answer.state === "loading" ? "loading" : "finished"}
-          placeholder="Choose a group"
-          empty="There are no groups."
-        />
-      </FormField>
+      <Choice
+        label="Group"
+        answer={answer}
+        valueOf={(each) => each.name}
+        nameOf={(each) => each.name}
+        chosen={chosen}
+        choose={choose}
+        placeholder="Choose a group"
+        empty="There are no groups."
+      />
     </ChangeModal>
   );
 }

@@ -5,7 +5,6 @@ import ExpandableSection from "@cloudscape-design/components/expandable-section"
 import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
 import Link from "@cloudscape-design/components/link";
-import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Textarea from "@cloudscape-design/components/textarea";
 import { useState } from "react";
@@ -14,6 +13,7 @@ import { follow } from "../router";
 import { useAct } from "../shown/act";
 import { useAnswer } from "../shown/answer";
 import { ChangeModal } from "../shown/change-modal";
+import { Choice } from "../shown/choice";
 import { DocumentText } from "../shown/document";
 import { Listing } from "../shown/listing";
 import { Problem } from "../shown/problem";
@@ -80,7 +80,6 @@ function Attach({ kind, name, done, close }: Of & { done: () => void; close: () 
   const [chosen, choose] = useState<string | null>(null);
   const [typed, type] = useState("");
   const [answer] = useAnswer("policies to attach", (signal) => listPolicies("", signal));
-  const options = (answer.value?.items ?? []).map((each) => ({ value: each.arn, label: visible(each.name) }));
   const arn = typed === "" ? chosen : typed;
   return (
     <ChangeModal
@@ -91,17 +90,16 @@ function Attach({ kind, name, done, close }: Of & { done: () => void; close: () 
       close={close}
       incomplete={arn === null}
     >
-      <FormField label="Policy">
-        <Select
-          selectedOption={options.find((each) => each.value === chosen) ?? null}
-          options={options}
-          onChange={({ detail }) => choose(detail.selectedOption.value ?? null)}
-          filteringType="auto"
-          statusType={answer.state === "loading" ? "loading" : "finished"}
-          placeholder="Choose a policy"
-          empty="There are no managed policies."
-        />
-      </FormField>
+      <Choice
+        label="Policy"
+        answer={answer}
+        valueOf={(each) => each.arn}
+        nameOf={(each) => each.name}
+        chosen={chosen}
+        choose={choose}
+        placeholder="Choose a policy"
+        empty="There are no managed policies."
+      />
       <FormField label="Or its ARN">
         <Input value={typed} onChange={({ detail }) => type(detail.value.trim())} />
       </FormField>

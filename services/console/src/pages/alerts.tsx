@@ -19,7 +19,7 @@ import { type LiveAlerts, merged, type RaisedAlert, useLiveAlerts } from "../ale
 import { AlertStateShown, SeverityBadge } from "../alerts/severity";
 import { changeQuery, follow, href, navigate, type PageProps, useAsOf } from "../router";
 import { useAnswer } from "../shown/answer";
-import { useCursor } from "../shown/cursor";
+import { after, useCursor } from "../shown/cursor";
 import { keyName } from "../shown/names";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
@@ -73,7 +73,7 @@ export default function Alerts({ query }: PageProps) {
   const question = JSON.stringify(wanted);
   const cursor = useCursor(question);
   const [answer, again] = useAnswer(`alerts ${question} ${cursor.at}`, (signal) =>
-    v1().get("/v1/alerts", { query: { ...wanted, limit: PAGE, ...(cursor.at === "" ? {} : { cursor: cursor.at }) } }, signal),
+    v1().get("/v1/alerts", { query: { ...wanted, limit: PAGE, ...after(cursor.at) } }, signal),
   );
   const found = answer.value;
   // What is raised after the first page was asked for comes by the stream.

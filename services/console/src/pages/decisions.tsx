@@ -17,7 +17,7 @@ import { filtersOf, OPTIONS, PROPERTIES, queryOfTokens, tokensOf } from "../deci
 import { TrailPicker } from "../decisions/trail-picker";
 import { changeQuery, follow, href, type PageProps, useAsOf } from "../router";
 import { useAnswer } from "../shown/answer";
-import { useCursor } from "../shown/cursor";
+import { after, useCursor } from "../shown/cursor";
 import { keyName, principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
 import { boundsOf, lengthOf, spanOf, spanQuery } from "../shown/span";
@@ -86,7 +86,7 @@ export default function Decisions({ query }: PageProps) {
   const [answer, again] = useAnswer(`decisions ${question} ${cursor.at}`, (signal) =>
     v1().get(
       "/v1/decisions",
-      { query: { ...wanted, order: "newest", limit: PAGE, ...(cursor.at === "" ? {} : { cursor: cursor.at }) } as never },
+      { query: { ...wanted, order: "newest", limit: PAGE, ...after(cursor.at) } as never },
       signal,
     ),
   );

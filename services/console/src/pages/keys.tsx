@@ -8,10 +8,10 @@ import Pagination from "@cloudscape-design/components/pagination";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
-import { useState } from "react";
 
 import { follow, href, navigate } from "../router";
 import { useAnswer } from "../shown/answer";
+import { after, useCursor } from "../shown/cursor";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
@@ -50,11 +50,9 @@ function State({ state }: { state: string }) {
 }
 
 export default function Keys() {
-  const [cursors, setCursors] = useState<readonly string[]>([""]);
-  const [index, setIndex] = useState(1);
-  const cursor = cursors[index - 1] ?? "";
-  const [answer, again] = useAnswer(`keys ${cursor}`, (signal) =>
-    v1().get("/v1/keys", { query: { limit: PAGE, ...(cursor === "" ? {} : { cursor }) } }, signal),
+  const cursor = useCursor("keys");
+  const [answer, again] = useAnswer(`keys ${cursor.at}`, (signal) =>
+    v1().get("/v1/keys", { query: { limit: PAGE, ...after(cursor.at) } }, signal),
   );
   const found = answer.value;
   const next = found?.next ?? null;
@@ -94,17 +92,7 @@ export default function Keys() {
             </Box>
           )
         }
-        pagination={
-          <Pagination
-            currentPageIndex={index}
-            pagesCount={cursors.length}
-            openEnd={next !== null}
-            onChange={({ detail }) => {
-              if (detail.currentPageIndex > cursors.length && next !== null) setCursors([...cursors, next]);
-              setIndex(Math.min(detail.currentPageIndex, cursors.length + 1));
-            }}
-          />
-        }
+        pagination={<Pagination {...cursor.pagination(next)} />}
       />
     </SpaceBetween>
   );

@@ -15,6 +15,7 @@ import { useState } from "react";
 import { follow, href } from "../router";
 import { current } from "../session/session";
 import { useAnswer } from "../shown/answer";
+import { after, useCursor } from "../shown/cursor";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
@@ -39,11 +40,10 @@ interface VersionsProps {
 
 export function Versions({ keyId, inForce, readOnly, onPutBack }: VersionsProps) {
   const account = current()?.identity.account ?? "";
-  const [cursors, setCursors] = useState<readonly string[]>([""]);
-  const [index, setIndex] = useState(1);
   const [selected, setSelected] = useState<PolicyVersion[]>([]);
-  const cursor = cursors[index - 1] ?? "";
-  const [answer, again] = useAnswer(`versions ${keyId} ${inForce} ${cursor}`, (signal) => versionsOf(keyId, cursor, inForce, signal));
+  const question = `versions ${keyId} ${inForce}`;
+  const cursor = useCursor(question);
+  const [answer, again] = useAnswer(`${question} ${cursor.at}`, (signal) => versionsOf(keyId, cursor.at, inForce, signal));
   const found = answer.value;
   const next = found?.next ?? null;
   const [newer, older] = [...selected].sort((one, other) => other.version - one.version);
@@ -120,17 +120,7 @@ export function Versions({ keyId, inForce, readOnly, onPutBack }: VersionsProps)
               ),
           },
         ]}
-        pagination={
-          <Pagination
-            currentPageIndex={index}
-            pagesCount={cursors.length}
-            openEnd={next !== null}
-            onChange={({ detail }) => {
-              if (detail.currentPageIndex > cursors.length && next !== null) setCursors([...cursors, next]);
-              setIndex(Math.min(detail.currentPageIndex, cursors.length + 1));
-            }}
-          />
-        }
+        pagination={<Pagination {...cursor.pagination(next)} />}
       />
       {newer !== undefined && older !== undefined && <Comparison keyId={keyId} older={older} newer={newer} />}
       {newer !== undefined && older === undefined && (
@@ -146,10 +136,10 @@ export function TextOf({ text }: { text: string }) {
   return <Box variant="pre">{visible(text, { lines: true })}</Box>;
 }
 
-/** Where a version came from stands in the record of its call. Who may not read the history sees the versions without it. */
+/** The record of a version's call says where the call came from. A caller who may not read the history sees the versions without it. */
 async function versionsOf(key: string, cursor: string, inForce: number, signal: AbortSignal) {
   const path = { key };
-  const query = { order: "newest" as const, limit: PAGE, ...(cursor === "" ? {} : { cursor }) };
+  const query = { order: "newest" as const, limit: PAGE, ...after(cursor) };
   let page = await v1().get("/v1/keys/{key}/policies", { path, query }, signal);
   // A version that was put a moment ago is listed a moment later.
   for (let tried = 0; cursor === "" && tried < LOOKS && (page.items[0]?.version ?? 0) < inForce; tried += 1) {

@@ -38,3 +38,8 @@ export function useCursor(question: string): Cursor {
     }),
   };
 }
+
+/** The query's member that asks for what follows a cursor; nothing for the first page. */
+export function after(cursor: string) {
+  return cursor === "" ? {} : { cursor };
+}

@@ -3,6 +3,7 @@ import Link from "@cloudscape-design/components/link";
 import StatusIndicator, { type StatusIndicatorProps } from "@cloudscape-design/components/status-indicator";
 
 import { follow, href } from "../../router";
+import { after } from "../../shown/cursor";
 import { Listing } from "../../shown/listing";
 import { Time } from "../../shown/time";
 import { visible } from "../../shown/visible";
@@ -25,7 +26,7 @@ export function AlertsTab({ name, facts, at, round }: TabProps) {
       description="What the alert rules found on this key, the newest first."
       question={`alerts ${name} ${at ?? ""} ${round}`}
       load={(cursor, signal) =>
-        v1().get("/v1/alerts", { query: { key: name, limit: FEW, ...upTo(at), ...(cursor === "" ? {} : { cursor }) } }, signal)
+        v1().get("/v1/alerts", { query: { key: name, limit: FEW, ...upTo(at), ...after(cursor) } }, signal)
       }
       columns={[
         {

@@ -1,6 +1,7 @@
 import Button from "@cloudscape-design/components/button";
 
 import { follow, href } from "../../router";
+import { after } from "../../shown/cursor";
 import { Listing } from "../../shown/listing";
 import { type ItemOf, v1 } from "../../v1/client";
 import type { TabProps } from "./facts";
@@ -14,7 +15,7 @@ export function DecisionsTab({ name, facts, at, round }: TabProps) {
       description="The calls that concerned this key and what decided each, the newest first."
       question={`decisions ${name} ${at ?? ""} ${round}`}
       load={(cursor, signal) => {
-        const query = { key: name, order: "newest", limit: FEW, ...upTo(at), ...(cursor === "" ? {} : { cursor }) } as const;
+        const query = { key: name, order: "newest", limit: FEW, ...upTo(at), ...after(cursor) } as const;
         return v1().get("/v1/decisions", { query }, signal);
       }}
       columns={CALL_COLUMNS}

@@ -2,6 +2,7 @@ import Link from "@cloudscape-design/components/link";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 
 import { follow, href } from "../../router";
+import { after } from "../../shown/cursor";
 import { Listing } from "../../shown/listing";
 import { Time } from "../../shown/time";
 import { visible } from "../../shown/visible";
@@ -18,7 +19,7 @@ export function HistoryTab({ name, at, round }: TabProps) {
       description="Every change of this key, refused attempts included, the newest first."
       question={`history ${name} ${at ?? ""} ${round}`}
       load={(cursor, signal) => {
-        const query = { order: "newest", limit: FEW, ...upTo(at), ...(cursor === "" ? {} : { cursor }) } as const;
+        const query = { order: "newest", limit: FEW, ...upTo(at), ...after(cursor) } as const;
         return v1().get("/v1/keys/{key}/history", { path: { key: name }, query }, signal);
       }}
       columns={CALL_COLUMNS}
