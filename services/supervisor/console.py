@@ -10,7 +10,6 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from services.console import build
 from services.inherited import for_build, for_own
 from services.supervisor.child import python
 
@@ -52,10 +51,6 @@ class ConsoleBuild:
 
     def _failed(self, why: str) -> str:
         return (
-            f"The console could not be built, and Keytrail runs without it. {why} More stands in {self._output}. "
+            f"The console could not be built, and Keytrail runs without it. {why} See {self._output} for more. "
             "Start again to build it again, or set KEYTRAIL_CONSOLE=off."
         )
-
-
-def needs_build() -> bool:
-    return not build.is_built()

@@ -23,6 +23,7 @@ from services.adapters.bundled.kafka import BundledKafka
 from services.adapters.bundled.ports import free_ports
 from services.adapters.bundled.postgres import BundledPostgres
 from services.clock import TEST_CLOCK
+from services.console.build import is_built
 from services.inherited import BUNDLED_KAFKA, for_own, for_server
 from services.logs import logger_of
 from services.runtime.data_folder import Credentials, Folder, Running
@@ -30,7 +31,7 @@ from services.runtime.listening_socket import listen
 from services.runtime.task_group import together
 from services.settings import Settings
 from services.supervisor.child import Child, python
-from services.supervisor.console import ConsoleBuild, needs_build
+from services.supervisor.console import ConsoleBuild
 from services.supervisor.logs import keep_rotating
 from services.supervisor.start_step import CONTROLLER_PASSWORD, StepRefused, answer_of
 
@@ -68,7 +69,7 @@ class Supervisor:
         self._postgres: BundledPostgres | None = None
         self._broker: Child | None = None
         self._running: Running | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[Any]] = []
         self._socket: socket.socket | None = None
         self._notifies = False
 
@@ -96,9 +97,10 @@ class Supervisor:
             root_access_key_id=credentials.access_key_id,
             root_secret_access_key=credentials.secret_access_key,
         )
-        if self.settings.has_console and needs_build():
+        if self.settings.has_console and not is_built():
             building = ConsoleBuild(self.folder.logs / "console.log", self._console_progress)
             self.console = asyncio.create_task(building.run())
+            self._tasks.append(self.console)
         await together(self._start_postgres(), self._start_kafka())
         await self._prepare()
         self._start_processes()
@@ -292,10 +294,9 @@ class Supervisor:
         """Stop in order: the processes that answer, those that follow, those that decide, then the servers that they need."""
         if self._socket is not None:
             self._socket.close()
-        tasks = [*self._tasks, *([self.console] if self.console is not None else [])]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)  # one of them may be starting Postgres again
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # one of them may be starting Postgres again
         for prefix, deadline in (
             ("api", 15.0),
             ("notifier", 5.0),
