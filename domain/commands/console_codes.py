@@ -3,7 +3,7 @@
 It is redeemed on the log, because only there do all workers agree which of two redemptions was the first. The world
 remembers redeemed codes for ten minutes, and a code is valid for one, by the writer's clock, which never goes back.
 
-A row in Postgres would have been less work. But whoever could delete that row could use the code again.
+A row in Postgres would have been less work. But somebody who deleted that row could use the code again.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def change_policy(
 
 
 def _with(names: Sequence[str], more: Arns, fewer: Arns, what: str) -> tuple[str, ...]:
-    """Whoever is added twice is added once. Ends the command if one that is to be removed is not there."""
+    """A name that is added twice is added once. Ends the command if a name to remove is not there."""
     for name in fewer or ():
         if name not in names:
             fail(f"{name} is not {what} in this policy.", 2)

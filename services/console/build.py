@@ -51,7 +51,7 @@ def is_built(made: Path = MADE) -> bool:
 
 
 def current(made: Path = MADE) -> Path | None:
-    """The folder of the build that is served. None if there is none."""
+    """The folder of the build that is served. None if nothing is built yet."""
     try:
         folder = made / "built" / (made / "current").read_text()
     except OSError:

@@ -31,7 +31,7 @@ def axe() -> str:
 AT_REST = """() => Promise.all(document.getAnimations()
   .filter((each) => each.effect.getComputedTiming().endTime !== Infinity)
   .map((each) => each.finished.catch(() => {})))"""
-"""Waits for the end of every transition but those that have none, such as a spinner's."""
+"""Waits for the end of every transition, except those that never end, such as a spinner's."""
 
 
 class Visit:

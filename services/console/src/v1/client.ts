@@ -193,7 +193,7 @@ async function* linesOf(answer: Response): AsyncGenerator<string> {
 
 let made: { session: Session; client: V1 } | null = null;
 
-/** The client of whoever is signed in. */
+/** The client of the caller who is signed in. */
 export function v1(): V1 {
   const session = current();
   if (session === null) throw new Error("nobody is signed in");

@@ -78,7 +78,7 @@ function Enable({ facts, close, done }: Doer) {
       work={async () => (await kms()).send(new EnableKeyCommand({ KeyId: facts.arn }))}
       done={() => done("The key is enabled.")}
     >
-      <Box variant="p">Whoever its policy, grants and identity policies allow can use it again.</Box>
+      <Box variant="p">Everybody whom its policy, grants and identity policies allow can use it again.</Box>
     </ChangeModal>
   );
 }

@@ -28,7 +28,7 @@ export function PublicKeyTab({ name, facts }: TabProps) {
         header={
           <Header
             variant="h2"
-            description="Whoever has it can encrypt or verify outside of Keytrail. It is not secret."
+            description="Anybody who has it can encrypt or verify outside of Keytrail. It is not secret."
             actions={
               text !== null && (
                 <SpaceBetween direction="horizontal" size="xs">
