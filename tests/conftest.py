@@ -61,7 +61,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory):
         assert (found["mismatches"], found["gaps"]) == (0, []), json.dumps(found["explained"], indent=1)
         assert found["decisions"] > 0
         # Nothing they did looks like somebody else's work, and the projections agree with the topics.
-        verified = json.loads(running.keytrail("verify", "--json", check=False).stdout)
+        verified = running.verified()
         assert verified["whole"], json.dumps(verified, indent=1)
         # And every rule could be judged.
         assert running.answers("alerts", "--rule", "rule-failed") == []

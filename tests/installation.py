@@ -194,6 +194,14 @@ class Installation:
         """The objects that a command prints with --json."""
         return [json.loads(line) for line in self.keytrail(*arguments, "--json").stdout.splitlines()]
 
+    def verified(self, *options: str) -> dict[str, Any]:
+        """What `verify --json` found, whole or not."""
+        done = self.keytrail("verify", "--json", *options, check=False)
+        assert done.stdout, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        assert (done.returncode == 0) == found["whole"], done.stderr
+        return found
+
     def caught_up(self) -> None:
         """Wait until the projections hold everything that is on the topics now."""
         client = Client(self.data)  # in process: this is asked often, and the command takes most of a second

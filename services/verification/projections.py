@@ -7,6 +7,7 @@ projection is neither locked nor delayed.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections import Counter
@@ -33,6 +34,9 @@ from services.verification.topics import VerificationProgress
 
 NAMED = 5
 """How many differing rows of a table are shown; all are counted."""
+MADE_WITHIN = 15.0
+"""Seconds that are waited for a projection that is not there: the projector makes it moments after `keytrail up` is ready."""
+LOOK_EVERY = 0.2
 SURELY_READ = 60.0
 """Seconds within which the projector has read a record, unless it is far behind."""
 COMPARED = 1000
@@ -82,9 +86,8 @@ async def differences(
     beside = f"{projection.schema}_verified"
     # This comes before the positions are read, since they are sealed again before a key is retired.
     retired = (await chain_now(settings, pool, keys)).authority.retired
+    await _made(pool, projection, tell)
     async with pool.acquire() as live, live.transaction(isolation="repeatable_read", readonly=True):
-        if not await live.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.positions"):
-            raise Unavailable(f"the projection {projection.name} is not there yet")
         at = await store.positions(live, projection.schema)
         changed = await (look_at_positions or _of_positions)(settings, live, keys, projection, at, retired)
         if changed is not None:
@@ -101,6 +104,19 @@ async def differences(
                 ]
             finally:
                 await other.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
+
+
+async def _made(pool: Pool, projection: Projection, tell: VerificationProgress) -> None:
+    """Returns when the projection is there. Raises Unavailable if nobody makes it."""
+    until = time.monotonic() + MADE_WITHIN
+    while not await pool.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.positions"):
+        if time.monotonic() > until:
+            raise Unavailable(
+                f"the projection {projection.name} is not there: the projector makes it when it starts, and has not. "
+                "`keytrail status` shows whether it runs; `keytrail verify --topics-only` does without it"
+            )
+        tell(f"waiting for the projector to make {projection.name}", 0, 0)
+        await asyncio.sleep(LOOK_EVERY)
 
 
 async def _of_positions(

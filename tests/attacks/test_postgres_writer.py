@@ -10,6 +10,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from domain.identities import event_effects
 from domain.log.identity_events import InlinePolicyPut
+from projections.registry import PROJECTIONS
 from services.adapters import skips, snapshots
 from services.adapters.bundled.postgres import BundledPostgres
 from services.adapters.kafka import KafkaTopic
@@ -26,6 +28,7 @@ from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import Pool, connect
 from services.adapters.topics import names
 from services.runtime.bootstrap import open_vault
+from services.verification.projections import Difference, differences
 from tests.faults.test_alerts import SECRET, Receiver, receivers
 from tests.installation import Installation, eventually
 from tests.keys import OTHER as STRANGERS
@@ -82,8 +85,7 @@ def restarted(installation: Installation) -> None:
 
 def verified(installation: Installation) -> dict[str, Any]:
     installation.caught_up()
-    found: dict[str, Any] = json.loads(installation.keytrail("verify", "--json", check=False).stdout)
-    return found
+    return installation.verified()
 
 
 def test_a_snapshot_that_somebody_wrote_gives_no_right(attacked: Installation) -> None:
@@ -146,6 +148,32 @@ def test_a_changed_row_is_named_and_mended(attacked: Installation) -> None:
     for name in {table.partition(".")[0].removeprefix("p_") for table in tables}:
         attacked.keytrail("rebuild", name)
     assert verified(attacked)["projections"] == []
+
+
+def test_a_projection_that_the_projector_has_not_made_yet_is_waited_for(attacked: Installation) -> None:
+    """As in the moments after `keytrail up` is ready, when `verify` only said that it is not there."""
+    attacked.caught_up()
+    waited: list[str] = []
+
+    def tell(step: str, done: int, total: int) -> None:
+        if step.startswith("waiting") and not waited:
+            waited.append(step)
+            with ThreadPoolExecutor(1) as aside:
+                aside.submit(execute, attacked, "ALTER SCHEMA not_made RENAME TO p_history").result()
+
+    async def run() -> list[Difference]:
+        async with attacked.connected() as pool:
+            keys = await open_keyring(open_vault(attacked.settings, pool))
+            return await differences(attacked.settings, pool, keys, PROJECTIONS["history"], tell)
+
+    projector = attacked.process("projector")
+    projector.suspend()
+    try:
+        execute(attacked, "ALTER SCHEMA p_history RENAME TO not_made")
+        assert asyncio.run(run()) == []
+    finally:
+        projector.resume()
+    assert waited == ["waiting for the projector to make history"]
 
 
 def test_a_row_that_is_no_record_says_what_mends_it(attacked: Installation) -> None:
@@ -224,12 +252,13 @@ def refused(installation: Installation, credentials: dict[str, str], count: int)
 def test_a_projection_without_its_positions_is_named(attacked: Installation) -> None:
     """Gained: every call is deleted, and `verify` says whole. It compared only up to the positions, which somebody had
     removed."""
+    attacked.client().list_keys()  # so that there is a position
     attacked.caught_up()
     projector = attacked.process("projector")
     projector.suspend()  # it would notice, and rebuild the projection
     try:
         execute(attacked, "DELETE FROM p_decisions.positions WHERE topic = 'decisions'")
-        found = json.loads(attacked.keytrail("verify", "--json", check=False).stdout)
+        found = attacked.verified()
         assert not found["whole"]
     finally:
         projector.resume()

@@ -40,7 +40,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 def whole(installation: Installation) -> dict[str, Any]:
     installation.caught_up()
-    found: dict[str, Any] = json.loads(installation.keytrail("verify", "--json", check=False).stdout)
+    found = installation.verified()
     assert found["whole"], json.dumps(found, indent=1)
     return found
 
@@ -111,7 +111,7 @@ def test_a_rotation_of_the_key_goes_on_with_calls_and_shuts_the_old_key_out(kept
     events_of_now = events_of(kept)
     append(kept, names(kept.settings).events, asyncio.run(forged()))
     client.update_key_description(KeyId=key, Description="the writer goes on")
-    found = json.loads(kept.keytrail("verify", "--json", "--topics-only", check=False).stdout)
+    found = kept.verified("--topics-only")
     assert (len(found["strange"]), found["fault"]) == (1, "")
     kept.stop()
     kept.start()
@@ -136,7 +136,7 @@ def test_the_keys_survive_a_rotation_of_the_master_key_and_a_restore_under_anoth
         again = restored.client()
         assert again.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
         again.update_key_description(KeyId=key, Description="on the restored log")
-        found = json.loads(restored.keytrail("verify", "--json", check=False).stdout)
+        found = restored.verified()
         # The stranger's values are in the backup unchanged, and are void after the restore too.
         assert (found["fault"], found["decisions"]["faults"], len(found["strange"]), found["projections"]) == (
             "",
@@ -174,7 +174,7 @@ def test_a_log_of_an_earlier_version_is_authenticated_by_one_command(kept: Insta
         plain = {name: value for name, value in (object_of(events_of(earlier)[-1]) or {}).items() if name != "auth"}
         append(earlier, names(earlier.settings).events, canonical(plain | {"previous": digest(events_of(earlier)[-1])}))
         client.update_key_description(KeyId=key, Description="nobody took the record without a MAC")
-        found = json.loads(earlier.keytrail("verify", "--json", check=False).stdout)
+        found = earlier.verified()
         assert (len(found["strange"]), found["fault"], found["decisions"]["faults"]) == (1, "", [])
         assert found["projections"] == []
         earlier.stop()

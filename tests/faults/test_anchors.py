@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -23,8 +22,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 
 def decisions(installation: Installation) -> dict[str, Any]:
-    done = installation.keytrail("verify", "--json", "--topics-only", check=False)
-    found: dict[str, Any] = json.loads(done.stdout)
+    found = installation.verified("--topics-only")
     return found["decisions"] | {"fault": found["fault"]}
 
 
