@@ -140,9 +140,8 @@ def _add_field(found: QueryConditions, name: str, value: str | int) -> None:
         return
     if name in OF_THE_CALLER:
         found.add(f"({CALLED} OR {SERVICES})" if name == "principal" else CALLED)
-    if isinstance(value, str) and "*" in value:
-        escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
-        found.add(f"{name} LIKE {{}}", escaped)
+    if isinstance(value, str):
+        found.add_text(name, value)
     else:
         found.add(f"{name} = {{}}", value)
     if name in OF_A_POLICY:

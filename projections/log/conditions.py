@@ -18,5 +18,13 @@ class QueryConditions:
         self._texts.append(condition.format(*numbers))
         self.values.extend(values)
 
+    def add_text(self, column: str, wanted: str) -> None:
+        """Requires a text: the whole of it, or with `*` for any characters. `column` becomes part of the query."""
+        if "*" in wanted:
+            escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
+            self.add(f"{column} LIKE {{}}", escaped)
+        else:
+            self.add(f"{column} = {{}}", wanted)
+
     def __str__(self) -> str:
         return " AND ".join(self._texts) or "TRUE"

@@ -17,10 +17,30 @@ from services.cli.tables import Column, Row, member
 from services.cli.terminal import said, times_or_fail
 
 
-def keys(as_json: AsJson = False, most: Most = None, data: Data = None) -> None:
-    """The account's keys as they are now."""
+def keys(
+    state: Annotated[
+        str | None, Option(value="STATE", help="Enabled, Disabled, PendingDeletion, PendingImport or Deleted")
+    ] = None,
+    spec: Annotated[str | None, Option(value="SPEC", help="For example RSA_4096; * is any text")] = None,
+    usage: Annotated[str | None, Option(value="USAGE", help="For example SIGN_VERIFY")] = None,
+    origin: Annotated[str | None, Option(value="ORIGIN", help="AWS_KMS or EXTERNAL")] = None,
+    alias: Annotated[str | None, Option(value="NAME", help="An alias of the key: payroll, alias/app-*")] = None,
+    tag: Annotated[str | None, Option(value="NAME[=VALUE]", help="A tag of the key: team, team=payments")] = None,
+    description: Annotated[str | None, Option(value="TEXT", help='Its description: "*invoices*"')] = None,
+    manager: Annotated[
+        str | None, Option(value="WHO", help="customer: the account's own; service: those that a service manages")
+    ] = None,
+    as_json: AsJson = False,
+    most: Most = None,
+    data: Data = None,
+) -> None:
+    """The account's keys as they are now. Each option narrows the list."""
     client, times = Client(data), times_or_fail()
-    items = client.items("/v1/keys", most)
+    asked: dict[str, str | None] = {"state": state, "spec": spec, "usage": usage, "origin": origin, "alias": alias}
+    asked |= {"tag": tag, "description": description, "manager": manager}
+    items = client.items("/v1/keys", most, **asked)
+    narrowed = " ".join(f"--{name} {value}" for name, value in asked.items() if value is not None)
+    nothing = f"(no key with {narrowed})" if narrowed else "(no keys yet: `aws kms create-key` makes one)"
     columns = (
         Column("key", names.key_of, lambda row: names.key_of(row, whole=False), leads=True),
         member("state", leads=True),
@@ -31,7 +51,7 @@ def keys(as_json: AsJson = False, most: Most = None, data: Data = None) -> None:
         Column("made", lambda row: times.shown(row["created_at"])),
         member("description", wraps=True),
     )
-    print_calls(items, columns, client, "(no keys yet: `aws kms create-key` makes one)", times, as_json=as_json)
+    print_calls(items, columns, client, nothing, times, as_json=as_json)
 
 
 def _kind(row: Row) -> str:

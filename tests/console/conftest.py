@@ -12,6 +12,7 @@ from services.console.build import build
 from tests.console.chromium import ARGUMENTS, executable
 from tests.console.visit import Visit
 from tests.installation import Installation
+from tests.service import services_file
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +34,9 @@ def browser(built: None) -> Iterator[Browser]:
 @pytest.fixture(scope="package")  # it ends with the console's tests: an idle installation takes a tenth of a core
 def served(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation with the console, for every story that only calls it."""
-    with Installation(
-        tmp_path_factory.mktemp("console") / "data", KEYTRAIL_CONSOLE="on", KEYTRAIL_ALERT_WORKERS="1"
-    ) as running:
+    folder = tmp_path_factory.mktemp("console")
+    settings = {"CONSOLE": "on", "ALERT_WORKERS": "1", "SERVICES_FILE": services_file(folder)}
+    with Installation(folder / "data", **{f"KEYTRAIL_{name}": value for name, value in settings.items()}) as running:
         yield running
 
 

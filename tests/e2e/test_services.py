@@ -14,37 +14,14 @@ from botocore.exceptions import ClientError
 
 from tests.e2e.test_kinds import ROOT, code
 from tests.installation import KEYTRAIL, Installation, clean_environment
-
-SERVICE, ITS_ACCOUNT = "backup.amazonaws.com", "999900001111"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIABACKUP0000000001", "AWS_SECRET_ACCESS_KEY": "a secret of the service's own"}
-FILE = f"""
-["{SERVICE}"]
-account = "{ITS_ACCOUNT}"
-alias = "backup"
-access_key_id = "{CREDENTIALS["AWS_ACCESS_KEY_ID"]}"
-secret_access_key = "{CREDENTIALS["AWS_SECRET_ACCESS_KEY"]}"
-"""
+from tests.service import CREDENTIALS, FILE, ITS_ACCOUNT, SERVICE, service, services_file
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("served")
-    file = folder / "services.toml"
-    file.write_text(FILE)
-    file.chmod(0o600)
-    with Installation(folder / "data", KEYTRAIL_SERVICES_FILE=str(file)) as running:
+    with Installation(folder / "data", KEYTRAIL_SERVICES_FILE=services_file(folder)) as running:
         yield running
-
-
-def service(installation: Installation, **headers: str) -> Any:
-    """The service's own client, and what it claims about each call."""
-    client = installation.client(CREDENTIALS)
-
-    def say(params: dict[str, Any], **_: Any) -> None:
-        params["headers"] |= {f"x-amz-{name.replace('_', '-')}": value for name, value in headers.items()}
-
-    client.meta.events.register("before-call.kms", say)
-    return client
 
 
 def test_the_key_that_a_service_manages_is_made_when_it_is_first_needed(served: Installation) -> None:

@@ -7,7 +7,7 @@ import json
 import re
 from contextlib import closing
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -207,6 +207,48 @@ def test_what_a_foreign_keys_policy_says_is_for_its_owner(installation: Installa
     refused = get(installation, "/v1/accounts", other, "POST", b'{"account_id": "999988887777"}')
     assert refused[0] == 400
     assert refused[1]["error"]["code"] == "AccessDeniedException"
+
+
+def test_keys_are_found_by_what_they_are(installation: Installation) -> None:
+    kms = installation.client()
+    tag = [{"TagKey": "found", "TagValue": "one_by=one"}]
+    made = [
+        kms.create_key(Tags=tag, **more)["KeyMetadata"]["KeyId"]
+        for more in ({"Description": "50% paid"}, {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}, {})
+    ]
+    kms.create_alias(AliasName="alias/found/first", TargetKeyId=made[0])
+    kms.create_alias(AliasName="alias/found/second", TargetKeyId=made[2])
+    kms.disable_key(KeyId=made[2])
+    installation.caught_up()
+
+    def found(**filters: str) -> list[int]:
+        status, answer = get(installation, f"/v1/keys?{urlencode({'tag': 'found', **filters})}")
+        assert status == 200, answer
+        return sorted(made.index(each["key_id"]) for each in answer["items"])
+
+    assert found() == found(tag="found=one_by=one") == [0, 1, 2]
+    assert found(tag="found=one") == found(tag="lost") == []
+    assert found(state="Disabled") == [2]
+    assert found(spec="HMAC_*") == found(usage="GENERATE_VERIFY_MAC") == [1]
+    assert found(description="50%*") == [0]
+    assert found(description="5%") == found(description="5_% paid*") == []
+    assert found(alias="found/first") == found(alias="alias/found/f*") == found(alias="*/first") == [0]
+    assert found(alias="found/*") == found(alias="found/*", origin="AWS_KMS", manager="customer") == [0, 2]
+    assert found(alias="found") == found(manager="service") == []
+    for wrong in ("state=Enable", "manager=me"):
+        status, answer = get(installation, f"/v1/keys?{wrong}")
+        assert (status, "must be one of" in answer["error"]["message"]) == (400, True)
+    pages = []
+    cursor: str | None = ""
+    while cursor is not None:
+        after = {"cursor": cursor} if cursor else {}
+        page = get(installation, f"/v1/keys?{urlencode({'tag': 'found', 'limit': '1', **after})}")[1]
+        pages += [each["key_id"] for each in page["items"]]
+        cursor = page["next"]
+    assert pages == sorted(made)
+    (told,) = installation.answers("keys", "--tag", "found", "--state", "Disabled")
+    assert told["key_id"] == made[2]
+    assert "no key with --tag lost" in installation.keytrail("keys", "--tag", "lost").stdout
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"account_id": 5}', b'{"account_id": "12"}'])

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 from domain.authorization.audience import Audience, Told
+from domain.keys.states import State
 from projections.decisions import uses
 from projections.keys import queries as keys
+from projections.keys.project import DELETED
+from projections.keys.queries import KeyFilters
 from projections.policy_versions import queries as policy_versions
 from services.audit_api.answer_shapes import BEGAN, One, Page
 from services.audit_api.context import AuditContext
 from services.audit_api.decided_calls import DECISION, OF_HISTORY, ORDER, calls_answer, filters_of
 from services.audit_api.request import AuditRequest
-from services.audit_api.route import CURSOR, LIMIT, RouteRow
-from services.audit_api.schemas import Member, with_types
+from services.audit_api.route import CURSOR, LIMIT, Parameter, RouteRow
+from services.audit_api.schemas import Member, one_of, with_types
 from services.kms_api import errors
 from services.questions.as_of import utc as utc_of
 from services.rendering import item, page
+from services.turns import Turn
 
 KEY = (
     Member("key_id", "text?", "the key"),
@@ -43,9 +48,50 @@ KEY = (
 )
 
 
+MANAGERS = ("customer", "service")
+KEY_FILTERS = (
+    Parameter("state", "KeyState", one_of((*(each.value for each in State), DELETED))),
+    Parameter("spec", "KeySpec; * for any characters"),
+    Parameter("usage", "KeyUsage; * for any characters"),
+    Parameter("origin", "Origin; * for any characters"),
+    Parameter("alias", "an alias of the key, with or without alias/; * for any characters"),
+    Parameter("tag", "the name of a tag, or NAME=VALUE"),
+    Parameter("description", "the description; * for any characters"),
+    Parameter(
+        "manager", "customer: keys that the account manages; service: keys that a service manages", one_of(MANAGERS)
+    ),
+)
+
+
+async def _filters(audit: AuditContext, request: AuditRequest) -> KeyFilters:
+    """Raises WireError."""
+    request.one_of("state", (*(each.value for each in State), DELETED))
+    manager, tag, alias = request.one_of("manager", MANAGERS), request.text("tag"), request.text("alias")
+    name, equals, value = (tag or "").partition("=")
+    return KeyFilters(
+        fields={name: text for name in keys.FIELDS if (text := request.text(name)) is not None},
+        tag=(name, value if equals else None) if tag else None,
+        managed=None if manager is None else manager == "service",
+        ids=await _with_alias(audit, request.account, alias) if alias else None,
+    )
+
+
+async def _with_alias(audit: AuditContext, account: str, wanted: str) -> list[str]:
+    """The ids of the keys that have such an alias now."""
+    world, turn, found = audit.live.world, Turn(), set()
+    whole = wanted if wanted.startswith(("alias/", "*")) else f"alias/{wanted}"
+    like = re.compile(".*".join(map(re.escape, whole.split("*"))), re.DOTALL)
+    for name in tuple(world.alias_names(account)) if "*" in whole else (whole,):
+        alias = world.aliases.get((account, name))
+        if alias is not None and like.fullmatch(name):
+            found.add(alias.key)
+        await turn.give_way()
+    return sorted(found)
+
+
 async def list_keys(audit: AuditContext, request: AuditRequest) -> Told:
-    cursor, limit = request.cursor(str), request.limit()
-    rows = await keys.page(audit.log, request.account, cursor[0] if cursor else "", limit)
+    cursor, limit, filters = request.cursor(str), request.limit(), await _filters(audit, request)
+    rows = await keys.page(audit.log, request.account, cursor[0] if cursor else "", limit, filters)
     items = [audit.keys.with_aliases_now(item(row, ("tags",)), request.audience) for row in rows]
     found = page(items, limit, [rows[-1]["key_id"]] if rows else None)
     return request.audience.own(request.account, found)
@@ -59,7 +105,7 @@ LIST_KEYS = RouteRow(
     "The account's keys as they are now",
     tag="keys",
     action="keytrail:ListKeys",
-    parameters=(LIMIT, CURSOR),
+    parameters=(*KEY_FILTERS, LIMIT, CURSOR),
     answer=Page(KEY),
 )
 

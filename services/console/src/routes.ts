@@ -18,12 +18,11 @@ export interface PageRow {
 }
 
 const principalThen = lazy(() => import("./pages/principal-then"));
-const unbuilt = lazy(() => import("./pages/unbuilt"));
 const key = lazy(() => import("./pages/key/key"));
 
 export const PAGES: readonly PageRow[] = [
   { path: "/keys", title: "Customer managed keys", section: "Keys", page: lazy(() => import("./pages/keys")) },
-  { path: "/aws-keys", title: "AWS managed keys", section: "Keys", page: unbuilt },
+  { path: "/aws-keys", title: "AWS managed keys", section: "Keys", page: lazy(() => import("./pages/aws-keys")) },
   { path: "/keys/create", title: "Create key", section: null, page: lazy(() => import("./pages/create/create-key")) },
   { path: "/keys/{key}", title: "Key", section: null, page: key, past: "itself" },
   { path: "/keys/{key}/{tab}", title: "Key", section: null, page: key, past: "itself" },

@@ -16,10 +16,10 @@ import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 import { type ItemOf, v1 } from "../v1/client";
 import { barsOf, HOURS_UP_TO } from "./bars";
-import type { Filters } from "./filters";
+import type { filtersOf } from "./filters";
 
 type Count = ItemOf<"/v1/decisions/counts">;
-type Wanted = Filters & { from?: string; to?: string; trail?: string };
+type Wanted = ReturnType<typeof filtersOf> & { from?: string; to?: string; trail?: string };
 const BY = { principal: "By principal", operation: "By operation", key: "By key" } as const;
 type By = keyof typeof BY;
 const HOUR = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });

@@ -2,7 +2,7 @@
 
 import type { PropertyFilterProps } from "@cloudscape-design/components/property-filter";
 
-import { visible } from "../shown/visible";
+import { fieldsOf } from "../shown/fields";
 
 /** Every filter of GET /v1/decisions, with a label. A test holds the names to the description of /v1. */
 export const FIELDS = {
@@ -30,15 +30,9 @@ export const FIELDS = {
   position: "Position",
   seen: "Decided at position",
 } as const;
-export type Field = keyof typeof FIELDS;
-const NAMES = Object.keys(FIELDS) as Field[];
+type Field = keyof typeof FIELDS;
 
-export const PROPERTIES: readonly PropertyFilterProps.FilteringProperty[] = NAMES.map((key) => ({
-  key,
-  propertyLabel: FIELDS[key],
-  groupValuesLabel: `Values of ${FIELDS[key]}`,
-  operators: ["="],
-}));
+export const { properties: PROPERTIES, valuesOf: filtersOf, tokensOf, queryOf: queryOfTokens } = fieldsOf(FIELDS);
 
 const KINDS = [
   "key-policy",
@@ -65,40 +59,3 @@ export const OPTIONS: readonly PropertyFilterProps.FilteringOption[] = [
   ...KINDS.map((each) => option("kind", each)),
   ...OPERATIONS.map((each) => option("operation", each)),
 ];
-
-export type Filters = Partial<Record<Field, string>>;
-
-export function filtersOf(query: URLSearchParams): Filters {
-  const found: Filters = {};
-  for (const name of NAMES) {
-    const value = query.get(name);
-    if (value !== null && value !== "") found[name] = value;
-  }
-  return found;
-}
-
-export function tokensOf(filters: Filters): PropertyFilterProps.Query {
-  return {
-    operation: "and",
-    tokens: NAMES.flatMap((name) => {
-      const value = filters[name];
-      return value === undefined ? [] : [{ propertyKey: name, operator: "=", value: visible(value) }];
-    }),
-  };
-}
-
-/** The URL's query for a property filter. /v1 takes one value for each field: of two, the later counts. `before` are the filters
- * that the tokens were shown for, since a token shows its value in a visible form. */
-export function queryOfTokens(
-  tokens: readonly PropertyFilterProps.Token[],
-  before: Filters,
-): Record<Field, string | undefined> {
-  const found = Object.fromEntries(NAMES.map((name) => [name, undefined])) as Record<Field, string | undefined>;
-  for (const { propertyKey, value } of tokens) {
-    if (propertyKey === undefined || !(propertyKey in FIELDS) || typeof value !== "string") continue;
-    const name = propertyKey as Field;
-    const former = before[name];
-    found[name] = former !== undefined && visible(former) === value ? former : value;
-  }
-  return found;
-}

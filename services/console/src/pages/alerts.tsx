@@ -14,7 +14,7 @@ import Table, { type TableProps } from "@cloudscape-design/components/table";
 import Toggle from "@cloudscape-design/components/toggle";
 import { useState } from "react";
 
-import { alertFiltersOf, SEVERITIES, STATES } from "../alerts/filters";
+import { alertFiltersOf, FIELDS, SEVERITIES, STATES } from "../alerts/filters";
 import { type LiveAlerts, merged, type RaisedAlert, useLiveAlerts } from "../alerts/live";
 import { AlertStateShown, SeverityBadge } from "../alerts/severity";
 import { changeQuery, follow, href, navigate, type PageProps, useAsOf } from "../router";
@@ -27,9 +27,6 @@ import { visible } from "../shown/visible";
 import { v1 } from "../v1/client";
 
 const PAGE = 50;
-const LABELS = { state: "State", severity: "Severity at least", rule: "Rule", key: "Key", principal: "Principal" } as const;
-type Name = keyof typeof LABELS;
-const NAMES = Object.keys(LABELS) as Name[];
 
 const COLUMNS: TableProps.ColumnDefinition<RaisedAlert>[] = [
   { id: "severity", header: "Severity", minWidth: 100, cell: (alert) => <SeverityBadge severity={alert.severity} /> },
@@ -100,24 +97,9 @@ export default function Alerts({ query }: PageProps) {
       </Header>
       <SpaceBetween size="xs">
         <PropertyFilter
-          query={{
-            operation: "and",
-            tokens: NAMES.flatMap((name) => {
-              const value = filters[name];
-              return value === undefined ? [] : [{ propertyKey: name, operator: "=" as const, value: visible(value) }];
-            }),
-          }}
-          onChange={({ detail }) => {
-            const next: Partial<Record<Name, string>> = {};
-            for (const { propertyKey, value } of detail.tokens) if (typeof value === "string") next[propertyKey as Name] = value;
-            changeQuery(Object.fromEntries(NAMES.map((name) => [name, next[name]])));
-          }}
-          filteringProperties={NAMES.map((key) => ({
-            key,
-            propertyLabel: LABELS[key],
-            groupValuesLabel: LABELS[key],
-            operators: ["="],
-          }))}
+          query={FIELDS.tokensOf(filters)}
+          onChange={({ detail }) => changeQuery(FIELDS.queryOf(detail.tokens, filters))}
+          filteringProperties={FIELDS.properties}
           filteringOptions={[
             ...STATES.map((value) => ({ propertyKey: "state", value })),
             ...SEVERITIES.map((value) => ({ propertyKey: "severity", value })),

@@ -23,6 +23,7 @@ import { Time } from "../../shown/time";
 import { visible } from "../../shown/visible";
 import { v1 } from "../../v1/client";
 import type { KeyFacts } from "./facts";
+import { FEWEST_DAYS, fits, MOST_DAYS } from "./waiting-period";
 
 type Doing = "enable" | "disable" | "schedule" | "cancel" | "describe";
 
@@ -115,22 +116,17 @@ function Describe({ facts, close, done }: Doer) {
   );
 }
 
-const FEWEST_DAYS = 7;
-const MOST_DAYS = 30;
-
 function Schedule({ facts, close, done }: Doer) {
   const [days, setDays] = useState(String(MOST_DAYS));
   const [sure, setSure] = useState(false);
-  const count = Number(days);
-  const fits = Number.isInteger(count) && count >= FEWEST_DAYS && count <= MOST_DAYS;
   return (
     <ChangeModal
       title="Schedule key deletion"
       verb="Schedule deletion"
       close={close}
-      incomplete={!fits || !sure}
+      incomplete={!fits(days) || !sure}
       work={async () =>
-        (await kms()).send(new ScheduleKeyDeletionCommand({ KeyId: facts.arn, PendingWindowInDays: count }))
+        (await kms()).send(new ScheduleKeyDeletionCommand({ KeyId: facts.arn, PendingWindowInDays: Number(days) }))
       }
       done={({ DeletionDate: date }) => done(`The key will be deleted${date === undefined ? "" : ` on ${date.toUTCString()}`}.`)}
     >
@@ -142,7 +138,7 @@ function Schedule({ facts, close, done }: Doer) {
       <FormField
         label="Waiting period in days"
         constraintText={`From ${FEWEST_DAYS} to ${MOST_DAYS}. The key cannot be used while it waits; the deletion can be cancelled.`}
-        errorText={fits ? null : `Type a whole number from ${FEWEST_DAYS} to ${MOST_DAYS}.`}
+        errorText={fits(days) ? null : `Type a whole number from ${FEWEST_DAYS} to ${MOST_DAYS}.`}
       >
         <Input type="number" value={days} onChange={({ detail }) => setDays(detail.value)} />
       </FormField>
