@@ -3,17 +3,26 @@
 
 import { lazy, Suspense, useState } from "react";
 
-import { useSession } from "./session/session";
+import { useSession, useSigned } from "./session/session";
 import { takeCode } from "./session/exchange";
 import { SignIn } from "./session/sign-in";
 import { CodeSignIn } from "./session/code-sign-in";
 
 const Shell = lazy(() => import("./shell/shell"));
+const RoleLost = lazy(() => import("./session/role-lost"));
 
 export function App() {
   const session = useSession();
+  const { first, lost } = useSigned();
   const [code, setCode] = useState(takeCode);
   if (code !== null) return <CodeSignIn code={code} done={() => setCode(null)} />;
+  if (lost !== null && first !== null) {
+    return (
+      <Suspense fallback={null}>
+        <RoleLost lost={lost} first={first} />
+      </Suspense>
+    );
+  }
   if (session === null) return <SignIn />;
   return (
     <Suspense fallback={null}>

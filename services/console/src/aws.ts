@@ -7,7 +7,7 @@ import type { IAMClient } from "@aws-sdk/client-iam";
 import type { KMSClient } from "@aws-sdk/client-kms";
 import type { STSClient } from "@aws-sdk/client-sts";
 
-import { current, type Session } from "./session/session";
+import { current, firstSession, type Session } from "./session/session";
 
 /** What every client gets. Its endpoint is where the page came from, so the console talks to nobody else. */
 function configuration(session: Session) {
@@ -16,10 +16,10 @@ function configuration(session: Session) {
 
 type Configuration = ReturnType<typeof configuration>;
 
-function client<C>(load: () => Promise<(with_: Configuration) => C>): () => Promise<C> {
+function client<C>(load: () => Promise<(with_: Configuration) => C>, whose: () => Session | null = current): () => Promise<C> {
   let made: { session: Session; client: Promise<C> } | null = null;
   return () => {
-    const session = current();
+    const session = whose();
     if (session === null) throw new Error("nobody is signed in");
     if (made?.session !== session) {
       made = { session, client: load().then((make) => make(configuration(session))) };
@@ -38,7 +38,8 @@ export const iam: () => Promise<IAMClient> = client(async () => {
   return (with_) => new IAMClient(with_);
 });
 
-export const sts: () => Promise<STSClient> = client(async () => {
+/** Signs as whoever signed in, also while they work as a role. */
+export const firstSts: () => Promise<STSClient> = client(async () => {
   const { STSClient } = await import("@aws-sdk/client-sts");
   return (with_) => new STSClient(with_);
-});
+}, firstSession);

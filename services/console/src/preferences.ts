@@ -1,9 +1,13 @@
-/** What a user prefers, kept in this browser. Never a credential, a name or an answer: those go with the tab. */
+/** What a user prefers, kept in this browser. Never a credential or an answer: those go with the tab. The only names that stay are
+ * those of the roles that a user switched to, until the user has them forgotten. */
 
 import { applyMode, Mode } from "@cloudscape-design/global-styles";
 
+import { isRole, type Role } from "./session/role";
+
 const THEME = "keytrail.theme";
 const COLUMNS = "keytrail.columns.";
+const ROLES = "keytrail.roles.";
 
 export type Theme = "light" | "dark";
 
@@ -34,4 +38,19 @@ export function columnsOf(table: string): readonly string[] | null {
 
 export function chooseColumns(table: string, columns: readonly string[]): void {
   localStorage.setItem(COLUMNS + table, JSON.stringify(columns));
+}
+
+/** The roles that a user switched to last. */
+export function recentRoles(principal: string): readonly Role[] {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(ROLES + principal) ?? "[]");
+    return Array.isArray(kept) ? kept.filter(isRole) : [];
+  } catch {
+    return [];
+  }
+}
+
+export function rememberRoles(principal: string, roles: readonly Role[]): void {
+  if (roles.length === 0) localStorage.removeItem(ROLES + principal);
+  else localStorage.setItem(ROLES + principal, JSON.stringify(roles));
 }

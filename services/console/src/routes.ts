@@ -42,6 +42,7 @@ export const PAGES: readonly PageRow[] = [
   { path: "/roles/{name}", title: "Role", section: null, page: lazy(() => import("./pages/role")), past: principalThen },
   { path: "/policies", title: "Policies", section: "Identities", page: lazy(() => import("./pages/policies")) },
   { path: "/policies/{arn}", title: "Policy", section: null, page: lazy(() => import("./pages/managed-policy")) },
+  { path: "/switch-role", title: "Switch role", section: null, page: lazy(() => import("./pages/switch-role")) },
   { path: "/installation", title: "Installation", section: "Keytrail", page: lazy(() => import("./pages/installation")) },
 ];
 export const HOME = "/keys";

@@ -2,7 +2,8 @@
 
 import { useEffect, useState } from "react";
 
-import { end } from "../session/session";
+import { endIfRefused } from "../session/refused";
+import { current } from "../session/session";
 import { faultOf, isAbort } from "../shown/fault";
 import { type ItemOf, v1 } from "../v1/client";
 import type { AlertFilters } from "./filters";
@@ -33,6 +34,7 @@ export function useLiveAlerts(filters: AlertFilters, from: number | null): LiveA
       setKept((before) => ({ question, live: to(before.question === question ? before.live : NOTHING) }));
     const follow = async (): Promise<void> => {
       change((live) => ({ ...live, state: "open" }));
+      const asked = current();
       try {
         for await (const { id, event, data } of v1().events("/v1/alerts/stream", { query: { ...filters, after: String(after) } }, leaving.signal)) {
           if (event !== "alert") continue;
@@ -41,8 +43,9 @@ export function useLiveAlerts(filters: AlertFilters, from: number | null): LiveA
         }
       } catch (thrown) {
         if (leaving.signal.aborted || isAbort(thrown)) return;
-        const { kind } = faultOf(thrown);
-        if (kind === "credential") end("refused");
+        const fault = faultOf(thrown);
+        endIfRefused(fault, asked);
+        const { kind } = fault;
         if (kind === "refused" || kind === "invalid" || kind === "not there") {
           change((live) => ({ ...live, state: "refused" }));
           return;

@@ -13,7 +13,8 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 
 import { kms } from "../aws";
-import { end } from "../session/session";
+import { endIfRefused } from "../session/refused";
+import { current } from "../session/session";
 import { useAnswer } from "../shown/answer";
 import { type Fault, faultOf } from "../shown/fault";
 import { Problem } from "../shown/problem";
@@ -63,6 +64,7 @@ export function Review({ keyId, opened, draft, about, onBack, onReplaced, onOpen
   const replace = async (): Promise<void> => {
     setPutting(true);
     setFault(null);
+    const asked = current();
     try {
       const now = await checkDraft(keyId, draft);
       if (now.version !== opened.version) {
@@ -73,7 +75,7 @@ export function Review({ keyId, opened, draft, about, onBack, onReplaced, onOpen
       onReplaced(now.version + 1);
     } catch (thrown) {
       const refused = faultOf(thrown);
-      if (refused.kind === "credential") end("refused");
+      endIfRefused(refused, asked);
       setFault(refused);
     } finally {
       setPutting(false);

@@ -8,7 +8,8 @@ import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table from "@cloudscape-design/components/table";
 import { useEffect, useState } from "react";
 
-import { current, end } from "../session/session";
+import { endIfRefused } from "../session/refused";
+import { current } from "../session/session";
 import { type Fault, faultOf, isAbort } from "../shown/fault";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
@@ -64,6 +65,7 @@ export function WhatIf({ keyId, draft }: { keyId: string; draft: string }) {
   useEffect(() => {
     const leaving = new AbortController();
     const follow = async (): Promise<void> => {
+      const asked = current();
       try {
         const body = { key: keyId, policy: draft, from: since(days) };
         for await (const line of v1().lines("post", "/v1/what-if", { body }, leaving.signal)) {
@@ -80,7 +82,7 @@ export function WhatIf({ keyId, draft }: { keyId: string; draft: string }) {
       } catch (thrown) {
         if (leaving.signal.aborted || isAbort(thrown)) return;
         const fault = faultOf(thrown);
-        if (fault.kind === "credential") end("refused");
+        endIfRefused(fault, asked);
         setRun({ ...begun(question), fault });
       }
     };

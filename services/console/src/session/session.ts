@@ -1,10 +1,12 @@
-/** Who is signed in, and with which credential.
+/** Who is signed in, with which credential, and which role they switched to.
  *
  * A credential is kept in memory. If the user asks, it is kept in sessionStorage too, which the browser forgets with the tab:
  * never in localStorage, a URL or a log.
  */
 
 import { useSyncExternalStore } from "react";
+
+import type { Role } from "./role";
 
 export interface Credential {
   accessKeyId: string;
@@ -26,47 +28,88 @@ export interface Session {
   expires: string;
 }
 
-/** Why there is no session: the sign-in page says it. */
-export type Ended = "never" | "signed out" | "idle" | "refused" | "altered";
+/** The session of a role. Its expiry is no later than that of the session that switched to the role. */
+export interface RoleSession extends Session {
+  role: Role;
+}
+
+/** Why there is no session: the page that follows says it. */
+export type Ended = "never" | "signed out" | "idle" | "expired" | "refused" | "altered" | "clock";
+
+export interface Lost {
+  role: Role;
+  why: Ended;
+}
+
+interface Signed {
+  /** The session of whoever signed in. Every switch to a role starts from it, as in the AWS console. */
+  first: Session | null;
+  assumed: RoleSession | null;
+  /** A role's session that ended by itself. Until the user chooses how to go on, nothing is asked as anybody: a click that was
+   * meant for the role must not be made by the user. */
+  lost: Lost | null;
+  ended: Ended;
+}
 
 const KEPT = "keytrail.session";
+const NOBODY: Signed = { first: null, assumed: null, lost: null, ended: "never" };
 
-let session: Session | null = kept();
-let ended: Ended = "never";
+let keeping = false;
+let signed: Signed = kept();
 const listeners = new Set<() => void>();
 
-function kept(): Session | null {
-  if (typeof sessionStorage === "undefined") return null;
+function kept(): Signed {
+  if (typeof sessionStorage === "undefined") return NOBODY;
   const text = sessionStorage.getItem(KEPT);
+  if (text === null) return NOBODY;
   // We wrote it ourselves, in this tab; if it is anything else, it is forgotten.
   try {
-    const read = text === null ? null : (JSON.parse(text) as Session);
-    return read !== null && typeof read.credential.secretAccessKey === "string" ? read : null;
+    const { first, assumed, lost } = JSON.parse(text) as Signed;
+    if (first === null || typeof first.credential.secretAccessKey !== "string") throw new TypeError("no session");
+    keeping = true;
+    return { first, assumed, lost, ended: "never" };
   } catch {
     sessionStorage.removeItem(KEPT);
-    return null;
+    return NOBODY;
   }
 }
 
-export function begin(begun: Session, keep: boolean): void {
-  session = begun;
-  ended = "never";
-  if (keep) sessionStorage.setItem(KEPT, JSON.stringify(begun));
+function change(to: Signed): void {
+  signed = to;
+  if (keeping && to.first !== null) sessionStorage.setItem(KEPT, JSON.stringify(to));
   else sessionStorage.removeItem(KEPT);
-  tell();
-}
-
-/** Forget the credential everywhere. */
-export function end(why: Ended): void {
-  sessionStorage.removeItem(KEPT);
-  if (session === null) return;
-  session = null;
-  ended = why;
-  tell();
-}
-
-function tell(): void {
   for (const each of listeners) each();
+}
+
+export function begin(begun: Session, keep: boolean): void {
+  keeping = keep;
+  change({ ...NOBODY, first: begun });
+}
+
+/** Forget every credential, everywhere. */
+export function end(why: Ended): void {
+  if (signed.first === null) return;
+  keeping = false;
+  change({ ...NOBODY, ended: why });
+}
+
+/** Keytrail no longer takes the credential of `asked`, or its time is over. A late answer to a session that is over already says
+ * nothing about the present one. */
+export function over(asked: Session | null, why: Ended): void {
+  if (asked === null || asked !== current()) return;
+  const { assumed } = signed;
+  if (assumed !== null && (why === "refused" || why === "expired")) change({ ...signed, assumed: null, lost: { role: assumed.role, why } });
+  else end(why);
+}
+
+/** Work as a role, whatever role was there before. */
+export function switchTo(role: RoleSession): void {
+  change({ ...signed, assumed: role, lost: null });
+}
+
+/** Work as whoever signed in. */
+export function switchBack(): void {
+  change({ ...signed, assumed: null, lost: null });
 }
 
 function subscribe(changed: () => void): () => void {
@@ -74,14 +117,24 @@ function subscribe(changed: () => void): () => void {
   return () => listeners.delete(changed);
 }
 
+/** The session that signs what is asked now. */
 export function current(): Session | null {
-  return session;
+  return signed.lost === null ? (signed.assumed ?? signed.first) : null;
+}
+
+export function firstSession(): Session | null {
+  return signed.first;
 }
 
 export function whyEnded(): Ended {
-  return ended;
+  return signed.ended;
 }
 
 export function useSession(): Session | null {
   return useSyncExternalStore(subscribe, current);
+}
+
+/** Everything about who is signed in. */
+export function useSigned(): Signed {
+  return useSyncExternalStore(subscribe, () => signed);
 }

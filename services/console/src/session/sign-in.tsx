@@ -11,8 +11,9 @@ import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 
-import { type Fault, faultOf, isMismatch } from "../shown/fault";
+import { type Fault, faultOf, isClock, isMismatch } from "../shown/fault";
 import { visible } from "../shown/visible";
+import { clockWords } from "./clock";
 import { exchanged } from "./exchange";
 import { IDLE_MINUTES } from "./idle";
 import { begin, type Credential, type Ended, whyEnded } from "./session";
@@ -23,6 +24,8 @@ const WHY: Record<Ended, string | null> = {
   "signed out": "You are signed out. This tab has forgotten your credential.",
   idle: `You were signed out, because nothing happened here for ${IDLE_MINUTES} minutes.`,
   altered: `Keytrail computed another signature than this page, for a credential that it made itself. So a proxy between the two changes requests. It must pass them on as they are, with Host: ${location.host}.`,
+  expired: "Your console session is over: its time is up. Sign in to go on where you were.",
+  clock: null,
   refused: "Your credential is no longer accepted. It expired, or somebody revoked it. Sign in to go on where you were.",
 };
 
@@ -36,7 +39,8 @@ export function SignIn() {
   const [missing, setMissing] = useState(false);
   const [fault, setFault] = useState<Fault | null>(null);
   const [more, setMore] = useState(false);
-  const ended = WHY[whyEnded()];
+  const why = whyEnded();
+  const ended = why === "clock" ? clockWords() : WHY[why];
 
   async function send() {
     if (accessKeyId.trim() === "" || secret.trim() === "") {
@@ -72,7 +76,7 @@ export function SignIn() {
               {ended !== null && fault === null && <Alert type="info">{ended}</Alert>}
               {fault !== null && (
                 <Alert type="error" header={fault.title}>
-                  {visible(fault.message)}
+                  {isClock(fault) ? clockWords() : visible(fault.message)}
                   {isMismatch(fault) &&
                     ` If the secret is right, a proxy changes requests on their way: it must pass them on with Host: ${location.host}.`}
                 </Alert>

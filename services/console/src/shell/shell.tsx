@@ -8,25 +8,27 @@ import { I18nProvider } from "@cloudscape-design/components/i18n";
 import messages from "@cloudscape-design/components/i18n/messages/all.en";
 import SideNavigation, { type SideNavigationProps } from "@cloudscape-design/components/side-navigation";
 import Spinner from "@cloudscape-design/components/spinner";
-import TopNavigation from "@cloudscape-design/components/top-navigation";
 import { Suspense, useEffect, useState } from "react";
 
-import { chooseTheme, theme } from "../preferences";
-import { BASE, follow, href, match, navigate, useAsOf, usePlace } from "../router";
+import { follow, href, match, navigate, useAsOf, usePlace } from "../router";
 import { HOME, PAGES, type PageRow } from "../routes";
-import { watchIdle } from "../session/idle";
-import { end, type Session } from "../session/session";
-import { visible } from "../shown/visible";
+import { watchSession } from "../session/idle";
+import { RefusedRole } from "../session/refused-role";
+import type { Session } from "../session/session";
+import { useAct } from "../shown/act";
 import { ChooseMoment, PastBar } from "../time/as-of";
 import { isMoment } from "../time/moment";
+import { Bar } from "./bar";
 import { CrashFence } from "./crash-fence";
+import styles from "./shell.module.css";
 
 export default function Shell({ session }: { session: Session }) {
   const { path, query } = usePlace();
   const row = PAGES.find((each) => match(each.path, path) !== null);
   const [at] = useAsOf();
   const [choosing, choose] = useState(false);
-  useEffect(() => watchIdle(), []);
+  const switching = useAct();
+  useEffect(() => watchSession(), []);
   useEffect(() => {
     if (path === "/") navigate(href(HOME), { replace: true });
   }, [path]);
@@ -36,8 +38,13 @@ export default function Shell({ session }: { session: Session }) {
 
   return (
     <I18nProvider locale="en" messages={[messages]}>
-      <div id="bar">
-        <Bar session={session} choose={() => choose(true)} />
+      <div id="bar" className={styles["bar"]}>
+        <Bar
+          session={session}
+          choose={() => choose(true)}
+          switching={switching}
+          switchTo={(role) => switching.run(async () => (await import("../session/switching")).assume(role))}
+        />
       </div>
       <AppLayout
         headerSelector="#bar"
@@ -47,6 +54,7 @@ export default function Shell({ session }: { session: Session }) {
           <>
             <PastBar shows={row?.past !== undefined} choose={() => choose(true)} />
             {choosing && <ChooseMoment close={() => choose(false)} />}
+            {switching.fault !== null && <RefusedRole fault={switching.fault} />}
             <CrashFence key={row === undefined ? path : subject(row, path)}>
             <Suspense fallback={<Spinner size="large" />}>
               {row === undefined ? <Nowhere /> : <Shown row={row} at={at} path={path} query={query} />}
@@ -69,43 +77,6 @@ function Shown({ row, at, path, query }: { row: PageRow; at: string | null; path
 function subject(row: PageRow, path: string): string {
   const places = Object.entries(match(row.path, path) ?? {});
   return JSON.stringify([row.title, places.filter(([name]) => name !== "tab")]);
-}
-
-function Bar({ session, choose }: { session: Session; choose: () => void }) {
-  const [shown, setShown] = useState(theme());
-  const { arn, account } = session.identity;
-  const name = arn.split(":").slice(5).join(":");
-  return (
-    <TopNavigation
-      identity={{ href: `${BASE}/`, title: "Keytrail", onFollow: follow }}
-      utilities={[
-        { type: "button", iconName: "history", text: "Time", ariaLabel: "Time: show the past", onClick: choose },
-        {
-          type: "button",
-          text: shown === "dark" ? "Light" : "Dark",
-          ariaLabel: shown === "dark" ? "Show in light colours" : "Show in dark colours",
-          onClick: () => {
-            const other = shown === "dark" ? "light" : "dark";
-            chooseTheme(other);
-            setShown(other);
-          },
-        },
-        {
-          type: "menu-dropdown",
-          iconName: "user-profile",
-          text: visible(name),
-          description: visible(arn),
-          items: [
-            { id: "account", text: `Account ${visible(account)}`, disabled: true },
-            { id: "sign-out", text: "Sign out" },
-          ],
-          onItemClick: ({ detail }) => {
-            if (detail.id === "sign-out") end("signed out");
-          },
-        },
-      ]}
-    />
-  );
 }
 
 function Navigation({ path }: { path: string }) {

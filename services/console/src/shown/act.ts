@@ -2,7 +2,8 @@
 
 import { useEffect, useRef, useState } from "react";
 
-import { end } from "../session/session";
+import { endIfRefused } from "../session/refused";
+import { current } from "../session/session";
 import { type Fault, faultOf } from "./fault";
 
 export interface Act {
@@ -30,12 +31,13 @@ export function useAct(): Act {
     under.current = true;
     setBusy(true);
     setFault(null);
+    const asked = current();
     try {
       const made = await work();
       if (here.current) done?.(made);
     } catch (thrown) {
       const found = faultOf(thrown);
-      if (found.kind === "credential") end("refused");
+      endIfRefused(found, asked);
       if (here.current) setFault(found);
     } finally {
       under.current = false;

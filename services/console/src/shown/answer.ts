@@ -2,8 +2,9 @@
 
 import { useCallback, useEffect, useReducer, useState } from "react";
 
-import { end } from "../session/session";
-import { type Fault, faultOf, isAbort, isMismatch } from "./fault";
+import { endIfRefused } from "../session/refused";
+import { current } from "../session/session";
+import { type Fault, faultOf, isAbort } from "./fault";
 
 export type Answer<T> =
   | { state: "loading"; value: T | null }
@@ -24,13 +25,14 @@ export function useAnswer<T>(question: string, load: (signal: AbortSignal) => Pr
     const leaving = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const once = async (tried: number): Promise<void> => {
+      const asked = current();
       try {
         const value = await ask(leaving.signal);
         if (!leaving.signal.aborted) setAnswer({ state: "there", value });
       } catch (thrown) {
         if (leaving.signal.aborted || isAbort(thrown)) return;
         const fault = faultOf(thrown);
-        if (fault.kind === "credential") end(isMismatch(fault) ? "altered" : "refused");
+        endIfRefused(fault, asked);
         setAnswer((before) => ({ state: "fault", value: before.value, fault }));
         if (fault.kind === "unreachable" || fault.kind === "busy") {
           const pause = PAUSES[Math.min(tried, PAUSES.length - 1)];

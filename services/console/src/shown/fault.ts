@@ -48,6 +48,11 @@ export function isMismatch({ code, message }: Fault): boolean {
   return MISMATCH.includes(code) && message.includes("does not match the signature");
 }
 
+/** Whether the signature's time was refused: the clocks of this computer and of Keytrail differ. */
+export function isClock({ code, message }: Fault): boolean {
+  return MISMATCH.includes(code) && /^Signature (?:expired|not yet current)/.test(message);
+}
+
 /** An error of `/v1`, in the same form as those of the AWS clients. */
 export class V1Error extends Error {
   readonly $metadata: { requestId: string; httpStatusCode: number };

@@ -3,7 +3,8 @@
 
 import { useCallback, useEffect, useReducer, useState } from "react";
 
-import { end } from "../session/session";
+import { endIfRefused } from "../session/refused";
+import { current } from "../session/session";
 import { type Fault, faultOf, isAbort } from "./fault";
 
 export interface LinesAnswer<L, R> {
@@ -54,6 +55,7 @@ export function useLines<L, R>(
       setHeld({ question: name, answer: { ...answer, lines: [...lines] } });
     };
     const follow = async (): Promise<void> => {
+      const asked = current();
       try {
         for await (const line of ask(leaving.signal)) {
           const { done, of, result, began } = line as Sent<R>;
@@ -74,7 +76,7 @@ export function useLines<L, R>(
       } catch (thrown) {
         if (leaving.signal.aborted || isAbort(thrown)) return;
         const fault = faultOf(thrown);
-        if (fault.kind === "credential") end("refused");
+        endIfRefused(fault, asked);
         answer = { ...answer, state: "fault", fault };
       }
       if (!leaving.signal.aborted) draw();

@@ -7,6 +7,7 @@
 import { Sha256 } from "@aws-crypto/sha256-js";
 import { SignatureV4 } from "@smithy/signature-v4";
 
+import { heard } from "../session/clock";
 import { current, type Credential, type Session } from "../session/session";
 import { V1Error } from "../shown/fault";
 import type { paths } from "./schema";
@@ -121,6 +122,7 @@ export class V1 {
       ...(body === undefined ? {} : { body }),
       ...(signal === undefined ? {} : { signal }),
     });
+    heard(answer.headers.get("date"));
     if (answer.ok) return answer;
     throw await errorOf(answer);
   }
@@ -137,6 +139,7 @@ export async function unsigned<P extends "/v1/console/codes/redeem">(
     body: JSON.stringify(body),
     credentials: "omit",
   });
+  heard(answer.headers.get("date"));
   if (!answer.ok) throw await errorOf(answer);
   return (await answer.json()) as AnswerOf<P, "post">;
 }

@@ -1,0 +1,14 @@
+/** What a refused credential means for the session that it belongs to. */
+
+import { type Fault, isClock, isMismatch } from "../shown/fault";
+import { type Ended, over, type Session } from "./session";
+
+/** `asked` is the session whose request failed. */
+export function endIfRefused(fault: Fault, asked: Session | null): void {
+  if (fault.kind === "credential") over(asked, why(fault));
+}
+
+function why(fault: Fault): Ended {
+  if (isClock(fault)) return "clock";
+  return isMismatch(fault) ? "altered" : "refused";
+}
