@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Mapping
 
 SERVER = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH"})
@@ -41,6 +42,12 @@ def for_build() -> dict[str, str]:
         for name, value in os.environ.items()
         if name.upper() in BUILD or name.upper().startswith(NPM) or name.startswith(LOCALE)
     }
+
+
+def python(module: str) -> list[str]:
+    # -P: without it Python looks for modules first in the folder in which `keytrail up` was started. Others who may
+    # write to that folder could then choose what runs.
+    return [sys.executable, "-P", "-m", module]
 
 
 @contextlib.contextmanager

@@ -20,6 +20,12 @@ from services.ownership import NotOurs, read_private
 PREFIX = "KEYTRAIL_"
 
 
+SECRETIVE = re.compile("password|passphrase|secret|token|credential|private|dsn")
+"""A setting with such a word in its name is never shown, even if nobody marked it as a secret."""
+LOGIN = re.compile(r"//[^/@\s]*@")
+"""The user and password in an address."""
+
+
 class BadSetting(Exception):
     """A setting that cannot be used; the message names it and says what it takes."""
 
@@ -128,6 +134,25 @@ class Settings:
             for each in fields(self)
             if each.metadata["secret"] == secret and getattr(self, each.name) != each.default
         }
+
+
+def shown(settings: Settings) -> list[dict[str, Any]]:
+    """Every setting for people to read, in the order of the class. Of a secret it says only whether it is set. `set` covers what
+    `keytrail up` fills in: its own servers, and the root user's access key."""
+    rows = []
+    for each in fields(Settings):
+        value, secret = getattr(settings, each.name), each.metadata["secret"] or bool(SECRETIVE.search(each.name))
+        rows.append(
+            {
+                "name": f"{PREFIX}{each.name.upper()}",
+                "value": None if secret else LOGIN.sub("//***@", str(value)),
+                "default": None if secret else str(each.default),
+                "source": "default" if value == each.default else "set",
+                "secret": secret,
+                "meaning": each.metadata["help"],
+            }
+        )
+    return rows
 
 
 def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:

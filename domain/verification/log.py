@@ -24,12 +24,15 @@ from domain.log.events import CommandsSkipped, DecisionsAnchored
 from domain.log.lane import LaneName, Reached, anchors_of
 from domain.state.fold import Fold
 
+INNER = ("digests", "anchors", "authority", "next_command")
+"""Fields of a report that only the rest of the verification reads."""
+
 
 @dataclass(slots=True)
 class Report:
-    """`fault`: the first thing that is wrong, in words, "" for none; `at`: the position. Counts cover everything that was
-    read. `strange`: positions of values that somebody else wrote or copied. `anchors`: how far each lane of decisions
-    reaches, according to the log."""
+    """`fault`: the first thing that is wrong, in words, "" for none; `at`: the position. `detail`: what the code says of it,
+    which may quote the record. Counts cover everything that was read. `strange`: positions of values that somebody else wrote
+    or copied. `anchors`: how far each lane of decisions reaches, according to the log."""
 
     log: str = ""
     records: int = 0
@@ -38,6 +41,7 @@ class Report:
     position: int = -1
     head: str = ""
     fault: str = ""
+    detail: str = ""
     at: int | None = None
     strange: list[int] = field(default_factory=list)
     writers: set[str] = field(default_factory=set, repr=False)
@@ -51,6 +55,11 @@ class Report:
     def whole(self) -> bool:
         return not self.fault
 
+    def listed(self) -> dict[str, Any]:
+        """What people are shown of it, as JSON has it."""
+        found = {name: getattr(self, name) for name in self.__slots__ if name not in INNER}
+        return found | {"writers": len(self.writers), "whole": self.whole}
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -60,26 +69,47 @@ class Expected:
     digest: str
 
 
+class LogVerifier:
+    """Takes every value of the log, in the order of the topic. Nothing after the first fault counts; `finish` adds what is
+    missing at the end. What it keeps is the state that the log leads to, and a digest of each value."""
+
+    def __init__(self, expected: Expected | None = None, keys: Keyring | None = None) -> None:
+        """If `keys` is None, only the links are checked."""
+        self.report = Report()
+        self._expected = expected
+        self._fold = Fold(chain=Chain(keys=keys))
+
+    def take(self, offset: int, value: bytes) -> None:
+        report = self.report
+        if report.fault:
+            return
+        report.records += 1
+        report.fault = _step(report, self._fold, offset, value, self._expected)
+        if report.fault:
+            report.at = offset
+
+    def finish(self) -> Report:
+        report, fold, expected = self.report, self._fold, self._expected
+        report.log, report.position, report.head = fold.world.log, fold.chain.position, fold.chain.head
+        report.authority, report.next_command = fold.chain.authority, fold.world.next_command
+        if not report.fault and expected is not None and expected.position >= fold.next:
+            report.fault = f"the log ends before position {expected.position}, which was noted down: its end was cut"
+            report.at = fold.next
+        if not report.fault and not report.valid:
+            report.fault, report.at = "no record of a log is there: what an installation begins with was removed", 0
+        return report
+
+
 def verify(
     values: Iterable[tuple[int, bytes]], expected: Expected | None = None, keys: Keyring | None = None
 ) -> Report:
-    """`values`: (offset, value) in the order of the topic. If `keys` is None, only the links are checked. Stops at the
-    first fault."""
-    report, fold = Report(), Fold(chain=Chain(keys=keys))
+    """`values`: (offset, value) in the order of the topic. Reads no further than the first fault."""
+    verifier = LogVerifier(expected, keys)
     for offset, value in values:
-        report.records += 1
-        fault = _step(report, fold, offset, value, expected)
-        if fault:
-            report.fault, report.at = fault, offset
+        verifier.take(offset, value)
+        if verifier.report.fault:
             break
-    report.log, report.position, report.head = fold.world.log, fold.chain.position, fold.chain.head
-    report.authority, report.next_command = fold.chain.authority, fold.world.next_command
-    if not report.fault and expected is not None and expected.position >= fold.next:
-        report.fault = f"the log ends before position {expected.position}, which was noted down: its end was cut"
-        report.at = fold.next
-    if not report.fault and not report.valid:
-        report.fault, report.at = "no record of a log is there: what an installation begins with was removed", 0
-    return report
+    return verifier.finish()
 
 
 def _step(report: Report, fold: Fold, offset: int, value: bytes, expected: Expected | None) -> str:
@@ -95,7 +125,8 @@ def _step(report: Report, fold: Fold, offset: int, value: bytes, expected: Expec
     try:
         record = fold.take(offset, value)
     except Exception as fault:  # noqa: BLE001  # whatever a changed record makes the fold raise, it is the one that is wrong
-        return f"it links to the log and cannot be taken in: {type(fault).__name__}: {fault}"
+        report.detail = f"{type(fault).__name__}: {fault}"
+        return "it links to the log and cannot be taken in"
     if record is None and fold.chain.keys is not None and not _is_authentic(fold, value, document):
         report.strange.append(offset)
         return ""

@@ -12,10 +12,13 @@ import signal
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
+from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
 from types import FrameType
@@ -31,7 +34,13 @@ from services.cli.terminal import as_it_is, say
 LASTS = 60.0
 """Seconds that a code can be used."""
 LOOK_EVERY = 0.5
+HINT_AFTER = 10.0
+OFF = "{url} serves no console: it was started with KEYTRAIL_CONSOLE=off. Start it with KEYTRAIL_CONSOLE=on to use the console."
 NO_BROWSER = "No browser could be started here. `keytrail console --print` prints the name of a file to open in one."
+SANDBOXED = (
+    "No browser has opened it yet. A browser in a sandbox (Snap or Flatpak) cannot read {folder}. If yours shows an error, end "
+    "this command and run `TMPDIR=$HOME keytrail console`."
+)
 PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="referrer" content="no-referrer">
@@ -59,6 +68,7 @@ def console(
     console is open.
     """
     client = Client(data)
+    _require_console(client)
     asked = {"root": root} if minutes is None else {"root": root, "seconds": minutes * 60}
     made = client.post("/v1/console/codes", asked)
     say(f"The console of {client.url} opens for {made['principal']}.", screen=err)
@@ -66,12 +76,26 @@ def console(
         if prints:
             as_it_is(str(file))
             sys.stdout.flush()  # a program may read the name while this command waits
-        _wait(client, made["id"], None if prints else _started(file))
+        _wait(client, made["id"], file, None if prints else _started(file))
 
 
-def _wait(client: Client, code: str, browser: BrowserStart | None) -> None:
+def _require_console(client: Client) -> None:
+    """Ends the command if the server has no console: the browser would only show that there is no such page."""
+    try:
+        asked = urllib.request.Request(f"{client.url}/console/", method="HEAD")  # noqa: S310  # the installation's own address
+        with urllib.request.urlopen(asked, timeout=10):  # noqa: S310  # see above
+            pass
+    except urllib.error.HTTPError as fault:
+        if fault.code == 404:
+            fail(OFF.format(url=client.url))
+    except (OSError, HTTPException):
+        pass  # the next request says that nobody answers
+
+
+def _wait(client: Client, code: str, file: Path, browser: BrowserStart | None) -> None:
     """Returns when the code was used. Ends the command if nobody uses it, or if there is no browser."""
-    ends = time.monotonic() + LASTS
+    begins, hinted = time.monotonic(), False
+    ends = begins + LASTS
     while time.monotonic() < ends:
         time.sleep(LOOK_EVERY)
         if client.get(f"/v1/console/codes/{code}")["used"]:
@@ -79,6 +103,9 @@ def _wait(client: Client, code: str, browser: BrowserStart | None) -> None:
             return
         if browser is not None and browser.failed:
             fail(NO_BROWSER)
+        if not hinted and time.monotonic() - begins > HINT_AFTER:
+            hinted = True
+            say(SANDBOXED.format(folder=file.parent), screen=err)
     fail("No browser used the code within 60 seconds, and it has expired. Run `keytrail console` again.")
 
 

@@ -19,6 +19,7 @@ COMMANDS: dict[str, CommandRow] = {
     "console": CommandRow("console:console", "Open the console in a browser, signed in"),
     "completion": CommandRow("completion:completion", "Print shell text that completes commands on Tab"),
     "status": CommandRow("status:status", "What runs, who leads, positions, lag and sizes", paged=True),
+    "settings": CommandRow("installation_settings:settings", "The settings that the server runs with", paged=True),
     "keys": CommandRow("keys:keys", "The account's keys", paged=True),
     "history": CommandRow("keys:history", "Every change of a key or a principal", paged=True),
     "policy": CommandRow("policies:policy", "A key's policy, now or at an earlier time", paged=True),
@@ -38,6 +39,7 @@ COMMANDS: dict[str, CommandRow] = {
         "policy_form:change_policy", "Such a policy with other administrators or users", paged=True
     ),
     "try-policy": CommandRow("policies:try_policy", "Check a draft as PutKeyPolicy would", paged=True),
+    "policy-words": CommandRow("policy_words:words", "The words that a key policy may use", paged=True),
     "what-if": CommandRow("past:what_if", "What a draft of a policy would have decided differently", paged=True),
     "recheck": CommandRow("past:recheck", "Decide every logged decision again and compare", paged=True),
     "alerts": CommandRow("alerts:alerts", "Alerts on risky changes and uses", paged=True),

@@ -5,28 +5,22 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from click.exceptions import Exit
 from rich.text import Text
 
 from domain.log.authenticity import COMMANDS, TRAIL
-from domain.verification.log import Expected, Report, verify
+from domain.verification.log import Expected, verify
+from services.cli.client import Client
 from services.cli.failures import fail
 from services.cli.host import TellBar, done_or_fail, reaching
 from services.cli.options import AsJson, Data
 from services.cli.parameters import Option
 from services.cli.screens import out
-from services.cli.terminal import as_line, counted, say, times_or_fail
+from services.cli.terminal import as_line, counted, progress_bar, say, telling, times_or_fail
 from services.settings import Settings
-
-if TYPE_CHECKING:
-    from services.verification.projections import Difference
-    from services.verification.topics import TopicsReport
-
-NOT_LISTED = ("writers", "digests", "anchors", "authority", "next_command")
 
 
 def verify_log(
@@ -44,14 +38,22 @@ def verify_log(
         bool,
         Option("--projections/--topics-only", help="Whether to compare the tables in Postgres with the topics as well"),
     ] = True,
+    remote: Annotated[
+        bool,
+        Option(
+            "--remote",
+            help="Have the server do it: needs no access to the host, but keytrail:Verify in the first account. It does not "
+            "show what differing rows say",
+        ),
+    ] = False,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """Check that every record on every topic is Keytrail's own, in its place and unchanged, and that the tables agree with
     the topics.
 
-    It reads the broker, the database and the master key, and asks nobody for permission: it is the operator's command. An
-    account's auditor uses `keytrail log`.
+    It reads the broker, the database and the master key, and asks nobody for permission: it is the operator's command. With
+    --remote the server does it for somebody without access to the host. An account's auditor uses `keytrail log`.
     """
     expected = None
     if expect is not None:
@@ -60,12 +62,17 @@ def verify_log(
             fail("--expect takes POSITION:DIGEST, as an earlier `keytrail verify` printed it.", 2)
         expected = Expected(int(position), noted)
     if file is not None:
+        if remote:
+            fail("--file and --remote exclude each other: the server does not read your files.", 2)
         _from_export(file, expected, as_json)
         return
-    settings = reaching(data)
-    if not settings.postgres:
-        fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`. It holds the keys of the records.")
-    found = done_or_fail(lambda tell: _verify(settings, expected, tell, projections))
+    if remote:
+        found = _by_server(Client(data), expect, projections)
+    else:
+        settings = reaching(data)
+        if not settings.postgres:
+            fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`. It holds the keys of the records.")
+        found = done_or_fail(lambda tell: _verify(settings, expected, tell, projections))
     if as_json:
         as_line(found)
     else:
@@ -74,23 +81,23 @@ def verify_log(
         raise Exit(1)
 
 
+def _by_server(client: Client, expect: str | None, projections: bool) -> dict[str, Any]:
+    parameters = {"expect": expect, "projections": None if projections else "false"}
+    with progress_bar() as progress:
+        tell = telling(progress)
+        for line in client.lines("/v1/verify", **parameters):
+            if "result" in line:
+                found: dict[str, Any] = line["result"]
+                return found
+            tell(line["step"], line["done"], line["of"])
+    return fail("The answer ended before its result. Try again.")
+
+
 async def _verify(settings: Settings, expected: Expected | None, tell: TellBar, projections: bool) -> dict[str, Any]:
     """What was found, in the form that --json prints. `_show` prints it for people."""
-    from services.adapters.keyring import open_keyring  # see host.py
-    from services.runtime.bootstrap import open_pool, open_vault
-    from services.verification.projections import verify_projections
-    from services.verification.topics import verify_topics
+    from services.verification.report import verified  # see host.py
 
-    pool = await open_pool(settings)
-    try:
-        keys = await open_keyring(open_vault(settings, pool))
-        topics = await verify_topics(settings, keys, expected, tell)
-        # If records are missing from the topics, the projections cannot be filled again from them.
-        compared = projections and topics.whole and not topics.decisions.gone
-        differing = await verify_projections(settings, pool, keys, tell) if compared else None
-        return _document(topics, differing)
-    finally:
-        await pool.close()
+    return await verified(settings, expected, tell, projections=projections)
 
 
 def _from_export(path: Path, expected: Expected | None, as_json: bool) -> None:
@@ -115,7 +122,7 @@ def _from_export(path: Path, expected: Expected | None, as_json: bool) -> None:
 
 
 def _checked(path: Path, expected: Expected | None) -> dict[str, Any]:
-    return _of_log(verify(_exported(path), expected))
+    return verify(_exported(path), expected).listed()
 
 
 WRITTEN_BY = {
@@ -170,20 +177,6 @@ def _no_record(path: Path, number: int, line: bytes) -> str:
     return (
         f"Line {number} of {path} is not a line of an exported log: it was changed, or another program wrote the file."
     )
-
-
-def _of_log(report: Report) -> dict[str, Any]:
-    listed = {name: getattr(report, name) for name in Report.__slots__ if name not in NOT_LISTED}
-    return listed | {"writers": len(report.writers), "whole": report.whole}
-
-
-def _document(topics: TopicsReport, differing: list[Difference] | None) -> dict[str, Any]:
-    return _of_log(topics.log) | {
-        "whole": topics.whole and not topics.strange and not differing,
-        "decisions": asdict(topics.decisions),
-        "topics": {kind: asdict(each) for kind, each in topics.others.items()},
-        "projections": None if differing is None else [asdict(each) for each in differing],
-    }
 
 
 def _show(found: dict[str, Any], expected: Expected | None) -> None:
@@ -254,7 +247,8 @@ def _warn(what: str, where: list[str]) -> None:
 
 def _show_log(found: dict[str, Any], expected: Expected | None) -> None:
     if found["fault"]:
-        say(Text.assemble(("broken", "bold red"), f" at position {found['at']}: {found['fault']}"))
+        detail = f": {found['detail']}" if found.get("detail") else ""
+        say(Text.assemble(("broken", "bold red"), f" at position {found['at']}: {found['fault']}{detail}"))
         if found["head"]:
             say(f"whole up to {found['position']}:{found['head']}", indent=2)
         return

@@ -32,6 +32,8 @@ log = logger_of("projector")
 
 Partition = tuple[str, int]
 """(topic, partition)."""
+TEMPORARY = "pg_temp"
+"""The name of a connection's own schema, which Postgres drops with the connection."""
 
 
 @dataclass(slots=True)
@@ -113,8 +115,9 @@ async def prepare(
                     )
                 else:
                     log.error("positions were changed by somebody else; the projection is rebuilt", projection=schema)
-        await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-        await connection.execute(f"CREATE SCHEMA {schema}")
+        if schema != TEMPORARY:
+            await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+            await connection.execute(f"CREATE SCHEMA {schema}")
         await connection.execute(f"SET LOCAL search_path TO {schema}")
         await connection.execute(projection.table)
         await connection.execute(_POSITIONS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -93,9 +92,3 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-
-
-def python(module: str) -> list[str]:
-    # -P: without it Python looks for modules first in the folder in which `keytrail up` was started. Others who may
-    # write to that folder could then choose what runs.
-    return [sys.executable, "-P", "-m", module]

@@ -10,8 +10,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from services.inherited import for_build, for_own
-from services.supervisor.child import python
+from services.inherited import for_build, for_own, python
 
 
 class ConsoleBuild:

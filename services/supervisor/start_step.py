@@ -12,8 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.inherited import for_own, piped
-from services.supervisor.child import python
+from services.inherited import for_own, piped, python
 
 CONTROLLER_PASSWORD = "KEYTRAIL_CONTROLLER_PASSWORD"  # noqa: S105  # the name of a variable
 

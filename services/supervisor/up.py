@@ -24,13 +24,13 @@ from services.adapters.bundled.ports import free_ports
 from services.adapters.bundled.postgres import BundledPostgres
 from services.clock import TEST_CLOCK
 from services.console.build import is_built
-from services.inherited import BUNDLED_KAFKA, for_own, for_server
+from services.inherited import BUNDLED_KAFKA, for_own, for_server, python
 from services.logs import logger_of
 from services.runtime.data_folder import Credentials, Folder, Running
 from services.runtime.listening_socket import listen
 from services.runtime.task_group import together
 from services.settings import Settings
-from services.supervisor.child import Child, python
+from services.supervisor.child import Child
 from services.supervisor.console import ConsoleBuild
 from services.supervisor.logs import keep_rotating
 from services.supervisor.start_step import CONTROLLER_PASSWORD, StepRefused, answer_of

@@ -1,8 +1,9 @@
 """Verifies the projections against the topics from which they are made.
 
-Each projection is rebuilt in a schema beside the live one, up to exactly the positions at which one transaction sees the live
-one. Then the rows are compared: first a digest for each of many groups of rows, then the rows of the groups that differ. The live
-projection is neither locked nor delayed.
+Each projection is filled once more in temporary tables, up to exactly the positions at which one transaction sees the live
+tables. Then the rows are compared: first a digest for each of many groups of rows, then the rows of the groups that differ. The
+live projection is neither locked nor delayed. Postgres drops temporary tables with their connection, so nothing is left of a
+verification that was killed, and two at the same time do not meet.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
 from services.projector import store
 from services.projector.feed import EntryFeed, topics_read
-from services.projector.store import ReadTo
+from services.projector.store import TEMPORARY, ReadTo
 from services.projector.worker import BATCH, chain_now, log_name
 from services.settings import Settings
 from services.verification.topics import VerificationProgress
@@ -48,6 +49,8 @@ LookAtPositions = Callable[
     [Settings, Connection, VaultKeyring, Projection, dict[store.Partition, int], Container[str]],
     Awaitable["Difference | None"],
 ]
+GROUPS_AT_ONCE = 1024
+"""Of how many of the 65,536 groups the rows are in memory at a time, where they differ."""
 OWN = ("positions", "lanes", "anchors", "origin")
 """Tables that say how far a projection has read, not what it contains."""
 
@@ -83,7 +86,6 @@ async def differences(
 ) -> list[Difference]:
     """`chain_now` returns the log's present chain, and is asked first. `look_at_positions` finds a difference in the positions
     themselves; after it, nothing more is compared."""
-    beside = f"{projection.schema}_verified"
     # This comes before the positions are read, since they are sealed again before a key is retired.
     retired = (await chain_now(settings, pool, keys)).authority.retired
     await _made(pool, projection, tell)
@@ -93,17 +95,23 @@ async def differences(
         if changed is not None:
             return [changed]
         async with pool.acquire() as other:
+            await _drop_what_was_left(other, projection)
             try:
-                await _fill(settings, pool, other, keys, projection, beside, at, tell)
+                await _fill(settings, pool, other, keys, projection, at, tell)
                 tell(f"comparing {projection.name}", 0, 0)
                 tables = await _tables(live, projection.schema)
                 return [
                     each
                     for table, columns in tables.items()
-                    if (each := await _compared(live, other, projection.schema, beside, table, columns)) is not None
+                    if (each := await _compared(live, other, projection.schema, table, columns)) is not None
                 ]
             finally:
-                await other.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
+                await other.execute("DISCARD TEMP")
+
+
+async def _drop_what_was_left(connection: Connection, projection: Projection) -> None:
+    """Earlier versions filled a schema, which stayed where they were killed."""
+    await connection.execute(f"DROP SCHEMA IF EXISTS {projection.schema}_verified CASCADE")
 
 
 async def _made(pool: Pool, projection: Projection, tell: VerificationProgress) -> None:
@@ -156,13 +164,11 @@ async def _fill(
     connection: Connection,
     keys: VaultKeyring,
     projection: Projection,
-    schema: str,
     to: dict[store.Partition, int],
     tell: VerificationProgress,
 ) -> None:
-    """Fills the projection in another schema from the topics, up to exactly these offsets."""
-    await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-    await store.prepare(connection, projection, await log_name(settings, keys), keys, schema)
+    """Fills the projection in the connection's temporary tables from the topics, up to exactly these offsets."""
+    await store.prepare(connection, projection, await log_name(settings, keys), keys, TEMPORARY)
     feed = EntryFeed(settings, await topics.prepare(settings, flush=False), keys)
     await feed.open(ReadTo(), await chain_now(settings, pool, keys))
     going, reached, total, done = store.ProjectorMemory(), dict.fromkeys(to, 0), sum(to.values()), 0
@@ -173,7 +179,7 @@ async def _fill(
             offsets = {where: min(after, to[where]) for where, after in batch.reached.offsets.items() if where in to}
             if offsets:
                 batch.reached.offsets = offsets
-                await store.take_in(connection, projection, entries, batch.reached, keys, schema, going)
+                await store.take_in(connection, projection, entries, batch.reached, keys, TEMPORARY, going)
                 reached |= offsets
                 done = sum(reached.values())
                 tell(f"filling {projection.name} anew", done, total)
@@ -219,10 +225,8 @@ def _question(query: str, schema: str, table: str, columns: str) -> str:
     return query.format(schema=schema, table=table, columns=columns)
 
 
-async def _compared(
-    live: Connection, other: Connection, schema: str, beside: str, table: str, columns: str
-) -> Difference | None:
-    asked = [(live, schema), (other, beside)]
+async def _compared(live: Connection, other: Connection, schema: str, table: str, columns: str) -> Difference | None:
+    asked = [(live, schema), (other, TEMPORARY)]
     one, two = [
         {row["number"]: row["digest"] for row in await connection.fetch(_question(_GROUPS, name, table, columns))}
         for connection, name in asked
@@ -230,21 +234,27 @@ async def _compared(
     differing = [number for number in one.keys() | two.keys() if one.get(number) != two.get(number)]
     if not differing:
         return None
-    there, right = [
-        Counter(row["text"] for row in await connection.fetch(_question(_ROWS, name, table, columns), differing))
-        for connection, name in asked
-    ]
-    unknown, missing = there - right, right - there
-    pairs = _pairs(list(unknown)[:NAMED], list(missing)[:COMPARED])
-    examples: list[str] = []
+    found = Difference(f"{schema}.{table}")
+    unknown, missing = list[str](), list[str]()
+    for first in range(0, len(differing), GROUPS_AT_ONCE):
+        groups = differing[first : first + GROUPS_AT_ONCE]
+        there, right = [
+            Counter(row["text"] for row in await connection.fetch(_question(_ROWS, name, table, columns), groups))
+            for connection, name in asked
+        ]
+        found.unknown += (there - right).total()
+        found.missing += (right - there).total()
+        unknown = [*unknown, *(there - right)][:NAMED]
+        missing = [*missing, *(right - there)][:COMPARED]
+    pairs = _pairs(unknown, missing)
     documents: list[dict[str, dict[str, Any]]] = []
     for side, (connection, name) in enumerate(asked):
         texts = [pair[side] for pair in pairs if pair[side]]
         rows = await connection.fetch(_question(_DOCUMENTS, name, table, columns), texts)
         documents.append({row["text"]: orjson.loads(row["document"]) for row in rows})
     for has, wants in pairs:
-        examples += _example(documents[0].get(has), documents[1].get(wants))
-    return Difference(f"{schema}.{table}", unknown.total(), missing.total(), examples)
+        found.examples += _example(documents[0].get(has), documents[1].get(wants))
+    return found
 
 
 def _pairs(unknown: list[str], missing: list[str]) -> list[tuple[str, str]]:

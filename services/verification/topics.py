@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -12,7 +13,7 @@ from domain.log.authenticity import ALERTS, COMMANDS
 from domain.log.authority import Authority, trail_kind
 from domain.ports import Stored, Unavailable
 from domain.verification.decisions import DecisionsReport, Verifier
-from domain.verification.log import Expected, Report, verify
+from domain.verification.log import Expected, LogVerifier, Report
 from services.adapters.kafka import KafkaReader, bounds, connection
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import may_lose_records, names
@@ -57,10 +58,7 @@ async def verify_topics(
     """Raises Unavailable, OutOfRange."""
     topics = names(settings)
     # The log is read first: every decision that its anchors cover was appended before them.
-    values = await read_log(settings, tell)
-    # After the log: a rotation puts a key into the vault before the log names it.
-    await keys.read_again()
-    log = verify(values, expected, keys)
+    log = await _log(settings, keys, expected, tell)
     report = TopicsReport(log)
     if not log.whole:
         return report
@@ -74,6 +72,21 @@ async def verify_topics(
     return report
 
 
+async def _log(settings: Settings, keys: VaultKeyring, expected: Expected | None, tell: VerificationProgress) -> Report:
+    """Checks the values as they come: a log of years does not fit into memory."""
+    verifier = LogVerifier(expected, keys)
+    async with aclosing(_values(settings, names(settings).events, 0)) as batches:
+        async for values, total in batches:
+            # A rotation puts a key into the vault before the log names it.
+            await keys.know_those_of(each.value for each in values)
+            for each in values:
+                verifier.take(each.offset, each.value)
+            tell("checking the log", verifier.report.records, total)
+            if verifier.report.fault:
+                break
+    return verifier.finish()
+
+
 async def read_log(settings: Settings, tell: VerificationProgress) -> list[tuple[int, bytes]]:
     """Every value of `events`. Raises Unavailable, OutOfRange."""
     topic = names(settings).events
@@ -84,7 +97,7 @@ async def read_log(settings: Settings, tell: VerificationProgress) -> list[tuple
     return values
 
 
-async def _values(settings: Settings, topic: str, partition: int) -> AsyncIterator[tuple[list[Stored], int]]:
+async def _values(settings: Settings, topic: str, partition: int) -> AsyncGenerator[tuple[list[Stored], int], None]:
     """Yields (values, how many there are in all), from the first value to the present end."""
     start, end = (await bounds(settings, topic))[partition]
     if start >= end:

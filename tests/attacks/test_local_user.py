@@ -38,10 +38,11 @@ from services.adapters.kafka import connection
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.master_key import make as make_master_key
 from services.backup.sealed_file import SealedWriter
+from services.inherited import python
 from services.ownership import NotOurs, replacing
 from services.runtime.data_folder import Folder
 from services.settings import BadSetting, Settings, load
-from services.supervisor.child import Child, python
+from services.supervisor.child import Child
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually, free_port
 
 NOBODY = 65534

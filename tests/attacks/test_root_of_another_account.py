@@ -386,6 +386,13 @@ def test_another_accounts_policy_draws_no_alert_that_tells_of_whom_it_names(hous
 
 
 def test_the_hosts_own_screens_are_not_for_other_accounts(house: House) -> None:
-    """Everybody's decisions, notifiers and trails."""
-    for path in ("/v1/recheck", "/v1/alerts/notifiers", "/v1/alerts/dead-letters", "/v1/keys/x/history?trail=aws"):
+    """Everybody's decisions and records, the installation's settings, its notifiers and trails."""
+    for path in (
+        "/v1/recheck",
+        "/v1/verify",
+        "/v1/settings",
+        "/v1/alerts/notifiers",
+        "/v1/alerts/dead-letters",
+        "/v1/keys/x/history?trail=aws",
+    ):
         assert house.b.asks(path)[0] == 403, path

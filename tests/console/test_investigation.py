@@ -86,6 +86,34 @@ def test_the_past_is_shown_as_it_was_and_cannot_be_changed(visit: Callable[..., 
     expect(page.get_by_text("This page shows the present only")).to_be_visible()
 
 
+def test_the_installation_is_verified_and_its_settings_read(visit: Callable[..., Visit], scene: Scene) -> None:
+    tab = visit(viewport=NARROW)
+    tab.opens("/installation")
+    tab.signs_in()
+    page = tab.page
+    head = page.get_by_label("A head that you noted earlier (optional)")
+    head.fill("12:abc")
+    page.get_by_role("button", name="Verify everything").click()
+    expect(page.get_by_text("Write the position, a colon and the 64 characters")).to_be_visible()
+    head.fill(f"1:{'0' * 64}")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Verify everything").click()
+    expect(page.get_by_role("progressbar", name="Verification")).to_be_visible()
+    expect(page.get_by_text("The log is broken at position 1")).to_be_visible(timeout=60_000)
+    head.fill("")
+    page.get_by_role("button", name="Verify everything").click()
+    found = page.get_by_role("list", name="What was found")
+    expect(found).to_contain_text("Every table says what the topics say.", timeout=60_000)
+    expect(page.get_by_text("Everything is whole")).to_be_visible()
+    page.get_by_role("button", name="Recheck decisions").click()
+    expect(page.get_by_text("0 came out differently")).to_be_visible(timeout=60_000)
+    settings = page.get_by_role("table", name="Settings")
+    page.get_by_label("Only what is set").check()
+    expect(settings.get_by_role("row").filter(has_text="KEYTRAIL_KAFKA_PASSWORD")).to_contain_text("a secret")
+    expect(settings.get_by_role("row").filter(has_text="KEYTRAIL_REGION")).to_have_count(0)
+    assert tab.serious() == []
+
+
 def test_a_user_without_rights_sees_refusals_and_never_data(visit: Callable[..., Visit], scene: Scene) -> None:
     tab = visit()
     tab.opens("/decisions")

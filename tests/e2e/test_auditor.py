@@ -20,6 +20,7 @@ HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "who-may.md"
 
 READING: dict[str, tuple[str, ...]] = {
     "status": (),
+    "settings": (),
     "keys": (),
     "history": ("KEY",),
     "policy": ("KEY",),
@@ -56,6 +57,7 @@ MORE: list[tuple[str, ...]] = [
     ("changes", "WHO"),
     ("explain", "--principal", "WHO", "--operation", "Decrypt", "--key", "KEY"),
     ("show", "WHO"),
+    ("verify", "--remote"),
     ("show", "KEY", "--at", "@3000000"),
     ("who-can", "kms:Decrypt", "KEY", "--between", "@1", "NOW"),
     ("can-what", "WHO", "--between", "@1", "NOW"),
@@ -63,7 +65,7 @@ MORE: list[tuple[str, ...]] = [
 OTHERS = {
     **dict.fromkeys(("up", "env", "verify", "export-log", "rebuild", "backup", "restore", "skip-commands"), "on the host"),
     **dict.fromkeys(("master-key rotate", "master-key add", "log-keys begin", "log-keys rotate"), "on the host"),
-    **dict.fromkeys(("check-policy", "read-policy", "change-policy", "completion"), "asks no server"),
+    **dict.fromkeys(("check-policy", "read-policy", "change-policy", "policy-words", "completion"), "asks no server"),
     **dict.fromkeys(("alerts test", "alerts allow-list"), "the alerts' file, on the host"),
     "console": "opens a browser, signed in",
     **dict.fromkeys(("alerts ack", "alerts resolve", "alerts reopen", "account create"), "changes something"),

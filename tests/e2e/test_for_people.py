@@ -433,3 +433,10 @@ def test_a_servers_refusal_is_json_where_json_was_asked(people: People) -> None:
 def test_the_version_is_printed() -> None:
     done = subprocess.run([str(KEYTRAIL), "--version"], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == f"keytrail {version('keytrail')}\n"
+
+
+def test_a_server_without_a_console_is_said_to_have_none(installation: Installation) -> None:
+    """The browser opened a page that is not there, and the command waited for a minute."""
+    refused = installation.keytrail("console", "--root", "--print", check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "KEYTRAIL_CONSOLE=off" in refused.stderr

@@ -61,7 +61,7 @@ def test_the_form_satisfies_linters() -> None:
 def test_what_comes_line_by_line_or_as_it_happens_is_said_so() -> None:
     media = {each["operationId"]: set(each["responses"]["200"]["content"]) for _, _, each in OPERATIONS}
     lines = {name for name, found in media.items() if found == {LINES}}
-    assert lines == {"alert_scan", "changes", "log", "recheck", "what_between", "what_if", "who_between"}
+    assert lines == {"alert_scan", "changes", "log", "recheck", "verify", "what_between", "what_if", "who_between"}
     assert {name for name, found in media.items() if found == {EVENT_STREAM}} == {"alert_stream"}
     assert all(found == {DOCUMENT} for name, found in media.items() if name not in lines | {"alert_stream"})
 

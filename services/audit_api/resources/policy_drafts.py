@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from domain.authorization.audience import Told
-from domain.keys.states import KEY_ACTIONS
-from domain.policy.condition_keys import CONDITION_KEYS, NEVER
-from domain.policy.conditions import FAMILIES, NULL
 from services.audit_api.answer_shapes import One
 from services.audit_api.bodies import document_in, text_in
 from services.audit_api.context import AuditContext
@@ -16,6 +11,7 @@ from services.audit_api.freshness import fresh
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import Parameter, RouteRow
 from services.audit_api.schemas import TEXT, Member
+from services.questions import policy_words as words
 from services.questions.policy_draft import checked
 from services.shares import QUESTIONS
 
@@ -61,9 +57,7 @@ CHECK_POLICY_DRAFT = RouteRow(
 
 
 async def policy_words(audit: AuditContext, request: AuditRequest) -> Told:
-    keys = [asdict(each) for each in CONDITION_KEYS.values() if each.source != NEVER]
-    words = {"actions": ["kms:*", *KEY_ACTIONS], "operators": [*FAMILIES, NULL], "condition_keys": keys}
-    return request.audience.own(request.account, words)
+    return request.audience.own(request.account, words.policy_words())
 
 
 POLICY_WORDS = RouteRow(

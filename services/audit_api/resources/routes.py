@@ -16,6 +16,7 @@ from services.audit_api.resources import (
     draft_alerts,
     drafts,
     explanations,
+    installation_settings,
     key_policies,
     keys,
     notifiers,
@@ -28,6 +29,7 @@ from services.audit_api.resources import (
     status,
     trails,
     unused,
+    verification,
 )
 from services.audit_api.route import RouteRow
 
@@ -41,6 +43,8 @@ ROUTES: tuple[RouteRow, ...] = (
     *own_log.ROUTES,
     *accounts.ROUTES,
     *status.ROUTES,
+    *verification.ROUTES,
+    *installation_settings.ROUTES,
     *trails.ROUTES,
     *alerts.LISTED,
     *alert_stream.ROUTES,

@@ -1,4 +1,4 @@
-/** The installation: who leads, how far every part has come, and whether what was decided holds. */
+/** The installation: who leads, how far every part has come, whether its records hold, and its settings. */
 
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
@@ -12,6 +12,8 @@ import Table from "@cloudscape-design/components/table";
 import type { ReactNode } from "react";
 
 import { Recheck } from "../installation/recheck";
+import { Settings } from "../installation/settings";
+import { Verify } from "../installation/verify";
 import { useAnswer } from "../shown/answer";
 import { Problem } from "../shown/problem";
 import { visible } from "../shown/visible";
@@ -59,18 +61,14 @@ function Shown({ status }: { status: Status }) {
         <KeyValuePairs columns={3} items={rows.filter(([, value]) => value !== null && value !== "").map(([label, value]) => ({ label, value }))} />
       </Container>
       {status.leader === undefined ? (
-        <Box color="text-body-secondary">Only the first account sees the leader, the lag and the sizes: they reveal what other accounts do.</Box>
+        <Box color="text-body-secondary">Only the first account sees the rest (the leader, what waits, sizes and settings) and may verify: these concern every account.</Box>
       ) : (
         <SpaceBetween size="m">
           <Lag title="Projections" of={projections} />
           <Lag title="Alerts" of={judging} />
+          <Verify />
           <Recheck />
-          <Container header={<Header variant="h2">Verify</Header>}>
-            <Box variant="p">
-              <Box variant="code">keytrail verify</Box> on the host reads the whole log, and proves that no record was changed, left out or put in. The digest
-              above is what it begins with: keep it elsewhere to check the log&apos;s end later.
-            </Box>
-          </Container>
+          <Settings />
         </SpaceBetween>
       )}
     </SpaceBetween>

@@ -27,11 +27,11 @@ LINK = re.compile(r'<meta http-equiv="refresh" content="0; url=(\S+)#code=([A-Za
 
 
 @pytest.fixture
-def shell(installation: Installation, request: pytest.FixtureRequest) -> dict[str, str]:
+def shell(served: Installation, request: pytest.FixtureRequest) -> dict[str, str]:
     """The variables of a user's shell."""
     name = re.sub(r"\W+", "-", request.node.name)[:40]
-    return installation.environment() | user(installation, name, allow("iam:GetUser")) | {
-        "AWS_ENDPOINT_URL": installation.url
+    return served.environment() | user(served, name, allow("iam:GetUser")) | {
+        "AWS_ENDPOINT_URL": served.url
     }  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def modes(file: Path) -> tuple[int, int]:
 
 
 def test_a_browser_is_signed_in_and_the_code_is_nowhere_else(
-    installation: Installation, shell: dict[str, str], tmp_path: Path
+    served: Installation, shell: dict[str, str], tmp_path: Path
 ) -> None:
     browser, seen = tmp_path / "browser", tmp_path / "seen"
     browser.write_text(BROWSER.format(python=sys.executable, seen=seen))
@@ -58,16 +58,16 @@ def test_a_browser_is_signed_in_and_the_code_is_nowhere_else(
     found = LINK.search(file.read_text())
     assert found is not None
     address, code = found.groups()
-    assert address == f"{installation.url}/console/"
+    assert address == f"{served.url}/console/"
     assert code not in Path(f"/proc/{command.pid}/cmdline").read_text()
     assert code not in Path(f"/proc/{command.pid}/environ").read_text()
-    answer = post(installation, REDEEM, {"code": code})
+    answer = post(served, REDEEM, {"code": code})
     out, err = command.communicate(timeout=30)
     assert (command.returncode, out) == (0, "")
     principal = answer[1]["principal"]
-    assert err == f"The console of {installation.url} opens for {principal}.\nIt is open.\n"
+    assert err == f"The console of {served.url} opens for {principal}.\nIt is open.\n"
     assert not file.parent.exists()
-    assert installation.client(signed_in(answer), "iam").get_user()["User"]["Arn"] == principal
+    assert served.client(signed_in(answer), "iam").get_user()["User"]["Arn"] == principal
 
 
 def test_without_a_browser_the_file_is_named_and_gone_when_the_command_ends(shell: dict[str, str]) -> None:
@@ -86,27 +86,40 @@ def test_without_a_browser_the_file_is_named_and_gone_when_the_command_ends(shel
 
 
 def test_a_code_that_nobody_uses_is_reported(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    served: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("services.cli.console.LASTS", 1.0)
     with pytest.raises(Exit):
-        console(root=True, prints=True, data=installation.data)
+        console(root=True, prints=True, data=served.data)
     out, err = capsys.readouterr()
     assert not Path(out.rstrip()).exists()
     assert "No browser used the code within 60 seconds" in err
 
 
-def test_the_root_users_console_opens_only_if_that_is_asked_for(installation: Installation) -> None:
-    refused = installation.keytrail("console", "--print", check=False)
+def test_a_browser_in_a_sandbox_is_named_as_the_cause(
+    served: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It shows an error of its own, since it cannot read the file."""
+    monkeypatch.setattr("services.cli.console.LASTS", 2.0)
+    monkeypatch.setattr("services.cli.console.HINT_AFTER", 0.5)
+    with pytest.raises(Exit):
+        console(root=True, prints=True, data=served.data)
+    out, err = capsys.readouterr()
+    assert f"cannot read {Path(out.rstrip()).parent}" in err
+    assert err.count("TMPDIR=$HOME keytrail console") == 1
+
+
+def test_the_root_users_console_opens_only_if_that_is_asked_for(served: Installation) -> None:
+    refused = served.keytrail("console", "--print", check=False)
     assert refused.returncode == 1
     assert refused.stdout == ""
     assert "`keytrail console --root`" in refused.stderr
     assert "set AWS_ACCESS_KEY_ID" in refused.stderr
-    command = started(installation.environment(), "--root", "--print", "--data", str(installation.data))
+    command = started(served.environment(), "--root", "--print", "--data", str(served.data))
     assert command.stdout is not None
     found = LINK.search(Path(command.stdout.readline().rstrip()).read_text())
     assert found is not None
-    status, answer = post(installation, REDEEM, {"code": found[2]})
+    status, answer = post(served, REDEEM, {"code": found[2]})
     assert (status, answer["root"]) == (200, True)
     assert "opens for arn:aws:iam::111122223333:root" in command.communicate(timeout=30)[1]
     assert command.returncode == 0

@@ -1,0 +1,38 @@
+"""Verifies the whole installation, and reports it as a document."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from domain.verification.log import Expected
+from services.adapters.keyring import open_keyring
+from services.runtime.bootstrap import open_pool, open_vault
+from services.settings import Settings
+from services.verification.projections import Difference, verify_projections
+from services.verification.topics import TopicsReport, VerificationProgress, verify_topics
+
+
+async def verified(
+    settings: Settings, expected: Expected | None, tell: VerificationProgress, *, projections: bool
+) -> dict[str, Any]:
+    """What `keytrail verify --json` prints. Raises Unavailable, OutOfRange, Unreadable, MasterKeyRefused."""
+    pool = await open_pool(settings)
+    try:
+        keys = await open_keyring(open_vault(settings, pool))
+        topics = await verify_topics(settings, keys, expected, tell)
+        # If records are missing from the topics, the projections cannot be filled again from them.
+        compared = projections and topics.whole and not topics.decisions.gone
+        differing = await verify_projections(settings, pool, keys, tell) if compared else None
+        return _document(topics, differing)
+    finally:
+        await pool.close()
+
+
+def _document(topics: TopicsReport, differing: list[Difference] | None) -> dict[str, Any]:
+    return topics.log.listed() | {
+        "whole": topics.whole and not topics.strange and not differing,
+        "decisions": asdict(topics.decisions),
+        "topics": {kind: asdict(each) for kind, each in topics.others.items()},
+        "projections": None if differing is None else [asdict(each) for each in differing],
+    }
