@@ -1,4 +1,4 @@
-"""What a process that we start gets of our environment: what it needs, and no secret.
+"""How our own processes are started, and what a process that we start gets of our environment: what it needs, and no secret.
 
 An environment can be read as long as its process lives, is passed on to every process that it starts, and is printed into crash
 reports. So each child gets only named variables. Secrets come through a pipe, which is empty once it was read.

@@ -1,4 +1,4 @@
-"""The shape of a route's answer: one object, a page of items, one object a line, or a stream of events."""
+"""The shape of a route's answer: one object, a page of items, one object a line, a stream of events, or a file."""
 
 from __future__ import annotations
 
@@ -68,6 +68,18 @@ class EventStream:
 
 
 @dataclass(frozen=True, slots=True)
+class FileOf:
+    """A file, of one of these media types. Its formats are standards, and have their members from them."""
+
+    media_types: tuple[str, ...]
+    members: ClassVar[AnswerMembers] = ()
+    media: ClassVar[str] = "application/octet-stream"
+
+    def schema(self) -> JsonSchema:
+        return {"type": "string", "format": "binary"}
+
+
+@dataclass(frozen=True, slots=True)
 class Standard:
     """An object whose members a standard defines."""
 
@@ -79,4 +91,4 @@ class Standard:
         return {"type": "object", "additionalProperties": True, "description": self.name}
 
 
-AnswerShape = One | Page | Lines | EventStream | Standard
+AnswerShape = One | Page | Lines | EventStream | FileOf | Standard

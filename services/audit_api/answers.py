@@ -1,18 +1,21 @@
-"""How the audit API sends an answer: as one JSON document, as one object a line while a long question runs, or as events."""
+"""How the audit API sends an answer: as one JSON document, as one object a line while a long question runs, as events, or as a
+file."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, assert_never
 
 import orjson
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
 
 from domain.authorization.audience import Told
 from services.adapters.postgres import INTERRUPTED
+from services.audit_api.call_file import CallFile, written
 from services.audit_api.event_stream import Live
 from services.audit_api.permissions import RoutePermissions
 from services.audit_api.request import AuditRequest
@@ -23,8 +26,8 @@ from services.logs import logger_of
 
 log = logger_of("audit")
 
-RouteAnswer = Told | Live | AsyncGenerator[Told, None]
-"""An endpoint returns one of these: one document, one document a line, or events as they happen."""
+RouteAnswer = Told | Live | CallFile | AsyncGenerator[Told, None]
+"""An endpoint returns one of these: one document, events as they happen, a file, or one document a line."""
 ASK_AGAIN_EVERY = 1.0
 """Seconds after which the permission for a long answer is checked again."""
 TURN = 0.001
@@ -51,6 +54,8 @@ async def answered(found: RouteAnswer, request: AuditRequest, permissions: Route
             return answer
         case Live():
             return StreamingResponse(found.bytes(), 200, found.HEADERS, found.TYPE)
+        case CallFile():
+            return await in_file(found, request, permissions)
         case AsyncGenerator():
             return await in_lines(found, request, permissions)
         case _:
@@ -63,29 +68,79 @@ async def in_lines(found: AsyncGenerator[Told, None], request: AuditRequest, per
     first = _line(await anext(found))
 
     async def rest() -> AsyncIterator[bytes]:
-        permitted, loop = request, asyncio.get_running_loop()
-        asked_at, turned_at = loop.time(), time.perf_counter()
+        turned_at = time.perf_counter()
         try:
             async with aclosing(found):  # also when the client disconnects
                 yield first
-                async for each in found:
-                    if loop.time() - asked_at >= ASK_AGAIN_EVERY:
-                        permitted, asked_at = await permissions.still_may(permitted), loop.time()
+                async for each in _while_permitted(found, request, permissions):
                     yield _line(each)
                     if time.perf_counter() - turned_at >= TURN:
                         await asyncio.sleep(0)
                         turned_at = time.perf_counter()
-        except WireError as fault:
-            yield _last_line(await permissions.records.on_record(request, fault))
-        except INTERRUPTED as fault:
-            log.error("a question was broken off", call=request.id, fault=type(fault).__name__)
-            yield _last_line(errors.not_now("The projections can no longer be asked; try again."))
         except Exception as fault:  # noqa: BLE001  # the last line, as in kms_api/app.py
-            log.error("an answer failed", call=request.id, fault=type(fault).__name__, where=where(fault))
-            yield _last_line(await permissions.records.failure(request))
+            yield _last_line(await _told(fault, request, permissions))
 
     headers = {"x-amzn-requestid": request.id, "cache-control": "no-store", ACCOUNT: request.caller.account}
     return StreamingResponse(rest(), 200, headers, "application/x-ndjson")
+
+
+class BrokenOff(Exception):
+    """An answer cannot be brought to its end. Why is on the server's log, or on record."""
+
+
+class CallFileResponse(StreamingResponse):
+    async def stream_response(self, send: Send) -> None:
+        """Ends the connection before the end of a file that is broken off. A reader of half a file must not take it for a whole
+        one, and a file has no place for an error: the connection's early end is the error (RFC 9112, 8)."""
+        with suppress(BrokenOff):
+            await super().stream_response(send)
+
+
+async def in_file(found: CallFile, request: AuditRequest, permissions: RoutePermissions) -> Response:
+    """A file, sent while it is written. A failure before its first page is an ordinary error response."""
+    first = await anext(found.pages)
+
+    async def pages() -> AsyncGenerator[Told, None]:
+        yield first
+        async for each in _while_permitted(found.pages, request, permissions):
+            yield each
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            async with aclosing(found.pages), written(found.form, found.region, pages()) as file:
+                async for piece in file:
+                    yield piece
+        except Exception as fault:  # noqa: BLE001  # the last line, as in kms_api/app.py
+            await _told(fault, request, permissions)
+            raise BrokenOff from None
+
+    headers = {"x-amzn-requestid": request.id, "cache-control": "no-store", ACCOUNT: request.caller.account}
+    return CallFileResponse(pieces(), 200, headers | found.headers, found.form.media)
+
+
+async def _while_permitted(
+    found: AsyncIterator[Told], request: AuditRequest, permissions: RoutePermissions
+) -> AsyncGenerator[Told, None]:
+    """The parts of a long answer, as long as the caller may ask for it. Raises WireError."""
+    loop = asyncio.get_running_loop()
+    asked_at = loop.time()
+    async for each in found:
+        if loop.time() - asked_at >= ASK_AGAIN_EVERY:
+            request, asked_at = await permissions.still_may(request), loop.time()
+        yield each
+
+
+async def _told(fault: Exception, request: AuditRequest, permissions: RoutePermissions) -> WireError:
+    """What a caller learns of a failure in the middle of an answer, once it is on record or on the server's log."""
+    match fault:
+        case WireError():
+            return await permissions.records.on_record(request, fault)
+        case _ if isinstance(fault, INTERRUPTED):
+            log.error("a question was broken off", call=request.id, fault=type(fault).__name__)
+            return errors.not_now("The projections can no longer be asked; try again.")
+        case _:
+            log.error("an answer failed", call=request.id, fault=type(fault).__name__, where=where(fault))
+            return await permissions.records.failure(request)
 
 
 def _line(told: Told) -> bytes:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.audit_api import schemas
-from services.audit_api.answer_shapes import DOCUMENT, Standard
+from services.audit_api.answer_shapes import DOCUMENT, FileOf, Standard
 from services.audit_api.route import PLACES, ByCode, Parameter, RouteRow, RouteTag, Unsigned
 from services.audit_api.schemas import JsonSchema, schema
 
@@ -119,7 +119,7 @@ def _operation(route: RouteRow) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "The answer",
-                "content": {route.answer.media: {"schema": route.answer.schema()}},
+                "content": {media: {"schema": route.answer.schema()} for media in _media_of(route)},
             },
             **{
                 status: ERROR | {"description": text}
@@ -133,6 +133,10 @@ def _operation(route: RouteRow) -> dict[str, Any]:
     if route.body:
         operation["requestBody"] = {"required": True, "content": {DOCUMENT: {"schema": _body(route)}}}
     return operation
+
+
+def _media_of(route: RouteRow) -> tuple[str, ...]:
+    return route.answer.media_types if isinstance(route.answer, FileOf) else (route.answer.media,)
 
 
 def _places(route: RouteRow) -> list[dict[str, Any]]:

@@ -121,7 +121,7 @@ def list_calls(
     """People get the newest first; machines and exports get the calls in the order of time. If --limit leaves some out,
     everybody gets the newest."""
     machine = as_json or export is not None
-    inputs = {} if export is None else {"inputs": "true"}
+    inputs = {"inputs": "true"} if form is not None and form.whole else {}
     turned = machine and most is not None and not reverse
     newest_first = turned or reverse is machine
     items = client.items(path, most, **inputs, order="newest" if newest_first else None, **wanted)

@@ -94,11 +94,11 @@ def write_calls(items: Iterator[Any], path: Path, form: CallFormat, region: str,
         counted = Counted(items, lambda: progress.advance(task))
         try:
             match form.written:
-                case Binary(load):
-                    with replacing(path) as place:
-                        load()(iter(counted), region, place)
-                case Text(load):
+                case Text(load) if str(path) == "-":
                     write_lines(load()(iter(counted), region), path)
+                case Text() | Binary():
+                    with replacing(path) as place, place.open("wb") as file:
+                        form.write(iter(counted), region, file)
                 case _:
                     assert_never(form.written)
         except OSError as fault:

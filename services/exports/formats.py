@@ -1,4 +1,4 @@
-"""The formats for exports of calls, one row each. The command line reads this table.
+"""The formats for exports of calls, one row each. The command line and the audit API read this table.
 
 A format has a file in this folder and a row here. Its libraries take long to load, so the row names a function that loads
 them, and only an export calls it.
@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, assert_never
 
 ExportedCalls = Iterator[dict[str, Any]]
 """Calls as /v1/decisions returns them."""
 ToLines = Callable[[ExportedCalls, str], Iterator[str]]
 """Turns calls and the Region into the text of a file, line by line."""
-ToFile = Callable[[ExportedCalls, str, Path], None]
-"""Writes calls and the Region into a file, for a format that is not text."""
+ToFile = Callable[[ExportedCalls, str, BinaryIO], None]
+"""Writes calls and the Region into a file or a pipe, for a format that is not text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +42,9 @@ def _csv() -> ToLines:
 
 
 def _parquet() -> ToFile:
-    from services.exports.flat import write_parquet
+    from services.exports.parquet import write_parquet
 
-    return lambda calls, region, path: write_parquet(calls, path)
+    return lambda calls, region, file: write_parquet(calls, file)
 
 
 def _ocsf() -> ToLines:
@@ -60,22 +59,46 @@ def _cloudtrail() -> ToLines:
     return lines
 
 
+NDJSON = "application/x-ndjson"
+
+
 class CallFormat(StrEnum):
-    """A format of calls: its name, the endings of file names that mean it, and how it is written.
+    """A format of calls: its name, the endings of file names that mean it, its media type, whether it has everything that the
+    evaluator read, and how it is written.
 
-    OCSF and CloudTrail have no ending: they are JSON lines too, and the user asks for them by name."""
+    OCSF and CloudTrail have no ending of their own: they are JSON lines too, and the user asks for them by name."""
 
-    JSON = "json", (".json", ".jsonl", ".ndjson"), Text(_json)
-    CSV = "csv", (".csv",), Text(_csv)
-    PARQUET = "parquet", (".parquet",), Binary(_parquet)
-    OCSF = "ocsf", (), Text(_ocsf)
-    CLOUDTRAIL = "cloudtrail", (), Text(_cloudtrail)
+    JSON = "json", (".json", ".jsonl", ".ndjson"), NDJSON, True, Text(_json)
+    CSV = "csv", (".csv",), "text/csv; charset=utf-8", False, Text(_csv)
+    PARQUET = "parquet", (".parquet",), "application/vnd.apache.parquet", False, Binary(_parquet)
+    OCSF = "ocsf", (), NDJSON, False, Text(_ocsf)
+    CLOUDTRAIL = "cloudtrail", (), NDJSON, True, Text(_cloudtrail)
 
     endings: tuple[str, ...]
+    media: str
+    whole: bool
     written: Text | Binary
 
-    def __new__(cls, name: str, endings: tuple[str, ...], written: Text | Binary) -> CallFormat:
+    def __new__(
+        cls, name: str, endings: tuple[str, ...], media: str, whole: bool, written: Text | Binary
+    ) -> CallFormat:
         made = str.__new__(cls, name)
         made._value_ = name
-        made.endings, made.written = endings, written
+        made.endings, made.media, made.whole, made.written = endings, media, whole, written
         return made
+
+    @property
+    def ending(self) -> str:
+        """How a file of this format is usually called."""
+        return {NDJSON: ".jsonl"}.get(self.media, f".{self.value}")
+
+    def write(self, calls: ExportedCalls, region: str, file: BinaryIO) -> None:
+        """Write the calls as they come. Raises OSError."""
+        match self.written:
+            case Binary(load):
+                load()(calls, region, file)
+            case Text(load):
+                for line in load()(calls, region):
+                    file.write(line.encode())
+            case _:
+                assert_never(self.written)

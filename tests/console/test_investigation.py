@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
+import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 from playwright.sync_api import expect
@@ -68,6 +72,43 @@ def test_a_refused_call_is_found_opened_and_explained(visit: Callable[..., Visit
     expect(tab.page.get_by_text("One statement came close")).to_be_visible()
     assert tab.page.locator("img[src=x]").count() == 0
     assert tab.serious() == []
+
+
+ON_DISK = """() => {
+  window.showSaveFilePicker = async ({ suggestedName }) => {
+    window.saved = await (await navigator.storage.getDirectory()).getFileHandle(suggestedName, { create: true });
+    return window.saved;
+  };
+}"""
+"""A file of the browser's own, in the place of the one that its dialog would ask a person for."""
+BYTES = "async () => Array.from(new Uint8Array(await (await window.saved.getFile()).arrayBuffer()))"
+
+
+def test_decisions_are_exported_with_the_filters_of_the_page(
+    visit: Callable[..., Visit], scene: Scene, served: Installation
+) -> None:
+    tab = visit(viewport=NARROW, color_scheme="dark")
+    tab.opens(f"/decisions?key={scene.key}")
+    tab.signs_in()
+    page = tab.page
+    expected = [each["call_id"] for each in Client(served.data).items("/v1/decisions", key=scene.key)]
+    page.evaluate("() => { delete window.showSaveFilePicker; }")
+    page.get_by_role("button", name="Export").click()
+    dialog = page.get_by_role("dialog", name="Export decisions")
+    expect(dialog.get_by_text(f"{len(expected)} calls with the filters")).to_be_visible()
+    assert tab.serious() == []
+    with page.expect_download() as downloaded:
+        dialog.get_by_role("button", name="Export").press("Enter")
+    expect(dialog.get_by_text(f"{len(expected)} calls, ")).to_be_visible()
+    rows = list(csv.DictReader(io.StringIO(downloaded.value.path().read_bytes().decode())))
+    assert [row["call_id"] for row in rows] == expected
+    page.evaluate(ON_DISK)
+    dialog.get_by_role("radio", name="Parquet").check()
+    dialog.get_by_role("button", name="Export").click()
+    expect(dialog.get_by_text(".parquet is complete")).to_be_visible()
+    assert pq.read_table(io.BytesIO(bytes(page.evaluate(BYTES))))["call_id"].to_pylist() == expected
+    asked = [parse_qs(urlsplit(each.url).query).keys() for each in tab.sent if "/export?" in each.url]
+    assert asked == [{"key", "from", "format"}] * 2  # and nothing of a credential
 
 
 def test_the_past_is_shown_as_it_was_and_cannot_be_changed(visit: Callable[..., Visit], scene: Scene) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from services.audit_api.answers import answered, in_lines
+from services.audit_api.call_file import CallFile
 from services.audit_api.resources.routes import ROUTES
 from services.audit_api.route import ByCode, RouteRow, Unsigned
 from tests.house.test_house import ROOT
@@ -47,7 +48,8 @@ def named(call: ast.Call) -> str:
 def test_every_route_answers_only_through_the_audience(route: Any) -> None:
     """The types are checked, so the annotation is true."""
     answer = route.endpoint.answer if isinstance(route.endpoint, ByCode) else route.endpoint
-    assert answer.__annotations__["return"] in ("Told", "Live", "AsyncGenerator[Told, None]")
+    assert answer.__annotations__["return"] in ("Told", "Live", "CallFile", "AsyncGenerator[Told, None]")
+    assert CallFile.__annotations__["pages"] == "AsyncGenerator[Told, None]"
 
 
 def test_the_door_sends_nothing_else() -> None:

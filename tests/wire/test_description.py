@@ -14,6 +14,7 @@ from services.audit_api import schemas
 from services.audit_api.answer_shapes import DOCUMENT, EVENT_STREAM, LINES
 from services.audit_api.openapi import TAGS, document
 from services.audit_api.resources.routes import ROUTES
+from services.exports.formats import CallFormat
 from services.rendering import call_of, item
 from tests.conforming import conforms, undescribed
 from tests.installation import Installation
@@ -63,6 +64,7 @@ def test_what_comes_line_by_line_or_as_it_happens_is_said_so() -> None:
     lines = {name for name, found in media.items() if found == {LINES}}
     assert lines == {"alert_scan", "changes", "log", "recheck", "verify", "what_between", "what_if", "who_between"}
     assert {name for name, found in media.items() if found == {EVENT_STREAM}} == {"alert_stream"}
+    assert media.pop("export_decisions") == {each.media for each in CallFormat}
     assert all(found == {DOCUMENT} for name, found in media.items() if name not in lines | {"alert_stream"})
 
 

@@ -13,6 +13,7 @@ import { useState } from "react";
 import { Counts } from "../decisions/counts";
 import { Effect } from "../decisions/effect";
 import type { DecidedBy } from "../decisions/explanation";
+import { Export } from "../decisions/export";
 import { filtersOf, OPTIONS, PROPERTIES, queryOfTokens, tokensOf } from "../decisions/filters";
 import { TrailPicker } from "../decisions/trail-picker";
 import { changeQuery, follow, href, type PageProps, useAsOf } from "../router";
@@ -77,6 +78,7 @@ function decidedBy(call: Decision): string {
 export default function Decisions({ query }: PageProps) {
   const [asOf] = useAsOf();
   const [asked, setAsked] = useState(() => Date.now());
+  const [exporting, setExporting] = useState(false);
   const filters = filtersOf(query);
   const span = spanOf(query);
   const trail = query.get("trail") ?? "";
@@ -107,6 +109,7 @@ export default function Decisions({ query }: PageProps) {
                 again();
               }}
             />
+            <Button onClick={() => setExporting(true)}>Export</Button>
           </SpaceBetween>
         }
       >
@@ -129,6 +132,7 @@ export default function Decisions({ query }: PageProps) {
           <TrailPicker trail={trail} />
         </SpaceBetween>
       </SpaceBetween>
+      {exporting && <Export wanted={wanted} close={() => setExporting(false)} />}
       {answer.state === "fault" && <Problem fault={answer.fault} again={again} />}
       {!(answer.state === "fault" && answer.fault.kind === "refused") && (
         <SpaceBetween size="m">

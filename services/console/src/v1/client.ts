@@ -99,6 +99,11 @@ export class V1 {
     }
   }
 
+  /** A file, with its body still to be read. */
+  async file<P extends PathsOf<"get">>(path: P, bring: Bring<P, "get">, signal?: AbortSignal): Promise<Response> {
+    return this.#send("GET", path, bring, signal);
+  }
+
   async #send(method: "GET" | "POST", pattern: string, bring: Brought, signal?: AbortSignal): Promise<Response> {
     const path = pathOf(pattern, (bring.path ?? {}) as Record<string, string>);
     const query = queryOf((bring.query ?? {}) as Record<string, unknown>);

@@ -10,7 +10,7 @@ import Spinner from "@cloudscape-design/components/spinner";
 import { kms } from "../../aws";
 import { useAnswer } from "../../shown/answer";
 import { Problem } from "../../shown/problem";
-import { download } from "./download";
+import { download } from "../../shown/download";
 import type { TabProps } from "./facts";
 import { pem } from "./pem";
 

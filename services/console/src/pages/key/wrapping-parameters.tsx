@@ -7,7 +7,7 @@ import { useState } from "react";
 import { kms } from "../../aws";
 import { ChangeModal } from "../../shown/change-modal";
 import { Time } from "../../shown/time";
-import { download } from "./download";
+import { download } from "../../shown/download";
 import type { KeyFacts } from "./facts";
 
 const SPECS: readonly WrappingKeySpec[] = ["RSA_4096", "RSA_3072", "RSA_2048"];
