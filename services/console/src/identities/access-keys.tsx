@@ -18,6 +18,7 @@ import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import { useState } from "react";
 
 import { iam } from "../aws";
+import { download } from "../shown/download";
 import { useAct } from "../shown/act";
 import { Listing } from "../shown/listing";
 import { Problem } from "../shown/problem";
@@ -105,6 +106,11 @@ export function AccessKeys({ user }: { user: string }) {
   );
 }
 
+/** As the AWS console has it: with a byte order mark, for spreadsheets. */
+function csv(made: AccessKey): string {
+  return `\ufeffAccess key ID,Secret access key\r\n${made.AccessKeyId ?? ""},${made.SecretAccessKey ?? ""}\r\n`;
+}
+
 function ShownOnce({ made, close }: { made: AccessKey; close: () => void }) {
   const copied = (label: string, text: string) => (
     <CopyToClipboard
@@ -120,13 +126,18 @@ function ShownOnce({ made, close }: { made: AccessKey; close: () => void }) {
     <Modal
       visible
       header="The new access key"
-      onDismiss={close}
+      onDismiss={({ detail }) => {
+        if (detail.reason !== "overlay" && detail.reason !== "keyboard") close(); // a slip would lose the secret
+      }}
       closeAriaLabel="Close"
       footer={
         <Box float="right">
-          <Button variant="primary" onClick={close}>
-            Done
-          </Button>
+          <SpaceBetween direction="horizontal" size="xs">
+            <Button onClick={() => download(`${made.UserName ?? "user"}_accessKeys.csv`, csv(made))}>Download .csv file</Button>
+            <Button variant="primary" onClick={close}>
+              Done
+            </Button>
+          </SpaceBetween>
         </Box>
       }
     >

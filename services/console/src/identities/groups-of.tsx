@@ -1,6 +1,6 @@
 /** The groups of a user. */
 
-import { AddUserToGroupCommand, ListGroupsForUserCommand, RemoveUserFromGroupCommand } from "@aws-sdk/client-iam";
+import { ListGroupsForUserCommand } from "@aws-sdk/client-iam";
 import Button from "@cloudscape-design/components/button";
 import Link from "@cloudscape-design/components/link";
 import SpaceBetween from "@cloudscape-design/components/space-between";
@@ -15,7 +15,8 @@ import { Choice } from "../shown/choice";
 import { Listing } from "../shown/listing";
 import { Problem } from "../shown/problem";
 import { visible } from "../shown/visible";
-import { list, paged, piece } from "./kinds";
+import { join, leave } from "./changes";
+import { list, MOST_CHOICES, paged, piece } from "./kinds";
 
 export function GroupsOf({ user }: { user: string }) {
   const [round, setRound] = useState(0);
@@ -56,7 +57,7 @@ export function GroupsOf({ user }: { user: string }) {
                 variant="inline-link"
                 ariaLabel={`Remove from ${visible(item)}`}
                 disabled={act.busy}
-                onClick={() => act.run(async () => (await iam()).send(new RemoveUserFromGroupCommand({ UserName: user, GroupName: item })), changed)}
+                onClick={() => act.run(() => leave(user, item), changed)}
               >
                 Remove
               </Button>
@@ -71,25 +72,25 @@ export function GroupsOf({ user }: { user: string }) {
 }
 
 function Add({ user, done, close }: { user: string; done: () => void; close: () => void }) {
-  const [chosen, choose] = useState<string | null>(null);
-  const [answer] = useAnswer("groups to choose from", (signal) => list("group", "", signal));
+  const [group, choose] = useState("");
+  const [answer] = useAnswer("groups to choose from", (signal) => list("group", "", signal, MOST_CHOICES));
   return (
     <ChangeModal
       title="Add to a group"
       verb="Add"
-      work={async () => (await iam()).send(new AddUserToGroupCommand({ UserName: user, GroupName: chosen ?? "" }))}
+      work={() => join(user, group.trim())}
       done={done}
       close={close}
-      incomplete={chosen === null}
+      incomplete={group.trim() === ""}
     >
       <Choice
         label="Group"
         answer={answer}
         valueOf={(each) => each.name}
         nameOf={(each) => each.name}
-        chosen={chosen}
+        chosen={group}
         choose={choose}
-        placeholder="Choose a group"
+        placeholder="Choose a group, or type its name"
         empty="There are no groups."
       />
     </ChangeModal>

@@ -1,30 +1,33 @@
 /** One user, group or role: what it is, what it may do, and what belongs to it. */
 
 import { UpdateAssumeRolePolicyCommand } from "@aws-sdk/client-iam";
-import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
 import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
-import Link from "@cloudscape-design/components/link";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
 import Textarea from "@cloudscape-design/components/textarea";
 import { useState } from "react";
 
 import { iam } from "../aws";
-import { follow, href, navigate } from "../router";
+import { href, navigate } from "../router";
+import { ofArn } from "../session/role";
 import { useAnswer } from "../shown/answer";
 import { ChangeModal } from "../shown/change-modal";
 import { DocumentText } from "../shown/document";
+import { useDraft } from "../shown/draft";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 import { AccessKeys } from "./access-keys";
+import { Boundary } from "./boundary";
 import { GroupsOf } from "./groups-of";
 import { type KindName, one, type OneIdentity } from "./kinds";
+import { Members } from "./members";
 import { AttachedPolicies, InlinePolicies } from "./policies-of";
+import { RemoveIdentity } from "./remove-identity";
 
 export function Identity({ kind, name }: { kind: KindName; name: string }) {
   const [answer, again] = useAnswer(`${kind} ${name}`, (signal) => one(kind, name, signal));
@@ -36,9 +39,11 @@ export function Identity({ kind, name }: { kind: KindName; name: string }) {
       <Header
         variant="h1"
         actions={
-          <Button onClick={() => navigate(href("/decisions", {}, { principal: found.arn }))} disabled={kind === "group"}>
-            Decisions
-          </Button>
+          <SpaceBetween direction="horizontal" size="xs">
+            {kind !== "group" && <Button onClick={() => navigate(href("/decisions", {}, { principal: found.arn }))}>Decisions</Button>}
+            {kind === "role" && <Button onClick={() => navigate(switchPage(found.arn))}>Switch to this role</Button>}
+            <RemoveIdentity kind={kind} name={name} shown={found.name} />
+          </SpaceBetween>
         }
       >
         {visible(found.name)}
@@ -50,6 +55,9 @@ export function Identity({ kind, name }: { kind: KindName; name: string }) {
             { label: "ARN", value: visible(found.arn) },
             { label: "Unique id", value: visible(found.id) },
             { label: "Created", value: <Time at={found.created} /> },
+            ...(kind === "group"
+              ? []
+              : [{ label: "Permissions boundary", value: <Boundary kind={kind} name={name} boundary={found.boundary} again={again} /> }]),
           ]}
         />
       </Container>
@@ -57,58 +65,68 @@ export function Identity({ kind, name }: { kind: KindName; name: string }) {
       <InlinePolicies kind={kind} name={name} />
       {kind === "user" && <GroupsOf user={name} />}
       {kind === "user" && <AccessKeys user={name} />}
-      {kind === "group" && <Members of={found} />}
+      {kind === "group" && <Members group={name} />}
       {kind === "role" && <Trust of={found} again={again} />}
     </SpaceBetween>
   );
 }
 
-function Members({ of }: { of: OneIdentity }) {
-  return (
-    <Container header={<Header variant="h2">Users in the group</Header>}>
-      {of.members.length === 0 ? (
-        <Box color="text-body-secondary">No user is in the group.</Box>
-      ) : (
-        <SpaceBetween size="xs">
-          {of.members.map((each) => (
-            <Link key={each} href={href("/users/{name}", { name: each })} onFollow={follow}>
-              {visible(each)}
-            </Link>
-          ))}
-        </SpaceBetween>
-      )}
-    </Container>
-  );
+function switchPage(arn: string): string {
+  const asked = ofArn(arn);
+  return href("/switch-role", {}, asked === null ? {} : { account: asked.account, role: asked.role });
 }
 
 function Trust({ of, again }: { of: OneIdentity; again: () => void }) {
   const [editing, edit] = useState(false);
-  const [document, setDocument] = useState(of.trust ?? "");
   return (
     <Container
       header={
-        <Header variant="h2" actions={<Button onClick={() => edit(true)}>Edit</Button>}>
+        <Header
+          variant="h2"
+          actions={
+            <Button ariaLabel="Edit the trust policy" onClick={() => edit(true)}>
+              Edit
+            </Button>
+          }
+        >
           Trust policy
         </Header>
       }
     >
       <DocumentText document={of.trust ?? ""} label="Trust policy" />
       {editing && (
-        <ChangeModal
-          title="Who may assume the role"
-          verb="Put"
-          work={async () => (await iam()).send(new UpdateAssumeRolePolicyCommand({ RoleName: of.name, PolicyDocument: document }))}
+        <EditTrust
+          of={of}
+          close={() => edit(false)}
           done={() => {
             edit(false);
             again();
           }}
-          close={() => edit(false)}
-        >
-          <FormField label="Trust policy" stretch>
-            <Textarea value={document} rows={14} spellcheck={false} onChange={({ detail }) => setDocument(detail.value)} />
-          </FormField>
-        </ChangeModal>
+        />
       )}
     </Container>
+  );
+}
+
+function EditTrust({ of, done, close }: { of: OneIdentity; done: () => void; close: () => void }) {
+  const draft = useDraft(`trust ${of.name}`, of.trust ?? "");
+  return (
+    <ChangeModal
+      title="Who may assume the role"
+      verb="Put"
+      work={async () => (await iam()).send(new UpdateAssumeRolePolicyCommand({ RoleName: of.name, PolicyDocument: draft.text }))}
+      done={() => {
+        draft.forget();
+        done();
+      }}
+      close={() => {
+        draft.forget();
+        close();
+      }}
+    >
+      <FormField label="Trust policy" stretch>
+        <Textarea value={draft.text} rows={14} spellcheck={false} onChange={({ detail }) => draft.write(detail.value)} />
+      </FormField>
+    </ChangeModal>
   );
 }

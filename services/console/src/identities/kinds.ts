@@ -36,6 +36,8 @@ import type { Piece } from "../shown/listing";
 
 export type KindName = "user" | "group" | "role";
 export const PIECE = 50;
+/** How many of a list are there to choose from. Another one can be typed. */
+export const MOST_CHOICES = 1000;
 
 export interface Named {
   name: string;
@@ -45,11 +47,10 @@ export interface Named {
 
 export interface OneIdentity extends Named {
   id: string;
-  path: string;
   /** Of a role: who may assume it. */
   trust: string | null;
-  /** Of a group. */
-  members: readonly string[];
+  /** The policy that bounds a user or role; null if there is none. */
+  boundary: string | null;
 }
 
 interface Marked {
@@ -61,30 +62,30 @@ export function piece<T>(items: readonly T[], answer: Marked): Piece<T> {
   return { items, next: answer.IsTruncated === true ? (answer.Marker ?? null) : null };
 }
 
-export function paged(cursor: string): { MaxItems: number; Marker?: string } {
-  return { MaxItems: PIECE, ...(cursor === "" ? {} : { Marker: cursor }) };
+export function paged(cursor: string, most: number = PIECE): { MaxItems: number; Marker?: string } {
+  return { MaxItems: most, ...(cursor === "" ? {} : { Marker: cursor }) };
 }
 
-export async function list(kind: KindName, cursor: string, abortSignal: AbortSignal): Promise<Piece<Named>> {
+export async function list(kind: KindName, cursor: string, abortSignal: AbortSignal, most: number = PIECE): Promise<Piece<Named>> {
   const client = await iam();
   switch (kind) {
     case "user": {
-      const found = await client.send(new ListUsersCommand(paged(cursor)), { abortSignal });
+      const found = await client.send(new ListUsersCommand(paged(cursor, most)), { abortSignal });
       return piece((found.Users ?? []).map((each) => named(each.UserName, each.Arn, each.CreateDate)), found);
     }
     case "group": {
-      const found = await client.send(new ListGroupsCommand(paged(cursor)), { abortSignal });
+      const found = await client.send(new ListGroupsCommand(paged(cursor, most)), { abortSignal });
       return piece((found.Groups ?? []).map((each) => named(each.GroupName, each.Arn, each.CreateDate)), found);
     }
     case "role": {
-      const found = await client.send(new ListRolesCommand(paged(cursor)), { abortSignal });
+      const found = await client.send(new ListRolesCommand(paged(cursor, most)), { abortSignal });
       return piece((found.Roles ?? []).map((each) => named(each.RoleName, each.Arn, each.CreateDate)), found);
     }
   }
 }
 
-export async function listPolicies(cursor: string, abortSignal: AbortSignal): Promise<Piece<Named>> {
-  const found = await (await iam()).send(new ListPoliciesCommand({ Scope: "Local", ...paged(cursor) }), { abortSignal });
+export async function listPolicies(cursor: string, abortSignal: AbortSignal, most: number = PIECE): Promise<Piece<Named>> {
+  const found = await (await iam()).send(new ListPoliciesCommand({ Scope: "Local", ...paged(cursor, most) }), { abortSignal });
   return piece((found.Policies ?? []).map((each) => named(each.PolicyName, each.Arn, each.CreateDate)), found);
 }
 
@@ -93,17 +94,18 @@ export async function one(kind: KindName, name: string, abortSignal: AbortSignal
   switch (kind) {
     case "user": {
       const { User: each } = await client.send(new GetUserCommand({ UserName: name }), { abortSignal });
-      return identity(named(each?.UserName, each?.Arn, each?.CreateDate), each?.UserId, each?.Path);
+      const boundary = each?.PermissionsBoundary?.PermissionsBoundaryArn ?? null;
+      return { ...identity(named(each?.UserName, each?.Arn, each?.CreateDate), each?.UserId), boundary };
     }
     case "group": {
-      const { Group: each, Users } = await client.send(new GetGroupCommand({ GroupName: name }), { abortSignal });
-      const members = (Users ?? []).map((user) => user.UserName ?? "");
-      return { ...identity(named(each?.GroupName, each?.Arn, each?.CreateDate), each?.GroupId, each?.Path), members };
+      const { Group: each } = await client.send(new GetGroupCommand({ GroupName: name, MaxItems: 1 }), { abortSignal });
+      return identity(named(each?.GroupName, each?.Arn, each?.CreateDate), each?.GroupId);
     }
     case "role": {
       const { Role: each } = await client.send(new GetRoleCommand({ RoleName: name }), { abortSignal });
       const trust = decodeURIComponent(each?.AssumeRolePolicyDocument ?? "");
-      return { ...identity(named(each?.RoleName, each?.Arn, each?.CreateDate), each?.RoleId, each?.Path), trust };
+      const boundary = each?.PermissionsBoundary?.PermissionsBoundaryArn ?? null;
+      return { ...identity(named(each?.RoleName, each?.Arn, each?.CreateDate), each?.RoleId), trust, boundary };
     }
   }
 }
@@ -112,8 +114,8 @@ function named(name: string | undefined, arn: string | undefined, created: Date 
   return { name: name ?? "", arn: arn ?? "", created };
 }
 
-function identity(it: Named, id: string | undefined, path: string | undefined): OneIdentity {
-  return { ...it, id: id ?? "", path: path ?? "/", trust: null, members: [] };
+function identity(it: Named, id: string | undefined): OneIdentity {
+  return { ...it, id: id ?? "", trust: null, boundary: null };
 }
 
 export async function attached(kind: KindName, name: string, cursor: string, abortSignal: AbortSignal): Promise<Piece<Named>> {

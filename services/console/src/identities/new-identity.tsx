@@ -9,6 +9,7 @@ import { useState } from "react";
 import { iam } from "../aws";
 import { current } from "../session/session";
 import { ChangeModal } from "../shown/change-modal";
+import { useDraft } from "../shown/draft";
 import type { KindName } from "./kinds";
 
 export type Made = KindName | "policy";
@@ -40,22 +41,28 @@ async function make(kind: Made, name: string, document: string): Promise<unknown
 
 export function NewIdentity({ kind, done, close }: { kind: Made; done: () => void; close: () => void }) {
   const [name, setName] = useState("");
-  const [document, setDocument] = useState(() => begin(kind));
+  const draft = useDraft(`new ${kind}`, begin(kind));
   return (
     <ChangeModal
       title={`Create ${kind}`}
       verb="Create"
-      work={() => make(kind, name, document)}
-      done={done}
-      close={close}
+      work={() => make(kind, name, draft.text)}
+      done={() => {
+        draft.forget();
+        done();
+      }}
+      close={() => {
+        draft.forget();
+        close();
+      }}
       incomplete={name === ""}
     >
       <FormField label="Name" description="Letters, digits and +=,.@_-">
         <Input value={name} onChange={({ detail }) => setName(detail.value)} />
       </FormField>
-      {document !== "" && (
+      {(kind === "role" || kind === "policy") && (
         <FormField label={kind === "role" ? "Trust policy: who may assume the role" : "Policy"} stretch>
-          <Textarea value={document} rows={14} spellcheck={false} onChange={({ detail }) => setDocument(detail.value)} />
+          <Textarea value={draft.text} rows={14} spellcheck={false} onChange={({ detail }) => draft.write(detail.value)} />
         </FormField>
       )}
     </ChangeModal>

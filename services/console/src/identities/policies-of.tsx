@@ -15,11 +15,12 @@ import { useAnswer } from "../shown/answer";
 import { ChangeModal } from "../shown/change-modal";
 import { Choice } from "../shown/choice";
 import { DocumentText } from "../shown/document";
+import { useDraft } from "../shown/draft";
 import { Listing } from "../shown/listing";
 import { Problem } from "../shown/problem";
 import { visible } from "../shown/visible";
 import { pageOf } from "./identity-list";
-import { attach, attached, deleteInline, detach, inline, type KindName, listPolicies, putInline } from "./kinds";
+import { attach, attached, deleteInline, detach, inline, type KindName, listPolicies, MOST_CHOICES, putInline } from "./kinds";
 
 interface Of {
   kind: KindName;
@@ -77,32 +78,27 @@ export function AttachedPolicies({ kind, name }: Of) {
 }
 
 function Attach({ kind, name, done, close }: Of & { done: () => void; close: () => void }) {
-  const [chosen, choose] = useState<string | null>(null);
-  const [typed, type] = useState("");
-  const [answer] = useAnswer("policies to attach", (signal) => listPolicies("", signal));
-  const arn = typed === "" ? chosen : typed;
+  const [arn, choose] = useState("");
+  const [answer] = useAnswer("policies to attach", (signal) => listPolicies("", signal, MOST_CHOICES));
   return (
     <ChangeModal
       title="Attach policy"
       verb="Attach"
-      work={() => attach(kind, name, arn ?? "")}
+      work={() => attach(kind, name, arn.trim())}
       done={done}
       close={close}
-      incomplete={arn === null}
+      incomplete={arn.trim() === ""}
     >
       <Choice
         label="Policy"
         answer={answer}
         valueOf={(each) => each.arn}
         nameOf={(each) => each.name}
-        chosen={chosen}
+        chosen={arn}
         choose={choose}
-        placeholder="Choose a policy"
+        placeholder="Choose a policy, or type its ARN"
         empty="There are no managed policies."
       />
-      <FormField label="Or its ARN">
-        <Input value={typed} onChange={({ detail }) => type(detail.value.trim())} />
-      </FormField>
     </ChangeModal>
   );
 }
@@ -165,15 +161,21 @@ export function InlinePolicies({ kind, name }: Of) {
 
 function EditInline({ kind, name, policy, done, close }: Of & { policy: { name: string; document: string }; done: () => void; close: () => void }) {
   const [called, call] = useState(policy.name);
-  const [document, setDocument] = useState(policy.document);
+  const draft = useDraft(`inline ${kind} ${name} ${policy.name}`, policy.document);
   return (
     <ChangeModal
       title={policy.name === "" ? "Create inline policy" : `Edit ${visible(policy.name)}`}
       verb="Put"
-      work={() => putInline(kind, name, called, document)}
-      done={done}
-      close={close}
-      incomplete={called === "" || document === ""}
+      work={() => putInline(kind, name, called, draft.text)}
+      done={() => {
+        draft.forget();
+        done();
+      }}
+      close={() => {
+        draft.forget();
+        close();
+      }}
+      incomplete={called === "" || draft.text === ""}
     >
       {policy.name === "" && (
         <FormField label="Name">
@@ -181,7 +183,7 @@ function EditInline({ kind, name, policy, done, close }: Of & { policy: { name: 
         </FormField>
       )}
       <FormField label="Policy" stretch>
-        <Textarea value={document} rows={14} spellcheck={false} onChange={({ detail }) => setDocument(detail.value)} />
+        <Textarea value={draft.text} rows={14} spellcheck={false} onChange={({ detail }) => draft.write(detail.value)} />
       </FormField>
     </ChangeModal>
   );

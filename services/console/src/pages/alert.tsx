@@ -19,9 +19,9 @@ import { type ReactNode, useState } from "react";
 import type { AlertState } from "../alerts/filters";
 import { AlertStateShown, SeverityBadge } from "../alerts/severity";
 import { follow, href, type PageProps, useAsOf } from "../router";
+import { useAct } from "../shown/act";
 import { useAnswer } from "../shown/answer";
 import { DocumentText } from "../shown/document";
-import { type Fault, faultOf } from "../shown/fault";
 import { keyName, principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
@@ -151,33 +151,30 @@ async function taken(alert: string, position: number): Promise<void> {
 function MarkForm({ alert, again }: { alert: OneAlert; again: () => void }) {
   const [asOf] = useAsOf();
   const [note, setNote] = useState("");
-  const [busy, setBusy] = useState<AlertState | null>(null);
-  const [fault, setFault] = useState<Fault | null>(null);
-  const mark = async (state: AlertState) => {
-    setBusy(state);
-    setFault(null);
-    try {
+  const [marking, setMarking] = useState<AlertState | null>(null);
+  const act = useAct();
+  const mark = (state: AlertState) => {
+    if (!act.busy) setMarking(state);
+    const work = async () => {
       const { position } = await v1().post("/v1/alerts/{alert}", { path: { alert: alert.id }, body: { state, note } });
       await taken(alert.id, position);
+    };
+    act.run(work, () => {
       setNote("");
       again();
-    } catch (thrown) {
-      setFault(faultOf(thrown));
-    } finally {
-      setBusy(null);
-    }
+    });
   };
   if (asOf !== null) return null;
   return (
     <Container header={<Header variant="h2">Say what was done</Header>}>
       <SpaceBetween size="s">
-        {fault !== null && <Problem fault={fault} />}
+        {act.fault !== null && <Problem fault={act.fault} />}
         <FormField label="Note" description="It goes on the log with your name.">
           <Textarea value={note} rows={2} onChange={({ detail }) => setNote(detail.value)} />
         </FormField>
         <SpaceBetween direction="horizontal" size="xs">
           {(NEXT[alert.state] ?? []).map(([state, words]) => (
-            <Button key={state} loading={busy === state} disabled={busy !== null && busy !== state} onClick={() => void mark(state)}>
+            <Button key={state} loading={act.busy && marking === state} disabled={act.busy && marking !== state} onClick={() => mark(state)}>
               {words}
             </Button>
           ))}

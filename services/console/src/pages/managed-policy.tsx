@@ -1,6 +1,6 @@
 /** One managed policy: its text, its versions, and whom it is attached to. */
 
-import { GetPolicyCommand, GetPolicyVersionCommand, ListEntitiesForPolicyCommand, ListPolicyVersionsCommand } from "@aws-sdk/client-iam";
+import { GetPolicyCommand, GetPolicyVersionCommand, ListEntitiesForPolicyCommand } from "@aws-sdk/client-iam";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
@@ -10,7 +10,9 @@ import Spinner from "@cloudscape-design/components/spinner";
 
 import { iam } from "../aws";
 import { paged, piece } from "../identities/kinds";
-import { changeQuery, follow, href, type PageProps } from "../router";
+import { RemoveIdentity } from "../identities/remove-identity";
+import { PolicyVersions } from "../identities/policy-versions";
+import { follow, href, type PageProps } from "../router";
 import { useAnswer } from "../shown/answer";
 import { DocumentText } from "../shown/document";
 import { Listing } from "../shown/listing";
@@ -35,7 +37,9 @@ export default function ManagedPolicy({ places, query }: PageProps) {
   if (found === null) return <Spinner size="large" />;
   return (
     <SpaceBetween size="l">
-      <Header variant="h1">{visible(found.policy?.PolicyName ?? "")}</Header>
+      <Header variant="h1" actions={<RemoveIdentity kind="policy" name={arn} shown={found.policy?.PolicyName ?? ""} />}>
+        {visible(found.policy?.PolicyName ?? "")}
+      </Header>
       <Container header={<Header variant="h2">Summary</Header>}>
         <KeyValuePairs
           columns={3}
@@ -49,36 +53,7 @@ export default function ManagedPolicy({ places, query }: PageProps) {
       <Container header={<Header variant="h2">Version {visible(found.version)}</Header>}>
         <DocumentText document={found.document} label={`Version ${visible(found.version)}`} />
       </Container>
-      <Listing
-        title="Versions"
-        question={`versions ${arn}`}
-        load={async (cursor, abortSignal) => {
-          const all = await (await iam()).send(new ListPolicyVersionsCommand({ PolicyArn: arn, ...paged(cursor) }), { abortSignal });
-          return piece(all.Versions ?? [], all);
-        }}
-        keyOf={(item) => item.VersionId ?? ""}
-        empty="There is no version."
-        columns={[
-          {
-            id: "version",
-            header: "Version",
-            isRowHeader: true,
-            cell: (item) => (
-              <Link
-                href={href("/policies/{arn}", { arn }, { version: item.VersionId ?? "" })}
-                onFollow={(event) => {
-                  event.preventDefault();
-                  changeQuery({ version: item.VersionId });
-                }}
-              >
-                {visible(item.VersionId ?? "")}
-              </Link>
-            ),
-          },
-          { id: "default", header: "In force", cell: (item) => (item.IsDefaultVersion === true ? "yes" : "no") },
-          { id: "created", header: "Created", cell: (item) => <Time at={item.CreateDate} /> },
-        ]}
-      />
+      <PolicyVersions arn={arn} document={found.document} changed={again} />
       <Listing
         title="Attached to"
         question={`entities ${arn}`}

@@ -13,7 +13,7 @@ import { visible } from "../shown/visible";
 import { watchSession } from "./idle";
 import { RefusedRole } from "./refused-role";
 import { shownName } from "./role";
-import { end, type Lost, type Session, switchBack } from "./session";
+import { type Lost, type Session, signOut, switchBack } from "./session";
 import { SignInPage } from "./sign-in-page";
 import { assume } from "./switching";
 
@@ -37,7 +37,7 @@ export default function RoleLost({ lost: { role, why }, first }: { lost: Lost; f
               Switch to the role again
             </Button>
             <Button onClick={switchBack}>Go on as {name}</Button>
-            <Button variant="link" onClick={() => end("signed out")}>
+            <Button variant="link" onClick={() => signOut()}>
               Sign out
             </Button>
           </SpaceBetween>

@@ -34,7 +34,7 @@ export interface RoleSession extends Session {
 }
 
 /** Why there is no session: the page that follows says it. */
-export type Ended = "never" | "signed out" | "idle" | "expired" | "refused" | "altered" | "clock";
+export type Ended = "never" | "signed out" | "elsewhere" | "idle" | "expired" | "refused" | "altered" | "clock";
 
 export interface Lost {
   role: Role;
@@ -86,11 +86,24 @@ export function begin(begun: Session, keep: boolean): void {
   change({ ...NOBODY, first: begun });
 }
 
-/** Forget every credential, everywhere. */
+/** Forget every credential in this tab. */
 export function end(why: Ended): void {
   if (signed.first === null) return;
   keeping = false;
   change({ ...NOBODY, ended: why });
+}
+
+/** The user's other tabs. Only who signed out is said there, never a credential. */
+const tabs = typeof document === "undefined" ? null : new BroadcastChannel("keytrail.signed-out");
+tabs?.addEventListener("message", ({ data }) => {
+  if (signed.first?.identity.arn === data) end("elsewhere");
+});
+
+/** Sign out in every tab of this browser: who leaves a computer expects that nothing of theirs stays open. A tab of another user
+ * stays: it was signed in by itself. Tabs that nobody uses, and credentials that Keytrail refuses, end each tab by itself. */
+export function signOut(): void {
+  if (signed.first !== null) tabs?.postMessage(signed.first.identity.arn);
+  end("signed out");
 }
 
 /** Keytrail no longer takes the credential of `asked`, or its time is over. A late answer to a session that is over already says

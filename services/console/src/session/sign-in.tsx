@@ -21,7 +21,8 @@ import { SignInPage } from "./sign-in-page";
 
 const WHY: Record<Ended, string | null> = {
   never: null,
-  "signed out": "You are signed out. This tab has forgotten your credential.",
+  "signed out": "You are signed out, here and in your other tabs. This browser has forgotten your credential.",
+  elsewhere: "You signed out in another tab. This one has forgotten your credential, too.",
   idle: `You were signed out, because nothing happened here for ${IDLE_MINUTES} minutes.`,
   altered: `Keytrail computed another signature than this page, for a credential that it made itself. So a proxy between the two changes requests. It must pass them on as they are, with Host: ${location.host}.`,
   expired: "Your console session is over: its time is up. Sign in to go on where you were.",

@@ -7,7 +7,7 @@ import { useState } from "react";
 import { chooseTheme, recentRoles, rememberRoles, theme } from "../preferences";
 import { BASE, follow, navigate } from "../router";
 import { queryOf, type Role, roleArn, shownName } from "../session/role";
-import { end, type Session, switchBack, useSigned } from "../session/session";
+import { type Session, signOut, switchBack, useSigned } from "../session/session";
 import type { Act } from "../shown/act";
 import { visible } from "../shown/visible";
 import { RoleStrip } from "./role-strip";
@@ -61,7 +61,7 @@ export function Bar({ session, choose, switching, switchTo }: BarProps) {
   ];
 
   function chosen(id: string) {
-    if (id === "sign-out") end("signed out");
+    if (id === "sign-out") signOut();
     else if (id === "back") switchBack();
     else if (id === "switch") navigate(switchPage());
     else if (id === "forget") {

@@ -1,32 +1,37 @@
-/** A field that chooses one item of a list which is still being asked for. */
+/** A field that takes one item of a list, which is still being asked for, or any other that is typed: the list may be longer than
+ * what is shown, or its reader may not see it. */
 
+import Autosuggest from "@cloudscape-design/components/autosuggest";
 import FormField from "@cloudscape-design/components/form-field";
-import Select from "@cloudscape-design/components/select";
 
 import type { Answer } from "./answer";
 import { visible } from "./visible";
 
 interface ChoiceProps<T> {
   label: string;
+  description?: string;
   answer: Answer<{ items: readonly T[] }>;
   valueOf: (item: T) => string;
   nameOf: (item: T) => string;
-  chosen: string | null;
-  choose: (value: string | null) => void;
+  chosen: string;
+  choose: (value: string) => void;
   placeholder: string;
   empty: string;
 }
 
-export function Choice<T>({ label, answer, valueOf, nameOf, chosen, choose, placeholder, empty }: ChoiceProps<T>) {
+export function Choice<T>({ label, description, answer, valueOf, nameOf, chosen, choose, placeholder, empty }: ChoiceProps<T>) {
   const options = (answer.value?.items ?? []).map((each) => ({ value: valueOf(each), label: visible(nameOf(each)) }));
+  const status = answer.state === "there" ? "finished" : answer.state === "fault" ? "error" : "loading";
   return (
-    <FormField label={label}>
-      <Select
-        selectedOption={options.find((each) => each.value === chosen) ?? null}
+    <FormField label={label} description={description}>
+      <Autosuggest
+        value={chosen}
         options={options}
-        onChange={({ detail }) => choose(detail.selectedOption.value ?? null)}
-        filteringType="auto"
-        statusType={answer.state === "loading" ? "loading" : "finished"}
+        onChange={({ detail }) => choose(detail.value)}
+        enteredTextLabel={(text) => `Use ${visible(text)}`}
+        statusType={status}
+        loadingText="Asking"
+        errorText={answer.state === "fault" ? `The list is not there: ${visible(answer.fault.message)}` : ""}
         placeholder={placeholder}
         empty={empty}
       />

@@ -1,0 +1,140 @@
+/** The versions of a managed policy: look at one, make a new one, put one into force, delete one. */
+
+import {
+  CreatePolicyVersionCommand,
+  DeletePolicyVersionCommand,
+  ListPolicyVersionsCommand,
+  SetDefaultPolicyVersionCommand,
+} from "@aws-sdk/client-iam";
+import Button from "@cloudscape-design/components/button";
+import Checkbox from "@cloudscape-design/components/checkbox";
+import FormField from "@cloudscape-design/components/form-field";
+import Link from "@cloudscape-design/components/link";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Textarea from "@cloudscape-design/components/textarea";
+import { useState } from "react";
+
+import { iam } from "../aws";
+import { changeQuery, href } from "../router";
+import { useAct } from "../shown/act";
+import { ChangeModal } from "../shown/change-modal";
+import { useDraft } from "../shown/draft";
+import { Listing } from "../shown/listing";
+import { Problem } from "../shown/problem";
+import { Time } from "../shown/time";
+import { visible } from "../shown/visible";
+import { paged, piece } from "./kinds";
+
+interface VersionsProps {
+  arn: string;
+  /** What a new version begins with. */
+  document: string;
+  /** Something about the policy is no longer as it was. */
+  changed: () => void;
+}
+
+export function PolicyVersions({ arn, document, changed }: VersionsProps) {
+  const [round, setRound] = useState(0);
+  const [making, make] = useState(false);
+  const act = useAct();
+  const done = () => {
+    make(false);
+    setRound((before) => before + 1);
+    changed();
+  };
+  return (
+    <SpaceBetween size="m">
+      {act.fault !== null && <Problem fault={act.fault} />}
+      <Listing
+        title="Versions"
+        question={`versions ${arn} ${round}`}
+        load={async (cursor, abortSignal) => {
+          const all = await (await iam()).send(new ListPolicyVersionsCommand({ PolicyArn: arn, ...paged(cursor) }), { abortSignal });
+          return piece(all.Versions ?? [], all);
+        }}
+        keyOf={(item) => item.VersionId ?? ""}
+        empty="There is no version."
+        columns={[
+          {
+            id: "version",
+            header: "Version",
+            isRowHeader: true,
+            cell: (item) => (
+              <Link
+                href={href("/policies/{arn}", { arn }, { version: item.VersionId ?? "" })}
+                onFollow={(event) => {
+                  event.preventDefault();
+                  changeQuery({ version: item.VersionId });
+                }}
+              >
+                {visible(item.VersionId ?? "")}
+              </Link>
+            ),
+          },
+          { id: "default", header: "In force", cell: (item) => (item.IsDefaultVersion === true ? "yes" : "no") },
+          { id: "created", header: "Created", minWidth: 180, cell: (item) => <Time at={item.CreateDate} /> },
+          {
+            id: "change",
+            header: "",
+            minWidth: 190,
+            cell: (item) => {
+              const VersionId = item.VersionId ?? "";
+              if (item.IsDefaultVersion === true) return null;
+              return (
+                <SpaceBetween direction="horizontal" size="s">
+                  <Button
+                    variant="inline-link"
+                    ariaLabel={`Put ${visible(VersionId)} into force`}
+                    disabled={act.busy}
+                    onClick={() => act.run(async () => (await iam()).send(new SetDefaultPolicyVersionCommand({ PolicyArn: arn, VersionId })), done)}
+                  >
+                    Put into force
+                  </Button>
+                  <Button
+                    variant="inline-link"
+                    ariaLabel={`Delete ${visible(VersionId)}`}
+                    disabled={act.busy}
+                    onClick={() => act.run(async () => (await iam()).send(new DeletePolicyVersionCommand({ PolicyArn: arn, VersionId })), done)}
+                  >
+                    Delete
+                  </Button>
+                </SpaceBetween>
+              );
+            },
+          },
+        ]}
+        actions={<Button onClick={() => make(true)}>Create version</Button>}
+      />
+      {making && <NewVersion arn={arn} document={document} done={done} close={() => make(false)} />}
+    </SpaceBetween>
+  );
+}
+
+function NewVersion({ arn, document, done, close }: { arn: string; document: string; done: () => void; close: () => void }) {
+  const { text, write, forget } = useDraft(`version ${arn}`, document);
+  const [inForce, setInForce] = useState(true);
+  return (
+    <ChangeModal
+      title="Create version"
+      verb="Create version"
+      work={async () => (await iam()).send(new CreatePolicyVersionCommand({ PolicyArn: arn, PolicyDocument: text, SetAsDefault: inForce }))}
+      done={() => {
+        forget();
+        changeQuery({ version: undefined });
+        done();
+      }}
+      close={() => {
+        forget();
+        close();
+      }}
+      incomplete={text.trim() === ""}
+    >
+      <FormField label="Policy" stretch>
+        <Textarea value={text} rows={14} spellcheck={false} onChange={({ detail }) => write(detail.value)} />
+      </FormField>
+      <Checkbox checked={inForce} onChange={({ detail }) => setInForce(detail.checked)}>
+        Put it into force at once
+      </Checkbox>
+    </ChangeModal>
+  );
+}

@@ -1,0 +1,171 @@
+"""An administrator makes users, groups, roles and policies in the console; what was made works, and is on record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from playwright.sync_api import Page, expect
+
+from services.cli.client import Client
+from tests.attacks.test_sessions import ACCOUNT, ROOT, allow, policy, trust
+from tests.console.visit import NARROW, Visit
+from tests.installation import Installation
+
+ARN = f"arn:aws:iam::{ACCOUNT}:policy/made-lists"
+USER = f"arn:aws:iam::{ACCOUNT}:user/made-user"
+
+
+def creates(page: Page, kind: str, name: str, document: str | None = None) -> None:
+    """On the list of the kind; ends on the page of what was made."""
+    page.get_by_role("button", name=f"Create {kind}").click()
+    dialog = page.get_by_role("dialog", name=f"Create {kind}")
+    dialog.get_by_role("textbox", name="Name").fill(name)
+    if document is not None:
+        dialog.get_by_role("textbox", name="olicy").fill(document)
+    dialog.get_by_role("button", name="Create").click()
+    expect(dialog).to_have_count(0)
+    page.get_by_role("link", name=name, exact=True).click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
+def chooses(page: Page, opens: str, label: str, choice: str) -> None:
+    """In the dialog that a button opens."""
+    page.get_by_role("button", name=opens, exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox", name=label).click()
+    dialog.get_by_role("option", name=choice).click()
+    dialog.get_by_role("button", name=opens.split()[0]).click()
+    expect(dialog).to_have_count(0)
+
+
+def changes_of(served: Installation, names: str) -> list[str]:
+    """The operations on record whose parameters have the name, the oldest first."""
+    served.caught_up()
+    found: list[dict[str, Any]] = Client(served.data).items("/v1/events", None)
+    ours = [each for each in found if names in json.dumps(each["parameters"])]
+    assert {each["principal"] for each in ours} == {ROOT}
+    return [each["operation"] for each in ours]
+
+
+def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., Visit], served: Installation) -> None:
+    tab = visit()
+    page = tab.page
+    tab.opens("/policies")
+    tab.signs_in(keep=True)
+    creates(page, "policy", "made-lists", policy(allow("kms:ListKeys")))
+    assert tab.serious() == []
+
+    tab.opens("/users")
+    creates(page, "user", "made-user")
+    chooses(page, "Attach policy", "Policy", "made-lists")
+    expect(page.get_by_role("link", name="made-lists")).to_be_visible()
+    page.get_by_role("button", name="Create access key").click()
+    dialog = page.get_by_role("dialog", name="The new access key")
+    expect(dialog.get_by_text("This is the only time")).to_be_visible()
+    assert tab.serious() == []
+    with page.expect_download() as downloading:
+        dialog.get_by_role("button", name="Download .csv file").click()
+    names, values = downloading.value.path().read_text("utf-8-sig").splitlines()
+    assert (downloading.value.suggested_filename, names) == (
+        "made-user_accessKeys.csv",
+        "Access key ID,Secret access key",
+    )
+    id, secret = values.split(",")
+    expect(dialog).to_contain_text(secret)
+    dialog.get_by_role("button", name="Done").click()
+    assert secret not in page.content()
+    kms = served.client({"AWS_ACCESS_KEY_ID": id, "AWS_SECRET_ACCESS_KEY": secret})
+    assert "Keys" in kms.list_keys()
+
+    page.get_by_role("button", name="Create inline policy").click()
+    dialog = page.get_by_role("dialog", name="Create inline policy")
+    dialog.get_by_role("textbox", name="Name").fill("made-inline")
+    dialog.get_by_role("textbox", name="Policy").fill("{")
+    dialog.get_by_role("button", name="Put").click()
+    expect(dialog.get_by_text("The request cannot be taken")).to_be_visible()
+    dialog.get_by_role("textbox", name="Policy").fill(policy(allow("kms:ListAliases")))
+    dialog.get_by_role("button", name="Put").click()
+    expect(dialog).to_have_count(0)
+    assert "Aliases" in kms.list_aliases()
+    page.get_by_role("button", name="Edit made-inline").click()
+    dialog = page.get_by_role("dialog", name="Edit made-inline")
+    dialog.get_by_role("textbox", name="Policy").fill(policy(allow("kms:GenerateRandom")))
+    dialog.get_by_role("button", name="Put").click()
+    expect(dialog).to_have_count(0)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        kms.list_aliases()
+    page.get_by_role("button", name="Delete made-inline").click()
+    expect(page.get_by_text("There is no inline policy")).to_be_visible()
+
+    tab.opens("/groups")
+    creates(page, "group", "made-group")
+    chooses(page, "Add user", "User", "made-user")
+    page.get_by_role("link", name="made-user").click()
+    expect(page.get_by_role("link", name="made-group")).to_be_visible()
+    chooses(page, "Set the permissions boundary", "Policy", "made-lists")
+    expect(page.get_by_role("link", name=ARN)).to_be_visible()
+    page.get_by_role("button", name=f"Deactivate {id}").click()
+    page.get_by_role("button", name=f"Activate {id}").click()
+    expect(page.get_by_role("button", name=f"Deactivate {id}")).to_be_visible()
+
+    page.get_by_role("link", name=ARN).click()
+    page.get_by_role("button", name="Create version").click()
+    dialog = page.get_by_role("dialog", name="Create version")
+    dialog.get_by_role("textbox", name="Policy").fill(policy(allow("kms:ListAliases")))
+    dialog.get_by_role("button", name="Create version").click()
+    expect(page.get_by_role("heading", name="Version v2")).to_be_visible()
+    with pytest.raises(ClientError, match="AccessDenied"):
+        kms.list_keys()
+    page.get_by_role("button", name="Put v1 into force").click()
+    expect(page.get_by_role("heading", name="Version v1")).to_be_visible()
+    assert "Keys" in kms.list_keys()
+    page.get_by_role("button", name="Delete v2").click()
+    expect(page.get_by_role("link", name="v2")).to_have_count(0)
+
+    tab.opens("/roles")
+    creates(page, "role", "made-role")
+    page.get_by_role("button", name="Edit the trust policy").click()
+    dialog = page.get_by_role("dialog", name="Who may assume the role")
+    dialog.get_by_role("textbox", name="Trust policy").fill(trust(USER, "sts:AssumeRole"))
+    dialog.get_by_role("button", name="Put").click()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_label("Trust policy", exact=True)).to_contain_text(USER)
+
+    tab.opens("/users/made-user")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Delete made-user")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(dialog.get_by_text("DeleteConflict").or_(dialog.get_by_text("must"))).to_be_visible()
+    page.keyboard.press("Escape")
+
+    assert changes_of(served, "made-user") == [
+        "CreateUser",
+        "AttachUserPolicy",
+        "CreateAccessKey",
+        "PutUserPolicy",
+        "PutUserPolicy",
+        "PutUserPolicy",
+        "DeleteUserPolicy",
+        "AddUserToGroup",
+        "PutUserPermissionsBoundary",
+        "UpdateAccessKey",
+        "UpdateAccessKey",
+        "UpdateAssumeRolePolicy",
+        "DeleteUser",
+    ]
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_the_pages_fit_a_telephone(visit: Callable[..., Visit], served: Installation, colours: str) -> None:
+    tab = visit(viewport=NARROW, color_scheme=colours)
+    tab.opens("/users")
+    tab.signs_in(keep=True)
+    for path in ("/users/made-user", "/groups/made-group", "/roles/made-role", f"/policies/{ARN.replace('/', '%2F')}"):
+        tab.opens(path)
+        expect(tab.page.get_by_role("table").first).to_be_visible()
+        assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= NARROW["width"]
+        assert tab.serious() == []
