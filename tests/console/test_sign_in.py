@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -59,6 +60,13 @@ def test_who_asks_stays_signed_in_until_the_tab_closes(
     tab.signs_in(alice, keep=True)
     tab.page.reload()
     at_keys(tab)
+    other, stranger = tab.page.context.new_page(), tab.page.context.new_page()
+    for page, given in ((other, alice), (stranger, served.credentials())):
+        page.goto(f"{served.url}/console/keys")
+        page.get_by_label("Access key ID").fill(given["AWS_ACCESS_KEY_ID"])
+        page.get_by_label("Secret access key").fill(given["AWS_SECRET_ACCESS_KEY"])
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", name="Customer managed keys")).to_be_visible()
     assert tab.page.url == f"{served.url}/console/keys?state=Enabled"
     assert '"keytrail.session"' in tab.page.evaluate("() => JSON.stringify(Object.keys(sessionStorage))")
     assert tab.page.evaluate("() => Object.values(localStorage).join().includes('ASIA')") is False
@@ -68,6 +76,8 @@ def test_who_asks_stays_signed_in_until_the_tab_closes(
     assert "ASIA" not in secret_of(tab)
     tab.page.reload()
     at_sign_in(tab)
+    expect(other.get_by_text("You signed out in another tab")).to_be_visible()
+    expect(stranger.get_by_role("heading", name="Customer managed keys")).to_be_visible()  # the root user's own session
 
 
 @pytest.mark.parametrize(
@@ -163,6 +173,32 @@ def test_an_idle_session_is_forgotten(visit: Callable[..., Visit], alice: dict[s
     at_sign_in(tab)
     expect(tab.page.get_by_text("nothing happened here for 30 minutes")).to_be_visible()
     assert "ASIA" not in secret_of(tab)
+
+
+def test_a_session_whose_time_is_up_leads_to_sign_in_and_back(
+    visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
+) -> None:
+    """Without any request: nobody clicks on a page that asks nothing. A wrong clock is named for what it is."""
+    tab = visit()
+    tab.page.clock.install()
+    tab.opens("/keys?state=Enabled")
+    tab.signs_in(alice, keep=True)
+    at_keys(tab)
+    sent = len(tab.sent)
+    tab.page.clock.fast_forward("12:00:15")
+    expect(tab.page.get_by_text("Your console session is over: its time is up")).to_be_visible()
+    assert len(tab.sent) == sent
+    assert "ASIA" not in secret_of(tab)
+    tab.fills_in(alice)
+    expect(tab.page.get_by_text("yours is 12 hours fast")).to_be_visible()
+    assert tab.serious() == []
+    tab.page.clock.set_system_time(datetime.now(UTC))
+    tab.signs_in(alice)
+    at_keys(tab)
+    assert tab.page.url == f"{served.url}/console/keys?state=Enabled"
+    tab.page.clock.set_system_time(datetime.now(UTC) - timedelta(minutes=17))
+    tab.page.get_by_role("button", name="Ask again").click()
+    expect(tab.page.get_by_text("yours is 17 minutes slow")).to_be_visible()
 
 
 def test_a_server_that_restarts_is_waited_for(visit: Callable[..., Visit], served: Installation) -> None:
