@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import alerting, command_line, comparing, crypto, load, past, scale, trails
+from bench import alerting, command_line, comparing, console, crypto, load, past, scale, trails
 from bench.appending import bare_append
 from bench.installed import Installed, free_port, until
 
@@ -176,6 +176,7 @@ BENCHMARKS: dict[str, Callable[[Installed, float], list[Figure]]] = {
     "trails": trails.measure,
     "alerts": alerting.measure,
     "scale": scale.scale,
+    "console": console.measure,
 }
 
 
@@ -184,16 +185,16 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which; all where none is named")
     parser.add_argument("--seconds", type=float, default=8.0)
     arguments = parser.parse_args()
-    console = Console()
+    terminal = Console()
     table = Table("what", "figure", "target", box=None, header_style="bold")
     results: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder, Installed(Path(folder) / "data") as installed:
         for name in arguments.names or BENCHMARKS:
-            with console.status(f"measuring {name}"):
+            with terminal.status(f"measuring {name}"):
                 for figure in BENCHMARKS[name](installed, arguments.seconds):
                     results.append(figure)
                     table.add_row(*figure)
-    console.print(table)
+    terminal.print(table)
     OUT.mkdir(exist_ok=True)
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "machine": platform.machine()}
     (OUT / "latest.json").write_text(json.dumps({"machine": machine, "figures": results}, indent=1))

@@ -11,6 +11,7 @@ import json
 import random
 import signal
 import time
+from pathlib import Path
 from uuid import UUID
 
 import psutil
@@ -127,11 +128,18 @@ def scale(shared: Installed, seconds: float) -> list[Figure]:
 
 
 def _alone(shared: Installed) -> list[Figure]:
-    with Installed(shared.data.with_name("scale"), offset=-DAYS * DAY_SECONDS) as installed:
+    with began_earlier(shared.data.with_name("scale")) as installed:
         return _scale(installed)
 
 
-def _scale(installed: Installed) -> list[Figure]:
+def began_earlier(data: Path, **extra: str) -> Installed:
+    """An installation for `fill`."""
+    return Installed(data, -DAYS * DAY_SECONDS, None, **extra)
+
+
+def fill(installed: Installed) -> float:
+    """Appends the events, and stops the installation when everybody has read them. Its next start is at the present time.
+    Returns the seconds in which they were made and appended."""
     settings = installed.settings
     began = time.perf_counter()
     paused = _writers(installed)
@@ -144,6 +152,11 @@ def _scale(installed: Installed) -> list[Figure]:
     until(lambda: asyncio.run(_settled(settings)), within=600)
     installed.stop()
     installed.offset = 0
+    return filled
+
+
+def _scale(installed: Installed) -> list[Figure]:
+    filled = fill(installed)
     began = time.perf_counter()
     installed.start()
     taken = time.perf_counter() - began
