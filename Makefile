@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .venv/.dev: .venv/.run requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
-	-$(BIN)/python -m services.adapters.bundled.make_class_caches  # the tests start some forty brokers, and can do without
+	-$(BIN)/python -m services.adapters.bundled.make_class_caches  # the tests start some twenty brokers, and can do without
 	touch $@
 
 .venv-moto/.ready: $(UV) requirements/moto.txt

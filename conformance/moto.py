@@ -89,7 +89,7 @@ def main() -> int:
         task = bar.add_task("fetching moto's tests", total=None)
         suite = unpack(Path(name))
         bar.update(task, description="starting Keytrail")
-        with Installation(Path(name) / "data", KEYTRAIL_ACCOUNT_ID=ACCOUNT) as keytrail:
+        with Installation(Path(name) / "data", own="as a user has it", KEYTRAIL_ACCOUNT_ID=ACCOUNT) as keytrail:
             bar.update(task, description="running moto's tests")
             text = run(suite, keytrail)
     if "--verbose" in sys.argv:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests import servers
 from tests.installation import Installation
 
 
@@ -21,6 +22,8 @@ def soak(request: pytest.FixtureRequest) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None):  # its processes share the servers of this one
+        servers.place()
     from hypothesis import HealthCheck, settings
 
     common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -49,7 +52,7 @@ def logs_go_where_each_test_reads_them() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory):
-    """One real Keytrail (broker, Postgres, two writers, projector, two API workers) for every test that only calls
+    """One real Keytrail (two writers, projector, two API workers) for every test that only calls
     it."""
     data = tmp_path_factory.mktemp("installation") / "data"
     with Installation(data, workers=2, KEYTRAIL_WRITERS="2", KEYTRAIL_ALERT_WORKERS="1") as running:

@@ -26,6 +26,7 @@ from services.adapters.postgres import Pool, connect
 from services.cli.client import Client
 from services.runtime.data_folder import Folder
 from services.settings import Settings, load
+from tests import servers
 from tests.forking import forked
 
 BIN = Path(sys.executable).parent
@@ -59,11 +60,23 @@ def eventually(condition: Callable[[], Any], within: float = 30.0) -> Any:
         time.sleep(0.05)
 
 
-class Installation:
-    """Use as a context manager. `extra` are environment variables for `keytrail up`."""
+def beside(database: str, name: str) -> str:
+    """The address of another database on the same server."""
+    address, mark, options = database.partition("?")
+    return f"{address.rpartition('/')[0]}/{name}{mark}{options}"
 
-    def __init__(self, data: Path, workers: int = 1, *, test_clock: bool = False, **extra: str) -> None:
+
+class Installation:
+    """Use as a context manager. `extra` are environment variables for `keytrail up`.
+
+    `own` says why it has the bundled broker and Postgres that `keytrail up` starts. Without a reason it shares those of the
+    test run (servers.py), with a topic prefix and a database of its own.
+    """
+
+    def __init__(self, data: Path, workers: int = 1, *, own: str = "", test_clock: bool = False, **extra: str) -> None:
         self.data = data
+        self._own = bool(own) or test_clock  # which `keytrail up` refuses on others' servers
+        self._share: servers.Share | None = None
         self.test_clock = test_clock
         self.port = free_port()
         self.workers = workers
@@ -76,11 +89,18 @@ class Installation:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Installation:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
+        if self._share is not None:
+            self._share.close()
+            self._share = None
 
     def command(self) -> list[str]:
         return [
@@ -90,7 +110,15 @@ class Installation:
         ]
 
     def environment(self) -> dict[str, str]:
-        return clean_environment() | {class_caches.WANTED: "1"} | self.extra
+        return clean_environment() | {class_caches.WANTED: "1"} | self._servers() | self.extra
+
+    def _servers(self) -> dict[str, str]:
+        """Settings that name the shared servers, and what this installation has there."""
+        if self._own:
+            return {}
+        if self._share is None:
+            self._share = servers.Share(servers.place())
+        return self._share.settings
 
     def start(self) -> None:
         self._given = None
@@ -128,7 +156,7 @@ class Installation:
     @property
     def settings(self) -> Settings:
         """Settings that connect to the broker and the database of this installation."""
-        settings = Folder(self.data).reached(load(self.extra, data=self.data, port=self.port))
+        settings = Folder(self.data).reached(load(self._servers() | self.extra, data=self.data, port=self.port))
         assert settings is not None
         return settings
 
@@ -187,7 +215,7 @@ class Installation:
     def keytrail_as(self, credentials: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run as a user who has credentials and an address, but no data folder."""
         command = [str(KEYTRAIL), *arguments]
-        environment = self.environment() | credentials
+        environment = clean_environment() | self.extra | credentials
         return forked().run(command, environment, timeout=120)
 
     def answers(self, *arguments: str) -> list[Any]:

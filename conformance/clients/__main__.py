@@ -114,7 +114,7 @@ def main() -> int:
         task = bar.add_task("starting Keytrail", total=None)
         # Users start Keytrail with its alert worker. The tests' installation leaves it out, but clients ask about
         # alerts.
-        with Installation(Path(name) / "data", KEYTRAIL_ALERT_WORKERS="1") as keytrail:
+        with Installation(Path(name) / "data", own="as a user has it", KEYTRAIL_ALERT_WORKERS="1") as keytrail:
             for number, client in enumerate(chosen):
                 bar.update(task, description=client.name)
                 deadline = deadlines.setdefault(client.group, Deadline(time.monotonic() + GROUP_TAKES))

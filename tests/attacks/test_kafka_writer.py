@@ -35,7 +35,7 @@ FLOOD = 2_000
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A separate installation, since its topics are not whole at the end."""
     data = tmp_path_factory.mktemp("attacked") / "data"
-    with Installation(data, KEYTRAIL_WRITERS="2", KEYTRAIL_ALERT_WORKERS="1") as running:
+    with Installation(data, own="its broker is attacked", KEYTRAIL_WRITERS="2", KEYTRAIL_ALERT_WORKERS="1") as running:
         yield running
 
 

@@ -83,7 +83,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
         "KEYTRAIL_ROOT_SECRET_ACCESS_KEY": ROOT_SECRET,
         "SOME_TOKEN": UNRELATED,
     }
-    installation = Installation(data, KEYTRAIL_ALERT_WORKERS="1", **given)
+    installation = Installation(data, own="they are attacked", KEYTRAIL_ALERT_WORKERS="1", **given)
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (most, most))
     with umask(0):
@@ -551,7 +551,7 @@ class OpenKafka(BundledKafka):
 @pytest.mark.soak  # four brokers, one after the other
 def test_a_folder_of_an_earlier_version_is_closed_and_keeps_everything(tmp_path: Path) -> None:
     """After the upgrade they could still have written to the log, or read it from the disk."""
-    installation = Installation(tmp_path / "data")
+    installation = Installation(tmp_path / "data", own="the broker's folder is of an earlier version")
     with installation:
         key = installation.client().create_key()["KeyMetadata"]["KeyId"]
     jars = class_path(CACHE, lambda done, count: None)

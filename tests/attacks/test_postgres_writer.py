@@ -22,7 +22,6 @@ from domain.identities import event_effects
 from domain.log.identity_events import InlinePolicyPut
 from projections.registry import PROJECTIONS
 from services.adapters import skips, snapshots
-from services.adapters.bundled.postgres import BundledPostgres
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import Pool, connect
@@ -338,24 +337,22 @@ def test_another_root_secret_is_refused_and_no_new_one_is_made(
     whatever was missing."""
     kept = {table: fetch(attacked, f"SELECT * FROM vault.{table}")[0] for table in ("seal", "pin")}
     execute(attacked, statement)
+    database = attacked.settings.postgres
     attacked.stop()
     log = attacked.data.with_suffix(".up.log")
     before = len(log.read_text())
     with pytest.raises(AssertionError, match=said):
         attacked.start()
     assert said in log.read_text()[before:]
-    _put_back(attacked, kept)
+    _put_back(database, kept)
     attacked.start()
     attacked.client().create_key()
 
 
-def _put_back(installation: Installation, kept: dict[str, Any]) -> None:
-    """Only with the bundled server."""
-    server = BundledPostgres(installation.data / "postgres")
-    server.start()
+def _put_back(database: str, kept: dict[str, Any]) -> None:
 
     async def run() -> None:
-        connection = await asyncpg.connect(server.dsn)
+        connection = await asyncpg.connect(database)
         for table, row in kept.items():
             await connection.execute(f"DELETE FROM vault.{table}")
             marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
@@ -363,7 +360,6 @@ def _put_back(installation: Installation, kept: dict[str, Any]) -> None:
         await connection.close()
 
     asyncio.run(run())
-    server.stop()
 
 
 # -- what the notifier holds ------------------------------------------------------------------------------------------

@@ -408,7 +408,9 @@ def _kept(recording: Recording, name: str, works: Any) -> Any:
 def record_all(wanted: list[str]) -> None:
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory())
-        installation = stack.enter_context(Installation(Path(folder, "data"), KEYTRAIL_ALERT_WORKERS="1"))
+        installation = stack.enter_context(
+            Installation(Path(folder, "data"), own="as a user has it", KEYTRAIL_ALERT_WORKERS="1")
+        )
         for name in WRITTEN:
             stack.callback((FOLDER / name).unlink, missing_ok=True)
         story = Story(installation)

@@ -128,7 +128,12 @@ def test_packages_that_cannot_be_fetched_are_named(built: None, tmp_path: Path) 
 
 def test_keytrail_starts_while_the_console_is_built_and_where_it_cannot_be(built: None, tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout")
-    own = Installation(tmp_path / "data", KEYTRAIL_CONSOLE="on", PYTHONPATH=str(checkout.path))
+    own = Installation(
+        tmp_path / "data",
+        own="the console is built while they start",
+        KEYTRAIL_CONSOLE="on",
+        PYTHONPATH=str(checkout.path),
+    )
     log = own.data.with_suffix(".up.log")
     with (checkout.made / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another `keytrail up` that builds
@@ -158,7 +163,12 @@ def test_keytrail_starts_while_the_console_is_built_and_where_it_cannot_be(built
 
 def test_stopping_keytrail_ends_the_build(built: None, tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout")
-    own = Installation(tmp_path / "data", KEYTRAIL_CONSOLE="on", PYTHONPATH=str(checkout.path))
+    own = Installation(
+        tmp_path / "data",
+        own="the console is built while they start",
+        KEYTRAIL_CONSOLE="on",
+        PYTHONPATH=str(checkout.path),
+    )
     with (checkout.made / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         up = subprocess.Popen(

@@ -17,7 +17,7 @@ from services.alert_worker.books import Books
 from services.alert_worker.marks import Marked
 from services.runtime.bootstrap import open_vault
 from services.settings import Settings
-from tests.installation import Installation
+from tests.installation import Installation, beside
 
 
 class MemoryMarks:
@@ -53,9 +53,7 @@ def database(installation: Installation) -> Iterator[Settings]:
         await server.close()
 
     asyncio.run(run(f"CREATE DATABASE {name}"))
-    own = installation.settings.postgres.replace("/keytrail?", f"/{name}?")
-    assert own != installation.settings.postgres
-    yield replace(installation.settings, postgres=own)
+    yield replace(installation.settings, postgres=beside(installation.settings.postgres, name))
     asyncio.run(run(f"DROP DATABASE {name} WITH (FORCE)"))
 
 

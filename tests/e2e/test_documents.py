@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.e2e.test_shell import shell
 from tests.forking import forked
-from tests.installation import Installation
+from tests.installation import KEYTRAIL, Installation
 from tests.sessions import Ran, Typed, ran, stumbled, typed
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +33,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A separate installation: a document begins where nothing has been done, and has exactly the aliases and users
     that it makes."""
     folder = tmp_path_factory.mktemp("documents")
-    with Installation(folder / ".keytrail", KEYTRAIL_ALERT_WORKERS="1") as running:
+    with Installation(folder / ".keytrail", own="as a reader has it", KEYTRAIL_ALERT_WORKERS="1") as running:
         forked().shims(folder / ".venv" / "bin")
         (folder / "README.md").write_text("read me")
         yield running
@@ -57,6 +58,14 @@ def cleared(installation: Installation) -> None:
 def test_a_documents_session_works_when_pasted(fresh: Installation, document: Path) -> None:
     cleared(fresh)
     assert stumbled(list(typed(document.read_text())), fresh.data.parent) == []
+
+
+def test_after_keytrail_env_an_operators_command_is_of_that_installation_in_any_folder(
+    fresh: Installation, tmp_path: Path
+) -> None:
+    script = f'eval "$({KEYTRAIL} env --data {fresh.data})" && cd / && {KEYTRAIL} export-log {tmp_path}/its.log'
+    done = shell(script, tmp_path)
+    assert (done.returncode, "wrote" in done.stderr) == (0, True), done.stderr
 
 
 def test_sessions_of_a_document_are_found() -> None:
@@ -108,7 +117,7 @@ def mend(documents: list[Path]) -> None:
     to read by …."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        with Installation(folder / ".keytrail", KEYTRAIL_ALERT_WORKERS="1") as running:
+        with Installation(folder / ".keytrail", own="as a reader has it", KEYTRAIL_ALERT_WORKERS="1") as running:
             forked().shims(folder / ".venv" / "bin")
             (folder / "README.md").write_text("read me")
             for document in (each for each in documents if each.name not in ELSEWHERE):

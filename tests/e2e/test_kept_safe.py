@@ -21,7 +21,7 @@ from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import connect
 from services.backup.restoration import check
 from services.runtime.bootstrap import open_vault
-from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
+from tests.installation import KEYTRAIL, Installation, eventually
 
 SPECS = [
     ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"),
@@ -135,7 +135,7 @@ def test_a_backup_taken_while_calls_go_on_comes_back_whole(kept: Installation, t
     secret = asyncio.run(_some_secret(kept, next(iter(found))))
     assert secret not in file.read_bytes()
 
-    restored = Installation(tmp_path / "restored")
+    restored = Installation(tmp_path / "restored", own="a restore starts them")
     (tmp_path / "restored").mkdir()
     told = restored.keytrail("restore", str(file), check=False)
     assert "no master key" in told.stderr
@@ -184,7 +184,7 @@ def test_a_backup_that_is_damaged_or_not_whole_is_refused(kept: Installation, tm
         folder = tmp_path / f"data-{name}"
         folder.mkdir()
         shutil.copy(kept.data / "master.key", folder / "master.key")
-        done = Installation(folder).keytrail("restore", str(tmp_path / name), check=False)
+        done = Installation(folder, own="none may start").keytrail("restore", str(tmp_path / name), check=False)
         assert done.returncode == 1
         assert says in done.stderr
         assert "Traceback" not in done.stderr
@@ -202,7 +202,7 @@ def test_the_master_key_is_rotated_while_calls_go_on_and_the_rotation_is_killed_
     with Calling(kept.client()) as calling:
         rotating = subprocess.Popen(
             [str(KEYTRAIL), "master-key", "rotate", "--data", str(kept.data)],
-            env=clean_environment(),
+            env=kept.environment(),
             stderr=subprocess.DEVNULL,
         )
         names = eventually(lambda: _begun(kept))

@@ -29,7 +29,7 @@ from services.adapters.topics import names
 from services.alert_worker import schema
 from services.runtime.bootstrap import open_vault
 from services.writer.step import WriterStep
-from tests.installation import Installation, eventually
+from tests.installation import Installation, beside, eventually
 
 
 @pytest.fixture(scope="module")
@@ -128,11 +128,12 @@ def test_the_keys_survive_a_rotation_of_the_master_key_and_a_restore_under_anoth
     client.update_key_description(KeyId=key, Description="after the master key's rotation")
     file = tmp_path / "kept.backup"
     kept.keytrail("backup", str(file))
-    restored = Installation(tmp_path / "restored" / "data", KEYTRAIL_TOPIC_PREFIX="another")
+    restored = Installation(tmp_path / "restored" / "data")
     restored.data.mkdir(parents=True)
     shutil.copy(kept.data / "master.key", restored.data / "master.key")
     restored.keytrail("restore", str(file))
     with restored:
+        assert restored.settings.topic_prefix != kept.settings.topic_prefix
         again = restored.client()
         assert again.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
         again.update_key_description(KeyId=key, Description="on the restored log")
@@ -151,12 +152,13 @@ def test_a_log_of_an_earlier_version_is_authenticated_by_one_command(kept: Insta
     back."""
     earlier = Installation(
         tmp_path / "earlier" / "data",
+        own="those of the other installation",
         KEYTRAIL_TOPIC_PREFIX="earlier",
         KEYTRAIL_KAFKA=kept.settings.kafka,
         KEYTRAIL_KAFKA_SECURITY=kept.settings.kafka_security,
         KEYTRAIL_KAFKA_USERNAME=kept.settings.kafka_username,
         KEYTRAIL_KAFKA_PASSWORD=kept.settings.kafka_password,
-        KEYTRAIL_POSTGRES=kept.settings.postgres.replace("/keytrail?", "/earlier?"),
+        KEYTRAIL_POSTGRES=beside(kept.settings.postgres, "earlier"),
         KEYTRAIL_ROOT_ACCESS_KEY_ID="AKIAEARLIERVERSION00",
         KEYTRAIL_ROOT_SECRET_ACCESS_KEY="a-secret-of-an-earlier-version",
     )

@@ -91,14 +91,6 @@ def test_where_keytrail_does_not_run_it_says_so_and_the_next_call_goes_nowhere(
     assert done.returncode != 0  # the call of `aws`
 
 
-def test_after_it_an_operators_command_is_of_that_installation_in_any_folder(
-    installation: Installation, tmp_path: Path
-) -> None:
-    script = f'eval "$({KEYTRAIL} env --data {installation.data})" && cd / && {KEYTRAIL} export-log {tmp_path}/its.log'
-    done = shell(script, tmp_path)
-    assert (done.returncode, "wrote" in done.stderr) == (0, True), done.stderr
-
-
 def test_the_line_that_up_prints_works_in_any_folder(installation: Installation, tmp_path: Path) -> None:
     printed = installation.data.with_suffix(".up.log").read_text()
     line = next(line.strip() for line in printed.splitlines() if "eval" in line)

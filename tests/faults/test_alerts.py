@@ -28,6 +28,7 @@ from domain.alerts.rules.table import RULES
 from services.adapters.kafka import connection, ends
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
+from services.adapters.topics import names
 from services.alert_worker import positions
 from services.alert_worker.books import Books
 from services.cli.client import Client
@@ -52,7 +53,7 @@ def execute(settings: Settings, *statements: str) -> None:
 
 
 async def _alerts(settings: Settings) -> list[dict[str, Any]]:
-    part = TopicPartition("keytrail.alerts", 0)
+    part = TopicPartition(names(settings).alerts, 0)
     end = (await ends(settings, part.topic))[0]
     consumer = AIOKafkaConsumer(**connection(settings), group_id=None, enable_auto_commit=False)
     await consumer.start()
@@ -276,16 +277,19 @@ def test_receivers_that_fail_hang_or_refuse(tmp_path: Path, soak: bool) -> None:
 async def _append_stranger(settings: Settings) -> None:
     producer = AIOKafkaProducer(**connection(settings))
     await producer.start()
-    await producer.send_and_wait("keytrail.events", b'{"previous": "of another chain"}')
+    await producer.send_and_wait(names(settings).events, b'{"previous": "of another chain"}')
     await producer.stop()
 
 
 async def _delete_records(settings: Settings) -> None:
-    found = await ends(settings, "keytrail.decisions")
+    found = await ends(settings, names(settings).decisions)
     admin = AIOKafkaAdminClient(**connection(settings))
     await admin.start()
     await admin.delete_records(
-        {TopicPartition("keytrail.decisions", each): RecordsToDelete(before_offset=end) for each, end in found.items()}
+        {
+            TopicPartition(names(settings).decisions, each): RecordsToDelete(before_offset=end)
+            for each, end in found.items()
+        }
     )
     await admin.close()
 

@@ -17,7 +17,7 @@ WITHIN = 60.0
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with Installation(tmp_path_factory.mktemp("anchors") / "data", workers=2) as found:
+    with Installation(tmp_path_factory.mktemp("anchors") / "data", workers=2, own="its broker is killed") as found:
         yield found
 
 

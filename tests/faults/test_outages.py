@@ -39,7 +39,9 @@ NOT_NOW = {"DependencyTimeoutException", "EndpointConnectionError", "ConnectionC
 @pytest.fixture(scope="module")
 def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     data = tmp_path_factory.mktemp("away") / "data"
-    with Installation(data, KEYTRAIL_WRITERS="2", KEYTRAIL_COMMAND_DEADLINE="5") as running:
+    with Installation(
+        data, own="its servers are killed", KEYTRAIL_WRITERS="2", KEYTRAIL_COMMAND_DEADLINE="5"
+    ) as running:
         yield running
 
 
@@ -246,7 +248,7 @@ def test_processes_are_killed_while_they_start(away: Installation, soak: bool) -
 @pytest.mark.soak
 def test_the_supervisor_is_killed_while_it_starts(tmp_path: Path) -> None:
     """kill -9 of `keytrail up` at several moments of its start: the next `up` cleans up and becomes ready."""
-    installation = Installation(tmp_path / "data", KEYTRAIL_WRITERS="2")
+    installation = Installation(tmp_path / "data", own="its servers are killed", KEYTRAIL_WRITERS="2")
     found: dict[str, Any] = {}
     for delay in (0.5, 1.5, 3.0, 4.0, 5.0):
         log = (tmp_path / "up.log").open("a")

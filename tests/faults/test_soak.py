@@ -34,7 +34,9 @@ RESUMES_WITHIN = 10.0
 def struck(tmp_path_factory: pytest.TempPathFactory):
     """A separate installation, so that other tests do not feel the kills."""
     data = tmp_path_factory.mktemp("struck") / "data"
-    with Installation(data, workers=2, KEYTRAIL_WRITERS="2", KEYTRAIL_COMMAND_DEADLINE="5") as running:
+    with Installation(
+        data, workers=2, own="its broker is killed", KEYTRAIL_WRITERS="2", KEYTRAIL_COMMAND_DEADLINE="5"
+    ) as running:
         yield running
 
 

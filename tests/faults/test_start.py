@@ -16,12 +16,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from domain.ports import LogRefused
 from services.adapters import origin, topics
-from services.adapters.bundled import login
 from services.adapters.kafka import connection
 from services.adapters.postgres import connect
+from services.ownership import write_private
 from services.settings import Settings, load
 from tests import certificates
-from tests.installation import Installation, eventually
+from tests.installation import Installation, beside, eventually
 
 FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 
@@ -103,14 +103,16 @@ def test_the_servers_that_are_named_are_used_and_tls_is_spoken(
     settings = installation.settings
     database = f"tls{uuid4().hex[:8]}"
     asyncio.run(create_database(settings, database))
+    write_private(tmp_path / "password", settings.kafka_password)
     with_tls = Installation(
         tmp_path / "data",
+        own="those of the other installation",
         KEYTRAIL_KAFKA=settings.kafka,
         KEYTRAIL_KAFKA_SECURITY=settings.kafka_security,
         KEYTRAIL_KAFKA_SASL_MECHANISM=settings.kafka_sasl_mechanism,
         KEYTRAIL_KAFKA_USERNAME=settings.kafka_username,
-        KEYTRAIL_KAFKA_PASSWORD_FILE=str(installation.data / "kafka" / login.FILE),
-        KEYTRAIL_POSTGRES=settings.postgres.replace("/keytrail?", f"/{database}?"),
+        KEYTRAIL_KAFKA_PASSWORD_FILE=str(tmp_path / "password"),
+        KEYTRAIL_POSTGRES=beside(settings.postgres, database),
         KEYTRAIL_TOPIC_PREFIX=f"tls{uuid4().hex[:8]}",
         KEYTRAIL_TLS_CERT=str(cert),
         KEYTRAIL_TLS_KEY=str(key),
@@ -143,7 +145,7 @@ def test_data_may_be_where_nothing_may_be_run_from(tmp_path: Path) -> None:
     if done.returncode:
         pytest.skip("this machine lets nobody mount")
     try:
-        with Installation(mount / "data") as running:
+        with Installation(mount / "data", own="its folder is what is tried") as running:
             running.client().create_key()
             running.caught_up()
             assert len(running.answers("keys")) == 1

@@ -29,7 +29,7 @@ def gone(processes: list[psutil.Process]) -> bool:
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation that these tests start, kill and stop, in their order."""
-    with Installation(tmp_path_factory.mktemp("own") / "data") as running:
+    with Installation(tmp_path_factory.mktemp("own") / "data", own="its servers are killed") as running:
         yield running
 
 
@@ -142,7 +142,7 @@ def test_followers_of_the_stream_give_way_to_calls(installation: Installation) -
 
 
 def test_a_port_in_use_is_reported(installation: Installation, tmp_path: Path) -> None:
-    other = Installation(tmp_path / "other")
+    other = Installation(tmp_path / "other", own="it starts none")
     other.port = installation.port
     done = subprocess.run(
         other.command(), env=other.environment(), capture_output=True, text=True, timeout=60, check=False
@@ -162,7 +162,7 @@ def test_a_port_in_use_is_reported(installation: Installation, tmp_path: Path) -
     ],
 )
 def test_a_setting_that_cannot_be_is_named(tmp_path: Path, variable: str, value: str, says: str) -> None:
-    installation = Installation(tmp_path / "data")
+    installation = Installation(tmp_path / "data", own="they are what is broken off, or never starts")
     command = [*installation.command()[:4]]
     environment = installation.environment() | {variable: value}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
@@ -181,7 +181,7 @@ def _runs_below(pid: int, program: str) -> bool:
 
 def test_ctrl_c_while_postgres_starts_leaves_nothing_behind(tmp_path: Path) -> None:
     """No file said yet that the process exists and must be stopped."""
-    installation = Installation(tmp_path / "data")
+    installation = Installation(tmp_path / "data", own="they are what is broken off, or never starts")
     up = subprocess.Popen(installation.command(), env=installation.environment(), stderr=subprocess.DEVNULL)
     ends = time.monotonic() + 60
     while not _runs_below(up.pid, "pg_ctl"):  # without a pause: it runs for a quarter of a second
@@ -232,7 +232,7 @@ def _of_folder(folder: Path, name: str) -> list[str]:
 
 
 def test_ctrl_c_while_things_start_leaves_nothing_behind(tmp_path: Path) -> None:
-    installation = Installation(tmp_path / "data")
+    installation = Installation(tmp_path / "data", own="they are what is broken off, or never starts")
     up = subprocess.Popen(installation.command(), env=installation.environment(), stderr=subprocess.DEVNULL)
     state = tmp_path / "data" / "run" / "state.json"
     eventually(state.exists)

@@ -51,7 +51,7 @@ from services.questions.who_can import can_what, who_can
 from services.questions.worlds import world_then
 from tests.given import ACCOUNT, OTHER, REGION
 from tests.histories import TEXTS, History
-from tests.installation import Installation
+from tests.installation import Installation, beside
 from tests.keys import process_keys
 
 EVERYTHING = Audience("")
@@ -144,8 +144,6 @@ class Recorded(History):
 def database(installation: Installation) -> Iterator[str]:
     """A separate database, since the questions use the names of the live projections."""
     server = installation.settings.postgres
-    head, mark, rest = server.partition("?")
-    base, _, _ = head.rpartition("/")
 
     async def run(statement: str) -> None:
         connection = await asyncpg.connect(server)
@@ -154,7 +152,7 @@ def database(installation: Installation) -> Iterator[str]:
 
     asyncio.run(run("DROP DATABASE IF EXISTS questions"))
     asyncio.run(run("CREATE DATABASE questions"))
-    yield f"{base}/questions{mark}{rest}"
+    yield beside(server, "questions")
     asyncio.run(run("DROP DATABASE questions WITH (FORCE)"))
 
 

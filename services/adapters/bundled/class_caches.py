@@ -1,7 +1,7 @@
 """The JVM's ahead-of-time caches (JEP 483, 515): the work of loading Kafka's classes, done once.
 
 With the formatter's cache, a new folder costs half a second of processor time less. With the broker's cache, a start costs half
-as much. But nobody has shown that calls are as fast, so it is used only if WANTED is set: by the tests, which start some forty
+as much. But nobody has shown that calls are as fast, so it is used only if WANTED is set: by the tests, which start some twenty
 brokers. `python -m services.adapters.bundled.make_class_caches` makes both; everything also works without them.
 """
 

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import stat
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,8 +41,9 @@ class PostgresFailed(Exception):
 class BundledPostgres:
     """Files under `folder`. The socket's folder is 0700: only this user (and root) can connect."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] = SETTINGS) -> None:
         self.folder = folder.resolve()
+        self._settings = settings
         self.data = self.folder / "data"
         self.log = self.folder / "postgres.log"
         self.sockets = self.folder / "socket"
@@ -151,7 +153,7 @@ class BundledPostgres:
         A server that already runs on this folder could not be stopped in time: the caller owns the folder.
         """
         self.stop()
-        options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in SETTINGS.items())
+        options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in self._settings.items())
         arguments = ("-D", str(self.data), "-l", str(self.log), "-w", "-t", "60")
         done = self._run("pg_ctl", *arguments, "-o", f"{options} -k {self.sockets}", "start")
         if done.returncode:
