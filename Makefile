@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Containers often set this. Then each process compiles all that it imports again: half of a start's processor time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run console console-dev test check soak fuzz-cost bench conformance-moto conformance-clients lock docs clean
+.PHONY: run console console-dev console-pictures test check soak fuzz-cost bench conformance-moto conformance-clients lock docs clean
 .DEFAULT_GOAL := run
 
 .tools/bin/uv: requirements/uv.txt
@@ -42,6 +42,10 @@ console: .venv/.run
 # Pages change in the browser as you save them: http://127.0.0.1:5173/console/, for the Keytrail at KEYTRAIL_URL.
 console-dev: console
 	$(BIN)/python -m services.console.checks dev
+
+# Pictures of every page, in .console/pictures, of an installation with a small story; five of them for docs/console.md.
+console-pictures: .venv/.dev console
+	$(BIN)/python -m tests.console.pictures
 
 # Most tests wait for servers: three files at a time, on two cores. Those that time what a fault does want the machine for themselves.
 THREE := -n 3 --dist loadfile --no-loadscope-reorder

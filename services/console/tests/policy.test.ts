@@ -66,6 +66,12 @@ test("names", () => {
   expect(short("arn:aws:iam::444455556666:user/bob", "111122223333")).toBe("444455556666:user/bob");
   expect(statement({ kind: "key-policy", policy: "arn:aws:kms:r:1:key/x", version: 3, sid: "Own", index: 0 }, "")).toBe('key policy "Own"');
   expect(whom([{ kind: "role", account: "444455556666" }], "111122223333")).toEqual(["every other role of account 444455556666"]);
+  expect(whom([{ kind: "user", account: "any other" }, { kind: "root", account: "any other" }], "111122223333")).toEqual([
+    "every user of any other account",
+    "the root of any other account",
+  ]);
+  const bob = { principal: "arn:aws:iam::111122223333:user/bob" };
+  expect(whom([bob, bob], "111122223333")).toEqual(["user/bob"]);
   const any_of = [{ holds: [{ operator: "StringEquals", wanted: ["a", "b"] }], fails: [] }];
   expect(condition({ key: "kms:ViaService", any_of })).toBe("kms:ViaService StringEquals a or b");
 });

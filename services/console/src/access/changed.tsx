@@ -10,6 +10,7 @@ import Table, { type TableProps } from "@cloudscape-design/components/table";
 import { short, who } from "../policy/words";
 import { follow, href } from "../router";
 import { type LinesAnswer } from "../shown/lines";
+import { LongText } from "../shown/long-text";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
@@ -49,7 +50,7 @@ interface ChangedProps {
 }
 
 export function Changed({ answer, again, account, title, ofKeys }: ChangedProps) {
-  const listed = (some: ChangedLine["gained"]) => visible(some.map((each) => named(each, account)).join(", ")) || "–";
+  const listed = (some: ChangedLine["gained"]) => <LongText text={some.map((each) => named(each, account)).join(", ") || "–"} />;
   const columns: TableProps.ColumnDefinition<ChangedLine>[] = [
     { id: "at", header: "When", minWidth: 130, cell: ({ change }) => <Time at={change.at} /> },
     { id: "who", header: "By whom", cell: ({ change }) => visible(short(change.principal, account)) },
@@ -60,10 +61,10 @@ export function Changed({ answer, again, account, title, ofKeys }: ChangedProps)
       isRowHeader: true,
       cell: ({ change }) =>
         change.call_id === undefined ? (
-          visible(change.summary || change.operation)
+          <LongText text={change.summary || change.operation} />
         ) : (
           <Link href={href("/decisions/{call}", { call: change.call_id })} onFollow={follow}>
-            {visible(change.summary || change.operation)}
+            <LongText text={change.summary || change.operation} />
           </Link>
         ),
     },

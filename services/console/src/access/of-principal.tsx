@@ -63,6 +63,7 @@ export function OfPrincipal({ principal }: { principal: string }) {
           {
             id: "how",
             header: "How",
+            minWidth: 140,
             cell: (row) => (
               <Button
                 variant="inline-link"

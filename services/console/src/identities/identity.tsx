@@ -21,6 +21,7 @@ import { useDraft } from "../shown/draft";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
+import { NARROWEST } from "../shown/widths";
 import { AccessKeys } from "./access-keys";
 import { Boundary } from "./boundary";
 import { GroupsOf } from "./groups-of";
@@ -50,6 +51,7 @@ export function Identity({ kind, name }: { kind: KindName; name: string }) {
       </Header>
       <Container header={<Header variant="h2">Summary</Header>}>
         <KeyValuePairs
+          minColumnWidth={NARROWEST}
           columns={3}
           items={[
             { label: "ARN", value: visible(found.arn) },

@@ -20,6 +20,7 @@ import { condition, short, type ShownCondition, type ShownPrincipal, whom } from
 import { changeQuery, follow, href, type PageProps } from "../router";
 import { current } from "../session/session";
 import { useLines } from "../shown/lines";
+import { LongText } from "../shown/long-text";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
@@ -119,10 +120,10 @@ function Changes({ span, about }: { span: Span; about: string }) {
             cell: ({ change, kind }) => (
               <SpaceBetween size="xxs">
                 {change.call_id === undefined ? (
-                  visible(change.summary || change.operation)
+                  <LongText text={change.summary || change.operation} />
                 ) : (
                   <Link href={href("/decisions/{call}", { call: change.call_id })} onFollow={follow}>
-                    {visible(change.summary || change.operation)}
+                    <LongText text={change.summary || change.operation} />
                   </Link>
                 )}
                 {kind !== null && <Badge>{visible(kind)}</Badge>}
@@ -158,7 +159,11 @@ function Sets({ sets, account }: { sets: Set[]; account: string }) {
       {sets.map((each, index) => {
         const more = each.actions.length - MOST_ACTIONS;
         const actions = each.actions.slice(0, MOST_ACTIONS).join(", ") + (more > 0 ? ` and ${more} more` : "");
-        return <div key={index}>{visible(`${names(each, account)}: ${actions}${where(each)}`)}</div>;
+        return (
+          <div key={index}>
+            <LongText text={`${names(each, account)}: ${actions}${where(each)}`} />
+          </div>
+        );
       })}
     </>
   );
@@ -172,5 +177,6 @@ function where(set: Set): string {
 
 function names(set: Set, account: string): string {
   const given = set.who ?? set.principals ?? [];
-  return given.map((each) => (typeof each === "string" ? short(each, account) : whom([each], account).join(", "))).join(", ");
+  const words = given.map((each) => (typeof each === "string" ? short(each, account) : whom([each], account).join(", ")));
+  return [...new Set(words)].join(", ");
 }

@@ -26,6 +26,7 @@ import { keyName, principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
+import { NARROWEST } from "../shown/widths";
 import { type AnswerOf, v1 } from "../v1/client";
 
 type OneAlert = AnswerOf<"/v1/alerts/{alert}">;
@@ -65,7 +66,7 @@ function Shown({ alert, again }: { alert: OneAlert; again: () => void }) {
         </Alert>
       )}
       <Container>
-        <KeyValuePairs columns={3} items={facts(alert)} />
+        <KeyValuePairs columns={3} minColumnWidth={NARROWEST} items={facts(alert)} />
       </Container>
       <Container header={<Header variant="h2">What it means</Header>}>{visible(alert.means)}</Container>
       <Container header={<Header variant="h2">What to do</Header>}>

@@ -20,6 +20,7 @@ import { keyName, principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
+import { NARROWEST } from "../shown/widths";
 import { type AnswerOf, v1 } from "../v1/client";
 
 type Call = AnswerOf<"/v1/calls/{call}">;
@@ -55,7 +56,7 @@ function Shown({ call }: { call: Call }) {
         {visible(call.operation)} by {principalName(call.principal)}
       </Header>
       <Container header={<Header variant="h2">The call</Header>}>
-        <KeyValuePairs columns={3} items={facts(call)} />
+        <KeyValuePairs columns={3} minColumnWidth={NARROWEST} items={facts(call)} />
       </Container>
       {(permissions ?? []).map((each, index) => (
         <Explained key={index} permission={each} />

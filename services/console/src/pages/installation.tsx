@@ -17,6 +17,7 @@ import { Verify } from "../installation/verify";
 import { useAnswer } from "../shown/answer";
 import { Problem } from "../shown/problem";
 import { visible } from "../shown/visible";
+import { NARROWEST } from "../shown/widths";
 import { type AnswerOf, v1 } from "../v1/client";
 
 /** Every account has the first two; the first account has the rest too. */
@@ -58,7 +59,7 @@ function Shown({ status }: { status: Status }) {
   return (
     <SpaceBetween size="m">
       <Container header={<Header variant="h2">The log</Header>}>
-        <KeyValuePairs columns={3} items={rows.filter(([, value]) => value !== null && value !== "").map(([label, value]) => ({ label, value }))} />
+        <KeyValuePairs columns={3} minColumnWidth={NARROWEST} items={rows.filter(([, value]) => value !== null && value !== "").map(([label, value]) => ({ label, value }))} />
       </Container>
       {status.leader === undefined ? (
         <Box color="text-body-secondary">Only the first account sees the rest (the leader, what waits, sizes and settings) and may verify: these concern every account.</Box>

@@ -19,6 +19,7 @@ import { Listing } from "../shown/listing";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
+import { NARROWEST } from "../shown/widths";
 
 async function policyOf(PolicyArn: string, wanted: string | null, abortSignal: AbortSignal) {
   const client = await iam();
@@ -42,6 +43,7 @@ export default function ManagedPolicy({ places, query }: PageProps) {
       </Header>
       <Container header={<Header variant="h2">Summary</Header>}>
         <KeyValuePairs
+          minColumnWidth={NARROWEST}
           columns={3}
           items={[
             { label: "ARN", value: visible(arn) },

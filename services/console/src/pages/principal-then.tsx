@@ -14,6 +14,7 @@ import { principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
+import { NARROWEST } from "../shown/widths";
 import { v1 } from "../v1/client";
 
 interface PrincipalAtATime {
@@ -51,6 +52,7 @@ export default function PrincipalThen({ places, query }: PageProps) {
       <Header variant="h1">{principalName(found.arn)}</Header>
       <Container header={<Header variant="h2">As it was then</Header>}>
         <KeyValuePairs
+          minColumnWidth={NARROWEST}
           columns={3}
           items={[
             { label: "ARN", value: visible(found.arn) },

@@ -1,6 +1,5 @@
 /** Every version of a key's policy, newest first; any two compared by meaning and by text; an earlier one put back through a review. */
 
-import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
@@ -16,6 +15,7 @@ import { follow, href } from "../router";
 import { current } from "../session/session";
 import { useAnswer } from "../shown/answer";
 import { after, useCursor } from "../shown/cursor";
+import { DocumentText } from "../shown/document";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
@@ -133,7 +133,7 @@ export function Versions({ keyId, inForce, readOnly, onPutBack }: VersionsProps)
 }
 
 export function TextOf({ text }: { text: string }) {
-  return <Box variant="pre">{visible(text, { lines: true })}</Box>;
+  return <DocumentText document={text} label="The text of the policy" />;
 }
 
 /** The record of a version's call says where the call came from. A caller who may not read the history sees the versions without it. */

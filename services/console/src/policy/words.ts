@@ -94,9 +94,20 @@ export interface ShownPrincipal {
 
 /** Whom a set of requests is from. Where no principal is named, it is everyone else of a kind. */
 export function whom(principals: readonly ShownPrincipal[], account: string): string[] {
-  return principals.map((each) => {
+  const words = principals.map((each) => {
     if (each.principal !== undefined) return who(each.principal, account);
-    const of = each.account === undefined || each.account === "" ? "" : each.account === account ? " of this account" : ` of account ${each.account}`;
-    return `every other ${each.kind ?? "principal"}${of}`;
+    const of = ofAccount(each.account ?? "", account);
+    if (each.kind === "root") return `the root${of}`;
+    return `${each.account === ANY_OTHER ? "every" : "every other"} ${each.kind ?? "principal"}${of}`;
   });
+  return [...new Set(words)]; // a principal, and the one that may be made again under its name
+}
+
+/** How answers call the accounts that no policy names. */
+const ANY_OTHER = "any other";
+
+function ofAccount(of: string, account: string): string {
+  if (of === "") return "";
+  if (of === account) return " of this account";
+  return of === ANY_OTHER ? " of any other account" : ` of account ${of}`;
 }

@@ -36,7 +36,7 @@ export function Listing<T>({ title, description, question, load, columns, keyOf,
   const [answer, again] = useAnswer(`${question} ${cursor.at}`, (signal) => load(cursor.at, signal));
   const next = answer.value?.next ?? null;
   // A table without rows would say that there are none.
-  if (answer.state === "fault" && answer.fault.kind === "refused") return <Problem fault={answer.fault} again={again} />;
+  if (answer.state === "fault" && (answer.fault.kind === "refused" || answer.value === null)) return <Problem fault={answer.fault} again={again} />;
   return (
     <SpaceBetween size="m">
       {answer.state === "fault" && <Problem fault={answer.fault} again={again} />}

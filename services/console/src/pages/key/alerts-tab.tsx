@@ -1,7 +1,7 @@
 import Button from "@cloudscape-design/components/button";
 import Link from "@cloudscape-design/components/link";
-import StatusIndicator, { type StatusIndicatorProps } from "@cloudscape-design/components/status-indicator";
 
+import { AlertStateShown, SeverityBadge } from "../../alerts/severity";
 import { follow, href } from "../../router";
 import { after } from "../../shown/cursor";
 import { Listing } from "../../shown/listing";
@@ -10,14 +10,6 @@ import { visible } from "../../shown/visible";
 import { type ItemOf, v1 } from "../../v1/client";
 import type { TabProps } from "./facts";
 import { FEW, upTo } from "./records";
-
-const SEVERITIES: Readonly<Record<string, StatusIndicatorProps.Type>> = {
-  critical: "error",
-  high: "error",
-  medium: "warning",
-  low: "info",
-  info: "info",
-};
 
 export function AlertsTab({ name, facts, at, round }: TabProps) {
   return (
@@ -42,11 +34,11 @@ export function AlertsTab({ name, facts, at, round }: TabProps) {
         {
           id: "severity",
           header: "Severity",
-          cell: (alert) => <StatusIndicator type={SEVERITIES[alert.severity] ?? "info"}>{visible(alert.severity)}</StatusIndicator>,
+          cell: (alert) => <SeverityBadge severity={alert.severity} />,
         },
         { id: "title", header: "Alert", isRowHeader: true, minWidth: 180, cell: (alert) => visible(alert.title) },
         { id: "summary", header: "What happened", minWidth: 220, cell: (alert) => visible(alert.summary) },
-        { id: "state", header: "State", cell: (alert) => visible(alert.state) },
+        { id: "state", header: "State", minWidth: 150, cell: (alert) => <AlertStateShown state={alert.state} /> },
       ]}
       keyOf={(alert) => alert.id}
       empty="No alert was raised on this key."

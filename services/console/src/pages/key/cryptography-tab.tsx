@@ -4,6 +4,7 @@ import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 
 import { visible } from "../../shown/visible";
+import { NARROWEST } from "../../shown/widths";
 import type { TabProps } from "./facts";
 import { ORIGINS, typeOf, USAGES } from "./words";
 
@@ -12,6 +13,7 @@ export function CryptographyTab({ facts }: TabProps) {
   return (
     <Container header={<Header variant="h2">Cryptographic configuration</Header>}>
       <KeyValuePairs
+        minColumnWidth={NARROWEST}
         columns={3}
         items={[
           { label: "Key type", value: typeOf(facts.spec) },

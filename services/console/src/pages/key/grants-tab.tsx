@@ -9,6 +9,7 @@ import { useState } from "react";
 import { kms } from "../../aws";
 import { ChangeModal } from "../../shown/change-modal";
 import { Listing, type Piece } from "../../shown/listing";
+import { LongText } from "../../shown/long-text";
 import { Time } from "../../shown/time";
 import { visible } from "../../shown/visible";
 import { CreateGrant } from "./create-grant";
@@ -76,11 +77,11 @@ export function GrantsTab(props: TabProps) {
         question={`grants ${name} ${at ?? ""} ${facts?.past?.position ?? ""} ${round}`}
         load={(cursor, signal) => grantsOf(props, cursor, signal)}
         columns={[
-          { id: "grantee", header: "Grantee", isRowHeader: true, cell: (grant) => visible(grant.grantee), minWidth: 180 },
+          { id: "grantee", header: "Grantee", isRowHeader: true, cell: (grant) => <LongText text={grant.grantee} />, minWidth: 180 },
           { id: "operations", header: "Operations", cell: (grant) => grant.operations.map((each) => visible(each)).join(", ") },
           { id: "constraints", header: "Only if", cell: (grant) => visible(constraintText(grant.constraints)) || "–" },
           { id: "name", header: "Name", cell: (grant) => visible(grant.name) || "–" },
-          { id: "retiring", header: "Retiring principal", cell: (grant) => visible(grant.retiring) || "–" },
+          { id: "retiring", header: "Retiring principal", cell: (grant) => <LongText text={grant.retiring || "–"} /> },
           { id: "created", header: "Created", cell: (grant) => <Time at={grant.createdAt} /> },
           { id: "id", header: "Grant ID", cell: (grant) => <span title={grant.id}>{`${grant.id.slice(0, 12)}…`}</span> },
           ...(at !== null
@@ -89,6 +90,7 @@ export function GrantsTab(props: TabProps) {
                 {
                   id: "do",
                   header: "Actions",
+                  minWidth: 100,
                   cell: (grant: Shown) => (
                     <SpaceBetween direction="horizontal" size="s">
                       <Button variant="inline-link" ariaLabel={`Retire grant ${grant.id.slice(0, 12)}`} onClick={() => setDoing({ what: "retire", grant })}>

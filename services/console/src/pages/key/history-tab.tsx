@@ -1,9 +1,10 @@
 import Link from "@cloudscape-design/components/link";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 
+import { Effect } from "../../decisions/effect";
 import { follow, href } from "../../router";
 import { after } from "../../shown/cursor";
 import { Listing } from "../../shown/listing";
+import { LongText } from "../../shown/long-text";
 import { Time } from "../../shown/time";
 import { visible } from "../../shown/visible";
 import { type ItemOf, v1 } from "../../v1/client";
@@ -44,9 +45,10 @@ export const CALL_COLUMNS = [
   {
     id: "effect",
     header: "Effect",
-    cell: (entry: Entry) => <StatusIndicator type={entry.effect === "allowed" ? "success" : "error"}>{visible(entry.effect)}</StatusIndicator>,
+    minWidth: 130,
+    cell: (entry: Entry) => <Effect effect={entry.effect} />,
   },
-  { id: "principal", header: "Principal", minWidth: 180, cell: (entry: Entry) => visible(entry.principal) },
-  { id: "summary", header: "What happened", minWidth: 220, cell: (entry: Entry) => visible(entry.summary) || "–" },
+  { id: "principal", header: "Principal", minWidth: 180, cell: (entry: Entry) => <LongText text={entry.principal} /> },
+  { id: "summary", header: "What happened", minWidth: 220, cell: (entry: Entry) => <LongText text={entry.summary || "–"} /> },
   { id: "source", header: "From", cell: (entry: Entry) => visible(entry.source) || "–" },
 ];

@@ -19,6 +19,7 @@ import { useAnswer } from "../../shown/answer";
 import { Problem } from "../../shown/problem";
 import { Time } from "../../shown/time";
 import { visible } from "../../shown/visible";
+import { NARROWEST } from "../../shown/widths";
 import { KeyActions } from "./actions";
 import { factsAt, factsNow, type KeyFacts, type TabProps } from "./facts";
 import { KeyState } from "./state";
@@ -110,6 +111,7 @@ function General({ facts, round }: { facts: KeyFacts; round: number }) {
   return (
     <Container header={<Header variant="h2">General configuration</Header>}>
       <KeyValuePairs
+        minColumnWidth={NARROWEST}
         columns={3}
         items={[
           { label: "Alias", value: aliases.state === "fault" ? `Not shown: ${visible(aliases.fault.message)}` : named || "–" },

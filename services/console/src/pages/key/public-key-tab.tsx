@@ -1,5 +1,4 @@
 import { GetPublicKeyCommand } from "@aws-sdk/client-kms";
-import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
 import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
@@ -9,6 +8,7 @@ import Spinner from "@cloudscape-design/components/spinner";
 
 import { kms } from "../../aws";
 import { useAnswer } from "../../shown/answer";
+import { DocumentText } from "../../shown/document";
 import { Problem } from "../../shown/problem";
 import { download } from "../../shown/download";
 import type { TabProps } from "./facts";
@@ -50,7 +50,7 @@ export function PublicKeyTab({ name, facts }: TabProps) {
           </Header>
         }
       >
-        {text !== null ? <Box variant="pre">{text}</Box> : answer.state === "loading" ? <Spinner /> : "–"}
+        {text !== null ? <DocumentText document={text} label="The public key as PEM" /> : answer.state === "loading" ? <Spinner /> : "–"}
       </Container>
     </SpaceBetween>
   );

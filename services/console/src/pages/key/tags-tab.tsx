@@ -49,6 +49,7 @@ export function TagsTab(props: TabProps) {
                 {
                   id: "do",
                   header: "Actions",
+                  minWidth: 140,
                   cell: (tag: Tag) => (
                     <SpaceBetween direction="horizontal" size="s">
                       <Button variant="inline-link" ariaLabel={`Edit tag ${visible(tag.name)}`} onClick={() => setDoing({ tag, remove: false })}>
