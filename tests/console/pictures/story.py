@@ -60,7 +60,7 @@ class PayrollStory:
         self._installation.judged()
         alerts = self._installation.answers("alerts")
         self.alert = next(each["id"] for each in alerts if each["severity"] == "critical")
-        (deletion,) = (each["id"] for each in alerts if each["rule"] == "key-deletion")
+        (deletion,) = (each["id"] for each in alerts if each["rule"] == "deletion-scheduled")
         self._installation.keytrail("alerts", "resolve", deletion, "--note", "Agreed with the owner of the key")
         self._installation.keytrail("alerts", "ack", self.alert, "--note", "Anna put the earlier policy back")
         self._installation.judged()
