@@ -41,7 +41,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 TALLEST, IN_DOCUMENT = 6000, 1100
 """The greatest heights of a picture, in pixels."""
-COLOURS = 64
+COLOURS = 192
 SETTLES = 0.6
 """Seconds for which a page must not change before its picture is taken."""
 BUSY = ".awsui-spinner, [class*='awsui_spinner'], [role='progressbar']"
@@ -202,7 +202,9 @@ def keep_for_documents() -> None:
     for name, kept in IN_DOCUMENTS.items():
         with Image.open(FOLDER / f"{name}.light.png") as picture:
             shown = picture.convert("RGB").crop((0, 0, picture.width, min(picture.height, IN_DOCUMENT)))
-            shown.quantize(COLOURS, dither=Image.Dither.NONE).save(DOCUMENTS / f"{kept}.png", optimize=True)
+            shown.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+                DOCUMENTS / f"{kept}.png", optimize=True
+            )
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ from tests.e2e.test_trails import key_arn, record, who
 from tests.installation import Installation
 
 A, BUREAU = "111122223333", "444455556666"
+AGENT = "payroll/4.2"
 SALARIES = {"department": "payroll", "month": "2026-11"}
 USERS = {
     "anna.keller": "key-administrators",
@@ -131,7 +132,7 @@ class PayrollStory:
 
     def _calls(self) -> None:
         ben = self._credentials("ben.okafor")
-        lent = self._installation.client(ben, "sts").assume_role(
+        lent = self._installation.client(ben, "sts", user_agent=AGENT).assume_role(
             RoleArn=arn("role", "payroll-batch"), RoleSessionName="november"
         )["Credentials"]
         batch = self._installation.client(
@@ -139,9 +140,10 @@ class PayrollStory:
                 "AWS_ACCESS_KEY_ID": lent["AccessKeyId"],
                 "AWS_SECRET_ACCESS_KEY": lent["SecretAccessKey"],
                 "AWS_SESSION_TOKEN": lent["SessionToken"],
-            }
+            },
+            user_agent=AGENT,
         )
-        kms = self._installation.client(ben)
+        kms = self._installation.client(ben, user_agent=AGENT)
         for number in range(24):
             context = SALARIES | {"employee": str(4100 + number)}
             sealed = batch.encrypt(KeyId="alias/payroll", Plaintext=b"salary", EncryptionContext=context)
@@ -150,7 +152,7 @@ class PayrollStory:
         for _ in range(6):
             batch.generate_data_key(KeyId="alias/payroll", KeySpec="AES_256", EncryptionContext=SALARIES)
         self._kms.sign(KeyId=self.releases, Message=b"release 7.2", SigningAlgorithm="ECDSA_SHA_256")
-        david = self._installation.client(self._credentials("david.lind"))
+        david = self._installation.client(self._credentials("david.lind"), user_agent=AGENT)
         for _ in range(3):
             try:
                 david.decrypt(KeyId="alias/payroll", CiphertextBlob=sealed["CiphertextBlob"], EncryptionContext=context)

@@ -36,7 +36,7 @@ export const COLUMNS: readonly KeyColumn[] = [
       </Link>
     ),
   },
-  { id: "state", header: "Status", minWidth: 190, cell: (key) => <KeyState state={key.state} /> },
+  { id: "state", header: "Status", minWidth: 175, cell: (key) => <KeyState state={key.state} /> },
   { id: "spec", header: "Key spec", cell: (key) => visible(key.spec) },
   { id: "usage", header: "Key usage", cell: (key) => visible(key.usage) },
   { id: "origin", header: "Origin", cell: (key) => visible(key.origin) },

@@ -139,8 +139,8 @@ function Changes({ span, about }: { span: Span; about: string }) {
                 [...row.keys.map((key) => key.key_aliases[0] ?? key.key_id), ...row.about.map((each) => short(each, account))].join(", "),
               ) || "–",
           },
-          { id: "gained", header: "Gained", minWidth: 240, cell: (row) => <Sets sets={row.gained ?? []} account={account} /> },
-          { id: "lost", header: "Lost", minWidth: 240, cell: (row) => <Sets sets={row.lost ?? []} account={account} /> },
+          { id: "gained", header: "Gained", minWidth: 200, cell: (row) => <Sets sets={row.gained ?? []} account={account} /> },
+          { id: "lost", header: "Lost", minWidth: 200, cell: (row) => <Sets sets={row.lost ?? []} account={account} /> },
         ]}
       />
       {answer.began !== null && (

@@ -46,7 +46,7 @@ const COLUMNS: TableProps.ColumnDefinition<RaisedAlert>[] = [
       </>
     ),
   },
-  { id: "state", header: "State", minWidth: 140, cell: (alert) => <AlertStateShown state={alert.state} /> },
+  { id: "state", header: "State", minWidth: 175, cell: (alert) => <AlertStateShown state={alert.state} /> },
   {
     id: "key",
     header: "Key",

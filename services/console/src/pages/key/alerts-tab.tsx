@@ -38,7 +38,7 @@ export function AlertsTab({ name, facts, at, round }: TabProps) {
         },
         { id: "title", header: "Alert", isRowHeader: true, minWidth: 180, cell: (alert) => visible(alert.title) },
         { id: "summary", header: "What happened", minWidth: 220, cell: (alert) => visible(alert.summary) },
-        { id: "state", header: "State", minWidth: 150, cell: (alert) => <AlertStateShown state={alert.state} /> },
+        { id: "state", header: "State", minWidth: 175, cell: (alert) => <AlertStateShown state={alert.state} /> },
       ]}
       keyOf={(alert) => alert.id}
       empty="No alert was raised on this key."
