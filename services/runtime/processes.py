@@ -21,9 +21,9 @@ from services.logs import configure, logger_of
 from services.settings import BadSetting
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
-NICENESS = {"alerts": 3, "notifier": 3, "projector": 10, "verification": 10}
+NICENESS = {"alerts": 3, "notifier": 3, "projector": 10, "verification": 5}
 """The niceness of each process. Calls come first: under full load these processes fall behind, and catch up afterwards.
-People wait for an alert, but read projections later."""
+People wait for an alert or a verification, but read projections later."""
 AUTOGROUP = Path("/proc/self/autogroup")
 AUTOGROUP_PATIENCE = 2.0
 STAND_BY = 5.0

@@ -1,6 +1,6 @@
 """Runs a verification for an API worker, in a process of its own: it takes a processor for minutes, and the worker answers calls.
 
-The process gives way to calls as the projector does, and ends with the answer that it works for.
+The process gives way to calls, and ends with the answer that it works for.
 """
 
 from __future__ import annotations
