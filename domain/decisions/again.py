@@ -33,7 +33,7 @@ from domain.keys.key import nobodys
 from domain.policy.compile import BOUNDED, DELEGATED
 from domain.policy.conditions import BEFORE_MAPPED
 from domain.policy.variables import BEFORE_NULL_SETS, Context
-from domain.state.callers import Session, caller_of, session_from
+from domain.state.callers import Session, UnreadableSession, caller_of, session_from
 from domain.state.world import World
 
 BY_RULE = frozenset({NO_PERMISSION_NEEDED, DUE, ITS_OWN, AUTHENTICATION})
@@ -83,7 +83,7 @@ class Callers:
         self._held: dict[str, Caller] = {}
 
     def of(self, case: CaseDocument, world: World, at: int) -> Caller:
-        """Raises CredentialDisabled, CredentialExpired."""
+        """Raises CredentialDisabled, CredentialExpired, UnreadableSession."""
         access_key: str = case["access_key"]
         session: Session | None = session_from(case["session"]) if case.get("session") else None
         via = Via(**case["via"]) if case.get("via") else None
@@ -110,12 +110,17 @@ def decide_again(case: CaseDocument, world: World, at: int, callers: Callers) ->
     try:
         caller = callers.of(case, world, at)
     except (CredentialDisabled, CredentialExpired):
-        by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
-        reason = {"action": case["operation"], "resource": case["principal"], "effect": "deny", "by": by}
-        return Again(False, (reason,), reads_time=expires)
+        return Again(False, (_unauthenticated(case),), reads_time=expires)
+    except UnreadableSession as fault:
+        return Again(False, (_unauthenticated(case),), (f"nobody knows whose call it was: {fault}",))
     if case["kind"] == AUTHENTICATION:
         return Again(True, (), reads_time=expires)
     return decide_for(caller, case, world, at)
+
+
+def _unauthenticated(case: CaseDocument) -> Mapping[str, Any]:
+    by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
+    return {"action": case["operation"], "resource": case["principal"], "effect": "deny", "by": by}
 
 
 def decide_for(caller: Caller, case: CaseDocument, world: World, at: int) -> Again:

@@ -12,6 +12,7 @@ from typing import Any
 from domain.authorization.explain import explain
 from domain.decisions.again import Callers, CaseDocument, asked_again, asks_policies
 from domain.errors import CredentialDisabled, CredentialExpired
+from domain.state.callers import UnreadableSession
 from domain.state.world import World
 
 OF_THE_EXPLANATION = ("layers", "grants", "context")
@@ -29,7 +30,7 @@ def permissions(case: CaseDocument, world: World, at: int) -> list[dict[str, Any
         return on_record
     try:
         caller = Callers().of(case, world, at)
-    except (CredentialDisabled, CredentialExpired):
+    except (CredentialDisabled, CredentialExpired, UnreadableSession):
         return on_record
     return [
         dict(asked.reason) | _looked_at(asked.reason, explain(asked.caller, asked.question))

@@ -7,7 +7,7 @@ reference_policies_condition-keys.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from domain.arn import parse_arn, root_arn, session_arn
@@ -74,8 +74,16 @@ class Session:
         return document if self.console is None else document | {"console": asdict(self.console)}
 
 
+class UnreadableSession(ValueError):
+    """A session in the form of another version of Keytrail. The message says how it differs."""
+
+
 def session_from(document: Mapping[str, Any]) -> Session:
+    """Raises UnreadableSession."""
+    _require_members(Session, document, "the session")
     console = document.get("console")
+    if console is not None:
+        _require_members(SignedIn, console, "its console session")
     return Session(
         **{
             **document,
@@ -84,6 +92,17 @@ def session_from(document: Mapping[str, Any]) -> Session:
             "console": None if console is None else SignedIn(**console),
         }
     )
+
+
+def _require_members(of: type[Session | SignedIn], document: Mapping[str, Any], what: str) -> None:
+    """Raises UnreadableSession. A member with a default may be absent: later versions added it."""
+    known = {each.name: each.default is MISSING and each.default_factory is MISSING for each in fields(of)}
+    missing = [name for name, needed in known.items() if needed and name not in document]
+    strange = sorted(document.keys() - known.keys())
+    parts = [("lacks", missing), ("has the unknown", strange)]
+    found = " and ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
+    if found:
+        raise UnreadableSession(f"{what} was written by another version of Keytrail: it {found}")
 
 
 def caller_of(world: World, access_key: str, session: Session | None, now: int, via: Via | None = None) -> Caller:

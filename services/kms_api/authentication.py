@@ -16,7 +16,16 @@ from domain.authorization.caller import Caller
 from domain.authorization.context import Via
 from domain.commands.console_codes import EXPIRED as EXPIRED_CODE
 from domain.errors import CredentialDisabled, CredentialExpired
-from domain.state.callers import EXPIRED_TOKEN, Session, caller_of, is_known, known_as, session_from, via_of
+from domain.state.callers import (
+    EXPIRED_TOKEN,
+    Session,
+    UnreadableSession,
+    caller_of,
+    is_known,
+    known_as,
+    session_from,
+    via_of,
+)
 from services import signing
 from services.adapters.tokens import SESSION, Tokens
 from services.adapters.vault import Vault
@@ -193,7 +202,11 @@ class Authenticator:
         document = self._tokens.open(SESSION, token)
         if document is None:
             raise signing.SignatureRefused(signing.UNKNOWN, signing.UNKNOWN_KEY)
-        return _Credential(document["access_key"], document["secret"], session_from(document["session"]))
+        try:
+            session = session_from(document["session"])
+        except UnreadableSession:  # credentials from before an upgrade
+            raise signing.SignatureRefused(signing.UNKNOWN, signing.UNKNOWN_KEY) from None
+        return _Credential(document["access_key"], document["secret"], session)
 
     async def _through(self, credential: _Credential, headers: Mapping[str, str], api: str) -> Authenticated:
         """A service's call, for itself or for a principal. The principal is looked up each time."""

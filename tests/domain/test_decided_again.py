@@ -81,6 +81,29 @@ def test_a_record_and_the_log_are_enough(
     )
 
 
+@pytest.mark.parametrize(
+    ("console", "words"),
+    [
+        ({"access_key": "AKIA", "owner": user_arn()}, "it lacks principal, seen and has the unknown owner"),
+        ({"access_key": "AKIA", "principal": user_arn()}, "it lacks seen"),
+        ({"access_key": "AKIA", "principal": user_arn(), "seen": 1, "kind": "x"}, "it has the unknown kind"),
+    ],
+)
+def test_a_record_with_a_session_of_another_version_says_so(console: dict[str, Any], words: str) -> None:
+    case = {
+        "access_key": "ASIA",
+        "session": SESSION.document() | {"console": console},
+        "operation": "Encrypt",
+        "principal": user_arn(),
+        "kind": "key-policy",
+        "reasons": [{"action": "kms:Encrypt", "resource": arn(), "effect": "allow", "by": {}}],
+        "inputs": {"evaluator": 4, "context": {}},
+    }
+    again = decide_again(case, a_world().world, 0, Callers())
+    whose = "nobody knows whose call it was: its console session was written by another version of Keytrail: "
+    assert (again.allowed, again.differences) == (False, (whose + words,))
+
+
 @pytest.mark.parametrize(("evaluator", "effect"), [(1, "deny"), (2, "allow")])
 def test_a_decision_of_an_earlier_evaluator_comes_out_by_its_rules(evaluator: int, effect: str) -> None:
     """Evaluator 1 took ::ffff:10.1.2.3 for an IPv6 address, and refused what evaluator 2 allows. Each is right on its
