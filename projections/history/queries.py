@@ -41,6 +41,11 @@ BY_ARN = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.arn = $2"
 KEYS_AFTER = f"""
 SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'key' AND h.id > $2 AND h.account LIKE $4 ORDER BY h.id LIMIT $3
 """
+# index: history_arn, in its order
+NAMED_AFTER = f"""
+SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.arn > $2 AND h.account LIKE $4 AND split_part(h.arn, ':', 6) LIKE $5
+ORDER BY h.arn LIMIT $3
+"""
 # index: history_pkey
 POLICIES_BETWEEN = f"""
 SELECT DISTINCT ON (h.policy, h.document->>'principals') {COLUMNS} {_FROM}
@@ -269,6 +274,14 @@ async def named(log: AskedLog, position: int, kind: str, names: Sequence[str]) -
 async def keys_after(log: AskedLog, position: int, after: str, limit: int, account: str) -> list[VersionRow]:
     """The next keys of an account ("" for every account), in the order of their ids."""
     return await log.fetch(KEYS_AFTER, position, after, limit, account or "%")
+
+
+async def named_after(
+    log: AskedLog, position: int, after: str, limit: int, account: str, kind: str
+) -> list[VersionRow]:
+    """The next users, groups, roles or managed policies of an account ("" for every account), in the order of their ARNs. `kind`
+    begins the resource of their ARNs: user, group, role, policy."""
+    return await log.fetch(NAMED_AFTER, position, after, limit, account or "%", f"{kind}/%")
 
 
 async def policies_between(log: AskedLog, key: str, first: int, last: int, limit: int) -> list[VersionRow]:

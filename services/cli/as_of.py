@@ -1,18 +1,21 @@
-"""show: shows a key or a principal as it was at an earlier time."""
+"""show, principals: a key or a principal as it was at an earlier time, and which principals there were."""
 
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from typing import Annotated, Any
 
 from rich.text import Text
 
 from services.cli import names
+from services.cli.calls import print_calls
 from services.cli.client import Client
-from services.cli.options import AsJson, At, Data, OfTrail
+from services.cli.options import AsJson, At, Data, Most, OfTrail
 from services.cli.parameters import Argument
 from services.cli.references import kind_of
 from services.cli.screens import out
+from services.cli.tables import Column
 from services.cli.terminal import as_line, member, said, say, times_or_fail
 from services.cli.times import Times
 
@@ -45,6 +48,32 @@ def show_as_of(
         _principal(found["principal"], client.account)
     else:
         _key(found, client.account, times)
+
+
+class PrincipalKind(StrEnum):
+    USER, GROUP, ROLE, POLICY = "user", "group", "role", "policy"
+
+
+def principals(
+    kind: Annotated[PrincipalKind, Argument(help="user, group, role or policy (a managed policy)")],
+    at: At = None,
+    trail: OfTrail = None,
+    as_json: AsJson = False,
+    most: Most = None,
+    data: Data = None,
+) -> None:
+    """The account's users, groups, roles or managed policies as they were."""
+    client, times = Client(data), times_or_fail()
+    asked = {"kind": kind.value, "at": said(lambda: times.at(at)), "trail": trail}
+    columns = (
+        Column("name", lambda row: names.short(row["arn"], client.account), leads=True),
+        Column("id", lambda row: row["id"] or "", leads=True),
+        Column("made", lambda row: times.shown(row["created_at"]) if row["created_at"] else ""),
+        Column("so since", lambda row: f"@{row['as_since']}", number=True),
+    )
+    plural = "policies" if kind is PrincipalKind.POLICY else f"{kind.value}s"
+    items = client.items("/v1/as-of/principals", most, **asked)
+    print_calls(items, columns, client, f"(no {plural} then)", times, as_json=as_json)
 
 
 def _key(found: dict[str, Any], account: str, times: Times) -> None:

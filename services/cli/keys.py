@@ -9,7 +9,8 @@ from services.cli import names
 from services.cli.calls import asked_for, of_changes, print_calls
 from services.cli.client import Client
 from services.cli.decisions import Where, fields_or_fail, list_calls
-from services.cli.options import AsJson, Data, Errors, Force, From, Most, MostOfAll, OfEffect, OfTrail, Reverse, To
+from services.cli.failures import fail
+from services.cli.options import AsJson, At, Data, Errors, Force, From, Most, MostOfAll, OfEffect, OfTrail, Reverse, To
 from services.cli.parameters import Argument, Option
 from services.cli.references import kind_of
 from services.cli.result_files import BY_NAME, Export, OfExport, asked_format
@@ -30,25 +31,33 @@ def keys(
     manager: Annotated[
         str | None, Option(value="WHO", help="customer: the account's own; service: those that a service manages")
     ] = None,
+    at: At = None,
+    trail: OfTrail = None,
     as_json: AsJson = False,
     most: Most = None,
     data: Data = None,
 ) -> None:
-    """The account's keys as they are now. Each option narrows the list."""
+    """The account's keys as they are now, or as they were. Each option but --at and --trail narrows the list of now."""
     client, times = Client(data), times_or_fail()
     asked: dict[str, str | None] = {"state": state, "spec": spec, "usage": usage, "origin": origin, "alias": alias}
     asked |= {"tag": tag, "description": description, "manager": manager}
-    items = client.items("/v1/keys", most, **asked)
     narrowed = " ".join(f"--{name} {value}" for name, value in asked.items() if value is not None)
     nothing = f"(no key with {narrowed})" if narrowed else "(no keys yet: `aws kms create-key` makes one)"
+    if at is None and trail is None:
+        items = client.items("/v1/keys", most, **asked)
+    elif narrowed:
+        fail(f"--at and --trail list all keys of then: leave out {narrowed}.", 2)
+    else:
+        items = client.items("/v1/as-of/keys", most, at=said(lambda: times.at(at)), trail=trail)
+        nothing = "(no keys then)" if trail is None else "(no keys in the trail then)"
     columns = (
         Column("key", names.key_of, lambda row: names.key_of(row, whole=False), leads=True),
         member("state", leads=True),
-        Column("kind", lambda row: f"{row['spec']} {row['usage']}", _kind),
+        Column("kind", lambda row: f"{row['spec']} {row['usage']}" if row["spec"] else "", _kind),
         # Keytrail made most keys' material; only imported material is shown.
         Column("material", lambda row: "imported" if row.get("origin") == EXTERNAL else ""),
-        Column("policy", lambda row: f"v{row['policy_version']}"),
-        Column("made", lambda row: times.shown(row["created_at"])),
+        Column("policy", lambda row: f"v{row['policy_version']}" if row["policy_version"] else ""),
+        Column("made", lambda row: times.shown(row["created_at"]) if row["created_at"] else ""),
         member("description", wraps=True),
     )
     print_calls(items, columns, client, nothing, times, as_json=as_json)
@@ -56,6 +65,8 @@ def keys(
 
 def _kind(row: Row) -> str:
     """The spec; for RSA and ECC keys also the usage, since their spec does not say it."""
+    if not row["spec"]:
+        return ""  # a trail does not show it
     alone = row["spec"].startswith(("SYMMETRIC_", "HMAC_"))
     return str(row["spec"]) if alone else f"{row['spec']} {row['usage'].split('_')[0].lower()}"
 

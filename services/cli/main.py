@@ -29,6 +29,7 @@ COMMANDS: dict[str, CommandRow] = {
     "changes": CommandRow("changes:changes", "Who changed who may do what", paged=True),
     "explain": CommandRow("explanations:explain", "Why a call was decided as it was, or would be", paged=True),
     "show": CommandRow("as_of:show_as_of", "A key or a principal as it was at a time", paged=True),
+    "principals": CommandRow("as_of:principals", "The account's users, groups, roles or policies", paged=True),
     "who-can": CommandRow("access:who_can", "Everyone who could call an operation on a key", paged=True),
     "can-what": CommandRow("access:can_what", "Everything that a principal could do", paged=True),
     "diff": CommandRow("policies:diff", "What two versions of a policy allow differently", paged=True),

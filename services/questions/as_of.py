@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,6 +91,39 @@ async def show_key(log: AskedLog, row: Any, moment: Moment, audience: Audience) 
         "identities": people,
     }
     return audience.own(key.account, shown)
+
+
+async def list_keys(log: AskedLog, rows: Sequence[Any], moment: Moment, audience: Audience) -> list[dict[str, Any]]:
+    """The keys of the history's rows, each as `show_key` shows it, with its aliases and since when it is so."""
+    aliases = await history.aliases_of(log, moment.position, [row["id"] for row in rows])
+    found = []
+    for row in rows:
+        key = history.aggregate(row)
+        assert isinstance(key, Key), "the row is a key's"
+        shown = _key(key) | _not_of_a_trail(key) if not audience.account else _key(key)
+        found.append({**shown, "key_aliases": aliases.get(key.id, []), "as_since": row["position"]})
+    return found
+
+
+def list_named(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """The users, groups, roles or managed policies of the history's rows."""
+    found = []
+    for row in rows:
+        it = history.aggregate(row)
+        assert isinstance(it, Identity | ManagedPolicy), "the rows have ARNs"
+        unknown = unseen.NAME in it.tags or (isinstance(it, Identity) and unseen.NAME in it.inline)
+        found.append(
+            {
+                "arn": it.arn,
+                "id": None if it.id.startswith("ARN:") else it.id,
+                "kind": it.kind if isinstance(it, Identity) else "policy",
+                "name": it.name,
+                "path": it.path,
+                "created_at": None if unknown else utc(it.created),
+                "as_since": row["position"],
+            }
+        )
+    return found
 
 
 async def show_principal(log: AskedLog, reference: str, moment: Moment, audience: Audience) -> Told:

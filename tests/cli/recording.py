@@ -34,6 +34,8 @@ from tests.installation import Installation
 A, B = "111122223333", "444455556666"
 COMMANDS = {
     "keys": "keys",
+    "keys-then": "keys --at @12",
+    "keys-trail": "keys --trail aws",
     "history": "history alias/payroll",
     "history-errors": "history alias/payroll --errors --reverse",
     "history-principal": "history bob",
@@ -58,6 +60,8 @@ COMMANDS = {
     "explain-question": "explain --principal {bob} --operation Decrypt --key alias/payroll --context team=hr",
     "show-key": "show alias/payroll",
     "show-principal": "show bob",
+    "principals": "principals user",
+    "principals-trail": "principals role --trail aws",
     "show-trail": "show {trail_key} --trail aws",
     "who-can": "who-can Decrypt alias/payroll",
     "who-can-between": "who-can Decrypt alias/payroll --from @10 --to @{end}",

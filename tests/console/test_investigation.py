@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +17,8 @@ from playwright.sync_api import expect
 
 from services.cli.client import Client
 from tests.console.visit import NARROW, Visit
+from tests.e2e.test_history import allow
+from tests.e2e.test_trails import created, imported, key_arn, put, record, who, written
 from tests.installation import Installation
 
 HOSTILE = "fdp\u202e <img src=x onerror=alert(1)>"
@@ -125,6 +128,56 @@ def test_the_past_is_shown_as_it_was_and_cannot_be_changed(visit: Callable[..., 
     assert "at=" not in page.url
     tab.opens(f"/installation?at={scene.before}")
     expect(page.get_by_text("This page shows the present only")).to_be_visible()
+    tab.opens(f"/keys?at={scene.before}")
+    row = page.get_by_role("table", name="Keys of then").get_by_role("row").filter(has_text=scene.key)
+    expect(row).to_contain_text("as it was")
+    expect(page.get_by_role("button", name="Create key")).to_have_count(0)
+    assert tab.serious() == []
+    tab.opens(f"/users?at={scene.before}")
+    page.get_by_role("table", name="Users of then").get_by_role("link", name="eve").click()
+    expect(page.get_by_role("heading", name="Attached policies")).to_be_visible()
+    tab.opens("/users?at=@0")
+    expect(page.get_by_text("There were none.")).to_be_visible()
+
+
+def test_a_trail_is_asked_by_the_same_pages_and_links_stay_in_it(
+    visit: Callable[..., Visit], served: Installation, tmp_path: Path
+) -> None:
+    bob, key = who("bob"), key_arn(1)
+    records = (
+        created(1, "2026-03-01T08:00:00Z"),
+        put(1, "2026-03-01T09:00:00Z", allow(bob["arn"], "kms:Decrypt")),
+        record("Decrypt", "2026-03-01T10:00:00Z", 1, bob),
+    )
+    imported(served, "seen", written(tmp_path / "records.jsonl", *records))
+    tab = visit()
+    tab.opens("/trails")
+    tab.signs_in()
+    page = tab.page
+    page.get_by_role("link", name="Keys: seen").click()
+    bar = page.get_by_text("What AWS CloudTrail recorded elsewhere. Nothing can be changed here.")
+    expect(bar).to_be_visible()
+    page.get_by_role("table", name="Keys of the trail").get_by_role("link", name=key.rpartition("/")[2]).click()
+    expect(page.get_by_role("tabpanel", name="Key policy")).to_contain_text(bob["arn"])
+    expect(page.get_by_role("button", name="Key actions")).to_have_count(0)
+    assert tab.serious() == []
+    page.get_by_role("tab", name="Access", exact=True).click()
+    expect(page.get_by_role("table", name="Who can call kms:Decrypt")).to_contain_text(bob["arn"])
+    page.get_by_role("tab", name="Decisions", exact=True).click()
+    page.get_by_role("row").filter(has_text="Decrypt").get_by_role("link").first.click()
+    expect(page.get_by_role("heading", name="Decrypt by")).to_contain_text("user/bob")
+    (call,) = served.answers("decisions", "--trail", "seen", "--operation", "Decrypt")
+    expect(page.get_by_text(call["call_id"]).first).to_be_visible()
+    expect(bar).to_be_visible()
+    assert tab.serious() == []
+    page.get_by_role("link", name="What changed").click()
+    changes = page.get_by_role("table", name="Changes of who may do what")
+    expect(changes).to_contain_text("user/bob: kms:Decrypt")
+    page.get_by_role("link", name="Users", exact=True).click()
+    page.get_by_role("table", name="Users of the trail").get_by_role("link", name="bob").click()
+    expect(page.get_by_role("heading", name="As it was then")).to_be_visible()
+    page.get_by_role("button", name="Back to our own log").click()
+    assert "trail=" not in page.url
 
 
 def test_the_installation_is_verified_and_its_settings_read(visit: Callable[..., Visit], scene: Scene) -> None:

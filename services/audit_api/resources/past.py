@@ -1,18 +1,27 @@
-"""A key or a principal as it was at a moment."""
+"""A key or a principal as it was at a moment, and what keys and principals there were."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from domain.authorization.audience import Told
-from domain.identities.identity import GROUP
+from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.policy.parse import UNIQUE_ID
-from services.audit_api.answer_shapes import One
+from projections.history import queries as history
+from projections.history.queries import VersionRow
+from services.audit_api.answer_shapes import One, Page
 from services.audit_api.context import AuditContext
+from services.audit_api.faults import invalid
 from services.audit_api.principal_references import CALLERS
 from services.audit_api.request import AuditRequest
-from services.audit_api.route import AT, RouteRow
-from services.audit_api.schemas import Member
+from services.audit_api.route import AT, CURSOR, LIMIT, Parameter, RouteRow
+from services.audit_api.schemas import Member, one_of
 from services.audit_api.times import at_moment
-from services.questions.as_of import show_key, show_principal
+from services.questions.as_of import list_keys, list_named, show_key, show_principal
+from services.rendering import page
+
+NAMED = (USER, GROUP, ROLE, POLICY)
+"""What has an ARN of IAM and can be listed."""
 
 
 async def key_as_of(audit: AuditContext, request: AuditRequest) -> Told:
@@ -79,4 +88,96 @@ PRINCIPAL_AS_OF = RouteRow(
 )
 
 
-ROUTES = (KEY_AS_OF, PRINCIPAL_AS_OF)
+async def keys_as_of(audit: AuditContext, request: AuditRequest) -> Told:
+    limit, cursor = request.limit(), request.cursor(str)
+    async with at_moment(audit, request) as (source, moment):
+        after = cursor[0] if cursor else ""
+        rows = await history.keys_after(source.log, moment.position, after, limit, source.account)
+        found = page(await list_keys(source.log, rows, moment, source.audience), limit, _last(rows, "id"))
+    return source.audience.own(source.account, found | {"position": moment.position, "at": moment.text})
+
+
+_AT_THAT_MOMENT = (
+    Member("position", "integer", "the last record at that moment"),
+    Member("at", "time", "that record's time"),
+)
+"""Beside a list."""
+
+KEYS_AS_OF = RouteRow(
+    "GET",
+    "/v1/as-of/keys",
+    "keys_as_of",
+    keys_as_of,
+    "The account's keys as they were, in the order of their ids",
+    tag="past",
+    action="keytrail:ListKeys",
+    parameters=(AT, LIMIT, CURSOR),
+    of_trails=True,
+    answer=Page(
+        (
+            Member("key_id", "text", "the key"),
+            Member("arn", "text", "its ARN"),
+            Member("account", "text", "whose it is"),
+            Member("spec", "text?", "KeySpec; null where a trail does not show it, as with every member below"),
+            Member("usage", "text?", "KeyUsage"),
+            Member("origin", "text?", "Origin"),
+            Member("manager", "text?", "the service that manages it for the account"),
+            Member("description", "text?", "Description"),
+            Member("state", "text?", "KeyState"),
+            Member("created_at", "time?", "when it was made"),
+            Member("deletion_at", "time?", "when a scheduled deletion falls due"),
+            Member("tags", "object", "tags"),
+            Member("policy_version", "integer?", "the version of its policy in force"),
+            Member("materials", "texts?", "the ids of its key material"),
+            Member("current_material", "text?", "the one that it encrypts with"),
+            Member("rotation_period_in_days", "integer?", "of automatic rotation, where there was one"),
+            Member("next_rotation_at", "time?", "when it was to be rotated next"),
+            Member("key_aliases", "texts", "the names of its aliases"),
+            Member("as_since", "integer", "the position of the last change to the key up to then"),
+        ),
+        beside=_AT_THAT_MOMENT,
+    ),
+)
+
+
+async def principals_as_of(audit: AuditContext, request: AuditRequest) -> Told:
+    kind, limit, cursor = request.one_of("kind", NAMED), request.limit(), request.cursor(str)
+    if kind is None:
+        raise invalid(f"kind must be one of {', '.join(NAMED)}")
+    async with at_moment(audit, request) as (source, moment):
+        after = cursor[0] if cursor else ""
+        rows = await history.named_after(source.log, moment.position, after, limit, source.account, kind)
+        found = page(list_named(rows), limit, _last(rows, "arn"))
+    return source.audience.own(source.account, found | {"position": moment.position, "at": moment.text})
+
+
+def _last(rows: Sequence[VersionRow], column: str) -> list[str] | None:
+    return [rows[-1][column]] if rows else None
+
+
+PRINCIPALS_AS_OF = RouteRow(
+    "GET",
+    "/v1/as-of/principals",
+    "principals_as_of",
+    principals_as_of,
+    "The account's users, groups, roles or managed policies as they were, in the order of their ARNs",
+    tag="past",
+    action="keytrail:ReadPrincipal",
+    parameters=(Parameter("kind", "user, group, role or policy", one_of(NAMED), required=True), AT, LIMIT, CURSOR),
+    of_trails=True,
+    answer=Page(
+        (
+            Member("arn", "text", "its ARN"),
+            Member("id", "text?", "its unique id; null where a trail does not show it"),
+            Member("kind", "text", "user, group, role or policy"),
+            Member("name", "text", "its name"),
+            Member("path", "text", "its path"),
+            Member("created_at", "time?", "when it was made; null where a trail does not show it"),
+            Member("as_since", "integer", "the position of the last change to it up to then"),
+        ),
+        beside=_AT_THAT_MOMENT,
+    ),
+)
+
+
+ROUTES = (KEYS_AS_OF, KEY_AS_OF, PRINCIPALS_AS_OF, PRINCIPAL_AS_OF)

@@ -1,10 +1,11 @@
-/** URLs of the console. The path names a page, the query its filters; `at` stays from page to page, because the past is looked
- * at as a whole. Nothing secret is ever part of a URL. */
+/** URLs of the console. The path names a page, the query its filters; `at` and `trail` stay from page to page, because the past and
+ * a trail are looked at as a whole. Nothing secret is ever part of a URL. */
 
 import { useMemo, useSyncExternalStore } from "react";
 
 export const BASE = "/console";
 const AS_OF = "at";
+const TRAIL = "trail";
 
 export type Places = Readonly<Record<string, string>>;
 
@@ -50,8 +51,12 @@ function decoded(text: string): string | null {
 export function href(pattern: string, places: Places = {}, query: Readonly<Record<string, string>> = {}): string {
   const path = pattern.replace(/{(\w+)}/g, (_, name: string) => encodeURIComponent(places[name] ?? ""));
   const all = new URLSearchParams(query);
-  const at = new URLSearchParams(location.search).get(AS_OF);
-  if (at !== null && !all.has(AS_OF)) all.set(AS_OF, at);
+  const here = new URLSearchParams(location.search);
+  for (const kept of [AS_OF, TRAIL]) {
+    const value = here.get(kept);
+    if (value !== null && !all.has(kept)) all.set(kept, value);
+    else if (all.get(kept) === "") all.delete(kept); // a link that leads out
+  }
   const text = all.toString();
   return `${BASE}${path}${text === "" ? "" : `?${text}`}`;
 }
@@ -104,6 +109,16 @@ export function usePlace(): Place {
     const [path = "", search = ""] = url.split("?", 2);
     return { path: path.slice(BASE.length) || "/", query: new URLSearchParams(search) };
   }, [url]);
+}
+
+/** The imported trail that the pages ask; null: our own log. */
+export function useTrail(): string | null {
+  return usePlace().query.get(TRAIL);
+}
+
+/** The query's members that ask for a moment of the past and for a trail; nothing for now and for our own log. */
+export function asked(at: string | null, trail: string | null): { at?: string; trail?: string } {
+  return { ...(at === null ? {} : { at }), ...(trail === null ? {} : { trail }) };
 }
 
 /** The time or position that the pages show; null: now. */

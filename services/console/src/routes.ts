@@ -15,32 +15,37 @@ export interface PageRow {
   /** What is shown while the console shows the past: the page itself if it asks for that time, or another page. A page without
    * one cannot show the past, and is not shown then: its buttons would change the present. */
   past?: "itself" | LazyExoticComponent<ComponentType<PageProps>>;
+  /** The same while the pages ask an imported trail. A page without one is about our own log alone, and links to it leave the
+   * trail. */
+  ofTrail?: "itself" | LazyExoticComponent<ComponentType<PageProps>>;
 }
 
 const principalThen = lazy(() => import("./pages/principal-then"));
+const keysThen = lazy(() => import("./pages/keys-then"));
+const principalsThen = lazy(() => import("./pages/principals-then"));
 const key = lazy(() => import("./pages/key/key"));
 
 export const PAGES: readonly PageRow[] = [
-  { path: "/keys", title: "Customer managed keys", section: "Keys", page: lazy(() => import("./pages/keys")) },
-  { path: "/aws-keys", title: "AWS managed keys", section: "Keys", page: lazy(() => import("./pages/aws-keys")) },
+  { path: "/keys", title: "Customer managed keys", section: "Keys", page: lazy(() => import("./pages/keys")), past: keysThen, ofTrail: keysThen },
+  { path: "/aws-keys", title: "AWS managed keys", section: "Keys", page: lazy(() => import("./pages/aws-keys")), past: keysThen },
   { path: "/keys/create", title: "Create key", section: null, page: lazy(() => import("./pages/create/create-key")) },
-  { path: "/keys/{key}", title: "Key", section: null, page: key, past: "itself" },
-  { path: "/keys/{key}/{tab}", title: "Key", section: null, page: key, past: "itself" },
-  { path: "/access", title: "Who can", section: "Access", page: lazy(() => import("./pages/access")), past: "itself" },
-  { path: "/access/changes", title: "What changed", section: "Access", page: lazy(() => import("./pages/access-changes")) },
-  { path: "/decisions", title: "Decisions", section: "Records", page: lazy(() => import("./pages/decisions")), past: "itself" },
-  { path: "/decisions/{call}", title: "Decision", section: null, page: lazy(() => import("./pages/decision")), past: "itself" },
+  { path: "/keys/{key}", title: "Key", section: null, page: key, past: "itself", ofTrail: "itself" },
+  { path: "/keys/{key}/{tab}", title: "Key", section: null, page: key, past: "itself", ofTrail: "itself" },
+  { path: "/access", title: "Who can", section: "Access", page: lazy(() => import("./pages/access")), past: "itself", ofTrail: "itself" },
+  { path: "/access/changes", title: "What changed", section: "Access", page: lazy(() => import("./pages/access-changes")), past: "itself", ofTrail: "itself" },
+  { path: "/decisions", title: "Decisions", section: "Records", page: lazy(() => import("./pages/decisions")), past: "itself", ofTrail: "itself" },
+  { path: "/decisions/{call}", title: "Decision", section: null, page: lazy(() => import("./pages/decision")), past: "itself", ofTrail: lazy(() => import("./pages/trail-call")) },
   { path: "/alerts", title: "Alerts", section: "Records", page: lazy(() => import("./pages/alerts")), past: "itself" },
   { path: "/alerts/rules", title: "Alert rules", section: "Records", page: lazy(() => import("./pages/alert-rules")) },
   { path: "/alerts/{alert}", title: "Alert", section: null, page: lazy(() => import("./pages/alert")), past: "itself" },
   { path: "/trails", title: "Trails", section: "Records", page: lazy(() => import("./pages/trails")) },
-  { path: "/users", title: "Users", section: "Identities", page: lazy(() => import("./pages/users")) },
-  { path: "/users/{name}", title: "User", section: null, page: lazy(() => import("./pages/user")), past: principalThen },
-  { path: "/groups", title: "Groups", section: "Identities", page: lazy(() => import("./pages/groups")) },
-  { path: "/groups/{name}", title: "Group", section: null, page: lazy(() => import("./pages/group")), past: principalThen },
-  { path: "/roles", title: "Roles", section: "Identities", page: lazy(() => import("./pages/roles")) },
-  { path: "/roles/{name}", title: "Role", section: null, page: lazy(() => import("./pages/role")), past: principalThen },
-  { path: "/policies", title: "Policies", section: "Identities", page: lazy(() => import("./pages/policies")) },
+  { path: "/users", title: "Users", section: "Identities", page: lazy(() => import("./pages/users")), past: principalsThen, ofTrail: principalsThen },
+  { path: "/users/{name}", title: "User", section: null, page: lazy(() => import("./pages/user")), past: principalThen, ofTrail: principalThen },
+  { path: "/groups", title: "Groups", section: "Identities", page: lazy(() => import("./pages/groups")), past: principalsThen, ofTrail: principalsThen },
+  { path: "/groups/{name}", title: "Group", section: null, page: lazy(() => import("./pages/group")), past: principalThen, ofTrail: principalThen },
+  { path: "/roles", title: "Roles", section: "Identities", page: lazy(() => import("./pages/roles")), past: principalsThen, ofTrail: principalsThen },
+  { path: "/roles/{name}", title: "Role", section: null, page: lazy(() => import("./pages/role")), past: principalThen, ofTrail: principalThen },
+  { path: "/policies", title: "Policies", section: "Identities", page: lazy(() => import("./pages/policies")), past: principalsThen, ofTrail: principalsThen },
   { path: "/policies/{arn}", title: "Policy", section: null, page: lazy(() => import("./pages/managed-policy")) },
   { path: "/switch-role", title: "Switch role", section: null, page: lazy(() => import("./pages/switch-role")) },
   { path: "/installation", title: "Installation", section: "Keytrail", page: lazy(() => import("./pages/installation")) },

@@ -34,7 +34,7 @@ test("the later of two values of a field counts, since /v1 takes one", () => {
 test("an hour in which nobody called has a bar of nothing", () => {
   const at = (hour: string) => `2026-11-27T${hour}:00:00Z`;
   const row = { calls: 2, effect: "allowed", day: null };
-  const { bars, allowed, refused } = barsOf([{ ...row, hour: at("10") }, { ...row, hour: at("12"), effect: "refused" }], "hour");
+  const { bars, allowed, refused } = barsOf([{ ...row, hour: at("10") }, { ...row, hour: at("12"), effect: "refused" }], "hour", 100);
   expect(bars.map((each) => [each.getUTCHours(), allowed.get(each), refused.get(each)])).toEqual([
     [10, 2, undefined],
     [11, undefined, undefined],

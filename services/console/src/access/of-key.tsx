@@ -9,7 +9,7 @@ import Table from "@cloudscape-design/components/table";
 
 import { Waiting } from "../policy/alerts-raised";
 import { who } from "../policy/words";
-import { follow, href, useAsOf } from "../router";
+import { asked, follow, href, useAsOf, useTrail } from "../router";
 import { current } from "../session/session";
 import { useAnswer } from "../shown/answer";
 import { useLines } from "../shown/lines";
@@ -27,9 +27,10 @@ const MOST_DRAWN = 60;
 
 export function OfKey({ keyName, action }: { keyName: string; action: string }) {
   const [at] = useAsOf();
+  const trail = useTrail();
   const account = current()?.identity.account ?? "";
-  const [answer, again] = useAnswer(`who can ${keyName} ${action} ${at ?? ""}`, (signal) =>
-    v1().get("/v1/who-can/{reference}", { path: { reference: keyName }, query: { action, ...(at === null ? {} : { at }) } }, signal),
+  const [answer, again] = useAnswer(`who can ${keyName} ${action} ${at ?? ""} ${trail ?? ""}`, (signal) =>
+    v1().get("/v1/who-can/{reference}", { path: { reference: keyName }, query: { action, ...asked(at, trail) } }, signal),
   );
   if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
   if (answer.state === "loading") return <Waiting text={`Asking who can call ${action}`} />;
@@ -96,7 +97,8 @@ export function OfKey({ keyName, action }: { keyName: string; action: string }) 
 
 export function OfKeyBetween({ keyName, action, span }: { keyName: string; action: string; span: Span }) {
   const account = current()?.identity.account ?? "";
-  const query = { action, from: span.from, ...(span.to === null ? {} : { to: span.to }) };
+  const trail = useTrail();
+  const query = { action, from: span.from, ...(span.to === null ? {} : { to: span.to }), ...asked(null, trail) };
   const [answer, again] = useLines<ChangedLine, InSum>(
     `who could ${keyName} ${JSON.stringify(query)}`,
     (signal) => v1().lines("get", "/v1/who-could/{reference}", { path: { reference: keyName }, query }, signal),

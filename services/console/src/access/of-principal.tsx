@@ -8,7 +8,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
 
 import { open, short } from "../policy/words";
-import { follow, href, useAsOf } from "../router";
+import { asked, follow, href, useAsOf, useTrail } from "../router";
 import { current } from "../session/session";
 import { useAnswer } from "../shown/answer";
 import { after, useCursor } from "../shown/cursor";
@@ -26,11 +26,12 @@ const PAGE = 50;
 
 export function OfPrincipal({ principal }: { principal: string }) {
   const [at] = useAsOf();
+  const trail = useTrail();
   const account = current()?.identity.account ?? "";
-  const question = `can what ${principal} ${at ?? ""}`;
+  const question = `can what ${principal} ${at ?? ""} ${trail ?? ""}`;
   const cursor = useCursor(question);
   const [answer, again] = useAnswer(`${question} ${cursor.at}`, (signal) => {
-    const query = { limit: PAGE, ...(at === null ? {} : { at }), ...after(cursor.at) };
+    const query = { limit: PAGE, ...asked(at, trail), ...after(cursor.at) };
     return v1().get("/v1/can-what/{principal}", { path: { principal }, query }, signal);
   });
   const next = answer.value?.next ?? null;
@@ -53,7 +54,7 @@ export function OfPrincipal({ principal }: { principal: string }) {
             header: "Key",
             isRowHeader: true,
             cell: (row) => (
-              <Link href={href("/keys/{key}", { key: row.key_id ?? "" })} onFollow={follow}>
+              <Link href={href("/keys/{key}", { key: (trail === null ? row.key_id : row.arn) ?? "" })} onFollow={follow}>
                 {visible(row.key_aliases.join(", ") || row.key_id || row.arn)}
               </Link>
             ),
@@ -67,7 +68,7 @@ export function OfPrincipal({ principal }: { principal: string }) {
             cell: (row) => (
               <Button
                 variant="inline-link"
-                href={href("/access", {}, { key: row.key_id ?? row.arn, action: `kms:${row.operations[0] ?? Object.keys(row.under_conditions)[0] ?? "Decrypt"}` })}
+                href={href("/access", {}, { key: (trail === null ? row.key_id : null) ?? row.arn, action: `kms:${row.operations[0] ?? Object.keys(row.under_conditions)[0] ?? "Decrypt"}` })}
                 onFollow={follow}
               >
                 Who else can
@@ -126,7 +127,8 @@ function Under({ under }: { under: Record<string, unknown> }) {
 
 export function OfPrincipalBetween({ principal, span }: { principal: string; span: Span }) {
   const account = current()?.identity.account ?? "";
-  const query = { from: span.from, ...(span.to === null ? {} : { to: span.to }) };
+  const trail = useTrail();
+  const query = { from: span.from, ...(span.to === null ? {} : { to: span.to }), ...asked(null, trail) };
   const [answer, again] = useLines<ChangedLine, InSum>(
     `could what ${principal} ${JSON.stringify(query)}`,
     (signal) => v1().lines("get", "/v1/could-what/{principal}", { path: { principal }, query }, signal),

@@ -11,6 +11,7 @@ import { changeQuery, usePlace } from "../router";
 const DAY = 86_400_000;
 const DAYS = ["1", "7", "30", "90"];
 export const USUAL_DAYS = "7";
+const BEFORE_ALL = "1970-01-01";
 const CUSTOM = "custom";
 const HINT = "2026-11-20, 2026-11-20T10:00:00Z or a position such as @1234";
 
@@ -20,14 +21,22 @@ export interface Span {
 }
 
 /** From the query: `days=7`, or `from=` and `to=`. Null: one moment. Times are whole minutes, so that a question stays the same while
- * its page is open. */
+ * its page is open. Days end at the time that the pages show; before a position, and in a trail, they are all that is on record. */
 export function spanOf(query: URLSearchParams): Span | null {
   const days = query.get("days");
   if (days !== null && /^\d{1,4}$/.test(days)) {
-    return { from: new Date(Math.floor((Date.now() - Number(days) * DAY) / 60_000) * 60_000).toISOString(), to: null };
+    if (wholeRecord(query)) return { from: BEFORE_ALL, to: null };
+    const at = query.get("at");
+    const end = at === null ? Date.now() : Date.parse(at);
+    return { from: new Date(Math.floor((end - Number(days) * DAY) / 60_000) * 60_000).toISOString(), to: null };
   }
   const from = query.get("from");
   return from === null ? null : { from, to: query.get("to") };
+}
+
+/** Nobody knows how many days ago a position or the end of a trail is. */
+function wholeRecord(query: URLSearchParams): boolean {
+  return query.get("at")?.startsWith("@") === true || query.get("trail") !== null;
 }
 
 export function SpanChoice({ once }: { once: string | null }) {
@@ -37,9 +46,11 @@ export function SpanChoice({ once }: { once: string | null }) {
   const [writing, setWriting] = useState(chosen === CUSTOM);
   const [from, setFrom] = useState(query.get("from") ?? "");
   const [to, setTo] = useState(query.get("to") ?? "");
+  const whole = wholeRecord(query);
   const options = [
     ...(once === null ? [] : [{ value: "", label: once }]),
-    ...DAYS.map((value) => ({ value, label: value === "1" ? "What changed in the last day" : `What changed in the last ${value} days` })),
+    ...(whole ? [{ value: USUAL_DAYS, label: "What changed in all that is on record" }] : []),
+    ...(whole ? [] : DAYS).map((value) => ({ value, label: value === "1" ? "What changed in the last day" : `What changed in the last ${value} days` })),
     { value: CUSTOM, label: "What changed between two times" },
   ];
   const shown = writing ? CUSTOM : chosen;

@@ -2,7 +2,8 @@
 
 export const HOURS_UP_TO = 3 * 24 * 3_600_000;
 const LENGTHS = { hour: 3_600_000, day: 24 * 3_600_000 } as const;
-const MOST_BARS = 400;
+/** Cloudscape leaves some pixels between two bars: of more bars than these, none has a width. */
+export const MOST_BARS = { narrow: 40, wide: 100 } as const;
 
 export interface Counted {
   calls: number;
@@ -17,7 +18,7 @@ export interface Bars {
   refused: Map<Date, number>;
 }
 
-export function barsOf(counted: readonly Counted[], unit: keyof typeof LENGTHS): Bars {
+export function barsOf(counted: readonly Counted[], unit: keyof typeof LENGTHS, most: number): Bars {
   const length = LENGTHS[unit];
   const times = counted.map((each) => Date.parse(each[unit] ?? "")).filter((each) => !Number.isNaN(each));
   const allowed = new Map<Date, number>();
@@ -25,7 +26,7 @@ export function barsOf(counted: readonly Counted[], unit: keyof typeof LENGTHS):
   if (times.length === 0) return { bars: [], allowed, refused };
   const first = Math.min(...times);
   const last = Math.max(...times);
-  const step = Math.ceil(((last - first) / length + 1) / MOST_BARS) * length;
+  const step = Math.ceil(((last - first) / length + 1) / most) * length;
   const bars: Date[] = [];
   for (let at = first; at <= last; at += step) bars.push(new Date(at));
   for (const each of counted) {

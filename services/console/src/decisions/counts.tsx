@@ -15,7 +15,7 @@ import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 import { type ItemOf, v1 } from "../v1/client";
-import { barsOf, HOURS_UP_TO } from "./bars";
+import { barsOf, HOURS_UP_TO, MOST_BARS } from "./bars";
 import type { filtersOf } from "./filters";
 
 type Count = ItemOf<"/v1/decisions/counts">;
@@ -48,7 +48,7 @@ function OverTime({ wanted, long }: { wanted: Wanted; long: number }) {
     v1().get("/v1/decisions/counts", { query: { ...wanted, by: `${unit},effect`, limit: 1000 } as never }, signal),
   );
   if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
-  const { bars, allowed, refused } = barsOf(answer.value?.items ?? [], unit);
+  const { bars, allowed, refused } = barsOf(answer.value?.items ?? [], unit, innerWidth < 700 ? MOST_BARS.narrow : MOST_BARS.wide);
   return (
     <BarChart
       stackedBars

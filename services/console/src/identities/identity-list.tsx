@@ -14,7 +14,7 @@ import { visible } from "../shown/visible";
 import { list, listPolicies, type Named } from "./kinds";
 import { type Made, NewIdentity } from "./new-identity";
 
-const TITLES: Record<Made, string> = { user: "Users", group: "Groups", role: "Roles", policy: "Policies" };
+export const TITLES: Record<Made, string> = { user: "Users", group: "Groups", role: "Roles", policy: "Policies" };
 const WORDS: Record<Made, string> = {
   user: "People and programs with access keys of their own.",
   group: "Users who share policies.",

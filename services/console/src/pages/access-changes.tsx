@@ -17,7 +17,7 @@ import { useState } from "react";
 import type { Change } from "../access/changed";
 import { type Span, SpanChoice, spanOf, USUAL_DAYS } from "../access/span";
 import { condition, short, type ShownCondition, type ShownPrincipal, whom } from "../policy/words";
-import { changeQuery, follow, href, type PageProps } from "../router";
+import { asked, changeQuery, follow, href, type PageProps, useAsOf, useTrail } from "../router";
 import { current } from "../session/session";
 import { useLines } from "../shown/lines";
 import { LongText } from "../shown/long-text";
@@ -51,7 +51,9 @@ const PRINCIPAL = /^(?:arn:aws:(?:iam|sts):|user\/|role\/|group\/|policy\/)/;
 const MOST_ACTIONS = 6;
 
 export default function AccessChanges({ query }: PageProps) {
-  const span = spanOf(query) ?? spanOf(new URLSearchParams({ days: USUAL_DAYS }));
+  const usual = new URLSearchParams(query);
+  usual.set("days", USUAL_DAYS);
+  const span = spanOf(query) ?? spanOf(usual);
   const about = query.get("about") ?? "";
   const [text, setText] = useState(about);
   const ask = (): void => changeQuery({ about: text.trim() });
@@ -78,8 +80,11 @@ export default function AccessChanges({ query }: PageProps) {
 
 function Changes({ span, about }: { span: Span; about: string }) {
   const account = current()?.identity.account ?? "";
+  const [at] = useAsOf();
+  const trail = useTrail();
   const subject = about === "" ? {} : PRINCIPAL.test(about) ? { principal: about } : { key: about };
-  const query = { from: span.from, ...(span.to === null ? {} : { to: span.to }), ...subject };
+  const to = at ?? span.to;
+  const query = { from: span.from, ...(to === null ? {} : { to }), ...subject, ...asked(null, trail) };
   const [answer, again] = useLines<Row, { changes: number }>(
     `changes ${JSON.stringify(query)}`,
     (signal) => v1().lines("get", "/v1/changes", { query }, signal),

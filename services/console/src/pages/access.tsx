@@ -17,7 +17,7 @@ import { OfKey, OfKeyBetween } from "../access/of-key";
 import { OfPrincipal, OfPrincipalBetween } from "../access/of-principal";
 import { SpanChoice, spanOf } from "../access/span";
 import { keyOptions, principalOptions } from "../access/suggestions";
-import { changeQuery, type PageProps } from "../router";
+import { changeQuery, type PageProps, useAsOf, useTrail } from "../router";
 import { useAnswer } from "../shown/answer";
 import { v1 } from "../v1/client";
 
@@ -76,7 +76,9 @@ export default function Access({ query }: PageProps) {
 
 function KeyChoice({ chosen }: { chosen: string }) {
   const [text, setText] = useState(chosen);
-  const [known] = useAnswer("keys to choose from", keyOptions);
+  const [at] = useAsOf();
+  const trail = useTrail();
+  const [known] = useAnswer(`keys to choose from ${at ?? ""} ${trail ?? ""}`, (signal) => keyOptions(at, trail, signal));
   const ask = (value: string): void => changeQuery({ key: value.trim(), principal: undefined });
   return (
     <FormField label="Key" constraintText="An id, an ARN or alias/NAME">
@@ -96,7 +98,9 @@ function KeyChoice({ chosen }: { chosen: string }) {
 
 function PrincipalChoice({ principal }: { principal: string }) {
   const [text, setText] = useState(principal);
-  const [known] = useAnswer("principals to choose from", principalOptions);
+  const [at] = useAsOf();
+  const trail = useTrail();
+  const [known] = useAnswer(`principals to choose from ${at ?? ""} ${trail ?? ""}`, (signal) => principalOptions(at, trail, signal));
   const ask = (value: string): void => changeQuery({ principal: value.trim(), key: undefined });
   return (
     <FormField label="Principal" constraintText="The ARN of a user, role, session or root">

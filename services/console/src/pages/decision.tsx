@@ -6,19 +6,17 @@ import Container from "@cloudscape-design/components/container";
 import ExpandableSection from "@cloudscape-design/components/expandable-section";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
-import Link from "@cloudscape-design/components/link";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
 
-import { Effect } from "../decisions/effect";
+import { callFacts } from "../decisions/call-facts";
 import { Explained } from "../decisions/explained";
 import type { Permission } from "../decisions/explanation";
-import { follow, href, navigate, type PageProps } from "../router";
+import { href, navigate, type PageProps } from "../router";
 import { useAnswer } from "../shown/answer";
 import { DocumentText } from "../shown/document";
-import { keyName, principalName } from "../shown/names";
+import { principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
-import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 import { NARROWEST } from "../shown/widths";
 import { type AnswerOf, v1 } from "../v1/client";
@@ -56,7 +54,7 @@ function Shown({ call }: { call: Call }) {
         {visible(call.operation)} by {principalName(call.principal)}
       </Header>
       <Container header={<Header variant="h2">The call</Header>}>
-        <KeyValuePairs columns={3} minColumnWidth={NARROWEST} items={facts(call)} />
+        <KeyValuePairs columns={3} minColumnWidth={NARROWEST} items={callFacts(call)} />
       </Container>
       {(permissions ?? []).map((each, index) => (
         <Explained key={index} permission={each} />
@@ -70,30 +68,4 @@ function Shown({ call }: { call: Call }) {
       </ExpandableSection>
     </SpaceBetween>
   );
-}
-
-function facts(call: Call) {
-  const pairs = Object.entries(call.encryption_context ?? {}).map(([name, value]) => `${name}=${String(value)}`);
-  const key =
-    call.key_id === null ? null : (
-      <Link href={href("/keys/{key}", { key: call.key_id })} onFollow={follow}>
-        {keyName(call)}
-      </Link>
-    );
-  const rows: [string, React.ReactNode][] = [
-    ["Answer", <Effect key="effect" effect={call.effect} />],
-    ["Told the caller", call.message === null ? null : visible(call.message)],
-    ["Time", <Time key="time" at={call.at} />],
-    ["Principal", visible(call.principal)],
-    ["Key", key],
-    ["Access key", visible(call.access_key)],
-    ["Source address", visible(call.source)],
-    ["User agent", visible(call.agent)],
-    ["Through", call.via === null ? null : visible(call.via)],
-    ["Encryption context", pairs.length === 0 ? null : visible(pairs.join(", "))],
-    ["Position", call.position === null ? null : `@${call.position}`],
-    ["Decided on the state of", call.seen === null ? null : `@${call.seen}`],
-    ["Call", visible(call.call_id)],
-  ];
-  return rows.filter(([, value]) => value !== null && value !== "").map(([label, value]) => ({ label, value }));
 }

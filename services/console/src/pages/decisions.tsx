@@ -63,12 +63,6 @@ const COLUMNS: TableProps.ColumnDefinition<Decision>[] = [
   { id: "source", header: "Source", cell: (call) => visible(call.source) || "–" },
 ];
 
-/** A trail's calls and keys are not in our own log, which the pages behind the links ask. */
-const OF_A_TRAIL = COLUMNS.map((column) => {
-  if (column.id === "at") return { ...column, cell: (call: Decision) => <Time at={call.at} /> };
-  return column.id === "key" ? { ...column, cell: (call: Decision) => keyName(call) } : column;
-});
-
 /** The deciding statement's Sid if it has one, else what kind of thing decided: a policy, a grant, a rule. */
 function decidedBy(call: Decision): string {
   const by = (call.reasons[0] as { by?: DecidedBy } | undefined)?.by;
@@ -140,7 +134,7 @@ export default function Decisions({ query }: PageProps) {
           <Table
             variant="container"
             header={<Header variant="h2">Calls, the newest first</Header>}
-            columnDefinitions={trail === "" ? COLUMNS : OF_A_TRAIL}
+            columnDefinitions={COLUMNS}
             items={found?.items ?? []}
             trackBy={(call) => `${call.call_id} ${call.operation} ${call.at}`}
             loading={answer.state === "loading" && found === null}

@@ -1,13 +1,14 @@
 /** A user, group or role as it was, with every policy that applied to it. */
 
 import Container from "@cloudscape-design/components/container";
+import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
 
-import { type PageProps, useAsOf, usePlace } from "../router";
+import { asked, type PageProps, useAsOf, usePlace, useTrail } from "../router";
 import { useAnswer } from "../shown/answer";
 import { DocumentText } from "../shown/document";
 import { principalName } from "../shown/names";
@@ -19,9 +20,12 @@ import { v1 } from "../v1/client";
 
 interface PrincipalAtATime {
   arn: string;
-  id: string;
+  /** Null where a trail does not show it, as with `created_at`. */
+  id: string | null;
   kind: string;
-  created_at: string;
+  created_at: string | null;
+  /** What a trail does not show: the policies that it had before the trail began. */
+  unknown?: string;
   tags: Record<string, string>;
   inline: Record<string, unknown>;
   attached: Record<string, unknown>;
@@ -31,14 +35,17 @@ interface PrincipalAtATime {
   boundary?: unknown;
 }
 
-export default function PrincipalThen({ places, query }: PageProps) {
+const NOT_SHOWN = "The trail does not show it";
+
+export default function PrincipalThen({ places }: PageProps) {
   const [at] = useAsOf();
   const { path } = usePlace();
   const kind = path.startsWith("/roles/") ? "role" : path.startsWith("/groups/") ? "group" : "user";
-  const name = `${kind}/${places["name"] ?? ""}`;
-  const trail = query.get("trail") ?? undefined;
+  const place = places["name"] ?? "";
+  const name = place.startsWith("arn:") ? place : `${kind}/${place}`;
+  const trail = useTrail();
   const [answer, again] = useAnswer(`${name} as of ${at ?? ""} ${trail ?? ""}`, (signal) =>
-    v1().get("/v1/as-of/principals/{principal}", { path: { principal: name }, query: { at: at ?? undefined, trail } }, signal),
+    v1().get("/v1/as-of/principals/{principal}", { path: { principal: name }, query: asked(at, trail) }, signal),
   );
   if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
   if (answer.value === null) return <Spinner size="large" />;
@@ -56,14 +63,19 @@ export default function PrincipalThen({ places, query }: PageProps) {
           columns={3}
           items={[
             { label: "ARN", value: visible(found.arn) },
-            { label: "Unique id", value: visible(found.id) },
-            { label: "Created", value: <Time at={found.created_at} /> },
+            { label: "Unique id", value: found.id === null ? NOT_SHOWN : visible(found.id) },
+            { label: "Created", value: found.created_at === null ? NOT_SHOWN : <Time at={found.created_at} /> },
             { label: "Tags", value: pairs(found.tags) },
             { label: "Access keys", value: pairs(found.access_keys ?? {}) },
             { label: "As it was since", value: `@${answer.value.as_since}` },
           ]}
         />
       </Container>
+      {found.unknown !== undefined && (
+        <Alert type="info" header="Part of it is not known">
+          What it was before the trail began: {visible(found.unknown)}.
+        </Alert>
+      )}
       <Documents title="Inline policies" of={found.inline} />
       <Documents title="Attached policies" of={found.attached} />
       {found.groups !== undefined && found.groups.length > 0 && <Documents title="Groups" of={Object.fromEntries(found.groups.map((each, index) => [groupName(each, index), each]))} />}
@@ -87,7 +99,7 @@ function Documents({ title, of }: { title: string; of: Record<string, unknown> }
         all.map(([name, document]) => (
           <div key={name}>
             <Box variant="h3">{visible(name)}</Box>
-            <DocumentText document={document} label={visible(name)} />
+            {document === null ? <Box color="text-body-secondary">{NOT_SHOWN}</Box> : <DocumentText document={document} label={visible(name)} />}
           </div>
         ))
       )}

@@ -10,6 +10,14 @@ import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 import { v1 } from "../v1/client";
 
+const ASKED = [
+  ["Keys", "/keys"],
+  ["Roles", "/roles"],
+  ["Users", "/users"],
+  ["Who can", "/access"],
+  ["What changed", "/access/changes"],
+] as const;
+
 export default function Trails() {
   return (
     <SpaceBetween size="m">
@@ -35,6 +43,20 @@ export default function Trails() {
               >
                 {visible(item.trail)}
               </Link>
+            ),
+          },
+          {
+            id: "ask",
+            header: "Ask",
+            minWidth: 180,
+            cell: (item) => (
+              <SpaceBetween size="s" direction="horizontal">
+                {ASKED.map(([text, path]) => (
+                  <Link key={path} href={href(path, {}, { trail: item.trail })} onFollow={follow} ariaLabel={`${text}: ${visible(item.trail)}`}>
+                    {text}
+                  </Link>
+                ))}
+              </SpaceBetween>
             ),
           },
           { id: "calls", header: "Calls", cell: (item) => item.calls ?? "its import did not end" },

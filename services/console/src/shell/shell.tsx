@@ -10,13 +10,14 @@ import SideNavigation, { type SideNavigationProps } from "@cloudscape-design/com
 import Spinner from "@cloudscape-design/components/spinner";
 import { Suspense, useEffect, useState } from "react";
 
-import { follow, href, match, navigate, useAsOf, usePlace } from "../router";
+import { follow, href, match, navigate, useAsOf, usePlace, useTrail } from "../router";
 import { HOME, PAGES, type PageRow } from "../routes";
 import { watchSession } from "../session/idle";
 import { RefusedRole } from "../session/refused-role";
 import type { Session } from "../session/session";
 import { useAct } from "../shown/act";
 import { ChooseMoment, PastBar } from "../time/as-of";
+import { TrailBar } from "../time/trail-bar";
 import { isMoment } from "../time/moment";
 import { Bar } from "./bar";
 import { CrashFence } from "./crash-fence";
@@ -52,6 +53,7 @@ export default function Shell({ session }: { session: Session }) {
         navigation={<Navigation path={path} />}
         content={
           <>
+            <TrailBar shows={row?.ofTrail !== undefined} />
             <PastBar shows={row?.past !== undefined} choose={() => choose(true)} />
             {choosing && <ChooseMoment close={() => choose(false)} />}
             {switching.fault !== null && <RefusedRole fault={switching.fault} />}
@@ -68,8 +70,10 @@ export default function Shell({ session }: { session: Session }) {
 }
 
 function Shown({ row, at, path, query }: { row: PageRow; at: string | null; path: string; query: URLSearchParams }) {
+  const trail = useTrail();
   if (at !== null && !isMoment(at)) return null;
-  const Page = at === null || row.past === "itself" ? row.page : row.past;
+  const instead = trail === null ? (at === null ? "itself" : row.past) : row.ofTrail;
+  const Page = instead === "itself" ? row.page : instead;
   return Page === undefined ? null : <Page places={match(row.path, path) ?? {}} query={query} />;
 }
 
@@ -87,7 +91,7 @@ function Navigation({ path }: { path: string }) {
   const items: SideNavigationProps.Item[] = [...sections].map(([text, rows]) => ({
     type: "section-group",
     title: text,
-    items: rows.map((row) => ({ type: "link", text: row.title, href: href(row.path) })),
+    items: rows.map((row) => ({ type: "link", text: row.title, href: linkTo(row) })),
   }));
   const listed = PAGES.filter((each) => each.section !== null && `${path}/`.startsWith(`${each.path}/`));
   const active = listed.sort((one, other) => other.path.length - one.path.length)[0];
@@ -96,9 +100,14 @@ function Navigation({ path }: { path: string }) {
       header={{ text: "Key management", href: href(HOME) }}
       items={items}
       onFollow={follow}
-      {...(active === undefined ? {} : { activeHref: href(active.path) })}
+      {...(active === undefined ? {} : { activeHref: linkTo(active) })}
     />
   );
+}
+
+/** A page that asks our own log alone is outside of the trail. */
+function linkTo(row: PageRow): string {
+  return href(row.path, {}, row.ofTrail === undefined ? { trail: "" } : {});
 }
 
 function Nowhere() {

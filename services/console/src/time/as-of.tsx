@@ -46,7 +46,7 @@ export function PastBar({ shows, choose }: { shows: boolean; choose: () => void 
           ? `${visible(at)} is neither a time in RFC 3339 nor a position such as @1234.`
           : shows
             ? "Nothing can be changed here."
-            : "This page shows the present only. Go back to now to see it, or choose a page that can show the past: keys, decisions, alerts, users, groups, roles."}
+            : "This page shows the present only. Go back to now to see it, or choose a page that can show the past: keys, who can, what changed, decisions, alerts, users, groups, roles, policies."}
       </Alert>
     </Box>
   );

@@ -5,7 +5,7 @@ import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import FormField from "@cloudscape-design/components/form-field";
 import { useState } from "react";
 
-import { follow, href } from "../../router";
+import { asked, follow, href } from "../../router";
 import { Listing } from "../../shown/listing";
 import { visible } from "../../shown/visible";
 import { type ItemOf, v1 } from "../../v1/client";
@@ -19,7 +19,7 @@ function actionsOf(facts: KeyFacts | null): string[] {
   return names.filter((each) => each !== "RetireGrant").map((each) => `kms:${each}`);
 }
 
-export function AccessTab({ name, facts, at, round }: TabProps) {
+export function AccessTab({ name, facts, at, trail, round }: TabProps) {
   const options = actionsOf(facts).map((value) => ({ value, label: value }));
   const [chosen, setChosen] = useState<string | null>(null);
   const action = chosen ?? (facts?.usage === "ENCRYPT_DECRYPT" ? "kms:Decrypt" : (options[0]?.value ?? "kms:Decrypt"));
@@ -36,7 +36,7 @@ export function AccessTab({ name, facts, at, round }: TabProps) {
         title={`Who can call ${action}`}
         question={`who can ${name} ${action} ${at ?? ""} ${round}`}
         load={async (_, signal) => {
-          const query = { action, ...(at === null ? {} : { at }) };
+          const query = { action, ...asked(at, trail) };
           const answer = await v1().get("/v1/who-can/{reference}", { path: { reference: name }, query }, signal);
           return { items: answer.items, next: null };
         }}
@@ -46,6 +46,7 @@ export function AccessTab({ name, facts, at, round }: TabProps) {
           {
             id: "sure",
             header: "When",
+            minWidth: 210,
             cell: (each) =>
               each.for_sure ? (
                 <StatusIndicator type="success">Always</StatusIndicator>
@@ -58,7 +59,7 @@ export function AccessTab({ name, facts, at, round }: TabProps) {
         keyOf={(each) => each.principal}
         empty="Nobody can."
         actions={
-          <Button href={href("/access", {}, { key: facts?.id ?? name, action })} onFollow={follow}>
+          <Button href={href("/access", {}, { key: (trail === null ? facts?.id : facts?.arn) ?? name, action })} onFollow={follow}>
             How, and what else
           </Button>
         }

@@ -3,6 +3,7 @@
 import { DescribeKeyCommand } from "@aws-sdk/client-kms";
 
 import { kms } from "../../aws";
+import { asked } from "../../router";
 import { v1 } from "../../v1/client";
 
 export interface PastGrant {
@@ -54,6 +55,8 @@ export interface TabProps {
   facts: KeyFacts | null;
   /** The time or position that is looked at; null: now. */
   at: string | null;
+  /** The imported trail that is asked; null: our own log. */
+  trail: string | null;
   /** Grows with every change that the page made: part of a tab's question. */
   round: number;
   /** A tab changed the key: what was done, in a sentence. */
@@ -95,8 +98,8 @@ function text(told: Told, name: string): string {
   return typeof found === "string" ? found : "";
 }
 
-export async function factsAt(name: string, at: string, signal: AbortSignal): Promise<KeyFacts> {
-  const answer = await v1().get("/v1/as-of/keys/{reference}", { path: { reference: name }, query: { at } }, signal);
+export async function factsAt(name: string, at: string, trail: string | null, signal: AbortSignal): Promise<KeyFacts> {
+  const answer = await v1().get("/v1/as-of/keys/{reference}", { path: { reference: name }, query: asked(at, trail) }, signal);
   const key: Told = answer.key;
   const days = key["rotation_period_in_days"];
   return {

@@ -1,7 +1,7 @@
 import Link from "@cloudscape-design/components/link";
 
 import { Effect } from "../../decisions/effect";
-import { follow, href } from "../../router";
+import { asked, follow, href } from "../../router";
 import { after } from "../../shown/cursor";
 import { Listing } from "../../shown/listing";
 import { LongText } from "../../shown/long-text";
@@ -13,14 +13,14 @@ import { FEW, upTo } from "./records";
 
 type Entry = ItemOf<"/v1/keys/{key}/history">;
 
-export function HistoryTab({ name, at, round }: TabProps) {
+export function HistoryTab({ name, at, trail, round }: TabProps) {
   return (
     <Listing<Entry>
       title="History"
       description="Every change of this key, refused attempts included, the newest first."
       question={`history ${name} ${at ?? ""} ${round}`}
       load={(cursor, signal) => {
-        const query = { order: "newest", limit: FEW, ...upTo(at), ...after(cursor) } as const;
+        const query = { order: "newest", limit: FEW, ...upTo(at), ...asked(null, trail), ...after(cursor) } as const;
         return v1().get("/v1/keys/{key}/history", { path: { key: name }, query }, signal);
       }}
       columns={CALL_COLUMNS}
@@ -41,7 +41,7 @@ export const CALL_COLUMNS = [
       </Link>
     ),
   },
-  { id: "operation", header: "Operation", isRowHeader: true, cell: (entry: Entry) => visible(entry.operation) },
+  { id: "operation", header: "Operation", isRowHeader: true, minWidth: 170, cell: (entry: Entry) => visible(entry.operation) },
   {
     id: "effect",
     header: "Effect",

@@ -14,7 +14,7 @@ import { ListAliasesCommand } from "@aws-sdk/client-kms";
 import { useState } from "react";
 
 import { kms } from "../../aws";
-import { href, navigate, type PageProps, useAsOf } from "../../router";
+import { href, navigate, type PageProps, useAsOf, useTrail } from "../../router";
 import { useAnswer } from "../../shown/answer";
 import { Problem } from "../../shown/problem";
 import { Time } from "../../shown/time";
@@ -31,25 +31,31 @@ async function aliasesOf(facts: KeyFacts, signal: AbortSignal): Promise<readonly
   return (answer.Aliases ?? []).map((each) => each.AliasName ?? "");
 }
 
+const END_OF_TIME = "9999-12-31T00:00:00Z";
+
 export default function KeyPage({ places }: PageProps) {
   const name = places["key"] ?? "";
-  const [at] = useAsOf();
+  const [asOf] = useAsOf();
+  const trail = useTrail();
+  // A trail is the past: nothing of it can be changed. Without a time, it is asked as it was at its end.
+  const at = asOf ?? (trail === null ? null : END_OF_TIME);
   const [notices, setNotices] = useState<readonly string[]>([]);
-  const [answer, again] = useAnswer(`key ${name} ${at ?? ""} ${notices.length}`, (signal) =>
-    at === null ? factsNow(name, signal) : factsAt(name, at, signal),
+  const [answer, again] = useAnswer(`key ${name} ${at ?? ""} ${trail ?? ""} ${notices.length}`, (signal) =>
+    at === null ? factsNow(name, signal) : factsAt(name, at, trail, signal),
   );
   const facts = answer.value;
   const given: TabProps = {
     name: facts?.arn ?? name,
     facts,
     at,
+    trail,
     round: notices.length,
     changed: (notice) => setNotices((before) => [...before, notice]),
   };
   const last = notices.at(-1);
   // Of a deleted key the record is left.
   const gone = answer.state === "fault" && answer.fault.kind === "not there";
-  const tabs = TABS.filter((each) => (gone ? each.ofRecord : facts === null || each.fits(facts)));
+  const tabs = TABS.filter((each) => (trail === null || each.ofTrail === true) && (gone ? each.ofRecord : facts === null || each.fits(facts)));
   const asked = places["tab"] ?? "policy";
   const wanted = gone && !tabs.some((each) => each.id === asked) ? "history" : asked;
 
@@ -115,7 +121,7 @@ function General({ facts, round }: { facts: KeyFacts; round: number }) {
         columns={3}
         items={[
           { label: "Alias", value: aliases.state === "fault" ? `Not shown: ${visible(aliases.fault.message)}` : named || "–" },
-          { label: "Status", value: <KeyState state={facts.state} /> },
+          { label: "Status", value: facts.state === "" ? "The trail does not show it" : <KeyState state={facts.state} /> },
           { label: "Created", value: <Time at={facts.createdAt} /> },
           {
             label: "ARN",

@@ -33,9 +33,9 @@ const VIEWS = [
   { id: "versions", text: "Versions" },
 ] as const;
 
-export function PolicyTab({ name, facts, at }: Pick<TabProps, "name" | "facts" | "at">) {
-  const key = facts?.id ?? name;
-  return at === null ? <PresentPolicy key={key} keyId={key} facts={facts} /> : <PastPolicy keyId={key} at={at} />;
+export function PolicyTab({ name, facts, at, trail }: Pick<TabProps, "name" | "facts" | "at" | "trail">) {
+  const key = (trail === null ? facts?.id : facts?.arn) ?? name;
+  return at === null ? <PresentPolicy key={key} keyId={key} facts={facts} /> : <PastPolicy keyId={key} at={at} trail={trail} />;
 }
 
 /** The policy in force and its version. The two are asked one after the other, so the server says whether they belong together. */

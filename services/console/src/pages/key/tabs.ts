@@ -23,6 +23,8 @@ export interface TabRow {
   fits: (facts: KeyFacts) => boolean;
   /** What it shows outlives the key. */
   ofRecord?: true;
+  /** An imported trail can be asked for it. */
+  ofTrail?: true;
 }
 
 const every = () => true;
@@ -32,16 +34,16 @@ const pair = (facts: KeyFacts) => !symmetric(facts) && !facts.spec.startsWith("H
 const imported = (facts: KeyFacts) => facts.origin === "EXTERNAL" && facts.past === null;
 
 export const TABS: readonly TabRow[] = [
-  { id: "policy", label: "Key policy", tab: PolicyTab, fits: every },
-  { id: "cryptography", label: "Cryptographic configuration", tab: CryptographyTab, fits: every },
-  { id: "tags", label: "Tags", tab: TagsTab, fits: every },
-  { id: "rotation", label: "Key rotation", tab: RotationTab, fits: symmetric },
+  { id: "policy", label: "Key policy", tab: PolicyTab, fits: every, ofTrail: true },
+  { id: "cryptography", label: "Cryptographic configuration", tab: CryptographyTab, fits: every, ofTrail: true },
+  { id: "tags", label: "Tags", tab: TagsTab, fits: every, ofTrail: true },
+  { id: "rotation", label: "Key rotation", tab: RotationTab, fits: symmetric, ofTrail: true },
   { id: "material", label: "Imported key material", tab: MaterialTab, fits: imported },
   { id: "public-key", label: "Public key", tab: PublicKeyTab, fits: pair },
-  { id: "aliases", label: "Aliases", tab: AliasesTab, fits: customer },
-  { id: "grants", label: "Grants", tab: GrantsTab, fits: every },
-  { id: "history", label: "History", tab: HistoryTab, fits: every, ofRecord: true },
-  { id: "access", label: "Access", tab: AccessTab, fits: every },
-  { id: "decisions", label: "Decisions", tab: DecisionsTab, fits: every, ofRecord: true },
+  { id: "aliases", label: "Aliases", tab: AliasesTab, fits: customer, ofTrail: true },
+  { id: "grants", label: "Grants", tab: GrantsTab, fits: every, ofTrail: true },
+  { id: "history", label: "History", tab: HistoryTab, fits: every, ofRecord: true, ofTrail: true },
+  { id: "access", label: "Access", tab: AccessTab, fits: every, ofTrail: true },
+  { id: "decisions", label: "Decisions", tab: DecisionsTab, fits: every, ofRecord: true, ofTrail: true },
   { id: "alerts", label: "Alerts", tab: AlertsTab, fits: every, ofRecord: true },
 ];

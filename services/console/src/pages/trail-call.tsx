@@ -1,0 +1,65 @@
+/** One call of an imported trail: what AWS recorded, and whether the trail explains its answer. */
+
+import Alert from "@cloudscape-design/components/alert";
+import Button from "@cloudscape-design/components/button";
+import Container from "@cloudscape-design/components/container";
+import Header from "@cloudscape-design/components/header";
+import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Spinner from "@cloudscape-design/components/spinner";
+
+import { callFacts } from "../decisions/call-facts";
+import { href, navigate, type PageProps, useTrail } from "../router";
+import { useAnswer } from "../shown/answer";
+import { DocumentText } from "../shown/document";
+import { principalName } from "../shown/names";
+import { Problem } from "../shown/problem";
+import { visible } from "../shown/visible";
+import { type ItemOf, v1 } from "../v1/client";
+
+/** What only a trail's calls have. */
+type TrailCall = ItemOf<"/v1/decisions"> & { outcome?: string; missing?: unknown };
+
+export default function TrailCallPage({ places }: PageProps) {
+  const call = places["call"] ?? "";
+  const trail = useTrail() ?? "";
+  const [answer, again] = useAnswer(`call ${call} of ${trail}`, (signal) =>
+    v1().get("/v1/decisions", { query: { call_id: call, trail, inputs: "true", limit: 1 } as never }, signal),
+  );
+  if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
+  if (answer.value === null) return <Spinner size="large" />;
+  const found = answer.value.items[0] as TrailCall | undefined;
+  if (found === undefined) {
+    return (
+      <Alert type="info" header="The trail has no such call">
+        No record of the trail has the id {visible(call)}.
+      </Alert>
+    );
+  }
+  return (
+    <SpaceBetween size="m">
+      <Header
+        variant="h1"
+        actions={
+          found.key_id !== null && (
+            <Button onClick={() => navigate(href("/keys/{key}", { key: found.key_id ?? "" }, { at: found.at }))}>The key as it was then</Button>
+          )
+        }
+      >
+        {visible(found.operation)} by {principalName(found.principal)}
+      </Header>
+      <Container header={<Header variant="h2">The call</Header>}>
+        <KeyValuePairs
+          columns={3}
+          items={[
+            ...callFacts(found),
+            ...(found.outcome === undefined ? [] : [{ label: "Explained by the trail", value: visible(found.outcome) }]),
+          ]}
+        />
+      </Container>
+      <Container header={<Header variant="h2">The record</Header>}>
+        <DocumentText document={found} label="The record" />
+      </Container>
+    </SpaceBetween>
+  );
+}
