@@ -67,7 +67,6 @@ def principals(
     asked = {"kind": kind.value, "at": said(lambda: times.at(at)), "trail": trail}
     columns = (
         Column("name", lambda row: names.short(row["arn"], client.account), leads=True),
-        Column("id", lambda row: row["id"] or "", leads=True),
         Column("made", lambda row: times.shown(row["created_at"]) if row["created_at"] else ""),
         Column("so since", lambda row: f"@{row['as_since']}", number=True),
     )

@@ -108,7 +108,9 @@ def test_decisions_are_exported_with_the_filters_of_the_page(
     page.evaluate(ON_DISK)
     dialog.get_by_role("radio", name="Parquet").check()
     dialog.get_by_role("button", name="Export").click()
-    expect(dialog.get_by_text(".parquet is complete")).to_be_visible()
+    expect(dialog.get_by_text(".parquet is complete")).to_be_visible(
+        timeout=30_000
+    )  # its process loads a library first
     assert pq.read_table(io.BytesIO(bytes(page.evaluate(BYTES))))["call_id"].to_pylist() == expected
     asked = [parse_qs(urlsplit(each.url).query).keys() for each in tab.sent if "/export?" in each.url]
     assert asked == [{"key", "from", "format"}] * 2  # and nothing of a credential
@@ -134,7 +136,7 @@ def test_the_past_is_shown_as_it_was_and_cannot_be_changed(visit: Callable[..., 
     expect(page.get_by_role("button", name="Create key")).to_have_count(0)
     assert tab.serious() == []
     tab.opens(f"/users?at={scene.before}")
-    page.get_by_role("table", name="Users of then").get_by_role("link", name="eve").click()
+    page.get_by_role("table", name="Users of then").get_by_role("link", name="eve", exact=True).click()
     expect(page.get_by_role("heading", name="Attached policies")).to_be_visible()
     tab.opens("/users?at=@0")
     expect(page.get_by_text("There were none.")).to_be_visible()
@@ -174,7 +176,7 @@ def test_a_trail_is_asked_by_the_same_pages_and_links_stay_in_it(
     changes = page.get_by_role("table", name="Changes of who may do what")
     expect(changes).to_contain_text("user/bob: kms:Decrypt")
     page.get_by_role("link", name="Users", exact=True).click()
-    page.get_by_role("table", name="Users of the trail").get_by_role("link", name="bob").click()
+    page.get_by_role("table", name="Users of the trail").get_by_role("link", name="bob", exact=True).click()
     expect(page.get_by_role("heading", name="As it was then")).to_be_visible()
     page.get_by_role("button", name="Back to our own log").click()
     assert "trail=" not in page.url
