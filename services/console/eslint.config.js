@@ -1,8 +1,10 @@
 import hooks from "eslint-plugin-react-hooks";
 import tseslint from "typescript-eslint";
 
+import visibleText from "./visible-text.js";
+
 export default tseslint.config(
-  { ignores: ["node_modules", "src/v1/schema.d.ts", "eslint.config.js"] },
+  { ignores: ["node_modules", "src/v1/schema.d.ts", "eslint.config.js", "visible-text.js"] },
   ...tseslint.configs.strictTypeChecked,
   { languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } } },
   {
@@ -17,6 +19,22 @@ export default tseslint.config(
       // Nothing is written into the page as HTML, and nothing is kept where it outlives the tab.
       "no-restricted-syntax": ["error", { selector: "JSXAttribute[name.name='dangerouslySetInnerHTML']", message: "Text is shown as text." }],
       "no-restricted-globals": ["error", { name: "localStorage", message: "Secrets must not outlive the tab; preferences go through src/preferences.ts." }],
+    },
+  },
+  {
+    files: ["src/**", "tests/bare-text.tsx"],
+    plugins: { keytrail: { rules: { "visible-text": visibleText } } },
+    rules: {
+      "keytrail/visible-text": [
+        "error",
+        {
+          makers: [
+            ...["principalName", "keyName", "policyName", "byWords", "conditionWords", "decidedBy", "listed"], // each calls visible()
+            ...["counted", "number", "sizeOf", "lengthWords", "clockWords", "faultOfHead", "aliasFault", "whoRefused"], // our words
+          ],
+          ours: ["title", "label", "verb", "means", "done"],
+        },
+      ],
     },
   },
   { files: ["src/preferences.ts"], rules: { "no-restricted-globals": "off" } },

@@ -29,7 +29,7 @@ export function Picture({ drawing, title }: { drawing: Drawing; title: string })
           role="img"
           aria-label={`${title}. The list says the same in words.`}
         >
-          {["Principal", "Policy or grant", "Key"].map((text, column) => (
+          {(["Principal", "Policy or grant", "Key"] as const).map((text, column) => (
             <text key={text} className={style.head} x={COLUMNS[column as 0 | 1 | 2].x} y={14}>
               {text}
             </text>

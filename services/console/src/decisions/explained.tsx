@@ -50,10 +50,10 @@ export function Explained({ permission }: { permission: Permission }) {
 }
 
 function Looked({ item }: { item: Node }) {
-  if (item.holds === null) return <Box fontWeight="bold">{item.text}</Box>;
+  if (item.holds === null) return <Box fontWeight="bold">{visible(item.text)}</Box>;
   return (
     <StatusIndicator type={item.holds ? "success" : "stopped"} wrapText>
-      {item.text}
+      {visible(item.text)}
       <Box variant="span" display="inline" color="text-body-secondary">
         {item.holds ? " (holds)" : " (does not hold)"}
       </Box>

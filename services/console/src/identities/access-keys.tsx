@@ -58,7 +58,7 @@ export function AccessKeys({ user }: { user: string }) {
             header: "",
             minWidth: 170,
             cell: (item) => {
-              const id = item.AccessKeyId ?? "";
+              const id = visible(item.AccessKeyId ?? "");
               const other = item.Status === "Active" ? "Inactive" : "Active";
               return (
                 <SpaceBetween direction="horizontal" size="s">
@@ -116,8 +116,8 @@ function ShownOnce({ made, close }: { made: AccessKey; close: () => void }) {
     <CopyToClipboard
       variant="inline"
       textToCopy={text}
-      textToDisplay={text}
-      copyButtonAriaLabel={`Copy the ${label}`}
+      textToDisplay={visible(text)}
+      copyButtonAriaLabel={`Copy the ${visible(label)}`}
       copySuccessText="Copied"
       copyErrorText="The browser did not copy it"
     />

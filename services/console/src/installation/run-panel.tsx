@@ -9,6 +9,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { ReactNode } from "react";
 
 import { Problem } from "../shown/problem";
+import { visible } from "../shown/visible";
 import { type LongRun, percent } from "./long-run";
 
 interface RunPanelProps<R> {
@@ -53,7 +54,7 @@ export function RunPanel<R>({ title, description, button, counts, run, onStart, 
         {running && (
           <ProgressBar
             label={counts}
-            description={step === "" ? "Starting" : `${step.charAt(0).toUpperCase()}${step.slice(1)}`}
+            description={step === "" ? "Starting" : visible(`${step.charAt(0).toUpperCase()}${step.slice(1)}`)}
             value={percent(run.progress)}
             {...(of === 0 ? {} : { additionalInfo: `${done.toLocaleString("en")} of ${of.toLocaleString("en")}` })}
           />

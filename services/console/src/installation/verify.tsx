@@ -58,7 +58,7 @@ function Found({ found }: { found: Verified }) {
         {found.head !== "" && (
           <>
             Note this head down outside Keytrail, and give it here the next time:{" "}
-            <CopyToClipboard variant="inline" textToCopy={head} textToDisplay={head} copyButtonAriaLabel="Copy the head" copySuccessText="Copied" copyErrorText="Not copied" />
+            <CopyToClipboard variant="inline" textToCopy={head} textToDisplay={visible(head)} copyButtonAriaLabel="Copy the head" copySuccessText="Copied" copyErrorText="Not copied" />
           </>
         )}
       </Alert>

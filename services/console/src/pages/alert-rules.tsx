@@ -43,7 +43,7 @@ const COLUMNS: TableProps.ColumnDefinition<Rule>[] = [
     minWidth: 150,
     cell: (rule) =>
       Object.entries(rule.numbers)
-        .map(([name, value]) => `${visible(name)} ${String(value)}`)
+        .map(([name, value]) => visible(`${name} ${String(value)}`))
         .join(", ") || "–",
   },
   { id: "allowed", header: "Allow-list", minWidth: 220, cell: (rule) => <Allowed entries={rule.allowed as unknown as Entry[] | null | undefined} /> },

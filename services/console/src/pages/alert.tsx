@@ -109,7 +109,7 @@ function Shown({ alert, again }: { alert: OneAlert; again: () => void }) {
 function facts(alert: OneAlert): { label: string; value: ReactNode }[] {
   const to = (page: string, places: Record<string, string>, words: string) => (
     <Link href={href(page, places)} onFollow={follow}>
-      {words}
+      {visible(words)}
     </Link>
   );
   const rows: [string, ReactNode][] = [
@@ -176,7 +176,7 @@ function MarkForm({ alert, again }: { alert: OneAlert; again: () => void }) {
         <SpaceBetween direction="horizontal" size="xs">
           {(NEXT[alert.state] ?? []).map(([state, words]) => (
             <Button key={state} loading={act.busy && marking === state} disabled={act.busy && marking !== state} onClick={() => mark(state)}>
-              {words}
+              {visible(words)}
             </Button>
           ))}
         </SpaceBetween>

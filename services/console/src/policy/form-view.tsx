@@ -122,7 +122,7 @@ function Accounts({ accounts, onChange }: { accounts: string[]; onChange: (accou
             onDismiss={({ detail }) => onChange(accounts.filter((_, index) => index !== detail.itemIndex))}
           />
         )}
-        <FormField label="Account number" errorText={fault} secondaryControl={<Button onClick={add}>Add the account</Button>}>
+        <FormField label="Account number" errorText={visible(fault)} secondaryControl={<Button onClick={add}>Add the account</Button>}>
           <Input
             value={typed}
             inputMode="numeric"

@@ -79,7 +79,7 @@ export function SignIn() {
                 <Alert type="error" header={fault.title}>
                   {isClock(fault) ? clockWords() : visible(fault.message)}
                   {isMismatch(fault) &&
-                    ` If the secret is right, a proxy changes requests on their way: it must pass them on with Host: ${location.host}.`}
+                    ` If the secret is right, a proxy changes requests on their way: it must pass them on with Host: ${visible(location.host)}.`}
                 </Alert>
               )}
               <FormField label="Access key ID" errorText={missing && accessKeyId.trim() === "" ? required : null}>

@@ -20,7 +20,7 @@ export function RoleStrip({ role: { role, expires }, first }: { role: RoleSessio
       </span>
       <span className={styles["sentence"]}>
         <Box variant="span">
-          {visible(nameOf(first))} works as role {visible(role.role)} of account {role.account} until <Time at={expires} />
+          {visible(nameOf(first))} works as role {visible(role.role)} of account {visible(role.account)} until <Time at={expires} />
         </Box>
       </span>
       <Button onClick={switchBack}>Switch back</Button>

@@ -20,7 +20,7 @@ export function LabelsStep({ draft, change, faults }: StepProps) {
             label="Alias"
             description="A name for the key. It can be moved to another key later."
             constraintText="Letters, digits, and / _ - only."
-            errorText={faults["alias"]}
+            errorText={visible(faults["alias"] ?? "")}
           >
             <Input value={draft.alias} spellcheck={false} onChange={({ detail }) => change({ alias: detail.value })} />
           </FormField>

@@ -33,7 +33,7 @@ export function AccessTab({ name, facts, at, trail, round }: TabProps) {
         />
       </FormField>
       <Listing<ItemOf<"/v1/who-can/{reference}">>
-        title={`Who can call ${action}`}
+        title={`Who can call ${visible(action)}`}
         question={`who can ${name} ${action} ${at ?? ""} ${round}`}
         load={async (_, signal) => {
           const query = { action, ...asked(at, trail) };
@@ -54,7 +54,7 @@ export function AccessTab({ name, facts, at, trail, round }: TabProps) {
                 <StatusIndicator type="info">If conditions are met</StatusIndicator>
               ),
           },
-          { id: "paths", header: "Ways", cell: (each) => String(each.paths.length) },
+          { id: "paths", header: "Ways", cell: (each) => each.paths.length },
         ]}
         keyOf={(each) => each.principal}
         empty="Nobody can."

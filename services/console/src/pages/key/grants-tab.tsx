@@ -64,7 +64,7 @@ export function GrantsTab(props: TabProps) {
           <CopyToClipboard
             variant="inline"
             textToCopy={token}
-            textToDisplay={`${token.slice(0, 24)}…`}
+            textToDisplay={`${visible(token.slice(0, 24))}…`}
             copyButtonAriaLabel="Copy the grant token"
             copySuccessText="Copied"
             copyErrorText="The browser did not copy it"
@@ -83,7 +83,7 @@ export function GrantsTab(props: TabProps) {
           { id: "name", header: "Name", cell: (grant) => visible(grant.name) || "–" },
           { id: "retiring", header: "Retiring principal", cell: (grant) => <LongText text={grant.retiring || "–"} /> },
           { id: "created", header: "Created", cell: (grant) => <Time at={grant.createdAt} /> },
-          { id: "id", header: "Grant ID", cell: (grant) => <span title={grant.id}>{`${grant.id.slice(0, 12)}…`}</span> },
+          { id: "id", header: "Grant ID", cell: (grant) => <span title={visible(grant.id)}>{`${visible(grant.id.slice(0, 12))}…`}</span> },
           ...(at !== null
             ? []
             : [
@@ -93,10 +93,10 @@ export function GrantsTab(props: TabProps) {
                   minWidth: 100,
                   cell: (grant: Shown) => (
                     <SpaceBetween direction="horizontal" size="s">
-                      <Button variant="inline-link" ariaLabel={`Retire grant ${grant.id.slice(0, 12)}`} onClick={() => setDoing({ what: "retire", grant })}>
+                      <Button variant="inline-link" ariaLabel={`Retire grant ${visible(grant.id.slice(0, 12))}`} onClick={() => setDoing({ what: "retire", grant })}>
                         Retire
                       </Button>
-                      <Button variant="inline-link" ariaLabel={`Revoke grant ${grant.id.slice(0, 12)}`} onClick={() => setDoing({ what: "revoke", grant })}>
+                      <Button variant="inline-link" ariaLabel={`Revoke grant ${visible(grant.id.slice(0, 12))}`} onClick={() => setDoing({ what: "revoke", grant })}>
                         Revoke
                       </Button>
                     </SpaceBetween>

@@ -8,6 +8,7 @@ import { useState } from "react";
 
 import { kms } from "../../aws";
 import { ChangeModal } from "../../shown/change-modal";
+import { visible } from "../../shown/visible";
 import type { KeyFacts } from "./facts";
 
 const MOST_BYTES = 6144; // KMS API reference, ImportKeyMaterial: both are at most this long
@@ -58,7 +59,7 @@ export function UploadMaterial({ name, facts, close, done }: UploadProps) {
       <FormField
         label="Wrapped key material"
         description="Your key material, encrypted under the wrapping public key. Never upload it in the clear."
-        errorText={long === undefined ? null : `${long.name} is longer than ${MOST_BYTES} bytes: it is neither of the two.`}
+        errorText={long === undefined ? null : `${visible(long.name)} is longer than ${MOST_BYTES} bytes: it is neither of the two.`}
       >
         <FileUpload
           value={material}
