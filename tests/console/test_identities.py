@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import ClientError
@@ -49,6 +50,16 @@ def changes_of(served: Installation, names: str) -> list[str]:
     ours = [each for each in found if names in json.dumps(each["parameters"])]
     assert {each["principal"] for each in ours} == {ROOT}
     return [each["operation"] for each in ours]
+
+
+def fits_a_telephone(tab: Visit) -> None:
+    tab.opens("/users")
+    tab.signs_in(keep=True)
+    for path in ("/users/made-user", "/groups/made-group", "/roles/made-role", f"/policies/{quote(ARN, safe='')}"):
+        tab.opens(path)
+        expect(tab.page.get_by_role("table").first).to_be_visible()
+        assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= NARROW["width"]
+        assert tab.serious() == []
 
 
 def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., Visit], served: Installation) -> None:
@@ -157,15 +168,5 @@ def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., 
         "UpdateAssumeRolePolicy",
         "DeleteUser",
     ]
-
-
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_the_pages_fit_a_telephone(visit: Callable[..., Visit], served: Installation, colours: str) -> None:
-    tab = visit(viewport=NARROW, color_scheme=colours)
-    tab.opens("/users")
-    tab.signs_in(keep=True)
-    for path in ("/users/made-user", "/groups/made-group", "/roles/made-role", f"/policies/{ARN.replace('/', '%2F')}"):
-        tab.opens(path)
-        expect(tab.page.get_by_role("table").first).to_be_visible()
-        assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= NARROW["width"]
-        assert tab.serious() == []
+    for colours in ("light", "dark"):
+        fits_a_telephone(visit(viewport=NARROW, color_scheme=colours))
