@@ -120,7 +120,7 @@ def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., 
     chooses(page, "Set the permissions boundary", "Policy", "made-lists")
     expect(page.get_by_role("link", name=ARN)).to_be_visible()
     page.get_by_role("button", name=f"Deactivate {id}").click()
-    page.get_by_role("button", name=f"Activate {id}").click()
+    page.get_by_role("button", name=f"Activate {id}", exact=True).click()
     expect(page.get_by_role("button", name=f"Deactivate {id}")).to_be_visible()
 
     page.get_by_role("link", name=ARN).click()
