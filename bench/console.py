@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench import scale
 from bench.installed import Installed, until
+from domain.durations import DAY_SECONDS
 from services.adapters.postgres import connect
 from services.console.build import build
 from services.settings import Settings
@@ -147,7 +148,7 @@ async def _multiply(settings: Settings, key: str) -> None:
         "SELECT column_name FROM information_schema.columns WHERE table_schema = 'p_decisions' AND table_name = 'decisions'"
     )
     changed = {
-        "at": f"at - n * interval '{6 * 86400 // TIMES} s'",
+        "at": f"at - n * interval '{6 * DAY_SECONDS // TIMES} s'",
         "record": "record + n * 100000000",
         "call_id": "call_id || '-' || n",
     }
