@@ -218,7 +218,10 @@ def main() -> int:
     with TemporaryDirectory() as folder:
         options = {"KEYTRAIL_CONSOLE": "on", "KEYTRAIL_ALERT_WORKERS": "1"}
         print("starting Keytrail", flush=True)
-        with Installation(Path(folder) / "data", **options) as installation, sync_playwright() as playwright:
+        with (
+            Installation(Path(folder) / "data", own="as a user has it", **options) as installation,
+            sync_playwright() as playwright,
+        ):
             print("telling the story", flush=True)
             story = PayrollStory(installation, Path(folder))
             story.tell()
