@@ -8,6 +8,7 @@ from typing import TypeAlias
 import asyncpg
 
 from domain.ports import Unavailable
+from services.adapters.advisory_locks import AdvisoryLock
 from services.settings import Settings
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -33,15 +34,11 @@ INTERRUPTED: tuple[type[BaseException], ...] = (*UNREACHABLE, asyncpg.PostgresEr
 """The errors that end a follower's batch; it goes on from its stored positions."""
 
 
-_MAKING = 1802661488
-"""The id of an advisory lock."""
-
-
 async def make(pool: Pool, statements: str) -> None:
     """Run statements that create missing tables, one process at a time: if two begin CREATE ... IF NOT EXISTS together,
     Postgres ends the later one with an error. Raises asyncpg's errors."""
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MAKING)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.MAKE_TABLES)
         await connection.execute(statements)
 
 

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from domain.ports import MasterKey, Unavailable
+from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import LOST, Connection, Pool
 
@@ -41,8 +42,6 @@ MIGRATIONS = (
     CREATE TABLE vault.pin (one bool PRIMARY KEY DEFAULT true CHECK (one), document text NOT NULL, mac text NOT NULL);
     """,
 )
-_LOCK = 0x6B657974  # any constant: it keeps several processes from migrating at once
-_ROTATING = _LOCK + 1
 _CHECK = b"keytrail vault"
 _ROOT = b"keytrail root"
 _ROOT_OF_AUTHENTIC = b"keytrail root, of a log that is authenticated"
@@ -112,7 +111,7 @@ def _texts(rows: Iterable[Any]) -> list[list[str]]:
 
 
 async def _migrate(connection: Connection) -> None:
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.MIGRATE_VAULT)
     await connection.execute("CREATE SCHEMA IF NOT EXISTS vault")
     await connection.execute("CREATE TABLE IF NOT EXISTS vault.migrations (number int PRIMARY KEY)")
     done = await connection.fetchval("SELECT coalesce(max(number), 0) FROM vault.migrations")
@@ -362,12 +361,12 @@ class Vault:
         """Only one process can be in this, wherever it runs. Raises AlreadyRotating, Unavailable."""
         async with self._pool.acquire() as connection:
             async with self._answering():
-                if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ROTATING):
+                if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", AdvisoryLock.ROTATE_MASTER_KEY):
                     raise AlreadyRotating("Another rotation of the master key is under way.")
             try:
                 yield
             finally:
-                await connection.execute("SELECT pg_advisory_unlock($1)", _ROTATING)
+                await connection.execute("SELECT pg_advisory_unlock($1)", AdvisoryLock.ROTATE_MASTER_KEY)
 
     async def under(self) -> str:
         """The name of the master key that seals at present. Raises Unavailable."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncpg
 
 from domain.ports import Unavailable
+from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.postgres import Connection, Pool
 from services.alert_worker.books import Books, RowsChanged, goes_on
 from services.alert_worker.marks import Marked, Marks
@@ -23,8 +24,6 @@ from services.alert_worker.schema import TABLES, require_unaltered
 from services.logs import logger_of
 
 log = logger_of("alerts")
-PREPARING = 1802661490
-"""The id of the advisory lock."""
 _STANDS = """
 SELECT count(*) FROM information_schema.columns WHERE (table_schema, table_name, column_name) IN
 (('alerting', 'origin', 'era'), ('alerting', 'positions', 'total'))
@@ -39,7 +38,7 @@ async def prepare(pool: Pool, books: Books, marks: Marks) -> None:
     marked = await marks.read()  # before the tables, which can only be further
     try:
         async with pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", PREPARING)
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.PREPARE_ALERTING)
             if await _is_this_logs(connection, books, marked):
                 return
             await connection.execute(_LOCK_FIRST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.adapters import alerts_file
+from services.adapters.advisory_locks import AdvisoryLock
 from services.notifier.marks import KafkaMark
 from services.notifier.progress import StandBy
 from services.notifier.worker import run as notify
@@ -10,9 +11,6 @@ from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
-
-ALONE = 0x6B65796E
-"""The id of the advisory lock: two notifiers at work would send everything twice."""
 
 
 async def run() -> None:
@@ -22,7 +20,7 @@ async def run() -> None:
     keys = (await prepare(settings, pool)).keys
     log = await log_name(settings, keys)
     marks = [KafkaMark(settings, keys, log, each.name) for each in alerts_file.load(settings).notifiers]
-    await alone(pool, ALONE, "notifier", StandBy(marks).look)
+    await alone(pool, AdvisoryLock.NOTIFIER, "notifier", StandBy(marks).look)
     await notify(settings, pool, keys, log)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from asyncpg import UndefinedColumnError
 
+from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.postgres import Connection, Pool
 from services.logs import logger_of
 from services.rendering import item, utc
@@ -73,7 +74,7 @@ class Waiting:
 
 async def prepare(pool: Pool) -> None:
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock(1802661491)")
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.PREPARE_NOTIFYING)
         before = await _of_an_earlier_version(connection)
         await connection.execute(_TABLES)
         if before:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 
+from services.adapters.advisory_locks import AdvisoryLock
 from services.projector.worker import keep_snapshots, project
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
-
-ALONE = 0x6B657970
-"""The number of the advisory lock for projectors. Two on the same log would do the same work twice; two on different logs would
-throw away each other's tables."""
 
 
 async def run() -> None:
@@ -20,7 +17,7 @@ async def run() -> None:
     end_when_told()
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)
-    await alone(pool, ALONE, "projector")
+    await alone(pool, AdvisoryLock.PROJECTOR, "projector")
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(project(settings, pool, prepared.partitions, prepared.keys))
         tasks.create_task(keep_snapshots(settings, pool, prepared.keys))

@@ -23,6 +23,7 @@ from domain.log.authority import Authority, authority_from
 from domain.log.lane import LaneName
 from projections.log.entry import DECISIONS, EVENTS, Entry
 from projections.registry import Projection
+from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
 from services.logs import logger_of
@@ -101,7 +102,7 @@ async def prepare(
     schema = schema or projection.schema
     tables = projection.table + _POSITIONS
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock(1802661489)")
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.PREPARE_PROJECTION)
         if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.origin"):
             # The schema's name comes from the registry, never from a caller.
             row = await connection.fetchrow(f"SELECT log, tables FROM {schema}.origin")

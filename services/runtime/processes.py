@@ -15,6 +15,7 @@ import uvloop
 
 from domain.log.codec import Unreadable
 from domain.ports import LogRefused, OutOfRange
+from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE, Pool
 from services.logs import configure, logger_of
@@ -37,10 +38,12 @@ def end_when_told() -> None:
         asyncio.get_running_loop().add_signal_handler(number, lambda: os._exit(0))
 
 
-async def alone(pool: Pool, lock: int, what: str, while_waiting: Callable[[], Awaitable[None]] | None = None) -> None:
+async def alone(
+    pool: Pool, lock: AdvisoryLock, what: str, while_waiting: Callable[[], Awaitable[None]] | None = None
+) -> None:
     """Wait until no other process of this kind works on this database, and keep others away while this one lives.
 
-    `lock` is the id of its advisory lock. A process that waits is a standby. Anybody can hold that lock, so `while_waiting`,
+    A process that waits is a standby. Anybody can hold the lock, so `while_waiting`,
     called every few seconds, finds out elsewhere whether another process is at work.
     """
     log = logger_of(what)

@@ -25,6 +25,7 @@ from domain.log.authority import Authority, trail_kind
 from domain.ports import Unavailable
 from projections.trails import records
 from services.adapters import snapshots
+from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.kafka import KafkaTopic, Producer, connection
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import LOST
@@ -41,7 +42,6 @@ from services.trails.reader_process import BATCH, Ahead
 from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, TrailRow
 from services.trails.wrappers import FoundRecord
 
-LOCK = 1802661490
 REASONS = 1_000
 """The number of reasons that are counted separately."""
 KNOWN = 200_000
@@ -344,7 +344,7 @@ async def open_connection(settings: Settings) -> asyncpg.Connection[Any]:
         connection = await asyncpg.connect(settings.postgres, timeout=5)
     except LOST as fault:
         raise Unavailable(f"Postgres does not answer: {fault}") from fault
-    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", AdvisoryLock.IMPORT_TRAIL):
         await connection.close()
         raise Unavailable("another import is under way")
     return connection

@@ -17,12 +17,11 @@ import asyncpg
 
 from domain.ports import Unavailable
 from domain.verification.log import Expected
+from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.postgres import LOST
 from services.inherited import BUNDLED_KAFKA, for_own, piped, python
 from services.settings import Settings
 
-_ALONE = 1802661493
-"""The id of the advisory lock that whoever runs a verification for the API holds."""
 LONGEST_LINE = 64 << 20
 QUIET = 1.0
 """Seconds after which the last progress is told again, so that a reader sees that work goes on."""
@@ -45,7 +44,7 @@ async def alone(settings: Settings) -> AsyncIterator[None]:
     except LOST as fault:
         raise Unavailable(f"Postgres does not answer: {fault}") from fault
     try:
-        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ALONE):
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", AdvisoryLock.VERIFY):
             raise AlreadyVerifying
         yield
     finally:

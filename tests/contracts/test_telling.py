@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.postgres import Pool
 from services.notifier import outbox
 from services.notifier.marks import KafkaMark, Proved
@@ -158,7 +159,7 @@ async def test_an_earlier_version_goes_on_from_where_it_was(pool: Pool, capsys: 
         await telling.raise_alert(f"a{number}")
     telling.start()
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock(1802661491)")
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.PREPARE_NOTIFYING)
         await connection.execute("DROP SCHEMA notifying CASCADE")
         await connection.execute(EARLIER)
         message = '{"alert": {"number": 2}, "alerts": ["a2"]}'

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.postgres import Pool
 from services.notifier import outbox
 from services.notifier.held_rows import LedgerChanged
@@ -109,12 +110,12 @@ async def test_a_row_that_is_held_back_only_during_checks_is_noticed(
 async def test_a_proof_does_not_wait_for_the_lock_under_which_tables_are_made(telling: Telling) -> None:
     """Anybody may hold it. They chose when a check read the rows, and no message was sent meanwhile."""
     async with telling.pool.acquire() as stranger:
-        await stranger.execute("SELECT pg_advisory_lock(1802661491)")
+        await stranger.execute("SELECT pg_advisory_lock($1)", AdvisoryLock.PREPARE_NOTIFYING)
         try:
             async with asyncio.timeout(5):
                 await telling.ledger.prove()
         finally:
-            await stranger.execute("SELECT pg_advisory_unlock(1802661491)")
+            await stranger.execute("SELECT pg_advisory_unlock($1)", AdvisoryLock.PREPARE_NOTIFYING)
 
 
 PLANTED = {

@@ -82,6 +82,17 @@ def test_nothing_is_kept_by_a_property_that_locks_its_class() -> None:
     assert kept == []
 
 
+def test_every_advisory_lock_has_its_id_from_the_one_list() -> None:
+    """Imports of trails and the alert workers had one id, so a worker could not begin while an import was under way."""
+    named = re.compile(r'advisory_\w*lock\w*\(\$1\)",\s*(AdvisoryLock\.\w+|lock)\)')
+    wrong = []
+    for path in (ROOT / "services").rglob("*.py"):
+        text = path.read_text()
+        if len(re.findall(r"SELECT pg_\w*advisory", text)) != len(named.findall(text)):
+            wrong.append(str(path))
+    assert wrong == []
+
+
 def _code(path: Path) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
 

@@ -1,0 +1,24 @@
+"""The ids of Postgres's advisory locks: each once, since whatever has the same id waits for the other."""
+
+from __future__ import annotations
+
+from enum import IntEnum, unique
+
+
+@unique
+class AdvisoryLock(IntEnum):
+    NOTIFIER = 0x6B65796E
+    """Held by the notifier at work: two would send everything twice."""
+    PROJECTOR = 0x6B657970
+    """Held by the projector at work. Two on the same log would do the same work twice; two on different logs would throw
+    away each other's tables."""
+    MIGRATE_VAULT = 0x6B657974
+    ROTATE_MASTER_KEY = 0x6B657975
+    MAKE_TABLES = 1802661488
+    PREPARE_PROJECTION = 1802661489
+    PREPARE_ALERTING = 1802661490
+    PREPARE_NOTIFYING = 1802661491
+    IMPORT_TRAIL = 1802661492
+    """Held for as long as an import takes."""
+    VERIFY = 1802661493
+    """Held for as long as a verification for the API takes."""
