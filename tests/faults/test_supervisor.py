@@ -46,6 +46,7 @@ FEW_CHANGES = {"KEYTRAIL_CHANGE_RATE": "0.1", "KEYTRAIL_CHANGE_BURST": "3"}
 def test_two_run_side_by_side(own: Installation, installation: Installation) -> None:
     own.client().create_key()
     installation.client().create_key()
+    own.caught_up()
     assert len(own.answers("keys")) == 1
 
 

@@ -93,6 +93,7 @@ def test_real_answers_are_as_described(installation: Installation) -> None:
         "unused": f"?key={key}",
         "meaning_of": f"?name={name}",
         "who_can": "?action=kms:Decrypt",
+        "principals_as_of": "?kind=user",
         "decisions": "?inputs=true&limit=50",
     }
     bodies = {
