@@ -87,7 +87,9 @@ def measure(shared: Installed, seconds: float) -> list[Figure]:
     shared.stop()
     try:
         build(lambda _: None, checks=True)
-        with scale.began_earlier(shared.data.with_name("console"), KEYTRAIL_CONSOLE="on") as installed:
+        with scale.began_earlier(
+            shared.data.with_name("console"), KEYTRAIL_CONSOLE="on", KEYTRAIL_KEYS_PER_ACCOUNT="200000"
+        ) as installed:
             scale.fill(installed)
             installed.start()
             key = _used(installed)

@@ -86,7 +86,7 @@ class DecisionLanes:
             self._under_way = len(group)
             durably, reason = False, "the append was broken off"
             if lane.partition != self._partition:
-                lane.chain, lane.partition = self._new_lane(), self._partition
+                lane.begin(self._new_lane(), self._partition)
             chain, partition = lane.chain, lane.partition
             try:
                 seal = self._sealing()
@@ -94,13 +94,14 @@ class DecisionLanes:
                 await lane.producer.append_all(self.topic, partition, values)
                 durably = True
                 self._moved[chain.lane] = _Durable(partition, chain.number, chain.digest)
+                lane.durable = chain.number
             except Unavailable as unavailable:
                 reason = str(unavailable)
                 if self._partition == partition:  # both lanes may fail: the first of them moves
                     self._partition = (partition + 1) % self._partitions
             finally:
                 if not durably:  # it is not known how much of it was written: no record continues this lane
-                    lane.chain = self._new_lane()
+                    lane.begin(self._new_lane(), lane.partition)
                 # Whatever ended the append, even a cancellation or a fault of ours, no caller is left waiting.
                 for _, _, durable in group:
                     if durable.done():
@@ -109,6 +110,10 @@ class DecisionLanes:
                         durable.set_result(None)
                     else:
                         durable.set_exception(Unavailable(reason))
+
+    def durable(self) -> dict[int, int]:
+        """The number of the last decision that is durable, by lane. Lanes that ended are left out."""
+        return {each.chain.lane: each.durable for each in self._lanes if each.durable}
 
     def moved(self) -> list[dict[str, int | str]]:
         """The lanes that have moved since the last call, and how far each is durable, in the form of `decisions.anchored`."""
@@ -132,11 +137,15 @@ class DecisionLanes:
 
 @dataclass(slots=True)
 class _Lane:
-    """A producer, the sequence that it appends to, and that sequence's partition."""
+    """A producer, the sequence that it appends to, that sequence's partition, and the number up to which it is durable."""
 
     producer: Producer
     chain: Lane
     partition: int
+    durable: int = 0
+
+    def begin(self, chain: Lane, partition: int) -> None:
+        self.chain, self.partition, self.durable = chain, partition, 0
 
 
 @dataclass(frozen=True, slots=True)

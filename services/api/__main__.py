@@ -116,7 +116,9 @@ async def serve(settings: Settings) -> None:
         authenticator = Authenticator(live, vault, tokens, settings.region, clock)
         publisher = Publisher(settings, keys)
         closing.push_async_callback(publisher.close)
-        audit = context_of(settings, live, pool, clock, publisher, making, calls, ACTIONS, lambda: server.should_exit)
+        audit = context_of(
+            settings, live, pool, clock, publisher, making, calls, decisions, ACTIONS, lambda: server.should_exit
+        )
         console = ConsoleFiles() if settings.has_console else None
         app = App(live, authenticator, calls, audit_app(ROUTES, audit, authenticator), clock, watch, console)
         door = _door(settings)

@@ -32,7 +32,7 @@ from services.audit_api.faults import denied, invalid
 from services.audit_api.openapi import document
 from services.audit_api.request import AuditRequest
 from services.audit_api.request_shape import require_body, require_query
-from services.audit_api.route import ByCode, Endpoint, RouteRow, Unsigned
+from services.audit_api.route import ByCode, Endpoint, RouteRow, RouteTag, Unsigned
 from services.audit_api.unknown_routes import fixed_length, no_path, other_methods
 from services.kms_api import errors
 from services.kms_api.app import Disconnected, read_body, where
@@ -46,6 +46,8 @@ from services.metrics import UNAUTHENTICATED
 log = logger_of("audit")
 
 SIGNED_FOR = frozenset({"keytrail", "kms"})
+OF_READ_MODELS: frozenset[RouteTag] = frozenset({"keys", "decisions", "past", "alerts"})
+"""The routes that ask the read models. The others ask the live state, or say how far each has come."""
 NOBODY = Caller("", "", {}, "")
 """Takes the place of the caller if the credential may no longer be used."""
 NOT_AUTHENTICATED = "The caller could not be authenticated now; try again."
@@ -94,6 +96,8 @@ class _SignedRoutes:
                 require_body(row, request.body)
                 for action in row.actions:
                     request = await context.permissions.authorized(request, action)
+                if row.tag in OF_READ_MODELS:
+                    await context.own_writes.read()
                 return await answered(await endpoint(context, request), request, context.permissions)
             except AccessRefused as fault:
                 return of_fault(await records.on_record(request, denied(fault.message)), call)

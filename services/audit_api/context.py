@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from projections.log.schema import AskedLog
+from services.adapters.decisions import DecisionLanes
 from services.adapters.postgres import Pool
 from services.alert_worker.publisher import Publisher
 from services.audit_api.call_records import CallRecords
 from services.audit_api.key_references import KeyReferences
 from services.audit_api.long_questions import LongQuestions
 from services.audit_api.operation_names import OperationNames
+from services.audit_api.own_writes import OwnWrites
 from services.audit_api.permissions import RoutePermissions
 from services.audit_api.principal_references import PrincipalReferences
 from services.audit_api.request import AuditRequest
@@ -44,6 +46,7 @@ class AuditContext:
     operations: OperationNames
     long_questions: LongQuestions
     streams: Streams
+    own_writes: OwnWrites
 
     def is_host(self, request: AuditRequest) -> bool:
         """Whether the asking account is the first one, which hosts the others."""
@@ -58,6 +61,7 @@ def context_of(
     publisher: Publisher,
     maker: VaultMaker,
     calls: Calls,
+    decisions: DecisionLanes,
     actions: frozenset[str],
     stopping: Callable[[], bool],
 ) -> AuditContext:
@@ -80,4 +84,5 @@ def context_of(
         operations=OperationNames(actions),
         long_questions=long_questions,
         streams=Streams(stopping),
+        own_writes=OwnWrites(AskedLog(pool), live, decisions),
     )

@@ -381,6 +381,7 @@ class Asking:
             nobody,
             nobody,
             nobody,
+            nobody,
             routes.ACTIONS,
             lambda: False,
         )

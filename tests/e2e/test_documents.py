@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from services.cli.client import Client
 from tests.e2e.test_shell import shell
 from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation
@@ -58,6 +59,17 @@ def cleared(installation: Installation) -> None:
 def test_a_documents_session_works_when_pasted(fresh: Installation, document: Path) -> None:
     cleared(fresh)
     assert stumbled(list(typed(document.read_text())), fresh.data.parent) == []
+
+
+def test_a_question_right_after_a_call_finds_it(fresh: Installation) -> None:
+    """On a quick machine, the README's question printed no Encrypt: the projector is a moment behind."""
+    kms, audit = fresh.client(), Client(fresh.data)
+    for _ in range(10):
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        assert [each["operation"] for each in audit.items(f"/v1/keys/{key}/history")] == ["CreateKey"]
+        kms.encrypt(KeyId=key, Plaintext=b"x")
+        found = [each["operation"] for each in audit.items("/v1/decisions", key=key)]
+        assert found == ["CreateKey", "Encrypt"]
 
 
 def test_after_keytrail_env_an_operators_command_is_of_that_installation_in_any_folder(

@@ -209,6 +209,17 @@ def test_what_a_foreign_keys_policy_says_is_for_its_owner(installation: Installa
     assert refused[1]["error"]["code"] == "AccessDeniedException"
 
 
+def test_a_projector_that_stands_still_stops_no_question(installation: Installation) -> None:
+    projector = installation.process("projector")
+    projector.suspend()
+    try:
+        key = installation.client().create_key()["KeyMetadata"]["KeyId"]
+        status, answer = get(installation, f"/v1/decisions?key={key}")
+    finally:
+        projector.resume()
+    assert (status, answer["items"]) == (200, [])
+
+
 def test_keys_are_found_by_what_they_are(installation: Installation) -> None:
     kms = installation.client()
     tag = [{"TagKey": "found", "TagValue": "one_by=one"}]
