@@ -73,6 +73,7 @@ CONTRACTS: dict[str, Contract] = {
     "pins": Contract(("test_positions_permits_pins.py",), {"vault and file": None}, ("pins.py",)),
 }
 ELSEWHERE: dict[str, str] = {
+    "advisory_locks.py": "a list of ids: tests/house/test_house.py",
     "alerts_file.py": "a file of settings: tests/domain/test_alert_settings.py, tests/cli/test_alerts_file.py",
     "services_file.py": "a file of settings: tests/e2e/test_services.py",
     "cloudevents.py": "pure: names of headers",
