@@ -151,7 +151,7 @@ async def _multiply(settings: Settings, key: str) -> None:
     )
     changed = {
         "at": f"at - n * interval '{6 * DAY_SECONDS // TIMES} s'",
-        "record": "record + n * 100000000",
+        "record": "record + n::bigint * 100000000",
         "call_id": "call_id || '-' || n",
     }
     columns = [row["column_name"] for row in rows]
