@@ -40,7 +40,8 @@ def _until_followed(installed: Installed) -> None:
     client = Client(installed.data)
     while True:
         status = client.get("/v1/status")
-        if sum(status["lag"].values()) + sum(status["alerts"]["lag"].values()) <= FEW:
+        waiting = [*status["lag"].values(), *status["alerts"]["lag"].values()]
+        if None not in waiting and sum(waiting) <= FEW:
             break
         time.sleep(0.5)
     spent = _spent(installed)

@@ -48,7 +48,7 @@ def _wait_for_the_live_ones(installed: Installed) -> None:
 
     def caught_up() -> bool:
         found = status.get("/v1/status")
-        return not any(found["lag"].values()) and not any(found["alerts"]["lag"].values())
+        return all(lag == 0 for lag in (*found["lag"].values(), *found["alerts"]["lag"].values()))
 
     until(caught_up, within=600)  # thousands of policies, each compared by meaning
 

@@ -66,6 +66,11 @@ def beside(database: str, name: str) -> str:
     return f"{address.rpartition('/')[0]}/{name}{mark}{options}"
 
 
+def _none_waits(status: dict[str, Any]) -> bool:
+    """Whether the broker says that no record waits. A count that is not known is null."""
+    return bool(status["lag"]) and all(lag is not None and lag <= 0 for lag in status["lag"].values())
+
+
 class Installation:
     """Use as a context manager. `extra` are environment variables for `keytrail up`.
 
@@ -233,13 +238,13 @@ class Installation:
     def caught_up(self) -> None:
         """Wait until the projections hold everything that is on the topics now."""
         client = Client(self.data)  # in process: this is asked often, and the command takes most of a second
-        eventually(lambda: all(lag <= 0 for lag in client.get("/v1/status")["lag"].values()))
+        eventually(lambda: _none_waits(client.get("/v1/status")))
 
     def judged(self) -> None:
         """Wait until the rules have judged everything that is on the topics now, and the API shows their alerts."""
         self.caught_up()
         client = Client(self.data)
-        eventually(lambda: all(lag <= 0 for lag in client.get("/v1/status")["alerts"]["lag"].values()))
+        eventually(lambda: _none_waits(client.get("/v1/status")["alerts"]))
         self.caught_up()
 
     @contextlib.asynccontextmanager

@@ -49,11 +49,16 @@ def _of_the_installation(server: dict[str, Any], log_bytes: int | None) -> dict[
         "head": f"{server['position']}:{server['head']}",
         "next command": server["next_command"],
         "void records": server["void_records"],
-        "alerts lag": ", ".join(f"{part} {count}" for part, count in server["alerts"]["lag"].items() if count) or "0",
-        "projector lag": ", ".join(f"{name} {count}" for name, count in server["lag"].items()),
+        "alerts lag": _waiting({part: count for part, count in server["alerts"]["lag"].items() if count != 0}) or "0",
+        "projector lag": _waiting(server["lag"]),
         "database": f"{server['database_bytes'] / 1e6:.1f} MB",
         "topics": f"{log_bytes / 1e6:.1f} MB" if log_bytes is not None else "on your own broker",
     }
+
+
+def _waiting(lag: dict[str, int | None]) -> str:
+    """How many records wait, by what they wait for."""
+    return ", ".join(f"{what} {'not known' if count is None else count}" for what, count in lag.items())
 
 
 def _process(pid: int) -> dict[str, object]:

@@ -16,6 +16,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from services.cli.client import Client
 from services.runtime.processes import AUTOGROUP, NICENESS
 from services.runtime.task_group import together
 from services.supervisor.up import CannotStart
@@ -48,6 +49,18 @@ def test_two_run_side_by_side(own: Installation, installation: Installation) -> 
     installation.client().create_key()
     own.caught_up()
     assert len(own.answers("keys")) == 1
+
+
+def test_what_waits_is_not_known_while_the_broker_does_not_answer(own: Installation) -> None:
+    """It was shown as 0, and whatever waited for it went on."""
+    kafka = own.process("kafka")
+    kafka.suspend()
+    try:
+        status = Client(own.data).get("/v1/status")
+    finally:
+        kafka.resume()
+    assert (status["lag"]["keys"], status["lag"]["decisions"], status["alerts"]["lag"]["decisions"]) == (0, None, None)
+    own.caught_up()
 
 
 def test_it_starts_again_what_dies_and_is_cleaned_up_after_a_sigkill(

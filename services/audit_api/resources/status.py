@@ -47,7 +47,7 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
     decisions_end, alerts_end = await asyncio.gather(
         *(_ends(audit.settings, each) for each in (topics.decisions, topics.alerts))
     )
-    ends = {EVENTS: {0: live.next}, DECISIONS: decisions_end, ALERTS: alerts_end}
+    ends: dict[str, dict[int, int] | None] = {EVENTS: {0: live.next}, DECISIONS: decisions_end, ALERTS: alerts_end}
     whole = {
         "log": live.world.log,
         "leader": live.world.writer,
@@ -59,11 +59,7 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
         "accounts": sorted(live.world.accounts),
         "projections": reached,
         "lag": {
-            name: sum(
-                max(0, end - each.get(f"{topic}/{partition}", 0))
-                for topic in PROJECTIONS[name].topics
-                for partition, end in ends[topic].items()
-            )
+            name: _lag(each, {topic: ends[topic] for topic in PROJECTIONS[name].topics})
             for name, each in reached.items()
         },
         "alerts": await _judged(audit, decisions_end),
@@ -72,26 +68,36 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
     return request.audience.public(whole)
 
 
-async def _judged(audit: AuditContext, decisions_end: dict[int, int]) -> dict[str, Any]:
+def _lag(reached: dict[str, int], ends: dict[str, dict[int, int] | None]) -> int | None:
+    """How many records of its topics a projection has not read; None if the broker does not say where one of them ends."""
+    waiting = 0
+    for topic, partitions in ends.items():
+        if partitions is None:
+            return None
+        waiting += sum(max(0, end - reached.get(f"{topic}/{each}", 0)) for each, end in partitions.items())
+    return waiting
+
+
+async def _judged(audit: AuditContext, decisions_end: dict[int, int] | None) -> dict[str, Any]:
     """How far each partition is judged, and how many records still wait."""
     if await audit.pool.fetchval("SELECT to_regclass('alerting.positions') IS NULL"):
         return {"judged": {}, "lag": {}}
     found = await judged_up_to(audit.pool)
     judged = {f"{topic}/{partition}": each.next for (topic, partition), each in sorted(found.items())}
-    left = {
-        f"decisions/{partition}": end - judged.get(f"decisions/{partition}", 0)
-        for partition, end in decisions_end.items()
-    }
+    left: dict[str, int | None] = {DECISIONS: None}
+    if decisions_end is not None:
+        parts = {f"{DECISIONS}/{partition}": end for partition, end in decisions_end.items()}
+        left = {part: end - judged.get(part, 0) for part, end in parts.items()}
     return {"judged": judged, "lag": {"events/0": audit.live.next - judged.get("events/0", 0), **left}}
 
 
-async def _ends(settings: Settings, topic: str) -> dict[int, int]:
-    """Where the partitions of a topic end; {} while the broker does not say."""
+async def _ends(settings: Settings, topic: str) -> dict[int, int] | None:
+    """Where the partitions of a topic end; None while the broker does not say."""
     try:
         async with asyncio.timeout(ASK_PATIENCE):
             return await kafka.ends(settings, topic)
     except (Unavailable, TimeoutError):
-        return {}
+        return None
 
 
 STATUS = RouteRow(
@@ -109,7 +115,11 @@ STATUS = RouteRow(
             Member("keys", "integer", "how many keys the account has; for the first account, how many there are"),
             Member("leader", "text", "the writer in force"),
             Member("head", "text", "its digest: keep it to check the log's end later"),
-            Member("lag", "object", "records of its topics that each projection has not taken in"),
+            Member(
+                "lag",
+                "object",
+                "records of its topics that each projection has not taken in; null if the broker does not say where one ends",
+            ),
             Member("alerts", "object", "how far each partition is judged, and what waits to be"),
             Member("accounts", "texts", "the account; for the first account every one that there is"),
             Member("next_command", "integer", "where on its topic the next command stands that is not decided yet"),

@@ -54,8 +54,8 @@ function Shown({ status }: { status: Status }) {
     ["Accounts", visible((status.accounts ?? []).join(", "))],
     ["Database", status.database_bytes === undefined ? null : `${(status.database_bytes / 1e6).toFixed(1)} MB`],
   ];
-  const projections = Object.entries((status.lag ?? {}) as Record<string, number>);
-  const judging = Object.entries((status.alerts as { lag?: Record<string, number> } | undefined)?.lag ?? {});
+  const projections = Object.entries((status.lag ?? {}) as Record<string, number | null>);
+  const judging = Object.entries((status.alerts as { lag?: Record<string, number | null> } | undefined)?.lag ?? {});
   return (
     <SpaceBetween size="m">
       <Container header={<Header variant="h2">The log</Header>}>
@@ -76,7 +76,7 @@ function Shown({ status }: { status: Status }) {
   );
 }
 
-function Lag({ title, of }: { title: string; of: [string, number][] }) {
+function Lag({ title, of }: { title: string; of: [string, number | null][] }) {
   return (
     <Table
       header={<Header variant="h2">{title}</Header>}
@@ -86,7 +86,12 @@ function Lag({ title, of }: { title: string; of: [string, number][] }) {
         {
           id: "lag",
           header: "Records that wait",
-          cell: ([, lag]) => <StatusIndicator type={lag === 0 ? "success" : "in-progress"}>{lag}</StatusIndicator>,
+          cell: ([, lag]) =>
+            lag === null ? (
+              <StatusIndicator type="warning">not known: the broker does not answer</StatusIndicator>
+            ) : (
+              <StatusIndicator type={lag === 0 ? "success" : "in-progress"}>{lag}</StatusIndicator>
+            ),
         },
       ]}
       ariaLabels={{ tableLabel: title }}
