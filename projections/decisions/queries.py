@@ -158,8 +158,8 @@ async def page(
     inputs: bool = False,
     newest_first: bool = False,
 ) -> list[Any]:
-    """The next calls that concern an account, by default the oldest first. Indexes: decisions_key, decisions_about,
-    decisions_principal, decisions_at."""
+    """The next calls that concern an account, by default the oldest first. Indexes: decisions_key, decisions_history,
+    decisions_about, decisions_principal, decisions_at."""
     where = _where(account, filters)
     beyond, order = ("<", " DESC") if newest_first else (">", "")
     if after is not None:

@@ -59,8 +59,10 @@ CREATE INDEX cases_destination ON cases (destination) WHERE destination IS NOT N
 CREATE INDEX cases_principal ON cases (principal);
 -- queries.page in the order of time, over all
 CREATE INDEX decisions_at ON decisions (at, origin, record);
--- queries.page of one key (and, within its rows of `events`, its history)
+-- queries.page of one key
 CREATE INDEX decisions_key ON decisions (key_id, at) WHERE key_id IS NOT NULL;
+-- queries.page of one key's history: its few changes among perhaps a million uses
+CREATE INDEX decisions_history ON decisions (key_id, at, origin, record) WHERE key_id IS NOT NULL AND position IS NOT NULL;
 -- queries.page of what was changed
 CREATE INDEX decisions_about ON decisions (about, at) WHERE about IS NOT NULL;
 -- queries.page of one principal

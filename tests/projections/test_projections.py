@@ -16,9 +16,12 @@ from domain.alerts.rules.table import RULES
 from domain.log.codec import event_from, rfc3339
 from domain.log.record import REFUSED
 from domain.state.fold import Fold
+from projections.decisions import queries as decisions
+from projections.decisions.queries import CallFilters
 from projections.log.entry import ALERTS, DECISIONS, EVENTS, Entry
+from projections.log.schema import AskedLog, Schema
 from projections.registry import PROJECTIONS, Projection
-from services.adapters.postgres import Pool
+from services.adapters.postgres import Connection, Pool
 from services.projector import store
 from tests.given import ACCOUNT, REGION, arn, key_id
 from tests.installation import Installation
@@ -184,3 +187,46 @@ def test_a_rebuild_holds_what_the_live_one_holds(installation: Installation) -> 
     from tests.installation import eventually
 
     eventually(lambda: len(installation.answers("decisions", "--key", key, "--operation", "Encrypt")) == 2)
+
+
+class PlansSchema(Schema):
+    def place(self, table: str) -> str:
+        return f"p_plans.{table.partition('.')[2]}"
+
+
+class Explained:
+    """A connection that answers a query with its plan."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def fetch(self, query: str, *values: Any) -> list[Any]:
+        (row,) = await self._connection.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *values)
+        return list(json.loads(row[0]))
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """The rows that a plan took from tables, with those that it read in vain."""
+    own = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if "Relation Name" in plan else 0
+    return int(own) * int(plan["Actual Loops"]) + sum(map(rows_read, plan.get("Plans", [])))
+
+
+async def test_a_keys_history_is_read_without_its_uses(pool: Pool) -> None:
+    """The console took more than a second to show the ten changes of a key with a million uses."""
+    projection = PROJECTIONS["decisions"]
+    async with pool.acquire() as connection, connection.transaction():
+        await store.prepare(connection, projection, "plans", process_keys(), "p_plans")
+        await connection.execute(
+            "INSERT INTO p_plans.decisions (at, origin, record, position, seen, call_id, account, principal, access_key, operation,"
+            " effect, key_id, owners, source, agent, summary, parameters) "
+            "SELECT to_timestamp(n), 0, n, CASE WHEN n % 2000 = 0 THEN n END, n, n::text, $1, 'p', 'a', 'Encrypt', 'allowed', $2,"
+            " ARRAY[$1], '', '', '', '{}' FROM generate_series(1, 20000) n",
+            ACCOUNT,
+            key_id(),
+        )
+        await connection.execute("ANALYZE p_plans.decisions")
+        log = AskedLog(Explained(connection), PlansSchema())
+        filters = CallFilters(key=key_id(), changes_only=True)
+        ((found,),) = [await decisions.page(log, ACCOUNT, filters, None, 50, newest_first=True)]
+        assert rows_read(found["Plan"]) < 100
+        await connection.execute("DROP SCHEMA p_plans CASCADE")
