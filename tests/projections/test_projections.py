@@ -219,8 +219,8 @@ async def test_a_keys_history_is_read_without_its_uses(pool: Pool) -> None:
         await connection.execute(
             "INSERT INTO p_plans.decisions (at, origin, record, position, seen, call_id, account, principal, access_key, operation,"
             " effect, key_id, owners, source, agent, summary, parameters) "
-            "SELECT to_timestamp(n), 0, n, CASE WHEN n % 2000 = 0 THEN n END, n, n::text, $1, 'p', 'a', 'Encrypt', 'allowed', $2,"
-            " ARRAY[$1], '', '', '', '{}' FROM generate_series(1, 20000) n",
+            "SELECT to_timestamp(n), 0, n, CASE WHEN n % 2 = 0 OR n % 2001 = 0 THEN n END, n, n::text, $1, 'p', 'a', 'Encrypt', 'allowed',"
+            " CASE WHEN n % 2 = 0 THEN 'another' ELSE $2 END, ARRAY[$1], '', '', '', '{}' FROM generate_series(1, 40000) n",
             ACCOUNT,
             key_id(),
         )
