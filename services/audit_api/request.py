@@ -89,7 +89,7 @@ class AuditRequest:
         text = self.text("limit")
         if text is None:
             return USUAL
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST:
+        if not text.isascii() or not text.isdigit() or len(text) > 6 or not 1 <= int(text) <= MOST:
             raise invalid(f"limit must be a number from 1 to {MOST}")
         return int(text)
 

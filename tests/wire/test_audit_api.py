@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import time
 from contextlib import closing
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -56,6 +57,8 @@ def ask(
     [
         "/v1/keys?limit=0",
         "/v1/keys?limit=1001",
+        "/v1/keys?limit=0001000000",
+        "/v1/keys?limit=000100000000",
         "/v1/keys?limit=x",
         "/v1/keys?limit=%C2%B2",
         "/v1/keys?cursor=!",
@@ -260,6 +263,16 @@ def test_keys_are_found_by_what_they_are(installation: Installation) -> None:
     (told,) = installation.answers("keys", "--tag", "found", "--state", "Disabled")
     assert told["key_id"] == made[2]
     assert "no key with --tag lost" in installation.keytrail("keys", "--tag", "lost").stdout
+
+
+def test_a_filter_with_many_stars_holds_up_nobody(installation: Installation) -> None:
+    """An alias is matched on the loop that every caller shares. A regular expression would take minutes for this one."""
+    kms, name = installation.client(), "a" * 200
+    kms.create_alias(AliasName=f"alias/{name}", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    begun = time.monotonic()
+    assert get(installation, f"/v1/keys?{urlencode({'alias': '*a' * 5 + '*b'})}")[1]["items"] == []
+    assert len(get(installation, f"/v1/keys?{urlencode({'alias': '*a' * 100})}")[1]["items"]) == 1
+    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"account_id": 5}', b'{"account_id": "12"}'])

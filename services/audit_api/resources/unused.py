@@ -66,7 +66,7 @@ async def unused(audit: AuditContext, request: AuditRequest) -> Told:
 def _days(request: AuditRequest) -> int:
     """Raises WireError."""
     text = request.text("days") or str(NOT_USED_FOR)
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_DAYS:
+    if not text.isascii() or not text.isdigit() or len(text) > 6 or not 1 <= int(text) <= MOST_DAYS:
         raise invalid(f"days must be a number from 1 to {MOST_DAYS}")
     return int(text)
 
