@@ -31,6 +31,7 @@ from services.adapters.bundled.ports import free_ports, listening
 from services.adapters.bundled.postgres import SETTINGS, BundledPostgres
 from services.adapters.kafka import connection
 from services.inherited import for_server
+from services.logs import quiet
 from services.settings import load
 
 DEADLINE = 90.0
@@ -122,8 +123,10 @@ class Serving:
                 writer.write(json.dumps({"failed": traceback.format_exc()}).encode() + b"\n")
                 return
             writer.write(json.dumps(settings).encode() + b"\n")
-            await reader.read()  # until the other side is closed
-            await servers.drop(name)
+            # It is cancelled when the servers end. Python 3.11's streams would print that as an error.
+            with contextlib.suppress(asyncio.CancelledError):
+                await reader.read()  # until the other side is closed
+                await servers.drop(name)
 
     def stop(self) -> None:
         if self._servers is not None:
@@ -145,4 +148,5 @@ async def serve(listening: socket.socket, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    quiet()  # aiokafka warns of a password in the clear, which goes to this machine alone
     asyncio.run(serve(socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2])))
