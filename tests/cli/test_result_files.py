@@ -92,6 +92,16 @@ def test_every_member_of_a_call_has_a_column_and_a_key_its_names(name: str, tmp_
     assert any(item["key_aliases"] for item in items)
 
 
+def test_a_row_group_of_parquet_has_a_bounded_size(tmp_path: Path) -> None:
+    """Callers choose how long their parameters are, and a worker writes the file: rows alone are no bound for its memory."""
+    (lines,) = [each for asked, each in read("decisions").answers.items() if "/names" not in asked]
+    item = json.loads("".join(lines))["items"][0] | {"parameters": {"Policy": "x" * (8 << 20)}}
+    with (tmp_path / "x.parquet").open("wb") as file:
+        write_parquet(iter([item] * 9), file)
+    written = pq.ParquetFile(tmp_path / "x.parquet")
+    assert (written.metadata.num_rows, written.metadata.num_row_groups) == (9, 3)
+
+
 @pytest.mark.parametrize("form", CallFormat)
 def test_every_format_of_the_table_writes_every_call(form: CallFormat) -> None:
     items = json.loads("".join(*read("decisions").answers.values()))["items"]
