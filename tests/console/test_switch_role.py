@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from playwright.sync_api import expect
+from playwright.sync_api import APIResponse, Route, expect
 
 from services.cli.client import Client
 from tests.attacks.test_sessions import ACCOUNT, ROOT, allow, policy, role, trust, user
 from tests.console.visit import Visit
-from tests.installation import Installation
+from tests.installation import Installation, eventually
 
 ALICE = f"arn:aws:iam::{ACCOUNT}:user/switch-alice"
 AS_ROLE = f"arn:aws:sts::{ACCOUNT}:assumed-role/switch-ops/switch-alice"
@@ -75,12 +75,16 @@ def test_a_role_is_refused_switched_to_over_and_left(visit: Callable[..., Visit]
         ("allowed", "switch-audit"),
     ]
 
+    page.get_by_role("link", name="Installation").click()
+    verify = page.get_by_role("button", name="Verify everything")
+    expect(verify).to_be_visible()
     served.client(service="iam").delete_role_policy(RoleName="switch-audit", PolicyName="own")
     served.client(service="iam").delete_role(RoleName="switch-audit")
-    page.reload()
+    verify.click()
     expect(page.get_by_text(f"Keytrail no longer takes the credential of switch-audit @ {ACCOUNT}")).to_be_visible()
     assert tab.serious() == []
     page.get_by_role("button", name="Go on as switch-alice").click()
+    page.get_by_role("link", name="Groups").click()  # which asks nothing again by itself: the clock is set below
     page.get_by_role("button", name="user/switch-alice").click()
     page.get_by_role("menuitem", name="Night shift").click()
     expect(strip).to_contain_text("Night shift")
@@ -92,3 +96,37 @@ def test_a_role_is_refused_switched_to_over_and_left(visit: Callable[..., Visit]
     strip.get_by_role("button", name="Switch back").click()
     expect(page.get_by_role("button", name="user/switch-alice")).to_be_visible()
     expect(strip).to_have_count(0)
+
+
+def test_what_was_begun_as_a_role_is_ended_as_that_role(visit: Callable[..., Visit], served: Installation) -> None:
+    """A new key is named by whoever made it, even if the user has left the role before the key's answer came."""
+    role(served, "switch-maker", trust(ROOT, "sts:AssumeRole"), allow(["kms:*", "keytrail:*", "iam:List*"]))
+    tab, held = visit(), list[tuple[Route, APIResponse]]()
+    page = tab.page
+    tab.opens(f"/switch-role?account={ACCOUNT}&role=switch-maker&from=/keys/create")
+    tab.signs_in(user(served, "switch-bob", allow(["sts:AssumeRole", "kms:*", "keytrail:*"])))
+    page.get_by_role("button", name="Switch role").click()
+    page.get_by_role("button", name="Next", exact=True).click()
+    page.get_by_role("textbox", name="Alias").fill("begun-as-a-role")
+    for _ in range(3):
+        page.get_by_role("button", name="Next", exact=True).click()
+
+    expect(page.get_by_role("group", name="Policy editor")).to_be_visible()
+
+    def hold(request: Route) -> None:
+        if request.request.headers.get("x-amz-target", "").endswith(".CreateKey"):
+            held.append((request, request.fetch()))
+        else:
+            request.continue_()
+
+    page.route("**/*", hold)
+    with page.expect_request(lambda sent: sent.headers.get("x-amz-target", "").endswith(".CreateAlias")):
+        with page.expect_request(lambda sent: sent.headers.get("x-amz-target", "").endswith(".CreateKey")):
+            page.get_by_role("button", name="Create key").click()
+        page.get_by_role("button", name="Switch back").click()
+        expect(page.get_by_role("button", name="user/switch-bob")).to_be_visible()
+        ((made, answer),) = held
+        made.fulfill(response=answer)
+    page.unroute("**/*")
+    as_role = f"arn:aws:sts::{ACCOUNT}:assumed-role/switch-maker/switch-bob"
+    eventually(lambda: [each["effect"] for each in on_record(served, as_role, "CreateAlias")] == ["allowed"])

@@ -61,6 +61,13 @@ export function href(pattern: string, places: Places = {}, query: Readonly<Recor
   return `${BASE}${path}${text === "" ? "" : `?${text}`}`;
 }
 
+/** The URL of a page for its path and query below BASE, as a link may bring it; null if that leads out of the console. */
+export function within(path: string): string | null {
+  if (!path.startsWith("/")) return null;
+  const { pathname, search } = new URL(`${BASE}${path}`, "http://console");
+  return pathname.startsWith(`${BASE}/`) ? pathname + search : null;
+}
+
 const MOVED = "keytrail:moved";
 
 export function navigate(url: string, { replace = false } = {}): void {

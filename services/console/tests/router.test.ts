@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { match } from "../src/router";
+import { match, within } from "../src/router";
 import { PAGES } from "../src/routes";
 
 describe("the URL of a page", () => {
@@ -18,6 +18,13 @@ describe("the URL of a page", () => {
 
   it("may be malformed", () => {
     expect(match("/keys/{key}", "/keys/%E0%A4%A")).toBeNull();
+  });
+
+  it("is never outside of the console, whatever a link brings", () => {
+    expect(within("/keys?tag=a%3Db")).toBe("/console/keys?tag=a%3Db");
+    expect(["/../v1/status", "/..//evil.example", "/%2e%2e//evil.example", "//../../x", "keys", "/keys#code=a"].map(within)).toEqual([
+      null, null, null, null, null, "/console/keys",
+    ]);
   });
 
   it("opens one page: a fixed word stands before a name", () => {

@@ -9,9 +9,10 @@ import RadioGroup from "@cloudscape-design/components/radio-group";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useEffect, useRef, useState } from "react";
 
-import { end } from "../session/session";
+import { endIfRefused } from "../session/refused";
+import { current } from "../session/session";
 import { useAnswer } from "../shown/answer";
-import { type Fault, faultOf, isAbort, isMismatch } from "../shown/fault";
+import { type Fault, faultOf, isAbort } from "../shown/fault";
 import { Problem } from "../shown/problem";
 import { chosenSink, type Progress, save, sizeOf, writesToDisk } from "../shown/saved-file";
 import { visible } from "../shown/visible";
@@ -46,6 +47,7 @@ export function Export({ wanted, close }: { wanted: Wanted; close: () => void })
     const sink = await chosenSink(name);
     if (sink === null) return;
     const leaving = new AbortController();
+    const asked = current();
     under.current = leaving;
     let progress = NONE;
     let drawn = 0;
@@ -67,7 +69,7 @@ export function Export({ wanted, close }: { wanted: Wanted; close: () => void })
         return;
       }
       const fault = faultOf(thrown);
-      if (fault.kind === "credential") end(isMismatch(fault) ? "altered" : "refused");
+      endIfRefused(fault, asked);
       setState({ now: "broken", fault, progress });
     } finally {
       under.current = null;

@@ -3,7 +3,8 @@
 
 import { useEffect, useRef, useState } from "react";
 
-import { end } from "../session/session";
+import { endIfRefused } from "../session/refused";
+import { current } from "../session/session";
 import { type Fault, faultOf, isAbort } from "../shown/fault";
 
 export interface Progress {
@@ -28,6 +29,7 @@ export function useLongRun<R>(load: (signal: AbortSignal) => AsyncGenerator): [L
   useEffect(() => () => leaving.current?.abort(), []);
 
   const follow = async (signal: AbortSignal): Promise<void> => {
+    const asked = current();
     try {
       for await (const line of load(signal)) {
         const { step, done, of, result } = line as Partial<Progress> & { result?: R };
@@ -37,7 +39,7 @@ export function useLongRun<R>(load: (signal: AbortSignal) => AsyncGenerator): [L
     } catch (thrown) {
       if (signal.aborted || isAbort(thrown)) return;
       const fault = faultOf(thrown);
-      if (fault.kind === "credential") end("refused");
+      endIfRefused(fault, asked);
       setRun((now) => ({ ...now, state: "fault", fault }));
     }
   };

@@ -13,7 +13,8 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useEffect, useRef, useState } from "react";
 
 import { FEWEST_DAYS, fits, MOST_DAYS } from "../pages/key/waiting-period";
-import { end } from "../session/session";
+import { endIfRefused } from "../session/refused";
+import { current } from "../session/session";
 import type { Fault } from "../shown/fault";
 import { keyName } from "../shown/names";
 import { Problem } from "../shown/problem";
@@ -78,6 +79,7 @@ export function ManyModal({ verb, selected, changed, close }: ManyModalProps) {
   async function run(): Promise<void> {
     if (stop.current !== null) return;
     stop.current = new AbortController();
+    const asked = current();
     setState("under way");
     const byArn = new Map(keys.map((each) => [each.arn, each]));
     await changeMany(
@@ -89,7 +91,7 @@ export function ManyModal({ verb, selected, changed, close }: ManyModalProps) {
         if (key === undefined) return;
         setOutcomes((all) => [...all, { key, outcome }]);
         if ("state" in outcome) changed(key, outcome.state);
-        else if (outcome.fault.kind === "credential") end("refused");
+        else endIfRefused(outcome.fault, asked);
       },
       stop.current.signal,
     );

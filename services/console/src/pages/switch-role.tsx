@@ -13,7 +13,7 @@ import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 
-import { BASE, href, navigate, type PageProps } from "../router";
+import { BASE, href, navigate, type PageProps, within } from "../router";
 import { HOME } from "../routes";
 import { RefusedRole } from "../session/refused-role";
 import { COLOURS, fromQuery, HOUR, isAccount, isRoleName, LENGTHS, LONGEST_NAME, ofArn, queryOf, type Role } from "../session/role";
@@ -24,7 +24,7 @@ import { useAct } from "../shown/act";
 /** Where the form was opened; a link from elsewhere leads to the first page. */
 function cameFrom(query: URLSearchParams): string {
   const from = query.get("from") ?? "";
-  return from.startsWith("/") && !from.startsWith("/switch-role") ? `${BASE}${from}` : href(HOME);
+  return (from.startsWith("/switch-role") ? null : within(from)) ?? href(HOME);
 }
 
 export default function SwitchRole({ query }: PageProps) {

@@ -66,12 +66,13 @@ export function Review({ keyId, opened, draft, about, onBack, onReplaced, onOpen
     setFault(null);
     const asked = current();
     try {
+      const client = await kms(); // taken before the wait: a click that was meant for a role is not made by its user
       const now = await checkDraft(keyId, draft);
       if (now.version !== opened.version) {
         setOvertaken(now.version);
         return;
       }
-      await (await kms()).send(new PutKeyPolicyCommand({ KeyId: keyId, PolicyName: "default", Policy: draft }));
+      await client.send(new PutKeyPolicyCommand({ KeyId: keyId, PolicyName: "default", Policy: draft }));
       onReplaced(now.version + 1);
     } catch (thrown) {
       const refused = faultOf(thrown);

@@ -9,6 +9,7 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 
+import { kms } from "../../aws";
 import type { Act } from "../../shown/act";
 import { Problem } from "../../shown/problem";
 import { visible } from "../../shown/visible";
@@ -39,7 +40,7 @@ export function AliasLeft({ draft, made, change, act, finish }: AliasLeftProps) 
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (fault === null) act.run(() => nameKey(made.arn, draft.alias), finish);
+          if (fault === null) act.run(async () => nameKey(await kms(), made.arn, draft.alias), finish);
         }}
       >
         <Container

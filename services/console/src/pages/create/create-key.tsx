@@ -3,6 +3,7 @@
 import Wizard from "@cloudscape-design/components/wizard";
 import { useState } from "react";
 
+import { kms } from "../../aws";
 import { href, navigate } from "../../router";
 import { useSession } from "../../session/session";
 import { useAct } from "../../shown/act";
@@ -80,9 +81,10 @@ export default function CreateKey() {
   }
 
   async function make(sent: Draft, policy: string, attempt: Attempt): Promise<Made> {
+    const client = await kms(); // one for both: whoever made the key names it, even if a role is left meanwhile
     let made: Made;
     try {
-      made = await makeKey(sent, policy, attempt);
+      made = await makeKey(client, sent, policy, attempt);
     } catch (thrown) {
       // A refusal is an answer, so the next try is a new one. Where no answer came, it is the same try once more.
       if (!isUnanswered(faultOf(thrown))) change({ attempt: null });
@@ -91,7 +93,7 @@ export default function CreateKey() {
     const rest = { ...sent, made };
     keepDraft(arn, rest);
     try {
-      await nameKey(made.arn, sent.alias);
+      await nameKey(client, made.arn, sent.alias);
     } catch (thrown) {
       setDraft(rest);
       throw thrown;

@@ -1,8 +1,7 @@
 /** Makes what the wizard was told to make: the key with its policy and tags in one request, then its alias. */
 
-import { CreateAliasCommand, CreateKeyCommand, type KeySpec, type KeyUsageType } from "@aws-sdk/client-kms";
+import { CreateAliasCommand, CreateKeyCommand, type KeySpec, type KeyUsageType, type KMSClient } from "@aws-sdk/client-kms";
 
-import { kms } from "../../aws";
 import { full } from "../key/alias-name";
 import type { Attempt, Draft, Made } from "./draft";
 
@@ -13,7 +12,7 @@ interface Signable {
 
 /** Sent again as the same attempt and with the same content, the request makes no second key: Keytrail answers as it did the first
  * time (for ten minutes, to the same credential). */
-export async function makeKey(draft: Draft, policy: string, attempt: Attempt): Promise<Made> {
+export async function makeKey(client: KMSClient, draft: Draft, policy: string, attempt: Attempt): Promise<Made> {
   const command = new CreateKeyCommand({
     KeySpec: draft.spec as KeySpec,
     KeyUsage: draft.usage as KeyUsageType,
@@ -30,11 +29,11 @@ export async function makeKey(draft: Draft, policy: string, attempt: Attempt): P
       },
     { relation: "before", toMiddleware: "httpSigningMiddleware", name: "sameAttempt" },
   );
-  const { KeyMetadata: key } = await (await kms()).send(command);
+  const { KeyMetadata: key } = await client.send(command);
   if (key?.KeyId === undefined) throw new Error("The answer names no key.");
   return { id: key.KeyId, arn: key.Arn ?? "" };
 }
 
-export async function nameKey(key: string, alias: string): Promise<void> {
-  await (await kms()).send(new CreateAliasCommand({ AliasName: full(alias), TargetKeyId: key }));
+export async function nameKey(client: KMSClient, key: string, alias: string): Promise<void> {
+  await client.send(new CreateAliasCommand({ AliasName: full(alias), TargetKeyId: key }));
 }
