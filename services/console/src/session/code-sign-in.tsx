@@ -4,6 +4,7 @@
 import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
+import Checkbox from "@cloudscape-design/components/checkbox";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
@@ -29,6 +30,7 @@ function once(code: string): Promise<Session> {
 
 export function CodeSignIn({ code, done }: { code: string; done: () => void }) {
   const [found, setFound] = useState<Redeeming>({ state: "asked" });
+  const [keep, setKeep] = useState(false);
   useEffect(() => {
     once(code).then(
       (session) => setFound({ state: "there", session }),
@@ -38,12 +40,12 @@ export function CodeSignIn({ code, done }: { code: string; done: () => void }) {
 
   return (
     <SignInPage>
-      <Container header={<Header variant="h1">Sign in to Keytrail</Header>}>{shown(found, done)}</Container>
+      <Container header={<Header variant="h1">Sign in to Keytrail</Header>}>{shown(found, keep, setKeep, done)}</Container>
     </SignInPage>
   );
 }
 
-function shown(found: Redeeming, done: () => void) {
+function shown(found: Redeeming, keep: boolean, setKeep: (keep: boolean) => void, done: () => void) {
   switch (found.state) {
     case "asked":
       return <Spinner size="large" />;
@@ -67,11 +69,18 @@ function shown(found: Redeeming, done: () => void) {
           {session.identity.root && (
             <Alert type="warning">This is the root user, whom no policy limits. Use it to make users, and work as one of them.</Alert>
           )}
+          <Checkbox
+            checked={keep}
+            onChange={({ detail }) => setKeep(detail.checked)}
+            description="Otherwise a reload of the page ends the session here."
+          >
+            Keep me signed in until this tab closes
+          </Checkbox>
           <SpaceBetween direction="horizontal" size="xs">
             <Button
               variant="primary"
               onClick={() => {
-                begin(session, false);
+                begin(session, keep);
                 done();
               }}
             >
