@@ -77,7 +77,7 @@ def test_many_keys_are_found_and_disabled_at_once(visit: Callable[..., Visit], s
     expect(dialog).to_contain_text("1 key stays as it is")
     assert tab.serious() == []
     dialog.get_by_role("button", name="Disable").click()
-    expect(dialog).to_contain_text("1 disabled, 1 not, of 2 keys")
+    expect(dialog).to_contain_text("1 of 2 keys disabled, 1 not")
     expect(dialog).to_contain_text("explicit deny in a resource-based policy")
     dialog.get_by_role("button", name="Close").last.click()
     expect(rows.filter(has_text="many 0")).to_contain_text("Disabled")

@@ -39,3 +39,7 @@ test("a user's columns keep their order, and the key's ID is always there", () =
   expect(shown).toEqual(["key", "state", "alias"]);
   expect(displayOf(null).find((each) => each.id === "tags")?.visible).toBe(false);
 });
+
+test("text that is typed without a field finds keys by a part of their alias", () => {
+  expect(FIELDS.queryOf([{ operator: ":", value: "pay" }], {}).alias).toBe("*pay*");
+});

@@ -16,7 +16,7 @@ export const LABELS = {
   description: "Description",
 } as const;
 
-export const FIELDS = fieldsOf(LABELS, ["alias", "description"]);
+export const FIELDS = fieldsOf(LABELS, ["alias", "description"], "alias");
 
 const VALUES: readonly [keyof typeof LABELS, readonly string[]][] = [
   ["state", ["Enabled", "Disabled", "PendingDeletion", "PendingImport", "Deleted"]],

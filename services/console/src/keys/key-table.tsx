@@ -99,7 +99,6 @@ export function KeyTable({ title, description, manager, query, empty, actions }:
               onChange={({ detail }) => changeQuery(FIELDS.queryOf(detail.tokens, values))}
               filteringProperties={FIELDS.properties}
               filteringOptions={OPTIONS}
-              disableFreeTextFiltering
               hideOperations
               expandToViewport
               filteringPlaceholder="Find keys by alias, status, spec, usage, origin, tag or description"

@@ -158,7 +158,7 @@ export function ManyModal({ verb, selected, changed, close }: ManyModalProps) {
             <ProgressBar
               label={words.title}
               value={keys.length === 0 ? 100 : (outcomes.length / keys.length) * 100}
-              description={`${done} ${words.done}, ${faults.length} not, of ${counted(keys.length)}`}
+              description={`${done} of ${counted(keys.length)} ${words.done}${faults.length === 0 ? "" : `, ${faults.length} not`}`}
             />
             {state === "over" && outcomes.length < keys.length && (
               <Alert type="info">Stopped before {counted(keys.length - outcomes.length)}: nothing was asked for there.</Alert>

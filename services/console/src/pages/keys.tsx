@@ -11,7 +11,7 @@ export default function Keys({ query }: PageProps) {
   return (
     <KeyTable
       title="Customer managed keys"
-      description="Keys that this account made. Its own policies say who may use and manage them."
+      description="Keys that this account made. Each key's policy says who may use and manage it."
       manager="customer"
       query={query}
       actions={

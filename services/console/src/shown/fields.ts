@@ -18,8 +18,13 @@ export interface Fields<F extends string> {
 
 const CONTAINS = ":";
 
-/** `labels` name the fields. Those in `contained` may also be found by a part of their text, which /v1 takes as *part*. */
-export function fieldsOf<F extends string>(labels: Readonly<Record<F, string>>, contained: readonly NoInfer<F>[] = []): Fields<F> {
+/** `labels` name the fields. Those in `contained` may also be found by a part of their text, which /v1 takes as *part*. Text that is
+ * typed without a field is a part of `free`. */
+export function fieldsOf<F extends string>(
+  labels: Readonly<Record<F, string>>,
+  contained: readonly NoInfer<F>[] = [],
+  free?: NoInfer<F>,
+): Fields<F> {
   const names = Object.keys(labels) as F[];
 
   function tokenOf(propertyKey: F, value: string): PropertyFilterProps.Token {
@@ -58,7 +63,7 @@ export function fieldsOf<F extends string>(labels: Readonly<Record<F, string>>, 
     queryOf(tokens, before) {
       const found = Object.fromEntries(names.map((name) => [name, undefined])) as Record<F, string | undefined>;
       for (const token of tokens) {
-        const name = names.find((each) => each === token.propertyKey);
+        const name = token.propertyKey === undefined ? free : names.find((each) => each === token.propertyKey);
         if (name === undefined || typeof token.value !== "string" || token.value === "") continue;
         const former = before[name];
         const shown = former === undefined ? undefined : tokenOf(name, former);
