@@ -5,11 +5,20 @@ import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Link from "@cloudscape-design/components/link";
 
-import { follow, href } from "../router";
+import { follow, href, useAsOf } from "../router";
 import type { Fault } from "./fault";
 import { visible } from "./visible";
 
 export function Problem({ fault, again }: { fault: Fault; again?: () => void }) {
+  const [at, setAt] = useAsOf();
+  const first = at === null ? undefined : /^the record begins at .* Ask for (@\d+)/.exec(fault.message)?.[1];
+  if (first !== undefined) {
+    return (
+      <Alert type="info" header="The record begins later" action={<Button onClick={() => setAt(first)}>Show its first moment</Button>}>
+        {visible(`${fault.message.charAt(0).toUpperCase()}${fault.message.slice(1)}.`)}
+      </Alert>
+    );
+  }
   const waits = fault.kind === "unreachable" || fault.kind === "busy";
   return (
     <Alert

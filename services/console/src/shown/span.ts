@@ -48,7 +48,7 @@ export interface Bounds {
 /** What /v1 takes. `asOf`: nothing later than that is shown, and a relative span ends there if it is a time. */
 export function boundsOf(span: Span, asOf: string | null, now: number): Bounds {
   if (span.type === "absolute") {
-    const to = asOf ?? span.endDate;
+    const to = earlier(asOf ?? "", span.endDate);
     return { ...(span.startDate === "" ? {} : { from: span.startDate }), ...(to === "" ? {} : { to }) };
   }
   const then = asOf === null ? now : asOf.startsWith("@") ? NaN : Date.parse(asOf);
@@ -57,6 +57,13 @@ export function boundsOf(span: Span, asOf: string | null, now: number): Bounds {
     ...(Number.isNaN(then) ? {} : { from: new Date(then - length).toISOString() }), // before a position: everything
     ...(asOf === null ? {} : { to: asOf }),
   };
+}
+
+/** Of two ends; "" is none. Nobody here knows which of a position and a time comes first, so the time that is shown counts then. */
+function earlier(asOf: string, end: string): string {
+  if (asOf === "" || end === "") return asOf || end;
+  const positions = asOf.startsWith("@") || end.startsWith("@"); // Date.parse takes one for a date
+  return !positions && Date.parse(end) < Date.parse(asOf) ? end : asOf;
 }
 
 /** How long it is in milliseconds, if both ends are known. */

@@ -15,7 +15,14 @@ import { useState } from "react";
 import { useAsOf } from "../router";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
-import { isMoment, momentOf } from "./moment";
+import { fieldsOf, isMoment, momentOf } from "./moment";
+
+const HOUR = 3_600_000;
+const USUAL: readonly [string, number][] = [
+  ["An hour ago", HOUR],
+  ["Yesterday", 24 * HOUR],
+  ["A week ago", 7 * 24 * HOUR],
+];
 
 /** `shows`: whether the page that stands below can show the past. */
 export function PastBar({ shows, choose }: { shows: boolean; choose: () => void }) {
@@ -59,8 +66,9 @@ function Moment({ at }: { at: string }) {
 export function ChooseMoment({ close }: { close: () => void }) {
   const [at, setAt] = useAsOf();
   const [how, setHow] = useState(at?.startsWith("@") === true ? "position" : "time");
-  const [date, setDate] = useState("");
-  const [clock, setClock] = useState("");
+  const shown = at !== null && !at.startsWith("@") && isMoment(at) ? fieldsOf(new Date(at)) : { date: "", clock: "" };
+  const [date, setDate] = useState(shown.date);
+  const [clock, setClock] = useState(shown.clock);
   const [position, setPosition] = useState(at?.startsWith("@") === true ? at.slice(1) : "");
   const [tried, setTried] = useState(false);
   const chosen = how === "position" ? `@${position.replace(/^@/, "")}` : momentOf(date, clock);
@@ -115,6 +123,20 @@ export function ChooseMoment({ close }: { close: () => void }) {
                 <FormField label="Time" description="Of your own clock. Midnight where left out.">
                   <TimeInput value={clock} placeholder="hh:mm:ss" onChange={({ detail }) => setClock(detail.value)} />
                 </FormField>
+                <SpaceBetween size="xs" direction="horizontal">
+                  {USUAL.map(([words, before]) => (
+                    <Button
+                      key={words}
+                      onClick={() => {
+                        const then = fieldsOf(new Date(Date.now() - before));
+                        setDate(then.date);
+                        setClock(then.clock);
+                      }}
+                    >
+                      {visible(words)}
+                    </Button>
+                  ))}
+                </SpaceBetween>
               </SpaceBetween>
             ),
           },

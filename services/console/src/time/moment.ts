@@ -9,10 +9,17 @@ export function isMoment(text: string): boolean {
   return POSITION.test(text) || (TIME.test(text) && !Number.isNaN(Date.parse(text)));
 }
 
-/** The end of the day's minute in the reader's own clock, as RFC 3339 in UTC; null if it is not a time. */
+/** A time of the reader's own clock, as RFC 3339 in UTC; null if it is not a time. */
 export function momentOf(date: string, clock: string): string | null {
   const text = clock === "" ? "00:00:00" : clock.length === 5 ? `${clock}:00` : clock;
   if (!DATE.test(date) || !CLOCK.test(text)) return null;
   const moment = new Date(`${date}T${text}`);
   return Number.isNaN(moment.getTime()) ? null : moment.toISOString();
+}
+
+/** The date and the time of the reader's own clock, as `momentOf` takes them. */
+export function fieldsOf(moment: Date): { date: string; clock: string } {
+  const two = (number: number) => String(number).padStart(2, "0");
+  const date = [String(moment.getFullYear()).padStart(4, "0"), two(moment.getMonth() + 1), two(moment.getDate())].join("-");
+  return { date, clock: [moment.getHours(), moment.getMinutes(), moment.getSeconds()].map(two).join(":") };
 }
