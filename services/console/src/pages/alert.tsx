@@ -24,6 +24,7 @@ import { useAnswer } from "../shown/answer";
 import { DocumentText } from "../shown/document";
 import { keyName, principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
+import { Prose } from "../shown/prose";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 import { NARROWEST } from "../shown/widths";
@@ -71,7 +72,11 @@ function Shown({ alert, again }: { alert: OneAlert; again: () => void }) {
       <Container header={<Header variant="h2">What it means</Header>}>{visible(alert.means)}</Container>
       <Container header={<Header variant="h2">What to do</Header>}>
         <SpaceBetween size="s">
-          <Box variant="p">{visible(alert.do)}</Box>
+          <Box variant="p">
+            <Prose text={alert.do} />
+          </Box>
+          {alert.key_id !== null && <InConsole of={alert.key_id} since={alert.at} />}
+          <Box variant="awsui-key-label">On the command line</Box>
           {alert.commands.map((each) => (
             <CopyToClipboard
               key={each}
@@ -102,6 +107,25 @@ function Shown({ alert, again }: { alert: OneAlert; again: () => void }) {
       <ExpandableSection headerText="The evidence" variant="container">
         <DocumentText document={{ source: alert.source, evidence: alert.evidence }} label="The evidence" />
       </ExpandableSection>
+    </SpaceBetween>
+  );
+}
+
+/** The pages that answer what the commands answer. */
+function InConsole({ of, since }: { of: string; since: string }) {
+  const key = { key: of };
+  const links: [string, string][] = [
+    ["Versions of the key's policy", href("/keys/{key}/{tab}", { ...key, tab: "policy" }, { view: "versions" })],
+    ["History of the key", href("/keys/{key}/{tab}", { ...key, tab: "history" })],
+    ["Calls on the key since then", href("/decisions", {}, { ...key, from: since, to: "" })],
+  ];
+  return (
+    <SpaceBetween direction="horizontal" size="m">
+      {links.map(([words, url]) => (
+        <Link key={words} href={url} onFollow={follow}>
+          {visible(words)}
+        </Link>
+      ))}
     </SpaceBetween>
   );
 }

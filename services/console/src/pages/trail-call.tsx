@@ -20,6 +20,12 @@ import { type ItemOf, v1 } from "../v1/client";
 /** What only a trail's calls have. */
 type TrailCall = ItemOf<"/v1/decisions"> & { outcome?: string; missing?: unknown };
 
+const OUTCOMES: Readonly<Record<string, string>> = {
+  explained: "Yes",
+  unexplained: "No: the recorded policies contradict it",
+  open: "Not known: it depends on what was never seen",
+};
+
 export default function TrailCallPage({ places }: PageProps) {
   const call = places["call"] ?? "";
   const trail = useTrail() ?? "";
@@ -53,7 +59,8 @@ export default function TrailCallPage({ places }: PageProps) {
           columns={3}
           items={[
             ...callFacts(found),
-            ...(found.outcome === undefined ? [] : [{ label: "Explained by the trail", value: visible(found.outcome) }]),
+            ...(found.sid === null ? [] : [{ label: "Decided by", value: `“${visible(found.sid)}”` }]),
+            ...(found.outcome === undefined ? [] : [{ label: "Does the trail explain the answer?", value: OUTCOMES[found.outcome] ?? visible(found.outcome) }]),
           ]}
         />
       </Container>

@@ -6,6 +6,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 
 import { follow, href } from "../router";
 import { Listing } from "../shown/listing";
+import { Prose } from "../shown/prose";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 import { v1 } from "../v1/client";
@@ -21,7 +22,7 @@ const ASKED = [
 export default function Trails() {
   return (
     <SpaceBetween size="m">
-      <Header variant="h1" description="Records of AWS CloudTrail beside our own log. `keytrail import cloudtrail` on the host makes a trail.">
+      <Header variant="h1" description={<Prose text="Records of AWS CloudTrail beside our own log. `keytrail import cloudtrail` on the host makes a trail." />}>
         Trails
       </Header>
       <Listing
