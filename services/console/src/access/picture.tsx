@@ -44,7 +44,7 @@ export function Picture({ drawing, title }: { drawing: Drawing; title: string })
       </div>
       <figcaption>
         <Box color="text-body-secondary" fontSize="body-s">
-          A whole line allows whatever the request says; a dashed line only where conditions are met.
+          A solid line allows every request; a dashed line only those that meet its conditions.
         </Box>
       </figcaption>
     </figure>

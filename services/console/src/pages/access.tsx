@@ -50,20 +50,20 @@ export default function Access({ query }: PageProps) {
             <ColumnLayout columns={about ? 2 : 3}>
               {about ? <PrincipalChoice key={principal} principal={principal} /> : <KeyChoice key={key} chosen={key} />}
               {!about && <ActionChoice action={action} />}
-              <SpanChoice once="As of the time shown" />
+              <SpanChoice once="At one moment: now, or the time shown above" />
             </ColumnLayout>
           </SpaceBetween>
         </Container>
         {about ? (
           principal === "" ? (
-            <Box color="text-body-secondary">Name a user or role.</Box>
+            <Box color="text-body-secondary">Choose a user or role.</Box>
           ) : span === null ? (
             <OfPrincipal key={principal} principal={principal} />
           ) : (
             <OfPrincipalBetween principal={principal} span={span} />
           )
         ) : key === "" ? (
-          <Box color="text-body-secondary">Name a key.</Box>
+          <Box color="text-body-secondary">Choose a key.</Box>
         ) : span === null ? (
           <OfKey keyName={key} action={action} />
         ) : (

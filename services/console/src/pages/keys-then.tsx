@@ -28,7 +28,7 @@ export default function KeysThen() {
         Keys
       </Header>
       <Listing<Key>
-        title={trail === null ? "Keys of then" : "Keys of the trail"}
+        title={trail === null ? "Keys at that time" : "Keys of the trail"}
         question={`keys then ${at ?? ""} ${trail ?? ""}`}
         load={(cursor, signal) => v1().get("/v1/as-of/keys", { query: { limit: PAGE, ...asked(at, trail), ...after(cursor) } }, signal)}
         keyOf={(key) => key.arn}

@@ -29,7 +29,7 @@ export default function PrincipalsThen() {
         {TITLES[kind]}
       </Header>
       <Listing
-        title={`${TITLES[kind]} ${trail === null ? "of then" : "of the trail"}`}
+        title={`${TITLES[kind]} ${trail === null ? "at that time" : "of the trail"}`}
         question={`${kind} then ${at ?? ""} ${trail ?? ""}`}
         load={(cursor, signal) =>
           v1().get("/v1/as-of/principals", { query: { kind, limit: PAGE, ...asked(at, trail), ...after(cursor) } }, signal)
