@@ -30,6 +30,9 @@ export default function Access({ query }: PageProps) {
   const action = query.get("action") ?? USUAL;
   const span = spanOf(query);
   const about = principal !== "" || byPrincipal;
+  const [at] = useAsOf();
+  const trail = useTrail();
+  const once = at !== null ? "At the time shown above" : trail !== null ? "At the end of the trail" : "Now";
   return (
     <ContentLayout header={<Header variant="h1">Who can</Header>}>
       <SpaceBetween size="l">
@@ -50,7 +53,7 @@ export default function Access({ query }: PageProps) {
             <ColumnLayout columns={about ? 2 : 3}>
               {about ? <PrincipalChoice key={principal} principal={principal} /> : <KeyChoice key={key} chosen={key} />}
               {!about && <ActionChoice action={action} />}
-              <SpanChoice once="At one moment: now, or the time shown above" />
+              <SpanChoice once={once} />
             </ColumnLayout>
           </SpaceBetween>
         </Container>
