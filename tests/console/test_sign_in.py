@@ -107,7 +107,10 @@ def test_a_code_signs_in_once_and_is_gone_from_the_url(visit: Callable[..., Visi
     expect(tab.page.get_by_text(f"arn:aws:iam::{ACCOUNT}:user/console-bob")).to_be_visible()
     assert tab.page.url == f"{served.url}/console/keys"
     assert tab.serious() == []
+    tab.page.get_by_label("Keep me signed in until this tab closes").check()
     tab.page.get_by_role("button", name="Continue").click()
+    at_keys(tab)
+    tab.page.reload()
     at_keys(tab)
     tab.page.go_back()
     assert code not in tab.page.url
