@@ -23,7 +23,15 @@ export const COLUMNS: readonly KeyColumn[] = [
     id: "alias",
     header: "Aliases",
     minWidth: 140,
-    cell: (key) => visible(key.key_aliases.map((each) => each.replace(/^alias\//, "")).join(", ")) || "–",
+    cell: (key) => {
+      const names = key.key_aliases.map((each) => each.replace(/^alias\//, "")).join(", ");
+      if (names === "") return "–";
+      return (
+        <Link href={href("/keys/{key}", { key: key.key_id ?? "" })} onFollow={follow}>
+          {visible(names)}
+        </Link>
+      );
+    },
   },
   {
     id: "key",
