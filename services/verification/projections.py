@@ -117,7 +117,7 @@ async def _drop_what_was_left(connection: Connection, projection: Projection) ->
 async def _made(pool: Pool, projection: Projection, tell: VerificationProgress) -> None:
     """Returns when the projection is there. Raises Unavailable if nobody makes it."""
     until = time.monotonic() + MADE_WITHIN
-    while not await pool.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.positions"):
+    while not await store.are_made(pool, [projection]):
         if time.monotonic() > until:
             raise Unavailable(
                 f"the projection {projection.name} is not there: the projector makes it when it starts, and has not. "
