@@ -1,73 +1,33 @@
 /** The groups of a user. */
 
 import { ListGroupsForUserCommand } from "@aws-sdk/client-iam";
-import Button from "@cloudscape-design/components/button";
-import Link from "@cloudscape-design/components/link";
-import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 
 import { iam } from "../aws";
-import { follow, href } from "../router";
-import { useAct } from "../shown/act";
 import { useAnswer } from "../shown/answer";
 import { ChangeModal } from "../shown/change-modal";
 import { Choice } from "../shown/choice";
-import { Listing } from "../shown/listing";
-import { Problem } from "../shown/problem";
-import { visible } from "../shown/visible";
 import { join, leave } from "./changes";
 import { list, MOST_CHOICES, paged, piece } from "./kinds";
+import { Membership } from "./membership";
 
 export function GroupsOf({ user }: { user: string }) {
-  const [round, setRound] = useState(0);
-  const [adding, add] = useState(false);
-  const act = useAct();
-  const changed = () => {
-    add(false);
-    setRound((before) => before + 1);
-  };
   return (
-    <SpaceBetween size="m">
-      {act.fault !== null && <Problem fault={act.fault} />}
-      <Listing
-        title="Groups of the user"
-        question={`groups of ${user} ${round}`}
-        load={async (cursor, abortSignal) => {
-          const found = await (await iam()).send(new ListGroupsForUserCommand({ UserName: user, ...paged(cursor) }), { abortSignal });
-          return piece((found.Groups ?? []).map((each) => each.GroupName ?? ""), found);
-        }}
-        keyOf={(item) => item}
-        empty="The user is in no group."
-        columns={[
-          {
-            id: "name",
-            header: "Group",
-            isRowHeader: true,
-            cell: (item) => (
-              <Link href={href("/groups/{name}", { name: item })} onFollow={follow}>
-                {visible(item)}
-              </Link>
-            ),
-          },
-          {
-            id: "remove",
-            header: "",
-            cell: (item) => (
-              <Button
-                variant="inline-link"
-                ariaLabel={`Remove from ${visible(item)}`}
-                disabled={act.busy}
-                onClick={() => act.run(() => leave(user, item), changed)}
-              >
-                Remove
-              </Button>
-            ),
-          },
-        ]}
-        actions={<Button onClick={() => add(true)}>Add to a group</Button>}
-      />
-      {adding && <Add user={user} done={changed} close={() => add(false)} />}
-    </SpaceBetween>
+    <Membership
+      title="Groups of the user"
+      question={`groups of ${user}`}
+      load={async (cursor, abortSignal) => {
+        const found = await (await iam()).send(new ListGroupsForUserCommand({ UserName: user, ...paged(cursor) }), { abortSignal });
+        return piece((found.Groups ?? []).map((each) => each.GroupName ?? ""), found);
+      }}
+      empty="The user is in no group."
+      header="Group"
+      page="/groups/{name}"
+      removal={(name) => `Remove from ${name}`}
+      remove={(group) => leave(user, group)}
+      addition="Add to a group"
+      dialog={(done, close) => <Add user={user} done={done} close={close} />}
+    />
   );
 }
 

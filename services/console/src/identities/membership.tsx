@@ -1,0 +1,79 @@
+/** A list of the groups of a user, or of the users of a group: each can be removed, and another be added. */
+
+import Button from "@cloudscape-design/components/button";
+import Link from "@cloudscape-design/components/link";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import { type ReactNode, useState } from "react";
+
+import { follow, href } from "../router";
+import { useAct } from "../shown/act";
+import { Listing, type Piece } from "../shown/listing";
+import { Problem } from "../shown/problem";
+import { visible } from "../shown/visible";
+
+export interface MembershipProps {
+  title: string;
+  /** Stands for what `load` reads. */
+  question: string;
+  load: (cursor: string, signal: AbortSignal) => Promise<Piece<string>>;
+  empty: string;
+  header: string;
+  /** The page of one of them, with {name}. */
+  page: string;
+  /** The name of the button that removes one, in full. */
+  removal: (name: string) => string;
+  remove: (name: string) => Promise<unknown>;
+  addition: string;
+  /** The dialog that adds another. */
+  dialog: (done: () => void, close: () => void) => ReactNode;
+}
+
+export function Membership({ title, question, load, empty, header, page, removal, remove, addition, dialog }: MembershipProps) {
+  const [round, setRound] = useState(0);
+  const [adding, add] = useState(false);
+  const act = useAct();
+  const changed = () => {
+    add(false);
+    setRound((before) => before + 1);
+  };
+  return (
+    <SpaceBetween size="m">
+      {act.fault !== null && <Problem fault={act.fault} />}
+      <Listing
+        title={title}
+        question={`${question} ${round}`}
+        load={load}
+        keyOf={(item) => item}
+        empty={empty}
+        columns={[
+          {
+            id: "name",
+            header,
+            isRowHeader: true,
+            cell: (item) => (
+              <Link href={href(page, { name: item })} onFollow={follow}>
+                {visible(item)}
+              </Link>
+            ),
+          },
+          {
+            id: "remove",
+            header: "",
+            cell: (item) => (
+              <Button
+                variant="inline-link"
+                ariaLabel={visible(removal(item))}
+                disabled={act.busy}
+                onClick={() => act.run(() => remove(item), changed)}
+              >
+                Remove
+              </Button>
+            ),
+          },
+        ]}
+        actions={<Button onClick={() => add(true)}>{addition}</Button>}
+      />
+      {adding && dialog(changed, () => add(false))}
+    </SpaceBetween>
+  );
+}
