@@ -46,7 +46,7 @@ def keys(
     if at is None and trail is None:
         items = client.items("/v1/keys", most, **asked)
     elif narrowed:
-        fail(f"--at and --trail list all keys of then: leave out {narrowed}.", 2)
+        fail(f"--at and --trail list all keys of that time: leave out {narrowed}.", 2)
     else:
         items = client.items("/v1/as-of/keys", most, at=said(lambda: times.at(at)), trail=trail)
         nothing = "(no keys then)" if trail is None else "(no keys in the trail then)"
