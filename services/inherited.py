@@ -15,7 +15,10 @@ SERVER = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH"})
 """For Kafka's Java and for Postgres: how to find libraries, and how to read the names of files."""
 OWN = SERVER | {"HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "VIRTUAL_ENV"}
 """For our own processes: also where certificates are."""
-BUILD = OWN | {"NODE_EXTRA_CA_CERTS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
+PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
+FETCH = OWN | PROXIES | {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
+"""For the process that fetches Kafka: also how to reach Maven Central. Their names are in either case, as curl reads them."""
+BUILD = OWN | PROXIES | {"NODE_EXTRA_CA_CERTS"}
 """For the build of the console: also how to reach the npm registry."""
 BUNDLED_KAFKA = "KEYTRAIL_BUNDLED_KAFKA"
 """Set for our own processes: the broker is the bundled one, which has no replica."""
@@ -33,6 +36,11 @@ def for_own() -> dict[str, str]:
     current folder either."""
     passed = {name: value for name, value in os.environ.items() if name in OWN or name.startswith((LOCALE, PYTHON))}
     return passed | {"PYTHONSAFEPATH": "1"}
+
+
+def for_fetch() -> dict[str, str]:
+    """The environment of the process that fetches Kafka's jars: a company's proxy, and the authority that signs for it."""
+    return for_own() | {name: value for name, value in os.environ.items() if name.upper() in FETCH}
 
 
 def for_build() -> dict[str, str]:

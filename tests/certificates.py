@@ -1,4 +1,4 @@
-"""A certificate for localhost, made for one test run."""
+"""A certificate, made for one test run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 
-def make(folder: Path) -> tuple[Path, Path]:
-    """(certificate, key) as PEM files: self-signed, for localhost and 127.0.0.1."""
+def make(folder: Path, host: str = "localhost") -> tuple[Path, Path]:
+    """(certificate, key) as PEM files: self-signed, for `host` and 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names = [x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     made = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -12,8 +12,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.inherited import for_own, piped, python
+from services.inherited import piped, python
 
+FETCH_JARS = "fetch-jars"
 CONTROLLER_PASSWORD = "KEYTRAIL_CONTROLLER_PASSWORD"  # noqa: S105  # the name of a variable
 
 
@@ -28,13 +29,14 @@ async def answer_of(
     secrets: Mapping[str, str],
     progress: Callable[[int, int], None] = lambda done, count: None,
 ) -> Any:
-    """Run a step and return its answer. If the caller is cancelled meanwhile, the step's process is ended. Raises StepRefused."""
+    """Run a step and return its answer. `environment` is complete but for the secrets. If the caller is cancelled meanwhile,
+    the step's process is ended. Raises StepRefused."""
     with piped(secrets) as (variables, descriptors):
         process = await asyncio.create_subprocess_exec(
             *python("services.supervisor.start_steps"),
             step,
             *map(str, arguments),
-            env={**for_own(), **environment, **variables},
+            env={**environment, **variables},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,  # a terminal's Ctrl-C reaches only the supervisor

@@ -24,7 +24,7 @@ from services.adapters.bundled.ports import free_ports
 from services.adapters.bundled.postgres import BundledPostgres
 from services.clock import TEST_CLOCK
 from services.console.build import is_built
-from services.inherited import BUNDLED_KAFKA, for_own, for_server, python
+from services.inherited import BUNDLED_KAFKA, for_fetch, for_own, for_server, python
 from services.logs import logger_of
 from services.runtime.data_folder import Credentials, Folder, Running
 from services.runtime.listening_socket import listen
@@ -33,7 +33,7 @@ from services.settings import Settings
 from services.supervisor.child import Child
 from services.supervisor.console import ConsoleBuild
 from services.supervisor.logs import keep_rotating
-from services.supervisor.start_step import CONTROLLER_PASSWORD, StepRefused, answer_of
+from services.supervisor.start_step import CONTROLLER_PASSWORD, FETCH_JARS, StepRefused, answer_of
 
 log = logger_of("supervisor")
 
@@ -181,7 +181,7 @@ class Supervisor:
         if self.settings.kafka:
             return
         if not await asyncio.to_thread(are_there, CACHE):
-            await self._step("fetch-jars", progress=partial(self._progress, "fetching Kafka from Maven Central"))
+            await self._step(FETCH_JARS, progress=partial(self._progress, "fetching Kafka from Maven Central"))
         jars = await asyncio.to_thread(class_path, CACHE, lambda done, count: None)
         port, controller = free_ports(2)
         kafka = BundledKafka(self.folder.kafka, jars, port, controller)
@@ -224,7 +224,8 @@ class Supervisor:
         progress: Callable[[int, int], None] = lambda done, count: None,
     ) -> Any:
         """Raises CannotStart."""
-        environment = self.settings.environment() | self._marks()
+        inherited = for_fetch() if step == FETCH_JARS else for_own()
+        environment = inherited | self.settings.environment() | self._marks()
         all_secrets = {**self.settings.secrets(), **(secrets or {})}
         try:
             return await answer_of(step, *arguments, environment=environment, secrets=all_secrets, progress=progress)

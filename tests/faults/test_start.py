@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
 import subprocess
@@ -16,12 +17,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from domain.ports import LogRefused
 from services.adapters import origin, topics
+from services.adapters.bundled.ports import free_ports
 from services.adapters.kafka import connection
 from services.adapters.postgres import connect
+from services.inherited import for_server
 from services.ownership import write_private
 from services.settings import Settings, load
 from tests import certificates
-from tests.installation import Installation, beside, eventually
+from tests.installation import KEYTRAIL, Installation, beside, eventually
 
 FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 
@@ -151,3 +154,44 @@ def test_data_may_be_where_nothing_may_be_run_from(tmp_path: Path) -> None:
             assert len(running.answers("keys")) == 1
     finally:
         subprocess.run(["umount", str(mount)], check=True)
+
+
+async def test_kafka_is_fetched_through_the_proxy_and_by_the_authority_that_the_environment_names(
+    tmp_path: Path,
+) -> None:
+    """A company's proxy reads what passes, and signs for every name by an authority of its own. This one answers 404."""
+    asked: list[bytes] = []
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate, key = certificates.make(tmp_path, "repo.maven.apache.org")
+    tls.load_cert_chain(certificate, key)
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):  # the client may turn the certificate down
+            await writer.start_tls(tls)
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    environment = {
+        "HOME": str(tmp_path),
+        "HTTPS_PROXY": f"http://127.0.0.1:{port}",
+        "REQUESTS_CA_BUNDLE": str(certificate),
+    }
+    async with server:
+        process = await asyncio.create_subprocess_exec(
+            *(KEYTRAIL, "up", "--data", str(tmp_path / "data"), "--port", str(free_ports(1)[0])),
+            env=for_server() | environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+    assert asked, said
+    assert asked[0].startswith(b"CONNECT repo.maven.apache.org:443 "), said
+    assert any(each.startswith(b"GET /maven2/") for each in asked), said
+    assert b"could not be fetched from Maven Central" in said
+    assert process.returncode == 1
