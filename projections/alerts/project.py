@@ -8,7 +8,7 @@ import orjson
 
 from domain.alerts.severities import SEVERITIES
 from domain.log.events import AlertMarked
-from projections.log.changes import Appends, Interns, TableRow
+from projections.log.changes import Appends, InsertsOnce, TableRow
 from projections.log.entry import ALERTS, Entry
 
 COLUMNS = (
@@ -18,7 +18,7 @@ COLUMNS = (
 MARKS = ("alert", "position", "at", "state", "note", "principal", "call_id")
 
 
-def changes(entries: Sequence[Entry]) -> list[Appends | Interns]:
+def changes(entries: Sequence[Entry]) -> list[Appends | InsertsOnce]:
     raised: dict[str, TableRow] = {}
     marks = []
     for entry in entries:
@@ -26,9 +26,9 @@ def changes(entries: Sequence[Entry]) -> list[Appends | Interns]:
             raised.setdefault(entry.document["id"], _alert(entry))
         elif isinstance(entry.event, AlertMarked):
             marks.append(_mark(entry, entry.event))
-    found: list[Appends | Interns] = []
+    found: list[Appends | InsertsOnce] = []
     if raised:
-        found.append(Interns("alerts", COLUMNS, list(raised.values())))
+        found.append(InsertsOnce("alerts", COLUMNS, list(raised.values())))
     if marks:
         found.append(Appends("marks", MARKS, marks))
     return found

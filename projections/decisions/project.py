@@ -13,7 +13,7 @@ from domain.authorization.audience import ACROSS, OF_THE_RESOURCE
 from domain.decisions.case import case_of
 from domain.errors import AccessRefused
 from domain.log.catalogue import CATALOGUE, WIRE_NAMES
-from projections.log.changes import Appends, Interns, TableRow
+from projections.log.changes import Appends, InsertsOnce, TableRow
 from projections.log.entry import EVENTS, Entry
 
 COLUMNS = (
@@ -84,12 +84,12 @@ class Cases:
         return case_id
 
 
-def changes(entries: Sequence[Entry]) -> list[Appends | Interns]:
+def changes(entries: Sequence[Entry]) -> list[Appends | InsertsOnce]:
     if not entries:
         return []
     cases = Cases()
     rows = [row(entry, cases) for entry in entries]
-    return [Interns("cases", CASE_COLUMNS, list(cases.rows.values())), Appends("decisions", COLUMNS, rows)]
+    return [InsertsOnce("cases", CASE_COLUMNS, list(cases.rows.values())), Appends("decisions", COLUMNS, rows)]
 
 
 def row(entry: Entry, cases: Cases) -> TableRow:

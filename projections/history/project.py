@@ -18,7 +18,7 @@ from domain.log import events, identity_events
 from domain.log.codec import micros
 from domain.state import documents
 from domain.state.world import World
-from projections.log.changes import Appends, Closes, Interns, TableChange, TableRow
+from projections.log.changes import Appends, Closes, InsertsOnce, TableChange, TableRow
 from projections.log.entry import Entry
 
 KEY, ALIAS, GRANT, ACCOUNT, SERVICE, IDENTITY, POLICY, PROFILE = (
@@ -219,7 +219,7 @@ class HistoryBatch:
         if self._rows:
             result.append(Appends("history", COLUMNS, [tuple(row) for row in self._rows]))
         if self._texts:
-            result.append(Interns("texts", ("digest", "text"), list(self._texts.items())))
+            result.append(InsertsOnce("texts", ("digest", "text"), list(self._texts.items())))
         if self._moments:
             result.append(Appends("moments", ("position", "at"), self._moments))
         return result

@@ -40,7 +40,7 @@ class Closes:
 
 
 @dataclass(frozen=True, slots=True)
-class Interns:
+class InsertsOnce:
     """Rows for a table of data that many rows share. Each has a name derived from its content, so a row that exists is kept."""
 
     table: str
@@ -49,7 +49,7 @@ class Interns:
     rows: list[TableRow]
 
 
-TableChange = Appends | Closes | Interns | Upserts
+TableChange = Appends | Closes | InsertsOnce | Upserts
 
 
 def merged_by(key: str, rows: Iterable[ChangedColumns]) -> list[ChangedColumns]:

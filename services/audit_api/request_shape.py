@@ -52,7 +52,7 @@ def require_body(route: RouteRow, body: bytes) -> None:
     if not isinstance(document, dict):
         return
     members = route.body_schemas()
-    if route.of_trails:
+    if route.takes_trail:
         document.pop(TRAIL.name, None)  # the command line sends it here as well as in the query
     for name, value in document.items():
         schema = members.get(name) or members.get(EARLIER.get(name, ""))

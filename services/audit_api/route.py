@@ -81,7 +81,7 @@ class RouteRow:
     parameters: tuple[Parameter, ...] = ()
     body: tuple[Parameter, ...] = ()
     """The members of the posted object."""
-    of_trails: bool = False
+    takes_trail: bool = False
     """Whether the question can be asked about an imported trail."""
 
     @property
@@ -95,7 +95,7 @@ class RouteRow:
     @property
     def query(self) -> tuple[Parameter, ...]:
         """All parameters of the query."""
-        return (*self.parameters, TRAIL) if self.of_trails else self.parameters
+        return (*self.parameters, TRAIL) if self.takes_trail else self.parameters
 
     def body_schemas(self) -> dict[str, JsonSchema]:
         """Schemas by the member's name. An optional member may be null."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from services.cli.failures import fail
-from services.cli.host import TellBar, done_or_fail, reaching
+from services.cli.host import TellBar, reaching, result_or_exit
 from services.cli.options import AsJson, Data, Force
 from services.cli.parameters import Argument
 from services.cli.result_files import target_or_fail
@@ -28,7 +28,7 @@ def backup(
     if file.exists() and not file.is_file():  # the complete backup would replace it
         fail(f"{file} is a device or a pipe, and a backup is a file.", 2)
     settings = reaching(data)
-    counts, size = done_or_fail(lambda tell: _taken(settings, file, tell))
+    counts, size = result_or_exit(lambda tell: _taken(settings, file, tell))
     big = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
     _show(counts, as_json, f"{file}, {big}, sealed under the master key: keep that apart")
 
@@ -52,7 +52,7 @@ def restore(
 
     configure()
     settings = settings_or_fail(data=data)
-    counts = done_or_fail(lambda tell: _restore(settings, file, tell))
+    counts = result_or_exit(lambda tell: _restore(settings, file, tell))
     _show(counts, as_json, f"restored to {settings.data}: start it with `keytrail up`, then run `keytrail verify`")
 
 

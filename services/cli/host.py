@@ -38,7 +38,7 @@ def reaching(data: Path | None) -> Settings:
     return settings
 
 
-def reaching_both(data: Path | None) -> Settings:
+def reaching_broker_and_database(data: Path | None) -> Settings:
     """As `reaching`, for a command that also needs the database."""
     settings = reaching(data)
     if not settings.postgres:
@@ -46,7 +46,7 @@ def reaching_both(data: Path | None) -> Settings:
     return settings
 
 
-def done_or_fail(work: Callable[[TellBar], Coroutine[Any, Any, Result]], why: str = "") -> Result:
+def result_or_exit(work: Callable[[TellBar], Coroutine[Any, Any, Result]], why: str = "") -> Result:
     """Does the work and shows a progress bar. A fault of the host ends the command with its message, with `why` before it."""
     import asyncio
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from domain.cloudtrail.record import Broken, moment
 from services.cli import names
 from services.cli.failures import fail
-from services.cli.host import reaching_both, unreachable
+from services.cli.host import reaching_broker_and_database, unreachable
 from services.cli.options import AsJson, Data
 from services.cli.parameters import Argument, Option
 from services.cli.screens import err
@@ -34,7 +34,7 @@ def cloudtrail(
 ) -> None:
     """Read AWS CloudTrail files into a trail. Questions about it take --trail NAME. Records that are in the trail already
     are not added again."""
-    settings = reaching_both(data)
+    settings = reaching_broker_and_database(data)
     from services.trails.files import records_of  # see host.py
 
     found = _files(trail, paths)
@@ -56,7 +56,7 @@ def policies(
 ) -> None:
     """Add policies and grants to a trail, as AWS's API returned them. They hold from the beginning of the trail, unless the
     trail changed them before the time they were taken."""
-    settings = reaching_both(data)
+    settings = reaching_broker_and_database(data)
     from services.trails.answers import known_in  # see host.py
 
     found = _files(trail, paths)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from services.cli.failures import fail
-from services.cli.host import TellBar, done_or_fail, reaching
+from services.cli.host import TellBar, reaching, result_or_exit
 from services.cli.options import AsJson, Data, Force
 from services.cli.parameters import Argument
 from services.cli.result_files import LOG_BY_NAME, format_or_fail, target_or_fail, write_lines, wrote
@@ -36,7 +36,7 @@ def export_log(
     file = target_or_fail(file, force=force)
     format_or_fail(file, None, LOG_BY_NAME)
     settings = reaching(data)
-    count = done_or_fail(lambda tell: _exported(settings, file, tell))
+    count = result_or_exit(lambda tell: _exported(settings, file, tell))
     if as_json and str(file) != "-":
         as_line({"file": str(file), "records": count})
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from services.cli.host import TellBar, done_or_fail, reaching_both
+from services.cli.host import TellBar, reaching_broker_and_database, result_or_exit
 from services.cli.options import AsJson, Data
 from services.cli.terminal import as_line, say
 from services.settings import Settings
@@ -23,7 +23,7 @@ def begin(as_json: AsJson = False, data: Data = None) -> None:
     Run it once, when every process is of this version. From then on a record without a MAC does not count, and there is no
     way back.
     """
-    found = _done_or_fail(reaching_both(data), lambda keys: keys.authenticate())
+    found = _result_or_exit(reaching_broker_and_database(data), lambda keys: keys.authenticate())
     if as_json:
         as_line({"log": found["log"], "since": found["since"], "key": found["key"]})
         return
@@ -36,7 +36,7 @@ def rotate(as_json: AsJson = False, data: Data = None) -> None:
     Records under the old key stay valid. Whoever holds the old key can no longer write a record that counts. It takes about
     fifteen seconds.
     """
-    found = _done_or_fail(reaching_both(data), lambda keys: keys.rotate())
+    found = _result_or_exit(reaching_broker_and_database(data), lambda keys: keys.rotate())
     if as_json:
         as_line({"log": found["log"], "key": found["key"], "filled_anew": found["filled_anew"]})
         return
@@ -50,8 +50,8 @@ def rotate(as_json: AsJson = False, data: Data = None) -> None:
         )
 
 
-def _done_or_fail(settings: Settings, work: Callable[[LogKeys], Awaitable[Authority]]) -> dict[str, Any]:
-    return done_or_fail(lambda tell: _done(settings, work, tell))
+def _result_or_exit(settings: Settings, work: Callable[[LogKeys], Awaitable[Authority]]) -> dict[str, Any]:
+    return result_or_exit(lambda tell: _done(settings, work, tell))
 
 
 async def _done(settings: Settings, work: Callable[[LogKeys], Awaitable[Authority]], tell: TellBar) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from services.cli.failures import fail
-from services.cli.host import TellBar, done_or_fail, reaching
+from services.cli.host import TellBar, reaching, result_or_exit
 from services.cli.options import AsJson, Data, Yes
 from services.cli.parameters import Option
 from services.cli.screens import err
@@ -62,7 +62,7 @@ def rotate_master_key(
             )
     elif backup_to is not None or no_backup:
         fail("--backup and --no-backup go with --destroy-old.", 2)
-    name, rows, retired, destroyed = done_or_fail(
+    name, rows, retired, destroyed = result_or_exit(
         lambda tell: _rotate(settings, tell, destroy=destroy_old, backup_to=backup_to)
     )
     if as_json:

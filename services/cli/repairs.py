@@ -8,7 +8,7 @@ import click
 
 from projections.registry import PROJECTIONS
 from services.cli.failures import fail
-from services.cli.host import TellBar, done_or_fail, reaching, reaching_both
+from services.cli.host import TellBar, reaching, reaching_broker_and_database, result_or_exit
 from services.cli.options import AsJson, Data, Yes
 from services.cli.parameters import Argument
 from services.cli.terminal import as_line, counted, say
@@ -23,8 +23,8 @@ def rebuild(
     """Build the tables of a projection from the log, beside the live ones, and replace them at the end."""
     if name not in PROJECTIONS:
         fail(f"There is no projection {name!r}: name one of {', '.join(PROJECTIONS)}.", 2)
-    settings = reaching_both(data)
-    count = done_or_fail(lambda tell: _rebuild(settings, name, tell), "The projection is unchanged: ")
+    settings = reaching_broker_and_database(data)
+    count = result_or_exit(lambda tell: _rebuild(settings, name, tell), "The projection is unchanged: ")
     if as_json:
         as_line({"projection": name, "records": count})
         return
@@ -52,7 +52,7 @@ def skip_commands(yes: Yes = False, as_json: AsJson = False, data: Data = None) 
     settings = reaching(data)
     if not yes:
         click.confirm("The calls that were lost will never be answered. Go on?", abort=True)
-    done_or_fail(lambda _: _permit_skip(settings))
+    result_or_exit(lambda _: _permit_skip(settings))
     if as_json:
         as_line({"skips": 1})
     else:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import click
 
 from services.cli.failures import fail
-from services.cli.host import done_or_fail, reaching_both
+from services.cli.host import reaching_broker_and_database, result_or_exit
 from services.cli.options import AsJson, Data, Yes
 from services.cli.parameters import Argument
 from services.cli.tables import Column, member, print_rows
@@ -17,8 +17,8 @@ from services.settings import Settings
 
 def trails(as_json: AsJson = False, data: Data = None) -> None:
     """The imported trails: how many calls and changes each has, and the times of the first and the last."""
-    settings = reaching_both(data)
-    found = done_or_fail(lambda _: _listed(settings))
+    settings = reaching_broker_and_database(data)
+    found = result_or_exit(lambda _: _listed(settings))
     if as_json:
         for each in found:
             as_line(each)
@@ -42,11 +42,11 @@ def remove(
     data: Data = None,
 ) -> None:
     """Remove a trail: its imported records, and the tables that were made from them. Keytrail's own log is not changed."""
-    settings = reaching_both(data)
+    settings = reaching_broker_and_database(data)
     require_name(name)
     if not yes and not as_json and not click.confirm(f"Remove the trail {name}? Only another import restores it"):
         fail("Nothing was removed.")
-    existed = done_or_fail(lambda _: _removed(settings, name))
+    existed = result_or_exit(lambda _: _removed(settings, name))
     if not existed:
         fail(f"There is no trail {name}; `keytrail trails` lists them.")
     if as_json:

@@ -15,7 +15,7 @@ from domain.log.authenticity import COMMANDS, TRAIL
 from domain.verification.log import Expected, verify
 from services.cli.client import Client
 from services.cli.failures import fail
-from services.cli.host import TellBar, done_or_fail, reaching
+from services.cli.host import TellBar, reaching, result_or_exit
 from services.cli.options import AsJson, Data
 from services.cli.parameters import Option
 from services.cli.screens import out
@@ -72,7 +72,7 @@ def verify_log(
         settings = reaching(data)
         if not settings.postgres:
             fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`. It holds the keys of the records.")
-        found = done_or_fail(lambda tell: _verify(settings, expected, tell, projections))
+        found = result_or_exit(lambda tell: _verify(settings, expected, tell, projections))
     if as_json:
         as_line(found)
     else:

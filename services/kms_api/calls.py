@@ -33,15 +33,15 @@ from services.kms_api.request_check import check_request
 from services.kms_api.stages import next_stage
 from services.kms_api.writer_client import WriterClient
 from services.operations.rows import (
-    UNMADE,
+    NOT_PREPARED,
     Answer,
     Changing,
-    Made,
     Materials,
+    NotYetPrepared,
+    Preparation,
     Recall,
     RecordedChange,
     Request,
-    Unmade,
 )
 from services.settings import Settings
 
@@ -139,18 +139,18 @@ class Calls:
         position, record = await self.writer.decide(call, made)
         return RecordedChange(record.event, self._live.world, record.at, position)
 
-    async def _make(self, row: Changing, request: Request, call: Call) -> Made:
+    async def _make(self, row: Changing, request: Request, call: Call) -> Preparation:
         """The ids and key material that the command needs. Material that is costly to make is made only if the caller has
         access on the live state. The writer checks access again."""
         if row.costly and not self._has_access(row, request, call):
             await self._live.barrier()
             request = renewed(request, call, self._live.world)
             if not self._has_access(row, request, call):
-                return UNMADE
+                return NOT_PREPARED
         return await row.prepare(request, self._maker)
 
     def _has_access(self, row: Changing, request: Request, call: Call) -> bool:
-        return may_ask(row.command(call.parameters, Unmade()), request.caller, self._live.world)
+        return may_ask(row.command(call.parameters, NotYetPrepared()), request.caller, self._live.world)
 
     async def _answer_of_change(self, row: Changing, change: RecordedChange) -> Answer:
         """Step 10. Raises WireError."""

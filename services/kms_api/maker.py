@@ -26,7 +26,7 @@ from services.adapters.tokens import GRANT, IMPORT, SESSION, Tokens
 from services.adapters.vault import Vault
 from services.aside import aside, long_aside
 from services.kms_api.console_codes import ConsoleCode, sealed_code
-from services.operations.rows import Answer, Made
+from services.operations.rows import Answer, Preparation
 from services.runtime.data_folder import new_access_key_id, new_secret
 
 LONGEST_TOKEN = 8192
@@ -42,25 +42,25 @@ class VaultMaker:
         self._vault = vault
         self._tokens = tokens
 
-    async def material(self, spec: str, account: str) -> Made:
+    async def material(self, spec: str, account: str) -> Preparation:
         """Raises Unavailable."""
         key, wanted = str(uuid4()), SPECS[spec]
         new = await long_aside(account, generate, wanted) if wanted.family == RSA else generate(wanted)
         await self._vault.put_material(key, new.id, new.secret)
         return {"key": key, "material": new.id, "fingerprint": new.fingerprint, "public_key": new.public_key}
 
-    async def rotated(self, key: str) -> Made:
+    async def rotated(self, key: str) -> Preparation:
         """Raises Unavailable."""
         new = generate(SPECS[SYMMETRIC_DEFAULT])
         await self._vault.put_material(key, new.id, new.secret)
         return {"material": new.id, "fingerprint": new.fingerprint}
 
-    async def imported(self, token: bytes, wrapped: bytes) -> Made:
+    async def imported(self, token: bytes, wrapped: bytes) -> Preparation:
         """Raises Unavailable."""
         document = self._tokens.open(IMPORT, token.decode("latin-1"))
         if document is None:
             return _fault(InvalidImportToken("The import token is not one that GetParametersForImport returned."))
-        known: Made = {"key": document["key"], "expires": str(document["expires"])}
+        known: Preparation = {"key": document["key"], "expires": str(document["expires"])}
         private = load_private(b64decode(document["private"]))
         try:
             secret = await aside(unwrap, private, document["algorithm"], wrapped)
@@ -78,19 +78,19 @@ class VaultMaker:
             "public_key": new.public_key,
         }
 
-    async def access_key(self) -> Made:
+    async def access_key(self) -> Preparation:
         """Raises Unavailable."""
         access_key = new_access_key_id()
         await self._vault.put_secret(access_key, new_secret())
         return {"access_key": access_key}
 
-    def unique_id(self, kind: str) -> Made:
+    def unique_id(self, kind: str) -> Preparation:
         return {"id": PREFIXES[kind] + _letters(17)}
 
-    def grant_id(self) -> Made:
+    def grant_id(self) -> Preparation:
         return {"grant": secrets.token_hex(32)}
 
-    def granted(self, token: str) -> Made:
+    def granted(self, token: str) -> Preparation:
         """Raises InvalidGrantToken."""
         document = self._opened(token)
         return {"key": document["key"], "grant": document["grant"]}
@@ -134,7 +134,7 @@ class VaultMaker:
         }
 
 
-def _fault(fault: Refusal) -> Made:
+def _fault(fault: Refusal) -> Preparation:
     """The fault with which the writer refuses, after it has asked the permission: a caller who may not import learns
     nothing about a token."""
     return {"fault": fault.kind, "message": fault.message}

@@ -10,18 +10,18 @@ from domain.commands.aliases import CreateAlias, DeleteAlias, UpdateAlias
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Made, Request, in_own_account
+from services.operations.rows import Answer, Preparation, Request, in_own_account
 
 
-def create_alias(parameters: Parameters, made: Made) -> CreateAlias:
+def create_alias(parameters: Parameters, made: Preparation) -> CreateAlias:
     return CreateAlias(parameters["AliasName"], parameters["TargetKeyId"])
 
 
-def update_alias(parameters: Parameters, made: Made) -> UpdateAlias:
+def update_alias(parameters: Parameters, made: Preparation) -> UpdateAlias:
     return UpdateAlias(parameters["AliasName"], parameters["TargetKeyId"])
 
 
-def delete_alias(parameters: Parameters, made: Made) -> DeleteAlias:
+def delete_alias(parameters: Parameters, made: Preparation) -> DeleteAlias:
     return DeleteAlias(parameters["AliasName"])
 
 

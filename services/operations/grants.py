@@ -18,18 +18,18 @@ from domain.state.principals import account_of, arn_now, canonical, meaning
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Issuer, Made, Maker, Materials, RecordedChange, Request
+from services.operations.rows import Answer, Issuer, Maker, Materials, Preparation, RecordedChange, Request
 
 USUAL = 50
 MOST = 100
 SERVICE = "Service:"
 
 
-async def prepare(request: Request, maker: Maker) -> Made:
+async def prepare(request: Request, maker: Maker) -> Preparation:
     return maker.grant_id()
 
 
-async def prepare_to_retire(request: Request, maker: Maker) -> Made:
+async def prepare_to_retire(request: Request, maker: Maker) -> Preparation:
     """Raises InvalidGrantToken, InvalidRequest."""
     if "GrantToken" in request.parameters:
         if "KeyId" in request.parameters or "GrantId" in request.parameters:
@@ -44,7 +44,7 @@ def _service(parameters: Parameters, name: str) -> str:
     return SERVICE + parameters[name] if name in parameters else ""
 
 
-def create_grant(parameters: Parameters, made: Made) -> CreateGrant:
+def create_grant(parameters: Parameters, made: Preparation) -> CreateGrant:
     return CreateGrant(
         key=parameters["KeyId"],
         grant=made["grant"],
@@ -70,11 +70,11 @@ async def issue(changed: RecordedChange, issuer: Issuer) -> Answer:
     return {"GrantToken": issuer.grant_token(event.key, event.grant, changed.position)}
 
 
-def retire_grant(parameters: Parameters, made: Made) -> RetireGrant:
+def retire_grant(parameters: Parameters, made: Preparation) -> RetireGrant:
     return RetireGrant(made["key"], made["grant"], parameters.get("DryRun", False))
 
 
-def revoke_grant(parameters: Parameters, made: Made) -> RevokeGrant:
+def revoke_grant(parameters: Parameters, made: Preparation) -> RevokeGrant:
     return RevokeGrant(parameters["KeyId"], parameters["GrantId"], parameters.get("DryRun", False))
 
 

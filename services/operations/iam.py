@@ -34,9 +34,9 @@ from domain.commands.users_and_groups import (
 )
 from domain.identities.identity import POLICY, PROFILE, ROLE
 from services.operations import iam_descriptions
-from services.operations.rows import Answer, Issuer, Made, Maker, RecordedChange, Request
+from services.operations.rows import Answer, Issuer, Maker, Preparation, RecordedChange, Request
 
-CommandOfParameters = Callable[[Parameters, Made], object]
+CommandOfParameters = Callable[[Parameters, Preparation], object]
 
 
 def named(kind: str) -> str:
@@ -46,18 +46,18 @@ def named(kind: str) -> str:
     return "PolicyArn" if kind == POLICY else f"{kind.capitalize()}Name"
 
 
-def unique(kind: str) -> Callable[[Request, Maker], Awaitable[Made]]:
-    async def prepare(request: Request, maker: Maker) -> Made:
+def unique(kind: str) -> Callable[[Request, Maker], Awaitable[Preparation]]:
+    async def prepare(request: Request, maker: Maker) -> Preparation:
         return maker.unique_id(kind)
 
     return prepare
 
 
-async def prepare_access_key(request: Request, maker: Maker) -> Made:
+async def prepare_access_key(request: Request, maker: Maker) -> Preparation:
     return await maker.access_key()
 
 
-def create_user(parameters: Parameters, made: Made) -> CreateUser:
+def create_user(parameters: Parameters, made: Preparation) -> CreateUser:
     return CreateUser(
         made["id"],
         parameters["UserName"],
@@ -67,11 +67,11 @@ def create_user(parameters: Parameters, made: Made) -> CreateUser:
     )
 
 
-def create_group(parameters: Parameters, made: Made) -> CreateGroup:
+def create_group(parameters: Parameters, made: Preparation) -> CreateGroup:
     return CreateGroup(made["id"], parameters["GroupName"], parameters.get("Path", "/"))
 
 
-def create_role(parameters: Parameters, made: Made) -> CreateRole:
+def create_role(parameters: Parameters, made: Preparation) -> CreateRole:
     return CreateRole(
         id=made["id"],
         name=parameters["RoleName"],
@@ -97,7 +97,7 @@ def created(kind: str) -> Callable[[RecordedChange], Answer]:
 
 
 def move(kind: str) -> CommandOfParameters:
-    def command(parameters: Parameters, made: Made) -> MoveIdentity:
+    def command(parameters: Parameters, made: Preparation) -> MoveIdentity:
         new_name = parameters.get(f"New{kind.capitalize()}Name", "")
         return MoveIdentity(kind, parameters[named(kind)], new_name, parameters.get("NewPath", ""))
 
@@ -108,15 +108,15 @@ def delete(kind: str) -> CommandOfParameters:
     return lambda parameters, made: DeleteIdentity(kind, parameters[named(kind)])
 
 
-def add_member(parameters: Parameters, made: Made) -> AddMember:
+def add_member(parameters: Parameters, made: Preparation) -> AddMember:
     return AddMember(parameters["GroupName"], parameters["UserName"])
 
 
-def remove_member(parameters: Parameters, made: Made) -> RemoveMember:
+def remove_member(parameters: Parameters, made: Preparation) -> RemoveMember:
     return RemoveMember(parameters["GroupName"], parameters["UserName"])
 
 
-def create_access_key(parameters: Parameters, made: Made) -> CreateAccessKey:
+def create_access_key(parameters: Parameters, made: Preparation) -> CreateAccessKey:
     return CreateAccessKey(parameters.get("UserName", ""), made["access_key"])
 
 
@@ -135,21 +135,21 @@ async def issue_access_key(changed: RecordedChange, issuer: Issuer) -> Answer:
     }
 
 
-def update_access_key(parameters: Parameters, made: Made) -> UpdateAccessKey:
+def update_access_key(parameters: Parameters, made: Preparation) -> UpdateAccessKey:
     return UpdateAccessKey(parameters.get("UserName", ""), parameters["AccessKeyId"], parameters["Status"])
 
 
-def delete_access_key(parameters: Parameters, made: Made) -> DeleteAccessKey:
+def delete_access_key(parameters: Parameters, made: Preparation) -> DeleteAccessKey:
     return DeleteAccessKey(parameters.get("UserName", ""), parameters["AccessKeyId"])
 
 
-def update_role(parameters: Parameters, made: Made) -> DescribeRole:
+def update_role(parameters: Parameters, made: Preparation) -> DescribeRole:
     return DescribeRole(
         "UpdateRole", parameters["RoleName"], parameters.get("Description"), parameters.get("MaxSessionDuration")
     )
 
 
-def describe_role(parameters: Parameters, made: Made) -> DescribeRole:
+def describe_role(parameters: Parameters, made: Preparation) -> DescribeRole:
     return DescribeRole("UpdateRoleDescription", parameters["RoleName"], parameters["Description"], None)
 
 
@@ -158,7 +158,7 @@ def described(changed: RecordedChange) -> Answer:
     return created(ROLE)(changed) if changed.event.id in changed.world.directory.identities else {}
 
 
-def replace_trust(parameters: Parameters, made: Made) -> ReplaceTrust:
+def replace_trust(parameters: Parameters, made: Preparation) -> ReplaceTrust:
     return ReplaceTrust(parameters["RoleName"], parameters["PolicyDocument"])
 
 
@@ -196,7 +196,7 @@ def untag(kind: str) -> CommandOfParameters:
     return lambda parameters, made: Untag(kind, parameters[named(kind)], parameters["TagKeys"])
 
 
-def create_policy(parameters: Parameters, made: Made) -> CreatePolicy:
+def create_policy(parameters: Parameters, made: Preparation) -> CreatePolicy:
     return CreatePolicy(
         id=made["id"],
         name=parameters["PolicyName"],
@@ -215,7 +215,7 @@ def policy_created(changed: RecordedChange) -> Answer:
     return {"Policy": iam_descriptions.policy_in_full(found, changed.world, found.account)}
 
 
-def create_version(parameters: Parameters, made: Made) -> CreateVersion:
+def create_version(parameters: Parameters, made: Preparation) -> CreateVersion:
     return CreateVersion(parameters["PolicyArn"], parameters["PolicyDocument"], parameters.get("SetAsDefault", False))
 
 
@@ -230,13 +230,13 @@ def version_created(changed: RecordedChange) -> Answer:
     }
 
 
-def set_default_version(parameters: Parameters, made: Made) -> SetDefaultVersion:
+def set_default_version(parameters: Parameters, made: Preparation) -> SetDefaultVersion:
     return SetDefaultVersion(parameters["PolicyArn"], parameters["VersionId"])
 
 
-def delete_version(parameters: Parameters, made: Made) -> DeleteVersion:
+def delete_version(parameters: Parameters, made: Preparation) -> DeleteVersion:
     return DeleteVersion(parameters["PolicyArn"], parameters["VersionId"])
 
 
-def delete_policy(parameters: Parameters, made: Made) -> DeletePolicy:
+def delete_policy(parameters: Parameters, made: Preparation) -> DeletePolicy:
     return DeletePolicy(parameters["PolicyArn"])

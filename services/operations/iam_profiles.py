@@ -14,10 +14,10 @@ from domain.state.world import World
 from services.operations import iam_descriptions
 from services.operations.iam_lists import paged
 from services.operations.markers import after_marker
-from services.operations.rows import AccessCheck, Answer, Made, RecordedChange, Request
+from services.operations.rows import AccessCheck, Answer, Preparation, RecordedChange, Request
 
 
-def create(parameters: Parameters, made: Made) -> CreateProfile:
+def create(parameters: Parameters, made: Preparation) -> CreateProfile:
     return CreateProfile(
         made["id"], parameters["InstanceProfileName"], parameters.get("Path", "/"), parameters.get("Tags", [])
     )
@@ -31,19 +31,19 @@ def created(changed: RecordedChange) -> Answer:
     return {"InstanceProfile": iam_descriptions.profile(profile, changed.world)}
 
 
-def delete(parameters: Parameters, made: Made) -> DeleteProfile:
+def delete(parameters: Parameters, made: Preparation) -> DeleteProfile:
     return DeleteProfile(parameters["InstanceProfileName"])
 
 
-def add_role(parameters: Parameters, made: Made) -> AddRole:
+def add_role(parameters: Parameters, made: Preparation) -> AddRole:
     return AddRole(parameters["InstanceProfileName"], parameters["RoleName"])
 
 
-def remove_role(parameters: Parameters, made: Made) -> RemoveRole:
+def remove_role(parameters: Parameters, made: Preparation) -> RemoveRole:
     return RemoveRole(parameters["InstanceProfileName"], parameters["RoleName"])
 
 
-def set_alias(*, deletes: bool) -> Callable[[Parameters, Made], SetAccountAlias]:
+def set_alias(*, deletes: bool) -> Callable[[Parameters, Preparation], SetAccountAlias]:
     return lambda parameters, made: SetAccountAlias(parameters["AccountAlias"], deletes)
 
 

@@ -28,7 +28,7 @@ from domain.keys.states import State
 from domain.log.codec import micros
 from domain.state.world import World
 from services.operations.markers import after_marker, marker_after
-from services.operations.rows import Answer, Made, Maker, Materials, Recall, RecordedChange, Request
+from services.operations.rows import Answer, Maker, Materials, Preparation, Recall, RecordedChange, Request
 
 SERVICE_KEY = "CreateServiceKey"
 """A command that AWS's API does not have: a service needs the key that it manages for an account, and the account does
@@ -43,7 +43,7 @@ def requested_spec(parameters: Parameters) -> str:
     return str(parameters.get("KeySpec") or parameters.get("CustomerMasterKeySpec") or "")
 
 
-async def prepare_create_key(request: Request, maker: Maker) -> Made:
+async def prepare_create_key(request: Request, maker: Maker) -> Preparation:
     """The key's material. None is made if it will be imported, or if the writer will refuse the request anyway."""
     if request.get("Origin", AWS_KMS) != AWS_KMS:
         return {"key": str(uuid4())}
@@ -54,7 +54,7 @@ async def prepare_create_key(request: Request, maker: Maker) -> Made:
     return await maker.material(spec, request.caller.account)
 
 
-def create_key(parameters: Parameters, made: Made) -> CreateKey:
+def create_key(parameters: Parameters, made: Preparation) -> CreateKey:
     return CreateKey(
         key=made["key"],
         spec=requested_spec(parameters),
@@ -142,15 +142,15 @@ def page(request: Request, name: str, items: list[Any], last: str | None) -> Ans
     return result
 
 
-def enable_key(parameters: Parameters, made: Made) -> EnableKey:
+def enable_key(parameters: Parameters, made: Preparation) -> EnableKey:
     return EnableKey(parameters["KeyId"])
 
 
-def disable_key(parameters: Parameters, made: Made) -> DisableKey:
+def disable_key(parameters: Parameters, made: Preparation) -> DisableKey:
     return DisableKey(parameters["KeyId"])
 
 
-def update_key_description(parameters: Parameters, made: Made) -> UpdateKeyDescription:
+def update_key_description(parameters: Parameters, made: Preparation) -> UpdateKeyDescription:
     return UpdateKeyDescription(parameters["KeyId"], parameters["Description"])
 
 
@@ -179,15 +179,15 @@ def _tags(parameters: Parameters) -> list[tuple[str, str]]:
     return [(tag["TagKey"], tag["TagValue"]) for tag in parameters.get("Tags", [])]
 
 
-def tag_resource(parameters: Parameters, made: Made) -> TagResource:
+def tag_resource(parameters: Parameters, made: Preparation) -> TagResource:
     return TagResource(parameters["KeyId"], _tags(parameters))
 
 
-def untag_resource(parameters: Parameters, made: Made) -> UntagResource:
+def untag_resource(parameters: Parameters, made: Preparation) -> UntagResource:
     return UntagResource(parameters["KeyId"], parameters["TagKeys"])
 
 
-def schedule_key_deletion(parameters: Parameters, made: Made) -> ScheduleKeyDeletion:
+def schedule_key_deletion(parameters: Parameters, made: Preparation) -> ScheduleKeyDeletion:
     return ScheduleKeyDeletion(parameters["KeyId"], parameters.get("PendingWindowInDays", LONGEST))
 
 
@@ -201,7 +201,7 @@ def scheduled(changed: RecordedChange) -> Answer:
     }
 
 
-def cancel_key_deletion(parameters: Parameters, made: Made) -> CancelKeyDeletion:
+def cancel_key_deletion(parameters: Parameters, made: Preparation) -> CancelKeyDeletion:
     return CancelKeyDeletion(parameters["KeyId"])
 
 

@@ -10,7 +10,7 @@ from domain.crypto.wrapping import require_wrapping
 from domain.keys.key import Key
 from domain.log.codec import micros
 from domain.state.world import World
-from services.operations.rows import Answer, Made, Maker, Materials, RecordedChange, Request
+from services.operations.rows import Answer, Maker, Materials, Preparation, RecordedChange, Request
 
 
 async def get_parameters_for_import(
@@ -24,11 +24,11 @@ async def get_parameters_for_import(
     return {"KeyId": key.arn, "ImportToken": token, "PublicKey": public, "ParametersValidTo": expires / 1_000_000}
 
 
-async def prepare(request: Request, maker: Maker) -> Made:
+async def prepare(request: Request, maker: Maker) -> Preparation:
     return await maker.imported(request["ImportToken"], request["EncryptedKeyMaterial"])
 
 
-def import_key_material(parameters: Parameters, made: Made) -> ImportKeyMaterial:
+def import_key_material(parameters: Parameters, made: Preparation) -> ImportKeyMaterial:
     return ImportKeyMaterial(
         key=parameters["KeyId"],
         expiration_model=parameters.get("ExpirationModel", EXPIRES),
@@ -40,7 +40,7 @@ def import_key_material(parameters: Parameters, made: Made) -> ImportKeyMaterial
     )
 
 
-def delete_imported_key_material(parameters: Parameters, made: Made) -> DeleteImportedKeyMaterial:
+def delete_imported_key_material(parameters: Parameters, made: Preparation) -> DeleteImportedKeyMaterial:
     return DeleteImportedKeyMaterial(parameters["KeyId"], parameters.get("KeyMaterialId", ""))
 
 

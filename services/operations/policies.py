@@ -11,10 +11,10 @@ from domain.state.principals import shown
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Made, Materials, Request
+from services.operations.rows import Answer, Materials, Preparation, Request
 
 
-def put_key_policy(parameters: Parameters, made: Made) -> PutKeyPolicy:
+def put_key_policy(parameters: Parameters, made: Preparation) -> PutKeyPolicy:
     return PutKeyPolicy(
         parameters["KeyId"],
         parameters["Policy"],

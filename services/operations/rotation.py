@@ -15,21 +15,21 @@ from domain.keys.states import State
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Made, Maker, Materials, RecordedChange, Request
+from services.operations.rows import Answer, Maker, Materials, Preparation, RecordedChange, Request
 
 USUAL = 100
 ALL = "ALL_KEY_MATERIAL"
 
 
-def enable_key_rotation(parameters: Parameters, made: Made) -> EnableKeyRotation:
+def enable_key_rotation(parameters: Parameters, made: Preparation) -> EnableKeyRotation:
     return EnableKeyRotation(parameters["KeyId"], parameters.get("RotationPeriodInDays"))
 
 
-def disable_key_rotation(parameters: Parameters, made: Made) -> DisableKeyRotation:
+def disable_key_rotation(parameters: Parameters, made: Preparation) -> DisableKeyRotation:
     return DisableKeyRotation(parameters["KeyId"])
 
 
-async def prepare(request: Request, maker: Maker) -> Made:
+async def prepare(request: Request, maker: Maker) -> Preparation:
     """Makes new material. A key with imported material does not use it, and the sweep removes it."""
     key = request["KeyId"].rpartition("/")[2]
     # The vault names rows only by a key's id, never by other text that a caller writes. The writer refuses such a
@@ -37,7 +37,7 @@ async def prepare(request: Request, maker: Maker) -> Made:
     return await maker.rotated(key) if KEY_ID.fullmatch(key) else {}
 
 
-def rotate_key_on_demand(parameters: Parameters, made: Made) -> RotateKeyOnDemand:
+def rotate_key_on_demand(parameters: Parameters, made: Preparation) -> RotateKeyOnDemand:
     return RotateKeyOnDemand(parameters["KeyId"], made.get("material", ""), made.get("fingerprint", ""))
 
 

@@ -19,7 +19,7 @@ from domain.state.callers import Session
 from domain.state.world import World
 
 Answer = dict[str, Any]
-Made = Mapping[str, str]
+Preparation = Mapping[str, str]
 """Ids, fingerprints and public keys that the API made for a command; never a secret."""
 
 
@@ -63,32 +63,32 @@ class Request:
 class Maker(Protocol):
     """What the API makes before it sends a command: ids, and secrets that it seals into the vault. Raises Unavailable."""
 
-    async def material(self, spec: str, account: str) -> Made:
+    async def material(self, spec: str, account: str) -> Preparation:
         """`key`, `material`, `fingerprint`, `public_key` of new key material."""
         ...
 
-    async def rotated(self, key: str) -> Made:
+    async def rotated(self, key: str) -> Preparation:
         """`material` and `fingerprint` of new symmetric material for an existing key."""
         ...
 
-    async def imported(self, token: bytes, wrapped: bytes) -> Made:
+    async def imported(self, token: bytes, wrapped: bytes) -> Preparation:
         """`key` and `expires` of an import token. Also `material`, `stored`, `fingerprint` and `public_key` of the
         material that it unwraps, or `fault` and `message` if something is wrong with it."""
         ...
 
-    async def access_key(self) -> Made:
+    async def access_key(self) -> Preparation:
         """`access_key`; its secret is in the vault."""
         ...
 
-    def unique_id(self, kind: str) -> Made:
+    def unique_id(self, kind: str) -> Preparation:
         """`id` of a new user, group, role or policy."""
         ...
 
-    def grant_id(self) -> Made:
+    def grant_id(self) -> Preparation:
         """`grant` of a new grant."""
         ...
 
-    def granted(self, token: str) -> Made:
+    def granted(self, token: str) -> Preparation:
         """`key` and `grant` that a grant token names. Raises InvalidGrantToken."""
         ...
 
@@ -150,18 +150,18 @@ def nothing(changed: RecordedChange) -> Answer:
     return {}
 
 
-class Unmade(dict[str, str]):
+class NotYetPrepared(dict[str, str]):
     """Takes the place of what is not made yet: a command's permission is asked before anything is made for it."""
 
     def __missing__(self, name: str) -> str:
         return ""
 
 
-UNMADE: Made = {"unmade": "true"}
+NOT_PREPARED: Preparation = {"unmade": "true"}
 """Sent with the command of a caller without the permission. Nothing was made for it, so the writer can only refuse it."""
 
 
-async def nothing_made(request: Request, maker: Maker) -> Made:
+async def nothing_prepared(request: Request, maker: Maker) -> Preparation:
     return {}
 
 
@@ -175,9 +175,9 @@ class Changing:
     `answer` makes the answer from the event, and `issue` adds what only the API can hand out. `costly`: `prepare` takes
     processor time or leaves a row in the vault, so the permission is asked on the API's live state first."""
 
-    command: Callable[[Parameters, Made], object]
+    command: Callable[[Parameters, Preparation], object]
     answer: Callable[[RecordedChange], Answer] = nothing
-    prepare: Callable[[Request, Maker], Awaitable[Made]] = nothing_made
+    prepare: Callable[[Request, Maker], Awaitable[Preparation]] = nothing_prepared
     issue: Callable[[RecordedChange, Issuer], Awaitable[Answer]] = nothing_issued
     costly: bool = False
 

@@ -15,10 +15,10 @@ from domain.commands.service_linked_roles import (
     status,
 )
 from domain.state.world import World
-from services.operations.rows import Answer, Made, RecordedChange, Request
+from services.operations.rows import Answer, Preparation, RecordedChange, Request
 
 
-def create(parameters: Parameters, made: Made) -> CreateServiceLinked:
+def create(parameters: Parameters, made: Preparation) -> CreateServiceLinked:
     return CreateServiceLinked(
         made["id"],
         parameters["AWSServiceName"],
@@ -27,7 +27,7 @@ def create(parameters: Parameters, made: Made) -> CreateServiceLinked:
     )
 
 
-def delete(parameters: Parameters, made: Made) -> DeleteServiceLinked:
+def delete(parameters: Parameters, made: Preparation) -> DeleteServiceLinked:
     return DeleteServiceLinked(parameters["RoleName"])
 
 

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 import asyncpg
 
 from projections.history.project import STILL
-from projections.log.changes import Appends, Closes, Interns, TableChange, Upserts
+from projections.log.changes import Appends, Closes, InsertsOnce, TableChange, Upserts
 from services.adapters.postgres import Connection
 from services.bounded import forget_oldest
 
@@ -35,7 +35,7 @@ class ChangeWriter:
         match change:
             case Appends():
                 await self._copy(change.table, change.columns, change.rows)
-            case Interns():
+            case InsertsOnce():
                 await self._intern(table, change)
             case Closes():
                 await self._connection.executemany(
@@ -58,7 +58,7 @@ class ChangeWriter:
     async def _copy(self, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         await self._connection.copy_records_to_table(table, schema_name=self._schema, columns=columns, records=rows)
 
-    async def _intern(self, table: str, change: Interns) -> None:
+    async def _intern(self, table: str, change: InsertsOnce) -> None:
         """Writes the rows that do not exist yet. Rows that were found lately are not looked for again."""
         known: Mapping[Any, None] = self._known.get(table, {})
         new = [row for row in change.rows if row[0] not in known]

@@ -31,7 +31,7 @@ from domain.state.callers import caller_of, session_from
 from domain.state.fold import Fold
 from services.adapters import cloudevents
 from services.operations.keys import SERVICE_KEY
-from services.operations.rows import UNMADE, Changing, Made, Unmade
+from services.operations.rows import NOT_PREPARED, Changing, NotYetPrepared, Preparation
 from services.operations.table import BY_NAME
 
 MAX_COMMAND = 1_048_576
@@ -186,8 +186,8 @@ class WriterStep:
             origin = RequestOrigin(call.source, call.agent, call.secure, at, world.region, self._org, via)
             context = request_context(origin, call.operation, call.parameters)
             asking = caller.asking(context, encryption_context(call.operation, call.parameters))
-            if command.made == UNMADE:
-                return refuse(_command(call, Unmade()), asking, world)
+            if command.made == NOT_PREPARED:
+                return refuse(_command(call, NotYetPrepared()), asking, world)
             return decide(_command(call, command.made), asking, world)
         except Refusal as fault:  # from the credential, or from parameters that make no command
             return Outcome(refused(fault), None)
@@ -224,23 +224,23 @@ def _read(value: bytes) -> _Readable:
     return _Readable(call, made, not_after)
 
 
-def _create_service_key(parameters: Parameters, made: Made) -> CreateServiceKey:
+def _create_service_key(parameters: Parameters, made: Preparation) -> CreateServiceKey:
     return CreateServiceKey(parameters["AccountId"], made["key"], made["material"], made["fingerprint"])
 
 
-def _mark_alert(parameters: Parameters, made: Made) -> MarkAlert:
+def _mark_alert(parameters: Parameters, made: Preparation) -> MarkAlert:
     return MarkAlert(made["owner"], parameters["AlertId"], parameters["State"], parameters["Note"])
 
 
-def _redeem_code(parameters: Parameters, made: Made) -> RedeemConsoleCode:
+def _redeem_code(parameters: Parameters, made: Preparation) -> RedeemConsoleCode:
     return RedeemConsoleCode(made["code"], int(made["expires"]))
 
 
-def _create_account(parameters: Parameters, made: Made) -> CreateAccount:
+def _create_account(parameters: Parameters, made: Preparation) -> CreateAccount:
     return CreateAccount(parameters["AccountId"], made["access_key"], made["host"])
 
 
-OUR_CHANGES: dict[str, Callable[[Parameters, Made], object]] = {
+OUR_CHANGES: dict[str, Callable[[Parameters, Preparation], object]] = {
     SERVICE_KEY: _create_service_key,
     MARK: _mark_alert,
     REDEEM: _redeem_code,
@@ -249,7 +249,7 @@ OUR_CHANGES: dict[str, Callable[[Parameters, Made], object]] = {
 """Changes for which AWS's API has no operation. The audit API asks for them, or the first call through a service."""
 
 
-def _command(call: Call, made: Made) -> object:
+def _command(call: Call, made: Preparation) -> object:
     ours = OUR_CHANGES.get(call.operation)
     if ours is not None:
         return ours(call.parameters, made)

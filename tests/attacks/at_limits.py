@@ -23,7 +23,7 @@ from services.kms_api import errors, shapes
 from services.kms_api.authentication import Authenticated
 from services.kms_api.incoming_request import Incoming, call_of, request_of
 from services.kms_api.request_check import check_request
-from services.operations.rows import Changing, Recalling, Request, Unmade, Using
+from services.operations.rows import Changing, NotYetPrepared, Recalling, Request, Using
 from services.operations.table import SERVICES
 from services.writer.step import WriterStep
 from tests.given import ACCOUNT, a_key, given, key_id
@@ -204,7 +204,7 @@ class Door:
 
     def _permission(self, row: Any, request: Request, call: Any) -> None:
         if isinstance(row, Changing):
-            command = row.command(call.parameters, Unmade(key=key_id(), grant="a"))
+            command = row.command(call.parameters, NotYetPrepared(key=key_id(), grant="a"))
             assert not may_ask(command, request.caller, self.world), "nobody may"
             self._deciding._decide(_Sent(call, {}), self.world.now)
             encode(Command(call, {}, 0))

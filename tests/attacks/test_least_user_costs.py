@@ -38,7 +38,7 @@ from services.kms_api.errors import WireError
 from services.kms_api.live_state import LiveState
 from services.kms_api.maker import VaultMaker
 from services.kms_api.shapes import MOST_FAULTS
-from services.operations.rows import UNMADE, Changing, Request, Unmade
+from services.operations.rows import NOT_PREPARED, Changing, NotYetPrepared, Request
 from services.operations.table import BY_NAME
 from services.settings import load
 from services.shares import Shares
@@ -295,7 +295,7 @@ async def test_nothing_is_made_for_a_caller_who_may_not(name: str, present: Live
         operation=name,
         parameters=COSTLY_CALLS[name],
     )
-    assert await service._make(row, request, call) == UNMADE
+    assert await service._make(row, request, call) == NOT_PREPARED
     may = Request(name, COSTLY_CALLS[name], root_of(ACCOUNT))
     with pytest.raises(AttributeError):  # there is no vault: something was about to be made
         await service._make(row, may, call)
@@ -307,7 +307,7 @@ async def test_the_writer_refuses_what_nothing_was_made_for() -> None:
     log = Log()
     log.answer(created(1, 1))
     world = log.deciding.fold.world
-    command = BY_NAME["CreateKey"].command({}, Unmade())  # type: ignore[union-attr]
+    command = BY_NAME["CreateKey"].command({}, NotYetPrepared())  # type: ignore[union-attr]
     assert isinstance(command, CreateKey)
     outcome = refuse(command, root_of(ACCOUNT), world)
     assert outcome.event is None

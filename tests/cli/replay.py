@@ -57,7 +57,7 @@ BESIDE = {
 }
 """For commands that work on the host and do not ask the API: the function that does the work, by its name in a
 recording. It returns JSON, which is all that the rest of the command learns."""
-REACHING = ("reaching", "reaching_both")
+REACHING = ("reaching", "reaching_broker_and_database")
 """Functions that find a broker and a database, in whichever module has them."""
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.state import documents
 from domain.state.world import World
 from projections.history import project, queries
-from projections.log.changes import Appends, Closes, Interns
+from projections.log.changes import Appends, Closes, InsertsOnce
 from tests.histories import History
 
 
@@ -54,7 +54,7 @@ class Tables:
                         for row in self.rows:
                             if (row["kind"], row["id"], row["until_position"]) == (kind, name, project.STILL):
                                 row |= {"until_position": position, "until_at": at}
-                case Interns():
+                case InsertsOnce():
                     for digest, text in change.rows:
                         self.texts.setdefault(digest, text)
                 case Appends(table="history"):

@@ -61,7 +61,7 @@ WHO_CAN = RouteRow(
     tag="past",
     action="keytrail:WhoCan",
     parameters=(Parameter("action", "kms:Decrypt, for instance", required=True), AT),
-    of_trails=True,
+    takes_trail=True,
     answer=One(
         (
             Member("action", "text", "what was asked about"),
@@ -115,7 +115,7 @@ CAN_WHAT = RouteRow(
     tag="past",
     action="keytrail:CanWhat",
     parameters=(AT, LIMIT, CURSOR),
-    of_trails=True,
+    takes_trail=True,
     answer=Page(
         (
             Member("key_id", "text?", "the key"),
@@ -180,7 +180,7 @@ WHO_BETWEEN = RouteRow(
     tag="past",
     action="keytrail:WhoCan",
     parameters=(Parameter("action", "kms:Decrypt, for instance", required=True), *BETWEEN),
-    of_trails=True,
+    takes_trail=True,
     answer=Lines(
         (
             Member("change", "object", "the change: position, at, principal, operation, summary, names, call_id"),
@@ -245,7 +245,7 @@ WHAT_BETWEEN = RouteRow(
     tag="past",
     action="keytrail:CanWhat",
     parameters=BETWEEN,
-    of_trails=True,
+    takes_trail=True,
     answer=Lines(
         (
             Member("change", "object", "the change: position, at, principal, operation, summary, names, call_id"),

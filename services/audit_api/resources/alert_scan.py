@@ -91,7 +91,7 @@ ALERT_SCAN = RouteRow(
     tag="alerts",
     action="keytrail:ScanAlerts",
     parameters=SPAN,
-    of_trails=True,
+    takes_trail=True,
     answer=Lines(
         (
             *ALERT,

@@ -140,7 +140,7 @@ CHANGES = RouteRow(
         Parameter("principal", "or the ARN of a user, group, role or managed policy"),
         *SPAN,
     ),
-    of_trails=True,
+    takes_trail=True,
     answer=Lines(
         (
             Member(

@@ -29,7 +29,7 @@ DECISIONS = RouteRow(
     tag="decisions",
     action="keytrail:ReadDecisions",
     parameters=(*FILTERS, INPUTS, ORDER, LIMIT, CURSOR),
-    of_trails=True,
+    takes_trail=True,
     answer=Page(DECISION, beside=(BEGAN,)),
 )
 
@@ -76,7 +76,7 @@ COUNTS = RouteRow(
         *FILTERS,
         LIMIT,
     ),
-    of_trails=True,
+    takes_trail=True,
     answer=Page(
         (
             Member("calls", "integer", "how many"),

@@ -139,7 +139,7 @@ WHAT_IF = RouteRow(
         Parameter("grant", "the id of a grant on the key that would be revoked"),
         Parameter("calls", "true for the calls themselves", {"type": "boolean"}),
     ),
-    of_trails=True,
+    takes_trail=True,
     answer=Lines(
         (
             Member("done", "integer", "how many decisions were decided again until now, `of` how many"),

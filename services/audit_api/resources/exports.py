@@ -73,7 +73,7 @@ EXPORT = RouteRow(
         ),
         *FILTERS,
     ),
-    of_trails=True,
+    takes_trail=True,
     answer=FileOf(tuple(dict.fromkeys(each.media for each in CallFormat))),
 )
 

@@ -129,7 +129,7 @@ KEY_HISTORY = RouteRow(
     tag="keys",
     action="keytrail:ReadHistory",
     parameters=OF_HISTORY,
-    of_trails=True,
+    takes_trail=True,
     answer=Page(DECISION, beside=(BEGAN,)),
 )
 
@@ -203,7 +203,7 @@ LAST_USE = RouteRow(
     "When a key was last used, for what and by whom, operation by operation",
     tag="keys",
     action="keytrail:ReadDecisions",
-    of_trails=True,
+    takes_trail=True,
     answer=One(
         (
             Member("key_id", "text?", "the key"),

@@ -39,7 +39,7 @@ KEY_AS_OF = RouteRow(
     tag="past",
     action="keytrail:ReadKey",
     parameters=(AT,),
-    of_trails=True,
+    takes_trail=True,
     answer=One(
         (
             Member("position", "integer", "the last record at that moment"),
@@ -76,7 +76,7 @@ PRINCIPAL_AS_OF = RouteRow(
     tag="past",
     action="keytrail:ReadPrincipal",
     parameters=(AT,),
-    of_trails=True,
+    takes_trail=True,
     answer=One(
         (
             Member("position", "integer", "the last record at that moment"),
@@ -112,7 +112,7 @@ KEYS_AS_OF = RouteRow(
     tag="past",
     action="keytrail:ListKeys",
     parameters=(AT, LIMIT, CURSOR),
-    of_trails=True,
+    takes_trail=True,
     answer=Page(
         (
             Member("key_id", "text", "the key"),
@@ -164,7 +164,7 @@ PRINCIPALS_AS_OF = RouteRow(
     tag="past",
     action="keytrail:ReadPrincipal",
     parameters=(Parameter("kind", "user, group, role or policy", one_of(NAMED), required=True), AT, LIMIT, CURSOR),
-    of_trails=True,
+    takes_trail=True,
     answer=Page(
         (
             Member("arn", "text", "its ARN"),

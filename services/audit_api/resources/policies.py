@@ -66,7 +66,7 @@ DIFF = RouteRow(
         Parameter("from_policy", "the text of a policy instead"),
         Parameter("to_policy", "the same"),
     ),
-    of_trails=True,
+    takes_trail=True,
     answer=One(
         (
             Member("key_id", "text?", "the key"),

@@ -53,7 +53,7 @@ PRINCIPAL_HISTORY = RouteRow(
     tag="past",
     action="keytrail:ReadHistory",
     parameters=OF_HISTORY,
-    of_trails=True,
+    takes_trail=True,
     answer=Page(DECISION, beside=(BEGAN,)),
 )
 
@@ -97,7 +97,7 @@ NAMES = RouteRow(
     tag="past",
     action="keytrail:ReadHistory",
     parameters=(Parameter("name", "bob, payroll, role/app, an alias, an id or an ARN", required=True),),
-    of_trails=True,
+    takes_trail=True,
     answer=One(
         (
             Member("kind", "text?", "keys or principals: the part of a path that the name then stands behind"),

@@ -134,7 +134,7 @@ UNUSED = RouteRow(
         LIMIT,
         CURSOR,
     ),
-    of_trails=True,
+    takes_trail=True,
     answer=One(
         (
             Member("items", "objects", "a row for each Allow statement and grant"),
