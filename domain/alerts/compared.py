@@ -19,7 +19,7 @@ from domain.policy_analysis.budget import spend
 from domain.policy_analysis.callers import Someone
 from domain.policy_analysis.check import STRANGER, as_a_stranger, strangers
 from domain.policy_analysis.compare import DENIES, WORDS, Witnesses, gains, space_shown
-from domain.policy_analysis.dimensions import ACTION, ACTION_AT, CALLER, CALLER_AT, bits_of
+from domain.policy_analysis.dimensions import ACTION, ACTION_AT, CALLER, CALLER_AT, Dimension, bits_of
 from domain.policy_analysis.named_people import people
 from domain.policy_analysis.space import Meaning, Side, Space
 from domain.policy_analysis.words import TooMany
@@ -30,9 +30,10 @@ USING = frozenset(f"kms:{name}" for name in permissions_of(*USES)) - {"kms:Verif
 """Verifying is left out: it reveals nothing and makes nothing."""
 MANAGING = frozenset({"kms:PutKeyPolicy"})
 """A caller who may replace the policy may let in anyone."""
-ADMINISTERING = MANAGING | {
-    "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:RevokeGrant", "kms:CreateGrant",
-}  # fmt: skip
+GRANTING = frozenset({"kms:CreateGrant", "kms:RevokeGrant"})
+"""They administer a key unless only AWS services may call them for the caller (`Compared.administering`)."""
+ADMINISTERING = MANAGING | GRANTING | {"kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial"}
+FOR_SERVICES = "kms:grantisforawsresource"
 MOST_SHOWN = 5
 """The number of sets that a finding shows; it also says how many there are."""
 
@@ -108,9 +109,40 @@ class Compared:
     def could(self, meaning: Meaning, actions: Collection[str], least: int = ROLE) -> int:
         """The bits of the callers whom the policy itself allows one of these actions, under some condition."""
         wanted = self.space.box({ACTION: self.actions(actions)})
-        if not all(wanted):
-            return 0
-        found = subtract(within(meaning.at_least(least), [wanted]), meaning.denies)
+        return self._allowed(meaning, [wanted] if all(wanted) else [], least)
+
+    def could_administer(self, meaning: Meaning) -> int:
+        """The bits of the callers whom the policy itself lets administer the key."""
+        return self._allowed(meaning, self.administering, ROLE)
+
+    def newly_administering(self, callers: int) -> list[Gain]:
+        """The new access of these callers to what administers the key."""
+        return [
+            Gain(both, each.lower, each.upper)
+            for each in self.let_in(callers, self.actions(ADMINISTERING), ROLE)
+            for box in self.administering
+            if (both := common(each.box, box)) is not None
+        ]
+
+    @once
+    def administering(self) -> list[Box]:
+        """The requests that administer the key. A grant that an AWS service makes or revokes for its caller is none of them: it
+        goes to the service, for a resource of the caller's. So a key user of the console's policy, whose statement "Allow
+        attachment of persistent resources" asks for kms:GrantIsForAWSResource, is no administrator.
+
+        Source: developer guide, conditions-kms-grant-is-for-aws-resource.
+        """
+        whole, others = self.actions(ADMINISTERING), self.actions(ADMINISTERING - GRANTING)
+        at = self.space.places.get(FOR_SERVICES)
+        if at is None:
+            limits = [{ACTION: whole}]
+        else:
+            own = not_for_services(self.space.dimensions[at])
+            limits = [{ACTION: others}, {ACTION: whole & ~others, FOR_SERVICES: own}]
+        return [self.space.box(each) for each in limits if all(each.values())]
+
+    def _allowed(self, meaning: Meaning, wanted: list[Box], least: int) -> int:
+        found = subtract(within(meaning.at_least(least), wanted), meaning.denies)
         bits = 0
         for box in subtract(found, self.space.impossible):
             bits |= box[CALLER_AT]
@@ -159,6 +191,15 @@ class Compared:
         for each in found:
             bits |= each.box[CALLER_AT]
         return sorted({named(each) for each in self.people(bits)})
+
+
+def not_for_services(dimension: Dimension) -> int:
+    """The cases of kms:GrantIsForAWSResource that a caller's own request can have: false, or none. All values of a case pass the
+    same tests, so a case that `false` is in counts, whichever value stands for it."""
+    own = {
+        tuple(test.holds({FOR_SERVICES: each} if each else {}) for test in dimension.tests) for each in (("false",), ())
+    }
+    return bits_of(case.passes in own for case in dimension.members)
 
 
 def named(each: Someone) -> str:

@@ -56,6 +56,9 @@ def policy(*statements: dict[str, Any]) -> str:
 
 ROOTED = allow(ROOT, "kms:*")
 OPEN = allow("*", "kms:Decrypt")
+GRANTS = ("kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant")
+FOR_ITS_RESOURCES = allow(USER, *GRANTS, Condition={"Bool": {"kms:GrantIsForAWSResource": "true"}})
+"""The console's "Allow attachment of persistent resources"."""
 
 
 def user(name: str, number: int) -> identities.UserCreated:
@@ -237,6 +240,7 @@ EXAMPLES: dict[str, Example] = {
                 policy(ROOTED, allow(ADMIN, "kms:PutKeyPolicy")),
                 policy(ROOTED, allow(ADMIN, "kms:PutKeyPolicy", "kms:DisableKey")),
             ),
+            lambda: put(policy(ROOTED), policy(ROOTED, FOR_ITS_RESOURCES)),
         ),
     ),
     "key-policy-both": Example(

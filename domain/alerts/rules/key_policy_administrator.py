@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
-from domain.alerts.compared import ADMINISTERING
 from domain.alerts.finding import Finding
 from domain.alerts.key_policy import POLICY_REPLACED, PUT_BACK
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import HIGH
-from domain.policy.compile import ROLE
 
 
 def judge(change: Change) -> Iterator[Finding]:
     key, policy = change.key, change.policy
     if key is None or policy.why or policy.public:
         return
-    before = policy.could(policy.before, ADMINISTERING)
+    before = policy.could_administer(policy.before)
     someone = policy.callers(lambda each: each.kind != "root" and bool(each.account)) & ~before
-    gained = policy.let_in(someone, policy.actions(ADMINISTERING), ROLE)
+    gained = policy.newly_administering(someone)
     if gained:
         who = policy.callers_of(gained)
         summary = f"{', '.join(who)} may administer the key now: {', '.join(policy.actions_of(gained))}"
@@ -32,7 +30,7 @@ RULE = AlertRule(
     severity=HIGH,
     means=(
         "A principal that could not administer the key may now replace its policy, create grants, or disable "
-        "or delete it."
+        "or delete it. Grants that only AWS services may create for the principal (kms:GrantIsForAWSResource) do not count."
     ),
     do=PUT_BACK,
     references=("T1098.003",),
