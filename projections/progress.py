@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from projections.log.entry import EVENTS
 from projections.log.schema import AskedLog, Table
@@ -15,12 +16,20 @@ _OF_EVENTS = f"SELECT least({', '.join(_OF_ONE.format(Table(each, 'positions'), 
 _OF_LANES = f"SELECT lane, number FROM {Table('decisions', 'lanes')} WHERE worker = $1"
 
 
-async def has_read(log: AskedLog, events: int, worker: str, lanes: Mapping[int, int]) -> bool:
-    """Whether every projection has read `events` up to this offset, and the decisions of a worker up to these numbers of its
-    lanes."""
-    if await log.fetchval(_OF_EVENTS) < events:
-        return False
-    if not lanes:
-        return True
-    read = {row["lane"]: row["number"] for row in await log.fetch(_OF_LANES, worker)}
-    return all(read.get(lane, 0) >= number for lane, number in lanes.items())
+@dataclass(frozen=True, slots=True)
+class RecordExtent:
+    """A part of what is on record: `events` up to an offset, and one worker's decisions up to a number of each lane."""
+
+    events: int = 0
+    lanes: Mapping[int, int] = field(default_factory=dict)
+
+    def beyond(self, read: RecordExtent) -> int:
+        """How many records of this extent are not in `read`."""
+        lanes = sum(max(0, number - read.lanes.get(lane, 0)) for lane, number in self.lanes.items())
+        return max(0, self.events - read.events) + lanes
+
+
+async def read_up_to(log: AskedLog, worker: str) -> RecordExtent:
+    """What every projection has read of `events`, and of the decisions of a worker."""
+    events = await log.fetchval(_OF_EVENTS)
+    return RecordExtent(events, {row["lane"]: row["number"] for row in await log.fetch(_OF_LANES, worker)})

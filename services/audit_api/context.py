@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from projections.log.schema import AskedLog
+from projections.progress import RecordExtent
 from services.adapters.decisions import DecisionLanes
 from services.adapters.postgres import Pool
 from services.alert_worker.publisher import Publisher
@@ -84,5 +85,5 @@ def context_of(
         operations=OperationNames(actions),
         long_questions=long_questions,
         streams=Streams(stopping),
-        own_writes=OwnWrites(AskedLog(pool), live, decisions),
+        own_writes=OwnWrites(AskedLog(pool), decisions.worker, lambda: RecordExtent(live.next, decisions.durable())),
     )
