@@ -11,6 +11,7 @@ from services.adapters.decisions import DecisionLanes
 from services.adapters.postgres import Pool
 from services.alert_worker.publisher import Publisher
 from services.audit_api.call_records import CallRecords
+from services.audit_api.filtered_questions import FilteredQuestions
 from services.audit_api.key_references import KeyReferences
 from services.audit_api.long_questions import LongQuestions
 from services.audit_api.operation_names import OperationNames
@@ -45,6 +46,7 @@ class AuditContext:
     keys: KeyReferences
     principals: PrincipalReferences
     operations: OperationNames
+    filtered_questions: FilteredQuestions
     long_questions: LongQuestions
     streams: Streams
     own_writes: OwnWrites
@@ -83,6 +85,7 @@ def context_of(
         keys=keys,
         principals=PrincipalReferences(live, long_questions),
         operations=OperationNames(actions),
+        filtered_questions=FilteredQuestions(pool),
         long_questions=long_questions,
         streams=Streams(stopping),
         own_writes=OwnWrites(AskedLog(pool), decisions.worker, lambda: RecordExtent(live.next, decisions.durable())),

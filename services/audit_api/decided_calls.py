@@ -124,9 +124,10 @@ async def calls_answer(audit: AuditContext, request: AuditRequest, filters: Call
             raise invalid("the cursor does not come from an earlier answer") from None
     source = await audit.sources.of(request)
     newest_first = request.one_of("order", ("newest",)) is not None
-    rows = await decisions.page(
-        source.log, request.account, filters, after, limit, inputs=inputs, newest_first=newest_first
-    )
+    async with audit.filtered_questions.place(request):
+        rows = await decisions.page(
+            source.log, request.account, filters, after, limit, inputs=inputs, newest_first=newest_first
+        )
     last = rows[-1] if rows else None
     cursor = [utc(last["at"]), last["origin"], last["record"]] if last else None
     calls = await with_names(source, [call_of(row) for row in rows], audit.keys.with_aliases)

@@ -23,7 +23,8 @@ NEWEST = 2**62
 async def list_alerts(audit: AuditContext, request: AuditRequest) -> Told:
     cursor, limit = request.cursor(int), request.limit()
     filters = await filters_of(audit, request)
-    rows = await alerts.page(audit.log, filters, cursor[0] if cursor else NEWEST, limit)
+    async with audit.filtered_questions.place(request):
+        rows = await alerts.page(audit.log, filters, cursor[0] if cursor else NEWEST, limit)
     items = [shown(audit, request, row) for row in rows]
     found = page(items, limit, [rows[-1]["number"]] if rows else None)
     if cursor is None:

@@ -43,7 +43,8 @@ async def count_decisions(audit: AuditContext, request: AuditRequest) -> Told:
     filters = await filters_of(audit, request)
     async with audit.long_questions.place(request.account):
         source = await audit.sources.of(request)
-        rows = await decisions.counts(source.log, request.account, filters, by, request.limit())
+        async with audit.filtered_questions.turn(request):
+            rows = await decisions.counts(source.log, request.account, filters, by, request.limit())
         more = await source.before_it_began(filters.since)
         counted = [item(row) for row in rows]
         if "key" in by:

@@ -48,7 +48,8 @@ async def _pages(
     after = None
     async with audit.long_questions.place(request.account):
         while True:
-            rows = await decisions.page(source.log, request.account, filters, after, PAGE, inputs=inputs)
+            async with audit.filtered_questions.turn(request):
+                rows = await decisions.page(source.log, request.account, filters, after, PAGE, inputs=inputs)
             calls = await with_names(source, [call_of(row) for row in rows], audit.keys.with_aliases)
             yield source.audience.calls(calls, None)
             if len(rows) < PAGE:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 from domain.authorization.audience import Audience, Told
 from domain.keys.states import State
-from domain.policy.glob import compile_parts
 from projections.decisions import uses
 from projections.keys import queries as keys
 from projections.keys.project import DELETED
 from projections.keys.queries import KeyFilters
 from projections.policy_versions import queries as policy_versions
+from services.audit_api.aliased_keys import keys_with_alias
 from services.audit_api.answer_shapes import BEGAN, One, Page
 from services.audit_api.context import AuditContext
 from services.audit_api.decided_calls import DECISION, OF_HISTORY, ORDER, calls_answer, filters_of
@@ -23,7 +23,6 @@ from services.audit_api.schemas import Member, one_of, with_types
 from services.kms_api import errors
 from services.questions.as_of import utc as utc_of
 from services.rendering import item, page
-from services.turns import Turn
 
 KEY = (
     Member("key_id", "text?", "the key"),
@@ -64,35 +63,32 @@ KEY_FILTERS = (
 )
 
 
-async def _filters(audit: AuditContext, request: AuditRequest) -> KeyFilters:
-    """Raises WireError."""
+def _filters(request: AuditRequest) -> KeyFilters:
+    """All but the alias, which the read models do not have. Raises WireError."""
     request.one_of("state", (*(each.value for each in State), DELETED))
-    manager, tag, alias = request.one_of("manager", MANAGERS), request.text("tag"), request.text("alias")
+    manager, tag = request.one_of("manager", MANAGERS), request.text("tag")
     name, equals, value = (tag or "").partition("=")
     return KeyFilters(
         fields={name: text for name in keys.FIELDS if (text := request.text(name)) is not None},
         tag=(name, value if equals else None) if tag else None,
         managed=None if manager is None else manager == "service",
-        ids=await _with_alias(audit, request.account, alias) if alias else None,
     )
 
 
-async def _with_alias(audit: AuditContext, account: str, wanted: str) -> list[str]:
-    """The ids of the keys that have such an alias now."""
-    world, turn, found = audit.live.world, Turn(), set()
-    whole = wanted if wanted.startswith(("alias/", "*")) else f"alias/{wanted}"
-    like = compile_parts((text, text == "*") for text in re.split(r"(\*)", whole))  # in linear time
-    for name in tuple(world.alias_names(account)) if "*" in whole else (whole,):
-        alias = world.aliases.get((account, name))
-        if alias is not None and like(name):
-            found.add(alias.key)
-        await turn.give_way()
-    return sorted(found)
-
-
 async def list_keys(audit: AuditContext, request: AuditRequest) -> Told:
-    cursor, limit, filters = request.cursor(str), request.limit(), await _filters(audit, request)
-    rows = await keys.page(audit.log, request.account, cursor[0] if cursor else "", limit, filters)
+    cursor, limit, filters, alias = request.cursor(str), request.limit(), _filters(request), request.text("alias")
+    after = cursor[0] if cursor else ""
+    async with audit.filtered_questions.place(request):
+        if not alias:
+            rows = await keys.page(audit.log, request.account, after, limit, filters)
+        else:
+            rows = []
+            async with aclosing(keys_with_alias(audit.live.world, request.account, alias, after, limit)) as parts:
+                async for ids in parts:
+                    those = replace(filters, ids=ids)
+                    rows += await keys.page(audit.log, request.account, after, limit - len(rows), those)
+                    if len(rows) == limit:
+                        break
     items = [audit.keys.with_aliases_now(item(row, ("tags",)), request.audience) for row in rows]
     found = page(items, limit, [rows[-1]["key_id"]] if rows else None)
     return request.audience.own(request.account, found)

@@ -29,7 +29,8 @@ async def events(audit: AuditContext, request: AuditRequest) -> Told:
     limit = request.limit()
     cursor = request.cursor(int)
     after = cursor[0] if cursor else int(text)
-    rows = await decisions.events(audit.log, request.account, after, limit)
+    async with audit.filtered_questions.place(request):
+        rows = await decisions.events(audit.log, request.account, after, limit)
     after_these = following(len(rows), limit, [rows[-1]["position"]] if rows else None)
     source = await audit.sources.of(request)
     calls = await with_names(source, [call_of(row) for row in rows], audit.keys.with_aliases)
@@ -63,7 +64,8 @@ async def _own_log(audit: AuditContext, request: AuditRequest, filters: CallFilt
     audience, count, after = request.audience, 0, None
     async with audit.long_questions.place(audience.account):
         while True:
-            rows = await decisions.page(audit.log, audience.account, filters, after, AT_ONCE, inputs=True)
+            async with audit.filtered_questions.turn(request):
+                rows = await decisions.page(audit.log, audience.account, filters, after, AT_ONCE, inputs=True)
             for row in rows:
                 yield audience.line(call_of(row))
             count += len(rows)

@@ -92,7 +92,8 @@ async def keys_as_of(audit: AuditContext, request: AuditRequest) -> Told:
     limit, cursor = request.limit(), request.cursor(str)
     async with at_moment(audit, request) as (source, moment):
         after = cursor[0] if cursor else ""
-        rows = await history.keys_after(source.log, moment.position, after, limit, source.account)
+        async with audit.filtered_questions.place(request):
+            rows = await history.keys_after(source.log, moment.position, after, limit, source.account)
         found = page(await list_keys(source.log, rows, moment, source.audience), limit, _last(rows, "id"))
     return source.audience.own(source.account, found | {"position": moment.position, "at": moment.text})
 
@@ -146,7 +147,8 @@ async def principals_as_of(audit: AuditContext, request: AuditRequest) -> Told:
         raise invalid(f"kind must be one of {', '.join(NAMED)}")
     async with at_moment(audit, request) as (source, moment):
         after = cursor[0] if cursor else ""
-        rows = await history.named_after(source.log, moment.position, after, limit, source.account, kind)
+        async with audit.filtered_questions.place(request):
+            rows = await history.named_after(source.log, moment.position, after, limit, source.account, kind)
         found = page(list_named(rows), limit, _last(rows, "arn"))
     return source.audience.own(source.account, found | {"position": moment.position, "at": moment.text})
 

@@ -30,7 +30,9 @@ async def principal_history(audit: AuditContext, request: AuditRequest) -> Told:
     source = await audit.sources.of(request)
     about = await audit.principals.principal(request, source, request.place("principal"), KINDS)
     filters = replace(await filters_of(audit, request), about=about, changes_only=True)
-    return await calls_answer(audit, request, await _concerning(filters, source, about))
+    async with audit.filtered_questions.place(request):
+        filters = await _concerning(filters, source, about)
+    return await calls_answer(audit, request, filters)
 
 
 async def _concerning(filters: CallFilters, source: Source, about: str) -> CallFilters:

@@ -1,0 +1,63 @@
+"""Questions that hold up Postgres take at most half of a worker's connections: nobody else waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.api.__main__ import CALL_PATIENCE
+from tests.attacks.test_sessions import allow, user
+from tests.installation import Installation
+from tests.wire.test_audit_api import get
+
+SLOW = "/v1/decisions?message=*nobody-said-this*"
+
+
+async def answers_beside(
+    installation: Installation, slow: list[dict[str, str]], asked: list[str]
+) -> tuple[list[float], list[tuple[int, Any]]]:
+    """While Postgres reads for as long as it may, ask `slow` the slow question, once for each of these callers. How many seconds
+    the root user's questions took meanwhile, and the slow answers."""
+    with ThreadPoolExecutor(len(slow) + 1) as threads:
+        async with installation.connected() as pool, pool.acquire() as connection, connection.transaction():
+            await connection.execute("LOCK TABLE p_decisions.decisions IN ACCESS EXCLUSIVE MODE")
+            waiting = [threads.submit(get, installation, SLOW, each) for each in slow]
+            await asyncio.sleep(CALL_PATIENCE / 5)  # they are all under way
+            took = []
+            for path in asked:
+                began = time.perf_counter()
+                status, answer = await asyncio.get_running_loop().run_in_executor(threads, get, installation, path)
+                took.append(time.perf_counter() - began)
+                assert status == 200, answer
+        return took, [each.result() for each in waiting]
+
+
+@pytest.fixture(scope="module")
+def strangers(installation: Installation) -> list[dict[str, str]]:
+    """Users who may do nothing but ask for decisions."""
+    name = uuid4().hex[:8]
+    return [user(installation, f"slow-{name}-{number}", allow(["keytrail:ReadDecisions"])) for number in range(8)]
+
+
+async def test_slow_questions_hold_up_nobody_else(installation: Installation, strangers: list[dict[str, str]]) -> None:
+    key = installation.client().create_key()["KeyMetadata"]["KeyId"]
+    installation.caught_up()
+    assert all(get(installation, f"/v1/keys/{key}")[0] == 200 for _ in range(8))  # each worker knows that it can answer
+    took, slow = await answers_beside(installation, strangers * 4, [f"/v1/keys/{key}"] * 8)
+    assert max(took) < 0.5, took
+    assert {status for status, _ in slow} <= {200, 503}
+
+
+async def test_who_asks_too_much_is_told_to_try_again(
+    installation: Installation, strangers: list[dict[str, str]]
+) -> None:
+    """Two workers answer two of one principal at a time, and eight more wait at each."""
+    _, slow = await answers_beside(installation, strangers[:1] * 40, ["/v1/status"])
+    told = [answer["error"]["message"] for status, answer in slow if status == 503]
+    assert told.count("Too many questions with filters are being answered; try again.") >= 20
+    assert get(installation, SLOW, strangers[0]) == (200, {"items": [], "next": None})
