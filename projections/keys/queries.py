@@ -16,7 +16,7 @@ KEYS = Table("keys", "keys")
 ONE = f"SELECT * FROM {KEYS} WHERE key_id = $1 AND account = $2"
 
 
-FIELDS = ("state", "spec", "usage", "origin", "description")
+FIELDS = ("key_id", "arn", "state", "spec", "usage", "origin", "description")
 """Columns by which keys can be found: the whole text, or with `*` for any characters."""
 
 

@@ -57,7 +57,11 @@ def console(
         Option(value="MINUTES", help="End the session after this long, 15 to 720. Default: 720; for the root user 60"),
     ] = None,
     prints: Annotated[
-        bool, Option("--print", help="Start no browser: print the name of a file to open in one within 60 seconds")
+        bool,
+        Option(
+            "--print",
+            help="Start no browser: print the name of a file to open in one, and wait until it is open: 60 seconds at most",
+        ),
     ] = False,
     data: Data = None,
 ) -> None:

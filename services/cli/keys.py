@@ -19,6 +19,7 @@ from services.cli.terminal import said, times_or_fail
 
 
 def keys(
+    key: Annotated[str | None, Option(value="KEY", help="Its id or ARN; * is any text: 1234abcd*")] = None,
     state: Annotated[
         str | None, Option(value="STATE", help="Enabled, Disabled, PendingDeletion, PendingImport or Deleted")
     ] = None,
@@ -39,7 +40,14 @@ def keys(
 ) -> None:
     """The account's keys as they are now, or as they were. Each option but --at and --trail narrows the list of now."""
     client, times = Client(data), times_or_fail()
-    asked: dict[str, str | None] = {"state": state, "spec": spec, "usage": usage, "origin": origin, "alias": alias}
+    asked: dict[str, str | None] = {
+        "key": key,
+        "state": state,
+        "spec": spec,
+        "usage": usage,
+        "origin": origin,
+        "alias": alias,
+    }
     asked |= {"tag": tag, "description": description, "manager": manager}
     narrowed = " ".join(f"--{name} {value}" for name, value in asked.items() if value is not None)
     nothing = f"(no key with {narrowed})" if narrowed else "(no keys yet: `aws kms create-key` makes one)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.console.visit import Visit
 from tests.installation import Installation
@@ -30,6 +30,39 @@ def fills_labels(page: Page, alias: str, description: str) -> None:
     goes_on(page, "Add labels")
     page.get_by_role("textbox", name="Alias").fill(alias)
     page.get_by_role("textbox", name="Description").fill(description)
+
+
+def tabs_to(page: Page, wanted: Locator) -> None:
+    """By the Tab key alone."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("(it) => it === document.activeElement"):
+            return
+    expect(wanted).to_be_focused()
+
+
+def walks_by_keyboard(page: Page, alias: str, description: str, people: dict[str, str]) -> None:
+    """To the review, where the button that makes the key has the focus. The kind of key is as proposed."""
+    following = page.get_by_role("button", name="Next")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # past the bar and the navigation
+    tabs_to(page, following)
+    page.keyboard.press("Enter")
+    tabs_to(page, page.get_by_role("textbox", name="Alias"))
+    page.keyboard.type(alias)
+    tabs_to(page, page.get_by_role("textbox", name="Description"))
+    page.keyboard.type(description)
+    tabs_to(page, following)
+    page.keyboard.press("Enter")
+    for heading, name in (("administrative permissions", ADMINISTRATOR), ("usage permissions", USER)):
+        expect(page.get_by_role("heading", name=heading).first).to_be_visible()
+        expect(page.get_by_role("checkbox", name=name)).to_be_visible()
+        tabs_to(page, page.get_by_role("checkbox", name=name))
+        page.keyboard.press("Space")
+        tabs_to(page, following)
+        page.keyboard.press("Enter")
+    expect(page.get_by_role("group", name="Policy editor")).to_be_visible()
+    tabs_to(page, page.get_by_role("button", name="Create key"))
 
 
 def keys_described(served: Installation, description: str) -> list[str]:
@@ -96,6 +129,14 @@ def test_the_wizard_makes_the_key_that_was_chosen(
 
     (key,) = keys_described(served, "made by the wizard")
     assert key in page.url
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    expect(page.get_by_role("heading", level=1)).to_have_text("wizard")
+    page.get_by_role("link", name="Users").click()
+    expect(page.get_by_text("The key wizard was created:")).to_be_visible()
+    page.get_by_role("link", name=key).click()
+    expect(page).to_have_title("wizard · Key · Keytrail")
+    page.get_by_role("button", name="Close", exact=True).click()
+    expect(page.get_by_text("The key wizard was created:")).to_have_count(0)
     made = kms.describe_key(KeyId="alias/wizard")["KeyMetadata"]
     assert (made["KeyId"], made["KeySpec"], made["KeyUsage"]) == (key, "ECC_NIST_P256", "SIGN_VERIFY")
     assert kms.list_resource_tags(KeyId=key)["Tags"] == [{"TagKey": "team", "TagValue": "orders"}]
@@ -108,7 +149,9 @@ def test_the_wizard_makes_the_key_that_was_chosen(
 
 
 @pytest.mark.parametrize("landed", [True, False], ids=["landed but unanswered", "never landed"])
-def test_a_lost_answer_makes_no_second_key(visit: Callable[..., Visit], served: Installation, landed: bool) -> None:
+def test_a_lost_answer_makes_no_second_key(
+    visit: Callable[..., Visit], served: Installation, people: dict[str, str], landed: bool
+) -> None:
     tab = visit()
     description = f"lost {landed}"
 
@@ -123,17 +166,14 @@ def test_a_lost_answer_makes_no_second_key(visit: Callable[..., Visit], served: 
     tab.opens("/keys/create")
     tab.signs_in()
     page = tab.page
-    fills_labels(page, f"lost-{landed}", description)
-    goes_on(page, "administrative permissions")
-    goes_on(page, "usage permissions")
-    goes_on(page, "Review")
+    walks_by_keyboard(page, f"lost-{landed}", description, people)
     expect(page.get_by_role("group", name="Policy editor")).to_be_visible()
     page.route(f"{served.url}/", loses)
-    page.get_by_role("button", name="Create key").click()
+    page.keyboard.press("Enter")
     expect(page.get_by_text("It is not known whether the key was made")).to_be_visible()
     assert len(keys_described(served, description)) == (1 if landed else 0)
     page.unroute(f"{served.url}/")
-    page.get_by_role("button", name="Create key").click()
+    page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="General configuration")).to_be_visible()
     (key,) = keys_described(served, description)
     assert key in page.url

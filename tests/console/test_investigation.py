@@ -128,6 +128,8 @@ def test_the_past_is_shown_as_it_was_and_cannot_be_changed(visit: Callable[..., 
     page.get_by_role("button", name="Back to now").click()
     expect(page.get_by_text("as it is", exact=True)).to_be_visible()
     assert "at=" not in page.url
+    page.go_back()
+    expect(page.get_by_text("as it was", exact=True)).to_be_visible()
     tab.opens(f"/installation?at={scene.before}")
     expect(page.get_by_text("This page shows the present only")).to_be_visible()
     tab.opens(f"/keys?at={scene.before}")

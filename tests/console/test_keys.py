@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.console.visit import NARROW, WIDE, Visit
 from tests.e2e.test_kinds import ROOT
@@ -34,12 +34,38 @@ def test_a_user_signs_in_and_sees_the_keys(
     tab.opens("/keys")
     assert tab.serious() == []
     tab.signs_in()
-    row = tab.page.get_by_role("row").filter(has_text=key)
+    page = tab.page
+    row = page.get_by_role("row").filter(has_text=key)
     expect(row).to_contain_text("orders")
     expect(row).to_contain_text("Enabled")
     expect(row).to_contain_text("paid \\u202efdp.exe <img src=x onerror=alert(1)>")
-    assert tab.page.url.endswith("/console/keys")
+    expect(row.get_by_role("time")).to_contain_text("UTC")
+    assert page.url.endswith("/console/keys")
     assert tab.serious() == []
+    if size is WIDE:
+        width, window = page.evaluate(
+            "() => { const t = document.querySelector('table'); return [t.scrollWidth, t.parentElement.clientWidth]; }"
+        )
+        assert width <= window, "a column of the usual ones is cut"
+    if colours == "light":
+        goes_by_keyboard(page, key)
+
+
+def goes_by_keyboard(page: Page, key: str) -> None:
+    """From the beginning of a page to what it shows, and from page to page, without the bar and the navigation."""
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Customer managed keys")).to_be_focused()
+    expect(page).to_have_title("Customer managed keys · Keytrail")
+    page.get_by_role("row").filter(has_text=key).get_by_role("link", name=key).press("Enter")
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_be_focused()
+    expect(heading).to_have_text("orders")
+    expect(page.get_by_text(key, exact=True).first).to_be_visible()
+    expect(page).to_have_title("orders · Key · Keytrail")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Customer managed keys")).to_be_focused()
 
 
 def test_many_keys_are_found_and_disabled_at_once(visit: Callable[..., Visit], served: Installation) -> None:
@@ -65,6 +91,13 @@ def test_many_keys_are_found_and_disabled_at_once(visit: Callable[..., Visit], s
     find.press("Enter")
     expect(rows).to_have_count(1)
     assert "alias=*many-0*" in page.url
+    for pasted in (keys[1]["KeyId"], keys[1]["Arn"]):
+        page.go_back()  # one entry of the history for each filter, not for each letter
+        expect(rows).to_have_count(3)
+        find.fill(pasted)
+        find.press("Enter")
+        expect(rows).to_have_count(1)
+        expect(rows).to_contain_text("many 1")
     page.get_by_role("button", name="Remove filter").first.click()
     expect(rows).to_have_count(3)
     assert tab.serious() == []

@@ -249,6 +249,9 @@ def test_keys_are_found_by_what_they_are(installation: Installation) -> None:
     assert found(alias="found/first") == found(alias="alias/found/f*") == found(alias="*/first") == [0]
     assert found(alias="found/*") == found(alias="found/*", origin="AWS_KMS", manager="customer") == [0, 2]
     assert found(alias="found") == found(manager="service") == []
+    arn = kms.describe_key(KeyId=made[1])["KeyMetadata"]["Arn"]
+    assert found(key=made[1]) == found(key=f"{made[1][:20]}*") == found(key=arn) == found(key=f"{arn[:-4]}*") == [1]
+    assert found(key=arn[:-1]) == found(key=made[1].replace("-", "_")) == found(key="arn:aws:kms:*:key/%") == []
     for wrong in ("state=Enable", "manager=me"):
         status, answer = get(installation, f"/v1/keys?{wrong}")
         assert (status, "must be one of" in answer["error"]["message"]) == (400, True)
@@ -260,7 +263,7 @@ def test_keys_are_found_by_what_they_are(installation: Installation) -> None:
         pages += [each["key_id"] for each in page["items"]]
         cursor = page["next"]
     assert pages == sorted(made)
-    (told,) = installation.answers("keys", "--tag", "found", "--state", "Disabled")
+    (told,) = installation.answers("keys", "--tag", "found", "--state", "Disabled", "--key", made[2])
     assert told["key_id"] == made[2]
     assert "no key with --tag lost" in installation.keytrail("keys", "--tag", "lost").stdout
 

@@ -50,6 +50,7 @@ KEY = (
 
 MANAGERS = ("customer", "service")
 KEY_FILTERS = (
+    Parameter("key", "the id or ARN of the key; * for any characters"),
     Parameter("state", "KeyState", one_of((*(each.value for each in State), DELETED))),
     Parameter("spec", "KeySpec; * for any characters"),
     Parameter("usage", "KeyUsage; * for any characters"),
@@ -68,8 +69,11 @@ def _filters(request: AuditRequest) -> KeyFilters:
     request.one_of("state", (*(each.value for each in State), DELETED))
     manager, tag = request.one_of("manager", MANAGERS), request.text("tag")
     name, equals, value = (tag or "").partition("=")
+    fields = {name: text for name in keys.FIELDS if (text := request.text(name)) is not None}
+    if (key := request.text("key")) is not None:
+        fields["arn" if key.startswith("arn:") else "key_id"] = key
     return KeyFilters(
-        fields={name: text for name in keys.FIELDS if (text := request.text(name)) is not None},
+        fields=fields,
         tag=(name, value if equals else None) if tag else None,
         managed=None if manager is None else manager == "service",
     )

@@ -71,10 +71,14 @@ export function within(path: string): string | null {
 const MOVED = "keytrail:moved";
 
 export function navigate(url: string, { replace = false } = {}): void {
+  go(url, replace);
+  if (!replace) scrollTo(0, 0);
+}
+
+function go(url: string, replace: boolean): void {
   if (replace) history.replaceState(null, "", url);
   else history.pushState(null, "", url);
   dispatchEvent(new Event(MOVED));
-  if (!replace) scrollTo(0, 0);
 }
 
 /** For Cloudscape's onFollow: a plain click stays in this document; one with a modifier opens as the user wants. */
@@ -85,15 +89,17 @@ export function follow(event: CustomEvent<{ href?: string | undefined; external?
   navigate(url);
 }
 
-/** Change the query and stay on the page: filters, and the selected row. An undefined value takes the name out. */
-export function changeQuery(changes: Readonly<Record<string, string | undefined>>): void {
+/** Change the query and stay on the page: filters, the time that is shown, and the selected row. An undefined value takes the name
+ * out. Back undoes it, unless it `replace`s what was shown: a change that follows from another one. */
+export function changeQuery(changes: Readonly<Record<string, string | undefined>>, { replace = false } = {}): void {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(changes)) {
     if (value === undefined || value === "") query.delete(name);
     else query.set(name, value);
   }
   const text = query.toString();
-  navigate(`${location.pathname}${text === "" ? "" : `?${text}`}`, { replace: true });
+  const url = `${location.pathname}${text === "" ? "" : `?${text}`}`;
+  if (url !== location.pathname + location.search) go(url, replace);
 }
 
 function subscribe(changed: () => void): () => void {

@@ -43,3 +43,9 @@ test("a user's columns keep their order, and the key's ID is always there", () =
 test("text that is typed without a field finds keys by a part of their alias", () => {
   expect(FIELDS.queryOf([{ operator: ":", value: "pay" }], {}).alias).toBe("*pay*");
 });
+
+test("an id or an ARN that is pasted finds its key", () => {
+  for (const key of ["1234abcd-12ab-34cd-56ef-1234567890ab", "mrk-1234abcd12ab34cd56ef1234567890ab", "arn:aws:kms:us-east-1:111122223333:key/1234abcd"])
+    expect(FIELDS.queryOf([{ operator: ":", value: key }], {})).toMatchObject({ key, alias: undefined });
+  expect(FIELDS.queryOf([{ operator: ":", value: "mrk-orders" }], {}).alias).toBe("*mrk-orders*");
+});

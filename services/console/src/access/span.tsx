@@ -4,9 +4,9 @@ import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useState } from "react";
 
 import { changeQuery, usePlace } from "../router";
+import { useFollowing } from "../shown/following";
 
 const DAY = 86_400_000;
 const DAYS = ["1", "7", "30", "90"];
@@ -43,9 +43,9 @@ export function SpanChoice({ once }: { once: string | null }) {
   const { query } = usePlace();
   const usual = once === null ? USUAL_DAYS : "";
   const chosen = query.get("days") ?? (query.get("from") === null ? usual : CUSTOM);
-  const [writing, setWriting] = useState(chosen === CUSTOM);
-  const [from, setFrom] = useState(query.get("from") ?? "");
-  const [to, setTo] = useState(query.get("to") ?? "");
+  const [writing, setWriting] = useFollowing(chosen === CUSTOM);
+  const [from, setFrom] = useFollowing(query.get("from") ?? "");
+  const [to, setTo] = useFollowing(query.get("to") ?? "");
   const whole = wholeRecord(query);
   const options = [
     ...(once === null ? [] : [{ value: "", label: once }]),

@@ -12,7 +12,7 @@ import { changeQuery } from "../router";
 import { useAnswer } from "../shown/answer";
 import { keyName, principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
-import { Time } from "../shown/time";
+import { Time, zoneWords } from "../shown/time";
 import { visible } from "../shown/visible";
 import { type ItemOf, v1 } from "../v1/client";
 import { barsOf, HOURS_UP_TO, MOST_BARS } from "./bars";
@@ -56,7 +56,7 @@ function OverTime({ wanted, long }: { wanted: Wanted; long: number }) {
       height={160}
       ariaLabel={`Calls by ${unit}`}
       xTickFormatter={(at) => (unit === "hour" ? HOUR : DAY).format(at)}
-      xTitle={unit === "hour" ? "Hour" : "Day"}
+      xTitle={`${unit === "hour" ? "Hour" : "Day"} (${zoneWords()})`}
       yTitle="Calls"
       xScaleType="categorical"
       xDomain={bars}

@@ -20,6 +20,7 @@ import { DocumentText } from "../shown/document";
 import { useDraft } from "../shown/draft";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
+import { useSubject } from "../shown/subject";
 import { visible } from "../shown/visible";
 import { NARROWEST } from "../shown/widths";
 import { AccessKeys } from "./access-keys";
@@ -33,6 +34,7 @@ import { RemoveIdentity } from "./remove-identity";
 export function Identity({ kind, name }: { kind: KindName; name: string }) {
   const [answer, again] = useAnswer(`${kind} ${name}`, (signal) => one(kind, name, signal));
   const found = answer.value;
+  useSubject(visible(name));
   if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
   if (found === null) return <Spinner size="large" />;
   return (

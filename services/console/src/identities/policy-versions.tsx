@@ -120,7 +120,7 @@ function NewVersion({ arn, document, done, close }: { arn: string; document: str
       work={async () => (await iam()).send(new CreatePolicyVersionCommand({ PolicyArn: arn, PolicyDocument: text, SetAsDefault: inForce }))}
       done={() => {
         forget();
-        changeQuery({ version: undefined });
+        changeQuery({ version: undefined }, { replace: true });
         done();
       }}
       close={() => {

@@ -48,7 +48,7 @@ export const COLUMNS: readonly KeyColumn[] = [
   { id: "spec", header: "Key spec", cell: (key) => visible(key.spec) },
   { id: "usage", header: "Key usage", cell: (key) => visible(key.usage) },
   { id: "origin", header: "Origin", cell: (key) => visible(key.origin) },
-  { id: "description", header: "Description", minWidth: 180, cell: (key) => visible(key.description) || "–" },
+  { id: "description", header: "Description", minWidth: 150, cell: (key) => visible(key.description) || "–" },
   {
     id: "tags",
     header: "Tags",
@@ -58,11 +58,12 @@ export const COLUMNS: readonly KeyColumn[] = [
   { id: "policy", header: "Policy version", cell: (key) => key.policy_version },
   { id: "rotation", header: "Rotation", cell: (key) => (key.rotation_days === null ? "–" : `every ${key.rotation_days} days`) },
   { id: "deletion", header: "Deleted on", cell: (key) => (key.deletion_at === null ? "–" : <Time at={key.deletion_at} />) },
-  { id: "created", header: "Created", minWidth: 180, cell: (key) => <Time at={key.created_at} /> },
+  { id: "created", header: "Created", minWidth: 160, cell: (key) => <Time at={key.created_at} /> },
   { id: "creator", header: "Created by", cell: (key) => principalName(key.created_by) },
 ];
 
-const USUAL = ["alias", "key", "state", "spec", "usage", "description", "created"];
+/** They fit a window of 1440 pixels beside the navigation. For most keys the usage follows from the spec. */
+const USUAL = ["alias", "key", "state", "spec", "description", "created"];
 
 type Shown = readonly CollectionPreferencesProps.ContentDisplayItem[];
 

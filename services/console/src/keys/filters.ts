@@ -7,6 +7,7 @@ import { fieldsOf } from "../shown/fields";
 
 /** Every filter of GET /v1/keys but `manager`, which has a page for each value. A test holds the names to the description of /v1. */
 export const LABELS = {
+  key: "Key ID or ARN",
   alias: "Alias",
   state: "Status",
   spec: "Key spec",
@@ -16,7 +17,9 @@ export const LABELS = {
   description: "Description",
 } as const;
 
-export const FIELDS = fieldsOf(LABELS, ["alias", "description"], "alias");
+const KEY = /^(?:arn:aws[^:]*:kms:|mrk-[0-9a-f]{8}|[0-9a-f]{8}-)/;
+
+export const FIELDS = fieldsOf(LABELS, ["alias", "description"], (text) => (KEY.test(text) ? "key" : "alias"));
 
 const VALUES: readonly [keyof typeof LABELS, readonly string[]][] = [
   ["state", ["Enabled", "Disabled", "PendingDeletion", "PendingImport", "Deleted"]],

@@ -101,7 +101,7 @@ export function KeyTable({ title, description, manager, query, empty, actions }:
               filteringOptions={OPTIONS}
               hideOperations
               expandToViewport
-              filteringPlaceholder="Find keys by alias, status, spec, usage, origin, tag or description"
+              filteringPlaceholder="Find keys by alias, id, ARN, status, spec, usage, origin, tag or description"
               filteringAriaLabel="Find keys"
             />
           }

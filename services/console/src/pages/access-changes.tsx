@@ -12,13 +12,13 @@ import Link from "@cloudscape-design/components/link";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
-import { useState } from "react";
 
 import type { Change } from "../access/changed";
 import { type Span, SpanChoice, spanOf, USUAL_DAYS } from "../access/span";
 import { condition, short, type ShownCondition, type ShownPrincipal, whom } from "../policy/words";
 import { asked, changeQuery, follow, href, type PageProps, useAsOf, useTrail } from "../router";
 import { current } from "../session/session";
+import { useFollowing } from "../shown/following";
 import { useLines } from "../shown/lines";
 import { LongText } from "../shown/long-text";
 import { Problem } from "../shown/problem";
@@ -55,7 +55,7 @@ export default function AccessChanges({ query }: PageProps) {
   usual.set("days", USUAL_DAYS);
   const span = spanOf(query) ?? spanOf(usual);
   const about = query.get("about") ?? "";
-  const [text, setText] = useState(about);
+  const [text, setText] = useFollowing(about);
   const ask = (): void => changeQuery({ about: text.trim() });
   return (
     <ContentLayout header={<Header variant="h1">What changed</Header>}>

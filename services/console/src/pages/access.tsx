@@ -29,7 +29,7 @@ export default function Access({ query }: PageProps) {
   const principal = query.get("principal") ?? "";
   const action = query.get("action") ?? USUAL;
   const span = spanOf(query);
-  const about = principal !== "" || byPrincipal;
+  const about = principal !== "" || (byPrincipal && key === "");
   const [at] = useAsOf();
   const trail = useTrail();
   const once = at !== null ? "At the time shown above" : trail !== null ? "At the end of the trail" : "Now";

@@ -26,6 +26,7 @@ import { keyName, principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
 import { Prose } from "../shown/prose";
 import { Time } from "../shown/time";
+import { useSubject } from "../shown/subject";
 import { visible } from "../shown/visible";
 import { NARROWEST } from "../shown/widths";
 import { type AnswerOf, v1 } from "../v1/client";
@@ -44,6 +45,7 @@ export default function AlertPage({ places }: PageProps) {
   const alert = places["alert"] ?? "";
   const [answer, again] = useAnswer(`alert ${alert}`, (signal) => v1().get("/v1/alerts/{alert}", { path: { alert } }, signal));
   const found = answer.value;
+  useSubject(found === null ? "" : visible(found.title));
   return (
     <SpaceBetween size="m">
       {answer.state === "fault" && <Problem fault={answer.fault} again={again} />}

@@ -17,6 +17,7 @@ import { useAnswer } from "../shown/answer";
 import { DocumentText } from "../shown/document";
 import { principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
+import { useSubject } from "../shown/subject";
 import { visible } from "../shown/visible";
 import { NARROWEST } from "../shown/widths";
 import { type AnswerOf, v1 } from "../v1/client";
@@ -27,6 +28,7 @@ export default function Decision({ places }: PageProps) {
   const call = places["call"] ?? "";
   const [answer, again] = useAnswer(`call ${call}`, (signal) => v1().get("/v1/calls/{call}", { path: { call } }, signal));
   const found = answer.value;
+  useSubject(found === null ? "" : `${visible(found.operation)} by ${principalName(found.principal)}`);
   return (
     <SpaceBetween size="m">
       {answer.state === "fault" && <Problem fault={answer.fault} again={again} />}

@@ -18,6 +18,7 @@ import { DocumentText } from "../shown/document";
 import { Listing } from "../shown/listing";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
+import { useSubject } from "../shown/subject";
 import { visible } from "../shown/visible";
 import { NARROWEST } from "../shown/widths";
 
@@ -34,6 +35,7 @@ export default function ManagedPolicy({ places, query }: PageProps) {
   const wanted = query.get("version");
   const [answer, again] = useAnswer(`policy ${arn} ${wanted ?? ""}`, (signal) => policyOf(arn, wanted, signal));
   const found = answer.value;
+  useSubject(visible(found?.policy?.PolicyName ?? ""));
   if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
   if (found === null) return <Spinner size="large" />;
   return (

@@ -14,6 +14,7 @@ import { DocumentText } from "../shown/document";
 import { principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
+import { useSubject } from "../shown/subject";
 import { visible } from "../shown/visible";
 import { NARROWEST } from "../shown/widths";
 import { v1 } from "../v1/client";
@@ -47,6 +48,7 @@ export default function PrincipalThen({ places }: PageProps) {
   const [answer, again] = useAnswer(`${name} as of ${at ?? ""} ${trail ?? ""}`, (signal) =>
     v1().get("/v1/as-of/principals/{principal}", { path: { principal: name }, query: asked(at, trail) }, signal),
   );
+  useSubject(visible(place));
   if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
   if (answer.value === null) return <Spinner size="large" />;
   const found = answer.value.principal as unknown as PrincipalAtATime;

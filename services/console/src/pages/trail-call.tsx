@@ -14,6 +14,7 @@ import { useAnswer } from "../shown/answer";
 import { DocumentText } from "../shown/document";
 import { principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
+import { useSubject } from "../shown/subject";
 import { visible } from "../shown/visible";
 import { type ItemOf, v1 } from "../v1/client";
 
@@ -32,10 +33,11 @@ export default function TrailCallPage({ places }: PageProps) {
   const [answer, again] = useAnswer(`call ${call} of ${trail}`, (signal) =>
     v1().get("/v1/decisions", { query: { call_id: call, trail, inputs: "true", limit: 1 } as never }, signal),
   );
+  const of = answer.value?.items[0] as TrailCall | undefined;
+  useSubject(of === undefined ? "" : `${visible(of.operation)} by ${principalName(of.principal)}`);
   if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
   if (answer.value === null) return <Spinner size="large" />;
-  const found = answer.value.items[0] as TrailCall | undefined;
-  if (found === undefined) {
+  if (of === undefined) {
     return (
       <Alert type="info" header="The trail has no such call">
         No record of the trail has the id {visible(call)}.
@@ -47,25 +49,25 @@ export default function TrailCallPage({ places }: PageProps) {
       <Header
         variant="h1"
         actions={
-          found.key_id !== null && (
-            <Button onClick={() => navigate(href("/keys/{key}", { key: found.key_id ?? "" }, { at: found.at }))}>The key as it was then</Button>
+          of.key_id !== null && (
+            <Button onClick={() => navigate(href("/keys/{key}", { key: of.key_id ?? "" }, { at: of.at }))}>The key as it was then</Button>
           )
         }
       >
-        {visible(found.operation)} by {principalName(found.principal)}
+        {visible(of.operation)} by {principalName(of.principal)}
       </Header>
       <Container header={<Header variant="h2">The call</Header>}>
         <KeyValuePairs
           columns={3}
           items={[
-            ...callFacts(found),
-            ...(found.sid === null ? [] : [{ label: "Decided by", value: `“${visible(found.sid)}”` }]),
-            ...(found.outcome === undefined ? [] : [{ label: "Does the trail explain the answer?", value: OUTCOMES[found.outcome] ?? visible(found.outcome) }]),
+            ...callFacts(of),
+            ...(of.sid === null ? [] : [{ label: "Decided by", value: `“${visible(of.sid)}”` }]),
+            ...(of.outcome === undefined ? [] : [{ label: "Does the trail explain the answer?", value: OUTCOMES[of.outcome] ?? visible(of.outcome) }]),
           ]}
         />
       </Container>
       <Container header={<Header variant="h2">The record</Header>}>
-        <DocumentText document={found} label="The record" />
+        <DocumentText document={of} label="The record" />
       </Container>
     </SpaceBetween>
   );

@@ -3,9 +3,11 @@
 import AppLayout from "@cloudscape-design/components/app-layout";
 import Box from "@cloudscape-design/components/box";
 import ContentLayout from "@cloudscape-design/components/content-layout";
+import Flashbar from "@cloudscape-design/components/flashbar";
 import Header from "@cloudscape-design/components/header";
 import { I18nProvider } from "@cloudscape-design/components/i18n";
 import messages from "@cloudscape-design/components/i18n/messages/all.en";
+import Link from "@cloudscape-design/components/link";
 import SideNavigation, { type SideNavigationProps } from "@cloudscape-design/components/side-navigation";
 import Spinner from "@cloudscape-design/components/spinner";
 import { Suspense, useEffect, useState } from "react";
@@ -16,11 +18,16 @@ import { watchSession } from "../session/idle";
 import { RefusedRole } from "../session/refused-role";
 import type { Session } from "../session/session";
 import { useAct } from "../shown/act";
+import { useNotice } from "../shown/notice";
+import { useShownSubject } from "../shown/subject";
+import { visible } from "../shown/visible";
 import { ChooseMoment, PastBar } from "../time/as-of";
 import { TrailBar } from "../time/trail-bar";
 import { isMoment } from "../time/moment";
+import { toHeading, useArrival } from "./arrival";
 import { Bar } from "./bar";
 import { CrashFence } from "./crash-fence";
+import { Crumbs, listedPage } from "./crumbs";
 import styles from "./shell.module.css";
 
 export default function Shell({ session }: { session: Session }) {
@@ -33,12 +40,26 @@ export default function Shell({ session }: { session: Session }) {
   useEffect(() => {
     if (path === "/") navigate(href(HOME), { replace: true });
   }, [path]);
+  const page = row === undefined ? path : subject(row, path);
+  const content = useArrival(page);
+  const named = useShownSubject();
+  const [notice, closeNotice] = useNotice();
   useEffect(() => {
-    document.title = row === undefined ? "Keytrail" : `${row.title} · Keytrail`;
-  }, [row]);
+    document.title = [named, row?.title ?? "", "Keytrail"].filter((each) => each !== "").join(" · ");
+  }, [named, row]);
 
   return (
     <I18nProvider locale="en" messages={[messages]}>
+      <a
+        href="#content"
+        className={styles["skip"]}
+        onClick={(event) => {
+          event.preventDefault();
+          if (content.current !== null) toHeading(content.current);
+        }}
+      >
+        Skip to main content
+      </a>
       <div id="bar" className={styles["bar"]}>
         <Bar
           session={session}
@@ -51,18 +72,43 @@ export default function Shell({ session }: { session: Session }) {
         headerSelector="#bar"
         toolsHide
         navigation={<Navigation path={path} />}
+        breadcrumbs={row?.section === null && <Crumbs path={path} here={named === "" ? row.title : named} />}
+        notifications={
+          notice !== null && (
+            <Flashbar
+              items={[
+                {
+                  type: "success",
+                  content: (
+                    <>
+                      {visible(notice.text)}{" "}
+                      {notice.link !== undefined && (
+                        <Link href={notice.link.href} color="inverted" onFollow={follow}>
+                          {visible(notice.link.text)}
+                        </Link>
+                      )}
+                    </>
+                  ),
+                  dismissible: true,
+                  dismissLabel: "Close",
+                  onDismiss: closeNotice,
+                },
+              ]}
+            />
+          )
+        }
         content={
-          <>
+          <div id="content" ref={content} tabIndex={-1} className={styles["content"]}>
             <TrailBar shows={row?.ofTrail !== undefined} />
             <PastBar shows={row?.past !== undefined} choose={() => choose(true)} />
             {choosing && <ChooseMoment close={() => choose(false)} />}
             {switching.fault !== null && <RefusedRole fault={switching.fault} />}
-            <CrashFence key={row === undefined ? path : subject(row, path)}>
+            <CrashFence key={page}>
             <Suspense fallback={<Spinner size="large" />}>
               {row === undefined ? <Nowhere /> : <Shown row={row} at={at} path={path} query={query} />}
             </Suspense>
             </CrashFence>
-          </>
+          </div>
         }
       />
     </I18nProvider>
@@ -93,8 +139,7 @@ function Navigation({ path }: { path: string }) {
     title: text,
     items: rows.map((row) => ({ type: "link", text: row.title, href: linkTo(row) })),
   }));
-  const listed = PAGES.filter((each) => each.section !== null && `${path}/`.startsWith(`${each.path}/`));
-  const active = listed.sort((one, other) => other.path.length - one.path.length)[0];
+  const active = listedPage(path);
   return (
     <SideNavigation
       header={{ text: "Key management", href: href(HOME) }}

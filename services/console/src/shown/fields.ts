@@ -18,12 +18,12 @@ export interface Fields<F extends string> {
 
 const CONTAINS = ":";
 
-/** `labels` name the fields. Those in `contained` may also be found by a part of their text, which /v1 takes as *part*. Text that is
- * typed without a field is a part of `free`. */
+/** `labels` name the fields. Those in `contained` may also be found by a part of their text, which /v1 takes as *part*. `free` says
+ * which field is meant by text that is typed without one. */
 export function fieldsOf<F extends string>(
   labels: Readonly<Record<F, string>>,
   contained: readonly NoInfer<F>[] = [],
-  free?: NoInfer<F>,
+  free?: (text: string) => NoInfer<F>,
 ): Fields<F> {
   const names = Object.keys(labels) as F[];
 
@@ -32,9 +32,9 @@ export function fieldsOf<F extends string>(
     return { propertyKey, operator: part === undefined ? "=" : CONTAINS, value: visible(part ?? value) };
   }
 
-  function valueOf({ operator, value }: PropertyFilterProps.Token): string {
+  function valueOf(name: F, { operator, value }: PropertyFilterProps.Token): string {
     const text = String(value);
-    return operator === CONTAINS && !text.includes("*") ? `*${text}*` : text;
+    return operator === CONTAINS && contained.includes(name) && !text.includes("*") ? `*${text}*` : text;
   }
 
   return {
@@ -63,12 +63,14 @@ export function fieldsOf<F extends string>(
     queryOf(tokens, before) {
       const found = Object.fromEntries(names.map((name) => [name, undefined])) as Record<F, string | undefined>;
       for (const token of tokens) {
-        const name = token.propertyKey === undefined ? free : names.find((each) => each === token.propertyKey);
-        if (name === undefined || typeof token.value !== "string" || token.value === "") continue;
+        if (typeof token.value !== "string" || token.value === "") continue;
+        const text = token.value;
+        const name = token.propertyKey === undefined ? free?.(text) : names.find((each) => each === token.propertyKey);
+        if (name === undefined) continue;
         const former = before[name];
         const shown = former === undefined ? undefined : tokenOf(name, former);
         const same = shown !== undefined && shown.value === token.value && shown.operator === token.operator;
-        found[name] = same ? former : valueOf(token);
+        found[name] = same ? former : valueOf(name, token);
       }
       return found;
     },

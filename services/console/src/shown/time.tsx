@@ -1,6 +1,12 @@
-/** A time as the reader's clock has it, with UTC on hover and for machines. */
+/** A time as the reader's clock has it, with the name of its zone, and UTC on hover and for machines. */
 
-const LOCAL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const LOCAL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+const ZONE = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" });
+
+/** The name of the zone in which the console shows times: UTC, CET, GMT+1. It differs in summer. */
+export function zoneWords(moment: Date = new Date()): string {
+  return ZONE.formatToParts(moment).find((each) => each.type === "timeZoneName")?.value ?? "";
+}
 
 export function Time({ at }: { at: string | Date | null | undefined }) {
   if (at === null || at === undefined) return <>–</>;

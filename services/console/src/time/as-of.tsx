@@ -13,7 +13,7 @@ import TimeInput from "@cloudscape-design/components/time-input";
 import { useState } from "react";
 
 import { useAsOf } from "../router";
-import { Time } from "../shown/time";
+import { Time, zoneWords } from "../shown/time";
 import { visible } from "../shown/visible";
 import { fieldsOf, isMoment, momentOf } from "./moment";
 
@@ -120,7 +120,7 @@ export function ChooseMoment({ close }: { close: () => void }) {
                 <FormField label="Date" {...(fault ? { errorText: "Choose a date, and a time such as 10:04:00." } : {})}>
                   <DatePicker value={date} placeholder="YYYY/MM/DD" onChange={({ detail }) => setDate(detail.value)} />
                 </FormField>
-                <FormField label="Time" description="Of your own clock. Midnight where left out.">
+                <FormField label="Time" description={`Of your own clock (${zoneWords()}). Midnight where left out.`}>
                   <TimeInput value={clock} placeholder="hh:mm:ss" onChange={({ detail }) => setClock(detail.value)} />
                 </FormField>
                 <SpaceBetween size="xs" direction="horizontal">

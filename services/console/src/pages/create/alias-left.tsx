@@ -22,7 +22,8 @@ interface AliasLeftProps {
   made: Made;
   change: (changes: Partial<Draft>) => void;
   act: Act;
-  finish: () => void;
+  /** `alias` is null where the key stays without one. */
+  finish: (alias: string | null) => void;
 }
 
 export function AliasLeft({ draft, made, change, act, finish }: AliasLeftProps) {
@@ -40,13 +41,13 @@ export function AliasLeft({ draft, made, change, act, finish }: AliasLeftProps) 
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (fault === null) act.run(async () => nameKey(await kms(), made.arn, draft.alias), finish);
+          if (fault === null) act.run(async () => nameKey(await kms(), made.arn, draft.alias), () => finish(draft.alias));
         }}
       >
         <Container
           footer={
             <SpaceBetween direction="horizontal" size="xs">
-              <Button onClick={finish}>Go on without an alias</Button>
+              <Button onClick={() => finish(null)}>Go on without an alias</Button>
               <Button variant="primary" formAction="submit" loading={act.busy} disabled={fault !== null}>
                 Create alias
               </Button>

@@ -8,6 +8,7 @@ import { href, navigate } from "../../router";
 import { useSession } from "../../session/session";
 import { useAct } from "../../shown/act";
 import { useAnswer } from "../../shown/answer";
+import { leaveNotice } from "../../shown/notice";
 import { faultOf, isUnanswered } from "../../shown/fault";
 import { v1 } from "../../v1/client";
 import { AliasLeft } from "./alias-left";
@@ -46,7 +47,11 @@ export default function CreateKey() {
     navigate(to);
   }
 
-  function finish(key: string) {
+  function finish(key: string, alias: string | null) {
+    leaveNotice({
+      text: alias === null ? "The key was created, without an alias:" : `The key ${alias} was created:`,
+      link: { href: href("/keys/{key}", { key }), text: key },
+    });
     leave(href("/keys/{key}/{tab}", { key, tab: draft.origin === "EXTERNAL" ? "material" : "policy" }));
   }
 
@@ -76,7 +81,7 @@ export default function CreateKey() {
     const sent = change({ attempt });
     act.run(
       () => make(sent, policy, attempt),
-      (made) => finish(made.id),
+      (made) => finish(made.id, draft.alias),
     );
   }
 
@@ -103,7 +108,7 @@ export default function CreateKey() {
   }
 
   const { made } = draft;
-  if (made !== null) return <AliasLeft draft={draft} made={made} change={change} act={act} finish={() => finish(made.id)} />;
+  if (made !== null) return <AliasLeft draft={draft} made={made} change={change} act={act} finish={(alias) => finish(made.id, alias)} />;
   const given = { draft, change, faults: tried ? faultsOf(draft, draft.step, account) : {} };
   return (
     <Wizard

@@ -18,6 +18,7 @@ import { href, navigate, type PageProps, useAsOf, useTrail } from "../../router"
 import { useAnswer } from "../../shown/answer";
 import { Problem } from "../../shown/problem";
 import { Time } from "../../shown/time";
+import { useSubject } from "../../shown/subject";
 import { visible } from "../../shown/visible";
 import { NARROWEST } from "../../shown/widths";
 import { KeyActions } from "./actions";
@@ -52,6 +53,14 @@ export default function KeyPage({ places }: PageProps) {
     round: notices.length,
     changed: (notice) => setNotices((before) => [...before, notice]),
   };
+  const [aliases] = useAnswer(`aliases ${facts?.arn ?? ""} ${facts?.past?.position ?? ""} ${notices.length}`, (signal) =>
+    facts === null ? Promise.resolve([]) : aliasesOf(facts, signal),
+  );
+  const names = (aliases.value ?? []).map((each) => each.replace(/^alias\//, ""));
+  const id = visible(facts?.id ?? name);
+  const named = names.map((each) => visible(each)).join(", ");
+  const called = names[0] === undefined ? id : visible(names[0]);
+  useSubject(called);
   const last = notices.at(-1);
   // Of a deleted key the record is left.
   const gone = answer.state === "fault" && answer.fault.kind === "not there";
@@ -81,15 +90,22 @@ export default function KeyPage({ places }: PageProps) {
       header={
         <Header
           variant="h1"
+          description={called === id ? undefined : id}
           {...(facts === null || at !== null ? {} : { actions: <KeyActions facts={facts} changed={given.changed} /> })}
         >
-          {visible(facts?.id ?? name)}
+          {called}
         </Header>
       }
     >
       <SpaceBetween size="l">
         {answer.state === "fault" && <Problem fault={answer.fault} again={again} />}
-        {facts !== null && <General key={facts.arn} facts={facts} round={notices.length} />}
+        {facts !== null && (
+          <General
+            key={facts.arn}
+            facts={facts}
+            aliases={aliases.state === "fault" ? `Not shown: ${visible(aliases.fault.message)}` : named || "–"}
+          />
+        )}
         {facts === null && answer.state === "loading" ? (
           <Spinner size="large" />
         ) : tabs.some((each) => each.id === wanted) ? (
@@ -111,16 +127,14 @@ export default function KeyPage({ places }: PageProps) {
   );
 }
 
-function General({ facts, round }: { facts: KeyFacts; round: number }) {
-  const [aliases] = useAnswer(`aliases ${facts.arn} ${facts.past?.position ?? ""} ${round}`, (signal) => aliasesOf(facts, signal));
-  const named = (aliases.value ?? []).map((each) => visible(each.replace(/^alias\//, ""))).join(", ");
+function General({ facts, aliases }: { facts: KeyFacts; aliases: string }) {
   return (
     <Container header={<Header variant="h2">General configuration</Header>}>
       <KeyValuePairs
         minColumnWidth={NARROWEST}
         columns={3}
         items={[
-          { label: "Alias", value: aliases.state === "fault" ? `Not shown: ${visible(aliases.fault.message)}` : named || "–" },
+          { label: "Alias", value: aliases },
           { label: "Status", value: facts.state === "" ? "The trail does not show it" : <KeyState state={facts.state} /> },
           { label: "Created", value: <Time at={facts.createdAt} /> },
           {

@@ -96,7 +96,7 @@ function PresentPolicy({ keyId, facts }: { keyId: string; facts: KeyFacts | null
         onReplaced={(version) => {
           change(null);
           setReplaced(version);
-          show(undefined);
+          changeQuery({ view: undefined }, { replace: true });
           again();
         }}
         onOpenAnew={() => {
