@@ -11,6 +11,7 @@ from services.adapters.decisions import DecisionLanes
 from services.adapters.postgres import Pool
 from services.alert_worker.publisher import Publisher
 from services.audit_api.call_records import CallRecords
+from services.audit_api.faults import denied
 from services.audit_api.filtered_questions import FilteredQuestions
 from services.audit_api.key_references import KeyReferences
 from services.audit_api.long_questions import LongQuestions
@@ -50,6 +51,11 @@ class AuditContext:
     long_questions: LongQuestions
     streams: Streams
     own_writes: OwnWrites
+
+    def require_host(self, request: AuditRequest) -> None:
+        """Raises WireError for the principals of any other account."""
+        if not self.is_host(request):
+            raise denied("Only the first account may do this: it concerns every account.")
 
     def is_host(self, request: AuditRequest) -> bool:
         """Whether the asking account is the first one, which hosts the others."""

@@ -164,7 +164,16 @@ class Client:
             self._unreachable(fault)
 
     def _unreachable(self, fault: Exception) -> NoReturn:
+        from ssl import (
+            SSLCertVerificationError,
+        )  # the library is loaded by now; a command without TLS need not wait for it
+
         why = fault.reason if isinstance(fault, urllib.error.URLError) else fault
+        if isinstance(why, SSLCertVerificationError):
+            fail(
+                f"This machine does not trust the certificate of {self._url} ({why.verify_message}). "
+                "If it is the right one, name the file of the certificate, or of whoever signed it, in SSL_CERT_FILE."
+            )
         fail(f"{self._url} does not answer ({why}). Is `keytrail up` running?")
 
     def _opened(self, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:

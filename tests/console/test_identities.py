@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import ClientError
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, Route, expect
 
 from services.cli.client import Client
 from tests.attacks.test_sessions import ACCOUNT, ROOT, allow, policy, trust
 from tests.console.visit import NARROW, Visit
-from tests.installation import Installation
+from tests.installation import Installation, eventually
 
 ARN = f"arn:aws:iam::{ACCOUNT}:policy/made-lists"
 USER = f"arn:aws:iam::{ACCOUNT}:user/made-user"
@@ -62,6 +63,74 @@ def fits_a_telephone(tab: Visit) -> None:
         assert tab.serious() == []
 
 
+def until(tab: Visit, there: Callable[[], bool]) -> None:
+    """Wait for what the browser brings, which it does while it is waited for."""
+
+    def look() -> bool:
+        tab.page.wait_for_timeout(20)
+        return there()
+
+    eventually(look)
+
+
+def stays(tab: Visit, leaves: str) -> None:
+    """The browser asks before it does this, and its user stays."""
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    tab.page.once("dialog", answer)
+    tab.page.evaluate(f"() => {{ {leaves} }}")
+    until(tab, lambda: bool(asked))
+
+
+def loses_access_keys(tab: Visit, user: str, known: str) -> None:
+    """One whose answer does not arrive, and one whose page is left meanwhile: both exist, and the page says so."""
+    page = tab.page
+    held: list[Route] = []
+
+    def each(route: Route, answered: Callable[[Route], None]) -> None:
+        if "Action=CreateAccessKey" in (route.request.post_data or ""):
+            answered(route)
+        else:
+            route.fallback()
+
+    def lost(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    def deletes() -> None:
+        page.get_by_role("button", name=re.compile(f"^Deactivate (?!{known})")).click()
+        page.get_by_role("button", name="Delete AKIA").click()
+        expect(page.get_by_role("button", name="Deactivate")).to_have_count(1)
+
+    page.route("**/*", lambda route: each(route, lost))
+    page.get_by_role("button", name="Create access key").click()
+    expect(page.get_by_text("The access key may exist")).to_be_visible()
+    expect(page.get_by_role("button", name="Deactivate")).to_have_count(2)
+    page.unroute("**/*")
+    deletes()
+    page.route("**/*", lambda route: each(route, held.append))
+    page.get_by_role("button", name="Create access key").click()
+    until(tab, lambda: len(held) == 1)
+    page.once("dialog", lambda it: it.dismiss())
+    page.get_by_role("link", name="Groups", exact=True).first.click()
+    expect(page.get_by_role("heading", name=user)).to_be_visible()
+    page.once("dialog", lambda it: it.accept())
+    page.get_by_role("link", name="Groups", exact=True).first.click()
+    expect(page.get_by_role("heading", name="Groups", level=1)).to_be_visible()
+    assert len(held) == 1
+    with page.expect_response(lambda found: "CreateAccessKey" in (found.request.post_data or "")):
+        held[0].continue_()
+    page.go_back()
+    expect(page.get_by_text("An access key was made whose secret nobody has seen")).to_be_visible()
+    assert tab.serious() == []
+    page.unroute("**/*")
+    deletes()
+
+
 def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., Visit], served: Installation) -> None:
     tab = visit()
     page = tab.page
@@ -87,8 +156,12 @@ def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., 
     )
     id, secret = values.split(",")
     expect(dialog).to_contain_text(secret)
+    stays(tab, "history.back()")
+    stays(tab, "location.reload()")
+    expect(dialog).to_contain_text(secret)
     dialog.get_by_role("button", name="Done").click()
     assert secret not in page.content()
+    loses_access_keys(tab, "made-user", id)
     kms = served.client({"AWS_ACCESS_KEY_ID": id, "AWS_SECRET_ACCESS_KEY": secret})
     assert "Keys" in kms.list_keys()
 
@@ -157,6 +230,8 @@ def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., 
         "CreateUser",
         "AttachUserPolicy",
         "CreateAccessKey",
+        *("CreateAccessKey", "CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"),  # the second: the client's retry
+        *("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"),
         "PutUserPolicy",
         "PutUserPolicy",
         "PutUserPolicy",

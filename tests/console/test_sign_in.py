@@ -15,11 +15,12 @@ from tests.installation import Installation
 
 STORES = "() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href])"
 KEYS = ["keytrail:ListKeys"]
+POLICIES = [*KEYS, "iam:ListPolicies"]
 
 
 @pytest.fixture(scope="module")
 def alice(served: Installation) -> dict[str, str]:
-    return user(served, "console-alice", allow(KEYS))
+    return user(served, "console-alice", allow(POLICIES))
 
 
 def at_sign_in(tab: Visit) -> None:
@@ -34,6 +35,13 @@ def secret_of(tab: Visit) -> str:
     """Whatever is kept in the browser, as text."""
     found: str = tab.page.evaluate(STORES)
     return found
+
+
+def writes_a_draft(tab: Visit) -> None:
+    tab.opens("/policies")
+    tab.page.get_by_role("button", name="Create policy").click()
+    tab.page.get_by_role("textbox", name="Policy").fill("half a policy")
+    assert "half a policy" in secret_of(tab)
 
 
 def test_a_typed_key_is_exchanged_and_forgotten(visit: Callable[..., Visit], alice: dict[str, str]) -> None:
@@ -55,29 +63,34 @@ def test_a_typed_key_is_exchanged_and_forgotten(visit: Callable[..., Visit], ali
 def test_who_asks_stays_signed_in_until_the_tab_closes(
     visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
 ) -> None:
-    tab = visit()
+    """In the tabs that they open, too: a session that is kept in memory alone is in no other tab."""
+    stranger = visit()
+    stranger.opens("/keys")
+    stranger.signs_in()
+    tab = visit(beside=stranger)
     tab.opens("/keys?state=Enabled")
     tab.signs_in(alice, keep=True)
+    writes_a_draft(tab)
+    tab.opens("/keys?state=Enabled")
     tab.page.reload()
     at_keys(tab)
-    other, stranger = tab.page.context.new_page(), tab.page.context.new_page()
-    for page, given in ((other, alice), (stranger, served.credentials())):
-        page.goto(f"{served.url}/console/keys")
-        page.get_by_label("Access key ID").fill(given["AWS_ACCESS_KEY_ID"])
-        page.get_by_label("Secret access key").fill(given["AWS_SECRET_ACCESS_KEY"])
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("heading", name="Customer managed keys")).to_be_visible()
+    other = visit(beside=tab)
+    other.opens("/keys?state=Disabled")
+    at_keys(other)
+    other.page.reload()
+    at_keys(other)
     assert tab.page.url == f"{served.url}/console/keys?state=Enabled"
     assert '"keytrail.session"' in tab.page.evaluate("() => JSON.stringify(Object.keys(sessionStorage))")
     assert tab.page.evaluate("() => Object.values(localStorage).join().includes('ASIA')") is False
     tab.page.get_by_role("button", name="console-alice").click()
     tab.page.get_by_role("menuitem", name="Sign out").click()
     at_sign_in(tab)
-    assert "ASIA" not in secret_of(tab)
+    expect(other.page.get_by_text("You signed out in another tab")).to_be_visible()
+    for each in (tab, other):
+        assert [word for word in ("ASIA", "half a policy") if word in secret_of(each)] == []
     tab.page.reload()
     at_sign_in(tab)
-    expect(other.get_by_text("You signed out in another tab")).to_be_visible()
-    expect(stranger.get_by_role("heading", name="Customer managed keys")).to_be_visible()  # the root user's own session
+    at_keys(stranger)  # the root user's own session
 
 
 @pytest.mark.parametrize(
@@ -134,10 +147,12 @@ def test_the_root_user_is_named_before_it_goes_on(visit: Callable[..., Visit], s
 def test_a_credential_that_was_revoked_leads_to_sign_in_and_back_to_the_same_page(
     visit: Callable[..., Visit], served: Installation
 ) -> None:
-    carol = user(served, "console-carol", allow(KEYS))
+    carol = user(served, "console-carol", allow(POLICIES))
     tab = visit()
+    tab.opens("/policies")
+    tab.signs_in(carol, keep=True)
+    writes_a_draft(tab)
     tab.opens("/keys?state=Enabled")
-    tab.signs_in(carol)
     at_keys(tab)
     served.client(service="iam").update_access_key(
         UserName="console-carol", AccessKeyId=carol["AWS_ACCESS_KEY_ID"], Status="Inactive"
@@ -145,8 +160,10 @@ def test_a_credential_that_was_revoked_leads_to_sign_in_and_back_to_the_same_pag
     tab.page.get_by_role("button", name="Ask again").click()
     at_sign_in(tab)
     expect(tab.page.get_by_text("no longer accepted")).to_be_visible()
+    assert "half a policy" in secret_of(tab)
     tab.signs_in()
     at_keys(tab)
+    assert "half a policy" not in secret_of(tab), "somebody else is signed in"
     assert tab.page.url == f"{served.url}/console/keys?state=Enabled"
 
 
@@ -186,6 +203,8 @@ def test_a_session_whose_time_is_up_leads_to_sign_in_and_back(
     tab.page.clock.install()
     tab.opens("/keys?state=Enabled")
     tab.signs_in(alice, keep=True)
+    writes_a_draft(tab)
+    tab.opens("/keys?state=Enabled")
     at_keys(tab)
     sent = len(tab.sent)
     tab.page.clock.fast_forward("12:00:15")
@@ -199,6 +218,7 @@ def test_a_session_whose_time_is_up_leads_to_sign_in_and_back(
     tab.signs_in(alice)
     at_keys(tab)
     assert tab.page.url == f"{served.url}/console/keys?state=Enabled"
+    assert "half a policy" in secret_of(tab)
     tab.page.clock.set_system_time(datetime.now(UTC) - timedelta(minutes=17))
     tab.page.get_by_role("button", name="Ask again").click()
     expect(tab.page.get_by_text("yours is 17 minutes slow")).to_be_visible()

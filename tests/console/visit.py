@@ -38,10 +38,17 @@ class Visit:
     """`faults` are errors on the browser's console, exceptions, violations of the Content-Security-Policy, and requests to
     anybody else."""
 
-    def __init__(self, browser: Browser, installation: Installation, **options: Any) -> None:
+    def __init__(
+        self, browser: Browser, installation: Installation, beside: Visit | None = None, **options: Any
+    ) -> None:
+        """`beside`: another tab of the same window, which shares with it what the browser keeps. Otherwise it is a browser of
+        its own."""
         self.installation = installation
-        context = browser.new_context(**{"viewport": WIDE, "locale": "en-GB", "timezone_id": "UTC", **options})
-        context.add_init_script(TELL_VIOLATIONS)
+        if beside is None:
+            context = browser.new_context(**{"viewport": WIDE, "locale": "en-GB", "timezone_id": "UTC", **options})
+            context.add_init_script(TELL_VIOLATIONS)
+        else:
+            context = beside.page.context
         self.page: Page = context.new_page()
         self.page.set_default_timeout(15_000)
         self.faults: list[str] = []
@@ -96,5 +103,7 @@ class Visit:
     def leaves(self) -> None:
         """Close the tab. Nothing went wrong in it."""
         self.faults += self.page.evaluate("() => window.violations")
-        self.page.context.close()
+        self.page.close()
+        if not self.page.context.pages:
+            self.page.context.close()
         assert self.faults == []

@@ -1,4 +1,4 @@
-"""A start refuses topics that could lose or reorder the log. And TLS, as a client sees it."""
+"""A start refuses topics that could lose or reorder the log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import os
 import ssl
 import subprocess
-import urllib.request
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -21,10 +20,9 @@ from services.adapters.bundled.ports import free_ports
 from services.adapters.kafka import connection
 from services.adapters.postgres import connect
 from services.inherited import for_server
-from services.ownership import write_private
 from services.settings import Settings, load
 from tests import certificates
-from tests.installation import KEYTRAIL, Installation, beside, eventually
+from tests.installation import KEYTRAIL, Installation
 
 FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 
@@ -76,17 +74,6 @@ async def test_topics_that_are_right_are_taken_again_and_again(installation: Ins
     assert await topics.prepare(settings, flush=True) == settings.decision_partitions
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return certificates.make(tmp_path_factory.mktemp("tls"))
-
-
-async def create_database(settings: Settings, name: str) -> None:
-    pool = await connect(settings)
-    await pool.execute(f"CREATE DATABASE {name}")
-    await pool.close()
-
-
 async def test_a_log_that_was_lost_is_not_taken_for_one_that_never_was(installation: Installation) -> None:
     pool = await connect(installation.settings)
     noted = await pool.fetchval("SELECT log FROM present.origin")
@@ -96,46 +83,6 @@ async def test_a_log_that_was_lost_is_not_taken_for_one_that_never_was(installat
     with pytest.raises(LogRefused, match="holds log another"):
         await origin.require(pool, "another", "keytrail.events")
     await pool.close()
-
-
-def test_the_servers_that_are_named_are_used_and_tls_is_spoken(
-    installation: Installation, certificate: tuple[Path, Path], tmp_path: Path
-) -> None:
-    """KEYTRAIL_KAFKA and KEYTRAIL_POSTGRES name the other installation's servers, so nothing is bundled."""
-    cert, key = certificate
-    settings = installation.settings
-    database = f"tls{uuid4().hex[:8]}"
-    asyncio.run(create_database(settings, database))
-    write_private(tmp_path / "password", settings.kafka_password)
-    with_tls = Installation(
-        tmp_path / "data",
-        own="those of the other installation",
-        KEYTRAIL_KAFKA=settings.kafka,
-        KEYTRAIL_KAFKA_SECURITY=settings.kafka_security,
-        KEYTRAIL_KAFKA_SASL_MECHANISM=settings.kafka_sasl_mechanism,
-        KEYTRAIL_KAFKA_USERNAME=settings.kafka_username,
-        KEYTRAIL_KAFKA_PASSWORD_FILE=str(tmp_path / "password"),
-        KEYTRAIL_POSTGRES=beside(settings.postgres, database),
-        KEYTRAIL_TOPIC_PREFIX=f"tls{uuid4().hex[:8]}",
-        KEYTRAIL_TLS_CERT=str(cert),
-        KEYTRAIL_TLS_KEY=str(key),
-    )
-    context = ssl.create_default_context(cafile=str(cert))
-
-    def healthy() -> bool:
-        try:
-            with urllib.request.urlopen(
-                f"https://localhost:{with_tls.port}/healthz", timeout=2, context=context
-            ) as answer:
-                return answer.status == 200
-        except OSError:
-            return False
-
-    with_tls.healthy = healthy  # type: ignore[method-assign]
-    with with_tls:
-        running = {path.name for path in (tmp_path / "data").iterdir()}
-        assert not running & {"kafka", "postgres"}
-        eventually(healthy)
 
 
 @pytest.mark.soak  # a start of its own

@@ -5,20 +5,16 @@ from __future__ import annotations
 from domain.authorization.audience import Told
 from services.audit_api.answer_shapes import Page
 from services.audit_api.context import AuditContext
-from services.audit_api.faults import denied
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import RouteRow
 from services.audit_api.schemas import Member
 from services.rendering import only_page
 from services.settings import shown
 
-FIRST_ACCOUNT_ALONE = "The settings are the whole installation's: only the first account can read them."
-
 
 async def read_settings(audit: AuditContext, request: AuditRequest) -> Told:
     """Raises WireError."""
-    if not audit.is_host(request):
-        raise denied(FIRST_ACCOUNT_ALONE)
+    audit.require_host(request)
     return request.audience.public(only_page(shown(audit.settings)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from domain.authorization.audience import Told
 from services.audit_api.answer_shapes import One, Page
 from services.audit_api.context import AuditContext
-from services.audit_api.faults import denied
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import LIMIT, RouteRow
 from services.audit_api.schemas import Member
@@ -15,15 +14,10 @@ from services.rendering import only_page
 
 async def notifiers(audit: AuditContext, request: AuditRequest) -> Told:
     """Raises WireError."""
-    _require_host(audit, request)
+    audit.require_host(request)
     limit = request.limit()
     found = await outbox.state(audit.pool)
     return request.audience.public(only_page(found[:limit]))
-
-
-def _require_host(audit: AuditContext, request: AuditRequest) -> None:
-    if not audit.is_host(request):
-        raise denied("Only the first account can see and manage notifiers.")
 
 
 NOTIFIERS = RouteRow(
@@ -50,7 +44,7 @@ NOTIFIERS = RouteRow(
 
 async def dead_letters(audit: AuditContext, request: AuditRequest) -> Told:
     """Raises WireError."""
-    _require_host(audit, request)
+    audit.require_host(request)
     limit = request.limit()
     found = await outbox.dead(audit.pool, limit)
     return request.audience.public(only_page(found))
@@ -81,7 +75,7 @@ DEAD_LETTERS = RouteRow(
 
 async def redeliver(audit: AuditContext, request: AuditRequest) -> Told:
     """Raises WireError."""
-    _require_host(audit, request)
+    audit.require_host(request)
     return request.audience.public({"messages": await outbox.again(audit.pool)})
 
 

@@ -13,7 +13,6 @@ from projections.decisions.spans import TimeBounds
 from services.audit_api.alert_settings import alert_settings
 from services.audit_api.answer_shapes import Lines
 from services.audit_api.context import AuditContext
-from services.audit_api.faults import denied
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import SPAN, RouteRow
 from services.audit_api.schemas import Member
@@ -22,8 +21,7 @@ from services.questions.recheck import recheck
 
 
 async def recheck_decisions(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
-    if not audit.is_host(request):
-        raise denied("A recheck covers the decisions of every account: only the first account can ask for it.")
+    audit.require_host(request)
     begin, end = [
         None if (text := request.text(name)) is None else await time_of(audit.log, text, name)
         for name in ("from" if request.text("from") else "since", "to")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from domain.authorization.audience import Told
 from services.audit_api.answer_shapes import Page
 from services.audit_api.context import AuditContext
-from services.audit_api.faults import denied
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import LIMIT, RouteRow
 from services.audit_api.schemas import Member
@@ -15,8 +14,7 @@ from services.trails.shelf import listed
 
 async def list_trails(audit: AuditContext, request: AuditRequest) -> Told:
     """Counting a trail's calls reads the whole trail, so this is a long question. Raises WireError, Unavailable."""
-    if not audit.is_host(request):
-        raise denied("Only principals of the first account can read a trail.")
+    audit.require_host(request)
     limit = request.limit()
     async with audit.long_questions.place(request.account):
         found = await listed(audit.pool, audit.settings)

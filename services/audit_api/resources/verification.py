@@ -11,14 +11,13 @@ from domain.authorization.audience import Told
 from domain.verification.log import Expected
 from services.audit_api.answer_shapes import Lines
 from services.audit_api.context import AuditContext
-from services.audit_api.faults import denied, invalid
+from services.audit_api.faults import invalid
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import Parameter, RouteRow
 from services.audit_api.schemas import TRUE_OR_FALSE, Member
 from services.kms_api import errors
 from services.verification.own_process import AlreadyVerifying, NotVerified, alone, verifying
 
-FIRST_ACCOUNT_ALONE = "A verification covers the records of every account: only the first account can ask for it."
 ONE_AT_A_TIME = (
     "A verification is running already. It reads every record, so there is one at a time; try again when it has ended."
 )
@@ -30,8 +29,7 @@ POSITIONS = 1000
 
 async def verify_installation(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
     """Raises WireError."""
-    if not audit.is_host(request):
-        raise denied(FIRST_ACCOUNT_ALONE)
+    audit.require_host(request)
     return _lines(audit, request)
 
 

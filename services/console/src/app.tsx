@@ -1,9 +1,9 @@
 /** Without a session the sign-in page, whatever the URL says; with one, the page of the URL. So a session that ends leads back
  * to the same page. */
 
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 
-import { useSession, useSigned } from "./session/session";
+import { takeOver, useSession, useSigned } from "./session/session";
 import { takeCode } from "./session/exchange";
 import { SignIn } from "./session/sign-in";
 import { CodeSignIn } from "./session/code-sign-in";
@@ -15,6 +15,10 @@ export function App() {
   const session = useSession();
   const { first, lost } = useSigned();
   const [code, setCode] = useState(takeCode);
+  const [asking, setAsking] = useState(session === null && code === null);
+  useEffect(() => {
+    if (asking) void takeOver().finally(() => setAsking(false));
+  }, [asking]);
   if (code !== null) return <CodeSignIn code={code} done={() => setCode(null)} />;
   if (lost !== null && first !== null) {
     return (
@@ -23,7 +27,7 @@ export function App() {
       </Suspense>
     );
   }
-  if (session === null) return <SignIn />;
+  if (session === null) return asking ? null : <SignIn />;
   return (
     <Suspense fallback={null}>
       {/* A page keeps nothing of another user's. */}

@@ -3,6 +3,8 @@
 
 import { useMemo, useSyncExternalStore } from "react";
 
+import { mayLeave } from "./shown/leave-guard";
+
 export const BASE = "/console";
 const AS_OF = "at";
 const TRAIL = "trail";
@@ -69,16 +71,28 @@ export function within(path: string): string | null {
 }
 
 const MOVED = "keytrail:moved";
+let here = typeof location === "undefined" ? "" : location.pathname + location.search;
 
-export function navigate(url: string, { replace = false } = {}): void {
-  go(url, replace);
-  if (!replace) scrollTo(0, 0);
+/** Back and forward cannot be forbidden: who stays after all is put back. Listens before any page does. */
+if (typeof addEventListener === "function") {
+  addEventListener("popstate", () => {
+    if (mayLeave()) here = location.pathname + location.search;
+    else history.pushState(null, "", here);
+  });
 }
 
-function go(url: string, replace: boolean): void {
+export function navigate(url: string, { replace = false } = {}): void {
+  if (go(url, replace) && !replace) scrollTo(0, 0);
+}
+
+/** Whether it went there: the user may stay. */
+function go(url: string, replace: boolean): boolean {
+  if (!replace && !mayLeave()) return false;
   if (replace) history.replaceState(null, "", url);
   else history.pushState(null, "", url);
+  here = url;
   dispatchEvent(new Event(MOVED));
+  return true;
 }
 
 /** For Cloudscape's onFollow: a plain click stays in this document; one with a modifier opens as the user wants. */

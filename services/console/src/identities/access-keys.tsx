@@ -15,26 +15,77 @@ import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import Modal from "@cloudscape-design/components/modal";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 
 import { iam } from "../aws";
 import { download } from "../shown/download";
 import { useAct } from "../shown/act";
+import { isUnanswered } from "../shown/fault";
+import { useLeaveGuard } from "../shown/leave-guard";
 import { Listing } from "../shown/listing";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 import { paged, piece } from "./kinds";
+import { forgetUnseen, notingUnseen, unseenKey } from "./unseen-keys";
 
 export function AccessKeys({ user }: { user: string }) {
   const [round, setRound] = useState(0);
   const [made, setMade] = useState<AccessKey | null>(null);
   const act = useAct();
+  const creation = useAct();
   const changed = () => setRound((before) => before + 1);
-  const create = async () => (await (await iam()).send(new CreateAccessKeyCommand({ UserName: user }))).AccessKey ?? null;
+  const [unseen, setUnseen] = useState(() => unseenKey(user));
+  const here = useRef(true);
+  useEffect(() => {
+    here.current = true;
+    return () => {
+      here.current = false;
+    };
+  }, []);
+  useLeaveGuard(
+    made !== null
+      ? "The secret of the new access key is shown this once. Leave, and nobody can see it again?"
+      : creation.busy
+        ? "An access key is being made, and its secret is shown once. Leave, and nobody can see it again?"
+        : null,
+  );
+  const create = async (): Promise<AccessKey | null> => {
+    const note = notingUnseen(user);
+    try {
+      const key = (await (await iam()).send(new CreateAccessKeyCommand({ UserName: user }))).AccessKey ?? null;
+      if (!here.current) note(key?.AccessKeyId ?? "");
+      return key;
+    } catch (thrown) {
+      changed(); // it may exist all the same
+      throw thrown;
+    }
+  };
   return (
     <SpaceBetween size="m">
+      {unseen !== null && (
+        <Alert
+          type="warning"
+          header="An access key was made whose secret nobody has seen"
+          dismissible
+          i18nStrings={{ dismissAriaLabel: "Close" }}
+          onDismiss={() => {
+            forgetUnseen(user);
+            setUnseen(null);
+          }}
+        >
+          This page was left while {visible(unseen)} was made. The key exists and works, but its secret cannot be shown again. Deactivate
+          and delete it, and create another one.
+        </Alert>
+      )}
       {act.fault !== null && <Problem fault={act.fault} />}
+      {creation.fault !== null && <Problem fault={creation.fault} />}
+      {creation.fault !== null && isUnanswered(creation.fault) && (
+        <Alert type="warning" header="The access key may exist">
+          Keytrail’s answer did not arrive. If the list has a key that you do not know, it was made, and nobody has seen its secret:
+          deactivate and delete it, and create another one.
+        </Alert>
+      )}
       <Listing
         title="Access keys"
         question={`access keys ${user} ${round}`}
@@ -89,9 +140,9 @@ export function AccessKeys({ user }: { user: string }) {
         ]}
         actions={
           <Button
-            loading={act.busy}
+            loading={creation.busy}
             onClick={() =>
-              act.run(create, (key) => {
+              creation.run(create, (key) => {
                 setMade(key);
                 changed();
               })

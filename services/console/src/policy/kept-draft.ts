@@ -1,16 +1,16 @@
 /** A draft survives a reload: it is kept in this tab alone, and forgotten with it. A policy holds no secret. */
 
+import { DRAFT } from "../session/drafts";
+
 export interface KeptDraft {
   text: string;
   /** The version of the policy that the draft began from. */
   version: number;
 }
 
-const KEPT = "keytrail.draft.";
-
 /** One for each key and each user, so that nobody finds another's. */
 function name(principal: string, key: string): string {
-  return `${KEPT}${principal} ${key}`;
+  return `${DRAFT}policy ${principal} ${key}`;
 }
 
 export function keptDraft(principal: string, key: string): KeptDraft | null {

@@ -6,11 +6,10 @@ import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table from "@cloudscape-design/components/table";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 
-import { endIfRefused } from "../session/refused";
 import { current } from "../session/session";
-import { type Fault, faultOf, isAbort } from "../shown/fault";
+import { useLines } from "../shown/lines";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
@@ -34,16 +33,6 @@ interface Found {
   groups: Group[];
 }
 
-interface Run {
-  question: string;
-  done: number;
-  of: number | null;
-  found: Found | null;
-  ended: boolean;
-  began: string | null;
-  fault: Fault | null;
-}
-
 const DAYS = ["7", "30", "90"] as const;
 const DAY = 86_400_000;
 
@@ -52,45 +41,14 @@ function since(days: string): string {
   return new Date(Math.floor((Date.now() - Number(days) * DAY) / 1000) * 1000).toISOString();
 }
 
-function begun(question: string): Run {
-  return { question, done: 0, of: null, found: null, ended: false, began: null, fault: null };
-}
-
 export function WhatIf({ keyId, draft }: { keyId: string; draft: string }) {
   const [days, setDays] = useState<string>("7");
-  const [round, setRound] = useState(0);
-  const question = `${keyId} ${days} ${round} ${draft}`;
-  const [run, setRun] = useState<Run>(begun(question));
-
-  useEffect(() => {
-    const leaving = new AbortController();
-    const follow = async (): Promise<void> => {
-      const asked = current();
-      try {
-        const body = { key: keyId, policy: draft, from: since(days) };
-        for await (const line of v1().lines("post", "/v1/what-if", { body }, leaving.signal)) {
-          const { done, of, result, end: ended, began } = line as unknown as Partial<Run> & { result?: Found; end?: boolean };
-          setRun((before) => ({
-            ...(before.question === question ? before : begun(question)),
-            ...(done === undefined ? {} : { done }),
-            ...(of === undefined ? {} : { of }),
-            ...(result === undefined ? {} : { found: result }),
-            ...(began === undefined ? {} : { began }),
-            ended: ended === true,
-          }));
-        }
-      } catch (thrown) {
-        if (leaving.signal.aborted || isAbort(thrown)) return;
-        const fault = faultOf(thrown);
-        endIfRefused(fault, asked);
-        setRun({ ...begun(question), fault });
-      }
-    };
-    void follow();
-    return () => leaving.abort();
-  }, [keyId, draft, days, question]);
-
-  const shown = run.question === question ? run : begun(question);
+  const [answer, again] = useLines<never, Found>(
+    `${keyId} ${days} ${draft}`,
+    (signal) => v1().lines("post", "/v1/what-if", { body: { key: keyId, policy: draft, from: since(days) } }, signal),
+    () => false, // each line is progress, or what is found so far
+  );
+  const ended = answer.state === "there";
   const account = current()?.identity.account ?? "";
   return (
     <SpaceBetween size="s">
@@ -100,18 +58,18 @@ export function WhatIf({ keyId, draft }: { keyId: string; draft: string }) {
         options={DAYS.map((each) => ({ id: each, text: `${each} days` }))}
         onChange={({ detail }) => setDays(detail.selectedId)}
       />
-      {shown.fault !== null && <Problem fault={shown.fault} again={() => setRound(round + 1)} />}
-      {shown.fault === null && !shown.ended && (
+      {answer.fault !== null && <Problem fault={answer.fault} again={again} />}
+      {answer.state === "loading" && (
         <ProgressBar
-          value={shown.of === null || shown.of === 0 ? 0 : (100 * shown.done) / shown.of}
+          value={answer.of === null || answer.of === 0 ? 0 : (100 * (answer.done ?? 0)) / answer.of}
           label="Deciding logged calls again"
-          additionalInfo={shown.of === null ? "Counting" : `${shown.done.toLocaleString()} of ${shown.of.toLocaleString()}`}
+          additionalInfo={answer.of === null ? "Counting" : `${(answer.done ?? 0).toLocaleString()} of ${answer.of.toLocaleString()}`}
         />
       )}
-      {shown.found !== null && <Result found={shown.found} ended={shown.ended} account={account} />}
-      {shown.began !== null && (
+      {answer.result !== null && <Result found={answer.result} ended={ended} account={account} />}
+      {answer.began !== null && (
         <Box color="text-body-secondary">
-          The record begins at <Time at={shown.began} />.
+          The record begins at <Time at={answer.began} />.
         </Box>
       )}
     </SpaceBetween>

@@ -72,7 +72,7 @@ function shown(found: Redeeming, keep: boolean, setKeep: (keep: boolean) => void
           <Checkbox
             checked={keep}
             onChange={({ detail }) => setKeep(detail.checked)}
-            description="Otherwise a reload of the page ends the session here."
+            description="Tabs that you open are signed in, too. Otherwise a reload of the page ends the session here."
           >
             Keep me signed in until this tab closes
           </Checkbox>

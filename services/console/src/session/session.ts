@@ -1,11 +1,13 @@
 /** Who is signed in, with which credential, and which role they switched to.
  *
- * A credential is kept in memory. If the user asks, it is kept in sessionStorage too, which the browser forgets with the tab:
- * never in localStorage, a URL or a log.
+ * A credential is kept in memory. If the user asks, it is kept in sessionStorage too, which the browser forgets with the tab, and
+ * new tabs get it: never in localStorage, a URL or a log.
  */
 
 import { useSyncExternalStore } from "react";
 
+import { forgetDrafts, keepDraftsOf } from "./drafts";
+import { handedOver, handOver } from "./hand-over";
 import type { Role } from "./role";
 
 export interface Credential {
@@ -64,14 +66,30 @@ function kept(): Signed {
   if (text === null) return NOBODY;
   // We wrote it ourselves, in this tab; if it is anything else, it is forgotten.
   try {
-    const { first, assumed, lost } = JSON.parse(text) as Signed;
-    if (first === null || typeof first.credential.secretAccessKey !== "string") throw new TypeError("no session");
+    const read: unknown = JSON.parse(text);
+    if (!isSigned(read)) throw new TypeError("no session");
     keeping = true;
-    return { first, assumed, lost, ended: "never" };
+    return { ...read, ended: "never" };
   } catch {
     sessionStorage.removeItem(KEPT);
     return NOBODY;
   }
+}
+
+function isSigned(read: unknown): read is Signed {
+  const first = (read as Partial<Signed> | null)?.first;
+  return typeof first?.credential.secretAccessKey === "string" && typeof first.identity.arn === "string";
+}
+
+/** Take the session of another tab, if this one has none. */
+export async function takeOver(): Promise<void> {
+  if (signed !== NOBODY) return;
+  const found = await handedOver(isSigned);
+  // Somebody may have signed in here meanwhile, or out there.
+  if (found?.first == null || signed !== NOBODY || leaving.has(found.first.identity.arn)) return;
+  keeping = true;
+  keepDraftsOf(found.first.identity.arn);
+  change({ ...found, ended: "never" });
 }
 
 function change(to: Signed): void {
@@ -83,6 +101,7 @@ function change(to: Signed): void {
 
 export function begin(begun: Session, keep: boolean): void {
   keeping = keep;
+  keepDraftsOf(begun.identity.arn);
   change({ ...NOBODY, first: begun });
 }
 
@@ -95,15 +114,24 @@ export function end(why: Ended): void {
 
 /** The user's other tabs. Only who signed out is said there, never a credential. */
 const tabs = typeof document === "undefined" ? null : new BroadcastChannel("keytrail.signed-out");
+/** Who signed out since this tab was opened: a session of theirs that is still on its way to this tab is not taken. */
+const leaving = new Set<unknown>();
 tabs?.addEventListener("message", ({ data }) => {
-  if (signed.first?.identity.arn === data) end("elsewhere");
+  leaving.add(data);
+  if (signed.first?.identity.arn === data) leave("elsewhere");
 });
+if (tabs !== null) handOver(() => (keeping && signed.first !== null ? { arn: signed.first.identity.arn, signed } : null));
 
 /** Sign out in every tab of this browser: who leaves a computer expects that nothing of theirs stays open. A tab of another user
  * stays: it was signed in by itself. Tabs that nobody uses, and credentials that Keytrail refuses, end each tab by itself. */
 export function signOut(): void {
   if (signed.first !== null) tabs?.postMessage(signed.first.identity.arn);
-  end("signed out");
+  leave("signed out");
+}
+
+function leave(why: Ended): void {
+  end(why);
+  forgetDrafts();
 }
 
 /** Keytrail no longer takes the credential of `asked`, or its time is over. A late answer to a session that is over already says

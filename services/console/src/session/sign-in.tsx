@@ -124,7 +124,7 @@ export function SignIn() {
               <Checkbox
                 checked={keep}
                 onChange={({ detail }) => setKeep(detail.checked)}
-                description="Otherwise a reload asks for it again."
+                description="Tabs that you open are signed in, too. Otherwise a reload asks for it again."
               >
                 Keep me signed in until this tab closes
               </Checkbox>

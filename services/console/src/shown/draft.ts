@@ -3,9 +3,10 @@
 
 import { useState } from "react";
 
+import { DRAFT } from "../session/drafts";
 import { current } from "../session/session";
 
-const KEPT = "keytrail.text.";
+const KEPT = `${DRAFT}text `;
 
 interface DraftText {
   text: string;

@@ -1,5 +1,6 @@
 /** What the wizard has been told so far. It survives a reload, in this tab alone: there is nothing secret in it. */
 
+import { DRAFT } from "../../session/drafts";
 import { full } from "../key/alias-name";
 import { specsOf, usagesOf } from "./kinds";
 
@@ -128,7 +129,7 @@ export function aliasFault(alias: string): string | null {
   return /^[a-zA-Z0-9/_-]{1,250}$/.test(name) ? null : "Use letters, digits, and / _ - only, at most 250 of them.";
 }
 
-const KEPT = "keytrail.draft.create-key ";
+const KEPT = `${DRAFT}create-key `;
 
 /** One for each user, so that nobody finds another's. */
 export function keptDraft(principal: string): Draft {
