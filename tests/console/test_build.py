@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -19,16 +21,23 @@ from tests.console.test_files import ask
 from tests.installation import Installation, clean_environment, eventually
 
 BUILD = [sys.executable, "-m", "services.console.build"]
+PAGE = """\
+import { createRoot } from "react-dom/client";
+
+createRoot(document.body).render(<p>a page</p>);
+"""
 
 
 class Checkout:
-    """A copy of the services, with the packages that are installed already."""
+    """A copy of the services, with the packages that are installed already, and one short page: who builds when is the
+    same for the whole console, whose build takes five seconds of processor time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.made = path / ".console"
-        left_out = shutil.ignore_patterns("node_modules", "__pycache__", "schema.d.ts")
+        left_out = shutil.ignore_patterns("node_modules", "schema.d.ts")
         shutil.copytree(SOURCES.parent, path / "services", ignore=left_out)
+        self.main.write_text(PAGE)
         self.made.mkdir()
         (self.made / "node_modules").symlink_to(MADE / "node_modules")
         shutil.copy(MADE / "packages.json", self.made)
@@ -45,6 +54,13 @@ class Checkout:
         started = self.starts(**more)
         return [json.loads(line) for line in started.communicate(timeout=200)[0].splitlines()]
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[Callable[[], None]]:
+        """As if another process built, until the block or the function that it gets ends that."""
+        with (self.made / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield lambda: fcntl.flock(lock, fcntl.LOCK_UN)
+
     @property
     def main(self) -> Path:
         return self.path / "services/console/src/main.tsx"
@@ -55,14 +71,23 @@ def checkout(built: None, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return Checkout(tmp_path_factory.mktemp("checkout"))
 
 
+def said_by(process: subprocess.Popen[str]) -> IO[str]:
+    assert process.stdout is not None
+    return process.stdout
+
+
 def doing(lines: list[Any]) -> list[str]:
     return [each["doing"] for each in lines if "doing" in each]
 
 
 def test_two_builds_at_once_make_one(checkout: Checkout) -> None:
-    one, other = checkout.starts(), checkout.starts()
-    said = [[json.loads(line) for line in each.communicate(timeout=200)[0].splitlines()] for each in (one, other)]
-    assert sorted(map(doing, said)) == [["building the pages"], ["waiting for another build"]]
+    """Both wait for a third, so that they begin at the same moment."""
+    with checkout.held() as release, checkout.starts() as one, checkout.starts() as other:
+        waiting = [json.loads(said_by(each).readline()) for each in (one, other)]
+        assert waiting == [{"doing": "waiting for another build"}] * 2
+        release()
+        said = [[json.loads(line) for line in said_by(each)] for each in (one, other)]
+    assert sorted(map(doing, said)) == [[], ["building the pages"]]
     assert said[0][-1] == said[1][-1]
     assert (Path(said[0][-1]["built"]) / "index.html").exists()
 
@@ -86,8 +111,7 @@ def test_a_build_that_was_killed_is_done_again(checkout: Checkout) -> None:
         source.write('document.documentElement.dataset["killed"] = "";\n')
     kept = build.current(checkout.made)
     killed = checkout.starts()
-    assert killed.stdout is not None
-    assert json.loads(killed.stdout.readline()) == {"doing": "building the pages"}
+    assert json.loads(said_by(killed).readline()) == {"doing": "building the pages"}
     killed.kill()
     killed.communicate()
     assert build.current(checkout.made) == kept, "half a build is never served"
@@ -128,29 +152,23 @@ def test_packages_that_cannot_be_fetched_are_named(built: None, tmp_path: Path) 
 
 def test_keytrail_starts_while_the_console_is_built_and_where_it_cannot_be(built: None, tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout")
-    own = Installation(
-        tmp_path / "data",
-        own="the console is built while they start",
-        KEYTRAIL_CONSOLE="on",
-        PYTHONPATH=str(checkout.path),
-    )
+    own = Installation(tmp_path / "data", KEYTRAIL_CONSOLE="on", PYTHONPATH=str(checkout.path))
     log = own.data.with_suffix(".up.log")
-    with (checkout.made / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another `keytrail up` that builds
-        with own:
-            own.client().create_key()
-            status, headers, page = ask(own, "/console/keys")
-            assert (status, headers["retry-after"], headers["cache-control"]) == (503, "2", "no-store")
-            assert b'http-equiv="refresh"' in page
-            assert b"<script" not in page
-            assert ask(own, "/console/assets/index.js")[0] == 503
-            eventually(lambda: "the console is being built" in log.read_text())
-            fcntl.flock(lock, fcntl.LOCK_UN)
-            eventually(lambda: ask(own, "/console/keys")[0] == 200, within=120)
-            eventually(lambda: f"console at {own.url}/console/" in log.read_text())
-    shutil.rmtree(checkout.made / "built")
-    checkout.main.write_text("import './nowhere';\n")
-    with own:
+    with checkout.held() as release, own:
+        own.client().create_key()
+        status, headers, page = ask(own, "/console/keys")
+        assert (status, headers["retry-after"], headers["cache-control"]) == (503, "2", "no-store")
+        assert b'http-equiv="refresh"' in page
+        assert b"<script" not in page
+        assert ask(own, "/console/assets/index.js")[0] == 503
+        eventually(lambda: "the console is being built" in log.read_text())
+        release()
+        eventually(lambda: ask(own, "/console/keys")[0] == 200, within=120)
+        eventually(lambda: f"console at {own.url}/console/" in log.read_text())
+        own.stop()
+        shutil.rmtree(checkout.made / "built")
+        checkout.main.write_text("import './nowhere';\n")
+        own.start()
         eventually(lambda: "The console could not be built" in log.read_text(), within=120)
         said = log.read_text()
         assert "./nowhere" in said
@@ -163,14 +181,9 @@ def test_keytrail_starts_while_the_console_is_built_and_where_it_cannot_be(built
 
 def test_stopping_keytrail_ends_the_build(built: None, tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout")
-    own = Installation(
-        tmp_path / "data",
-        own="the console is built while they start",
-        KEYTRAIL_CONSOLE="on",
-        PYTHONPATH=str(checkout.path),
-    )
-    with (checkout.made / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    settings = {"KEYTRAIL_CONSOLE": "on", "PYTHONPATH": str(checkout.path)}
+    own = Installation(tmp_path / "data", own="it is stopped while they start", **settings)
+    with checkout.held():
         up = subprocess.Popen(
             own.command(), env=own.environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
