@@ -38,8 +38,13 @@ LONGEST = ("tests/oracle/", "tests/e2e/test_trails.py", "tests/domain/test_trail
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files that ask for the shared installation come last. Each process of xdist has one, and until its last test it takes
+    a fifteenth of a core while nobody calls."""
     if config.getoption("--soak"):
         items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    else:
+        shared = {item.path for item in items if "installation" in getattr(item, "fixturenames", ())}
+        items.sort(key=lambda item: item.path in shared)
 
 
 @pytest.fixture(autouse=True)

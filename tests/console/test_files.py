@@ -103,11 +103,6 @@ def test_other_methods_and_neighbours_are_refused(served: Installation) -> None:
     assert ask(served, "/consoles")[0] == 404
 
 
-def test_a_console_that_is_off_is_nowhere(installation: Installation) -> None:
-    assert installation.extra["KEYTRAIL_CONSOLE"] == "off"
-    assert ask(installation, "/console/")[0] == 404
-
-
 async def answer(files: ConsoleFiles, path: str) -> tuple[int, bytes]:
     sent = []
 

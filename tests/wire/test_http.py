@@ -8,6 +8,7 @@ from functools import cache
 
 import pytest
 
+from tests.console.test_files import ask
 from tests.installation import Installation
 from tests.wire_client import sign
 
@@ -156,3 +157,8 @@ def test_a_header_that_comes_twice_is_signed_as_both(installation: Installation,
     status, _, body = answer(client, bytearray())
     assert status == b"HTTP/1.1 400 Bad Request"
     assert json.loads(body)["__type"] == "InvalidSignatureException"
+
+
+def test_a_console_that_is_off_is_nowhere(installation: Installation) -> None:
+    assert installation.extra["KEYTRAIL_CONSOLE"] == "off"
+    assert ask(installation, "/console/")[0] == 404
