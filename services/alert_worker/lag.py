@@ -17,7 +17,7 @@ from domain.alerts.rules import alerts_behind
 from domain.durations import HOUR_MICROS
 from domain.ports import Unavailable
 from projections.log.entry import DECISIONS, EVENTS
-from services.adapters.kafka import KafkaTopic, ends
+from services.adapters.kafka import KafkaTopic, TopicBounds
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.topics import names
 from services.alert_worker import positions, proof, rotation, unjudged
@@ -83,6 +83,7 @@ class LagWatch:
         self._publisher = publisher
         self._catch_up = catch_up
         self._events = KafkaTopic(settings, names(settings).events)
+        self._decisions = TopicBounds(settings, names(settings).decisions)
         self._left: dict[LogPartition, int] = {}
         self._catching: asyncio.Future[None] | None = None
         self._proved = time.monotonic()
@@ -120,7 +121,7 @@ class LagWatch:
         await self._look_at_policies(oldest)
         try:
             there = {(EVENTS, 0): await self._events.end()}
-            found = await ends(self._settings, names(self._settings).decisions)
+            (found,) = (await self._decisions.ends()).values()
         except Unavailable:
             return
         there |= {(DECISIONS, partition): end for partition, end in found.items()}
@@ -180,3 +181,4 @@ class LagWatch:
 
     async def close(self) -> None:
         await self._events.close()
+        await self._decisions.close()

@@ -22,7 +22,7 @@ from domain.log.record import Record
 from domain.ports import LogRefused
 from services.adapters import snapshots, topics
 from services.adapters.decisions import DecisionLanes
-from services.adapters.kafka import KafkaTopic
+from services.adapters.kafka import KafkaTopic, TopicBounds
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.alert_worker.publisher import Publisher
@@ -108,7 +108,8 @@ async def serve(settings: Settings) -> None:
         live = LiveState(events, fold, keys, settings.fresh_for, _following(materials))
         start = random.randrange(prepared.partitions)  # noqa: S311  # spreads load, no secret
         decisions = DecisionLanes(settings, names.decisions, prepared.partitions, start, lambda: live.seal(DECISIONS))
-        for each in (events, commands, decisions):
+        bounds = TopicBounds(settings, names.decisions, names.alerts)
+        for each in (events, commands, decisions, bounds):
             closing.push_async_callback(each.close)
         anchors = Anchors(live, decisions, commands, clock)
         making = VaultMaker(vault, tokens)
@@ -117,7 +118,17 @@ async def serve(settings: Settings) -> None:
         publisher = Publisher(settings, keys)
         closing.push_async_callback(publisher.close)
         audit = context_of(
-            settings, live, pool, clock, publisher, making, calls, decisions, ACTIONS, lambda: server.should_exit
+            settings,
+            live,
+            pool,
+            clock,
+            publisher,
+            making,
+            calls,
+            decisions,
+            bounds,
+            ACTIONS,
+            lambda: server.should_exit,
         )
         console = ConsoleFiles() if settings.has_console else None
         app = App(live, authenticator, calls, audit_app(ROUTES, audit, authenticator), clock, watch, console)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from projections.log.schema import AskedLog
 from projections.progress import RecordExtent
 from services.adapters.decisions import DecisionLanes
+from services.adapters.kafka import TopicBounds
 from services.adapters.postgres import Pool
 from services.alert_worker.publisher import Publisher
 from services.audit_api.call_records import CallRecords
@@ -51,6 +52,8 @@ class AuditContext:
     long_questions: LongQuestions
     streams: Streams
     own_writes: OwnWrites
+    bounds: TopicBounds
+    """Where `decisions` and `alerts` end."""
 
     def require_host(self, request: AuditRequest) -> None:
         """Raises WireError for the principals of any other account."""
@@ -71,6 +74,7 @@ def context_of(
     maker: VaultMaker,
     calls: Calls,
     decisions: DecisionLanes,
+    bounds: TopicBounds,
     actions: frozenset[str],
     stopping: Callable[[], bool],
 ) -> AuditContext:
@@ -95,4 +99,5 @@ def context_of(
         long_questions=long_questions,
         streams=Streams(stopping),
         own_writes=OwnWrites(AskedLog(pool), decisions.worker, lambda: RecordExtent(live.next, decisions.durable())),
+        bounds=bounds,
     )

@@ -9,7 +9,6 @@ from domain.authorization.audience import Told
 from domain.ports import Unavailable
 from projections.log.entry import ALERTS, DECISIONS, EVENTS
 from projections.registry import PROJECTIONS
-from services.adapters import kafka
 from services.adapters.topics import names
 from services.alert_worker.positions import reached as judged_up_to
 from services.audit_api.answer_shapes import One
@@ -18,7 +17,6 @@ from services.audit_api.request import AuditRequest
 from services.audit_api.route import RouteRow
 from services.audit_api.schemas import Member
 from services.projector.store import positions
-from services.settings import Settings
 
 ASK_PATIENCE = 2.0
 """Seconds in which the broker has to say where its topics end."""
@@ -44,9 +42,8 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
         }
         size = await connection.fetchval("SELECT pg_database_size(current_database())")
     topics = names(audit.settings)
-    decisions_end, alerts_end = await asyncio.gather(
-        *(_ends(audit.settings, each) for each in (topics.decisions, topics.alerts))
-    )
+    known = await _ends(audit)
+    decisions_end, alerts_end = known.get(topics.decisions), known.get(topics.alerts)
     ends: dict[str, dict[int, int] | None] = {EVENTS: {0: live.next}, DECISIONS: decisions_end, ALERTS: alerts_end}
     whole = {
         "log": live.world.log,
@@ -91,13 +88,13 @@ async def _judged(audit: AuditContext, decisions_end: dict[int, int] | None) -> 
     return {"judged": judged, "lag": {"events/0": audit.live.next - judged.get("events/0", 0), **left}}
 
 
-async def _ends(settings: Settings, topic: str) -> dict[int, int] | None:
-    """Where the partitions of a topic end; None while the broker does not say."""
+async def _ends(audit: AuditContext) -> dict[str, dict[int, int]]:
+    """Where the partitions of each topic end; empty while the broker does not say."""
     try:
         async with asyncio.timeout(ASK_PATIENCE):
-            return await kafka.ends(settings, topic)
+            return await audit.bounds.ends()
     except (Unavailable, TimeoutError):
-        return None
+        return {}
 
 
 STATUS = RouteRow(
