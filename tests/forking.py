@@ -1,8 +1,8 @@
 """Run commands in processes that have already imported the libraries. A command line takes half a second to import
 itself, `aws` takes a second, and the tests run hundreds of them.
 
-Each pytest process has one server. It imports the libraries, but not Keytrail's own command line (which looks at its
-streams on import). It forks for each command: the child has its own environment, folder, streams and arguments, as
+Each pytest process has one server. It imports the libraries and the domain, but not Keytrail's own command line (which looks
+at its streams on import). It forks for each command: the child has its own environment, folder, streams and arguments, as
 after an exec.
 """
 
@@ -34,6 +34,7 @@ LIBRARIES = (
     *("click", "rich.console", "rich.table", "rich.progress", "rich.live", "rich.text", "psutil"),
     *("asyncpg", "aiokafka", "aiokafka.admin", "structlog", "orjson", "cryptography.x509", "botocore.session"),
     *("botocore.auth", "botocore.httpsession", "awscli.clidriver", "asyncio", "ssl", "http.client"),
+    *("domain.verification.decisions", "domain.state.fold", "projections.registry"),
 )
 
 

@@ -22,14 +22,14 @@ import orjson
 from domain.log.chain import Chain
 from domain.ports import Unavailable
 from projections.registry import PROJECTIONS, Projection
-from services.adapters import topics
-from services.adapters.kafka import KafkaReader, bounds
+from services.adapters import snapshots, topics
+from services.adapters.kafka import KafkaReader, KafkaTopic, TopicBounds
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
 from services.projector import store
 from services.projector.feed import EntryFeed, topics_read
 from services.projector.store import TEMPORARY, ReadTo
-from services.projector.worker import BATCH, chain_now, log_name
+from services.projector.worker import BATCH, log_name
 from services.settings import Settings
 from services.verification.topics import VerificationProgress
 
@@ -44,9 +44,8 @@ COMPARED = 1000
 """With how many missing rows an unknown row is compared, to find the one from which it was made."""
 SHOWN = 300
 """How many characters of a row or a value are shown."""
-ChainNow = Callable[[Settings, Pool, VaultKeyring], Awaitable[Chain]]
 LookAtPositions = Callable[
-    [Settings, Connection, VaultKeyring, Projection, dict[store.Partition, int], Container[str]],
+    [Settings, Connection, VaultKeyring, Projection, dict[store.Partition, int], Container[str], "AskedTopics"],
     Awaitable["Difference | None"],
 ]
 GROUPS_AT_ONCE = 1024
@@ -65,13 +64,50 @@ class Difference:
     examples: list[str] = field(default_factory=list)
 
 
+class AskedTopics:
+    """What the broker is asked for each projection. Clients are kept from one projection to the next, since connecting takes more
+    of the processor than the answers of a small log."""
+
+    def __init__(self, settings: Settings, pool: Pool, keys: VaultKeyring) -> None:
+        self._settings, self._pool, self._keys = settings, pool, keys
+        self._events = KafkaTopic(settings, topics.names(settings).events)
+        self._bounds = TopicBounds(settings, *topics_read(settings).values())
+        self._name, self._partitions = "", 0
+
+    async def chain_now(self) -> Chain:
+        """The log's chain at its end. Raises Unavailable, OutOfRange, Unreadable."""
+        return (await snapshots.newest(self._pool, self._events, self._keys)).chain
+
+    async def bounds(self) -> dict[str, dict[int, tuple[int, int]]]:
+        """By kind of topic, for each partition: the first offset that is still there, and the offset of its next record."""
+        found = await self._bounds.now()
+        return {kind: found[name] for kind, name in topics_read(self._settings).items()}
+
+    async def log_name(self) -> str:
+        self._name = self._name or await log_name(self._settings, self._keys)
+        return self._name
+
+    async def partitions(self) -> int:
+        """Of `decisions`."""
+        self._partitions = self._partitions or await topics.prepare(self._settings, flush=False)
+        return self._partitions
+
+    async def close(self) -> None:
+        await self._events.close()
+        await self._bounds.close()
+
+
 async def verify_projections(
     settings: Settings, pool: Pool, keys: VaultKeyring, tell: VerificationProgress
 ) -> list[Difference]:
     """The tables whose rows differ from those that follow from the topics. Raises Unavailable, OutOfRange, Unreadable."""
     found: list[Difference] = []
-    for projection in PROJECTIONS.values():
-        found += await differences(settings, pool, keys, projection, tell)
+    asked = AskedTopics(settings, pool, keys)
+    try:
+        for projection in PROJECTIONS.values():
+            found += await differences(settings, pool, keys, projection, tell, asked)
+    finally:
+        await asked.close()
     return found
 
 
@@ -81,23 +117,22 @@ async def differences(
     keys: VaultKeyring,
     projection: Projection,
     tell: VerificationProgress,
-    chain_now: ChainNow = chain_now,
+    asked: AskedTopics,
     look_at_positions: LookAtPositions | None = None,
 ) -> list[Difference]:
-    """`chain_now` returns the log's present chain, and is asked first. `look_at_positions` finds a difference in the positions
-    themselves; after it, nothing more is compared."""
+    """`look_at_positions` finds a difference in the positions themselves; after it, nothing more is compared."""
     # This comes before the positions are read, since they are sealed again before a key is retired.
-    retired = (await chain_now(settings, pool, keys)).authority.retired
+    retired = (await asked.chain_now()).authority.retired
     await _made(pool, projection, tell)
     async with pool.acquire() as live, live.transaction(isolation="repeatable_read", readonly=True):
         at = await store.positions(live, projection.schema)
-        changed = await (look_at_positions or _of_positions)(settings, live, keys, projection, at, retired)
+        changed = await (look_at_positions or _of_positions)(settings, live, keys, projection, at, retired, asked)
         if changed is not None:
             return [changed]
         async with pool.acquire() as other:
             await _drop_what_was_left(other, projection)
             try:
-                await _fill(settings, pool, other, keys, projection, at, tell)
+                await _fill(settings, other, keys, projection, at, tell, asked)
                 tell(f"comparing {projection.name}", 0, 0)
                 tables = await _tables(live, projection.schema)
                 return [
@@ -134,13 +169,15 @@ async def _of_positions(
     projection: Projection,
     at: dict[store.Partition, int],
     retired: Container[str],
+    asked: AskedTopics,
 ) -> Difference | None:
     """A difference in the positions: if somebody else wrote or removed some, a comparison up to them would prove nothing."""
     table = f"{projection.schema}.positions"
     if not await store.are_ours(live, projection, keys, projection.schema, retired):
         return Difference(table, unknown=1, examples=["not Keytrail's own"])
-    for topic, name in topics_read(settings).items():
-        for partition, (start, end) in (await bounds(settings, name)).items() if topic in projection.topics else ():
+    for topic, bounds in (await asked.bounds()).items():
+        for partition, (start, end) in bounds.items() if topic in projection.topics else ():
+            name = topics_read(settings)[topic]
             if end > start and (topic, partition) not in at and await _is_older(settings, name, partition, start):
                 return Difference(table, missing=1, examples=[f"missing: {topic}/{partition}"])
             if at.get((topic, partition), 0) > end:
@@ -160,17 +197,17 @@ async def _is_older(settings: Settings, topic: str, partition: int, start: int) 
 
 async def _fill(
     settings: Settings,
-    pool: Pool,
     connection: Connection,
     keys: VaultKeyring,
     projection: Projection,
     to: dict[store.Partition, int],
     tell: VerificationProgress,
+    asked: AskedTopics,
 ) -> None:
     """Fills the projection in the connection's temporary tables from the topics, up to exactly these offsets."""
-    await store.prepare(connection, projection, await log_name(settings, keys), keys, TEMPORARY)
-    feed = EntryFeed(settings, await topics.prepare(settings, flush=False), keys)
-    await feed.open(ReadTo(), await chain_now(settings, pool, keys))
+    await store.prepare(connection, projection, await asked.log_name(), keys, TEMPORARY)
+    feed = EntryFeed(settings, await asked.partitions(), keys)
+    await feed.open(ReadTo(), await asked.chain_now())
     going, reached, total, done = store.ProjectorMemory(), dict.fromkeys(to, 0), sum(to.values()), 0
     try:
         while any(reached[where] < end for where, end in to.items()):

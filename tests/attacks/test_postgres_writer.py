@@ -27,7 +27,7 @@ from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import Pool, connect
 from services.adapters.topics import names
 from services.runtime.bootstrap import open_vault
-from services.verification.projections import Difference, differences
+from services.verification.projections import AskedTopics, Difference, differences
 from tests.faults.test_alerts import SECRET, Receiver, receivers
 from tests.installation import Installation, eventually
 from tests.keys import OTHER as STRANGERS
@@ -163,7 +163,11 @@ def test_a_projection_that_the_projector_has_not_made_yet_is_waited_for(attacked
     async def run() -> list[Difference]:
         async with attacked.connected() as pool:
             keys = await open_keyring(open_vault(attacked.settings, pool))
-            return await differences(attacked.settings, pool, keys, PROJECTIONS["history"], tell)
+            asked = AskedTopics(attacked.settings, pool, keys)
+            try:
+                return await differences(attacked.settings, pool, keys, PROJECTIONS["history"], tell, asked)
+            finally:
+                await asked.close()
 
     projector = attacked.process("projector")
     projector.suspend()

@@ -180,19 +180,19 @@ async def test_a_rotation_beside_a_verification_is_no_alarm(pool: Pool, database
     vault = Vault()
     keys = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]  # a vault of a test
 
-    async def rotated_meanwhile(*_: Any) -> Any:
-        vault.secrets = [ROOT, OTHER]
-        async with pool.acquire() as connection:
-            await store.seal_anew(connection, DECISIONS, AFTER, S, ())
-        return type("Chain", (), {"authority": Authority("log", 0, "", NEW, {OLD: {}})})
+    class RotatedMeanwhile(verification.AskedTopics):
+        async def chain_now(self) -> Any:
+            vault.secrets = [ROOT, OTHER]
+            async with pool.acquire() as connection:
+                await store.seal_anew(connection, DECISIONS, AFTER, S, ())
+            return type("Chain", (), {"authority": Authority("log", 0, "", NEW, {OLD: {}})})
 
     async def positions_alone(*given: Any) -> Any:
         assert await store.are_ours(given[1], DECISIONS, keys, S, given[5])
         return verification.Difference("as far as this test goes")
 
-    (found,) = await verification.differences(
-        database, pool, keys, DECISIONS, lambda *_: None, rotated_meanwhile, positions_alone
-    )
+    asked = RotatedMeanwhile(database, pool, keys)
+    (found,) = await verification.differences(database, pool, keys, DECISIONS, lambda *_: None, asked, positions_alone)
     assert found.table == "as far as this test goes"
 
 
