@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
+import domain
 from tests import servers
 from tests.installation import Installation
 
@@ -22,6 +24,9 @@ def soak(request: pytest.FixtureRequest) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    imported = Path(domain.__file__).parents[1]
+    if imported != config.rootpath:  # a virtual environment that two checkouts share
+        raise pytest.UsageError(f"these tests would try the code of {imported}: run `make .venv/.dev` in this checkout")
     if config.getoption("numprocesses", None):  # its processes share the servers of this one
         servers.place()
     from hypothesis import HealthCheck, settings

@@ -55,7 +55,8 @@ class DocumentForm(Generic[A]):
         """The fields' values by name, for a class that has derived fields."""
         result = dict(document)
         for name, decode in self._decode:
-            result[name] = decode(result[name])
+            if name in result:  # a member that is left out gets its field's default
+                result[name] = decode(result[name])
         return result
 
 

@@ -1,6 +1,6 @@
 """Every cell of the key-state table does what it says, and says what the developer guide's table says.
 
-A row that is new needs no line here: it is tried as it stands in the table.
+A new row of the table is tried as it stands there; a new operation that changes a key needs its sample in CHANGING.
 """
 
 from __future__ import annotations
