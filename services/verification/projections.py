@@ -133,13 +133,12 @@ async def differences(
             await _drop_what_was_left(other, projection)
             try:
                 await _fill(settings, other, keys, projection, at, tell, asked)
-                tell(f"comparing {projection.name}", 0, 0)
                 tables = await _tables(live, projection.schema)
-                return [
-                    each
-                    for table, columns in tables.items()
-                    if (each := await _compared(live, other, projection.schema, table, columns)) is not None
-                ]
+                found = []
+                for done, (table, columns) in enumerate(tables.items()):
+                    tell(f"comparing the table {table} of {projection.name}", done, len(tables))
+                    found.append(await _compared(live, other, projection.schema, table, columns))
+                return [each for each in found if each is not None]
             finally:
                 await other.execute("DISCARD TEMP")
 

@@ -131,6 +131,30 @@ def loses_access_keys(tab: Visit, user: str, known: str) -> None:
     deletes()
 
 
+def takes_apart(tab: Visit, served: Installation, access_key: str) -> None:
+    """What belongs to the user goes, one thing after another, and then the user."""
+    page, iam = tab.page, served.client(service="iam")
+    page.get_by_role("button", name="Detach made-lists").click()
+    expect(page.get_by_role("button", name="Detach made-lists")).to_have_count(0)
+    assert iam.list_attached_user_policies(UserName="made-user")["AttachedPolicies"] == []
+    page.get_by_role("button", name="Remove the permissions boundary").click()
+    expect(page.get_by_role("button", name="Remove the permissions boundary")).to_have_count(0)
+    assert "PermissionsBoundary" not in iam.get_user(UserName="made-user")["User"]
+    page.get_by_role("button", name="Remove from made-group").click()
+    expect(page.get_by_role("link", name="made-group")).to_have_count(0)
+    assert iam.list_groups_for_user(UserName="made-user")["Groups"] == []
+    page.get_by_role("button", name=f"Deactivate {access_key}").click()
+    page.get_by_role("button", name=f"Delete {access_key}").click()
+    expect(page.get_by_text(access_key)).to_have_count(0)
+    assert tab.serious() == []
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog", name="Delete made-user").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="Users").first).to_be_focused()
+    expect(page.get_by_role("link", name="made-user")).to_have_count(0)
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        iam.get_user(UserName="made-user")
+
+
 def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., Visit], served: Installation) -> None:
     tab = visit()
     page = tab.page
@@ -226,6 +250,9 @@ def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., 
     expect(dialog.get_by_text("DeleteConflict").or_(dialog.get_by_text("must"))).to_be_visible()
     page.keyboard.press("Escape")
 
+    for colours in ("light", "dark"):
+        fits_a_telephone(visit(viewport=NARROW, color_scheme=colours))
+    takes_apart(tab, served, id)
     assert changes_of(served, "made-user") == [
         "CreateUser",
         "AttachUserPolicy",
@@ -241,7 +268,11 @@ def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., 
         "UpdateAccessKey",
         "UpdateAccessKey",
         "UpdateAssumeRolePolicy",
+        "DeleteUser",  # refused
+        "DetachUserPolicy",
+        "DeleteUserPermissionsBoundary",
+        "RemoveUserFromGroup",
+        "UpdateAccessKey",
+        "DeleteAccessKey",
         "DeleteUser",
     ]
-    for colours in ("light", "dark"):
-        fits_a_telephone(visit(viewport=NARROW, color_scheme=colours))

@@ -67,7 +67,8 @@ def test_a_policy_is_replaced_through_its_review_and_put_back(
     writes(page, policy() + "]")
     expect(page.get_by_text("The policy is not valid JSON").first).to_be_visible()
     expect(page.get_by_role("button", name="Review the change")).to_be_disabled()
-    draft = policy(allow("Others", "arn:aws:iam::444455556666:root", "kms:Encrypt"), deny_bob())
+    others, own = allow("Others", "arn:aws:iam::444455556666:root", "kms:Encrypt"), allow("Bob", BOB, "kms:Encrypt")
+    draft = policy(others, own, deny_bob())
     writes(page, draft)
     expect(page.get_by_text("KMS would take this policy")).to_be_visible()
     assert tab.serious() == []
@@ -101,6 +102,13 @@ def test_a_policy_is_replaced_through_its_review_and_put_back(
     assert tab.serious() == []
     page.get_by_role("button", name="Put version 1 back").click()
     expect(page.get_by_role("list", name="Becomes allowed")).to_contain_text("user/policy-bob: kms:Decrypt")
+    # What bob's identity policies may still allow him is not called denied.
+    expect(page.get_by_role("list", name="Becomes denied")).not_to_contain_text("policy-bob")
+    narrowed = page.get_by_role("list", name="Needs more than the key policy from now on")
+    expect(narrowed).to_contain_text("user/policy-bob: kms:Encrypt")
+    expect(narrowed).to_contain_text(
+        "Before: allowed by the key policy itself. Then: allowed only if an identity policy of the principal allows it too"
+    )
     page.get_by_role("button", name="Replace the policy").click()
     expect(page.get_by_text("The policy was replaced: version 3 is in force.")).to_be_visible()
     assert served.client().get_key_policy(KeyId=key, PolicyName="default")["Policy"] == policy()

@@ -646,6 +646,15 @@ def test_assumptions_of_a_trail_raise_nothing() -> None:
     assert [each.rule.id for each in judged(public, met)] == ["key-policy-public"]
 
 
+@pytest.mark.parametrize(
+    ("days", "words"), [(0, "less than a day ago"), (1, "a day ago"), (2, "2 days ago"), (30, "30 days ago")]
+)
+def test_an_alert_says_when_the_key_was_used(days: int, words: str) -> None:
+    used = NOW - days * DAY_MICROS - (DAY_MICROS // 2 if days < 30 else 0)
+    (alert,) = [each for each in of_key(events.KeyDisabled(key_id()), used=used) if each.rule.id == "disabled-in-use"]
+    assert alert.finding.summary.endswith(f"disabled the key, which was used {words}")
+
+
 def test_a_rule_that_fails_is_reported_and_stops_no_other() -> None:
     """A boundary without a principal: no record explains it, and a rule that trusted it fails."""
     judge = Judge("the-log")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
-from domain.alerts.key_in_use import USED_WITHIN, days_since_use
+from domain.alerts.key_in_use import USED_WITHIN, ago, days_since_use
 from domain.alerts.numbers import Numbers
 from domain.alerts.rule import AlertRule, OnMeasuredChange
 from domain.alerts.severities import HIGH
@@ -17,7 +17,7 @@ def judge(change: Change, numbers: Numbers) -> Iterator[Finding]:
     key, event = change.key, change.event
     days = days_since_use(change, numbers[USED_WITHIN])
     if key is not None and days is not None:
-        summary = f"deleted at {event.due}, and used {days} days ago"
+        summary = f"deleted at {event.due}, and used {ago(days)}"
         yield Finding(key.arn, summary, about=(change.who,), **on_key(key))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
-from domain.alerts.key_in_use import USED_WITHIN, days_since_use
+from domain.alerts.key_in_use import USED_WITHIN, ago, days_since_use
 from domain.alerts.numbers import Numbers
 from domain.alerts.rule import AlertRule, OnMeasuredChange
 from domain.alerts.severities import HIGH
@@ -16,7 +16,7 @@ from domain.log.events import KeyDisabled
 def judge(change: Change, numbers: Numbers) -> Iterator[Finding]:
     key, days = change.key, days_since_use(change, numbers[USED_WITHIN])
     if key is not None and days is not None:
-        summary = f"{change.who} disabled the key, which was used {days} days ago"
+        summary = f"{change.who} disabled the key, which was used {ago(days)}"
         yield Finding(key.arn, summary, about=(change.who,), **on_key(key))
 
 

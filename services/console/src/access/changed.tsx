@@ -12,6 +12,7 @@ import { follow, href } from "../router";
 import { type LinesAnswer } from "../shown/lines";
 import { LongText } from "../shown/long-text";
 import { Problem } from "../shown/problem";
+import { summaryWords } from "../shown/summary";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 
@@ -61,10 +62,10 @@ export function Changed({ answer, again, account, title, ofKeys }: ChangedProps)
       isRowHeader: true,
       cell: ({ change }) =>
         change.call_id === undefined ? (
-          <LongText text={change.summary || change.operation} />
+          <LongText text={summaryWords(change.summary || change.operation)} />
         ) : (
           <Link href={href("/decisions/{call}", { call: change.call_id })} onFollow={follow}>
-            <LongText text={change.summary || change.operation} />
+            <LongText text={summaryWords(change.summary || change.operation)} />
           </Link>
         ),
     },

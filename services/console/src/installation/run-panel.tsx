@@ -6,6 +6,7 @@ import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
 import SpaceBetween from "@cloudscape-design/components/space-between";
+import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { ReactNode } from "react";
 
 import { Problem } from "../shown/problem";
@@ -29,6 +30,8 @@ interface RunPanelProps<R> {
 export function RunPanel<R>({ title, description, button, counts, run, onStart, onStop, asked, shown }: RunPanelProps<R>) {
   const running = run.state === "running";
   const { step, done, of } = run.progress;
+  // A bar that stands at 0 % says that nothing is done; how much there is to do is not known yet.
+  const sentence = step === "" ? "Starting" : visible(`${step.charAt(0).toUpperCase()}${step.slice(1)}`);
   return (
     <Container
       header={
@@ -51,14 +54,16 @@ export function RunPanel<R>({ title, description, button, counts, run, onStart, 
       <SpaceBetween size="m">
         {asked}
         {run.fault !== null && <Problem fault={run.fault} />}
-        {running && (
+        {running && (of === 0 ? (
+          <StatusIndicator type="loading">{`${counts}: ${sentence}`}</StatusIndicator>
+        ) : (
           <ProgressBar
             label={counts}
-            description={step === "" ? "Starting" : visible(`${step.charAt(0).toUpperCase()}${step.slice(1)}`)}
+            description={sentence}
             value={percent(run.progress)}
-            {...(of === 0 ? {} : { additionalInfo: `${done.toLocaleString("en")} of ${of.toLocaleString("en")}` })}
+            additionalInfo={`${done.toLocaleString("en")} of ${of.toLocaleString("en")}`}
           />
-        )}
+        ))}
         {run.result !== null && shown(run.result)}
         {run.state === "not run" && <Box color="text-body-secondary">Not run since this page was opened.</Box>}
         {run.state === "stopped" && <Box color="text-body-secondary">Stopped before it ended.</Box>}

@@ -22,6 +22,7 @@ import { useFollowing } from "../shown/following";
 import { useLines } from "../shown/lines";
 import { LongText } from "../shown/long-text";
 import { Problem } from "../shown/problem";
+import { summaryWords } from "../shown/summary";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 import { v1 } from "../v1/client";
@@ -125,10 +126,10 @@ function Changes({ span, about }: { span: Span; about: string }) {
             cell: ({ change, kind }) => (
               <SpaceBetween size="xxs">
                 {change.call_id === undefined ? (
-                  <LongText text={change.summary || change.operation} />
+                  <LongText text={summaryWords(change.summary || change.operation)} />
                 ) : (
                   <Link href={href("/decisions/{call}", { call: change.call_id })} onFollow={follow}>
-                    <LongText text={change.summary || change.operation} />
+                    <LongText text={summaryWords(change.summary || change.operation)} />
                   </Link>
                 )}
                 {kind !== null && <Badge>{visible(kind)}</Badge>}

@@ -25,6 +25,7 @@ import { DocumentText } from "../shown/document";
 import { keyName, principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
 import { Prose } from "../shown/prose";
+import { summaryWords } from "../shown/summary";
 import { Time } from "../shown/time";
 import { useSubject } from "../shown/subject";
 import { visible } from "../shown/visible";
@@ -60,7 +61,7 @@ function Shown({ alert, again }: { alert: OneAlert; again: () => void }) {
   const marks = alert.marks as unknown as Mark[];
   return (
     <SpaceBetween size="m">
-      <Header variant="h1" description={visible(alert.summary)} info={<SeverityBadge severity={alert.severity} />}>
+      <Header variant="h1" description={visible(summaryWords(alert.summary))} info={<SeverityBadge severity={alert.severity} />}>
         {visible(alert.title)}
       </Header>
       {allowed !== null && (

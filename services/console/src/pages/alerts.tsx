@@ -22,6 +22,7 @@ import { useAnswer } from "../shown/answer";
 import { after, useCursor } from "../shown/cursor";
 import { keyName } from "../shown/names";
 import { Problem } from "../shown/problem";
+import { summaryWords } from "../shown/summary";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 import { v1 } from "../v1/client";
@@ -41,7 +42,7 @@ const COLUMNS: TableProps.ColumnDefinition<RaisedAlert>[] = [
           {visible(alert.title)}
         </Link>
         <Box color="text-body-secondary" fontSize="body-s">
-          {visible(alert.summary)}
+          {visible(summaryWords(alert.summary))}
         </Box>
       </>
     ),

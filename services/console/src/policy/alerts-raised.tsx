@@ -8,6 +8,7 @@ import StatusIndicator from "@cloudscape-design/components/status-indicator";
 
 import { useAnswer } from "../shown/answer";
 import { Problem } from "../shown/problem";
+import { summaryWords } from "../shown/summary";
 import { visible } from "../shown/visible";
 import { v1 } from "../v1/client";
 
@@ -47,7 +48,7 @@ export function AlertsRaised({ keyId, draft }: { keyId: string; draft: string })
               <strong>{visible(each.title)}</strong>
               {each.suppressed !== null && each.suppressed !== undefined && <Badge>on the allow-list</Badge>}
             </SpaceBetween>
-            <Box>{visible(each.summary)}</Box>
+            <Box>{visible(summaryWords(each.summary))}</Box>
             {each.means !== undefined && (
               <Box color="text-body-secondary" fontSize="body-s">
                 {visible(each.means)}

@@ -37,16 +37,30 @@ interface Unknown {
   statements?: { by: Decider; condition: { key: string; operator: string; wanted: string[] }; why: string }[];
 }
 
+/** What /v1 says of a key policy's answer, for a reader who does not know how the evaluator goes. */
+const ANSWERS: Readonly<Record<string, string>> = {
+  denied: "denied by the key policy, whatever else allows it",
+  "not allowed": "not allowed by the key policy",
+  "left to identity policies": "allowed only if an identity policy of the principal allows it too",
+  "allowed within boundary and session policy": "allowed by the key policy itself, as far as the principal's boundary and session policy let it",
+  allowed: "allowed by the key policy itself",
+};
+const REFUSED = ["denied", "not allowed"];
+const NARROWED = "Needs more than the key policy from now on";
+
 export function Meaning({ found }: { found: Difference }) {
   const account = current()?.identity.account ?? "";
   const [allowed, denied, unknown] = [found.allowed, found.denied, found.unknown] as unknown as [Region[], Region[], Unknown[]];
+  const refused = denied.filter((each) => REFUSED.includes(each.after));
+  const narrowed = denied.filter((each) => !REFUSED.includes(each.after));
   return (
     <SpaceBetween size="s">
       {found.answer === "equivalent" && (
         <StatusIndicator type="success">The two mean the same: no request is answered differently.</StatusIndicator>
       )}
       <Regions title="Becomes allowed" none="Nothing becomes allowed." regions={allowed} account={account} shown={found.answer !== "equivalent"} />
-      <Regions title="Becomes denied" none="Nothing becomes denied." regions={denied} account={account} shown={found.answer !== "equivalent"} />
+      <Regions title="Becomes denied" none="Nothing becomes denied." regions={refused} account={account} shown={found.answer !== "equivalent"} />
+      <Regions title={NARROWED} none="" regions={narrowed} account={account} shown={narrowed.length > 0} />
       {unknown.length > 0 && (
         <div>
           <Box variant="h4">Not known</Box>
@@ -83,11 +97,10 @@ interface RegionsProps {
 
 function Regions({ title, none, regions, account, shown }: RegionsProps) {
   if (!shown) return null;
-  const words = title === "Becomes allowed";
   return (
     <div>
       <Box variant="h4">
-        <StatusIndicator type={regions.length === 0 ? "stopped" : words ? "warning" : "error"}>{title}</StatusIndicator>
+        <StatusIndicator type={regions.length === 0 ? "stopped" : title === "Becomes denied" ? "error" : "warning"}>{title}</StatusIndicator>
       </Box>
       {regions.length === 0 ? (
         <Box color="text-body-secondary">{none}</Box>
@@ -113,7 +126,7 @@ function OneRegion({ region, account }: { region: Region; account: string }) {
         <strong>{visible(whom(region.principals, account).join(", "))}</strong>: {visible(region.actions.join(", "))}
       </Box>
       <Box color="text-body-secondary" fontSize="body-s">
-        {visible(`${region.before} → ${region.after}`)}
+        {visible(`Before: ${ANSWERS[region.before] ?? region.before}. Then: ${ANSWERS[region.after] ?? region.after}`)}
         {region.resources !== undefined && visible(`, on ${region.resources.join(", ")}`)}
         {conditions !== "" && visible(`, where ${conditions}`)}
       </Box>

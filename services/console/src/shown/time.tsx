@@ -8,6 +8,12 @@ export function zoneWords(moment: Date = new Date()): string {
   return ZONE.formatToParts(moment).find((each) => each.type === "timeZoneName")?.value ?? "";
 }
 
+/** null if it is no time. */
+export function timeWords(at: string): string | null {
+  const moment = new Date(at);
+  return Number.isNaN(moment.getTime()) ? null : LOCAL.format(moment);
+}
+
 export function Time({ at }: { at: string | Date | null | undefined }) {
   if (at === null || at === undefined) return <>–</>;
   const moment = typeof at === "string" ? new Date(at) : at;

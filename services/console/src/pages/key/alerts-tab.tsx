@@ -5,6 +5,7 @@ import { AlertStateShown, SeverityBadge } from "../../alerts/severity";
 import { follow, href } from "../../router";
 import { after } from "../../shown/cursor";
 import { Listing } from "../../shown/listing";
+import { summaryWords } from "../../shown/summary";
 import { Time } from "../../shown/time";
 import { visible } from "../../shown/visible";
 import { type ItemOf, v1 } from "../../v1/client";
@@ -37,7 +38,7 @@ export function AlertsTab({ name, facts, at, round }: TabProps) {
           cell: (alert) => <SeverityBadge severity={alert.severity} />,
         },
         { id: "title", header: "Alert", isRowHeader: true, minWidth: 180, cell: (alert) => visible(alert.title) },
-        { id: "summary", header: "What happened", minWidth: 220, cell: (alert) => visible(alert.summary) },
+        { id: "summary", header: "What happened", minWidth: 220, cell: (alert) => visible(summaryWords(alert.summary)) },
         { id: "state", header: "State", minWidth: 175, cell: (alert) => <AlertStateShown state={alert.state} /> },
       ]}
       keyOf={(alert) => alert.id}

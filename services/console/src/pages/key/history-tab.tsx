@@ -5,6 +5,7 @@ import { asked, follow, href } from "../../router";
 import { after } from "../../shown/cursor";
 import { Listing } from "../../shown/listing";
 import { LongText } from "../../shown/long-text";
+import { summaryWords } from "../../shown/summary";
 import { Time } from "../../shown/time";
 import { visible } from "../../shown/visible";
 import { type ItemOf, v1 } from "../../v1/client";
@@ -49,6 +50,6 @@ export const CALL_COLUMNS = [
     cell: (entry: Entry) => <Effect effect={entry.effect} />,
   },
   { id: "principal", header: "Principal", minWidth: 180, cell: (entry: Entry) => <LongText text={entry.principal} /> },
-  { id: "summary", header: "What happened", minWidth: 220, cell: (entry: Entry) => <LongText text={entry.summary || "–"} /> },
+  { id: "summary", header: "What happened", minWidth: 220, cell: (entry: Entry) => <LongText text={summaryWords(entry.summary || "–")} /> },
   { id: "source", header: "From", cell: (entry: Entry) => visible(entry.source) || "–" },
 ];
