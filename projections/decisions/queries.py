@@ -100,6 +100,8 @@ class CallFilters:
     changes_only: bool = False
     fields: Mapping[str, str | int] = field(default_factory=dict)
     pair: tuple[str, str] | None = None
+    without_error: str | None = None
+    """Leaves out calls that were refused with this error."""
 
 
 def _where(account: str, filters: CallFilters) -> QueryConditions:
@@ -128,6 +130,8 @@ def _where(account: str, filters: CallFilters) -> QueryConditions:
     if filters.pair is not None:
         found.add(ONE_KEY)
         found.add("encryption_context @> {}::jsonb", orjson.dumps(dict([filters.pair])).decode())
+    if filters.without_error is not None:
+        found.add("error IS DISTINCT FROM {}", filters.without_error)
     if filters.changes_only:
         found.add("position IS NOT NULL")
     return found

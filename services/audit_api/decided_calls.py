@@ -14,6 +14,7 @@ from services.audit_api.request import AuditRequest
 from services.audit_api.route import CURSOR, LIMIT, SPAN, Parameter
 from services.audit_api.schemas import TRUE_OR_FALSE, WORD, JsonSchema, Member, one_of
 from services.audit_api.times import span_of
+from services.kms_api.errors import QuestionRefused
 from services.questions.subjects import with_names
 from services.rendering import call_of, following, utc
 
@@ -75,7 +76,15 @@ _OF_CALLS = (
     *(Parameter(name, f"{_DESCRIBED.get(name, 'as shown')}; * for any characters", _schema(name)) for name in FIELDS),
     *SPAN,
 )
-FILTERS = (Parameter("key", "id, ARN or alias of a key"), *_OF_CALLS)
+FILTERS = (
+    Parameter("key", "id, ARN or alias of a key"),
+    Parameter(
+        "unanswered",
+        "false: without questions to the audit API that it could not answer (a wrong filter, a key that is not there)",
+        one_of(("false",)),
+    ),
+    *_OF_CALLS,
+)
 ORDER = Parameter("order", "newest: the last first; in the order of time where left out", one_of(("newest",)))
 INPUTS = Parameter(
     "inputs",
@@ -108,6 +117,7 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> CallFilters:
         until=until,
         fields=fields,
         pair=None if pair is None else (pair.partition("=")[0], pair.partition("=")[2]),
+        without_error=None if request.one_of("unanswered", ("false",)) is None else QuestionRefused.kind,
     )
 
 

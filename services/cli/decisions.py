@@ -39,6 +39,9 @@ def decisions(
     ] = None,
     operation: Annotated[str | None, Option(value="NAME", help="For example Encrypt")] = None,
     effect: OfEffect = None,
+    answerable: Annotated[
+        bool, Option("--answerable", help="Leave out questions to the audit API that it could not answer")
+    ] = False,
     where: Where = None,
     since: From = None,
     until: To = None,
@@ -66,7 +69,7 @@ def decisions(
     form = asked_format(export, form, BY_NAME)
     asked: dict[str, str | None] = {"operation": operation, "principal": principal, "key": key, "effect": effect}
     asked |= fields_or_fail(where)
-    wanted = {**asked, **span.parameters, "trail": trail}
+    wanted = {**asked, **span.parameters, "trail": trail, "unanswered": "false" if answerable else None}
     client = Client(data)
     if by is not None:
         if export is not None:

@@ -62,8 +62,25 @@ def scene(served: Installation) -> Scene:
 
 def test_a_refused_call_is_found_opened_and_explained(visit: Callable[..., Visit], scene: Scene) -> None:
     tab = visit()
+    tab.opens("/decisions?effect=refuse")  # no effect: the question cannot be answered, and is on record
+    tab.signs_in(keep=True)
+    expect(tab.page.get_by_text("must be one of").first).to_be_visible()
+    tab.opens("/decisions?effect=refused")
+    question = (
+        tab.page.get_by_role("table", name="Decisions")
+        .get_by_role("row")
+        .filter(has_text="ReadDecisions")
+        .filter(has_text="root")
+    )
+    expect(
+        tab.page.get_by_role("table", name="Decisions").get_by_role("row").filter(has_text="user/eve").first
+    ).to_be_visible()
+    expect(question).to_have_count(0)
+    tab.page.get_by_label("Also questions that Keytrail could not answer").check()
+    expect(question.first).to_be_visible()
+    tab.page.go_back()
+    expect(question).to_have_count(0)
     tab.opens(f"/decisions?effect=refused&key={scene.key}")
-    tab.signs_in()
     row = tab.page.get_by_role("table", name="Decisions").get_by_role("row").filter(has_text="Encrypt")
     expect(row).to_contain_text("user/eve")
     expect(tab.page.get_by_role("application", name="Calls by hour")).to_be_visible()

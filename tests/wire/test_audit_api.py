@@ -268,6 +268,22 @@ def test_keys_are_found_by_what_they_are(installation: Installation) -> None:
     assert "no key with --tag lost" in installation.keytrail("keys", "--tag", "lost").stdout
 
 
+def test_questions_that_could_not_be_answered_are_on_record_and_can_be_left_out(installation: Installation) -> None:
+    assert get(installation, "/v1/decisions?effect=refuse")[0] == 400
+    assert get(installation, "/v1/decisions?unanswered=true")[0] == 400
+    installation.caught_up()
+
+    def errors(*options: str) -> set[str]:
+        return {each["error"] for each in installation.answers("decisions", "--effect", "refused", *options)}
+
+    assert errors() - errors("--answerable") == {"question-refused"}
+    path = "/v1/decisions/counts?by=error&effect=refused"
+    counted = [
+        {each["error"] for each in get(installation, path + more)[1]["items"]} for more in ("", "&unanswered=false")
+    ]
+    assert counted[0] - counted[1] == {"question-refused"}
+
+
 def test_a_filter_with_many_stars_holds_up_nobody(installation: Installation) -> None:
     """An alias is matched on the loop that every caller shares. A regular expression would take minutes for this one."""
     kms, name = installation.client(), "a" * 200

@@ -19,7 +19,7 @@ import { barsOf, HOURS_UP_TO, MOST_BARS } from "./bars";
 import type { filtersOf } from "./filters";
 
 type Count = ItemOf<"/v1/decisions/counts">;
-type Wanted = ReturnType<typeof filtersOf> & { from?: string; to?: string; trail?: string };
+type Wanted = ReturnType<typeof filtersOf> & { from?: string; to?: string; trail?: string; unanswered?: "false" };
 const BY = { principal: "By principal", operation: "By operation", key: "By key" } as const;
 type By = keyof typeof BY;
 const HOUR = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });

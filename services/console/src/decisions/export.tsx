@@ -20,7 +20,7 @@ import { v1 } from "../v1/client";
 import type { filtersOf } from "./filters";
 import { type Format, FORMATS } from "./formats";
 
-type Wanted = ReturnType<typeof filtersOf> & { from?: string; to?: string; trail?: string };
+type Wanted = ReturnType<typeof filtersOf> & { from?: string; to?: string; trail?: string; unanswered?: "false" };
 type State =
   | { now: "choosing" }
   | { now: "writing"; progress: Progress }

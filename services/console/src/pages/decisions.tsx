@@ -2,6 +2,7 @@
 
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
+import Checkbox from "@cloudscape-design/components/checkbox";
 import Header from "@cloudscape-design/components/header";
 import Link from "@cloudscape-design/components/link";
 import Pagination from "@cloudscape-design/components/pagination";
@@ -69,6 +70,8 @@ function decidedBy(call: Decision): string {
   return visible(call.sid ?? call.kind ?? by?.sid ?? by?.kind ?? "").replaceAll("-", " ") || "–";
 }
 
+const UNANSWERED = "unanswered";
+
 export default function Decisions({ query }: PageProps) {
   const [asOf] = useAsOf();
   const [asked, setAsked] = useState(() => Date.now());
@@ -76,7 +79,14 @@ export default function Decisions({ query }: PageProps) {
   const filters = filtersOf(query);
   const span = spanOf(query);
   const trail = query.get("trail") ?? "";
-  const wanted = { ...filters, ...boundsOf(span, asOf, asked), ...(trail === "" ? {} : { trail }) };
+  // They are on record, and say nothing of keys: a reader's own slip would otherwise lead the list of what was refused.
+  const all = query.get(UNANSWERED) === "true" || filters.error !== undefined || filters.call_id !== undefined;
+  const wanted = {
+    ...filters,
+    ...boundsOf(span, asOf, asked),
+    ...(trail === "" ? {} : { trail }),
+    ...(all ? {} : { unanswered: "false" as const }),
+  };
   const question = JSON.stringify(wanted);
   const cursor = useCursor(question);
   const [answer, again] = useAnswer(`decisions ${question} ${cursor.at}`, (signal) =>
@@ -92,7 +102,7 @@ export default function Decisions({ query }: PageProps) {
     <SpaceBetween size="m">
       <Header
         variant="h1"
-        description="Every call of KMS, IAM and STS, and which statement or rule decided it. Questions to the audit API are listed if they were refused."
+        description="Every call of KMS, IAM and STS, and which statement or rule decided it. Questions to the audit API are listed if they may not be asked."
         actions={
           <SpaceBetween direction="horizontal" size="xs">
             <Button
@@ -121,9 +131,14 @@ export default function Decisions({ query }: PageProps) {
           filteringPlaceholder="Find by principal, operation, effect, key, or any other field; * is any text"
           filteringAriaLabel="Find decisions"
         />
-        <SpaceBetween direction="horizontal" size="xs">
+        <SpaceBetween direction="horizontal" size="xs" alignItems="center">
           <SpanPicker span={span} onChange={(chosen) => changeQuery(spanQuery(chosen))} />
           <TrailPicker trail={trail} />
+          {trail === "" && (
+            <Checkbox checked={all} onChange={({ detail }) => changeQuery({ [UNANSWERED]: detail.checked ? "true" : undefined })}>
+              Also questions that Keytrail could not answer
+            </Checkbox>
+          )}
         </SpaceBetween>
       </SpaceBetween>
       {exporting && <Export wanted={wanted} close={() => setExporting(false)} />}
