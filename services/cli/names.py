@@ -30,12 +30,15 @@ ARN = re.compile(r"arn:aws[a-z-]*:[a-z]+:[a-z0-9-]*:(?:\d{12}|aws)?:[\w+=,.@/#*-
 LONG_ID = re.compile(r"\b[0-9a-f]{64}\b")
 LISTED = re.compile(r"\['[^'\]]*'(?:, '[^'\]]*')*\]")
 """Finds a list in the summary of a record."""
+PAIRS = re.compile(r"\{'[^'}]*': '[^'}]*'(?:, '[^'}]*': '[^'}]*')*\}")
+"""Finds tags in it."""
 
 
 def shortened(text: str | None, account: str = "") -> str:
     """A sentence with shortened ARNs and grants' ids."""
     text = ARN.sub(lambda found: short(found[0], account), text or "")
     text = LISTED.sub(lambda found: found[0][1:-1].replace("'", ""), text)
+    text = PAIRS.sub(lambda found: found[0][1:-1].replace("': '", "=").replace("'", ""), text)
     return LONG_ID.sub(lambda found: cut(found[0], 12), text)
 
 

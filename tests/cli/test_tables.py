@@ -161,3 +161,15 @@ def test_short_names(name: str | None, shown: str) -> None:
 )  # fmt: skip
 def test_what_decided_in_few_words(row: dict[str, Any], shown: str) -> None:
     assert names.decider(row, ACCOUNT) == shown
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown"),
+    [
+        ("grant 1a for bob: ['Decrypt', 'DescribeKey']", "grant 1a for bob: Decrypt, DescribeKey"),
+        ("tagged {'partner': 'acme', 'team': 'b2b'}", "tagged partner=acme, team=b2b"),
+        ("tagged {'a': \"it's\"}", "tagged {'a': \"it's\"}"),
+    ],
+)
+def test_a_summary_shows_lists_and_tags_as_people_write_them(recorded: str, shown: str) -> None:
+    assert names.summary({"summary": recorded}) == shown
