@@ -104,10 +104,10 @@ def test_a_policy_is_replaced_through_its_review_and_put_back(
     expect(page.get_by_role("list", name="Becomes allowed")).to_contain_text("user/policy-bob: kms:Decrypt")
     # What bob's identity policies may still allow him is not called denied.
     expect(page.get_by_role("list", name="Becomes denied")).not_to_contain_text("policy-bob")
-    narrowed = page.get_by_role("list", name="Needs more than the key policy from now on")
+    narrowed = page.get_by_role("list", name="Needs more than the key policy")
     expect(narrowed).to_contain_text("user/policy-bob: kms:Encrypt")
     expect(narrowed).to_contain_text(
-        "Before: allowed by the key policy itself. Then: allowed only if an identity policy of the principal allows it too"
+        "Before: allowed by the key policy itself. Then: allowed only if an identity policy of the principal allows it"
     )
     page.get_by_role("button", name="Replace the policy").click()
     expect(page.get_by_text("The policy was replaced: version 3 is in force.")).to_be_visible()

@@ -41,12 +41,12 @@ interface Unknown {
 const ANSWERS: Readonly<Record<string, string>> = {
   denied: "denied by the key policy, whatever else allows it",
   "not allowed": "not allowed by the key policy",
-  "left to identity policies": "allowed only if an identity policy of the principal allows it too",
+  "left to identity policies": "allowed only if an identity policy of the principal allows it",
   "allowed within boundary and session policy": "allowed by the key policy itself, as far as the principal's boundary and session policy let it",
   allowed: "allowed by the key policy itself",
 };
 const REFUSED = ["denied", "not allowed"];
-const NARROWED = "Needs more than the key policy from now on";
+const NARROWED = "Needs more than the key policy";
 
 export function Meaning({ found }: { found: Difference }) {
   const account = current()?.identity.account ?? "";
