@@ -90,7 +90,8 @@ class Visit:
     def serious(self) -> list[str]:
         """What axe-core finds on the page once nothing moves: a text that fades in has too little contrast."""
         self.page.evaluate(AT_REST)
-        self.page.evaluate(axe())
+        if not self.page.evaluate("() => 'axe' in window"):
+            self.page.evaluate(axe())
         found = self.page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
         return [
             f"{each['id']}: {each['help']}: {node['html'][:200]}"

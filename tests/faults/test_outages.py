@@ -1,4 +1,4 @@
-"""A full disk, a database or broker that is away or slow, a clock that goes back, kills during a start: no answered
+"""A full disk, a database or broker that is away or slow, kills during a start: no answered
 call is lost, and meanwhile /healthz says what is wrong.
 
 `make test` has the short forms; `make soak` the full ones (a minute without a broker, every process killed at its
@@ -206,26 +206,6 @@ def test_the_disk_is_full(away: Installation, part: str) -> None:
         goes_on(steady)
     require_kept(away, steady)
     away.client().create_key()
-
-
-def test_the_clock_steps_back_an_hour(tmp_path: Path) -> None:
-    """Time on the log never goes back. Calls, deadlines and retries go on."""
-    with Installation(
-        tmp_path / "data", test_clock=True, KEYTRAIL_WRITERS="2", KEYTRAIL_CLOCK_OFFSET="3600"
-    ) as stepping:
-        with Steady(stepping) as before:
-            goes_on(before)
-        ahead = stepping.client().create_key()["KeyMetadata"]["CreationDate"]
-        stepping.at(days=0)
-        with Steady(stepping) as after:
-            goes_on(after)
-        assert not after.refused
-        later = stepping.client().create_key()["KeyMetadata"]["CreationDate"]
-        assert later >= ahead
-        require_kept(stepping, after)
-        values = asyncio.run(read_log(stepping))
-        times = [json.loads(value)["at"] for _, value in values]
-        assert times == sorted(times)
 
 
 KILLED = ("writer-1", "writer-2", "projector", "api-1", "postgres", "kafka")
