@@ -20,6 +20,7 @@ _OF_LANES = f"SELECT lane, number FROM {Table('decisions', 'lanes')} WHERE worke
 class RecordExtent:
     """A part of what is on record: `events` up to an offset, and one worker's decisions up to a number of each lane."""
 
+    worker: str = ""
     events: int = 0
     lanes: Mapping[int, int] = field(default_factory=dict)
 
@@ -32,4 +33,4 @@ class RecordExtent:
 async def read_up_to(log: AskedLog, worker: str) -> RecordExtent:
     """What every projection has read of `events`, and of the decisions of a worker."""
     events = await log.fetchval(_OF_EVENTS)
-    return RecordExtent(events, {row["lane"]: row["number"] for row in await log.fetch(_OF_LANES, worker)})
+    return RecordExtent(worker, events, {row["lane"]: row["number"] for row in await log.fetch(_OF_LANES, worker)})

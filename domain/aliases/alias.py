@@ -25,6 +25,11 @@ class Alias:
     updated: int
 
 
+def whole_pattern(wanted: str) -> str:
+    """A pattern of names with `*` in it, for one that may lack the prefix."""
+    return wanted if wanted.startswith((PREFIX, "*")) else PREFIX + wanted
+
+
 def require_prefix(name: str) -> None:
     """Raises InvalidRequest if the name lacks the prefix of an alias. This is checked before anything is looked up."""
     if not name.startswith(PREFIX):

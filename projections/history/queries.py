@@ -16,6 +16,8 @@ from domain.keys.key import Key
 from domain.state import documents
 from domain.state.world import World
 from projections.history.project import ACCOUNT, ALIAS, GRANT, IDENTITY, KEY, POLICY, PROFILE, SERVICE, STILL
+from projections.keys.queries import KeyFilters
+from projections.log.conditions import QueryConditions, has_text
 from projections.log.schema import AskedLog, Table
 
 OF_PREFIX = {PREFIXES[kind]: kind for kind in (POLICY, PROFILE)}
@@ -274,6 +276,41 @@ async def named(log: AskedLog, position: int, kind: str, names: Sequence[str]) -
 async def keys_after(log: AskedLog, position: int, after: str, limit: int, account: str) -> list[VersionRow]:
     """The next keys of an account ("" for every account), in the order of their ids."""
     return await log.fetch(KEYS_AFTER, position, after, limit, account or "%")
+
+
+_IN_DOCUMENT = {"key_id": "id"} | {name: name for name in ("arn", "spec", "usage", "origin", "description")}
+"""Where a key's document has the fields by which keys can be found. It has no state: that follows from others."""
+
+
+async def keys_found(
+    log: AskedLog, position: int, after: str, limit: int, account: str, filters: KeyFilters, alias: str
+) -> list[VersionRow]:
+    """The next keys that the filters leave, but those of their state, in the order of their ids. `account`: "" for every account.
+    `alias`: one that the key had, * for any characters; "" for any key. Indexes: history_pkey,
+    history_about."""
+    if filters == KeyFilters() and not alias:
+        return await keys_after(log, position, after, limit, account)
+    where = QueryConditions(position, after, limit, account or "%")
+    where.add(f"{_THEN} AND h.kind = 'key' AND h.id > $2 AND h.account LIKE $4")
+    for name, wanted in filters.fields.items():
+        if name in _IN_DOCUMENT:
+            where.add_text(f"h.document->>'{_IN_DOCUMENT[name]}'", wanted)
+    if filters.tag is not None:
+        name, value = filters.tag
+        if value is None:
+            where.add("(h.document->'tags')::jsonb ? {}", name)
+        else:
+            where.add("h.document->'tags'->>{} = {}", name, value)
+    if filters.managed is not None:
+        where.add(f"h.document->>'manager' {'<>' if filters.managed else '='} ''")
+    if alias:
+        named, value = has_text("a.document->>'name'", alias)
+        then = _THEN.replace("h.", "a.")
+        where.add(
+            f"EXISTS (SELECT FROM {HISTORY} a WHERE {then} AND a.about = h.id AND a.kind = 'alias' AND {named})", value
+        )
+    where.add("TRUE ORDER BY h.id LIMIT $3")
+    return await log.fetch(f"SELECT {COLUMNS} {_FROM} WHERE {where}", *where.values)
 
 
 async def named_after(

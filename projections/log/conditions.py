@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 
+def has_text(column: str, wanted: str) -> tuple[str, str]:
+    """The condition that a column has a text, with {} in its place: the whole of it, or with `*` for any characters."""
+    if "*" not in wanted:
+        return f"{column} = {{}}", wanted
+    return f"{column} LIKE {{}}", wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
+
+
 class QueryConditions:
     """`values`: the values of the placeholders so far, $1 first."""
 
@@ -20,11 +27,7 @@ class QueryConditions:
 
     def add_text(self, column: str, wanted: str) -> None:
         """Requires a text: the whole of it, or with `*` for any characters. `column` becomes part of the query."""
-        if "*" in wanted:
-            escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
-            self.add(f"{column} LIKE {{}}", escaped)
-        else:
-            self.add(f"{column} = {{}}", wanted)
+        self.add(*has_text(column, wanted))
 
     def __str__(self) -> str:
         return " AND ".join(self._texts) or "TRUE"

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from collections.abc import AsyncGenerator
 
+from domain.aliases.alias import whole_pattern
 from domain.policy.glob import Matcher, compile_parts
 from domain.state.world import World
 from services.turns import Turn
@@ -22,7 +23,7 @@ async def keys_with_alias(
 ) -> AsyncGenerator[list[str], None]:
     """The ids after `after` of the keys that have such an alias now, in order. `wanted`: with or without alias/; * for any
     characters. The first part has up to `first` ids."""
-    whole = wanted if wanted.startswith(("alias/", "*")) else f"alias/{wanted}"
+    whole = whole_pattern(wanted)
     like = compile_parts((text, text == "*") for text in re.split(r"(\*)", whole))  # in linear time
     names, (beginning, star, _) = world.alias_names(account), whole.partition("*")
     begin, end = bisect_left(names, beginning), bisect_left(names, beginning + (_AFTER_ANY if star else "\0"))

@@ -98,6 +98,6 @@ def context_of(
         filtered_questions=FilteredQuestions(pool),
         long_questions=long_questions,
         streams=Streams(stopping),
-        own_writes=OwnWrites(AskedLog(pool), decisions.worker, lambda: RecordExtent(live.next, decisions.durable())),
+        own_writes=OwnWrites(AskedLog(pool), lambda: RecordExtent(decisions.worker, live.next, decisions.durable())),
         bounds=bounds,
     )

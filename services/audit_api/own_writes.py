@@ -28,9 +28,9 @@ class OwnWrites:
     """The questions of a worker share one look at the read models, which never go back while they are there. So a question asks
     Postgres nothing if an earlier one has seen everything that is on record now."""
 
-    def __init__(self, log: AskedLog, worker: str, on_record: Callable[[], RecordExtent]) -> None:
+    def __init__(self, log: AskedLog, on_record: Callable[[], RecordExtent]) -> None:
         """`on_record` says what this worker knows to be on record now."""
-        self._log, self._worker, self._on_record = log, worker, on_record
+        self._log, self._on_record = log, on_record
         self._read = RecordExtent()
         """What the read models had at the last look."""
         self._looked_at = float("-inf")
@@ -61,6 +61,6 @@ class OwnWrites:
                 loop = asyncio.get_running_loop()
                 await asyncio.sleep(last + LOOK_EVERY - loop.time())
                 self._looked_at = loop.time()
-                self._read = await read_up_to(self._log, self._worker)  # the projector writes it, another process
+                self._read = await read_up_to(self._log, wanted.worker)  # the projector writes it, another process
         missing = wanted.beyond(self._read)
         return not missing or missing > MOST_BEHIND or self._in_vain.beyond(self._read) > 0

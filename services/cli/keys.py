@@ -9,7 +9,6 @@ from services.cli import names
 from services.cli.calls import asked_for, of_changes, print_calls
 from services.cli.client import Client
 from services.cli.decisions import Where, fields_or_fail, list_calls
-from services.cli.failures import fail
 from services.cli.options import AsJson, At, Data, Errors, Force, From, Most, MostOfAll, OfEffect, OfTrail, Reverse, To
 from services.cli.parameters import Argument, Option
 from services.cli.references import kind_of
@@ -38,7 +37,7 @@ def keys(
     most: Most = None,
     data: Data = None,
 ) -> None:
-    """The account's keys as they are now, or as they were. Each option but --at and --trail narrows the list of now."""
+    """The account's keys as they are now, or as they were. Each option but --at and --trail narrows the list."""
     client, times = Client(data), times_or_fail()
     asked: dict[str, str | None] = {
         "key": key,
@@ -50,14 +49,13 @@ def keys(
     }
     asked |= {"tag": tag, "description": description, "manager": manager}
     narrowed = " ".join(f"--{name} {value}" for name, value in asked.items() if value is not None)
-    nothing = f"(no key with {narrowed})" if narrowed else "(no keys yet: `aws kms create-key` makes one)"
+    nothing = "(no keys yet: `aws kms create-key` makes one)"
     if at is None and trail is None:
         items = client.items("/v1/keys", most, **asked)
-    elif narrowed:
-        fail(f"--at and --trail list all keys of that time: leave out {narrowed}.", 2)
     else:
-        items = client.items("/v1/as-of/keys", most, at=said(lambda: times.at(at)), trail=trail)
+        items = client.items("/v1/as-of/keys", most, at=said(lambda: times.at(at)), trail=trail, **asked)
         nothing = "(no keys then)" if trail is None else "(no keys in the trail then)"
+    nothing = f"(no key with {narrowed})" if narrowed else nothing
     columns = (
         Column("key", names.key_of, lambda row: names.key_of(row, whole=False), leads=True),
         member("state", leads=True),

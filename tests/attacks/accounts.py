@@ -308,6 +308,9 @@ class Rows:
             for kind, id, account, about, arn, document, text in _aggregates(world)
         ]
 
+    def get_max_size(self) -> int:
+        return 8
+
     async def fetchval(self, query: str, *given: Any) -> Any:
         return self._world.position if "positions" in query else datetime.fromtimestamp(self._world.at / 1e6, UTC)
 

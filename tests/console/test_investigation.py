@@ -154,6 +154,12 @@ def test_the_past_is_shown_as_it_was_and_cannot_be_changed(visit: Callable[..., 
     expect(row).to_contain_text("as it was")
     expect(page.get_by_role("button", name="Create key")).to_have_count(0)
     assert tab.serious() == []
+    page.get_by_role("combobox", name="Find keys").fill("Description : it is")
+    page.keyboard.press("Enter")
+    expect(row).to_have_count(0)
+    assert "description=*it%20is*" in page.url.replace("+", "%20").replace("%2A", "*")
+    tab.opens(f"/keys?at={scene.before}&description=*it was*&key={scene.key}")
+    expect(row).to_be_visible()
     tab.opens(f"/users?at={scene.before}")
     page.get_by_role("table", name="Users at that time").get_by_role("link", name="eve", exact=True).click()
     expect(page.get_by_role("heading", name="Attached policies")).to_be_visible()

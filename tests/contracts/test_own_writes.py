@@ -28,7 +28,7 @@ class AskedWorker:
 
     def __init__(self, pool: Pool) -> None:
         self.events = END
-        self.own_writes = OwnWrites(AskedLog(pool), "worker", lambda: RecordExtent(self.events))
+        self.own_writes = OwnWrites(AskedLog(pool), lambda: RecordExtent("worker", self.events))
 
     async def waits(self) -> float:
         began = time.perf_counter()

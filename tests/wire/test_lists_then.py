@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -19,6 +20,8 @@ class Then(NamedTuple):
     between: str
     """The position at which everything was there."""
     keys: list[str]
+    made: list[str]
+    """The same in the order in which they were made."""
     name: str
     """How the names of the users begin."""
 
@@ -28,7 +31,12 @@ def then(installation: Installation) -> Then:
     """Three keys and three users that were there at one time, and are not now as they were then."""
     kms, iam, name = installation.client(), installation.client(service="iam"), f"then-{uuid4().hex[:8]}"
     before = position(installation)
-    keys = [kms.create_key(Description="as it was")["KeyMetadata"]["KeyId"] for _ in range(3)]
+    keys = [
+        kms.create_key(Description="as it was", Tags=[{"TagKey": "then", "TagValue": "one=two"}])["KeyMetadata"][
+            "KeyId"
+        ]
+        for _ in range(3)
+    ]
     kms.create_alias(AliasName=f"alias/{name}", TargetKeyId=keys[0])
     users = [f"{name}-{number}" for number in range(3)]
     for each in users:
@@ -40,7 +48,7 @@ def then(installation: Installation) -> Then:
     iam.delete_user(UserName=users[0])
     iam.update_user(UserName=users[1], NewUserName=f"{name}-renamed")
     installation.caught_up()
-    return Then(before, between, sorted(keys), name)
+    return Then(before, between, sorted(keys), keys, name)
 
 
 def position(installation: Installation) -> str:
@@ -67,6 +75,28 @@ def test_keys_are_listed_as_they_were(installation: Installation, then: Then) ->
     assert earlier & {*then.keys} == set()
     now = {each["key_id"]: each for each in all_of(installation, f"/v1/as-of/keys?at={position(installation)}")}
     assert {now[name]["description"] for name in then.keys} == {"as it was", "as it is"}
+
+
+def test_keys_are_found_by_what_they_were(installation: Installation, then: Then) -> None:
+    def found(at: str, **filters: str) -> list[int]:
+        items = all_of(installation, f"/v1/as-of/keys?{urlencode({'at': at, **filters})}")
+        return sorted(then.keys.index(each["key_id"]) for each in items if each["key_id"] in then.keys)
+
+    now = position(installation)
+    first, second, third = (then.keys.index(key) for key in then.made)
+    whole = [first, second, third]
+    assert found(then.between, description="as it w*") == sorted(whole)
+    assert found(now, description="as it w*") == sorted([second, third])
+    assert found(now, state="Disabled", description="as it*") == [second]
+    assert found(then.between, state="Disabled", description="as it*") == []
+    assert found(then.between, alias=f"{then.name[:-1]}*") == found(then.between, alias=f"alias/{then.name}") == [first]
+    assert found(now, alias=then.name) == []
+    assert found(then.between, tag="then") == found(then.between, tag="then=one=two") == sorted(whole)
+    assert found(then.between, tag="then=one") == found(then.between, manager="service") == []
+    assert found(now, manager="customer", key=then.made[2], usage="ENCRYPT*", origin="AWS_KMS") == [third]
+    listed = installation.answers("keys", "--at", then.between, "--alias", then.name, "--state", "Enabled")
+    assert [each["key_id"] for each in listed] == [then.made[0]]
+    assert found(now, spec="RSA*") == found(now, state="Deleted") == []
 
 
 def test_users_are_listed_as_they_were(installation: Installation, then: Then) -> None:

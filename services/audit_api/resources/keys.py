@@ -7,19 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from domain.authorization.audience import Audience, Told
-from domain.keys.states import State
 from projections.decisions import uses
 from projections.keys import queries as keys
-from projections.keys.project import DELETED
-from projections.keys.queries import KeyFilters
 from projections.policy_versions import queries as policy_versions
 from services.audit_api.aliased_keys import keys_with_alias
 from services.audit_api.answer_shapes import BEGAN, One, Page
 from services.audit_api.context import AuditContext
 from services.audit_api.decided_calls import DECISION, OF_HISTORY, ORDER, calls_answer, filters_of
+from services.audit_api.key_filters import KEY_FILTERS, key_filters
 from services.audit_api.request import AuditRequest
-from services.audit_api.route import CURSOR, LIMIT, Parameter, RouteRow
-from services.audit_api.schemas import Member, one_of, with_types
+from services.audit_api.route import CURSOR, LIMIT, RouteRow
+from services.audit_api.schemas import Member, with_types
 from services.kms_api import errors
 from services.questions.as_of import utc as utc_of
 from services.rendering import item, page
@@ -48,39 +46,8 @@ KEY = (
 )
 
 
-MANAGERS = ("customer", "service")
-KEY_FILTERS = (
-    Parameter("key", "the id or ARN of the key; * for any characters"),
-    Parameter("state", "KeyState", one_of((*(each.value for each in State), DELETED))),
-    Parameter("spec", "KeySpec; * for any characters"),
-    Parameter("usage", "KeyUsage; * for any characters"),
-    Parameter("origin", "Origin; * for any characters"),
-    Parameter("alias", "an alias of the key, with or without alias/; * for any characters"),
-    Parameter("tag", "the name of a tag, or NAME=VALUE"),
-    Parameter("description", "the description; * for any characters"),
-    Parameter(
-        "manager", "customer: keys that the account manages; service: keys that a service manages", one_of(MANAGERS)
-    ),
-)
-
-
-def _filters(request: AuditRequest) -> KeyFilters:
-    """All but the alias, which the read models do not have. Raises WireError."""
-    request.one_of("state", (*(each.value for each in State), DELETED))
-    manager, tag = request.one_of("manager", MANAGERS), request.text("tag")
-    name, equals, value = (tag or "").partition("=")
-    fields = {name: text for name in keys.FIELDS if (text := request.text(name)) is not None}
-    if (key := request.text("key")) is not None:
-        fields["arn" if key.startswith("arn:") else "key_id"] = key
-    return KeyFilters(
-        fields=fields,
-        tag=(name, value if equals else None) if tag else None,
-        managed=None if manager is None else manager == "service",
-    )
-
-
 async def list_keys(audit: AuditContext, request: AuditRequest) -> Told:
-    cursor, limit, filters, alias = request.cursor(str), request.limit(), _filters(request), request.text("alias")
+    cursor, limit, filters, alias = request.cursor(str), request.limit(), key_filters(request), request.text("alias")
     after = cursor[0] if cursor else ""
     async with audit.filtered_questions.place(request):
         if not alias:

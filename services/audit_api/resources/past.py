@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from domain.aliases.alias import whole_pattern
 from domain.authorization.audience import Told
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.policy.parse import UNIQUE_ID
 from projections.history import queries as history
 from projections.history.queries import VersionRow
+from projections.keys.queries import KeyFilters
 from services.audit_api.answer_shapes import One, Page
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import invalid
+from services.audit_api.key_filters import KEY_FILTERS, key_filters
 from services.audit_api.principal_references import CALLERS
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import AT, CURSOR, LIMIT, Parameter, RouteRow
@@ -20,6 +24,8 @@ from services.audit_api.times import at_moment
 from services.questions.as_of import list_keys, list_named, show_key, show_principal
 from services.rendering import page
 
+AT_ONCE = 200
+"""Keys that are looked at in one go for their state, which takes the loop a few milliseconds."""
 NAMED = (USER, GROUP, ROLE, POLICY)
 """What has an ARN of IAM and can be listed."""
 
@@ -89,13 +95,38 @@ PRINCIPAL_AS_OF = RouteRow(
 
 
 async def keys_as_of(audit: AuditContext, request: AuditRequest) -> Told:
-    limit, cursor = request.limit(), request.cursor(str)
+    limit, cursor, filters, alias = (
+        request.limit(),
+        request.cursor(str),
+        key_filters(request),
+        request.text("alias"),
+    )
+    size = max(limit, AT_ONCE) if "state" in filters.fields else limit
+    items: list[dict[str, Any]] = []
     async with at_moment(audit, request) as (source, moment):
-        after = cursor[0] if cursor else ""
-        async with audit.filtered_questions.place(request):
-            rows = await history.keys_after(source.log, moment.position, after, limit, source.account)
-        found = page(await list_keys(source.log, rows, moment, source.audience), limit, _last(rows, "id"))
+        after: str | None = cursor[0] if cursor else ""
+        while after is not None and len(items) < limit:
+            async with audit.filtered_questions.place(request):
+                rows = await history.keys_found(
+                    source.log,
+                    moment.position,
+                    after,
+                    size,
+                    source.account,
+                    filters,
+                    whole_pattern(alias) if alias else "",
+                )
+            shown = await list_keys(source.log, rows, moment, source.audience)
+            items += [each for each in shown if _is_known_as(each, filters)]
+            after = rows[-1]["id"] if len(rows) == size else None
+    found = page(items[:limit], limit, [items[:limit][-1]["key_id"]] if items else None)
     return source.audience.own(source.account, found | {"position": moment.position, "at": moment.text})
+
+
+def _is_known_as(key: dict[str, Any], filters: KeyFilters) -> bool:
+    """Whether the key had the state that is asked for, and nothing that is asked for is null: a trail may not show it."""
+    wanted = [*filters.fields, *(["manager"] if filters.managed is not None else [])]
+    return all(key[name] is not None for name in wanted) and filters.fields.get("state") in (None, key["state"])
 
 
 _AT_THAT_MOMENT = (
@@ -112,7 +143,7 @@ KEYS_AS_OF = RouteRow(
     "The account's keys as they were, in the order of their ids",
     tag="past",
     action="keytrail:ListKeys",
-    parameters=(AT, LIMIT, CURSOR),
+    parameters=(*KEY_FILTERS, AT, LIMIT, CURSOR),
     takes_trail=True,
     answer=Page(
         (

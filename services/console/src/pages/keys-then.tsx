@@ -2,9 +2,11 @@
 
 import Header from "@cloudscape-design/components/header";
 import Link from "@cloudscape-design/components/link";
+import PropertyFilter from "@cloudscape-design/components/property-filter";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 
-import { asked, follow, href, useAsOf, useTrail } from "../router";
+import { FIELDS, OPTIONS } from "../keys/filters";
+import { asked, changeQuery, follow, href, type PageProps, useAsOf, useTrail } from "../router";
 import { after } from "../shown/cursor";
 import { Listing } from "../shown/listing";
 import { Time } from "../shown/time";
@@ -16,7 +18,9 @@ type Key = ItemOf<"/v1/as-of/keys">;
 
 const PAGE = 50;
 
-export default function KeysThen() {
+export default function KeysThen({ query }: PageProps) {
+  const values = FIELDS.valuesOf(query);
+  const filtered = Object.keys(values).length > 0;
   const [at] = useAsOf();
   const trail = useTrail();
   return (
@@ -27,12 +31,22 @@ export default function KeysThen() {
       >
         Keys
       </Header>
+      <PropertyFilter
+        query={FIELDS.tokensOf(values)}
+        onChange={({ detail }) => changeQuery(FIELDS.queryOf(detail.tokens, values))}
+        filteringProperties={FIELDS.properties}
+        filteringOptions={OPTIONS}
+        hideOperations
+        expandToViewport
+        filteringPlaceholder="Find keys by what they were then"
+        filteringAriaLabel="Find keys"
+      />
       <Listing<Key>
         title={trail === null ? "Keys at that time" : "Keys of the trail"}
-        question={`keys then ${at ?? ""} ${trail ?? ""}`}
-        load={(cursor, signal) => v1().get("/v1/as-of/keys", { query: { limit: PAGE, ...asked(at, trail), ...after(cursor) } }, signal)}
+        question={`keys then ${at ?? ""} ${trail ?? ""} ${JSON.stringify(values)}`}
+        load={(cursor, signal) => v1().get("/v1/as-of/keys", { query: { ...values, limit: PAGE, ...asked(at, trail), ...after(cursor) } as never }, signal)}
         keyOf={(key) => key.arn}
-        empty={trail === null ? "The account had no keys then." : "The trail names no key."}
+        empty={filtered ? "No key was like this." : trail === null ? "The account had no keys then." : "The trail names no key."}
         columns={[
           { id: "alias", header: "Aliases", minWidth: 120, cell: (key) => visible(key.key_aliases.map((each) => each.replace(/^alias\//, "")).join(", ")) || "–" },
           {
