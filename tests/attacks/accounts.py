@@ -385,6 +385,7 @@ class Asking:
             nobody,
             nobody,
             nobody,
+            nobody,
             routes.ACTIONS,
             lambda: False,
         )
