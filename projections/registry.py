@@ -21,7 +21,11 @@ from projections.policy_versions import project as policy_versions
 class Projection:
     """It reads `topics`. `changes` is pure: it turns entries, in their order, and the projection's state into changes of its
     tables. A projection that folds has a state: `changes` brings it up to date, and `restore` reads it from the tables.
-    `restore` is None if rows follow only from entries."""
+    `restore` is None if rows follow only from entries.
+
+    The state may follow every topic that the projection reads. It must follow from the tables alone: whenever they are not
+    at the offsets where the projector left them, it asks `restore` for the state anew. No order holds between topics, nor
+    between two partitions of `decisions`, so the state must not depend on it."""
 
     name: str
     topics: tuple[str, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import singledispatch
 from typing import Any, TypeVar
 
@@ -110,9 +110,9 @@ class Key:
         return next((each for each in self.materials if each.pending), None)
 
 
-def _resource(key: Key) -> Resource:
-    """Source for the condition keys: developer guide, conditions-kms."""
-    context: dict[str, tuple[str, ...]] = {
+def fixed_context(key: Key) -> dict[str, tuple[str, ...]]:
+    """The condition keys whose values a key has from its creation on, for ever. Source: developer guide, conditions-kms."""
+    return {
         "aws:resourceaccount": (key.account,),
         "kms:keyspec": (key.spec.name,),
         "kms:keyusage": (key.usage,),
@@ -121,6 +121,10 @@ def _resource(key: Key) -> Resource:
         "kms:keyorigin": (key.origin,),
         "kms:multiregion": ("false",),
     }
+
+
+def _resource(key: Key) -> Resource:
+    context = fixed_context(key)
     for name, value in key.tags.items():
         folded = f"aws:resourcetag/{name.lower()}"
         context[folded] = (*context.get(folded, ()), value)
@@ -137,20 +141,39 @@ def nobodys(arn: str, account: str) -> Resource:
     return Resource(arn, account, _ADMITS_NOBODY, {"aws:resourceaccount": (account,)})
 
 
-_NOTHING: tuple[Any, ...] = (
-    *(SPECS[SYMMETRIC_DEFAULT], ENCRYPT_DECRYPT, AWS_KMS, "", False, 0, State.DISABLED, 0),
-    *((), NO_MATERIAL, "", None, "", {}, "", 0, {}),
+_NOBODYS = Key(
+    id="",
+    arn="",
+    account="",
+    spec=SPECS[SYMMETRIC_DEFAULT],
+    usage=ENCRYPT_DECRYPT,
+    origin=AWS_KMS,
+    description="",
+    enabled=False,
+    deletion=0,
+    state=State.DISABLED,
+    created=0,
+    materials=(),
+    current=NO_MATERIAL,
+    public_key="",
+    schedule=None,
+    manager="",
+    tags={},
+    policy_text="",
+    policy_version=0,
+    principals={},
 )
-"""The fields from `spec` to `principals`, made only once: to make an absent key must take no longer than to find an
-existing one."""
+_ITS_OWN = ("id", "arn", "account", "seen")
+_SHARED: dict[str, Any] = {each.name: getattr(_NOBODYS, each.name) for each in fields(Key) if each.name not in _ITS_OWN}
+"""What all absent keys have in common, made only once: to make an absent key must take no longer than to find an existing
+one. By name, so that no field can take the place of another."""
 
 
 def absent(id: str, arn: str, account: str) -> Key:
     """Takes the place of another account's key that does not exist. Its policy admits nobody. So the refusal takes the
     same steps and has the same words as that of an existing key, and the caller cannot learn which keys another account
     has (`domain.state.world.World.key`)."""
-    given: tuple[Any, ...] = (id, arn, account, *_NOTHING, [nobodys(arn, account)])
-    return Key(*given)
+    return Key(id=id, arn=arn, account=account, seen=[nobodys(arn, account)], **_SHARED)
 
 
 def with_policy(key: Key, text: str, version: int, principals: Mapping[str, str]) -> Key:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from domain.keys.key import Key
+from domain.keys.key import Key, fixed_context
 from domain.policy import unseen
-
-NAMES = ("aws:resourceaccount", "kms:keyspec", "kms:keyusage", "kms:customermasterkeyspec",
-         "kms:customermasterkeyusage", "kms:keyorigin", "kms:multiregion")  # fmt: skip
 
 
 def known_of(key: Key) -> Mapping[str, tuple[str, ...]]:
     """The values of these keys; {} for a key of a trail that was not fully seen."""
-    return {} if unseen.unseen_of(key.tags) else {name: key.resource.context[name] for name in NAMES}
+    return {} if unseen.unseen_of(key.tags) else fixed_context(key)

@@ -52,10 +52,10 @@ class ReadTo:
 
 @dataclass(slots=True)
 class ProjectorMemory:
-    """What the projector remembers between batches. `states`: by schema, for projections that fold, the offset of `events` and
-    the state there. The state is used only if the tables are at the same offset."""
+    """What the projector remembers between batches. `states`: by schema, for projections that fold, the next offset of each
+    partition and the state there. The state is used only if the tables are at the same offsets."""
 
-    states: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    states: dict[str, tuple[Mapping[Partition, int], Any]] = field(default_factory=dict)
     known: InternedNames = field(default_factory=dict)
     seen: dict[str, dict[Partition, tuple[Any, ...]]] = field(default_factory=dict)
     """By schema: the rows of positions that were proved or written last."""
@@ -257,7 +257,7 @@ async def take_in(
             for entry in entries
             if entry.topic in projection.topics and entry.offset >= stored.get((entry.topic, entry.partition), 0)
         ]
-        state = await _state(connection, projection, schema, stored.get((EVENTS, 0), 0), going)
+        state = await _state(connection, projection, schema, stored, going)
         try:
             for change in projection.changes(new, state):
                 await writer.write(change)
@@ -279,7 +279,7 @@ async def take_in(
     # The transaction is committed only now.
     going.seen[schema] = seen | {(row[0], row[1]): row for row in [*map(tuple, rows), *written]}
     if projection.restore is not None:
-        going.states[schema] = (max(stored.get((EVENTS, 0), 0), to.offsets.get((EVENTS, 0), 0)), state)
+        going.states[schema] = (stored | {(topic, partition): after for topic, partition, after, *_ in moved}, state)
     writer.remember()
     return len(new)
 
@@ -325,11 +325,15 @@ _MOVE_ANCHOR = (
 
 
 async def _state(
-    connection: Connection, projection: Projection, schema: str, after: int, going: ProjectorMemory
+    connection: Connection,
+    projection: Projection,
+    schema: str,
+    stored: Mapping[Partition, int],
+    going: ProjectorMemory,
 ) -> Any:
-    """The state of a projection that folds, at the offset of its tables. It is removed from `going`, so a batch that fails leaves
-    no wrong state."""
+    """The state of a projection that folds, at the offsets of its tables. It is removed from `going`, so that a batch that
+    fails leaves no wrong state."""
     if projection.restore is None:
         return None
-    offset, state = going.states.pop(schema, (-1, None))
-    return state if offset == after else await projection.restore(connection)
+    kept = going.states.pop(schema, None)
+    return kept[1] if kept is not None and kept[0] == stored else await projection.restore(connection)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from domain.log.chain import Chain
 from domain.log.lane import Tails
 from domain.state.fold import Fold
 from projections.log.entry import DECISIONS, EVENTS
-from projections.registry import PROJECTIONS
+from projections.registry import PROJECTIONS, Projection
 from services.adapters import keyring, origin, snapshots, topics
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
@@ -104,7 +104,7 @@ async def chain_now(settings: Settings, pool: Pool, keys: VaultKeyring) -> Chain
 
 
 async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going: store.ProjectorMemory) -> ReadTo:
-    """Where to begin reading: the lowest position of any projection, with its digest and authority. Raises ProjectionChanged."""
+    """Where to begin reading for all projections, by their stored positions. Raises ProjectionChanged."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         stored = [
             (projection, await store.reached(connection, projection, keys, retired))
@@ -112,6 +112,12 @@ async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going:
         ]
     for projection, each in stored:
         store.require_onward(projection, each.offsets, going.seen.get(projection.schema, {}))
+    return start_of(stored)
+
+
+def start_of(stored: Sequence[tuple[Projection, ReadTo]]) -> ReadTo:
+    """Where to begin reading for these projections, which have read so far: the lowest position of each partition. Digest and
+    lanes are those of the reader that is there, since the next record is judged by what is before it."""
     start = ReadTo()
     for where in {where for _, each in stored for where in each.offsets}:
         readers = [each for projection, each in stored if where[0] in projection.topics]
@@ -119,8 +125,11 @@ async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going:
         start.offsets[where] = lowest.offsets.get(where, 0)
         if where[0] == EVENTS:
             start.digest, start.authority = lowest.digest, lowest.authority
-    (counting,) = [each for projection, each in stored if DECISIONS in projection.topics]
-    start.lanes, start.anchored = counting.lanes, counting.anchored
+        if where[0] == DECISIONS:  # a lane is on one partition
+            start.lanes |= {name: lane for name, lane in lowest.lanes.items() if lane.partition == where[1]}
+    # Anchors are records of `events`, which is read again from the lowest position on.
+    of_decisions = [each for projection, each in stored if DECISIONS in projection.topics]
+    start.anchored = min(of_decisions, key=lambda each: each.offsets.get((EVENTS, 0), 0)).anchored
     return start
 
 

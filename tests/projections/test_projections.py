@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -14,15 +15,17 @@ from domain.alerts.engine.alert import Alert
 from domain.alerts.finding import Finding
 from domain.alerts.rules.table import RULES
 from domain.log.codec import event_from, rfc3339
+from domain.log.lane import Reached
 from domain.log.record import REFUSED
 from domain.state.fold import Fold
 from projections.decisions import queries as decisions
 from projections.decisions.queries import CallFilters
+from projections.log.changes import TableChange
 from projections.log.entry import ALERTS, DECISIONS, EVENTS, Entry
 from projections.log.schema import AskedLog, Schema
 from projections.registry import PROJECTIONS, Projection
 from services.adapters.postgres import Connection, Pool
-from services.projector import store
+from services.projector import store, worker
 from tests.given import ACCOUNT, REGION, arn, key_id
 from tests.installation import Installation
 from tests.keys import process_keys
@@ -139,6 +142,52 @@ async def test_a_batch_that_fails_leaves_nothing(pool: Pool) -> None:
         assert await contents(connection, projection, schema) == []
         assert await store.positions(connection, schema) == {}
         await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+def test_a_second_projection_of_decisions_is_read_from_where_each_partition_is_lowest() -> None:
+    """The projector expected exactly one projection of decisions: a second one ended it at each start."""
+    first = PROJECTIONS["decisions"]
+    second = replace(first, name="counts")
+    zero, three = (DECISIONS, 0), (DECISIONS, 3)
+    ahead = store.ReadTo(
+        {(EVENTS, 0): 9, zero: 7, three: 4},
+        "ninth",
+        lanes={("w", 1): Reached(7, "g", 0), ("w", 2): Reached(4, "d", 3)},
+        anchored={("w", 1): 6, ("w", 2): 4},
+    )
+    behind = store.ReadTo(
+        {(EVENTS, 0): 5, zero: 2}, "fifth", lanes={("w", 1): Reached(2, "b", 0)}, anchored={("w", 1): 1}
+    )
+    for stored in ([(first, ahead), (second, behind)], [(second, behind), (first, ahead)]):
+        start = worker.start_of(stored)
+        assert (start.offsets, start.digest) == ({(EVENTS, 0): 5, zero: 2, three: 0}, "fifth")
+        assert (start.lanes, start.anchored) == ({("w", 1): Reached(2, "b", 0)}, {("w", 1): 1})
+    # one that is new, and has read nothing
+    start = worker.start_of([(first, ahead), (second, store.ReadTo())])
+    assert start == store.ReadTo({(EVENTS, 0): 0, zero: 0, three: 0})
+
+
+async def test_a_state_is_read_again_if_another_process_moved_any_position(pool: Pool) -> None:
+    """It was kept by the offset of events alone. A projection that counts decisions went on from old counts."""
+    found: list[int] = []
+
+    def changes(entries: Sequence[Entry], state: list[int]) -> Sequence[TableChange]:
+        found.append(state[0])
+        state[0] += len(entries)
+        return ()
+
+    async def restore(connection: Connection) -> list[int]:
+        return [await connection.fetchval("SELECT coalesce(sum(next), 0)::int FROM positions")]
+
+    counting = Projection("decisions", (EVENTS, DECISIONS), changes, restore)
+    schema, one, another = f"t_{uuid4().hex}", store.ProjectorMemory(), store.ProjectorMemory()
+    async with pool.acquire() as connection:
+        await store.prepare(connection, counting, "the-log", KEYS, schema)
+        for number, going in enumerate((one, one, another, one)):
+            to = store.ReadTo({(DECISIONS, 0): number + 1})
+            await store.take_in(connection, counting, [decision_entry(number)], to, KEYS, schema, going)
+        await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+    assert found == [0, 1, 2, 3]
 
 
 async def test_tables_of_another_log_or_another_shape_are_thrown_away(pool: Pool) -> None:
