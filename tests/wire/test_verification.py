@@ -72,7 +72,7 @@ def held_up(installation: Installation) -> Iterator[http.client.HTTPResponse]:
         runner.run(connection.execute("BEGIN; LOCK TABLE p_alerts.alerts IN ACCESS EXCLUSIVE MODE"))
         try:
             with asked(installation) as answer:
-                while line(answer)["step"] != "comparing alerts":
+                while line(answer)["step"] != "comparing the table alerts of alerts":
                     pass
                 assert "alerts" in " ".join(left_in_postgres(installation))
                 yield answer
