@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 
 from domain.arn import key_arn
 from domain.keys.states import State
 from domain.log import events
+from domain.log.catalogue import CATALOGUE
 from projections.log.changes import ChangedColumns, Upserts, merged_by
 from projections.log.entry import Entry
 
@@ -36,6 +38,9 @@ COLUMNS = (
 
 
 DELETED = "Deleted"
+OF_KEYS = frozenset(row.event for row in CATALOGUE.values() if row.name.startswith("key."))
+"""The events of keys. Each moves `changed_at`, also one that changes no other column."""
+_key_of = attrgetter("key")
 
 
 def changes(entries: Sequence[Entry]) -> list[Upserts]:
@@ -100,6 +105,8 @@ def _columns(entry: Entry) -> ChangedColumns | None:
             return {"key_id": event.key, "state": event.state, "deletion_at": None}
         case events.KeyDeleted() as event:
             return {"key_id": event.key, "state": DELETED}
+        case event if type(event) in OF_KEYS:
+            return {"key_id": _key_of(event)}
     return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,15 +62,6 @@ def _named(path: str, function: str) -> set[str]:
             cases = [case for match in ast.walk(node) if isinstance(match, ast.Match) for case in match.cases]
             return {name.rpartition(".")[2] for case in cases for name in _classes(case)}
     raise AssertionError(f"{path} has no {function}")
-
-
-def test_the_projection_of_keys_names_every_event_of_a_key() -> None:
-    """An event of a key that it left out would leave a stale row, and nothing else would fail."""
-    fields = {row.event.__name__: {each.name for each in dataclasses.fields(row.event)} for row in CATALOGUE.values()}
-    of_keys = {name for name, its in fields.items() if "key" in its and not its & {"grant", "alias"}}
-    of_keys |= {"KeyCreated"}  # it may bring an alias
-    assert "PolicyReplaced" in of_keys
-    assert of_keys - _named("projections/keys/project.py", "_columns") == set()
 
 
 def test_the_effects_of_changes_name_every_event_that_changes_access() -> None:
