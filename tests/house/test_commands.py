@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from pathlib import Path
+from textwrap import dedent
 
 from domain.commands import decide, due
 from domain.commands.decide import COMMANDS
 from domain.crypto.uses import USES
 from domain.keys.states import TABLE
+from services.operations.identity_table import IAM
 from services.operations.rows import Using
 from services.operations.table import OPERATIONS
 
@@ -32,6 +36,45 @@ def test_every_command_is_in_the_table_of_commands() -> None:
             if isinstance(each, type) and is_dataclass(each) and each.__module__ == module.__name__
         }
     assert written - NO_COMMANDS == set(COMMANDS)
+
+
+ACTIONS_OF = {
+    "CreateKey": {"kms:CreateKey", "kms:TagResource"},  # a request with tags asks for both
+    "CreateServiceKey": {"kms:CreateKey"},  # no operation of AWS's: a service gets a key by its first call
+    "ExpireMaterial": {"kms:DeleteExpiredKeyMaterial"},  # falls due, under the name that CloudTrail has for it
+    "CreateProfile": {"iam:CreateInstanceProfile"},  # from here on the command's name is only shorter
+    "DeleteProfile": {"iam:DeleteInstanceProfile"},
+    "AddRole": {"iam:AddRoleToInstanceProfile"},
+    "RemoveRole": {"iam:RemoveRoleFromInstanceProfile"},
+    "CreateServiceLinked": {"iam:CreateServiceLinkedRole"},
+    "CreateVersion": {"iam:CreatePolicyVersion"},
+    "SetDefaultVersion": {"iam:SetDefaultPolicyVersion"},
+    "DeleteVersion": {"iam:DeletePolicyVersion"},
+}
+"""The actions of each command that does not require exactly the action of its own name."""
+ACTION = re.compile(r"(kms|iam):[A-Z][A-Za-z]*")
+PART = "iam:Update"
+"""The beginning of an action, which the code ends with the kind of an identity."""
+
+
+def test_a_command_requires_the_permission_of_its_own_name() -> None:
+    """With a permission that was copied from the command beside it, a caller who may do the one could do the other, and no
+    test failed."""
+    found: dict[str, set[str]] = {}
+    wanted: dict[str, set[str]] = {}
+    for command, (permissions, _) in COMMANDS.items():
+        name = command.__name__
+        tree = ast.parse(dedent(inspect.getsource(permissions)))
+        texts = {
+            each.value for each in ast.walk(tree) if isinstance(each, ast.Constant) and isinstance(each.value, str)
+        }
+        actions = {each for each in texts if ACTION.fullmatch(each)} - {PART}
+        if actions or name in OPERATIONS:
+            found[name] = actions
+            wanted[name] = ACTIONS_OF.get(name) or {f"{'iam' if name in IAM else 'kms'}:{name}"}
+    assert len(found) >= 30
+    assert set(ACTIONS_OF) <= set(found)
+    assert found == wanted
 
 
 def _asked(function: str) -> Iterator[tuple[str, ast.expr]]:
