@@ -63,28 +63,36 @@ NDJSON = "application/x-ndjson"
 
 
 class CallFormat(StrEnum):
-    """A format of calls: its name, the endings of file names that mean it, its media type, whether it has everything that the
-    evaluator read, and how it is written.
+    """A format of calls: its name, what it is (an English phrase, for descriptions), the endings of file names that mean it,
+    its media type, whether it has everything that the evaluator read, and how it is written.
 
     OCSF and CloudTrail have no ending of their own: they are JSON lines too, and the user asks for them by name."""
 
-    JSON = "json", (".json", ".jsonl", ".ndjson"), NDJSON, True, Text(_json)
-    CSV = "csv", (".csv",), "text/csv; charset=utf-8", False, Text(_csv)
-    PARQUET = "parquet", (".parquet",), "application/vnd.apache.parquet", False, Binary(_parquet)
-    OCSF = "ocsf", (), NDJSON, False, Text(_ocsf)
-    CLOUDTRAIL = "cloudtrail", (), NDJSON, True, Text(_cloudtrail)
+    JSON = (
+        "json",
+        "one object a line, with everything that the evaluator read",
+        (".json", ".jsonl", ".ndjson"),
+        NDJSON,
+        True,
+        Text(_json),
+    )
+    CSV = "csv", "a table", (".csv",), "text/csv; charset=utf-8", False, Text(_csv)
+    PARQUET = "parquet", "typed columns", (".parquet",), "application/vnd.apache.parquet", False, Binary(_parquet)
+    OCSF = "ocsf", "API Activity events", (), NDJSON, False, Text(_ocsf)
+    CLOUDTRAIL = "cloudtrail", "records as AWS writes them", (), NDJSON, True, Text(_cloudtrail)
 
+    says: str
     endings: tuple[str, ...]
     media: str
     whole: bool
     written: Text | Binary
 
     def __new__(
-        cls, name: str, endings: tuple[str, ...], media: str, whole: bool, written: Text | Binary
+        cls, name: str, says: str, endings: tuple[str, ...], media: str, whole: bool, written: Text | Binary
     ) -> CallFormat:
         made = str.__new__(cls, name)
         made._value_ = name
-        made.endings, made.media, made.whole, made.written = endings, media, whole, written
+        made.says, made.endings, made.media, made.whole, made.written = says, endings, media, whole, written
         return made
 
     @property

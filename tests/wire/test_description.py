@@ -68,6 +68,13 @@ def test_what_comes_line_by_line_or_as_it_happens_is_said_so() -> None:
     assert all(found == {DOCUMENT} for name, found in media.items() if name not in lines | {"alert_stream"})
 
 
+def test_every_format_of_an_export_is_said_in_words() -> None:
+    """The words were written by hand beside the table, and nothing said which format they lacked."""
+    (route,) = [each for each in ROUTES if each.operation_id == "export_decisions"]
+    (said,) = [each.description for each in route.parameters if each.name == "format"]
+    assert [each.value for each in CallFormat if f"{each.value}: {each.says}" not in said] == []
+
+
 def test_real_answers_are_as_described(installation: Installation) -> None:
     kms, iam = installation.client(), installation.client(service="iam")
     key = kms.create_key()["KeyMetadata"]["KeyId"]

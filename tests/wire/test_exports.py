@@ -109,9 +109,9 @@ def test_text_that_a_spreadsheet_would_run_is_harmless(installation: Installatio
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("", "format must be one of json, csv, parquet, ocsf, cloudtrail"),
-        ("?format=cvs", "not 'cvs'. Near it: csv."),
-        ("?format=CSV", "not 'CSV'. Near it: csv."),
+        ("", f"format must be one of {', '.join(CallFormat)}"),
+        ("?format=parqet", "not 'parqet'. Near it: parquet."),
+        ("?format=PARQUET", "not 'PARQUET'. Near it: parquet."),
         ("?format=csv&limit=5", "There is no parameter 'limit' here."),
         ("?format=csv&effect=maybe", "effect must be one of allowed, refused"),
         ("?format=csv&trail=nope", "There is no trail nope"),

@@ -68,7 +68,7 @@ EXPORT = RouteRow(
     parameters=(
         Parameter(
             "format",
-            "json (one object a line, with everything that the evaluator read), csv, parquet, ocsf or cloudtrail",
+            "; ".join(f"{each.value}: {each.says}" for each in CallFormat),
             one_of(FORMATS),
             required=True,
         ),
