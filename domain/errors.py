@@ -204,6 +204,12 @@ class DeleteConflict(Refusal):
     kind = "delete-conflict"
 
 
+class InvalidMfaCode(Refusal):
+    """The codes are not two that the MFA device shows one after the other, or were used already."""
+
+    kind = "invalid-mfa-code"
+
+
 class ProtectedRole(Refusal):
     """Only the service that the role is linked to may change it."""
 
@@ -265,6 +271,7 @@ REFUSALS: dict[str, type[Refusal]] = {
         InvalidGrantToken,
         PackedPolicyTooLarge,
         InvalidInput,
+        InvalidMfaCode,
     )
 }
 

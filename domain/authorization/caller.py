@@ -15,7 +15,8 @@ class Caller:
     """`principal` is an ARN, `unique` the value of `aws:userid`. `needs_policies`: in its own account the caller may do
     what its identity policies allow (a root user and a service need none). `boundary` and `session` are None if the
     caller has none. `context` holds what conditions can read of the caller; `request`, once it asks, holds what they
-    can read of one request."""
+    can read of one request. `mfa` is when the caller showed a code of an MFA device, in seconds since the epoch; 0 if the
+    caller did not."""
 
     account: str
     principal: str
@@ -28,9 +29,13 @@ class Caller:
     context: Context = field(default_factory=dict)
     request: Context = field(default_factory=dict)
     encryption_context: Mapping[str, str] = field(default_factory=dict)
+    mfa: int = 0
 
     def asking(self, request: Context, encryption_context: Mapping[str, str]) -> Caller:
         """The same caller with what one request adds."""
+        if self.mfa and "aws:epochtime" in request:
+            age = int(request["aws:epochtime"][0]) - self.mfa
+            request = {**request, "aws:multifactorauthage": (str(max(age, 0)),)}
         return Caller(
             self.account,
             self.principal,
@@ -43,6 +48,7 @@ class Caller:
             self.context,
             request,
             encryption_context,
+            self.mfa,
         )
 
     def knowing(self, more: Context) -> Caller:

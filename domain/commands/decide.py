@@ -25,6 +25,8 @@ from domain.commands import (
     instance_profiles,
     managed_policies,
     mark_alert,
+    mfa_devices,
+    password_policies,
     put_key_policy,
     roles,
     rotate_key,
@@ -36,11 +38,13 @@ from domain.commands import (
 from domain.commands.rules import CommandRules, Rule
 from domain.errors import CommandExpired, LimitExceeded, Refusal
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
+from domain.identities.mfa_devices import MFA
 from domain.log.events import AccountCreated
 from domain.log.identity_events import (
     GroupCreated,
     InstanceProfileCreated,
     ManagedPolicyCreated,
+    MfaDeviceCreated,
     RoleCreated,
     UserCreated,
 )
@@ -61,6 +65,8 @@ COMMANDS: CommandRules = {
     **mark_alert.RULES,
     **console_codes.RULES,
     **accounts.RULES,
+    **password_policies.RULES,
+    **mfa_devices.RULES,
     **users_and_groups.RULES,
     **roles.RULES,
     **service_linked_roles.RULES,
@@ -176,6 +182,7 @@ def made(event: object, world: World) -> str:
 
 
 CREATES: dict[type, str] = {
+    MfaDeviceCreated: MFA,
     UserCreated: USER,
     GroupCreated: GROUP,
     RoleCreated: ROLE,

@@ -18,7 +18,14 @@ from domain.policy.compile import CompiledPolicy
 from domain.policy.variables import Context
 from domain.state.world import World
 
-NOUN = {"user": "User", "group": "Group", "role": "Role", "policy": "Policy", "instance-profile": "InstanceProfile"}
+NOUN = {
+    "user": "User",
+    "group": "Group",
+    "role": "Role",
+    "policy": "Policy",
+    "instance-profile": "InstanceProfile",
+    "mfa": "MFADevice",
+}
 
 
 def tag_context(tags: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -75,6 +82,13 @@ def on_profile(action: str, name: str, caller: Caller, world: World) -> tuple[Ve
     arn = iam_arn(caller.account, PROFILE, "/", name) if profile is None else profile.arn
     tags = {} if profile is None else tag_context(profile.tags)
     return (may(caller, action, in_account(arn, caller.account, tags)),)
+
+
+def on_mfa_device(action: str, serial: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    device = world.directory.mfa.by_serial.get(serial)
+    own = device is not None and device.account == caller.account
+    tags = tag_context(device.tags) if device is not None and own else {}
+    return (may(caller, action, in_account(serial, caller.account, tags)),)
 
 
 def anywhere(action: str, kind: str, caller: Caller) -> tuple[Verdict, ...]:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import Verdict
-from domain.commands.identity_permissions import on_identity, on_policy, on_profile
+from domain.commands.identity_permissions import on_identity, on_mfa_device, on_policy, on_profile
 from domain.commands.rules import CommandRules
 from domain.commands.users_and_groups import changeable, require_boundary
 from domain.errors import NoSuchEntity
 from domain.identities import limits
 from domain.identities.holders import attachable
 from domain.identities.identity import POLICY, PROFILE
+from domain.identities.mfa_devices import MFA
 from domain.log.identity_events import (
     BoundarySet,
     IdentityTagged,
@@ -172,6 +173,8 @@ def _on_tagged(verb: str, kind: str, name: str, caller: Caller, world: World) ->
         return on_policy(f"iam:{verb}Policy", name, caller, world)
     if kind == PROFILE:
         return on_profile(f"iam:{verb}InstanceProfile", name, caller, world)
+    if kind == MFA:
+        return on_mfa_device(f"iam:{verb}MFADevice", name, caller, world)
     return on_identity(verb + "{}", kind, name, caller, world)
 
 
@@ -183,6 +186,9 @@ def _tagged(kind: str, name: str, caller: Caller, world: World) -> tuple[str, Ma
     if kind == PROFILE:
         profile = world.directory.profile(caller.account, name)
         return profile.id, profile.tags
+    if kind == MFA:
+        device = world.directory.mfa.at(name, caller.account)
+        return device.arn, device.tags
     identity = world.directory.get(kind, caller.account, name)
     return identity.id, identity.tags
 

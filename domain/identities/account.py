@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from domain.identities.password_policy import PasswordPolicy
+
 ACTIVE = "Active"
 INACTIVE = "Inactive"
 
@@ -24,12 +26,14 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`access_keys`: the root's access keys, from id to status (Active, Inactive). `alias`: "" if the account has none."""
+    """`access_keys`: the root's access keys, from id to status (Active, Inactive). `alias`: "" if the account has none.
+    `password_policy`: None if it has no policy of its own."""
 
     id: str
     created: int
     access_keys: Mapping[str, str] = field(default_factory=dict)
     alias: str = ""
+    password_policy: PasswordPolicy | None = None
 
     def with_access_key(self, access_key: str, status: str) -> Account:
         return replace(self, access_keys={**self.access_keys, access_key: status})

@@ -25,6 +25,7 @@ from domain.identities.identity import (
     ManagedPolicy,
     RoleParts,
 )
+from domain.identities.mfa_devices import MFA, MfaDevice, MfaDevices
 from domain.identities.published import PUBLISHED
 from domain.policy.compile import (
     BOUNDARY,
@@ -37,7 +38,7 @@ from domain.policy.compile import (
 )
 from domain.policy.parse import INLINE, MANAGED, SESSION
 
-NOUNS = {USER: "user", GROUP: "group", ROLE: "role", POLICY: "policy", PROFILE: "instance profile"}
+NOUNS = {USER: "user", GROUP: "group", ROLE: "role", POLICY: "policy", PROFILE: "instance profile", MFA: "MFA device"}
 CUT_OFF_WINDOW = 24 * HOUR_MICROS
 """How long a cut-off is remembered: twice as long as a console session lasts."""
 
@@ -76,6 +77,7 @@ class Directory:
     bounded_by: dict[str, set[str]] = field(default_factory=dict)
     profiles: dict[str, InstanceProfile] = field(default_factory=dict)
     profiles_of: dict[str, list[str]] = field(default_factory=dict)
+    mfa: MfaDevices = field(default_factory=MfaDevices)
     changes: int = 0
     _permissions: dict[tuple[str, str], tuple[int, Permissions]] = field(default_factory=dict)
 
@@ -114,6 +116,8 @@ class Directory:
     def _path_of(self, kind: str, found: str) -> str:
         if kind == PROFILE:
             return self.profiles[found].path
+        if kind == MFA:
+            return self.mfa.by_serial[found].path
         return self.policies[self.policy_arns[found]].path if kind == POLICY else self.identities[found].path
 
     def permissions(self, identity: Identity) -> Permissions:
@@ -209,14 +213,22 @@ class Directory:
         if profile.role:
             insort(self.profiles_of.setdefault(profile.role, []), profile.id)
 
+    def add_mfa_device(self, device: MfaDevice) -> None:
+        self.mfa.add(device)
+        self.name(MFA, device.account, device.name, device.arn)
+
     def tags(self, kind: str, unique: str) -> Mapping[str, str]:
         if kind == PROFILE:
             return self.profiles[unique].tags
+        if kind == MFA:
+            return self.mfa.by_serial[unique].tags
         return self.policies[self.policy_arns[unique]].tags if kind == POLICY else self.identities[unique].tags
 
     def set_tags(self, kind: str, unique: str, tags: Mapping[str, str]) -> None:
         if kind == PROFILE:
             self.profiles[unique] = replace(self.profiles[unique], tags=tags)
+        elif kind == MFA:
+            self.mfa.change(unique, tags=tags)
         elif kind == POLICY:
             self.change_policy(unique, tags=tags)
         else:

@@ -21,6 +21,7 @@ from domain.identities.identity import (
     ManagedPolicy,
     PolicyVersion,
 )
+from domain.identities.mfa_devices import MFA, MfaDevice
 from domain.log import identity_events as events
 
 
@@ -194,6 +195,34 @@ def _(event: events.InstanceProfileRoleSet, directory: Directory, now: int, posi
     if event.role:
         insort(directory.profiles_of.setdefault(event.role, []), event.id)
     directory.profiles[event.id] = replace(old, role=event.role)
+
+
+@effect.register
+def _(event: events.MfaDeviceCreated, directory: Directory, now: int, position: int) -> None:
+    directory.add_mfa_device(
+        MfaDevice(event.account, event.name, event.path, now, event.seed, event.digest, tags=event.tags)
+    )
+
+
+@effect.register
+def _(event: events.MfaDeviceEnabled, directory: Directory, now: int, position: int) -> None:
+    directory.mfa.give(event.serial, event.user, now, event.drift, event.used)
+
+
+@effect.register
+def _(event: events.MfaDeviceSynchronised, directory: Directory, now: int, position: int) -> None:
+    directory.mfa.change(event.serial, drift=event.drift, used=event.used)
+
+
+@effect.register
+def _(event: events.MfaDeviceDeactivated, directory: Directory, now: int, position: int) -> None:
+    directory.mfa.take_back(event.serial)
+
+
+@effect.register
+def _(event: events.MfaDeviceDeleted, directory: Directory, now: int, position: int) -> None:
+    gone = directory.mfa.remove(event.serial)
+    directory.unname(MFA, gone.account, gone.name)
 
 
 @effect.register

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from domain.log import events
 from domain.log import identity_events as identities
+from domain.log import sign_in_events as sign_in
 
 KEY_POLICY, GRANT, IDENTITY, TAGS, ALIAS, NONE = ("key policy", "grant", "identity", "tags", "alias", "")
 """What an event can change about access; NONE for an event that changes nobody's access."""
@@ -59,6 +60,9 @@ _ROWS = (
     EventType("access-key.created", 1, events.AccessKeyCreated, "access key {access_key} created", IDENTITY),
     EventType("access-key.disabled", 1, events.AccessKeyDisabled, "access key {access_key} disabled", IDENTITY),
     EventType("account.alias-set", 1, events.AccountAliasSet, "alias of account {account}: {alias}", NONE),
+    EventType("account.password-policy-set", 1, sign_in.PasswordPolicySet, "password policy replaced", NONE),
+    EventType("account.password-policy-deleted", 1, sign_in.PasswordPolicyDeleted, "password policy deleted", NONE),
+    EventType("mfa.code-used", 1, sign_in.MfaCodeUsed, "a code of MFA device {serial} was used", NONE),
     EventType("key.created", 3, events.KeyCreated, "{spec} key created for {usage}", KEY_POLICY),
     EventType("key.enabled", 1, events.KeyEnabled, "key enabled", NONE),
     EventType("key.disabled", 1, events.KeyDisabled, "key disabled", NONE),
@@ -146,6 +150,17 @@ _ROWS = (
     EventType(
         "instance-profile.role-set", 1, identities.InstanceProfileRoleSet, "instance profile {id}: role {role}", NONE
     ),
+    EventType("mfa-device.created", 1, identities.MfaDeviceCreated, "virtual MFA device {name} created", NONE),
+    EventType("mfa-device.enabled", 1, identities.MfaDeviceEnabled, "user {user} has MFA device {serial}", IDENTITY),
+    EventType("mfa-device.synchronised", 1, identities.MfaDeviceSynchronised, "MFA device {serial} synchronised", NONE),
+    EventType(
+        "mfa-device.deactivated",
+        1,
+        identities.MfaDeviceDeactivated,
+        "user {user} does not have MFA device {serial} any more",
+        IDENTITY,
+    ),
+    EventType("mfa-device.deleted", 1, identities.MfaDeviceDeleted, "virtual MFA device {serial} deleted", NONE),
     EventType("policy.created", 1, identities.ManagedPolicyCreated, "managed policy {name} created", IDENTITY),
     EventType(
         "policy.version-created",

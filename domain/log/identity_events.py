@@ -264,3 +264,51 @@ class ManagedPolicyDeleted:
     account: str
     id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MfaDeviceCreated:
+    """A virtual MFA device. `seed` names the row of the vault that holds its seed, and `digest` is the SHA-256 of the seed in
+    hex. A device is named by its ARN, its serial number."""
+
+    account: str
+    name: str
+    path: str
+    seed: str
+    digest: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class MfaDeviceEnabled:
+    """`user` is the unique id of the user who has the device now. `drift` is how many steps of 30 seconds its clock is
+    ahead, and `used` the step of the last code that it showed."""
+
+    account: str
+    serial: str
+    user: str
+    drift: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class MfaDeviceSynchronised:
+    account: str
+    serial: str
+    drift: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class MfaDeviceDeactivated:
+    """The user (a unique id) does not have the device any more."""
+
+    account: str
+    serial: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class MfaDeviceDeleted:
+    account: str
+    serial: str

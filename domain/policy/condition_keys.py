@@ -53,8 +53,8 @@ CONDITION_KEYS = _table("""
     aws:CurrentTime                             | call       | when the call is decided
     aws:EpochTime                               | call       | the same in seconds
     aws:FederatedProvider                       | never      | no web identity is federated
-    aws:MultiFactorAuthAge                      | never      | there are no MFA devices
-    aws:MultiFactorAuthPresent                  | session    | false for temporary credentials, absent for others
+    aws:MultiFactorAuthAge                      | call       | seconds since the user showed a code for these credentials
+    aws:MultiFactorAuthPresent                  | session    | whether a code was shown; absent for long-term credentials
     aws:PrincipalAccount                        | caller     | its account
     aws:PrincipalArn                            | caller     | the user's, the root's, or the role's and not its session's
     aws:PrincipalIsAWSService                   | caller     | false but for service principals

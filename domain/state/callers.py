@@ -7,12 +7,13 @@ reference_policies_condition-keys.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from domain.arn import parse_arn, root_arn, session_arn
 from domain.authorization.caller import Caller, root_of
 from domain.authorization.context import Via
+from domain.durations import SECOND_MICROS
 from domain.errors import CredentialDisabled, CredentialExpired, NoSuchEntity
 from domain.identities.account import ACTIVE
 from domain.identities.identity import ROLE, USER, Identity
@@ -40,7 +41,8 @@ class SignedIn:
 class Session:
     """What temporary credentials carry: a session of a role, or of a user or root who asked for a session token. `of`
     is the unique id (for a root, the account's id). `arn` is the ARN that it had when the credentials were issued.
-    Times are microseconds since the epoch. `console` is set for a console session, and for what one assumed."""
+    Times are microseconds since the epoch. `console` is set for a console session, and for what one assumed. `mfa` is when
+    the user showed a code of an MFA device for it, 0 if none was shown."""
 
     of: str
     arn: str
@@ -54,10 +56,11 @@ class Session:
     transitive: tuple[str, ...] = ()
     source_identity: str = ""
     console: SignedIn | None = None
+    mfa: int = 0
 
     def document(self) -> dict[str, Any]:
-        """The JSON that a record and a session token carry. An absent `console` is left out, so that a session has the
-        same document as in earlier versions."""
+        """The JSON that a record and a session token carry. What a session does not have of `console` and `mfa` is left
+        out, so that it has the same document as in earlier versions."""
         document = {
             "of": self.of,
             "arn": self.arn,
@@ -71,6 +74,8 @@ class Session:
             "transitive": list(self.transitive),
             "source_identity": self.source_identity,
         }
+        if self.mfa:
+            document["mfa"] = self.mfa
         return document if self.console is None else document | {"console": asdict(self.console)}
 
 
@@ -123,7 +128,7 @@ def caller_of(world: World, access_key: str, session: Session | None, now: int, 
         raise CredentialDisabled(INVALID_TOKEN)
     if identity.kind == ROLE:
         return _of_role(world, identity, session).knowing(temporary)
-    return _of_user(world, identity).knowing(temporary)
+    return replace(_of_user(world, identity).knowing(temporary), mfa=session.mfa // SECOND_MICROS)
 
 
 def _require_still(world: World, came_from: SignedIn) -> None:
@@ -220,8 +225,8 @@ def _long_term(world: World, access_key: str) -> Caller:
 
 
 def _temporary(session: Session) -> dict[str, tuple[str, ...]]:
-    """There are no MFA devices here, so no session was made with one."""
-    return {"aws:tokenissuetime": (rfc3339(session.issued),), "aws:multifactorauthpresent": ("false",)}
+    present = "true" if session.mfa else "false"
+    return {"aws:tokenissuetime": (rfc3339(session.issued),), "aws:multifactorauthpresent": (present,)}
 
 
 def _root(world: World, account: str) -> Caller:

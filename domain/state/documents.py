@@ -19,6 +19,7 @@ from domain.grants.grant import Constraints, Grant
 from domain.identities.account import Account, Service
 from domain.identities.directory import role_parts
 from domain.identities.identity import Identity, InstanceProfile, ManagedPolicy, RoleParts
+from domain.identities.mfa_devices import MfaDevice
 from domain.keys.key import Key, Material, current_of, state_of
 
 AggregateDocument = dict[str, Any]
@@ -124,6 +125,7 @@ ACCOUNTS = DocumentForm(Account)
 SERVICES = DocumentForm(Service)
 IDENTITIES = DocumentForm(Identity)
 PROFILES = DocumentForm(InstanceProfile)
+MFA_DEVICES = DocumentForm(MfaDevice)
 POLICIES = DocumentForm(ManagedPolicy)
 
 key_document = KEYS.document
@@ -131,6 +133,7 @@ alias_document, alias_from = ALIASES.document, ALIASES.value
 grant_document, grant_from = GRANTS.document, GRANTS.value
 service_document, service_from = SERVICES.document, SERVICES.value
 profile_document, profile_from = PROFILES.document, PROFILES.value
+mfa_document, mfa_from = MFA_DEVICES.document, MFA_DEVICES.value
 policy_document, policy_from = POLICIES.document, POLICIES.value
 account_from, identity_from = ACCOUNTS.value, IDENTITIES.value
 
@@ -146,9 +149,10 @@ def key_from(document: Mapping[str, Any], policy_text: str) -> Key:
 
 def account_document(account: Account) -> AggregateDocument:
     document = ACCOUNTS.document(account)
-    # An empty alias is left out, so that rows from before there were aliases need no change.
-    if not account.alias:
-        del document["alias"]
+    # What an account does not have is left out, so that rows from before there was such a thing need no change.
+    for member in ("alias", "password_policy"):
+        if not document[member]:
+            del document[member]
     return document
 
 

@@ -20,10 +20,11 @@ from domain.grants.grant import Grant, granted
 from domain.identities import event_effects
 from domain.identities.account import ACTIVE, INACTIVE, Account, Service
 from domain.identities.directory import Directory
+from domain.identities.password_policy import PasswordPolicy
 from domain.keys import key as keys
 from domain.keys.key import Key
 from domain.keys.limits import Limits
-from domain.log import events, identity_events
+from domain.log import events, identity_events, sign_in_events
 from domain.log.catalogue import CATALOGUE
 from domain.log.record import Record
 from domain.state.alias_index import AliasIndex
@@ -322,6 +323,22 @@ class World:
     @apply.register
     def _(self, event: events.AccountAliasSet) -> None:
         self.accounts[event.account] = replace(self.accounts[event.account], alias=event.alias)
+
+    @apply.register
+    def _(self, event: sign_in_events.MfaCodeUsed) -> None:
+        # Not one of the directory's changes: nobody's permissions are worked out again for it.
+        self.directory.mfa.change(event.serial, used=event.used)
+
+    @apply.register
+    def _(self, event: sign_in_events.PasswordPolicySet) -> None:
+        self._set_password_policy(event.account, PasswordPolicy(**event.policy))  # type: ignore[arg-type]  # a bool is an int
+
+    @apply.register
+    def _(self, event: sign_in_events.PasswordPolicyDeleted) -> None:
+        self._set_password_policy(event.account, None)
+
+    def _set_password_policy(self, account: str, policy: PasswordPolicy | None) -> None:
+        self.accounts[account] = replace(self.accounts[account], password_policy=policy)
 
     @apply.register
     def _(self, event: events.KeyCreated) -> None:

@@ -13,15 +13,16 @@ from typing import Any, cast
 
 import orjson
 
-from domain.arn import alias_arn
-from domain.log import events, identity_events
+from domain.arn import alias_arn, iam_arn
+from domain.identities.mfa_devices import MFA
+from domain.log import events, identity_events, sign_in_events
 from domain.log.codec import micros
 from domain.state import documents
 from domain.state.world import World
 from projections.log.changes import Appends, Closes, InsertsOnce, TableChange, TableRow
 from projections.log.entry import Entry
 
-KEY, ALIAS, GRANT, ACCOUNT, SERVICE, IDENTITY, POLICY, PROFILE = (
+KEY, ALIAS, GRANT, ACCOUNT, SERVICE, IDENTITY, POLICY, PROFILE, MFA_DEVICE = (
     "key",
     "alias",
     "grant",
@@ -30,6 +31,7 @@ KEY, ALIAS, GRANT, ACCOUNT, SERVICE, IDENTITY, POLICY, PROFILE = (
     "identity",
     "policy",
     "instance-profile",
+    "mfa",
 )
 COLUMNS = (
     "kind",
@@ -69,6 +71,8 @@ def touched(event: object, world: World) -> list[AggregateName]:
         case (
             events.AccountCreated()
             | events.AccountAliasSet()
+            | sign_in_events.PasswordPolicySet()
+            | sign_in_events.PasswordPolicyDeleted()
             | events.AccessKeyCreated()
             | events.AccessKeyDisabled() as of_account
         ):
@@ -101,13 +105,23 @@ def touched(event: object, world: World) -> list[AggregateName]:
         ):
             return [(POLICY, of_policy.id)]
         case identity_events.IdentityTagged() | identity_events.IdentityUntagged() as tagged:
-            return [(tagged.kind if tagged.kind in (POLICY, PROFILE) else IDENTITY, tagged.id)]
+            return [(tagged.kind if tagged.kind in (POLICY, PROFILE, MFA_DEVICE) else IDENTITY, tagged.id)]
         case (
             identity_events.InstanceProfileCreated()
             | identity_events.InstanceProfileDeleted()
             | identity_events.InstanceProfileRoleSet() as of_profile
         ):
             return [(PROFILE, of_profile.id)]
+        case identity_events.MfaDeviceCreated() as made:
+            return [(MFA_DEVICE, iam_arn(made.account, MFA, made.path, made.name))]
+        case (
+            identity_events.MfaDeviceEnabled()
+            | identity_events.MfaDeviceSynchronised()
+            | identity_events.MfaDeviceDeactivated()
+            | identity_events.MfaDeviceDeleted()
+            | sign_in_events.MfaCodeUsed() as of_device
+        ):
+            return [(MFA_DEVICE, of_device.serial)]
     key = getattr(event, "key", None)
     return [(KEY, key)] if key is not None else [(IDENTITY, cast(Any, event).id)]
 
@@ -160,6 +174,11 @@ def _profile(world: World, name: str, event: Any) -> HistoryRow | None:
     return None if found is None else (found.account, None, found.arn, documents.profile_document(found), None)
 
 
+def _mfa_device(world: World, name: str, event: Any) -> HistoryRow | None:
+    found = world.directory.mfa.by_serial.get(name)
+    return None if found is None else (found.account, None, name, documents.mfa_document(found), None)
+
+
 FIND: dict[str, Callable[[World, str, Any], HistoryRow | None]] = {
     KEY: _key,
     ALIAS: _alias,
@@ -169,6 +188,7 @@ FIND: dict[str, Callable[[World, str, Any], HistoryRow | None]] = {
     IDENTITY: _identity,
     POLICY: _policy,
     PROFILE: _profile,
+    MFA_DEVICE: _mfa_device,
 }
 
 

@@ -12,10 +12,22 @@ from domain.aliases.alias import Alias
 from domain.grants.grant import Grant
 from domain.identities.account import Account, Service
 from domain.identities.identity import PREFIXES, Identity, InstanceProfile, ManagedPolicy
+from domain.identities.mfa_devices import MfaDevice
 from domain.keys.key import Key
 from domain.state import documents
 from domain.state.world import World
-from projections.history.project import ACCOUNT, ALIAS, GRANT, IDENTITY, KEY, POLICY, PROFILE, SERVICE, STILL
+from projections.history.project import (
+    ACCOUNT,
+    ALIAS,
+    GRANT,
+    IDENTITY,
+    KEY,
+    MFA_DEVICE,
+    POLICY,
+    PROFILE,
+    SERVICE,
+    STILL,
+)
 from projections.keys.queries import KeyFilters
 from projections.log.conditions import QueryConditions, has_text
 from projections.log.schema import AskedLog, Table
@@ -352,7 +364,7 @@ async def changes_around(log: AskedLog, keys: Sequence[str], after: int, last: i
 
 def aggregate(
     row: VersionRow,
-) -> Key | Alias | Grant | Account | Identity | InstanceProfile | ManagedPolicy | tuple[str, Service]:
+) -> Key | Alias | Grant | Account | Identity | InstanceProfile | ManagedPolicy | MfaDevice | tuple[str, Service]:
     """The aggregate in a row; a service comes with its access key."""
     document = orjson.loads(row["document"])
     match row["kind"]:
@@ -370,10 +382,15 @@ def aggregate(
             return documents.policy_from(document)
         case "instance-profile":
             return documents.profile_from(document)
+        case "mfa":
+            return documents.mfa_from(document)
     return document.pop("access_key"), documents.service_from(document)
 
 
-ORDER = {kind: place for place, kind in enumerate((ACCOUNT, SERVICE, POLICY, IDENTITY, PROFILE, KEY, ALIAS, GRANT))}
+ORDER = {
+    kind: place
+    for place, kind in enumerate((ACCOUNT, SERVICE, POLICY, IDENTITY, PROFILE, MFA_DEVICE, KEY, ALIAS, GRANT))
+}
 
 
 def world_of(rows: Iterable[VersionRow], region: str, position: int, at: int) -> World:
@@ -391,6 +408,8 @@ def world_of(rows: Iterable[VersionRow], region: str, position: int, at: int) ->
                 world.directory.add(identity)
             case InstanceProfile() as profile:
                 world.directory.add_profile(profile)
+            case MfaDevice() as device:
+                world.directory.add_mfa_device(device)
             case Key() as key:
                 world.add_key(key)
             case Alias() as alias:

@@ -312,8 +312,8 @@ class Vault:
         return await self.destroy([row["material"] for row in rows if row["material"] not in known])
 
     async def sweep_secrets(self, referenced: Iterable[str]) -> int:
-        """Remove secrets older than an hour whose access keys do not exist: the command was refused or never came, or the
-        access key was deleted. Raises Unavailable."""
+        """Remove secrets older than an hour that belong to nothing: the command was refused or never came, or the access key
+        or MFA device was deleted. Raises Unavailable."""
         known = set(referenced)
         async with self._answering():
             rows = await self._pool.fetch("SELECT access_key FROM vault.secrets WHERE at < now() - interval '1 hour'")

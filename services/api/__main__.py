@@ -21,6 +21,7 @@ from domain.log.authenticity import DECISIONS
 from domain.log.record import Record
 from domain.ports import LogRefused
 from services.adapters import snapshots, topics
+from services.adapters.attempts import Attempts
 from services.adapters.decisions import DecisionLanes
 from services.adapters.kafka import KafkaTopic, TopicBounds
 from services.adapters.master_key import MasterKeyRefused
@@ -43,6 +44,7 @@ from services.kms_api.calls import Calls
 from services.kms_api.live_state import LiveState
 from services.kms_api.maker import VaultMaker
 from services.kms_api.materials import HeldMaterials
+from services.kms_api.mfa_codes import MfaCodes
 from services.kms_api.recall import ProjectedRecall
 from services.kms_api.vault_watch import VaultWatch
 from services.logs import configure, logger_of
@@ -58,6 +60,8 @@ log = logger_of("api")
 DRAIN = 10
 OWN_FILES = 128
 """File descriptors for Kafka, Postgres, metrics and connections that are being refused."""
+MFA_ATTEMPTS, MFA_ATTEMPT_SECONDS = 5, 60.0
+"""How many codes of one MFA device can be tried at once, and after how many seconds once more. A right code gives all back."""
 CALL_PATIENCE = 5.0
 """How many seconds a call waits for the vault before its client has to try again."""
 
@@ -112,8 +116,10 @@ async def serve(settings: Settings) -> None:
         for each in (events, commands, decisions, bounds):
             closing.push_async_callback(each.close)
         anchors = Anchors(live, decisions, commands, clock)
-        making = VaultMaker(vault, tokens)
-        calls = Calls(settings, live, commands, decisions, making, materials, ProjectedRecall(pool), clock)
+        await Attempts.prepare(pool)
+        mfa = MfaCodes(live, vault, Attempts(pool, MFA_ATTEMPTS, MFA_ATTEMPT_SECONDS), clock)
+        making = VaultMaker(vault, tokens, mfa)
+        calls = Calls(settings, live, commands, decisions, making, materials, ProjectedRecall(pool), clock, mfa)
         authenticator = Authenticator(live, vault, tokens, settings.region, clock)
         publisher = Publisher(settings, keys)
         closing.push_async_callback(publisher.close)

@@ -106,7 +106,8 @@ def _identity(item: dict[str, Any], context: dict[str, list[str]]) -> dict[str, 
         identity |= {"type": "IAMUser", "userName": arn.rpartition("/")[2]}
     if session.get("issued"):
         issued = (context.get("aws:tokenissuetime") or [""])[0]
-        attributes = {"creationDate": f"{issued[:19]}Z" if issued else "", "mfaAuthenticated": "false"}
+        shown = (context.get("aws:multifactorauthpresent") or ["false"])[0]
+        attributes = {"creationDate": f"{issued[:19]}Z" if issued else "", "mfaAuthenticated": shown}
         identity.setdefault("sessionContext", {})["attributes"] = attributes
     if item.get("via"):
         identity["invokedBy"] = item["via"]

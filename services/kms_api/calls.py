@@ -2,7 +2,7 @@
 
  1. signature            `authentication.py`, before this file
  2. shape                `request_check.py`, which also refuses operations that a credential or session may never call
- 3. rate of changes      `rate_limit.py`
+ 3. rate of changes      `rate_limit.py`; then a code of an MFA device, `mfa_proof.py`
     from here on, the writer or this worker decides
  4. resolution of the key
  5. access               a changing call: the writer, with `domain/commands/decide.py`
@@ -21,12 +21,13 @@ from domain.log.record import Call
 from domain.ports import Topic, Unavailable
 from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
-from services.kms_api import errors, live_decision, no_answer, service_keys
+from services.kms_api import errors, live_decision, mfa_proof, no_answer, service_keys
 from services.kms_api.errors import WireError
 from services.kms_api.incoming_request import Incoming, call_of, renewed, request_of
 from services.kms_api.live_decision import LiveDecision, OperationPorts, Unchanging
 from services.kms_api.live_state import LiveState, NotFresh
 from services.kms_api.maker import VaultMaker
+from services.kms_api.mfa_codes import MfaCodes
 from services.kms_api.rate_limit import RateLimit
 from services.kms_api.records import Records
 from services.kms_api.request_check import check_request
@@ -59,10 +60,12 @@ class Calls:
         materials: Materials,
         recall: Recall,
         clock: Clock,
+        mfa: MfaCodes,
     ) -> None:
         self._org = settings.org_id
         self._live = live
         self._maker = maker
+        self._mfa = mfa
         self._ports = OperationPorts(materials, recall, issuer=maker)
         self._limit = RateLimit(settings.change_rate, settings.change_burst)
         self.records = Records(live, decisions, clock)
@@ -81,6 +84,8 @@ class Calls:
             request = request_of(incoming, parameters, self._live.world.region, self._org)
             if "GrantTokens" in parameters:
                 request = await self._with_grants_of(parameters["GrantTokens"], request, call)
+            if mfa_proof.comes_with_code(request):
+                request = await mfa_proof.proven_by_code(request, call, self._mfa, self.writer)
             if not isinstance(row, Changing):
                 return await self._decide_here(row, request, call)
             change = await self._have_writer_decide(row, request, call)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any
 
 from domain.authorization.context import RequestOrigin, Via, encryption_context, request_context
 from domain.errors import Refusal
 from domain.log.record import Call
+from domain.policy.variables import Context
 from domain.state.callers import caller_of
 from domain.state.world import World
 from services.kms_api.authentication import Authenticated
 from services.operations.rows import Request
+
+PROVEN: Context = {"aws:multifactorauthpresent": ("true",), "aws:multifactorauthage": ("0",)}
 
 
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
@@ -83,4 +86,10 @@ def renewed(request: Request, call: Call, world: World) -> Request:
     via = None if call.via is None else Via(**call.via)
     caller = caller_of(world, call.access_key, request.session, request.at, via)
     asking = caller.asking(request.caller.request, request.caller.encryption_context)
-    return Request(request.operation, request.parameters, asking, request.at, request.session)
+    found = Request(request.operation, request.parameters, asking, request.at, request.session)
+    return proven(found) if request.mfa else found
+
+
+def proven(request: Request) -> Request:
+    """The same request, which came with a right code of one of the caller's MFA devices."""
+    return replace(request, caller=request.caller.knowing(PROVEN), mfa=True)

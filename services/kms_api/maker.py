@@ -26,6 +26,7 @@ from services.adapters.tokens import GRANT, IMPORT, SESSION, Tokens
 from services.adapters.vault import Vault
 from services.aside import aside, long_aside
 from services.kms_api.console_codes import ConsoleCode, sealed_code
+from services.kms_api.mfa_codes import MfaCodes
 from services.operations.rows import Answer, Preparation
 from services.runtime.data_folder import new_access_key_id, new_secret
 
@@ -38,9 +39,10 @@ TEMPORARY = "ASIA"
 class VaultMaker:
     """Implements the operations' ports Maker and Issuer."""
 
-    def __init__(self, vault: Vault, tokens: Tokens) -> None:
+    def __init__(self, vault: Vault, tokens: Tokens, mfa: MfaCodes) -> None:
         self._vault = vault
         self._tokens = tokens
+        self._mfa = mfa
 
     async def material(self, spec: str, account: str) -> Preparation:
         """Raises Unavailable."""
@@ -83,6 +85,14 @@ class VaultMaker:
         access_key = new_access_key_id()
         await self._vault.put_secret(access_key, new_secret())
         return {"access_key": access_key}
+
+    async def mfa_seed(self) -> Preparation:
+        """Raises Unavailable."""
+        return await self._mfa.new_seed()
+
+    async def mfa_codes(self, serial: str, account: str, codes: tuple[str, str]) -> Preparation:
+        """Raises Unavailable, NotFresh, Throttled."""
+        return await self._mfa.found(serial, account, codes)
 
     def unique_id(self, kind: str) -> Preparation:
         return {"id": PREFIXES[kind] + _letters(17)}

@@ -15,8 +15,8 @@ from services.operations.rows import OperationRow
 from services.operations.table import SERVICES
 
 WITHOUT_MFA = frozenset({"AssumeRole", "GetCallerIdentity"})
-"""The STS operations that credentials of GetSessionToken may call. They may call no IAM operation (API reference,
-GetSessionToken)."""
+"""The STS operations that credentials of GetSessionToken may call. Unless a code of an MFA device was shown for them, they
+may call no IAM operation (API reference, GetSessionToken)."""
 
 
 def check_request(incoming: Incoming) -> tuple[OperationRow, dict[str, Any], dict[str, Any]]:
@@ -66,7 +66,7 @@ def _require_session_may_call(incoming: Incoming) -> None:
     session = incoming.who.session
     if session is None or incoming.service == "kms" or session.of.startswith(PREFIXES[ROLE]):
         return
-    if session.console is not None:
+    if session.console is not None or session.mfa:
         return
     if incoming.service == "iam" or incoming.operation not in WITHOUT_MFA:
         raise AccessRefused(f"{incoming.operation} cannot be called with credentials of GetSessionToken without MFA.")

@@ -147,6 +147,8 @@ def _no_parameters(value: Any, path: str, faults: Faults) -> Any:
 
 GRANT_TOKENS = frozenset({"GrantTokens", "GrantToken"})
 """Members that hold grant tokens. With a token, its caller can use the grant until the grant is known everywhere."""
+MFA_CODES = frozenset({"TokenCode", "AuthenticationCode1", "AuthenticationCode2"})
+"""Members that hold codes of MFA devices. A code that was sent with the wrong device's number is still good."""
 
 
 def _secrets(shape: Shape | None) -> Secrets:
@@ -154,7 +156,9 @@ def _secrets(shape: Shape | None) -> Secrets:
     hold bytes. They are found at every depth of the model."""
     if shape is None:
         return Secrets(frozenset(), {})
-    whole = frozenset(name for name, member in shape.members.items() if name in GRANT_TOKENS or _is_secret(member))
+    whole = frozenset(
+        name for name, member in shape.members.items() if name in GRANT_TOKENS | MFA_CODES or _is_secret(member)
+    )
     rest = {name: member for name, member in shape.members.items() if name not in whole}
     partly = {name: redact for name, member in rest.items() if (redact := _redactor(member))}
     return Secrets(whole, partly)

@@ -33,6 +33,7 @@ from domain.commands.users_and_groups import (
     UpdateAccessKey,
 )
 from domain.identities.identity import POLICY, PROFILE, ROLE
+from domain.identities.mfa_devices import MFA
 from services.operations import iam_descriptions
 from services.operations.rows import Answer, Issuer, Maker, Preparation, RecordedChange, Request
 
@@ -43,6 +44,8 @@ def named(kind: str) -> str:
     """The parameter that names an identity of this kind."""
     if kind == PROFILE:
         return "InstanceProfileName"
+    if kind == MFA:
+        return "SerialNumber"
     return "PolicyArn" if kind == POLICY else f"{kind.capitalize()}Name"
 
 

@@ -96,8 +96,8 @@ password_last_used has no "not_supported" (user guide, id_credentials_getting-re
 NO_CERTIFICATES = ("false", NOT_USED, "false", NOT_USED)
 _Key = tuple[str, bool, int]
 """(id, whether it is active, when it was made)"""
-_Person = tuple[str, str, int, list[_Key]]
-"""(name, ARN, when the user was made, the user's access keys)"""
+_Person = tuple[str, str, int, list[_Key], bool]
+"""(name, ARN, when the user was made, the user's access keys, whether the user has an MFA device)"""
 
 
 def report_made(request: Request, world: World) -> Answer:
@@ -110,12 +110,14 @@ async def credential_report(request: Request, world: World, recall: Recall) -> A
     account, directory = request.caller.account, world.directory
     held = world.accounts[account]
     of_root = [(key, True, held.created) for key, status in held.access_keys.items() if status == ACTIVE]
-    people: list[_Person] = [(ROOT, root_arn(account), held.created, of_root)]
+    people: list[_Person] = [(ROOT, root_arn(account), held.created, of_root, False)]
     for name in directory.listed.get((USER, account), ()):
         user = directory.identities[directory.ids[USER, account, name]]
         keys = [(key, each.status == ACTIVE, each.created) for key, each in user.access_keys.items()]
-        people.append((user.name, user.arn, user.created, sorted(keys, key=lambda key: key[2])))
-    asked = [(arn, key) for _, arn, _, keys in people for key, _, _ in keys[:2]]
+        people.append(
+            (user.name, user.arn, user.created, sorted(keys, key=lambda key: key[2]), bool(directory.mfa.of(user.id)))
+        )
+    asked = [(arn, key) for _, arn, _, keys, _ in people for key, _, _ in keys[:2]]
     uses = await recall.last_uses_of(asked)
     text = await long_aside(account, _report, people, uses, world.region)
     generated = iam_descriptions.seconds(request.at)
@@ -127,9 +129,9 @@ def _report(people: Sequence[_Person], uses: Mapping[str, LastUse], region: str)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for name, arn, created, keys in people:
+    for name, arn, created, keys, has_mfa in people:
         password = NO_PASSWORD_OF_ROOT if name == ROOT else NO_PASSWORD
-        row = [name, arn, _time(created), *password, "false"]
+        row = [name, arn, _time(created), *password, "true" if has_mfa else "false"]
         for place in range(2):
             row += _columns(keys[place] if place < len(keys) else None, uses, region)
         writer.writerow([*row, *NO_CERTIFICATES])

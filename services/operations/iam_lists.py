@@ -128,9 +128,14 @@ def list_groups_of(request: Request, world: World) -> Answer:
     )
 
 
-def list_access_keys(request: Request, world: World) -> Answer:
+def user_or_caller(request: Request, world: World) -> Identity:
+    """The named user, or the user who calls. Raises NoSuchEntity, InvalidRequest."""
     name = owner_of_keys(request.get("UserName", ""), request.caller, world)
-    user = world.directory.get(USER, request.caller.account, name)
+    return world.directory.get(USER, request.caller.account, name)
+
+
+def list_access_keys(request: Request, world: World) -> Answer:
+    user = user_or_caller(request, world)
     items = (
         (
             access_key,

@@ -17,6 +17,7 @@ from domain.identities import limits
 from domain.identities.account import ACTIVE
 from domain.identities.holders import holders
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER, Identity, ManagedPolicy
+from domain.identities.mfa_devices import MFA
 from domain.identities.published import AWS
 from domain.state.world import World
 from services.operations import iam_descriptions
@@ -113,7 +114,8 @@ def account_summary(request: Request, world: World) -> Answer:
     listed = {kind: len(directory.listed.get((kind, account), ())) for kind in (USER, GROUP, ROLE, POLICY)}
     held = world.accounts[account].access_keys
     policies = [directory.policies[directory.policy_arns[each]] for each in _ids(POLICY, account, world)]
-    none = ("ServerCertificates", "MFADevices", "MFADevicesInUse", "AccountMFAEnabled", "AccountPasswordPresent")
+    devices = [directory.mfa.by_serial[serial] for serial in _ids(MFA, account, world)]
+    none = ("ServerCertificates", "AccountMFAEnabled", "AccountPasswordPresent")
     return {
         "SummaryMap": {
             "Users": listed[USER],
@@ -126,6 +128,8 @@ def account_summary(request: Request, world: World) -> Answer:
             "AccountAccessKeysPresent": int(ACTIVE in held.values()),
             "AccountSigningCertificatesPresent": 0,
             **dict.fromkeys(none, 0),
+            "MFADevices": len(devices),
+            "MFADevicesInUse": sum(bool(each.user) for each in devices),
             "UserPolicySizeQuota": limits.INLINE[USER],
             "GroupPolicySizeQuota": limits.INLINE[GROUP],
             "RolePolicySizeQuota": limits.INLINE[ROLE],

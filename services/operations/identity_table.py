@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
+from domain.identities.mfa_devices import MFA
 from services.operations import iam, iam_history, iam_simulation, sts
 from services.operations import iam_lists as reading
+from services.operations import iam_mfa as mfa
 from services.operations import iam_overview as overview
+from services.operations import iam_passwords as passwords
 from services.operations import iam_profiles as profiles
 from services.operations import service_linked_roles as linked
 from services.operations.rows import Changing, Issuing, OperationRow, Reading, Researching
@@ -112,21 +115,33 @@ IAM: dict[str, OperationRow] = {
     "CreateAccountAlias": Changing(profiles.set_alias(deletes=False)),
     "DeleteAccountAlias": Changing(profiles.set_alias(deletes=True)),
     "ListAccountAliases": Reading(overview.access_on_account("iam:ListAccountAliases"), profiles.list_aliases),
+    "UpdateAccountPasswordPolicy": Changing(passwords.set_policy),
+    "DeleteAccountPasswordPolicy": Changing(passwords.delete_policy),
+    "GetAccountPasswordPolicy": Reading(
+        overview.access_on_account("iam:GetAccountPasswordPolicy"), passwords.get_policy
+    ),
+    "CreateVirtualMFADevice": Changing(mfa.create, mfa.created, mfa.prepare_seed, mfa.issue_seed, costly=True),
+    "EnableMFADevice": Changing(mfa.enable, prepare=mfa.prepare_codes, costly=True),
+    "ResyncMFADevice": Changing(mfa.synchronise, prepare=mfa.prepare_codes, costly=True),
+    "DeactivateMFADevice": Changing(mfa.deactivate),
+    "DeleteVirtualMFADevice": Changing(mfa.delete),
+    "ListMFADevices": Reading(reading.access_on_self("ListMFADevices"), mfa.list_of_user),
+    "ListVirtualMFADevices": Reading(overview.access_on_account("iam:ListVirtualMFADevices"), mfa.list_all),
+    "GetMFADevice": Reading(reading.access_on_self("GetMFADevice"), mfa.get),
+    "TagMFADevice": Changing(iam.tag(MFA)),
+    "UntagMFADevice": Changing(iam.untag(MFA)),
+    "ListMFADeviceTags": Reading(mfa.access_on_device("iam:ListMFADeviceTags"), mfa.list_tags),
     "GetLoginProfile": Reading(reading.access_on_self("GetLoginProfile"), reading.no_login),
-    **_none_of("ListMFADevices", "MFADevices"),
     **_none_of("ListSSHPublicKeys", "SSHPublicKeys"),
     **_none_of("ListSigningCertificates", "Certificates"),
     **_none_of("ListServiceSpecificCredentials", "ServiceSpecificCredentials"),
     **_none_here("ListSAMLProviders", "SAMLProviderList"),
     **_none_here("ListOpenIDConnectProviders", "OpenIDConnectProviderList"),
     **_none_here("ListServerCertificates", "ServerCertificateMetadataList"),
-    **_none_here("ListVirtualMFADevices", "VirtualMFADevices"),
     **_none_here("ListOrganizationsFeatures", "EnabledFeatures"),
-    **_no_such("GetAccountPasswordPolicy", "password policy"),
     **_no_such("GetSAMLProvider", "SAML provider"),
     **_no_such("GetOpenIDConnectProvider", "OpenID Connect provider"),
     **_no_such("GetServerCertificate", "server certificate"),
-    **_no_such("GetMFADevice", "MFA device"),
     "GetAccountAuthorizationDetails": Reading(
         overview.access_on_account("iam:GetAccountAuthorizationDetails"), overview.authorization_details
     ),

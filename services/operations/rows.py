@@ -52,6 +52,8 @@ class Request:
     session: Session | None = None
     used: tuple[str, ...] = ()
     """The ids of the key material that the call used."""
+    mfa: bool = False
+    """Whether the call came with a right code of one of the caller's MFA devices."""
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
@@ -78,6 +80,15 @@ class Maker(Protocol):
 
     async def access_key(self) -> Preparation:
         """`access_key`; its secret is in the vault."""
+        ...
+
+    async def mfa_seed(self) -> Preparation:
+        """`seed` and `digest` of a new MFA device's seed, which is in the vault."""
+        ...
+
+    async def mfa_codes(self, serial: str, account: str, codes: tuple[str, str]) -> Preparation:
+        """`step` and `drift` of two codes that an MFA device shows one after the other, or `fault` and `message`. {} if
+        there is no such device. Raises NotFresh, Throttled."""
         ...
 
     def unique_id(self, kind: str) -> Preparation:

@@ -138,8 +138,6 @@ def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
     """Raises InvalidRequest, MalformedPolicy, NoSuchEntity, LimitExceeded, AccessRefused, PackedPolicyTooLarge."""
     role = role_at(request["RoleArn"], world)
     assert role is not None, "nobody may assume a role that is not there"
-    if "TokenCode" in request.parameters or "SerialNumber" in request.parameters:
-        raise AccessRefused("MultiFactorAuthentication failed: there are no MFA devices.")
     policy, arns = request.get("Policy", ""), tuple(each["arn"] for each in request.get("PolicyArns", []))
     _require_session_policies(policy, arns)
     for arn in arns if role.account == request.caller.account else ():
@@ -194,8 +192,6 @@ def get_session_token(request: Request, world: World, issuer: Issuer) -> Answer:
     caller = request.caller
     if request.session is not None:
         raise AccessRefused("Cannot call GetSessionToken with session credentials")
-    if "TokenCode" in request.parameters or "SerialNumber" in request.parameters:
-        raise AccessRefused("MultiFactorAuthentication failed: there are no MFA devices.")
     seconds = int(request.get("DurationSeconds", ROOT_TOKEN if caller.is_root else USUAL_TOKEN))
     if caller.is_root:
         seconds = min(seconds, ROOT_TOKEN)
@@ -206,5 +202,6 @@ def get_session_token(request: Request, world: World, issuer: Issuer) -> Answer:
         name="",
         issued=request.at,
         expires=request.at + seconds * SECOND_MICROS,
+        mfa=request.at if request.mfa else 0,
     )
     return {"Credentials": issuer.credentials(session)}

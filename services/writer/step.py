@@ -16,6 +16,7 @@ from domain.commands.delete_key import DeleteKey
 from domain.commands.due import Deletion, Expiry, Rotation, Work
 from domain.commands.import_material import ExpireMaterial
 from domain.commands.mark_alert import MARK, MarkAlert
+from domain.commands.mfa_devices import USE_CODE, UseMfaCode
 from domain.commands.rotate_key import RotateKey
 from domain.commands.service_key import CreateServiceKey
 from domain.errors import CommandExpired, CommandUnreadable, Refusal
@@ -240,10 +241,15 @@ def _create_account(parameters: Parameters, made: Preparation) -> CreateAccount:
     return CreateAccount(parameters["AccountId"], made["access_key"], made["host"])
 
 
+def _use_mfa_code(parameters: Parameters, made: Preparation) -> UseMfaCode:
+    return UseMfaCode(parameters["SerialNumber"], int(made["step"]))
+
+
 OUR_CHANGES: dict[str, Callable[[Parameters, Preparation], object]] = {
     SERVICE_KEY: _create_service_key,
     MARK: _mark_alert,
     REDEEM: _redeem_code,
+    USE_CODE: _use_mfa_code,
     "CreateAccount": _create_account,
 }
 """Changes for which AWS's API has no operation. The audit API asks for them, or the first call through a service."""

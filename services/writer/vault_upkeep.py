@@ -66,7 +66,8 @@ class VaultUpkeep:
                 removed = await self._vault.sweep(world.materials | world.destroyed.keys())
                 if removed:
                     log.info("unreferenced material removed from the vault", count=removed)
-                there = world.access_keys.keys() | world.directory.users_of.keys() | world.services.keys()
+                seeds = {each.seed for each in world.directory.mfa.by_serial.values()}
+                there = world.access_keys.keys() | world.directory.users_of.keys() | world.services.keys() | seeds
                 removed = await self._vault.sweep_secrets(there)
                 if removed:
                     log.info("unreferenced secrets removed from the vault", count=removed)

@@ -231,15 +231,24 @@ async def present(events: MemoryTopic) -> AsyncIterator[LiveState]:
 
 
 def calls(present: LiveState, decisions: object, commands: MemoryTopic | None = None, vault: object = None) -> Calls:
-    making = VaultMaker(vault, None)  # type: ignore[arg-type]
-    return Calls(load({}), present, commands or MemoryTopic(), decisions, making, OneMaterial(), None, Clock())  # type: ignore[arg-type]
+    making = VaultMaker(vault, None, None)  # type: ignore[arg-type]
+    return Calls(load({}), present, commands or MemoryTopic(), decisions, making, OneMaterial(), None, Clock(), None)  # type: ignore[arg-type]
 
 
+CODES_OF_BOB = {
+    "UserName": "bob",
+    "SerialNumber": f"arn:aws:iam::{ACCOUNT}:mfa/phone",
+    "AuthenticationCode1": "123456",
+    "AuthenticationCode2": "654321",
+}
 COSTLY_CALLS: dict[str, dict[str, Any]] = {
     "CreateKey": {"KeySpec": "RSA_4096", "KeyUsage": "SIGN_VERIFY"},
     "RotateKeyOnDemand": {"KeyId": key_id()},
     "ImportKeyMaterial": {"KeyId": key_id(), "ImportToken": b"x", "EncryptedKeyMaterial": b"x"},
     "CreateAccessKey": {"UserName": "bob"},
+    "CreateVirtualMFADevice": {"VirtualMFADeviceName": "phone"},
+    "EnableMFADevice": CODES_OF_BOB,
+    "ResyncMFADevice": CODES_OF_BOB,
 }
 
 
@@ -251,7 +260,7 @@ class NoMaker:
     """Fails if anything is made that takes time or room. Everything else is free."""
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("material", "rotated", "imported", "access_key"):
+        if name in ("material", "rotated", "imported", "access_key", "mfa_seed", "mfa_codes"):
             raise Worked(name)
         return lambda *given: {}
 

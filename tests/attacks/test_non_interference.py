@@ -154,7 +154,7 @@ def test_a_refusal_takes_the_same_steps_whether_or_not_the_resource_is_there(
     found = []
     for reference in (there, absent):
         counting = cast(Any, Counting(trail.world))
-        calls = Calls(load({}), counting, *[cast(Any, None)] * 5, Clock())
+        calls = Calls(load({}), counting, *[cast(Any, None)] * 5, Clock(), cast(Any, None))
         calls.records = counting
         call = Call("call", ROOT_KEYS[B], root_arn(B), B, "127.0.0.1", "agent", operation, {"KeyId": reference})
         messages = []

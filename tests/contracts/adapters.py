@@ -15,6 +15,7 @@ from uuid import uuid4
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from services.adapters import skips, snapshots
+from services.adapters.attempts import Attempts
 from services.adapters.kafka import KafkaTopic, connection
 from services.adapters.master_key import FileMasterKey
 from services.adapters.tokens import Tokens
@@ -49,6 +50,7 @@ TOPICS: dict[str, OpenTopic] = {"memory": memory_topic, "kafka": kafka_topic}
 TOKENS: dict[str, type[Tokens]] = {"sealed": Tokens}
 SKIPS: dict[str, Any] = {"postgres": skips}
 SNAPSHOTS: dict[str, Any] = {"postgres": snapshots}
+ATTEMPTS: dict[str, type[Attempts]] = {"postgres": Attempts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ CONTRACTS: dict[str, Contract] = {
     "tokens": Contract(("test_tokens.py",), TOKENS, ("tokens.py",)),
     "snapshots": Contract(("test_snapshots.py",), SNAPSHOTS, ("snapshots.py", "directory_snapshot.py")),
     "skips": Contract(("test_skips.py",), SKIPS, ("skips.py",)),
+    "attempts": Contract(("test_attempts.py",), ATTEMPTS, ("attempts.py",)),
     "vault": Contract(("test_vault.py",), {"postgres": Vault}, ("vault.py", "keyring.py")),
     "master key": Contract(("test_vault.py",), {"file": FileMasterKey}, ("master_key.py",)),
     "pins": Contract(("test_positions_permits_pins.py",), {"vault and file": None}, ("pins.py",)),

@@ -172,6 +172,11 @@ ROLE = identities.RoleCreated(
 MANAGED = identities.ManagedPolicyCreated(ACCOUNT, "ANPA0000000000000001", "wide", "/", "", NARROW, {})
 MANAGED_ARN = f"arn:aws:iam::{ACCOUNT}:policy/wide"
 BOUND = identities.BoundarySet(ACCOUNT, "user", "AIDA0000000000000002", MANAGED_ARN)
+PHONE = f"arn:aws:iam::{ACCOUNT}:mfa/phone"
+HAS_PHONE = (
+    identities.MfaDeviceCreated(ACCOUNT, "phone", "/", "seed", "ab" * 32, {}),
+    identities.MfaDeviceEnabled(ACCOUNT, PHONE, "AIDA0000000000000002", 0, 1),
+)
 ROTATED = events.RotationEnabled(key_id(), 365, "2030-01-01T00:00:00Z")
 MINE = events.GrantCreated(key_id(), "g1", "", USER, USER, "", "", ["Decrypt"], {}, ACCOUNT, ADMIN, "")
 OLD_OPEN = (Version(1, policy(ROOTED, allow(USER, "kms:Decrypt")), {}, NOW - DAY_MICROS),)
@@ -433,6 +438,10 @@ EXAMPLES: dict[str, Example] = {
     "boundary-removed": Example(
         lambda: judged(identities.BoundarySet(ACCOUNT, "user", "AIDA0000000000000002", ""), MANAGED, BOUND),
         (lambda: judged(BOUND, MANAGED),),
+    ),
+    "mfa-device-removed": Example(
+        lambda: judged(identities.MfaDeviceDeactivated(ACCOUNT, PHONE, "AIDA0000000000000002"), *HAS_PHONE),
+        (lambda: judged(identities.MfaDeviceDeleted(ACCOUNT, PHONE), HAS_PHONE[0]),),
     ),
     "denied-burst": Example(lambda: uses(*denied(20)), (lambda: uses(*denied(19)), lambda: uses(*[call(each) for each in range(50)]))),
     "enumeration": Example(lambda: uses(*denied(10, keys=10)), (lambda: uses(*denied(40, keys=9)),)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,6 +97,9 @@ def held() -> set[str]:
     found |= set(caller_of(world, "AKIAALICE", None, 0).context)
     session = Session("AROAONE", "arn", ACCOUNT, "s", 0, 1, source_identity="me")
     found |= set(caller_of(world, "ASIA", session, 0).context)
+    with_code = replace(session, of="AIDAONE", mfa=1_000_000)
+    origin = request_context(ORIGIN, "Encrypt", {})
+    found |= set(caller_of(world, "ASIA", with_code, 0).asking(origin, {}).request)
     found |= {key for each in world.all_keys() for key in each.resource.context}
     return found
 

@@ -19,6 +19,7 @@ from domain.grants.grant import Grant
 from domain.identities.account import Account, Service
 from domain.identities.directory import role_parts
 from domain.identities.identity import ROLE, Identity, InstanceProfile, ManagedPolicy, RoleParts
+from domain.identities.mfa_devices import MfaDevice
 from domain.keys.key import Key, current_of, state_of
 from domain.keys.states import State
 from domain.policy.compile import CompiledPolicy
@@ -35,6 +36,7 @@ CODECS: dict[type, tuple[Callable[[Any], documents.AggregateDocument], Callable[
     Service: (documents.service_document, lambda document, _: documents.service_from(document)),
     Identity: (documents.identity_document, lambda document, _: documents.identity_from(document)),
     InstanceProfile: (documents.profile_document, lambda document, _: documents.profile_from(document)),
+    MfaDevice: (documents.mfa_document, lambda document, _: documents.mfa_from(document)),
     ManagedPolicy: (documents.policy_document, lambda document, _: documents.policy_from(document)),
 }
 

@@ -160,13 +160,43 @@ def test_instance_profiles_and_the_accounts_alias_are_kept(iam: Any, installatio
     assert iam.list_account_aliases()["AccountAliases"] == []
 
 
+def test_the_password_policy_is_replaced_whole_and_deleted(iam: Any, installation: Installation) -> None:
+    with pytest.raises(ClientError) as fault:
+        iam.get_account_password_policy()
+    assert code_of(fault) == "NoSuchEntity"
+    iam.update_account_password_policy(MinimumPasswordLength=14, RequireSymbols=True, MaxPasswordAge=90)
+    iam.update_account_password_policy(MinimumPasswordLength=12, PasswordReusePrevention=24)
+    assert iam.get_account_password_policy()["PasswordPolicy"] == {
+        "MinimumPasswordLength": 12,
+        "RequireSymbols": False,
+        "RequireNumbers": False,
+        "RequireUppercaseCharacters": False,
+        "RequireLowercaseCharacters": False,
+        "AllowUsersToChangePassword": False,
+        "ExpirePasswords": False,
+        "PasswordReusePrevention": 24,
+        "HardExpiry": False,
+    }
+    with pytest.raises(ClientError) as fault:
+        iam.update_account_password_policy(MinimumPasswordLength=129)
+    assert code_of(fault) == "ValidationError"
+    nobody = installation.client(a_user(iam, installation)[2], service="iam")
+    for refused in (nobody.get_account_password_policy, nobody.update_account_password_policy):
+        with pytest.raises(ClientError) as fault:
+            refused()
+        assert code_of(fault) == "AccessDenied"
+    iam.delete_account_password_policy()
+    with pytest.raises(ClientError) as fault:
+        iam.delete_account_password_policy()
+    assert code_of(fault) == "NoSuchEntity"
+
+
 @pytest.mark.parametrize(
     ("operation", "member"),
     [
         ("list_saml_providers", "SAMLProviderList"),
         ("list_open_id_connect_providers", "OpenIDConnectProviderList"),
         ("list_server_certificates", "ServerCertificateMetadataList"),
-        ("list_virtual_mfa_devices", "VirtualMFADevices"),
     ],
 )
 def test_an_absent_collection_is_an_empty_list(iam: Any, operation: str, member: str) -> None:

@@ -171,7 +171,15 @@ ENCRYPT = ('{"KeyId":"%s","Plaintext":"QUFB"}' % key_id()).encode()  # noqa: UP0
 def calls(present: LiveState, decisions: object, commands: MemoryTopic | None = None, deadline: float = 10.0) -> Calls:
     settings = load({}, command_deadline=deadline)
     return Calls(
-        settings, present, commands or MemoryTopic(), decisions, VaultMaker(None, None), OneMaterial(), None, Clock()
+        settings,
+        present,
+        commands or MemoryTopic(),
+        decisions,
+        VaultMaker(None, None, None),
+        OneMaterial(),
+        None,
+        Clock(),
+        None,
     )  # type: ignore[arg-type]
 
 
@@ -255,7 +263,9 @@ class Keeping:
 async def test_making_an_rsa_key_does_not_hold_up_others(present: LiveState) -> None:
     """Seconds of processor time in a thread, while the event loop goes on."""
     commands = MemoryTopic()
-    service = Calls(load({}), present, commands, Kept(), VaultMaker(Keeping(), None), OneMaterial(), None, Clock())  # type: ignore[arg-type]
+    service = Calls(
+        load({}), present, commands, Kept(), VaultMaker(Keeping(), None, None), OneMaterial(), None, Clock(), None
+    )  # type: ignore[arg-type]
     body = b'{"KeySpec":"RSA_4096","KeyUsage":"SIGN_VERIFY"}'
     turns = 0
     making = asyncio.create_task(service.answer(incoming("CreateKey", body)))

@@ -50,6 +50,7 @@ from domain.alerts.rules import (
     key_policy_unknown_account,
     material_deleted,
     material_expiring,
+    mfa_device_removed,
     recheck_mismatch,
     records_lost,
     role_trust_outside,
@@ -105,6 +106,7 @@ FAMILIES: dict[str, tuple[AlertRule, ...]] = {
         role_trust_outside.RULE,
         root_access_key.RULE,
         boundary_removed.RULE,
+        mfa_device_removed.RULE,
     ),
     "Use": (
         denied_burst.RULE,

@@ -1,0 +1,64 @@
+"""How often somebody may try a secret that can be guessed: a bucket of attempts for each subject, which all workers share.
+
+The rows are counters of minutes, and no record: a crash of Postgres empties the table, which is unlogged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from domain.ports import Unavailable
+from services.adapters.postgres import LOST, Pool, make
+
+_TABLE = """
+CREATE SCHEMA IF NOT EXISTS attempts;
+CREATE UNLOGGED TABLE IF NOT EXISTS attempts.buckets (
+    subject text PRIMARY KEY, left_over double precision NOT NULL, at timestamptz NOT NULL
+)
+"""
+_TAKE = """
+INSERT INTO attempts.buckets AS held (subject, left_over, at) VALUES ($1, $2 - 1, clock_timestamp())
+ON CONFLICT (subject) DO UPDATE SET
+    left_over = least($2, held.left_over + extract(epoch FROM clock_timestamp() - held.at) / $3) - 1,
+    at = clock_timestamp()
+WHERE least($2, held.left_over + extract(epoch FROM clock_timestamp() - held.at) / $3) >= 1
+RETURNING left_over
+"""
+
+
+class TooManyAttempts(Exception):
+    """The subject has no attempt left now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Each subject may try `burst` times, and once more every `seconds`."""
+
+    pool: Pool
+    burst: int
+    seconds: float
+
+    @staticmethod
+    async def prepare(pool: Pool) -> None:
+        await make(pool, _TABLE)
+
+    async def take(self, subject: str) -> None:
+        """Take one attempt, before the secret is looked at. Raises TooManyAttempts, Unavailable."""
+        async with self._answering():
+            row = await self.pool.fetchrow(_TAKE, subject, float(self.burst), self.seconds)
+        if row is None:
+            raise TooManyAttempts(subject)
+
+    async def forget(self, subject: str) -> None:
+        """The secret was right: the subject has all its attempts again. Raises Unavailable."""
+        async with self._answering():
+            await self.pool.execute("DELETE FROM attempts.buckets WHERE subject = $1", subject)
+
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except LOST as fault:
+            raise Unavailable("the database does not answer") from fault
