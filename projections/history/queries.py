@@ -6,26 +6,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
-
-from domain.aliases.alias import Alias
-from domain.grants.grant import Grant
-from domain.identities.account import Account, Service
-from domain.identities.identity import PREFIXES, Identity, InstanceProfile, ManagedPolicy
-from domain.identities.mfa_devices import MfaDevice
-from domain.keys.key import Key
-from domain.state import documents
+from domain.identities.identity import PREFIXES
 from domain.state.world import World
+from projections.history.aggregates import VersionRow, world_of
 from projections.history.project import (
-    ACCOUNT,
-    ALIAS,
-    GRANT,
     IDENTITY,
-    KEY,
-    MFA_DEVICE,
     POLICY,
     PROFILE,
-    SERVICE,
     STILL,
 )
 from projections.keys.queries import KeyFilters
@@ -100,8 +87,6 @@ SELECT position FROM around WHERE position > $1 AND position <= $2
 UNION SELECT until_position FROM around WHERE until_position > $1 AND until_position <= $2
 ORDER BY 1
 """
-
-VersionRow = Any
 
 
 async def position_at(log: AskedLog, at: datetime) -> int | None:
@@ -360,65 +345,6 @@ async def of_accounts(log: AskedLog, position: int, accounts: Sequence[str], kin
 async def changes_around(log: AskedLog, keys: Sequence[str], after: int, last: int) -> list[int]:
     """The positions at which one of the keys, its aliases or grants, or any identity or policy changed."""
     return [row["position"] for row in await log.fetch(CHANGES_AROUND, after, last, list(keys))]
-
-
-def aggregate(
-    row: VersionRow,
-) -> Key | Alias | Grant | Account | Identity | InstanceProfile | ManagedPolicy | MfaDevice | tuple[str, Service]:
-    """The aggregate in a row; a service comes with its access key."""
-    document = orjson.loads(row["document"])
-    match row["kind"]:
-        case "key":
-            return documents.key_from(document, row["text"])
-        case "alias":
-            return documents.alias_from(document)
-        case "grant":
-            return documents.grant_from(document)
-        case "account":
-            return documents.account_from(document)
-        case "identity":
-            return documents.identity_from(document)
-        case "policy":
-            return documents.policy_from(document)
-        case "instance-profile":
-            return documents.profile_from(document)
-        case "mfa":
-            return documents.mfa_from(document)
-    return document.pop("access_key"), documents.service_from(document)
-
-
-ORDER = {
-    kind: place
-    for place, kind in enumerate((ACCOUNT, SERVICE, POLICY, IDENTITY, PROFILE, MFA_DEVICE, KEY, ALIAS, GRANT))
-}
-
-
-def world_of(rows: Iterable[VersionRow], region: str, position: int, at: int) -> World:
-    """A world that holds only these rows. The evaluator reads it like any world."""
-    world = World(region=region, position=position, at=at)
-    # Grants are in the order of their creation: if several would allow a call, the first decides.
-    for row in sorted(rows, key=lambda row: (ORDER[row["kind"]], row["position"])):
-        match aggregate(row):
-            case Account() as account:
-                world.accounts[account.id] = account
-                world.access_keys.update(dict.fromkeys(account.access_keys, account.id))
-            case ManagedPolicy() as policy:
-                world.directory.add_policy(policy)
-            case Identity() as identity:
-                world.directory.add(identity)
-            case InstanceProfile() as profile:
-                world.directory.add_profile(profile)
-            case MfaDevice() as device:
-                world.directory.add_mfa_device(device)
-            case Key() as key:
-                world.add_key(key)
-            case Alias() as alias:
-                world.add_alias(alias)
-            case Grant() as grant:
-                world.add_grant(grant)
-            case (access_key, service):
-                world.services[access_key] = service
-    return world
 
 
 async def restore(connection: Any) -> World:

@@ -12,6 +12,7 @@ from domain.state.principals import own_principals
 from projections.decisions import queries as decisions
 from projections.decisions import uses
 from projections.history import queries as history
+from projections.history.aggregates import aggregate_of
 from projections.log.schema import AskedLog
 
 WAIT = 0.02
@@ -27,7 +28,7 @@ async def versions(log: AskedLog, key: Key, position: int) -> list[Version]:
     """The policies of a key before the one in force, the oldest first."""
     found = []
     for row in await history.policy_spans(log, key.id, position):
-        held = history.aggregate(row)
+        held = aggregate_of(row)
         assert isinstance(held, Key), "the row is a key's"
         if held.policy_version < key.policy_version:
             until = micros_of(row["until_at"])

@@ -14,6 +14,7 @@ from domain.identities.identity import GROUP, ROLE, USER
 from domain.keys.key import Key
 from projections.decisions import queries as decisions
 from projections.history import queries as history
+from projections.history.aggregates import aggregate_of
 from projections.history.project import ALIAS, KEY
 from services.audit_api.faults import invalid, missing, not_found
 from services.audit_api.freshness import fresh
@@ -177,7 +178,7 @@ class KeyReferences:
     async def now(self, source: Source, text: str) -> Key:
         """The key now; a trail's key at the end of the trail. Raises WireError, KeyNotFound and its kin."""
         if source.is_trail:
-            found = history.aggregate(await self.row(source, text, await source.moment(None)))
+            found = aggregate_of(await self.row(source, text, await source.moment(None)))
             assert isinstance(found, Key), "the row is a key's"
             return found
         try:

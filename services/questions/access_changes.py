@@ -34,6 +34,7 @@ from domain.policy_analysis.space import Side
 from domain.state.principals import own_principals
 from projections.decisions import changes
 from projections.history import queries as history
+from projections.history.aggregates import aggregate_of
 from projections.history.project import GRANT, IDENTITY, KEY, POLICY
 from projections.log.schema import AskedLog
 from projections.trails.calls import MET
@@ -131,7 +132,7 @@ class AccessReview:
         """A key with the aliases that it had at the position. If it had none: those just before, or else at the span's end."""
         for at in (position, position - 1, last):
             rows = await history.about(self._log, at, [key])
-            if aliases := sorted(each.name for row in rows if isinstance(each := history.aggregate(row), Alias)):
+            if aliases := sorted(each.name for row in rows if isinstance(each := aggregate_of(row), Alias)):
                 return {"key_id": key, "key_aliases": aliases}
         return {"key_id": key, "key_aliases": []}
 
@@ -159,7 +160,7 @@ class AccessReview:
 
     async def _held(self, form: type[Aggregate], kind: str, name: str, position: int) -> Aggregate | None:
         row = await history.one(self._log, position, kind, name)
-        held = None if row is None else history.aggregate(row)
+        held = None if row is None else aggregate_of(row)
         return held if isinstance(held, form) else None
 
     # -- keys and grants --------------------------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ class AccessReview:
     ) -> ChangeEffects | None:
         made = isinstance(event, events.GrantCreated)
         row = await history.one(self._log, position if made else position - 1, GRANT, event.grant)
-        grant = None if row is None else history.aggregate(row)
+        grant = None if row is None else aggregate_of(row)
         if row is None or not isinstance(grant, Grant):
             key = None if made else await self._key(event.key, position)
             unknown = [f"what the grant {event.grant} let in, {unseen.NEVER}"]
@@ -294,7 +295,7 @@ class AccessReview:
         if identity is None:
             return statement_set.NOTHING
         rows = await history.by_arns(self._log, position, identity.attached)
-        there = [each for row in rows if isinstance(each := history.aggregate(row), ManagedPolicy)]
+        there = [each for row in rows if isinstance(each := aggregate_of(row), ManagedPolicy)]
         # `there` also has entries for policies that a trail never saw.
         published = set(identity.attached) & PUBLISHED.keys() - {each.arn for each in there}
         managed = [each.document for each in (*there, *(PUBLISHED[arn] for arn in sorted(published)))]
@@ -357,7 +358,7 @@ class AccessReview:
 
     async def _holders(self, policy: ManagedPolicy, position: int) -> tuple[str, ...]:
         rows = await history.of_accounts(self._log, position, [policy.account], (IDENTITY,))
-        held = [each for row in rows if isinstance(each := history.aggregate(row), Identity)]
+        held = [each for row in rows if isinstance(each := aggregate_of(row), Identity)]
         return tuple(sorted(each.arn for each in held if policy.arn in each.attached))
 
 

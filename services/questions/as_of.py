@@ -21,6 +21,7 @@ from domain.keys.states import State
 from domain.policy import unseen
 from domain.state.principals import canonical, role_of
 from projections.history import queries as history
+from projections.history.aggregates import aggregate_of
 from projections.history.project import ALIAS, IDENTITY, KEY
 from projections.log.schema import AskedLog
 from services.questions.moments import Moment
@@ -47,7 +48,7 @@ async def find_key(log: AskedLog, reference: str, account: str, region: str, mom
             alias = await history.one(log, moment.position, ALIAS, alias_arn(where, owner, name))
         else:
             alias = await history.alias_named(log, moment.position, name)
-        held = None if alias is None else history.aggregate(alias)
+        held = None if alias is None else aggregate_of(alias)
         name = held.key if isinstance(held, Alias) else name
     if not account:
         name = await _of_a_trail(log, moment, reference if reference.endswith(f"/{name}") else name)
@@ -64,16 +65,16 @@ async def _of_a_trail(log: AskedLog, moment: Moment, reference: str) -> str:
         return name
     found = await history.in_regions(log, moment.position, name)
     if len(found) > 1:
-        arns = ", ".join(each.arn for row in found if isinstance(each := history.aggregate(row), Key))
+        arns = ", ".join(each.arn for row in found if isinstance(each := aggregate_of(row), Key))
         raise KeyNotFound(f"The key {name} is in several Regions. Name it by its ARN: {arns}.")
     return str(found[0]["id"]) if found else name
 
 
 async def show_key(log: AskedLog, row: Any, moment: Moment, audience: Audience) -> Told:
     """`row` comes from find_key. Raises AccessRefused."""
-    key = history.aggregate(row)
+    key = aggregate_of(row)
     assert isinstance(key, Key), "the row is a key's"
-    related = [history.aggregate(each) for each in await history.about(log, moment.position, [key.id])]
+    related = [aggregate_of(each) for each in await history.about(log, moment.position, [key.id])]
     grants = [each for each in related if isinstance(each, Grant)]
     names = {*key.principals.values(), *(name for grant in grants for name in (grant.grantee, grant.retiring) if name)}
     named = {role_of(name) for name in names}
@@ -98,7 +99,7 @@ async def list_keys(log: AskedLog, rows: Sequence[Any], moment: Moment, audience
     aliases = await history.aliases_of(log, moment.position, [row["id"] for row in rows])
     found = []
     for row in rows:
-        key = history.aggregate(row)
+        key = aggregate_of(row)
         assert isinstance(key, Key), "the row is a key's"
         shown = _key(key) | _not_of_a_trail(key) if not audience.account else _key(key)
         found.append({**shown, "key_aliases": aliases.get(key.id, []), "as_since": row["position"]})
@@ -109,7 +110,7 @@ def list_named(rows: Iterable[Any]) -> list[dict[str, Any]]:
     """The users, groups, roles or managed policies of the history's rows."""
     found = []
     for row in rows:
-        it = history.aggregate(row)
+        it = aggregate_of(row)
         assert isinstance(it, Identity | ManagedPolicy), "the rows have ARNs"
         unknown = unseen.NAME in it.tags or (isinstance(it, Identity) and unseen.NAME in it.inline)
         found.append(
@@ -148,7 +149,7 @@ async def _identities(log: AskedLog, position: int, ids: Iterable[str], audience
     policies = {
         each.arn: each
         for row in await history.by_arns(log, position, sorted(arns))
-        if isinstance(each := history.aggregate(row), ManagedPolicy) and audience.owns(each.account)
+        if isinstance(each := aggregate_of(row), ManagedPolicy) and audience.owns(each.account)
     }
     policies |= {arn: PUBLISHED[arn] for arn in arns & PUBLISHED.keys() - policies.keys()}
     by_id = {group.id: group for group in groups}
@@ -157,7 +158,7 @@ async def _identities(log: AskedLog, position: int, ids: Iterable[str], audience
 
 async def _named(log: AskedLog, position: int, kind: str, ids: Iterable[str]) -> list[Identity]:
     rows = await history.named(log, position, kind, sorted(ids))
-    return [each for row in rows if isinstance(each := history.aggregate(row), Identity)]
+    return [each for row in rows if isinstance(each := aggregate_of(row), Identity)]
 
 
 def _key(key: Key) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from domain.ports import Unavailable
 from domain.state.principals import own_principals, principals_of
 from domain.state.world import World
 from projections.history import queries as history
+from projections.history.aggregates import aggregate_of
 from projections.history.project import KEY
 from projections.log.schema import AskedLog
 from projections.policy_versions import queries as policy_versions
@@ -46,7 +47,7 @@ async def policy_in(log: AskedLog, key: Key, reference: str, end: int) -> Compar
     row = await history.one(log, position, KEY, key.id)
     if row is None:
         raise NoSuchMoment(f"the key was not there at {reference}")
-    held = history.aggregate(row)
+    held = aggregate_of(row)
     assert isinstance(held, Key), "the row is a key's"
     (put,) = await policy_versions.page(log, key.id, held.policy_version - 1, 1)
     shown = {name: put[name] for name in ("version", "position", "principal", "call_id")}

@@ -14,6 +14,7 @@ from domain.log.codec import event_from
 from domain.state.world import World
 from projections.decisions import changes
 from projections.history import queries as history
+from projections.history.aggregates import world_of
 from projections.log.schema import AskedLog
 
 AHEAD = 2_000
@@ -35,7 +36,7 @@ class Replay:
     async def begin(cls, log: AskedLog, region: str, position: int, last: int) -> Replay:
         """Begins at a position; -1 means before the first record."""
         rows = await history.whole(log, position) if position >= 0 else []
-        world = history.world_of(rows, region, position, 0)
+        world = world_of(rows, region, position, 0)
         return cls(log, world, last)
 
     async def to(self, position: int) -> bool:

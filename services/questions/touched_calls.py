@@ -19,6 +19,7 @@ from domain.policy_analysis.space import Side, Space
 from domain.policy_analysis.words import TooMany
 from projections.decisions.spans import Touched
 from projections.history import queries as history
+from projections.history.aggregates import aggregate_of
 from projections.log.schema import AskedLog
 from services.shares import QUESTIONS, breathe
 
@@ -65,7 +66,7 @@ async def touched_by(log: AskedLog, key: Key, draft: Side, first: int, last: int
     rows = await history.policies_between(log, key.id, first, last, MOST_VERSIONS + 1)
     sides = []
     for row in rows:
-        held = history.aggregate(row)
+        held = aggregate_of(row)
         assert isinstance(held, Key), "the row is a key's"
         sides.append(Side(held.policy_text, dict(held.principals), held.policy_version))
     if len(sides) > MOST_VERSIONS:

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.state.world import World
 from projections.history import queries as history
+from projections.history.aggregates import world_of
 from projections.history.project import ACCOUNT, IDENTITY, POLICY, SERVICE
 from projections.log.schema import AskedLog
 from services.questions.moments import Moment
@@ -17,4 +18,4 @@ async def world_then(log: AskedLog, region: str, moment: Moment, keys: Sequence[
     around = await history.about(log, moment.position, [row["id"] for row in keys])
     people = await history.of_accounts(log, moment.position, accounts, (ACCOUNT, SERVICE, IDENTITY, POLICY))
     at = int(moment.at.timestamp() * 1_000_000)
-    return history.world_of([*keys, *around, *people], region, moment.position, at)
+    return world_of([*keys, *around, *people], region, moment.position, at)

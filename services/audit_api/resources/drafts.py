@@ -11,6 +11,7 @@ from domain.identities.identity import GROUP, Identity
 from domain.keys.key import Key
 from projections.decisions.spans import TimeBounds
 from projections.history import queries as history
+from projections.history.aggregates import aggregate_of
 from services.audit_api.answer_shapes import Lines
 from services.audit_api.bodies import document_in, text_in
 from services.audit_api.context import AuditContext
@@ -112,7 +113,7 @@ async def _identity(audit: AuditContext, source: Source, principal: str) -> Iden
         directory = audit.live.world.directory
         return directory.identities.get(directory.by_arn.get(principal, principal))
     row = await history.by_arn(source.log, source.end, principal)
-    found = None if row is None else history.aggregate(row)
+    found = None if row is None else aggregate_of(row)
     return found if isinstance(found, Identity) else None
 
 

@@ -10,7 +10,7 @@ from domain.authorization.audience import Told
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.policy.parse import UNIQUE_ID
 from projections.history import queries as history
-from projections.history.queries import VersionRow
+from projections.history.aggregates import VersionRow
 from projections.keys.queries import KeyFilters
 from services.audit_api.answer_shapes import One, Page
 from services.audit_api.context import AuditContext
