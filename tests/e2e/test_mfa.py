@@ -174,6 +174,7 @@ def test_no_record_holds_a_code_or_a_seed(iam: Any, installation: Installation) 
     code = user.device.code()
     sts = installation.client(user.credentials, service="sts")
     sts.get_session_token(SerialNumber=user.device.serial, TokenCode=code)
+    installation.caught_up()
     shown = installation.keytrail("decisions", "--principal", user.name, "--json").stdout
     assert "GetSessionToken" in shown
     assert f'"{code}"' not in shown
