@@ -50,6 +50,10 @@ ACTIONS_OF = {
     "CreateVersion": {"iam:CreatePolicyVersion"},
     "SetDefaultVersion": {"iam:SetDefaultPolicyVersion"},
     "DeleteVersion": {"iam:DeletePolicyVersion"},
+    "CreateMfaDevice": {"iam:CreateVirtualMFADevice"},
+    "DeleteMfaDevice": {"iam:DeleteVirtualMFADevice"},
+    "SetPasswordPolicy": {"iam:UpdateAccountPasswordPolicy"},
+    "DeletePasswordPolicy": {"iam:DeleteAccountPasswordPolicy"},
 }
 """The actions of each command that does not require exactly the action of its own name."""
 ACTION = re.compile(r"(kms|iam):[A-Z][A-Za-z]*")
