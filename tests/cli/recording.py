@@ -2,6 +2,9 @@
 
 python -m tests.cli.recording [NAME ...]
 
+With names, only these commands run, and those that they need first. The files that the story writes for all of them stay as
+they are: whoever reads the change of one recording sees no other.
+
 Run `python -m tests.cli.test_shown` afterwards to write every text again, and read `git diff tests/cli/shown`.
 """
 
@@ -10,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -143,6 +146,14 @@ LAST = (
     ),
 )
 """Commands that others need first, and commands that change what others show."""
+NEEDS = {
+    "restore": ("backup",),
+    "alerts-reopen": ("alerts-resolve",),
+    "log-keys-rotate": ("log-keys-begin",),
+    "master-key-rotate": ("master-key-add",),
+    "master-key-rotate-destroy": ("master-key-add", "master-key-rotate"),
+}
+"""Commands of the list that a command needs first, beside FIRST."""
 FAULT = "https://hooks.example.org/services/payroll-security/keytrail answered 503 Service Unavailable: the upstream is away"
 BY_HAND: dict[str, list[dict[str, Any]]] = {
     "alerts-notifiers": [
@@ -191,6 +202,8 @@ expires = {past}
 """
 WRITTEN = ("installation.log", "cut.log", "installation.backup", "exported.log")
 """Files that commands write, which are not kept."""
+KEPT = ("alerts.toml", "aws.records", "policy.answer", "grants.answer")
+"""Files that the story writes and commands read."""
 
 
 @contextmanager
@@ -409,8 +422,31 @@ def _kept(recording: Recording, name: str, works: Any) -> Any:
     return awaited if iscoroutinefunction(works) else done
 
 
-def record_all(wanted: list[str]) -> None:
+def to_run(wanted: Sequence[str]) -> list[str]:
+    """The commands to run, in their order, for these recordings: without names, all."""
+    between = [name for name in COMMANDS if name not in FIRST + LAST]
+    needed = {*FIRST, *wanted, *(name for each in wanted for name in NEEDS.get(each, ()))}
+    return [name for name in (*FIRST, *between, *LAST) if not wanted or name in needed]
+
+
+@contextmanager
+def as_it_was(files: Sequence[Path]) -> Iterator[None]:
+    """Afterwards each file has the bytes that it had before, however the work ended."""
+    before = {each: each.read_bytes() if each.exists() else None for each in files}
+    try:
+        yield
+    finally:
+        for path, found in before.items():
+            if found is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_bytes(found)
+
+
+def record_all(wanted: Sequence[str]) -> None:
     with ExitStack() as stack:
+        if wanted:
+            stack.enter_context(as_it_was([FOLDER / name for name in KEPT]))
         folder = stack.enter_context(TemporaryDirectory())
         installation = stack.enter_context(
             Installation(Path(folder, "data"), own="as a user has it", KEYTRAIL_ALERT_WORKERS="1")
@@ -432,8 +468,7 @@ def record_all(wanted: list[str]) -> None:
         soon, past = today + timedelta(days=5), today - timedelta(days=1)
         alerts_file = ALERTS_FILE.format(port=stack.enter_context(receiver()), soon=soon, past=past)
         (FOLDER / "alerts.toml").write_text(alerts_file)
-        between = [name for name in COMMANDS if name not in FIRST + LAST]
-        for name in (*FIRST, *between, *LAST):
+        for name in to_run(wanted):
             if name == "verify-strange":
                 asyncio.run(story.forge())
             recording = Recording([])
@@ -451,4 +486,8 @@ def record_all(wanted: list[str]) -> None:
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
+    if unknown := set(sys.argv[1:]) - set(COMMANDS):
+        sys.exit(
+            f"No recording is called {', '.join(sorted(unknown))}. COMMANDS in tests/cli/recording.py has their names."
+        )
     record_all(sys.argv[1:])
