@@ -151,14 +151,14 @@ _ROWS = (
         "instance-profile.role-set", 1, identities.InstanceProfileRoleSet, "instance profile {id}: role {role}", NONE
     ),
     EventType("mfa-device.created", 1, identities.MfaDeviceCreated, "virtual MFA device {name} created", NONE),
-    EventType("mfa-device.enabled", 1, identities.MfaDeviceEnabled, "user {user} has MFA device {serial}", IDENTITY),
+    EventType("mfa-device.enabled", 1, identities.MfaDeviceEnabled, "user {user} has MFA device {serial}", NONE),
     EventType("mfa-device.synchronised", 1, identities.MfaDeviceSynchronised, "MFA device {serial} synchronised", NONE),
     EventType(
         "mfa-device.deactivated",
         1,
         identities.MfaDeviceDeactivated,
         "user {user} does not have MFA device {serial} any more",
-        IDENTITY,
+        NONE,
     ),
     EventType("mfa-device.deleted", 1, identities.MfaDeviceDeleted, "virtual MFA device {serial} deleted", NONE),
     EventType("policy.created", 1, identities.ManagedPolicyCreated, "managed policy {name} created", IDENTITY),

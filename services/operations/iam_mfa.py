@@ -26,6 +26,7 @@ from domain.identities.mfa_devices import MFA, FoundCodes, MfaDevice
 from domain.state.world import World
 from services.operations import iam_descriptions
 from services.operations.iam_lists import paged, user_or_caller
+from services.operations.markers import after_marker
 from services.operations.rows import AccessCheck, Answer, Issuer, Maker, Preparation, RecordedChange, Request
 
 QR_MODULE = 5
@@ -116,7 +117,7 @@ def _held(device: MfaDevice, user: str) -> Answer:
 def list_all(request: Request, world: World) -> Answer:
     account, directory = request.caller.account, world.directory
     status = request.get("AssignmentStatus", "Any")
-    names = directory.page(MFA, account, "", "/")
+    names = directory.page(MFA, account, after_marker(request), "/")
     devices = ((name, directory.mfa.by_serial[directory.ids[MFA, account, name]]) for name in names)
     items = (
         (name, _described(each, world))

@@ -130,7 +130,7 @@ def test_decisions_are_exported_with_the_filters_of_the_page(
     )  # its process loads a library first
     assert pq.read_table(io.BytesIO(bytes(page.evaluate(BYTES))))["call_id"].to_pylist() == expected
     asked = [parse_qs(urlsplit(each.url).query).keys() for each in tab.sent if "/export?" in each.url]
-    assert asked == [{"key", "from", "format"}] * 2  # and nothing of a credential
+    assert asked == [{"key", "from", "unanswered", "format"}] * 2  # and nothing of a credential
 
 
 def test_the_past_is_shown_as_it_was_and_cannot_be_changed(visit: Callable[..., Visit], scene: Scene) -> None:

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from domain.alerts.rule import OnHealth
 from domain.alerts.rules.table import RULES
 from services.cli.client import Client
+from tests.e2e.test_mfa import Device
 from tests.installation import KEYTRAIL, Installation, eventually
 
 ACCOUNT, OTHER, UNKNOWN, PARTNER = "111122223333", "444455556666", "777788889999", "888877776666"
@@ -282,6 +283,14 @@ def boundary(scene: Scene) -> None:
     scene.iam.delete_user_permissions_boundary(UserName=name)
 
 
+def mfa_removed(scene: Scene) -> None:
+    user = scene.about = scene.user("phone")
+    name = user.rpartition("/")[2]
+    phone = Device(scene.iam, name)
+    phone.give(name)
+    scene.iam.deactivate_mfa_device(UserName=name, SerialNumber=phone.serial)
+
+
 def tried(keys: int, times: int) -> Callable[[Scene], None]:
     def run(scene: Scene) -> None:
         user = scene.user("trier")
@@ -358,6 +367,7 @@ SCENES: dict[str, Callable[[Scene], None]] = {
     "identity-wide": wide,
     "role-trust-outside": trust,
     "boundary-removed": boundary,
+    "mfa-device-removed": mfa_removed,
     "denied-burst": tried(1, 25),
     "enumeration": tried(11, 12),
     "first-use": first_use,

@@ -24,12 +24,19 @@ def iam(installation: Installation) -> Any:
 class Device:
     """A phone: it shows a code for each step, and here it may be asked for a step to come."""
 
-    def __init__(self, iam: Any, name: str) -> None:
-        made = iam.create_virtual_mfa_device(VirtualMFADeviceName=name)["VirtualMFADevice"]
+    def __init__(self, iam: Any, name: str, **parameters: Any) -> None:
+        self._iam = iam
+        made = iam.create_virtual_mfa_device(VirtualMFADeviceName=name, **parameters)["VirtualMFADevice"]
         self.serial: str = made["SerialNumber"]
         self.picture: bytes = made["QRCodePNG"]
         self.seed: str = made["Base32StringSeed"].decode()
         self._seed = b32decode(self.seed)
+
+    def give(self, user: str) -> None:
+        first, second = self.code(-2), self.code(-1)
+        self._iam.enable_mfa_device(
+            UserName=user, SerialNumber=self.serial, AuthenticationCode1=first, AuthenticationCode2=second
+        )
 
     def code(self, ahead: int = 0) -> str:
         return code_of(self._seed, int(time.time()) // STEP_SECONDS + ahead)
@@ -47,12 +54,7 @@ class User:
             "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
         }
         self.device = Device(iam, self.name)
-        iam.enable_mfa_device(
-            UserName=self.name,
-            SerialNumber=self.device.serial,
-            AuthenticationCode1=self.device.code(-2),
-            AuthenticationCode2=self.device.code(-1),
-        )
+        self.device.give(self.name)
 
 
 def temporary(answer: Any) -> dict[str, str]:

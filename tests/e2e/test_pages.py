@@ -14,6 +14,7 @@ from botocore.session import Session
 
 from services.operations.identity_table import IAM
 from services.operations.table import OPERATIONS
+from tests.e2e.test_mfa import Device
 from tests.installation import Installation
 
 ALLOW = json.dumps(
@@ -70,6 +71,9 @@ def asked(installation: Installation) -> dict[str, dict[str, Any]]:
     iam.put_user_permissions_boundary(UserName=users[1], PermissionsBoundary=policy)
     for _ in range(2):
         iam.create_access_key(UserName=user)
+    phones = [Device(iam, fresh(), Tags=tags) for _ in range(3)]
+    for phone in phones:
+        phone.give(user)
     key = kms.create_key(Tags=[{"TagKey": f"k{number}", "TagValue": "v"} for number in range(3)])["KeyMetadata"]["Arn"]
     for _ in range(3):
         kms.create_alias(AliasName=f"alias/{fresh()}", TargetKeyId=key)
@@ -97,6 +101,7 @@ def asked(installation: Installation) -> dict[str, dict[str, Any]]:
         "SimulatePrincipalPolicy": {"PolicySourceArn": arn, "ActionNames": actions},
         "SimulateCustomPolicy": {"PolicyInputList": [ALLOW], "ActionNames": actions},
         "ListMFADevices": {"UserName": user},
+        "ListMFADeviceTags": {"SerialNumber": phones[0].serial},
         "ListSigningCertificates": {"UserName": user},
         "ListSSHPublicKeys": {"UserName": user},
         **{name: {} for name in ("ListAccountAliases", "ListServerCertificates", "ListVirtualMFADevices")},
@@ -113,7 +118,7 @@ PAGED = [
     if operation in table and operation not in NOT_HERE
 ]
 FEW = {"ListAccessKeys": 2, "GetGroup": 2, "ListKeyPolicies": 1}
-NONE = ("Alias", "Certificates", "MFADevices", "SSHPublicKeys")
+NONE = ("Alias", "Certificates", "SSHPublicKeys")
 
 
 @pytest.mark.parametrize(("service", "operation"), PAGED)
