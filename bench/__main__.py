@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -160,7 +160,7 @@ def start(installed: Installed, seconds: float) -> list[Figure]:
     return [("keytrail up, warm, to ready", f"{time.perf_counter() - began:.1f} s", "at most 10 s")]
 
 
-BENCHMARKS: dict[str, Callable[[Installed, float], list[Figure]]] = {
+BENCHMARKS: dict[str, Callable[[Installed, float], Iterable[Figure]]] = {
     "encrypt": encrypt,
     "put_key_policy": put_key_policy,
     "session": session,
@@ -188,13 +188,15 @@ def main() -> None:
     terminal = Console()
     table = Table("what", "figure", "target", box=None, header_style="bold")
     results: list[Figure] = []
-    with tempfile.TemporaryDirectory() as folder, Installed(Path(folder) / "data") as installed:
-        for name in arguments.names or BENCHMARKS:
-            with terminal.status(f"measuring {name}"):
-                for figure in BENCHMARKS[name](installed, arguments.seconds):
-                    results.append(figure)
-                    table.add_row(*figure)
-    terminal.print(table)
+    try:
+        with tempfile.TemporaryDirectory() as folder, Installed(Path(folder) / "data") as installed:
+            for name in arguments.names or BENCHMARKS:
+                with terminal.status(f"measuring {name}"):
+                    for figure in BENCHMARKS[name](installed, arguments.seconds):
+                        results.append(figure)
+                        table.add_row(*figure)
+    finally:  # what was measured before a fault took minutes, too
+        terminal.print(table)
     OUT.mkdir(exist_ok=True)
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "machine": platform.machine()}
     (OUT / "latest.json").write_text(json.dumps({"machine": machine, "figures": results}, indent=1))
