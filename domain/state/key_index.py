@@ -2,7 +2,7 @@
 
 Invariants (tests/domain/test_world_indexes.py):
 - `ids` names every key once, under its account.
-- `materials` are the vault's names of all material that some key has.
+- `materials` are the vault's names of all material that some key has; those of keys that are read later are missing.
 - No id in `deleted` belongs to a key that exists.
 - `destroyed` is in the order of time.
 """
@@ -10,7 +10,9 @@ Invariants (tests/domain/test_world_indexes.py):
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from domain.durations import HOUR_MICROS
 from domain.keys.key import Key
@@ -18,6 +20,54 @@ from domain.state.sorted_names import SortedNames
 
 DESTROYED_WINDOW = 2 * HOUR_MICROS
 """How long destroyed material is remembered: longer than the vault's sweep leaves unreferenced rows alone."""
+
+
+class KeysReadLater(dict[str, Key]):
+    """Keys by id, each made of what is stored of it when it is first asked for. A question about the past reads few of the
+    keys of its world."""
+
+    def __init__(self, unread: dict[str, Any], make: Callable[[Any], Key]) -> None:
+        super().__init__()
+        self._unread = unread
+        self._make = make
+
+    def __missing__(self, id: str) -> Key:
+        self[id] = made = self._make(self._unread.pop(id))
+        return made
+
+    def __setitem__(self, id: str, key: Key) -> None:
+        self._unread.pop(id, None)
+        super().__setitem__(id, key)
+
+    def __contains__(self, id: object) -> bool:
+        return super().__contains__(id) or id in self._unread
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*super().__iter__(), *self._unread])
+
+    def __len__(self) -> int:
+        return super().__len__() + len(self._unread)
+
+    def get(self, id: str, default: Any = None) -> Any:
+        return self[id] if id in self else default  # noqa: SIM401  # this is `get`
+
+    def pop(self, id: str, *default: Any) -> Any:
+        if id in self._unread:
+            return self._make(self._unread.pop(id))
+        return super().pop(id, *default)
+
+    def keys(self) -> Any:
+        return self._read().keys()
+
+    def values(self) -> Any:
+        return self._read().values()
+
+    def items(self) -> Any:
+        return self._read().items()
+
+    def _read(self) -> dict[str, Key]:
+        """Every key, in a dictionary that has nothing unread."""
+        return {id: self[id] for id in self}
 
 
 @dataclass(slots=True)
@@ -29,6 +79,15 @@ class KeyIndex:
     materials: set[str] = field(default_factory=set)
     destroyed: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """The vault's names of recently destroyed material, with the time."""
+
+    @classmethod
+    def read_later(cls, unread: dict[str, tuple[str, Any]], make: Callable[[Any], Key]) -> KeyIndex:
+        """An index of keys that are made when they are asked for. `unread` holds, by id, each key's account and what `make` makes
+        it of. The index does not know their material."""
+        names: dict[str, list[str]] = {}
+        for id in sorted(unread):
+            names.setdefault(unread[id][0], []).append(id)
+        return cls(KeysReadLater(unread, lambda held: make(held[1])), SortedNames(names))
 
     def add(self, key: Key) -> None:
         self.by_id[key.id] = key

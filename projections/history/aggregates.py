@@ -14,6 +14,7 @@ from domain.identities.identity import Identity, InstanceProfile, ManagedPolicy
 from domain.identities.mfa_devices import MfaDevice
 from domain.keys.key import Key
 from domain.state import documents
+from domain.state.key_index import KeyIndex
 from domain.state.world import World
 from projections.history.project import (
     ACCOUNT,
@@ -62,9 +63,19 @@ ORDER = {
 }
 
 
-def world_of(rows: Iterable[VersionRow], region: str, position: int, at: int) -> World:
-    """A world that holds only these rows. The evaluator reads it like any world."""
+def _key_of(row: VersionRow) -> Key:
+    return documents.key_from(orjson.loads(row["document"]), row["text"])
+
+
+def world_of(rows: Iterable[VersionRow], region: str, position: int, at: int, *, keys_later: bool = False) -> World:
+    """A world that holds only these rows. The evaluator reads it like any world. With `keys_later`, a key is made of its row
+    when it is first asked for: for a world with all keys that answers one question, and is thrown away."""
     world = World(region=region, position=position, at=at)
+    if keys_later:
+        rows = list(rows)
+        keys = {row["id"]: (row["account"], row) for row in rows if row["kind"] == KEY}
+        rows = [row for row in rows if row["kind"] != KEY]
+        world.key_index = KeyIndex.read_later(keys, _key_of)
     # Grants are in the order of their creation: if several would allow a call, the first decides.
     for row in sorted(rows, key=lambda row: (ORDER[row["kind"]], row["position"])):
         match aggregate_of(row):
