@@ -35,7 +35,8 @@ from domain.state.world import World
 USE_CODE = "UseMfaCode"
 """The name of the operation."""
 INVALID_CODES = "Authentication code for device is not valid"
-USED_CODE = "MultiFactorAuthentication failed with invalid MFA one time pass code."
+FAILED = "MultiFactorAuthentication failed"
+WRONG_CODE = f"{FAILED} with invalid MFA one time pass code."
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def use_code(command: UseMfaCode, caller: Caller, world: World) -> MfaCodeUsed:
     """Raises AccessRefused for a device that the caller does not have (any more), and for a code that was used."""
     device = world.directory.mfa.by_serial.get(command.serial)
     if device is None or not device.user or device.user != caller.unique or command.step <= device.used:
-        raise AccessRefused(USED_CODE)
+        raise AccessRefused(WRONG_CODE)
     return MfaCodeUsed(caller.account, device.arn, device.user, command.step)
 
 

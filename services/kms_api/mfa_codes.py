@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import secrets
 from base64 import b32decode, b32encode
+from collections.abc import Callable
 from hashlib import sha256
 
+from domain.commands.mfa_devices import INVALID_CODES
 from domain.crypto.totp import SEED_BYTES, step_at, step_of
 from domain.errors import InvalidMfaCode
 from domain.identities.mfa_devices import MfaDevice
@@ -27,7 +29,6 @@ AROUND_NOW = 1
 """How many steps a code may be early or late (RFC 6238, section 5.2, recommends one)."""
 AROUND_FIRST = 20
 """How many steps a device's clock may be off when it is given to a user or synchronised: ten minutes."""
-WRONG_CODES = "Authentication code for device is not valid"
 
 
 class MfaCodes:
@@ -48,14 +49,14 @@ class MfaCodes:
     async def found(self, serial: str, account: str, codes: tuple[str, str]) -> Preparation:
         """`step` of the second code and `drift`, or `fault` and `message`. {} if there is no such device: the writer refuses
         the command by itself. Raises Unavailable, NotFresh, Throttled."""
-        device = await self.device(serial)
-        if device is None or device.account != account:
+        device = await self._seen(serial, lambda device: device.account == account)
+        if device is None:
             return {}
         now = step_at(self._clock.now())
         await self._take(serial)
         first = step_of(await self._seed(device), codes, range(now - AROUND_FIRST, now + AROUND_FIRST))
         if first is None:
-            return {"fault": InvalidMfaCode.kind, "message": WRONG_CODES}
+            return {"fault": InvalidMfaCode.kind, "message": INVALID_CODES}
         return {"step": str(first + 1), "drift": str(first + 1 - now)}
 
     async def step_of(self, device: MfaDevice, code: str) -> int | None:
@@ -68,12 +69,19 @@ class MfaCodes:
         """A code of the device was taken: what was tried before does not count any more. Raises Unavailable."""
         await self._attempts.forget(f"mfa {serial}")
 
-    async def device(self, serial: str) -> MfaDevice | None:
-        """The device, also if another worker answered its making a moment ago. Raises NotFresh."""
-        devices = self._live.world.directory.mfa.by_serial
-        if serial not in devices:
-            await self._live.barrier()
-        return devices.get(serial)
+    async def device_of(self, user: str, serial: str) -> MfaDevice | None:
+        """The device that a user (a unique id) has, also if another worker gave it to the user a moment ago. Raises NotFresh."""
+        return await self._seen(serial, lambda device: device.user == user)
+
+    async def _seen(self, serial: str, is_meant: Callable[[MfaDevice], bool]) -> MfaDevice | None:
+        """The device if it is the one that is meant; before that is denied, by everything that is on the log."""
+        for is_last in (False, True):
+            device = self._live.world.directory.mfa.by_serial.get(serial)
+            if device is not None and is_meant(device):
+                return device
+            if not is_last:
+                await self._live.barrier()
+        return None
 
     async def _take(self, serial: str) -> None:
         """Raises Throttled, Unavailable."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import uuid4
 
-from domain.commands.mfa_devices import USE_CODE
+from domain.commands.mfa_devices import FAILED, USE_CODE, WRONG_CODE
 from domain.errors import AccessRefused
 from domain.log.record import Call
 from services.kms_api.errors import WireError
@@ -23,13 +23,11 @@ from services.operations.rows import Request
 
 SERIAL, CODE = "SerialNumber", "TokenCode"
 OPERATIONS = frozenset({"GetSessionToken", "AssumeRole"})
-FAILED = "MultiFactorAuthentication failed"
 ONE_OF_TWO = f"{FAILED}, must provide both MFA serial number and one time pass code."
 NOT_THE_CALLERS = (
     f"{FAILED}, unable to validate MFA code. Please verify your MFA serial number is valid "
     "and associated with this user."
 )
-WRONG = f"{FAILED} with invalid MFA one time pass code."
 
 
 def comes_with_code(request: Request) -> bool:
@@ -41,18 +39,18 @@ async def proven_by_code(request: Request, call: Call, codes: MfaCodes, writer: 
     """The request with what its code proves. Raises AccessRefused, Throttled, NotFresh, Unavailable, WireError."""
     if not (request.get(CODE) and request.get(SERIAL)):
         raise AccessRefused(ONE_OF_TWO)
-    device = await codes.device(request[SERIAL])
-    if device is None or device.user != request.caller.unique:
+    device = await codes.device_of(request.caller.unique, request[SERIAL])
+    if device is None:
         raise AccessRefused(NOT_THE_CALLERS)
     step = await codes.step_of(device, request[CODE])
     if step is None or step <= device.used:
-        raise AccessRefused(WRONG)
+        raise AccessRefused(WRONG_CODE)
     use = replace(call, id=str(uuid4()), operation=USE_CODE, parameters={SERIAL: device.arn}, invocation="")
     try:
         await writer.decide(use, {"step": str(step)})
     except WireError as fault:
         if fault.kind == AccessRefused.kind:  # another call used the code in the same moment
-            raise AccessRefused(WRONG) from None
+            raise AccessRefused(WRONG_CODE) from None
         raise
     await codes.right(device.arn)
     return proven(request)
