@@ -25,7 +25,7 @@ from domain.commands.mfa_devices import (
 from domain.identities.mfa_devices import MFA, FoundCodes, MfaDevice
 from domain.state.world import World
 from services.operations import iam_descriptions
-from services.operations.iam_lists import paged, user_or_caller
+from services.operations.iam_lists import paged, paged_tags, user_or_caller
 from services.operations.markers import after_marker
 from services.operations.rows import AccessCheck, Answer, Issuer, Maker, Preparation, RecordedChange, Request
 
@@ -143,6 +143,4 @@ def get(request: Request, world: World) -> Answer:
 
 def list_tags(request: Request, world: World) -> Answer:
     """Raises NoSuchEntity."""
-    held = world.directory.mfa.at(request["SerialNumber"], request.caller.account).tags
-    items = ((key, {"Key": key, "Value": value}) for key, value in sorted(held.items()))
-    return paged("Tags", items, request)
+    return paged_tags(world.directory.mfa.at(request["SerialNumber"], request.caller.account).tags, request)

@@ -12,7 +12,7 @@ from domain.commands.instance_profiles import AddRole, CreateProfile, DeleteProf
 from domain.identities.identity import PROFILE, ROLE, InstanceProfile
 from domain.state.world import World
 from services.operations import iam_descriptions
-from services.operations.iam_lists import paged
+from services.operations.iam_lists import paged, paged_tags
 from services.operations.markers import after_marker
 from services.operations.rows import AccessCheck, Answer, Preparation, RecordedChange, Request
 
@@ -64,8 +64,7 @@ def get(request: Request, world: World) -> Answer:
 
 
 def list_tags(request: Request, world: World) -> Answer:
-    held = sorted(_profile(request, world).tags.items())
-    return paged("Tags", ((key, {"Key": key, "Value": value}) for key, value in held), request)
+    return paged_tags(_profile(request, world).tags, request)
 
 
 def list_all(request: Request, world: World) -> Answer:
