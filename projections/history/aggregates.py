@@ -36,10 +36,10 @@ def aggregate_of(
     row: VersionRow,
 ) -> Key | Alias | Grant | Account | Identity | InstanceProfile | ManagedPolicy | MfaDevice | tuple[str, Service]:
     """The aggregate in a row; a service comes with its access key."""
+    if row["kind"] == KEY:
+        return _key_of(row)
     document = orjson.loads(row["document"])
     match row["kind"]:
-        case "key":
-            return documents.key_from(document, row["text"])
         case "alias":
             return documents.alias_from(document)
         case "grant":

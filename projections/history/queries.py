@@ -9,12 +9,7 @@ from typing import Any
 from domain.identities.identity import PREFIXES
 from domain.state.world import World
 from projections.history.aggregates import VersionRow, world_of
-from projections.history.project import (
-    IDENTITY,
-    POLICY,
-    PROFILE,
-    STILL,
-)
+from projections.history.project import IDENTITY, POLICY, PROFILE, STILL
 from projections.keys.queries import KeyFilters
 from projections.log.conditions import QueryConditions, has_text
 from projections.log.schema import AskedLog, Table
