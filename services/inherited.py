@@ -16,8 +16,9 @@ SERVER = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH"})
 OWN = SERVER | {"HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "VIRTUAL_ENV"}
 """For our own processes: also where certificates are."""
 PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
-FETCH = OWN | PROXIES | {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
-"""For the process that fetches Kafka: also how to reach Maven Central. Their names are in either case, as curl reads them."""
+FETCH = PROXIES | {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
+"""For the process that fetches Kafka, beside what our own processes get: how to reach Maven Central. Their names are in
+either case, as curl reads them."""
 BUILD = OWN | PROXIES | {"NODE_EXTRA_CA_CERTS"}
 """For the build of the console: also how to reach the npm registry."""
 BUNDLED_KAFKA = "KEYTRAIL_BUNDLED_KAFKA"

@@ -14,7 +14,6 @@ from typing import Any
 
 from services.inherited import piped, python
 
-FETCH_JARS = "fetch-jars"
 CONTROLLER_PASSWORD = "KEYTRAIL_CONTROLLER_PASSWORD"  # noqa: S105  # the name of a variable
 
 

@@ -27,7 +27,7 @@ from services.logs import configure
 from services.ownership import NotOurs
 from services.runtime import bootstrap
 from services.settings import BadSetting, Settings, load
-from services.supervisor.start_step import CONTROLLER_PASSWORD, FETCH_JARS
+from services.supervisor.start_step import CONTROLLER_PASSWORD
 
 REFUSED: tuple[type[BaseException], ...] = (
     BadSetting, NotOurs, LogRefused, MasterKeyRefused, jars.DownloadFailed, *UNREACHABLE,
@@ -85,7 +85,7 @@ async def prepare(settings: Settings, *broker: str) -> bool:
 
 STEPS: dict[str, Callable[..., Awaitable[Any]]] = {
     "read-files": read_files,
-    FETCH_JARS: fetch_jars,
+    "fetch-jars": fetch_jars,
     "let-in": let_in,
     "prepare": prepare,
 }

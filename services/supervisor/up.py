@@ -33,7 +33,7 @@ from services.settings import Settings
 from services.supervisor.child import Child
 from services.supervisor.console import ConsoleBuild
 from services.supervisor.logs import keep_rotating
-from services.supervisor.start_step import CONTROLLER_PASSWORD, FETCH_JARS, StepRefused, answer_of
+from services.supervisor.start_step import CONTROLLER_PASSWORD, StepRefused, answer_of
 
 log = logger_of("supervisor")
 
@@ -181,7 +181,8 @@ class Supervisor:
         if self.settings.kafka:
             return
         if not await asyncio.to_thread(are_there, CACHE):
-            await self._step(FETCH_JARS, progress=partial(self._progress, "fetching Kafka from Maven Central"))
+            progress = partial(self._progress, "fetching Kafka from Maven Central")
+            await self._step("fetch-jars", progress=progress, inherited=for_fetch())
         jars = await asyncio.to_thread(class_path, CACHE, lambda done, count: None)
         port, controller = free_ports(2)
         kafka = BundledKafka(self.folder.kafka, jars, port, controller)
@@ -222,10 +223,10 @@ class Supervisor:
         *arguments: object,
         secrets: Mapping[str, str] | None = None,
         progress: Callable[[int, int], None] = lambda done, count: None,
+        inherited: Mapping[str, str] | None = None,
     ) -> Any:
-        """Raises CannotStart."""
-        inherited = for_fetch() if step == FETCH_JARS else for_own()
-        environment = inherited | self.settings.environment() | self._marks()
+        """`inherited` is what the step gets of our environment; what our own processes get where left out. Raises CannotStart."""
+        environment = dict(inherited or for_own()) | self.settings.environment() | self._marks()
         all_secrets = {**self.settings.secrets(), **(secrets or {})}
         try:
             return await answer_of(step, *arguments, environment=environment, secrets=all_secrets, progress=progress)
