@@ -6,7 +6,6 @@ import ButtonDropdown from "@cloudscape-design/components/button-dropdown";
 import CollectionPreferences from "@cloudscape-design/components/collection-preferences";
 import Header from "@cloudscape-design/components/header";
 import Pagination from "@cloudscape-design/components/pagination";
-import PropertyFilter from "@cloudscape-design/components/property-filter";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
 import { type ReactNode, useState } from "react";
@@ -18,7 +17,8 @@ import { after, useCursor } from "../shown/cursor";
 import { Problem } from "../shown/problem";
 import { v1 } from "../v1/client";
 import { COLUMNS, displayOf, type ListedKey } from "./columns";
-import { FIELDS, OPTIONS } from "./filters";
+import { FIELDS } from "./filters";
+import { KeyFilter } from "./key-filter";
 import { applies, type ManyVerb } from "./many";
 import { ManyModal } from "./many-modal";
 import { type Overlay, overlaid } from "./overlay";
@@ -94,16 +94,7 @@ export function KeyTable({ title, description, manager, query, empty, actions }:
             </Header>
           }
           filter={
-            <PropertyFilter
-              query={FIELDS.tokensOf(values)}
-              onChange={({ detail }) => changeQuery(FIELDS.queryOf(detail.tokens, values))}
-              filteringProperties={FIELDS.properties}
-              filteringOptions={OPTIONS}
-              hideOperations
-              expandToViewport
-              filteringPlaceholder="Find keys by alias, id, ARN, status, spec, usage, origin, tag or description"
-              filteringAriaLabel="Find keys"
-            />
+            <KeyFilter values={values} placeholder="Find keys by alias, id, ARN, status, spec, usage, origin, tag or description" />
           }
           preferences={
             <CollectionPreferences

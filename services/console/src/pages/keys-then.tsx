@@ -2,11 +2,11 @@
 
 import Header from "@cloudscape-design/components/header";
 import Link from "@cloudscape-design/components/link";
-import PropertyFilter from "@cloudscape-design/components/property-filter";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 
-import { FIELDS, OPTIONS } from "../keys/filters";
-import { asked, changeQuery, follow, href, type PageProps, useAsOf, useTrail } from "../router";
+import { FIELDS } from "../keys/filters";
+import { KeyFilter } from "../keys/key-filter";
+import { asked, follow, href, type PageProps, useAsOf, useTrail } from "../router";
 import { after } from "../shown/cursor";
 import { Listing } from "../shown/listing";
 import { Time } from "../shown/time";
@@ -31,16 +31,7 @@ export default function KeysThen({ query }: PageProps) {
       >
         Keys
       </Header>
-      <PropertyFilter
-        query={FIELDS.tokensOf(values)}
-        onChange={({ detail }) => changeQuery(FIELDS.queryOf(detail.tokens, values))}
-        filteringProperties={FIELDS.properties}
-        filteringOptions={OPTIONS}
-        hideOperations
-        expandToViewport
-        filteringPlaceholder="Find keys by what they were then"
-        filteringAriaLabel="Find keys"
-      />
+      <KeyFilter values={values} placeholder="Find keys by what they were then" />
       <Listing<Key>
         title={trail === null ? "Keys at that time" : "Keys of the trail"}
         question={`keys then ${at ?? ""} ${trail ?? ""} ${JSON.stringify(values)}`}
