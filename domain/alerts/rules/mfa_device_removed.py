@@ -22,7 +22,7 @@ RULE = AlertRule(
     id="mfa-device-removed",
     title="MFA device removed",
     severity=HIGH,
-    means="Who has the user's access key or password needs no code any more, or a code of another device.",
+    means="No code of this device is asked for any more. Without another device, the user's access key is enough.",
     do="Ask the user whether the device was lost. If it was not, deactivate the user's access keys and see what was called.",
     references=("CIS 1.10", "T1556.006"),
     kind=OnChange(judge, on=(MfaDeviceDeactivated,)),
