@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -134,6 +135,22 @@ def scenes(story: PayrollStory) -> list[Scene]:
     ]
 
 
+def own_scenes() -> list[Scene]:
+    """Pages of a user who is no administrator."""
+
+    def registers(page: Page) -> None:
+        page.get_by_role("button", name="Add MFA device").click()
+        name = page.get_by_role("dialog").get_by_label("Device name")
+        name.fill(f"phone-{token_hex(2)}")  # another in each look: a device that nobody finished has its name
+        name.press("Enter")
+        page.get_by_role("button", name="Show secret key").click()
+
+    return [
+        Scene("security-credentials", "/security-credentials"),
+        Scene("security-credentials-new-device", "/security-credentials", registers),
+    ]
+
+
 class Photographer:
     """Takes the pictures of one look, in one tab."""
 
@@ -227,7 +244,8 @@ def main() -> int:
             story.tell()
             browser = playwright.chromium.launch(executable_path=str(executable()), args=ARGUMENTS)
             wanted = [each for each in scenes(story) if re.search(given.only, each.name)]
-            found = list(_taken(browser, installation, story, wanted, given.looks))
+            own = [each for each in own_scenes() if re.search(given.only, each.name)]
+            found = list(_taken(browser, installation, story, wanted, own, given.looks))
             browser.close()
     if not given.only and "light" in given.looks:
         keep_for_documents()
@@ -239,12 +257,17 @@ def main() -> int:
 
 
 def _taken(
-    browser: Browser, installation: Installation, story: PayrollStory, wanted: list[Scene], looks: list[str]
+    browser: Browser,
+    installation: Installation,
+    story: PayrollStory,
+    wanted: list[Scene],
+    own: list[Scene],
+    looks: list[str],
 ) -> Iterator[Taken]:
     """Yields each picture, and says how far it is."""
-    count, every = 0, len(looks) * (len(wanted) + 2)
+    count, every = 0, len(looks) * (len(wanted) + len(own) + 2)
     for look in looks:
-        for taken in _of_look(browser, installation, story, wanted, look):
+        for taken in _of_look(browser, installation, story, wanted, own, look):
             count += 1
             print(f"\r{count}/{every} {taken.scene} ({look})".ljust(70), end="", file=sys.stderr, flush=True)
             yield taken
@@ -252,11 +275,13 @@ def _taken(
 
 
 def _of_look(
-    browser: Browser, installation: Installation, story: PayrollStory, wanted: list[Scene], look: str
+    browser: Browser, installation: Installation, story: PayrollStory, wanted: list[Scene], own: list[Scene], look: str
 ) -> Iterator[Taken]:
-    photographer, refused = (Photographer(browser, installation, look) for _ in range(2))
+    photographer, refused, user = (Photographer(browser, installation, look) for _ in range(3))
     yield photographer.sign_in()
     yield from map(photographer.picture, wanted)
+    user.sign_in(story.administrator)
+    yield from map(user.picture, own)
     refused.sign_in(story.auditor)
     yield refused.picture(Scene("refused", "/users"))
 

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from domain.policy.console_form import ConsoleForm, make
 from services.cli.client import Client
 from services.questions.policy_form import kind_by_names
+from tests.e2e.test_mfa import Device
 from tests.e2e.test_trails import key_arn, record, who
 from tests.installation import Installation
 
@@ -42,7 +43,7 @@ def allow(action: str | Sequence[str], sid: str, **more: Any) -> dict[str, Any]:
 
 class PayrollStory:
     """`key` is the payroll key, `draft` a policy for it that would let the bureau decrypt, `before` the position before its policy
-    was opened. `refused` is a call, `auditors` the ARN of a policy."""
+    was opened. `refused` is a call, `auditors` the ARN of a policy. `auditor` and `administrator` are credentials."""
 
     def __init__(self, installation: Installation, folder: Path) -> None:
         self._installation, self._folder = installation, folder
@@ -51,6 +52,7 @@ class PayrollStory:
             self.imported
         ) = ""
         self.auditor: dict[str, str] = {}
+        self.administrator: dict[str, str] = {}
 
     def tell(self) -> None:
         self._people()
@@ -69,7 +71,7 @@ class PayrollStory:
     def _people(self) -> None:
         iam = self._iam
         may = {
-            "key-administrators": policy(allow("kms:*", "Keys"), allow("keytrail:*", "Records")),
+            "key-administrators": policy(allow("kms:*", "Keys"), allow("keytrail:*", "Records"), allow("iam:*", "Own")),
             "payroll": policy(allow(["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"], "Salaries")),
             "auditors": policy(allow(["keytrail:Read*", "keytrail:List*", "keytrail:WhoCan"], "Audit")),
         }
@@ -92,6 +94,9 @@ class PayrollStory:
         iam.attach_group_policy(GroupName="auditors", PolicyArn=self.auditors)
         iam.put_user_permissions_boundary(UserName="david.lind", PermissionsBoundary=self.auditors)
         self.auditor = self._credentials("carla.mendes")
+        self.administrator = self._credentials("anna.keller")
+        for name in ("anna.keller", "ben.okafor"):
+            Device(iam, name).give(name)
 
     def _keys(self) -> None:
         kms = self._kms

@@ -7,6 +7,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { TableProps } from "@cloudscape-design/components/table";
 import { useState } from "react";
 
+import { useMfaColumn } from "../mfa/column";
 import { follow, href } from "../router";
 import { Listing } from "../shown/listing";
 import { Time } from "../shown/time";
@@ -30,6 +31,7 @@ export function pageOf(kind: Made, item: Named): string {
 export function IdentityList({ kind }: { kind: Made }) {
   const [round, setRound] = useState(0);
   const [creating, create] = useState(false);
+  const mfa = useMfaColumn(kind === "user", round);
   const columns: TableProps.ColumnDefinition<Named>[] = [
     {
       id: "name",
@@ -44,6 +46,7 @@ export function IdentityList({ kind }: { kind: Made }) {
     },
     { id: "arn", header: "ARN", minWidth: 200, cell: (item) => visible(item.arn) },
     { id: "created", header: "Created", minWidth: 180, cell: (item) => <Time at={item.created} /> },
+    ...mfa,
   ];
   return (
     <SpaceBetween size="m">

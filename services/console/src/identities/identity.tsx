@@ -12,6 +12,7 @@ import Textarea from "@cloudscape-design/components/textarea";
 import { useState } from "react";
 
 import { iam } from "../aws";
+import { MfaDevices } from "../mfa/mfa-devices";
 import { href, navigate } from "../router";
 import { ofArn } from "../session/role";
 import { useAnswer } from "../shown/answer";
@@ -68,6 +69,7 @@ export function Identity({ kind, name }: { kind: KindName; name: string }) {
       <AttachedPolicies kind={kind} name={name} />
       <InlinePolicies kind={kind} name={name} />
       {kind === "user" && <GroupsOf user={name} />}
+      {kind === "user" && <MfaDevices user={name} />}
       {kind === "user" && <AccessKeys user={name} />}
       {kind === "group" && <Members group={name} />}
       {kind === "role" && <Trust of={found} again={again} />}

@@ -5,7 +5,7 @@ import TopNavigation from "@cloudscape-design/components/top-navigation";
 import { useState } from "react";
 
 import { chooseTheme, recentRoles, rememberRoles, theme } from "../preferences";
-import { BASE, follow, navigate } from "../router";
+import { BASE, follow, href, navigate } from "../router";
 import { queryOf, type Role, roleArn, shownName } from "../session/role";
 import { type Session, signOut, switchBack, useSigned } from "../session/session";
 import type { Act } from "../shown/act";
@@ -39,6 +39,7 @@ export function Bar({ session, choose, switching, switchTo }: BarProps) {
 
   const items: ButtonDropdownProps.Items = [
     { id: "account", text: `Account ${visible(account)}`, disabled: true },
+    { id: "own", text: "My security credentials" },
     ...(assumed === null || first === null ? [] : [{ id: "back", text: `Switch back to ${visible(nameOf(first))}` }]),
     {
       id: "switch",
@@ -63,6 +64,7 @@ export function Bar({ session, choose, switching, switchTo }: BarProps) {
   function chosen(id: string) {
     if (id === "sign-out") signOut();
     else if (id === "back") switchBack();
+    else if (id === "own") navigate(href("/security-credentials"));
     else if (id === "switch") navigate(switchPage());
     else if (id === "forget") {
       rememberRoles(first?.identity.arn ?? "", []);

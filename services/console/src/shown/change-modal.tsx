@@ -29,7 +29,9 @@ export function ChangeModal<T>({ title, verb, work, done, close, incomplete = fa
       visible
       header={title}
       closeAriaLabel="Close"
-      onDismiss={close}
+      onDismiss={({ detail }) => {
+        if (detail.reason !== "overlay") close(); // a slip beside the dialog would lose what was typed
+      }}
       footer={
         <Box float="right">
           <SpaceBetween direction="horizontal" size="xs">

@@ -12,6 +12,13 @@ export function principalName(arn: string | null | undefined): string {
   return visible(rest !== undefined && account === current()?.identity.account ? rest : arn);
 }
 
+const USER = /^arn:[^:]+:iam::\d{12}:user\/(?:.*\/)?([^/]+)$/;
+
+/** The name of an IAM user, without its path; null for any other principal. */
+export function userName(arn: string): string | null {
+  return USER.exec(arn)?.[1] ?? null;
+}
+
 export function keyName(key: { key_id?: string | null; key_aliases?: readonly string[] }): string {
   const alias = key.key_aliases?.[0];
   if (alias !== undefined) return visible(alias);
