@@ -204,6 +204,24 @@ class DeleteConflict(Refusal):
     kind = "delete-conflict"
 
 
+class PasswordPolicyViolation(Refusal):
+    """The password is not as the account's password policy demands."""
+
+    kind = "password-policy-violation"
+
+
+class InvalidUserType(Refusal):
+    """Only a user has a password to change."""
+
+    kind = "invalid-user-type"
+
+
+class SignInRefused(Refusal):
+    """A user name and a password, or a code, that do not let anybody in."""
+
+    kind = "sign-in-refused"
+
+
 class InvalidMfaCode(Refusal):
     """The codes are not two that the MFA device shows one after the other, or were used already."""
 
@@ -272,6 +290,9 @@ REFUSALS: dict[str, type[Refusal]] = {
         PackedPolicyTooLarge,
         InvalidInput,
         InvalidMfaCode,
+        PasswordPolicyViolation,
+        InvalidUserType,
+        SignInRefused,
     )
 }
 

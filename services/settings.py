@@ -73,8 +73,8 @@ class Settings:
     tls_cert: str = _setting("file with the API's certificate chain", "")
     tls_key: str = _setting("file with the certificate's key", "")
     trusted_proxies: str = _setting(
-        "addresses and networks, between commas, of the proxies whose X-Forwarded-For is believed: a call then comes from "
-        "the rightmost address of it that is not theirs; unset: none",
+        "addresses and networks, between commas, of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: a call "
+        "then comes from the rightmost address that is not theirs, and over TLS if they say https; unset: none",
         "",
     )
     connections: int = _setting(

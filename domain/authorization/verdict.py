@@ -27,6 +27,9 @@ RETIRING = "retiring-principal"
 """RetireGrant by the retiring principal that the grant names, or by its grantee if the grantee may retire it."""
 DUE = "due"
 """Nobody called: something that a principal started earlier is now due."""
+OWN_PASSWORD = "password-policy-allows"  # noqa: S105  # the name of a rule
+"""ChangePassword: the account's password policy lets its users change their own passwords (AllowUsersToChangePassword), or
+this user has to."""
 ITS_OWN = "service-managed"
 """A service makes the key that it manages for an account."""
 OTHER_ACCOUNT = "not-across-accounts"
@@ -44,6 +47,7 @@ RULE_KINDS: dict[str, str] = {
     RETIRING: "grant",
     DUE: "due",
     ITS_OWN: "service-managed",
+    OWN_PASSWORD: "password-policy",
 }
 
 _IMPLICIT = {
@@ -184,6 +188,7 @@ _REFUSED_BY: dict[str, str] = {
     errors.InvalidKeyUsage.kind: KEY_USAGE,
     errors.CredentialDisabled.kind: AUTHENTICATION,
     errors.CredentialExpired.kind: AUTHENTICATION,
+    errors.SignInRefused.kind: AUTHENTICATION,
     errors.KeyNotFound.kind: NOT_FOUND,
     errors.AliasNotFound.kind: NOT_FOUND,
     errors.NoSuchEntity.kind: NOT_FOUND,

@@ -191,6 +191,7 @@ def _left(identity: Identity, world: World) -> list[tuple[bool, str]]:
         (bool(world.directory.members.get(identity.id)), "remove users from group"),
         (bool(identity.inline), "delete policies"),
         (bool(identity.attached), "detach all policies"),
+        (identity.login is not None, "delete login profile"),
         (bool(world.directory.mfa.of(identity.id)), "deactivate MFA devices"),
         (bool(world.directory.profiles_of.get(identity.id)), "remove roles from instance profile"),
     ]

@@ -44,7 +44,8 @@ CUT_OFF_WINDOW = 24 * HOUR_MICROS
 
 
 class CutOff(NamedTuple):
-    """The access key was deactivated, or its user renamed or moved: the position on the log, and the time."""
+    """The access key was deactivated, its user renamed or moved, or the user's password or MFA device changed: the position on
+    the log, and the time."""
 
     position: int
     at: int
@@ -72,7 +73,8 @@ class Directory:
     former: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By deleted access key: the account and the ARN of the user who had it, so that a use of it can be recorded."""
     cut_off: dict[str, CutOff] = field(default_factory=dict)
-    """By access key: where console sessions that came from it ended for good. In the order of time."""
+    """By access key, or by the unique id of a user who signs in with a password: where console sessions that came from it
+    ended for good. In the order of time."""
     attached_to: dict[str, set[str]] = field(default_factory=dict)
     bounded_by: dict[str, set[str]] = field(default_factory=dict)
     profiles: dict[str, InstanceProfile] = field(default_factory=dict)

@@ -18,10 +18,13 @@ from domain.identities.identity import (
     Identity,
     InlinePolicy,
     InstanceProfile,
+    LoginProfile,
     ManagedPolicy,
     PolicyVersion,
+    StoredPassword,
 )
 from domain.identities.mfa_devices import MFA, MfaDevice
+from domain.identities.password_policy import MOST_FORMER
 from domain.log import identity_events as events
 
 
@@ -64,8 +67,8 @@ def _(event: events.IdentityMoved, directory: Directory, now: int, position: int
     directory.identities[event.id] = new
     directory.name(new.kind, new.account, new.name, new.id)
     directory.by_arn[new.arn] = new.id
-    for access_key in new.access_keys if new.arn != old.arn else ():
-        directory.end_console_sessions(access_key, position, now)
+    for signed_in_with in (*new.access_keys, new.id) if new.arn != old.arn else ():
+        directory.end_console_sessions(signed_in_with, position, now)
 
 
 @effect.register
@@ -198,6 +201,37 @@ def _(event: events.InstanceProfileRoleSet, directory: Directory, now: int, posi
 
 
 @effect.register
+def _(event: events.LoginProfileCreated, directory: Directory, now: int, position: int) -> None:
+    password = StoredPassword(event.row, event.digest)
+    directory.change(event.id, login=LoginProfile(now, now, 1, password, event.reset_required))
+
+
+@effect.register
+def _(event: events.PasswordChanged, directory: Directory, now: int, position: int) -> None:
+    old = directory.identities[event.id].login
+    assert old is not None, "the event is of a user with a password"
+    former = (old.password, *old.former)[:MOST_FORMER]
+    password = StoredPassword(event.row, event.digest)
+    login = LoginProfile(old.created, now, event.version, password, event.reset_required, former)
+    directory.change(event.id, login=login)
+    directory.end_console_sessions(event.id, position, now)
+
+
+@effect.register
+def _(event: events.PasswordResetRequired, directory: Directory, now: int, position: int) -> None:
+    old = directory.identities[event.id].login
+    assert old is not None, "the event is of a user with a password"
+    directory.change(event.id, login=replace(old, reset_required=event.reset_required))
+    directory.end_console_sessions(event.id, position, now)
+
+
+@effect.register
+def _(event: events.LoginProfileDeleted, directory: Directory, now: int, position: int) -> None:
+    directory.change(event.id, login=None)
+    directory.end_console_sessions(event.id, position, now)
+
+
+@effect.register
 def _(event: events.MfaDeviceCreated, directory: Directory, now: int, position: int) -> None:
     directory.add_mfa_device(
         MfaDevice(event.account, event.name, event.path, now, event.seed, event.digest, tags=event.tags)
@@ -207,6 +241,7 @@ def _(event: events.MfaDeviceCreated, directory: Directory, now: int, position: 
 @effect.register
 def _(event: events.MfaDeviceEnabled, directory: Directory, now: int, position: int) -> None:
     directory.mfa.give(event.serial, event.user, now, event.drift, event.used)
+    directory.end_console_sessions(event.user, position, now)
 
 
 @effect.register
@@ -217,6 +252,7 @@ def _(event: events.MfaDeviceSynchronised, directory: Directory, now: int, posit
 @effect.register
 def _(event: events.MfaDeviceDeactivated, directory: Directory, now: int, position: int) -> None:
     directory.mfa.take_back(event.serial)
+    directory.end_console_sessions(event.user, position, now)
 
 
 @effect.register

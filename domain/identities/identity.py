@@ -31,6 +31,28 @@ class AccessKey:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredPassword:
+    """`row` names the row of the vault that holds the hash, and `digest` is the SHA-256 of that hash in hex."""
+
+    row: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginProfile:
+    """A user's password. `version` counts the passwords of this profile from 1, and `former` are the earlier ones, the
+    newest first. `created` is the time of the profile and `changed` that of the password, in microseconds since the
+    epoch. With `reset_required` the user has to choose another password to sign in."""
+
+    created: int
+    changed: int
+    version: int
+    password: StoredPassword
+    reset_required: bool
+    former: tuple[StoredPassword, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RoleParts:
     """The fields that only a role has."""
 
@@ -45,7 +67,8 @@ class RoleParts:
 @dataclass(frozen=True, slots=True)
 class Identity:
     """A user, group or role. `attached` are ARNs of managed policies in the order of attachment; `boundary` is one ARN
-    or "". Only users have `groups` (unique ids) and `access_keys`; `role` is None for users and groups."""
+    or "". Only users have `groups` (unique ids), `access_keys` and a `login` (None without a password); `role` is None for
+    users and groups."""
 
     kind: str
     id: str
@@ -60,6 +83,7 @@ class Identity:
     groups: tuple[str, ...] = ()
     access_keys: Mapping[str, AccessKey] = field(default_factory=dict)
     role: RoleParts | None = None
+    login: LoginProfile | None = None
 
     @property
     def arn(self) -> str:
@@ -73,6 +97,12 @@ class Identity:
         if self.role is None or self.inline or self.attached or self.boundary:
             return False
         return as_made(self.path, self.name, self.role.trust)
+
+
+def stored_rows(user: Identity) -> list[str]:
+    """The vault's rows that hold the hashes of a user's passwords."""
+    login = user.login
+    return [] if login is None else [each.row for each in (login.password, *login.former)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,20 @@ _ROWS = (
     EventType(
         "instance-profile.role-set", 1, identities.InstanceProfileRoleSet, "instance profile {id}: role {role}", NONE
     ),
+    EventType("user.login-profile-created", 1, identities.LoginProfileCreated, "user {id} got a password", IDENTITY),
+    EventType(
+        "user.password-changed", 1, identities.PasswordChanged, "password {version} of user {id} is in force", IDENTITY
+    ),
+    EventType(
+        "user.password-reset-required",
+        1,
+        identities.PasswordResetRequired,
+        "user {id} has to choose a password: {reset_required}",
+        NONE,
+    ),
+    EventType(
+        "user.login-profile-deleted", 1, identities.LoginProfileDeleted, "user {id} has no password any more", IDENTITY
+    ),
     EventType("mfa-device.created", 1, identities.MfaDeviceCreated, "virtual MFA device {name} created", NONE),
     EventType("mfa-device.enabled", 1, identities.MfaDeviceEnabled, "user {user} has MFA device {serial}", NONE),
     EventType("mfa-device.synchronised", 1, identities.MfaDeviceSynchronised, "MFA device {serial} synchronised", NONE),

@@ -312,3 +312,42 @@ class MfaDeviceDeactivated:
 class MfaDeviceDeleted:
     account: str
     serial: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginProfileCreated:
+    """A user got a password. `row` names the row of the vault that holds its hash, and `digest` is the SHA-256 of that hash
+    in hex. `reset_required`: the user has to choose another one to sign in."""
+
+    account: str
+    id: str
+    row: str
+    digest: str
+    reset_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordChanged:
+    """The user's password was replaced. `version` counts the passwords of the profile from 1."""
+
+    account: str
+    id: str
+    version: int
+    row: str
+    digest: str
+    reset_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordResetRequired:
+    """Whether the user has to choose another password to sign in; the password is the same."""
+
+    account: str
+    id: str
+    reset_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoginProfileDeleted:
+    account: str
+    id: str

@@ -16,7 +16,7 @@ from domain.authorization.context import Via
 from domain.durations import SECOND_MICROS
 from domain.errors import CredentialDisabled, CredentialExpired, NoSuchEntity
 from domain.identities.account import ACTIVE
-from domain.identities.identity import ROLE, USER, Identity
+from domain.identities.identity import PREFIXES, ROLE, USER, Identity
 from domain.log.codec import rfc3339
 from domain.policy import compile as compiled
 from domain.state.principals import canonical
@@ -25,12 +25,15 @@ from domain.state.world import World
 INVALID_TOKEN = "The security token included in the request is invalid."  # noqa: S105  # words of AWS
 EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa: S105  # see above
 ENDED = "The console session has ended:"
+CHANGED_KEY = "the access key that it came from was deactivated, or its user renamed or moved."
+CHANGED_SIGN_IN = "the user's password or MFA device was changed, or the user renamed or moved. Sign in again."
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """What a console session came from, and depends on: a long-term access key and the ARN that its owner had at the
-    position `seen`. `access_key` is "" if it came from a role's session, which only its own end and its role can end."""
+    """What a console session came from, and depends on: a credential and the ARN that its owner had at the position `seen`.
+    `access_key` is a long-term access key, or the unique id of the user who signed in by a password or by a code of an MFA
+    device. It is "" if the session came from a role's, which only its own end and its role can end."""
 
     access_key: str
     principal: str
@@ -132,15 +135,16 @@ def caller_of(world: World, access_key: str, session: Session | None, now: int, 
 
 
 def _require_still(world: World, came_from: SignedIn) -> None:
-    """Raises CredentialDisabled if the access key is inactive or deleted, or its owner was deleted, renamed or moved.
-    What was ended does not begin again with the key: whoever activates it may not know who held a session."""
+    """Raises CredentialDisabled if the access key is inactive or deleted, if its owner was deleted, renamed or moved, or if
+    the password or an MFA device of a user who signed in with these changed. What was ended does not begin again with the
+    key: whoever activates it may not know who held a session."""
     if not came_from.access_key:
         return
-    cut_off = world.directory.cut_off.get(came_from.access_key)
+    cut_off, user = world.directory.cut_off.get(came_from.access_key), came_from.access_key.startswith(PREFIXES[USER])
     if cut_off is not None and cut_off.position > came_from.seen:
-        raise CredentialDisabled(
-            f"{ENDED} the access key that it came from was deactivated, or its user renamed or moved."
-        )
+        raise CredentialDisabled(f"{ENDED} {CHANGED_SIGN_IN if user else CHANGED_KEY}")
+    if user:  # that there is such a user is asked next, for every session
+        return
     try:
         owner = _long_term(world, came_from.access_key).principal
     except CredentialDisabled:

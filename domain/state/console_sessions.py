@@ -14,12 +14,13 @@ from dataclasses import replace
 from domain.authorization.caller import Caller
 from domain.durations import HOUR_SECONDS, SECOND_MICROS
 from domain.errors import AccessRefused
-from domain.identities.identity import PREFIXES, ROLE
+from domain.identities.identity import PREFIXES, ROLE, Identity
 from domain.state.callers import Session, SignedIn
 
 SHORTEST, LONGEST = 900, 12 * HOUR_SECONDS
 """Seconds."""
 LONGEST_OF_ROOT = HOUR_SECONDS
+STARTING = 60
 CODE_LASTS = 60 * SECOND_MICROS
 """How long a one-time code can be redeemed."""
 
@@ -33,10 +34,10 @@ def require_may_sign_in(session: Session | None) -> None:
             "A console session cannot be exchanged for another one. To go on after it ends, sign in again with the "
             "credentials that it came from."
         )
-    if not session.of.startswith(PREFIXES[ROLE]):
+    if not session.of.startswith(PREFIXES[ROLE]) and not session.mfa:
         raise AccessRefused(
-            "Credentials of GetSessionToken do not open the console: without MFA they may not call IAM, and a console "
-            "session may. Sign in with the access key itself, or with a role's credentials."
+            "Credentials of GetSessionToken open the console only if they were asked for with an MFA code: without one they "
+            "may not call IAM, and a console session may. Sign in with the access key itself, or with a role's credentials."
         )
 
 
@@ -49,15 +50,34 @@ def console_session(
     if session is not None:
         # It keeps the time at which the role's session was issued: a policy that denies sessions issued before a time
         # (aws:TokenIssueTime) revokes this one with the other.
-        ends = min(session.expires, at + seconds * SECOND_MICROS)
-        return replace(session, expires=ends, console=SignedIn("", caller.principal, seen))
+        # A session token of a user who showed an MFA code ends with that user's device.
+        ends, came_from = min(session.expires, at + seconds * SECOND_MICROS), caller.unique if session.mfa else ""
+        return replace(session, expires=ends, console=SignedIn(came_from, caller.principal, seen))
     lasts = min(seconds, LONGEST_OF_ROOT) if caller.is_root else seconds
+    return _own_session(caller, at, lasts, SignedIn(access_key, caller.principal, seen))
+
+
+def password_session(user: Caller, at: int, seconds: int, seen: int, *, with_code: bool) -> Session:
+    """The session of a user who signed in with a password, and where `with_code` with a code of an MFA device, at the
+    position `seen`."""
+    session = _own_session(user, at, seconds, SignedIn(user.unique, user.principal, seen))
+    return replace(session, mfa=at) if with_code else session
+
+
+def starting_session(user: Identity, at: int, seen: int) -> Session:
+    """The session in which the records of a sign-in stand, from the right password on. Nobody is ever given it."""
+    came_from = SignedIn(user.id, user.arn, seen)
+    lasts = STARTING * SECOND_MICROS
+    return Session(user.id, user.arn, user.account, "", at, at + lasts, console=came_from)
+
+
+def _own_session(caller: Caller, at: int, seconds: int, came_from: SignedIn) -> Session:
     return Session(
         of=caller.unique,
         arn=caller.principal,
         account=caller.account,
         name="",
         issued=at,
-        expires=at + lasts * SECOND_MICROS,
-        console=SignedIn(access_key, caller.principal, seen),
+        expires=at + seconds * SECOND_MICROS,
+        console=came_from,
     )

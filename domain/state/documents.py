@@ -160,4 +160,6 @@ def identity_document(identity: Identity) -> AggregateDocument:
     document = IDENTITIES.document(identity)
     if identity.role is not None:
         document["role"]["arn"] = identity.arn
+    if identity.login is None:  # left out, so that rows from before there were passwords need no change
+        del document["login"]
     return document

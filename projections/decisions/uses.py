@@ -88,6 +88,20 @@ async def last_uses_of_access_keys(log: AskedLog, access_keys: Sequence[tuple[st
     return await log.fetch(LAST_USES_OF_ACCESS_KEYS, principals, names)
 
 
+# index: decisions_principal
+LAST_LOGINS = f"""
+SELECT asked.principal, last.at FROM unnest($1::text[]) AS asked (principal), LATERAL (
+    SELECT at FROM {DECISIONS}
+    WHERE principal = asked.principal AND operation = 'ConsoleLogin' AND effect = 'allowed' ORDER BY at DESC LIMIT 1
+) last
+"""
+
+
+async def last_logins(log: AskedLog, principals: Sequence[str]) -> list[Any]:
+    """When each principal (an ARN) last signed in with a password; no row for one who never did."""
+    return await log.fetch(LAST_LOGINS, list(principals))
+
+
 # indexes: decisions_principal, cases_principal
 ACCESSES = f"""
 SELECT operation, principal, max(at) AS at FROM {DECISIONS}

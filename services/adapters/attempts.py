@@ -5,8 +5,9 @@ The rows are counters of minutes, and no record: a crash of Postgres empties the
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from domain.ports import Unavailable
@@ -26,6 +27,10 @@ ON CONFLICT (subject) DO UPDATE SET
 WHERE least($2, held.left_over + extract(epoch FROM clock_timestamp() - held.at) / $3) >= 1
 RETURNING left_over
 """
+_GIVE_BACK = "UPDATE attempts.buckets SET left_over = least($2, left_over + 1) WHERE subject = $1"
+_REMOVE_FULL = "DELETE FROM attempts.buckets WHERE at < clock_timestamp() - interval '1 hour'"
+"""Within an hour every bucket is full again."""
+REMOVE_EVERY = 600.0
 
 
 class TooManyAttempts(Exception):
@@ -51,10 +56,23 @@ class Attempts:
         if row is None:
             raise TooManyAttempts(subject)
 
+    async def give_back(self, subject: str) -> None:
+        """The attempt that was taken does not count. Raises Unavailable."""
+        async with self._answering():
+            await self.pool.execute(_GIVE_BACK, subject, float(self.burst))
+
     async def forget(self, subject: str) -> None:
         """The secret was right: the subject has all its attempts again. Raises Unavailable."""
         async with self._answering():
             await self.pool.execute("DELETE FROM attempts.buckets WHERE subject = $1", subject)
+
+    @staticmethod
+    async def keep_removing(pool: Pool) -> None:
+        """Removes the buckets that are full again, so that a stranger who tries many names fills no table."""
+        while True:
+            with suppress(*LOST):
+                await pool.execute(_REMOVE_FULL)
+            await asyncio.sleep(REMOVE_EVERY)
 
     @asynccontextmanager
     async def _answering(self) -> AsyncIterator[None]:

@@ -39,6 +39,10 @@ class Tokens:
         body = zlib.compress(orjson.dumps(document), 6)
         return b64encode(symmetric.encrypt(self._secret, _NO_KEY, _NO_MATERIAL, body, {"kind": kind})).decode()
 
+    def digest(self, kind: str, text: str) -> str:
+        """A digest in hex that only this installation can make: it says nothing about a text that can be guessed."""
+        return hmac.digest(self._secret, f"{kind}\0{text}".encode(), "sha256").hex()
+
     def open(self, kind: str, token: str) -> dict[str, Any] | None:
         """The document; None if this installation did not seal the token as this kind."""
         try:

@@ -45,7 +45,9 @@ from services.kms_api.live_state import LiveState
 from services.kms_api.maker import VaultMaker
 from services.kms_api.materials import HeldMaterials
 from services.kms_api.mfa_codes import MfaCodes
+from services.kms_api.passwords import Passwords
 from services.kms_api.recall import ProjectedRecall
+from services.kms_api.sign_ins import SignIns
 from services.kms_api.vault_watch import VaultWatch
 from services.logs import configure, logger_of
 from services.metrics import TALLY, VOIDS
@@ -60,8 +62,12 @@ log = logger_of("api")
 DRAIN = 10
 OWN_FILES = 128
 """File descriptors for Kafka, Postgres, metrics and connections that are being refused."""
-MFA_ATTEMPTS, MFA_ATTEMPT_SECONDS = 5, 60.0
-"""How many codes of one MFA device can be tried at once, and after how many seconds once more. A right code gives all back."""
+ONE_DEVICE = ONE_PASSWORD = (5, 60.0)
+"""How many codes of one MFA device, or passwords of one user from one address, can be tried at once, and after how many
+seconds once more. A right one gives all back."""
+ONE_ADDRESS = (30, 2.0)
+"""The same for passwords of all users together, from one address (for IPv6, from one site). A right one gives its attempt
+back."""
 CALL_PATIENCE = 5.0
 """How many seconds a call waits for the vault before its client has to try again."""
 
@@ -117,8 +123,9 @@ async def serve(settings: Settings) -> None:
             closing.push_async_callback(each.close)
         anchors = Anchors(live, decisions, commands, clock)
         await Attempts.prepare(pool)
-        mfa = MfaCodes(live, vault, Attempts(pool, MFA_ATTEMPTS, MFA_ATTEMPT_SECONDS), clock)
-        making = VaultMaker(vault, tokens, mfa)
+        mfa = MfaCodes(live, vault, Attempts(pool, *ONE_DEVICE), clock)
+        passwords = Passwords(live, vault, Attempts(pool, *ONE_PASSWORD))
+        making = VaultMaker(vault, tokens, mfa, passwords)
         calls = Calls(settings, live, commands, decisions, making, materials, ProjectedRecall(pool), clock, mfa)
         authenticator = Authenticator(live, vault, tokens, settings.region, clock)
         publisher = Publisher(settings, keys)
@@ -133,6 +140,8 @@ async def serve(settings: Settings) -> None:
             calls,
             decisions,
             bounds,
+            SignIns(live, passwords, tokens, Attempts(pool, *ONE_PASSWORD), Attempts(pool, *ONE_ADDRESS)),
+            mfa,
             ACTIONS,
             lambda: server.should_exit,
         )
@@ -161,6 +170,8 @@ async def serve(settings: Settings) -> None:
             asyncio.create_task(TALLY.keep_flushing()),
             asyncio.create_task(watch.keep_asking()),
             asyncio.create_task(anchors.keep_anchoring()),
+            asyncio.create_task(audit.refused_sign_ins.keep_recording()),
+            asyncio.create_task(Attempts.keep_removing(pool)),
         ]
         for task in tasks:
             task.add_done_callback(lambda _: setattr(server, "should_exit", True))
@@ -173,6 +184,7 @@ async def serve(settings: Settings) -> None:
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
+            await audit.refused_sign_ins.record()
             await anchors.anchor()  # for the last calls that were answered
             TALLY.flush()
         for fault in ended:

@@ -10,15 +10,13 @@ is not a client. If newcomers were refused instead, a few thousand idle connecti
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Protocol
 
+from services.client_address import address_in
 from services.waiting_room import WaitingRoom
 
 IpNetwork = IPv4Network | IPv6Network
-ONE_SITE = 64
-"""The bits of an IPv6 address that name a site: a client with one address of a site has all of them (RFC 6177)."""
 MOST_HELD = 67_108_864
 """The most bytes that one worker holds for unfinished requests and unread answers, over all connections."""
 PROXIED = ""
@@ -48,30 +46,6 @@ def networks(text: str) -> tuple[IpNetwork, ...]:
     return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
 
 
-def plain(address: str) -> str:
-    """An address in the form that policies use: an IPv4 address from an IPv6 socket becomes plain IPv4."""
-    return address[7:] if address.startswith("::ffff:") and "." in address else address
-
-
-@lru_cache(maxsize=1024)  # addresses that connected: at most 45 characters each
-def group_of(address: str) -> str:
-    """The addresses that are counted together: one IPv4 address, or an IPv6 site."""
-    found = _read(address)
-    if not isinstance(found, IPv6Address):
-        return address if found is None else str(found)
-    return str(ip_network((int(found) >> (128 - ONE_SITE) << (128 - ONE_SITE), ONE_SITE)))
-
-
-def _read(address: str) -> IPv4Address | IPv6Address | None:
-    if len(address) > 45:  # the longest form of an address; anything longer is not parsed
-        return None
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return None
-    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
-
-
 class Proxies:
     """The proxies that Keytrail trusts to name a client's address."""
 
@@ -79,7 +53,7 @@ class Proxies:
         self._trusted = trusted
 
     def __contains__(self, address: str) -> bool:
-        found = _read(address) if self._trusted else None
+        found = address_in(address) if self._trusted else None
         return found is not None and any(found in each for each in self._trusted)
 
     def client(self, peer: str, forwarded: Iterable[bytes]) -> str:
@@ -88,13 +62,20 @@ class Proxies:
         the search at the proxy that passed it on."""
         nearest = peer
         for each in reversed(b",".join(forwarded).decode("latin-1").split(",")):
-            found = _read(each.strip())
+            found = address_in(each.strip())
             if found is None:
                 return nearest
             nearest = str(found)
             if nearest not in self:
                 return nearest
         return nearest
+
+    @staticmethod
+    def say_https(said: Iterable[bytes]) -> bool:
+        """Whether X-Forwarded-Proto says that the client came over TLS. The client itself can send this header, and a proxy
+        may add a value instead of replacing it, so every value has to say so."""
+        values = {each.strip().lower() for each in b",".join(said).split(b",")}
+        return values == {b"https"}
 
 
 class Door:

@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
 
-from services.api.door import PROXIED, Door, group_of, plain
+from services.api.door import PROXIED, Door
+from services.client_address import group_of, plain
 
 TOGETHER = 8
 """How many connections one turn of the loop takes from the kernel: few, so that workers on one socket share the load."""

@@ -21,25 +21,31 @@ from starlette.routing import Route
 
 from domain.authorization.caller import Caller
 from domain.authorization.context import request_context
-from domain.errors import AccessRefused
+from domain.characters import encodable
+from domain.errors import AccessRefused, SignInRefused
 from domain.ports import Unavailable
+from domain.state.console_sessions import starting_session
 from services import signing
 from services.adapters.postgres import INTERRUPTED
 from services.audit_api.answers import answered, of_fault
-from services.audit_api.bodies import document_in
+from services.audit_api.bodies import document_in, text_in
+from services.audit_api.call_records import call_of
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import denied, invalid
 from services.audit_api.openapi import document
+from services.audit_api.refused_sign_ins import TOO_MANY
 from services.audit_api.request import AuditRequest
 from services.audit_api.request_shape import require_body, require_query
-from services.audit_api.route import ByCode, Endpoint, RouteRow, RouteTag, Unsigned
+from services.audit_api.route import ByCode, ByPassword, Endpoint, RouteRow, RouteTag, Unsigned
 from services.audit_api.unknown_routes import fixed_length, no_path, other_methods
+from services.client_address import is_loopback
 from services.kms_api import errors
 from services.kms_api.app import Disconnected, read_body, where
 from services.kms_api.authentication import Authenticated, Authenticator
 from services.kms_api.console_codes import LONGEST_CODE
-from services.kms_api.errors import WireError
+from services.kms_api.errors import Throttled, WireError
 from services.kms_api.live_state import NotFresh
+from services.kms_api.sign_ins import LOGIN, PasswordGiven, TooManySignIns, TriedPassword
 from services.logs import logger_of
 from services.metrics import UNAUTHENTICATED
 
@@ -52,6 +58,14 @@ NOBODY = Caller("", "", {}, "")
 """Takes the place of the caller if the credential may no longer be used."""
 NOT_AUTHENTICATED = "The caller could not be authenticated now; try again."
 CODE_EXPECTED = 'the body must be {"code": "..."}, with the code from the address that `keytrail console` opened'
+SIGN_IN_EXPECTED = 'the body must be {"account": "...", "user": "...", "password": "..."}'
+LONGEST_SIGN_IN = 4096
+INCORRECT = "Your authentication information is incorrect. Please try again."
+IN_CLEAR = (
+    "A password is taken over TLS, or from the machine that Keytrail runs on. Set KEYTRAIL_TLS_CERT and KEYTRAIL_TLS_KEY; or "
+    "name your proxy in KEYTRAIL_TRUSTED_PROXIES, and have it send X-Forwarded-Proto: https."
+)
+WRONG_PASSWORD = "password"  # noqa: S105  # a metric's label
 HttpEndpoint = Callable[[Request], Awaitable[Response]]
 Authenticating = Callable[[Request, RouteRow, str], Awaitable[AuditRequest]]
 """From a request, its route and its call id to its caller."""
@@ -81,6 +95,8 @@ class _SignedRoutes:
                 return answer
             case ByCode(endpoint):
                 return self._proven(endpoint, row, self._by_code)
+            case ByPassword(endpoint):
+                return self._proven(endpoint, row, self._by_password)
             case endpoint:
                 return self._proven(endpoint, row, self._authenticated)
 
@@ -151,6 +167,55 @@ class _SignedRoutes:
         except (NotFresh, Unavailable):
             raise errors.not_now(NOT_AUTHENTICATED) from None
         return replace(await self._known(http, row, call, body, who), code=code)
+
+    async def _by_password(self, http: Request, row: RouteRow, call: str) -> AuditRequest:
+        """What a guess costs, and what it tells, is in services/kms_api/sign_ins.py. Raises WireError, Disconnected."""
+        given, body = await self._given_password(http, row)
+        try:
+            tried = await self._context.sign_ins.tried(given)
+        except TooManySignIns as many:
+            if many.meant.account:
+                claimed = self._claimed(http, row, call, many.meant)
+                await self._context.refused_sign_ins.refused(call_of(claimed, {}, LOGIN))
+            raise WireError(400, "ThrottlingException", TOO_MANY, recorded=True) from None
+        except Throttled as fault:
+            raise WireError(400, "ThrottlingException", fault.message) from None
+        except (NotFresh, Unavailable):
+            raise errors.not_now(NOT_AUTHENTICATED) from None
+        if not tried.is_right:
+            UNAUTHENTICATED.labels(WRONG_PASSWORD).inc()
+            if not tried.account:
+                raise denied(INCORRECT)
+            await self._context.records.refuse(self._claimed(http, row, call, tried), LOGIN, SignInRefused(INCORRECT))
+        session = starting_session(tried.right_user, self._context.clock.now(), tried.seen)
+        try:
+            who = await self._authenticator.authenticate_session(session)
+        except NotFresh:
+            raise errors.not_now(NOT_AUTHENTICATED) from None
+        return replace(await self._known(http, row, call, body, who), password=tried)
+
+    async def _given_password(self, http: Request, row: RouteRow) -> tuple[PasswordGiven, bytes]:
+        """Raises WireError, Disconnected."""
+        address = http.client.host if http.client else ""
+        if http.url.scheme != "https" and not is_loopback(address):
+            raise WireError(403, "AccessDeniedException", IN_CLEAR)
+        body = await read_body(http.receive)
+        if len(body) > LONGEST_SIGN_IN:
+            raise invalid(SIGN_IN_EXPECTED)
+        require_body(row, body)
+        document = document_in(body, SIGN_IN_EXPECTED)
+        account, user, password = (
+            text_in(document, name, SIGN_IN_EXPECTED) for name in ("account", "user", "password")
+        )
+        if not (account and user and password) or encodable(document) != document:
+            raise invalid(SIGN_IN_EXPECTED)
+        return PasswordGiven(account, user, password, address), body
+
+    @staticmethod
+    def _claimed(http: Request, row: RouteRow, call: str, tried: TriedPassword) -> AuditRequest:
+        """The request as one of somebody who did not prove to be the user."""
+        who = Authenticated(tried.account, tried.principal, "", None, None, None)
+        return AuditRequest(http, NOBODY, who, b"", row.name, row.action, call)
 
     async def _known(self, http: Request, row: RouteRow, call: str, body: bytes, who: Authenticated) -> AuditRequest:
         """Raises WireError if the credential may no longer be used."""

@@ -12,6 +12,7 @@ from services.kms_api import errors
 from services.kms_api.app import MOST_AGENT, printable
 from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
+from services.operations.rows import Preparation
 
 
 class CallRecords:
@@ -65,9 +66,7 @@ class CallRecords:
         request.record.done = True
         raise WireError(403, errors.wire_error(fault).code, fault.message, recorded=True)
 
-    async def change(
-        self, request: AuditRequest, operation: str, parameters: dict[str, Any], made: dict[str, str]
-    ) -> int:
+    async def change(self, request: AuditRequest, operation: str, parameters: dict[str, Any], made: Preparation) -> int:
         """Has the writer decide a change; returns the position of its record. Raises WireError."""
         position = (await self._calls.writer.decide(call_of(request, parameters, operation), made))[0]
         request.record.done = True

@@ -20,6 +20,7 @@ from services.audit_api.operation_names import OperationNames
 from services.audit_api.own_writes import OwnWrites
 from services.audit_api.permissions import RoutePermissions
 from services.audit_api.principal_references import PrincipalReferences
+from services.audit_api.refused_sign_ins import RefusedSignIns
 from services.audit_api.request import AuditRequest
 from services.audit_api.sources import Sources
 from services.audit_api.streams import Streams
@@ -27,6 +28,8 @@ from services.clock import Clock
 from services.kms_api.calls import Calls
 from services.kms_api.live_state import LiveState
 from services.kms_api.maker import VaultMaker
+from services.kms_api.mfa_codes import MfaCodes
+from services.kms_api.sign_ins import SignIns
 from services.settings import Settings
 
 
@@ -52,6 +55,9 @@ class AuditContext:
     long_questions: LongQuestions
     streams: Streams
     own_writes: OwnWrites
+    sign_ins: SignIns
+    refused_sign_ins: RefusedSignIns
+    mfa: MfaCodes
     bounds: TopicBounds
     """Where `decisions` and `alerts` end."""
 
@@ -75,6 +81,8 @@ def context_of(
     calls: Calls,
     decisions: DecisionLanes,
     bounds: TopicBounds,
+    sign_ins: SignIns,
+    mfa: MfaCodes,
     actions: frozenset[str],
     stopping: Callable[[], bool],
 ) -> AuditContext:
@@ -99,5 +107,8 @@ def context_of(
         long_questions=long_questions,
         streams=Streams(stopping),
         own_writes=OwnWrites(AskedLog(pool), lambda: RecordExtent(decisions.worker, live.next, decisions.durable())),
+        sign_ins=sign_ins,
+        refused_sign_ins=RefusedSignIns(calls.records),
+        mfa=mfa,
         bounds=bounds,
     )

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from services.audit_api import schemas
 from services.audit_api.answer_shapes import DOCUMENT, FileOf, Standard
-from services.audit_api.route import PLACES, ByCode, Parameter, RouteRow, RouteTag, Unsigned
+from services.audit_api.route import PLACES, ByCode, ByPassword, Parameter, RouteRow, RouteTag, Unsigned
 from services.audit_api.schemas import JsonSchema, schema
 
 TAGS: dict[RouteTag, str] = {
@@ -109,7 +109,7 @@ def document(routes: Sequence[RouteRow], address: str = "http://127.0.0.1:8600")
 
 def _operation(route: RouteRow) -> dict[str, Any]:
     needs = f"Asks `{route.action}`." if route.action else "Asks no permission."
-    signed, by_code = not isinstance(route.endpoint, ByCode | Unsigned), isinstance(route.endpoint, ByCode)
+    signed, by_body = _proofs(route)
     operation: dict[str, Any] = {
         "operationId": route.operation_id,
         "summary": route.summary,
@@ -124,7 +124,7 @@ def _operation(route: RouteRow) -> dict[str, Any]:
             **{
                 status: ERROR | {"description": text}
                 for status, text in ERRORS.items()
-                if signed or by_code or status == "404"
+                if signed or by_body or status == "404"
             },
         },
     }
@@ -133,6 +133,17 @@ def _operation(route: RouteRow) -> dict[str, Any]:
     if route.body:
         operation["requestBody"] = {"required": True, "content": {DOCUMENT: {"schema": _body(route)}}}
     return operation
+
+
+def _proofs(route: RouteRow) -> tuple[bool, bool]:
+    """Whether a request is signed, and whether something in its body stands for the signature."""
+    match route.endpoint:
+        case Unsigned():
+            return False, False
+        case ByCode() | ByPassword():
+            return False, True
+        case _:
+            return True, False
 
 
 def _media_of(route: RouteRow) -> tuple[str, ...]:

@@ -24,6 +24,10 @@ OWN_OPERATIONS = (
     "CreateConsoleSession",
     "CreateConsoleCode",
     "RedeemConsoleCode",
+    "UseMfaCode",
+    "ConsoleLogin",
+    "CheckMfa",
+    "CheckNewPassword",
 )
 """Operations that are on record but not in AWS's models."""
 

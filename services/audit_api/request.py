@@ -15,6 +15,7 @@ from domain.authorization.caller import Caller
 from services.audit_api.faults import invalid
 from services.kms_api.authentication import Authenticated
 from services.kms_api.console_codes import ConsoleCode
+from services.kms_api.sign_ins import TriedPassword
 from services.questions.nearest import in_words, nearest
 
 MOST = 1000
@@ -45,6 +46,8 @@ class AuditRequest:
     record: OnRecord = field(default_factory=OnRecord)
     code: ConsoleCode | None = None
     """The one-time code that stands for the signature."""
+    password: TriedPassword | None = None
+    """The right password that stands for the signature."""
 
     @property
     def account(self) -> str:

@@ -45,6 +45,13 @@ class ByCode:
     answer: Endpoint
 
 
+@dataclass(frozen=True, slots=True)
+class ByPassword:
+    """An endpoint whose request has no signature: the user name and password in its body say who asks."""
+
+    answer: Endpoint
+
+
 LIMIT = Parameter(
     "limit",
     "how many items at most, 1 to 1000; 100 where left out",
@@ -70,7 +77,7 @@ class RouteRow:
     method: Literal["GET", "POST"]
     path: str
     operation_id: str
-    endpoint: Endpoint | ByCode | Unsigned
+    endpoint: Endpoint | ByCode | ByPassword | Unsigned
     summary: str
     answer: AnswerShape
     tag: RouteTag

@@ -169,6 +169,10 @@ class Authenticator:
             raise signing.SignatureRefused(signing.UNKNOWN, EXPIRED_CODE)
         return await self._who(_Credential(code.access_key, "", code.session)), code
 
+    async def authenticate_session(self, session: Session) -> Authenticated:
+        """The user of a session that begins with a right password. Raises NotFresh."""
+        return await self._who(_Credential("", "", session))
+
     async def _find(self, access_key: str) -> _Credential:
         """A long-term credential. Raises SignatureRefused, NotFresh, Unavailable."""
         found = self._unproven.get(access_key)

@@ -86,6 +86,7 @@ class Exchange:
         "_headers",
         "_parts",
         "_query",
+        "_secure",
         "_size",
         "_source",
         "_task",
@@ -109,6 +110,7 @@ class Exchange:
         self._query = query
         self._headers = headers
         self._source = source
+        self._secure = connection.scheme == "https"  # of this request: a proxy's next one may differ
         self._expects_continue = expects_continue
         # Only the parser's callbacks write these.
         self._turn = False
@@ -176,7 +178,7 @@ class Exchange:
                 reply = too_large(form=is_form(self._headers))
             else:
                 request = Signed("POST", "/", self._query.decode("latin-1"), joined(self._headers), self.body)
-                reply = await connection.answering(request, self._source, connection.scheme == "https")
+                reply = await connection.answering(request, self._source, self._secure)
                 if reply.known and not connection.known:
                     connection.recognise()
             if connection.flow.write_paused and not self.disconnected:

@@ -27,6 +27,7 @@ from services.adapters.vault import Vault
 from services.aside import aside, long_aside
 from services.kms_api.console_codes import ConsoleCode, sealed_code
 from services.kms_api.mfa_codes import MfaCodes
+from services.kms_api.passwords import Passwords
 from services.operations.rows import Answer, Preparation
 from services.runtime.data_folder import new_access_key_id, new_secret
 
@@ -39,10 +40,11 @@ TEMPORARY = "ASIA"
 class VaultMaker:
     """Implements the operations' ports Maker and Issuer."""
 
-    def __init__(self, vault: Vault, tokens: Tokens, mfa: MfaCodes) -> None:
+    def __init__(self, vault: Vault, tokens: Tokens, mfa: MfaCodes, passwords: Passwords) -> None:
         self._vault = vault
         self._tokens = tokens
         self._mfa = mfa
+        self._passwords = passwords
 
     async def material(self, spec: str, account: str) -> Preparation:
         """Raises Unavailable."""
@@ -93,6 +95,14 @@ class VaultMaker:
     async def mfa_codes(self, serial: str, account: str, codes: tuple[str, str]) -> Preparation:
         """Raises Unavailable, NotFresh, Throttled."""
         return await self._mfa.found(serial, account, codes)
+
+    async def password(self, account: str, user: str, password: str) -> Preparation:
+        """Raises Unavailable, NotFresh, Throttled."""
+        return await self._passwords.made(account, user, password)
+
+    async def changed_password(self, account: str, user: str, old: str, new: str) -> Preparation:
+        """Raises Unavailable, NotFresh, Throttled."""
+        return await self._passwords.changed(account, user, old, new)
 
     def unique_id(self, kind: str) -> Preparation:
         return {"id": PREFIXES[kind] + _letters(17)}

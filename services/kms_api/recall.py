@@ -39,6 +39,14 @@ class ProjectedRecall:
             raise Unavailable("the projections do not answer") from fault
         return {row["access_key"]: _use(row) for row in rows}
 
+    async def last_logins(self, principals: Sequence[str]) -> dict[str, int]:
+        """Raises Unavailable."""
+        try:
+            rows = await uses.last_logins(self._log, principals)
+        except INTERRUPTED as fault:
+            raise Unavailable("the projections do not answer") from fault
+        return {row["principal"]: micros_of(row["at"]) for row in rows}
+
     async def accesses(
         self, account: str, principals: Sequence[str], sessions: Sequence[str], since: int
     ) -> list[Accessed]:

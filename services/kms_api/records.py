@@ -9,7 +9,7 @@ from domain.authorization.caller import Caller
 from domain.authorization.verdict import AUTHENTICATION, Verdict
 from domain.characters import encodable
 from domain.commands.decide import allowed, refused
-from domain.errors import CredentialDisabled, CredentialExpired, InternalFault, Refusal
+from domain.errors import CredentialDisabled, CredentialExpired, InternalFault, Refusal, SignInRefused
 from domain.log.codec import rfc3339
 from domain.log.record import Call, Decision
 from domain.ports import TooLarge, Unavailable
@@ -49,7 +49,7 @@ class Records:
 
     async def _refusal(self, call: Call, fault: Refusal) -> None:
         decision = refused(fault)
-        if isinstance(fault, CredentialDisabled | CredentialExpired):
+        if isinstance(fault, CredentialDisabled | CredentialExpired | SignInRefused):
             by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
             reason = {"action": call.operation, "resource": call.principal, "effect": "deny", "by": by}
             decision = replace(decision, reasons=(reason,))

@@ -1,20 +1,16 @@
-"""IAM's answers about the past: when an access key was used, which services an identity used, the credential report.
+"""IAM's answers about the past: when an access key was used, which services an identity used.
 
 AWS gathers this hours later, and only for services that report it. Here every call has its decision, and the answer
 comes from the decisions. It is a moment behind the log, and complete from the log's first day on.
-Source: IAM API reference, GetAccessKeyLastUsed, GenerateServiceLastAccessedDetails and related operations; IAM user
-guide, id_credentials_getting-report (the columns).
+Source: IAM API reference, GetAccessKeyLastUsed, GenerateServiceLastAccessedDetails and related operations.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from domain.arn import parse_arn, root_arn, session_arn
 from domain.authorization.evaluate import may
@@ -23,7 +19,6 @@ from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import resource_of
 from domain.durations import DAY_MICROS
 from domain.errors import InvalidInput, NoSuchEntity
-from domain.identities.account import ACTIVE
 from domain.identities.holders import attachable, attached, own_identity
 from domain.identities.identity import GROUP, POLICY, PREFIXES, ROLE, USER, Identity, ManagedPolicy
 from domain.identities.published import PUBLISHED
@@ -31,10 +26,9 @@ from domain.policy.compile import CompiledStatement, identity_policy_statements
 from domain.policy.glob import compile_glob
 from domain.policy.parse import MANAGED, Statement, parse_policy
 from domain.state.world import World
-from services.aside import long_aside
 from services.operations import iam_descriptions
 from services.operations.markers import after_marker, marker_after
-from services.operations.rows import Accessed, Answer, LastUse, Recall, Request
+from services.operations.rows import Accessed, Answer, Recall, Request
 
 USUAL = 100
 LOOKED_BACK = 400 * DAY_MICROS
@@ -75,80 +69,6 @@ async def access_key_last_used(request: Request, world: World, recall: Recall) -
     if use is not None:
         used = {"LastUsedDate": iam_descriptions.seconds(use.at), "ServiceName": use.service, "Region": world.region}
     return {"UserName": "root" if owner is None else owner.name, "AccessKeyLastUsed": used}
-
-
-# -- the credential report --------------------------------------------------------------------------------------------
-
-_KEY_COLUMNS = ("active", "last_rotated", "last_used_date", "last_used_region", "last_used_service")
-_PASSWORD_COLUMNS = ("password_enabled", "password_last_used", "password_last_changed", "password_next_rotation")
-COLUMNS = (
-    *("user", "arn", "user_creation_time"),
-    *_PASSWORD_COLUMNS,
-    "mfa_active",
-    *(f"access_key_{place}_{column}" for place in (1, 2) for column in _KEY_COLUMNS),
-    *(f"cert_{place}_{column}" for place in (1, 2) for column in ("active", "last_rotated")),
-)
-ROOT = "<root_account>"
-NO_PASSWORD = ("false", NOT_USED, NOT_USED, NOT_USED)
-NO_PASSWORD_OF_ROOT = ("not_supported", "no_information", "not_supported", "not_supported")
-"""There are no passwords. A report says the same of every account's root that never signed in with one;
-password_last_used has no "not_supported" (user guide, id_credentials_getting-report)."""
-NO_CERTIFICATES = ("false", NOT_USED, "false", NOT_USED)
-_Key = tuple[str, bool, int]
-"""(id, whether it is active, when it was made)"""
-_Person = tuple[str, str, int, list[_Key], bool]
-"""(name, ARN, when the user was made, the user's access keys, whether the user has an MFA device)"""
-
-
-def report_made(request: Request, world: World) -> Answer:
-    """Nothing is prepared: a report is made when it is fetched, so it is never old."""
-    return {"State": "COMPLETE"}
-
-
-async def credential_report(request: Request, world: World, recall: Recall) -> Answer:
-    """Raises Unavailable."""
-    account, directory = request.caller.account, world.directory
-    held = world.accounts[account]
-    of_root = [(key, True, held.created) for key, status in held.access_keys.items() if status == ACTIVE]
-    people: list[_Person] = [(ROOT, root_arn(account), held.created, of_root, False)]
-    for name in directory.listed.get((USER, account), ()):
-        user = directory.identities[directory.ids[USER, account, name]]
-        keys = [(key, each.status == ACTIVE, each.created) for key, each in user.access_keys.items()]
-        people.append(
-            (user.name, user.arn, user.created, sorted(keys, key=lambda key: key[2]), bool(directory.mfa.of(user.id)))
-        )
-    asked = [(arn, key) for _, arn, _, keys, _ in people for key, _, _ in keys[:2]]
-    uses = await recall.last_uses_of(asked)
-    text = await long_aside(account, _report, people, uses, world.region)
-    generated = iam_descriptions.seconds(request.at)
-    return {"Content": text.encode(), "ReportFormat": "text/csv", "GeneratedTime": generated}
-
-
-def _report(people: Sequence[_Person], uses: Mapping[str, LastUse], region: str) -> str:
-    """Runs beside the event loop: an account may have thousands of users, and other callers must not wait."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for name, arn, created, keys, has_mfa in people:
-        password = NO_PASSWORD_OF_ROOT if name == ROOT else NO_PASSWORD
-        row = [name, arn, _time(created), *password, "true" if has_mfa else "false"]
-        for place in range(2):
-            row += _columns(keys[place] if place < len(keys) else None, uses, region)
-        writer.writerow([*row, *NO_CERTIFICATES])
-    return text.getvalue()
-
-
-def _columns(key: _Key | None, uses: Mapping[str, LastUse], region: str) -> list[str]:
-    if key is None:
-        return ["false", *[NOT_USED] * 4]
-    access_key, active, created = key
-    use = uses.get(access_key)
-    used = [NOT_USED] * 3 if use is None else [_time(use.at), region, use.service]
-    return ["true" if active else "false", _time(created), *used]
-
-
-def _time(micros: int) -> str:
-    return datetime.fromtimestamp(micros // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
 
 
 # -- services that were used --------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from domain.commands.identity_permissions import anywhere, on_identity, on_polic
 from domain.commands.identity_policies import no_inline
 from domain.commands.managed_policies import require_version
 from domain.commands.users_and_groups import owner_of_keys
-from domain.errors import NoSuchEntity
 from domain.identities.directory import Directory
 from domain.identities.holders import attachable, attached, bounded
 from domain.identities.identity import GROUP, POLICY, ROLE, USER, Identity, ManagedPolicy
@@ -288,7 +287,3 @@ def list_entities(request: Request, world: World) -> Answer:
 def empty(member: str) -> Run:
     """An empty list of something that Keytrail does not have. Some clients ask for it before they delete a user or a role."""
     return lambda request, world: {member: [], "IsTruncated": False}
-
-
-def no_login(request: Request, world: World) -> Answer:
-    raise NoSuchEntity(f"Login Profile for User {request.get('UserName', '')} cannot be found.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
 from domain.identities.mfa_devices import MFA
-from services.operations import iam, iam_history, iam_simulation, sts
+from services.operations import credential_report, iam, iam_history, iam_simulation, sts
 from services.operations import iam_lists as reading
+from services.operations import iam_logins as logins
 from services.operations import iam_mfa as mfa
 from services.operations import iam_overview as overview
 from services.operations import iam_passwords as passwords
@@ -131,7 +132,11 @@ IAM: dict[str, OperationRow] = {
     "TagMFADevice": Changing(iam.tag(MFA)),
     "UntagMFADevice": Changing(iam.untag(MFA)),
     "ListMFADeviceTags": Reading(mfa.access_on_device("iam:ListMFADeviceTags"), mfa.list_tags),
-    "GetLoginProfile": Reading(reading.access_on_self("GetLoginProfile"), reading.no_login),
+    "CreateLoginProfile": Changing(logins.create, logins.described, logins.prepare, costly=True),
+    "UpdateLoginProfile": Changing(logins.update, prepare=logins.prepare, costly=True),
+    "DeleteLoginProfile": Changing(logins.delete),
+    "ChangePassword": Changing(logins.change, prepare=logins.prepare_change, costly=True),
+    "GetLoginProfile": Reading(reading.access_on_self("GetLoginProfile"), logins.get),
     **_none_of("ListSSHPublicKeys", "SSHPublicKeys"),
     **_none_of("ListSigningCertificates", "Certificates"),
     **_none_of("ListServiceSpecificCredentials", "ServiceSpecificCredentials"),
@@ -148,10 +153,10 @@ IAM: dict[str, OperationRow] = {
     "GetAccountSummary": Reading(overview.access_on_account("iam:GetAccountSummary"), overview.account_summary),
     "GetAccessKeyLastUsed": Researching(iam_history.access_to_last_used, iam_history.access_key_last_used),
     "GenerateCredentialReport": Reading(
-        overview.access_on_account("iam:GenerateCredentialReport"), iam_history.report_made
+        overview.access_on_account("iam:GenerateCredentialReport"), credential_report.report_made
     ),
     "GetCredentialReport": Researching(
-        overview.access_on_account("iam:GetCredentialReport"), iam_history.credential_report
+        overview.access_on_account("iam:GetCredentialReport"), credential_report.credential_report
     ),
     "GenerateServiceLastAccessedDetails": Reading(iam_history.access_to_generate, iam_history.generate),
     "GetServiceLastAccessedDetails": Researching(iam_history.access_to_job, iam_history.last_accessed),

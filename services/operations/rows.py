@@ -91,6 +91,15 @@ class Maker(Protocol):
         there is no such device. Raises NotFresh, Throttled."""
         ...
 
+    async def password(self, account: str, user: str, password: str) -> Preparation:
+        """`row` and `digest` of a password's hash, which is in the vault, or `fault` and `message`. {} if there is no such
+        user."""
+        ...
+
+    async def changed_password(self, account: str, user: str, old: str, new: str) -> Preparation:
+        """The same for a user's new password, and the `version` of the old one."""
+        ...
+
     def unique_id(self, kind: str) -> Preparation:
         """`id` of a new user, group, role or policy."""
         ...
@@ -230,6 +239,10 @@ class Recall(Protocol):
 
     async def last_uses_of(self, access_keys: Sequence[tuple[str, str]]) -> Mapping[str, LastUse]:
         """The last use of each access key, by its id. `access_keys` are (ARN of its owner, id)."""
+        ...
+
+    async def last_logins(self, principals: Sequence[str]) -> Mapping[str, int]:
+        """When each user (an ARN) last signed in with a password, in microseconds since the epoch."""
         ...
 
     async def accesses(

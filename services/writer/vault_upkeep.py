@@ -14,6 +14,8 @@ from contextlib import suppress
 
 from domain.crypto.material import NewMaterial, generate
 from domain.crypto.specs import SPECS, SYMMETRIC_DEFAULT
+from domain.identities.identity import stored_rows
+from domain.identities.passwords import NOBODYS_ROW
 from domain.ports import Unavailable
 from domain.state.world import World
 from services.adapters.vault import Vault
@@ -66,9 +68,15 @@ class VaultUpkeep:
                 removed = await self._vault.sweep(world.materials | world.destroyed.keys())
                 if removed:
                     log.info("unreferenced material removed from the vault", count=removed)
-                seeds = {each.seed for each in world.directory.mfa.by_serial.values()}
-                there = world.access_keys.keys() | world.directory.users_of.keys() | world.services.keys() | seeds
-                removed = await self._vault.sweep_secrets(there)
+                removed = await self._vault.sweep_secrets(_named_secrets(world))
                 if removed:
                     log.info("unreferenced secrets removed from the vault", count=removed)
             await asyncio.sleep(SWEEP_EVERY)
+
+
+def _named_secrets(world: World) -> set[str]:
+    """The names of the vault's secrets that something has: access keys, MFA devices and passwords."""
+    directory = world.directory
+    seeds = {each.seed for each in directory.mfa.by_serial.values()}
+    passwords = {row for user in directory.identities.values() for row in stored_rows(user)}
+    return {*world.access_keys, *directory.users_of, *world.services, *seeds, *passwords, NOBODYS_ROW}

@@ -155,6 +155,26 @@ def _asked_of_all(target: Target, requests: list[bytes]) -> None:
                 each.answer()
 
 
+def _passwords(addresses: int) -> Attack:
+    """Guesses of passwords from many connections, which come from some addresses."""
+
+    def attack(target: Target) -> None:
+        with ExitStack() as opened:
+            strangers = []
+            for each in range(80):
+                with suppress(OSError):
+                    address = f"127.0.4.{1 + each % addresses}"
+                    strangers.append(opened.enter_context(Stranger(target.port, address, within=5)))
+            for number in target.rounds():
+                guess = {"account": "111122223333", "user": f"user-{number % 100}", "password": f"guess {number}"}
+                body = json.dumps(guess)
+                request = f"POST /v1/console/sign-ins HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+                for each in [each for each in strangers if each.send(request.encode())]:
+                    each.answer()
+
+    return attack
+
+
 def wrong_signatures(target: Target) -> None:
     """With an access key that exists, over as much as a request may have: folded headers and a long body."""
     requests = []
@@ -269,6 +289,8 @@ ATTACKERS: dict[str, Attack] = {
     "answers that nobody reads": answers_unread,
     "the metrics again and again": metrics,
     "access keys that nobody has": unknown_access_keys,
+    "passwords from one address": _passwords(1),
+    "passwords from 80 addresses": _passwords(80),
     "wrong signatures over much": wrong_signatures,
     "the description again and again": description,
     "connections that come and go": connections_that_come_and_go,

@@ -25,6 +25,7 @@ from domain.log.authenticity import Seal
 from domain.log.identity_events import UserAccessKeyCreated, UserCreated
 from domain.log.lane import Decided
 from domain.log.record import Call
+from domain.log.sign_in_events import PasswordPolicySet
 from domain.policy.glob import compile_arn, compile_glob
 from domain.ports import TooLarge
 from domain.state.callers import caller_of
@@ -231,7 +232,7 @@ async def present(events: MemoryTopic) -> AsyncIterator[LiveState]:
 
 
 def calls(present: LiveState, decisions: object, commands: MemoryTopic | None = None, vault: object = None) -> Calls:
-    making = VaultMaker(vault, None, None)  # type: ignore[arg-type]
+    making = VaultMaker(vault, None, None, None)  # type: ignore[arg-type]
     return Calls(load({}), present, commands or MemoryTopic(), decisions, making, OneMaterial(), None, Clock(), None)  # type: ignore[arg-type]
 
 
@@ -246,6 +247,9 @@ COSTLY_CALLS: dict[str, dict[str, Any]] = {
     "RotateKeyOnDemand": {"KeyId": key_id()},
     "ImportKeyMaterial": {"KeyId": key_id(), "ImportToken": b"x", "EncryptedKeyMaterial": b"x"},
     "CreateAccessKey": {"UserName": "bob"},
+    "CreateLoginProfile": {"UserName": "bob", "Password": "correct Horse 1"},
+    "UpdateLoginProfile": {"UserName": "bob", "Password": "correct Horse 1"},
+    "ChangePassword": {"OldPassword": "correct Horse 1", "NewPassword": "battery Staple 2"},
     "CreateVirtualMFADevice": {"VirtualMFADeviceName": "phone"},
     "EnableMFADevice": CODES_OF_BOB,
     "ResyncMFADevice": CODES_OF_BOB,
@@ -260,7 +264,16 @@ class NoMaker:
     """Fails if anything is made that takes time or room. Everything else is free."""
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("material", "rotated", "imported", "access_key", "mfa_seed", "mfa_codes"):
+        if name in (
+            "material",
+            "rotated",
+            "imported",
+            "access_key",
+            "mfa_seed",
+            "mfa_codes",
+            "password",
+            "changed_password",
+        ):
             raise Worked(name)
         return lambda *given: {}
 
@@ -305,7 +318,8 @@ async def test_nothing_is_made_for_a_caller_who_may_not(name: str, present: Live
         parameters=COSTLY_CALLS[name],
     )
     assert await service._make(row, request, call) == NOT_PREPARED
-    may = Request(name, COSTLY_CALLS[name], root_of(ACCOUNT))
+    present.world.apply(PasswordPolicySet(ACCOUNT, {"users_may_change": True}))
+    may = Request(name, COSTLY_CALLS[name], nobody if name == "ChangePassword" else root_of(ACCOUNT))
     with pytest.raises(AttributeError):  # there is no vault: something was about to be made
         await service._make(row, may, call)
 

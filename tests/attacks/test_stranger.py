@@ -18,8 +18,9 @@ import pytest
 from domain.state.world import World
 from services import signing
 from services.api import http_bounds, server
-from services.api.door import Door, group_of
+from services.api.door import Door
 from services.api.protocol import GuardedProtocol
+from services.client_address import group_of
 from services.clock import clock_of
 from services.kms_api.authentication import Authenticator, _Credential, _HeldCredentials
 from services.kms_api.exchange import Exchange

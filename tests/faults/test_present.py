@@ -175,7 +175,7 @@ def calls(present: LiveState, decisions: object, commands: MemoryTopic | None = 
         present,
         commands or MemoryTopic(),
         decisions,
-        VaultMaker(None, None, None),
+        VaultMaker(None, None, None, None),
         OneMaterial(),
         None,
         Clock(),
@@ -264,7 +264,7 @@ async def test_making_an_rsa_key_does_not_hold_up_others(present: LiveState) -> 
     """Seconds of processor time in a thread, while the event loop goes on."""
     commands = MemoryTopic()
     service = Calls(
-        load({}), present, commands, Kept(), VaultMaker(Keeping(), None, None), OneMaterial(), None, Clock(), None
+        load({}), present, commands, Kept(), VaultMaker(Keeping(), None, None, None), OneMaterial(), None, Clock(), None
     )  # type: ignore[arg-type]
     body = b'{"KeySpec":"RSA_4096","KeyUsage":"SIGN_VERIFY"}'
     turns = 0

@@ -85,7 +85,14 @@ def opened(
 def writing(installation: Installation) -> list[psutil.Process]:
     """The processes that write files."""
     workers = [psutil.Process(installation.pid(name)) for name in ("api-1", "api-2")]
-    return [each for worker in workers for each in worker.children() if each.status() != psutil.STATUS_ZOMBIE]
+    return [each for worker in workers for each in worker.children() if _lives(each)]
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it ended after it was listed
+        return False
 
 
 @pytest.mark.parametrize("form", CallFormat)

@@ -36,9 +36,8 @@ ROOT_UNASKED = (
 ENDED = frozenset({AccessRefused.kind, CredentialDisabled.kind, CredentialExpired.kind})
 
 
-def _seconds(request: AuditRequest) -> int:
-    """Raises WireError."""
-    body = document_in(request.body, EXPECTED)
+def seconds_in(body: dict[str, Any]) -> int:
+    """How long the session may last. Raises WireError."""
     seconds = LONGEST if body.get("seconds") is None else whole(body["seconds"])
     if not isinstance(seconds, int) or not SHORTEST <= seconds <= LONGEST:
         raise invalid(f"seconds must be a number from {SHORTEST} to {LONGEST}")
@@ -60,7 +59,9 @@ async def _session(audit: AuditContext, request: AuditRequest, operation: str, s
         await audit.records.refuse(request, operation, fault)
 
 
-async def _credentials(audit: AuditContext, request: AuditRequest, operation: str, session: Session) -> dict[str, Any]:
+async def credentials_of(
+    audit: AuditContext, request: AuditRequest, operation: str, session: Session
+) -> dict[str, Any]:
     """Raises WireError."""
     try:
         made = audit.maker.credentials(session)
@@ -82,15 +83,15 @@ def _whose(request: AuditRequest) -> dict[str, Any]:
 
 
 async def create_session(audit: AuditContext, request: AuditRequest) -> Told:
-    seconds = _seconds(request)
+    seconds = seconds_in(document_in(request.body, EXPECTED))
     session = await _session(audit, request, SESSION, seconds, audit.live.position)
-    answer = await _credentials(audit, request, SESSION, session)
+    answer = await credentials_of(audit, request, SESSION, session)
     await audit.records.carried_out(request, SESSION, {"Seconds": seconds})
     return request.audience.own(request.account, answer)
 
 
 async def create_code(audit: AuditContext, request: AuditRequest) -> Told:
-    seconds, who, seen = _seconds(request), request.who, audit.live.position
+    seconds, who, seen = seconds_in(document_in(request.body, EXPECTED)), request.who, audit.live.position
     await _session(audit, request, CODE, seconds, seen)
     if request.caller.is_root and document_in(request.body, EXPECTED).get("root") is not True:
         await audit.records.refuse(request, CODE, AccessRefused(ROOT_UNASKED))
@@ -120,7 +121,7 @@ async def redeem_code(audit: AuditContext, request: AuditRequest) -> Told:
     if code.id in audit.live.world.recent_calls.codes:  # it costs no command, however often somebody tries
         await audit.records.refuse(request, REDEEM, AccessRefused(USED))
     session = await _session(audit, request, REDEEM, code.seconds, code.seen)
-    answer = await _credentials(audit, request, REDEEM, session)
+    answer = await credentials_of(audit, request, REDEEM, session)
     try:
         parameters, made = {"CodeId": code.id, "Seconds": code.seconds}, {"code": code.id, "expires": str(code.expires)}
         await audit.records.change(request, REDEEM, parameters, made)

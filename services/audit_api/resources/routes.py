@@ -27,6 +27,7 @@ from services.audit_api.resources import (
     policy_drafts,
     principals,
     recheck,
+    sign_in,
     status,
     trails,
     unused,
@@ -64,6 +65,7 @@ ROUTES: tuple[RouteRow, ...] = (
     *policy_drafts.ROUTES,
     *recheck.ROUTES,
     *console.ROUTES,
+    *sign_in.ROUTES,
     OPENAPI,
 )
 ACTIONS = frozenset(action for route in ROUTES for action in route.actions)

@@ -1,0 +1,75 @@
+"""Records of attempts to sign in that were refused before anything was compared, because there were too many.
+
+The first of a flood is recorded at once. Those that come in the seconds after it are counted, and their number is one
+record: otherwise a stranger could fill the log at the speed of the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from domain.log.record import Call
+from services.kms_api.errors import Throttled, WireError
+from services.kms_api.records import Records
+from services.logs import logger_of
+
+log = logger_of("sign-in")
+
+COUNTED_FOR = 10.0
+"""Seconds that one record speaks for."""
+MOST_FLOODS = 1_000
+"""The most floods that are told apart; what comes beyond counts for all users and addresses of its account together."""
+COUNT, ELSEWHERE = "Attempts", "several addresses"
+TOO_MANY = "Too many attempts to sign in came from your address. Wait a minute, and try again."
+
+Flood = tuple[str, str, str]
+"""(account, principal, address)"""
+
+
+@dataclass(slots=True)
+class _Counted:
+    last: Call
+    until: float
+    count: int = 0
+
+
+class RefusedSignIns:
+    """One worker's floods."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._floods: dict[Flood, _Counted] = {}
+
+    async def refused(self, call: Call) -> None:
+        """Records the call, or counts it if one like it was recorded a moment ago. Raises WireError."""
+        flood = (call.account, call.principal, call.source)
+        if flood not in self._floods and len(self._floods) >= MOST_FLOODS:
+            call = replace(call, source="", agent="")
+            flood = (call.account, ELSEWHERE, "")
+        counted = self._floods.get(flood)
+        if counted is not None:
+            counted.last, counted.count = call, counted.count + 1
+            return
+        self._floods[flood] = _Counted(call, time.monotonic() + COUNTED_FOR)
+        await self._records.refusal(call, Throttled(TOO_MANY))
+
+    async def keep_recording(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            now = time.monotonic()
+            await self.record([flood for flood, counted in self._floods.items() if counted.until <= now])
+
+    async def record(self, ended: list[Flood] | None = None) -> None:
+        """Records the number of attempts of the floods that have ended, or of all."""
+        for flood in list(self._floods) if ended is None else ended:
+            counted = self._floods.pop(flood)
+            if not counted.count:
+                continue
+            call = replace(counted.last, id=str(uuid4()), parameters={COUNT: counted.count})
+            try:
+                await self._records.refusal(call, Throttled(TOO_MANY))
+            except WireError as fault:
+                log.error("refused sign-ins are not on record", count=counted.count, reason=fault.message)

@@ -1,0 +1,105 @@
+"""The passwords of users: the vault holds their hashes, and the log names each hash by its row and its digest."""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import sha256
+
+from domain.errors import AccessRefused, PasswordPolicyViolation
+from domain.identities.identity import USER, Identity, StoredPassword
+from domain.identities.password_policy import faults_of
+from domain.identities.passwords import NOBODYS_ROW
+from domain.ports import Unavailable
+from services.adapters.attempts import Attempts, TooManyAttempts
+from services.adapters.vault import Vault
+from services.kms_api.errors import Throttled
+from services.kms_api.live_state import LiveState
+from services.kms_api.password_hashes import PasswordHashes
+from services.operations.rows import Preparation
+
+PASSWORD_ROW = "password-"  # noqa: S105  # the beginning of the names of hashes in the vault
+USED_BEFORE = "Password should not be one of the last {count} passwords"
+TOO_MANY = "Too many passwords of this user were tried. Wait a minute, and try again."
+
+
+class Passwords:
+    """The passwords of every account's users, on the live state."""
+
+    def __init__(self, live: LiveState, vault: Vault, attempts: Attempts) -> None:
+        self._live = live
+        self._vault = vault
+        self._attempts = attempts
+        self._hashes = PasswordHashes()
+
+    async def made(self, account: str, name: str, password: str) -> Preparation:
+        """`row` and `digest`, or `fault` and `message`. {} for a user who is not there, so that the writer refuses. Raises
+        Unavailable, NotFresh, Throttled."""
+        user = await self._user(account, name)
+        if user is None:
+            return {}
+        fault = await self._fault_of(user, password)
+        return fault or await self._stored(password)
+
+    async def changed(self, account: str, name: str, old: str, new: str) -> Preparation:
+        """The same for the password that a user changes, with the `version` of the old one. Raises Unavailable, NotFresh,
+        Throttled."""
+        user = await self._user(account, name)
+        if user is None or user.login is None:
+            return {}
+        subject = f"password {user.id}"
+        try:
+            await self._attempts.take(subject)
+        except TooManyAttempts:
+            raise Throttled(TOO_MANY) from None
+        if not await self.fits(user.login.password, old):
+            return {"fault": AccessRefused.kind, "message": "The old password is not right."}
+        await self._attempts.forget(subject)
+        return await self.replaced(user, new)
+
+    async def replaced(self, user: Identity, new: str) -> Preparation:
+        """The same where the old password was found right. Raises Unavailable, NotFresh, Throttled."""
+        assert user.login is not None, "the old password was right"
+        return {"version": str(user.login.version), **await self.made(user.account, user.name, new)}
+
+    async def fits(self, stored: StoredPassword | None, password: str) -> bool:
+        """Whether this is the password; None is that of a user who is not there, and no password fits. Both take as long.
+        Raises Unavailable, Throttled."""
+        held = await self._nobodys() if stored is None else await self._hash(stored)
+        return await self._hashes.fits_any([held], password) and stored is not None
+
+    async def _fault_of(self, user: Identity, password: str) -> Preparation:
+        policy = self._live.world.accounts[user.account].password_policy
+        fault = next(faults_of(password, policy, user.name), "")
+        count = 0 if policy is None else policy.reuse_prevention
+        if not fault and count and user.login is not None:
+            held = [await self._hash(each) for each in (user.login.password, *user.login.former)[:count]]
+            if await self._hashes.fits_any(held, password):
+                fault = USED_BEFORE.format(count=count)
+        return {"fault": PasswordPolicyViolation.kind, "message": fault} if fault else {}
+
+    async def _stored(self, password: str) -> Preparation:
+        row, made = PASSWORD_ROW + secrets.token_hex(16), await self._hashes.made(password)
+        await self._vault.put_secret(row, made)
+        return {"row": row, "digest": sha256(made.encode()).hexdigest()}
+
+    async def _hash(self, stored: StoredPassword) -> str:
+        """Raises Unavailable, also for a hash that is not the one that the event names: somebody put another row in its
+        place."""
+        found = await self._vault.secret(stored.row) or ""
+        if sha256(found.encode()).hexdigest() != stored.digest:
+            raise Unavailable("the vault does not hold the hash of the password")
+        return found
+
+    async def _nobodys(self) -> str:
+        found = await self._vault.secret(NOBODYS_ROW)
+        if found is None:
+            found = await self._hashes.made(secrets.token_urlsafe(32))
+            await self._vault.put_secret(NOBODYS_ROW, found)
+        sha256(found.encode()).hexdigest()  # what a user's hash costs, too
+        return found
+
+    async def _user(self, account: str, name: str) -> Identity | None:
+        """The user, also if another worker answered its making a moment ago. Raises NotFresh."""
+        if self._live.world.directory.find(USER, account, name) is None:
+            await self._live.barrier()
+        return self._live.world.directory.find(USER, account, name)

@@ -1,0 +1,150 @@
+"""Somebody who guesses passwords and user names, who locks others out, or who writes to the database with the hashes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.attacks.strangers import PROXY
+from tests.e2e.test_mfa import Device
+from tests.e2e.test_passwords import FIRST, SECOND, THIRD, person
+from tests.installation import Installation, eventually
+from tests.sign_in import ACCOUNT, SIGN_INS, let_in, refused_as, sign_in
+
+
+@pytest.fixture(scope="module")
+def iam(installation: Installation) -> Any:
+    return installation.client(service="iam")
+
+
+def addresses(number: int) -> list[str]:
+    """Addresses of the loopback network that nobody else of these tests uses."""
+    first = 1 + int(time.monotonic() * 10) % 200
+    return [f"127.{first}.{1 + each // 250}.{1 + each % 250}" for each in range(number)]
+
+
+def raw(installation: Installation, user: str, password: str, source: str, **headers: str) -> tuple[float, str, bytes]:
+    """(seconds, status and names of headers, body without the call's id) of one attempt."""
+    body = json.dumps({"account": ACCOUNT, "user": user, "password": password})
+    connection = http.client.HTTPConnection("127.0.0.1", installation.port, timeout=30, source_address=(source, 0))
+    with closing(connection):
+        connection.connect()
+        began = time.perf_counter()
+        connection.request("POST", SIGN_INS, body, headers)
+        answer = connection.getresponse()
+        found = answer.read()
+        took = time.perf_counter() - began
+    call = answer.headers["x-amzn-requestid"]
+    names = sorted(
+        f"{name}: {value}" for name, value in answer.getheaders() if name not in ("x-amzn-requestid", "date")
+    )
+    return took, f"{answer.status} {names}", found.replace(call.encode(), b"")
+
+
+def test_a_name_that_is_no_users_and_a_wrong_password_cannot_be_told_apart(
+    iam: Any, installation: Installation, soak: bool
+) -> None:
+    """Gained: a list of an account's users, to be tried with the passwords of other companies' leaks."""
+    user, times, said = person(iam), {True: [], False: []}, set[Any]()
+    for number, source in enumerate(addresses(4_000 if soak else 80)):
+        known = number % 2 == 0
+        took, head, body = raw(installation, user if known else f"nobody-{uuid4().hex[:8]}", SECOND, source)
+        times[known].append(took)
+        said.add((head, body))
+    assert len(said) == 1
+    apart = abs(statistics.median(times[True]) - statistics.median(times[False]))
+    # The spread of a median, from the data's own quartiles (McGill, Tukey and Larsen 1978).
+    spread = 0.0
+    for each in times.values():
+        low, _, high = statistics.quantiles(each, n=4)
+        spread += (1.57 * (high - low)) ** 2 / len(each)
+    print(f"{apart * 1e6:.0f} us apart; a difference of {2 * spread**0.5 * 1e6:.0f} us could be chance")
+    assert apart < 2 * spread**0.5
+
+
+def test_guesses_at_a_user_are_stopped_and_the_user_gets_in_from_elsewhere(
+    iam: Any, installation: Installation
+) -> None:
+    """Gained: a password by guessing; or nobody else's sign-in, if guesses from one address locked the user out."""
+    user, (guessing, at_home) = person(iam), addresses(2)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: refused_as(sign_in(installation, user, f"guess {n}", guessing)), range(40)))
+    assert answers.count("AccessDeniedException") <= 5
+    assert answers.count("ThrottlingException") >= 35
+    assert refused_as(sign_in(installation, user, FIRST, guessing)) == "ThrottlingException"
+    let_in(sign_in(installation, user, FIRST, at_home))
+
+
+def test_guesses_at_many_users_from_one_address_are_stopped_and_counted_as_one_record(
+    iam: Any, installation: Installation
+) -> None:
+    """Gained: one password tried with each of a company's users; or a full log."""
+    (guessing,) = addresses(1)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: refused_as(sign_in(installation, f"u{n}", FIRST, guessing)), range(100)))
+    assert answers.count("AccessDeniedException") <= 40
+    throttled = answers.count("ThrottlingException")
+    assert throttled >= 60
+
+    def recorded() -> list[int]:
+        """How many attempts each record speaks for."""
+        asked = ("decisions", "--operation", "ConsoleLogin", "--where", f"source={guessing}", "--limit", "200")
+        calls = [each["call_id"] for each in installation.answers(*asked) if each["error"] == "throttled"]
+        told = [json.dumps(installation.answers("explain", call)) for call in calls]
+        return [int(re.findall(r'"Attempts": (\d+)', each)[0]) if "Attempts" in each else 1 for each in told]
+
+    eventually(lambda: sum(recorded()) == throttled)
+    assert len(recorded()) <= 4  # for each of two workers the first one, and the others
+
+
+def test_a_password_in_clear_is_refused_unless_it_stays_on_the_machine(attacked: Installation) -> None:
+    """Gained: passwords of whoever signs in over a network that the thief listens to."""
+    user = person(attacked.client(service="iam"))
+
+    def status(**headers: str) -> str:
+        return raw(attacked, user, FIRST, PROXY, **headers)[1][:3]
+
+    remote = {"X-Forwarded-For": "198.51.100.7"}
+    assert status(**remote) == "403"
+    assert status(**remote, **{"X-Forwarded-Proto": "https, http"}) == "403"
+    assert status(**remote, **{"X-Forwarded-Proto": "https"}) == "200"
+
+
+async def test_a_hash_from_another_row_or_an_old_one_is_no_hash(iam: Any, installation: Installation) -> None:
+    """Gained: whoever writes to Postgres puts an own password's hash in the place of a user's, or an old one back."""
+    user = person(iam)
+    async with installation.connected() as pool:
+        latest = (
+            "SELECT access_key, sealed FROM vault.secrets WHERE access_key LIKE 'password-%' ORDER BY at DESC LIMIT 1"
+        )
+        first = await pool.fetchrow(latest)
+        assert b"argon2" not in first["sealed"]
+        assert FIRST.encode() not in first["sealed"]
+        iam.update_login_profile(UserName=user, Password=THIRD)
+        second = await pool.fetchrow(latest)
+        assert second["access_key"] != first["access_key"]
+        await pool.execute(
+            "UPDATE vault.secrets SET sealed = $1 WHERE access_key = $2", first["sealed"], second["access_key"]
+        )
+    for password in (FIRST, THIRD):
+        assert sign_in(installation, user, password, addresses(1)[0])[0] >= 500
+
+
+def test_a_code_that_somebody_saw_lets_nobody_in_beside_its_user(iam: Any, installation: Installation) -> None:
+    user = person(iam)
+    device = Device(iam, user)
+    device.give(user)
+    code = device.code()
+    sources = addresses(8)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda source: sign_in(installation, user, FIRST, source, code=code)[0], sources))
+    assert found.count(200) == 1

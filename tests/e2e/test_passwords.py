@@ -1,0 +1,161 @@
+"""Users with passwords, from CreateLoginProfile to a console session that ends with the password (IAM user guide,
+id_credentials_passwords)."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.e2e.test_mfa import Device, refused
+from tests.installation import Installation, eventually
+from tests.sign_in import let_in, refused_as, sign_in
+
+FIRST, SECOND, THIRD = "correct Horse 1", "battery Staple 2", "tr0ub4dor & Three"
+
+
+@pytest.fixture(scope="module")
+def iam(installation: Installation) -> Any:
+    return installation.client(service="iam")
+
+
+def person(iam: Any, **profile: Any) -> str:
+    """The name of a new user with the password FIRST."""
+    name = f"person-{uuid4().hex[:8]}"
+    iam.create_user(UserName=name)
+    iam.create_login_profile(UserName=name, Password=FIRST, **profile)
+    return name
+
+
+def who(installation: Installation, credentials: dict[str, str]) -> str:
+    return str(installation.client(credentials, service="sts").get_caller_identity()["Arn"])
+
+
+def has_ended(installation: Installation, credentials: dict[str, str]) -> bool:
+    try:
+        who(installation, credentials)
+    except ClientError as fault:
+        return "console session has ended" in str(fault)
+    return False
+
+
+def test_the_whole_life_of_a_login_profile(iam: Any, installation: Installation) -> None:
+    name = person(iam)
+    shown = iam.get_login_profile(UserName=name)["LoginProfile"]
+    assert shown["UserName"] == name
+    assert shown["PasswordResetRequired"] is False
+    refused(iam.create_login_profile, "EntityAlreadyExists", UserName=name, Password=SECOND)
+    assert who(installation, let_in(sign_in(installation, name, FIRST))).endswith(f"user/{name}")
+    iam.update_login_profile(UserName=name, Password=SECOND)
+    assert refused_as(sign_in(installation, name, FIRST)) == "AccessDeniedException"
+    let_in(sign_in(installation, name, SECOND))
+    refused(iam.delete_user, "DeleteConflict", "login profile", UserName=name)
+    iam.delete_login_profile(UserName=name)
+    refused(iam.get_login_profile, "NoSuchEntity", UserName=name)
+    refused(iam.update_login_profile, "NoSuchEntity", UserName=name, Password=SECOND)
+    assert refused_as(sign_in(installation, name, SECOND)) == "AccessDeniedException"
+    iam.delete_user(UserName=name)
+
+
+def test_a_user_who_has_to_chooses_another_password_at_the_first_use(iam: Any, installation: Installation) -> None:
+    """No policy lets this user change the password: whoever has to may."""
+    name = person(iam, PasswordResetRequired=True)
+    assert refused_as(sign_in(installation, name, FIRST)) == "NewPasswordRequired"
+    assert refused_as(sign_in(installation, name, FIRST, new_password="short")) == "PasswordPolicyViolation"
+    assert refused_as(sign_in(installation, name, SECOND, new_password=THIRD)) == "AccessDeniedException"
+    let_in(sign_in(installation, name, FIRST, new_password=SECOND))
+    assert iam.get_login_profile(UserName=name)["LoginProfile"]["PasswordResetRequired"] is False
+    let_in(sign_in(installation, name, SECOND))
+
+
+def test_a_session_ends_when_the_password_the_device_or_the_profile_changes(
+    iam: Any, installation: Installation
+) -> None:
+    name = person(iam)
+
+    def session(**more: Any) -> dict[str, str]:
+        return let_in(sign_in(installation, name, FIRST, **more))
+
+    held = session()
+    iam.update_login_profile(UserName=name, Password=FIRST)
+    eventually(lambda: has_ended(installation, held), within=1)
+    held = session()
+    iam.update_login_profile(UserName=name, PasswordResetRequired=False)
+    eventually(lambda: has_ended(installation, held), within=1)
+    held = session()
+    device = Device(iam, name)
+    device.give(name)
+    eventually(lambda: has_ended(installation, held), within=1)
+    assert refused_as(sign_in(installation, name, FIRST)) == "MfaCodeRequired"
+    held = session(code=device.code())
+    iam.deactivate_mfa_device(UserName=name, SerialNumber=device.serial)
+    eventually(lambda: has_ended(installation, held), within=1)
+    held = session()
+    iam.delete_login_profile(UserName=name)
+    eventually(lambda: has_ended(installation, held), within=1)
+
+
+def test_a_device_asks_for_its_code_and_a_condition_knows_of_it(iam: Any, installation: Installation) -> None:
+    name = person(iam)
+    only_with_code = {
+        "Effect": "Allow",
+        "Action": "iam:ListUsers",
+        "Resource": "*",
+        "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [only_with_code]})
+    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document)
+    without = installation.client(let_in(sign_in(installation, name, FIRST)), service="iam")
+    refused(without.list_users, "AccessDenied")
+    device = Device(iam, name)
+    device.give(name)
+    assert refused_as(sign_in(installation, name, FIRST)) == "MfaCodeRequired"
+    assert refused_as(sign_in(installation, name, SECOND, code=device.code())) == "AccessDeniedException"
+    shown = device.code()
+    wrong = f"{(int(shown) + 1) % 1_000_000:06}"
+    assert refused_as(sign_in(installation, name, FIRST, code=wrong)) == "AccessDeniedException"
+    held = installation.client(let_in(sign_in(installation, name, FIRST, code=shown)), service="iam")
+    assert held.list_users()["Users"]
+    assert refused_as(sign_in(installation, name, FIRST, code=shown)) == "AccessDeniedException"
+
+
+def test_an_own_password_is_changed_where_a_policy_allows_it(iam: Any, installation: Installation) -> None:
+    name = person(iam)
+    held = installation.client(let_in(sign_in(installation, name, FIRST)), service="iam")
+    refused(held.change_password, "AccessDenied", OldPassword=FIRST, NewPassword=SECOND)
+    statement = {"Effect": "Allow", "Action": "iam:ChangePassword", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document)
+    refused(held.change_password, "AccessDenied", "old password", OldPassword=SECOND, NewPassword=THIRD)
+    refused(held.change_password, "PasswordPolicyViolation", "length", OldPassword=FIRST, NewPassword="aB1!")
+    held.change_password(OldPassword=FIRST, NewPassword=SECOND)
+    let_in(sign_in(installation, name, SECOND))
+    refused(iam.change_password, "InvalidUserType", OldPassword=SECOND, NewPassword=THIRD)
+
+
+def test_the_credential_report_knows_passwords(iam: Any, installation: Installation) -> None:
+    name, idle = person(iam), person(iam)
+    let_in(sign_in(installation, name, FIRST))
+    installation.caught_up()
+    report = iam.get_credential_report()["Content"].decode()
+    rows = {row["user"]: row for row in csv.DictReader(report.splitlines())}
+    assert rows[name]["password_enabled"] == rows[idle]["password_enabled"] == "true"
+    assert rows[idle]["password_last_used"] == "no_information"
+    assert rows[name]["password_last_used"] >= rows[name]["password_last_changed"] >= rows[name]["user_creation_time"]
+
+
+def test_attempts_are_on_record_and_a_name_that_is_no_users_is_not(iam: Any, installation: Installation) -> None:
+    name, slip = person(iam), f"My-{uuid4().hex}"
+    sign_in(installation, name, SECOND)
+    sign_in(installation, slip, SECOND)
+    let_in(sign_in(installation, name, FIRST))
+    installation.caught_up()
+    found = installation.answers("decisions", "--operation", "ConsoleLogin", "--limit", "50")
+    mine = [each for each in found if each["principal"].endswith(f"/{name}")]
+    assert sorted(each["effect"] for each in mine) == ["allowed", "refused"]
+    assert any(each["principal"] == "HIDDEN_DUE_TO_SECURITY_REASONS" for each in found)
+    assert slip not in json.dumps(found)
