@@ -11,6 +11,7 @@ from domain.cloudtrail.record import ACCESS_DENIED
 from domain.errors import AccessRefused, CredentialDisabled
 from domain.log.codec import micros
 from domain.log.record import REFUSED
+from domain.state.console_sessions import LOGIN
 
 TAG = "aws:resourcetag/"
 NO_TAGS: Mapping[str, str] = {}
@@ -46,6 +47,10 @@ class ObservedCall:
     def dead(self) -> bool:
         """The call was refused because the credential is no longer valid."""
         return self.refused == CredentialDisabled.kind
+
+    @property
+    def sign_in_refused(self) -> bool:
+        return self.operation == LOGIN and bool(self.refused)
 
     @property
     def who(self) -> str:

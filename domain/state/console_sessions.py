@@ -17,6 +17,9 @@ from domain.errors import AccessRefused
 from domain.identities.identity import PREFIXES, ROLE, Identity
 from domain.state.callers import Session, SignedIn
 
+LOGIN = "ConsoleLogin"
+"""The name of the operation that signs a user in with a password (CloudTrail user guide,
+cloudtrail-event-reference-aws-console-sign-in-events)."""
 SHORTEST, LONGEST = 900, 12 * HOUR_SECONDS
 """Seconds."""
 LONGEST_OF_ROOT = HOUR_SECONDS

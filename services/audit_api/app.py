@@ -24,7 +24,7 @@ from domain.authorization.context import request_context
 from domain.characters import encodable
 from domain.errors import AccessRefused, SignInRefused
 from domain.ports import Unavailable
-from domain.state.console_sessions import starting_session
+from domain.state.console_sessions import LOGIN, starting_session
 from services import signing
 from services.adapters.postgres import INTERRUPTED
 from services.audit_api.answers import answered, of_fault
@@ -45,7 +45,7 @@ from services.kms_api.authentication import Authenticated, Authenticator
 from services.kms_api.console_codes import LONGEST_CODE
 from services.kms_api.errors import Throttled, WireError
 from services.kms_api.live_state import NotFresh
-from services.kms_api.sign_ins import LOGIN, PasswordGiven, TooManySignIns, TriedPassword
+from services.kms_api.sign_ins import PasswordGiven, TooManySignIns, TriedPassword
 from services.logs import logger_of
 from services.metrics import UNAUTHENTICATED
 

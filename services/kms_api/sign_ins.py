@@ -23,8 +23,6 @@ from services.kms_api.passwords import Passwords
 
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 """Stands in records where somebody typed a name that is no user's: people type passwords there (CloudTrail's word)."""
-LOGIN = "ConsoleLogin"
-"""The name of the operation."""
 ATTEMPT = "sign-in"
 """What the digests of names are for."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -30,12 +30,15 @@ from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.alerts.severities import SEVERITIES
 from domain.arn import root_arn
 from domain.durations import DAY_MICROS, SECOND_MICROS
-from domain.errors import AccessRefused, CredentialDisabled
+from domain.errors import AccessRefused, CredentialDisabled, SignInRefused
+from domain.identities.password_policy import PasswordPolicy
 from domain.keys.key import Material
 from domain.log import events
 from domain.log import identity_events as identities
+from domain.log.sign_in_events import PasswordPolicySet
 from domain.policy import unseen
 from domain.policy.default import default_key_policy, service_key_policy
+from domain.state.console_sessions import LOGIN
 from domain.state.world import World
 from tests.given import ACCOUNT, OTHER, a_key, arn, given, key_id
 
@@ -157,6 +160,20 @@ def call(number: int = 0, principal: str = USER, **changes: Any) -> ObservedCall
 
 def denied(count: int, keys: int = 1, **changes: Any) -> list[ObservedCall]:
     return [call(each, refused=AccessRefused.kind, keys=(arn(1 + each % keys),), **changes) for each in range(count)]
+
+
+def tried(count: int, addresses: int, **changes: Any) -> list[ObservedCall]:
+    """Refused sign-ins."""
+    refused = {"operation": LOGIN, "keys": (), "access_key": "", "refused": SignInRefused.kind} | changes
+    return [call(each, source=f"10.0.0.{each % addresses}", **refused) for each in range(count)]
+
+
+def profile(*, reset_required: bool) -> identities.LoginProfileCreated:
+    return identities.LoginProfileCreated(ACCOUNT, "AIDA0000000000000002", "password-1", "ab" * 32, reset_required)
+
+
+def asks(**members: Any) -> PasswordPolicySet:
+    return PasswordPolicySet(ACCOUNT, asdict(PasswordPolicy(**members)))
 
 
 def health(rule: AlertRule) -> list[Alert]:
@@ -443,6 +460,29 @@ EXAMPLES: dict[str, Example] = {
         lambda: judged(identities.MfaDeviceDeactivated(ACCOUNT, PHONE, "AIDA0000000000000002"), *HAS_PHONE),
         (lambda: judged(identities.MfaDeviceDeleted(ACCOUNT, PHONE), HAS_PHONE[0]),),
     ),
+    "password-set-for-other": Example(
+        lambda: judged(profile(reset_required=False)),
+        (lambda: judged(profile(reset_required=False), by=USER),),
+    ),
+    "password-policy-loosened": Example(
+        lambda: judged(asks(minimum_length=13), asks(minimum_length=14)),
+        (
+            lambda: judged(asks(minimum_length=14), asks(minimum_length=13)),
+            lambda: judged(asks(minimum_length=14, max_age=90), asks(minimum_length=14)),
+            lambda: judged(asks(minimum_length=8, symbols=True, numbers=True, uppercase=True)),
+        ),
+    ),
+    "sign-ins-at-user": Example(
+        lambda: uses(*tried(5, addresses=5)),
+        (
+            lambda: uses(*tried(50, addresses=4)),
+            lambda: uses(*tried(50, addresses=50, principal="HIDDEN_DUE_TO_SECURITY_REASONS")),
+            lambda: uses(*[replace(each, refused="") for each in tried(50, addresses=50)]),
+        ),
+    ),
+    "sign-ins-from-address": Example(
+        lambda: uses(*tried(10, addresses=1)), (lambda: uses(*tried(18, addresses=2)),)
+    ),
     "denied-burst": Example(lambda: uses(*denied(20)), (lambda: uses(*denied(19)), lambda: uses(*[call(each) for each in range(50)]))),
     "enumeration": Example(lambda: uses(*denied(10, keys=10)), (lambda: uses(*denied(40, keys=9)),)),
     "first-use": Example(
@@ -538,6 +578,13 @@ def many_refused(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
     return uses(*calls, settings=settings)
 
 
+def many_sign_ins(settings: AlertSettings, *, apart: int = 0, addresses: int = 20) -> list[Alert]:
+    """Twenty refused sign-ins of one user, `apart` seconds from each other."""
+    calls = tried(20, addresses)
+    timed = [replace(each, at=WINDOWS_BEGIN + n * apart * SECOND_MICROS) for n, each in enumerate(calls)]
+    return uses(*timed, settings=settings)
+
+
 WINDOWS_BEGIN = NOW // DAY_MICROS * DAY_MICROS
 DELETED = events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z")
 THRESHOLDS: dict[tuple[str, str], Threshold] = {
@@ -561,6 +608,16 @@ THRESHOLDS: dict[tuple[str, str], Threshold] = {
     ("denied-burst", "window"): Threshold(lambda settings: many_refused(settings, apart=90), fires=3600, quiet=60),
     ("enumeration", "threshold"): Threshold(many_refused, fires=20, quiet=21),
     ("enumeration", "window"): Threshold(lambda settings: many_refused(settings, apart=90), fires=3600, quiet=600),
+    ("sign-ins-at-user", "threshold"): Threshold(many_sign_ins, fires=20, quiet=21),
+    ("sign-ins-at-user", "window"): Threshold(
+        lambda settings: many_sign_ins(settings, apart=150), fires=3600, quiet=600
+    ),
+    ("sign-ins-from-address", "threshold"): Threshold(
+        lambda settings: many_sign_ins(settings, addresses=1), fires=20, quiet=21
+    ),
+    ("sign-ins-from-address", "window"): Threshold(
+        lambda settings: many_sign_ins(settings, apart=90, addresses=1), fires=3600, quiet=600
+    ),
     ("first-use", "age"): Threshold(
         lambda settings: uses(call(at=NOW), created=NOW - DAY_MICROS, settings=settings), fires=86_400, quiet=86_401
     ),

@@ -28,6 +28,7 @@ from domain.alerts.rules.table import RULES
 from services.cli.client import Client
 from tests.e2e.test_mfa import Device
 from tests.installation import KEYTRAIL, Installation, eventually
+from tests.sign_in import sign_in
 
 ACCOUNT, OTHER, UNKNOWN, PARTNER = "111122223333", "444455556666", "777788889999", "888877776666"
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
@@ -49,6 +50,12 @@ expires = 2999-01-01
 
 [[allow]]
 rule = "*"
+principal = "127.0.8.2"
+reason = "the twin of a test"
+expires = 2999-01-01
+
+[[allow]]
+rule = "*"
 principal = "arn:aws:iam::{PARTNER}:*"
 reason = "a partner's account"
 expires = 2999-01-01
@@ -60,6 +67,10 @@ reason = "the twin of a test"
 expires = 2999-01-01
 """
 NAMES = count(1)
+UPDATES_POLICIES = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "iam:*AccountPasswordPolicy", "Resource": "*"}],
+}
 ROOTED = {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "kms:*", "Resource": "*"}
 
 
@@ -116,8 +127,8 @@ class Scene:
         """The user's own client. `access_key` is its access key."""
         made = self.iam.create_access_key(UserName=arn.rpartition("/")[2])["AccessKey"]
         self.access_key = made["AccessKeyId"]
-        credentials = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
-        return self.installation.client(credentials)
+        self.credentials = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+        return self.installation.client(self.credentials)
 
     def imported(self, **expires: Any) -> str:
         key = self.key(Origin="EXTERNAL")
@@ -291,6 +302,48 @@ def mfa_removed(scene: Scene) -> None:
     scene.iam.deactivate_mfa_device(UserName=name, SerialNumber=phone.serial)
 
 
+def password_set(scene: Scene) -> None:
+    user = scene.about = scene.user("pass")
+    scene.iam.create_login_profile(UserName=user.rpartition("/")[2], Password="correct Horse 1")
+
+
+def policy_loosened(scene: Scene) -> None:
+    """Whose policy is loosened says nothing of the scene, so its twin's author does."""
+    author = scene.user("policy")
+    scene.iam.put_user_policy(
+        UserName=author.rpartition("/")[2],
+        PolicyName="p",
+        PolicyDocument=json.dumps(UPDATES_POLICIES),
+    )
+    scene.client(author)
+    iam = scene.installation.client(scene.credentials, service="iam")
+    kinds = ("RequireSymbols", "RequireNumbers", "RequireUppercaseCharacters", "RequireLowercaseCharacters")
+    iam.update_account_password_policy(MinimumPasswordLength=14, **dict.fromkeys(kinds, True))
+    iam.delete_account_password_policy()
+    scene.about = author
+
+
+def sign_ins_at_user(scene: Scene) -> None:
+    user = scene.about = scene.user("guess")
+    name = user.rpartition("/")[2]
+    scene.iam.create_login_profile(UserName=name, Password="correct Horse 1", PasswordResetRequired=True)
+    _not_at_the_end_of_a_window()
+    for address in range(6):
+        sign_in(scene.installation, name, "a guess", f"127.0.7.{1 + address}")
+
+
+def sign_ins_from_address(scene: Scene) -> None:
+    scene.about = "127.0.8.2" if scene.twin else "127.0.8.1"
+    _not_at_the_end_of_a_window()
+    for guess in range(12):
+        sign_in(scene.installation, scene.name(f"nobody-{guess}"), "a guess", scene.about)
+
+
+def _not_at_the_end_of_a_window() -> None:
+    """A window of ten minutes that is about to end would cut the attempts in two."""
+    eventually(lambda: datetime.now(UTC).minute % 10 < 9 or datetime.now(UTC).second < 50)
+
+
 def tried(keys: int, times: int) -> Callable[[Scene], None]:
     def run(scene: Scene) -> None:
         user = scene.user("trier")
@@ -368,6 +421,10 @@ SCENES: dict[str, Callable[[Scene], None]] = {
     "role-trust-outside": trust,
     "boundary-removed": boundary,
     "mfa-device-removed": mfa_removed,
+    "password-set-for-other": password_set,
+    "password-policy-loosened": policy_loosened,
+    "sign-ins-at-user": sign_ins_at_user,
+    "sign-ins-from-address": sign_ins_from_address,
     "denied-burst": tried(1, 25),
     "enumeration": tried(11, 12),
     "first-use": first_use,
@@ -430,7 +487,7 @@ def of(raised: list[dict[str, Any]], rule: str, scene: Scene) -> list[dict[str, 
     return [
         each
         for each in raised
-        if each["rule"] == rule and (each["key_id"] == scene.about or scene.about in each["subject"])
+        if each["rule"] == rule and (each["key_id"] == scene.about or scene.about in each["subject"] + each["summary"])
     ]
 
 

@@ -51,6 +51,8 @@ from domain.alerts.rules import (
     material_deleted,
     material_expiring,
     mfa_device_removed,
+    password_policy_loosened,
+    password_set_for_other,
     recheck_mismatch,
     records_lost,
     role_trust_outside,
@@ -58,6 +60,8 @@ from domain.alerts.rules import (
     root_used,
     rotation_disabled,
     rule_failed,
+    sign_ins_at_user,
+    sign_ins_from_address,
     void_records,
     writer_changed,
 )
@@ -107,6 +111,8 @@ FAMILIES: dict[str, tuple[AlertRule, ...]] = {
         root_access_key.RULE,
         boundary_removed.RULE,
         mfa_device_removed.RULE,
+        password_set_for_other.RULE,
+        password_policy_loosened.RULE,
     ),
     "Use": (
         denied_burst.RULE,
@@ -114,6 +120,8 @@ FAMILIES: dict[str, tuple[AlertRule, ...]] = {
         first_use.RULE,
         root_used.RULE,
         dead_credential.RULE,
+        sign_ins_at_user.RULE,
+        sign_ins_from_address.RULE,
     ),
     "Keytrail itself": (
         writer_changed.RULE,

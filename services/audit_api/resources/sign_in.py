@@ -20,7 +20,7 @@ from domain.commands.mfa_devices import USE_CODE, WRONG_CODE
 from domain.errors import PasswordPolicyViolation, Refusal, SignInRefused, refusal
 from domain.identities.mfa_devices import MfaDevice
 from domain.ports import Unavailable
-from domain.state.console_sessions import password_session
+from domain.state.console_sessions import LOGIN, password_session
 from services.audit_api.bodies import document_in, text_in
 from services.audit_api.context import AuditContext
 from services.audit_api.request import AuditRequest, OnRecord
@@ -30,7 +30,6 @@ from services.audit_api.schemas import WORD, JsonSchema
 from services.kms_api import no_answer
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import NotFresh
-from services.kms_api.sign_ins import LOGIN
 from services.operations.rows import Preparation
 
 CHECK_MFA, CHECK_NEW_PASSWORD = "CheckMfa", "CheckNewPassword"
