@@ -17,6 +17,7 @@ COMMANDS: dict[str, CommandRow] = {
     "up": CommandRow("up:up", "Start Keytrail and keep it running until Ctrl-C"),
     "env": CommandRow("env:env", "Print shell text that points aws, boto3 and Terraform at Keytrail"),
     "console": CommandRow("console:console", "Open the console in a browser, signed in"),
+    "sign-in": CommandRow("sign_in:sign_in", "Sign in with a password, and print credentials for a shell"),
     "completion": CommandRow("completion:completion", "Print shell text that completes commands on Tab"),
     "status": CommandRow("status:status", "What runs, who leads, positions, lag and sizes", paged=True),
     "settings": CommandRow("installation_settings:settings", "The settings that the server runs with", paged=True),

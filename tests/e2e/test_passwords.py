@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.e2e.test_mfa import Device, refused
-from tests.installation import Installation, eventually
-from tests.sign_in import let_in, refused_as, sign_in
+from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
+from tests.sign_in import ACCOUNT, let_in, refused_as, sign_in
 
 FIRST, SECOND, THIRD = "correct Horse 1", "battery Staple 2", "tr0ub4dor & Three"
 
@@ -146,6 +147,33 @@ def test_the_credential_report_knows_passwords(iam: Any, installation: Installat
     assert rows[name]["password_enabled"] == rows[idle]["password_enabled"] == "true"
     assert rows[idle]["password_last_used"] == "no_information"
     assert rows[name]["password_last_used"] >= rows[name]["password_last_changed"] >= rows[name]["user_creation_time"]
+
+
+def test_a_shell_gets_credentials_by_the_command(iam: Any, installation: Installation) -> None:
+    name = person(iam, PasswordResetRequired=True)
+    device = Device(iam, name)
+    device.give(name)
+    command = [str(KEYTRAIL), "sign-in", "--account", ACCOUNT, "--user", name]
+    environment = clean_environment() | {"AWS_ENDPOINT_URL": installation.url}
+
+    def run(*lines: str, more: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        given = "".join(f"{line}\n" for line in lines)
+        return subprocess.run(
+            [*command, *more], env=environment, input=given, text=True, capture_output=True, check=False
+        )
+
+    assert "nothing was given" in run(FIRST).stderr
+    assert "minimum length" in run(FIRST, "short").stderr
+    assert "incorrect" in run(THIRD).stderr
+    done = run(FIRST, SECOND, device.code())
+    assert done.returncode == 0, done.stderr
+    script = f"{done.stdout}\naws sts get-caller-identity --query Arn --output text"
+    path = {"PATH": f"{KEYTRAIL.parent}:/usr/bin:/bin"}
+    found = subprocess.run(["sh", "-ec", script], env=environment | path, text=True, capture_output=True, check=True)
+    assert found.stdout.strip().endswith(f"user/{name}")
+    iam.deactivate_mfa_device(UserName=name, SerialNumber=device.serial)
+    printed = json.loads(run(SECOND, more=("--json",)).stdout)
+    assert printed.keys() == {"Version", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"}
 
 
 def test_attempts_are_on_record_and_a_name_that_is_no_users_is_not(iam: Any, installation: Installation) -> None:
