@@ -30,7 +30,8 @@ export default tseslint.config(
         {
           makers: [
             ...["principalName", "keyName", "policyName", "byWords", "conditionWords", "decidedBy", "listed"], // each calls visible()
-            ...["counted", "number", "sizeOf", "lengthWords", "clockWords", "zoneWords", "faultOfHead", "aliasFault", "whoRefused"], // our words
+            ...["counted", "number", "sizeOf", "lengthWords", "clockWords", "zoneWords", "faultOfHead", "aliasFault", "whoRefused"],
+            ...["kindLabel", "numberFault", "passwordWords", "lifeWords"], // our words
           ],
           ours: ["title", "label", "verb", "means", "done"],
         },

@@ -47,6 +47,7 @@ export const PAGES: readonly PageRow[] = [
   { path: "/roles/{name}", title: "Role", section: null, page: lazy(() => import("./pages/role")), past: principalThen, ofTrail: principalThen },
   { path: "/policies", title: "Policies", section: "Identities", page: lazy(() => import("./pages/policies")), past: principalsThen, ofTrail: principalsThen },
   { path: "/policies/{arn}", title: "Policy", section: null, page: lazy(() => import("./pages/managed-policy")) },
+  { path: "/password-policy", title: "Password policy", section: "Identities", page: lazy(() => import("./pages/password-policy")) },
   { path: "/security-credentials", title: "My security credentials", section: null, page: lazy(() => import("./pages/security-credentials")) },
   { path: "/switch-role", title: "Switch role", section: null, page: lazy(() => import("./pages/switch-role")) },
   { path: "/installation", title: "Installation", section: "Keytrail", page: lazy(() => import("./pages/installation")) },

@@ -91,6 +91,11 @@ def scenes(story: PayrollStory) -> list[Scene]:
             page.get_by_role("checkbox", name=f"Compare version {number}").check()
         expect(page.get_by_role("list", name="Becomes allowed")).to_be_visible()
 
+    def edited(page: Page) -> None:
+        page.get_by_role("button", name="Edit").click()
+        page.get_by_role("radio", name="Custom").check()
+        page.get_by_role("checkbox", name="password expiration").check()
+
     def verified(page: Page) -> None:
         page.get_by_role("button", name="Recheck decisions").click()
         page.get_by_role("button", name="Verify everything").click()
@@ -131,6 +136,8 @@ def scenes(story: PayrollStory) -> list[Scene]:
         Scene("role", "/roles/payroll-batch"),
         Scene("policies", "/policies"),
         Scene("policy", f"/policies/{story.auditors.replace('/', '%2F')}"),
+        Scene("password-policy", "/password-policy"),
+        Scene("password-policy-form", "/password-policy", edited),
         Scene("installation", "/installation", verified),
     ]
 
