@@ -1,17 +1,150 @@
-"""The account's password policy in the console."""
+"""Passwords in the console: signing in with one, and what the account asks of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from services.cli.client import Client
-from tests.attacks.test_sessions import allow, user
+from tests.attacks.test_sessions import ACCOUNT, allow, policy, user
+from tests.console.test_sign_in import STORES
 from tests.console.visit import NARROW, Visit
+from tests.e2e.test_mfa import Device
 from tests.installation import Installation
+
+FIRST, SECOND, THIRD = "correct Horse 1", "battery Staple 2", "tr0ub4dor & Three"
+
+
+def says_who(tab: Visit, user: str, password: str, account: str = ACCOUNT) -> None:
+    """On the first page of the sign-in; by keyboard."""
+    page = tab.page
+    page.get_by_label("Account ID or account alias").fill(account)
+    page.get_by_label("IAM user name").fill(user)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_label("Password", exact=True).press("Enter")
+
+
+def chooses(tab: Visit, new: str, again: str | None = None) -> None:
+    """On the page that asks for a new password."""
+    tab.page.get_by_label("New password", exact=True).fill(new)
+    tab.page.get_by_label("New password again").fill(new if again is None else again)
+    tab.page.get_by_label("New password again").press("Enter")
+
+
+def shows(tab: Visit, code: str) -> None:
+    tab.page.get_by_label("MFA code").fill(f"{code[:3]} {code[3:]}")
+    tab.page.get_by_label("MFA code").press("Enter")
+
+
+def at_first_page(tab: Visit) -> None:
+    expect(tab.page.get_by_label("IAM user name")).to_be_visible()
+
+
+def person(served: Installation, name: str, **profile: Any) -> str:
+    """A user with the password FIRST, who may change their own credentials."""
+    iam = served.client(service="iam")
+    iam.create_user(UserName=name)
+    own = [f"iam:{each}" for each in ("ChangePassword", "GetAccountPasswordPolicy", "GetLoginProfile", "*MFADevice*")]
+    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=policy(allow([*own, "keytrail:ListKeys"])))
+    iam.create_login_profile(UserName=name, Password=FIRST, **profile)
+    return name
+
+
+def test_a_user_signs_in_with_a_password_a_new_password_and_a_code(
+    visit: Callable[..., Visit], served: Installation
+) -> None:
+    iam = served.client(service="iam")
+    name = person(served, "sign-in-anna", PasswordResetRequired=True)
+    phone = Device(iam, name)
+    phone.give(name)
+    tab = visit()
+    page = tab.page
+    tab.opens("/security-credentials")
+    at_first_page(tab)
+    assert tab.serious() == []
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_text("Type it to sign in.")).to_have_count(3)
+    assert tab.serious() == []
+    says_who(tab, name, SECOND)
+    expect(page.get_by_text("Your authentication information is incorrect. Please try again.")).to_be_visible()
+    expect(page.get_by_label("Password", exact=True)).to_have_value("")
+    page.get_by_role("checkbox", name="Remember this account").check()
+    page.get_by_role("checkbox", name="Keep me signed in").check()
+    says_who(tab, name, FIRST)
+    chooses(tab, SECOND, again=THIRD)
+    expect(page.get_by_text("The two are not the same.")).to_be_visible()
+    chooses(tab, "short")
+    expect(page.get_by_label("New password", exact=True)).to_be_focused()
+    expect(page.get_by_text("Password should have a minimum length of 8")).to_be_visible()
+    assert tab.serious() == []
+    chooses(tab, SECOND)
+    expect(page.get_by_label("MFA code")).to_be_focused()
+    assert tab.serious() == []
+    shows(tab, "000000" if phone.code() != "000000" else "000001")
+    expect(page.get_by_text("invalid MFA one time pass code")).to_be_visible()
+    shows(tab, phone.code())
+    expect(page.get_by_role("heading", name="My security credentials", level=1)).to_be_visible()
+    kept = page.evaluate(STORES)
+    assert [each for each in (FIRST, SECOND) if each in kept] == []
+    assert page.evaluate("() => localStorage.getItem('keytrail.account')") == ACCOUNT
+
+    # Another device ends the session. The page says so, and leads back; the account is filled in.
+    iam.deactivate_mfa_device(UserName=name, SerialNumber=phone.serial)
+    page.reload()
+    expect(page.get_by_text("your password or an MFA device of yours was changed")).to_be_visible()
+    expect(page.get_by_label("Account ID or account alias")).to_have_value(ACCOUNT)
+    expect(page.get_by_label("IAM user name")).to_be_focused()
+    page.get_by_label("IAM user name").fill(name)
+    page.get_by_label("Password", exact=True).fill(SECOND)
+    page.get_by_role("checkbox", name="Remember this account").uncheck()
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", name="My security credentials", level=1)).to_be_visible()
+    assert page.evaluate("() => localStorage.getItem('keytrail.account')") is None
+
+    served.caught_up()
+    who = f"arn:aws:iam::{ACCOUNT}:user/{name}"
+    found = served.answers("decisions", "--operation", "ConsoleLogin", "--principal", who, "--limit", "50")
+    refused = ("refused", "sign-in-refused")
+    violation = ("refused", "password-policy-violation")
+    assert [(each["effect"], each["error"]) for each in found] == [
+        *[refused, violation, refused],
+        *[("allowed", None)] * 2,
+    ]
+
+
+def test_where_nobody_can_sign_in_the_page_says_why(visit: Callable[..., Visit], served: Installation) -> None:
+    """A name that is no user's and a wrong password look alike; a flood is stopped; an answer is lost."""
+    name = person(served, "sign-in-ben", PasswordResetRequired=True)
+    tab = visit(viewport=NARROW, color_scheme="dark")
+    page = tab.page
+    tab.opens("/keys")
+    says_who(tab, "\u202enobody <img src=x>", FIRST)
+    expect(page.get_by_text("Your authentication information is incorrect. Please try again.")).to_be_visible()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= NARROW["width"]
+    assert tab.serious() == []
+    for _ in range(5):
+        says_who(tab, "sign-in-nobody", FIRST)
+        expect(page.get_by_label("Password", exact=True)).to_have_value("")
+    says_who(tab, "sign-in-nobody", FIRST)
+    expect(page.get_by_text("Too many attempts to sign in came from your address")).to_be_visible()
+    says_who(tab, name, FIRST)
+    page.get_by_label("New password", exact=True).wait_for()
+
+    def lost(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/v1/console/sign-ins", lost)
+    chooses(tab, SECOND)
+    expect(page.get_by_text("Your password may be the new one already")).to_be_visible()
+    page.unroute("**/v1/console/sign-ins")
+    assert tab.serious() == []
+    says_who(tab, name, SECOND)
+    expect(page.get_by_role("heading", name="Customer managed keys", level=1)).to_be_visible()
 
 
 def test_an_administrator_sets_and_takes_back_the_password_policy(

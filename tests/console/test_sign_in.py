@@ -130,7 +130,7 @@ def test_a_code_signs_in_once_and_is_gone_from_the_url(visit: Callable[..., Visi
     again = visit()
     again.opens(f"/keys#code={code}")
     expect(again.page.get_by_text("used already")).to_be_visible()
-    again.page.get_by_role("button", name="Sign in with an access key").click()
+    again.page.get_by_role("button", name="Sign in another way").click()
     at_sign_in(again)
 
 

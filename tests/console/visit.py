@@ -77,7 +77,11 @@ class Visit:
         expect(self.page.get_by_role("navigation").first).to_be_visible()
 
     def fills_in(self, given: dict[str, str], *, keep: bool = False) -> None:
-        """Fill in the sign-in form and send it."""
+        """Fill in the form for access keys and send it."""
+        other = self.page.get_by_role("button", name="Sign in with an access key")
+        expect(other.or_(self.page.get_by_label("Access key ID"))).to_be_visible()
+        if other.is_visible():
+            other.click()
         self.page.get_by_label("Access key ID").fill(given["AWS_ACCESS_KEY_ID"])
         self.page.get_by_label("Secret access key").fill(given["AWS_SECRET_ACCESS_KEY"])
         if "AWS_SESSION_TOKEN" in given:
@@ -85,7 +89,7 @@ class Visit:
             self.page.get_by_role("textbox", name="Session token").fill(given["AWS_SESSION_TOKEN"])
         if keep:
             self.page.get_by_label("Keep me signed in until this tab closes").check()
-        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
 
     def serious(self) -> list[str]:
         """What axe-core finds on the page once nothing moves: a text that fades in has too little contrast."""

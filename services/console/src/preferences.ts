@@ -1,5 +1,5 @@
 /** What a user prefers, kept in this browser. Never a credential or an answer: those go with the tab. The only names that stay are
- * those of the roles that a user switched to, until the user has them forgotten. */
+ * those of the roles that a user switched to, until the user has them forgotten, and that of an account that is to be remembered. */
 
 import { applyMode, Mode } from "@cloudscape-design/global-styles";
 
@@ -8,6 +8,7 @@ import { isRole, type Role } from "./session/role";
 const THEME = "keytrail.theme";
 const COLUMNS = "keytrail.columns.";
 const ROLES = "keytrail.roles.";
+const ACCOUNT = "keytrail.account";
 
 export type Theme = "light" | "dark";
 
@@ -53,4 +54,14 @@ export function recentRoles(principal: string): readonly Role[] {
 export function rememberRoles(principal: string, roles: readonly Role[]): void {
   if (roles.length === 0) localStorage.removeItem(ROLES + principal);
   else localStorage.setItem(ROLES + principal, JSON.stringify(roles));
+}
+
+/** The id or alias of the account that the sign-in page fills in; "" for none. */
+export function rememberedAccount(): string {
+  return localStorage.getItem(ACCOUNT) ?? "";
+}
+
+export function rememberAccount(account: string): void {
+  if (account === "") localStorage.removeItem(ACCOUNT);
+  else localStorage.setItem(ACCOUNT, account);
 }

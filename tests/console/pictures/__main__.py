@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from services.console.build import MADE, build
 from tests.console.chromium import ARGUMENTS, executable
-from tests.console.pictures.story import PayrollStory, arn
+from tests.console.pictures.story import A, PayrollStory, arn
 from tests.console.test_policies import reviews, writes
 from tests.console.visit import NARROW, WIDE, Visit
 from tests.installation import Installation
@@ -142,6 +142,36 @@ def scenes(story: PayrollStory) -> list[Scene]:
     ]
 
 
+def arrivals(story: PayrollStory) -> list[Scene]:
+    """The steps of signing in."""
+
+    def types_password(page: Page) -> None:
+        page.get_by_label("Account ID or account alias").fill(A)
+        page.get_by_label("IAM user name").fill("david.lind")
+        page.get_by_label("Password", exact=True).fill(story.password)
+        page.get_by_label("Password", exact=True).press("Enter")
+        page.get_by_label("New password again").wait_for()
+
+    def types_short_password(page: Page) -> None:
+        types_password(page)
+        for label in ("New password", "New password again"):
+            page.get_by_label(label, exact=True).fill("short")
+        page.get_by_label("New password again").press("Enter")
+
+    def chooses_password(page: Page) -> None:
+        types_password(page)
+        for label in ("New password", "New password again"):
+            page.get_by_label(label, exact=True).fill(f"{story.password}!")
+        page.get_by_label("New password again").press("Enter")
+        page.get_by_label("MFA code").wait_for()
+
+    return [
+        Scene("sign-in-new-password", "/keys", types_short_password),
+        Scene("sign-in-code", "/keys", chooses_password),
+        Scene("sign-in-key", "/keys", lambda page: page.get_by_role("button", name="access key").click()),
+    ]
+
+
 def own_scenes() -> list[Scene]:
     """Pages of a user who is no administrator."""
 
@@ -168,7 +198,7 @@ class Photographer:
 
     def sign_in(self, credentials: dict[str, str] | None = None) -> Taken:
         self._tab.opens("/keys")
-        expect(self._tab.page.get_by_label("Access key ID")).to_be_visible()
+        expect(self._tab.page.get_by_label("IAM user name")).to_be_visible()
         taken = self._take(Scene("sign-in", "/keys"))
         self._tab.signs_in(credentials, keep=True)
         return taken
@@ -186,6 +216,8 @@ class Photographer:
 
     def _forget_drafts(self) -> None:
         """What an earlier scene wrote stays in the tab otherwise."""
+        if self._tab.page.url == "about:blank":
+            return
         self._tab.page.evaluate(
             "() => Object.keys(sessionStorage).filter((each) => each !== 'keytrail.session').forEach((each) => sessionStorage.removeItem(each))"
         )
@@ -272,7 +304,7 @@ def _taken(
     looks: list[str],
 ) -> Iterator[Taken]:
     """Yields each picture, and says how far it is."""
-    count, every = 0, len(looks) * (len(wanted) + len(own) + 2)
+    count, every = 0, len(looks) * (len(arrivals(story)) + len(wanted) + len(own) + 2)
     for look in looks:
         for taken in _of_look(browser, installation, story, wanted, own, look):
             count += 1
@@ -284,7 +316,8 @@ def _taken(
 def _of_look(
     browser: Browser, installation: Installation, story: PayrollStory, wanted: list[Scene], own: list[Scene], look: str
 ) -> Iterator[Taken]:
-    photographer, refused, user = (Photographer(browser, installation, look) for _ in range(3))
+    photographer, refused, user, arriving = (Photographer(browser, installation, look) for _ in range(4))
+    yield from map(arriving.picture, arrivals(story))
     yield photographer.sign_in()
     yield from map(photographer.picture, wanted)
     user.sign_in(story.administrator)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -43,7 +44,7 @@ def allow(action: str | Sequence[str], sid: str, **more: Any) -> dict[str, Any]:
 
 class PayrollStory:
     """`key` is the payroll key, `draft` a policy for it that would let the bureau decrypt, `before` the position before its policy
-    was opened. `refused` is a call, `auditors` the ARN of a policy. `auditor` and `administrator` are credentials."""
+    was opened. `refused` is a call, `auditors` the ARN of a policy. `auditor` and `administrator` are credentials, `password` is everybody's."""
 
     def __init__(self, installation: Installation, folder: Path) -> None:
         self._installation, self._folder = installation, folder
@@ -53,6 +54,7 @@ class PayrollStory:
         ) = ""
         self.auditor: dict[str, str] = {}
         self.administrator: dict[str, str] = {}
+        self.password = f"Salaries {token_hex(4)}"
 
     def tell(self) -> None:
         self._people()
@@ -95,8 +97,9 @@ class PayrollStory:
         iam.put_user_permissions_boundary(UserName="david.lind", PermissionsBoundary=self.auditors)
         self.auditor = self._credentials("carla.mendes")
         self.administrator = self._credentials("anna.keller")
-        for name in ("anna.keller", "ben.okafor"):
+        for name in ("anna.keller", "ben.okafor", "david.lind"):
             Device(iam, name).give(name)
+            iam.create_login_profile(UserName=name, Password=self.password, PasswordResetRequired=name == "david.lind")
 
     def _keys(self) -> None:
         kms = self._kms

@@ -55,7 +55,7 @@ function shown(found: Redeeming, keep: boolean, setKeep: (keep: boolean) => void
           <Alert type="error" header={found.fault.title}>
             {visible(found.fault.message)}
           </Alert>
-          <Button onClick={done}>Sign in with an access key</Button>
+          <Button onClick={done}>Sign in another way</Button>
         </SpaceBetween>
       );
     case "there": {

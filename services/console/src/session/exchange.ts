@@ -1,9 +1,11 @@
-/** From what somebody has to a console session: an access key that was typed, or a one-time code of `keytrail console`.
+/** From what somebody has to a console session: a user's password, an access key that was typed, or a one-time code of `keytrail
+ * console`.
  *
  * The session is a credential of its own that lasts twelve hours at most. A typed key is forgotten once it was exchanged.
  */
 
 import { type AnswerOf, unsigned, V1 } from "../v1/client";
+import { bodyOf, type Given } from "./password-steps";
 import type { Credential, Session } from "./session";
 
 const CODE = "#code=";
@@ -16,6 +18,11 @@ export async function exchanged(credential: Credential, region: string): Promise
 /** Raises V1Error. */
 export async function redeemed(code: string): Promise<Session> {
   return sessionOf(await unsigned("/v1/console/codes/redeem", { code }));
+}
+
+/** Raises V1Error, also if Keytrail wants more than it was given. */
+export async function signedIn(given: Given): Promise<Session> {
+  return sessionOf(await unsigned("/v1/console/sign-ins", bodyOf(given)));
 }
 
 function sessionOf(made: AnswerOf<"/v1/console/sessions", "post">): Session {

@@ -10,5 +10,6 @@ export function endIfRefused(fault: Fault, asked: Session | null): void {
 
 function why(fault: Fault): Ended {
   if (isClock(fault)) return "clock";
+  if (fault.message.startsWith("The console session has ended: the user's password")) return "changed";
   return isMismatch(fault) ? "altered" : "refused";
 }

@@ -36,7 +36,7 @@ export interface RoleSession extends Session {
 }
 
 /** Why there is no session: the page that follows says it. */
-export type Ended = "never" | "signed out" | "elsewhere" | "idle" | "expired" | "refused" | "altered" | "clock";
+export type Ended = "never" | "signed out" | "elsewhere" | "idle" | "expired" | "refused" | "changed" | "altered" | "clock";
 
 export interface Lost {
   role: Role;
@@ -139,7 +139,7 @@ function leave(why: Ended): void {
 export function over(asked: Session | null, why: Ended): void {
   if (asked === null || asked !== current()) return;
   const { assumed } = signed;
-  if (assumed !== null && (why === "refused" || why === "expired")) change({ ...signed, assumed: null, lost: { role: assumed.role, why } });
+  if (assumed !== null && (why === "refused" || why === "changed" || why === "expired")) change({ ...signed, assumed: null, lost: { role: assumed.role, why } });
   else end(why);
 }
 

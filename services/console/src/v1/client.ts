@@ -133,8 +133,8 @@ export class V1 {
   }
 }
 
-/** The one request that is not signed: a one-time code stands for the signature. Raises V1Error. */
-export async function unsigned<P extends "/v1/console/codes/redeem">(
+/** The requests that are not signed: a one-time code or a password stands for the signature. Raises V1Error. */
+export async function unsigned<P extends "/v1/console/codes/redeem" | "/v1/console/sign-ins">(
   path: P,
   body: Body<Operation<P, "post">>,
 ): Promise<AnswerOf<P, "post">> {
