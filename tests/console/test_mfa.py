@@ -20,6 +20,7 @@ from domain.crypto.totp import STEP_SECONDS, code_of
 from services.cli.client import Client
 from services.console.build import SOURCES, node
 from tests.attacks.test_sessions import ACCOUNT, ROOT, allow, user
+from tests.console.test_passwords import FIRST, person, says_who, shows
 from tests.console.visit import NARROW, Visit
 from tests.installation import Installation, eventually
 
@@ -74,9 +75,9 @@ def begins(page: Page) -> tuple[Locator, Phone]:
     return registers(page)
 
 
-def registers(page: Page) -> tuple[Locator, Phone]:
+def registers(page: Page, name: str = "mfa-anna") -> tuple[Locator, Phone]:
     dialog = page.get_by_role("dialog", name="Scan the code")
-    phone = Phone(scanned(dialog.get_by_role("img", name="QR code of the MFA device mfa-anna")))
+    phone = Phone(scanned(dialog.get_by_role("img", name=f"QR code of the MFA device {name}")))
     return dialog, phone
 
 
@@ -102,7 +103,8 @@ def test_a_user_adds_an_mfa_device_and_an_administrator_takes_it_away(
     iam = served.client(service="iam")
 
     def made() -> list[str]:
-        return [each["SerialNumber"] for each in iam.list_virtual_mfa_devices()["VirtualMFADevices"]]
+        all_made = (each["SerialNumber"] for each in iam.list_virtual_mfa_devices()["VirtualMFADevices"])
+        return [each for each in all_made if each == DEVICE]
 
     credentials = user(served, "mfa-anna", allow(OWN))
     tab = visit()
@@ -228,6 +230,30 @@ def takes_it_away(tab: Visit) -> None:
     expect(page.get_by_text("This user has no MFA device.")).to_be_visible()
     page.get_by_role("link", name="Users", exact=True).first.click()
     expect(page.get_by_role("row", name="mfa-anna").get_by_role("cell", name="No", exact=True)).to_be_visible()
+
+
+def test_a_device_that_a_user_adds_is_asked_for_at_the_next_sign_in(
+    visit: Callable[..., Visit], served: Installation
+) -> None:
+    """Both adding and removing it end the session, which began without it; the page leads back to where the user was."""
+    name = person(served, "mfa-dora")
+    tab = visit()
+    page = tab.page
+    tab.opens("/security-credentials")
+    says_who(tab, name, FIRST)
+    page.get_by_role("button", name="Add MFA device").click()
+    page.get_by_label("Device name").press("Enter")
+    dialog, phone = registers(page, name)
+    phone.types(dialog, -2)
+    dialog.get_by_role("button", name="Add MFA device").click()
+    expect(page.get_by_text("your password or an MFA device of yours was changed")).to_be_visible()
+    says_who(tab, name, FIRST)
+    shows(tab, phone.code())
+    page.get_by_role("button", name=f"Remove {name}").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("your password or an MFA device of yours was changed")).to_be_visible()
+    says_who(tab, name, FIRST)
+    expect(page.get_by_text("This user has no MFA device.")).to_be_visible()
 
 
 def test_who_may_not_is_told_so(visit: Callable[..., Visit], served: Installation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,8 @@ from botocore.exceptions import ClientError
 from playwright.sync_api import Route, expect
 
 from services.cli.client import Client
-from tests.attacks.test_sessions import ACCOUNT, allow, policy, user
+from tests.attacks.test_sessions import ACCOUNT, ROOT, allow, policy, user
+from tests.console.test_identities import stays
 from tests.console.test_sign_in import STORES
 from tests.console.visit import NARROW, Visit
 from tests.e2e.test_mfa import Device
@@ -145,6 +147,103 @@ def test_where_nobody_can_sign_in_the_page_says_why(visit: Callable[..., Visit],
     assert tab.serious() == []
     says_who(tab, name, SECOND)
     expect(page.get_by_role("heading", name="Customer managed keys", level=1)).to_be_visible()
+
+
+def is_given_a_password(tab: Visit, name: str) -> str:
+    """By an administrator, on the user's page. Returns the password that the page made."""
+    page = tab.page
+    tab.opens(f"/users/{name}")
+    tab.signs_in()
+    expect(page.get_by_text("This user has no password.")).to_be_visible()
+    page.get_by_role("button", name="Give a password").press("Enter")
+    dialog = page.get_by_role("dialog", name="Give a password")
+    expect(dialog.get_by_role("checkbox", name="User must choose a new password")).to_be_checked()
+    assert tab.serious() == []
+    dialog.get_by_role("radio", name="Custom password").check()
+    dialog.get_by_label("Password", exact=True).fill("short")
+    expect(dialog.get_by_text("At least 8 characters")).to_be_visible()
+    dialog.get_by_label("Password", exact=True).press("Enter")
+    expect(dialog.get_by_text("Password should have a minimum length of 8")).to_be_visible()
+    dialog.get_by_role("radio", name="Generated password").check()
+    dialog.get_by_role("button", name="Give").click()
+    shown = page.get_by_role("dialog", name="The new password")
+    expect(shown.get_by_text("This is the only time")).to_be_visible()
+    assert tab.serious() == []
+    stays(tab, "history.back()")
+    with page.expect_download() as downloading:
+        shown.get_by_role("button", name="Download .csv file").click()
+    lines = downloading.value.path().read_text("utf-8-sig").splitlines()
+    user, password, address = lines[1].split(",")
+    assert (lines[0], user) == ("User name,Password,Console sign-in URL", name)
+    assert address == f"{tab.installation.url}/console/"
+    expect(shown.get_by_text(password)).to_be_visible()
+    shown.get_by_role("button", name="Done").click()
+    assert password not in page.content()
+    return password
+
+
+def test_a_password_is_given_changed_by_its_user_and_taken_away(
+    visit: Callable[..., Visit], served: Installation
+) -> None:
+    iam = served.client(service="iam")
+    name = person(served, "given-carol")
+    iam.delete_login_profile(UserName=name)
+    administrator, tab = visit(), visit(viewport=NARROW)
+    given = is_given_a_password(administrator, name)
+    tab.opens("/security-credentials")
+    says_who(tab, name, given)
+    chooses(tab, FIRST)
+    page = tab.page
+    page.get_by_role("button", name="Change password").press("Enter")
+    dialog = page.get_by_role("dialog", name="Change password")
+    for label, text in (("Current password", SECOND), ("New password", SECOND), ("New password again", THIRD)):
+        dialog.get_by_label(label, exact=True).fill(text)
+    expect(dialog.get_by_text("The two are not the same.")).to_be_visible()
+    expect(dialog.get_by_text("At least 8 characters")).to_be_visible()
+    assert tab.serious() == []
+    dialog.get_by_label("New password again").fill(SECOND)
+    dialog.get_by_label("New password again").press("Enter")
+    expect(dialog.get_by_text("The old password is not right.")).to_be_visible()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= NARROW["width"]
+    dialog.get_by_label("Current password").fill(FIRST)
+    dialog.get_by_label("Current password").press("Enter")
+    expect(page.get_by_text("your password or an MFA device of yours was changed")).to_be_visible()
+    says_who(tab, name, SECOND)
+    expect(page.get_by_text("You have had a password since")).to_be_visible()
+
+    # The administrator has it replaced, and then takes it away.
+    page = administrator.page
+    page.get_by_role("button", name="Change the password").click()
+    dialog = page.get_by_role("dialog", name="Change the password")
+    dialog.get_by_role("radio", name="Keep the password").check()
+    dialog.get_by_role("checkbox", name="User must choose a new password").check()
+    dialog.get_by_role("button", name="Change", exact=True).click()
+    expect(dialog).to_have_count(0)
+    assert iam.get_login_profile(UserName=name)["LoginProfile"]["PasswordResetRequired"] is True
+    tab.page.reload()
+    says_who(tab, name, SECOND)
+    chooses(tab, THIRD)
+    expect(tab.page.get_by_text("You have had a password since")).to_be_visible()
+    page.get_by_role("button", name="Remove the password").click()
+    page.get_by_role("dialog", name="Remove the password").get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("This user has no password.")).to_be_visible()
+    tab.page.get_by_role("button", name="Ask again: MFA devices").click()
+    at_first_page(tab)
+
+    served.caught_up()
+    events = [each for each in Client(served.data).items("/v1/events", None) if name in json.dumps(each)]
+    password = [each for each in events if "Login" in each["operation"] or "Password" in each["operation"]]
+    assert [(each["principal"] == ROOT, each["operation"], each["error"]) for each in password][2:] == [
+        (True, "CreateLoginProfile", "password-policy-violation"),
+        (True, "CreateLoginProfile", None),
+        (False, "ChangePassword", None),
+        (False, "ChangePassword", "access-refused"),
+        (False, "ChangePassword", None),
+        (True, "UpdateLoginProfile", None),
+        (False, "ChangePassword", None),
+        (True, "DeleteLoginProfile", None),
+    ]
+    assert [each for each in (given, FIRST, SECOND, THIRD) if each in json.dumps(events)] == []
 
 
 def test_an_administrator_sets_and_takes_back_the_password_policy(

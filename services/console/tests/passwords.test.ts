@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 
+import { csvOf } from "../src/passwords/csv";
+import { generated } from "../src/passwords/generated";
 import { formOf, isWhole, lifeWords, numberFault, passwordWords, requestOf } from "../src/passwords/rules";
 
 const OWN = {
@@ -59,5 +61,27 @@ describe("a password policy", () => {
       "Passwords do not expire",
       "Users may change their own password if a policy allows it (iam:ChangePassword)",
     ]);
+  });
+});
+
+describe("a generated password", () => {
+  const count = (text: string, kind: RegExp) => text.match(kind)?.length ?? 0;
+
+  it("has every kind of character, whatever is drawn", () => {
+    for (const draw of [() => 0, (below: number) => below - 1, undefined]) {
+      const made = draw === undefined ? generated(null) : generated(null, draw);
+      expect(made).toHaveLength(20);
+      expect([/[A-Z]/g, /[a-z]/g, /\d/g, /[^A-Za-z\d]/g].map((kind) => count(made, kind) > 0)).toEqual([true, true, true, true]);
+      expect(made).toMatch(/^[A-Z][^,"'+=@-]*$/);
+    }
+  });
+
+  it("is as long as the account asks, and another one each time", () => {
+    expect(generated({ MinimumPasswordLength: 64 })).toHaveLength(64);
+    expect(new Set(Array.from({ length: 50 }, () => generated(null))).size).toBe(50);
+  });
+
+  it("is saved in a file that a spreadsheet reads as it is", () => {
+    expect(csvOf('a,"b"', "X1$", "https://h/")).toBe('\ufeffUser name,Password,Console sign-in URL\r\n"a,""b""",X1$,https://h/\r\n');
   });
 });

@@ -91,6 +91,10 @@ def scenes(story: PayrollStory) -> list[Scene]:
             page.get_by_role("checkbox", name=f"Compare version {number}").check()
         expect(page.get_by_role("list", name="Becomes allowed")).to_be_visible()
 
+    def gives_password(page: Page) -> None:
+        page.get_by_role("button", name="Give a password").click()
+        page.get_by_role("radio", name="Custom password").check()
+
     def edited(page: Page) -> None:
         page.get_by_role("button", name="Edit").click()
         page.get_by_role("radio", name="Custom").check()
@@ -129,6 +133,7 @@ def scenes(story: PayrollStory) -> list[Scene]:
         Scene("decisions-of-trail", "/decisions?trail=frankfurt&from=2026-01-01T00:00:00Z"),
         Scene("users", "/users"),
         Scene("user", "/users/ben.okafor"),
+        Scene("user-password-form", "/users/carla.mendes", gives_password),
         Scene("user-then", f"/users/ben.okafor?at={story.before}"),
         Scene("groups", "/groups"),
         Scene("group", "/groups/payroll"),
@@ -175,6 +180,9 @@ def arrivals(story: PayrollStory) -> list[Scene]:
 def own_scenes() -> list[Scene]:
     """Pages of a user who is no administrator."""
 
+    def changes_password(page: Page) -> None:
+        page.get_by_role("button", name="Change password").click()
+
     def registers(page: Page) -> None:
         page.get_by_role("button", name="Add MFA device").click()
         name = page.get_by_role("dialog").get_by_label("Device name")
@@ -184,6 +192,7 @@ def own_scenes() -> list[Scene]:
 
     return [
         Scene("security-credentials", "/security-credentials"),
+        Scene("security-credentials-password", "/security-credentials", changes_password),
         Scene("security-credentials-new-device", "/security-credentials", registers),
     ]
 

@@ -13,6 +13,7 @@ import { useState } from "react";
 
 import { iam } from "../aws";
 import { MfaDevices } from "../mfa/mfa-devices";
+import { ConsoleSignIn } from "../passwords/console-sign-in";
 import { href, navigate } from "../router";
 import { ofArn } from "../session/role";
 import { useAnswer } from "../shown/answer";
@@ -69,6 +70,7 @@ export function Identity({ kind, name }: { kind: KindName; name: string }) {
       <AttachedPolicies kind={kind} name={name} />
       <InlinePolicies kind={kind} name={name} />
       {kind === "user" && <GroupsOf user={name} />}
+      {kind === "user" && <ConsoleSignIn user={name} />}
       {kind === "user" && <MfaDevices user={name} />}
       {kind === "user" && <AccessKeys user={name} />}
       {kind === "group" && <Members group={name} />}

@@ -11,7 +11,7 @@ import { remove } from "./changes";
 import type { Made } from "./new-identity";
 
 const FIRST: Record<Made, string> = {
-  user: "Its policies, groups, access keys and MFA devices have to be taken away before.",
+  user: "Its policies, groups, password, access keys and MFA devices have to be taken away before.",
   group: "Its policies and users have to be taken away before.",
   role: "Its policies have to be taken away before. Its sessions end at once.",
   policy: "It has to be detached everywhere, and its other versions deleted, before.",

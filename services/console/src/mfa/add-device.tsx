@@ -133,6 +133,9 @@ function Register({ user, device, done, close }: { user: string; device: NewDevi
         </FormField>
       )}
       <TwoCodes codes={codes} change={setCodes} />
+      <Box color="text-body-secondary" fontSize="body-s">
+        Console sessions that began with the password of {visible(user)} end then. The next sign-in asks for a code.
+      </Box>
     </ChangeModal>
   );
 }

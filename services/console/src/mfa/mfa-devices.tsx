@@ -81,7 +81,8 @@ export function MfaDevices({ user }: { user: string }) {
         >
           <Box variant="p">
             The device is taken from {visible(user)} and deleted: its codes are worth nothing from then on.
-            {count === 1 && " It is the last one, so no code is asked for at sign-in any more."}
+            {count === 1 && " It is the last one, so no code is asked for at sign-in any more."} Console sessions that began with the
+            user’s password end.
           </Box>
         </ChangeModal>
       )}

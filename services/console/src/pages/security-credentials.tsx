@@ -1,4 +1,4 @@
-/** What whoever is signed in signs in with: their own MFA devices and access keys. */
+/** What whoever is signed in signs in with: their own password, MFA devices and access keys. */
 
 import Alert from "@cloudscape-design/components/alert";
 import Button from "@cloudscape-design/components/button";
@@ -9,6 +9,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 
 import { AccessKeys } from "../identities/access-keys";
 import { MfaDevices } from "../mfa/mfa-devices";
+import { OwnPassword } from "../passwords/own-password";
 import { switchBack, useSigned } from "../session/session";
 import { userName } from "../shown/names";
 import { visible } from "../shown/visible";
@@ -33,6 +34,7 @@ export default function SecurityCredentials() {
           ]}
         />
       </Container>
+      {user !== null && <OwnPassword user={user} />}
       {user !== null && <MfaDevices user={user} />}
       {user !== null && <AccessKeys user={user} />}
       {identity.root && (

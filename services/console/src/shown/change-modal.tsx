@@ -7,6 +7,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { type ReactNode, useId } from "react";
 
 import { useAct } from "./act";
+import type { Fault } from "./fault";
 import { Problem } from "./problem";
 
 export interface ChangeModalProps<T> {
@@ -18,10 +19,12 @@ export interface ChangeModalProps<T> {
   close: () => void;
   /** Something is still missing: the button waits for it. */
   incomplete?: boolean;
+  /** What there is to say about a failure besides the server's words. */
+  note?: (fault: Fault) => ReactNode;
   children: ReactNode;
 }
 
-export function ChangeModal<T>({ title, verb, work, done, close, incomplete = false, children }: ChangeModalProps<T>) {
+export function ChangeModal<T>({ title, verb, work, done, close, incomplete = false, note, children }: ChangeModalProps<T>) {
   const act = useAct();
   const form = useId();
   return (
@@ -55,6 +58,7 @@ export function ChangeModal<T>({ title, verb, work, done, close, incomplete = fa
         <SpaceBetween size="m">
           {children}
           {act.fault !== null && <Problem fault={act.fault} />}
+          {act.fault !== null && note?.(act.fault)}
         </SpaceBetween>
       </form>
     </Modal>
