@@ -149,6 +149,19 @@ def test_where_nobody_can_sign_in_the_page_says_why(visit: Callable[..., Visit],
     expect(page.get_by_role("heading", name="Customer managed keys", level=1)).to_be_visible()
 
 
+def test_no_password_is_typed_into_a_page_that_came_in_clear(visit: Callable[..., Visit], served: Installation) -> None:
+    """The address is that of this machine in a form that the page does not know as such."""
+    tab = visit()
+    tab.page.goto(f"http://[::ffff:127.0.0.1]:{served.port}/console/")
+    expect(tab.page.get_by_text("A password would cross the network in clear")).to_be_visible()
+    expect(tab.page.get_by_role("button", name="Sign in", exact=True)).to_be_disabled()
+    says_who(tab, "anna", FIRST)
+    assert tab.serious() == []
+    tab.page.get_by_role("button", name="Sign in with an access key").click()
+    expect(tab.page.get_by_label("Access key ID")).to_be_focused()
+    assert [each.url for each in tab.sent if each.method == "POST"] == []
+
+
 def is_given_a_password(tab: Visit, name: str) -> str:
     """By an administrator, on the user's page. Returns the password that the page made."""
     page = tab.page

@@ -17,7 +17,7 @@ import { type Made, NewIdentity } from "./new-identity";
 
 export const TITLES: Record<Made, string> = { user: "Users", group: "Groups", role: "Roles", policy: "Policies" };
 const WORDS: Record<Made, string> = {
-  user: "People and programs with access keys of their own.",
+  user: "People and programs with credentials of their own.",
   group: "Users who share policies.",
   role: "What users, services and other accounts can assume.",
   policy: "Managed policies, which can be attached to users, groups and roles.",

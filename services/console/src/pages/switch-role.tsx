@@ -120,8 +120,8 @@ export default function SwitchRole({ query }: PageProps) {
           </Container>
           {act.fault !== null && <RefusedRole fault={act.fault} />}
           <Box color="text-body-secondary" fontSize="body-s">
-            Your own policies do not apply while you work as a role. A trust policy that wants multi-factor authentication refuses a
-            console session that began with an access key.
+            Your own policies do not apply while you work as a role. A trust policy that wants multi-factor authentication refuses you
+            if you signed in without a code of an MFA device.
           </Box>
         </SpaceBetween>
       </Form>
