@@ -27,6 +27,7 @@ from domain.commands import (
     managed_policies,
     mark_alert,
     mfa_devices,
+    oidc_providers,
     password_policies,
     put_key_policy,
     roles,
@@ -40,12 +41,14 @@ from domain.commands.rules import CommandRules, Rule
 from domain.errors import CommandExpired, LimitExceeded, Refusal
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
 from domain.identities.mfa_devices import MFA
+from domain.identities.oidc_providers import OIDC
 from domain.log.events import AccountCreated
 from domain.log.identity_events import (
     GroupCreated,
     InstanceProfileCreated,
     ManagedPolicyCreated,
     MfaDeviceCreated,
+    OidcProviderCreated,
     RoleCreated,
     UserCreated,
 )
@@ -69,6 +72,7 @@ COMMANDS: CommandRules = {
     **password_policies.RULES,
     **mfa_devices.RULES,
     **login_profiles.RULES,
+    **oidc_providers.RULES,
     **users_and_groups.RULES,
     **roles.RULES,
     **service_linked_roles.RULES,
@@ -185,6 +189,7 @@ def made(event: object, world: World) -> str:
 
 CREATES: dict[type, str] = {
     MfaDeviceCreated: MFA,
+    OidcProviderCreated: OIDC,
     UserCreated: USER,
     GroupCreated: GROUP,
     RoleCreated: ROLE,

@@ -14,6 +14,8 @@ from domain.authorization.evaluate import may
 from domain.authorization.question import Resource, in_account
 from domain.authorization.verdict import Verdict
 from domain.identities.identity import PROFILE, ROLE, Identity
+from domain.identities.mfa_devices import MfaDevice
+from domain.identities.oidc_providers import OidcProvider
 from domain.policy.compile import CompiledPolicy
 from domain.policy.variables import Context
 from domain.state.world import World
@@ -25,6 +27,7 @@ NOUN = {
     "policy": "Policy",
     "instance-profile": "InstanceProfile",
     "mfa": "MFADevice",
+    "oidc-provider": "OpenIDConnectProvider",
 }
 
 
@@ -85,10 +88,17 @@ def on_profile(action: str, name: str, caller: Caller, world: World) -> tuple[Ve
 
 
 def on_mfa_device(action: str, serial: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
-    device = world.directory.mfa.by_serial.get(serial)
-    own = device is not None and device.account == caller.account
-    tags = tag_context(device.tags) if device is not None and own else {}
-    return (may(caller, action, in_account(serial, caller.account, tags)),)
+    return _on_held(action, serial, world.directory.mfa.by_serial.get(serial), caller)
+
+
+def on_oidc_provider(action: str, arn: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    return _on_held(action, arn, world.directory.oidc.get(arn), caller)
+
+
+def _on_held(action: str, arn: str, found: MfaDevice | OidcProvider | None, caller: Caller) -> tuple[Verdict, ...]:
+    """The permission on something that the account has, perhaps. Another account's counts as missing."""
+    tags = tag_context(found.tags) if found is not None and found.account == caller.account else {}
+    return (may(caller, action, in_account(arn, caller.account, tags)),)
 
 
 def anywhere(action: str, kind: str, caller: Caller) -> tuple[Verdict, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import Verdict
-from domain.commands.identity_permissions import on_identity, on_mfa_device, on_policy, on_profile
+from domain.commands.identity_permissions import on_identity, on_mfa_device, on_oidc_provider, on_policy, on_profile
 from domain.commands.rules import CommandRules
 from domain.commands.users_and_groups import changeable, require_boundary
 from domain.errors import NoSuchEntity
@@ -19,6 +19,7 @@ from domain.identities import limits
 from domain.identities.holders import attachable
 from domain.identities.identity import POLICY, PROFILE
 from domain.identities.mfa_devices import MFA
+from domain.identities.oidc_providers import OIDC
 from domain.log.identity_events import (
     BoundarySet,
     IdentityTagged,
@@ -175,6 +176,8 @@ def _on_tagged(verb: str, kind: str, name: str, caller: Caller, world: World) ->
         return on_profile(f"iam:{verb}InstanceProfile", name, caller, world)
     if kind == MFA:
         return on_mfa_device(f"iam:{verb}MFADevice", name, caller, world)
+    if kind == OIDC:
+        return on_oidc_provider(f"iam:{verb}OpenIDConnectProvider", name, caller, world)
     return on_identity(verb + "{}", kind, name, caller, world)
 
 
@@ -189,6 +192,9 @@ def _tagged(kind: str, name: str, caller: Caller, world: World) -> tuple[str, Ma
     if kind == MFA:
         device = world.directory.mfa.at(name, caller.account)
         return device.arn, device.tags
+    if kind == OIDC:
+        provider = world.directory.oidc_provider(name, caller.account)
+        return provider.arn, provider.tags
     identity = world.directory.get(kind, caller.account, name)
     return identity.id, identity.tags
 

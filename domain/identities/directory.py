@@ -26,6 +26,7 @@ from domain.identities.identity import (
     RoleParts,
 )
 from domain.identities.mfa_devices import MFA, MfaDevice, MfaDevices
+from domain.identities.oidc_providers import OIDC, OidcProvider
 from domain.identities.published import PUBLISHED
 from domain.policy.compile import (
     BOUNDARY,
@@ -80,6 +81,8 @@ class Directory:
     profiles: dict[str, InstanceProfile] = field(default_factory=dict)
     profiles_of: dict[str, list[str]] = field(default_factory=dict)
     mfa: MfaDevices = field(default_factory=MfaDevices)
+    oidc: dict[str, OidcProvider] = field(default_factory=dict)
+    """OpenID Connect providers, by ARN."""
     changes: int = 0
     _permissions: dict[tuple[str, str], tuple[int, Permissions]] = field(default_factory=dict)
 
@@ -101,6 +104,13 @@ class Directory:
         found = self.policies.get(arn)
         if found is None or found.account != account:
             raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
+        return found
+
+    def oidc_provider(self, arn: str, account: str) -> OidcProvider:
+        """One of the account's own providers; another account's counts as missing. Raises NoSuchEntity."""
+        found = self.oidc.get(arn)
+        if found is None or found.account != account:
+            raise NoSuchEntity(f"OpenIDConnect Provider not found for arn {arn}")
         return found
 
     def managed(self, arn: str) -> ManagedPolicy | None:
@@ -224,6 +234,8 @@ class Directory:
             return self.profiles[unique].tags
         if kind == MFA:
             return self.mfa.by_serial[unique].tags
+        if kind == OIDC:
+            return self.oidc[unique].tags
         return self.policies[self.policy_arns[unique]].tags if kind == POLICY else self.identities[unique].tags
 
     def set_tags(self, kind: str, unique: str, tags: Mapping[str, str]) -> None:
@@ -231,6 +243,8 @@ class Directory:
             self.profiles[unique] = replace(self.profiles[unique], tags=tags)
         elif kind == MFA:
             self.mfa.change(unique, tags=tags)
+        elif kind == OIDC:
+            self.oidc[unique] = replace(self.oidc[unique], tags=tags)
         elif kind == POLICY:
             self.change_policy(unique, tags=tags)
         else:

@@ -24,6 +24,7 @@ from domain.identities.identity import (
     StoredPassword,
 )
 from domain.identities.mfa_devices import MFA, MfaDevice
+from domain.identities.oidc_providers import OidcProvider, provider_arn
 from domain.identities.password_policy import MOST_FORMER
 from domain.log import identity_events as events
 
@@ -259,6 +260,31 @@ def _(event: events.MfaDeviceDeactivated, directory: Directory, now: int, positi
 def _(event: events.MfaDeviceDeleted, directory: Directory, now: int, position: int) -> None:
     gone = directory.mfa.remove(event.serial)
     directory.unname(MFA, gone.account, gone.name)
+
+
+@effect.register
+def _(event: events.OidcProviderCreated, directory: Directory, now: int, position: int) -> None:
+    provider = OidcProvider(
+        event.account, event.name, now, tuple(event.client_ids), tuple(event.thumbprints), event.tags
+    )
+    directory.oidc[provider.arn] = provider
+
+
+@effect.register
+def _(event: events.OidcProviderClientIdsSet, directory: Directory, now: int, position: int) -> None:
+    arn = provider_arn(event.account, event.name)
+    directory.oidc[arn] = replace(directory.oidc[arn], client_ids=tuple(event.client_ids))
+
+
+@effect.register
+def _(event: events.OidcProviderThumbprintsSet, directory: Directory, now: int, position: int) -> None:
+    arn = provider_arn(event.account, event.name)
+    directory.oidc[arn] = replace(directory.oidc[arn], thumbprints=tuple(event.thumbprints))
+
+
+@effect.register
+def _(event: events.OidcProviderDeleted, directory: Directory, now: int, position: int) -> None:
+    del directory.oidc[provider_arn(event.account, event.name)]
 
 
 @effect.register

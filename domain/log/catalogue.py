@@ -164,6 +164,30 @@ _ROWS = (
     EventType(
         "user.login-profile-deleted", 1, identities.LoginProfileDeleted, "user {id} has no password any more", IDENTITY
     ),
+    EventType(
+        "oidc-provider.created",
+        1,
+        identities.OidcProviderCreated,
+        "OpenID Connect provider {name} registered",
+        IDENTITY,
+    ),
+    EventType(
+        "oidc-provider.client-ids-set",
+        1,
+        identities.OidcProviderClientIdsSet,
+        "audiences of OpenID Connect provider {name}: {client_ids}",
+        IDENTITY,
+    ),
+    EventType(
+        "oidc-provider.thumbprints-set",
+        1,
+        identities.OidcProviderThumbprintsSet,
+        "certificates of OpenID Connect provider {name}: {thumbprints}",
+        NONE,
+    ),
+    EventType(
+        "oidc-provider.deleted", 1, identities.OidcProviderDeleted, "OpenID Connect provider {name} deleted", IDENTITY
+    ),
     EventType("mfa-device.created", 1, identities.MfaDeviceCreated, "virtual MFA device {name} created", NONE),
     EventType("mfa-device.enabled", 1, identities.MfaDeviceEnabled, "user {user} has MFA device {serial}", NONE),
     EventType("mfa-device.synchronised", 1, identities.MfaDeviceSynchronised, "MFA device {serial} synchronised", NONE),

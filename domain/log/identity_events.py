@@ -351,3 +351,37 @@ class PasswordResetRequired:
 class LoginProfileDeleted:
     account: str
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OidcProviderCreated:
+    """Tokens of an OpenID Connect provider can be exchanged for credentials of roles that trust it. `name` is its URL without
+    `https://`, `client_ids` are the audiences of the tokens, and `thumbprints` the SHA-1 of certificates in hex."""
+
+    account: str
+    name: str
+    client_ids: Sequence[str]
+    thumbprints: Sequence[str]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OidcProviderClientIdsSet:
+    """`client_ids` are all audiences from now on."""
+
+    account: str
+    name: str
+    client_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class OidcProviderThumbprintsSet:
+    account: str
+    name: str
+    thumbprints: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class OidcProviderDeleted:
+    account: str
+    name: str

@@ -20,6 +20,7 @@ from domain.identities.account import Account, Service
 from domain.identities.directory import role_parts
 from domain.identities.identity import Identity, InstanceProfile, ManagedPolicy, RoleParts
 from domain.identities.mfa_devices import MfaDevice
+from domain.identities.oidc_providers import OidcProvider
 from domain.keys.key import Key, Material, current_of, state_of
 
 AggregateDocument = dict[str, Any]
@@ -126,6 +127,7 @@ SERVICES = DocumentForm(Service)
 IDENTITIES = DocumentForm(Identity)
 PROFILES = DocumentForm(InstanceProfile)
 MFA_DEVICES = DocumentForm(MfaDevice)
+OIDC_PROVIDERS = DocumentForm(OidcProvider)
 POLICIES = DocumentForm(ManagedPolicy)
 
 key_document = KEYS.document
@@ -134,6 +136,7 @@ grant_document, grant_from = GRANTS.document, GRANTS.value
 service_document, service_from = SERVICES.document, SERVICES.value
 profile_document, profile_from = PROFILES.document, PROFILES.value
 mfa_document, mfa_from = MFA_DEVICES.document, MFA_DEVICES.value
+oidc_document, oidc_from = OIDC_PROVIDERS.document, OIDC_PROVIDERS.value
 policy_document, policy_from = POLICIES.document, POLICIES.value
 account_from, identity_from = ACCOUNTS.value, IDENTITIES.value
 

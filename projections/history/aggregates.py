@@ -12,6 +12,7 @@ from domain.grants.grant import Grant
 from domain.identities.account import Account, Service
 from domain.identities.identity import Identity, InstanceProfile, ManagedPolicy
 from domain.identities.mfa_devices import MfaDevice
+from domain.identities.oidc_providers import OidcProvider
 from domain.keys.key import Key
 from domain.state import documents
 from domain.state.key_index import KeyIndex
@@ -23,6 +24,7 @@ from projections.history.project import (
     IDENTITY,
     KEY,
     MFA_DEVICE,
+    OIDC_PROVIDER,
     POLICY,
     PROFILE,
     SERVICE,
@@ -34,7 +36,18 @@ VersionRow = Any
 
 def aggregate_of(
     row: VersionRow,
-) -> Key | Alias | Grant | Account | Identity | InstanceProfile | ManagedPolicy | MfaDevice | tuple[str, Service]:
+) -> (
+    Key
+    | Alias
+    | Grant
+    | Account
+    | Identity
+    | InstanceProfile
+    | ManagedPolicy
+    | MfaDevice
+    | OidcProvider
+    | tuple[str, Service]
+):
     """The aggregate in a row; a service comes with its access key."""
     if row["kind"] == KEY:
         return _key_of(row)
@@ -54,12 +67,16 @@ def aggregate_of(
             return documents.profile_from(document)
         case "mfa":
             return documents.mfa_from(document)
+        case "oidc-provider":
+            return documents.oidc_from(document)
     return document.pop("access_key"), documents.service_from(document)
 
 
 ORDER = {
     kind: place
-    for place, kind in enumerate((ACCOUNT, SERVICE, POLICY, IDENTITY, PROFILE, MFA_DEVICE, KEY, ALIAS, GRANT))
+    for place, kind in enumerate(
+        (ACCOUNT, SERVICE, POLICY, IDENTITY, PROFILE, MFA_DEVICE, OIDC_PROVIDER, KEY, ALIAS, GRANT)
+    )
 }
 
 
@@ -90,6 +107,8 @@ def world_of(rows: Iterable[VersionRow], region: str, position: int, at: int, *,
                 world.directory.add_profile(profile)
             case MfaDevice() as device:
                 world.directory.add_mfa_device(device)
+            case OidcProvider() as provider:
+                world.directory.oidc[provider.arn] = provider
             case Key() as key:
                 world.add_key(key)
             case Alias() as alias:

@@ -15,6 +15,7 @@ import orjson
 
 from domain.arn import alias_arn, iam_arn
 from domain.identities.mfa_devices import MFA
+from domain.identities.oidc_providers import provider_arn
 from domain.log import events, identity_events, sign_in_events
 from domain.log.codec import micros
 from domain.state import documents
@@ -22,7 +23,7 @@ from domain.state.world import World
 from projections.log.changes import Appends, Closes, InsertsOnce, TableChange, TableRow
 from projections.log.entry import Entry
 
-KEY, ALIAS, GRANT, ACCOUNT, SERVICE, IDENTITY, POLICY, PROFILE, MFA_DEVICE = (
+KEY, ALIAS, GRANT, ACCOUNT, SERVICE, IDENTITY, POLICY, PROFILE, MFA_DEVICE, OIDC_PROVIDER = (
     "key",
     "alias",
     "grant",
@@ -32,6 +33,7 @@ KEY, ALIAS, GRANT, ACCOUNT, SERVICE, IDENTITY, POLICY, PROFILE, MFA_DEVICE = (
     "policy",
     "instance-profile",
     "mfa",
+    "oidc-provider",
 )
 COLUMNS = (
     "kind",
@@ -105,7 +107,9 @@ def touched(event: object, world: World) -> list[AggregateName]:
         ):
             return [(POLICY, of_policy.id)]
         case identity_events.IdentityTagged() | identity_events.IdentityUntagged() as tagged:
-            return [(tagged.kind if tagged.kind in (POLICY, PROFILE, MFA_DEVICE) else IDENTITY, tagged.id)]
+            return [
+                (tagged.kind if tagged.kind in (POLICY, PROFILE, MFA_DEVICE, OIDC_PROVIDER) else IDENTITY, tagged.id)
+            ]
         case (
             identity_events.InstanceProfileCreated()
             | identity_events.InstanceProfileDeleted()
@@ -122,6 +126,13 @@ def touched(event: object, world: World) -> list[AggregateName]:
             | sign_in_events.MfaCodeUsed() as of_device
         ):
             return [(MFA_DEVICE, of_device.serial)]
+        case (
+            identity_events.OidcProviderCreated()
+            | identity_events.OidcProviderClientIdsSet()
+            | identity_events.OidcProviderThumbprintsSet()
+            | identity_events.OidcProviderDeleted() as of_provider
+        ):
+            return [(OIDC_PROVIDER, provider_arn(of_provider.account, of_provider.name))]
     key = getattr(event, "key", None)
     return [(KEY, key)] if key is not None else [(IDENTITY, cast(Any, event).id)]
 
@@ -179,6 +190,11 @@ def _mfa_device(world: World, name: str, event: Any) -> HistoryRow | None:
     return None if found is None else (found.account, None, name, documents.mfa_document(found), None)
 
 
+def _oidc_provider(world: World, name: str, event: Any) -> HistoryRow | None:
+    found = world.directory.oidc.get(name)
+    return None if found is None else (found.account, None, name, documents.oidc_document(found), None)
+
+
 FIND: dict[str, Callable[[World, str, Any], HistoryRow | None]] = {
     KEY: _key,
     ALIAS: _alias,
@@ -189,6 +205,7 @@ FIND: dict[str, Callable[[World, str, Any], HistoryRow | None]] = {
     POLICY: _policy,
     PROFILE: _profile,
     MFA_DEVICE: _mfa_device,
+    OIDC_PROVIDER: _oidc_provider,
 }
 
 

@@ -14,6 +14,7 @@ def directory_document(directory: Directory) -> dict[str, Any]:
         "policies": [documents.policy_document(policy) for policy in directory.policies.values()],
         "profiles": [documents.profile_document(each) for each in directory.profiles.values()],
         "mfa": [documents.mfa_document(each) for each in directory.mfa.by_serial.values()],
+        "oidc": [documents.oidc_document(each) for each in directory.oidc.values()],
         "former": {access_key: list(was) for access_key, was in directory.former.items()},
         "cut_off": [[access_key, *each] for access_key, each in directory.cut_off.items()],
         "changes": directory.changes,
@@ -30,6 +31,8 @@ def directory_from(document: dict[str, Any]) -> Directory:
         directory.add_profile(documents.profile_from(profile))
     for device in document.get("mfa", ()):  # a snapshot of an earlier version has none
         directory.add_mfa_device(documents.mfa_from(device))
+    for provider in map(documents.oidc_from, document.get("oidc", ())):  # see above
+        directory.oidc[provider.arn] = provider
     directory.former.update((access_key, (was[0], was[1])) for access_key, was in document["former"].items())
     # Earlier versions made no console sessions, so their snapshots ended none.
     directory.cut_off.update((access_key, CutOff(*rest)) for access_key, *rest in document.get("cut_off", ()))

@@ -34,6 +34,7 @@ from domain.commands.users_and_groups import (
 )
 from domain.identities.identity import POLICY, PROFILE, ROLE
 from domain.identities.mfa_devices import MFA
+from domain.identities.oidc_providers import OIDC
 from services.operations import iam_descriptions
 from services.operations.rows import Answer, Issuer, Maker, Preparation, RecordedChange, Request
 
@@ -46,6 +47,8 @@ def named(kind: str) -> str:
         return "InstanceProfileName"
     if kind == MFA:
         return "SerialNumber"
+    if kind == OIDC:
+        return "OpenIDConnectProviderArn"
     return "PolicyArn" if kind == POLICY else f"{kind.capitalize()}Name"
 
 

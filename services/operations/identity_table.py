@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
 from domain.identities.mfa_devices import MFA
+from domain.identities.oidc_providers import OIDC
 from services.operations import credential_report, iam, iam_history, iam_simulation, sts
 from services.operations import iam_lists as reading
 from services.operations import iam_logins as logins
 from services.operations import iam_mfa as mfa
+from services.operations import iam_oidc as oidc
 from services.operations import iam_overview as overview
 from services.operations import iam_passwords as passwords
 from services.operations import iam_profiles as profiles
@@ -137,15 +139,25 @@ IAM: dict[str, OperationRow] = {
     "DeleteLoginProfile": Changing(logins.delete),
     "ChangePassword": Changing(logins.change, prepare=logins.prepare_change, costly=True),
     "GetLoginProfile": Reading(reading.access_on_self("GetLoginProfile"), logins.get),
+    "CreateOpenIDConnectProvider": Changing(oidc.create, oidc.created),
+    "UpdateOpenIDConnectProviderThumbprint": Changing(oidc.set_thumbprints),
+    "AddClientIDToOpenIDConnectProvider": Changing(oidc.add_client),
+    "RemoveClientIDFromOpenIDConnectProvider": Changing(oidc.remove_client),
+    "DeleteOpenIDConnectProvider": Changing(oidc.delete),
+    "GetOpenIDConnectProvider": Reading(oidc.access_on_provider("iam:GetOpenIDConnectProvider"), oidc.get),
+    "ListOpenIDConnectProviders": Reading(overview.access_on_account("iam:ListOpenIDConnectProviders"), oidc.list_all),
+    "TagOpenIDConnectProvider": Changing(iam.tag(OIDC)),
+    "UntagOpenIDConnectProvider": Changing(iam.untag(OIDC)),
+    "ListOpenIDConnectProviderTags": Reading(
+        oidc.access_on_provider("iam:ListOpenIDConnectProviderTags"), oidc.list_tags
+    ),
     **_none_of("ListSSHPublicKeys", "SSHPublicKeys"),
     **_none_of("ListSigningCertificates", "Certificates"),
     **_none_of("ListServiceSpecificCredentials", "ServiceSpecificCredentials"),
     **_none_here("ListSAMLProviders", "SAMLProviderList"),
-    **_none_here("ListOpenIDConnectProviders", "OpenIDConnectProviderList"),
     **_none_here("ListServerCertificates", "ServerCertificateMetadataList"),
     **_none_here("ListOrganizationsFeatures", "EnabledFeatures"),
     **_no_such("GetSAMLProvider", "SAML provider"),
-    **_no_such("GetOpenIDConnectProvider", "OpenID Connect provider"),
     **_no_such("GetServerCertificate", "server certificate"),
     "GetAccountAuthorizationDetails": Reading(
         overview.access_on_account("iam:GetAccountAuthorizationDetails"), overview.authorization_details

@@ -20,6 +20,7 @@ from domain.identities.account import Account, Service
 from domain.identities.directory import role_parts
 from domain.identities.identity import ROLE, Identity, InstanceProfile, ManagedPolicy, RoleParts
 from domain.identities.mfa_devices import MfaDevice
+from domain.identities.oidc_providers import OidcProvider
 from domain.keys.key import Key, current_of, state_of
 from domain.keys.states import State
 from domain.policy.compile import CompiledPolicy
@@ -37,6 +38,7 @@ CODECS: dict[type, tuple[Callable[[Any], documents.AggregateDocument], Callable[
     Identity: (documents.identity_document, lambda document, _: documents.identity_from(document)),
     InstanceProfile: (documents.profile_document, lambda document, _: documents.profile_from(document)),
     MfaDevice: (documents.mfa_document, lambda document, _: documents.mfa_from(document)),
+    OidcProvider: (documents.oidc_document, lambda document, _: documents.oidc_from(document)),
     ManagedPolicy: (documents.policy_document, lambda document, _: documents.policy_from(document)),
 }
 

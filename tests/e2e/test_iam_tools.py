@@ -195,7 +195,6 @@ def test_the_password_policy_is_replaced_whole_and_deleted(iam: Any, installatio
     ("operation", "member"),
     [
         ("list_saml_providers", "SAMLProviderList"),
-        ("list_open_id_connect_providers", "OpenIDConnectProviderList"),
         ("list_server_certificates", "ServerCertificateMetadataList"),
     ],
 )

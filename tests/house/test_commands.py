@@ -52,6 +52,11 @@ ACTIONS_OF = {
     "DeleteVersion": {"iam:DeletePolicyVersion"},
     "CreateMfaDevice": {"iam:CreateVirtualMFADevice"},
     "DeleteMfaDevice": {"iam:DeleteVirtualMFADevice"},
+    "CreateOidcProvider": {"iam:CreateOpenIDConnectProvider", "iam:TagOpenIDConnectProvider"},  # with tags, both
+    "DeleteOidcProvider": {"iam:DeleteOpenIDConnectProvider"},
+    "SetThumbprints": {"iam:UpdateOpenIDConnectProviderThumbprint"},
+    "AddClientId": {"iam:AddClientIDToOpenIDConnectProvider"},
+    "RemoveClientId": {"iam:RemoveClientIDFromOpenIDConnectProvider"},
     "SetPasswordPolicy": {"iam:UpdateAccountPasswordPolicy"},
     "DeletePasswordPolicy": {"iam:DeleteAccountPasswordPolicy"},
 }
