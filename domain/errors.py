@@ -222,6 +222,24 @@ class SignInRefused(Refusal):
     kind = "sign-in-refused"
 
 
+class InvalidIdentityToken(Refusal):
+    """A provider's token that is not what it should be: its form, its signature or a claim."""
+
+    kind = "invalid-identity-token"
+
+
+class ExpiredIdentityToken(Refusal):
+    """A provider's token whose time is over."""
+
+    kind = "expired-identity-token"
+
+
+class IdpCommunicationError(Refusal):
+    """The provider did not give the key that a token is signed with."""
+
+    kind = "idp-communication-error"
+
+
 class InvalidMfaCode(Refusal):
     """The codes are not two that the MFA device shows one after the other, or were used already."""
 
@@ -293,6 +311,9 @@ REFUSALS: dict[str, type[Refusal]] = {
         PasswordPolicyViolation,
         InvalidUserType,
         SignInRefused,
+        InvalidIdentityToken,
+        ExpiredIdentityToken,
+        IdpCommunicationError,
     )
 }
 

@@ -77,6 +77,14 @@ class Settings:
         "then comes from the rightmost address that is not theirs, and over TLS if they say https; unset: none",
         "",
     )
+    oidc_ca: str = _setting(
+        "file with certificates that vouch for OpenID Connect providers, besides the system's; unset: none", ""
+    )
+    oidc_addresses: str = _setting(
+        "addresses and networks, between commas, from which the keys of OpenID Connect providers may be fetched though they are "
+        "private; unset: none",
+        "",
+    )
     connections: int = _setting(
         "connections of an API worker; half of them are kept for clients that have signed a call", 2000
     )

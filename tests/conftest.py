@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 import domain
-from tests import servers
+from tests import certificates, servers
 from tests.installation import Installation
 
 
@@ -61,11 +61,18 @@ def logs_go_where_each_test_reads_them() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory):
+def provider_certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return certificates.make(tmp_path_factory.mktemp("provider"))
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory, provider_certificate: tuple[Path, Path]):
     """One real Keytrail (two writers, projector, two API workers) for every test that only calls
     it."""
     data = tmp_path_factory.mktemp("installation") / "data"
-    with Installation(data, workers=2, KEYTRAIL_WRITERS="2", KEYTRAIL_ALERT_WORKERS="1") as running:
+    # A provider of OpenID Connect tokens, if a test starts one, has this certificate and an address of this machine.
+    trusts = {"KEYTRAIL_OIDC_CA": str(provider_certificate[0]), "KEYTRAIL_OIDC_ADDRESSES": "127.0.0.0/8"}
+    with Installation(data, workers=2, KEYTRAIL_WRITERS="2", KEYTRAIL_ALERT_WORKERS="1", **trusts) as running:
         running.client().list_keys()  # so that there is a decision to recheck, whichever tests run
         yield running
         # Whatever the tests did, each decision comes out again as recorded, with the same reasons.

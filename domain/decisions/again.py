@@ -23,10 +23,12 @@ from domain.authorization.verdict import (
     NO_PERMISSION_NEEDED,
     NO_SESSION_POLICY,
     OTHER_ACCOUNT,
+    OWN_PASSWORD,
     RETIRING,
     Verdict,
 )
 from domain.commands.identity_permissions import role_resource
+from domain.commands.login_profiles import own_password
 from domain.decisions.case import READS_TIME, timed
 from domain.errors import CredentialDisabled, CredentialExpired
 from domain.keys.key import nobodys
@@ -102,7 +104,7 @@ def decide_again(case: CaseDocument, world: World, at: int, callers: Callers) ->
     """`case` is a result of `case_of`, for a call at `at` (microseconds since the epoch)."""
     reasons: Sequence[Mapping[str, Any]] = case["reasons"]
     inputs = case.get("inputs") or {}
-    if not case["access_key"]:  # Keytrail's own work that was due
+    if not case["access_key"] and not case.get("session"):  # Keytrail's own work that was due
         return Again(was_allowed(case), tuple(reasons))
     if not inputs and case["kind"] != AUTHENTICATION:  # refused before any permission was asked
         return Again(True, tuple(reasons))
@@ -217,7 +219,10 @@ def _verdict(reason: Mapping[str, Any], caller: Caller, question: Question) -> V
         found = _retiring(reason["by"], caller, question)
         if found is not None:
             return found
-    return evaluate(caller, question)
+    found = evaluate(caller, question)
+    if reason["by"].get("rule") == OWN_PASSWORD:
+        return own_password(found)
+    return found
 
 
 def _resource(action: str, arn: str, world: World, inputs: Mapping[str, Any], caller: str) -> Resource:

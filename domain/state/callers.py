@@ -17,8 +17,10 @@ from domain.durations import SECOND_MICROS
 from domain.errors import CredentialDisabled, CredentialExpired, NoSuchEntity
 from domain.identities.account import ACTIVE
 from domain.identities.identity import PREFIXES, ROLE, USER, Identity
+from domain.identities.oidc_providers import OidcProvider
 from domain.log.codec import rfc3339
 from domain.policy import compile as compiled
+from domain.policy.variables import Context
 from domain.state.principals import canonical
 from domain.state.world import World
 
@@ -45,7 +47,9 @@ class Session:
     """What temporary credentials carry: a session of a role, or of a user or root who asked for a session token. `of`
     is the unique id (for a root, the account's id). `arn` is the ARN that it had when the credentials were issued.
     Times are microseconds since the epoch. `console` is set for a console session, and for what one assumed. `mfa` is when
-    the user showed a code of an MFA device for it, 0 if none was shown."""
+    the user showed a code of an MFA device for it, 0 if none was shown. `federated` is what conditions can read of the token of
+    an OpenID Connect provider that it came from. The sender of such a token has a session, too, whose `of` is the provider's
+    ARN: nobody is given it, and it stands in the records of what the token was exchanged for."""
 
     of: str
     arn: str
@@ -60,10 +64,11 @@ class Session:
     source_identity: str = ""
     console: SignedIn | None = None
     mfa: int = 0
+    federated: Context = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
-        """The JSON that a record and a session token carry. What a session does not have of `console` and `mfa` is left
-        out, so that it has the same document as in earlier versions."""
+        """The JSON that a record and a session token carry. What a session does not have of `console`, `mfa` and `federated` is
+        left out, so that it has the same document as in earlier versions."""
         document = {
             "of": self.of,
             "arn": self.arn,
@@ -79,6 +84,8 @@ class Session:
         }
         if self.mfa:
             document["mfa"] = self.mfa
+        if self.federated:
+            document["federated"] = {key: list(values) for key, values in self.federated.items()}
         return document if self.console is None else document | {"console": asdict(self.console)}
 
 
@@ -98,7 +105,30 @@ def session_from(document: Mapping[str, Any]) -> Session:
             "policy_arns": tuple(document["policy_arns"]),
             "transitive": tuple(document["transitive"]),
             "console": None if console is None else SignedIn(**console),
+            "federated": {key: tuple(values) for key, values in document.get("federated", {}).items()},
         }
+    )
+
+
+def provider_session(
+    provider: OidcProvider, subject: str, audience: str, more: Context, at: int, expires: int
+) -> Session:
+    """The sender of a provider's token. `more` are other claims that conditions can read. Times are microseconds since the
+    epoch.
+
+    Source: CloudTrail user guide, cloudtrail-event-reference-user-identity (principalId of a WebIdentityUser).
+    """
+    issuer = provider.name.lower()
+    claims = {"sub": (subject,), "aud": (audience,), **more}
+    federated = {f"{issuer}:{name}": values for name, values in claims.items() if values}
+    return Session(
+        of=provider.arn,
+        arn=f"{provider.arn}:{audience}:{subject}",
+        account=provider.account,
+        name=subject,
+        issued=at,
+        expires=expires,
+        federated={"aws:federatedprovider": (provider.arn,), **federated},
     )
 
 
@@ -123,6 +153,8 @@ def caller_of(world: World, access_key: str, session: Session | None, now: int, 
         raise CredentialExpired(EXPIRED_TOKEN)
     if session.console is not None:
         _require_still(world, session.console)
+    if session.of.startswith("arn:"):
+        return _of_provider(world, session)
     temporary = _temporary(session)
     if session.of == session.account:
         return _root(world, session.account).knowing(temporary)
@@ -132,6 +164,18 @@ def caller_of(world: World, access_key: str, session: Session | None, now: int, 
     if identity.kind == ROLE:
         return _of_role(world, identity, session).knowing(temporary)
     return replace(_of_user(world, identity).knowing(temporary), mfa=session.mfa // SECOND_MICROS)
+
+
+def _of_provider(world: World, session: Session) -> Caller:
+    """The sender of a token, whom a role's trust policy may admit, and nothing else. Raises CredentialDisabled if the provider
+    is no longer registered, or no longer for this audience."""
+    provider = world.directory.oidc.get(session.of)
+    audience = session.arn.removeprefix(f"{session.of}:").removesuffix(f":{session.name}")
+    if provider is None or audience not in provider.client_ids:
+        raise CredentialDisabled(INVALID_TOKEN)
+    context = {"aws:principalisawsservice": ("false",), "aws:viaawsservice": ("false",), **session.federated}
+    names: dict[str, int] = {f"Federated:{provider.arn}": compiled.DIRECT}
+    return Caller(provider.account, session.arn, names, session.arn, context=context)
 
 
 def _require_still(world: World, came_from: SignedIn) -> None:
@@ -286,6 +330,7 @@ def _of_role(world: World, role: Identity, session: Session) -> Caller:
     context = _principal_context(role.arn, role.account, "AssumedRole", unique, tags)
     if session.source_identity:
         context["aws:sourceidentity"] = (session.source_identity,)
+    context |= session.federated
     return Caller(
         account=role.account,
         principal=arn,

@@ -25,6 +25,7 @@ from services.adapters.attempts import Attempts
 from services.adapters.decisions import DecisionLanes
 from services.adapters.kafka import KafkaTopic, TopicBounds
 from services.adapters.master_key import MasterKeyRefused
+from services.adapters.oidc_fetch import OidcFetch, PublicOnly, trusted_by
 from services.adapters.postgres import UNREACHABLE
 from services.alert_worker.publisher import Publisher
 from services.api import zero_metrics
@@ -46,9 +47,13 @@ from services.kms_api.maker import VaultMaker
 from services.kms_api.materials import HeldMaterials
 from services.kms_api.mfa_codes import MfaCodes
 from services.kms_api.passwords import Passwords
+from services.kms_api.provider_keys import ProviderKeys
 from services.kms_api.recall import ProjectedRecall
+from services.kms_api.refused_attempts import RefusedAttempts
 from services.kms_api.sign_ins import SignIns
+from services.kms_api.token_door import TokenDoor
 from services.kms_api.vault_watch import VaultWatch
+from services.kms_api.web_identity import WebIdentities
 from services.logs import configure, logger_of
 from services.metrics import TALLY, VOIDS
 from services.runtime.bootstrap import open_pool, open_tokens, prepare
@@ -128,6 +133,10 @@ async def serve(settings: Settings) -> None:
         making = VaultMaker(vault, tokens, mfa, passwords)
         calls = Calls(settings, live, commands, decisions, making, materials, ProjectedRecall(pool), clock, mfa)
         authenticator = Authenticator(live, vault, tokens, settings.region, clock)
+        fetch = OidcFetch(PublicOnly(networks(settings.oidc_addresses)), trusted_by(settings.oidc_ca))
+        closing.push_async_callback(fetch.close)
+        refused_attempts = RefusedAttempts(calls.records)
+        web = WebIdentities(live, ProviderKeys(fetch))
         publisher = Publisher(settings, keys)
         closing.push_async_callback(publisher.close)
         audit = context_of(
@@ -141,12 +150,16 @@ async def serve(settings: Settings) -> None:
             decisions,
             bounds,
             SignIns(live, passwords, tokens, Attempts(pool, *ONE_PASSWORD), Attempts(pool, *ONE_ADDRESS)),
+            refused_attempts,
             mfa,
             ACTIONS,
             lambda: server.should_exit,
         )
         console = ConsoleFiles() if settings.has_console else None
-        app = App(live, authenticator, calls, audit_app(ROUTES, audit, authenticator), clock, watch, console)
+        door_of_tokens = TokenDoor(web, authenticator, refused_attempts, clock)
+        app = App(
+            live, authenticator, calls, audit_app(ROUTES, audit, authenticator), clock, watch, door_of_tokens, console
+        )
         door = _door(settings)
         config = uvicorn.Config(
             app,
@@ -170,7 +183,7 @@ async def serve(settings: Settings) -> None:
             asyncio.create_task(TALLY.keep_flushing()),
             asyncio.create_task(watch.keep_asking()),
             asyncio.create_task(anchors.keep_anchoring()),
-            asyncio.create_task(audit.refused_sign_ins.keep_recording()),
+            asyncio.create_task(refused_attempts.keep_recording()),
             asyncio.create_task(Attempts.keep_removing(pool)),
         ]
         for task in tasks:
@@ -184,7 +197,7 @@ async def serve(settings: Settings) -> None:
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
-            await audit.refused_sign_ins.record()
+            await refused_attempts.record()
             await anchors.anchor()  # for the last calls that were answered
             TALLY.flush()
         for fault in ended:

@@ -33,7 +33,6 @@ from services.audit_api.call_records import call_of
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import denied, invalid
 from services.audit_api.openapi import document
-from services.audit_api.refused_sign_ins import TOO_MANY
 from services.audit_api.request import AuditRequest
 from services.audit_api.request_shape import require_body, require_query
 from services.audit_api.route import ByCode, ByPassword, Endpoint, RouteRow, RouteTag, Unsigned
@@ -61,6 +60,7 @@ CODE_EXPECTED = 'the body must be {"code": "..."}, with the code from the addres
 SIGN_IN_EXPECTED = 'the body must be {"account": "...", "user": "...", "password": "..."}'
 LONGEST_SIGN_IN = 4096
 INCORRECT = "Your authentication information is incorrect. Please try again."
+TOO_MANY = "Too many attempts to sign in came from your address. Wait a minute, and try again."
 IN_CLEAR = (
     "A password is taken over TLS, or from the machine that Keytrail runs on. Set KEYTRAIL_TLS_CERT and KEYTRAIL_TLS_KEY; or "
     "name your proxy in KEYTRAIL_TRUSTED_PROXIES, and have it send X-Forwarded-Proto: https."
@@ -176,7 +176,7 @@ class _SignedRoutes:
         except TooManySignIns as many:
             if many.meant.account:
                 claimed = self._claimed(http, row, call, many.meant)
-                await self._context.refused_sign_ins.refused(call_of(claimed, {}, LOGIN))
+                await self._context.refused_attempts.refused(call_of(claimed, {}, LOGIN), Throttled(TOO_MANY))
             raise WireError(400, "ThrottlingException", TOO_MANY, recorded=True) from None
         except Throttled as fault:
             raise WireError(400, "ThrottlingException", fault.message) from None

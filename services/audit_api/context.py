@@ -20,7 +20,6 @@ from services.audit_api.operation_names import OperationNames
 from services.audit_api.own_writes import OwnWrites
 from services.audit_api.permissions import RoutePermissions
 from services.audit_api.principal_references import PrincipalReferences
-from services.audit_api.refused_sign_ins import RefusedSignIns
 from services.audit_api.request import AuditRequest
 from services.audit_api.sources import Sources
 from services.audit_api.streams import Streams
@@ -29,6 +28,7 @@ from services.kms_api.calls import Calls
 from services.kms_api.live_state import LiveState
 from services.kms_api.maker import VaultMaker
 from services.kms_api.mfa_codes import MfaCodes
+from services.kms_api.refused_attempts import RefusedAttempts
 from services.kms_api.sign_ins import SignIns
 from services.settings import Settings
 
@@ -56,7 +56,7 @@ class AuditContext:
     streams: Streams
     own_writes: OwnWrites
     sign_ins: SignIns
-    refused_sign_ins: RefusedSignIns
+    refused_attempts: RefusedAttempts
     mfa: MfaCodes
     bounds: TopicBounds
     """Where `decisions` and `alerts` end."""
@@ -82,6 +82,7 @@ def context_of(
     decisions: DecisionLanes,
     bounds: TopicBounds,
     sign_ins: SignIns,
+    refused_attempts: RefusedAttempts,
     mfa: MfaCodes,
     actions: frozenset[str],
     stopping: Callable[[], bool],
@@ -108,7 +109,7 @@ def context_of(
         streams=Streams(stopping),
         own_writes=OwnWrites(AskedLog(pool), lambda: RecordExtent(decisions.worker, live.next, decisions.durable())),
         sign_ins=sign_ins,
-        refused_sign_ins=RefusedSignIns(calls.records),
+        refused_attempts=refused_attempts,
         mfa=mfa,
         bounds=bounds,
     )

@@ -26,6 +26,7 @@ from services.kms_api.incoming_request import Incoming
 from services.kms_api.live_state import LiveState, NotFresh
 from services.kms_api.presigned_url import is_presigned
 from services.kms_api.shapes import operation_names
+from services.kms_api.token_door import WITH_TOKEN, TokenDoor, token_in
 from services.kms_api.vault_watch import VaultWatch
 from services.logs import logger_of
 from services.metrics import TALLY, UNAUTHENTICATED, Scrapes, exposition
@@ -133,10 +134,12 @@ class App:
         audit: ASGI,
         clock: Clock,
         watch: VaultWatch,
+        tokens: TokenDoor,
         console: ASGI | None = None,
     ) -> None:
         self._clock = clock
         self._watch = watch
+        self._tokens = tokens
         self._live = live
         self._authenticator = authenticator
         self._calls = calls
@@ -193,9 +196,14 @@ class App:
             body = request.query.encode("latin-1")
         service = _service(request) if form else "kms"
         operation = "" if form else _target(headers)
-        known = False
+        known, agent = False, printable(headers.get("user-agent", ""), MOST_AGENT)
         try:
-            who = await self._authenticate(request, query.SERVICES if form else KMS)
+            token = token_in(body) if form else None
+            if token is not None:
+                service, operation = "sts", WITH_TOKEN
+                who = await self._tokens.authenticate(token, call, source, agent, secure)
+            else:
+                who = await self._authenticate(request, query.SERVICES if form else KMS)
             known = who.caller is not None
             fields, unreadable = _fields(body) if form else (None, None)
             if fields is not None:
@@ -207,7 +215,7 @@ class App:
                 operation=operation,
                 body=body,
                 source=source,
-                agent=printable(headers.get("user-agent", ""), MOST_AGENT),
+                agent=agent,
                 invocation=printable(headers.get("amz-sdk-invocation-id", ""), 128),
                 secure=secure,
                 at=self._clock.now(),

@@ -9,7 +9,16 @@ from domain.authorization.caller import Caller
 from domain.authorization.verdict import AUTHENTICATION, Verdict
 from domain.characters import encodable
 from domain.commands.decide import allowed, refused
-from domain.errors import CredentialDisabled, CredentialExpired, InternalFault, Refusal, SignInRefused
+from domain.errors import (
+    CredentialDisabled,
+    CredentialExpired,
+    ExpiredIdentityToken,
+    IdpCommunicationError,
+    InternalFault,
+    InvalidIdentityToken,
+    Refusal,
+    SignInRefused,
+)
 from domain.log.codec import rfc3339
 from domain.log.record import Call, Decision
 from domain.ports import TooLarge, Unavailable
@@ -20,6 +29,16 @@ from services.kms_api import errors, no_answer
 from services.kms_api.decided_record import decided_record
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import LiveState
+
+NOT_AUTHENTICATED = (
+    CredentialDisabled,
+    CredentialExpired,
+    SignInRefused,
+    InvalidIdentityToken,
+    ExpiredIdentityToken,
+    IdpCommunicationError,
+)
+"""The refusals that say that nobody was let in."""
 
 
 class Records:
@@ -49,7 +68,7 @@ class Records:
 
     async def _refusal(self, call: Call, fault: Refusal) -> None:
         decision = refused(fault)
-        if isinstance(fault, CredentialDisabled | CredentialExpired | SignInRefused):
+        if isinstance(fault, NOT_AUTHENTICATED):
             by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
             reason = {"action": call.operation, "resource": call.principal, "effect": "deny", "by": by}
             decision = replace(decision, reasons=(reason,))

@@ -66,7 +66,7 @@ def _require_session_may_call(incoming: Incoming) -> None:
     session = incoming.who.session
     if session is None or incoming.service == "kms" or session.of.startswith(PREFIXES[ROLE]):
         return
-    if session.console is not None or session.mfa:
+    if session.console is not None or session.mfa or session.of.startswith("arn:"):  # the last: a provider's token
         return
     if incoming.service == "iam" or incoming.operation not in WITHOUT_MFA:
         raise AccessRefused(f"{incoming.operation} cannot be called with credentials of GetSessionToken without MFA.")

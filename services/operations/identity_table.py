@@ -182,6 +182,7 @@ IAM: dict[str, OperationRow] = {
 STS: dict[str, OperationRow] = {
     "GetAccessKeyInfo": Reading(sts.access_to_key_info, sts.get_access_key_info),
     "GetCallerIdentity": Reading(sts.no_access_check, sts.get_caller_identity),
+    "AssumeRoleWithWebIdentity": Issuing(sts.access_with_web_identity, sts.assume_role_with_web_identity),
     "AssumeRole": Issuing(sts.access_to_assume, sts.assume_role),
     "GetSessionToken": Issuing(sts.no_access_check, sts.get_session_token),
 }

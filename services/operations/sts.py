@@ -1,6 +1,6 @@
-"""GetCallerIdentity, AssumeRole, GetSessionToken.
+"""GetCallerIdentity, AssumeRole, AssumeRoleWithWebIdentity, GetSessionToken.
 
-Source: STS API reference of the three; IAM user guide, id_credentials_temp and id_session-tags. A trust policy is the
+Source: STS API reference of these; IAM user guide, id_credentials_temp and id_session-tags. A trust policy is the
 role's own policy and decides as a key policy does. In the role's account, naming the caller is enough. If it names the
 account, or the caller is of another account, an identity policy has to allow too.
 """
@@ -19,6 +19,7 @@ from domain.errors import AccessRefused, InvalidInput, InvalidRequest
 from domain.identities import limits
 from domain.identities.holders import attachable
 from domain.identities.identity import PREFIXES, ROLE, Identity
+from domain.identities.oidc_providers import HTTPS, OIDC
 from domain.policy.check import check_policy
 from domain.policy.parse import SESSION
 from domain.state.callers import Session, is_known, known_as
@@ -134,8 +135,46 @@ def _require_session_policies(policy: str, arns: Sequence[str]) -> None:
         check_policy(policy, SESSION)
 
 
-def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
-    """Raises InvalidRequest, MalformedPolicy, NoSuchEntity, LimitExceeded, AccessRefused, PackedPolicyTooLarge."""
+def access_with_web_identity(request: Request, world: World) -> Sequence[Verdict]:
+    """The sender of a provider's token: the role's trust policy alone decides. Raises AccessRefused for anybody else."""
+    if request.session is None or not request.session.of.startswith("arn:"):
+        raise AccessRefused(
+            "AssumeRoleWithWebIdentity takes a token of an OpenID Connect provider in the place of a signature."
+        )
+    return (may(request.caller, "sts:AssumeRoleWithWebIdentity", role_resource(request["RoleArn"], world)),)
+
+
+def assume_role_with_web_identity(request: Request, world: World, issuer: Issuer) -> Answer:
+    """Raises InvalidRequest, MalformedPolicy, NoSuchEntity, PackedPolicyTooLarge."""
+    role, policy, arns = _asked_role(request, world)
+    own = request.session
+    assert own is not None, "the sender of a token has a session"
+    name, seconds = request["RoleSessionName"], _seconds(request, role)
+    session = Session(
+        of=role.id,
+        arn=session_arn(role.account, role.name, name),
+        account=role.account,
+        name=name,
+        issued=request.at,
+        expires=request.at + seconds * SECOND_MICROS,
+        policy=policy,
+        policy_arns=arns,
+        federated=own.federated,
+    )
+    answer: Answer = {
+        "Credentials": issuer.credentials(session),
+        "SubjectFromWebIdentityToken": own.name,
+        "AssumedRoleUser": {"AssumedRoleId": f"{role.id}:{name}", "Arn": session.arn},
+        "Provider": f"{HTTPS}{own.of.partition(f'{OIDC}/')[2]}",
+        "Audience": own.arn.removeprefix(f"{own.of}:").removesuffix(f":{own.name}"),
+    }
+    if policy or arns:
+        answer["PackedPolicySize"] = _packed(policy, arns, {})
+    return answer
+
+
+def _asked_role(request: Request, world: World) -> tuple[Identity, str, tuple[str, ...]]:
+    """The role, and the session's own policies. Raises InvalidRequest, MalformedPolicy, NoSuchEntity."""
     role = role_at(request["RoleArn"], world)
     assert role is not None, "nobody may assume a role that is not there"
     policy, arns = request.get("Policy", ""), tuple(each["arn"] for each in request.get("PolicyArns", []))
@@ -144,6 +183,12 @@ def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
         # To a caller of another account, a missing policy gives nothing, just like one that is deleted later. A refusal
         # would reveal which policies the role's account has.
         attachable(world.directory, arn, role.account)
+    return role, policy, arns
+
+
+def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
+    """Raises InvalidRequest, MalformedPolicy, NoSuchEntity, LimitExceeded, AccessRefused, PackedPolicyTooLarge."""
+    role, policy, arns = _asked_role(request, world)
     seconds, tags = _seconds(request, role), _session_tags(request)
     transitive = set(request.get("TransitiveTagKeys", [])) | set(_inherited(request))
     if not transitive <= set(tags):
@@ -177,14 +222,16 @@ def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
         "AssumedRoleUser": {"AssumedRoleId": f"{role.id}:{name}", "Arn": session.arn},
     }
     if policy or arns or tags:
-        answer["PackedPolicySize"] = min(100, (len(policy) + sum(map(len, arns)) + _length(tags)) * 100 // 4096)
+        answer["PackedPolicySize"] = _packed(policy, arns, tags)
     if session.source_identity:
         answer["SourceIdentity"] = session.source_identity
     return answer
 
 
-def _length(tags: Mapping[str, str]) -> int:
-    return sum(len(key) + len(value) for key, value in tags.items())
+def _packed(policy: str, arns: Sequence[str], tags: Mapping[str, str]) -> int:
+    """In percent."""
+    of_tags = sum(len(key) + len(value) for key, value in tags.items())
+    return min(100, (len(policy) + sum(map(len, arns)) + of_tags) * 100 // 4096)
 
 
 def get_session_token(request: Request, world: World, issuer: Issuer) -> Answer:

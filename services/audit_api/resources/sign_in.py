@@ -20,7 +20,8 @@ from domain.commands.mfa_devices import USE_CODE, WRONG_CODE
 from domain.errors import PasswordPolicyViolation, Refusal, SignInRefused, refusal
 from domain.identities.mfa_devices import MfaDevice
 from domain.ports import Unavailable
-from domain.state.console_sessions import LOGIN, password_session
+from domain.state.callers import caller_of
+from domain.state.console_sessions import LOGIN, password_session, starting_session
 from services.audit_api.bodies import document_in, text_in
 from services.audit_api.context import AuditContext
 from services.audit_api.request import AuditRequest, OnRecord
@@ -81,6 +82,7 @@ async def _signed_in(audit: AuditContext, request: AuditRequest, code: str, new_
     seen = tried.seen
     if made:
         seen = await audit.records.change(_part(request), "ChangePassword", {}, made)
+        request = _renewed(audit, request, seen)
     session = password_session(request.caller, audit.clock.now(), seconds, seen, with_code=bool(devices))
     answer = await credentials_of(audit, request, LOGIN, session)
     await audit.records.carried_out(request, LOGIN, {"MFAUsed": bool(devices), "Seconds": seconds})
@@ -113,6 +115,16 @@ async def _use(audit: AuditContext, request: AuditRequest, devices: Sequence[Mfa
 def _part(request: AuditRequest) -> AuditRequest:
     """The request as the cause of a record of its own."""
     return replace(request, id=str(uuid4()), record=OnRecord())
+
+
+def _renewed(audit: AuditContext, request: AuditRequest, seen: int) -> AuditRequest:
+    """The request of the user with the new password. Raises CredentialDisabled if that was replaced in the same moment."""
+    assert request.password is not None, "the door compared it"
+    now = audit.clock.now()
+    session = starting_session(request.password.right_user, now, seen)
+    caller = caller_of(audit.live.world, "", session, now).asking(request.caller.request, {})
+    who = replace(request.who, session=session, document=session.document(), caller=caller)
+    return replace(request, who=who, caller=caller)
 
 
 _SECRET: JsonSchema = WORD | {"maxLength": 128}

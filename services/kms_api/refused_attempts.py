@@ -1,4 +1,4 @@
-"""Records of attempts to sign in that were refused before anything was compared, because there were too many.
+"""Records of attempts of strangers: sign-ins that were refused because there were too many, and tokens that nobody vouched for.
 
 The first of a flood is recorded at once. Those that come in the seconds after it are counted, and their number is one
 record: otherwise a stranger could fill the log at the speed of the network.
@@ -11,50 +11,51 @@ import time
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
+from domain.errors import Refusal
 from domain.log.record import Call
-from services.kms_api.errors import Throttled, WireError
+from services.kms_api.errors import WireError
 from services.kms_api.records import Records
 from services.logs import logger_of
 
-log = logger_of("sign-in")
+log = logger_of("strangers")
 
 COUNTED_FOR = 10.0
 """Seconds that one record speaks for."""
 MOST_FLOODS = 1_000
 """The most floods that are told apart; what comes beyond counts for all users and addresses of its account together."""
 COUNT, ELSEWHERE = "Attempts", "several addresses"
-TOO_MANY = "Too many attempts to sign in came from your address. Wait a minute, and try again."
 
-Flood = tuple[str, str, str]
-"""(account, principal, address)"""
+Flood = tuple[str, str, str, str]
+"""(operation, account, principal, address)"""
 
 
 @dataclass(slots=True)
 class _Counted:
     last: Call
+    fault: Refusal
     until: float
     count: int = 0
 
 
-class RefusedSignIns:
+class RefusedAttempts:
     """One worker's floods."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
         self._floods: dict[Flood, _Counted] = {}
 
-    async def refused(self, call: Call) -> None:
+    async def refused(self, call: Call, fault: Refusal) -> None:
         """Records the call, or counts it if one like it was recorded a moment ago. Raises WireError."""
-        flood = (call.account, call.principal, call.source)
+        flood = (call.operation, call.account, call.principal, call.source)
         if flood not in self._floods and len(self._floods) >= MOST_FLOODS:
             call = replace(call, source="", agent="")
-            flood = (call.account, ELSEWHERE, "")
+            flood = (call.operation, call.account, ELSEWHERE, "")
         counted = self._floods.get(flood)
         if counted is not None:
-            counted.last, counted.count = call, counted.count + 1
+            counted.last, counted.fault, counted.count = call, fault, counted.count + 1
             return
-        self._floods[flood] = _Counted(call, time.monotonic() + COUNTED_FOR)
-        await self._records.refusal(call, Throttled(TOO_MANY))
+        self._floods[flood] = _Counted(call, fault, time.monotonic() + COUNTED_FOR)
+        await self._records.refusal(call, fault)
 
     async def keep_recording(self) -> None:
         while True:
@@ -70,6 +71,6 @@ class RefusedSignIns:
                 continue
             call = replace(counted.last, id=str(uuid4()), parameters={COUNT: counted.count})
             try:
-                await self._records.refusal(call, Throttled(TOO_MANY))
+                await self._records.refusal(call, counted.fault)
             except WireError as fault:
-                log.error("refused sign-ins are not on record", count=counted.count, reason=fault.message)
+                log.error("refused attempts are not on record", count=counted.count, reason=fault.message)

@@ -1,0 +1,201 @@
+"""Fetches what an OpenID Connect provider publishes, from an address that somebody else chose.
+
+Whoever may register a provider names the server that Keytrail then asks. So only https is spoken, no redirect is followed,
+nothing that compresses is taken, and the address is checked after the name was resolved: it must be public, unless the
+operator lists it. The connection goes to the address that was checked, so a name that resolves to another address a moment
+later gains nothing.
+
+Source: OWASP, Server Side Request Forgery Prevention Cheat Sheet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from services.client_address import address_in
+
+if TYPE_CHECKING:
+    import aiohttp
+
+PATIENCE = 3.0
+"""Seconds, for all that one provider is asked at a time."""
+NAT64 = IPv6Network("64:ff9b::/96")
+LARGEST = 65_536
+"""Bytes of one answer."""
+
+
+class NotFetched(Exception):
+    """The provider did not give what it should have. The message is for the operator and for the account's administrators."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicOnly:
+    """Which addresses may be asked: public ones, and those that the operator lists."""
+
+    listed: Sequence[IPv4Network | IPv6Network] = ()
+
+    def admits(self, text: str) -> bool:
+        address = address_in(text)
+        if address is None:
+            return False
+        if any(address in each for each in self.listed):
+            return True
+        return all(each.is_global and not each.is_multicast for each in (address, *_inside(address)))
+
+
+def _inside(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
+    """The IPv4 addresses that a packet to this IPv6 address may be sent on to: by NAT64 (RFC 6052), 6to4 (RFC 3056) or
+    Teredo (RFC 4380)."""
+    if isinstance(address, IPv4Address):
+        return []
+    found = [address.sixtofour, *(address.teredo or ())]
+    if address in NAT64:
+        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
+    return [each for each in found if each is not None]
+
+
+class OidcFetch:
+    """`trusted` has the certificates that vouch for providers."""
+
+    def __init__(self, allowed: PublicOnly, trusted: ssl.SSLContext) -> None:
+        self._allowed = allowed
+        self._trusted = trusted
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def keys_of(self, issuer: str) -> list[dict[str, Any]]:
+        """The JSON Web Keys of a provider, by its configuration (OpenID Connect Discovery 1.0, section 4). Raises
+        NotFetched."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                found = await self.configuration(issuer)
+                keys = (await self._document(_text(found, "jwks_uri"))).get("keys")
+        except TimeoutError:
+            raise NotFetched(f"{issuer} did not answer within {PATIENCE:.0f} seconds") from None
+        if not isinstance(keys, list):
+            raise NotFetched("the provider's key set has no list of keys")
+        return [each for each in keys if isinstance(each, dict)]
+
+    async def configuration(self, issuer: str) -> dict[str, Any]:
+        """Raises NotFetched, TimeoutError."""
+        found = await self._document(f"{issuer.removesuffix('/')}/.well-known/openid-configuration")
+        if found.get("issuer") != issuer:
+            raise NotFetched(f"the configuration at {issuer} is of another issuer")
+        return found
+
+    async def exchanged(self, url: str, form: dict[str, str]) -> dict[str, Any]:
+        """The answer to a form that is posted to the provider. Raises NotFetched, TimeoutError."""
+        return await self._document(url, form)
+
+    async def _document(self, url: str, form: dict[str, str] | None = None) -> dict[str, Any]:
+        import aiohttp  # it takes 10 MB, and most installations have no provider
+
+        self._require_safe(url)
+        if self._session is None:
+            resolver = _checking_resolver(self._allowed)
+            connector = aiohttp.TCPConnector(resolver=resolver, ssl=self._trusted, use_dns_cache=False, limit=32)
+            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=False)
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        try:
+            async with self._session.request(
+                "GET" if form is None else "POST", url, data=form, headers=headers, allow_redirects=False
+            ) as answer:
+                return _read(url, answer.status, await _at_most(answer.content))
+        except (aiohttp.ClientError, OSError, ValueError) as fault:
+            if isinstance(fault, TimeoutError):
+                raise
+            raise NotFetched(f"{url} cannot be fetched: {type(fault).__name__}") from None
+
+    def _require_safe(self, url: str) -> None:
+        """Raises NotFetched. An address in the place of a name is not resolved, so it is checked here."""
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+        except ValueError:
+            host, parts = "", urlsplit("")
+        if parts.scheme != "https" or not host or parts.username is not None or parts.password is not None:
+            raise NotFetched("a provider is asked over https alone")
+        if address_in(host) is not None and not self._allowed.admits(host):
+            raise NotFetched(f"{host} is no address that may be asked")
+
+
+def _read(url: str, status: int, body: bytes) -> dict[str, Any]:
+    """Raises NotFetched."""
+    if status != 200:
+        raise NotFetched(f"{url} answered {status}")
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise NotFetched(f"{url} answered no JSON object")
+    return found
+
+
+async def _at_most(content: aiohttp.StreamReader) -> bytes:
+    """Raises NotFetched."""
+    found = bytearray()
+    async for part in content.iter_chunked(16_384):
+        found += part
+        if len(found) > LARGEST:
+            raise NotFetched(f"the answer is longer than {LARGEST} bytes")
+    return bytes(found)
+
+
+def _text(document: dict[str, Any], name: str) -> str:
+    """Raises NotFetched."""
+    found = document.get(name)
+    if not isinstance(found, str):
+        raise NotFetched(f"the provider's configuration names no {name}")
+    return found
+
+
+def _checking_resolver(allowed: PublicOnly) -> Any:
+    """A resolver that gives only addresses that may be asked."""
+    from aiohttp.abc import AbstractResolver, ResolveResult
+
+    class CheckingResolver(AbstractResolver):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+        ) -> list[ResolveResult]:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+            admitted = [
+                ResolveResult(
+                    hostname=host,
+                    host=str(address[0]),
+                    port=port,
+                    family=kind,
+                    proto=protocol,
+                    flags=socket.AI_NUMERICHOST,
+                )
+                for kind, _, protocol, _, address in found
+                if allowed.admits(str(address[0]))
+            ]
+            if not admitted:
+                raise OSError(f"{host} has no address that may be asked")
+            return admitted
+
+        async def close(self) -> None:
+            pass
+
+    return CheckingResolver()
+
+
+def trusted_by(ca_file: str) -> ssl.SSLContext:
+    """The system's certificates, and those of a file. Raises OSError, ssl.SSLError."""
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    return context

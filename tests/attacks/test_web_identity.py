@@ -1,0 +1,254 @@
+"""Somebody who makes up tokens, or whose provider is not what it seems: it hangs, redirects, answers without end, or has the
+address of something inside."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from services.adapters.oidc_fetch import PATIENCE, NotFetched, OidcFetch, PublicOnly, trusted_by
+from services.kms_api.provider_keys import MOST_WAITING, RETRY
+from tests.e2e.test_web_identity import arn_of, assume, role, sts
+from tests.installation import Installation
+from tests.oidc import CONFIGURATION, KEYS, Provider, answer_json, unsigned
+
+
+@pytest.fixture(scope="module")
+def iam(installation: Installation) -> Any:
+    return installation.client(service="iam")
+
+
+@pytest.fixture
+def provider(iam: Any, provider_certificate: tuple[Path, Path]) -> Iterator[Provider]:
+    with Provider(provider_certificate) as running:
+        iam.create_open_id_connect_provider(Url=running.issuer, ClientIDList=["keytrail"])
+        yield running
+        iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn_of(running))
+
+
+def answer(installation: Installation, role: str, token: str) -> str:
+    """The code of the refusal, "" if the token was taken."""
+    try:
+        assume(installation, role, token)
+    except ClientError as fault:
+        return str(fault.response["Error"]["Code"])
+    return ""
+
+
+def by_public_key(provider: Provider) -> str:
+    """Signed with HMAC, by the public key that everybody has: taken where the algorithm of the header is believed."""
+    public = provider.keys["rsa"][1].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    token = unsigned({"alg": "HS256", "kid": "rsa"}, provider.claims())
+    head = token.rpartition(".")[0]
+    signature = hmac.digest(public, head.encode(), sha256)
+    return f"{head}.{unsigned({}, {}, signature).rpartition('.')[2]}"
+
+
+def bent(provider: Provider) -> str:
+    head, _, signature = provider.token().split(".")
+    return f"{head}.{unsigned({}, provider.claims(sub='root')).split('.')[1]}.{signature}"
+
+
+WITHOUT_A_FETCH = {
+    "alg none": lambda provider: unsigned({"alg": "none"}, provider.claims()),
+    "HMAC by the public key": by_public_key,
+    "a critical header": lambda provider: provider.token(header={"crit": ["exp"]}),
+    "wrong audience": lambda provider: provider.token(aud="somebody"),
+    "several audiences and none that it is for": lambda provider: provider.token(aud=["keytrail", "somebody"]),
+    "for another party": lambda provider: provider.token(azp="somebody"),
+    "no audience": lambda provider: provider.token(aud=None),
+    "future nbf": lambda provider: provider.token(nbf=int(time.time()) + 3600),
+    "future iat": lambda provider: provider.token(iat=int(time.time()) + 3600),
+    "no exp": lambda provider: provider.token(exp=None),
+    "exp that is no number": lambda provider: unsigned({"alg": "RS256"}, provider.claims(exp="tomorrow")),
+    "exp without end": lambda provider: unsigned({"alg": "RS256"}, provider.claims(exp=2**80)),
+    "no subject": lambda provider: provider.token(sub=None),
+    "a subject with a line break": lambda provider: provider.token(sub="a\nb"),
+    "another issuer": lambda provider: provider.token(iss="https://example.com"),
+    "an issuer that is no text": lambda provider: unsigned({"alg": "RS256"}, provider.claims() | {"iss": 7}),
+    "no token": lambda provider: "not a token",
+    "deep JSON": lambda provider: "a." + "W1tb" * 4000 + ".b",
+}
+
+
+def test_a_made_up_token_is_refused_without_asking_anybody(
+    iam: Any, installation: Installation, provider: Provider
+) -> None:
+    arn = role(iam, provider)
+    found = {name: answer(installation, arn, make(provider)) for name, make in WITHOUT_A_FETCH.items()}
+    assert found == dict.fromkeys(WITHOUT_A_FETCH, "InvalidIdentityToken")
+    assert answer(installation, arn, provider.token(exp=int(time.time()) - 60)) == "ExpiredTokenException"
+    assert provider.asked == {}
+
+
+def test_a_token_that_somebody_else_signed_is_refused(iam: Any, installation: Installation, provider: Provider) -> None:
+    arn = role(iam, provider)
+    assert answer(installation, arn, bent(provider)) == "InvalidIdentityToken"
+    taken = provider.keys["rsa"]
+    provider.keys["rsa"] = ("ES256", provider.keys["ec"][1])
+    assert answer(installation, arn, provider.token("rsa")) == "InvalidIdentityToken"  # the key by that name is RSA
+    provider.keys["rsa"] = taken
+    assert answer(installation, arn, provider.token("rsa")) == ""
+
+
+def test_an_unknown_key_is_asked_for_once_a_minute(iam: Any, installation: Installation, provider: Provider) -> None:
+    """Gained: requests to somebody's server, as many as the attacker likes; or a file of ours by a `kid` with a path."""
+    arn = role(iam, provider)
+    kids = ["../../etc/passwd", "' OR 1=1 --", "x" * 200, *(f"made-up-{each}" for each in range(20))]
+    made = [provider.token(header={"kid": kid}) for kid in kids]
+    assert {answer(installation, arn, each) for each in made} == {"InvalidIdentityToken"}
+    assert provider.asked[KEYS] <= 2  # one for each of two workers
+
+
+def test_nothing_is_fetched_for_an_issuer_that_is_not_registered(
+    iam: Any, installation: Installation, provider: Provider, provider_certificate: tuple[Path, Path]
+) -> None:
+    arn = role(iam, provider)
+    with Provider(provider_certificate) as stranger:
+        assert answer(installation, arn, stranger.token()) == "InvalidIdentityToken"
+        assert stranger.asked == {}
+
+
+def hangs(handler: BaseHTTPRequestHandler) -> None:
+    time.sleep(6)
+
+
+def redirects(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(302)
+    handler.send_header("Location", "https://localhost/keys")
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    answer_json(handler, b'{"keys": [' + b" " * 10_000_000 + b"]}")
+
+
+def drips(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    for _ in range(60):
+        handler.wfile.write(b" ")
+        handler.wfile.flush()
+        time.sleep(0.1)
+
+
+BROKEN = {
+    "redirects": redirects,
+    "answers 10 MB": endless,
+    "is not JSON": lambda handler: answer_json(handler, b"<html>"),
+    "is an error": lambda handler: answer_json(handler, {}, 500),
+    "is compressed": lambda handler: answer_json(handler, b"\x1f\x8b\x08" + b"\0" * 100),
+    "hangs": hangs,
+    "drips": drips,
+}
+
+
+@pytest.mark.parametrize("path", [CONFIGURATION, KEYS])
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_provider_lets_nobody_in_and_delays_nobody_else(
+    iam: Any,
+    installation: Installation,
+    provider: Provider,
+    provider_certificate: tuple[Path, Path],
+    how: str,
+    path: str,
+) -> None:
+    arn = role(iam, provider)
+    with Provider(provider_certificate) as good, ThreadPoolExecutor(1) as pool:
+        iam.create_open_id_connect_provider(Url=good.issuer, ClientIDList=["keytrail"])
+        other = role(iam, good)
+        provider.answers[path] = BROKEN[how]
+        waiting = pool.submit(answer, installation, arn, provider.token())
+        began = time.monotonic()
+        assert answer(installation, other, good.token()) == ""
+        assert time.monotonic() - began < 2
+        assert waiting.result() == "IDPCommunicationError"
+        assert time.monotonic() - began < 5
+        assert answer(installation, arn, provider.token()) == "IDPCommunicationError"
+        iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn_of(good))
+
+
+def test_calls_that_wait_for_a_provider_are_few(iam: Any, installation: Installation, provider: Provider) -> None:
+    arn = role(iam, provider)
+    provider.answers[CONFIGURATION] = hangs
+    client, token = sts(installation), provider.token()
+    began = time.monotonic()
+
+    def asked(_: int) -> str:
+        with pytest.raises(ClientError) as fault:
+            client.assume_role_with_web_identity(RoleArn=arn, RoleSessionName="web", WebIdentityToken=token)
+        return str(fault.value.response["Error"]["Code"])
+
+    with ThreadPoolExecutor(3 * MOST_WAITING) as pool:
+        assert set(pool.map(asked, range(3 * MOST_WAITING))) == {"IDPCommunicationError"}
+        installation.client().list_keys()
+    # Each of two workers asks once, waits, and then asks no more for a while.
+    assert provider.asked[CONFIGURATION] <= 2 * (1 + (time.monotonic() - began) // (PATIENCE + RETRY))
+
+
+def test_a_provider_that_changes_its_keys_is_asked_again(
+    iam: Any, installation: Installation, provider: Provider
+) -> None:
+    """The tokens of the old key are then refused at every worker that asked."""
+    arn, old = role(iam, provider), provider.token()
+    provider.keys["new"] = ("RS256", provider.keys.pop("rsa")[1])
+    for _ in range(4):
+        assert answer(installation, arn, provider.token("new")) == ""
+    assert answer(installation, arn, old) == "InvalidIdentityToken"
+
+
+def test_a_provider_inside_is_not_asked(attacked: Installation, provider_certificate: tuple[Path, Path]) -> None:
+    """`attacked` lists no private addresses. Gained: answers of servers that only Keytrail reaches, such as a cloud's
+    metadata."""
+    iam = attacked.client(service="iam")
+    with Provider(provider_certificate) as inside:
+        iam.create_open_id_connect_provider(Url=inside.issuer, ClientIDList=["keytrail"])
+        assert answer(attacked, role(iam, inside), inside.token()) == "IDPCommunicationError"
+        assert inside.asked == {}
+
+
+PRIVATE = ("127.0.0.1", "10.1.2.3", "192.168.1.1", "169.254.169.254", "::1", "fe80::1", "fd00::1", "::ffff:10.1.2.3",
+           "0.0.0.0", "100.64.0.1", "224.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::")  # fmt: skip
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_no_private_address_is_public(address: str) -> None:
+    assert not PublicOnly().admits(address)
+    assert PublicOnly().admits("93.184.216.34")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "[::1]", "2130706433", "0x7f.1", "127.1"])
+async def test_an_address_in_the_place_of_a_name_is_checked(
+    address: str, provider_certificate: tuple[Path, Path]
+) -> None:
+    with Provider(provider_certificate) as inside:
+        fetch = OidcFetch(PublicOnly(), trusted_by(str(provider_certificate[0])))
+        with pytest.raises(NotFetched):
+            await fetch.keys_of(f"https://{address}:{inside.name.rpartition(':')[2]}")
+        await fetch.close()
+        assert inside.asked == {}
+
+
+def test_refused_tokens_are_counted_on_record(iam: Any, installation: Installation, provider: Provider) -> None:
+    """Gained: a full log."""
+    arn = role(iam, provider)
+    for _ in range(30):
+        answer(installation, arn, provider.token(aud="somebody"))
+    installation.caught_up()
+    asked = ("decisions", "--operation", "AssumeRoleWithWebIdentity", "--where", f"principal={arn_of(provider)}")
+    found = installation.answers(*asked)
+    assert 1 <= len(found) <= 4
+    assert {each["error"] for each in found} == {"invalid-identity-token"}
+    assert "somebody" not in json.dumps(found)
