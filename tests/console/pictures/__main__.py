@@ -141,6 +141,11 @@ def scenes(story: PayrollStory) -> list[Scene]:
         Scene("role", "/roles/payroll-batch"),
         Scene("policies", "/policies"),
         Scene("policy", f"/policies/{story.auditors.replace('/', '%2F')}"),
+        Scene("providers", "/identity-providers"),
+        Scene("provider", f"/identity-providers/{story.provider.replace('/', '%2F')}"),
+        Scene(
+            "provider-form", "/identity-providers", lambda page: page.get_by_role("button", name="Add provider").click()
+        ),
         Scene("password-policy", "/password-policy"),
         Scene("password-policy-form", "/password-policy", edited),
         Scene("installation", "/installation", verified),

@@ -44,14 +44,15 @@ def allow(action: str | Sequence[str], sid: str, **more: Any) -> dict[str, Any]:
 
 class PayrollStory:
     """`key` is the payroll key, `draft` a policy for it that would let the bureau decrypt, `before` the position before its policy
-    was opened. `refused` is a call, `auditors` the ARN of a policy. `auditor` and `administrator` are credentials, `password` is everybody's."""
+    was opened. `refused` is a call, `auditors` the ARN of a policy, `provider` that of
+    an OpenID Connect provider. `auditor` and `administrator` are credentials, `password` is everybody's."""
 
     def __init__(self, installation: Installation, folder: Path) -> None:
         self._installation, self._folder = installation, folder
         self._kms, self._iam = installation.client(), installation.client(service="iam")
         self.key = self.releases = self.draft = self.refused = self.alert = self.before = self.auditors = (
             self.imported
-        ) = ""
+        ) = self.provider = ""
         self.auditor: dict[str, str] = {}
         self.administrator: dict[str, str] = {}
         self.password = f"Salaries {token_hex(4)}"
@@ -93,6 +94,12 @@ class PayrollStory:
         reading = policy(allow(["kms:DescribeKey", "kms:ListKeys"], "Look"))
         made = iam.create_policy(PolicyName="read-keys", PolicyDocument=reading, Description="Looks at keys, uses none")
         self.auditors = made["Policy"]["Arn"]
+        provider = iam.create_open_id_connect_provider(
+            Url="https://token.example-bank.org/realms/staff",
+            ClientIDList=["keytrail", "payroll-pods"],
+            Tags=[{"Key": "team", "Value": "platform"}],
+        )
+        self.provider = provider["OpenIDConnectProviderArn"]
         iam.attach_group_policy(GroupName="auditors", PolicyArn=self.auditors)
         iam.put_user_permissions_boundary(UserName="david.lind", PermissionsBoundary=self.auditors)
         self.auditor = self._credentials("carla.mendes")
