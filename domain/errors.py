@@ -321,3 +321,9 @@ REFUSALS: dict[str, type[Refusal]] = {
 def refusal(kind: str, message: str) -> Refusal:
     """The refusal from a record, ready to be raised again. A kind of a later version stays a Refusal."""
     return REFUSALS.get(kind, Refusal)(message)
+
+
+NOT_PROVEN = frozenset(
+    {SignInRefused.kind, InvalidIdentityToken.kind, ExpiredIdentityToken.kind, IdpCommunicationError.kind}
+)
+"""What a password, a code of an MFA device or a provider's token did not prove."""

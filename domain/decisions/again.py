@@ -30,7 +30,7 @@ from domain.authorization.verdict import (
 from domain.commands.identity_permissions import role_resource
 from domain.commands.login_profiles import own_password
 from domain.decisions.case import READS_TIME, timed
-from domain.errors import CredentialDisabled, CredentialExpired
+from domain.errors import NOT_PROVEN, CredentialDisabled, CredentialExpired
 from domain.keys.key import nobodys
 from domain.policy.compile import BOUNDED, DELEGATED
 from domain.policy.conditions import BEFORE_MAPPED
@@ -105,6 +105,8 @@ def decide_again(case: CaseDocument, world: World, at: int, callers: Callers) ->
     reasons: Sequence[Mapping[str, Any]] = case["reasons"]
     inputs = case.get("inputs") or {}
     if not case["access_key"] and not case.get("session"):  # Keytrail's own work that was due
+        return Again(was_allowed(case), tuple(reasons))
+    if case.get("error") in NOT_PROVEN:  # no policy changes what a password, a code or a token proves
         return Again(was_allowed(case), tuple(reasons))
     if not inputs and case["kind"] != AUTHENTICATION:  # refused before any permission was asked
         return Again(True, tuple(reasons))

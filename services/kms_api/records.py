@@ -9,16 +9,7 @@ from domain.authorization.caller import Caller
 from domain.authorization.verdict import AUTHENTICATION, Verdict
 from domain.characters import encodable
 from domain.commands.decide import allowed, refused
-from domain.errors import (
-    CredentialDisabled,
-    CredentialExpired,
-    ExpiredIdentityToken,
-    IdpCommunicationError,
-    InternalFault,
-    InvalidIdentityToken,
-    Refusal,
-    SignInRefused,
-)
+from domain.errors import NOT_PROVEN, CredentialDisabled, CredentialExpired, InternalFault, Refusal
 from domain.log.codec import rfc3339
 from domain.log.record import Call, Decision
 from domain.ports import TooLarge, Unavailable
@@ -30,14 +21,7 @@ from services.kms_api.decided_record import decided_record
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import LiveState
 
-NOT_AUTHENTICATED = (
-    CredentialDisabled,
-    CredentialExpired,
-    SignInRefused,
-    InvalidIdentityToken,
-    ExpiredIdentityToken,
-    IdpCommunicationError,
-)
+NOT_AUTHENTICATED = NOT_PROVEN | {CredentialDisabled.kind, CredentialExpired.kind}
 """The refusals that say that nobody was let in."""
 
 
@@ -68,7 +52,7 @@ class Records:
 
     async def _refusal(self, call: Call, fault: Refusal) -> None:
         decision = refused(fault)
-        if isinstance(fault, NOT_AUTHENTICATED):
+        if fault.kind in NOT_AUTHENTICATED:
             by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
             reason = {"action": call.operation, "resource": call.principal, "effect": "deny", "by": by}
             decision = replace(decision, reasons=(reason,))
