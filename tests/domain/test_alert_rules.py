@@ -168,6 +168,26 @@ def tried(count: int, addresses: int, **changes: Any) -> list[ObservedCall]:
     return [call(each, source=f"10.0.0.{each % addresses}", **refused) for each in range(count)]
 
 
+def web(condition: Any = None) -> str:
+    """A trust policy for tokens of a provider."""
+    principal = {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/example.com"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRoleWithWebIdentity"}
+    return policy(statement | ({"Condition": condition} if condition else {}))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringLike": {"example.com:sub": "*"}},
+        {"StringNotEquals": {"example.com:sub": "pod-1"}},
+        {"StringEquals": {"example.com:aud": "keytrail"}},
+        {"Null": {"example.com:sub": "false"}},
+    ],
+)
+def test_a_condition_that_names_no_subject_admits_every_one(condition: Any) -> None:
+    assert "role-trust-any-subject" in {each.rule.id for each in judged(replace(ROLE, trust=web(condition)))}
+
+
 def profile(*, reset_required: bool) -> identities.LoginProfileCreated:
     return identities.LoginProfileCreated(ACCOUNT, "AIDA0000000000000002", "password-1", "ab" * 32, reset_required)
 
@@ -445,6 +465,24 @@ EXAMPLES: dict[str, Example] = {
             lambda: judged(
                 identities.TrustReplaced(ACCOUNT, ROLE.id, 3, TRUST % root_arn(OTHER), {}), ROLE,
                 identities.TrustReplaced(ACCOUNT, ROLE.id, 2, TRUST % root_arn(OTHER), {}),
+            ),
+        ),
+    ),
+    "role-trust-any-subject": Example(
+        lambda: judged(replace(ROLE, trust=web())),
+        (
+            lambda: judged(replace(ROLE, trust=web({"StringEquals": {"example.com:sub": "pod-1"}}))),
+            lambda: judged(replace(ROLE, trust=web({"StringLike": {"example.com:SUB": "repo:us/*"}}))),
+            lambda: judged(identities.TrustReplaced(ACCOUNT, ROLE.id, 2, web(), {}), replace(ROLE, trust=web())),
+            lambda: judged(replace(ROLE, trust=web().replace("Allow", "Deny"))),
+        ),
+    ),
+    "oidc-provider-registered": Example(
+        lambda: judged(identities.OidcProviderCreated(ACCOUNT, "example.com", ["keytrail"], [], {})),
+        (
+            lambda: judged(
+                identities.OidcProviderDeleted(ACCOUNT, "example.com"),
+                identities.OidcProviderCreated(ACCOUNT, "example.com", ["keytrail"], [], {}),
             ),
         ),
     ),

@@ -285,6 +285,17 @@ def trust(scene: Scene) -> None:
     scene.about = scene.iam.create_role(RoleName=scene.name("role"), AssumeRolePolicyDocument=text)["Role"]["Arn"]
 
 
+def web_trust(scene: Scene) -> None:
+    who = f"arn:aws:iam::{ACCOUNT}:oidc-provider/example.com"
+    text = document({"Effect": "Allow", "Principal": {"Federated": who}, "Action": "sts:AssumeRoleWithWebIdentity"})
+    scene.about = scene.iam.create_role(RoleName=scene.name("web"), AssumeRolePolicyDocument=text)["Role"]["Arn"]
+
+
+def provider(scene: Scene) -> None:
+    url = f"https://{scene.name('idp')}.example.com"
+    scene.about = scene.iam.create_open_id_connect_provider(Url=url)["OpenIDConnectProviderArn"]
+
+
 def boundary(scene: Scene) -> None:
     user = scene.about = scene.user("bound")
     text = document({"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*"})
@@ -419,6 +430,8 @@ SCENES: dict[str, Callable[[Scene], None]] = {
     "alias-moved": alias_moved,
     "identity-wide": wide,
     "role-trust-outside": trust,
+    "role-trust-any-subject": web_trust,
+    "oidc-provider-registered": provider,
     "boundary-removed": boundary,
     "mfa-device-removed": mfa_removed,
     "password-set-for-other": password_set,

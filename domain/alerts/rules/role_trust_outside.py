@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change
 from domain.alerts.finding import Finding
+from domain.alerts.replaced_trust import replaced_trust
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import HIGH
-from domain.arn import iam_arn, parse_arn, root_arn
-from domain.identities.identity import ROLE
+from domain.arn import parse_arn, root_arn
 from domain.log.identity_events import RoleCreated, TrustReplaced
 from domain.policy.compile import CompiledStatement, compile_trust_policy
 from domain.policy.parse import TRUST, parse_policy
@@ -21,12 +21,8 @@ STRANGER = "999999999999"
 def judge(change: Change) -> Iterator[Finding]:
     """Asks about everyone whom the new policy names, and about a stranger."""
     event = change.event
-    if isinstance(event, RoleCreated):
-        role, before = iam_arn(event.account, ROLE, event.path, event.name), ""
-    else:
-        identity = change.world.directory.identities[event.id]
-        assert identity.role is not None, "a trust policy is a role's"
-        role, before = identity.arn, identity.role.trust
+    replaced = replaced_trust(change)
+    role, before = replaced.role, replaced.before
     new = admitted(event.trust, event.account, role) - (admitted(before, event.account, role) if before else set())
     if new:
         who = sorted(new)
