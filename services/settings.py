@@ -85,6 +85,9 @@ class Settings:
         "private; unset: none",
         "",
     )
+    sign_in_providers_file: str = _setting(
+        "TOML file (mode 0600) of the OpenID Connect providers that the console's sign-in page offers; unset: none", ""
+    )
     connections: int = _setting(
         "connections of an API worker; half of them are kept for clients that have signed a call", 2000
     )

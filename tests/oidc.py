@@ -27,6 +27,7 @@ class Provider:
     def __init__(self, certificate: tuple[Path, Path], host: str = "localhost") -> None:
         self.asked: Counter[str] = Counter()
         self.answers: dict[str, Answer] = {}
+        self.posts: dict[str, Answer] = {}
         self.keys: dict[str, tuple[str, Any]] = {"rsa": ("RS256", _rsa()), "ec": ("ES256", _ec())}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -57,6 +58,10 @@ class Provider:
         now = int(time.time())
         usual = {"iss": self.issuer, "sub": "pod-1", "aud": "keytrail", "iat": now, "nbf": now, "exp": now + 600}
         return {name: value for name, value in (usual | more).items() if value is not None}
+
+    @staticmethod
+    def body_of(handler: BaseHTTPRequestHandler) -> str:
+        return handler.rfile.read(int(handler.headers["Content-Length"])).decode()
 
     def token(self, kid: str = "rsa", header: dict[str, Any] | None = None, **claims: Any) -> str:
         algorithm, key = self.keys[kid]
@@ -98,6 +103,10 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
                 answer_json(self, provider.public())
             else:
                 answer_json(self, {}, 404)
+
+        def do_POST(self) -> None:
+            provider.asked[self.path] += 1
+            provider.posts[self.path](self)
 
         def log_message(self, format: str, *arguments: object) -> None:
             pass

@@ -27,6 +27,7 @@ from services.adapters.kafka import KafkaTopic, TopicBounds
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.oidc_fetch import OidcFetch, PublicOnly, trusted_by
 from services.adapters.postgres import UNREACHABLE
+from services.adapters.sign_in_providers import load_providers
 from services.alert_worker.publisher import Publisher
 from services.api import zero_metrics
 from services.api.door import Door, networks
@@ -48,6 +49,7 @@ from services.kms_api.materials import HeldMaterials
 from services.kms_api.mfa_codes import MfaCodes
 from services.kms_api.passwords import Passwords
 from services.kms_api.provider_keys import ProviderKeys
+from services.kms_api.provider_sign_ins import ProviderSignIns
 from services.kms_api.recall import ProjectedRecall
 from services.kms_api.refused_attempts import RefusedAttempts
 from services.kms_api.sign_ins import SignIns
@@ -152,6 +154,7 @@ async def serve(settings: Settings) -> None:
             SignIns(live, passwords, tokens, Attempts(pool, *ONE_PASSWORD), Attempts(pool, *ONE_ADDRESS)),
             refused_attempts,
             mfa,
+            ProviderSignIns(load_providers(settings), fetch, web, tokens, clock),
             ACTIONS,
             lambda: server.should_exit,
         )

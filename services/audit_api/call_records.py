@@ -54,9 +54,12 @@ class CallRecords:
         request.record.done = True
         raise WireError(403, "AccessDeniedException", refusal.message, recorded=True)
 
-    async def carried_out(self, request: AuditRequest, operation: str, parameters: dict[str, Any]) -> None:
-        """Records a call that needs no permission, before its answer is given. Raises WireError."""
-        verdict = Verdict(True, f"keytrail:{operation}", request.caller.principal, NO_PERMISSION_NEEDED)
+    async def carried_out(
+        self, request: AuditRequest, operation: str, parameters: dict[str, Any], verdict: Verdict | None = None
+    ) -> None:
+        """Records a call before its answer is given. Without a verdict it needed no permission. Raises WireError."""
+        if verdict is None:
+            verdict = Verdict(True, f"keytrail:{operation}", request.caller.principal, NO_PERMISSION_NEEDED)
         await self._calls.records.carried_out(call_of(request, parameters, operation), request.caller, verdict)
         request.record.done = True
 

@@ -28,6 +28,7 @@ from services.kms_api.calls import Calls
 from services.kms_api.live_state import LiveState
 from services.kms_api.maker import VaultMaker
 from services.kms_api.mfa_codes import MfaCodes
+from services.kms_api.provider_sign_ins import ProviderSignIns
 from services.kms_api.refused_attempts import RefusedAttempts
 from services.kms_api.sign_ins import SignIns
 from services.settings import Settings
@@ -58,6 +59,7 @@ class AuditContext:
     sign_ins: SignIns
     refused_attempts: RefusedAttempts
     mfa: MfaCodes
+    provider_sign_ins: ProviderSignIns
     bounds: TopicBounds
     """Where `decisions` and `alerts` end."""
 
@@ -84,6 +86,7 @@ def context_of(
     sign_ins: SignIns,
     refused_attempts: RefusedAttempts,
     mfa: MfaCodes,
+    provider_sign_ins: ProviderSignIns,
     actions: frozenset[str],
     stopping: Callable[[], bool],
 ) -> AuditContext:
@@ -111,5 +114,6 @@ def context_of(
         sign_ins=sign_ins,
         refused_attempts=refused_attempts,
         mfa=mfa,
+        provider_sign_ins=provider_sign_ins,
         bounds=bounds,
     )

@@ -11,7 +11,17 @@ from starlette.responses import Response
 
 from services.audit_api import schemas
 from services.audit_api.answer_shapes import DOCUMENT, FileOf, Standard
-from services.audit_api.route import PLACES, ByCode, ByPassword, Parameter, RouteRow, RouteTag, Unsigned
+from services.audit_api.route import (
+    PLACES,
+    ByCode,
+    ByPassword,
+    ByProviderCode,
+    ByProviderProof,
+    Parameter,
+    RouteRow,
+    RouteTag,
+    Unsigned,
+)
 from services.audit_api.schemas import JsonSchema, schema
 
 TAGS: dict[RouteTag, str] = {
@@ -140,7 +150,7 @@ def _proofs(route: RouteRow) -> tuple[bool, bool]:
     match route.endpoint:
         case Unsigned():
             return False, False
-        case ByCode() | ByPassword():
+        case ByCode() | ByPassword() | ByProviderCode() | ByProviderProof():
             return False, True
         case _:
             return True, False

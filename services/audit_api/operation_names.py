@@ -28,6 +28,8 @@ OWN_OPERATIONS = (
     "ConsoleLogin",
     "CheckMfa",
     "CheckNewPassword",
+    "ExchangeProviderCode",
+    "ConsoleLoginWithProvider",
 )
 """Operations that are on record but not in AWS's models."""
 

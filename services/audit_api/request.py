@@ -15,6 +15,7 @@ from domain.authorization.caller import Caller
 from services.audit_api.faults import invalid
 from services.kms_api.authentication import Authenticated
 from services.kms_api.console_codes import ConsoleCode
+from services.kms_api.provider_sign_ins import SignInProof
 from services.kms_api.sign_ins import TriedPassword
 from services.questions.nearest import in_words, nearest
 
@@ -48,6 +49,8 @@ class AuditRequest:
     """The one-time code that stands for the signature."""
     password: TriedPassword | None = None
     """The right password that stands for the signature."""
+    proof: SignInProof | None = None
+    """What an OpenID Connect provider said, where that stands for the signature."""
 
     @property
     def account(self) -> str:

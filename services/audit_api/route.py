@@ -52,6 +52,21 @@ class ByPassword:
     answer: Endpoint
 
 
+@dataclass(frozen=True, slots=True)
+class ByProviderCode:
+    """An endpoint whose request has no signature: an authorization code of an OpenID Connect provider says who asks."""
+
+    answer: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class ByProviderProof:
+    """An endpoint whose request has no signature: the sealed proof that such a code became says who asks."""
+
+    answer: Endpoint
+
+
+AnyEndpoint = Endpoint | ByCode | ByPassword | ByProviderCode | ByProviderProof | Unsigned
 LIMIT = Parameter(
     "limit",
     "how many items at most, 1 to 1000; 100 where left out",
@@ -77,7 +92,7 @@ class RouteRow:
     method: Literal["GET", "POST"]
     path: str
     operation_id: str
-    endpoint: Endpoint | ByCode | ByPassword | Unsigned
+    endpoint: AnyEndpoint
     summary: str
     answer: AnswerShape
     tag: RouteTag

@@ -89,6 +89,13 @@ class SignIns:
         self._stopped: dict[str, float] = {}
         """Subjects without an attempt left, and until when they are refused without asking the database again."""
 
+    async def take_from(self, address: str) -> None:
+        """Takes one of the attempts that an address has. Raises TooManySignIns, Unavailable."""
+        try:
+            await self._take(self._of_address, f"{ATTEMPT} {group_of(address)}")
+        except TooManyAttempts:
+            raise TooManySignIns(TriedPassword("", None, False, self._live.position)) from None
+
     async def tried(self, given: PasswordGiven) -> TriedPassword:
         """Raises TooManySignIns, Throttled, NotFresh, Unavailable."""
         address = group_of(given.address)

@@ -22,6 +22,7 @@ from services.adapters.bundled import jars, scram
 from services.adapters.bundled.ports import listening
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
+from services.adapters.sign_in_providers import load_providers
 from services.inherited import FROM_FILE
 from services.logs import configure
 from services.ownership import NotOurs
@@ -39,6 +40,7 @@ LOOK_EVERY = 0.05
 async def read_files(settings: Settings) -> dict[str, bool]:
     """Read the files that settings name, so that a fault in them is reported before anything starts."""
     services_file.load(settings)
+    load_providers(settings)
     return {"notifiers": bool(alerts_file.load(settings).notifiers)}
 
 

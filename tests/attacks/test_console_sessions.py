@@ -113,7 +113,9 @@ def test_only_what_signs_in_to_the_console_at_aws_does_so_here(installation: Ins
     temporary = {f"AWS_{names[name]}": str(token[name]) for name in names}
     status, code, message = refused(post(installation, SESSIONS, {}, temporary))
     assert (status, code) == (403, "AccessDeniedException")
-    assert message.startswith("Credentials of GetSessionToken do not open the console")
+    assert message.startswith(
+        "Credentials of GetSessionToken open the console only if they were asked for with an MFA code"
+    )
     arn = role(installation, "exchanging-role", trust(ROOT, "sts:AssumeRole"), allow(["iam:ListUsers", "kms:ListKeys"]))
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allow("kms:ListKeys")]})
     limited = session(installation, alice, arn, Policy=policy, DurationSeconds=900)

@@ -83,6 +83,7 @@ ELSEWHERE: dict[str, str] = {
     "committed_offsets.py": "a number of a consumer group, read back by tests/contracts/test_telling.py and test_counting.py",
     "decisions.py": "lanes over Kafka, tried with both faults in tests/faults/test_anchors.py",
     "oidc_fetch.py": "a client of other people's servers: tests/attacks/test_web_identity.py",
+    "sign_in_providers.py": "a file of settings: tests/e2e/test_provider_sign_in.py",
     "origin.py": "a row that names the log: tests/faults/test_start.py",
     "postgres.py": "the pool itself, under every test here",
 }

@@ -16,7 +16,7 @@ import pytest
 from services.audit_api.answers import answered, in_lines
 from services.audit_api.call_file import CallFile
 from services.audit_api.resources.routes import ROUTES
-from services.audit_api.route import ByCode, ByPassword, RouteRow, Unsigned
+from services.audit_api.route import ByCode, ByPassword, ByProviderCode, ByProviderProof, RouteRow, Unsigned
 from tests.house.test_house import ROOT
 
 SIGNED = [route for route in ROUTES if not isinstance(route.endpoint, Unsigned)]
@@ -47,7 +47,11 @@ def named(call: ast.Call) -> str:
 @pytest.mark.parametrize("route", SIGNED, ids=lambda route: route.operation_id)
 def test_every_route_answers_only_through_the_audience(route: Any) -> None:
     """The types are checked, so the annotation is true."""
-    answer = route.endpoint.answer if isinstance(route.endpoint, ByCode | ByPassword) else route.endpoint
+    answer = (
+        route.endpoint.answer
+        if isinstance(route.endpoint, ByCode | ByPassword | ByProviderCode | ByProviderProof)
+        else route.endpoint
+    )
     assert answer.__annotations__["return"] in ("Told", "Live", "CallFile", "AsyncGenerator[Told, None]")
     assert CallFile.__annotations__["pages"] == "AsyncGenerator[Told, None]"
 
@@ -91,7 +95,7 @@ def test_every_row_of_a_route_is_in_the_table() -> None:
 
 
 def test_only_the_description_and_the_code_of_a_browser_are_unsigned() -> None:
-    assert [route.operation_id for route in ROUTES if route not in SIGNED] == ["openapi"]
+    assert [route.operation_id for route in ROUTES if route not in SIGNED] == ["sign_in_providers", "openapi"]
     assert [route.operation_id for route in ROUTES if isinstance(route.endpoint, ByCode)] == ["redeem_console_code"]
     assert [route.operation_id for route in ROUTES if isinstance(route.endpoint, ByPassword)] == ["sign_in"]
 

@@ -26,6 +26,7 @@ from services.audit_api.resources import (
     policies,
     policy_drafts,
     principals,
+    provider_sign_in,
     recheck,
     sign_in,
     status,
@@ -66,6 +67,7 @@ ROUTES: tuple[RouteRow, ...] = (
     *recheck.ROUTES,
     *console.ROUTES,
     *sign_in.ROUTES,
+    *provider_sign_in.ROUTES,
     OPENAPI,
 )
 ACTIONS = frozenset(action for route in ROUTES for action in route.actions)

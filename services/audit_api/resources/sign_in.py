@@ -81,7 +81,7 @@ async def _signed_in(audit: AuditContext, request: AuditRequest, code: str, new_
         await _use(audit, request, devices, code)
     seen = tried.seen
     if made:
-        seen = await audit.records.change(_part(request), "ChangePassword", {}, made)
+        seen = await audit.records.change(part_of(request), "ChangePassword", {}, made)
         request = _renewed(audit, request, seen)
     session = password_session(request.caller, audit.clock.now(), seconds, seen, with_code=bool(devices))
     answer = await credentials_of(audit, request, LOGIN, session)
@@ -102,7 +102,7 @@ async def _use(audit: AuditContext, request: AuditRequest, devices: Sequence[Mfa
         if step is None or step <= device.used:
             continue
         try:
-            await audit.records.change(_part(request), USE_CODE, {"SerialNumber": device.arn}, {"step": str(step)})
+            await audit.records.change(part_of(request), USE_CODE, {"SerialNumber": device.arn}, {"step": str(step)})
         except WireError as fault:
             if fault.status >= 500:
                 raise
@@ -112,7 +112,7 @@ async def _use(audit: AuditContext, request: AuditRequest, devices: Sequence[Mfa
     raise SignInRefused(WRONG_CODE)
 
 
-def _part(request: AuditRequest) -> AuditRequest:
+def part_of(request: AuditRequest) -> AuditRequest:
     """The request as the cause of a record of its own."""
     return replace(request, id=str(uuid4()), record=OnRecord())
 
