@@ -207,6 +207,7 @@ def test_a_password_is_given_changed_by_its_user_and_taken_away(
     says_who(tab, name, given)
     chooses(tab, FIRST)
     page = tab.page
+    expect(page.get_by_text("You have had a password since")).to_be_visible()
     page.get_by_role("button", name="Change password").press("Enter")
     dialog = page.get_by_role("dialog", name="Change password")
     for label, text in (("Current password", SECOND), ("New password", SECOND), ("New password again", THIRD)):
@@ -312,17 +313,30 @@ def test_an_administrator_sets_and_takes_back_the_password_policy(
     with pytest.raises(ClientError, match="NoSuchEntity"):
         iam.get_account_password_policy()
     served.caught_up()
-    changes = [each["event_type"] for each in Client(served.data).items("/v1/events", None)]
-    assert [each for each in changes if each.startswith("account.password-policy")] == [
+    events = [each["event_type"] or "" for each in Client(served.data).items("/v1/events", None)]
+    assert [each for each in events if each.startswith("account.password-policy")] == [
         "account.password-policy-set.v1",
         "account.password-policy-deleted.v1",
     ]
 
 
-def test_who_may_not_read_the_policy_is_told_so(visit: Callable[..., Visit], served: Installation) -> None:
+def test_who_may_not_is_told_so(visit: Callable[..., Visit], served: Installation) -> None:
+    """On each page of credentials; the list of users does without its column."""
     tab = visit()
-    tab.opens("/password-policy")
-    tab.signs_in(user(served, "policy-nobody", allow("iam:ListUsers")))
-    expect(tab.page.get_by_text("iam:GetAccountPasswordPolicy on resource")).to_be_visible()
-    expect(tab.page.get_by_role("button", name="Edit")).to_be_disabled()
+    page = tab.page
+    tab.opens("/users")
+    tab.signs_in(user(served, "policy-nobody", allow("iam:ListUsers")), keep=True)
+    expect(page.get_by_role("link", name="policy-nobody")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="MFA")).to_have_count(0)
+    for name, missing in (
+        ("Password policy", "iam:GetAccountPasswordPolicy"),
+        ("Identity providers", "iam:ListOpenIDConnectProviders"),
+    ):
+        page.get_by_role("link", name=name).click()
+        expect(page.get_by_text(f"{missing} on resource")).to_be_visible()
+        assert tab.serious() == []
+    page.get_by_role("button", name="policy-nobody").click()
+    page.get_by_role("menuitem", name="My security credentials").click()
+    expect(page.get_by_text("iam:ListMFADevices on resource")).to_be_visible()
+    expect(page.get_by_text("Whether you have a password is not known here")).to_be_visible()
     assert tab.serious() == []

@@ -3,6 +3,7 @@
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
+import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
 import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
@@ -38,6 +39,7 @@ export default function IdentityProvider({ places }: PageProps) {
   const found = answer.value;
   if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
   if (found === null) return <Spinner size="large" />;
+  const trust = trustPolicy(arn, found.clientIds[0] ?? "CLIENT_ID");
   const close = () => ask(null);
   const done = () => {
     close();
@@ -83,12 +85,24 @@ export default function IdentityProvider({ places }: PageProps) {
       />
       <Container
         header={
-          <Header variant="h2" description="For SUBJECT, write whom you mean: the sub of their tokens. A role without that condition lets in everybody whom the provider knows.">
+          <Header
+            variant="h2"
+            description="For SUBJECT, write whom you mean: the sub of their tokens. A role without that condition lets in everybody whom the provider knows."
+            actions={
+              <CopyToClipboard
+                textToCopy={trust}
+                copyButtonText="Copy"
+                copyButtonAriaLabel="Copy the trust policy"
+                copySuccessText="Copied"
+                copyErrorText="The browser did not copy it"
+              />
+            }
+          >
             Trust policy for a role
           </Header>
         }
       >
-        <DocumentText document={trustPolicy(arn, found.clientIds[0] ?? "CLIENT_ID")} label="Trust policy for a role" />
+        <DocumentText document={trust} label="Trust policy for a role" />
       </Container>
       <Tags
         description="Names and values that you choose, for search and for policies with aws:ResourceTag."
