@@ -8,6 +8,7 @@ Source: IAM user guide, reference_policies_condition-keys; KMS developer guide, 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 CALLER = "caller"
@@ -36,6 +37,10 @@ class ConditionKey:
     many: bool = False
 
 
+_OF_AN_ISSUER = re.compile(r"[.:/]")
+"""What the name of an OpenID Connect provider has, and no service's prefix: a dot, a port or a path."""
+
+
 def _table(text: str) -> dict[str, ConditionKey]:
     rows: dict[str, ConditionKey] = {}
     for line in text.strip().splitlines():
@@ -52,7 +57,7 @@ CONDITION_KEYS = _table("""
     aws:CalledViaLast                           | call       | see aws:CalledVia
     aws:CurrentTime                             | call       | when the call is decided
     aws:EpochTime                               | call       | the same in seconds
-    aws:FederatedProvider                       | never      | no web identity is federated
+    aws:FederatedProvider                       | session    | the ARN of the OpenID Connect provider that the session came from
     aws:MultiFactorAuthAge                      | call       | seconds since the user showed a code for these credentials
     aws:MultiFactorAuthPresent                  | session    | whether a code was shown; absent for long-term credentials
     aws:PrincipalAccount                        | caller     | its account
@@ -129,6 +134,10 @@ CONDITION_KEYS = _table("""
     kms:ViaService                              | call       | NAME.REGION.amazonaws.com of the service that calls for the caller
     kms:WrappingAlgorithm                       | parameters | GetParametersForImport
     kms:WrappingKeySpec                         | parameters | GetParametersForImport
+    ISSUER:sub                                  | session    | the subject of a provider's token; ISSUER is its URL without https://
+    ISSUER:aud                                  | session    | whom the token was for: its azp if it has one, else its aud
+    ISSUER:amr+                                 | session    | how the provider authenticated the subject, where the token says it
+    ISSUER:email+                               | session    | the subject's address, where the token has it
     sts:ExternalId                              | parameters | AssumeRole
     sts:RoleSessionName                         | parameters | AssumeRole
     sts:SourceIdentity                          | parameters | AssumeRole
@@ -146,7 +155,8 @@ def row_of(key: str) -> ConditionKey | None:
         prefix, _, name = folded.rpartition(separator) if separator == "/" else _encryption_context(folded)
         if name and f"{prefix}{separator}*" in CONDITION_KEYS:
             return CONDITION_KEYS[f"{prefix}{separator}*"]
-    return None
+    issuer, _, claim = folded.rpartition(":")
+    return CONDITION_KEYS.get(f"issuer:{claim}") if _OF_AN_ISSUER.search(issuer) else None
 
 
 def _encryption_context(key: str) -> tuple[str, str, str]:

@@ -178,6 +178,13 @@ def _of_provider(world: World, session: Session) -> Caller:
     return Caller(provider.account, session.arn, names, session.arn, context=context)
 
 
+def anyone_of(provider: OidcProvider) -> Caller:
+    """Anyone with a token of a provider, whatever the token says."""
+    names: dict[str, int] = {f"Federated:{provider.arn}": compiled.DIRECT}
+    context: Context = {"aws:federatedprovider": (provider.arn,)}
+    return Caller(provider.account, provider.arn, names, provider.arn, context=context)
+
+
 def _require_still(world: World, came_from: SignedIn) -> None:
     """Raises CredentialDisabled if the access key is inactive or deleted, if its owner was deleted, renamed or moved, or if
     the password or an MFA device of a user who signed in with these changed. What was ended does not begin again with the
@@ -351,12 +358,14 @@ def _of_role(world: World, role: Identity, session: Session) -> Caller:
 
 
 def caller_for(world: World, principal: str) -> Caller:
-    """The caller that a principal would be: an account's root (ARN or id), a user, a role (any session of it) or one
-    session of a role. It has no session policy. Raises NoSuchEntity."""
+    """The caller that a principal would be: an account's root (ARN or id), a user, a role (any session of it), one session of a
+    role, or anyone with a token of an OpenID Connect provider. It has no session policy. Raises NoSuchEntity."""
     name = canonical(principal)
     arn = parse_arn(name)
     if arn is not None and name == root_arn(arn.account) and arn.account in world.accounts:
         return root_of(arn.account)
+    if name in world.directory.oidc:
+        return anyone_of(world.directory.oidc[name])
     session = "session"
     unique = world.directory.by_arn.get(name)
     if arn is not None and arn.resource.startswith("assumed-role/") and arn.resource.count("/") == 2:

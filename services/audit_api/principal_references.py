@@ -84,7 +84,8 @@ class PrincipalReferences:
 
     async def _is_known(self, source: Source, arn: str) -> bool:
         world = self._live.world
-        if not source.is_trail and (arn in world.directory.by_arn or arn in world.directory.policies):
+        directory = world.directory
+        if not source.is_trail and (arn in directory.by_arn or arn in directory.policies or arn in directory.oidc):
             return True
         if arn == root_arn(account_in(arn)):
             return True

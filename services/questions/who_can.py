@@ -20,6 +20,7 @@ from domain.state.callers import caller_for
 from domain.state.principals import canonical
 from domain.state.world import World
 from services.operations.table import CROSS_ACCOUNT
+from services.questions.federated import ASSUME_WITH_TOKEN, federated_into
 
 AccessRow = dict[str, Any]
 ANYONE = "*"
@@ -32,8 +33,12 @@ def who_can(world: World, key: Key, action: str) -> list[AccessRow]:
     The world holds only the asking account (a trail's world holds every account). So a row about another account says that its
     own policies decide, but never what they say.
     """
-    found = (row_of(world, key, action, kind, caller) for kind, caller in everyone(world, key, action))
-    return [row for row in found if row is not None]
+    rows = []
+    for kind, caller in everyone(world, key, action):
+        row = row_of(world, key, action, kind, caller)
+        if row is not None:
+            rows += [row, *(federated_into(world, caller, row) if kind == ROLE else ())]
+    return rows
 
 
 def everyone(world: World, key: Key, action: str) -> Iterator[tuple[str, Caller]]:
@@ -191,6 +196,7 @@ def assumable(world: World, principal: str, audience: Audience) -> list[AccessRo
     caller = caller_for(world, principal) if own else stranger(account, name, ())
     if caller.is_root:
         return []
+    assuming = ASSUME_WITH_TOKEN if own and name in world.directory.oidc else ASSUME
     rows = []
     for role in sorted(world.directory.identities.values(), key=lambda each: each.arn):
         if role.role is None or role.arn == name:
@@ -198,7 +204,7 @@ def assumable(world: World, principal: str, audience: Audience) -> list[AccessRo
         if not own:
             bound = role.role.principals.get(name)
             caller = stranger(account, name, () if bound is None else {bound})
-        found = could(caller, ASSUME, role_resource(role.arn, world))
+        found = could(caller, assuming, role_resource(role.arn, world))
         if found.paths:
             rows.append({"principal": role.arn, **_told(found)})
     return rows

@@ -9,10 +9,11 @@ import pytest
 
 from domain.authorization.caller import root_of
 from domain.authorization.context import BY_OPERATION, RequestOrigin, Via, re_encrypt_context, request_context
+from domain.identities.oidc_providers import OidcProvider
 from domain.log import events
 from domain.log import identity_events as identities
 from domain.policy.condition_keys import CONDITION_KEYS, NEVER, row_of
-from domain.state.callers import Session, caller_of
+from domain.state.callers import Session, caller_of, provider_session
 from services.kms_api import shapes
 from tests.given import ACCOUNT, REGION, a_key, given
 
@@ -97,6 +98,9 @@ def held() -> set[str]:
     found |= set(caller_of(world, "AKIAALICE", None, 0).context)
     session = Session("AROAONE", "arn", ACCOUNT, "s", 0, 1, source_identity="me")
     found |= set(caller_of(world, "ASIA", session, 0).context)
+    provider = OidcProvider(ACCOUNT, "example.com/id", 0, ("me",), ())
+    sent = provider_session(provider, "pod-1", "me", {"amr": ("otp",), "email": ("a@example.com",)}, 0, 1)
+    found |= set(caller_of(world, "ASIA", replace(session, federated=sent.federated), 0).context)
     with_code = replace(session, of="AIDAONE", mfa=1_000_000)
     origin = request_context(ORIGIN, "Encrypt", {})
     found |= set(caller_of(world, "ASIA", with_code, 0).asking(origin, {}).request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -12,12 +13,13 @@ from domain.authorization.audience import Audience
 from domain.authorization.caller import Caller
 from domain.authorization.context import carriers
 from domain.keys.states import KEY_ACTIONS
+from domain.log import identity_events as identities
 from domain.log.events import PolicyReplaced
 from domain.policy.condition_keys import CONDITION_KEYS
 from domain.policy_analysis.who_could import Path, could
 from services.operations.table import CROSS_ACCOUNT
 from services.questions.access_between import AccessHolders
-from services.questions.who_can import can_what, who_can
+from services.questions.who_can import assumable, can_what, who_can
 from tests.given import ACCOUNT, OTHER, a_key, given, key_id
 from tests.policies import delegating, grant, key, named, policy, statement, to_identity, user, user_arn
 
@@ -197,3 +199,50 @@ def test_a_principal_that_keeps_access_in_another_way_is_shown_with_both_ways() 
     assert [each["open"] for each in row["before"]["paths"]] == [[]]
     again = asyncio.run(put(policy(delegating(), use | {"Condition": ONLY})))
     assert again == {"gained": [], "lost": [], "changed": []}
+
+
+ALLOW_DECRYPT = policy({"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"})
+GITHUB = "token.actions.example.com"
+
+
+def web_trust(**condition: object) -> str:
+    principal = {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{GITHUB}"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRoleWithWebIdentity"}
+    return json.dumps(
+        {"Version": "2012-10-17", "Statement": [statement | ({"Condition": condition} if condition else {})]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "who", "open_on"),
+    [
+        ({}, f"anyone of https://{GITHUB}", []),
+        (
+            {"StringLike": {f"{GITHUB}:sub": "repo:us/*"}, "StringEquals": {f"{GITHUB}:aud": "keytrail"}},
+            f"anyone of https://{GITHUB} with sub repo:us/*",
+            [f"{GITHUB}:sub", f"{GITHUB}:aud"],
+        ),
+    ],
+)
+def test_who_has_a_role_by_a_token_is_named(condition: dict[str, object], who: str, open_on: list[str]) -> None:
+    """Given a role that may decrypt and trusts a provider, when it is asked who can decrypt, then the answer names those to
+    whom the provider gives such tokens."""
+    world = given(
+        a_key(),
+        identities.RoleCreated(
+            ACCOUNT, "AROA0000000000000001", "app", "/", web_trust(**condition), {}, "", 3600, {}, ""
+        ),
+        identities.InlinePolicyPut(ACCOUNT, "role", "AROA0000000000000001", "p", ALLOW_DECRYPT),
+        identities.OidcProviderCreated(ACCOUNT, GITHUB, ["keytrail"], [], {}),
+        identities.OidcProviderCreated(ACCOUNT, "other.example.com", ["keytrail"], [], {}),
+    ).world
+    rows = {row["principal"]: row for row in who_can(world, world.keys[key_id()], "kms:Decrypt")}
+    role = f"arn:aws:iam::{ACCOUNT}:role/app"
+    row = rows[f"{who}, as {role}"]
+    assert row["kind"] == "federated"
+    assert [each["key"] for each in row["paths"][0]["open"]] == open_on
+    assert row["for_sure"] is (not open_on)
+    assert len([each for each in rows.values() if each["kind"] == "federated"]) == 1
+    provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{GITHUB}"
+    assert [each["principal"] for each in assumable(world, provider, Audience(ACCOUNT))] == [role]
+    assert assumable(world, f"arn:aws:iam::{ACCOUNT}:oidc-provider/other.example.com", Audience(ACCOUNT)) == []

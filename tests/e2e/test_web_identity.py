@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from botocore import UNSIGNED
 
 from tests.e2e.test_mfa import refused, temporary
-from tests.installation import Installation, eventually
+from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
 from tests.oidc import Provider
 from tests.sign_in import ACCOUNT
 
@@ -169,3 +170,23 @@ def test_a_provider_that_is_deleted_or_loses_its_audience_lets_nobody_in(
             role=arn,
             token=token,
         )
+
+
+def test_an_sdk_exchanges_the_token_in_a_file_by_itself(
+    iam: Any, installation: Installation, provider: Provider, tmp_path: Path
+) -> None:
+    """As in a pod, whose platform writes the file and sets the variables."""
+    file = tmp_path / "token"
+    file.write_text(provider.token())
+    pod = {
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(file),
+        "AWS_ROLE_ARN": role(iam, provider, None, "kms:ListKeys"),
+        "AWS_ENDPOINT_URL": installation.url,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PATH": f"{KEYTRAIL.parent}:/usr/bin:/bin",
+    }
+    done = subprocess.run(
+        ["aws", "kms", "list-keys"], env=clean_environment() | pod, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -74,7 +74,8 @@ WHO_CAN = RouteRow(
             Member(
                 "kind",
                 "text?",
-                "root, user, role, session, service, everyone; of other accounts: account, foreign",
+                "root, user, role, federated (anyone with a token of an OpenID Connect provider, as a role), session, service, "
+                "everyone; of other accounts: account, foreign",
             ),
             Member("for_sure", "yes-or-no", "yes: it could, whatever the request says; no: only under conditions"),
             Member(
