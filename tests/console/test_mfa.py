@@ -19,8 +19,8 @@ from playwright.sync_api import Dialog, Locator, Page, Route, expect
 from domain.crypto.totp import STEP_SECONDS, code_of
 from services.cli.client import Client
 from services.console.build import SOURCES, node
-from tests.attacks.test_sessions import ACCOUNT, ROOT, allow, user
-from tests.console.test_passwords import FIRST, person, says_who, shows
+from tests.attacks.test_sessions import ACCOUNT, ROOT, user
+from tests.console.test_passwords import FIRST, own_credentials, person, says_who, shows
 from tests.console.visit import NARROW, Visit
 from tests.installation import Installation, eventually
 
@@ -32,7 +32,6 @@ import decodeQR from "qr/decode.js";
 const [width, height] = process.argv.slice(1).map(Number);
 process.stdout.write(decodeQR({ width, height, data: new Uint8Array(readFileSync(0)) }));
 """
-OWN = [f"iam:{each}" for each in ("*MFADevice", "*MFADevices", "CreateAccessKey", "ListAccessKeys")]
 
 
 def scanned(code: Locator) -> str:
@@ -106,7 +105,8 @@ def test_a_user_adds_an_mfa_device_and_an_administrator_takes_it_away(
         all_made = (each["SerialNumber"] for each in iam.list_virtual_mfa_devices()["VirtualMFADevices"])
         return [each for each in all_made if each == DEVICE]
 
-    credentials = user(served, "mfa-anna", allow(OWN))
+    credentials = user(served, "mfa-anna")
+    iam.put_user_policy(UserName="mfa-anna", PolicyName="own", PolicyDocument=own_credentials())
     tab = visit()
     page = tab.page
     tab.opens("/keys")
