@@ -95,8 +95,9 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             provider.asked[self.path] += 1
-            if self.path in provider.answers:
-                provider.answers[self.path](self)
+            path = self.path.partition("?")[0]
+            if path in provider.answers:
+                provider.answers[path](self)
             elif self.path == CONFIGURATION:
                 answer_json(self, provider.configuration())
             elif self.path == KEYS:

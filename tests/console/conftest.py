@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from services.console.build import build
 from tests.console.chromium import ARGUMENTS, executable
+from tests.console.login_page import LoginPage
 from tests.console.visit import Visit
 from tests.installation import Installation
 from tests.service import services_file
@@ -31,11 +33,30 @@ def browser(built: None) -> Iterator[Browser]:
         running.close()
 
 
+@pytest.fixture(scope="package")
+def login_page(provider_certificate: tuple[Path, Path]) -> Iterator[LoginPage]:
+    """An OpenID Connect provider that the sign-in page offers."""
+    with LoginPage(provider_certificate) as running:
+        yield running
+
+
 @pytest.fixture(scope="package")  # it ends with the console's tests: an idle installation takes a tenth of a core
-def served(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def served(
+    built: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    login_page: LoginPage,
+    provider_certificate: tuple[Path, Path],
+) -> Iterator[Installation]:
     """An installation with the console, for every story that only calls it."""
     folder = tmp_path_factory.mktemp("console")
-    settings = {"CONSOLE": "on", "ALERT_WORKERS": "1", "SERVICES_FILE": services_file(folder)}
+    settings = {
+        "CONSOLE": "on",
+        "ALERT_WORKERS": "1",
+        "SERVICES_FILE": services_file(folder),
+        "SIGN_IN_PROVIDERS_FILE": login_page.file(folder),
+        "OIDC_CA": str(provider_certificate[0]),
+        "OIDC_ADDRESSES": "127.0.0.0/8",
+    }
     with Installation(folder / "data", **{f"KEYTRAIL_{name}": value for name, value in settings.items()}) as running:
         yield running
 

@@ -39,11 +39,17 @@ class Visit:
     anybody else."""
 
     def __init__(
-        self, browser: Browser, installation: Installation, beside: Visit | None = None, **options: Any
+        self,
+        browser: Browser,
+        installation: Installation,
+        beside: Visit | None = None,
+        elsewhere: frozenset[int] = frozenset(),
+        **options: Any,
     ) -> None:
         """`beside`: another tab of the same window, which shares with it what the browser keeps. Otherwise it is a browser of
-        its own."""
+        its own. `elsewhere` are ports to which the tab may go as a whole: no page of the console asks them anything."""
         self.installation = installation
+        self._elsewhere = elsewhere
         if beside is None:
             context = browser.new_context(**{"viewport": WIDE, "locale": "en-GB", "timezone_id": "UTC", **options})
             context.add_init_script(TELL_VIOLATIONS)
@@ -65,7 +71,8 @@ class Visit:
     def _on_request(self, request: Request) -> None:
         self.sent.append(request)
         parts = urlsplit(request.url)
-        if parts.scheme in ("http", "https", "ws") and parts.port != self.installation.port:
+        goes_there = request.is_navigation_request() and parts.port in self._elsewhere
+        if parts.scheme in ("http", "https", "ws") and parts.port != self.installation.port and not goes_there:
             self.faults.append(f"a request to {request.url}")
 
     def opens(self, path: str = "/") -> None:

@@ -4,22 +4,32 @@
 import { lazy, Suspense, useEffect, useState } from "react";
 
 import { takeOver, useSession, useSigned } from "./session/session";
+import { takeAnswer } from "./session/begun-sign-in";
 import { takeCode } from "./session/exchange";
 import { SignIn } from "./session/sign-in";
 import { CodeSignIn } from "./session/code-sign-in";
 
 const Shell = lazy(() => import("./shell/shell"));
+const ProviderSignIn = lazy(() => import("./session/provider-sign-in"));
 const RoleLost = lazy(() => import("./session/role-lost"));
 
 export function App() {
   const session = useSession();
   const { first, lost } = useSigned();
   const [code, setCode] = useState(takeCode);
-  const [asking, setAsking] = useState(session === null && code === null);
+  const [answered, setAnswered] = useState(takeAnswer);
+  const [asking, setAsking] = useState(session === null && code === null && answered === null);
   useEffect(() => {
     if (asking) void takeOver().finally(() => setAsking(false));
   }, [asking]);
   if (code !== null) return <CodeSignIn code={code} done={() => setCode(null)} />;
+  if (answered !== null) {
+    return (
+      <Suspense fallback={null}>
+        <ProviderSignIn answered={answered} done={() => setAnswered(null)} />
+      </Suspense>
+    );
+  }
   if (lost !== null && first !== null) {
     return (
       <Suspense fallback={null}>

@@ -12,6 +12,7 @@ import { clockWords } from "./clock";
 import { IDLE_MINUTES } from "./idle";
 import { KeySignIn } from "./key-sign-in";
 import { PasswordSignIn } from "./password-sign-in";
+import { ProviderButtons } from "./provider-buttons";
 import { type Ended, whyEnded } from "./session";
 import { SignInPage } from "./sign-in-page";
 
@@ -49,6 +50,7 @@ export function SignIn() {
             {way === "password" ? <PasswordSignIn arrived={arrived} /> : <KeySignIn arrived={arrived} />}
           </SpaceBetween>
         </Container>
+        <ProviderButtons />
         <Box textAlign="center">
           {WAYS.filter((each) => each !== way).map((each) => (
             <Button

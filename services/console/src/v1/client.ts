@@ -133,8 +133,10 @@ export class V1 {
   }
 }
 
-/** The requests that are not signed: a one-time code or a password stands for the signature. Raises V1Error. */
-export async function unsigned<P extends "/v1/console/codes/redeem" | "/v1/console/sign-ins">(
+type Unsigned = "/v1/console/codes/redeem" | "/v1/console/sign-ins" | "/v1/console/provider-codes" | "/v1/console/provider-sign-ins";
+
+/** The requests that are not signed: a one-time code, a password or a provider stands for the signature. Raises V1Error. */
+export async function unsigned<P extends Unsigned>(
   path: P,
   body: Body<Operation<P, "post">>,
 ): Promise<AnswerOf<P, "post">> {
@@ -147,6 +149,14 @@ export async function unsigned<P extends "/v1/console/codes/redeem" | "/v1/conso
   heard(answer.headers.get("date"));
   if (!answer.ok) throw await errorOf(answer);
   return (await answer.json()) as AnswerOf<P, "post">;
+}
+
+/** The providers that the sign-in page offers, which everybody may ask for. Raises V1Error. */
+export async function offeredProviders(signal: AbortSignal): Promise<AnswerOf<"/v1/console/providers">> {
+  const answer = await fetch("/v1/console/providers", { credentials: "omit", signal });
+  heard(answer.headers.get("date"));
+  if (!answer.ok) throw await errorOf(answer);
+  return (await answer.json()) as AnswerOf<"/v1/console/providers">;
 }
 
 export function pathOf(pattern: string, places: Readonly<Record<string, string>>): string {
