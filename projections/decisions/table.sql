@@ -67,6 +67,8 @@ CREATE INDEX decisions_history ON decisions (key_id, at, origin, record) WHERE k
 CREATE INDEX decisions_about ON decisions (about, at) WHERE about IS NOT NULL;
 -- queries.page of one principal
 CREATE INDEX decisions_principal ON decisions (principal, at);
+-- uses.last_logins: the few sign-ins of users with perhaps a million calls
+CREATE INDEX decisions_login ON decisions (principal, at) WHERE operation = 'ConsoleLogin' AND effect = 'allowed';
 -- queries.events: the log's records by position
 CREATE INDEX decisions_position ON decisions (position) WHERE position IS NOT NULL;
 -- deciding again, in the order of the state that each was decided on; by itself it answers which case, how often and when

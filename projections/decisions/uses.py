@@ -88,18 +88,20 @@ async def last_uses_of_access_keys(log: AskedLog, access_keys: Sequence[tuple[st
     return await log.fetch(LAST_USES_OF_ACCESS_KEYS, principals, names)
 
 
-# index: decisions_principal
+# index: decisions_login
 LAST_LOGINS = f"""
-SELECT asked.principal, last.at FROM unnest($1::text[]) AS asked (principal), LATERAL (
+SELECT asked.principal, last.at FROM unnest($1::text[], $2::timestamptz[]) AS asked (principal, since), LATERAL (
     SELECT at FROM {DECISIONS}
-    WHERE principal = asked.principal AND operation = 'ConsoleLogin' AND effect = 'allowed' ORDER BY at DESC LIMIT 1
+    WHERE principal = asked.principal AND operation = 'ConsoleLogin' AND effect = 'allowed' AND at >= asked.since
+    ORDER BY at DESC LIMIT 1
 ) last
 """
 
 
-async def last_logins(log: AskedLog, principals: Sequence[str]) -> list[Any]:
-    """When each principal (an ARN) last signed in with a password; no row for one who never did."""
-    return await log.fetch(LAST_LOGINS, list(principals))
+async def last_logins(log: AskedLog, users: Sequence[tuple[str, datetime]]) -> list[Any]:
+    """When each user last signed in with a password; no row for one who never did. `users` are (ARN, since when): an earlier
+    user may have had the same ARN."""
+    return await log.fetch(LAST_LOGINS, [arn for arn, _ in users], [since for _, since in users])
 
 
 # indexes: decisions_principal, cases_principal

@@ -39,10 +39,11 @@ class ProjectedRecall:
             raise Unavailable("the projections do not answer") from fault
         return {row["access_key"]: _use(row) for row in rows}
 
-    async def last_logins(self, principals: Sequence[str]) -> dict[str, int]:
+    async def last_logins(self, users: Sequence[tuple[str, int]]) -> dict[str, int]:
         """Raises Unavailable."""
+        since = [(arn, datetime.fromtimestamp(created / 1_000_000, UTC)) for arn, created in users]
         try:
-            rows = await uses.last_logins(self._log, principals)
+            rows = await uses.last_logins(self._log, since)
         except INTERRUPTED as fault:
             raise Unavailable("the projections do not answer") from fault
         return {row["principal"]: micros_of(row["at"]) for row in rows}

@@ -70,7 +70,7 @@ async def credential_report(request: Request, world: World, recall: Recall) -> A
     account = world.accounts[request.caller.account]
     people = _people(account, world)
     uses = await recall.last_uses_of([(each.arn, key) for each in people for key, _ in each.keys[:2]])
-    logins = await recall.last_logins([each.arn for each in people if each.login is not None])
+    logins = await recall.last_logins([(each.arn, each.created) for each in people if each.login is not None])
     past, policy = _Past(uses, logins), account.password_policy
     text = await long_aside(account.id, _report, people, past, policy, world.region)
     generated = iam_descriptions.seconds(request.at)

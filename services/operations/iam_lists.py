@@ -25,7 +25,7 @@ from services.operations.rows import AccessCheck, Answer, Request
 
 USUAL = 100
 Run = Callable[[Request, World], Answer]
-PLURAL = {USER: "Users", GROUP: "Groups", ROLE: "Roles", POLICY: "Policies"}
+PLURAL = {GROUP: "Groups", ROLE: "Roles"}
 
 
 def paged(member: str, items: Iterable[tuple[str, Any]], request: Request) -> Answer:
@@ -85,23 +85,6 @@ def _identity(kind: str, request: Request, world: World) -> Identity:
 def _policy(request: Request, world: World) -> ManagedPolicy:
     """One of the account's own policies, or one that AWS publishes. Raises NoSuchEntity."""
     return attachable(world.directory, request["PolicyArn"], request.caller.account)
-
-
-def access_to_get_user(request: Request, world: World) -> Sequence[Verdict]:
-    if request.caller.is_root and "UserName" not in request.parameters:
-        return anywhere("iam:GetUser", USER, request.caller)
-    return access_on_self("GetUser")(request, world)
-
-
-def get_user(request: Request, world: World) -> Answer:
-    """Without a name, the caller. A root is shown with the account's id (API reference, GetUser)."""
-    caller = request.caller
-    if caller.is_root and "UserName" not in request.parameters:
-        created = world.accounts[caller.account].created
-        root = {"UserId": caller.account, "Arn": caller.principal, "CreateDate": iam_descriptions.seconds(created)}
-        return {"User": root | {"Path": "/", "UserName": "root"}}
-    name = owner_of_keys(request.get("UserName", ""), caller, world)
-    return {"User": iam_descriptions.full(world.directory.get(USER, caller.account, name), world)}
 
 
 def get_role(request: Request, world: World) -> Answer:

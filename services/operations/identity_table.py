@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
 from domain.identities.mfa_devices import MFA
 from domain.identities.oidc_providers import OIDC
-from services.operations import credential_report, iam, iam_history, iam_simulation, sts
+from services.operations import credential_report, iam, iam_history, iam_simulation, iam_users, sts
 from services.operations import iam_lists as reading
 from services.operations import iam_logins as logins
 from services.operations import iam_mfa as mfa
@@ -22,7 +22,6 @@ def _of_each(kind: str) -> dict[str, OperationRow]:
     noun = kind.capitalize()
     return {
         f"Delete{noun}": Changing(iam.delete(kind)),
-        f"List{noun}s": Reading(reading.access_anywhere(f"iam:List{noun}s", kind), reading.list_identities(kind)),
         f"Put{noun}Policy": Changing(iam.put_inline(kind)),
         f"Delete{noun}Policy": Changing(iam.delete_inline(kind)),
         f"Get{noun}Policy": Reading(reading.access_on("Get{}Policy", kind), reading.get_inline(kind)),
@@ -63,15 +62,18 @@ def _no_such(operation: str, what: str) -> dict[str, OperationRow]:
 
 IAM: dict[str, OperationRow] = {
     "CreateUser": Changing(iam.create_user, iam.created(USER), iam.unique(USER)),
-    "GetUser": Reading(reading.access_to_get_user, reading.get_user),
+    "GetUser": Researching(iam_users.access_to_get, iam_users.get),
+    "ListUsers": Researching(reading.access_anywhere("iam:ListUsers", USER), iam_users.list_all),
     "UpdateUser": Changing(iam.move(USER)),
     "CreateGroup": Changing(iam.create_group, iam.created(GROUP), iam.unique(GROUP)),
+    "ListGroups": Reading(reading.access_anywhere("iam:ListGroups", GROUP), reading.list_identities(GROUP)),
     "GetGroup": Reading(reading.access_on("GetGroup", GROUP), reading.get_group),
     "UpdateGroup": Changing(iam.move(GROUP)),
     "AddUserToGroup": Changing(iam.add_member),
     "RemoveUserFromGroup": Changing(iam.remove_member),
     "ListGroupsForUser": Reading(reading.access_on("ListGroupsForUser", USER), reading.list_groups_of),
     "CreateRole": Changing(iam.create_role, iam.created(ROLE), iam.unique(ROLE)),
+    "ListRoles": Reading(reading.access_anywhere("iam:ListRoles", ROLE), reading.list_identities(ROLE)),
     "GetRole": Reading(reading.access_on("GetRole", ROLE), reading.get_role),
     "UpdateRole": Changing(iam.update_role),
     "UpdateRoleDescription": Changing(iam.describe_role, iam.described),

@@ -241,8 +241,9 @@ class Recall(Protocol):
         """The last use of each access key, by its id. `access_keys` are (ARN of its owner, id)."""
         ...
 
-    async def last_logins(self, principals: Sequence[str]) -> Mapping[str, int]:
-        """When each user (an ARN) last signed in with a password, in microseconds since the epoch."""
+    async def last_logins(self, users: Sequence[tuple[str, int]]) -> Mapping[str, int]:
+        """When each user last signed in with a password, by ARN. `users` are (ARN, since when there is this user). Times are
+        microseconds since the epoch."""
         ...
 
     async def accesses(

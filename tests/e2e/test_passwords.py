@@ -149,6 +149,31 @@ def test_the_credential_report_knows_passwords(iam: Any, installation: Installat
     assert rows[name]["password_last_used"] >= rows[name]["password_last_changed"] >= rows[name]["user_creation_time"]
 
 
+def test_a_user_is_shown_with_the_last_use_of_a_password(iam: Any, installation: Installation) -> None:
+    name, idle = person(iam), person(iam)
+    held = installation.client(let_in(sign_in(installation, name, FIRST)), service="iam")
+    statement = {"Effect": "Allow", "Action": "iam:GetUser", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document)
+    sign_in(installation, idle, SECOND)
+    installation.caught_up()
+    shown = iam.get_user(UserName=name)["User"]
+    assert shown["PasswordLastUsed"] >= shown["CreateDate"]
+    assert held.get_user()["User"] == shown
+    pages = iam.get_paginator("list_users").paginate(PaginationConfig={"PageSize": 2})
+    listed = {each["UserName"]: each.get("PasswordLastUsed") for page in pages for each in page["Users"]}
+    assert (listed[name], listed[idle]) == (shown["PasswordLastUsed"], None)
+    assert "PasswordLastUsed" not in iam.get_user()["User"], "the root's"
+    # "if the user had one in the past, this field contains the date and time the most recent password was used"
+    iam.delete_login_profile(UserName=name)
+    assert iam.get_user(UserName=name)["User"] == shown
+    # Another user with the same name did not sign in.
+    iam.delete_user_policy(UserName=name, PolicyName="own")
+    iam.delete_user(UserName=name)
+    iam.create_user(UserName=name)
+    assert "PasswordLastUsed" not in iam.get_user(UserName=name)["User"]
+
+
 def test_a_shell_gets_credentials_by_the_command(iam: Any, installation: Installation) -> None:
     name = person(iam, PasswordResetRequired=True)
     device = Device(iam, name)

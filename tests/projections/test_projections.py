@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ from domain.log.lane import Reached
 from domain.log.record import REFUSED
 from domain.state.fold import Fold
 from projections.decisions import queries as decisions
+from projections.decisions import uses
 from projections.decisions.queries import CallFilters
 from projections.log.changes import TableChange
 from projections.log.entry import ALERTS, DECISIONS, EVENTS, Entry
@@ -278,4 +279,27 @@ async def test_a_keys_history_is_read_without_its_uses(pool: Pool) -> None:
         filters = CallFilters(key=key_id(), changes_only=True)
         ((found,),) = [await decisions.page(log, ACCOUNT, filters, None, 50, newest_first=True)]
         assert rows_read(found["Plan"]) < 100
+        await connection.execute("DROP SCHEMA p_plans CASCADE")
+
+
+async def test_the_last_sign_in_of_a_user_is_found_without_the_calls(pool: Pool) -> None:
+    """A list of users asks for each of them, and a user may have a million calls and no sign-in."""
+    projection = PROJECTIONS["decisions"]
+    async with pool.acquire() as connection, connection.transaction():
+        await store.prepare(connection, projection, "plans", process_keys(), "p_plans")
+        await connection.execute(
+            "INSERT INTO p_plans.decisions (at, origin, record, seen, call_id, account, principal, access_key, operation,"
+            " effect, owners, source, agent, summary, parameters) "
+            "SELECT to_timestamp(n), 0, n, n, n::text, $1, 'p' || n % 40, 'a', CASE WHEN n = 7 THEN 'ConsoleLogin' ELSE 'Encrypt' END,"
+            " 'allowed', ARRAY[$1], '', '', '', '{}' FROM generate_series(1, 40000) n",
+            ACCOUNT,
+        )
+        await connection.execute("ANALYZE p_plans.decisions")
+        users = [(f"p{number}", datetime.fromtimestamp(0, UTC)) for number in range(40)]
+        ((found,),) = [await uses.last_logins(AskedLog(Explained(connection), PlansSchema()), users)]
+        assert rows_read(found["Plan"]) < 100
+        found = await uses.last_logins(AskedLog(connection, PlansSchema()), users)
+        assert [(row["principal"], row["at"]) for row in found] == [("p7", datetime.fromtimestamp(7, UTC))]
+        later = [(user, datetime.fromtimestamp(8, UTC)) for user, _ in users]
+        assert await uses.last_logins(AskedLog(connection, PlansSchema()), later) == []
         await connection.execute("DROP SCHEMA p_plans CASCADE")
