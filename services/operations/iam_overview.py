@@ -123,7 +123,7 @@ def account_summary(request: Request, world: World) -> Answer:
             "Roles": listed[ROLE],
             "Policies": listed[POLICY],
             "InstanceProfiles": len(directory.listed.get((PROFILE, account), ())),
-            "Providers": 0,
+            "Providers": sum(each.account == account for each in directory.oidc.values()),
             "PolicyVersionsInUse": sum(len(each.versions) for each in policies),
             "AccountAccessKeysPresent": int(ACTIVE in held.values()),
             "AccountSigningCertificatesPresent": 0,

@@ -119,7 +119,10 @@ def test_everything_of_an_account_page_by_page(iam: Any, installation: Installat
     assert ADMINISTRATOR in [each["Arn"] for each in found["Policies"]]
     only = iam.get_account_authorization_details(Filter=["Role"], MaxItems=1000)
     assert (only["UserDetailList"], bool(only["RoleDetailList"])) == ([], True)
+    provider = iam.create_open_id_connect_provider(Url=f"https://{fresh('id')}.example.com", ClientIDList=["a"])
     summary = iam.get_account_summary()["SummaryMap"]
+    assert summary["Providers"] == len(iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]) >= 1
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider["OpenIDConnectProviderArn"])
     assert summary["Users"] == len(whole["UserDetailList"])
     assert (summary["AccountAccessKeysPresent"], summary["AccountMFAEnabled"]) == (1, 0)
 
@@ -300,6 +303,20 @@ def test_a_simulation_is_of_users_groups_and_roles(
     if source:
         said = f"Invalid Entity Arn: {source} does not clearly define entity type and name."
         assert fault.value.response["Error"]["Message"] == said
+
+
+def test_a_simulation_knows_the_codes_of_mfa_devices(iam: Any, installation: Installation) -> None:
+    actions = ["iam:CreateLoginProfile", "iam:ChangePassword", "iam:DeactivateMFADevice"]
+    keys = {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "59"}
+    young = {"Bool": {"aws:MultiFactorAuthPresent": "true"}, "NumericLessThan": {"aws:MultiFactorAuthAge": "60"}}
+    _, arn, _ = a_user(iam, installation, allowing(*actions, Condition=young))
+    assert sorted(iam.get_context_keys_for_principal_policy(PolicySourceArn=arn)["ContextKeyNames"]) == sorted(keys)
+    asked = {"PolicySourceArn": arn, "ActionNames": actions}
+    for each in iam.simulate_principal_policy(**asked)["EvaluationResults"]:
+        assert (each["EvalDecision"], sorted(each["MissingContextValues"])) == ("implicitDeny", sorted(keys))
+    entries = [{"ContextKeyName": key, "ContextKeyValues": [keys[key]], "ContextKeyType": "string"} for key in keys]
+    results = iam.simulate_principal_policy(**asked, ContextEntries=entries)["EvaluationResults"]
+    assert {each["EvalDecision"] for each in results} == {"allowed"}
 
 
 def test_the_past_of_a_credential_comes_from_the_decisions(iam: Any, installation: Installation) -> None:
