@@ -257,9 +257,12 @@ class Installation:
         yield found
         await found.close()
 
-    def aws(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """The real aws command line."""
-        environment = clean_environment() | self.credentials() | {"AWS_PAGER": "", "AWS_EC2_METADATA_DISABLED": "true"}
+    def aws(
+        self, *arguments: str, check: bool = True, credentials: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """The real aws command line, of the root unless there are `credentials`."""
+        environment = clean_environment() | self.credentials() | (credentials or {})
+        environment |= {"AWS_PAGER": "", "AWS_EC2_METADATA_DISABLED": "true"}
         command = [str(AWS), *arguments, "--output", "json"]
         done = forked().run(command, environment, timeout=60)
         assert not check or done.returncode == 0, done.stderr
