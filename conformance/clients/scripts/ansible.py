@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import boto3
 from cases import case
+from mfa_device import give_device
 
 PLAYBOOK = Path(__file__).with_name("ansible.yml")
 command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "-c", "local", str(PLAYBOOK)]
@@ -18,6 +20,10 @@ environment = os.environ | {
     "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
     "LC_ALL": "C.UTF-8",
 }
+
+iam = boto3.client("iam")
+iam.create_user(UserName="ansible-mfa")
+give_device(iam, "ansible-mfa", "ansible-phone")
 
 
 def run() -> list[tuple[str, dict[str, Any]]]:

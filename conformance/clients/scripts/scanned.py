@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mfa_device import give_device
+
 ADMIN, READER, ROLE = "scanned-admin", "scanned-reader", "scanned-role"
+GUARDED, UNGUARDED = "scanned-guarded", "scanned-unguarded"
+"""Users with a password, with an MFA device and without."""
+PASSWORD = "Correct-Horse-1"
 
 
 def allowing(action: str, **elements: Any) -> dict[str, Any]:
@@ -32,3 +37,21 @@ def scanned(iam: Any, kms: Any) -> tuple[str, str]:
     turning, still = (str(kms.create_key()["KeyMetadata"]["Arn"]) for _ in range(2))
     kms.enable_key_rotation(KeyId=turning)
     return turning, still
+
+
+def passwords(iam: Any) -> None:
+    """People with passwords, and a policy for these that is as strict as the scanners want one."""
+    for name in (GUARDED, UNGUARDED):
+        iam.create_user(UserName=name)
+        iam.create_login_profile(UserName=name, Password=PASSWORD)
+    give_device(iam, GUARDED, GUARDED)
+    iam.update_account_password_policy(
+        MinimumPasswordLength=14,
+        RequireSymbols=True,
+        RequireNumbers=True,
+        RequireUppercaseCharacters=True,
+        RequireLowercaseCharacters=True,
+        AllowUsersToChangePassword=True,
+        MaxPasswordAge=90,
+        PasswordReusePrevention=24,
+    )

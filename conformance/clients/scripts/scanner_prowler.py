@@ -9,13 +9,22 @@ import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import boto3
 from cases import case
-from scanned import ADMIN, scanned
+from scanned import ADMIN, GUARDED, PASSWORD, UNGUARDED, passwords, scanned
 
 TOOL = str(Path(sys.executable).with_name("prowler"))
-turning, still = scanned(boto3.client("iam"), boto3.client("kms"))
+iam = boto3.client("iam")
+turning, still = scanned(iam, boto3.client("kms"))
+passwords(iam)
+account = boto3.client("sts").get_caller_identity()["Account"]
+given = {"account": account, "user": UNGUARDED, "password": PASSWORD}
+with urlopen(  # one of them signs in
+    Request(os.environ["AWS_ENDPOINT_URL"] + "/v1/console/sign-ins", json.dumps(given).encode(), method="POST")
+):
+    pass
 asked = ["--services", "kms", "iam", "--region", os.environ["AWS_REGION"], "--output-formats", "json-ocsf"]
 command = [TOOL, "aws", *asked, "--output-directory", "out", "--no-banner", "--no-color", "--log-level", "ERROR"]
 done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -32,12 +41,31 @@ def _() -> None:
     assert files, said[-400:]
 
 
+def user(name: str) -> str:
+    return f"arn:aws:iam::{account}:user/{name}"
+
+
+WISHES = (
+    "expires_passwords_within_90_days_or_less",
+    "lowercase",
+    "minimum_length_14",
+    "number",
+    "reuse_24",
+    "symbol",
+    "uppercase",
+)
+password_policy = f"arn:aws:iam:{os.environ['AWS_REGION']}:{account}:password-policy"
 EXPECTED = {
     "kms_cmk_rotation_enabled": {turning: "PASS", still: "FAIL"},
     "kms_cmk_are_used": {turning: "PASS"},
     "kms_cmk_not_deleted_unintentionally": {turning: "PASS"},
     "kms_cmk_not_multi_region": {turning: "PASS"},
     "kms_key_not_publicly_accessible": {turning: "PASS"},
+    "iam_user_mfa_enabled_console_access": {user(GUARDED): "PASS", user(UNGUARDED): "FAIL", user(ADMIN): "PASS"},
+    "iam_user_hardware_mfa_enabled": {user(GUARDED): "FAIL", user(UNGUARDED): "FAIL"},
+    "iam_user_console_access_unused": {user(GUARDED): "PASS", user(UNGUARDED): "PASS"},
+    "iam_root_mfa_enabled": {f"arn:aws:iam::{account}:root": "FAIL"},
+    **{f"iam_password_policy_{wish}": {password_policy: "PASS"} for wish in WISHES},
 }
 for check, expected in EXPECTED.items():
 

@@ -36,6 +36,51 @@ resource "aws_iam_user_group_membership" "alice" {
   user   = aws_iam_user.alice.name
   groups = [aws_iam_group.users.name]
 }
+resource "aws_iam_user_login_profile" "alice" {
+  user                    = aws_iam_user.alice.name
+  password_length         = 24
+  password_reset_required = true
+  depends_on              = [aws_iam_account_password_policy.strict]
+}
+resource "aws_iam_user_login_profile" "bob" {
+  user       = aws_iam_user.bob.name
+  pgp_key    = "PUBLIC_KEY"
+  depends_on = [aws_iam_account_password_policy.strict]
+}
+resource "aws_iam_account_password_policy" "strict" {
+  minimum_password_length        = 14
+  require_lowercase_characters   = true
+  require_numbers                = true
+  require_uppercase_characters   = true
+  require_symbols                = true
+  allow_users_to_change_password = true
+  max_password_age               = 90
+  password_reuse_prevention      = 24
+}
+resource "aws_iam_openid_connect_provider" "company" {
+  url            = "https://id.example.com/company"
+  client_id_list = ["keytrail", "payroll"]
+  tags           = { team = "blue" }
+}
+resource "aws_iam_openid_connect_provider" "thumbs" {
+  url             = "https://thumbs.example.com"
+  client_id_list  = ["keytrail"]
+  thumbprint_list = ["cf23df2207d99a74fbe169e3eba035e633b65d94"]
+}
+resource "aws_iam_role" "workload" {
+  name = "tf-workload"
+  assume_role_policy = jsonencode({ Version = "2012-10-17", Statement = [{
+    Effect    = "Allow", Action = "sts:AssumeRoleWithWebIdentity"
+    Principal = { Federated = aws_iam_openid_connect_provider.company.arn }
+    Condition = { StringEquals = { "id.example.com/company:sub" = "payroll" } }
+  }] })
+}
+data "aws_iam_openid_connect_provider" "company" { arn = aws_iam_openid_connect_provider.company.arn }
+resource "aws_iam_virtual_mfa_device" "phone" {
+  virtual_mfa_device_name = "tf-phone"
+  path                    = "/eng/"
+  tags                    = { team = "blue" }
+}
 resource "aws_iam_group" "whole" { name = "tf-whole" }
 resource "aws_iam_group_membership" "whole" {
   name  = "whole"
@@ -197,11 +242,22 @@ output "same" {
   value = {
     alias     = data.aws_kms_alias.key.target_key_arn == aws_kms_key.key.arn
     arn       = data.aws_kms_key.key.arn == aws_kms_key.key.arn
+    provider  = data.aws_iam_openid_connect_provider.company.url == aws_iam_openid_connect_provider.company.url
     user      = data.aws_iam_user.alice.arn == aws_iam_user.alice.arn
     plaintext = nonsensitive(data.aws_kms_secrets.sealed.plaintext["sealed"])
     may = [
       one(data.aws_iam_principal_policy_simulation.allowed.results).decision,
       one(data.aws_iam_principal_policy_simulation.denied.results).decision,
     ]
+  }
+}
+output "passwords" {
+  sensitive = true
+  value = {
+    clear   = length(aws_iam_user_login_profile.alice.password)
+    sealed  = length(aws_iam_user_login_profile.bob.encrypted_password) > 100
+    hidden  = aws_iam_user_login_profile.bob.password == null
+    seed    = length(aws_iam_virtual_mfa_device.phone.base_32_string_seed) >= 32
+    expires = aws_iam_account_password_policy.strict.expire_passwords
   }
 }
