@@ -250,6 +250,10 @@ def test_a_password_is_given_changed_by_its_user_and_taken_away(
     says_who(tab, name, SECOND)
     chooses(tab, THIRD)
     expect(tab.page.get_by_role("heading", name="Alerts", level=1)).to_be_visible()
+    page.get_by_role("link", name="Users", exact=True).first.click()
+    cells = page.get_by_role("row", name=name).get_by_role("cell")
+    expect(cells.nth(2).get_by_role("time")).to_be_visible()  # when the user last signed in
+    page.get_by_role("link", name=name, exact=True).click()
     page.get_by_role("button", name="Remove the password").click()
     page.get_by_role("dialog", name="Remove the password").get_by_role("button", name="Remove").click()
     expect(page.get_by_text("This user has no password.")).to_be_visible()

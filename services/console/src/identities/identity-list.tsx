@@ -23,6 +23,13 @@ const WORDS: Record<Made, string> = {
   policy: "Managed policies, which can be attached to users, groups and roles.",
 };
 
+const SIGNED_IN: TableProps.ColumnDefinition<Named> = {
+  id: "signed-in",
+  header: "Last sign-in with a password",
+  minWidth: 180,
+  cell: (item) => <Time at={item.signedIn} />,
+};
+
 export function pageOf(kind: Made, item: Named): string {
   if (kind === "policy") return href("/policies/{arn}", { arn: item.arn });
   return href(`/${kind}s/{name}`, { name: item.name });
@@ -46,6 +53,7 @@ export function IdentityList({ kind }: { kind: Made }) {
     },
     { id: "arn", header: "ARN", minWidth: 200, cell: (item) => visible(item.arn) },
     { id: "created", header: "Created", minWidth: 180, cell: (item) => <Time at={item.created} /> },
+    ...(kind === "user" ? [SIGNED_IN] : []),
     ...mfa,
   ];
   return (

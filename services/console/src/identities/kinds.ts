@@ -43,6 +43,8 @@ export interface Named {
   name: string;
   arn: string;
   created: Date | undefined;
+  /** When a user last signed in with a password. */
+  signedIn?: Date | undefined;
 }
 
 export interface OneIdentity extends Named {
@@ -71,7 +73,8 @@ export async function list(kind: KindName, cursor: string, abortSignal: AbortSig
   switch (kind) {
     case "user": {
       const found = await client.send(new ListUsersCommand(paged(cursor, most)), { abortSignal });
-      return piece((found.Users ?? []).map((each) => named(each.UserName, each.Arn, each.CreateDate)), found);
+      const users = (found.Users ?? []).map((each) => ({ ...named(each.UserName, each.Arn, each.CreateDate), signedIn: each.PasswordLastUsed }));
+      return piece(users, found);
     }
     case "group": {
       const found = await client.send(new ListGroupsCommand(paged(cursor, most)), { abortSignal });
