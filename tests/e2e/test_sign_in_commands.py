@@ -1,4 +1,5 @@
-"""The aws command line through every operation of passwords and MFA devices, in the order in which people need them."""
+"""The aws command line through every operation of passwords, MFA devices and OpenID Connect providers, in the order in which
+people need them."""
 
 from __future__ import annotations
 
@@ -13,24 +14,28 @@ from uuid import uuid4
 import pytest
 
 from domain.crypto.totp import STEP_SECONDS, code_of
+from tests.e2e.test_mfa import User, statement, temporary
 from tests.installation import Installation
 from tests.sign_in import let_in, sign_in
 
 FIRST, SECOND, THIRD = "correct Horse 1", "battery Staple 2", "tr0ub4dor & Three"
-pytestmark = pytest.mark.soak  # the command line starts 45 times: half a minute of a core
+pytestmark = pytest.mark.soak  # the command line starts 70 times: three quarters of a minute of a core
 
 
 class CommandLine:
-    def __init__(self, installation: Installation, credentials: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, installation: Installation, credentials: dict[str, str] | None = None, service: str = "iam"
+    ) -> None:
         self._installation = installation
         self._credentials = credentials
+        self._service = service
 
     def __call__(self, *arguments: str) -> Any:
-        done = self._installation.aws("iam", *arguments, credentials=self._credentials)
+        done = self._installation.aws(self._service, *arguments, credentials=self._credentials)
         return json.loads(done.stdout) if done.stdout.strip() else {}
 
     def refused(self, code: str, *arguments: str) -> None:
-        done = self._installation.aws("iam", *arguments, credentials=self._credentials, check=False)
+        done = self._installation.aws(self._service, *arguments, credentials=self._credentials, check=False)
         assert done.returncode
         assert f"({code})" in done.stderr, done.stderr
 
@@ -135,3 +140,61 @@ def test_mfa_devices(iam: CommandLine, user: str, installation: Installation, tm
         assert iam("delete-virtual-mfa-device", "--serial-number", each) == {}
     iam.refused("NoSuchEntity", "delete-virtual-mfa-device", *serial)
     assert iam("get-account-summary")["SummaryMap"] == before | {"Users": during["Users"]}
+
+
+def test_sessions_with_a_code(iam: CommandLine, installation: Installation) -> None:
+    allowed = {"Version": "2012-10-17", "Statement": [statement("Allow", "iam:GetUser"), statement("Allow", "sts:*")]}
+    user = User(installation.client(service="iam"), allowed)
+    sts = CommandLine(installation, user.credentials, "sts")
+    without = CommandLine(installation, temporary(sts("get-session-token")))
+    without.refused("AccessDenied", "get-user")
+    sts.refused("AccessDenied", "get-session-token", "--serial-number", user.device.serial, "--token-code", "000000")
+    codes = ("--serial-number", user.device.serial, "--token-code")
+    session = temporary(sts("get-session-token", "--duration-seconds", "900", *codes, user.device.code()))
+    assert CommandLine(installation, session)("get-user")["User"]["Arn"] == user.arn
+
+    condition = {"Bool": {"aws:MultiFactorAuthPresent": "true"}, "NumericLessThan": {"aws:MultiFactorAuthAge": "60"}}
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"AWS": user.arn},
+            "Action": "sts:AssumeRole",
+            "Condition": condition,
+        },
+    }
+    made = iam("create-role", "--role-name", user.name, "--assume-role-policy-document", json.dumps(trust))
+    role = made["Role"]["Arn"]
+    assume = ("assume-role", "--role-arn", role, "--role-session-name", "cli")
+    sts.refused("AccessDenied", *assume)
+    # A code counts once, and nobody waits here for the next: the phone is resynchronised with a clock that is fast.
+    fast = ("--authentication-code1", user.device.code(1), "--authentication-code2", user.device.code(2))
+    assert iam("resync-mfa-device", "--user-name", user.name, "--serial-number", user.device.serial, *fast) == {}
+    assumed = CommandLine(installation, temporary(sts(*assume, *codes, user.device.code(3))), "sts")
+    assert assumed("get-caller-identity")["Arn"].endswith(f":assumed-role/{user.name}/cli")
+
+
+def test_open_id_connect_providers(iam: CommandLine) -> None:
+    host, thumbprint = f"{uuid4().hex[:8]}.example.com", "0123456789abcdef0123456789abcdef01234567"
+    url, tags = ("--url", f"https://{host}"), ("--tags", "Key=team,Value=blue")
+    made = iam("create-open-id-connect-provider", *url, "--client-id-list", "keytrail", "payroll", *tags)
+    arn = made["OpenIDConnectProviderArn"]
+    assert arn.endswith(f":oidc-provider/{host}")
+    named = ("--open-id-connect-provider-arn", arn)
+    iam.refused("EntityAlreadyExists", "create-open-id-connect-provider", *url)
+    assert {"Arn": arn} in iam("list-open-id-connect-providers")["OpenIDConnectProviderList"]
+    assert iam("add-client-id-to-open-id-connect-provider", *named, "--client-id", "third") == {}
+    assert iam("remove-client-id-from-open-id-connect-provider", *named, "--client-id", "payroll") == {}
+    assert iam("update-open-id-connect-provider-thumbprint", *named, "--thumbprint-list", thumbprint) == {}
+    assert iam("tag-open-id-connect-provider", *named, "--tags", "Key=stage,Value=test") == {}
+    assert iam("untag-open-id-connect-provider", *named, "--tag-keys", "team") == {}
+    shown = iam("get-open-id-connect-provider", *named)
+    assert (shown["Url"], sorted(shown["ClientIDList"]), shown["ThumbprintList"], shown["Tags"]) == (
+        host,
+        ["keytrail", "third"],
+        [thumbprint],
+        [{"Key": "stage", "Value": "test"}],
+    )
+    assert iam("list-open-id-connect-provider-tags", *named)["Tags"] == shown["Tags"]
+    assert iam("delete-open-id-connect-provider", *named) == {}
+    iam.refused("NoSuchEntity", "get-open-id-connect-provider", *named)
