@@ -30,10 +30,10 @@ def code_of(seed: bytes, step: int) -> str:
 def step_of(seed: bytes, codes: Iterable[str], steps: Iterable[int]) -> int | None:
     """The first of `steps` from which on the device shows `codes`, one a step; None if it shows them at none. Every step is
     tried, so that the time that this takes says nothing about a code that is nearly right."""
-    asked = list(codes)
+    asked = [code.encode() for code in codes]  # a code from outside may have any characters
     found = None
     for step in steps:
-        right = [compare_digest(code_of(seed, step + place), code) for place, code in enumerate(asked)]
+        right = [compare_digest(code_of(seed, step + place).encode(), code) for place, code in enumerate(asked)]
         if all(right) and found is None:
             found = step
     return found

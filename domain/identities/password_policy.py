@@ -6,6 +6,7 @@ UpdateAccountPasswordPolicy.
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 from domain.durations import DAY_MICROS
 
 SYMBOLS = frozenset("!@#$%^&*()_+-=[]{}|'")
+MOST_CHARACTERS = 128
+POSSIBLE = re.compile(r"[\t\n\r\x20-\xff]*")
+"""The characters of a password (IAM API reference, ChangePassword)."""
 MOST_FORMER = 24
 """The most earlier passwords that a policy can exclude; no more of a user's are kept."""
 
@@ -53,6 +57,10 @@ def faults_of(password: str, policy: PasswordPolicy | None, user: str) -> Iterat
         "number": any(each in string.digits for each in password),
         "symbol": any(each in SYMBOLS for each in password),
     }
+    if len(password) > MOST_CHARACTERS:
+        yield f"Password should have at most {MOST_CHARACTERS} characters"
+    if not POSSIBLE.fullmatch(password):
+        yield "Password should have no control characters, and no characters beyond U+00FF"
     if password.casefold() == user.casefold():
         yield "Password should not be the user's name"
     if policy is None:

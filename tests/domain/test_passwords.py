@@ -41,3 +41,14 @@ def test_a_policy_says_how_long() -> None:
     assert list(faults_of("Correct-7", STRICT, "ada")) == ["Password should have a minimum length of 14"]
     assert list(faults_of("abc", PasswordPolicy(), "ada")) == ["Password should have a minimum length of 6"]
     assert list(faults_of("abcdef", PasswordPolicy(), "ada")) == []
+
+
+@pytest.mark.parametrize("policy", [None, STRICT])
+def test_a_password_has_at_most_128_characters_that_the_service_knows(policy: PasswordPolicy | None) -> None:
+    """The service's model says so for its operations; at sign-in nothing else looks at a new password."""
+    known = "Grüße \t aus Köln 7!"
+    assert list(faults_of(known.ljust(128, "x"), policy, "ada")) == []
+    assert list(faults_of(known.ljust(129, "x"), policy, "ada")) == ["Password should have at most 128 characters"]
+    for unknown in ("Пароль", "\a", "\u0100"):
+        (fault,) = faults_of(known + unknown, policy, "ada")
+        assert "no characters beyond U+00FF" in fault

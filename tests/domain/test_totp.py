@@ -40,3 +40,9 @@ def test_two_codes_in_a_row_say_at_which_step_a_device_is(seed: bytes, now: int,
     assert shown == [code_of(seed, found), code_of(seed, found + 1)]
     if shown[0] != shown[1]:
         assert step_of(seed, reversed(shown), [start]) is None
+
+
+@pytest.mark.parametrize("code", ["", "28708", "287082 ", "２８７０８２", "٢٨٧٠٨٢", "-87082", "2" * 500])
+def test_another_text_than_the_code_is_not_the_code(code: str) -> None:
+    assert step_of(SEED, ["287082"], range(3)) == 1
+    assert step_of(SEED, [code], range(3)) is None
