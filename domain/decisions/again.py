@@ -114,17 +114,20 @@ def decide_again(case: CaseDocument, world: World, at: int, callers: Callers) ->
     try:
         caller = callers.of(case, world, at)
     except (CredentialDisabled, CredentialExpired):
-        return Again(False, (_unauthenticated(case),), reads_time=expires)
+        return Again(False, _unauthenticated(case), reads_time=expires)
     except UnreadableSession as fault:
-        return Again(False, (_unauthenticated(case),), (f"nobody knows whose call it was: {fault}",))
+        return Again(False, _unauthenticated(case), (f"nobody knows whose call it was: {fault}",))
     if case["kind"] == AUTHENTICATION:
         return Again(True, (), reads_time=expires)
     return decide_for(caller, case, world, at)
 
 
-def _unauthenticated(case: CaseDocument) -> Mapping[str, Any]:
+def _unauthenticated(case: CaseDocument) -> tuple[Mapping[str, Any], ...]:
+    """The API records a reason. The writer does not, where a credential ended while its command was under way."""
+    if case["kind"] == AUTHENTICATION and not case["reasons"]:
+        return ()
     by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
-    return {"action": case["operation"], "resource": case["principal"], "effect": "deny", "by": by}
+    return ({"action": case["operation"], "resource": case["principal"], "effect": "deny", "by": by},)
 
 
 def decide_for(caller: Caller, case: CaseDocument, world: World, at: int) -> Again:

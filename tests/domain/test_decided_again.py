@@ -104,6 +104,23 @@ def test_a_record_with_a_session_of_another_version_says_so(console: dict[str, A
     assert (again.allowed, again.differences) == (False, (whose + words,))
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_credential_that_ended_is_refused_again_by_api_and_writer(recorded: bool) -> None:
+    """The API records a reason. The writer records none where a session ended while its command was under way, as those of
+    two sign-ins that set a new password at once."""
+    by = {"kind": "authentication", "rule": "authentication"}
+    reason = {"action": "ChangePassword", "resource": user_arn(), "effect": "deny", "by": by}
+    case = {
+        "access_key": "AKIAGONE",
+        "operation": "ChangePassword",
+        "principal": user_arn(),
+        "kind": "authentication",
+        "reasons": [reason] if recorded else [],
+    }
+    again = decide_again(case, a_world().world, 0, Callers())
+    assert (again.allowed, list(again.reasons)) == (False, case["reasons"])
+
+
 @pytest.mark.parametrize(("evaluator", "effect"), [(1, "deny"), (2, "allow")])
 def test_a_decision_of_an_earlier_evaluator_comes_out_by_its_rules(evaluator: int, effect: str) -> None:
     """Evaluator 1 took ::ffff:10.1.2.3 for an IPv6 address, and refused what evaluator 2 allows. Each is right on its

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -122,6 +123,22 @@ def test_a_device_asks_for_its_code_and_a_condition_knows_of_it(iam: Any, instal
     held = installation.client(let_in(sign_in(installation, name, FIRST, code=shown)), service="iam")
     assert held.list_users()["Users"]
     assert refused_as(sign_in(installation, name, FIRST, code=shown)) == "AccessDeniedException"
+
+
+def test_of_two_new_passwords_at_once_one_counts(iam: Any, installation: Installation) -> None:
+    """The other command comes to the writer after its session has ended; the recheck after all tests agrees with that."""
+    name = person(iam, PasswordResetRequired=True)
+    with ThreadPoolExecutor(4) as pool:
+        tried = {
+            new: pool.submit(sign_in, installation, name, FIRST, new_password=new)
+            for new in (SECOND, THIRD, f"{SECOND}!", f"{THIRD}!")
+        }
+    (right,) = [new for new, answer in tried.items() if answer.result()[0] == 200]
+    assert {refused_as(tried[new].result()) for new in tried if new != right} <= {
+        "UnrecognizedClientException",
+        "AccessDeniedException",
+    }
+    let_in(sign_in(installation, name, right))
 
 
 def test_an_own_password_is_changed_where_a_policy_allows_it(iam: Any, installation: Installation) -> None:
