@@ -1,7 +1,7 @@
 """Processor work in threads beside the event loop, which the accounts share.
 
 Each account's work waits in a row of its own, and the rows take turns, so an account that asks for much waits only for its own
-work. No account has every thread: there is always one that works for another.
+work. Where there are several threads, no account has all of them: there is always one that works for another.
 """
 
 from __future__ import annotations
@@ -83,10 +83,10 @@ class _Rows:
 
 
 class Shares:
-    """Threads for one kind of work. `threads`: 0 for as many as there are processors; always two or more."""
+    """Threads for one kind of work. `threads`: 0 for as many as there are processors, and at least two."""
 
     def __init__(self, name: str, threads: int = 0) -> None:
-        self._threads = max(2, threads or os.cpu_count() or 1)
+        self._threads = threads or max(2, os.cpu_count() or 1)
         self._executor = ThreadPoolExecutor(self._threads, name, give_way)
         self._rows: WeakKeyDictionary[asyncio.AbstractEventLoop, _Rows] = WeakKeyDictionary()
 

@@ -2,61 +2,59 @@
 Sheet; RFC 9106).
 
 One hash takes some 20 ms of a core and 19 MiB. So a worker makes one at a time, in a thread that gives way to the event
-loop, and lets few wait.
+loop, and lets few wait. Each account that sets passwords has a row of its own, and so has each address that signs in. The
+rows take turns, hash by hash: who asks for many waits for the own ones alone.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from services.kms_api.errors import Throttled
+from services.shares import Shares
 
-MOST_WAITING = 64
-NICENESS = 10
+MOST_WAITING, MOST_IN_A_ROW = 64, 16
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 BUSY = "Too many passwords are being compared; try again."
 
 Hashed = TypeVar("Hashed")
 
 
-def _give_way() -> None:
-    with suppress(OSError):  # a thread's own priority is Linux's; elsewhere the thread competes like any other
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
 class PasswordHashes:
-    """One worker's hashing."""
+    """One worker's hashing. `whose` names the row: an account's id, or the address of somebody who signs in."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="passwords", initializer=_give_way)
-        self._waiting = 0
+        self._turns = Shares("passwords", 1)
+        self._waiting = Counter[str]()
 
-    async def made(self, password: str) -> str:
+    async def made(self, whose: str, password: str) -> str:
         """A hash in the PHC string format. Raises Throttled."""
-        return await self._beside(lambda: HASHER.hash(password))
+        return await self._in_turn(whose, lambda: HASHER.hash(password))
 
-    async def fits_any(self, held: list[str], password: str) -> bool:
+    async def fits_any(self, whose: str, held: Sequence[str], password: str) -> bool:
         """Whether this is the password of one of the hashes. Raises Throttled."""
-        return await self._beside(lambda: any(_fits(each, password) for each in held))
+        for each in held:
+            if await self._in_turn(whose, partial(_fits, each, password)):
+                return True
+        return False
 
-    async def _beside(self, work: Callable[[], Hashed]) -> Hashed:
+    async def _in_turn(self, whose: str, work: Callable[[], Hashed]) -> Hashed:
         """Raises Throttled."""
-        if self._waiting >= MOST_WAITING:
+        if self._waiting[whose] >= MOST_IN_A_ROW or self._waiting.total() >= MOST_WAITING:
             raise Throttled(BUSY)
-        self._waiting += 1
+        self._waiting[whose] += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return await self._turns.run(whose, work)
         finally:
-            self._waiting -= 1
+            self._waiting[whose] -= 1
+            if not self._waiting[whose]:
+                del self._waiting[whose]
 
 
 def _fits(held: str, password: str) -> bool:

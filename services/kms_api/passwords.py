@@ -38,7 +38,7 @@ class Passwords:
         if user is None:
             return {}
         fault = await self._fault_of(user, password)
-        return fault or await self._stored(password)
+        return fault or await self._stored(account, password)
 
     async def changed(self, account: str, name: str, old: str, new: str) -> Preparation:
         """The same for the password that a user changes, with the `version` of the old one. Raises Unavailable, NotFresh,
@@ -51,7 +51,7 @@ class Passwords:
             await self._attempts.take(subject)
         except TooManyAttempts:
             raise Throttled(TOO_MANY) from None
-        if not await self.fits(user.login.password, old):
+        if not await self.fits(user.login.password, old, account):
             return {"fault": AccessRefused.kind, "message": "The old password is not right."}
         await self._attempts.forget(subject)
         return await self.replaced(user, new)
@@ -61,11 +61,11 @@ class Passwords:
         assert user.login is not None, "the old password was right"
         return {"version": str(user.login.version), **await self.made(user.account, user.name, new)}
 
-    async def fits(self, stored: StoredPassword | None, password: str) -> bool:
+    async def fits(self, stored: StoredPassword | None, password: str, whose: str) -> bool:
         """Whether this is the password; None is that of a user who is not there, and no password fits. Both take as long.
-        Raises Unavailable, Throttled."""
-        held = await self._nobodys() if stored is None else await self._hash(stored)
-        return await self._hashes.fits_any([held], password) and stored is not None
+        `whose` names the row in which it waits (PasswordHashes). Raises Unavailable, Throttled."""
+        held = await self._nobodys(whose) if stored is None else await self._hash(stored)
+        return await self._hashes.fits_any(whose, [held], password) and stored is not None
 
     async def _fault_of(self, user: Identity, password: str) -> Preparation:
         policy = self._live.world.accounts[user.account].password_policy
@@ -73,12 +73,12 @@ class Passwords:
         count = 0 if policy is None else policy.reuse_prevention
         if not fault and count and user.login is not None:
             held = [await self._hash(each) for each in (user.login.password, *user.login.former)[:count]]
-            if await self._hashes.fits_any(held, password):
+            if await self._hashes.fits_any(user.account, held, password):
                 fault = USED_BEFORE.format(count=count)
         return {"fault": PasswordPolicyViolation.kind, "message": fault} if fault else {}
 
-    async def _stored(self, password: str) -> Preparation:
-        row, made = PASSWORD_ROW + secrets.token_hex(16), await self._hashes.made(password)
+    async def _stored(self, account: str, password: str) -> Preparation:
+        row, made = PASSWORD_ROW + secrets.token_hex(16), await self._hashes.made(account, password)
         await self._vault.put_secret(row, made)
         return {"row": row, "digest": sha256(made.encode()).hexdigest()}
 
@@ -90,10 +90,10 @@ class Passwords:
             raise Unavailable("the vault does not hold the hash of the password")
         return found
 
-    async def _nobodys(self) -> str:
+    async def _nobodys(self, whose: str) -> str:
         found = await self._vault.secret(NOBODYS_ROW)
         if found is None:
-            found = await self._hashes.made(secrets.token_urlsafe(32))
+            found = await self._hashes.made(whose, secrets.token_urlsafe(32))
             await self._vault.put_secret(NOBODYS_ROW, found)
         sha256(found.encode()).hexdigest()  # what a user's hash costs, too
         return found

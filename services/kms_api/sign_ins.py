@@ -110,7 +110,7 @@ class SignIns:
         await self._live.barrier()
         meant = self._meant(given)
         login = None if meant.user is None else meant.user.login
-        if not await self.passwords.fits(None if login is None else login.password, given.password):
+        if not await self.passwords.fits(None if login is None else login.password, given.password, address):
             return meant
         await self._of_address.give_back(from_there)
         await self._of_user.forget(named)

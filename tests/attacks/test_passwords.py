@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import re
@@ -14,6 +15,8 @@ from uuid import uuid4
 
 import pytest
 
+from services.kms_api.errors import Throttled
+from services.kms_api.password_hashes import MOST_IN_A_ROW, PasswordHashes
 from tests.attacks.strangers import PROXY
 from tests.e2e.test_mfa import Device
 from tests.e2e.test_passwords import FIRST, SECOND, THIRD, person
@@ -148,3 +151,20 @@ def test_a_code_that_somebody_saw_lets_nobody_in_beside_its_user(iam: Any, insta
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda source: sign_in(installation, user, FIRST, source, code=code)[0], sources))
     assert found.count(200) == 1
+
+
+async def test_an_account_that_sets_many_passwords_waits_for_its_own() -> None:
+    """A hundred connections that set a password which must not be one of the last 24 kept everybody else from signing in."""
+    hashes = PasswordHashes()
+    held = await hashes.made("attacker", FIRST)
+    asked = [asyncio.create_task(hashes.fits_any("attacker", [held] * 24, SECOND)) for _ in range(MOST_IN_A_ROW)]
+    await asyncio.sleep(0)
+    with pytest.raises(Throttled):
+        await hashes.fits_any("attacker", [held], FIRST)
+    began = time.perf_counter()
+    assert await hashes.fits_any("203.0.113.7", [held], FIRST)
+    took = time.perf_counter() - began
+    assert not any(task.done() for task in asked), f"it waited for another's 24 hashes: {took:.1f} s"
+    for task in asked:
+        task.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
