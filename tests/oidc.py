@@ -24,16 +24,17 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 class Provider:
     """`answers` can replace what a path answers. `asked` counts requests by path."""
 
-    def __init__(self, certificate: tuple[Path, Path], host: str = "localhost") -> None:
+    def __init__(self, certificate: tuple[Path, Path], keys: dict[str, tuple[str, Any]] | None = None) -> None:
+        """`keys` are made if none are given: by their name, the algorithm and the private key."""
         self.asked: Counter[str] = Counter()
         self.answers: dict[str, Answer] = {}
         self.posts: dict[str, Answer] = {}
-        self.keys: dict[str, tuple[str, Any]] = {"rsa": ("RS256", _rsa()), "ec": ("ES256", _ec())}
+        self.keys: dict[str, tuple[str, Any]] = keys or {"rsa": ("RS256", _rsa()), "ec": ("ES256", _ec())}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*certificate)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.name = f"{host}:{self._server.server_address[1]}"
+        self.name = f"localhost:{self._server.server_address[1]}"
         self.issuer = f"https://{self.name}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

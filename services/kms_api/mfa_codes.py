@@ -57,6 +57,7 @@ class MfaCodes:
         first = step_of(await self._seed(device), codes, range(now - AROUND_FIRST, now + AROUND_FIRST))
         if first is None:
             return {"fault": InvalidMfaCode.kind, "message": INVALID_CODES}
+        await self.right(serial)
         return {"step": str(first + 1), "drift": str(first + 1 - now)}
 
     async def step_of(self, device: MfaDevice, code: str) -> int | None:

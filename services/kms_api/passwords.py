@@ -37,7 +37,7 @@ class Passwords:
         user = await self._user(account, name)
         if user is None:
             return {}
-        fault = await self._fault_of(user, password)
+        fault = await self.fault_of(user, password)
         return fault or await self._stored(account, password)
 
     async def changed(self, account: str, name: str, old: str, new: str) -> Preparation:
@@ -54,12 +54,13 @@ class Passwords:
         if not await self.fits(user.login.password, old, account):
             return {"fault": AccessRefused.kind, "message": "The old password is not right."}
         await self._attempts.forget(subject)
-        return await self.replaced(user, new)
+        return await self.fault_of(user, new) or await self.stored(user, new)
 
-    async def replaced(self, user: Identity, new: str) -> Preparation:
-        """The same where the old password was found right. Raises Unavailable, NotFresh, Throttled."""
+    async def stored(self, user: Identity, new: str) -> Preparation:
+        """`row` and `digest` of a password that may take the place of the old one, and the old one's `version`. Raises
+        Unavailable, Throttled."""
         assert user.login is not None, "the old password was right"
-        return {"version": str(user.login.version), **await self.made(user.account, user.name, new)}
+        return {"version": str(user.login.version), **await self._stored(user.account, new)}
 
     async def fits(self, stored: StoredPassword | None, password: str, whose: str) -> bool:
         """Whether this is the password; None is that of a user who is not there, and no password fits. Both take as long.
@@ -67,7 +68,8 @@ class Passwords:
         held = await self._nobodys(whose) if stored is None else await self._hash(stored)
         return await self._hashes.fits_any(whose, [held], password) and stored is not None
 
-    async def _fault_of(self, user: Identity, password: str) -> Preparation:
+    async def fault_of(self, user: Identity, password: str) -> Preparation:
+        """`fault` and `message` if this may not be the user's next password, otherwise {}. Raises Unavailable, Throttled."""
         policy = self._live.world.accounts[user.account].password_policy
         fault = next(faults_of(password, policy, user.name), "")
         count = 0 if policy is None else policy.reuse_prevention

@@ -69,6 +69,7 @@ def test_a_user_who_has_to_chooses_another_password_at_the_first_use(iam: Any, i
     assert refused_as(sign_in(installation, name, FIRST)) == "NewPasswordRequired"
     assert refused_as(sign_in(installation, name, FIRST, new_password="short")) == "PasswordPolicyViolation"
     assert refused_as(sign_in(installation, name, SECOND, new_password=THIRD)) == "AccessDeniedException"
+    assert refused_as(sign_in(installation, name, FIRST, new_password=FIRST)) == "PasswordPolicyViolation"
     let_in(sign_in(installation, name, FIRST, new_password=SECOND))
     assert iam.get_login_profile(UserName=name)["LoginProfile"]["PasswordResetRequired"] is False
     let_in(sign_in(installation, name, SECOND))

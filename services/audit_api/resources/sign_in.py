@@ -11,13 +11,14 @@ cloudtrail-event-reference-aws-console-sign-in-events (ConsoleLogin, CheckMfa).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from domain.authorization.audience import Told
 from domain.commands.login_profiles import must_change
 from domain.commands.mfa_devices import USE_CODE, WRONG_CODE
 from domain.errors import PasswordPolicyViolation, Refusal, SignInRefused, refusal
+from domain.identities.identity import Identity
 from domain.identities.mfa_devices import MfaDevice
 from domain.ports import Unavailable
 from domain.state.callers import caller_of
@@ -31,13 +32,13 @@ from services.audit_api.schemas import WORD, JsonSchema
 from services.kms_api import no_answer
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import NotFresh
-from services.operations.rows import Preparation
 
 CHECK_MFA, CHECK_NEW_PASSWORD = "CheckMfa", "CheckNewPassword"
 """Names of operations, as they are on record."""
 EXPECTED = 'the body must be {"account": "...", "user": "...", "password": "..."}'
 NEEDS_CODE = "This user has an MFA device: send a code of it, too."
 NEEDS_PASSWORD = "You have to choose a new password to sign in: send one, too."  # noqa: S105  # a message
+SAME = "The new password must differ from the present one."
 EXPIRED = "Your password has expired. Ask an administrator of your account for a new one."
 
 
@@ -45,9 +46,9 @@ async def sign_in(audit: AuditContext, request: AuditRequest) -> Told:
     """Raises WireError; every refusal is on record."""
     tried, body = request.password, document_in(request.body, EXPECTED)
     assert tried is not None, "the door compared it"
-    code, new_password = text_in(body, "code", EXPECTED), text_in(body, "new_password", EXPECTED)
+    given = GivenBesides(*(text_in(body, name, EXPECTED) for name in ("password", "code", "new_password")))
     try:
-        return await _signed_in(audit, request, code, new_password, seconds_in(body))
+        return await _signed_in(audit, request, given, seconds_in(body))
     except (NotFresh, Unavailable):
         raise no_answer.not_fresh() from None
     except Refusal as fault:
@@ -59,34 +60,54 @@ async def sign_in(audit: AuditContext, request: AuditRequest) -> Told:
             raise
 
 
-async def _signed_in(audit: AuditContext, request: AuditRequest, code: str, new_password: str, seconds: int) -> Told:
+@dataclass(frozen=True, slots=True)
+class GivenBesides:
+    """The secrets of a sign-in. `code` and `new_password` are "" if the client sent none."""
+
+    password: str
+    code: str
+    new_password: str
+
+
+async def _signed_in(audit: AuditContext, request: AuditRequest, given: GivenBesides, seconds: int) -> Told:
     """Raises WireError, Refusal, NotFresh, Unavailable."""
-    tried, world, now = request.password, audit.live.world, audit.clock.now()
+    tried = request.password
     assert tried is not None, "the door compared it"
-    user, login = tried.right_user, tried.login
-    policy = world.accounts[user.account].password_policy
-    made: Preparation = {}
-    if must_change(login, policy, now) or new_password:
-        if policy is not None and policy.hard_expiry and policy.has_expired(login.changed, now):
-            raise SignInRefused(EXPIRED)
-        if not new_password:
-            await _ask(audit, request, CHECK_NEW_PASSWORD, "NewPasswordRequired", NEEDS_PASSWORD)
-        made = await audit.sign_ins.passwords.replaced(user, new_password)
-        if "fault" in made:
-            raise refusal(made["fault"], made["message"])
-    devices = world.directory.mfa.of(user.id)
+    user, seen = tried.right_user, tried.seen
+    changes = await _changes_password(audit, request, user, given)
+    devices = audit.live.world.directory.mfa.of(user.id)
     if devices:
-        if not code:
+        if not given.code:
             await _ask(audit, request, CHECK_MFA, "MfaCodeRequired", NEEDS_CODE)
-        await _use(audit, request, devices, code)
-    seen = tried.seen
-    if made:
+        await _use(audit, request, devices, given.code)
+    if changes:  # whoever has the password and no code leaves nothing in the vault
+        made = await audit.sign_ins.passwords.stored(user, given.new_password)
         seen = await audit.records.change(part_of(request), "ChangePassword", {}, made)
         request = _renewed(audit, request, seen)
     session = password_session(request.caller, audit.clock.now(), seconds, seen, with_code=bool(devices))
     answer = await credentials_of(audit, request, LOGIN, session)
     await audit.records.carried_out(request, LOGIN, {"MFAUsed": bool(devices), "Seconds": seconds})
     return request.audience.own(request.account, answer)
+
+
+async def _changes_password(audit: AuditContext, request: AuditRequest, user: Identity, given: GivenBesides) -> bool:
+    """Whether the password is to be replaced, by one that may take its place. Raises SignInRefused, PasswordPolicyViolation,
+    WireError, Throttled, Unavailable."""
+    login, now = user.login, audit.clock.now()
+    assert login is not None, "the password was right"
+    policy = audit.live.world.accounts[user.account].password_policy
+    if not must_change(login, policy, now) and not given.new_password:
+        return False
+    if policy is not None and policy.hard_expiry and policy.has_expired(login.changed, now):
+        raise SignInRefused(EXPIRED)
+    if not given.new_password:
+        await _ask(audit, request, CHECK_NEW_PASSWORD, "NewPasswordRequired", NEEDS_PASSWORD)
+    if given.new_password == given.password:
+        raise PasswordPolicyViolation(SAME)
+    fault = await audit.sign_ins.passwords.fault_of(user, given.new_password)
+    if fault:
+        raise refusal(fault["fault"], fault["message"])
+    return True
 
 
 async def _ask(audit: AuditContext, request: AuditRequest, operation: str, code: str, message: str) -> None:
