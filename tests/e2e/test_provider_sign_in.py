@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import psutil
 import pytest
 
 from services.adapters.sign_in_providers import load_providers
@@ -163,6 +165,22 @@ def test_a_made_up_proof_lets_nobody_in(offering: Installation, company: Company
     challenge = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).decode()
     proof = {"proof": challenge, "role": role(iam, company)}
     assert refused_as(post(offering, SIGN_INS, proof)) == "AccessDeniedException"
+
+
+def test_a_proof_stays_used_whatever_is_killed(offering: Installation, company: Company, iam: Any) -> None:
+    mine = role(iam, company)
+    company.signed_in("code-4")
+    status, found = post(offering, CODES, given("code-4"))
+    assert status == 200, found
+    asked = {"proof": found["proof"], "role": mine}
+    let_in(post(offering, SIGN_INS, asked))
+    assert offering.up is not None
+    whole = psutil.Process(offering.up.pid)
+    for each in (whole, *whole.children(recursive=True)):
+        each.send_signal(signal.SIGKILL)
+    offering.up.wait(30)
+    offering.start()
+    assert refused_as(post(offering, SIGN_INS, asked)) == "AccessDeniedException"
 
 
 @pytest.mark.parametrize(
