@@ -10,14 +10,13 @@ secret_access_key = "..."
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from domain.arn import ACCOUNT_ID
 from domain.log.events import ServiceRegistered
 from domain.policy.parse import SERVICE_NAME
-from services.ownership import NotOurs, read_private
+from services.private_toml import private_toml
 from services.settings import BadSetting, Settings
 
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -36,12 +35,7 @@ def load(settings: Settings) -> tuple[ServicePrincipal, ...]:
     if not settings.services_file:
         return ()
     path = Path(settings.services_file)
-    try:
-        document = tomllib.loads(read_private(path).decode())
-    except NotOurs as fault:
-        raise BadSetting(f"KEYTRAIL_SERVICES_FILE: {fault}") from None
-    except (OSError, ValueError) as fault:
-        raise BadSetting(f"KEYTRAIL_SERVICES_FILE: {path} cannot be read: {fault}") from None
+    document = private_toml("KEYTRAIL_SERVICES_FILE", path)
     found = tuple(_principal(path, name, table) for name, table in document.items())
     for what in ("account", "alias", "access_key"):
         values = [getattr(each.registered, what) for each in found]

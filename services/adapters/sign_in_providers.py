@@ -11,7 +11,6 @@ role = "arn:aws:iam::111122223333:role/engineer"  # may be left out: the user ch
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 from domain.arn import ACCOUNT_ID, parse_arn
 from domain.errors import InvalidInput
 from domain.identities.oidc_providers import name_of
-from services.ownership import NotOurs, read_private
+from services.private_toml import private_toml
 from services.settings import BadSetting, Settings
 
 SETTING = "KEYTRAIL_SIGN_IN_PROVIDERS_FILE"
@@ -44,12 +43,7 @@ def load_providers(settings: Settings) -> tuple[SignInProvider, ...]:
     if not settings.sign_in_providers_file:
         return ()
     path = Path(settings.sign_in_providers_file)
-    try:
-        document = tomllib.loads(read_private(path).decode())
-    except NotOurs as fault:
-        raise BadSetting(f"{SETTING}: {fault}") from None
-    except (OSError, ValueError) as fault:
-        raise BadSetting(f"{SETTING}: {path} cannot be read: {fault}") from None
+    document = private_toml(SETTING, path)
     return tuple(_provider(path, name, table, settings.account_id) for name, table in document.items())
 
 

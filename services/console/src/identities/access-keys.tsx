@@ -8,22 +8,18 @@ import {
   UpdateAccessKeyCommand,
 } from "@aws-sdk/client-iam";
 import Alert from "@cloudscape-design/components/alert";
-import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
-import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
-import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
-import Modal from "@cloudscape-design/components/modal";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import { useEffect, useRef, useState } from "react";
 
 import { iam } from "../aws";
-import { download } from "../shown/download";
 import { useAct } from "../shown/act";
 import { isUnanswered } from "../shown/fault";
 import { useLeaveGuard } from "../shown/leave-guard";
 import { Listing } from "../shown/listing";
 import { Problem } from "../shown/problem";
+import { ShownOnce } from "../shown/shown-once";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 import { paged, piece } from "./kinds";
@@ -152,7 +148,18 @@ export function AccessKeys({ user }: { user: string }) {
           </Button>
         }
       />
-      {made !== null && <ShownOnce made={made} close={() => setMade(null)} />}
+      {made !== null && (
+        <ShownOnce
+          header="The new access key"
+          secret="the secret access key"
+          members={[
+            { label: "Access key ID", copies: "access key ID", text: made.AccessKeyId ?? "" },
+            { label: "Secret access key", copies: "secret access key", text: made.SecretAccessKey ?? "" },
+          ]}
+          file={{ name: `${made.UserName ?? "user"}_accessKeys.csv`, text: csv(made) }}
+          close={() => setMade(null)}
+        />
+      )}
     </SpaceBetween>
   );
 }
@@ -160,47 +167,4 @@ export function AccessKeys({ user }: { user: string }) {
 /** As the AWS console has it: with a byte order mark, for spreadsheets. */
 function csv(made: AccessKey): string {
   return `\ufeffAccess key ID,Secret access key\r\n${made.AccessKeyId ?? ""},${made.SecretAccessKey ?? ""}\r\n`;
-}
-
-function ShownOnce({ made, close }: { made: AccessKey; close: () => void }) {
-  const copied = (label: string, text: string) => (
-    <CopyToClipboard
-      variant="inline"
-      textToCopy={text}
-      textToDisplay={visible(text)}
-      copyButtonAriaLabel={`Copy the ${visible(label)}`}
-      copySuccessText="Copied"
-      copyErrorText="The browser did not copy it"
-    />
-  );
-  return (
-    <Modal
-      visible
-      header="The new access key"
-      onDismiss={({ detail }) => {
-        if (detail.reason !== "overlay" && detail.reason !== "keyboard") close(); // a slip would lose the secret
-      }}
-      closeAriaLabel="Close"
-      footer={
-        <Box float="right">
-          <SpaceBetween direction="horizontal" size="xs">
-            <Button onClick={() => download(`${made.UserName ?? "user"}_accessKeys.csv`, csv(made))}>Download .csv file</Button>
-            <Button variant="primary" onClick={close}>
-              Done
-            </Button>
-          </SpaceBetween>
-        </Box>
-      }
-    >
-      <SpaceBetween size="m">
-        <Alert type="warning">This is the only time that the secret access key can be seen. Keytrail cannot show it again.</Alert>
-        <KeyValuePairs
-          items={[
-            { label: "Access key ID", value: copied("access key ID", made.AccessKeyId ?? "") },
-            { label: "Secret access key", value: copied("secret access key", made.SecretAccessKey ?? "") },
-          ]}
-        />
-      </SpaceBetween>
-    </Modal>
-  );
 }
