@@ -150,9 +150,9 @@ _ROWS = (
     EventType(
         "instance-profile.role-set", 1, identities.InstanceProfileRoleSet, "instance profile {id}: role {role}", NONE
     ),
-    EventType("user.login-profile-created", 1, identities.LoginProfileCreated, "user {id} got a password", IDENTITY),
+    EventType("user.login-profile-created", 1, identities.LoginProfileCreated, "user {id} got a password", NONE),
     EventType(
-        "user.password-changed", 1, identities.PasswordChanged, "password {version} of user {id} is in force", IDENTITY
+        "user.password-changed", 1, identities.PasswordChanged, "password {version} of user {id} is in force", NONE
     ),
     EventType(
         "user.password-reset-required",
@@ -162,21 +162,21 @@ _ROWS = (
         NONE,
     ),
     EventType(
-        "user.login-profile-deleted", 1, identities.LoginProfileDeleted, "user {id} has no password any more", IDENTITY
+        "user.login-profile-deleted", 1, identities.LoginProfileDeleted, "user {id} has no password any more", NONE
     ),
     EventType(
         "oidc-provider.created",
         1,
         identities.OidcProviderCreated,
         "OpenID Connect provider {name} registered",
-        IDENTITY,
+        NONE,
     ),
     EventType(
         "oidc-provider.client-ids-set",
         1,
         identities.OidcProviderClientIdsSet,
         "audiences of OpenID Connect provider {name}: {client_ids}",
-        IDENTITY,
+        NONE,
     ),
     EventType(
         "oidc-provider.thumbprints-set",
@@ -186,7 +186,7 @@ _ROWS = (
         NONE,
     ),
     EventType(
-        "oidc-provider.deleted", 1, identities.OidcProviderDeleted, "OpenID Connect provider {name} deleted", IDENTITY
+        "oidc-provider.deleted", 1, identities.OidcProviderDeleted, "OpenID Connect provider {name} deleted", NONE
     ),
     EventType("mfa-device.created", 1, identities.MfaDeviceCreated, "virtual MFA device {name} created", NONE),
     EventType("mfa-device.enabled", 1, identities.MfaDeviceEnabled, "user {user} has MFA device {serial}", NONE),

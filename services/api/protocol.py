@@ -314,6 +314,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.source,
             keep_alive=self.parser.should_keep_alive(),
             expects_continue=self.expect_100_continue,
+            secure=self.scheme == "https",  # of this request: the next one of a proxy may differ
         )
         self.cycle = exchange  # type: ignore[assignment]  # it stands in for uvicorn's own
         if before is None or before.response_complete:

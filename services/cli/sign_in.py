@@ -16,15 +16,13 @@ from getpass import getpass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import click
-
 from services.cli.client import Client
 from services.cli.env import ALWAYS, ELSEWHERE
 from services.cli.failures import fail, failing
 from services.cli.options import Data
 from services.cli.parameters import Option
 from services.cli.screens import err
-from services.cli.terminal import as_it_is, as_line, say, settings_or_fail
+from services.cli.terminal import as_it_is, as_line, ask, say, settings_or_fail
 from services.runtime.data_folder import Folder
 
 NEEDS_CODE, NEEDS_PASSWORD, BAD_PASSWORD = "MfaCodeRequired", "NewPasswordRequired", "PasswordPolicyViolation"
@@ -151,13 +149,13 @@ def _chosen() -> str:
 
 
 def _secret(prompt: str) -> str:
-    return getpass(f"{prompt}: ", stream=sys.stderr) if sys.stdin.isatty() else _line(prompt)
+    return getpass(f"{prompt}: ") if sys.stdin.isatty() else _line(prompt)
 
 
 def _line(prompt: str) -> str:
     """A line of the standard input. A program that is not a terminal sees no prompt."""
     if sys.stdin.isatty():
-        click.echo(f"{prompt}: ", nl=False, err=True)
+        ask(prompt)
     line = sys.stdin.readline()
     if not line:
         fail(f"{prompt}: nothing was given. Run this command in a terminal, or give it one line for each question.")

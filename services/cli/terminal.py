@@ -42,6 +42,11 @@ def say(text: str | Text, style: str = "", *, indent: int = 0, more: int = 2, sc
             screen.print(Text.assemble(before, part), style=style, soft_wrap=True)
 
 
+def ask(prompt: str) -> None:
+    """Prints a question, whose answer is typed on the same line. It is no part of what the command prints."""
+    err.print(Text(visible(f"{prompt}: ")), end="", soft_wrap=True)
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """A number with its noun: 1 row, 2 rows."""
     return f"{number} {one if number == 1 else many or one + 's'}"

@@ -37,7 +37,6 @@ class ClientConnection(Protocol):
     loop: asyncio.AbstractEventLoop
     tasks: set[asyncio.Task[None]]
     flow: Any
-    scheme: Any
     answering: Answering
     known: bool
     room: WaitingRoom
@@ -105,12 +104,13 @@ class Exchange:
         *,
         keep_alive: bool,
         expects_continue: bool,
+        secure: bool,
     ) -> None:
         self._connection = connection
         self._query = query
         self._headers = headers
         self._source = source
-        self._secure = connection.scheme == "https"  # of this request: a proxy's next one may differ
+        self._secure = secure
         self._expects_continue = expects_continue
         # Only the parser's callbacks write these.
         self._turn = False

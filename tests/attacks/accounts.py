@@ -386,6 +386,10 @@ class Asking:
             nobody,
             nobody,
             nobody,
+            nobody,
+            nobody,
+            nobody,
+            nobody,
             routes.ACTIONS,
             lambda: False,
         )

@@ -159,8 +159,9 @@ def test_every_call_of_kms_iam_and_sts_has_one_record(
     status, id, text = operate(installation, by, service, operation, value)
     what = f"{operation} {json.dumps(value)[:300]}: {status} {text[:300]}"
     assert status < 500, what
-    # A name that is too long in the Query protocol is refused before the signature is checked.
-    seen.append((id, what, int(status != 413)))
+    # A name that is too long in the Query protocol is refused before the signature is checked; and a token that no registered
+    # provider made leaves nothing.
+    seen.append((id, what, int(status != 413 and operation != "AssumeRoleWithWebIdentity")))
 
 
 @GENERATED

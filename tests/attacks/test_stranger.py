@@ -83,7 +83,7 @@ class _Part(bytes):
 
 def test_a_body_in_many_parts_is_put_together_once() -> None:
     """The kind of the attack above: while parts are joined one by one, a limit on their number only slows it down."""
-    call = Exchange(None, b"", [], "", keep_alive=True, expects_continue=False)  # type: ignore[arg-type]  # it is not its turn
+    call = Exchange(None, b"", [], "", keep_alive=True, expects_continue=False, secure=False)  # type: ignore[arg-type]  # it is not its turn
     for _ in range(4096):
         call.take(_Part(b"x" * 64))
     assert _Part.copies == 0

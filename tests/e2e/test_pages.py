@@ -74,6 +74,7 @@ def asked(installation: Installation) -> dict[str, dict[str, Any]]:
     phones = [Device(iam, fresh(), Tags=tags) for _ in range(3)]
     for phone in phones:
         phone.give(user)
+    provider = iam.create_open_id_connect_provider(Url=f"https://{fresh()}.example.com", Tags=tags)
     key = kms.create_key(Tags=[{"TagKey": f"k{number}", "TagValue": "v"} for number in range(3)])["KeyMetadata"]["Arn"]
     for _ in range(3):
         kms.create_alias(AliasName=f"alias/{fresh()}", TargetKeyId=key)
@@ -102,6 +103,7 @@ def asked(installation: Installation) -> dict[str, dict[str, Any]]:
         "SimulateCustomPolicy": {"PolicyInputList": [ALLOW], "ActionNames": actions},
         "ListMFADevices": {"UserName": user},
         "ListMFADeviceTags": {"SerialNumber": phones[0].serial},
+        "ListOpenIDConnectProviderTags": {"OpenIDConnectProviderArn": provider["OpenIDConnectProviderArn"]},
         "ListSigningCertificates": {"UserName": user},
         "ListSSHPublicKeys": {"UserName": user},
         **{name: {} for name in ("ListAccountAliases", "ListServerCertificates", "ListVirtualMFADevices")},

@@ -7,6 +7,7 @@ import csv
 import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +23,11 @@ FIRST, SECOND, THIRD = "correct Horse 1", "battery Staple 2", "tr0ub4dor & Three
 
 @pytest.fixture(scope="module")
 def iam(installation: Installation) -> Any:
-    return installation.client(service="iam")
+    """With the account's password policy of other tests removed."""
+    client = installation.client(service="iam")
+    with suppress(client.exceptions.NoSuchEntityException):
+        client.delete_account_password_policy()
+    return client
 
 
 def person(iam: Any, **profile: Any) -> str:
