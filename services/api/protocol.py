@@ -51,7 +51,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self.source = ""
         """The address that the present request comes from."""
         self._proxied = False
-        self._over_tls = False
         self._header_bytes = 0
         self._size = 0
         """The size of the data that the parser is given now."""
@@ -86,7 +85,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self.source = plain(peer)
         self.client = (self.source, port)
         self._proxied = self.source in self.door.proxies
-        self._over_tls = self.scheme == "https"
         self._idle = self.loop.time()
         self._looking = self.loop.call_later(bounds.LOOK_EVERY, self._look)
         if self.door.enter(self, PROXIED if self._proxied else group_of(self.source)):
@@ -333,7 +331,7 @@ class GuardedProtocol(HttpToolsProtocol):
         peer = plain(self.plain.get_extra_info("peername")[0])
         self.source = self.door.proxies.client(peer, forwarded)
         self.client = (self.source, self.client[1])
-        if not self._over_tls:
+        if self.plain.get_extra_info("ssl_object") is None:
             said = [value for name, value in self.headers if name == b"x-forwarded-proto"]
             self.scheme = "https" if self.door.proxies.say_https(said) else "http"
         if not self.door.move(self, PROXIED if self.source in self.door.proxies else group_of(self.source)):

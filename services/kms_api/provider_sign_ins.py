@@ -107,7 +107,7 @@ class ProviderSignIns:
         nonce = claims.get("nonce")
         if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), given.nonce.encode()):
             raise TokenRefused(InvalidIdentityToken("The ID token is the answer to another sign-in (nonce)."))
-        if not session.arn.startswith(f"{session.of}:{provider.client_id}:"):
+        if (provider.client_id,) not in [values for key, values in session.federated.items() if key.endswith(":aud")]:
             raise TokenRefused(InvalidIdentityToken("Incorrect token audience"))
         used = self._tokens.digest(PROOF, f"{provider.issuer}\0{given.code}")[:32]
         return SignInProof(used, session, provider.role, min(now + LASTS, session.expires))

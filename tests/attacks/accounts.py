@@ -44,7 +44,7 @@ from services.audit_api.request import AuditRequest
 from services.audit_api.resources import routes
 from services.kms_api.errors import WireError
 from services.kms_api.live_decision import OperationPorts, carry_out
-from services.operations.rows import Changing, Issuing, Reading, Recalling, Request, Using
+from services.operations.rows import Changing, Issuing, Reading, Recalling, Request, Researching, Using
 from services.operations.table import BY_NAME
 from services.questions.access_between import OF_THE_CHANGE
 from services.rendering import call_of
@@ -367,6 +367,10 @@ def done(work: Coroutine[Any, Any, T]) -> T:
     return LOOP.run_until_complete(work)
 
 
+async def _no_logins(users: object) -> dict[str, int]:
+    return {}
+
+
 class Asking:
     """Every question about a state that the root and the users of an account can ask."""
 
@@ -393,7 +397,8 @@ class Asking:
             routes.ACTIONS,
             lambda: False,
         )
-        self._ports = OperationPorts(*[cast(Any, None)] * 3)
+        never = SimpleNamespace(last_logins=_no_logins)
+        self._ports = OperationPorts(cast(Any, None), cast(Any, never), cast(Any, None))
 
     def callers(self) -> list[Caller]:
         names = [name for name in principals_of(self.account) if name != iam_arn(self.account, ROLE, "/", "ops")]
@@ -459,7 +464,7 @@ class Asking:
             error = outcome.decision.error
             return "allowed" if error is None else (error["kind"], error["message"])
         try:
-            if isinstance(row, Using | Recalling):
+            if isinstance(row, Using | Recalling | Researching):
                 return plain(done(carry_out(row, request, self.world, self._ports, [])))
             for verdict in row.access(request, self.world):
                 if not verdict.allowed:
