@@ -61,7 +61,8 @@ def test_a_role_is_refused_switched_to_over_and_left(visit: Callable[..., Visit]
     assert "Night shift" in page.evaluate(STORED)
     page.get_by_role("link", name="Groups").click()
     expect(page.get_by_role("table", name="Groups")).to_be_visible()
-    assert [each["effect"] for each in on_record(served, AS_ROLE, "ListGroups")] == ["allowed"]
+    # The table is there before its rows are.
+    eventually(lambda: [each["effect"] for each in on_record(served, AS_ROLE, "ListGroups")] == ["allowed"])
 
     page.get_by_role("button", name="assumed-role/switch-ops").click()
     page.get_by_role("menuitem", name="Switch role").click()
