@@ -121,3 +121,11 @@ def role_resource(arn: str, world: World) -> Resource:
         return Resource(arn, parsed.account if parsed else "", CompiledPolicy(()))
     assert role.role is not None, "a role has its parts"
     return replace(resource_of(role), policy=role.role.policy)
+
+
+ASSUME_WITH_TOKEN = "sts:AssumeRoleWithWebIdentity"  # noqa: S105  # an action
+
+
+def with_web_identity(sender: Caller, role: str, world: World) -> Verdict:
+    """Whether the sender of a provider's token may assume a role (an ARN): its trust policy alone decides."""
+    return may(sender, ASSUME_WITH_TOKEN, role_resource(role, world))

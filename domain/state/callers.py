@@ -170,12 +170,16 @@ def _of_provider(world: World, session: Session) -> Caller:
     """The sender of a token, whom a role's trust policy may admit, and nothing else. Raises CredentialDisabled if the provider
     is no longer registered, or no longer for this audience."""
     provider = world.directory.oidc.get(session.of)
-    audience = session.arn.removeprefix(f"{session.of}:").removesuffix(f":{session.name}")
-    if provider is None or audience not in provider.client_ids:
+    if provider is None or audience_of(session) not in provider.client_ids:
         raise CredentialDisabled(INVALID_TOKEN)
     context = {"aws:principalisawsservice": ("false",), "aws:viaawsservice": ("false",), **session.federated}
     names: dict[str, int] = {f"Federated:{provider.arn}": compiled.DIRECT}
     return Caller(provider.account, session.arn, names, session.arn, context=context)
+
+
+def audience_of(sender: Session) -> str:
+    """Whom the token of its sender was for (`provider_session`)."""
+    return sender.arn.removeprefix(f"{sender.of}:").removesuffix(f":{sender.name}")
 
 
 def anyone_of(provider: OidcProvider) -> Caller:

@@ -205,7 +205,7 @@ class App:
             else:
                 who = await self._authenticate(request, query.SERVICES if form else KMS)
             known = who.caller is not None
-            fields, unreadable = _fields(body) if form else (None, None)
+            fields, unreadable = (token, None) if token is not None or not form else _fields(body)
             if fields is not None:
                 operation = printable(fields.get("Action", ""), 128)
             incoming = Incoming(

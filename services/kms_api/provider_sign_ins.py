@@ -20,7 +20,7 @@ import jwt
 
 from domain.durations import MINUTE_MICROS
 from domain.errors import AccessRefused, IdpCommunicationError, InvalidIdentityToken
-from domain.state.callers import Session, session_from
+from domain.state.callers import Session, audience_of, session_from
 from services.adapters.oidc_fetch import PATIENCE, NotFetched, OidcFetch
 from services.adapters.sign_in_providers import SignInProvider
 from services.adapters.tokens import Tokens
@@ -107,7 +107,7 @@ class ProviderSignIns:
         nonce = claims.get("nonce")
         if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), given.nonce.encode()):
             raise TokenRefused(InvalidIdentityToken("The ID token is the answer to another sign-in (nonce)."))
-        if (provider.client_id,) not in [values for key, values in session.federated.items() if key.endswith(":aud")]:
+        if audience_of(session) != provider.client_id:
             raise TokenRefused(InvalidIdentityToken("Incorrect token audience"))
         used = self._tokens.digest(PROOF, f"{provider.issuer}\0{given.code}")[:32]
         return SignInProof(used, session, provider.role, min(now + LASTS, session.expires))

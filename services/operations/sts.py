@@ -13,7 +13,7 @@ from domain.arn import session_arn
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import NO_PERMISSION_NEEDED, Verdict
-from domain.commands.identity_permissions import role_at, role_resource
+from domain.commands.identity_permissions import role_at, role_resource, with_web_identity
 from domain.durations import SECOND_MICROS
 from domain.errors import AccessRefused, InvalidInput, InvalidRequest
 from domain.identities import limits
@@ -22,7 +22,7 @@ from domain.identities.identity import PREFIXES, ROLE, Identity
 from domain.identities.oidc_providers import HTTPS, OIDC
 from domain.policy.check import check_policy
 from domain.policy.parse import SESSION
-from domain.state.callers import Session, is_known, known_as
+from domain.state.callers import Session, audience_of, is_known, known_as
 from domain.state.world import World
 from services.operations.rows import Answer, Issuer, Request
 
@@ -141,7 +141,7 @@ def access_with_web_identity(request: Request, world: World) -> Sequence[Verdict
         raise AccessRefused(
             "AssumeRoleWithWebIdentity takes a token of an OpenID Connect provider in the place of a signature."
         )
-    return (may(request.caller, "sts:AssumeRoleWithWebIdentity", role_resource(request["RoleArn"], world)),)
+    return (with_web_identity(request.caller, request["RoleArn"], world),)
 
 
 def assume_role_with_web_identity(request: Request, world: World, issuer: Issuer) -> Answer:
@@ -166,7 +166,7 @@ def assume_role_with_web_identity(request: Request, world: World, issuer: Issuer
         "SubjectFromWebIdentityToken": own.name,
         "AssumedRoleUser": {"AssumedRoleId": f"{role.id}:{name}", "Arn": session.arn},
         "Provider": f"{HTTPS}{own.of.partition(f'{OIDC}/')[2]}",
-        "Audience": own.arn.removeprefix(f"{own.of}:").removesuffix(f":{own.name}"),
+        "Audience": audience_of(own),
     }
     if policy or arns:
         answer["PackedPolicySize"] = _packed(policy, arns, {})

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.authorization.caller import Caller
-from domain.commands.identity_permissions import role_at, role_resource
+from domain.commands.identity_permissions import ASSUME_WITH_TOKEN, role_at, role_resource
 from domain.identities.identity import Identity
 from domain.identities.oidc_providers import HTTPS, OidcProvider
 from domain.policy_analysis.who_could import MOST_PATHS, Path, could
 from domain.state.callers import anyone_of
 from domain.state.world import World
 
-ASSUME_WITH_TOKEN = "sts:AssumeRoleWithWebIdentity"  # noqa: S105  # an action
 NAMING = frozenset({"stringequals", "stringequalsignorecase", "stringlike"})
 
 

@@ -9,7 +9,7 @@ from domain.arn import parse_arn, root_arn
 from domain.authorization.audience import Audience, account_in, stranger
 from domain.authorization.caller import Caller, root_of
 from domain.authorization.question import Resource
-from domain.commands.identity_permissions import role_resource
+from domain.commands.identity_permissions import ASSUME_WITH_TOKEN, role_resource
 from domain.errors import NoSuchEntity
 from domain.identities.identity import ROLE, USER
 from domain.keys.key import Key
@@ -20,7 +20,7 @@ from domain.state.callers import caller_for
 from domain.state.principals import canonical
 from domain.state.world import World
 from services.operations.table import CROSS_ACCOUNT
-from services.questions.federated import ASSUME_WITH_TOKEN, federated_into
+from services.questions.federated import federated_into
 
 AccessRow = dict[str, Any]
 ANYONE = "*"

@@ -25,6 +25,7 @@ from services.kms_api import no_answer
 from services.kms_api.console_codes import LONGEST_CODE, ConsoleCode, new_code_id
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import NotFresh
+from services.kms_api.provider_sign_ins import SignInProof
 
 SESSION, CODE = "CreateConsoleSession", "CreateConsoleCode"
 """Names of operations, as they are on record."""
@@ -114,6 +115,17 @@ async def code_used(audit: AuditContext, request: AuditRequest) -> Told:
     )
 
 
+async def redeem(audit: AuditContext, request: AuditRequest, code: ConsoleCode | SignInProof, seconds: int) -> None:
+    """Uses up something that opens the console once. Raises WireError."""
+    parameters, made = {"CodeId": code.id, "Seconds": seconds}, {"code": code.id, "expires": str(code.expires)}
+    try:
+        await audit.records.change(request, REDEEM, parameters, made)
+    except WireError as fault:
+        if fault.kind in ENDED:
+            fault.status = 403
+        raise
+
+
 async def redeem_code(audit: AuditContext, request: AuditRequest) -> Told:
     """The code is used up before there are credentials: a second answer never comes, whatever ends the first."""
     code = request.code
@@ -122,13 +134,7 @@ async def redeem_code(audit: AuditContext, request: AuditRequest) -> Told:
         await audit.records.refuse(request, REDEEM, AccessRefused(USED))
     session = await _session(audit, request, REDEEM, code.seconds, code.seen)
     answer = await credentials_of(audit, request, REDEEM, session)
-    try:
-        parameters, made = {"CodeId": code.id, "Seconds": code.seconds}, {"code": code.id, "expires": str(code.expires)}
-        await audit.records.change(request, REDEEM, parameters, made)
-    except WireError as fault:
-        if fault.kind in ENDED:
-            fault.status = 403
-        raise
+    await redeem(audit, request, code, code.seconds)
     return request.audience.own(request.account, answer)
 
 

@@ -17,10 +17,7 @@ from starlette.responses import Response
 
 from domain.arn import session_arn
 from domain.authorization.audience import Told
-from domain.authorization.evaluate import may
-from domain.authorization.verdict import Verdict
-from domain.commands.console_codes import REDEEM
-from domain.commands.identity_permissions import role_at, role_resource
+from domain.commands.identity_permissions import role_at, with_web_identity
 from domain.durations import SECOND_MICROS
 from domain.errors import AccessRefused
 from domain.identities.identity import ROLE, Identity
@@ -32,17 +29,15 @@ from services.audit_api.bodies import document_in, text_in
 from services.audit_api.context import AuditContext
 from services.audit_api.doors import PROOF_EXPECTED, PROVIDER_CODE, PROVIDER_LOGIN
 from services.audit_api.request import AuditRequest
-from services.audit_api.resources.console import ENDED, SECONDS, SIGNED_IN, credentials_of, seconds_in
+from services.audit_api.resources.console import SECONDS, SIGNED_IN, credentials_of, redeem, seconds_in
 from services.audit_api.resources.sign_in import part_of
 from services.audit_api.route import ByProviderCode, ByProviderProof, Parameter, RouteRow, Unsigned
 from services.audit_api.schemas import WORD, Member
 from services.kms_api import no_answer
-from services.kms_api.errors import WireError
 from services.kms_api.live_state import NotFresh
 from services.kms_api.provider_sign_ins import LONGEST_PROOF, SignInProof
 from services.rendering import only_page
 
-ACTION = "sts:AssumeRoleWithWebIdentity"
 USED = "This sign-in was used already. Sign in again."
 OTHER_ROLE = "The sign-in page's settings name another role for this provider."
 MOST_ROLES = 100
@@ -80,21 +75,15 @@ async def sign_in(audit: AuditContext, request: AuditRequest) -> Told:
     await _settled(audit)
     if proof.role not in ("", arn):
         await audit.records.refuse(request, PROVIDER_LOGIN, AccessRefused(OTHER_ROLE))
-    verdict = _verdict(audit, request, arn)
+    verdict = with_web_identity(request.caller, arn, audit.live.world)
     role = role_at(arn, audit.live.world)
     if not verdict.allowed or role is None:
-        await audit.records.refuse_access(request, ACTION, verdict)
+        await audit.records.refuse_access(request, verdict.action, verdict)
     if proof.id in audit.live.world.recent_calls.codes:  # it costs no command, however often somebody tries
         await audit.records.refuse(request, PROVIDER_LOGIN, AccessRefused(USED))
     session = _session(audit, proof, role, seconds)
     answer = await credentials_of(audit, request, PROVIDER_LOGIN, session)
-    try:
-        made = {"code": proof.id, "expires": str(proof.expires)}
-        await audit.records.change(part_of(request), REDEEM, {"CodeId": proof.id, "Seconds": seconds}, made)
-    except WireError as fault:
-        if fault.kind in ENDED:
-            fault.status = 403
-        raise
+    await redeem(audit, part_of(request), proof, seconds)
     await audit.records.carried_out(request, PROVIDER_LOGIN, {"RoleArn": arn, "Seconds": seconds}, verdict)
     shown = {**answer, "principal": session.arn, "account": session.account, "root": False}
     return request.audience.own(request.account, shown)
@@ -113,26 +102,22 @@ async def _settled(audit: AuditContext) -> None:
         raise no_answer.not_fresh() from None
 
 
-def _verdict(audit: AuditContext, request: AuditRequest, arn: str) -> Verdict:
-    return may(request.caller, ACTION, role_resource(arn, audit.live.world))
-
-
 async def _roles(audit: AuditContext, request: AuditRequest, proof: SignInProof) -> list[Identity]:
     """The roles that the token's sender may assume, by name; of many, the first hundred."""
-    directory, found = audit.live.world.directory, list[Identity]()
-    names = [] if proof.role else list(directory.listed.get((ROLE, request.account), ()))
-    arns = [proof.role] if proof.role else []
+    world, found = audit.live.world, list[Identity]()
+    names = (
+        [proof.role.rpartition("/")[2]] if proof.role else list(world.directory.listed.get((ROLE, request.account), ()))
+    )
     for place, name in enumerate(names):
         if place % AT_ONCE == 0:
             await asyncio.sleep(0)
-        role = directory.find(ROLE, request.account, name)
-        arns += [role.arn] if role is not None else []
-    for place, arn in enumerate(arns):
-        if place % AT_ONCE == 0:
-            await asyncio.sleep(0)
-        role = role_at(arn, audit.live.world)
-        if role is not None and len(found) < MOST_ROLES and _verdict(audit, request, arn).allowed:
+        role = world.directory.find(ROLE, request.account, name)
+        if role is None or proof.role not in ("", role.arn):
+            continue
+        if with_web_identity(request.caller, role.arn, world).allowed:
             found.append(role)
+        if len(found) == MOST_ROLES:
+            break
     return found
 
 

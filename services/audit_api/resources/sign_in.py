@@ -1,6 +1,6 @@
 """Signing in with a user name and a password, and a code of an MFA device if the user has one.
 
-The password is compared before this file (`app.py`, `sign_ins.py`). What the user has to send besides is asked for one
+The password is compared before this file (`services/audit_api/doors.py`). What the user has to send besides is asked for one
 after the other; the client sends everything again each time, so nothing is kept here between two requests. A new password
 is asked for before the code: a code is good once.
 
