@@ -98,6 +98,15 @@ def test_the_whole_life_of_a_provider(iam: Any) -> None:
     refused(iam.delete_open_id_connect_provider, "NoSuchEntity", **named)
 
 
+def test_who_can_names_those_whom_a_provider_lets_in(iam: Any, installation: Installation, provider: Provider) -> None:
+    key = installation.client().create_key()["KeyMetadata"]["KeyId"]
+    arn = role(iam, provider, {"StringEquals": {f"{provider.name}:sub": "pod-9"}}, "kms:Decrypt")
+    installation.caught_up()
+    (found,) = installation.answers("who-can", "kms:Decrypt", key)
+    who = [each["principal"] for each in found["items"] if each["kind"] == "federated"]
+    assert f"anyone of {provider.issuer} with sub pod-9, as {arn}" in who
+
+
 @pytest.mark.parametrize("kid", ["rsa", "ec"])
 def test_a_pods_token_becomes_credentials_of_a_role(
     iam: Any, installation: Installation, provider: Provider, kid: str
