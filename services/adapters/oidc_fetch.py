@@ -25,6 +25,7 @@ from services.client_address import address_in
 
 if TYPE_CHECKING:
     import aiohttp
+    from aiohappyeyeballs import AddrInfoType
 
 PATIENCE = 3.0
 """Seconds, for all that one provider is asked at a time."""
@@ -105,7 +106,13 @@ class OidcFetch:
         self._require_safe(url)
         if self._session is None:
             resolver = _checking_resolver(self._allowed)
-            connector = aiohttp.TCPConnector(resolver=resolver, ssl=self._trusted, use_dns_cache=False, limit=32)
+            connector = aiohttp.TCPConnector(
+                resolver=resolver,
+                ssl=self._trusted,
+                use_dns_cache=False,
+                limit=32,
+                socket_factory=self._socket,
+            )
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=False)
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         try:
@@ -117,6 +124,14 @@ class OidcFetch:
             if isinstance(fault, TimeoutError):
                 raise
             raise NotFetched(f"{url} cannot be fetched: {type(fault).__name__}") from None
+
+    def _socket(self, target: AddrInfoType) -> socket.socket:
+        """A socket for a connection to this address. The last check before it: a host of digits in another script (１２７.0.0.1)
+        is an address to the client, which then resolves nothing. Raises OSError."""
+        family, kind, protocol, _, address = target
+        if not self._allowed.admits(str(address[0])):
+            raise OSError(f"{address[0]} is no address that may be asked")
+        return socket.socket(family, kind, protocol)
 
     def _require_safe(self, url: str) -> None:
         """Raises NotFetched. An address in the place of a name is not resolved, so it is checked here."""

@@ -31,6 +31,10 @@ MOST_PROVIDERS = 1_000
 KINDS = {"RS256": "RSA", "ES256": "EC"}
 """From the algorithms that are taken (RFC 7518, section 3.1) to the kind of key (section 6.1)."""
 SHORTEST_RSA = 2048
+LONGEST = {"kty": 3, "crv": 5, "n": 1368, "e": 12, "x": 44, "y": 44}
+"""The members of a public key, and the most characters of each: 8,192 bits of a modulus, 64 of an exponent. All other calls
+wait while a signature is verified by a longer one. The members of a private key are not read: the library would look for its
+primes, for hours if it is long."""
 
 
 @dataclass(slots=True)
@@ -121,8 +125,10 @@ def _usable(keys: list[dict[str, Any]]) -> dict[tuple[str, str], Any]:
             continue
         if each.get("alg", algorithm) != algorithm or each.get("crv", "P-256") != "P-256":
             continue
+        if any(len(str(each.get(name, ""))) > most for name, most in LONGEST.items()):
+            continue
         try:
-            key = jwt.PyJWK(each, algorithm).key
+            key = jwt.PyJWK({name: each[name] for name in LONGEST if name in each}, algorithm).key
         except (jwt.PyJWTError, ValueError, TypeError, KeyError):
             continue
         if getattr(key, "key_size", 0) >= (SHORTEST_RSA if kind == "RSA" else 0):

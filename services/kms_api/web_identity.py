@@ -110,7 +110,7 @@ def _unverified(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
             raise ValueError
         whole = jwt.decode_complete(token, options={"verify_signature": False})
         header, claims = whole["header"], whole["payload"]
-        if header.get("alg") not in KINDS or "crit" in header or "b64" in header:
+        if str(header.get("alg")) not in KINDS or "crit" in header or "b64" in header:
             raise ValueError
     except (jwt.PyJWTError, ValueError, RecursionError):
         raise TokenRefused(InvalidIdentityToken(INVALID)) from None

@@ -3,9 +3,12 @@ address of something inside."""
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
+import secrets
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -66,6 +69,7 @@ def bent(provider: Provider) -> str:
 
 WITHOUT_A_FETCH = {
     "alg none": lambda provider: unsigned({"alg": "none"}, provider.claims()),
+    "alg that is no text": lambda provider: unsigned({"alg": ["RS256"]}, provider.claims()),
     "HMAC by the public key": by_public_key,
     "a critical header": lambda provider: provider.token(header={"crit": ["exp"]}),
     "wrong audience": lambda provider: provider.token(aud="somebody"),
@@ -215,6 +219,36 @@ def test_a_provider_that_changes_its_keys_is_asked_again(
     assert answer(installation, arn, old) == "InvalidIdentityToken"
 
 
+def number(bits: int) -> str:
+    """An odd number of so many bits, in base64url."""
+    drawn = secrets.randbits(bits) | 1 << (bits - 1) | 1
+    return urlsafe_b64encode(drawn.to_bytes(bits // 8, "big")).decode().rstrip("=")
+
+
+def test_keys_that_take_long_to_read_or_to_try_are_left_out(
+    iam: Any, installation: Installation, provider: Provider
+) -> None:
+    """Gained: a worker that answers nobody. The primes of a private key of 8,192 bits were looked for, for six seconds on the
+    event loop; for a longer one, for hours."""
+    arn = role(iam, provider)
+    costly = {
+        "private": {"kty": "RSA", "n": number(8192), "e": "AQAB", "d": number(8192)},
+        "long": {"kty": "RSA", "n": number(16_384), "e": "AQAB"},
+        "exponent": {"kty": "RSA", "n": number(2048), "e": number(2040)},
+    }
+    made = [each | {"kid": kid, "use": "sig"} for kid, each in costly.items()]
+    keys = {"keys": [*made, *provider.public()["keys"]]}
+    provider.answers[KEYS] = lambda handler: answer_json(handler, keys)
+    client, began = sts(installation), time.monotonic()
+    assert answer(installation, arn, provider.token(), client) == ""
+    assert time.monotonic() - began < 3
+    for kid in ("long", "exponent"):
+        with pytest.raises(ClientError, match="it has no such key"):
+            client.assume_role_with_web_identity(
+                RoleArn=arn, RoleSessionName="web", WebIdentityToken=provider.token(header={"kid": kid})
+            )
+
+
 def test_a_provider_inside_is_not_asked(attacked: Installation, provider_certificate: tuple[Path, Path]) -> None:
     """`attacked` lists no private addresses. Gained: answers of servers that only Keytrail reaches, such as a cloud's
     metadata."""
@@ -245,6 +279,19 @@ async def test_an_address_in_the_place_of_a_name_is_checked(
             await fetch.keys_of(f"https://{address}:{inside.name.rpartition(':')[2]}")
         await fetch.close()
         assert inside.asked == {}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "１２７.0.0.1", "①②⑦.0.0.1", "127。0。0。1", "127.1", "localhost"])
+async def test_a_key_set_inside_gets_no_connection(host: str) -> None:
+    """Gained: which ports are open inside. A `jwks_uri` may have digits of any script, which become an address."""
+    connected = []
+    async with await asyncio.start_server(lambda _, to: (connected.append(host), to.close()), "127.0.0.1") as inside:
+        port = inside.sockets[0].getsockname()[1]
+        fetch = OidcFetch(PublicOnly(), trusted_by(""))
+        with pytest.raises(NotFetched):
+            await fetch.exchanged(f"https://{host}:{port}/keys", {})
+        await fetch.close()
+    assert connected == []
 
 
 def test_refused_tokens_are_counted_on_record(iam: Any, installation: Installation, provider: Provider) -> None:
