@@ -14,7 +14,9 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
 PATIENCE = 3.0
 """Seconds, for all that one provider is asked at a time."""
 NAT64 = IPv6Network("64:ff9b::/96")
+MOST_AT_ONCE = 512
+"""Connections. An account has a hundred providers (`oidc_providers.MOST_OF_ACCOUNT`), and each is asked once at a time: so one
+account whose providers hang does not keep the others waiting."""
+MOST_NAMES = 64
+"""Names that are resolved at a time. A name server that is silent holds a thread for longer than anybody waits here, and the
+loop's own few threads have other work."""
 LARGEST = 65_536
 """Bytes of one answer."""
 
@@ -110,7 +118,7 @@ class OidcFetch:
                 resolver=resolver,
                 ssl=self._trusted,
                 use_dns_cache=False,
-                limit=32,
+                limit=MOST_AT_ONCE,
                 socket_factory=self._socket,
             )
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=False)
@@ -181,11 +189,14 @@ def _checking_resolver(allowed: PublicOnly) -> Any:
     """A resolver that gives only addresses that may be asked."""
     from aiohttp.abc import AbstractResolver, ResolveResult
 
+    names = ThreadPoolExecutor(MOST_NAMES, "names")
+
     class CheckingResolver(AbstractResolver):
         async def resolve(
             self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
         ) -> list[ResolveResult]:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+            asked = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().run_in_executor(names, asked)
             admitted = [
                 ResolveResult(
                     hostname=host,
@@ -203,7 +214,7 @@ def _checking_resolver(allowed: PublicOnly) -> Any:
             return admitted
 
         async def close(self) -> None:
-            pass
+            names.shutdown(wait=False, cancel_futures=True)
 
     return CheckingResolver()
 

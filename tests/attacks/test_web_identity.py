@@ -21,7 +21,9 @@ import pytest
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from domain.identities.oidc_providers import MOST_OF_ACCOUNT
 from services.adapters.oidc_fetch import PATIENCE, NotFetched, OidcFetch, PublicOnly, trusted_by
+from services.api.door import networks
 from services.kms_api.provider_keys import MOST_WAITING, RETRY
 from services.kms_api.refused_attempts import COUNTED_FOR
 from tests.e2e.test_web_identity import arn_of, role, sts
@@ -292,6 +294,27 @@ async def test_a_key_set_inside_gets_no_connection(host: str) -> None:
             await fetch.exchanged(f"https://{host}:{port}/keys", {})
         await fetch.close()
     assert connected == []
+
+
+async def test_the_hanging_providers_of_an_account_keep_nobody_else_waiting(
+    provider_certificate: tuple[Path, Path],
+) -> None:
+    """Gained: nobody else signs in with a provider."""
+    silent = await asyncio.start_server(lambda _, to: asyncio.sleep(PATIENCE + 2), "127.0.0.1", backlog=MOST_OF_ACCOUNT)
+    port = silent.sockets[0].getsockname()[1]
+    fetch = OidcFetch(PublicOnly(networks("127.0.0.0/8")), trusted_by(str(provider_certificate[0])))
+    with Provider(provider_certificate) as good:
+        hanging = [
+            asyncio.create_task(fetch.keys_of(f"https://localhost:{port}/{each}")) for each in range(MOST_OF_ACCOUNT)
+        ]
+        await asyncio.sleep(1)
+        began = time.monotonic()
+        assert await fetch.keys_of(good.issuer) == good.public()["keys"]
+        assert time.monotonic() - began < 1.5
+        found = await asyncio.gather(*hanging, return_exceptions=True)
+    assert {type(each) for each in found} == {NotFetched}
+    await fetch.close()
+    silent.close()
 
 
 def test_refused_tokens_are_counted_on_record(iam: Any, installation: Installation, provider: Provider) -> None:
