@@ -131,7 +131,7 @@ class OidcFetch:
         except (aiohttp.ClientError, OSError, ValueError) as fault:
             if isinstance(fault, TimeoutError):
                 raise
-            raise NotFetched(f"{url} cannot be fetched: {type(fault).__name__}") from None
+            raise NotFetched(f"{url} cannot be fetched: {_why(fault)}") from None
 
     def _socket(self, target: AddrInfoType) -> socket.socket:
         """A socket for a connection to this address. The last check before it: a host of digits in another script (１２７.0.0.1)
@@ -151,7 +151,22 @@ class OidcFetch:
         if parts.scheme != "https" or not host or parts.username is not None or parts.password is not None:
             raise NotFetched("a provider is asked over https alone")
         if address_in(host) is not None and not self._allowed.admits(host):
-            raise NotFetched(f"{host} is no address that may be asked")
+            raise NotFetched(f"{host} may not be asked, unless the operator lists it in KEYTRAIL_OIDC_ADDRESSES")
+
+
+def _why(fault: Exception) -> str:
+    """What an operator can do about it. Whether a name has private addresses or none is not told apart: who registers a
+    provider would learn which names exist inside."""
+    import aiohttp
+
+    match fault:
+        case aiohttp.ClientConnectorDNSError():
+            return (
+                "its name has no address that may be asked; the operator lists private ones in KEYTRAIL_OIDC_ADDRESSES"
+            )
+        case aiohttp.ClientConnectorCertificateError():
+            return "its certificate is not trusted; KEYTRAIL_OIDC_CA names a file with the certificates of its issuer"
+    return type(fault).__name__
 
 
 def _read(url: str, status: int, body: bytes) -> dict[str, Any]:

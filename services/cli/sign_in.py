@@ -28,6 +28,8 @@ from services.runtime.data_folder import Folder
 NEEDS_CODE, NEEDS_PASSWORD, BAD_PASSWORD = "MfaCodeRequired", "NewPasswordRequired", "PasswordPolicyViolation"
 """What the server answers if it needs more (services/audit_api/resources/sign_in.py)."""
 MOST_ASKED = 5
+SHORTEST, LONGEST = 15, 720
+"""Minutes of a session."""
 
 
 class NotSignedIn(Exception):
@@ -82,6 +84,8 @@ def sign_in(
 
     The credentials end after twelve hours, and when the user's password, MFA device or login profile changes.
     """
+    if minutes is not None and not SHORTEST <= minutes <= LONGEST:
+        fail(f"--minutes takes a number from {SHORTEST} to {LONGEST}, not {minutes}.")
     client = UnsignedClient(data)
     say(f"Signing in at {client.url}.", screen=err)
     body: dict[str, Any] = {"account": account, "user": user, "password": _secret("Password")}

@@ -24,6 +24,8 @@ from services.kms_api.provider_keys import KINDS, ProviderKeys
 LEEWAY = 10
 """Seconds that the provider's clock may differ from ours."""
 LONGEST_TOKEN = 20_000
+BLANK = " \t\r\n"
+"""A file of AWS_WEB_IDENTITY_TOKEN_FILE often ends in a line break, which SDKs send with the token."""
 LONGEST_NAME = 255
 INVALID = "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
 NOT_VERIFIED = "Couldn't retrieve verification key from your identity provider, please reference {issuer}: {why}."
@@ -47,6 +49,7 @@ class WebIdentities:
     async def session_of(self, token: str, account: str, now: int) -> Session:
         """The sender, as a session of the account's provider. `now` is microseconds since the epoch. Raises TokenRefused,
         NotFresh."""
+        token = token.strip(BLANK)
         header, claims = _unverified(token)
         issuer = claims.get("iss")
         if not isinstance(issuer, str) or len(issuer) > LONGEST_NAME + len(HTTPS) or not issuer.startswith(HTTPS):

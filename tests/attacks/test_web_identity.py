@@ -317,6 +317,21 @@ async def test_the_hanging_providers_of_an_account_keep_nobody_else_waiting(
     silent.close()
 
 
+async def test_the_operator_is_told_which_setting_lets_a_provider_be_asked(
+    provider_certificate: tuple[Path, Path],
+) -> None:
+    own = trusted_by(str(provider_certificate[0]))
+    with Provider(provider_certificate) as inside:
+        for allowed, trusted, setting in (
+            (PublicOnly(), own, "KEYTRAIL_OIDC_ADDRESSES"),
+            (PublicOnly(networks("127.0.0.0/8")), trusted_by(""), "KEYTRAIL_OIDC_CA"),
+        ):
+            fetch = OidcFetch(allowed, trusted)
+            with pytest.raises(NotFetched, match=setting):
+                await fetch.keys_of(inside.issuer)
+            await fetch.close()
+
+
 def test_refused_tokens_are_counted_on_record(iam: Any, installation: Installation, provider: Provider) -> None:
     """Gained: a full log."""
     arn = role(iam, provider)

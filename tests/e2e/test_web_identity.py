@@ -113,7 +113,7 @@ def test_a_pods_token_becomes_credentials_of_a_role(
 ) -> None:
     only = {"StringEquals": {f"{provider.name}:sub": "pod-1", f"{provider.name}:aud": "keytrail"}}
     arn = role(iam, provider, only, "kms:ListKeys")
-    found = assume(installation, arn, provider.token(kid))
+    found = assume(installation, arn, f"{provider.token(kid)}\n")  # as a file has it that a shell wrote
     assert found["SubjectFromWebIdentityToken"] == "pod-1"
     assert found["Audience"] == "keytrail"
     assert found["Provider"] == provider.issuer

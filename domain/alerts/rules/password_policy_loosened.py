@@ -53,7 +53,7 @@ def _lost_kinds(old: PasswordPolicy | None, new: PasswordPolicy | None) -> Itera
         return
     counts = [DEFAULT_KINDS if each is None else sum(getattr(each, name) for name in KINDS) for each in (old, new)]
     if counts[1] < counts[0]:
-        yield f"{counts[1]} kinds of characters are needed, not {counts[0]}"
+        yield f"passwords need {counts[1]} of the {len(KINDS)} kinds of characters, not {counts[0]}"
 
 
 RULE = AlertRule(
