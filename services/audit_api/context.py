@@ -13,7 +13,7 @@ from services.adapters.postgres import Pool
 from services.alert_worker.publisher import Publisher
 from services.audit_api.call_records import CallRecords
 from services.audit_api.faults import denied
-from services.audit_api.filtered_questions import FilteredQuestions
+from services.audit_api.filtered_questions import filtered_questions
 from services.audit_api.key_references import KeyReferences
 from services.audit_api.long_questions import LongQuestions
 from services.audit_api.operation_names import OperationNames
@@ -23,6 +23,7 @@ from services.audit_api.principal_references import PrincipalReferences
 from services.audit_api.request import AuditRequest
 from services.audit_api.sources import Sources
 from services.audit_api.streams import Streams
+from services.audit_api.waiting_line import WaitingLine
 from services.clock import Clock
 from services.kms_api.calls import Calls
 from services.kms_api.live_state import LiveState
@@ -52,7 +53,7 @@ class AuditContext:
     keys: KeyReferences
     principals: PrincipalReferences
     operations: OperationNames
-    filtered_questions: FilteredQuestions
+    filtered_questions: WaitingLine
     long_questions: LongQuestions
     streams: Streams
     own_writes: OwnWrites
@@ -107,7 +108,7 @@ def context_of(
         keys=keys,
         principals=PrincipalReferences(live, long_questions),
         operations=OperationNames(actions),
-        filtered_questions=FilteredQuestions(pool),
+        filtered_questions=filtered_questions(pool),
         long_questions=long_questions,
         streams=Streams(stopping),
         own_writes=OwnWrites(AskedLog(pool), lambda: RecordExtent(decisions.worker, live.next, decisions.durable())),

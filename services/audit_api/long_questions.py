@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import ParamSpec, TypeVar
 
 from domain.policy_analysis.budget import Budget, OutOfSteps, spending
 from services.audit_api.request import AuditRequest
-from services.kms_api import errors
+from services.audit_api.waiting_line import LinePlaces, WaitingLine
 from services.kms_api.errors import WireError
 from services.questions.snapshot import Still
 from services.questions.source import Source
@@ -28,26 +27,19 @@ T = TypeVar("T")
 class LongQuestions:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._places: Counter[str] = Counter()
+        self._line = WaitingLine(
+            LinePlaces(ALTOGETHER, AT_ONCE, AT_ONCE), f"{AT_ONCE} such questions are being answered already; try again."
+        )
 
-    @asynccontextmanager
-    async def place(self, account: str) -> AsyncIterator[None]:
-        """Takes one of the places. Raises WireError if the account already has all of its own, or if all are taken."""
-        if self._places[account] >= AT_ONCE or self._places.total() >= ALTOGETHER:
-            raise errors.not_now(f"{AT_ONCE} such questions are being answered already; try again.")
-        self._places[account] += 1
-        try:
-            yield
-        finally:
-            self._places[account] -= 1
-            if not self._places[account]:
-                del self._places[account]
+    def place(self, request: AuditRequest) -> AbstractAsyncContextManager[None]:
+        """Waits for one of the places and takes it. Raises WireError if it takes too long."""
+        return self._line.place(request)
 
     @asynccontextmanager
     async def snapshot(self, request: AuditRequest, source: Source) -> AsyncIterator[Still]:
-        """Takes a place, and reads one unchanging state of the projections while it has that place. Raises WireError,
+        """Waits for a place, and reads one unchanging state of the projections while it has that place. Raises WireError,
         Unavailable."""
-        async with self.place(request.account), source.still(self._settings) as found:
+        async with self.place(request), source.still(self._settings) as found:
             yield found
 
     async def compute(self, request: AuditRequest, function: Callable[P, T], *given: P.args, **options: P.kwargs) -> T:

@@ -13,7 +13,7 @@ import pytest
 from services.api.__main__ import CALL_PATIENCE
 from tests.attacks.test_sessions import allow, user
 from tests.installation import Installation
-from tests.wire.test_audit_api import get
+from tests.wire.test_audit_api import ask, get
 
 SLOW = "/v1/decisions?message=*nobody-said-this*"
 
@@ -61,3 +61,11 @@ async def test_who_asks_too_much_is_told_to_try_again(
     told = [answer["error"]["message"] for status, answer in slow if status == 503]
     assert told.count("Too many questions with filters are being answered; try again.") >= 20
     assert get(installation, SLOW, strangers[0]) == (200, {"items": [], "next": None})
+
+
+def test_long_questions_of_one_principal_wait_for_their_turn(installation: Installation) -> None:
+    """An auditor asked three at once and was told of the third that two were being answered."""
+    with ThreadPoolExecutor(12) as threads:
+        asked = [threads.submit(ask, installation, "/v1/recheck") for _ in range(12)]
+    assert {each.result()[0] for each in asked} == {200}
+    assert [each.result()[1] for each in asked if b'"error"' in each.result()[1]] == []

@@ -41,7 +41,7 @@ async def count_decisions(audit: AuditContext, request: AuditRequest) -> Told:
         near = in_words(nearest(strange, EXPRESSIONS))
         raise invalid(f"by must be one or more of {', '.join(sorted(EXPRESSIONS))}, separated by commas.{near}")
     filters = await filters_of(audit, request)
-    async with audit.long_questions.place(request.account):
+    async with audit.long_questions.place(request):
         source = await audit.sources.of(request)
         async with audit.filtered_questions.turn(request):
             rows = await decisions.counts(source.log, request.account, filters, by, request.limit())

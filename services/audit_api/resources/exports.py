@@ -46,7 +46,7 @@ async def _pages(
     """Pages in the order of time, each found by the index at the end of the one before: no transaction and no cursor of
     Postgres stays open while a slow reader reads. Raises WireError."""
     after = None
-    async with audit.long_questions.place(request.account):
+    async with audit.long_questions.place(request):
         while True:
             async with audit.filtered_questions.turn(request):
                 rows = await decisions.page(source.log, request.account, filters, after, PAGE, inputs=inputs)

@@ -62,7 +62,7 @@ async def own_log(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[
 
 async def _own_log(audit: AuditContext, request: AuditRequest, filters: CallFilters) -> AsyncGenerator[Told, None]:
     audience, count, after = request.audience, 0, None
-    async with audit.long_questions.place(audience.account):
+    async with audit.long_questions.place(request):
         while True:
             async with audit.filtered_questions.turn(request):
                 rows = await decisions.page(audit.log, audience.account, filters, after, AT_ONCE, inputs=True)

@@ -28,7 +28,7 @@ async def policy_difference(audit: AuditContext, request: AuditRequest) -> Told:
     texts = {name: text_in(body, name, DIFF_BODY) for name in ("from", "to", "from_policy", "to_policy")}
     if bool(texts["from"]) is bool(texts["from_policy"]) or (texts["to"] and texts["to_policy"]):
         raise invalid(DIFF_BODY)
-    async with audit.long_questions.place(request.account), fresh(audit.live):
+    async with audit.long_questions.place(request), fresh(audit.live):
         source = await audit.sources.of(request)
         key = await audit.keys.now(source, request.place("key"))
         old, new = [

@@ -16,7 +16,7 @@ async def list_trails(audit: AuditContext, request: AuditRequest) -> Told:
     """Counting a trail's calls reads the whole trail, so this is a long question. Raises WireError, Unavailable."""
     audit.require_host(request)
     limit = request.limit()
-    async with audit.long_questions.place(request.account):
+    async with audit.long_questions.place(request):
         found = await listed(audit.pool, audit.settings)
     return request.audience.public(only_page(found[:limit]))
 

@@ -49,7 +49,7 @@ async def unused(audit: AuditContext, request: AuditRequest) -> Told:
     # Nobody knows what was used before the record began.
     began = await source.began()
     times = (since if began is None else max(since, began), until)
-    async with audit.long_questions.place(request.account):
+    async with audit.long_questions.place(request):
         try:
             found, cursor, unknown = await _unused(audit, request, source, key, principal, times)
         except AccessRefused:

@@ -36,7 +36,7 @@ async def verify_installation(audit: AuditContext, request: AuditRequest) -> Asy
 async def _lines(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
     projections = request.one_of("projections", ("true", "false")) != "false"
     expected = _expected(request.text("expect"))
-    async with audit.long_questions.place(request.account):
+    async with audit.long_questions.place(request):
         try:
             async with (
                 alone(audit.settings),
