@@ -226,6 +226,7 @@ SIGNING = (
 )
 MAC = (ALIAS, ("kms:macalgorithm", _given("MacAlgorithm")))
 BOUNDARY = ("iam:permissionsboundary", _given("PermissionsBoundary"))
+SESSION_NAME = ("sts:rolesessionname", _given("RoleSessionName"))
 ATTACHED = ("iam:policyarn", _given("PolicyArn"))
 
 BY_OPERATION: dict[str, tuple[tuple[str, ReadParameters], ...]] = {
@@ -278,10 +279,11 @@ BY_OPERATION: dict[str, tuple[tuple[str, ReadParameters], ...]] = {
     **{f"{verb}{kind}Policy": (ATTACHED,) for verb in ("Attach", "Detach") for kind in ("User", "Group", "Role")},
     "AssumeRole": (
         ("sts:externalid", _given("ExternalId")),
-        ("sts:rolesessionname", _given("RoleSessionName")),
+        SESSION_NAME,
         ("sts:sourceidentity", _given("SourceIdentity")),
         ("sts:transitivetagkeys", _each("TransitiveTagKeys")),
     ),
+    "AssumeRoleWithWebIdentity": (SESSION_NAME,),
 }
 
 WITH_ENCRYPTION_CONTEXT: dict[str, Callable[[Parameters], Mapping[str, str]]] = {

@@ -126,6 +126,7 @@ def role_resource(arn: str, world: World) -> Resource:
 ASSUME_WITH_TOKEN = "sts:AssumeRoleWithWebIdentity"  # noqa: S105  # an action
 
 
-def with_web_identity(sender: Caller, role: str, world: World) -> Verdict:
-    """Whether the sender of a provider's token may assume a role (an ARN): its trust policy alone decides."""
-    return may(sender, ASSUME_WITH_TOKEN, role_resource(role, world))
+def with_web_identity(sender: Caller, role: str, world: World, asked: Context | None = None) -> Verdict:
+    """Whether the sender of a provider's token may assume a role (an ARN): its trust policy alone decides. `asked` is what
+    conditions can read beside the sender and the call."""
+    return may(sender, ASSUME_WITH_TOKEN, role_resource(role, world), asked)

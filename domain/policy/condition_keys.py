@@ -137,9 +137,9 @@ CONDITION_KEYS = _table("""
     ISSUER:sub                                  | session    | the subject of a provider's token; ISSUER is its URL without https://
     ISSUER:aud                                  | session    | whom the token was for: its azp if it has one, else its aud
     ISSUER:amr+                                 | session    | how the provider authenticated the subject, where the token says it
-    ISSUER:email+                               | session    | the subject's address, where the token has it
+    ISSUER:email+                               | session    | the subject's address, unless the token says that nobody checked it
     sts:ExternalId                              | parameters | AssumeRole
-    sts:RoleSessionName                         | parameters | AssumeRole
+    sts:RoleSessionName                         | parameters | AssumeRole, AssumeRoleWithWebIdentity, "Sign in with ..."
     sts:SourceIdentity                          | parameters | AssumeRole
     sts:TransitiveTagKeys+                      | parameters | AssumeRole
 """)

@@ -90,7 +90,7 @@ class WebIdentities:
             jwt.decode(token, key, [algorithm], options=SIGNATURE_ALONE)
         except jwt.PyJWTError:
             raise InvalidIdentityToken("Provided Token's signature cannot be verified") from None
-        more = {name: _texts(claims, name) for name in ("amr", "email")}
+        more = {"amr": _texts(claims, "amr"), "email": _texts(claims, "email") if _is_of_subject(claims) else ()}
         return provider_session(provider, subject, audience, more, now, int(claims["exp"]) * SECOND_MICROS)
 
 
@@ -161,6 +161,12 @@ def _name(claims: Mapping[str, Any], name: str) -> str:
     if not isinstance(found, str) or not 1 <= len(found) <= LONGEST_NAME or not found.isprintable():
         raise InvalidIdentityToken(f"Token {name} must be a text of 1 to {LONGEST_NAME} characters")
     return found
+
+
+def _is_of_subject(claims: Mapping[str, Any]) -> bool:
+    """Whether the e-mail address may be the subject's: the provider does not say that nobody checked it (OpenID Connect Core
+    1.0, section 5.1; some providers write the value as a text)."""
+    return str(claims.get("email_verified", True)).lower() == "true"
 
 
 def _texts(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -221,6 +221,24 @@ def test_a_provider_that_changes_its_keys_is_asked_again(
     assert answer(installation, arn, old) == "InvalidIdentityToken"
 
 
+def test_a_trust_policy_forbids_the_name_of_a_session(iam: Any, installation: Installation, provider: Provider) -> None:
+    """Gained: records that name somebody else."""
+    issuer, anyone = provider.name, {"Federated": arn_of(provider)}
+    own = {"StringNotEquals": {"sts:RoleSessionName": f"${{{issuer}:sub}}"}}
+    taken = {"StringLike": {"sts:RoleSessionName": "root*"}}
+    for name, (condition, forbidden) in {"own": (own, "web"), "taken": (taken, "root-1")}.items():
+        statements = [
+            {"Effect": effect, "Principal": anyone, "Action": "sts:AssumeRoleWithWebIdentity", **more}
+            for effect, more in (("Allow", {}), ("Deny", {"Condition": condition}))
+        ]
+        trust = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        made = iam.create_role(RoleName=f"names-{name}-{secrets.token_hex(4)}", AssumeRolePolicyDocument=trust)
+        asked = {"RoleArn": made["Role"]["Arn"], "WebIdentityToken": provider.token()}
+        with pytest.raises(ClientError, match="AccessDenied"):
+            sts(installation).assume_role_with_web_identity(RoleSessionName=forbidden, **asked)
+        sts(installation).assume_role_with_web_identity(RoleSessionName="pod-1", **asked)
+
+
 def number(bits: int) -> str:
     """An odd number of so many bits, in base64url."""
     drawn = secrets.randbits(bits) | 1 << (bits - 1) | 1

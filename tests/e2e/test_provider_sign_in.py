@@ -152,6 +152,7 @@ def test_a_code_and_its_proof_are_good_once_over_two_workers(
         ({}, {"aud": "somebody"}),
         ({}, {"exp": 1}),
         ({}, {"nonce": None}),
+        ({}, {"nonce": "\ud800"}),
     ],
 )
 def test_another_code_nonce_verifier_or_token_lets_nobody_in(
@@ -159,6 +160,34 @@ def test_another_code_nonce_verifier_or_token_lets_nobody_in(
 ) -> None:
     company.signed_in("code-3", **claims)
     assert refused_as(post(offering, CODES, given(**{"code": "code-3"} | other))) == "AccessDeniedException"
+
+
+def test_nobody_signs_in_under_an_address_that_the_provider_did_not_check(
+    offering: Installation, company: Company, iam: Any
+) -> None:
+    """Gained: records that name somebody else, and what a condition on the address gives."""
+    mine = role(iam, company)
+    theirs = role(iam, company, {"StringEquals": {f"{company.name}:email": "boss@example.com"}})
+    company.signed_in("code-5", email="boss@example.com", email_verified=False)
+    _, found = post(offering, CODES, given("code-5"))
+    arns = [each["arn"] for each in found["roles"]]
+    assert mine in arns
+    assert theirs not in arns
+    credentials = let_in(post(offering, SIGN_INS, {"proof": found["proof"], "role": mine}))
+    assert offering.client(credentials, "sts").get_caller_identity()["Arn"].endswith("/ada")
+
+
+def test_a_condition_reads_the_name_of_the_session(offering: Installation, company: Company, iam: Any) -> None:
+    mine, theirs = (
+        role(iam, company, {"StringEquals": {"sts:RoleSessionName": name}}) for name in ("ada@example.com", "bob")
+    )
+    company.signed_in("code-6")
+    _, found = post(offering, CODES, given("code-6"))
+    arns = [each["arn"] for each in found["roles"]]
+    assert mine in arns
+    assert theirs not in arns
+    assert refused_as(post(offering, SIGN_INS, {"proof": found["proof"], "role": theirs})) == "AccessDeniedException"
+    let_in(post(offering, SIGN_INS, {"proof": found["proof"], "role": mine}))
 
 
 def test_a_made_up_proof_lets_nobody_in(offering: Installation, company: Company, iam: Any) -> None:

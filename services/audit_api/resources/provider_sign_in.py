@@ -22,6 +22,7 @@ from domain.durations import SECOND_MICROS
 from domain.errors import AccessRefused
 from domain.identities.identity import ROLE, Identity
 from domain.log.codec import rfc3339
+from domain.policy.variables import Context
 from domain.state.callers import Session, SignedIn
 from services.audit_api.answer_shapes import One, Page
 from services.audit_api.answers import in_json
@@ -75,7 +76,7 @@ async def sign_in(audit: AuditContext, request: AuditRequest) -> Told:
     await _settled(audit)
     if proof.role not in ("", arn):
         await audit.records.refuse(request, PROVIDER_LOGIN, AccessRefused(OTHER_ROLE))
-    verdict = with_web_identity(request.caller, arn, audit.live.world)
+    verdict = with_web_identity(request.caller, arn, audit.live.world, _named(proof.session))
     role = role_at(arn, audit.live.world)
     if not verdict.allowed or role is None:
         await audit.records.refuse_access(request, verdict.action, verdict)
@@ -104,7 +105,7 @@ async def _settled(audit: AuditContext) -> None:
 
 async def _roles(audit: AuditContext, request: AuditRequest, proof: SignInProof) -> list[Identity]:
     """The roles that the token's sender may assume, by name; of many, the first hundred."""
-    world, found = audit.live.world, list[Identity]()
+    world, found, named = audit.live.world, list[Identity](), _named(proof.session)
     names = (
         [proof.role.rpartition("/")[2]] if proof.role else list(world.directory.listed.get((ROLE, request.account), ()))
     )
@@ -114,19 +115,28 @@ async def _roles(audit: AuditContext, request: AuditRequest, proof: SignInProof)
         role = world.directory.find(ROLE, request.account, name)
         if role is None or proof.role not in ("", role.arn):
             continue
-        if with_web_identity(request.caller, role.arn, world).allowed:
+        if with_web_identity(request.caller, role.arn, world, named).allowed:
             found.append(role)
         if len(found) == MOST_ROLES:
             break
     return found
 
 
+def _session_name(sender: Session) -> str:
+    """The token's e-mail address or its subject."""
+    emails = [values[0] for key, values in sender.federated.items() if key.endswith(":email")]
+    return _NOT_IN_NAMES.sub("-", (emails or [sender.name])[0])[:64].ljust(2, "-")
+
+
+def _named(sender: Session) -> Context:
+    return {"sts:rolesessionname": (_session_name(sender),)}
+
+
 def _session(audit: AuditContext, proof: SignInProof, role: Identity, seconds: int) -> Session:
-    """A session of the role for the console. Its name is the token's e-mail address or its subject."""
+    """A session of the role for the console."""
     assert role.role is not None, "a role has its parts"
     now, sender = audit.clock.now(), proof.session
-    emails = [values[0] for key, values in sender.federated.items() if key.endswith(":email")]
-    name = _NOT_IN_NAMES.sub("-", (emails or [sender.name])[0])[:64].ljust(2, "-")
+    name = _session_name(sender)
     arn = session_arn(role.account, role.name, name)
     return Session(
         of=role.id,
