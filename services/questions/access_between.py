@@ -18,7 +18,7 @@ from domain.authorization.audience import Audience, account_in
 from domain.errors import NoSuchEntity
 from domain.identities.identity import GROUP, ROLE, USER
 from domain.keys.states import KEY_ACTIONS
-from domain.log import events
+from domain.log import events, identity_events
 from domain.log.codec import event_from
 from domain.state.callers import caller_for
 from domain.state.world import World
@@ -27,7 +27,7 @@ from projections.history.project import IDENTITY, POLICY, touched
 from projections.log.schema import AskedLog
 from projections.trails.calls import MET
 from services.questions.subjects import ids_in
-from services.questions.who_can import AccessRow, can_what, everyone, row_of
+from services.questions.who_can import AccessRow, can_what, everyone, rows_of
 from services.rendering import utc
 from services.turns import Turn
 
@@ -35,6 +35,7 @@ FETCHED = 2_000
 TOLD_EVERY = 0.25
 BEFORE = "before"
 """The member of a row that says how a principal had access before, if the access changed but did not end."""
+PROVIDER_CHANGES = (identity_events.OidcProviderCreated, identity_events.OidcProviderDeleted)
 OF_THE_CHANGE = ("position", "call_id", "principal", "access_key", "source", "operation", "summary")
 
 
@@ -44,13 +45,12 @@ class AccessHolders:
     def __init__(self, world: World, key: str, action: str) -> None:
         self._world, self._key, self._action = world, key, action
         self.rows: dict[str, AccessRow] = {}
-        """By unique id, or by the principal's name if it has no unique id."""
+        """By unique id, or by the principal's name if it has no unique id. Those whom an identity provider lets in as a role
+        stand behind the role's unique id, by name."""
         self._turn = Turn()
 
     async def begin(self) -> None:
-        async for name, row in self._all():
-            if row is not None:
-                self.rows[name] = row
+        self.rows = await self._all()
 
     async def take(self, event: object) -> dict[str, list[AccessRow]]:
         """Applies the event. Returns who gained access, who lost it, and whose access changed but did not end."""
@@ -61,12 +61,13 @@ class AccessHolders:
         whom |= set(concerned(event, world))
         found: dict[str, AccessRow | None] = {}
         if self._of_the_key() != before or isinstance(event, events.AccountCreated | events.ServiceRegistered):
-            found = dict.fromkeys(self.rows)
-            async for name, row in self._all():
-                found[name] = row
+            found = dict.fromkeys(self.rows) | await self._all()
         else:
-            for name in whom:
-                found[name] = self._row(name) if name in world.directory.identities else None
+            if isinstance(event, PROVIDER_CHANGES):
+                whom |= {name for name in self.rows if name in world.directory.identities}
+            found = dict.fromkeys(name for name in self.rows if name.split(" ")[0] in whom)
+            for name in whom & world.directory.identities.keys():
+                found |= self._rows(name)
         return self._changed(found)
 
     def _changed(self, found: dict[str, AccessRow | None]) -> dict[str, list[AccessRow]]:
@@ -92,24 +93,37 @@ class AccessHolders:
         grants = sorted(grant.id for held in resource.grants.values() for grant in held)
         return key.policy_text, key.principals, resource.context, grants
 
-    async def _all(self) -> AsyncIterator[tuple[str, AccessRow | None]]:
-        world = self._world
+    async def _all(self) -> dict[str, AccessRow]:
+        world, found = self._world, dict[str, AccessRow]()
         key = world.keys.get(self._key)
         if key is None:
-            return
+            return found
         by_arn = world.directory.by_arn
         for kind, caller in everyone(world, key, self._action):
             await self._turn.give_way()
             name = caller.principal
             if kind in (USER, ROLE):
                 name = by_arn[caller.context["aws:principalarn"][0]]
-            yield name, row_of(world, key, self._action, kind, caller)
+            found |= _by_name(name, rows_of(world, key, self._action, kind, caller))
+        return found
 
-    def _row(self, name: str) -> AccessRow | None:
+    def _rows(self, name: str) -> dict[str, AccessRow]:
         identity, key = self._world.directory.identities[name], self._world.keys.get(self._key)
         if key is None or identity.kind not in (USER, ROLE):
-            return None
-        return row_of(self._world, key, self._action, identity.kind, caller_for(self._world, identity.arn))
+            return {}
+        caller = caller_for(self._world, identity.arn)
+        return _by_name(name, rows_of(self._world, key, self._action, identity.kind, caller))
+
+
+def _by_name(name: str, rows: list[AccessRow]) -> dict[str, AccessRow]:
+    """Statements that let the same tokens in are told apart by their number."""
+    found: dict[str, AccessRow] = {}
+    for row in rows:
+        own = f"{name} {row['principal']}" if found else name
+        while own in found:
+            own += " again"
+        found[own] = row
+    return found
 
 
 def concerned(event: object, world: World) -> Iterator[str]:

@@ -35,10 +35,14 @@ def who_can(world: World, key: Key, action: str) -> list[AccessRow]:
     """
     rows = []
     for kind, caller in everyone(world, key, action):
-        row = row_of(world, key, action, kind, caller)
-        if row is not None:
-            rows += [row, *(federated_into(world, caller, row) if kind == ROLE else ())]
+        rows += rows_of(world, key, action, kind, caller)
     return rows
+
+
+def rows_of(world: World, key: Key, action: str, kind: str, caller: Caller) -> list[AccessRow]:
+    """The caller's row and, for a role, a row for those whom each identity provider lets in; nothing if the caller could not."""
+    row = row_of(world, key, action, kind, caller)
+    return [] if row is None else [row, *(federated_into(world, caller, row) if kind == ROLE else ())]
 
 
 def everyone(world: World, key: Key, action: str) -> Iterator[tuple[str, Caller]]:

@@ -246,3 +246,38 @@ def test_who_has_a_role_by_a_token_is_named(condition: dict[str, object], who: s
     provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{GITHUB}"
     assert [each["principal"] for each in assumable(world, provider, Audience(ACCOUNT))] == [role]
     assert assumable(world, f"arn:aws:iam::{ACCOUNT}:oidc-provider/other.example.com", Audience(ACCOUNT)) == []
+
+
+def test_who_gains_and_loses_a_role_by_a_token_is_named_too() -> None:
+    """Given a role that may decrypt, when its provider comes and goes, its trust policy asks for a subject and its permission
+    ends, then each change names those whom the provider's tokens let in or no longer let in."""
+    role = "AROA0000000000000001"
+    events = [
+        identities.OidcProviderCreated(ACCOUNT, "other.example.com", ["keytrail"], [], {}),
+        identities.OidcProviderCreated(ACCOUNT, GITHUB, ["keytrail"], [], {}),
+        identities.TrustReplaced(ACCOUNT, role, 2, web_trust(StringLike={f"{GITHUB}:sub": "repo:us/*"}), {}),
+        identities.OidcProviderDeleted(ACCOUNT, GITHUB),
+        identities.OidcProviderCreated(ACCOUNT, GITHUB, ["keytrail"], [], {}),
+        identities.InlinePolicyDeleted(ACCOUNT, "role", role, "p"),
+    ]
+    created = identities.RoleCreated(ACCOUNT, role, "app", "/", web_trust(), {}, "", 3600, {}, "")
+    world = given(a_key(), created, identities.InlinePolicyPut(ACCOUNT, "role", role, "p", ALLOW_DECRYPT)).world
+    standing = AccessHolders(world, key_id(), "kms:Decrypt")
+
+    async def told() -> list[tuple[list[str], list[str]]]:
+        await standing.begin()
+        found = [await standing.take(event) for event in events]
+        return [
+            ([row["principal"] for row in each["gained"]], [row["principal"] for row in each["lost"]]) for each in found
+        ]
+
+    arn, session = f"arn:aws:iam::{ACCOUNT}:role/app", f"arn:aws:sts::{ACCOUNT}:assumed-role/app/session"
+    anyone, ours = f"anyone of https://{GITHUB}, as {arn}", f"anyone of https://{GITHUB} with sub repo:us/*, as {arn}"
+    assert asyncio.run(told()) == [
+        ([], []),
+        ([anyone], []),
+        ([ours], [anyone]),
+        ([], [ours]),
+        ([ours], []),
+        ([], [session, ours]),
+    ]
