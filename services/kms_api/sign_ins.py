@@ -100,8 +100,9 @@ class SignIns:
         """Raises TooManySignIns, Throttled, NotFresh, Unavailable."""
         address = group_of(given.address)
         from_there = f"{ATTEMPT} {address}"
-        # The table of attempts must not hold what was typed, either.
-        named = self._tokens.digest(ATTEMPT, f"{given.account}\0{given.user.lower()}\0{address}")
+        # An account's id and its alias are one account. The table of attempts must not hold what was typed, either.
+        account = account_named(given.account, self._live.world) or given.account
+        named = self._tokens.digest(ATTEMPT, f"{account}\0{given.user.lower()}\0{address}")
         try:
             await self._take(self._of_address, from_there)
             await self._take(self._of_user, named)

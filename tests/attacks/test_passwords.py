@@ -87,6 +87,29 @@ def test_guesses_at_a_user_are_stopped_and_the_user_gets_in_from_elsewhere(
     let_in(sign_in(installation, user, FIRST, at_home))
 
 
+def test_an_accounts_alias_gives_no_more_guesses(iam: Any, installation: Installation) -> None:
+    user, (guessing,), alias = person(iam), addresses(1), f"alias-{uuid4().hex[:8]}"
+    iam.create_account_alias(AccountAlias=alias)
+    answers = [
+        refused_as(sign_in(installation, user, "a guess", guessing, account=account))
+        for account in [ACCOUNT, alias] * 6
+    ]
+    iam.delete_account_alias(AccountAlias=alias)
+    assert answers.count("AccessDeniedException") <= 5
+
+
+@pytest.mark.parametrize(
+    "more", [{"code": "\0"}, {"new_password": "a\0b"}, {"seconds": -1}, {"seconds": "900"}, {"x": 1}]
+)
+def test_a_request_of_wrong_form_does_not_tell_whether_the_password_was_right(
+    iam: Any, installation: Installation, more: dict[str, Any]
+) -> None:
+    """Gained: a password is found right, and no sign-in is on record."""
+    user, (guessing,) = person(iam), addresses(1)
+    right, wrong = (sign_in(installation, user, password, guessing, **more) for password in (FIRST, SECOND))
+    assert right == wrong
+
+
 def test_guesses_at_many_users_from_one_address_are_stopped_and_counted_as_one_record(
     iam: Any, installation: Installation
 ) -> None:
