@@ -132,6 +132,7 @@ class Doors:
         try:
             await self._context.sign_ins.take_from(_address(http))
             proof = await self._context.provider_sign_ins.exchanged(GivenCode(*texts))
+            await self._context.sign_ins.give_back_to(_address(http))
             who = await self._authenticator.authenticate_session(proof.session)
         except TooManySignIns:
             raise WireError(400, "ThrottlingException", TOO_MANY, recorded=True) from None

@@ -96,6 +96,10 @@ class SignIns:
         except TooManyAttempts:
             raise TooManySignIns(TriedPassword("", None, False, self._live.position)) from None
 
+    async def give_back_to(self, address: str) -> None:
+        """The attempt was right: it does not count. Raises Unavailable."""
+        await self._of_address.give_back(f"{ATTEMPT} {group_of(address)}")
+
     async def tried(self, given: PasswordGiven) -> TriedPassword:
         """Raises TooManySignIns, Throttled, NotFresh, Unavailable."""
         address = group_of(given.address)
@@ -113,7 +117,7 @@ class SignIns:
         login = None if meant.user is None else meant.user.login
         if not await self.passwords.fits(None if login is None else login.password, given.password, address):
             return meant
-        await self._of_address.give_back(from_there)
+        await self.give_back_to(given.address)
         await self._of_user.forget(named)
         return TriedPassword(meant.account, meant.user, True, meant.seen)
 

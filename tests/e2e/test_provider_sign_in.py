@@ -190,6 +190,30 @@ def test_a_condition_reads_the_name_of_the_session(offering: Installation, compa
     let_in(post(offering, SIGN_INS, {"proof": found["proof"], "role": mine}))
 
 
+def test_a_role_whose_trust_changes_meanwhile_is_decided_as_recorded(
+    offering: Installation, company: Company, iam: Any
+) -> None:
+    """The recheck at the end of this file's installation found such sign-ins decided otherwise, and an alert said so."""
+    mine = role(iam, company)
+    name = mine.rpartition("/")[2]
+    trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    nobody = json.dumps(trust | {"Statement": [trust["Statement"][0] | {"Effect": "Deny"}]})
+    proofs = []
+    for each in range(30):
+        company.signed_in(f"code-7-{each}")
+        proofs.append(post(offering, CODES, given(f"code-7-{each}"))[1]["proof"])
+
+    def change() -> None:
+        for each in range(60):
+            iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust) if each % 2 else nobody)
+
+    with ThreadPoolExecutor(4) as pool:
+        changing = pool.submit(change)
+        found = set(pool.map(lambda proof: post(offering, SIGN_INS, {"proof": proof, "role": mine})[0], proofs))
+        changing.result()
+    assert found <= {200, 403}
+
+
 def test_a_made_up_proof_lets_nobody_in(offering: Installation, company: Company, iam: Any) -> None:
     challenge = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).decode()
     proof = {"proof": challenge, "role": role(iam, company)}

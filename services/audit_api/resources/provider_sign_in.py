@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -17,13 +18,14 @@ from starlette.responses import Response
 
 from domain.arn import session_arn
 from domain.authorization.audience import Told
+from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import role_at, with_web_identity
 from domain.durations import SECOND_MICROS
-from domain.errors import AccessRefused
+from domain.errors import AccessRefused, CredentialDisabled, CredentialExpired
 from domain.identities.identity import ROLE, Identity
 from domain.log.codec import rfc3339
 from domain.policy.variables import Context
-from domain.state.callers import Session, SignedIn
+from domain.state.callers import Session, SignedIn, caller_of
 from services.audit_api.answer_shapes import One, Page
 from services.audit_api.answers import in_json
 from services.audit_api.bodies import document_in, text_in
@@ -58,6 +60,7 @@ async def exchange(audit: AuditContext, request: AuditRequest) -> Told:
     proof = _proof(request)
     await _settled(audit)
     roles = await _roles(audit, request, proof)
+    request = await _still(audit, request, proof)
     await audit.records.carried_out(request, PROVIDER_CODE, {"Subject": proof.session.name})
     answer = {
         "proof": audit.provider_sign_ins.sealed(proof),
@@ -76,18 +79,38 @@ async def sign_in(audit: AuditContext, request: AuditRequest) -> Told:
     await _settled(audit)
     if proof.role not in ("", arn):
         await audit.records.refuse(request, PROVIDER_LOGIN, AccessRefused(OTHER_ROLE))
-    verdict = with_web_identity(request.caller, arn, audit.live.world, _named(proof.session))
-    role = role_at(arn, audit.live.world)
-    if not verdict.allowed or role is None:
-        await audit.records.refuse_access(request, verdict.action, verdict)
+    request, verdict, role = await _may_assume(audit, request, proof, arn)
     if proof.id in audit.live.world.recent_calls.codes:  # it costs no command, however often somebody tries
         await audit.records.refuse(request, PROVIDER_LOGIN, AccessRefused(USED))
     session = _session(audit, proof, role, seconds)
     answer = await credentials_of(audit, request, PROVIDER_LOGIN, session)
     await redeem(audit, part_of(request), proof, seconds)
+    request, verdict, _ = await _may_assume(audit, request, proof, arn)  # it may have changed meanwhile
     await audit.records.carried_out(request, PROVIDER_LOGIN, {"RoleArn": arn, "Seconds": seconds}, verdict)
     shown = {**answer, "principal": session.arn, "account": session.account, "root": False}
     return request.audience.own(request.account, shown)
+
+
+async def _may_assume(
+    audit: AuditContext, request: AuditRequest, proof: SignInProof, arn: str
+) -> tuple[AuditRequest, Verdict, Identity]:
+    """The request, the verdict and the role by the present directory. Raises WireError; a refusal is on record."""
+    request = await _still(audit, request, proof)
+    verdict = with_web_identity(request.caller, arn, audit.live.world, _named(proof.session))
+    role = role_at(arn, audit.live.world)
+    if not verdict.allowed or role is None:
+        await audit.records.refuse_access(request, verdict.action, verdict)
+    return request, verdict, role
+
+
+async def _still(audit: AuditContext, request: AuditRequest, proof: SignInProof) -> AuditRequest:
+    """The request of the token's sender by the present directory. Raises WireError if the provider was deleted meanwhile."""
+    try:
+        caller = caller_of(audit.live.world, "", proof.session, audit.clock.now())
+    except (CredentialDisabled, CredentialExpired) as fault:
+        await audit.records.refuse_credential(request, fault)
+    caller = caller.asking(request.caller.request, {})
+    return replace(request, caller=caller, who=replace(request.who, caller=caller))
 
 
 def _proof(request: AuditRequest) -> SignInProof:

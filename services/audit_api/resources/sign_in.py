@@ -83,7 +83,7 @@ async def _signed_in(audit: AuditContext, request: AuditRequest, given: GivenBes
     if changes:  # whoever has the password and no code leaves nothing in the vault
         made = await audit.sign_ins.passwords.stored(user, given.new_password)
         seen = await audit.records.change(part_of(request), "ChangePassword", {}, made)
-        request = _renewed(audit, request, seen)
+    request = _still(audit, request, seen)
     session = password_session(request.caller, audit.clock.now(), seconds, seen, with_code=bool(devices))
     answer = await credentials_of(audit, request, LOGIN, session)
     await audit.records.carried_out(request, LOGIN, {"MFAUsed": bool(devices), "Seconds": seconds})
@@ -111,8 +111,9 @@ async def _changes_password(audit: AuditContext, request: AuditRequest, user: Id
 
 
 async def _ask(audit: AuditContext, request: AuditRequest, operation: str, code: str, message: str) -> None:
-    """Asks for what is missing. The password was right: that is on record, as a step. Raises WireError."""
-    await audit.records.carried_out(request, operation, {})
+    """Asks for what is missing. The password was right: that is on record, as a step. Raises WireError, CredentialDisabled."""
+    assert request.password is not None, "the door compared it"
+    await audit.records.carried_out(_still(audit, request, request.password.seen), operation, {})
     raise WireError(403, code, message, recorded=True)
 
 
@@ -138,8 +139,9 @@ def part_of(request: AuditRequest) -> AuditRequest:
     return replace(request, id=str(uuid4()), record=OnRecord())
 
 
-def _renewed(audit: AuditContext, request: AuditRequest, seen: int) -> AuditRequest:
-    """The request of the user with the new password. Raises CredentialDisabled if that was replaced in the same moment."""
+def _still(audit: AuditContext, request: AuditRequest, seen: int) -> AuditRequest:
+    """The request of the user with the password of the position `seen`. Raises CredentialDisabled if that was replaced
+    meanwhile, or the user deleted."""
     assert request.password is not None, "the door compared it"
     now = audit.clock.now()
     session = starting_session(request.password.right_user, now, seen)
