@@ -179,6 +179,8 @@ def web(condition: Any = None) -> str:
     "condition",
     [
         {"StringLike": {"example.com:sub": "*"}},
+        {"StringLike": {"example.com:sub": "?*"}},
+        {"StringEquals": {"example.com:sub": "${example.com:sub}"}},
         {"StringNotEquals": {"example.com:sub": "pod-1"}},
         {"StringEquals": {"example.com:aud": "keytrail"}},
         {"Null": {"example.com:sub": "false"}},
@@ -186,6 +188,13 @@ def web(condition: Any = None) -> str:
 )
 def test_a_condition_that_names_no_subject_admits_every_one(condition: Any) -> None:
     assert "role-trust-any-subject" in {each.rule.id for each in judged(replace(ROLE, trust=web(condition)))}
+
+
+@pytest.mark.parametrize("principal", ["*", {"AWS": "*"}])
+def test_a_trust_policy_for_everybody_admits_the_tokens_of_every_provider(principal: Any) -> None:
+    """Gained: a role that stays open to anybody's token, and no alert."""
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRoleWithWebIdentity"}
+    assert "role-trust-any-subject" in {each.rule.id for each in judged(replace(ROLE, trust=policy(statement)))}
 
 
 def profile(*, reset_required: bool) -> identities.LoginProfileCreated:

@@ -16,6 +16,8 @@ from domain.policy.parse import TRUST, Statement, parse_policy
 FEDERATED, ACTION, SUBJECT = "Federated:", "sts:assumerolewithwebidentity", ":sub"
 LIMITING = frozenset({"stringequals", "stringequalsignorecase", "stringlike"})
 """The operators with which a condition names subjects. Without `IfExists`: a token always has a subject."""
+ANY_PROVIDER = "any provider of the account"
+"""Whose tokens are admitted where the principal is `*`."""
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -30,11 +32,13 @@ def judge(change: Change) -> Iterator[Finding]:
 
 
 def admitted(text: str) -> set[str]:
-    """The providers (ARNs) whose tokens are admitted whatever their subject."""
+    """The providers (ARNs, or ANY_PROVIDER) whose tokens are admitted whatever their subject."""
     found = set()
     for statement in parse_policy(text, TRUST).statements:
         if statement.effect == "Allow" and _acts(statement) and not _names_subjects(statement):
             names = statement.principal.names if statement.principal is not None else ()
+            if statement.principal is not None and statement.principal.anyone:
+                found.add(ANY_PROVIDER)
             found |= {name.removeprefix(FEDERATED) for name in names if name.startswith(FEDERATED)}
     return found
 
@@ -49,9 +53,14 @@ def _names_subjects(statement: Statement) -> bool:
     for operator, keys in (statement.condition or {}).items():
         if operator.lower().rpartition(":")[2] in LIMITING:
             for key, values in keys.items():
-                if key.lower().endswith(SUBJECT) and not any(set(value) <= {"*"} for value in values):
+                if key.lower().endswith(SUBJECT) and not any(_is_anything(value) for value in values):
                     return True
     return False
+
+
+def _is_anything(value: str) -> bool:
+    """Whether every subject may fit: wildcards alone, or a variable, which may be the subject itself."""
+    return set(value) <= {"*", "?"} or "${" in value
 
 
 RULE = AlertRule(
