@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import structlog
+from xdist.remote import Producer
 
 import domain
-from tests import certificates, servers
+from tests import certificates, scheduling, servers
 from tests.installation import Installation
 
 
@@ -38,18 +39,27 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("soak" if config.getoption("--soak") else "test")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> scheduling.BySharedInstallation | None:
+    if config.getoption("dist") == "loadfile" and not config.getoption("--soak"):
+        return scheduling.BySharedInstallation(config, log)
+    return None
+
+
 LONGEST = ("tests/oracle/", "tests/e2e/test_trails.py", "tests/domain/test_trail_documents.py")
 """Files that take minutes at full counts. They run first, so that no other process waits for one at the end."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Files that ask for the shared installation come last. Each process of xdist has one, and until its last test it takes
-    a fifteenth of a core while nobody calls."""
+    """Files that ask for the shared installation come last. Until the last test of a process that has one, it takes a tenth
+    of a core while nobody calls."""
     if config.getoption("--soak"):
         items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
     else:
-        shared = {item.path for item in items if "installation" in getattr(item, "fixturenames", ())}
+        shared = {item.path for item in items if scheduling.kind_of(item) == scheduling.WIDELY}
         items.sort(key=lambda item: item.path in shared)
+    if hasattr(config, "workerinput"):
+        scheduling.tell(items)
 
 
 @pytest.fixture(autouse=True)
