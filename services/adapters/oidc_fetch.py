@@ -159,13 +159,10 @@ def _why(fault: Exception) -> str:
     provider would learn which names exist inside."""
     import aiohttp
 
-    match fault:
-        case aiohttp.ClientConnectorDNSError():
-            return (
-                "its name has no address that may be asked; the operator lists private ones in KEYTRAIL_OIDC_ADDRESSES"
-            )
-        case aiohttp.ClientConnectorCertificateError():
-            return "its certificate is not trusted; KEYTRAIL_OIDC_CA names a file with the certificates of its issuer"
+    if isinstance(fault, aiohttp.ClientConnectorDNSError):
+        return "its name has no address that may be asked; the operator lists private ones in KEYTRAIL_OIDC_ADDRESSES"
+    if isinstance(fault, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not trusted; KEYTRAIL_OIDC_CA names a file with the certificates of its issuer"
     return type(fault).__name__
 
 
