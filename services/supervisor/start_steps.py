@@ -1,6 +1,10 @@
 """`python -m services.supervisor.start_steps STEP [ARGUMENT ...]`: one step of a start (start_step.py), under the settings of
 the environment. It writes JSON objects to standard output, one on each line: its progress, and at last its answer or why
-there is none."""
+there is none.
+
+A step imports what it needs itself. The first one mostly finds no file to read, and would spend three times as much on clients
+and alert rules.
+"""
 
 from __future__ import annotations
 
@@ -17,35 +21,45 @@ from typing import Any
 import psutil
 
 from domain.ports import LogRefused, Unavailable
-from services.adapters import alerts_file, services_file
-from services.adapters.bundled import jars, scram
 from services.adapters.bundled.ports import listening
-from services.adapters.master_key import MasterKeyRefused
-from services.adapters.postgres import UNREACHABLE
-from services.adapters.sign_in_providers import load_providers
 from services.inherited import FROM_FILE
 from services.logs import configure
 from services.ownership import NotOurs
-from services.runtime import bootstrap
 from services.settings import BadSetting, Settings, load
 from services.supervisor.start_step import CONTROLLER_PASSWORD
 
-REFUSED: tuple[type[BaseException], ...] = (
-    BadSetting, NotOurs, LogRefused, MasterKeyRefused, jars.DownloadFailed, *UNREACHABLE,
-)  # fmt: skip
 BROKER_DEADLINE, SERVERS_DEADLINE = 90.0, 30.0
 LOOK_EVERY = 0.05
 
 
+class CannotBeDone(Exception):
+    """The message says why a step has no answer."""
+
+
 async def read_files(settings: Settings) -> dict[str, bool]:
     """Read the files that settings name, so that a fault in them is reported before anything starts."""
-    services_file.load(settings)
-    load_providers(settings)
+    if settings.services_file:
+        from services.adapters import services_file
+
+        services_file.load(settings)
+    if settings.sign_in_providers_file:
+        from services.adapters.sign_in_providers import load_providers
+
+        load_providers(settings)
+    if not settings.alerts_file:
+        return {"notifiers": False}
+    from services.adapters import alerts_file
+
     return {"notifiers": bool(alerts_file.load(settings).notifiers)}
 
 
 async def fetch_jars(settings: Settings) -> None:
-    jars.class_path(jars.CACHE, lambda done, count: _write({"done": done, "of": count}))
+    from services.adapters.bundled import jars
+
+    try:
+        jars.class_path(jars.CACHE, lambda done, count: _write({"done": done, "of": count}))
+    except jars.DownloadFailed as fault:
+        raise CannotBeDone(str(fault)) from fault
 
 
 async def let_in(settings: Settings, pid: str, port: str, controller: str) -> bool:
@@ -54,6 +68,8 @@ async def let_in(settings: Settings, pid: str, port: str, controller: str) -> bo
     It is sent only to our own broker, not to a process that took its ports first, since the message holds the password. The
     broker listens a moment before it accepts it.
     """
+    from services.adapters.bundled import scram
+
     password = _controller_password()
     ends = time.monotonic() + BROKER_DEADLINE
     while psutil.pid_exists(int(pid)) and time.monotonic() < ends:
@@ -68,8 +84,13 @@ async def let_in(settings: Settings, pid: str, port: str, controller: str) -> bo
 async def prepare(settings: Settings, *broker: str) -> bool:
     """Prepare topics, vault and master key, once the servers answer. `broker` are the arguments of `let_in` for a bundled
     broker."""
+    from services.adapters.master_key import MasterKeyRefused
+    from services.adapters.postgres import UNREACHABLE
+    from services.runtime import bootstrap
+
     if broker and not await let_in(settings, *broker):
         return False
+    faults: tuple[type[BaseException], ...] = (MasterKeyRefused, *UNREACHABLE)
     ends = time.monotonic() + SERVERS_DEADLINE
     while True:
         try:
@@ -82,6 +103,8 @@ async def prepare(settings: Settings, *broker: str) -> bool:
         except Unavailable:
             if time.monotonic() > ends:
                 raise
+        except faults as fault:
+            raise CannotBeDone(str(fault)) from fault
         await asyncio.sleep(0.2)
 
 
@@ -104,7 +127,7 @@ def _write(line: dict[str, Any]) -> None:
 async def _run(step: str, *arguments: str) -> None:
     try:
         _write({"answer": await STEPS[step](load(), *arguments)})
-    except REFUSED as fault:
+    except (BadSetting, NotOurs, LogRefused, Unavailable, CannotBeDone) as fault:
         _write({"refused": str(fault)})
 
 
