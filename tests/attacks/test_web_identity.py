@@ -4,6 +4,7 @@ address of something inside."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import json
 import secrets
@@ -318,7 +319,19 @@ async def test_the_hanging_providers_of_an_account_keep_nobody_else_waiting(
     provider_certificate: tuple[Path, Path],
 ) -> None:
     """Gained: nobody else signs in with a provider."""
-    silent = await asyncio.start_server(lambda _, to: asyncio.sleep(PATIENCE + 2), "127.0.0.1", backlog=MOST_OF_ACCOUNT)
+    left: list[asyncio.Event] = []
+
+    async def hangs(asked: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+        left.append(asyncio.Event())
+        ended = left[-1]
+        with contextlib.suppress(ConnectionError):
+            await asked.read()  # it says nothing until the other side has left
+        with contextlib.suppress(ConnectionError):
+            to.close()
+            await to.wait_closed()
+        ended.set()
+
+    silent = await asyncio.start_server(hangs, "127.0.0.1", backlog=MOST_OF_ACCOUNT)
     port = silent.sockets[0].getsockname()[1]
     fetch = OidcFetch(PublicOnly(networks("127.0.0.0/8")), trusted_by(str(provider_certificate[0])))
     with Provider(provider_certificate) as good:
@@ -333,6 +346,8 @@ async def test_the_hanging_providers_of_an_account_keep_nobody_else_waiting(
     assert {type(each) for each in found} == {NotFetched}
     await fetch.close()
     silent.close()
+    for each in left:
+        await each.wait()
 
 
 async def test_the_operator_is_told_which_setting_lets_a_provider_be_asked(
