@@ -74,10 +74,10 @@ class KafkaReader:
             consumer.assign([self._partition])
             consumer.seek(self._partition, offset)
         except (KafkaError, TimeoutError, OSError) as fault:
-            await _discard(consumer)
+            await discard(consumer)
             raise Unavailable(str(fault)) from fault
         except BaseException:
-            await _discard(consumer)
+            await discard(consumer)
             raise
         self._consumer = consumer
         return self
@@ -97,10 +97,10 @@ class KafkaReader:
 
     async def close(self) -> None:
         if self._consumer is not None:
-            await _discard(self._consumer)
+            await discard(self._consumer)
 
 
-async def _discard(client: Any) -> None:
+async def discard(client: Any) -> None:
     """Stop a client of aiokafka without waiting for a broker that does not answer."""
     try:
         async with asyncio.timeout(2):
@@ -189,7 +189,7 @@ class TopicBounds:
     async def close(self) -> None:
         consumer, self._asking = self._asking, None
         if consumer is not None:
-            await _discard(consumer)
+            await discard(consumer)
 
 
 class KafkaTopic:
@@ -241,7 +241,7 @@ class KafkaTopic:
                 try:
                     await consumer.start()
                 except BaseException:
-                    await _discard(consumer)
+                    await discard(consumer)
                     raise
                 # The consumer asks for watermarks and reads nothing: a paused partition is never fetched.
                 consumer.pause(TopicPartition(self.topic, 0))
@@ -251,7 +251,7 @@ class KafkaTopic:
     async def close(self) -> None:
         await self._producer.close()
         if self._asking is not None:
-            await _discard(self._asking)
+            await discard(self._asking)
             self._asking = None
 
 
@@ -288,7 +288,7 @@ class Producer:
                     async with asyncio.timeout(ASK_DEADLINE * 2):
                         await producer.start()
                 except BaseException:
-                    await _discard(producer)
+                    await discard(producer)
                     raise
                 self._producer = producer
             return self._producer
@@ -333,12 +333,12 @@ class Producer:
         """Make the next append use a new producer. The old one is closed in the background, and may still be sending."""
         stale, self._producer = self._producer, None
         if stale is not None:
-            task = asyncio.ensure_future(_discard(stale))
+            task = asyncio.ensure_future(discard(stale))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         if self._producer is not None:
-            await _discard(self._producer)
+            await discard(self._producer)
             self._producer = None
         await asyncio.gather(*self._closing, return_exceptions=True)

@@ -23,7 +23,7 @@ from domain.log.events import DecisionsAnchored
 from domain.log.lane import Lanes, anchors_of, place_of
 from domain.ports import OutOfRange, Unavailable
 from projections.log.entry import ALERTS, DECISIONS, EVENTS, Entry
-from services.adapters.kafka import FETCH_WAIT_MS, connection
+from services.adapters.kafka import FETCH_WAIT_MS, connection, discard
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
 from services.projector.store import ReadTo
@@ -91,7 +91,7 @@ class EntryFeed:
             async with asyncio.timeout(10):
                 await consumer.start()
         except (KafkaError, TimeoutError, OSError) as fault:
-            await consumer.stop()
+            await discard(consumer)
             raise Unavailable(str(fault)) from fault
         consumer.assign(self._all)
         for each in self._all:
@@ -182,4 +182,4 @@ class EntryFeed:
 
     async def close(self) -> None:
         if self._consumer is not None:
-            await self._consumer.stop()
+            await discard(self._consumer)

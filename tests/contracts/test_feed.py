@@ -1,4 +1,4 @@
-"""What an idle projector costs the broker."""
+"""What an idle projector costs the broker, and its end."""
 
 from __future__ import annotations
 
@@ -47,4 +47,15 @@ async def test_a_feed_without_records_asks_seldom_and_is_brought_what_comes(inst
     assert (await feed.next(10)).voids == 1
     await feed.close()
     await producer.close()
+    await pool.close()
+
+
+async def test_a_feed_that_is_closed_before_it_read_anything_ends_like_any_other(installation: Installation) -> None:
+    """Verification opens a feed of a topic without records, and has no more to read."""
+    settings = replace(installation.settings, topic_prefix=f"feed{uuid4().hex[:8]}")
+    pool = await connect(settings)
+    keys = await open_keyring(open_vault(settings, pool))
+    feed = EntryFeed(settings, await topics.prepare(settings, flush=False), keys)
+    await feed.open(ReadTo(), Chain(keys=keys))
+    await feed.close()
     await pool.close()
