@@ -18,9 +18,10 @@ COPY services services
 COPY --from=console /keytrail/.console .console
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
     && python -m compileall -q domain projections services \
-    && useradd --system --home-dir /keytrail keytrail
+    && useradd --system --home-dir /keytrail keytrail \
+    && install -d -o keytrail -m 700 /run/keytrail/tree
 USER keytrail
 EXPOSE 8600
-# One of: services.api, services.writer, services.projector, services.alert_worker, services.notifier
+# One of: services.api, services.writer, services.projector, services.alert_worker, services.notifier, services.notary
 ENTRYPOINT ["python", "-m"]
 CMD ["services.api"]

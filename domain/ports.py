@@ -80,3 +80,27 @@ class MasterKey(Protocol):
         ...
 
     def open(self, under: str, sealed: bytes, bound: bytes) -> bytes: ...
+
+
+class ContentDiffers(Exception):
+    """Something else is already published under this name. The message has the name."""
+
+
+class TileStore(Protocol):
+    """Where a transparency log is published: immutable contents by their paths, and one checkpoint that is replaced."""
+
+    async def create(self, path: str, content: bytes) -> None:
+        """Durable when this returns. Nothing happens if the same content is there. Raises ContentDiffers, Unavailable."""
+        ...
+
+    async def read(self, path: str) -> bytes | None:
+        """None if there is nothing at the path. Raises Unavailable."""
+        ...
+
+    async def replace(self, path: str, content: bytes) -> None:
+        """Readers find the content of before or this one, whole. Durable when this returns. Raises Unavailable."""
+        ...
+
+    async def remove(self, paths: Sequence[str]) -> None:
+        """Raises Unavailable. A path with nothing is passed over."""
+        ...

@@ -59,6 +59,18 @@ class Settings:
     kafka_key: str = _setting("file with the client certificate's key", "")
     postgres: str = _setting("DSN of the database; unset: the bundled server", "", secret=True)
     pager: str = _setting("the pager for long answers on a terminal, cat for none; unset: PAGER, or less", "")
+    notaries: int = _setting("notary processes: one notarises, the others stand by; 0: there is no transparency log", 1)
+    tree: str = _setting("the folder of the transparency log; unset: tree in the data folder", "")
+    tree_origin: str = _setting(
+        "the transparency log's name in its checkpoints: an address without https, such as keys.example.com/log. It is read at "
+        "the first start alone; unset: made of the log's id",
+        "",
+    )
+    tree_served: str = _setting(
+        "on: API workers serve the transparency log to everybody under /log/, and its sizes tell how many calls there are; off: "
+        "they do not",
+        "on",
+    )
     region: str = _setting("the region in ARNs and signatures", "us-east-1")
     account_id: str = _setting("the first account, which hosts others", "111122223333")
     services_file: str = _setting("TOML file (mode 0600) of the service principals that may call; unset: none", "")
@@ -114,6 +126,14 @@ class Settings:
     @property
     def master_key_path(self) -> Path:
         return Path(self.master_key_file) if self.master_key_file else self.data / "master.key"
+
+    @property
+    def tree_path(self) -> Path:
+        return Path(self.tree) if self.tree else self.data / "tree"
+
+    @property
+    def serves_tree(self) -> bool:
+        return self.notaries > 0 and self.tree_served == "on"
 
     @property
     def has_console(self) -> bool:
@@ -223,6 +243,7 @@ def _require_valid(settings: Settings) -> None:
             settings.time_zone
         ),
         "KEYTRAIL_CONSOLE takes on or off": settings.console in ("on", "off"),
+        "KEYTRAIL_TREE_SERVED takes on or off": settings.tree_served in ("on", "off"),
         "KEYTRAIL_LOG_BYTES takes at least 1000": settings.log_bytes >= 1000,
         "KEYTRAIL_WORKERS takes at least 1": settings.workers >= 1,
         "KEYTRAIL_WRITERS takes at least 1": settings.writers >= 1,

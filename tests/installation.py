@@ -88,9 +88,14 @@ class Installation:
         self.test_clock = test_clock
         self.port = free_port()
         self.workers = workers
-        # A process takes a second of processor time to start, so a test that needs alerts or a standby asks for them. A
+        # A process takes a second of processor time to start, so a test that needs alerts, a standby or a notary asks for it. A
         # test of the console asks for that.
-        off = {"KEYTRAIL_ALERT_WORKERS": "0", "KEYTRAIL_WRITERS": "1", "KEYTRAIL_CONSOLE": "off"}
+        off = {
+            "KEYTRAIL_ALERT_WORKERS": "0",
+            "KEYTRAIL_WRITERS": "1",
+            "KEYTRAIL_CONSOLE": "off",
+            "KEYTRAIL_NOTARIES": "0",
+        }
         self.extra = off | extra
         self.up: subprocess.Popen[str] | None = None
         self._given: dict[str, str] | None = None

@@ -30,8 +30,8 @@ from typing import Any
 
 from domain.crypto.keyed_hash import KeyedHash
 
-EVENTS, DECISIONS, ALERTS, COMMANDS, TRAIL = "events", "decisions", "alerts", "commands", "trail"
-KINDS = (EVENTS, DECISIONS, ALERTS, COMMANDS, TRAIL)
+EVENTS, DECISIONS, ALERTS, COMMANDS, ORDER, TRAIL = "events", "decisions", "alerts", "commands", "order", "trail"
+KINDS = (EVENTS, DECISIONS, ALERTS, COMMANDS, ORDER, TRAIL)
 """The kinds of topic; a trail's topic adds a dot and the trail's name."""
 SNAPSHOT, POSITION, PERMIT, PIN, COUNT, TOLD = "snapshot", "position", "permit", "pin", "count", "told"
 """The kinds of row that are trusted when they are read back."""
@@ -157,6 +157,11 @@ def key_of(value: bytes) -> str:
         return ""
     name = value[start + len(_MARK) : start + len(_MARK) + KEY_ID_LENGTH]
     return name.decode() if name.isalnum() and name.isascii() else ""
+
+
+def envelope_start(value: bytes) -> int:
+    """Where the envelope of a value that ends in one begins: at the comma before it, or at its line break."""
+    return len(value) - _ENVELOPE - 1
 
 
 def before_envelope(value: bytes) -> bytes:

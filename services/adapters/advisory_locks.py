@@ -12,6 +12,8 @@ class AdvisoryLock(IntEnum):
     PROJECTOR = 0x6B657970
     """Held by the projector at work. Two on the same log would do the same work twice; two on different logs would throw
     away each other's tables."""
+    NOTARY = 0x6B65796F
+    """Held by the notary at work. Two would agree all the same (domain/transparency/order.py), at twice the work."""
     MIGRATE_VAULT = 0x6B657974
     ROTATE_MASTER_KEY = 0x6B657975
     MAKE_TABLES = 1802661488

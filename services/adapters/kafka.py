@@ -57,28 +57,14 @@ class KafkaReader:
         self._consumer: AIOKafkaConsumer | None = None
 
     async def open(self, offset: int) -> KafkaReader:
-        consumer = AIOKafkaConsumer(
-            **connection(self._settings),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
+        consumer = await started(
+            self._settings,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=4 * MAX_VALUE,
             check_crcs=True,
-            retry_backoff_ms=50,
-            metadata_max_age_ms=30_000,
         )
-        try:
-            async with asyncio.timeout(ASK_DEADLINE * 3):
-                await consumer.start()
-            consumer.assign([self._partition])
-            consumer.seek(self._partition, offset)
-        except (KafkaError, TimeoutError, OSError) as fault:
-            await discard(consumer)
-            raise Unavailable(str(fault)) from fault
-        except BaseException:
-            await discard(consumer)
-            raise
+        consumer.assign([self._partition])
+        consumer.seek(self._partition, offset)
         self._consumer = consumer
         return self
 
@@ -98,6 +84,29 @@ class KafkaReader:
     async def close(self) -> None:
         if self._consumer is not None:
             await discard(self._consumer)
+
+
+async def started(settings: Settings, **options: Any) -> AIOKafkaConsumer:
+    """A consumer that follows what it is assigned, from where it is put, and never resets its offsets. Raises Unavailable."""
+    consumer = AIOKafkaConsumer(
+        **connection(settings),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        retry_backoff_ms=50,
+        metadata_max_age_ms=30_000,
+        **options,
+    )
+    try:
+        async with asyncio.timeout(ASK_DEADLINE * 3):
+            await consumer.start()
+    except (KafkaError, TimeoutError, OSError) as fault:
+        await discard(consumer)
+        raise Unavailable(str(fault)) from fault
+    except BaseException:
+        await discard(consumer)
+        raise
+    return consumer
 
 
 async def discard(client: Any) -> None:

@@ -39,6 +39,8 @@ async def make(pool: Pool, statements: str) -> None:
     Postgres ends the later one with an error. Raises asyncpg's errors."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.MAKE_TABLES)
+        # A connection remembers which schemas there are, and an advisory lock does not make it look again. Reading a table does.
+        await connection.execute("SELECT FROM pg_namespace LIMIT 1")
         await connection.execute(statements)
 
 

@@ -25,11 +25,15 @@ class Topics:
     events: str
     decisions: str
     alerts: str
+    order: str
+    """The batches of the transparency log's leaves."""
 
 
 def names(settings: Settings) -> Topics:
     prefix = settings.topic_prefix
-    return Topics(f"{prefix}.commands", f"{prefix}.events", f"{prefix}.decisions", f"{prefix}.alerts")
+    return Topics(
+        f"{prefix}.commands", f"{prefix}.events", f"{prefix}.decisions", f"{prefix}.alerts", f"{prefix}.order"
+    )
 
 
 SETTLED_WITHIN = 15.0
@@ -85,6 +89,7 @@ async def _create(client: AIOKafkaAdminClient, settings: Settings, *, replicas: 
         topics.events: (1, FOREVER | BROKERS_CLOCK | flushed),
         topics.decisions: (settings.decision_partitions, FOREVER),
         topics.alerts: (1, FOREVER),
+        topics.order: (1, FOREVER | flushed),
     }
     new = [
         NewTopic(name, partitions, replicas, topic_configs=common | configs)
@@ -113,15 +118,15 @@ async def _bring_up_to_date(client: AIOKafkaAdminClient, settings: Settings) -> 
 
 async def _check(client: AIOKafkaAdminClient, settings: Settings) -> int:
     topics = names(settings)
-    partitions = await _partitions(client, [topics.commands, topics.events, topics.decisions])
-    for topic in (topics.events, topics.commands):
+    partitions = await _partitions(client, [topics.commands, topics.events, topics.decisions, topics.order])
+    for topic in (topics.events, topics.commands, topics.order):
         if len(partitions[topic]) != 1:
             raise LogRefused(
                 f"{topic} has {len(partitions[topic])} partitions and must have exactly one: the log is one total "
                 f"order. Make it again: kafka-topics.sh --bootstrap-server {settings.kafka} --delete --topic {topic}, "
                 "then start Keytrail, which makes it (only if it holds nothing yet)."
             )
-    for topic in (topics.events, topics.commands, topics.decisions):
+    for topic in (topics.events, topics.commands, topics.decisions, topics.order):
         require(settings, topic, await _configs(client, topic), len(partitions[topic][0]["replicas"]), topics)
     return len(partitions[topics.decisions])
 

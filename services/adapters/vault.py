@@ -16,32 +16,8 @@ from domain.ports import MasterKey, Unavailable
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import LOST, Connection, Pool
+from services.adapters.vault_tables import MIGRATIONS, REWRAPPED, TABLES, bound_to
 
-# The vault is the only schema that is migrated: each step once, in order, for ever.
-MIGRATIONS = (
-    """
-    CREATE TABLE vault.materials (
-        material text PRIMARY KEY,
-        key text NOT NULL,
-        sealed bytea NOT NULL,
-        at timestamptz NOT NULL DEFAULT now()
-    );
-    CREATE INDEX ON vault.materials (at);
-    CREATE TABLE vault.secrets (access_key text PRIMARY KEY, sealed bytea NOT NULL, at timestamptz NOT NULL DEFAULT now());
-    CREATE TABLE vault.seal (one bool PRIMARY KEY DEFAULT true CHECK (one), sealed bytea NOT NULL);
-    """,
-    """
-    ALTER TABLE vault.materials ADD COLUMN under text NOT NULL DEFAULT '';
-    ALTER TABLE vault.secrets ADD COLUMN under text NOT NULL DEFAULT '';
-    ALTER TABLE vault.seal ADD COLUMN under text NOT NULL DEFAULT '', ADD COLUMN root bytea;
-    """,
-    """
-    CREATE TABLE vault.record_secrets (
-        number int PRIMARY KEY, sealed bytea NOT NULL, under text NOT NULL, at timestamptz NOT NULL DEFAULT now()
-    );
-    CREATE TABLE vault.pin (one bool PRIMARY KEY DEFAULT true CHECK (one), document text NOT NULL, mac text NOT NULL);
-    """,
-)
 _CHECK = b"keytrail vault"
 _ROOT = b"keytrail root"
 _ROOT_OF_AUTHENTIC = b"keytrail root, of a log that is authenticated"
@@ -55,55 +31,6 @@ TellRewrapped = Callable[[int, int], None]
 
 class AlreadyRotating(Exception):
     """Another process is rotating the master key."""
-
-
-def _bound(*names: str) -> bytes:
-    return "\0".join(names).encode()
-
-
-SecretName = Callable[[Any], bytes]
-_REWRAPPED: tuple[tuple[str, SecretName, str], ...] = (
-    (
-        "SELECT under, sealed, material, key FROM vault.materials WHERE under <> $1 LIMIT $2",
-        lambda row: _bound("material", row["key"], row["material"]),
-        "UPDATE vault.materials SET sealed = $1, under = $2 WHERE material = $3 AND under = $4",
-    ),
-    (
-        "SELECT under, sealed, access_key FROM vault.secrets WHERE under <> $1 LIMIT $2",
-        lambda row: _bound("secret", row["access_key"]),
-        "UPDATE vault.secrets SET sealed = $1, under = $2 WHERE access_key = $3 AND under = $4",
-    ),
-    (
-        "SELECT under, sealed, number FROM vault.record_secrets WHERE under <> $1 LIMIT $2",
-        lambda row: _bound("record-secret", str(row["number"])),
-        "UPDATE vault.record_secrets SET sealed = $1, under = $2 WHERE number = $3 AND under = $4",
-    ),
-)
-"""For each table: the rows under another key, the data that a row is bound to, and the statement that stores it again."""
-
-
-_TABLES: dict[str, tuple[str, str]] = {
-    "materials": (
-        "SELECT material, key, under, encode(sealed, 'base64') AS sealed, at::text AS at FROM vault.materials",
-        "INSERT INTO vault.materials (material, key, under, sealed, at) "
-        "VALUES ($1, $2, $3, decode($4, 'base64'), $5::text::timestamptz)",
-    ),
-    "secrets": (
-        "SELECT access_key, under, encode(sealed, 'base64') AS sealed, at::text AS at FROM vault.secrets",
-        "INSERT INTO vault.secrets (access_key, under, sealed, at) "
-        "VALUES ($1, $2, decode($3, 'base64'), $4::text::timestamptz)",
-    ),
-    "record_secrets": (
-        "SELECT number::text AS number, under, encode(sealed, 'base64') AS sealed, at::text AS at FROM vault.record_secrets",
-        "INSERT INTO vault.record_secrets (number, under, sealed, at) "
-        "VALUES ($1::text::int, $2, decode($3, 'base64'), $4::text::timestamptz)",
-    ),
-    "seal": (
-        "SELECT under, encode(sealed, 'base64') AS sealed, encode(root, 'base64') AS root FROM vault.seal",
-        "INSERT INTO vault.seal (under, sealed, root) VALUES ($1, decode($2, 'base64'), decode($3, 'base64'))",
-    ),
-}
-"""How each table is written to a backup and read back."""
 
 
 def _texts(rows: Iterable[Any]) -> list[list[str]]:
@@ -219,7 +146,8 @@ class Vault:
         async with self._answering():
             rows = await self._pool.fetch("SELECT number, under, sealed FROM vault.record_secrets ORDER BY number")
         later = [
-            self._master.open(row["under"], row["sealed"], _bound("record-secret", str(row["number"]))) for row in rows
+            self._master.open(row["under"], row["sealed"], bound_to("record-secret", str(row["number"])))
+            for row in rows
         ]
         return [await self.root(), *later]
 
@@ -229,11 +157,33 @@ class Vault:
         async with self._answering(), self._pool.acquire() as connection, connection.transaction():
             under = await connection.fetchval("SELECT under FROM vault.seal FOR SHARE")
             number = 1 + await connection.fetchval("SELECT coalesce(max(number), 0) FROM vault.record_secrets")
-            sealed = self._master.seal(under, secret, _bound("record-secret", str(number)))
+            sealed = self._master.seal(under, secret, bound_to("record-secret", str(number)))
             await connection.execute(
                 "INSERT INTO vault.record_secrets (number, sealed, under) VALUES ($1, $2, $3)", number, sealed, under
             )
         return secret
+
+    async def tree_keys(self) -> list[bytes]:
+        """The secrets that sign checkpoints of the transparency log, oldest first. Raises Unavailable, MasterKeyRefused."""
+        async with self._answering():
+            rows = await self._pool.fetch("SELECT number, under, sealed FROM vault.tree_keys ORDER BY number")
+        return [
+            self._master.open(row["under"], row["sealed"], bound_to("tree-key", str(row["number"]))) for row in rows
+        ]
+
+    async def add_tree_key(self, secret: bytes, number: int) -> bool:
+        """Add a secret that signs checkpoints, as the one of this number (from 1 on). False if another process added one with
+        that number first. Raises Unavailable."""
+        async with self._answering(), self._pool.acquire() as connection, connection.transaction():
+            under = await connection.fetchval("SELECT under FROM vault.seal FOR SHARE")
+            sealed = self._master.seal(under, secret, bound_to("tree-key", str(number)))
+            done = await connection.execute(
+                "INSERT INTO vault.tree_keys (number, sealed, under) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                number,
+                sealed,
+                under,
+            )
+        return bool(done == "INSERT 0 1")
 
     async def pin(self) -> tuple[str, str] | None:
         """The document and the MAC that `keep_pin` kept last. Raises Unavailable."""
@@ -270,7 +220,7 @@ class Vault:
                 "INSERT INTO vault.materials (sealed, under, material, key) "
                 "SELECT $1, under, $3, $4 FROM vault.seal WHERE under = $2 FOR SHARE",
                 secret,
-                _bound("material", key, material),
+                bound_to("material", key, material),
                 material,
                 key,
             )
@@ -284,7 +234,7 @@ class Vault:
             )
         if row is None:
             raise Unavailable(f"the vault holds no material {material} of key {key}")
-        return self._master.open(row["under"], row["sealed"], _bound("material", key, material))
+        return self._master.open(row["under"], row["sealed"], bound_to("material", key, material))
 
     async def put_secret(self, access_key: str, secret: str) -> None:
         async with self._answering():
@@ -293,7 +243,7 @@ class Vault:
                 "SELECT $1, under, $3 FROM vault.seal WHERE under = $2 FOR SHARE "
                 "ON CONFLICT (access_key) DO UPDATE SET sealed = excluded.sealed, under = excluded.under",
                 secret.encode(),
-                _bound("secret", access_key),
+                bound_to("secret", access_key),
                 access_key,
             )
 
@@ -302,7 +252,7 @@ class Vault:
             row = await self._pool.fetchrow("SELECT sealed, under FROM vault.secrets WHERE access_key = $1", access_key)
         if row is None:
             return None
-        return self._master.open(row["under"], row["sealed"], _bound("secret", access_key)).decode()
+        return self._master.open(row["under"], row["sealed"], bound_to("secret", access_key)).decode()
 
     async def sweep(self, referenced: Iterable[str]) -> int:
         """Remove material older than an hour that no event refers to: its command was refused, or never came."""
@@ -341,18 +291,18 @@ class Vault:
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            return {table: _texts(await connection.fetch(question)) for table, (question, _) in _TABLES.items()}
+            return {table: _texts(await connection.fetch(question)) for table, (question, _) in TABLES.items()}
 
     async def dump_materials(self, materials: Sequence[str]) -> list[list[str]]:
         """The rows of these materials, as far as they exist."""
-        question = f"SELECT * FROM ({_TABLES['materials'][0]}) rows WHERE material = ANY($1::text[])"
+        question = f"SELECT * FROM ({TABLES['materials'][0]}) rows WHERE material = ANY($1::text[])"
         async with self._answering():
             return _texts(await self._pool.fetch(question, materials))
 
     async def load(self, table: str, rows: Sequence[Sequence[str]]) -> None:
         """Write rows of a dump. Raises Unavailable."""
         async with self._answering():
-            await self._pool.executemany(_TABLES[table][1], rows)
+            await self._pool.executemany(TABLES[table][1], rows)
 
     # -- another master key --------------------------------------------------------------------------------------
 
@@ -385,7 +335,7 @@ class Vault:
     async def under_others(self) -> int:
         """How many rows are not sealed under the present master key. While there are any, no other key may be destroyed.
         Raises Unavailable."""
-        tables = ("materials", "secrets", "record_secrets")
+        tables = ("materials", "secrets", "record_secrets", "tree_keys")
         rows = " UNION ALL ".join(f"SELECT under FROM vault.{table}" for table in tables)  # names of ours
         question = f"SELECT count(*) FROM ({rows}) rows WHERE under <> (SELECT under FROM vault.seal)"  # see above
         async with self._answering():
@@ -399,10 +349,11 @@ class Vault:
             total = await self._pool.fetchval(
                 "SELECT (SELECT count(*) FROM vault.materials WHERE under <> $1) + "
                 "(SELECT count(*) FROM vault.secrets WHERE under <> $1) + "
-                "(SELECT count(*) FROM vault.record_secrets WHERE under <> $1)",
+                "(SELECT count(*) FROM vault.record_secrets WHERE under <> $1) + "
+                "(SELECT count(*) FROM vault.tree_keys WHERE under <> $1)",
                 under,
             )
-            for fetch, names, store in _REWRAPPED:
+            for fetch, names, store in REWRAPPED:
                 while rows := await self._pool.fetch(fetch, under, BATCH):
                     anew = []
                     for row in rows:

@@ -58,6 +58,7 @@ from services.kms_api.vault_watch import VaultWatch
 from services.kms_api.web_identity import WebIdentities
 from services.logs import configure, logger_of
 from services.metrics import TALLY, VOIDS
+from services.notary.served import PublishedTree
 from services.runtime.bootstrap import open_pool, open_tokens, prepare
 from services.runtime.listening_socket import listen
 from services.settings import BadSetting, Settings, load
@@ -160,9 +161,9 @@ async def serve(settings: Settings) -> None:
         )
         console = ConsoleFiles() if settings.has_console else None
         door_of_tokens = TokenDoor(web, authenticator, refused_attempts, clock)
-        app = App(
-            live, authenticator, calls, audit_app(ROUTES, audit, authenticator), clock, watch, door_of_tokens, console
-        )
+        tree = PublishedTree(settings.tree_path) if settings.serves_tree else None
+        routes = audit_app(ROUTES, audit, authenticator)
+        app = App(live, authenticator, calls, routes, clock, watch, door_of_tokens, console, tree)
         door = _door(settings)
         config = uvicorn.Config(
             app,

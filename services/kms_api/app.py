@@ -124,7 +124,8 @@ READING = ("GET", "HEAD")
 
 
 class App:
-    """`audit` answers paths that begin with /v1, `console` those of /console; None: there is no console."""
+    """`audit` answers paths that begin with /v1, `console` those of /console, `tree` those of /log; None: there is no console,
+    or the transparency log is not served."""
 
     def __init__(
         self,
@@ -136,6 +137,7 @@ class App:
         watch: VaultWatch,
         tokens: TokenDoor,
         console: ASGI | None = None,
+        tree: ASGI | None = None,
     ) -> None:
         self._clock = clock
         self._watch = watch
@@ -145,6 +147,7 @@ class App:
         self._calls = calls
         self._audit = audit
         self._console = console
+        self._tree = tree
         self._scrapes = Scrapes(exposition)
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -155,6 +158,8 @@ class App:
             await self._audit(scope, receive, send)
         elif self._console is not None and (path == "/console" or path.startswith("/console/")):
             await self._console(scope, receive, send)
+        elif self._tree is not None and path.startswith("/log/"):
+            await self._tree(scope, receive, send)
         elif path == "/" and method == "GET" and _asks_by_query(scope):
             await self._by_query(scope, receive, send)
         elif path == "/healthz" and method in READING:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import asyncpg
 
 from domain.durations import HOUR_MICROS
-from domain.log.authenticity import ALERTS, COMMANDS, DECISIONS, key_of
+from domain.log.authenticity import ALERTS, COMMANDS, DECISIONS, ORDER, key_of
 from domain.log.authority import NO_KEY, Authority, trail_kind
 from domain.log.codec import rfc3339
 from domain.log.command import Command, encode
@@ -145,7 +145,7 @@ class LogKeys:
         """The ends of the topics whose values stay readable for ever. Commands are not among them: a command that waits for
         the writer is refused, and its caller tries again."""
         topics = names(self._settings)
-        found = {DECISIONS: topics.decisions, ALERTS: topics.alerts}
+        found = {DECISIONS: topics.decisions, ALERTS: topics.alerts, ORDER: topics.order}
         found |= {trail_kind(name): topic_of(self._settings, name) for name in await trails(self._settings)}
         return {
             kind: {str(partition): end for partition, end in (await ends(self._settings, topic)).items()}

@@ -6,13 +6,10 @@ write it. A decision is also void if it is not the next of its lane: then it is 
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from domain.characters import without_nul
 from domain.log.authenticity import KeyMissing
@@ -21,11 +18,10 @@ from domain.log.chain import Chain
 from domain.log.codec import RECORD_VERSION, Unreadable, event_from
 from domain.log.events import DecisionsAnchored
 from domain.log.lane import Lanes, anchors_of, place_of
-from domain.ports import OutOfRange, Unavailable
 from projections.log.entry import ALERTS, DECISIONS, EVENTS, Entry
-from services.adapters.kafka import FETCH_WAIT_MS, connection, discard
+from services.adapters.kafka import FETCH_WAIT_MS
 from services.adapters.keyring import VaultKeyring
-from services.adapters.topics import names
+from services.adapters.record_topics import RecordTopics
 from services.projector.store import ReadTo
 from services.settings import Settings
 
@@ -46,25 +42,13 @@ class Batch:
     voids: int = 0
 
 
-def topics_read(settings: Settings) -> dict[str, str]:
-    """The name of each topic that projections read, by its kind."""
-    found = names(settings)
-    return {EVENTS: found.events, DECISIONS: found.decisions, ALERTS: found.alerts}
-
-
 class EntryFeed:
     """One consumer over every partition of `events`, `decisions` and `alerts`, by assignment."""
 
     def __init__(self, settings: Settings, partitions: int, keys: VaultKeyring) -> None:
-        topics = names(settings)
-        self._settings = settings
         self._region = settings.region
         self._keys = keys
-        self._topics = {name: topic for topic, name in topics_read(settings).items()}
-        self._all = [TopicPartition(topics.events, 0), TopicPartition(topics.alerts, 0)] + [
-            TopicPartition(topics.decisions, number) for number in range(partitions)
-        ]
-        self._consumer: AIOKafkaConsumer | None = None
+        self._topics = RecordTopics(settings, partitions)
         self._chain = Chain(keys=keys)
         self._lanes = Lanes()
         self._now = Chain(keys=keys)
@@ -76,54 +60,32 @@ class EntryFeed:
         decides what is authentic there, not only the part that was read here.
         """
         self._now = now
-        consumer = AIOKafkaConsumer(
-            **connection(self._settings),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
+        await self._topics.open(
+            start.offsets,
             fetch_min_bytes=GATHERING[0],
             fetch_max_wait_ms=GATHERING[1],
             max_partition_fetch_bytes=8_388_608,
-            retry_backoff_ms=50,
-            metadata_max_age_ms=30_000,
         )
-        try:
-            async with asyncio.timeout(10):
-                await consumer.start()
-        except (KafkaError, TimeoutError, OSError) as fault:
-            await discard(consumer)
-            raise Unavailable(str(fault)) from fault
-        consumer.assign(self._all)
-        for each in self._all:
-            consumer.seek(each, start.offsets.get((self._topics[each.topic], each.partition), 0))
-        self._consumer = consumer
         self._chain = Chain(start.digest, start.offsets.get((EVENTS, 0), 0) - 1, self._keys, start.authority)
         self._lanes = Lanes(start.lanes)
 
     async def next(self, most: int) -> Batch:
         """The next records; an empty batch after half a second without records. Raises OutOfRange, Unreadable, Unavailable."""
-        assert self._consumer is not None, "open comes first"
-        try:
-            found = await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=most)
-        except OffsetOutOfRangeError as fault:
-            raise OutOfRange(str(fault)) from fault
-        except KafkaError as fault:
-            raise Unavailable(str(fault)) from fault
+        found = await self._topics.next(most, FETCH_WAIT_MS)
         # aiokafka has no other way to change these. The next fetch reads them.
-        fetcher = self._consumer._fetcher
+        fetcher = self._topics.consumer._fetcher
         fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = GATHERING if found else IDLE
-        await self._keys.know_those_of(record.value or b"" for records in found.values() for record in records)
+        await self._keys.know_those_of(record.value or b"" for _, records in found for record in records)
         batch = Batch()
-        for partition, records in found.items():
-            topic = self._topics[partition.topic]
+        for topic, records in found:
             for record in records:
-                entry = await self._surely(topic, partition.partition, record.offset, record.value or b"")
+                entry = await self._surely(topic, record.partition, record.offset, record.value or b"")
                 if entry is None:
                     batch.voids += 1
                 else:
                     batch.entries.append(entry)
             if records:
-                batch.reached.offsets[topic, partition.partition] = records[-1].offset + 1
+                batch.reached.offsets[topic, records[-1].partition] = records[-1].offset + 1
         batch.reached.digest = self._chain.head
         # This is a copy, since the chain moves on to the next records while the batch is written.
         batch.reached.authority = authority_from(self._chain.authority.document())
@@ -143,12 +105,9 @@ class EntryFeed:
 
     async def lag(self) -> dict[str, int]:
         """How many records on each topic are not read yet, by the last watermark seen."""
-        assert self._consumer is not None, "open comes first"
         result = {EVENTS: 0, DECISIONS: 0, ALERTS: 0}
-        for each in self._all:
-            high = self._consumer.highwater(each)
-            if high is not None:
-                result[self._topics[each.topic]] += max(0, high - await self._consumer.position(each))
+        for topic, count in await self._topics.left():
+            result[topic] += count
         return result
 
     def _entry(self, topic: str, partition: int, offset: int, value: bytes) -> Entry | None:
@@ -181,5 +140,4 @@ class EntryFeed:
         return Entry(topic, partition, offset, datetime.fromisoformat(document["at"]), self._region, document, event)
 
     async def close(self) -> None:
-        if self._consumer is not None:
-            await discard(self._consumer)
+        await self._topics.close()

@@ -9,8 +9,9 @@ from services.adapters import topics
 from services.adapters.kafka import ends
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
+from services.adapters.record_topics import topics_read
 from services.projector import store
-from services.projector.feed import EntryFeed, topics_read
+from services.projector.feed import EntryFeed
 from services.projector.store import ReadTo
 from services.projector.worker import BATCH, chain_now, log_name
 from services.settings import Settings

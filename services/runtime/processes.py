@@ -15,6 +15,7 @@ import uvloop
 
 from domain.log.codec import Unreadable
 from domain.ports import LogRefused, OutOfRange
+from domain.transparency.order import OrderBroken
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE, Pool
@@ -22,7 +23,7 @@ from services.logs import configure, logger_of
 from services.settings import BadSetting
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
-NICENESS = {"alerts": 3, "notifier": 3, "projector": 10, "verification": 5}
+NICENESS = {"alerts": 3, "notary": 5, "notifier": 3, "projector": 10, "verification": 5}
 """The niceness of each process. Calls come first: under full load these processes fall behind, and catch up afterwards.
 People wait for an alert or a verification, but read projections later."""
 AUTOGROUP = Path("/proc/self/autogroup")
@@ -108,7 +109,7 @@ def run_until_told(what: str, run: Callable[[], Awaitable[None]]) -> int:
     except* CANNOT_START as faults:
         log.error(f"{what} cannot start", reason=repr(faults.exceptions))
         code = 75
-    except* (OutOfRange, Unreadable) as faults:
+    except* (OutOfRange, OrderBroken, Unreadable) as faults:
         log.error(f"{what} ends: the log does not go on from what was read", reason=repr(faults.exceptions))
         code = 78
     return code

@@ -253,6 +253,8 @@ class Supervisor:
         for number in range(1, self.settings.writers + 1):
             self._add(f"writer-{number}", "services.writer", common | {"KEYTRAIL_WRITER_NAME": f"writer-{number}"})
         self._add("projector", "services.projector", common)
+        for number in range(1, self.settings.notaries + 1):
+            self._add(f"notary-{number}", "services.notary", common)
         for number in range(1, self.settings.alert_workers + 1):
             self._add(
                 f"alerts-{number}", "services.alert_worker", common | {"KEYTRAIL_ALERTS_NAME": f"alerts-{number}"}
@@ -304,6 +306,7 @@ class Supervisor:
             ("notifier", 5.0),
             ("alerts", 5.0),
             ("projector", 10.0),
+            ("notary", 5.0),
             ("writer", 5.0),
         ):
             children = [child for child in self._children if child.name.startswith(prefix)]

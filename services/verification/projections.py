@@ -26,8 +26,9 @@ from services.adapters import snapshots, topics
 from services.adapters.kafka import KafkaReader, KafkaTopic, TopicBounds
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
+from services.adapters.record_topics import topics_read
 from services.projector import store
-from services.projector.feed import EntryFeed, topics_read
+from services.projector.feed import EntryFeed
 from services.projector.store import TEMPORARY, ReadTo
 from services.projector.worker import BATCH, log_name
 from services.settings import Settings

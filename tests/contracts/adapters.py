@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from services.adapters import skips, snapshots
 from services.adapters.attempts import Attempts
 from services.adapters.kafka import KafkaTopic, connection
 from services.adapters.master_key import FileMasterKey
+from services.adapters.tile_folder import TileFolder
 from services.adapters.tokens import Tokens
 from services.adapters.topics import BROKERS_CLOCK
 from services.adapters.vault import Vault
@@ -50,6 +52,7 @@ TOPICS: dict[str, OpenTopic] = {"memory": memory_topic, "kafka": kafka_topic}
 TOKENS: dict[str, type[Tokens]] = {"sealed": Tokens}
 SKIPS: dict[str, Any] = {"postgres": skips}
 SNAPSHOTS: dict[str, Any] = {"postgres": snapshots}
+TILES: dict[str, Callable[[Path], Any]] = {"folder": TileFolder}
 ATTEMPTS: dict[str, type[Attempts]] = {"postgres": Attempts}
 
 
@@ -65,13 +68,16 @@ class Contract:
 CONTRACTS: dict[str, Contract] = {
     "topic": Contract(("test_topic.py",), TOPICS, ("kafka.py",)),
     "topics": Contract(
-        ("test_kafka_security.py", "test_feed.py"), {"kafka": KafkaTopic}, ("topics.py", "trail_topics.py")
+        ("test_kafka_security.py", "test_feed.py"),
+        {"kafka": KafkaTopic},
+        ("topics.py", "trail_topics.py", "record_topics.py"),
     ),
     "tokens": Contract(("test_tokens.py",), TOKENS, ("tokens.py",)),
     "snapshots": Contract(("test_snapshots.py",), SNAPSHOTS, ("snapshots.py", "directory_snapshot.py")),
     "skips": Contract(("test_skips.py",), SKIPS, ("skips.py",)),
+    "tile store": Contract(("test_tile_store.py",), TILES, ("tile_folder.py",)),
     "attempts": Contract(("test_attempts.py",), ATTEMPTS, ("attempts.py",)),
-    "vault": Contract(("test_vault.py",), {"postgres": Vault}, ("vault.py", "keyring.py")),
+    "vault": Contract(("test_vault.py",), {"postgres": Vault}, ("vault.py", "vault_tables.py", "keyring.py")),
     "master key": Contract(("test_vault.py",), {"file": FileMasterKey}, ("master_key.py",)),
     "pins": Contract(("test_positions_permits_pins.py",), {"vault and file": None}, ("pins.py",)),
 }

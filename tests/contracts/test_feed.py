@@ -26,8 +26,7 @@ async def test_a_feed_without_records_asks_seldom_and_is_brought_what_comes(inst
     keys = await open_keyring(open_vault(settings, pool))
     feed, producer = EntryFeed(settings, await topics.prepare(settings, flush=False), keys), Producer(settings)
     await feed.open(ReadTo(), Chain(keys=keys))
-    assert feed._consumer is not None
-    client, asked = feed._consumer._client, 0
+    client, asked = feed._topics.consumer._client, 0
     send = client.send
 
     async def counted(node: int, request: Any, **options: Any) -> Any:

@@ -1,0 +1,81 @@
+"""Follows every partition of the three topics that hold records: `events`, `decisions` and `alerts`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
+from domain.ports import OutOfRange, Unavailable
+from services.adapters.kafka import discard, started
+from services.adapters.topics import names
+from services.settings import Settings
+
+KindAndNumber = tuple[str, int]
+"""(kind of topic, number of the partition)"""
+
+
+def topics_read(settings: Settings) -> dict[str, str]:
+    """The name of each topic of records, by its kind."""
+    found = names(settings)
+    return {EVENTS: found.events, DECISIONS: found.decisions, ALERTS: found.alerts}
+
+
+class RecordTopics:
+    """One consumer, by assignment. `partitions` are those of `decisions`."""
+
+    def __init__(self, settings: Settings, partitions: int) -> None:
+        topics = topics_read(settings)
+        self._settings = settings
+        self._kinds = {name: kind for kind, name in topics.items()}
+        self.all = [TopicPartition(topics[EVENTS], 0), TopicPartition(topics[ALERTS], 0)] + [
+            TopicPartition(topics[DECISIONS], number) for number in range(partitions)
+        ]
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def open(self, begins: Mapping[KindAndNumber, int], *, from_first: bool = False, **options: Any) -> None:
+        """Reads from these positions on. A partition that is not named is read from 0 on or, with `from_first`, from the first
+        record that it still has. `options` are aiokafka's. Raises Unavailable."""
+        consumer = await started(self._settings, **options)
+        self._consumer = consumer
+        consumer.assign(self.all)
+        try:
+            first = await consumer.beginning_offsets(self.all) if from_first else {}
+        except KafkaError as fault:
+            raise Unavailable(str(fault)) from fault
+        for each in self.all:
+            consumer.seek(each, begins.get(self.named(each), first.get(each, 0)))
+
+    def named(self, partition: TopicPartition) -> KindAndNumber:
+        return self._kinds[partition.topic], partition.partition
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer:
+        assert self._consumer is not None, "open comes first"
+        return self._consumer
+
+    async def next(self, most: int, within_ms: int) -> list[tuple[str, list[ConsumerRecord]]]:
+        """The next records of each partition, by kind; nothing if none came within so many milliseconds. Raises OutOfRange,
+        Unavailable."""
+        try:
+            found = await self.consumer.getmany(timeout_ms=within_ms, max_records=most)
+        except OffsetOutOfRangeError as fault:
+            raise OutOfRange(str(fault)) from fault
+        except KafkaError as fault:
+            raise Unavailable(str(fault)) from fault
+        return [(self._kinds[partition.topic], records) for partition, records in found.items()]
+
+    async def left(self) -> list[tuple[str, int]]:
+        """By partition: its kind, and how many of its records are not read yet, by the last watermark seen."""
+        return [
+            (self._kinds[each.topic], max(0, high - await self.consumer.position(each)))
+            for each in self.all
+            if (high := self.consumer.highwater(each)) is not None
+        ]
+
+    async def close(self) -> None:
+        if self._consumer is not None:
+            await discard(self._consumer)

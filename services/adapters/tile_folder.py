@@ -1,0 +1,90 @@
+"""A transparency log in a folder (port TileStore), which any web server can serve as it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+from uuid import uuid4
+
+from domain.ports import ContentDiffers, Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class TileFolder:
+    """A path's content is a file of that name. A file appears with its whole content, by a link to what was written and
+    flushed under another name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def create(self, path: str, content: bytes) -> None:
+        await self._run(self._create, path, content)
+
+    async def read(self, path: str) -> bytes | None:
+        return await self._run(self._read, path)
+
+    async def replace(self, path: str, content: bytes) -> None:
+        await self._run(self._replace, path, content)
+
+    async def remove(self, paths: Sequence[str]) -> None:
+        await self._run(self._remove, paths)
+
+    async def _run(self, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+        try:
+            return await asyncio.to_thread(work, *given, **named)
+        except OSError as fault:
+            raise Unavailable(f"the folder of the transparency log: {fault}") from fault
+
+    def _create(self, path: str, content: bytes) -> None:
+        wanted = self._folder / path
+        with self._written(wanted, content) as written:
+            try:
+                os.link(written, wanted)
+            except FileExistsError:
+                if wanted.read_bytes() != content:
+                    raise ContentDiffers(path) from None
+        _flush(wanted.parent)
+
+    def _replace(self, path: str, content: bytes) -> None:
+        wanted = self._folder / path
+        with self._written(wanted, content) as written:
+            written.replace(wanted)
+        _flush(wanted.parent)
+
+    @contextlib.contextmanager
+    def _written(self, wanted: Path, content: bytes) -> Iterator[Path]:
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        written = wanted.parent / f".{uuid4().hex}"
+        try:
+            with written.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            yield written
+        finally:
+            written.unlink(missing_ok=True)
+
+    def _read(self, path: str) -> bytes | None:
+        try:
+            return (self._folder / path).read_bytes()
+        except (FileNotFoundError, IsADirectoryError):
+            return None
+
+    def _remove(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            (self._folder / path).unlink(missing_ok=True)
+
+
+def _flush(folder: Path) -> None:
+    """Makes a new name in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

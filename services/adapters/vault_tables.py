@@ -1,0 +1,92 @@
+"""The tables of the vault: how they came about, how their rows are sealed again, and how they are written to a backup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+# The vault is the only schema that is migrated: each step once, in order, for ever.
+MIGRATIONS = (
+    """
+    CREATE TABLE vault.materials (
+        material text PRIMARY KEY,
+        key text NOT NULL,
+        sealed bytea NOT NULL,
+        at timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE INDEX ON vault.materials (at);
+    CREATE TABLE vault.secrets (access_key text PRIMARY KEY, sealed bytea NOT NULL, at timestamptz NOT NULL DEFAULT now());
+    CREATE TABLE vault.seal (one bool PRIMARY KEY DEFAULT true CHECK (one), sealed bytea NOT NULL);
+    """,
+    """
+    ALTER TABLE vault.materials ADD COLUMN under text NOT NULL DEFAULT '';
+    ALTER TABLE vault.secrets ADD COLUMN under text NOT NULL DEFAULT '';
+    ALTER TABLE vault.seal ADD COLUMN under text NOT NULL DEFAULT '', ADD COLUMN root bytea;
+    """,
+    """
+    CREATE TABLE vault.record_secrets (
+        number int PRIMARY KEY, sealed bytea NOT NULL, under text NOT NULL, at timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE TABLE vault.pin (one bool PRIMARY KEY DEFAULT true CHECK (one), document text NOT NULL, mac text NOT NULL);
+    """,
+    """
+    CREATE TABLE vault.tree_keys (
+        number int PRIMARY KEY, sealed bytea NOT NULL, under text NOT NULL, at timestamptz NOT NULL DEFAULT now()
+    );
+    """,
+)
+
+
+def bound_to(*names: str) -> bytes:
+    return "\0".join(names).encode()
+
+
+SecretName = Callable[[Any], bytes]
+REWRAPPED: tuple[tuple[str, SecretName, str], ...] = (
+    (
+        "SELECT under, sealed, material, key FROM vault.materials WHERE under <> $1 LIMIT $2",
+        lambda row: bound_to("material", row["key"], row["material"]),
+        "UPDATE vault.materials SET sealed = $1, under = $2 WHERE material = $3 AND under = $4",
+    ),
+    (
+        "SELECT under, sealed, access_key FROM vault.secrets WHERE under <> $1 LIMIT $2",
+        lambda row: bound_to("secret", row["access_key"]),
+        "UPDATE vault.secrets SET sealed = $1, under = $2 WHERE access_key = $3 AND under = $4",
+    ),
+    (
+        "SELECT under, sealed, number FROM vault.record_secrets WHERE under <> $1 LIMIT $2",
+        lambda row: bound_to("record-secret", str(row["number"])),
+        "UPDATE vault.record_secrets SET sealed = $1, under = $2 WHERE number = $3 AND under = $4",
+    ),
+    (
+        "SELECT under, sealed, number FROM vault.tree_keys WHERE under <> $1 LIMIT $2",
+        lambda row: bound_to("tree-key", str(row["number"])),
+        "UPDATE vault.tree_keys SET sealed = $1, under = $2 WHERE number = $3 AND under = $4",
+    ),
+)
+"""For each table: the rows under another key, the data that a row is bound to, and the statement that stores it again."""
+
+
+TABLES: dict[str, tuple[str, str]] = {
+    "materials": (
+        "SELECT material, key, under, encode(sealed, 'base64') AS sealed, at::text AS at FROM vault.materials",
+        "INSERT INTO vault.materials (material, key, under, sealed, at) "
+        "VALUES ($1, $2, $3, decode($4, 'base64'), $5::text::timestamptz)",
+    ),
+    "secrets": (
+        "SELECT access_key, under, encode(sealed, 'base64') AS sealed, at::text AS at FROM vault.secrets",
+        "INSERT INTO vault.secrets (access_key, under, sealed, at) "
+        "VALUES ($1, $2, decode($3, 'base64'), $4::text::timestamptz)",
+    ),
+    "record_secrets": (
+        "SELECT number::text AS number, under, encode(sealed, 'base64') AS sealed, at::text AS at FROM vault.record_secrets",
+        "INSERT INTO vault.record_secrets (number, under, sealed, at) "
+        "VALUES ($1::text::int, $2, decode($3, 'base64'), $4::text::timestamptz)",
+    ),
+    "seal": (
+        "SELECT under, encode(sealed, 'base64') AS sealed, encode(root, 'base64') AS root FROM vault.seal",
+        "INSERT INTO vault.seal (under, sealed, root) VALUES ($1, decode($2, 'base64'), decode($3, 'base64'))",
+    ),
+}
+"""How each table is written to a backup and read back. The keys that sign checkpoints are left out: a restored installation
+begins a transparency log of its own, which must not sign anything that its predecessor's log denies."""

@@ -1,0 +1,45 @@
+"""`python -m services.notary`: notarise until the process is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.adapters.advisory_locks import AdvisoryLock
+from services.adapters.postgres import INTERRUPTED
+from services.adapters.tile_folder import TileFolder
+from services.logs import logger_of
+from services.notary.signing_key import signing_key
+from services.notary.worker import Notary, Superseded
+from services.projector.worker import log_name
+from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.processes import alone, end_when_told, run_until_told
+from services.settings import load
+
+BEGINS_ANEW: tuple[type[BaseException], ...] = (Superseded, TimeoutError, *INTERRUPTED)
+AGAIN_AFTER = 0.5
+
+
+async def run() -> None:
+    settings = load()
+    end_when_told()
+    pool = await open_pool(settings)
+    prepared = await prepare(settings, pool)
+    await alone(pool, AdvisoryLock.NOTARY, "notary")
+    await prepared.keys.read_again()  # a standby may have waited for weeks
+    log = await log_name(settings, prepared.keys)
+    signer = await signing_key(settings, prepared.vault, log)
+    store = TileFolder(settings.tree_path)
+    while True:
+        notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, signer)
+        try:
+            await notary.run()
+        except BEGINS_ANEW as fault:
+            # What became of a batch under way, the topic of batches says.
+            logger_of("notary").warning("notarising was interrupted; it begins anew", reason=repr(fault))
+            await asyncio.sleep(AGAIN_AFTER)
+        finally:
+            await notary.close()
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_until_told("notary", run))

@@ -1,0 +1,78 @@
+"""Reads the records that become leaves: `events`, `decisions` and `alerts`, each partition in order and without a gap.
+
+A record of `events` has a leaf if it is the chain's next. A value of another topic has one if this installation wrote it. The
+place is part of the leaf, so a copy of a decision is a leaf of its own; `keytrail verify` names the copies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import orjson
+from aiokafka import ConsumerRecord
+
+from domain.log.authenticity import EVENTS, KeyMissing
+from domain.log.chain import Chain
+from domain.transparency.leaves import LeafPlace, entry_of
+from domain.transparency.order import LeafPartition
+from services.adapters.kafka import FETCH_WAIT_MS
+from services.adapters.keyring import VaultKeyring
+from services.adapters.record_topics import RecordTopics
+from services.settings import Settings
+
+FETCHED_BYTES = 4_194_304
+GATHERED = 2_000
+"""The most records of one fetch that are hashed before other work of this process has its turn."""
+TakenRecord = tuple[LeafPlace, bytes | None]
+"""A record's place, and the entry of its leaf; None if it is void."""
+
+
+class LeafFeed:
+    """One consumer over every partition, by assignment. `chain` is that of `events` where reading begins; `now` is the chain
+    at the log's end, which says what is authentic on the other topics."""
+
+    def __init__(self, settings: Settings, partitions: int, keys: VaultKeyring, chain: Chain, now: Chain) -> None:
+        self._keys = keys
+        self.chain, self._now = chain, now
+        self._topics = RecordTopics(settings, partitions)
+
+    async def open(self, begins: Mapping[LeafPartition, int]) -> None:
+        """Reads from these positions on, and a partition that is not named from its first record on. Raises Unavailable."""
+        await self._topics.open(
+            begins, from_first=True, fetch_max_wait_ms=FETCH_WAIT_MS, max_partition_fetch_bytes=FETCHED_BYTES
+        )
+
+    async def next(self, most: int, patience: float) -> list[TakenRecord]:
+        """The next records; nothing if none came within `patience` seconds. Raises OutOfRange, KeyMissing, Unavailable."""
+        taken: list[TakenRecord] = []
+        for kind, records in await self._topics.next(most, int(patience * 1000)):
+            for first in range(0, len(records), GATHERED):
+                some = records[first : first + GATHERED]
+                await self._keys.know_those_of(each.value or b"" for each in some)
+                taken += [await self._taken(kind, each) for each in some]
+                await asyncio.sleep(0)
+        return taken
+
+    async def _taken(self, kind: str, record: ConsumerRecord) -> TakenRecord:
+        place, value = LeafPlace(kind, record.partition, record.offset), record.value or b""
+        try:
+            has_leaf = self._has_leaf(place, value)
+        except KeyMissing:
+            await self._keys.read_again()
+            has_leaf = self._has_leaf(place, value)
+        return place, entry_of(place, value) if has_leaf else None
+
+    def _has_leaf(self, place: LeafPlace, value: bytes) -> bool:
+        """Raises KeyMissing."""
+        if place.kind != EVENTS:
+            chain = self.chain if self.chain.position >= self._now.position else self._now
+            return chain.authority.believes(self._keys, place.kind, place.partition, place.position, value)
+        try:
+            document = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return False
+        return isinstance(document, dict) and self.chain.accepts(place.position, value, document)
+
+    async def close(self) -> None:
+        await self._topics.close()

@@ -1,0 +1,116 @@
+"""Publishes a tree: its tiles, its entries, and the checkpoint that makes them count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from domain.ports import ContentDiffers, TileStore
+from domain.transparency.checkpoints import Checkpoint, checkpoint_by
+from domain.transparency.merkle import leaf_hash
+from domain.transparency.notes import NoteRefused, NoteSigner, VerifierKey, signed_note
+from domain.transparency.order import OrderBroken
+from domain.transparency.tiles import WIDTH, TileName, TreeEdge, bundle, edge_from, edge_names
+
+CHECKPOINT, KEY = "checkpoint", "key"
+OTHER_HEAD = "there is another checkpoint of this size: two notaries signed different trees, or the folder was changed"
+
+
+class TreePublisher:
+    """`edge` is that of the tree which is published."""
+
+    def __init__(self, store: TileStore, signer: NoteSigner) -> None:
+        self._store, self._signer = store, signer
+        self._entries: list[bytes] = []
+        self.edge = TreeEdge()
+
+    async def open(self) -> None:
+        """Goes on from the checkpoint that is published. Raises OrderBroken if what is published is not ours or not whole."""
+        found = await published(self._store, self._signer.verifier)
+        size = 0 if found is None else found.size
+        tiles = {name: await self._read(name.path) for name in edge_names(size)}
+        self.edge = edge_from(size, lambda name: tiles[name])
+        if found is not None and self.edge.root() != found.root:
+            raise OrderBroken(f"the tiles of the tree of {size} leaves give another root than its checkpoint")
+        await self._store.replace(KEY, f"{self._signer.verifier.text}\n".encode())
+        held = size % WIDTH
+        self._entries = unbundled(await self._read(TileName(0, size // WIDTH, held).entries_path)) if held else []
+
+    async def _read(self, path: str) -> bytes:
+        found = await self._store.read(path)
+        if found is None:
+            raise OrderBroken(f"{path} is missing from the transparency log")
+        return found
+
+    def grown(self, entries: Iterable[bytes]) -> GrownTree:
+        """The tree with further leaves, which is not published yet."""
+        return GrownTree(self.edge, self._entries, entries)
+
+    async def publish(self, tree: GrownTree) -> None:
+        """Raises OrderBroken, Unavailable. May be interrupted at any time, and done again."""
+        checkpoint = Checkpoint(self._signer.name, tree.edge.size, tree.edge.root())
+        await self._require_onward(checkpoint)
+        try:
+            for path, content in tree.contents:
+                await self._store.create(path, content)
+        except ContentDiffers as fault:
+            raise OrderBroken(f"{fault} of the transparency log has another content") from None
+        await self._store.replace(CHECKPOINT, str(checkpoint.signed_by(self._signer)).encode())
+        # Until a tile is full, every checkpoint has a part of it of its own.
+        await self._store.remove(tree.superseded)
+        self.edge, self._entries = tree.edge, tree.entries
+
+    async def _require_onward(self, checkpoint: Checkpoint) -> None:
+        found = await published(self._store, self._signer.verifier)
+        if found is not None and (
+            found.size > checkpoint.size or (found.size, found.root) > (checkpoint.size, checkpoint.root)
+        ):
+            raise OrderBroken(OTHER_HEAD)
+
+
+class GrownTree:
+    """A published tree with further leaves: its edge, and the files that it has and the published one has not."""
+
+    def __init__(self, before: TreeEdge, held: Sequence[bytes], entries: Iterable[bytes]) -> None:
+        self.edge = TreeEdge(before.size, [list(each) for each in before.levels])
+        self.entries = list(held)
+        self.contents: list[tuple[str, bytes]] = []
+        self.superseded: list[str] = []
+        new = list(entries)
+        first = before.size
+        full = list(self.edge.add(map(leaf_hash, new)))
+        self.contents += [(name.path, tile) for name, tile in [*full, *self.edge.partial()]]
+        for name, _ in full:
+            self.superseded += [TileName(name.level, name.index, width).path for width in range(1, WIDTH)]
+        self._bundle(new, first)
+
+    def _bundle(self, new: Sequence[bytes], first: int) -> None:
+        index = first // WIDTH
+        self.entries += new
+        while len(self.entries) >= WIDTH:
+            self.contents.append((TileName(0, index).entries_path, bundle(self.entries[:WIDTH])))
+            self.superseded += [TileName(0, index, width).entries_path for width in range(1, WIDTH)]
+            del self.entries[:WIDTH]
+            index += 1
+        if self.entries:
+            self.contents.append((TileName(0, index, len(self.entries)).entries_path, bundle(self.entries)))
+
+
+async def published(store: TileStore, key: VerifierKey) -> Checkpoint | None:
+    """The checkpoint that is published; None before the first. Raises OrderBroken for one that this key did not sign."""
+    found = await store.read(CHECKPOINT)
+    if found is None:
+        return None
+    try:
+        return checkpoint_by(signed_note(found.decode()), key)
+    except (NoteRefused, UnicodeDecodeError) as fault:
+        raise OrderBroken(f"the published checkpoint is not ours: {fault}") from None
+
+
+def unbundled(content: bytes) -> list[bytes]:
+    """The inverse of `bundle`."""
+    found, at = [], 0
+    while at < len(content):
+        length = int.from_bytes(content[at : at + 2], "big")
+        found.append(content[at + 2 : at + 2 + length])
+        at += 2 + length
+    return found

@@ -1,0 +1,31 @@
+"""The key that signs checkpoints: made at the first start, and sealed in the vault with the name that it signs for."""
+
+from __future__ import annotations
+
+import os
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from domain.transparency.notes import NoteRefused, NoteSigner, require_key_name
+from services.adapters.vault import Vault
+from services.settings import BadSetting, Settings
+
+SEED_LENGTH = 32
+
+
+async def signing_key(settings: Settings, vault: Vault, log: str) -> NoteSigner:
+    """The newest key; makes the first one if there is none. Raises Unavailable, MasterKeyRefused, BadSetting."""
+    secrets = await vault.tree_keys()
+    if not secrets:
+        # Each installation has a log of its own, even if one was restored from the other's backup.
+        origin = settings.tree_origin or f"keytrail.invalid/{log}/{os.urandom(4).hex()}"
+        try:
+            require_key_name(origin)
+        except NoteRefused as fault:
+            raise BadSetting(f"KEYTRAIL_TREE_ORIGIN: {fault}") from None
+        # If another notary is faster, its key is the first.
+        await vault.add_tree_key(os.urandom(SEED_LENGTH) + origin.encode(), 1)
+        secrets = await vault.tree_keys()
+    newest = secrets[-1]
+    private = Ed25519PrivateKey.from_private_bytes(newest[:SEED_LENGTH])
+    return NoteSigner(newest[SEED_LENGTH:].decode(), private)

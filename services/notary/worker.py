@@ -1,0 +1,173 @@
+"""The notary at work: read what is new, append the batch, read it back, and only then sign and publish."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from uuid import uuid4
+
+import orjson
+
+from domain.log.authenticity import ALERTS, DECISIONS, EVENTS, ORDER
+from domain.log.authority import Authority, authority_from
+from domain.log.chain import Chain
+from domain.log.codec import rfc3339
+from domain.ports import TileStore
+from domain.transparency.leaves import LeafPlace, entry_of
+from domain.transparency.notes import NoteSigner
+from domain.transparency.order import LeafBatch, LeafOrder, LeafRun, OrderBroken, runs_of
+from services.adapters.kafka import KafkaReader, KafkaTopic
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Pool
+from services.adapters.topics import names
+from services.clock import clock_of
+from services.logs import logger_of
+from services.notary.feed import LeafFeed, TakenRecord
+from services.notary.publisher import GrownTree, TreePublisher
+from services.projector.worker import chain_now
+from services.settings import Settings
+
+log = logger_of("notary")
+
+GATHERING, MOST = 0.3, 20_000
+"""A batch has the records that come within so many seconds after its first one, and at most about so many."""
+IDLE = 0.5
+"""Seconds that an idle notary waits for a record at a time."""
+READ_BACK_WITHIN = 30.0
+
+
+class Superseded(Exception):
+    """Another notary's batch came first: this one has to begin anew from what that batch says."""
+
+
+class Notary:
+    """`partitions` are those of `decisions`; `log` is the log's id."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        keys: VaultKeyring,
+        log: str,
+        partitions: int,
+        store: TileStore,
+        signer: NoteSigner,
+    ) -> None:
+        self._settings, self._pool, self._keys = settings, pool, keys
+        self._log, self._partitions = log, partitions
+        self._clock = clock_of(settings)
+        self._name = uuid4().hex
+        self._topic = KafkaTopic(settings, names(settings).order)
+        self._reader: KafkaReader | None = None
+        self._order, self._read = LeafOrder(), 0
+        self._now = Chain(keys=keys)
+        self.publisher = TreePublisher(store, signer)
+
+    async def run(self) -> None:
+        """Runs until it is stopped. Raises OrderBroken, OutOfRange, Superseded, Unavailable."""
+        await self.publisher.open()
+        self._now = await chain_now(self._settings, self._pool, self._keys)
+        self._reader = await KafkaReader(self._settings, names(self._settings).order).open(0)
+        for batch in await self._read_to(await self._topic.end() - 1):
+            if batch.size > self.publisher.edge.size:
+                await self._publish_again(batch)
+        if self._order.size != self.publisher.edge.size:
+            raise OrderBroken(
+                f"the published tree has {self.publisher.edge.size} leaves, and the batches have {self._order.size}"
+            )
+        await self._follow()
+
+    async def _read_to(self, position: int) -> list[LeafBatch]:
+        """Read the topic of batches up to this position. Returns the batches that count."""
+        assert self._reader is not None, "run comes first"
+        found: list[LeafBatch] = []
+        while self._read < position + 1:
+            for each in await self._reader.read(1_000):
+                await self._keys.know_those_of([each.value])
+                self._read = each.offset + 1
+                try:
+                    document = orjson.loads(each.value)
+                except orjson.JSONDecodeError:
+                    continue
+                if not isinstance(document, dict):
+                    continue
+                batch = self._order.accepts(self._keys, self._now.authority, each.offset, each.value, document)
+                if batch is not None:
+                    found.append(batch)
+        return found
+
+    async def _publish_again(self, batch: LeafBatch) -> None:
+        """Publish a batch that was appended and perhaps not published, from the records themselves."""
+        entries = [entry for run in batch.runs for entry in await self._entries_of(run)]
+        tree = self.publisher.grown(entries)
+        if tree.edge.root() != batch.root or tree.edge.size != batch.size:
+            first = batch.runs[0]
+            raise OrderBroken(
+                f"the records of the batch of {batch.at}, from {first.kind} {first.partition}@{first.first} on, no longer give "
+                "the root that the batch has: a topic was changed"
+            )
+        await self.publisher.publish(tree)
+
+    async def _entries_of(self, run: LeafRun) -> list[bytes]:
+        topics = names(self._settings)
+        topic = {EVENTS: topics.events, DECISIONS: topics.decisions, ALERTS: topics.alerts}[run.kind]
+        reader = await KafkaReader(self._settings, topic, run.partition).open(run.first)
+        void, entries, at = set(run.voids), list[bytes](), run.first
+        try:
+            while at < run.last:
+                for each in await reader.read(run.last - at):
+                    if at <= each.offset < run.last and each.offset not in void:
+                        entries.append(entry_of(LeafPlace(run.kind, run.partition, each.offset), each.value))
+                    at = each.offset + 1
+        finally:
+            await reader.close()
+        return entries
+
+    async def _follow(self) -> None:
+        order = self._order
+        authority = authority_from(order.authority) if order.authority else Authority()
+        chain = Chain(order.chain, order.next.get((EVENTS, 0), 0) - 1, self._keys, authority)
+        feed = LeafFeed(self._settings, self._partitions, self._keys, chain, self._now)
+        try:
+            await feed.open(order.next)
+            while True:
+                taken = await self._gathered(feed)
+                if taken:
+                    await self._take(taken, feed.chain)
+        finally:
+            await feed.close()
+
+    async def _gathered(self, feed: LeafFeed) -> list[TakenRecord]:
+        taken = await feed.next(MOST, IDLE)
+        ends = time.monotonic() + GATHERING
+        while taken and len(taken) < MOST and (left := ends - time.monotonic()) > 0:
+            more = await feed.next(MOST, left)
+            taken += more
+        return taken
+
+    async def _take(self, taken: list[TakenRecord], chain: Chain) -> None:
+        """Make a batch of these records: it counts once it is read back, and is published then."""
+        runs, entries = runs_of(taken)
+        tree: GrownTree = self.publisher.grown(entries)
+        batch = LeafBatch(
+            rfc3339(self._clock.now()),
+            self._name,
+            self._order.size,
+            runs,
+            tree.edge.root(),
+            chain.head,
+            chain.authority.document(),
+        )
+        seal = self._keys.seal(chain.authority.key or self._keys.newest, ORDER, self._log)
+        value, _ = seal.sealed(batch.body(self._log, self._order.head))
+        async with asyncio.timeout(READ_BACK_WITHIN):
+            position = await self._topic.append(value)
+            found = await self._read_to(position)
+        if [each.notary for each in found] != [self._name] or self._order.position != position:
+            raise Superseded("another notary is at work")
+        await self.publisher.publish(tree)
+
+    async def close(self) -> None:
+        await self._topic.close()
+        if self._reader is not None:
+            await self._reader.close()

@@ -1,0 +1,291 @@
+"""The transparency log of a running installation, read as a stranger reads it: every record is a leaf, once, whatever ends."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
+from domain.transparency.checkpoints import Checkpoint, checkpoint_by
+from domain.transparency.leaves import LeafPlace, entry_of
+from domain.transparency.merkle import check_consistency, consistency_spans, leaf_hash
+from domain.transparency.notes import signed_note, verifier_key
+from domain.transparency.order import OrderBroken
+from domain.transparency.tiles import HEIGHT, WIDTH, TileName, root_of_tiles, span_hash, tiles_of
+from services.adapters.kafka import KafkaReader, KafkaTopic, bounds
+from services.adapters.keyring import open_keyring
+from services.adapters.tile_folder import TileFolder
+from services.adapters.topics import names
+from services.notary.publisher import unbundled
+from services.notary.signing_key import signing_key
+from services.notary.worker import Notary, Superseded
+from services.projector.worker import log_name
+from services.runtime.bootstrap import open_pool, open_vault
+from tests.installation import Installation, eventually
+
+Tree = tuple[Checkpoint, list[bytes]]
+
+
+@pytest.fixture(scope="module")
+def notarised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with Installation(tmp_path_factory.mktemp("notary") / ".keytrail", KEYTRAIL_NOTARIES="1") as running:
+        eventually(lambda: is_there(running, "checkpoint"))
+        yield running
+
+
+def fetched(running: Installation, path: str) -> bytes:
+    with urllib.request.urlopen(f"{running.url}/log/{path}", timeout=10) as answer:
+        found: bytes = answer.read()
+    return found
+
+
+def is_there(running: Installation, path: str) -> bool:
+    try:
+        return bool(fetched(running, path))
+    except urllib.error.HTTPError as fault:
+        fault.close()
+        if fault.code != 404:
+            raise
+        return False
+
+
+def head(running: Installation) -> Checkpoint:
+    key = verifier_key(fetched(running, "key").decode())
+    return checkpoint_by(signed_note(fetched(running, "checkpoint").decode()), key)
+
+
+def stranger_reads(running: Installation) -> Tree:
+    """The checkpoint and all entries, checked by the tiles, as a mirror does it: with nothing but the key and the path."""
+    found = head(running)
+    tiles = {name: fetched(running, name.path) for name in tiles_of([(0, found.size)], found.size)}
+    assert root_of_tiles(found.size, tiles) == found.root
+    entries: list[bytes] = []
+    for index in range(-(-found.size // WIDTH)):
+        width = min(WIDTH, found.size - index * WIDTH)
+        entries += unbundled(fetched(running, TileName(0, index, width).entries_path))
+        leaves = fetched(running, TileName(0, index, width).path)
+        assert leaves == b"".join(map(leaf_hash, entries[index * WIDTH :]))
+    return found, entries
+
+
+async def recorded(running: Installation) -> set[bytes]:
+    """The entry of every record on the topics. Nobody but the installation writes there."""
+    settings, found = running.settings, set()
+    topics = {EVENTS: names(settings).events, DECISIONS: names(settings).decisions, ALERTS: names(settings).alerts}
+    for kind, topic in topics.items():
+        for part, (start, end) in (await bounds(settings, topic)).items():
+            if start == end:
+                continue
+            reader = await KafkaReader(settings, topic, part).open(start)
+            at = start
+            while at < end:
+                for each in await reader.read(1000):
+                    found.add(entry_of(LeafPlace(kind, part, each.offset), each.value))
+                    at = each.offset + 1
+            await reader.close()
+    return found
+
+
+def notarised_all(running: Installation) -> Tree:
+    """What a stranger reads once every record is notarised; each is a leaf exactly once. Anchors follow calls, so the topics
+    may have grown meanwhile."""
+
+    def settled() -> Tree | None:
+        before = asyncio.run(recorded(running))
+        if head(running).size < len(before):
+            return None
+        found, entries = stranger_reads(running)
+        assert len(entries) == found.size == len(set(entries))
+        return (found, entries) if set(entries) == before else None
+
+    tree: Tree = eventually(settled)
+    return tree
+
+
+def calls(running: Installation, count: int) -> None:
+    kms = running.client()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    for _ in range(count):
+        kms.encrypt(KeyId=key, Plaintext=b"x")
+
+
+def test_every_record_is_a_leaf_of_a_tree_that_only_grows(notarised: Installation) -> None:
+    calls(notarised, 30)
+    before, entries = notarised_all(notarised)
+    calls(notarised, 300)
+    after, more = notarised_all(notarised)
+    assert more[: before.size] == entries
+    spans = consistency_spans(before.size, after.size)
+    tiles = {name: fetched(notarised, name.path) for name in tiles_of(spans, after.size)}
+    path = [span_hash(each, after.size, tiles) for each in spans]
+    check_consistency(before.size, before.root, after.size, after.root, path)
+    assert after.size > WIDTH, "a full tile and one of a higher level are there"
+    # A full tile has taken the place of its parts.
+    assert not is_there(notarised, TileName(0, 0, before.size % WIDTH or 1).path)
+
+
+def test_a_record_is_in_a_checkpoint_soon_and_an_idle_notary_signs_nothing(notarised: Installation) -> None:
+    before = notarised_all(notarised)[0]
+    calls(notarised, 1)
+    eventually(lambda: head(notarised).size > before.size)
+    settled = notarised_all(notarised)[0]
+    ends = asyncio.run(_batches(notarised))
+    notarised.client().list_keys()
+    eventually(lambda: head(notarised).size > settled.size)
+    assert asyncio.run(_batches(notarised)) > ends
+    last = notarised_all(notarised)[0]
+    assert head(notarised) == last
+
+
+async def _batches(running: Installation) -> int:
+    topic = KafkaTopic(running.settings, names(running.settings).order)
+    try:
+        return await topic.end()
+    finally:
+        await topic.close()
+
+
+def killed_while_calls_go_on(running: Installation, kills: int) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        going = [threads.submit(calls, running, 60 * kills) for _ in range(2)]
+        for _ in range(kills):
+            now = head(running).size
+            eventually(lambda now=now: head(running).size > now)
+            notary = running.process("notary-1")
+            notary.kill()
+            notary.wait(10)
+        for each in going:
+            each.result()
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.soak)])
+def test_a_killed_notary_loses_and_doubles_nothing(notarised: Installation, kills: int) -> None:
+    killed_while_calls_go_on(notarised, kills)
+    notarised_all(notarised)
+
+
+@asynccontextmanager
+async def another_notary(running: Installation, folder: Path) -> AsyncIterator[Notary]:
+    """A notary in this process that does not ask whether another is at work."""
+    settings = running.settings
+    pool = await open_pool(settings)
+    vault = open_vault(settings, pool)
+    keys = await open_keyring(vault)
+    log = await log_name(settings, keys)
+    signer = await signing_key(settings, vault, log)
+    partitions = len(await bounds(settings, names(settings).decisions))
+    notary = Notary(settings, pool, keys, log, partitions, TileFolder(folder), signer)
+    try:
+        yield notary
+    finally:
+        await notary.close()
+        await pool.close()
+
+
+async def _beside(running: Installation, count: int) -> None:
+    going = asyncio.create_task(asyncio.to_thread(calls, running, count))
+    superseded = 0
+    while not going.done():
+        async with another_notary(running, running.settings.tree_path) as notary:
+            at_work = asyncio.create_task(notary.run())
+            await asyncio.wait([at_work, going], return_when=asyncio.FIRST_COMPLETED)
+            at_work.cancel()
+            (fault,) = await asyncio.gather(at_work, return_exceptions=True)
+            assert isinstance(fault, Superseded | asyncio.CancelledError), repr(fault)
+            superseded += isinstance(fault, Superseded)
+    await going
+
+
+def test_two_notaries_by_accident_agree(notarised: Installation) -> None:
+    """Given a second notary that does not know of the first, when both are at work on one folder, then the tree is one."""
+    asyncio.run(_beside(notarised, 150))
+    notarised_all(notarised)
+
+
+async def _fails(running: Installation, folder: Path) -> BaseException:
+    async with another_notary(running, folder) as notary:
+        with pytest.raises(OrderBroken) as fault:
+            async with asyncio.timeout(60):
+                await notary.run()
+        return fault.value
+
+
+def test_a_changed_folder_stops_the_notary_with_the_place(notarised: Installation, tmp_path: Path) -> None:
+    """A tile that is missing, a tile that is changed, and a checkpoint that somebody else signed."""
+    notarised_all(notarised)
+    folder = notarised.settings.tree_path
+    size = head(notarised).size
+    edge = TileName(0, size >> HEIGHT, size & WIDTH - 1).path
+    for number, change in enumerate(CHANGES):
+        copy = tmp_path / str(number)
+        for each in folder.rglob("*"):
+            if each.is_file():
+                (copy / each.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)
+                (copy / each.relative_to(folder)).write_bytes(each.read_bytes())
+        wanted = change(copy, edge)
+        assert wanted in str(asyncio.run(_fails(notarised, copy)))
+
+
+def _tile_is_gone(folder: Path, edge: str) -> str:
+    (folder / edge).unlink()
+    return edge
+
+
+def _tile_is_changed(folder: Path, edge: str) -> str:
+    held = (folder / edge).read_bytes()
+    (folder / edge).write_bytes(bytes([held[0] ^ 1]) + held[1:])
+    return "another root than its checkpoint"
+
+
+def _checkpoint_is_changed(folder: Path, edge: str) -> str:
+    lines = (folder / "checkpoint").read_text().split("\n")
+    lines[1] = str(int(lines[1]) + 1)
+    (folder / "checkpoint").write_text("\n".join(lines))
+    return "does not hold"
+
+
+CHANGES: tuple[Callable[[Path, str], str], ...] = (_tile_is_gone, _tile_is_changed, _checkpoint_is_changed)
+
+
+def test_a_folder_that_is_lost_is_published_again_from_the_topics(notarised: Installation, tmp_path: Path) -> None:
+    """Given an empty folder, when a notary starts, then the tree is the same, leaf for leaf."""
+    before, _ = notarised_all(notarised)
+    notary = notarised.process("notary-1")
+    notary.suspend()
+    try:
+        asyncio.run(_published_again(notarised, tmp_path, before))
+    finally:
+        notary.resume()
+
+
+async def _published_again(running: Installation, folder: Path, before: Checkpoint) -> None:
+    async with another_notary(running, folder) as notary:
+        at_work = asyncio.create_task(notary.run())
+        # The notary tells nobody when it has published.
+        while notary.publisher.edge.size < before.size and not at_work.done():  # noqa: ASYNC110  # see above
+            await asyncio.sleep(0.05)
+        at_work.cancel()
+        await asyncio.gather(at_work, return_exceptions=True)
+        assert (notary.publisher.edge.size, notary.publisher.edge.root()) == (before.size, before.root)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "other", "tile/0/../../checkpoint", "tile/64/000", "tile/0/0", "tile/0/000.p/0", "tile/0/999", "key/x"]
+)
+def test_a_path_that_is_none_of_the_logs_is_not_found(notarised: Installation, path: str) -> None:
+    assert not is_there(notarised, path)
+
+
+def test_a_log_that_is_not_served_is_still_written(tmp_path: Path) -> None:
+    with Installation(tmp_path / ".keytrail", KEYTRAIL_NOTARIES="1", KEYTRAIL_TREE_SERVED="off") as running:
+        eventually(lambda: (running.settings.tree_path / "checkpoint").exists())
+        assert not is_there(running, "checkpoint")
+        assert isinstance(running.process("notary-1"), psutil.Process)
