@@ -28,6 +28,8 @@ RETRY = 10.0
 MOST_WAITING = 64
 """Calls that wait for one provider's answer."""
 MOST_PROVIDERS = 1_000
+MOST_KEYS = 64
+"""Of one provider: the first of those that can be used. Providers have a handful, and each worker keeps them in memory."""
 KINDS = {"RS256": "RSA", "ES256": "EC"}
 """From the algorithms that are taken (RFC 7518, section 3.1) to the kind of key (section 6.1)."""
 SHORTEST_RSA = 2048
@@ -133,4 +135,6 @@ def _usable(keys: list[dict[str, Any]]) -> dict[tuple[str, str], Any]:
             continue
         if getattr(key, "key_size", 0) >= (SHORTEST_RSA if kind == "RSA" else 0):
             found[str(kind), kid] = key
+        if len(found) == MOST_KEYS:
+            break
     return found

@@ -3,6 +3,7 @@ botocore's models."""
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -28,6 +29,7 @@ LONGEST_SAID = 64
 CONTENT_TYPE = b"text/xml"
 FORM = "application/x-www-form-urlencoded"
 SERVICES = frozenset({"iam", "sts"})
+INTEGER = re.compile(r"-?[0-9]{1,20}")
 _MISSING = object()
 
 
@@ -132,6 +134,8 @@ def _scalar(shape: Shape, text: str) -> Any:
         if shape.type_name == "boolean":
             return {"true": True, "false": False}[text.lower()]
         if shape.type_name in ("integer", "long"):
+            if not INTEGER.fullmatch(text):  # Python's own reader takes 1_000 and digits of other scripts
+                raise ValueError(text)
             return int(text)
         if shape.type_name == "timestamp":
             return datetime.fromisoformat(text).timestamp()

@@ -270,6 +270,21 @@ def test_keys_that_take_long_to_read_or_to_try_are_left_out(
             )
 
 
+def test_of_a_provider_with_very_many_keys_the_first_count(
+    iam: Any, installation: Installation, provider: Provider
+) -> None:
+    """Gained: a hundred providers with as many keys as fit into an answer took 20 MB of each worker."""
+    arn, (first, *_) = role(iam, provider), provider.public()["keys"]
+    many = [first | {"kid": f"key-{number}"} for number in range(65)]
+    provider.answers[KEYS] = lambda handler: answer_json(handler, {"keys": many})
+    client = sts(installation)
+    assert answer(installation, arn, provider.token(header={"kid": "key-63"}), client) == ""
+    with pytest.raises(ClientError, match="it has no such key"):
+        client.assume_role_with_web_identity(
+            RoleArn=arn, RoleSessionName="web", WebIdentityToken=provider.token(header={"kid": "key-64"})
+        )
+
+
 def test_a_provider_inside_is_not_asked(attacked: Installation, provider_certificate: tuple[Path, Path]) -> None:
     """`attacked` lists no private addresses. Gained: answers of servers that only Keytrail reaches, such as a cloud's
     metadata."""

@@ -177,6 +177,23 @@ def test_nobody_signs_in_under_an_address_that_the_provider_did_not_check(
     assert offering.client(credentials, "sts").get_caller_identity()["Arn"].endswith("/ada")
 
 
+def test_people_whose_names_differ_have_sessions_whose_names_differ(
+    offering: Installation, company: Company, iam: Any
+) -> None:
+    """Of two people whose addresses differ in a character that a session's name cannot have, records named one."""
+    mine, seen = role(iam, company), set()
+    long = "a" * 70
+    for number, email in enumerate(
+        ["zo\u00e9@example.com", "zo\u00eb@example.com", f"{long}b@x.org", f"{long}c@x.org", "z"]
+    ):
+        company.signed_in(f"code-named-{number}", email=email)
+        _, found = post(offering, CODES, given(f"code-named-{number}"))
+        credentials = let_in(post(offering, SIGN_INS, {"proof": found["proof"], "role": mine}))
+        seen.add(offering.client(credentials, "sts").get_caller_identity()["Arn"].rpartition("/")[2])
+    assert len(seen) == 5
+    assert all(2 <= len(each) <= 64 for each in seen)
+
+
 def test_a_condition_reads_the_name_of_the_session(offering: Installation, company: Company, iam: Any) -> None:
     mine, theirs = (
         role(iam, company, {"StringEquals": {"sts:RoleSessionName": name}}) for name in ("ada@example.com", "bob")

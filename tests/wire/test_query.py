@@ -65,6 +65,14 @@ def test_an_operation_is_one_of_its_version(
     assert (status, f"<Code>{code}</Code><Message>{sentence}</Message>" in text) == (400, True), text
 
 
+@pytest.mark.parametrize("text", ["1_000", "\uff11\uff10\uff10\uff10", " 1000", "+1000", "1e3", "1" * 5000])
+def test_a_number_is_written_in_digits(installation: Installation, text: str) -> None:
+    """Python's own reader takes the first four."""
+    asks = {"Action": "GetSessionToken", "Version": "2011-06-15", "DurationSeconds": text}
+    status, answer = asked(installation, "sts", "POST", **asks)
+    assert (status, "<Code>MalformedInput</Code>" in answer) == (400, True), answer
+
+
 def test_a_parameter_is_there_once_and_a_list_may_have_gaps(installation: Installation) -> None:
     iam, name = installation.client(service="iam"), fresh("user")
     iam.create_user(UserName=name, Tags=[{"Key": key, "Value": ""} for key in "abc"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -46,6 +47,7 @@ OTHER_ROLE = "The sign-in page's settings name another role for this provider."
 MOST_ROLES = 100
 AT_ONCE = 200
 """The roles that are asked before other calls have their turn."""
+SHORTEST_SESSION_NAME, LONGEST_SESSION_NAME = 2, 64
 _NOT_IN_NAMES = re.compile(r"[^\w+=,.@-]", re.ASCII)
 
 
@@ -146,9 +148,15 @@ async def _roles(audit: AuditContext, request: AuditRequest, proof: SignInProof)
 
 
 def _session_name(sender: Session) -> str:
-    """The token's e-mail address or its subject."""
+    """The token's e-mail address or its subject. Where that is not a session's name as it stands, the name ends in its digest,
+    so that records tell people apart whose names differ in such a character or in a late one."""
     emails = [values[0] for key, values in sender.federated.items() if key.endswith(":email")]
-    return _NOT_IN_NAMES.sub("-", (emails or [sender.name])[0])[:64].ljust(2, "-")
+    who = (emails or [sender.name])[0]
+    name = _NOT_IN_NAMES.sub("-", who)[:LONGEST_SESSION_NAME]
+    if name == who and len(name) >= SHORTEST_SESSION_NAME:
+        return name
+    digest = sha256(who.encode()).hexdigest()[:8]
+    return f"{name[: LONGEST_SESSION_NAME - len(digest) - 1]}-{digest}"
 
 
 def _named(sender: Session) -> Context:
