@@ -28,6 +28,7 @@ from services.adapters.master_key import MasterKeyRefused
 from services.adapters.oidc_fetch import OidcFetch, PublicOnly, trusted_by
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.sign_in_providers import load_providers
+from services.adapters.tile_folder import TileFolder
 from services.alert_worker.publisher import Publisher
 from services.api import zero_metrics
 from services.api.door import Door, networks
@@ -39,6 +40,7 @@ from services.audit_api.readiness import projected
 from services.audit_api.resources.routes import ACTIONS, ROUTES
 from services.clock import clock_of
 from services.console.files import ConsoleFiles
+from services.evidence.proofs import ProofMaker
 from services.kms_api.anchors import Anchors
 from services.kms_api.app import NONE_KNOWN, App
 from services.kms_api.authentication import Authenticator
@@ -156,6 +158,7 @@ async def serve(settings: Settings) -> None:
             refused_attempts,
             mfa,
             ProviderSignIns(load_providers(settings), fetch, web, tokens, clock),
+            ProofMaker(settings, pool, keys, TileFolder(settings.tree_path)),
             ACTIONS,
             lambda: server.should_exit,
         )

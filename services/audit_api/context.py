@@ -25,6 +25,7 @@ from services.audit_api.sources import Sources
 from services.audit_api.streams import Streams
 from services.audit_api.waiting_line import WaitingLine
 from services.clock import Clock
+from services.evidence.proofs import ProofMaker
 from services.kms_api.calls import Calls
 from services.kms_api.live_state import LiveState
 from services.kms_api.maker import VaultMaker
@@ -61,6 +62,7 @@ class AuditContext:
     refused_attempts: RefusedAttempts
     mfa: MfaCodes
     provider_sign_ins: ProviderSignIns
+    proofs: ProofMaker
     bounds: TopicBounds
     """Where `decisions` and `alerts` end."""
 
@@ -88,6 +90,7 @@ def context_of(
     refused_attempts: RefusedAttempts,
     mfa: MfaCodes,
     provider_sign_ins: ProviderSignIns,
+    proofs: ProofMaker,
     actions: frozenset[str],
     stopping: Callable[[], bool],
 ) -> AuditContext:
@@ -116,5 +119,6 @@ def context_of(
         refused_attempts=refused_attempts,
         mfa=mfa,
         provider_sign_ins=provider_sign_ins,
+        proofs=proofs,
         bounds=bounds,
     )

@@ -22,6 +22,7 @@ from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.clock import clock_of
 from services.logs import logger_of
+from services.notary import leaf_rows
 from services.notary.feed import LeafFeed, TakenRecord
 from services.notary.publisher import GrownTree, TreePublisher
 from services.projector.worker import chain_now
@@ -65,10 +66,14 @@ class Notary:
 
     async def run(self) -> None:
         """Runs until it is stopped. Raises OrderBroken, OutOfRange, Superseded, Unavailable."""
+        await leaf_rows.prepare(self._pool)
+        has_rows = await leaf_rows.reached(self._pool)
         await self.publisher.open()
         self._now = await chain_now(self._settings, self._pool, self._keys)
         self._reader = await KafkaReader(self._settings, names(self._settings).order).open(0)
-        for batch in await self._read_to(await self._topic.end() - 1):
+        batches = await self._read_to(await self._topic.end() - 1)
+        await leaf_rows.keep(self._pool, (each for each in batches if each.size >= has_rows))
+        for batch in batches:
             if batch.size > self.publisher.edge.size:
                 await self._publish_again(batch)
         if self._order.size != self.publisher.edge.size:
@@ -165,6 +170,7 @@ class Notary:
             found = await self._read_to(position)
         if [each.notary for each in found] != [self._name] or self._order.position != position:
             raise Superseded("another notary is at work")
+        await leaf_rows.keep(self._pool, found)
         await self.publisher.publish(tree)
 
     async def close(self) -> None:

@@ -39,7 +39,7 @@ async def explained(log: AskedLog, region: str, audience: Audience, call: str, e
 
     Raises NoSuchEntity, also for a call that did not concern the account, NoSuchMoment and Unavailable.
     """
-    row = await _on_record(log, audience.account, call)
+    row = await on_record(log, audience.account, call)
     if row is None:
         raise NoSuchEntity(
             f"No call of this account has the id {call}; `keytrail decisions` lists calls with their ids. A call that was "
@@ -58,7 +58,7 @@ async def explained(log: AskedLog, region: str, audience: Audience, call: str, e
     return audience.own(audience.account, told)
 
 
-async def _on_record(log: AskedLog, account: str, call: str) -> Any | None:
+async def on_record(log: AskedLog, account: str, call: str) -> Any | None:
     """Waits for a call that is not projected yet, since people ask right after they have read an error. It looks less and less
     often, so an id that never existed costs only a few looks."""
     pause = FIRST_PAUSE if A_CALL.fullmatch(call) else LONGEST_PAUSE

@@ -394,6 +394,7 @@ class Asking:
             nobody,
             nobody,
             nobody,
+            nobody,
             routes.ACTIONS,
             lambda: False,
         )

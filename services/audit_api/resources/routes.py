@@ -26,6 +26,7 @@ from services.audit_api.resources import (
     policies,
     policy_drafts,
     principals,
+    proofs,
     provider_sign_in,
     recheck,
     sign_in,
@@ -38,6 +39,7 @@ from services.audit_api.route import RouteRow
 
 ROUTES: tuple[RouteRow, ...] = (
     *keys.ROUTES,
+    *proofs.ROUTES,
     *draft_alerts.ROUTES,
     *keys.ONE_KEY,
     *key_policies.ROUTES,

@@ -1,0 +1,63 @@
+"""Which leaf a record is, in Postgres: where the runs of each batch begin in the tree.
+
+Nothing is decided by these rows: a reader compares the leaf itself. If all of them are lost, the notary makes them again at its
+next start, from the topic of batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from domain.transparency.leaves import LeafPlace
+from domain.transparency.order import LeafBatch
+from services.adapters.postgres import Pool, make
+
+_TABLE = """
+CREATE SCHEMA IF NOT EXISTS transparency;
+CREATE TABLE IF NOT EXISTS transparency.runs (
+    kind text NOT NULL,
+    partition int NOT NULL,
+    first bigint NOT NULL,
+    last bigint NOT NULL,
+    leaf bigint NOT NULL,
+    voids bigint[] NOT NULL,
+    PRIMARY KEY (kind, partition, first)
+);
+CREATE INDEX IF NOT EXISTS runs_leaf ON transparency.runs (leaf)
+"""
+_INSERT = "INSERT INTO transparency.runs VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"
+
+
+async def prepare(pool: Pool) -> None:
+    """Raises Postgres's errors."""
+    await make(pool, _TABLE)
+
+
+async def reached(pool: Pool) -> int:
+    """The leaves up to this number have their rows, unless somebody removed some. Raises Postgres's errors."""
+    return int(await pool.fetchval("SELECT coalesce(max(leaf), 0) FROM transparency.runs"))
+
+
+async def keep(pool: Pool, batches: Iterable[LeafBatch]) -> None:
+    """Keeping a batch twice changes nothing. Raises Postgres's errors."""
+    rows = []
+    for batch in batches:
+        leaf = batch.first
+        for run in batch.runs:
+            rows.append((run.kind, run.partition, run.first, run.last, leaf, list(run.voids)))
+            leaf += run.leaves
+    await pool.executemany(_INSERT, rows)
+
+
+async def leaf_of(pool: Pool, place: LeafPlace) -> int | None:
+    """The number of a record's leaf; None if it has none, or none yet. Raises Postgres's errors."""
+    row = await pool.fetchrow(
+        "SELECT first, last, leaf, voids FROM transparency.runs "
+        "WHERE kind = $1 AND partition = $2 AND first <= $3 ORDER BY first DESC LIMIT 1",
+        place.kind,
+        place.partition,
+        place.position,
+    )
+    if row is None or place.position >= row["last"] or place.position in row["voids"]:
+        return None
+    return int(row["leaf"] + place.position - row["first"] - sum(each < place.position for each in row["voids"]))

@@ -1,0 +1,158 @@
+"""A call's record with its proof, made by a running installation and checked by a program that knows nothing of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from services.audit_api.openapi import document as described
+from services.audit_api.resources.routes import ROUTES
+from services.evidence import verify
+from tests.conforming import conforms, undescribed
+from tests.e2e.test_authorisation import Credentials, House, asked, document, may
+from tests.installation import Installation, eventually
+
+OTHER = "444455556666"
+PROVEN = described(ROUTES)["paths"]["/v1/proofs/{call}"]["get"]["responses"]["200"]["content"]["application/json"][
+    "schema"
+]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with Installation(tmp_path_factory.mktemp("proofs") / ".keytrail", KEYTRAIL_NOTARIES="1") as running:
+        yield House(running, *(running.client(service=service) for service in ("iam", "sts", "kms")))
+
+
+@pytest.fixture(scope="module")
+def other(house: House) -> Credentials:
+    """The root user of another account."""
+    made = json.loads(house.installation.keytrail("account", "create", OTHER, "--json").stdout)
+    return {"AWS_ACCESS_KEY_ID": made["access_key_id"], "AWS_SECRET_ACCESS_KEY": made["secret_access_key"]}
+
+
+@pytest.fixture(scope="module")
+def log_key(house: House) -> str:
+    def found() -> str:
+        with urllib.request.urlopen(f"{house.installation.url}/log/key", timeout=10) as answer:
+            return str(answer.read().decode())
+
+    assert house.kms.list_keys()
+    return found()
+
+
+def request_of(answer: dict[str, Any]) -> str:
+    return str(answer["ResponseMetadata"]["RequestId"])
+
+
+def proven(house: House, who: Credentials, call: str, log_key: str) -> dict[str, Any]:
+    """The record as this account is shown it, after its proof was checked."""
+    status, text = asked(house, who, f"/v1/proofs/{call}")
+    assert status == 200, text
+    assert conforms(json.loads(text), PROVEN) == list(undescribed(json.loads(text), PROVEN)) == []
+    found, _, _ = verify.ProofVerifier(log_key, [], 0).check(verify.canonical(json.loads(text)))
+    record: dict[str, Any] = found["record"]
+    return record
+
+
+def test_a_file_is_checked_by_a_program_of_its_own(house: House, log_key: str, tmp_path: Path) -> None:
+    """Given an encryption and the change that made its key, when their proofs are written at once, then another Python checks
+    them with a copy of verify.py in an empty folder, and names the one that is changed afterwards."""
+    made = house.kms.create_key()
+    used = house.kms.encrypt(KeyId=made["KeyMetadata"]["KeyId"], Plaintext=b"x")
+    for name, call in (("made.json", request_of(made)), ("used.json", request_of(used))):
+        house.installation.keytrail("prove", call, "-o", str(tmp_path / name))
+    program = tmp_path / "verify.py"
+    program.write_bytes(Path(verify.__file__).read_bytes())
+
+    def checked() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", str(program), "--log-key", log_key, "made.json", "used.json"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    done = checked()
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    kinds = {name: json.loads((tmp_path / name).read_text())["record"]["kind"] for name in ("made.json", "used.json")}
+    assert kinds == {"made.json": "events", "used.json": "decisions"}
+    value = json.loads(json.loads((tmp_path / "used.json").read_text())["record"]["value"])
+    assert (value["call"]["id"], value["decision"]["effect"]) == (request_of(used), "allowed")
+    changed = (tmp_path / "used.json").read_text().replace('\\"allowed\\"', '\\"refused\\"')
+    (tmp_path / "used.json").write_text(changed)
+    done = checked()
+    assert done.returncode == 1
+    assert "used.json: DOES NOT HOLD" in done.stdout
+    assert "made.json: holds" in done.stdout
+
+
+def test_each_of_two_accounts_proves_its_own_part(house: House, other: Credentials, log_key: str) -> None:
+    """Given a call of another account that the key's policy allows, when each asks for its proof, then both hold, and neither
+    has what the other's policies, tags and sessions say."""
+    key = house.key(may("kms:Encrypt", Principal={"AWS": f"arn:aws:iam::{OTHER}:root"}, Sid="theirs"))
+    answer = house.installation.client(other).encrypt(KeyId=key, Plaintext=b"x")
+    theirs = proven(house, other, request_of(answer), log_key)["parts"]
+    ours = proven(house, house.installation.credentials(), request_of(answer), log_key)["parts"]
+    assert ({*theirs["caller"]}, {*theirs["resource"]}, {*theirs["rest"]}) == (
+        {"salt", "text"},
+        {"hash"},
+        {"salt", "text"},
+    )
+    assert ({*ours["caller"]}, {*ours["resource"]}, {*ours["rest"]}) == ({"hash"}, {"salt", "text"}, {"salt", "text"})
+    assert "theirs" in ours["resource"]["text"]
+    assert "theirs" not in json.dumps(theirs)
+
+
+def test_a_refused_caller_does_not_learn_whether_it_named_anything(
+    house: House, other: Credentials, log_key: str
+) -> None:
+    key = house.key()
+    with pytest.raises(ClientError) as fault:
+        house.installation.client(other).encrypt(KeyId=key, Plaintext=b"x")
+    record = proven(house, other, request_of(fault.value.response), log_key)
+    assert {name for name, part in record["parts"].items() if "text" in part} == {"caller"}
+    assert "AccessDenied" in record["parts"]["caller"]["text"] or "error" in record["parts"]["caller"]["text"]
+
+
+def test_it_asks_for_two_permissions_and_is_of_the_own_account(house: House, other: Credentials) -> None:
+    call = request_of(house.kms.create_key())
+    assert asked(house, other, f"/v1/proofs/{call}")[0] == 404
+    name, _, who = house.user("dora")
+    given: list[str] = []
+    for more, status in (("keytrail:ReadStatus", 403), ("keytrail:Prove", 403), ("keytrail:ReadDecisions", 200)):
+        given.append(more)
+        house.iam.put_user_policy(UserName=name, PolicyName="audit", PolicyDocument=document(*map(may, given)))
+        assert asked(house, who, f"/v1/proofs/{call}")[0] == status
+
+
+async def test_rows_that_name_another_leaf_prove_nothing(house: House) -> None:
+    """Somebody who can write to Postgres alone changes which leaf a record is said to be."""
+    call = request_of(house.kms.create_key())
+    root = house.installation.credentials()
+    eventually(lambda: asked(house, root, f"/v1/proofs/{call}")[0] == 200)
+    async with house.installation.connected() as pool:
+        for change, back in (("leaf + 1", "leaf - 1"),):
+            await pool.execute(f"UPDATE transparency.runs SET leaf = {change}")
+            status, text = asked(house, root, f"/v1/proofs/{call}")
+            await pool.execute(f"UPDATE transparency.runs SET leaf = {back}")
+            assert (status, "is not this record" in text) == (409, True), text
+    assert asked(house, root, f"/v1/proofs/{call}")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("prove",), 2, "CALL-ID"),
+        (("prove", "../status"), 2, "../status is not the id of a call"),
+        (("prove", "keytrail-0"), 1, "No call of this account"),
+    ],
+)
+def test_a_word_that_names_no_call_is_reported(house: House, arguments: tuple[str, ...], code: int, says: str) -> None:
+    done = house.installation.keytrail(*arguments, check=False)
+    assert done.returncode == code
+    assert says.lower() in " ".join(done.stderr.split()).lower()
