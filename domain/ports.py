@@ -97,8 +97,9 @@ class TileStore(Protocol):
         """None if there is nothing at the path. Raises Unavailable."""
         ...
 
-    async def replace(self, path: str, content: bytes) -> None:
-        """Readers find the content of before or this one, whole. Durable when this returns. Raises Unavailable."""
+    async def replace(self, path: str, content: bytes, former: bytes | None) -> None:
+        """Puts this content in the place of `former` (None: of nothing), if that is what is there. Readers find the whole of one
+        of the two. Durable when this returns. Raises ContentDiffers, Unavailable."""
         ...
 
     async def remove(self, paths: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,8 +30,8 @@ class TileFolder:
     async def read(self, path: str) -> bytes | None:
         return await self._run(self._read, path)
 
-    async def replace(self, path: str, content: bytes) -> None:
-        await self._run(self._replace, path, content)
+    async def replace(self, path: str, content: bytes, former: bytes | None) -> None:
+        await self._run(self._replace, path, content, former)
 
     async def remove(self, paths: Sequence[str]) -> None:
         await self._run(self._remove, paths)
@@ -51,9 +52,11 @@ class TileFolder:
                     raise ContentDiffers(path) from None
         _flush(wanted.parent)
 
-    def _replace(self, path: str, content: bytes) -> None:
+    def _replace(self, path: str, content: bytes, former: bytes | None) -> None:
         wanted = self._folder / path
-        with self._written(wanted, content) as written:
+        with self._written(wanted, content) as written, _alone(self._folder):
+            if self._read(path) != former:
+                raise ContentDiffers(path)
             written.replace(wanted)
         _flush(wanted.parent)
 
@@ -79,6 +82,17 @@ class TileFolder:
     def _remove(self, paths: Sequence[str]) -> None:
         for path in paths:
             (self._folder / path).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time replaces something in the folder. The lock ends with its holder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _flush(folder: Path) -> None:

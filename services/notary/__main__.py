@@ -8,8 +8,9 @@ from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.postgres import INTERRUPTED
 from services.adapters.tile_folder import TileFolder
 from services.logs import logger_of
+from services.notary.publisher import Superseded
 from services.notary.signing_key import signing_key
-from services.notary.worker import Notary, Superseded
+from services.notary.worker import Notary
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.processes import alone, end_when_told, run_until_told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from domain.ports import ContentDiffers, TileStore
 from domain.transparency.checkpoints import Checkpoint, checkpoint_by
@@ -12,7 +13,11 @@ from domain.transparency.order import OrderBroken
 from domain.transparency.tiles import WIDTH, TileName, TreeEdge, bundle, edge_from, edge_names
 
 CHECKPOINT, KEY = "checkpoint", "key"
-OTHER_HEAD = "there is another checkpoint of this size: two notaries signed different trees, or the folder was changed"
+OTHER_HEAD = "there is another checkpoint of this size: the folder of the transparency log was changed"
+
+
+class Superseded(Exception):
+    """Another notary is at work and was faster: this one has to begin anew from what that one published."""
 
 
 class TreePublisher:
@@ -25,13 +30,14 @@ class TreePublisher:
 
     async def open(self) -> None:
         """Goes on from the checkpoint that is published. Raises OrderBroken if what is published is not ours or not whole."""
-        found = await published(self._store, self._signer.verifier)
+        found = checkpoint_of(await self._store.read(CHECKPOINT), self._signer.verifier)
         size = 0 if found is None else found.size
         tiles = {name: await self._read(name.path) for name in edge_names(size)}
         self.edge = edge_from(size, lambda name: tiles[name])
         if found is not None and self.edge.root() != found.root:
             raise OrderBroken(f"the tiles of the tree of {size} leaves give another root than its checkpoint")
-        await self._store.replace(KEY, f"{self._signer.verifier.text}\n".encode())
+        with suppress(ContentDiffers):  # another notary puts the same key there
+            await self._store.replace(KEY, f"{self._signer.verifier.text}\n".encode(), await self._store.read(KEY))
         held = size % WIDTH
         self._entries = unbundled(await self._read(TileName(0, size // WIDTH, held).entries_path)) if held else []
 
@@ -46,24 +52,31 @@ class TreePublisher:
         return GrownTree(self.edge, self._entries, entries)
 
     async def publish(self, tree: GrownTree) -> None:
-        """Raises OrderBroken, Unavailable. May be interrupted at any time, and done again."""
+        """Raises OrderBroken, Superseded, Unavailable. May be interrupted at any time, and done again."""
         checkpoint = Checkpoint(self._signer.name, tree.edge.size, tree.edge.root())
-        await self._require_onward(checkpoint)
+        former = await self._store.read(CHECKPOINT)
+        self._require_onward(former, checkpoint)
         try:
             for path, content in tree.contents:
                 await self._store.create(path, content)
         except ContentDiffers as fault:
             raise OrderBroken(f"{fault} of the transparency log has another content") from None
-        await self._store.replace(CHECKPOINT, str(checkpoint.signed_by(self._signer)).encode())
+        try:
+            await self._store.replace(CHECKPOINT, str(checkpoint.signed_by(self._signer)).encode(), former)
+        except ContentDiffers:
+            raise Superseded("another checkpoint was published meanwhile") from None
         # Until a tile is full, every checkpoint has a part of it of its own.
         await self._store.remove(tree.superseded)
         self.edge, self._entries = tree.edge, tree.entries
 
-    async def _require_onward(self, checkpoint: Checkpoint) -> None:
-        found = await published(self._store, self._signer.verifier)
-        if found is not None and (
-            found.size > checkpoint.size or (found.size, found.root) > (checkpoint.size, checkpoint.root)
-        ):
+    def _require_onward(self, former: bytes | None, checkpoint: Checkpoint) -> None:
+        """Raises Superseded, OrderBroken."""
+        found = checkpoint_of(former, self._signer.verifier)
+        if found is None or found.size < checkpoint.size:
+            return
+        if found.size > checkpoint.size:
+            raise Superseded(f"the published tree already has {found.size} leaves")
+        if found.root != checkpoint.root:
             raise OrderBroken(OTHER_HEAD)
 
 
@@ -95,13 +108,12 @@ class GrownTree:
             self.contents.append((TileName(0, index, len(self.entries)).entries_path, bundle(self.entries)))
 
 
-async def published(store: TileStore, key: VerifierKey) -> Checkpoint | None:
+def checkpoint_of(content: bytes | None, key: VerifierKey) -> Checkpoint | None:
     """The checkpoint that is published; None before the first. Raises OrderBroken for one that this key did not sign."""
-    found = await store.read(CHECKPOINT)
-    if found is None:
+    if content is None:
         return None
     try:
-        return checkpoint_by(signed_note(found.decode()), key)
+        return checkpoint_by(signed_note(content.decode()), key)
     except (NoteRefused, UnicodeDecodeError) as fault:
         raise OrderBroken(f"the published checkpoint is not ours: {fault}") from None
 

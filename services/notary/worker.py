@@ -24,7 +24,7 @@ from services.clock import clock_of
 from services.logs import logger_of
 from services.notary import leaf_rows
 from services.notary.feed import LeafFeed, TakenRecord
-from services.notary.publisher import GrownTree, TreePublisher
+from services.notary.publisher import GrownTree, Superseded, TreePublisher
 from services.projector.worker import chain_now
 from services.settings import Settings
 
@@ -35,10 +35,6 @@ GATHERING, MOST = 0.3, 20_000
 IDLE = 0.5
 """Seconds that an idle notary waits for a record at a time."""
 READ_BACK_WITHIN = 30.0
-
-
-class Superseded(Exception):
-    """Another notary's batch came first: this one has to begin anew from what that batch says."""
 
 
 class Notary:

@@ -24,9 +24,9 @@ from services.adapters.kafka import KafkaReader, KafkaTopic, bounds
 from services.adapters.keyring import open_keyring
 from services.adapters.tile_folder import TileFolder
 from services.adapters.topics import names
-from services.notary.publisher import unbundled
+from services.notary.publisher import Superseded, unbundled
 from services.notary.signing_key import signing_key
-from services.notary.worker import Notary, Superseded
+from services.notary.worker import Notary
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, open_vault
 from tests.installation import Installation, eventually

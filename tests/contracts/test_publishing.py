@@ -1,0 +1,79 @@
+"""Publishing a tree while another notary publishes it too: one tree, and a checkpoint that never gets smaller."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from domain.transparency.notes import NoteSigner
+from domain.transparency.order import OrderBroken
+from services.adapters.tile_folder import TileFolder
+from services.notary.publisher import CHECKPOINT, Superseded, TreePublisher, checkpoint_of
+
+SIGNER = NoteSigner("keys.example.com/log", Ed25519PrivateKey.from_private_bytes(b"\1" * 32))
+
+
+def entries(first: int, last: int) -> list[bytes]:
+    return [each.to_bytes(32, "big") for each in range(first, last)]
+
+
+async def opened(folder: Path) -> TreePublisher:
+    found = TreePublisher(TileFolder(folder), SIGNER)
+    await found.open()
+    return found
+
+
+async def size(folder: Path) -> int:
+    found = checkpoint_of(await TileFolder(folder).read(CHECKPOINT), SIGNER.verifier)
+    return 0 if found is None else found.size
+
+
+async def test_a_notary_that_was_paused_takes_nothing_back(tmp_path: Path) -> None:
+    """Given a notary that is stopped with a batch that was read back, when another publishes it and the next one, then the first
+    signs nothing after it wakes."""
+    paused, other = await opened(tmp_path), await opened(tmp_path)
+    batch = paused.grown(entries(0, 300))
+    for first, last in ((0, 300), (300, 700)):
+        await other.publish(other.grown(entries(first, last)))
+    before = await TileFolder(tmp_path).read(CHECKPOINT)
+    with pytest.raises(Superseded):
+        await paused.publish(batch)
+    assert await TileFolder(tmp_path).read(CHECKPOINT) == before
+
+
+async def test_one_batch_may_be_published_twice(tmp_path: Path) -> None:
+    for _ in range(2):
+        publisher = TreePublisher(TileFolder(tmp_path), SIGNER)
+        await publisher.publish(publisher.grown(entries(0, 300)))
+    assert await size(tmp_path) == 300
+
+
+async def test_another_tree_of_the_same_size_is_refused(tmp_path: Path) -> None:
+    first = await opened(tmp_path)
+    await first.publish(first.grown(entries(0, 300)))
+    other = TreePublisher(TileFolder(tmp_path), SIGNER)
+    with pytest.raises(OrderBroken):
+        await other.publish(other.grown(entries(1, 301)))
+    assert await size(tmp_path) == 300
+
+
+@pytest.mark.parametrize("sizes", [[1, 2, 3], [255, 256, 257], [256, 512], [10, 700, 701], [700], [3_000, 3_001]])
+async def test_a_publisher_goes_on_from_what_is_published(tmp_path: Path, sizes: list[int]) -> None:
+    """Batch after batch, each by a publisher that was just opened, the tree and the files are those of one go."""
+    before = 0
+    for each in sizes:
+        publisher = await opened(tmp_path / "many")
+        await publisher.publish(publisher.grown(entries(before, each)))
+        before = each
+    once = await opened(tmp_path / "once")
+    await once.publish(once.grown(entries(0, before)))
+    files = [_files(tmp_path / name) for name in ("many", "once")]
+    whole = [{name: content for name, content in each.items() if ".p/" not in name} for each in files]
+    assert whole[0] == whole[1]
+    assert files[1].items() <= files[0].items()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
