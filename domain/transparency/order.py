@@ -126,6 +126,18 @@ class LeafOrder:
     authority: Mapping[str, Any] = field(default_factory=dict)
     next: dict[LeafPartition, int] = field(default_factory=dict)
 
+    def document(self) -> dict[str, Any]:
+        """As JSON, to go on from; `order_from` is the inverse."""
+        return {
+            "head": self.head,
+            "position": self.position,
+            "size": self.size,
+            "root": self.root.hex(),
+            "chain": self.chain,
+            "authority": self.authority,
+            "next": [[kind, number, position] for (kind, number), position in self.next.items()],
+        }
+
     def accepts(
         self, keys: Keyring, authority: Authority, position: int, value: bytes, document: Mapping[str, Any]
     ) -> LeafBatch | None:
@@ -160,6 +172,19 @@ class LeafOrder:
             if outside or sorted(set(each.voids)) != list(each.voids):
                 raise OrderBroken(f"the batch at @{position} names void records outside itself")
             taken[each.kind, each.partition] = each.last
+
+
+def order_from(document: Mapping[str, Any]) -> LeafOrder:
+    """The inverse of `LeafOrder.document`."""
+    return LeafOrder(
+        document["head"],
+        document["position"],
+        document["size"],
+        bytes.fromhex(document["root"]),
+        document["chain"],
+        document["authority"],
+        {(kind, number): position for kind, number, position in document["next"]},
+    )
 
 
 def index_in(batch: LeafBatch, place: LeafPlace) -> int | None:

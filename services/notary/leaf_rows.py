@@ -6,10 +6,12 @@ next start, from the topic of batches.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
+from domain.log.authenticity import LEAF_ORDER, Keyring
 from domain.transparency.leaves import LeafPlace
-from domain.transparency.order import LeafBatch
+from domain.transparency.order import LeafBatch, LeafOrder, order_from
 from services.adapters.postgres import Pool, make
 
 _TABLE = """
@@ -23,8 +25,15 @@ CREATE TABLE IF NOT EXISTS transparency.runs (
     voids bigint[] NOT NULL,
     PRIMARY KEY (kind, partition, first)
 );
-CREATE INDEX IF NOT EXISTS runs_leaf ON transparency.runs (leaf)
+CREATE INDEX IF NOT EXISTS runs_leaf ON transparency.runs (leaf);
+CREATE TABLE IF NOT EXISTS transparency.reached (
+    one bool PRIMARY KEY DEFAULT true CHECK (one), document text NOT NULL, mac text NOT NULL
+)
 """
+_REACHED = (
+    "INSERT INTO transparency.reached (document, mac) VALUES ($1, $2) "
+    "ON CONFLICT (one) DO UPDATE SET document = excluded.document, mac = excluded.mac"
+)
 _INSERT = "INSERT INTO transparency.runs VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"
 
 
@@ -36,6 +45,21 @@ async def prepare(pool: Pool) -> None:
 async def reached(pool: Pool) -> int:
     """The leaves up to this number have their rows, unless somebody removed some. Raises Postgres's errors."""
     return int(await pool.fetchval("SELECT coalesce(max(leaf), 0) FROM transparency.runs"))
+
+
+async def keep_order(pool: Pool, keys: Keyring, under: str, order: LeafOrder) -> None:
+    """Keep how far the topic of batches was read, under the key that is in force. Raises Postgres's errors."""
+    document = json.dumps(order.document())
+    await pool.execute(_REACHED, document, keys.mac(LEAF_ORDER, document, under=under))
+
+
+async def kept_order(pool: Pool, keys: Keyring, under: str) -> LeafOrder:
+    """How far the topic of batches was read; from its beginning, if nothing is kept or somebody else wrote it. An older row that
+    somebody put back is true as well: more is read then. Raises Postgres's errors."""
+    row = await pool.fetchrow("SELECT document, mac FROM transparency.reached")
+    if row is None or not keys.holds(row["mac"], LEAF_ORDER, row["document"], under=under):
+        return LeafOrder()
+    return order_from(json.loads(row["document"]))
 
 
 async def keep(pool: Pool, batches: Iterable[LeafBatch]) -> None:

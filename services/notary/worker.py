@@ -66,7 +66,11 @@ class Notary:
         has_rows = await leaf_rows.reached(self._pool)
         await self.publisher.open()
         self._now = await chain_now(self._settings, self._pool, self._keys)
-        self._reader = await KafkaReader(self._settings, names(self._settings).order).open(0)
+        kept = await leaf_rows.kept_order(self._pool, self._keys, self._now.authority.key)
+        # Otherwise what is published, or all rows, were lost, and are made again.
+        if kept.size <= self.publisher.edge.size and has_rows:
+            self._order, self._read = kept, kept.position + 1
+        self._reader = await KafkaReader(self._settings, names(self._settings).order).open(self._read)
         batches = await self._read_to(await self._topic.end() - 1)
         await leaf_rows.keep(self._pool, (each for each in batches if each.size >= has_rows))
         for batch in batches:
@@ -168,6 +172,7 @@ class Notary:
             raise Superseded("another notary is at work")
         await leaf_rows.keep(self._pool, found)
         await self.publisher.publish(tree)
+        await leaf_rows.keep_order(self._pool, self._keys, chain.authority.key or self._keys.newest, self._order)
 
     async def close(self) -> None:
         await self._topic.close()

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from domain.log.authenticity import ALERTS, DECISIONS, EVENTS, ORDER, Keyring, Parts
 from domain.log.authority import Authority
 from domain.transparency.leaves import LeafPlace, entry_of, entry_of_parts, parts_of_value
-from domain.transparency.order import LeafBatch, LeafOrder, LeafRun, OrderBroken, batch_from, index_in, runs_of
+from domain.transparency.order import (
+    LeafBatch,
+    LeafOrder,
+    LeafRun,
+    OrderBroken,
+    batch_from,
+    index_in,
+    order_from,
+    runs_of,
+)
 
 LOG = "a-log"
 KEYS = Keyring([b"\7" * 32])
@@ -49,6 +58,13 @@ def test_of_two_notaries_the_one_whose_batch_lands_first_decides() -> None:
     assert (topic.order.size, topic.order.next) == (8, {(EVENTS, 0): 3, (DECISIONS, 1): 5})
     assert topic.lands(batch(8, LeafRun(DECISIONS, 1, 5, 9), notary="two"), topic.order.head) is not None
     assert topic.order.size == 12
+
+
+def test_an_order_that_was_kept_goes_on() -> None:
+    topic = OrderTopic()
+    topic.lands(batch(0, LeafRun(EVENTS, 0, 0, 3), LeafRun(DECISIONS, 1, 7, 9)), "")
+    kept = order_from(json.loads(json.dumps(topic.order.document())))
+    assert kept == topic.order
 
 
 def test_a_batch_that_somebody_else_made_is_void() -> None:

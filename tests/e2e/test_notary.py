@@ -278,6 +278,27 @@ async def _published_again(running: Installation, folder: Path, before: Checkpoi
 
 
 @pytest.mark.parametrize(
+    "lost",
+    ["TRUNCATE transparency.runs", "TRUNCATE transparency.reached", "UPDATE transparency.reached SET document = '{}'"],
+)
+async def test_rows_that_are_lost_or_changed_are_made_again(notarised: Installation, lost: str) -> None:
+    """Rows are a notary's notes: which leaf a record is, and how far it read. Kafka and the tree say both again."""
+    await asyncio.to_thread(notarised_all, notarised)
+    question = "SELECT kind, partition, first, last, leaf, voids FROM transparency.runs ORDER BY leaf"
+    async with notarised.connected() as pool:
+        before = await pool.fetch(question)
+        notary = notarised.process("notary-1")
+        notary.suspend()
+        await pool.execute(lost)
+        notary.kill()
+        await asyncio.to_thread(calls, notarised, 3)
+        await asyncio.to_thread(notarised_all, notarised)
+        after = await pool.fetch(question)
+    assert before
+    assert after[: len(before)] == before
+
+
+@pytest.mark.parametrize(
     "path", ["", "other", "tile/0/../../checkpoint", "tile/64/000", "tile/0/0", "tile/0/000.p/0", "tile/0/999", "key/x"]
 )
 def test_a_path_that_is_none_of_the_logs_is_not_found(notarised: Installation, path: str) -> None:
