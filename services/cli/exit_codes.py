@@ -32,6 +32,11 @@ ANSWERS: Mapping[str, Mapping[int, str]] = {
     "try-policy": {0: "PutKeyPolicy would take the draft.", 1: "PutKeyPolicy would refuse it."},
     "recheck": {0: "Every decision came out the same.", 1: "A decision came out differently, or records are gone."},
     "verify": {0: "Everything is whole.", 1: "Something is missing, was changed, or was not written by Keytrail."},
+    "verify-evidence": {
+        0: "Every proof holds.",
+        1: "A proof does not hold.",
+        3: "Every proof holds, but under a key which only the files name.",
+    },
     "alerts check": {0: "No rule fires.", 1: "A rule fires."},
 }
 """What the exit codes of a command mean if they are an answer. If 1 is an answer, 2 says that the command failed."""

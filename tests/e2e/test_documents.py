@@ -34,7 +34,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A separate installation: a document begins where nothing has been done, and has exactly the aliases and users
     that it makes."""
     folder = tmp_path_factory.mktemp("documents")
-    with Installation(folder / ".keytrail", own="as a reader has it", KEYTRAIL_ALERT_WORKERS="1") as running:
+    with Installation(
+        folder / ".keytrail", own="as a reader has it", KEYTRAIL_ALERT_WORKERS="1", KEYTRAIL_NOTARIES="1"
+    ) as running:
         forked().shims(folder / ".venv" / "bin")
         (folder / "README.md").write_text("read me")
         yield running
@@ -129,7 +131,9 @@ def mend(documents: list[Path]) -> None:
     to read by …."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        with Installation(folder / ".keytrail", own="as a reader has it", KEYTRAIL_ALERT_WORKERS="1") as running:
+        with Installation(
+            folder / ".keytrail", own="as a reader has it", KEYTRAIL_ALERT_WORKERS="1", KEYTRAIL_NOTARIES="1"
+        ) as running:
             forked().shims(folder / ".venv" / "bin")
             (folder / "README.md").write_text("read me")
             for document in (each for each in documents if each.name not in ELSEWHERE):

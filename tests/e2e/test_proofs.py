@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +84,22 @@ def test_a_file_is_checked_by_a_program_of_its_own(house: House, log_key: str, t
     assert kinds == {"made.json": "events", "used.json": "decisions"}
     value = json.loads(json.loads((tmp_path / "used.json").read_text())["record"]["value"])
     assert (value["call"]["id"], value["decision"]["effect"]) == (request_of(used), "allowed")
+    without = partial(house.installation.keytrail_as, {}, "verify-evidence", str(tmp_path))
+    own = without("--log-key", log_key.strip(), "--json")
+    assert [each["holds"] for each in map(json.loads, own.stdout.splitlines())] == [True, True]
+    unnamed = without()
+    assert (unnamed.returncode, "2 records proven, 0 not" in unnamed.stdout) == (3, True)
+    assert "--log-key" in unnamed.stderr
     changed = (tmp_path / "used.json").read_text().replace('\\"allowed\\"', '\\"refused\\"')
     (tmp_path / "used.json").write_text(changed)
     done = checked()
     assert done.returncode == 1
     assert "used.json: DOES NOT HOLD" in done.stdout
     assert "made.json: holds" in done.stdout
+    refused = without("--log-key", log_key.strip())
+    assert refused.returncode == 1
+    assert "used.json: does not hold. the record is not in the tree" in " ".join(refused.stdout.split())
+    assert "1 record proven, 1 not" in refused.stdout
 
 
 def test_each_of_two_accounts_proves_its_own_part(house: House, other: Credentials, log_key: str) -> None:
@@ -156,3 +167,18 @@ def test_a_word_that_names_no_call_is_reported(house: House, arguments: tuple[st
     done = house.installation.keytrail(*arguments, check=False)
     assert done.returncode == code
     assert says.lower() in " ".join(done.stderr.split()).lower()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ((), 2, "Missing argument"),
+        (("nowhere.json", "--log-key", "x"), 2, "'x' is no verifier key of a log"),
+        (("nowhere.json",), 1, "nowhere.json: does not hold. [Errno 2]"),
+        ((".", "--witness-key", "x"), 2, "'x' is no verifier key of a witness"),
+    ],
+)
+def test_a_check_that_cannot_be_made_says_why(house: House, arguments: tuple[str, ...], code: int, says: str) -> None:
+    done = house.installation.keytrail_as({}, "verify-evidence", *arguments)
+    assert done.returncode == code
+    assert says in " ".join((done.stdout + done.stderr).split())
