@@ -61,9 +61,9 @@ def verifier_key(text: str) -> VerifierKey:
     """Raises NoteRefused."""
     name, id, encoded = [*text.strip().split("+", 2), "", ""][:3]
     require_key_name(name)
-    key = decoded_base64(encoded)
+    key = decoded_base64(encoded) if encoded else b""
     if len(key) != 1 + PUBLIC_LENGTH or key[0] not in (ED25519, COSIGNATURE):
-        raise NoteRefused("a verifier key ends in an Ed25519 key, in base64")
+        raise NoteRefused("a verifier key is a name, an id and an Ed25519 key in base64, with + between them")
     found = VerifierKey(name, key[0], key[1:])
     if found.id.hex() != id:
         raise NoteRefused(f"the verifier key of {name} has another id than its name and key give")
