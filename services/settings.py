@@ -66,6 +66,9 @@ class Settings:
         "the first start alone; unset: made of the log's id",
         "",
     )
+    witness_policy_file: str = _setting(
+        "file (C2SP tlog-policy) of the witnesses that cosign checkpoints and of how many are needed; unset: none", ""
+    )
     tree_served: str = _setting(
         "on: API workers serve the transparency log to everybody under /log/, and its sizes tell how many calls there are; off: "
         "they do not",

@@ -52,6 +52,9 @@ class WitnessPolicy:
         return sum(self._has(each, cosigned) for each in group.members) >= group.needed
 
 
+NO_WITNESSES = WitnessPolicy()
+
+
 def witness_policy(text: str) -> WitnessPolicy:
     """Raises PolicyRefused."""
     reading = _Reading()

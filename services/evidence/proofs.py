@@ -18,12 +18,14 @@ from domain.transparency.leaves import LeafPlace, entry_of, parts_of_value
 from domain.transparency.merkle import ProofRefused, check_inclusion, inclusion_spans, leaf_hash
 from domain.transparency.notes import NoteRefused, SignedNote, VerifierKey, signed_note, verifier_key
 from domain.transparency.proofs import ShownParts, proof_document, proof_text
-from domain.transparency.tiles import TileMissing, TileName, span_hash, tiles_of
+from domain.transparency.tiles import TileMissing
 from services.adapters.kafka import KafkaReader
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.record_topics import topics_read
 from services.notary import leaf_rows
+from services.notary.cosigning import COSIGNED
+from services.notary.published_tiles import span_hashes
 from services.notary.publisher import CHECKPOINT, KEY
 from services.settings import Settings
 
@@ -41,6 +43,7 @@ class ProofMaker:
     def __init__(self, settings: Settings, pool: Pool, keys: VaultKeyring, store: TileStore) -> None:
         self._settings, self._pool = settings, pool
         self._keys, self._store = keys, store
+        self._checkpoint = COSIGNED if settings.witness_policy_file else CHECKPOINT
 
     async def value(self, place: LeafPlace) -> bytes:
         """The record's value on its topic. Raises OutOfRange, Unavailable."""
@@ -73,31 +76,20 @@ class ProofMaker:
     async def document(self, place: LeafPlace, value: bytes, shown: bytes | ShownParts) -> Mapping[str, Any]:
         """Raises NotProven, Unavailable."""
         index, note, head, key = await self._notarised(place)
-        spans = inclusion_spans(index, head.size)
         leaf = leaf_hash(entry_of(place, value))
         try:
-            names = tiles_of(spans, head.size)
-            tiles = dict(zip(names, await asyncio.gather(*map(self._tile, names)), strict=True))
-            path = [span_hash(each, head.size, tiles) for each in spans]
+            path = await span_hashes(self._store, inclusion_spans(index, head.size), head.size)
             check_inclusion(leaf, index, head.size, path, head.root)
         except (TileMissing, ProofRefused) as fault:
             raise NotProven(f"leaf {index} of the transparency log is not this record: {fault}") from None
         return proof_document(place, shown, key, proof_text(index, path, note))
-
-    async def _tile(self, name: TileName) -> bytes:
-        """A tile that has become full since the checkpoint is there as a whole."""
-        found = await self._store.read(name.path)
-        if found is None:
-            whole = await self._store.read(TileName(name.level, name.index).path) or b""
-            found = whole[: name.width * len(leaf_hash(b""))]
-        return found
 
     async def _notarised(self, place: LeafPlace) -> tuple[int, SignedNote, Checkpoint, VerifierKey]:
         """The record's leaf, and a checkpoint with it. Waits a little."""
         ends = time.monotonic() + PATIENCE
         while True:
             index = await leaf_rows.leaf_of(self._pool, place)
-            text, key = await self._store.read(CHECKPOINT), await self._store.read(KEY)
+            text, key = await self._store.read(self._checkpoint), await self._store.read(KEY)
             if index is not None and text is not None and key is not None:
                 try:
                     note, own = signed_note(text.decode()), verifier_key(key.decode())

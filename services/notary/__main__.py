@@ -10,6 +10,7 @@ from services.adapters.tile_folder import TileFolder
 from services.logs import logger_of
 from services.notary.publisher import Superseded
 from services.notary.signing_key import signing_key
+from services.notary.witness_policy import load_policy
 from services.notary.worker import Notary
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
@@ -22,6 +23,7 @@ AGAIN_AFTER = 0.5
 
 async def run() -> None:
     settings = load()
+    policy = load_policy(settings)
     end_when_told()
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)
@@ -31,7 +33,7 @@ async def run() -> None:
     signer = await signing_key(settings, prepared.vault, log)
     store = TileFolder(settings.tree_path)
     while True:
-        notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, signer)
+        notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, signer, policy)
         try:
             await notary.run()
         except BEGINS_ANEW as fault:

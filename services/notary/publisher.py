@@ -8,7 +8,7 @@ from contextlib import suppress
 from domain.ports import ContentDiffers, TileStore
 from domain.transparency.checkpoints import Checkpoint, checkpoint_by
 from domain.transparency.merkle import leaf_hash
-from domain.transparency.notes import NoteRefused, NoteSigner, VerifierKey, signed_note
+from domain.transparency.notes import NoteRefused, NoteSigner, SignedNote, VerifierKey, signed_note
 from domain.transparency.order import OrderBroken
 from domain.transparency.tiles import WIDTH, TileName, TreeEdge, bundle, edge_from, edge_names
 
@@ -51,7 +51,7 @@ class TreePublisher:
         """The tree with further leaves, which is not published yet."""
         return GrownTree(self.edge, self._entries, entries)
 
-    async def publish(self, tree: GrownTree) -> None:
+    async def publish(self, tree: GrownTree) -> tuple[Checkpoint, SignedNote]:
         """Raises OrderBroken, Superseded, Unavailable. May be interrupted at any time, and done again."""
         checkpoint = Checkpoint(self._signer.name, tree.edge.size, tree.edge.root())
         former = await self._store.read(CHECKPOINT)
@@ -61,13 +61,15 @@ class TreePublisher:
                 await self._store.create(path, content)
         except ContentDiffers as fault:
             raise OrderBroken(f"{fault} of the transparency log has another content") from None
+        note = checkpoint.signed_by(self._signer)
         try:
-            await self._store.replace(CHECKPOINT, str(checkpoint.signed_by(self._signer)).encode(), former)
+            await self._store.replace(CHECKPOINT, str(note).encode(), former)
         except ContentDiffers:
             raise Superseded("another checkpoint was published meanwhile") from None
         # Until a tile is full, every checkpoint has a part of it of its own.
         await self._store.remove(tree.superseded)
         self.edge, self._entries = tree.edge, tree.entries
+        return checkpoint, note
 
     def _require_onward(self, former: bytes | None, checkpoint: Checkpoint) -> None:
         """Raises Superseded, OrderBroken."""

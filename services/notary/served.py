@@ -1,4 +1,5 @@
-"""The transparency log under /log/, as C2SP tlog-tiles says: checkpoint, tiles and entries, and the key as `/log/key`.
+"""The transparency log under /log/, as C2SP tlog-tiles says: checkpoint, tiles and entries. Beside them are
+the key (`/log/key`) and the newest checkpoint with enough cosignatures (`/log/cosigned`).
 
 It is unsigned and meant for everybody, so a stranger's request must cost little: a path either has the form of a tile's path or
 is answered without a look at the disk, and files are read by one thread, for which few requests wait.
@@ -12,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from services.kms_api.app import READING, AsgiScope, Receive, Send
+from services.notary.cosigning import COSIGNED
 from services.notary.publisher import CHECKPOINT, KEY
 
 PREFIX = "/log"
@@ -34,7 +36,7 @@ class PublishedTree:
         path = scope["path"].removeprefix(f"{PREFIX}/")
         if scope["method"] not in READING:
             await _answer(send, 405, b"The transparency log is read by GET.", TEXT, [(b"allow", b"GET, HEAD")])
-        elif path in (CHECKPOINT, KEY):
+        elif path in (CHECKPOINT, COSIGNED, KEY):
             await self._file(send, path, TEXT, A_MOMENT)
         elif TILE.fullmatch(path):
             await self._file(send, path, BYTES, FOR_EVER)

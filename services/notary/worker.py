@@ -16,6 +16,7 @@ from domain.ports import TileStore
 from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.notes import NoteSigner
 from domain.transparency.order import LeafBatch, LeafOrder, LeafRun, OrderBroken, runs_of
+from domain.transparency.policies import NO_WITNESSES, WitnessPolicy
 from services.adapters.kafka import KafkaReader, KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
@@ -23,9 +24,11 @@ from services.adapters.topics import names
 from services.clock import clock_of
 from services.logs import logger_of
 from services.notary import leaf_rows
+from services.notary.cosigning import Cosigning
 from services.notary.feed import LeafFeed, TakenRecord
 from services.notary.publisher import GrownTree, Superseded, TreePublisher
 from services.projector.worker import chain_now
+from services.runtime.task_group import together
 from services.settings import Settings
 
 log = logger_of("notary")
@@ -49,6 +52,7 @@ class Notary:
         partitions: int,
         store: TileStore,
         signer: NoteSigner,
+        policy: WitnessPolicy = NO_WITNESSES,
     ) -> None:
         self._settings, self._pool, self._keys = settings, pool, keys
         self._log, self._partitions = log, partitions
@@ -59,6 +63,7 @@ class Notary:
         self._order, self._read = LeafOrder(), 0
         self._now = Chain(keys=keys)
         self.publisher = TreePublisher(store, signer)
+        self.cosigning = Cosigning(policy, store)
 
     async def run(self) -> None:
         """Runs until it is stopped. Raises OrderBroken, OutOfRange, Superseded, Unavailable."""
@@ -80,7 +85,7 @@ class Notary:
             raise OrderBroken(
                 f"the published tree has {self.publisher.edge.size} leaves, and the batches have {self._order.size}"
             )
-        await self._follow()
+        await together(self.cosigning.keep_asking(), self._follow())
 
     async def _read_to(self, position: int) -> list[LeafBatch]:
         """Read the topic of batches up to this position. Returns the batches that count."""
@@ -111,7 +116,7 @@ class Notary:
                 f"the records of the batch of {batch.at}, from {first.kind} {first.partition}@{first.first} on, no longer give "
                 "the root that the batch has: a topic was changed"
             )
-        await self.publisher.publish(tree)
+        self.cosigning.published(*await self.publisher.publish(tree))
 
     async def _entries_of(self, run: LeafRun) -> list[bytes]:
         topics = names(self._settings)
@@ -171,10 +176,11 @@ class Notary:
         if [each.notary for each in found] != [self._name] or self._order.position != position:
             raise Superseded("another notary is at work")
         await leaf_rows.keep(self._pool, found)
-        await self.publisher.publish(tree)
+        self.cosigning.published(*await self.publisher.publish(tree))
         await leaf_rows.keep_order(self._pool, self._keys, chain.authority.key or self._keys.newest, self._order)
 
     async def close(self) -> None:
+        await self.cosigning.close()
         await self._topic.close()
         if self._reader is not None:
             await self._reader.close()

@@ -46,6 +46,10 @@ async def read_files(settings: Settings) -> dict[str, bool]:
         from services.adapters.sign_in_providers import load_providers
 
         load_providers(settings)
+    if settings.witness_policy_file:
+        from services.notary.witness_policy import load_policy
+
+        load_policy(settings)
     if not settings.alerts_file:
         return {"notifiers": False}
     from services.adapters import alerts_file

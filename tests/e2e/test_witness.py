@@ -9,23 +9,25 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from domain.transparency.checkpoints import cosigned_at
-from domain.transparency.notes import VerifierKey, signature_line, verifier_key
+from domain.transparency.checkpoints import checkpoint, cosigned_at
+from domain.transparency.notes import VerifierKey, signature_line, signed_note, verifier_key
 from domain.transparency.witnessing import SIZE_TYPE
+from services.witness.server import signer_of
 from tests.domain.test_witnessing import LOG, asking
-from tests.installation import KEYTRAIL, clean_environment, free_port
+from tests.e2e.test_notary import calls, fetched, head, is_there
+from tests.installation import KEYTRAIL, Installation, clean_environment, eventually, free_port
 
 NAME = "witness.example/w1"
 
 
 class RunningWitness:
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    def __init__(self, folder: Path, log_key: str = LOG.verifier.text, name: str = NAME) -> None:
+        self.folder, self.log_key, self.name, self.port = folder, log_key, name, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -35,9 +37,9 @@ class RunningWitness:
             "witness",
             self.folder,
             "--name",
-            NAME,
+            self.name,
             "--log-key",
-            LOG.verifier.text,
+            self.log_key,
             "--port",
             self.port,
         ]
@@ -139,3 +141,65 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     command = [str(KEYTRAIL), "witness", str(tmp_path / "witness"), "--log-key", LOG.verifier.text]
     done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, "chmod 600" in done.stderr) == (2, True)
+
+
+def policy_of(witnesses: list[RunningWitness]) -> str:
+    """Two of three are needed."""
+    lines = [
+        f"witness W{number} {signer_of(each.folder, each.name).verifier.text} {each.url}/"
+        for number, each in enumerate(witnesses)
+    ]
+    return "\n".join([*lines, "group both 2 W0 W1 W2", "quorum both", ""])
+
+
+def cosigned(running: Installation, witnesses: list[RunningWitness]) -> tuple[int, set[str]]:
+    """(size, names of the witnesses that cosigned it) of the newest checkpoint with enough cosignatures; (0, nothing) before the
+    first."""
+    if not is_there(running, "cosigned"):
+        return 0, set()
+    note = signed_note(fetched(running, "cosigned").decode())
+    keys = [signer_of(each.folder, each.name).verifier for each in witnesses]
+    return checkpoint(note.text).size, {key.name for key in keys if cosigned_at(note, key) is not None}
+
+
+def test_two_of_three_witnesses_are_enough_and_one_is_not(tmp_path: Path) -> None:
+    """Given a policy of two of three, when one witness is away, then checkpoints are cosigned by the others; when a second goes,
+    calls and checkpoints go on and the cosigned one stays; when it comes back, it is caught up with from where it was."""
+    witnesses = [RunningWitness(tmp_path / name, name=f"witness.example/{name}") for name in ("a", "b", "c")]
+    both = {each.name for each in witnesses[:2]}
+    policy = tmp_path / "policy"
+    policy.write_text(policy_of(witnesses))
+    own = {"KEYTRAIL_NOTARIES": "1", "KEYTRAIL_WITNESS_POLICY_FILE": str(policy)}
+    with Installation(tmp_path / ".keytrail", **own) as running, ExitStack() as ending:
+        eventually(lambda: is_there(running, "checkpoint"))
+        key = fetched(running, "key").decode().strip()
+        for each in witnesses[:2]:
+            each.log_key = key
+            each.start()
+            ending.callback(each.end)
+        calls(running, 3)
+        eventually(lambda: cosigned(running, witnesses)[1] == both)
+        proof = tmp_path / "proof.json"
+        running.keytrail("prove", running.client().list_keys()["ResponseMetadata"]["RequestId"], "-o", str(proof))
+        trusted = [part for each in witnesses[:2] for part in ("--witness-key", each.key().text)]
+        done = running.keytrail_as({}, "verify-evidence", str(proof), "--log-key", key, *trusted)
+        assert (done.returncode, "cosigned by 2" in done.stdout) == (0, True), done.stdout
+
+        witnesses[1].end(signal.SIGKILL)
+        before = head(running).size
+        calls(running, 3)
+        eventually(lambda: head(running).size >= before + 4)
+        assert cosigned(running, witnesses)[0] <= before
+        witnesses[1].start()
+        calls(running, 1)
+        eventually(lambda: cosigned(running, witnesses)[0] > before)
+        assert cosigned(running, witnesses)[1] == both
+
+
+def test_a_policy_that_cannot_be_read_keeps_everything_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "policy").write_text("quorum nobody\n")
+    environment = clean_environment() | {"KEYTRAIL_WITNESS_POLICY_FILE": str(tmp_path / "policy")}
+    command = [str(KEYTRAIL), "up", "--data", str(tmp_path / ".keytrail")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "line 1: no witness or group above is named nobody" in " ".join(done.stderr.split())

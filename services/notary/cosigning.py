@@ -1,0 +1,145 @@
+"""Asks the witnesses of the policy to cosign what was published. Nothing waits for them.
+
+A witness that is away, or refuses, delays only how fresh the cosigned checkpoint is. The newest checkpoint that the policy holds
+to be witnessed is published as `cosigned`, beside `checkpoint`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from domain.ports import ContentDiffers, TileStore, Unavailable
+from domain.transparency.checkpoints import Checkpoint, checkpoint, cosigned_at
+from domain.transparency.merkle import consistency_spans
+from domain.transparency.notes import NoteRefused, NoteSignature, SignedNote, signature_line, signed_note
+from domain.transparency.policies import KnownWitness, WitnessPolicy
+from domain.transparency.tiles import TileMissing
+from domain.transparency.witnessing import WitnessRequest
+from services.logs import logger_of
+from services.notary.published_tiles import span_hashes
+
+log = logger_of("notary")
+
+COSIGNED = "cosigned"
+PATIENCE = 5.0
+"""Seconds that a witness has to answer."""
+LONGEST_ANSWER = 100_000
+LONGEST_NUMBER = 19
+
+
+class NotCosigned(Exception):
+    """A witness did not cosign. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessReply:
+    status: int
+    body: str
+
+
+class Cosigning:
+    """One notary's. `published` hands it what is to be cosigned; of several, the newest counts."""
+
+    def __init__(self, policy: WitnessPolicy, store: TileStore) -> None:
+        self._policy, self._store = policy, store
+        self._asked = [each for each in policy.witnesses.values() if each.url]
+        self._sizes: dict[str, int] = {}
+        self._away: dict[str, str] = {}
+        self._newest: tuple[Checkpoint, SignedNote] | None = None
+        self._wanted = asyncio.Event()
+        self._session: Any = None
+
+    def published(self, head: Checkpoint, note: SignedNote) -> None:
+        self._newest = head, note
+        self._wanted.set()
+
+    async def keep_asking(self) -> None:
+        """Runs until it is stopped."""
+        while self._asked:
+            await self._wanted.wait()
+            self._wanted.clear()
+            assert self._newest is not None, "that is what was waited for"
+            await self.cosign(*self._newest)
+
+    async def cosign(self, head: Checkpoint, note: SignedNote) -> SignedNote:
+        """The note with the cosignatures that witnesses gave, which is published if they are enough."""
+        found = await asyncio.gather(*(self._of(each, head, note) for each in self._asked))
+        given = {witness.name: each for witness, each in zip(self._asked, found, strict=True) if each is not None}
+        cosigned = note.beside(given.values())
+        if given and self._policy.is_met(given):
+            with suppress(ContentDiffers, Unavailable):  # another notary was faster, or the next checkpoint will be
+                former = await self._store.read(COSIGNED)
+                if former is None or checkpoint(signed_note(former.decode()).text).size < head.size:
+                    await self._store.replace(COSIGNED, str(cosigned).encode(), former)
+        return cosigned
+
+    async def _of(self, witness: KnownWitness, head: Checkpoint, note: SignedNote) -> NoteSignature | None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                found = await self._ask(witness, head, note)
+        except (NotCosigned, NoteRefused, TileMissing, Unavailable, TimeoutError) as fault:
+            self._tell(witness.name, str(fault) or f"no answer within {PATIENCE:.0f} seconds")
+            return None
+        self._tell(witness.name, "")
+        return found
+
+    async def _ask(self, witness: KnownWitness, head: Checkpoint, note: SignedNote) -> NoteSignature:
+        """Raises NotCosigned, NoteRefused, TileMissing, Unavailable."""
+        for _ in range(2):  # a witness says once where it is, if it is elsewhere than this notary thought
+            old = self._sizes.get(witness.name, 0)
+            if old > head.size:
+                raise NotCosigned(
+                    f"it has cosigned {old} leaves, and this log has {head.size}: one of them was put back"
+                )
+            proof = await span_hashes(self._store, consistency_spans(old, head.size), head.size)
+            reply = await self._sent(witness, WitnessRequest(old, tuple(proof), note).text)
+            if reply.status == 200:
+                return self._taken(witness, head, note, reply.body)
+            if reply.status != 409:
+                raise NotCosigned(f"it answered {reply.status}: {reply.body.strip()[:200]}")
+            size = reply.body.strip()
+            if not (size.isascii() and size.isdigit() and len(size) <= LONGEST_NUMBER):
+                raise NotCosigned("it does not say how many leaves it has cosigned")
+            self._sizes[witness.name] = int(size)
+        raise NotCosigned("it says each time that it is elsewhere")
+
+    def _taken(self, witness: KnownWitness, head: Checkpoint, note: SignedNote, body: str) -> NoteSignature:
+        """Raises NoteRefused, NotCosigned."""
+        for line in body.splitlines():
+            signature = signature_line(line)
+            if signature.is_by(witness.key):
+                cosigned_at(note.beside([signature]), witness.key)
+                self._sizes[witness.name] = head.size
+                return signature
+        raise NotCosigned("its answer has no cosignature by its key")
+
+    async def _sent(self, witness: KnownWitness, text: str) -> WitnessReply:
+        """Raises NotCosigned."""
+        import aiohttp  # it takes 10 MB, and most installations have no witness
+
+        if self._session is None:
+            self._session = aiohttp.ClientSession(trust_env=False)
+        try:
+            async with self._session.post(
+                f"{witness.url}/add-checkpoint", data=text.encode(), allow_redirects=False
+            ) as answer:
+                body = await answer.content.read(LONGEST_ANSWER)
+                return WitnessReply(answer.status, body.decode(errors="replace"))
+        except (aiohttp.ClientError, OSError, ValueError) as fault:
+            raise NotCosigned(f"it cannot be asked: {fault!r}") from None
+
+    def _tell(self, name: str, why: str) -> None:
+        """Logs that a witness went away or came back, and not each time that it is away."""
+        if bool(why) != bool(self._away.get(name)):
+            if why:
+                log.warning("a witness does not cosign", witness=name, reason=why)
+            else:
+                log.info("a witness cosigns again", witness=name)
+        self._away[name] = why
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()

@@ -1,0 +1,21 @@
+"""The file that KEYTRAIL_WITNESS_POLICY_FILE names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from domain.transparency.policies import NO_WITNESSES, PolicyRefused, WitnessPolicy, witness_policy
+from services.settings import BadSetting, Settings
+
+
+def load_policy(settings: Settings) -> WitnessPolicy:
+    """Raises BadSetting."""
+    if not settings.witness_policy_file:
+        return NO_WITNESSES
+    path = Path(settings.witness_policy_file)
+    try:
+        return witness_policy(path.read_text())
+    except (OSError, UnicodeDecodeError) as fault:
+        raise BadSetting(f"KEYTRAIL_WITNESS_POLICY_FILE: {path} cannot be read: {fault}") from None
+    except PolicyRefused as fault:
+        raise BadSetting(f"KEYTRAIL_WITNESS_POLICY_FILE: {path}, {fault}.") from None
