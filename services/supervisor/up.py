@@ -284,6 +284,10 @@ class Supervisor:
         assert self._running is not None
         with contextlib.suppress(psutil.Error):
             self._running.children[name] = (pid, psutil.Process(pid).create_time())
+            # `keytrail status` lists them in this order. They start at the same time, and any of them may be first.
+            order = ["kafka", "postgres", *(child.name for child in self._children)]
+            found = self._running.children
+            self._running.children = {each: found[each] for each in sorted(found, key=order.index)}
             self.folder.keep_state(self._running)
 
     async def _wait_until_ready(self) -> None:
