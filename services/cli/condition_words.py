@@ -28,6 +28,9 @@ WISHES = {
     "is no earlier than": "wants a time no earlier than",
 }  # fmt: skip
 """What a failed condition wanted, by the words of its operator."""
+NEGATION = re.compile(r'not \((?:"(?:[^"\\]|\\.)*"|[^"()])*(?:\((?:in capitals or not|where there is one)\))?'
+                      r'(?: \(where there is one\))?\)')  # fmt: skip
+"""One test that must not hold, and not several that are joined: those would need brackets of their own."""
 PLAIN = re.compile(r"[\w+=,.@/:*?${}%-]+")
 
 
@@ -106,4 +109,4 @@ def _any(words: Sequence[str]) -> str:
 
 
 def _bracketed(words: str, joint: str) -> str:
-    return f"({words})" if joint in words and not (words.startswith("not (") and words.endswith(")")) else words
+    return f"({words})" if joint in words and not NEGATION.fullmatch(words) else words

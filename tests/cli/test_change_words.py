@@ -11,7 +11,7 @@ from domain.policy.conditions import FAMILIES
 from domain.policy_analysis.compare import DENIES, SILENT, WORDS, compare
 from domain.policy_analysis.space import Side, Space
 from services.cli.change_words import VERBS, besides, close_misses, sentences, subject
-from services.cli.condition_words import OPERATORS, WISHES
+from services.cli.condition_words import OPERATORS, WISHES, conditions
 from tests.given import arn
 from tests.policies import delegating, named, policy, statement, user_arn
 
@@ -203,3 +203,21 @@ def test_another_grant_or_policy_may_give_it_too() -> None:
     assert sentences(row(kind="identity", gained=[again]), "gained", ACCOUNT) == [
         "user/bob is no longer refused Decrypt on every key (still refused Decrypt on k if EncryptionContext:app is payroll)"
     ]
+
+
+def test_negations_that_are_joined_stand_in_brackets() -> None:
+    """Without them, two that must both fail read as one of several that may: the whole soak found it."""
+    both = {
+        "holds": [],
+        "fails": [
+            {"operator": "StringLike", "wanted": ["p*"]},
+            {"operator": "StringEquals", "wanted": ["pay", "a (b) or c"]},
+        ],
+    }
+    one = {"holds": [], "fails": [{"operator": "StringEqualsIgnoreCaseIfExists", "wanted": ["pay", "x"]}]}
+    words = conditions({"conditions": [{"key": "kms:EncryptionContext:app", "any_of": [both, one]}]})
+    app = "EncryptionContext:app"
+    assert words == (
+        f'(not ({app} is like p*) and not ({app} is pay or "a (b) or c")) or '
+        f"not ({app} is pay or x (in capitals or not) (where there is one))"
+    )
