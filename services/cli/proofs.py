@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,14 +34,14 @@ def prove(
     Somebody who gets the file checks it offline with `keytrail verify-evidence`, or with services/evidence/verify.py, which
     needs nothing of Keytrail. They need the log's key too (`/log/key` of the installation), best from somebody whom they trust.
     """
+    from domain.transparency.proofs import written
+
     if "/" in call:
         fail(f"{call} is not the id of a call. `keytrail decisions` lists calls with their ids.", 2)
     path = Path("-") if output is None else target_or_fail(output, force=force)
     found = Client(data).get(f"/v1/proofs/{call}")
-    # The verifier takes exactly this text (domain/transparency/proofs.py).
-    text = json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
     try:
-        write_lines(iter([text]), path)
+        write_lines(iter([written(found)]), path)
     except OSError as fault:
         fail(f"{path} cannot be written: {fault.strerror or fault}.")
     if output is not None:

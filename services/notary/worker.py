@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import orjson
 
-from domain.log.authenticity import ALERTS, DECISIONS, EVENTS, ORDER
+from domain.log.authenticity import EVENTS, ORDER
 from domain.log.authority import Authority, authority_from
 from domain.log.chain import Chain
 from domain.log.codec import rfc3339
@@ -20,6 +20,7 @@ from domain.transparency.policies import NO_WITNESSES, WitnessPolicy
 from services.adapters.kafka import KafkaReader, KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
+from services.adapters.record_topics import topics_read
 from services.adapters.topics import names
 from services.clock import clock_of
 from services.logs import logger_of
@@ -119,8 +120,7 @@ class Notary:
         self.cosigning.published(*await self.publisher.publish(tree))
 
     async def _entries_of(self, run: LeafRun) -> list[bytes]:
-        topics = names(self._settings)
-        topic = {EVENTS: topics.events, DECISIONS: topics.decisions, ALERTS: topics.alerts}[run.kind]
+        topic = topics_read(self._settings)[run.kind]
         reader = await KafkaReader(self._settings, topic, run.partition).open(run.first)
         void, entries, at = set(run.voids), list[bytes](), run.first
         try:
