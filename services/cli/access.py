@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from domain.keys.states import KEY_ACTIONS
 from domain.policy import unseen
-from services.cli import names
 from services.cli.calls import tell_of_the_beginning
 from services.cli.client import Client
 from services.cli.failures import fail
@@ -18,6 +17,7 @@ from services.cli.parameters import Argument, Option
 from services.cli.tables import Column, Row, print_rows
 from services.cli.terminal import as_line, progress_bar, said, say, times_or_fail
 from services.cli.times import Span, Times
+from services.wording import names
 
 Between = Annotated[
     tuple[str, str] | None,

@@ -14,7 +14,6 @@ from rich.text import Text
 from domain.alerts.deeds import deed
 from domain.alerts.severities import SEVERITIES
 from domain.errors import Refusal
-from services.cli import names
 from services.cli.calls import asked_for, tell_of_the_beginning
 from services.cli.client import Client
 from services.cli.failures import fail
@@ -35,6 +34,7 @@ from services.cli.terminal import (
 )
 from services.cli.times import Times
 from services.settings import BadSetting
+from services.wording import names
 
 SHADES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan", "info": "dim"}
 FOUND = 1

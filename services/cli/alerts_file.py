@@ -12,13 +12,13 @@ from click.exceptions import Exit
 from rich.text import Text
 
 from domain.durations import DAY_MICROS
-from services.cli import names
 from services.cli.failures import fail
 from services.cli.options import AsJson, Data
 from services.cli.parameters import Option
 from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import as_line, say, settings_or_fail, times_or_fail
 from services.settings import BadSetting, Settings
+from services.wording import names
 
 if TYPE_CHECKING:
     from domain.alerts.settings import AlertSettings, Allow

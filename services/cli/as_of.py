@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from rich.text import Text
 
-from services.cli import names
 from services.cli.calls import print_calls
 from services.cli.client import Client
 from services.cli.options import AsJson, At, Data, Most, OfTrail
@@ -18,6 +17,7 @@ from services.cli.screens import out
 from services.cli.tables import Column
 from services.cli.terminal import as_line, member, said, say, times_or_fail
 from services.cli.times import Times
+from services.wording import names
 
 
 def show_as_of(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from services.cli import names
-from services.cli.change_words import close_misses
 from services.cli.client import Client
 from services.cli.screens import err, out
 from services.cli.tables import Column, Row, member, print_rows
 from services.cli.terminal import as_line, say
 from services.cli.times import Span, Times
+from services.wording import names
+from services.wording.change_words import close_misses
 
 CALL = member("call_id", heading="call", spare=True)
 EXPLAINED = "keytrail explain CALL_ID tells why a call was decided so, statement by statement"

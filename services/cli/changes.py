@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any, assert_never
 
 from services.cli.calls import before_the_record, tell_of_the_beginning
-from services.cli.change_words import besides, exact, sentences, subject
 from services.cli.client import Client
 from services.cli.failures import fail
-from services.cli.names import short
 from services.cli.options import AsJson, Data, Force, From, MostOfAll, OfTrail, Reverse, To
 from services.cli.parameters import Argument, Option
 from services.cli.references import kind_of
@@ -23,6 +21,8 @@ from services.cli.screens import err
 from services.cli.tables import Column, Row, print_rows
 from services.cli.terminal import as_line, counted, progress_bar, say, settings_or_fail
 from services.cli.times import BadTime, Span, Times
+from services.wording.change_words import besides, exact, sentences, subject
+from services.wording.names import short
 
 
 class ChangeFormat(StrEnum):

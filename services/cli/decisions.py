@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 from projections.decisions.queries import FIELDS
-from services.cli import names
 from services.cli.calls import EXPLAINED, asked_for, of_calls, print_calls
 from services.cli.client import Client
 from services.cli.failures import fail
@@ -19,6 +18,7 @@ from services.cli.terminal import said, say, settings_or_fail, times_or_fail
 from services.cli.times import Times
 from services.exports.formats import CallFormat
 from services.questions.nearest import in_words, nearest
+from services.wording import names
 
 MOST_COUNTED = 1000
 """How many rows --by shows without --limit."""

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 from rich.text import Text
 
-from services.cli import names
 from services.cli.client import Client
 from services.cli.failures import fail
 from services.cli.options import AsJson, At, Data
 from services.cli.parameters import Argument, Option
 from services.cli.terminal import as_line, said, say, times_or_fail
 from services.cli.times import Times
+from services.wording import names
 
 ContextPairs = Annotated[
     list[str] | None, Option("--context", value="NAME=VALUE", help="A pair of the encryption context. May be repeated")

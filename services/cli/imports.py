@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rich.text import Text
 
 from domain.cloudtrail.record import Broken, moment
-from services.cli import names
 from services.cli.failures import fail
 from services.cli.host import reaching_broker_and_database, unreachable
 from services.cli.options import AsJson, Data
@@ -19,6 +18,7 @@ from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import as_line, progress_bar, said, say, times_or_fail
 from services.cli.trails import require_name
 from services.settings import Settings
+from services.wording import names
 
 if TYPE_CHECKING:
     from services.trails.reader_process import Ahead, ReadingOf

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from domain.keys.origins import EXTERNAL
-from services.cli import names
 from services.cli.calls import asked_for, of_changes, print_calls
 from services.cli.client import Client
 from services.cli.decisions import Where, fields_or_fail, list_calls
@@ -15,6 +14,7 @@ from services.cli.references import kind_of
 from services.cli.result_files import BY_NAME, Export, OfExport, asked_format
 from services.cli.tables import Column, Row, member
 from services.cli.terminal import said, times_or_fail
+from services.wording import names
 
 
 def keys(

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from click.exceptions import Exit
 from rich.text import Text
 
-from services.cli import names
 from services.cli.calls import asked_for, tell_of_the_beginning
 from services.cli.client import Client
 from services.cli.failures import fail
@@ -21,6 +20,7 @@ from services.cli.screens import err
 from services.cli.tables import Column, Row, member, print_rows
 from services.cli.terminal import as_line, counted, progress_bar, read_or_fail, said, say, times_or_fail
 from services.ownership import write_private
+from services.wording import names
 
 UNKNOWN_OF_LOG = "a permission would be asked that never was"
 UNKNOWN_OF_TRAIL = "the trail does not show what would decide; --json names it"

@@ -10,7 +10,6 @@ from click.exceptions import Exit
 
 from domain.log.codec import micros
 from domain.policy_analysis.outcomes import DIFFERENT, UNKNOWN
-from services.cli import names
 from services.cli.client import Client
 from services.cli.exit_codes import DIFFERS, NOT_KNOWN
 from services.cli.failures import fail
@@ -20,6 +19,7 @@ from services.cli.regions import show_comparison
 from services.cli.screens import out
 from services.cli.terminal import as_it_is, as_line, read_or_fail, said, say, times_or_fail
 from services.cli.times import EXAMPLES, BadTime, Times, is_position
+from services.wording import names
 
 
 def diff(

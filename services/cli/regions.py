@@ -7,9 +7,9 @@ from typing import Any
 from rich.text import Text
 
 from domain.policy_analysis.outcomes import PASSED
-from services.cli import names
-from services.cli.principal_words import listed, with_ids
 from services.cli.terminal import say
+from services.wording import names
+from services.wording.principal_words import listed, with_ids
 
 COLOURS = {"equivalent": "green", "passed": "green", "different": "yellow", "failed": "red", "unknown": "magenta"}
 

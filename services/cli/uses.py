@@ -7,7 +7,6 @@ from itertools import chain, islice
 from typing import Annotated, Any
 
 from domain.keys.states import KEY_ACTIONS
-from services.cli import names
 from services.cli.client import Client
 from services.cli.failures import fail
 from services.cli.options import AsJson, Data, From, KeyArgument, Most, OfTrail, To
@@ -16,6 +15,7 @@ from services.cli.references import kind_of
 from services.cli.tables import Column, Row, member, print_rows
 from services.cli.terminal import as_line, said, say, times_or_fail
 from services.cli.times import Times
+from services.wording import names
 
 
 def last_use(

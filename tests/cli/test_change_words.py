@@ -10,8 +10,8 @@ from domain.keys.states import KEY_ACTIONS
 from domain.policy.conditions import FAMILIES
 from domain.policy_analysis.compare import DENIES, SILENT, WORDS, compare
 from domain.policy_analysis.space import Side, Space
-from services.cli.change_words import VERBS, besides, close_misses, sentences, subject
-from services.cli.condition_words import OPERATORS, WISHES, conditions
+from services.wording.change_words import VERBS, besides, close_misses, sentences, subject
+from services.wording.condition_words import OPERATORS, WISHES, conditions
 from tests.given import arn
 from tests.policies import delegating, named, policy, statement, user_arn
 

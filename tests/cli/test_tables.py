@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from services.cli import names
 from services.cli.tables import Column, lines_of, member
 from services.cli.text_lines import folded
+from services.wording import names
 
 ACCOUNT = "111122223333"
 KEY = "67d282f2-5281-4192-87d1-611cba182205"

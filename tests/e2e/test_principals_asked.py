@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from services.cli.names import summary
+from services.wording.names import summary
 from tests.e2e.test_authorisation import House, document, may, to
 from tests.installation import Installation
 

@@ -24,7 +24,7 @@ from domain.authorization.caller import Caller
 from domain.policy.compile import BOUNDED, DELEGATED, DIRECT, ROLE, compile_key_policy
 from domain.policy_analysis.compare import DENIES, SILENT, compare
 from domain.policy_analysis.space import Side, Space
-from services.cli.change_words import TOGETHER, VERBS, sentences
+from services.wording.change_words import TOGETHER, VERBS, sentences
 from tests.given import ACCOUNT, OTHER, arn
 from tests.oracle.test_meaning import answer_of
 from tests.policies import delegating, named, policy, role_arn, statement, user_arn

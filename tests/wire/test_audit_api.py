@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from domain.characters import STANDS_FOR_NUL
 from services.audit_api.answer_shapes import EVENT_STREAM
 from services.audit_api.resources.routes import ROUTES
-from services.cli.names import summary
+from services.wording.names import summary
 from tests.conforming import conforms
 from tests.installation import Installation, eventually
 

@@ -1,4 +1,4 @@
-/** Names of principals, statements and conditions, in the words of the command line (services/cli/names.py, condition_words.py).
+/** Names of principals, statements and conditions, in the words of the command line (services/wording/names.py, condition_words.py).
  * What they return quotes callers: show it with `visible`. */
 
 export interface ShownTest {

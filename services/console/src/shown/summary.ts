@@ -1,5 +1,5 @@
 /** What happened, as a record says it, in the form in which people write it: the record's words are made of its values, so they hold
- * lists and times as programs write them. Only what is shown changes. The command line does the same (services/cli/names.py). */
+ * lists and times as programs write them. Only what is shown changes. The command line does the same (services/wording/names.py). */
 
 import { timeWords } from "./time";
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 
 from domain.arn import parse_arn
 from domain.policy_analysis.outcomes import RECREATED
-from services.cli.condition_words import ShownPart, test
-from services.cli.names import short
+from services.wording.condition_words import ShownPart, test
+from services.wording.names import short
 
 ANY_OTHER = "any other"
 """How answers call the accounts that no policy names."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from domain.keys.states import KEY_ACTIONS
 from domain.policy import unseen
-from services.cli.condition_words import ShownPart, conditions, test, wish
-from services.cli.names import cut, key_of, short, shortened, statement
-from services.cli.principal_words import ANY_OTHER, but, in_a_row, is_one, listed, made_twice, people
+from services.wording.condition_words import ShownPart, conditions, test, wish
+from services.wording.names import cut, key_of, short, shortened, statement
+from services.wording.principal_words import ANY_OTHER, but, in_a_row, is_one, listed, made_twice, people
 
 FIRST = (
     "Decrypt", "Encrypt", "GenerateDataKey", "Sign", "PutKeyPolicy", "CreateGrant", "ScheduleKeyDeletion", "DisableKey",
