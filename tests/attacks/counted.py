@@ -3,12 +3,26 @@ time."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
+
+
+@contextlib.contextmanager
+def nothing_collected() -> Iterator[None]:
+    """Keep the collector from working meanwhile. It would walk everything that other tests left, and run their finalizers;
+    and once hypothesis ran a test, it calls a function of hypothesis each time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def steps(work: Callable[[], object]) -> int:
@@ -20,25 +34,22 @@ def steps(work: Callable[[], object]) -> int:
         count += 1
         return line
 
-    before = sys.gettrace()
-    sys.settrace(line)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
+    with nothing_collected():
+        before = sys.gettrace()
+        sys.settrace(line)
+        try:
+            work()
+        finally:
+            sys.settrace(before)
     return count
 
 
 def seconds(work: Callable[[], object], times: int = 5) -> float:
     """This thread's processor time, the least of several runs: other work on the machine can only add to it."""
-    least, collects = float("inf"), gc.isenabled()
-    gc.disable()  # it would walk everything that other tests left
-    try:
+    least = float("inf")
+    with nothing_collected():
         for _ in range(times):
             began = time.thread_time()
             work()
             least = min(least, time.thread_time() - began)
-    finally:
-        if collects:
-            gc.enable()
     return least
