@@ -224,7 +224,7 @@ class _Asked:
         )
 
     async def recheck(self) -> tuple[dict[str, Any], str]:
-        return await self._answer(lambda found: recheck(found, REGION, (_at(0), None), Audience(ACCOUNT)))
+        return await self._answer(lambda found: recheck(found, REGION, (_at(0), None), Audience(ACCOUNT), None))
 
     async def _answer(self, question: Callable[[Any], Any]) -> tuple[dict[str, Any], str]:
         last, taken = await _timed(self.settings, question)

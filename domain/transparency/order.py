@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 from domain.log.authenticity import ORDER, Keyring
@@ -197,6 +198,18 @@ def index_in(batch: LeafBatch, place: LeafPlace) -> int | None:
             return index + place.position - each.first - sum(void < place.position for void in each.voids)
         index += each.leaves
     return None
+
+
+def place_of(batch: LeafBatch, leaf: int) -> LeafPlace | None:
+    """Where the record of a leaf is; None if the leaf is of another batch."""
+    if not batch.first <= leaf < batch.size:
+        return None
+    index = batch.first
+    for each in batch.runs:
+        if leaf < index + each.leaves:
+            return next(islice(each.places(), leaf - index, None))
+        index += each.leaves
+    raise AssertionError("the runs of a batch have as many leaves as the batch")
 
 
 def runs_of(taken: Sequence[tuple[LeafPlace, bytes | None]]) -> tuple[tuple[LeafRun, ...], list[bytes]]:

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -27,6 +27,7 @@ APPEND_DEADLINE = 5.0
 ASK_DEADLINE = 3.0
 FETCH_WAIT_MS = 500
 MAX_VALUE = 1_048_576
+READ_AT_ONCE = 1000
 """The longest value in bytes that is sent; the topics are made for twice that."""
 
 
@@ -138,6 +139,25 @@ async def bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
         return (await asking.now())[topic]
     finally:
         await asking.close()
+
+
+async def values_of(settings: Settings, topic: str, partition: int) -> AsyncGenerator[tuple[list[Stored], int], None]:
+    """Yields (values, how many there are in all), from the first value of a partition to its present end. Raises
+    OutOfRange, Unavailable."""
+    start, end = (await bounds(settings, topic))[partition]
+    if start >= end:
+        return
+    reader = await KafkaReader(settings, topic, partition).open(start)
+    try:
+        at = start
+        while at < end:
+            found = [each for each in await reader.read(READ_AT_ONCE) if each.offset < end]
+            if not found:
+                return
+            at = found[-1].offset + 1
+            yield found, end - start
+    finally:
+        await reader.close()
 
 
 class TopicBounds:

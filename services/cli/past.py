@@ -51,11 +51,30 @@ def recheck(since: Since = None, until: To = None, as_json: AsJson = False, data
         for gap in found["gaps"]:
             gone = f": {counted(gap['missing'], 'record')} of partition {gap['partition']}"
             say(Text.assemble(("not there any more", "yellow"), gone), screen=err)
+        if found["leaves"] is not None:
+            _agree(found["leaves"])
         for each in found["explained"]:
             _explain(each, client.account)
         tell_of_the_beginning(client, times)
-    if found["mismatches"] or found["gaps"]:
+    if found["mismatches"] or found["gaps"] or _differing(found["leaves"]):
         raise Exit(1)
+
+
+def _differing(leaves: dict[str, Any] | None) -> int:
+    return leaves["not_leaves"] + leaves["without_row"] if leaves is not None else 0
+
+
+def _agree(leaves: dict[str, Any]) -> None:
+    """Whether the rows that were decided again are those of the transparency log."""
+    count = _differing(leaves)
+    if not count:
+        compared = counted(leaves["compared"], "leaf", "leaves")
+        say(f"Each is a leaf of the transparency log, and none of its {compared} is missing.", "dim")
+        return
+    say(Text.assemble((f"{counted(count, 'decision')} and leaves of the transparency log do not agree:", "bold red")))
+    for each in leaves["named"]:
+        say(each, indent=2)
+    say("A leaf without a row was removed from Postgres, or is a copy: `keytrail verify` says which.", "dim")
 
 
 def _evaluator(row: Row) -> str:

@@ -209,6 +209,8 @@ def _show(found: dict[str, Any], expected: Expected | None) -> None:
             _warn(f"{each['strange']} of {_records(each['records'], kind)}", [])
         else:
             say(Text.assemble(WHOLE, f" {_records(each['records'], kind)}"))
+    if found["tree"] is not None:
+        _show_tree(found["tree"])
     if found["projections"] is None:
         say("The projections were not compared with the topics.", "dim")
         return
@@ -222,6 +224,24 @@ def _show(found: dict[str, Any], expected: Expected | None) -> None:
         out.print(f"    $ keytrail rebuild {table.partition('.')[0].removeprefix('p_')}", soft_wrap=True, style="cyan")
         for example in difference["examples"]:
             say(example, indent=2)
+
+
+def _show_tree(tree: dict[str, Any]) -> None:
+    for difference in tree["differences"]:
+        say(Text.assemble(("changed:", "bold red"), f" {difference}"))
+    if tree["differing"] > len(tree["differences"]):
+        say(f"{tree['differing']} differences of the transparency log in all", indent=2)
+    if not tree["differing"]:
+        say(
+            Text.assemble(
+                WHOLE, f" {counted(tree['leaves'], 'leaf', 'leaves')} of the transparency log are the records"
+            )
+        )
+    if tree["gone"]:
+        gone = counted(tree["gone"], "leaf", "leaves")
+        say(f"of {gone} the records are gone from their topics: what is published says what they were", indent=2)
+    if tree["waiting"]:
+        say(f"{counted(tree['waiting'], 'record')} after them are not leaves yet", indent=2)
 
 
 WHOLE, BROKEN = ("whole:", "bold green"), ("broken:", "bold red")

@@ -10,13 +10,16 @@ from typing import Any
 import orjson
 
 from domain.log.authenticity import EVENTS, commitment, key_of
+from domain.log.authority import Authority
 from domain.log.codec import canonical
 from domain.log.parts import parts_of
 from domain.ports import TileStore, Unavailable
 from domain.transparency.checkpoints import Checkpoint, checkpoint_by
+from domain.transparency.leaf_extents import LeafExtent
 from domain.transparency.leaves import LeafPlace, entry_of, parts_of_value
 from domain.transparency.merkle import ProofRefused, check_inclusion, inclusion_spans, leaf_hash
 from domain.transparency.notes import NoteRefused, SignedNote, VerifierKey, signed_note, verifier_key
+from domain.transparency.order import LeafPartition
 from domain.transparency.proofs import ShownParts, proof_document, proof_text
 from domain.transparency.tiles import TileMissing
 from services.adapters.kafka import KafkaReader
@@ -25,6 +28,7 @@ from services.adapters.postgres import Pool
 from services.adapters.record_topics import topics_read
 from services.notary import leaf_rows
 from services.notary.cosigning import COSIGNED
+from services.notary.order_topic import extents_now
 from services.notary.published_tiles import span_hashes
 from services.notary.publisher import CHECKPOINT, KEY
 from services.settings import Settings
@@ -83,6 +87,10 @@ class ProofMaker:
         except (TileMissing, ProofRefused) as fault:
             raise NotProven(f"leaf {index} of the transparency log is not this record: {fault}") from None
         return proof_document(place, shown, key, proof_text(index, path, note))
+
+    async def leaves(self, authority: Authority) -> Mapping[LeafPartition, LeafExtent]:
+        """Which records are leaves. Raises OrderBroken, OutOfRange, Unavailable."""
+        return await extents_now(self._settings, self._keys, authority)
 
     async def _notarised(self, place: LeafPlace) -> tuple[int, SignedNote, Checkpoint, VerifierKey]:
         """The record's leaf, and a checkpoint with it. Waits a little."""

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from domain.log.authenticity import KeyMissing, Seal
+from domain.log.authority import Authority
 from domain.log.codec import Unreadable, parse, record_from
 from domain.log.record import Record
 from domain.ports import OutOfRange, Reader, Topic, Unavailable
@@ -87,6 +88,11 @@ class LiveState:
     @property
     def voids(self) -> int:
         return self._fold.voids
+
+    @property
+    def authority(self) -> Authority:
+        """What counts as authentic, as the log says now."""
+        return self._fold.chain.authority
 
     def seal(self, kind: str) -> Seal:
         """The key that now authenticates values of this kind of topic."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import NamedTuple
+
+from asyncpg import UndefinedTableError
 
 from domain.log.authenticity import LEAF_ORDER, Keyring
 from domain.transparency.leaves import LeafPlace
@@ -64,13 +67,42 @@ async def kept_order(pool: Pool, keys: Keyring, under: str) -> LeafOrder:
 
 async def keep(pool: Pool, batches: Iterable[LeafBatch]) -> None:
     """Keeping a batch twice changes nothing. Raises Postgres's errors."""
-    rows = []
-    for batch in batches:
-        leaf = batch.first
-        for run in batch.runs:
-            rows.append((run.kind, run.partition, run.first, run.last, leaf, list(run.voids)))
-            leaf += run.leaves
-    await pool.executemany(_INSERT, rows)
+    await pool.executemany(_INSERT, [row for batch in batches for row in rows_of(batch)])
+
+
+class RunRow(NamedTuple):
+    """A row of the table: the record at position `first` is number `leaf` of the tree."""
+
+    kind: str
+    partition: int
+    first: int
+    last: int
+    leaf: int
+    voids: tuple[int, ...]
+
+
+def rows_of(batch: LeafBatch) -> list[RunRow]:
+    found, leaf = [], batch.first
+    for run in batch.runs:
+        found.append(RunRow(run.kind, run.partition, run.first, run.last, leaf, run.voids))
+        leaf += run.leaves
+    return found
+
+
+async def between(pool: Pool, first: int, size: int) -> set[RunRow]:
+    """The rows whose first leaf is of this span; none if the table is gone. Raises Postgres's errors."""
+    try:
+        rows = await pool.fetch(
+            "SELECT kind, partition, first, last, leaf, voids FROM transparency.runs WHERE leaf >= $1 AND leaf < $2",
+            first,
+            size,
+        )
+    except UndefinedTableError:
+        return set()
+    return {
+        RunRow(each["kind"], each["partition"], each["first"], each["last"], each["leaf"], tuple(each["voids"]))
+        for each in rows
+    }
 
 
 async def leaf_of(pool: Pool, place: LeafPlace) -> int | None:

@@ -6,7 +6,7 @@ import os
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from domain.transparency.notes import NoteRefused, NoteSigner, require_key_name
+from domain.transparency.notes import NoteRefused, NoteSigner, VerifierKey, require_key_name
 from services.adapters.vault import Vault
 from services.settings import BadSetting, Settings
 
@@ -26,6 +26,13 @@ async def signing_key(settings: Settings, vault: Vault, log: str) -> NoteSigner:
         # If another notary is faster, its key is the first.
         await vault.add_tree_key(os.urandom(SEED_LENGTH) + origin.encode(), 1)
         secrets = await vault.tree_keys()
-    newest = secrets[-1]
-    private = Ed25519PrivateKey.from_private_bytes(newest[:SEED_LENGTH])
-    return NoteSigner(newest[SEED_LENGTH:].decode(), private)
+    return _signer(secrets[-1])
+
+
+async def known_keys(vault: Vault) -> list[VerifierKey]:
+    """The public half of each key that the vault has, the oldest first. Raises Unavailable, MasterKeyRefused."""
+    return [_signer(each).verifier for each in await vault.tree_keys()]
+
+
+def _signer(secret: bytes) -> NoteSigner:
+    return NoteSigner(secret[SEED_LENGTH:].decode(), Ed25519PrivateKey.from_private_bytes(secret[:SEED_LENGTH]))

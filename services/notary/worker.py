@@ -6,18 +6,16 @@ import asyncio
 import time
 from uuid import uuid4
 
-import orjson
-
 from domain.log.authenticity import EVENTS, ORDER
 from domain.log.authority import Authority, authority_from
 from domain.log.chain import Chain
 from domain.log.codec import rfc3339
-from domain.ports import TileStore
+from domain.ports import OutOfRange, TileStore
 from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.notes import NoteSigner
 from domain.transparency.order import LeafBatch, LeafOrder, LeafRun, OrderBroken, runs_of
 from domain.transparency.policies import NO_WITNESSES, WitnessPolicy
-from services.adapters.kafka import KafkaReader, KafkaTopic
+from services.adapters.kafka import KafkaReader, KafkaTopic, bounds
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.record_topics import topics_read
@@ -27,6 +25,7 @@ from services.logs import logger_of
 from services.notary import leaf_rows
 from services.notary.cosigning import Cosigning
 from services.notary.feed import LeafFeed, TakenRecord
+from services.notary.order_topic import batch_in
 from services.notary.publisher import GrownTree, Superseded, TreePublisher
 from services.projector.worker import chain_now
 from services.runtime.task_group import together
@@ -76,8 +75,13 @@ class Notary:
         # Otherwise what is published, or all rows, were lost, and are made again.
         if kept.size <= self.publisher.edge.size and has_rows:
             self._order, self._read = kept, kept.position + 1
+        end = await self._topic.end()
+        if end < self._read:
+            raise OrderBroken(
+                f"{names(self._settings).order} ends before @{end}, and was read up to @{self._read - 1}: it was cut"
+            )
         self._reader = await KafkaReader(self._settings, names(self._settings).order).open(self._read)
-        batches = await self._read_to(await self._topic.end() - 1)
+        batches = await self._read_to(end - 1)
         await leaf_rows.keep(self._pool, (each for each in batches if each.size >= has_rows))
         for batch in batches:
             if batch.size > self.publisher.edge.size:
@@ -96,13 +100,7 @@ class Notary:
             for each in await self._reader.read(1_000):
                 await self._keys.know_those_of([each.value])
                 self._read = each.offset + 1
-                try:
-                    document = orjson.loads(each.value)
-                except orjson.JSONDecodeError:
-                    continue
-                if not isinstance(document, dict):
-                    continue
-                batch = self._order.accepts(self._keys, self._now.authority, each.offset, each.value, document)
+                batch = batch_in(self._order, self._keys, self._now.authority, each)
                 if batch is not None:
                     found.append(batch)
         return found
@@ -138,14 +136,36 @@ class Notary:
         authority = authority_from(order.authority) if order.authority else Authority()
         chain = Chain(order.chain, order.next.get((EVENTS, 0), 0) - 1, self._keys, authority)
         feed = LeafFeed(self._settings, self._partitions, self._keys, chain, self._now)
+        await self._require_records()
         try:
             await feed.open(order.next)
             while True:
                 taken = await self._gathered(feed)
                 if taken:
                     await self._take(taken, feed.chain)
+        except OutOfRange:
+            await self._require_records()
+            raise
         finally:
             await feed.close()
+
+    async def _require_records(self) -> None:
+        """Raises OrderBroken if the next record of a partition, which would become a leaf, cannot be there any more."""
+        for kind, topic in topics_read(self._settings).items():
+            for partition, (begin, end) in (await bounds(self._settings, topic)).items():
+                next = self._order.next.get((kind, partition))
+                if next is None:
+                    continue
+                if next < begin:
+                    raise OrderBroken(
+                        f"the records {next} to {begin - 1} of {topic}, partition {partition}, were removed before they became "
+                        "leaves"
+                    )
+                if next > end:
+                    raise OrderBroken(
+                        f"{topic}, partition {partition}, ends before @{end}, and its records up to @{next - 1} are leaves: it "
+                        "was cut or made anew"
+                    )
 
     async def _gathered(self, feed: LeafFeed) -> list[TakenRecord]:
         taken = await feed.next(MOST, IDLE)

@@ -1,23 +1,28 @@
 """Recheck: makes every logged decision again on the state on which it was made. It must come out the same.
 
-If it does not, it is a mismatch: the log was changed, the projections are wrong, or the evaluator decides differently now.
+If it does not, it is a mismatch: the log was changed, the projections are wrong, or the evaluator decides differently now. What
+is decided again is read from Postgres, so each row must also be that of a leaf of the transparency log, and each leaf have one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from domain.authorization.audience import Audience
 from domain.characters import without_nul
+from domain.transparency.leaf_extents import LeafExtent
+from domain.transparency.order import LeafPartition
 from projections.decisions import spans
 from projections.decisions.spans import DecisionSpan, TimeBounds
 from services.questions.decided_again import DecidedAgain, DecisionWalk
+from services.questions.leaf_differences import differing_rows
 from services.questions.replay import Replay
 from services.questions.snapshot import Still
 
+ReadLeaves = Callable[[], Awaitable[Mapping[LeafPartition, LeafExtent]]]
 SHOWN = 100
 """How many mismatches are explained; all of them are counted."""
 TOLD_EVERY = 0.25
@@ -64,8 +69,11 @@ class Rechecked:
             )
 
 
-async def recheck(still: Still, region: str, times: TimeBounds, audience: Audience) -> AsyncIterator[dict[str, Any]]:
-    """Yields `{"done", "of"}` now and then, and `{"result"}` at the end."""
+async def recheck(
+    still: Still, region: str, times: TimeBounds, audience: Audience, read_leaves: ReadLeaves | None
+) -> AsyncIterator[dict[str, Any]]:
+    """Yields `{"done", "of"}` now and then, and `{"result"}` at the end. `read_leaves`: where there is a transparency log, reads
+    which records are its leaves; every row is compared with them, whatever the times."""
     log, last = still.log, still.last
     since = times[0]
     total = await spans.all_counted(log, times)
@@ -98,6 +106,7 @@ async def recheck(still: Still, region: str, times: TimeBounds, audience: Audien
             ],
             "explained": found.mismatches,
             "gaps": gaps,
+            "leaves": None if read_leaves is None else asdict(await differing_rows(log, await read_leaves())),
         }
     }
 

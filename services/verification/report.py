@@ -11,6 +11,7 @@ from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from services.verification.projections import Difference, verify_projections
 from services.verification.topics import TopicsReport, VerificationProgress, verify_topics
+from services.verification.tree import TreeReport, verify_tree
 
 
 async def verified(
@@ -19,20 +20,23 @@ async def verified(
     """What `keytrail verify --json` prints. Raises Unavailable, OutOfRange, Unreadable, MasterKeyRefused."""
     pool = await open_pool(settings)
     try:
-        keys = await open_keyring(open_vault(settings, pool))
+        vault = open_vault(settings, pool)
+        keys = await open_keyring(vault)
         topics = await verify_topics(settings, keys, expected, tell)
+        tree = await verify_tree(settings, pool, vault, keys, topics.log, tell) if topics.log.whole else None
         # If records are missing from the topics, the projections cannot be filled again from them.
         compared = projections and topics.whole and not topics.decisions.gone
         differing = await verify_projections(settings, pool, keys, tell) if compared else None
-        return _document(topics, differing)
+        return _document(topics, tree, differing)
     finally:
         await pool.close()
 
 
-def _document(topics: TopicsReport, differing: list[Difference] | None) -> dict[str, Any]:
+def _document(topics: TopicsReport, tree: TreeReport | None, differing: list[Difference] | None) -> dict[str, Any]:
     return topics.log.listed() | {
-        "whole": topics.whole and not topics.strange and not differing,
+        "whole": topics.whole and not topics.strange and not differing and (tree is None or not tree.differing),
         "decisions": asdict(topics.decisions),
         "topics": {kind: asdict(each) for kind, each in topics.others.items()},
+        "tree": None if tree is None else asdict(tree),
         "projections": None if differing is None else [asdict(each) for each in differing],
     }

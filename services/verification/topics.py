@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -11,16 +11,15 @@ from aiokafka.errors import KafkaError
 
 from domain.log.authenticity import ALERTS, COMMANDS
 from domain.log.authority import Authority, trail_kind
-from domain.ports import Stored, Unavailable
+from domain.ports import Unavailable
 from domain.verification.decisions import DecisionsReport, Verifier
 from domain.verification.log import Expected, LogVerifier, Report
-from services.adapters.kafka import KafkaReader, bounds, connection
+from services.adapters.kafka import bounds, connection, values_of
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import may_lose_records, names
 from services.adapters.trail_topics import topic_of, topic_prefix
 from services.settings import Settings
 
-BATCH = 1000
 VerificationProgress = Callable[[str, int, int], None]
 """(the step under way, done, of how many)."""
 
@@ -75,7 +74,7 @@ async def verify_topics(
 async def _log(settings: Settings, keys: VaultKeyring, expected: Expected | None, tell: VerificationProgress) -> Report:
     """Checks the values as they come: a log of years does not fit into memory."""
     verifier = LogVerifier(expected, keys)
-    async with aclosing(_values(settings, names(settings).events, 0)) as batches:
+    async with aclosing(values_of(settings, names(settings).events, 0)) as batches:
         async for values, total in batches:
             # A rotation puts a key into the vault before the log names it.
             await keys.know_those_of(each.value for each in values)
@@ -91,28 +90,10 @@ async def read_log(settings: Settings, tell: VerificationProgress) -> list[tuple
     """Every value of `events`. Raises Unavailable, OutOfRange."""
     topic = names(settings).events
     values: list[tuple[int, bytes]] = []
-    async for found, total in _values(settings, topic, 0):
+    async for found, total in values_of(settings, topic, 0):
         values += [(each.offset, each.value) for each in found]
         tell("reading the log", len(values), total)
     return values
-
-
-async def _values(settings: Settings, topic: str, partition: int) -> AsyncGenerator[tuple[list[Stored], int], None]:
-    """Yields (values, how many there are in all), from the first value to the present end."""
-    start, end = (await bounds(settings, topic))[partition]
-    if start >= end:
-        return
-    reader = await KafkaReader(settings, topic, partition).open(start)
-    try:
-        at = start
-        while at < end:
-            found = [each for each in await reader.read(BATCH) if each.offset < end]
-            if not found:
-                return
-            at = found[-1].offset + 1
-            yield found, end - start
-    finally:
-        await reader.close()
 
 
 async def _decisions(
@@ -127,7 +108,7 @@ async def _decisions(
         cut = ", ".join(f"{partition} begins at {start}" for partition, start in begins.items() if start)
         verifier.report.faults.append(f"records of {topic} were removed, which keeps them for ever: partition {cut}")
     for partition in found:
-        async for values, _ in _values(settings, topic, partition):
+        async for values, _ in values_of(settings, topic, partition):
             await keys.know_those_of(each.value for each in values)
             for each in values:
                 verifier.take(partition, each.offset, each.value)
@@ -145,7 +126,7 @@ async def _counted(
     tell: VerificationProgress,
 ) -> CountedTopic:
     counted = CountedTopic()
-    async for values, total in _values(settings, topic, 0):
+    async for values, total in values_of(settings, topic, 0):
         await keys.know_those_of(each.value for each in values)
         for each in values:
             if each.offset < first:

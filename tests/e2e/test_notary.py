@@ -29,6 +29,7 @@ from services.notary.signing_key import signing_key
 from services.notary.worker import Notary
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, open_vault
+from services.settings import Settings
 from tests.installation import Installation, eventually
 
 Tree = tuple[Checkpoint, list[bytes]]
@@ -173,9 +174,8 @@ def test_a_killed_notary_loses_and_doubles_nothing(notarised: Installation, kill
 
 
 @asynccontextmanager
-async def another_notary(running: Installation, folder: Path) -> AsyncIterator[Notary]:
+async def another_notary(settings: Settings, folder: Path) -> AsyncIterator[Notary]:
     """A notary in this process that does not ask whether another is at work."""
-    settings = running.settings
     pool = await open_pool(settings)
     vault = open_vault(settings, pool)
     keys = await open_keyring(vault)
@@ -194,7 +194,7 @@ async def _beside(running: Installation, count: int) -> None:
     going = asyncio.create_task(asyncio.to_thread(calls, running, count))
     superseded = 0
     while not going.done():
-        async with another_notary(running, running.settings.tree_path) as notary:
+        async with another_notary(running.settings, running.settings.tree_path) as notary:
             at_work = asyncio.create_task(notary.run())
             await asyncio.wait([at_work, going], return_when=asyncio.FIRST_COMPLETED)
             at_work.cancel()
@@ -210,8 +210,9 @@ def test_two_notaries_by_accident_agree(notarised: Installation) -> None:
     notarised_all(notarised)
 
 
-async def _fails(running: Installation, folder: Path) -> BaseException:
-    async with another_notary(running, folder) as notary:
+async def fault_of_notary(settings: Settings, folder: Path) -> OrderBroken:
+    """What a notary says when it stops."""
+    async with another_notary(settings, folder) as notary:
         with pytest.raises(OrderBroken) as fault:
             async with asyncio.timeout(60):
                 await notary.run()
@@ -231,7 +232,7 @@ def test_a_changed_folder_stops_the_notary_with_the_place(notarised: Installatio
                 (copy / each.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)
                 (copy / each.relative_to(folder)).write_bytes(each.read_bytes())
         wanted = change(copy, edge)
-        assert wanted in str(asyncio.run(_fails(notarised, copy)))
+        assert wanted in str(asyncio.run(fault_of_notary(notarised.settings, copy)))
 
 
 def _tile_is_gone(folder: Path, edge: str) -> str:
@@ -267,7 +268,7 @@ def test_a_folder_that_is_lost_is_published_again_from_the_topics(notarised: Ins
 
 
 async def _published_again(running: Installation, folder: Path, before: Checkpoint) -> None:
-    async with another_notary(running, folder) as notary:
+    async with another_notary(running.settings, folder) as notary:
         at_work = asyncio.create_task(notary.run())
         # The notary tells nobody when it has published.
         while notary.publisher.edge.size < before.size and not at_work.done():  # noqa: ASYNC110  # see above
@@ -296,6 +297,18 @@ async def test_rows_that_are_lost_or_changed_are_made_again(notarised: Installat
         after = await pool.fetch(question)
     assert before
     assert after[: len(before)] == before
+
+
+def test_verify_and_recheck_say_that_records_leaves_and_rows_are_the_same(notarised: Installation) -> None:
+    calls(notarised, 3)
+    notarised_all(notarised)
+    notarised.caught_up()
+    whole = " ".join(notarised.keytrail("verify").stdout.split())
+    assert "leaves of the transparency log are the records" in whole
+    (found,) = notarised.answers("verify", "--remote", "--topics-only")
+    assert (found["whole"], found["tree"]["differences"]) == (True, [])
+    shown = " ".join(notarised.keytrail("recheck").stdout.split())
+    assert "Each is a leaf of the transparency log" in shown
 
 
 @pytest.mark.parametrize(

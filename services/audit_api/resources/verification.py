@@ -101,8 +101,9 @@ VERIFY = RouteRow(
             Member(
                 "result",
                 "object",
-                "at last: whole, what is known of the log (its head among it), decisions, the other topics, and the tables "
-                "that differ (projections); null where they were not compared",
+                "at last: whole, what is known of the log (its head among it), decisions, the other topics, the transparency "
+                "log (tree; null where there is none), and the tables that differ (projections; null where they were not "
+                "compared)",
             ),
         )
     ),

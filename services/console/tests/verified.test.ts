@@ -14,6 +14,7 @@ const WHOLE: Verified = {
   strange: [],
   decisions: { valid: 1, of_earlier_versions: 0, strange_count: 0, copies_count: 0, not_bound: 0, gone: 0, faults: [] },
   topics: { alerts: { records: 3, strange: 0 }, commands: { records: 0, strange: 0 } },
+  tree: null,
   projections: [],
 };
 
@@ -35,6 +36,19 @@ describe("what a verification found", () => {
     expect(texts(changed, "error")).toEqual([
       "p_decisions.cases has 1 row that no record says, and lacks 2. On the host, `keytrail rebuild decisions` mends it.",
     ]);
+  });
+
+  it("names what the transparency log says otherwise", () => {
+    const tree = { leaves: 300, waiting: 2, gone: 0, differing: 2, differences: ["decisions 0@7 is not the record that became leaf 9"] };
+    const changed = { ...WHOLE, whole: false, tree };
+    expect(texts(changed, "error")).toEqual([
+      "Transparency log: decisions 0@7 is not the record that became leaf 9.",
+      "2 differences of the transparency log in all.",
+    ]);
+    expect(texts(changed, "info")).toEqual(["2 records not in the transparency log yet."]);
+    expect(texts({ ...WHOLE, tree: { ...tree, differing: 0, differences: [] } }, "success")).toContain(
+      "300 records of the transparency log: each is the leaf that was published.",
+    );
   });
 
   it("tells of values that others wrote, of copies and of faults", () => {

@@ -20,6 +20,8 @@ export interface Verified {
     faults: string[];
   };
   topics: Record<string, { records: number; strange: number }>;
+  /** null for an installation without a transparency log */
+  tree: { leaves: number; waiting: number; gone: number; differing: number; differences: string[] } | null;
   projections: { table: string; unknown: number; missing: number }[] | null;
 }
 
@@ -30,7 +32,7 @@ export interface Finding {
 
 /** `right` says that nothing is wrong, `wrong` that something is. */
 export function findings(found: Verified): Finding[] {
-  const { decisions, topics, projections } = found;
+  const { decisions, topics, tree, projections } = found;
   const said: Finding[] = [
     found.fault === ""
       ? right(`${counted(found.valid, "record")} of the log: each is Keytrail's own, in its place and unchanged.`)
@@ -49,6 +51,12 @@ export function findings(found: Verified): Finding[] {
   for (const [kind, { records, strange }] of Object.entries(topics)) {
     said.push(...foreign(strange, kind));
     if (strange === 0) said.push(right(kind === "commands" ? waiting(records) : `${counted(records, "record")} of ${kind}.`));
+  }
+  if (tree !== null) {
+    if (tree.differing === 0) said.push(right(`${counted(tree.leaves, "record")} of the transparency log: each is the leaf that was published.`));
+    said.push(...tree.differences.map((difference) => wrong(`Transparency log: ${difference}.`)));
+    if (tree.differing > tree.differences.length) said.push(wrong(`${counted(tree.differing, "difference")} of the transparency log in all.`));
+    if (tree.waiting > 0) said.push(info(`${counted(tree.waiting, "record")} not in the transparency log yet.`));
   }
   if (projections === null) said.push(info("The tables were not compared with the topics."));
   else if (projections.length === 0) said.push(right("Every table says what the topics say."));

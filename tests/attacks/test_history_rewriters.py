@@ -1,0 +1,272 @@
+"""Somebody who rewrites what happened: with the topics alone, with Postgres alone, with both, or with the disk.
+
+None of them has the vault's root secret. Each test says what is noticed, when, and by whom. The installation is stopped while
+it is attacked, so that an attack is complete before anybody could notice a part of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
+from services.adapters import topics
+from services.adapters.kafka import KafkaReader, Producer, bounds, connection
+from services.adapters.keyring import open_keyring
+from services.adapters.record_topics import topics_read
+from services.adapters.topics import names
+from services.notary.order_topic import extents_now
+from services.projector.worker import chain_now
+from services.questions.leaf_differences import LeafDifferences, differing_rows
+from services.questions.snapshot import still
+from services.runtime.bootstrap import open_pool, open_vault
+from services.settings import Settings
+from services.verification.report import verified
+from tests.e2e.test_notary import calls, fault_of_notary, is_there, notarised_all
+from tests.installation import Installation, eventually
+
+Values = dict[int, list[bytes]]
+"""The values of a topic, by partition."""
+
+
+async def _values(settings: Settings, topic: str) -> Values:
+    found: Values = {}
+    for part, (start, end) in (await bounds(settings, topic)).items():
+        found[part] = []
+        if start == end:
+            continue
+        reader = await KafkaReader(settings, topic, part).open(start)
+        while len(found[part]) < end - start:
+            found[part] += [each.value for each in await reader.read(1000)]
+        await reader.close()
+    return found
+
+
+async def _put(settings: Settings, topic: str, values: Values) -> None:
+    """The topic with these values and no others: deleted, made again and filled."""
+    admin = AIOKafkaAdminClient(**connection(settings))
+    await admin.start()
+    await admin.delete_topics([topic])
+    while topic in await admin.list_topics():  # noqa: ASYNC110  # the broker tells nobody when a topic is gone
+        await asyncio.sleep(0.05)
+    await admin.close()
+    await topics.prepare(settings, flush=False)
+    producer = Producer(settings)
+    for part, each in values.items():
+        if each:
+            await producer.append_all(topic, part, [(value, ()) for value in each])
+    await producer.close()
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """An installation that is stopped, and how its servers are reached."""
+
+    installation: Installation
+    settings: Settings
+
+    def verified(self, *, projections: bool = True) -> dict[str, Any]:
+        return asyncio.run(verified(self.settings, None, lambda *_: None, projections=projections))
+
+    @contextmanager
+    def rewritten(self, topic: str, change: Callable[[Values], Values]) -> Iterator[Values]:
+        """The topic as somebody rewrote it, and afterwards as it was. Yields what it was."""
+        before = asyncio.run(_values(self.settings, topic))
+        asyncio.run(_put(self.settings, topic, change({part: list(each) for part, each in before.items()})))
+        try:
+            yield before
+        finally:
+            asyncio.run(_put(self.settings, topic, before))
+
+    @contextmanager
+    def changed_rows(self, *statements: str) -> Iterator[None]:
+        """Rows as somebody changed them, and afterwards as they were."""
+        tables = ("p_decisions.decisions", "transparency.runs", "transparency.reached")
+        copies = {each: f"attack_{number}" for number, each in enumerate(tables)}
+        self._run(*(f"CREATE TABLE {copy} AS TABLE {table}" for table, copy in copies.items()), *statements)
+        try:
+            yield
+        finally:
+            for table, copy in copies.items():
+                self._run(f"TRUNCATE {table}", f"INSERT INTO {table} TABLE {copy}", f"DROP TABLE {copy}")
+
+    def _run(self, *statements: str) -> None:
+        async def run() -> None:
+            connection = await asyncpg.connect(self.settings.postgres)
+            for each in statements:
+                await connection.execute(each)
+            await connection.close()
+
+        asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stopped]:
+    data = tmp_path_factory.mktemp("rewritten") / ".keytrail"
+    with Installation(data, KEYTRAIL_NOTARIES="1", KEYTRAIL_ALERT_WORKERS="1") as running:
+        eventually(lambda: is_there(running, "checkpoint"))
+        calls(running, 300)
+        running.client().schedule_key_deletion(KeyId=running.client().create_key()["KeyMetadata"]["KeyId"])
+        running.judged()
+        notarised_all(running)
+        settings = running.settings
+        running.stop()
+        yield Stopped(running, settings)
+
+
+def test_what_nobody_changed_is_whole(stopped: Stopped) -> None:
+    found = stopped.verified()
+    assert (found["whole"], found["tree"]["differences"]) == (True, [])
+    assert found["tree"]["leaves"] == found["tree"]["published"] > 300
+
+
+def _last_decision(values: Values) -> tuple[int, int]:
+    """(partition, position) of the last record of a partition of `decisions`. No anchor may bind it yet."""
+    partition = max(values, key=lambda each: len(values[each]))
+    return partition, len(values[partition]) - 1
+
+
+def _one_letter_changed(value: bytes) -> bytes:
+    at = value.index(b'"operation":"') + 13
+    return value[:at] + bytes([value[at] ^ 1]) + value[at + 1 :]
+
+
+def test_the_topics_alone_a_record_is_rewritten(stopped: Stopped) -> None:
+    """Gained: another call than the one that was made. Noticed by the operator's next `keytrail verify`, which names the record
+    and its leaf; by every reader, which leaves it out; and by whoever holds its proof."""
+    for kind, topic in topics_read(stopped.settings).items():
+        place = ""
+
+        def change(values: Values, kind: str = kind) -> Values:
+            nonlocal place
+            part, last = _last_decision(values)
+            where = (
+                last
+                if kind != EVENTS
+                else next(number for number, value in enumerate(values[part]) if b'"operation":"CreateKey"' in value)
+            )
+            values[part][where] = values[part][where].replace(b"a", b"b", 1)
+            place = f"{kind} {part}@{where}"
+            return values
+
+        with stopped.rewritten(topic, change):
+            found = stopped.verified(projections=False)
+        assert not found["whole"]
+        if kind == EVENTS:
+            assert (found["tree"], found["at"]) == (None, int(place.partition("@")[2]) + 1)
+        else:
+            assert any(f"{place} is not the record that became leaf" in each for each in found["tree"]["differences"])
+            assert found["tree"]["differing"] == 1
+
+
+@pytest.mark.parametrize("kind", [EVENTS, DECISIONS, ALERTS])
+def test_the_topics_alone_the_last_record_is_removed(stopped: Stopped, kind: str) -> None:
+    """Gained: a call that was never made. A chain does not say where it ends, and an anchor comes half a second late; the tree
+    has the record. Noticed by the next `keytrail verify`, and by the notary before it makes another leaf."""
+    topic, place = topics_read(stopped.settings)[kind], ("", 0, 0)
+
+    def change(values: Values) -> Values:
+        nonlocal place
+        part, last = _last_decision(values)
+        place = kind, part, last
+        return values | {part: values[part][:-1]}
+
+    with stopped.rewritten(topic, change):
+        found = stopped.verified(projections=False)
+        stops = str(asyncio.run(fault_of_notary(stopped.settings, stopped.settings.tree_path)))
+    at = "{} {}@{}".format(*place)
+    assert (found["whole"], found["tree"]["differing"]) == (False, 1)
+    assert found["tree"]["differences"][0].startswith(f"{at}, which became leaf ")
+    assert stops.startswith(f"{topic}, partition {place[1]}, ends before @{place[2]}, ")
+
+
+def test_the_topics_alone_records_are_added(stopped: Stopped) -> None:
+    """Gained: a call that somebody else never made. What is not ours is no leaf; a copy of ours is one of its own, and is named.
+    Noticed by the next `keytrail verify`; while alert workers run, by the alert `void-records` within a second."""
+    topic, forged = names(stopped.settings).decisions, 0
+
+    def change(values: Values) -> Values:
+        nonlocal forged
+        forged, last = _last_decision(values)
+        return values | {
+            forged: [*values[forged], values[forged][last].replace(b"Encrypt", b"Decrypt"), values[forged][0]]
+        }
+
+    with stopped.rewritten(topic, change):
+        found = stopped.verified(projections=False)
+    assert (found["decisions"]["strange_count"], found["decisions"]["copies_count"]) == (1, 1)
+    assert (found["whole"], found["tree"]["differing"], found["tree"]["waiting"]) == (False, 0, 2)
+
+
+def test_the_topics_alone_the_batches_are_removed_or_forged(stopped: Stopped) -> None:
+    """Gained: another tree over other records. A batch has a MAC, and the checkpoint is published. Noticed by the next
+    `keytrail verify`, and by the notary when it starts."""
+    order = names(stopped.settings).order
+    with stopped.rewritten(order, lambda values: {0: values[0][:-3]}) as before:
+        found = stopped.verified(projections=False)
+        stops = str(asyncio.run(fault_of_notary(stopped.settings, stopped.settings.tree_path)))
+    assert any(each.startswith("the published checkpoint has ") for each in found["tree"]["differences"])
+    assert stops == f"{order} ends before @{len(before[0]) - 3}, and was read up to @{len(before[0]) - 1}: it was cut"
+    forged = before[0][-1].replace(b'"root":"', b'"root":"0', 1)
+    with stopped.rewritten(order, lambda values: {0: [*values[0][:-1], forged]}):
+        found = stopped.verified(projections=False)
+    assert any(each.startswith("the published checkpoint has ") for each in found["tree"]["differences"])
+
+
+async def _rows_against_leaves(settings: Settings) -> LeafDifferences:
+    """What `keytrail recheck` finds of them."""
+    pool = await open_pool(settings)
+    try:
+        keys = await open_keyring(open_vault(settings, pool))
+        authority = (await chain_now(settings, pool, keys)).authority
+        async with still(settings) as found:
+            return await differing_rows(found.log, await extents_now(settings, keys, authority))
+    finally:
+        await pool.close()
+
+
+def test_postgres_alone_rows_are_removed_added_and_repeated(stopped: Stopped) -> None:
+    """Gained: an auditor reads another story. Noticed by the next `keytrail recheck`, which raises an alert, and by
+    `keytrail verify`, which also names what a row says otherwise."""
+    assert not asyncio.run(_rows_against_leaves(stopped.settings))
+    whole = asyncio.run(_rows_against_leaves(stopped.settings)).compared
+    copied = (
+        "INSERT INTO p_decisions.decisions SELECT (jsonb_populate_record(d, jsonb_build_object({}))).* "
+        "FROM p_decisions.decisions d WHERE origin = -1 AND record = 2"
+    )
+    with stopped.changed_rows(
+        "DELETE FROM p_decisions.decisions WHERE origin = -1 AND record = 3",
+        copied.format("'record', 1000000"),
+        copied.format("'record', 4"),
+        copied.format("'origin', 99"),
+    ):
+        found = asyncio.run(_rows_against_leaves(stopped.settings))
+        tables = {each["table"] for each in stopped.verified()["projections"]}
+    assert (found.compared, found.not_leaves, found.without_row) == (whole, 3, 1)
+    assert set(found.named) == {
+        "the leaf of events 0@3 has no row",
+        "the row of events 0@4 is there twice",
+        "the row of events 0@1000000 is no leaf",
+        "the row of decisions 99@2 is no leaf",
+    }
+    assert tables == {"p_decisions.decisions"}
+
+
+def test_postgres_alone_the_notarys_rows_are_changed(stopped: Stopped) -> None:
+    """Gained: a proof of another record, or none. A proof is checked before it is given. Noticed by whoever asks for a proof,
+    and by the next `keytrail verify`."""
+    last = "(SELECT max(leaf) FROM transparency.runs)"
+    with stopped.changed_rows(f"UPDATE transparency.runs SET leaf = leaf - 1 WHERE leaf = {last}"):
+        found = stopped.verified(projections=False)
+    assert (found["whole"], found["tree"]["differing"]) == (False, 2)
+    assert all(each.startswith("transparency.runs ") for each in found["tree"]["differences"])
+    with stopped.changed_rows("DELETE FROM transparency.runs WHERE leaf < 100"):
+        found = stopped.verified(projections=False)
+    assert found["tree"]["differing"] > 0
