@@ -166,3 +166,19 @@ def edge_from(size: int, read: Callable[[TileName], bytes]) -> TreeEdge:
 def bundle(entries: Iterable[bytes]) -> bytes:
     """An entry bundle: each entry after its length."""
     return b"".join(len(each).to_bytes(2, "big") + each for each in entries)
+
+
+def tile_nodes(tile: bytes) -> list[list[bytes]]:
+    """Every hash of the perfect subtrees within a tile, by their height: for who needs several of one tile."""
+    found = [[tile[at : at + HASH_LENGTH] for at in range(0, len(tile), HASH_LENGTH)]]
+    while len(found[-1]) > 1:
+        below = found[-1]
+        found.append([node_hash(below[at], below[at + 1]) for at in range(0, len(below) - 1, 2)])
+    return found
+
+
+def node_place(perfect: LeafSpan, size: int) -> tuple[TileName, int, int]:
+    """(tile, height in it, number at that height) of a perfect subtree of a tree of `size` leaves."""
+    level, first, count = _place(perfect)
+    height = count.bit_length() - 1
+    return tile_with(level, first, size), height, (first & WIDTH - 1) >> height

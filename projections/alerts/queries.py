@@ -11,6 +11,7 @@ from projections.log.conditions import QueryConditions
 from projections.log.schema import AskedLog, Table
 
 ALERTS, MARKS = Table("alerts", "alerts"), Table("alerts", "marks")
+POSITIONS = Table("alerts", "positions")
 COLUMNS = """
 a.id, a.number, a.at, a.rule, a.severity, a.account, a.key_id, a.subject, a.about, a.title, a.summary, a.suppressed,
 a.source, coalesce(m.state, 'open') AS state, m.at AS marked_at, m.principal AS marked_by, m.note
@@ -98,3 +99,8 @@ async def marks(log: AskedLog, id: str) -> list[Any]:
     """Everything that was done about an alert, oldest first. Index: marks_alert."""
     query = f"SELECT position, at, state, note, principal, call_id FROM {MARKS} WHERE alert = $1 ORDER BY position"
     return await log.fetch(query, id)
+
+
+async def reached(log: AskedLog) -> int:
+    """The next offset of the topic of alerts. Index: positions_pkey."""
+    return int(await log.fetchval(f"SELECT coalesce(max(next), 0) FROM {POSITIONS} WHERE topic = 'alerts'"))

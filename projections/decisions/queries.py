@@ -102,14 +102,18 @@ class CallFilters:
     pair: tuple[str, str] | None = None
     without_error: str | None = None
     """Leaves out calls that were refused with this error."""
+    encrypts_to: str | None = None
+    """With `key`: its ARN. Calls that encrypt again under it are selected as well."""
 
 
 def _where(account: str, filters: CallFilters) -> QueryConditions:
     """Of the calls that an account may see, those that the filters leave."""
     found = QueryConditions(account)
     found.add("$1 = ANY(owners)")
+    if filters.encrypts_to is not None:
+        found.add(f"(key_id = {{}} AND {ONE_KEY} OR destination = {{}})", filters.key, filters.encrypts_to)
     for condition, value in (
-        ("key_id = {}", filters.key),
+        ("key_id = {}", None if filters.encrypts_to else filters.key),
         ("at >= {}", filters.since),
         ("at < {}", filters.until),
     ):
@@ -125,7 +129,7 @@ def _where(account: str, filters: CallFilters) -> QueryConditions:
         )
     for name, wanted in filters.fields.items():
         _add_field(found, name, wanted)
-    if filters.key is not None:
+    if filters.key is not None and filters.encrypts_to is None:
         found.add(ONE_KEY)
     if filters.pair is not None:
         found.add(ONE_KEY)
@@ -170,6 +174,26 @@ async def page(
         where.add(f"(at, origin, record) {beyond} ({{}}, {{}}, {{}})", *after)
     where.add(f"TRUE ORDER BY at{order}, origin{order}, record{order} LIMIT {{}}", limit)
     return await log.fetch(f"{WITH_INPUTS if inputs else _WITH_CASE} WHERE {where}", *where.values)
+
+
+async def places(log: AskedLog, account: str, filters: CallFilters, limit: int) -> list[Cursor]:
+    """Where the records of the calls stand that concern an account: the first `limit` of them, in the order of time. Indexes:
+    as `page`, and decisions_destination."""
+    where = _where(account, filters)
+    where.add("TRUE ORDER BY at, origin, record LIMIT {}", limit)
+    rows = await log.fetch(f"SELECT at, origin, record FROM {DECISIONS} WHERE {where}", *where.values)
+    return [(row["at"], row["origin"], row["record"]) for row in rows]
+
+
+AT_PLACES = f"""{_WITH_CASE} JOIN unnest($2::timestamptz[], $3::smallint[], $4::bigint[]) AS asked(at, origin, record)
+    ON decisions.at = asked.at AND decisions.origin = asked.origin AND decisions.record = asked.record
+    WHERE $1 = ANY(owners) ORDER BY decisions.at, decisions.origin, decisions.record"""
+
+
+async def at_places(log: AskedLog, account: str, asked: Sequence[Cursor]) -> list[Any]:
+    """The calls at these places that concern an account. Index: decisions_at."""
+    times, origins, records = [list(each) for each in zip(*asked, strict=True)] or ([], [], [])
+    return await log.fetch(AT_PLACES, account, times, origins, records)
 
 
 # index: decisions_call

@@ -143,7 +143,9 @@ async def serve(settings: Settings) -> None:
         refused_attempts = RefusedAttempts(calls.records)
         web = WebIdentities(live, ProviderKeys(fetch))
         publisher = Publisher(settings, keys)
+        proofs = ProofMaker(settings, pool, keys, TileFolder(settings.tree_path))
         closing.push_async_callback(publisher.close)
+        closing.push_async_callback(proofs.close)
         audit = context_of(
             settings,
             live,
@@ -158,7 +160,7 @@ async def serve(settings: Settings) -> None:
             refused_attempts,
             mfa,
             ProviderSignIns(load_providers(settings), fetch, web, tokens, clock),
-            ProofMaker(settings, pool, keys, TileFolder(settings.tree_path)),
+            proofs,
             ACTIONS,
             lambda: server.should_exit,
         )

@@ -15,10 +15,10 @@ from starlette.types import Send
 
 from domain.authorization.audience import Told
 from services.adapters.postgres import INTERRUPTED
-from services.audit_api.call_file import CallFile, written
 from services.audit_api.event_stream import Live
 from services.audit_api.permissions import RoutePermissions
 from services.audit_api.request import AuditRequest
+from services.audit_api.written_file import WrittenFile, written
 from services.kms_api import errors
 from services.kms_api.app import where
 from services.kms_api.errors import WireError
@@ -26,7 +26,7 @@ from services.logs import logger_of
 
 log = logger_of("audit")
 
-RouteAnswer = Told | Live | CallFile | AsyncGenerator[Told, None]
+RouteAnswer = Told | Live | WrittenFile | AsyncGenerator[Told, None]
 """An endpoint returns one of these: one document, events as they happen, a file, or one document a line."""
 ASK_AGAIN_EVERY = 1.0
 """Seconds after which the permission for a long answer is checked again."""
@@ -54,7 +54,7 @@ async def answered(found: RouteAnswer, request: AuditRequest, permissions: Route
             return answer
         case Live():
             return StreamingResponse(found.bytes(), 200, found.HEADERS, found.TYPE)
-        case CallFile():
+        case WrittenFile():
             return await in_file(found, request, permissions)
         case AsyncGenerator():
             return await in_lines(found, request, permissions)
@@ -88,7 +88,7 @@ class BrokenOff(Exception):
     """An answer cannot be brought to its end. Why is on the server's log, or on record."""
 
 
-class CallFileResponse(StreamingResponse):
+class WrittenFileResponse(StreamingResponse):
     async def stream_response(self, send: Send) -> None:
         """Ends the connection before the end of a file that is broken off. A reader of half a file must not take it for a whole
         one, and a file has no place for an error: the connection's early end is the error (RFC 9112, 8)."""
@@ -96,7 +96,7 @@ class CallFileResponse(StreamingResponse):
             await super().stream_response(send)
 
 
-async def in_file(found: CallFile, request: AuditRequest, permissions: RoutePermissions) -> Response:
+async def in_file(found: WrittenFile, request: AuditRequest, permissions: RoutePermissions) -> Response:
     """A file, sent while it is written. A failure before its first page is an ordinary error response."""
     first = await anext(found.pages)
 
@@ -107,7 +107,7 @@ async def in_file(found: CallFile, request: AuditRequest, permissions: RoutePerm
 
     async def pieces() -> AsyncIterator[bytes]:
         try:
-            async with aclosing(found.pages), written(found.form, found.region, pages()) as file:
+            async with aclosing(found.pages), written(found, pages()) as file:
                 async for piece in file:
                     yield piece
         except Exception as fault:  # noqa: BLE001  # the last line, as in kms_api/app.py
@@ -115,7 +115,7 @@ async def in_file(found: CallFile, request: AuditRequest, permissions: RoutePerm
             raise BrokenOff from None
 
     headers = {"x-amzn-requestid": request.id, "cache-control": "no-store", ACCOUNT: request.caller.account}
-    return CallFileResponse(pieces(), 200, headers | found.headers, found.form.media)
+    return WrittenFileResponse(pieces(), 200, headers | found.headers, found.media)
 
 
 async def _while_permitted(

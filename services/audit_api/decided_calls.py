@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from domain.authorization.audience import Told
 from projections.decisions import queries as decisions
 from projections.decisions.queries import FIELDS, CallFilters
+from projections.history import queries as history
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import invalid
 from services.audit_api.operation_names import rule_named
@@ -15,6 +17,7 @@ from services.audit_api.route import CURSOR, LIMIT, SPAN, Parameter
 from services.audit_api.schemas import TRUE_OR_FALSE, WORD, JsonSchema, Member, one_of
 from services.audit_api.times import span_of
 from services.kms_api.errors import QuestionRefused
+from services.questions.source import Source
 from services.questions.subjects import with_names
 from services.rendering import call_of, following, utc
 
@@ -143,6 +146,17 @@ async def calls_answer(audit: AuditContext, request: AuditRequest, filters: Call
     calls = await with_names(source, [call_of(row) for row in rows], audit.keys.with_aliases)
     more = {} if after is not None else await source.before_it_began(filters.since)
     return source.audience.calls(calls, following(len(rows), limit, cursor), more)
+
+
+async def concerning_principal(filters: CallFilters, source: Source, about: str) -> CallFilters:
+    """Adds every change that concerns a principal: those of its earlier names, of its groups, and of the grants, key
+    policies and trust policies that name it. For another account's principal: those that name this ARN."""
+    ids, arns = await history.all_arns(source.log, about, source.account)
+    own = await history.changed_at(source.log, ids)
+    names = [*ids, about]
+    grants, others = await history.named_at(source.log, source.account, names)
+    named = await decisions.naming(source.log, others, names)
+    return replace(filters, earlier=arns, positions=sorted({*own, *grants, *named}))
 
 
 def _value(name: str, text: str) -> str | int:

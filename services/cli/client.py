@@ -8,10 +8,10 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
 from services.cli.failures import fail, failing
@@ -21,6 +21,7 @@ from services.settings import BadSetting
 from services.signing import Signed, sign
 
 ACCOUNT = "x-keytrail-account"
+PIECE = 1 << 16
 DENIED = "AccessDeniedException"
 MISSING = re.compile(r"is not authorized to perform: (keytrail:\w+)")
 
@@ -145,6 +146,27 @@ class Client:
             yield None
             time.sleep(1)
 
+    def download(self, path: str, into: BinaryIO, tell: Callable[[int], None], **parameters: Any) -> None:
+        """Writes an answer that is a file. `tell` learns how many bytes came. An answer that ends early ends the command. Raises
+        OSError if `into` cannot be written."""
+        sent = self._signed("GET", quote(path, safe="/") + _query(parameters), b"")
+        try:
+            answer = urllib.request.urlopen(sent, timeout=600)  # noqa: S310  # see above
+        except urllib.error.HTTPError as fault:
+            self._refused(fault)
+        except (urllib.error.URLError, OSError, HTTPException) as fault:
+            self._unreachable(fault)
+        with answer:
+            while True:
+                try:
+                    piece = answer.read(PIECE)
+                except (OSError, HTTPException):
+                    fail("The answer ended before its end. Try again; if it happens again, the server's log says why.")
+                if not piece:
+                    return
+                into.write(piece)
+                tell(len(piece))
+
     def _send(self, method: str, path: str, body: bytes) -> Any:
         return self._json(b"".join(self._answer(method, path, body, patience=60)))
 
@@ -177,14 +199,16 @@ class Client:
         fail(f"{self._url} does not answer ({why}). Is `keytrail up` running?")
 
     def _opened(self, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
+        with urllib.request.urlopen(self._signed(method, path, body), timeout=patience) as answer:  # noqa: S310  # the installation's own address
+            self.account = answer.headers.get(ACCOUNT, self.account)
+            yield from answer
+
+    def _signed(self, method: str, path: str, body: bytes) -> urllib.request.Request:
         where = urlsplit(self._url + path)
         headers = {"host": where.netloc} | ({"x-amz-security-token": self._token} if self._token else {})
         request = Signed(method, where.path, where.query, headers, body)
         signed = sign(request, self._access_key, self._secret, self._region, "keytrail", time.time())
-        sent = urllib.request.Request(self._url + path, body or None, signed, method=method)  # noqa: S310  # the installation's own address
-        with urllib.request.urlopen(sent, timeout=patience) as answer:  # noqa: S310  # see above
-            self.account = answer.headers.get(ACCOUNT, self.account)
-            yield from answer
+        return urllib.request.Request(self._url + path, body or None, signed, method=method)  # noqa: S310  # see above
 
     def _refused(self, fault: urllib.error.HTTPError) -> NoReturn:
         text = fault.read()

@@ -30,7 +30,10 @@ COMMANDS: dict[str, CommandRow] = {
     "changes": CommandRow("changes:changes", "Who changed who may do what", paged=True),
     "explain": CommandRow("explanations:explain", "Why a call was decided as it was, or would be", paged=True),
     "prove": CommandRow("proofs:prove", "The record of a call with a proof that anybody can check offline"),
-    "verify-evidence": CommandRow("proofs:verify_evidence", "Check files with proofs offline", paged=True),
+    "evidence": CommandRow(
+        "evidence:evidence", "All records about a key or principal, each with its proof, in one file"
+    ),
+    "verify-evidence": CommandRow("proof_check:verify_evidence", "Check files with proofs offline", paged=True),
     "witness": CommandRow("witness:witness", "Cosign the checkpoints of other installations"),
     "show": CommandRow("as_of:show_as_of", "A key or a principal as it was at a time", paged=True),
     "principals": CommandRow("as_of:principals", "The account's users, groups, roles or policies", paged=True),

@@ -1,13 +1,14 @@
-"""Makes the proof of one record: the record as its reader may see it, its leaf's path to the root, and the checkpoint."""
+"""Makes proofs of records: the record as its reader may see it, its leaf's path to the root, and the checkpoint."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
+from asyncpg import UndefinedTableError
 
 from domain.log.authenticity import EVENTS, commitment, key_of
 from domain.log.authority import Authority
@@ -22,14 +23,13 @@ from domain.transparency.notes import NoteRefused, SignedNote, VerifierKey, sign
 from domain.transparency.order import LeafPartition
 from domain.transparency.proofs import ShownParts, proof_document, proof_text
 from domain.transparency.tiles import TileMissing
-from services.adapters.kafka import KafkaReader
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
-from services.adapters.record_topics import topics_read
+from services.evidence.record_values import RecordValues
 from services.notary import leaf_rows
 from services.notary.cosigning import COSIGNED
 from services.notary.order_topic import extents_now
-from services.notary.published_tiles import span_hashes
+from services.notary.published_tiles import TreeHashes
 from services.notary.publisher import CHECKPOINT, KEY
 from services.settings import Settings
 
@@ -41,31 +41,47 @@ class NotProven(Exception):
     """What is published does not show this record. The message says what does not fit, and where."""
 
 
+class ProvenTree:
+    """A published checkpoint, and proofs under it."""
+
+    def __init__(self, store: TileStore, note: SignedNote, head: Checkpoint, key: VerifierKey) -> None:
+        self.note, self.head, self.key = note, head, key
+        self.hashes = TreeHashes(store, head.size)
+
+    async def document(
+        self, place: LeafPlace, index: int, value: bytes, shown: bytes | ShownParts
+    ) -> Mapping[str, Any]:
+        """The proof that the record with this value is leaf number `index`. Raises NotProven, Unavailable."""
+        leaf = leaf_hash(entry_of(place, value))
+        try:
+            path = await self.hashes.of(inclusion_spans(index, self.head.size))
+            check_inclusion(leaf, index, self.head.size, path, self.head.root)
+        except (TileMissing, ProofRefused) as fault:
+            raise NotProven(f"leaf {index} of the transparency log is not this record: {fault}") from None
+        return proof_document(place, shown, self.key, proof_text(index, path, self.note))
+
+
 class ProofMaker:
     """`keys` are those of the installation's records."""
 
     def __init__(self, settings: Settings, pool: Pool, keys: VaultKeyring, store: TileStore) -> None:
-        self._settings, self._pool = settings, pool
-        self._keys, self._store = keys, store
+        self.pool, self.store = pool, store
+        self._settings, self._keys, self._values = settings, keys, RecordValues(settings)
         self._checkpoint = COSIGNED if settings.witness_policy_file else CHECKPOINT
 
+    async def values(self, places: Sequence[LeafPlace]) -> dict[LeafPlace, bytes]:
+        """The records at these places of the topics; one that was removed is left out. Raises OutOfRange, Unavailable."""
+        return await self._values.of(places)
+
     async def value(self, place: LeafPlace) -> bytes:
-        """The record's value on its topic. Raises OutOfRange, Unavailable."""
-        topic = topics_read(self._settings)[place.kind]
-        reader = await KafkaReader(self._settings, topic, place.partition).open(place.position)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                (found, *_) = await reader.read(1)
-        except TimeoutError:
-            raise Unavailable(f"{topic} does not answer") from None
-        finally:
-            await reader.close()
-        if found.offset != place.position:
-            raise NotProven(f"{topic}, partition {place.partition}, has no record {place.position} any more")
-        return found.value
+        """Raises NotProven, OutOfRange, Unavailable."""
+        found = (await self.values([place])).get(place)
+        if found is None:
+            raise removed(place)
+        return found
 
     async def parts(self, place: LeafPlace, value: bytes, shown: frozenset[str], log: str) -> ShownParts:
-        """Parts of a record across two accounts, of the log with this id. Raises KeyMissing, Unavailable."""
+        """Parts of a record across two accounts, of the log with this id. Raises NotProven, KeyMissing, Unavailable."""
         await self._keys.know_those_of([value])
         document = {name: each for name, each in orjson.loads(value).items() if name not in ("auth", "parts")}
         parts = parts_of(document, canonical if place.kind == EVENTS else orjson.dumps)
@@ -79,33 +95,51 @@ class ProofMaker:
 
     async def document(self, place: LeafPlace, value: bytes, shown: bytes | ShownParts) -> Mapping[str, Any]:
         """Raises NotProven, Unavailable."""
-        index, note, head, key = await self._notarised(place)
-        leaf = leaf_hash(entry_of(place, value))
-        try:
-            path = await span_hashes(self._store, inclusion_spans(index, head.size), head.size)
-            check_inclusion(leaf, index, head.size, path, head.root)
-        except (TileMissing, ProofRefused) as fault:
-            raise NotProven(f"leaf {index} of the transparency log is not this record: {fault}") from None
-        return proof_document(place, shown, key, proof_text(index, path, note))
+        tree, leaves = await self.notarised([place])
+        return await tree.document(place, leaves[place], value, shown)
 
     async def leaves(self, authority: Authority) -> Mapping[LeafPartition, LeafExtent]:
         """Which records are leaves. Raises OrderBroken, OutOfRange, Unavailable."""
         return await extents_now(self._settings, self._keys, authority)
 
-    async def _notarised(self, place: LeafPlace) -> tuple[int, SignedNote, Checkpoint, VerifierKey]:
-        """The record's leaf, and a checkpoint with it. Waits a little."""
+    async def notarised(self, places: Sequence[LeafPlace]) -> tuple[ProvenTree, dict[LeafPlace, int]]:
+        """The newest published tree, once these records are in it, and the numbers of their leaves. Waits a little. Raises
+        NotProven, Unavailable."""
         ends = time.monotonic() + PATIENCE
         while True:
-            index = await leaf_rows.leaf_of(self._pool, place)
-            text, key = await self._store.read(self._checkpoint), await self._store.read(KEY)
-            if index is not None and text is not None and key is not None:
-                try:
-                    note, own = signed_note(text.decode()), verifier_key(key.decode())
-                    head = checkpoint_by(note, own)
-                except (NoteRefused, UnicodeDecodeError) as fault:
-                    raise NotProven(f"what is published as the checkpoint is none: {fault}") from None
-                if index < head.size:
-                    return index, note, head, own
+            leaves = await self.numbers(places)
+            tree = await self._published()
+            if (
+                tree is not None
+                and len(leaves) == len(set(places))
+                and max(leaves.values(), default=-1) < tree.head.size
+            ):
+                return tree, leaves
             if time.monotonic() > ends:
                 raise Unavailable("the record is not in the transparency log yet; the notary is behind or does not run")
             await asyncio.sleep(LOOK_EVERY)
+
+    async def numbers(self, places: Sequence[LeafPlace]) -> dict[LeafPlace, int]:
+        """The numbers of the records' leaves, as far as they are in the transparency log."""
+        try:
+            return await leaf_rows.leaves_of(self.pool, places)
+        except UndefinedTableError:  # the notary makes the table when it first starts
+            return {}
+
+    async def _published(self) -> ProvenTree | None:
+        """Raises NotProven, Unavailable."""
+        text, key = await self.store.read(self._checkpoint), await self.store.read(KEY)
+        if text is None or key is None:
+            return None
+        try:
+            note, own = signed_note(text.decode()), verifier_key(key.decode())
+            return ProvenTree(self.store, note, checkpoint_by(note, own), own)
+        except (NoteRefused, UnicodeDecodeError) as fault:
+            raise NotProven(f"what is published as the checkpoint is none: {fault}") from None
+
+    async def close(self) -> None:
+        await self._values.close()
+
+
+def removed(place: LeafPlace) -> NotProven:
+    return NotProven(f"{place.kind}, partition {place.partition}, has no record {place.position} any more")

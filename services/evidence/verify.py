@@ -1,59 +1,52 @@
-"""Checks records of Keytrail offline: python verify.py --log-key KEY [--witness-key KEY ...] FILE-OR-FOLDER ...
+"""Checks records of Keytrail offline: python verify.py --log-key KEY [--witness-key KEY ...] [FILE-OR-FOLDER ...]
 
-It needs Python and the library `cryptography`, and nothing of Keytrail. Each JSON file holds one record and its proof:
-
-    record   where the record stood (kind of topic, partition, position), and the record itself or parts of it
-    proof    C2SP tlog-proof: the number of the record's leaf, hashes, and a checkpoint that the log signed
-
-What is checked, in this order:
-
+It needs Python and the library `cryptography` alone. A JSON file holds one record (where it stood, and the record or parts of
+it) and its proof (C2SP tlog-proof: the number of its leaf, hashes, and a checkpoint that the log signed). Of it is checked:
 1. The checkpoint was signed by the log's key, which you got from somebody whom you trust, and not from this package.
 2. As many witnesses as you ask for cosigned the same checkpoint (C2SP tlog-cosignature).
 3. The leaf made of this record, at this place, is in the tree of the checkpoint (RFC 6962, RFC 9162).
+A folder with `evidence.json` is a package: many records, and a checkpoint before and after them. Of it is checked as well:
+4. Every file is there as the list of files has it, by its SHA-256.
+5. The tree of the later checkpoint begins with the tree of the earlier one: nothing was changed or taken out of that.
+6. The hashes in the file `leaves`, if there is one, are all leaves between the two trees: there are no others.
 
-So the record was there when the checkpoint was signed, unchanged, and everybody who has this checkpoint can be shown the same.
-A proof says nothing about records that are not shown. Exit code: 0 all hold; 1 one does not; 2 wrong usage; 3 all hold, but
-under a key that only the package names.
+Exit code: 0 all hold; 1 something does not; 2 wrong usage; 3 all hold, but under a key that only the package names.
 """
-
-from __future__ import annotations
 
 import argparse
 import base64
+import functools
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-FORMAT = "keytrail-proof/v1"
-LOG_KEY, WITNESS_KEY = 1, 4
-HOLD, REFUSED, ONLY_ITS_OWN_KEY = 0, 1, 3
+FORMAT, PACKAGE, MANIFEST, LEAVES = "keytrail-proof/v1", "keytrail-evidence/v1", "evidence.json", "leaves"
+SAID = {"account", "about", "from", "to", "made", "unproven"}  # nobody signs these
+MEMBERS = SAID | {"before", "after", "consistency", "edge", "files", "sha256"}
+LOG_KEY, WITNESS_KEY, HOLD, REFUSED, ONLY_ITS_OWN_KEY = 1, 4, 0, 1, 3
+MALFORMED = (OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 
 
 class Wrong(Exception):
-    """The record is not shown by its proof. The message says which check failed."""
+    """The message says which check failed."""
 
 
-class PublicKey(NamedTuple):
-    """A verifier key (C2SP signed-note): name, 4 bytes of id, type of signature, 32 bytes of an Ed25519 key."""
-
+class PublicKey(NamedTuple):  # C2SP signed-note
     name: str
     id: bytes
-    kind: int
     public: bytes
 
 
-class Head(NamedTuple):
-    """What a checkpoint says, and which of the witnesses cosigned it, with their times."""
-
-    size: int
-    root: bytes
-    cosigned: dict[str, int]
+class Head(NamedTuple):  # what a checkpoint says, and which of the witnesses cosigned it, with their times
+    size: int = 0
+    root: bytes = hashlib.sha256(b"").digest()
+    cosigned: Mapping[str, int] = {}
 
 
 def sha256(content: bytes) -> bytes:
@@ -65,9 +58,18 @@ def canonical(document: Any) -> str:
 
 
 def require_members(document: dict[str, Any], wanted: set[str]) -> None:
-    """Nothing beside what is checked: it would look as if it were proven."""
-    if set(document) != wanted:
+    if set(document) != wanted:  # what is beside it would look as if it were proven
         raise Wrong(f"a part has the members {', '.join(sorted(document))}; {', '.join(sorted(wanted))} are expected")
+
+
+def document_in(text: str, form: str, members: set[str]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(text)
+    if document["format"] != form:
+        raise Wrong(f"its format is {document['format']!r}, and this program reads {form}")
+    if canonical(document) != text:  # there is one text for each document, so no byte of it can be changed
+        raise Wrong("the file was written anew: its text is not in the form in which Keytrail writes it")
+    require_members(document, {"format", "key", *members})
+    return document
 
 
 def decoded(text: str) -> bytes:
@@ -75,9 +77,6 @@ def decoded(text: str) -> bytes:
     if base64.b64encode(found).decode() != text:
         raise ValueError("there is another way to write these bytes in base64")
     return found
-
-
-# -- keys and checkpoints ---------------------------------------------------------------------------------------------
 
 
 def public_key(text: str, kind: int) -> PublicKey:
@@ -89,44 +88,35 @@ def public_key(text: str, kind: int) -> PublicKey:
     own = sha256(name.encode() + b"\n" + key)[:4]
     if len(key) != 33 or key[0] != kind or own.hex() != id:
         raise ValueError(f"{text!r} is no verifier key of a {'log' if kind == LOG_KEY else 'witness'}")
-    return PublicKey(name, own, kind, key[1:])
+    return PublicKey(name, own, key[1:])
 
 
-def signed(key: PublicKey, signature: bytes, message: bytes) -> bool:
+def require_signed(key: PublicKey, signature: bytes, text: str) -> None:
     try:
-        Ed25519PublicKey.from_public_bytes(key.public).verify(signature, message)
+        Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
     except InvalidSignature:
-        return False
-    return True
+        raise Wrong(f"the checkpoint is not signed by the key {key.id.hex()} of {key.name}") from None
 
 
-def head_of(note: str, log: PublicKey, witnesses: list[PublicKey]) -> Head:
-    """Checks 1 and 2: the signatures below a checkpoint."""
+def head_of(note: str, log: PublicKey, witnesses: list[PublicKey], quorum: int) -> Head:
+    """Checks 1 and 2."""
     text, _, below = note.rpartition("\n\n")
     text += "\n"
     found: dict[tuple[str, bytes], bytes] = {}
-    for line in below.splitlines():
-        dash, name, encoded = line.split(" ")
-        if dash != "\N{EM DASH}":
-            raise Wrong("a line below the checkpoint is no signature")
-        found[name, decoded(encoded)[:4]] = decoded(encoded)[4:]
-    if not signed(log, found.get((log.name, log.id), b""), text.encode()):
-        raise Wrong(f"the checkpoint is not signed by the key {log.id.hex()} of {log.name}")
+    for dash, name, encoded in map(str.split, below.splitlines()):
+        found[f"{dash} {name}", decoded(encoded)[:4]] = decoded(encoded)[4:]
+    require_signed(log, found.get((f"\N{EM DASH} {log.name}", log.id), b""), text)
     origin, size, root = text.split("\n")[:3]
     if origin != log.name:
         raise Wrong(f"the checkpoint is of another log, {origin}")
     cosigned = {}
     for each in witnesses:
-        signature = found.get((each.name, each.id))
-        if signature is not None:
-            at = int.from_bytes(signature[:8], "big")
-            if not signed(each, signature[8:], f"cosignature/v1\ntime {at}\n{text}".encode()):
-                raise Wrong(f"the cosignature of {each.name} does not hold")
-            cosigned[each.name] = at
+        if signature := found.get((f"\N{EM DASH} {each.name}", each.id)):
+            cosigned[each.name] = at = int.from_bytes(signature[:8], "big")
+            require_signed(each, signature[8:], f"cosignature/v1\ntime {at}\n{text}")
+    if len(cosigned) < quorum:
+        raise Wrong(f"{len(cosigned)} of the witnesses cosigned the checkpoint, and {quorum} are needed")
     return Head(int(size), decoded(root), cosigned)
-
-
-# -- the record's leaf and its proof ------------------------------------------------------------------------------------
 
 
 def leaf_of(record: dict[str, Any]) -> bytes:
@@ -136,138 +126,174 @@ def leaf_of(record: dict[str, Any]) -> bytes:
     if form == "value":
         form, bound = "whole", sha256(record["value"].encode())
     else:
-        require_members(record["parts"], set(PARTS))
-        bound = sha256(b"\1" + b"".join(_part(record["parts"][name]) for name in PARTS))
+        require_members(record["parts"], {"caller", "resource", "rest"})
+        bound = sha256(b"\1" + b"".join(part(record["parts"][name]) for name in ("caller", "resource", "rest")))
     place = f"keytrail leaf v1\n{record['kind']}\n{record['partition']}\n{record['position']}\n{form}\n"
     return sha256(b"\0" + sha256(place.encode() + bound))
 
 
-PARTS = ("caller", "resource", "rest")
-
-
-def _part(part: dict[str, str]) -> bytes:
+def part(shown: dict[str, str]) -> bytes:
     """A part that is shown has its text and salt; one that is not shown has its hash alone."""
-    require_members(part, {"salt", "text"} if "text" in part else {"hash"})
-    if "text" in part:
-        return sha256(b"\0" + decoded(part["salt"]) + part["text"].encode())
-    return decoded(part["hash"])
+    require_members(shown, {"salt", "text"} if "text" in shown else {"hash"})
+    salted = b"\0" + decoded(shown["salt"]) + shown["text"].encode() if "text" in shown else b""
+    return sha256(salted) if salted else decoded(shown["hash"])
 
 
-def require_in_tree(leaf: bytes, index: int, path: list[bytes], head: Head) -> None:
-    """Check 3 (RFC 9162, section 2.1.3.2)."""
-    if not 0 <= index < head.size:
-        raise Wrong(f"the tree has {head.size} leaves, and the proof is of leaf {index}")
-    node, last, found = index, head.size - 1, leaf
+def climbed(node: int, last: int, found: bytes, path: list[bytes]) -> tuple[bytes, bytes]:
+    """From a subtree up (RFC 9162, 2.1.3.2 and 2.1.4.2): the root of the tree that ends with it, and of the whole tree."""
+    begun = found
     for each in path:
         if last == 0:
-            raise Wrong("the proof is too long")
+            raise Wrong("a proof is too long")
         if node & 1 or node == last:
-            found = sha256(b"\1" + each + found)
+            begun, found = sha256(b"\1" + each + begun), sha256(b"\1" + each + found)
             while node and not node & 1:
                 node, last = node >> 1, last >> 1
         else:
             found = sha256(b"\1" + found + each)
         node, last = node >> 1, last >> 1
-    if last or found != head.root:
-        raise Wrong("the record is not in the tree that the checkpoint names: record, place or proof was changed")
+    if last:
+        raise Wrong("a proof is too short")
+    return begun, found
+
+
+def require_onward(before: Head, after: Head, path: list[bytes]) -> None:
+    """Check 5."""
+    if before.size in (0, after.size):
+        holds = not path and before.root == (after if before.size else Head()).root
+    else:
+        odd = before.size & -before.size  # the last perfect subtree of the earlier tree has so many leaves
+        first, *above = [before.root, *path] if odd == before.size else path
+        holds = climbed(before.size // odd - 1, (after.size - 1) // odd, first, above) == (before.root, after.root)
+    if not holds or before.size > after.size:
+        raise Wrong("the tree of the later checkpoint does not begin with the tree of the earlier one")
+
+
+def require_all(edge: list[bytes], leaves: bytes, before: Head, after: Head) -> None:
+    """Check 6. `edge` has the roots of the perfect subtrees of the earlier tree, from left to right."""
+    if len(leaves) != 32 * (after.size - before.size):
+        raise Wrong("it has too many or too few leaves")
+    roots = dict(zip((bit for bit in range(64, -1, -1) if before.size >> bit & 1), edge, strict=True))
+    for head, some in ((before, b""), (after, leaves)):
+        for at in range(0, len(some), 32):
+            height, found = 0, some[at : at + 32]
+            while height in roots:
+                height, found = height + 1, sha256(b"\1" + roots.pop(height) + found)
+            roots[height] = found
+        whole = [roots[height] for height in sorted(roots)] or [sha256(b"")]
+        if functools.reduce(lambda right, left: sha256(b"\1" + left + right), whole) != head.root:
+            raise Wrong(f"the leaves do not give the root of the tree of {head.size} leaves")
 
 
 class ProofVerifier:
     """Checks documents under keys. `log_key` "": the key that each document names."""
 
-    def __init__(self, log_key: str, witness_keys: list[str], quorum: int) -> None:
+    def __init__(self, log_key: str, witness_keys: list[str], quorum: int | None = None) -> None:
         self._log = public_key(log_key, LOG_KEY) if log_key else None
         self._witnesses = [public_key(each, WITNESS_KEY) for each in witness_keys]
-        self._quorum = quorum
-        self._heads: dict[tuple[str, PublicKey], Head] = {}
+        self._quorum = len(witness_keys) if quorum is None else quorum
+        self._heads: dict[tuple[str, str], Head] = {}
 
     def check(self, text: str) -> tuple[dict[str, Any], int, Head]:
-        """(document, number of the record's leaf, checkpoint). A file that is written in another way than Keytrail writes it does
-        not count, so no byte of it can be changed. Raises Wrong."""
+        """(document, number of the record's leaf, checkpoint). Raises Wrong."""
         try:
-            document = json.loads(text)
-            if canonical(document) != text:
-                raise Wrong("the file was written anew: its text is not in the form in which Keytrail writes it")
-            return document, *self._check(document)
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+            document = document_in(text, FORMAT, {"proof", "record"})
+            above, empty, note = document["proof"].partition("\n\n")
+            first, index, *path = above.split("\n")
+            number, head = int(index.removeprefix("index ")), self._head(note, document["key"])
+            if f"{first} {index}{empty}" != f"c2sp.org/tlog-proof@v1 index {number}\n\n":
+                raise Wrong("its proof is no tlog-proof")
+            leaf, hashes = leaf_of(document["record"]), [decoded(each) for each in path]
+        except MALFORMED as fault:
             raise Wrong(f"the file does not have the form of {FORMAT}: {fault!r}") from None
+        if not 0 <= number < head.size or climbed(number, head.size - 1, leaf, hashes)[1] != head.root:
+            raise Wrong("the record is not in the tree that the checkpoint names: record, place or proof was changed")
+        return document, number, head
 
-    def _check(self, document: dict[str, Any]) -> tuple[int, Head]:
-        if document["format"] != FORMAT:
-            raise Wrong(f"its format is {document['format']!r}, and this program reads {FORMAT}")
-        require_members(document, {"format", "key", "proof", "record"})
-        above, empty, note = document["proof"].partition("\n\n")
-        first, index, *path = above.split("\n")
-        if first != "c2sp.org/tlog-proof@v1" or not empty or not index.startswith("index "):
-            raise Wrong("its proof is no tlog-proof")
-        own = public_key(document["key"], LOG_KEY)
+    def _head(self, note: str, named: str) -> Head:
+        own = public_key(named, LOG_KEY)
         if self._log is not None and own != self._log:
             raise Wrong(f"it is of the log key {own.id.hex()} of {own.name}, and you trust another")
-        head = self._head(note, own)
-        number = int(index.removeprefix("index "))
-        require_in_tree(leaf_of(document["record"]), number, [decoded(each) for each in path], head)
-        return number, head
+        if (note, named) not in self._heads:
+            self._heads[note, named] = head_of(note, own, self._witnesses, self._quorum)
+        return self._heads[note, named]
 
-    def _head(self, note: str, key: PublicKey) -> Head:
-        found = self._heads.get((note, key))
-        if found is None:
-            found = self._heads[note, key] = head_of(note, key, self._witnesses)
-        if len(found.cosigned) < self._quorum:
-            raise Wrong(
-                f"{len(found.cosigned)} of the witnesses cosigned the checkpoint, and {self._quorum} are needed"
-            )
-        return found
+    def check_package(self, names: Iterable[str], read: Callable[[str], bytes]) -> Iterator[tuple[str, str, str]]:
+        """Checks the files with these names; `read` says what is in each."""
+        try:
+            package = document_in(read(MANIFEST).decode(), PACKAGE, MEMBERS)
+            before = self._head(package["before"], package["key"]) if package["before"] else Head()
+            after = self._head(package["after"], package["key"])
+            require_onward(before, after, [decoded(each) for each in package["consistency"]])
+            if sha256(canonical({**package, "sha256": ""}).encode()).hex() != package["sha256"]:
+                raise Wrong("it was changed")
+        except (Wrong, *MALFORMED) as fault:
+            yield MANIFEST, str(fault), ""
+            return
+        yield MANIFEST, "", f"about {package['about']}, in the tree of {after.size} leaves"
 
+        def shown(name: str) -> str:
+            content = read(name)
+            if sha256(content).hex() != package["files"].get(name):
+                raise Wrong("the package does not list it with this SHA-256")
+            if name == LEAVES:
+                require_all([decoded(each) for each in package["edge"]], content, before, after)
+                return f"all {after.size - before.size} leaves between the two checkpoints"
+            if not name.startswith("records/"):
+                return "as it is listed"
+            document, number, head = self.check(content.decode())
+            if head != after:
+                raise Wrong("its proof is of another checkpoint than the package's")
+            return what_is_shown(document, number, head)
 
-# -- the command ----------------------------------------------------------------------------------------------------------
-
-
-def files(places: list[str]) -> Iterator[Path]:
-    for place in map(Path, places):
-        yield from sorted(place.rglob("*.json")) if place.is_dir() else [place]
+        yield from outcomes(sorted({*names, *package["files"]} - {MANIFEST}), shown)
 
 
 def what_is_shown(document: dict[str, Any], number: int, head: Head) -> str:
-    record = document["record"]
-    cosigned = f", cosigned by {len(head.cosigned)}" if head.cosigned else ""
+    record, cosigned = document["record"], f", cosigned by {len(head.cosigned)}" if head.cosigned else ""
     return f"leaf {number} of {head.size}{cosigned}: {record['kind']} {record['partition']}@{record['position']}"
+
+
+def outcomes(names: Iterable[str], shown: Callable[[str], str]) -> Iterator[tuple[str, str, str]]:
+    """Of each file: its name, why it does not hold or "", and what it shows."""
+    for name in names:
+        try:
+            yield name, "", shown(name)
+        except (Wrong, *MALFORMED) as fault:
+            yield name, str(fault), ""
+
+
+def checked(verifier: ProofVerifier, place: Path) -> Iterator[tuple[str, str, str]]:
+    """Checks a proof, a folder with proofs, or a package."""
+    if (place / MANIFEST).exists():
+        names = [each.relative_to(place).as_posix() for each in place.rglob("*") if each.is_file()]
+        return verifier.check_package(names, lambda name: (place / name).read_bytes())
+    paths = sorted(place.rglob("*.json")) or [place]
+    return outcomes(map(str, paths), lambda name: what_is_shown(*verifier.check(Path(name).read_bytes().decode())))
 
 
 def main(given: list[str]) -> int:
     usage = argparse.ArgumentParser("verify.py", description="Check records of Keytrail offline.")
-    usage.add_argument("places", nargs="+", metavar="FILE-OR-FOLDER", help="a proof, or a folder with proofs")
+    usage.add_argument("places", nargs="*", metavar="FILE-OR-FOLDER", help="proofs, or a package")
     usage.add_argument("--log-key", default="", help="the log's key, as /log/key of the installation gives it")
     usage.add_argument("--witness-key", action="append", default=[], help="the key of a witness whom you trust")
     usage.add_argument("--witnesses", type=int, help="how many of them must have cosigned; by default all")
     asked = usage.parse_args(given)
-    quorum = len(asked.witness_key) if asked.witnesses is None else asked.witnesses
+    if not asked.places and not Path(MANIFEST).exists():
+        usage.error("name a file or a folder: this folder is no package")
     try:
-        verifier = ProofVerifier(asked.log_key, asked.witness_key, quorum)
+        verifier = ProofVerifier(asked.log_key, asked.witness_key, asked.witnesses)
     except ValueError as fault:
         usage.error(str(fault))
-    code, count = HOLD, 0
-    for path in files(asked.places):
-        count += 1
-        try:
-            shown = what_is_shown(*verifier.check(path.read_bytes().decode()))
-            print(f"{path}: holds, {shown}")
-        except (Wrong, OSError, ValueError, RecursionError) as fault:
-            print(f"{path}: DOES NOT HOLD: {fault}")
-            code = REFUSED
-    if not count:
-        usage.error("there is no proof in these places")
+    code = HOLD
+    for name, why, shown in (each for place in asked.places or ["."] for each in checked(verifier, Path(place))):
+        print(f"{name}: DOES NOT HOLD: {why}" if why else f"{name}: holds, {shown}")
+        code = REFUSED if why or code else HOLD
     if code == HOLD and not asked.log_key:
-        print(
-            "These proofs are signed by a key which the package itself names. Get the log's key from somebody whom you trust,"
-        )
-        print("and run this again with --log-key.")
+        print("This holds under a key that the package itself names. Get the log's key from somebody whom you trust.")
         return ONLY_ITS_OWN_KEY
     return code
 
 
-def end() -> NoReturn:
-    sys.exit(main(sys.argv[1:]))
-
-
 if __name__ == "__main__":
-    end()
+    sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,7 @@ next start, from the topic of batches.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from asyncpg import UndefinedTableError
@@ -105,15 +105,22 @@ async def between(pool: Pool, first: int, size: int) -> set[RunRow]:
     }
 
 
-async def leaf_of(pool: Pool, place: LeafPlace) -> int | None:
-    """The number of a record's leaf; None if it has none, or none yet. Raises Postgres's errors."""
-    row = await pool.fetchrow(
-        "SELECT first, last, leaf, voids FROM transparency.runs "
-        "WHERE kind = $1 AND partition = $2 AND first <= $3 ORDER BY first DESC LIMIT 1",
-        place.kind,
-        place.partition,
-        place.position,
-    )
-    if row is None or place.position >= row["last"] or place.position in row["voids"]:
-        return None
-    return int(row["leaf"] + place.position - row["first"] - sum(each < place.position for each in row["voids"]))
+_LEAVES = """
+SELECT asked.kind, asked.partition, asked.position, runs.first, runs.last, runs.leaf, runs.voids
+FROM unnest($1::text[], $2::int[], $3::bigint[]) AS asked(kind, partition, position)
+CROSS JOIN LATERAL (
+    SELECT first, last, leaf, voids FROM transparency.runs
+    WHERE kind = asked.kind AND partition = asked.partition AND first <= asked.position ORDER BY first DESC LIMIT 1
+) runs
+WHERE asked.position < runs.last AND NOT asked.position = ANY(runs.voids)
+"""
+
+
+async def leaves_of(pool: Pool, places: Sequence[LeafPlace]) -> dict[LeafPlace, int]:
+    """The numbers of the records' leaves, without the records that have none, or none yet. Raises Postgres's errors."""
+    kinds, partitions = [each.kind for each in places], [each.partition for each in places]
+    rows = await pool.fetch(_LEAVES, kinds, partitions, [each.position for each in places])
+    return {
+        LeafPlace(kind, partition, position): leaf + position - first - sum(each < position for each in voids)
+        for kind, partition, position, first, _, leaf, voids in rows
+    }

@@ -23,10 +23,11 @@ from services.adapters.topics import names
 from services.clock import clock_of
 from services.logs import logger_of
 from services.notary import leaf_rows
-from services.notary.cosigning import Cosigning
+from services.notary.cosigning import COSIGNED, Cosigning
 from services.notary.feed import LeafFeed, TakenRecord
+from services.notary.kept_heads import HeadKeeper
 from services.notary.order_topic import batch_in
-from services.notary.publisher import GrownTree, Superseded, TreePublisher
+from services.notary.publisher import CHECKPOINT, GrownTree, Superseded, TreePublisher
 from services.projector.worker import chain_now
 from services.runtime.task_group import together
 from services.settings import Settings
@@ -64,6 +65,7 @@ class Notary:
         self._now = Chain(keys=keys)
         self.publisher = TreePublisher(store, signer)
         self.cosigning = Cosigning(policy, store)
+        self._heads = HeadKeeper(pool, store, self._clock, COSIGNED if policy.witnesses else CHECKPOINT)
 
     async def run(self) -> None:
         """Runs until it is stopped. Raises OrderBroken, OutOfRange, Superseded, Unavailable."""
@@ -90,7 +92,7 @@ class Notary:
             raise OrderBroken(
                 f"the published tree has {self.publisher.edge.size} leaves, and the batches have {self._order.size}"
             )
-        await together(self.cosigning.keep_asking(), self._follow())
+        await together(self.cosigning.keep_asking(), self._heads.run(), self._follow())
 
     async def _read_to(self, position: int) -> list[LeafBatch]:
         """Read the topic of batches up to this position. Returns the batches that count."""
@@ -197,6 +199,7 @@ class Notary:
             raise Superseded("another notary is at work")
         await leaf_rows.keep(self._pool, found)
         self.cosigning.published(*await self.publisher.publish(tree))
+        self._heads.published()
         await leaf_rows.keep_order(self._pool, self._keys, chain.authority.key or self._keys.newest, self._order)
 
     async def close(self) -> None:

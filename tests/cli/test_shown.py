@@ -63,6 +63,7 @@ NOT_RECORDED = {
     "sign-in": "it asks on a terminal, and prints text for a shell, which tests/e2e/test_passwords.py runs",
     "verify-evidence": "it reads files of a real log, which tests/e2e/test_proofs.py makes",
     "witness": "it goes on until Ctrl-C: tests/e2e/test_witness.py runs it",
+    "evidence": "it writes a file, which tests/e2e/test_evidence.py checks",
     "prove": "it writes a file, which tests/e2e/test_proofs.py checks",
     "completion": "it prints click's own text for a shell, which tests/cli/test_completion.py runs",
     "env": "it prints text for a shell, which tests/cli/test_env.py and tests/e2e/test_shell.py run",

@@ -70,6 +70,7 @@ OTHERS = {
     **dict.fromkeys(("check-policy", "read-policy", "change-policy", "policy-words", "completion", "verify-evidence", "witness"), "asks no server"),
     **dict.fromkeys(("alerts test", "alerts allow-list"), "the alerts' file, on the host"),
     "console": "opens a browser, signed in",
+    "evidence": "needs a notary: tests/e2e/test_evidence.py",
     "prove": "needs a notary: tests/e2e/test_proofs.py",
     "sign-in": "takes a password: tests/e2e/test_passwords.py",
     **dict.fromkeys(("alerts ack", "alerts resolve", "alerts reopen", "account create"), "changes something"),

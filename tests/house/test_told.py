@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from services.audit_api.answers import answered, in_lines
-from services.audit_api.call_file import CallFile
 from services.audit_api.resources.routes import ROUTES
 from services.audit_api.route import ByCode, ByPassword, ByProviderCode, ByProviderProof, RouteRow, Unsigned
+from services.audit_api.written_file import WrittenFile
 from tests.house.test_house import ROOT
 
 SIGNED = [route for route in ROUTES if not isinstance(route.endpoint, Unsigned)]
@@ -52,8 +52,8 @@ def test_every_route_answers_only_through_the_audience(route: Any) -> None:
         if isinstance(route.endpoint, ByCode | ByPassword | ByProviderCode | ByProviderProof)
         else route.endpoint
     )
-    assert answer.__annotations__["return"] in ("Told", "Live", "CallFile", "AsyncGenerator[Told, None]")
-    assert CallFile.__annotations__["pages"] == "AsyncGenerator[Told, None]"
+    assert answer.__annotations__["return"] in ("Told", "Live", "WrittenFile", "AsyncGenerator[Told, None]")
+    assert WrittenFile.__annotations__["pages"] == "AsyncGenerator[Told, None]"
 
 
 def test_the_door_sends_nothing_else() -> None:

@@ -72,6 +72,7 @@ def test_what_comes_line_by_line_or_as_it_happens_is_said_so() -> None:
     assert lines == {"alert_scan", "changes", "log", "recheck", "verify", "what_between", "what_if", "who_between"}
     assert {name for name, found in media.items() if found == {EVENT_STREAM}} == {"alert_stream"}
     assert media.pop("export_decisions") == {each.media for each in CallFormat}
+    assert media.pop("evidence") == {"application/zip"}
     assert all(found == {DOCUMENT} for name, found in media.items() if name not in lines | {"alert_stream"})
 
 

@@ -10,13 +10,13 @@ from domain.authorization.audience import Told
 from projections.decisions import queries as decisions
 from projections.decisions.queries import CallFilters
 from services.audit_api.answer_shapes import FileOf
-from services.audit_api.call_file import CallFile
 from services.audit_api.context import AuditContext
 from services.audit_api.decided_calls import FILTERS, filters_of
 from services.audit_api.faults import invalid
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import Parameter, RouteRow
 from services.audit_api.schemas import one_of
+from services.audit_api.written_file import WrittenFile
 from services.exports.formats import CallFormat
 from services.questions.source import Source
 from services.questions.subjects import with_names
@@ -27,7 +27,7 @@ PAGE = 100
 FORMATS = tuple(each.value for each in CallFormat)
 
 
-async def export_decisions(audit: AuditContext, request: AuditRequest) -> CallFile:
+async def export_decisions(audit: AuditContext, request: AuditRequest) -> WrittenFile:
     asked = request.one_of("format", FORMATS)
     if asked is None:
         raise invalid(f"format must be one of {', '.join(FORMATS)}")
@@ -37,7 +37,8 @@ async def export_decisions(audit: AuditContext, request: AuditRequest) -> CallFi
         # Calls go on while the file is written, and it would never end if they come as fast.
         filters = replace(filters, until=datetime.fromtimestamp(now / 1_000_000, UTC))
     name = f"decisions-{datetime.fromtimestamp(now // 1_000_000, UTC):%Y%m%dT%H%M%SZ}{form.ending}"
-    return CallFile(_pages(audit, request, source, filters, inputs=form.whole), form, source.region, name)
+    pages = _pages(audit, request, source, filters, inputs=form.whole)
+    return WrittenFile(pages, "services.exports", (form.value, source.region), form.media, name)
 
 
 async def _pages(

@@ -7,12 +7,9 @@ from dataclasses import replace
 from domain.arn import KEY_ID
 from domain.authorization.audience import Told
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
-from projections.decisions import queries as decisions
-from projections.decisions.queries import CallFilters
-from projections.history import queries as history
 from services.audit_api.answer_shapes import BEGAN, One, Page
 from services.audit_api.context import AuditContext
-from services.audit_api.decided_calls import DECISION, OF_HISTORY, calls_answer, filters_of
+from services.audit_api.decided_calls import DECISION, OF_HISTORY, calls_answer, concerning_principal, filters_of
 from services.audit_api.faults import missing
 from services.audit_api.key_references import names_in
 from services.audit_api.principal_references import MOST_NAMES
@@ -31,19 +28,8 @@ async def principal_history(audit: AuditContext, request: AuditRequest) -> Told:
     about = await audit.principals.principal(request, source, request.place("principal"), KINDS)
     filters = replace(await filters_of(audit, request), about=about, changes_only=True)
     async with audit.filtered_questions.place(request):
-        filters = await _concerning(filters, source, about)
+        filters = await concerning_principal(filters, source, about)
     return await calls_answer(audit, request, filters)
-
-
-async def _concerning(filters: CallFilters, source: Source, about: str) -> CallFilters:
-    """Adds every change that concerns a principal: those of its earlier names, of its groups, and of the grants, key
-    policies and trust policies that name it. For another account's principal: those that name this ARN."""
-    ids, arns = await history.all_arns(source.log, about, source.account)
-    own = await history.changed_at(source.log, ids)
-    names = [*ids, about]
-    grants, others = await history.named_at(source.log, source.account, names)
-    named = await decisions.naming(source.log, others, names)
-    return replace(filters, earlier=arns, positions=sorted({*own, *grants, *named}))
 
 
 PRINCIPAL_HISTORY = RouteRow(

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.authorization.audience import Told
-from domain.errors import AccessRefused, NoSuchEntity
-from domain.log.authenticity import DECISIONS, EVENTS
+from domain.errors import NoSuchEntity
 from domain.log.codec import Unreadable
 from domain.ports import OutOfRange
-from domain.transparency.leaves import LeafPlace, parts_of_value
-from domain.transparency.proofs import ShownParts
 from services.audit_api.answer_shapes import One
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import denied, missing
@@ -19,13 +16,10 @@ from services.audit_api.freshness import fresh
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import RouteRow
 from services.audit_api.schemas import Member
+from services.audit_api.shown_records import MORE_THAN_TWO, place_of, shown_to
 from services.evidence.proofs import NotProven
 from services.kms_api.errors import WireError
 from services.questions.past_call import on_record
-
-OF_EVENTS = -1
-"""The `origin` of a row whose record stands on `events`; of others, it is the partition of `decisions`."""
-CALLER, RESOURCE, REST = "caller", "resource", "rest"
 
 
 async def prove_call(audit: AuditContext, request: AuditRequest) -> Told:
@@ -41,29 +35,15 @@ async def prove_call(audit: AuditContext, request: AuditRequest) -> Told:
 
 async def _document(audit: AuditContext, request: AuditRequest, row: Any) -> Mapping[str, Any]:
     """Raises WireError, Unavailable."""
-    origin, position = row["origin"], row["record"]
-    place = LeafPlace(EVENTS, 0, position) if origin == OF_EVENTS else LeafPlace(DECISIONS, origin, position)
+    place = place_of(row["origin"], row["record"])
+    if len(row["owners"]) > 2:
+        raise denied(MORE_THAN_TWO)
     try:
         value = await audit.proofs.value(place)
-        shown: bytes | ShownParts = value
-        if parts_of_value(value) is not None:
-            parts = _shown(request.account, row)
-            shown = await audit.proofs.parts(place, value, parts, audit.live.world.log)
+        shown = await shown_to(request.account, row, place, value, audit.proofs, audit.live.world.log)
         return await audit.proofs.document(place, value, shown)
     except (NotProven, OutOfRange, Unreadable) as fault:
         raise WireError(409, "ConflictException", f"This call cannot be proven: {fault}.") from None
-
-
-def _shown(account: str, row: Any) -> frozenset[str]:
-    """The parts of a record across accounts that this account may see. A caller who was refused does not learn whether what it
-    named exists, which is in the part for both. Raises WireError."""
-    if len(row["owners"]) > 2:
-        raise denied(
-            "This call concerned more than two accounts; whoever runs Keytrail can prove it, with all of its parts."
-        )
-    if account != row["account"]:
-        return frozenset({RESOURCE, REST})
-    return frozenset({CALLER} if row["error"] == AccessRefused.kind else {CALLER, REST})
 
 
 PROVE = RouteRow(

@@ -15,6 +15,7 @@ from services.audit_api.resources import (
     decisions,
     draft_alerts,
     drafts,
+    evidence,
     explanations,
     exports,
     installation_settings,
@@ -40,6 +41,7 @@ from services.audit_api.route import RouteRow
 ROUTES: tuple[RouteRow, ...] = (
     *keys.ROUTES,
     *proofs.ROUTES,
+    *evidence.ROUTES,
     *draft_alerts.ROUTES,
     *keys.ONE_KEY,
     *key_policies.ROUTES,

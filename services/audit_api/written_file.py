@@ -1,4 +1,4 @@
-"""An answer that is a file of calls, in one of the formats of services/exports. A process of its own writes it."""
+"""An answer that is a file. A process of its own writes it, so that no call waits for its formats."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from dataclasses import dataclass
 import orjson
 
 from domain.authorization.audience import Told
-from services.exports.formats import CallFormat
 from services.inherited import for_own, python
 
 PIECE = 1 << 16
-"""The most bytes of a file that are sent at a time. A slow reader holds one such piece and one page of calls."""
+"""The most bytes of a file that are sent at a time. A slow reader holds one such piece and one page of items."""
 
 
 @dataclass(frozen=True, slots=True)
-class CallFile:
-    """`pages` are told by an Audience; each has its calls under `items`. `name` is how a browser may call the file."""
+class WrittenFile:
+    """`pages` are told by an Audience; each has under `items` what `module`, started with these arguments, reads as one line.
+    `name` is how a browser may call the file."""
 
     pages: AsyncGenerator[Told, None]
-    form: CallFormat
-    region: str
+    module: str
+    arguments: tuple[str, ...]
+    media: str
     name: str
 
     @property
@@ -37,17 +38,14 @@ class NotWritten(Exception):
 
 
 @asynccontextmanager
-async def written(
-    form: CallFormat, region: str, pages: AsyncIterator[Told]
-) -> AsyncIterator[AsyncGenerator[bytes, None]]:
+async def written(file: WrittenFile, pages: AsyncIterator[Told]) -> AsyncIterator[AsyncGenerator[bytes, None]]:
     """The bytes of the file. Its process ends with the context, however that ends.
 
     The generator raises what `pages` raises, and NotWritten.
     """
     process = await asyncio.create_subprocess_exec(
-        *python("services.exports"),
-        form.value,
-        region,
+        *python(file.module),
+        *file.arguments,
         env=for_own(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

@@ -1,0 +1,250 @@
+"""A package of evidence: every record about a key or a principal in a span, each with its proof, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.authorization.audience import Told
+from domain.identities.identity import GROUP, POLICY, ROLE, USER
+from domain.log.authenticity import ALERTS, KeyMissing
+from domain.log.codec import Unreadable
+from domain.ports import OutOfRange
+from domain.transparency.leaves import LeafPlace
+from domain.transparency.proofs import ShownParts
+from projections.alerts import queries as alerts
+from projections.alerts.queries import AlertFilters
+from projections.decisions import queries as decisions
+from projections.decisions.queries import CallFilters, Cursor
+from services.audit_api.answer_shapes import FileOf
+from services.audit_api.context import AuditContext
+from services.audit_api.decided_calls import concerning_principal
+from services.audit_api.faults import invalid, missing
+from services.audit_api.freshness import fresh
+from services.audit_api.raised_alerts import accounts_of
+from services.audit_api.read_models import all_read
+from services.audit_api.request import AuditRequest
+from services.audit_api.reviewed_changes import access_changes
+from services.audit_api.route import SPAN, Parameter, RouteRow
+from services.audit_api.schemas import TRUE_OR_FALSE
+from services.audit_api.shown_records import place_of, shown_to
+from services.audit_api.times import span_of
+from services.audit_api.written_file import WrittenFile
+from services.evidence.package_trees import PackageHeads
+from services.evidence.proofs import NotProven, ProvenTree, removed
+from services.kms_api.errors import WireError
+from services.questions.source import Source
+from services.questions.subjects import with_names
+from services.rendering import call_of, item, utc
+
+MOST = 100_000
+"""The most records of one package."""
+PAGE = 100
+"""Records that are read and proven in one go."""
+ZIP = "application/zip"
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSubject:
+    """What a package is about: its ARN, how people call it, the filters of its calls (any of which may select one), and of its
+    alerts."""
+
+    arn: str
+    named: str
+    calls: Sequence[CallFilters]
+    alerts: AlertFilters
+
+
+async def evidence(audit: AuditContext, request: AuditRequest) -> WrittenFile:
+    """Raises WireError, AccessRefused."""
+    if not audit.settings.notaries:
+        raise missing("This installation has no transparency log: KEYTRAIL_NOTARIES is 0.")
+    whole = request.flag("whole_span")
+    if whole:
+        audit.require_host(request)
+    now = datetime.fromtimestamp(audit.clock.now() / 1_000_000, UTC)
+    await all_read(audit)
+    async with fresh(audit.live):
+        source = await audit.sources.of(request)
+        since, until = await span_of(source.log, request)
+        subject = await _subject(audit, request, source, since, until or now)
+    pages = _pages(audit, request, source, subject, since, until, now, whole=whole)
+    return WrittenFile(pages, "services.evidence", (), ZIP, f"evidence-{now:%Y%m%dT%H%M%SZ}.zip")
+
+
+async def _subject(
+    audit: AuditContext, request: AuditRequest, source: Source, since: datetime | None, until: datetime
+) -> EvidenceSubject:
+    """Raises WireError, AccessRefused."""
+    key, principal = request.text("key"), request.text("principal")
+    if (key is None) == (principal is None):
+        raise invalid("key or principal says what the evidence is about: give one of them")
+    span = CallFilters(since=since, until=until)
+    raised = AlertFilters(accounts_of(audit, request), suppressed=True, since=since, until=until)
+    if key is not None:
+        id = await audit.keys.called(request, key)
+        arn = f"arn:aws:kms:{source.region}:{request.account}:key/{id}"
+        (row,) = await audit.keys.with_aliases(source, [{"key_id": id}])
+        return EvidenceSubject(
+            arn, ", ".join(row["key_aliases"]), [replace(span, key=id, encrypts_to=arn)], replace(raised, key=id)
+        )
+    caller = await audit.principals.caller(request, source, principal or "")
+    about = await audit.principals.principal(request, source, principal or "", (USER, ROLE, GROUP, POLICY))
+    changes = await concerning_principal(replace(span, about=about, changes_only=True), source, about)
+    return EvidenceSubject(
+        about, "", [replace(span, fields={"principal": caller}), changes], replace(raised, about=about)
+    )
+
+
+async def _pages(
+    audit: AuditContext,
+    request: AuditRequest,
+    source: Source,
+    subject: EvidenceSubject,
+    since: datetime | None,
+    until: datetime | None,
+    now: datetime,
+    *,
+    whole: bool,
+) -> AsyncGenerator[Told, None]:
+    """What the process that writes the package needs, in its order: the two trees, the leaves between them, the records, the
+    changes. Raises WireError."""
+    try:
+        async with audit.long_questions.place(request):
+            calls, raised = await _places(audit, request, source, subject)
+            tree = PackageHeads(audit.proofs)
+            places = [*(place_of(origin, record) for _, origin, record in calls), *_of_alerts(raised)]
+            head, earlier = await tree.between(_newest(places), since, until)
+            about = {
+                "account": request.account,
+                "about": subject.arn,
+                "named": subject.named,
+                "from": request.text("from") or "",
+            }
+            about |= {"to": request.text("to") or "", "made": utc(now)}
+            trees = await tree.document(head, earlier, whole=whole)
+            yield _told(source, [{"scope": about, "trees": trees, "records": len(places)}])
+            if whole:
+                async for some in tree.leaves(head, earlier):
+                    yield _told(source, [{"leaves": some}])
+            for first in range(0, len(calls), PAGE):
+                yield await _calls(audit, request, source, head, calls[first : first + PAGE])
+            for first in range(0, len(raised), PAGE):
+                yield await _alerts(audit, source, head, raised[first : first + PAGE])
+        async with aclosing(await access_changes(audit, request)) as changes:
+            async for each in changes:
+                if "change" in each.value:
+                    yield _told(source, [{"change": each.value}])
+    except (NotProven, OutOfRange) as fault:
+        raise WireError(409, "ConflictException", f"This cannot be proven: {fault}.") from None
+
+
+def _told(source: Source, items: Sequence[Mapping[str, Any]]) -> Told:
+    return source.audience.own(source.account, {"items": items})
+
+
+async def _places(
+    audit: AuditContext, request: AuditRequest, source: Source, subject: EvidenceSubject
+) -> tuple[list[Cursor], list[Any]]:
+    """Where the calls are, in the order of time, and the alerts. Raises WireError."""
+    found: set[Cursor] = set()
+    for filters in subject.calls:
+        async with audit.filtered_questions.turn(request):
+            found.update(await decisions.places(source.log, request.account, filters, MOST + 1))
+    async with audit.filtered_questions.turn(request):
+        raised = await alerts.page(source.log, subject.alerts, 2**62, MOST + 1)
+    if len(found) + len(raised) > MOST:
+        raise WireError(
+            400,
+            "LimitExceededException",
+            f"These are more than {MOST} records; ask for a shorter span with from and to.",
+        )
+    return sorted(found), raised[::-1]
+
+
+def _of_alerts(rows: Iterable[Any]) -> list[LeafPlace]:
+    return [LeafPlace(ALERTS, 0, row["number"]) for row in rows]
+
+
+def _newest(places: Iterable[LeafPlace]) -> list[LeafPlace]:
+    """The last record of each partition: what a tree has to reach, to have all of them."""
+    last: dict[tuple[str, int], LeafPlace] = {}
+    for each in places:
+        known = last.get((each.kind, each.partition))
+        if known is None or known.position < each.position:
+            last[each.kind, each.partition] = each
+    return list(last.values())
+
+
+async def _calls(
+    audit: AuditContext, request: AuditRequest, source: Source, head: ProvenTree, asked: Sequence[Cursor]
+) -> Told:
+    async with audit.filtered_questions.turn(request):
+        rows = await decisions.at_places(source.log, request.account, asked)
+    told = await with_names(source, [call_of(row) for row in rows], audit.keys.with_aliases)
+    places = [place_of(row["origin"], row["record"]) for row in rows]
+    proven = await _proven(audit, source, head, places, rows)
+    return _told(
+        source,
+        [each | {"call": source.audience.call(call)} for each, call in zip(proven, told, strict=True)],
+    )
+
+
+async def _alerts(audit: AuditContext, source: Source, head: ProvenTree, rows: Sequence[Any]) -> Told:
+    proven = await _proven(audit, source, head, _of_alerts(rows), None)
+    shown = [{"alert": item(row, ("suppressed", "source"))} for row in rows]
+    return _told(source, [each | more for each, more in zip(proven, shown, strict=True)])
+
+
+async def _proven(
+    audit: AuditContext, source: Source, head: ProvenTree, places: Sequence[LeafPlace], rows: Sequence[Any] | None
+) -> list[dict[str, Any]]:
+    """Of each record: its leaf and its proof, or why it has none. `rows`: the calls, if they are calls."""
+    values = await audit.proofs.values(places)
+    leaves = await audit.proofs.numbers(places)
+    found: list[dict[str, Any]] = []
+    for number, place in enumerate(places):
+        try:
+            if place not in values:
+                raise removed(place)
+            if place not in leaves:
+                raise NotProven(f"{place.kind} {place.partition}@{place.position} has no leaf: it is void")
+            value = values[place]
+            shown: bytes | ShownParts = value
+            if rows is not None:
+                shown = await shown_to(source.account, rows[number], place, value, audit.proofs, audit.live.world.log)
+            proof = await head.document(place, leaves[place], value, shown)
+            found.append({"leaf": leaves[place], "proof": proof})
+        except (NotProven, Unreadable, KeyMissing) as fault:
+            found.append({"unproven": str(fault)})
+    return found
+
+
+EVIDENCE = RouteRow(
+    "GET",
+    "/v1/evidence",
+    "evidence",
+    evidence,
+    "Every record about a key or a principal in a span, each with its proof, as a package that anybody can check offline",
+    tag="decisions",
+    action="keytrail:Prove",
+    also=("keytrail:ReadDecisions", "keytrail:ReadHistory", "keytrail:ReadAlerts"),
+    parameters=(
+        Parameter("key", "id, ARN or alias of a key"),
+        Parameter("principal", "or the ARN of a user, group, role or managed policy"),
+        *SPAN,
+        Parameter(
+            "whole_span",
+            "true: with the hash of every leaf of the span, so that anybody can count them; for the first account alone",
+            TRUE_OR_FALSE,
+        ),
+    ),
+    answer=FileOf((ZIP,)),
+)
+
+
+ROUTES = (EVIDENCE,)
+"""Every route of this file."""

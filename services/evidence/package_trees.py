@@ -1,0 +1,83 @@
+"""The two trees of a package of evidence: the one before its records, and the one that all proofs lead to."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from asyncpg import UndefinedTableError
+
+from domain.transparency.checkpoints import checkpoint_by
+from domain.transparency.leaves import LeafPlace
+from domain.transparency.merkle import HASH_LENGTH, consistency_spans, perfect_spans
+from domain.transparency.notes import NoteRefused, VerifierKey
+from domain.transparency.tiles import WIDTH, TileMissing, tile_with
+from services.evidence.proofs import NotProven, ProofMaker, ProvenTree
+from services.notary import kept_heads
+from services.notary.kept_heads import KeptHead
+from services.notary.published_tiles import tile_of
+
+
+class PackageHeads:
+    def __init__(self, proofs: ProofMaker) -> None:
+        self._proofs = proofs
+
+    async def between(
+        self, newest: Sequence[LeafPlace], since: datetime | None, until: datetime | None
+    ) -> tuple[ProvenTree, KeptHead | None]:
+        """(the tree that has all these records, the last checkpoint of before `since`). The tree is the first one that was kept
+        after `until`, or else the newest. The checkpoint is None if none is that old. Raises NotProven, Unavailable."""
+        tree, leaves = await self._proofs.notarised(newest)
+        pool, key = self._proofs.pool, tree.key
+        reached = max(leaves.values(), default=-1) + 1
+        try:
+            later = None if until is None else await kept_heads.first_after(pool, until, reached)
+            earlier = None if since is None else await kept_heads.newest_by(pool, since)
+        except (NoteRefused, UndefinedTableError):
+            later = earlier = None
+        if later is not None and later.head.size <= tree.head.size and _is_signed(later, key):
+            tree = ProvenTree(self._proofs.store, later.note, later.head, key)
+        if earlier is not None and not (earlier.head.size <= tree.head.size and _is_signed(earlier, key)):
+            earlier = None
+        return tree, earlier
+
+    async def document(self, tree: ProvenTree, earlier: KeptHead | None, *, whole: bool) -> dict[str, Any]:
+        """What the package's list of files says of the trees. Raises NotProven, Unavailable."""
+        size = 0 if earlier is None else earlier.head.size
+        try:
+            consistency = await tree.hashes.of(consistency_spans(size, tree.head.size))
+            edge = await tree.hashes.of(list(perfect_spans((0, size)))) if whole else []
+        except TileMissing as fault:
+            raise NotProven(f"the transparency log has lost {fault}") from None
+        return {
+            "key": tree.key.text,
+            "before": "" if earlier is None else str(earlier.note),
+            "before_at": "" if earlier is None else earlier.at.isoformat(),
+            "after": str(tree.note),
+            "sizes": [size, tree.head.size],
+            "consistency": [b64encode(each).decode() for each in consistency],
+            "edge": [b64encode(each).decode() for each in edge],
+            "whole": whole,
+        }
+
+    async def leaves(self, tree: ProvenTree, earlier: KeptHead | None) -> AsyncIterator[str]:
+        """The hashes of all leaves between the two trees, tile by tile, in base64. Raises NotProven, Unavailable."""
+        at, size = 0 if earlier is None else earlier.head.size, tree.head.size
+        while at < size:
+            name = tile_with(0, at, size)
+            tile = await tile_of(self._proofs.store, name)
+            if len(tile) != name.width * HASH_LENGTH:
+                raise NotProven(f"the transparency log has lost {name.path}")
+            yield b64encode(tile[at % WIDTH * HASH_LENGTH :]).decode()
+            at += name.width - at % WIDTH
+
+
+def _is_signed(kept: KeptHead, key: VerifierKey) -> bool:
+    """A row that somebody else wrote is passed over."""
+    try:
+        checkpoint_by(kept.note, key)
+    except NoteRefused:
+        return False
+    return True

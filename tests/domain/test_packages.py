@@ -1,0 +1,194 @@
+"""A package of evidence, as the program that checks it sees it: every changed byte, missing file and further file is named."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from hashlib import sha256
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.transparency.checkpoints import Checkpoint
+from domain.transparency.leaves import LeafPlace, entry_of
+from domain.transparency.merkle import consistency_spans, inclusion_spans, leaf_hash, perfect_spans
+from domain.transparency.notes import NoteSigner
+from domain.transparency.packages import LEAVES, MANIFEST, EvidenceScope, PackageTrees, manifest, record_path
+from domain.transparency.proofs import proof_document, proof_text, written
+from domain.transparency.tiles import TileName, TreeEdge, node_place, span_hash, tile_nodes, tiles_of
+from services.evidence import verify
+
+LOG = NoteSigner("keys.example.com/log", Ed25519PrivateKey.from_private_bytes(b"\1" * 32))
+SCOPE = EvidenceScope("111122223333", "a key", "2026-01-01T00:00:00Z", "", "2026-02-01T00:00:00Z")
+Files = dict[str, bytes]
+
+
+def value(number: int) -> bytes:
+    return f'{{"number":{number}}}'.encode()
+
+
+def place(number: int) -> LeafPlace:
+    return LeafPlace("decisions", 0, number)
+
+
+def leaf(number: int) -> bytes:
+    return leaf_hash(entry_of(place(number), value(number)))
+
+
+def tiles(size: int) -> dict[TileName, bytes]:
+    edge, found = TreeEdge(), dict[TileName, bytes]()
+    found.update(edge.add(map(leaf, range(size))))
+    found.update(edge.partial())
+    return found
+
+
+def root(size: int) -> bytes:
+    edge = TreeEdge()
+    list(edge.add(map(leaf, range(size))))
+    return edge.root()
+
+
+def note(size: int) -> str:
+    return str(Checkpoint(LOG.name, size, root(size)).signed_by(LOG))
+
+
+def package(before: int, after: int, shown: list[int], *, whole: bool) -> Files:
+    """A package of a log of `after` leaves."""
+    stored = tiles(after)
+
+    def hashes(spans: list[tuple[int, int]]) -> list[bytes]:
+        read = {name: stored[name] for name in tiles_of(spans, after)}
+        return [span_hash(each, after, read) for each in spans]
+
+    files: Files = {"report.html": b"<p>words</p>", "verify.py": b"pass"}
+    checkpoint = Checkpoint(LOG.name, after, root(after)).signed_by(LOG)
+    for number in shown:
+        text = proof_text(number, hashes(inclusion_spans(number, after)), checkpoint)
+        proof = proof_document(place(number), value(number), LOG.verifier, text)
+        files[record_path(number)] = written(proof).encode()
+    if whole:
+        files[LEAVES] = b"".join(map(leaf, range(before, after)))
+    trees = PackageTrees(
+        LOG.verifier.text,
+        note(before) if before else "",
+        note(after),
+        hashes(consistency_spans(before, after)),
+        hashes(list(perfect_spans((0, before)))) if whole else [],
+    )
+    digests = {path: sha256(content).digest() for path, content in files.items()}
+    return files | {MANIFEST: manifest(SCOPE, trees, digests, []).encode()}
+
+
+def faults(files: Files) -> dict[str, str]:
+    """Why files do not hold, by their names."""
+
+    def read(name: str) -> bytes:
+        if name not in files:
+            raise FileNotFoundError(name)
+        return files[name]
+
+    verifier = verify.ProofVerifier(LOG.verifier.text, [], 0)
+    return {name: why for name, why, _ in verifier.check_package(files, read) if why}
+
+
+def with_manifest(package: Files, **members: object) -> Files:
+    """The package with other members, as somebody would write it who wants it to be believed."""
+    document = json.loads(package[MANIFEST]) | members | {"sha256": ""}
+    document["sha256"] = sha256(verify.canonical(document).encode()).hexdigest()
+    return package | {MANIFEST: verify.canonical(document).encode()}
+
+
+def listed(files: Files) -> Files:
+    """The package with the digests of the files that it has now."""
+    return with_manifest(
+        files, files={name: sha256(each).hexdigest() for name, each in files.items() if name != MANIFEST}
+    )
+
+
+SIZES = st.integers(0, 600).flatmap(lambda after: st.tuples(st.integers(0, after), st.just(after)))
+
+
+@given(SIZES, st.booleans())
+def test_a_package_between_any_two_trees_holds(sizes: tuple[int, int], whole: bool) -> None:
+    before, after = sizes
+    assert not faults(package(before, after, sorted({0, before, after - 1} & set(range(after))), whole=whole))
+
+
+WHOLE = package(130, 300, [7, 131, 299], whole=True)
+SELECTED = package(130, 300, [7, 131, 299], whole=False)
+
+
+@given(st.sampled_from([WHOLE, SELECTED]), st.data())
+def test_every_changed_byte_is_named_with_its_file(files: Files, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(files)), "file")
+    content = files[name]
+    at, by = data.draw(st.tuples(st.integers(0, len(content) - 1), st.integers(1, 255)), "byte, change")
+    changed = content[:at] + bytes([content[at] ^ by]) + content[at + 1 :]
+    assert list(faults(files | {name: changed})) == [name]
+
+
+@given(st.sampled_from([WHOLE, SELECTED]), st.data())
+def test_a_missing_and_a_further_file_are_named(files: Files, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(files)), "file")
+    assert list(faults({each: content for each, content in files.items() if each != name})) == [name]
+    assert list(faults(files | {"records/more.json": b"{}"})) == ["records/more.json"]
+
+
+def test_leaves_that_were_left_out_moved_or_made_up_are_noticed() -> None:
+    """Somebody who writes the list of files anew, too, cannot leave a record of the span out."""
+    leaves = WHOLE[LEAVES]
+    pair = sha256(b"\1" + leaves[:64]).digest()
+    for changed in (
+        leaves[:-32],
+        leaves[32:],
+        leaves[32:64] + leaves[:32] + leaves[64:],
+        pair + leaves[64:],
+        leaves + b"\0" * 32,
+    ):
+        assert list(faults(listed(WHOLE | {LEAVES: changed}))) == [LEAVES]
+
+
+def test_a_tree_that_does_not_go_on_from_the_earlier_one_is_noticed() -> None:
+    other = str(Checkpoint(LOG.name, 130, b"\7" * 32).signed_by(LOG))
+    for members in (
+        {"before": other},
+        {"before": note(131)},
+        {"before": note(300), "after": note(130)},
+        {"consistency": []},
+        {"consistency": [b64encode(b"\7" * 32).decode()]},
+    ):
+        assert list(faults(with_manifest(SELECTED, **members))) == [MANIFEST]
+    assert list(faults(with_manifest(WHOLE, edge=[]))) == [LEAVES]
+
+
+def test_a_record_under_another_checkpoint_is_noticed() -> None:
+    name = record_path(7)
+    earlier = package(0, 200, [7], whole=False)
+    assert faults(listed(SELECTED | {name: earlier[name]})) == {
+        name: "its proof is of another checkpoint than the package's"
+    }
+
+
+def test_what_is_beside_the_members_of_a_package_is_refused() -> None:
+    assert "members" in faults(with_manifest(SELECTED, complete=True))[MANIFEST]
+
+
+@given(st.integers(1, 700), st.data())
+def test_the_nodes_of_a_tile_are_the_hashes_of_its_subtrees(size: int, data: st.DataObject) -> None:
+    stored = tiles(size)
+    index = data.draw(st.integers(0, size - 1), "leaf")
+    for span in inclusion_spans(index, size):
+        for perfect in perfect_spans(span):
+            name, height, number = node_place(perfect, size)
+            assert tile_nodes(stored[name])[height][number] == span_hash(perfect, size, stored)
+
+
+@pytest.mark.parametrize("log_key", ["", LOG.verifier.text])
+def test_a_package_names_its_own_key(log_key: str) -> None:
+    other = NoteSigner(LOG.name, Ed25519PrivateKey.from_private_bytes(b"\3" * 32))
+    verifier = verify.ProofVerifier(log_key, [], 0)
+    changed = with_manifest(SELECTED, key=other.verifier.text)
+    found = {name: why for name, why, _ in verifier.check_package(changed, changed.__getitem__) if why}
+    assert list(found) == [MANIFEST]
