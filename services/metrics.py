@@ -48,6 +48,35 @@ ALERTS_LAG = Gauge(
     "keytrail_alerts_lag", "Records on a topic that are not judged yet", ["topic"], multiprocess_mode="mostrecent"
 )
 
+LEAVES = Gauge("keytrail_notary_leaves", "Leaves of the published checkpoint", multiprocess_mode="mostrecent")
+NOTARY_LAG = Gauge(
+    "keytrail_notary_lag", "Records on a topic that are not leaves yet", ["topic"], multiprocess_mode="mostrecent"
+)
+NOTARY_SECONDS = Gauge(
+    "keytrail_notary_seconds",
+    "Seconds from the first record of the last batch to the checkpoint that has it",
+    multiprocess_mode="mostrecent",
+)
+CHECKPOINT_AT = Gauge(
+    "keytrail_checkpoint_time_seconds", "When the newest checkpoint was published", multiprocess_mode="mostrecent"
+)
+COSIGNED_LEAVES = Gauge(
+    "keytrail_cosigned_leaves",
+    "Leaves of the newest checkpoint with enough cosignatures",
+    multiprocess_mode="mostrecent",
+)
+COSIGNED_AT = Gauge(
+    "keytrail_cosigned_time_seconds",
+    "When the newest checkpoint got enough cosignatures",
+    multiprocess_mode="mostrecent",
+)
+WITNESSES = Gauge(
+    "keytrail_witness_cosigns",
+    "Whether a witness of the policy cosigned when it was asked last",
+    ["witness"],
+    multiprocess_mode="mostrecent",
+)
+
 
 class Tally:
     """Calls counted in plain dictionaries, and moved to the shared files once a second.

@@ -18,6 +18,7 @@ from domain.log.chain import digest
 from domain.log.codec import RECORD_VERSION, Unreadable
 from domain.ports import OutOfRange, Stored
 from projections.log.entry import DECISIONS
+from services.adapters.alert_publisher import Publisher
 from services.adapters.kafka import ASK_DEADLINE, KafkaReader, bounds
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
@@ -25,7 +26,6 @@ from services.alert_worker import positions
 from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.positions import JudgedUpTo
-from services.alert_worker.publisher import Publisher
 from services.alert_worker.tally import PartitionTally, SourcedCandidate
 from services.alert_worker.voids import Voids
 from services.logs import logger_of

@@ -25,6 +25,7 @@ from domain.state.fold import Fold
 from projections.log.entry import EVENTS
 from projections.log.schema import AskedLog
 from services.adapters import keyring, snapshots
+from services.adapters.alert_publisher import Publisher
 from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
@@ -33,7 +34,6 @@ from services.alert_worker.books import Books
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.past import Past
 from services.alert_worker.positions import JudgedUpTo
-from services.alert_worker.publisher import Publisher
 from services.alert_worker.tally import PartitionTally, SourcedCandidate
 from services.alert_worker.unjudged import UnjudgedChanges
 from services.alert_worker.voids import Voids

@@ -17,13 +17,13 @@ from domain.alerts.rules import alerts_behind
 from domain.durations import HOUR_MICROS
 from domain.ports import Unavailable
 from projections.log.entry import DECISIONS, EVENTS
+from services.adapters.alert_publisher import Publisher
 from services.adapters.kafka import KafkaTopic, TopicBounds
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.topics import names
 from services.alert_worker import positions, proof, rotation, unjudged
 from services.alert_worker.books import Books, LogPartition, RowsChanged
 from services.alert_worker.positions import JudgedUpTo
-from services.alert_worker.publisher import Publisher
 from services.logs import logger_of
 from services.metrics import ALERTS_LAG
 from services.settings import Settings

@@ -9,13 +9,13 @@ from typing import Any
 
 from domain.alerts.engine.alert import Alert
 from domain.alerts.engine.judge import Candidate, Judge, Pair
+from services.adapters.alert_publisher import Publisher
 from services.adapters.postgres import Pool
 from services.alert_worker import positions
 from services.alert_worker.books import Books, JudgedElsewhere, LogPartition
 from services.alert_worker.counts import Counts
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.positions import JudgedUpTo, LockedPosition, WrittenPosition
-from services.alert_worker.publisher import Publisher
 
 SourcedCandidate = tuple[Candidate, int, Mapping[str, Any]]
 """A candidate, with the time and the source of the record that it comes from."""

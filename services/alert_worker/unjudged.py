@@ -16,10 +16,10 @@ import orjson
 from domain.alerts import change_document
 from domain.alerts.engine.judge import Judge, JudgedChange
 from domain.policy_analysis.budget import Budget
+from services.adapters.alert_publisher import Publisher
 from services.adapters.postgres import Connection, Pool
 from services.alert_worker.books import Books, RowsChanged
 from services.alert_worker.positions import JUDGED_LATER, LockedPosition, locked, of_era
-from services.alert_worker.publisher import Publisher
 from services.alert_worker.schema import UNJUDGED
 from services.logs import logger_of
 from services.runtime.task_group import together

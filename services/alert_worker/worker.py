@@ -15,6 +15,7 @@ from domain.log.codec import Unreadable
 from domain.ports import OutOfRange, Stored
 from projections.log.entry import EVENTS
 from services.adapters import alerts_file
+from services.adapters.alert_publisher import Publisher
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.alert_worker import counts, rotation, takeover
 from services.alert_worker.books import Books, JudgedElsewhere, LogPartition, RowsChanged
@@ -23,7 +24,7 @@ from services.alert_worker.events import JudgedEvents
 from services.alert_worker.faust_app import app_of
 from services.alert_worker.lag import LagWatch
 from services.alert_worker.marks import Marking, Marks
-from services.alert_worker.publisher import Publisher
+from services.alert_worker.notary_lag import NotaryWatch
 from services.alert_worker.voids import AlertsTopic, Voids
 from services.clock import clock_of
 from services.logs import logger_of
@@ -96,6 +97,9 @@ class Worker:
         self._clock = clock_of(settings)
         self._app = app_of(settings, name, self._take_events, self._take_decisions)
         self._watch = LagWatch(settings, pool, books, self._rules.judge, self._publisher, self._catch_up)
+        self._notary_watch = NotaryWatch(
+            settings, pool, books.keys, self._changes.authority, self._rules.judge, self._publisher
+        )
         self._marking = Marking(books, marks)
 
     async def run(self) -> None:
@@ -110,6 +114,8 @@ class Worker:
             tasks.create_task(self._every(LOOK_EVERY, self._look_at_alerts))
             tasks.create_task(self._every(LOOK_EVERY, self._marking.mark))
             tasks.create_task(self._every(WATCH_EVERY, self._watch.look))
+            if self._settings.notaries:
+                tasks.create_task(self._every(WATCH_EVERY, self._notary_watch.look))
             tasks.create_task(self._every(FORGET_EVERY, self._forget))
             tasks.create_task(self._every(AGAIN, self._check))
             tasks.create_task(self._every(LOOK_EVERY, self._seal_anew))

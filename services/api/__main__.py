@@ -21,6 +21,7 @@ from domain.log.authenticity import DECISIONS
 from domain.log.record import Record
 from domain.ports import LogRefused
 from services.adapters import snapshots, topics
+from services.adapters.alert_publisher import Publisher
 from services.adapters.attempts import Attempts
 from services.adapters.decisions import DecisionLanes
 from services.adapters.kafka import KafkaTopic, TopicBounds
@@ -29,7 +30,6 @@ from services.adapters.oidc_fetch import OidcFetch, PublicOnly, trusted_by
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.sign_in_providers import load_providers
 from services.adapters.tile_folder import TileFolder
-from services.alert_worker.publisher import Publisher
 from services.api import zero_metrics
 from services.api.door import Door, networks
 from services.api.protocol import GuardedProtocol

@@ -11,7 +11,7 @@ from services.cli.options import AsJson, Data
 from services.cli.screens import out
 from services.cli.tables import member as column
 from services.cli.tables import print_rows
-from services.cli.terminal import as_line, member, settings_or_fail
+from services.cli.terminal import as_line, counted, member, settings_or_fail
 from services.runtime.data_folder import Folder
 
 
@@ -44,6 +44,7 @@ def status(as_json: AsJson = False, data: Data = None) -> None:
 
 
 def _of_the_installation(server: dict[str, Any], log_bytes: int | None) -> dict[str, object]:
+    notary = server["notary"]
     return {
         "leader": server["leader"],
         "head": f"{server['position']}:{server['head']}",
@@ -51,9 +52,15 @@ def _of_the_installation(server: dict[str, Any], log_bytes: int | None) -> dict[
         "void records": server["void_records"],
         "alerts lag": _waiting({part: count for part, count in server["alerts"]["lag"].items() if count != 0}) or "0",
         "projector lag": _waiting(server["lag"]),
+        **({} if notary is None else {"notary lag": _of_notary(notary)}),
         "database": f"{server['database_bytes'] / 1e6:.1f} MB",
         "topics": f"{log_bytes / 1e6:.1f} MB" if log_bytes is not None else "on your own broker",
     }
+
+
+def _of_notary(notary: dict[str, Any]) -> str:
+    waiting = "not known" if notary["lag"] is None else notary["lag"]
+    return f"{waiting}, after {counted(notary['leaves'], 'leaf', 'leaves')}"
 
 
 def _waiting(lag: dict[str, int | None]) -> str:

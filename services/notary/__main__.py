@@ -8,6 +8,7 @@ from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.postgres import INTERRUPTED
 from services.adapters.tile_folder import TileFolder
 from services.logs import logger_of
+from services.notary.alerts import NotaryAlerts
 from services.notary.publisher import Superseded
 from services.notary.signing_key import signing_key
 from services.notary.witness_policy import load_policy
@@ -32,8 +33,9 @@ async def run() -> None:
     log = await log_name(settings, prepared.keys)
     signer = await signing_key(settings, prepared.vault, log)
     store = TileFolder(settings.tree_path)
+    alerts = NotaryAlerts(settings, prepared.keys, log)
     while True:
-        notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, signer, policy)
+        notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, signer, policy, alerts)
         try:
             await notary.run()
         except BEGINS_ANEW as fault:

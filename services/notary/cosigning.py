@@ -7,6 +7,7 @@ to be witnessed is published as `cosigned`, beside `checkpoint`.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from domain.transparency.policies import KnownWitness, WitnessPolicy
 from domain.transparency.tiles import TileMissing
 from domain.transparency.witnessing import WitnessRequest
 from services.logs import logger_of
+from services.metrics import COSIGNED_AT, COSIGNED_LEAVES, WITNESSES
+from services.notary.alerts import NotaryAlerts
 from services.notary.published_tiles import span_hashes
 
 log = logger_of("notary")
@@ -26,6 +29,8 @@ log = logger_of("notary")
 COSIGNED = "cosigned"
 PATIENCE = 5.0
 """Seconds that a witness has to answer."""
+AGAIN = 10.0
+"""Seconds after which a witness that was away is asked again."""
 LONGEST_ANSWER = 100_000
 LONGEST_NUMBER = 19
 
@@ -40,14 +45,24 @@ class WitnessReply:
     body: str
 
 
+@dataclass(slots=True)
+class _Absence:
+    """Since when (microseconds) a witness has not cosigned, and why. `told`: an alert was raised; `over`: it cosigned again."""
+
+    since: int
+    why: str
+    told: bool = False
+    over: bool = False
+
+
 class Cosigning:
     """One notary's. `published` hands it what is to be cosigned; of several, the newest counts."""
 
-    def __init__(self, policy: WitnessPolicy, store: TileStore) -> None:
-        self._policy, self._store = policy, store
+    def __init__(self, policy: WitnessPolicy, store: TileStore, alerts: NotaryAlerts | None = None) -> None:
+        self._policy, self._store, self._alerts = policy, store, alerts
         self._asked = [each for each in policy.witnesses.values() if each.url]
         self._sizes: dict[str, int] = {}
-        self._away: dict[str, str] = {}
+        self._away: dict[str, _Absence] = {}
         self._newest: tuple[Checkpoint, SignedNote] | None = None
         self._wanted = asyncio.Event()
         self._session: Any = None
@@ -59,10 +74,14 @@ class Cosigning:
     async def keep_asking(self) -> None:
         """Runs until it is stopped."""
         while self._asked:
-            await self._wanted.wait()
+            # A witness that was away is asked again, though nothing new was published.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(AGAIN if self._away else None):
+                    await self._wanted.wait()
             self._wanted.clear()
             assert self._newest is not None, "that is what was waited for"
             await self.cosign(*self._newest)
+            await self._raise_alerts()
 
     async def cosign(self, head: Checkpoint, note: SignedNote) -> SignedNote:
         """The note with the cosignatures that witnesses gave, which is published if they are enough."""
@@ -74,6 +93,8 @@ class Cosigning:
                 former = await self._store.read(COSIGNED)
                 if former is None or checkpoint(signed_note(former.decode()).text).size < head.size:
                     await self._store.replace(COSIGNED, str(cosigned).encode(), former)
+                COSIGNED_LEAVES.set(head.size)
+                COSIGNED_AT.set_to_current_time()
         return cosigned
 
     async def _of(self, witness: KnownWitness, head: Checkpoint, note: SignedNote) -> NoteSignature | None:
@@ -129,16 +150,29 @@ class Cosigning:
                 body = await answer.content.read(LONGEST_ANSWER)
                 return WitnessReply(answer.status, body.decode(errors="replace"))
         except (aiohttp.ClientError, OSError, ValueError) as fault:
-            raise NotCosigned(f"it cannot be asked: {fault!r}") from None
+            raise NotCosigned(f"it cannot be asked: {str(fault) or repr(fault)}") from None
 
     def _tell(self, name: str, why: str) -> None:
         """Logs that a witness went away or came back, and not each time that it is away."""
-        if bool(why) != bool(self._away.get(name)):
-            if why:
-                log.warning("a witness does not cosign", witness=name, reason=why)
-            else:
-                log.info("a witness cosigns again", witness=name)
-        self._away[name] = why
+        WITNESSES.labels(name).set(not why)
+        absence = self._away.get(name)
+        if why and absence is None:
+            log.warning("a witness does not cosign", witness=name, reason=why)
+            self._away[name] = _Absence(time.time_ns() // 1000, why)
+        elif why and absence is not None:
+            absence.why, absence.over = why, False
+        elif absence is not None and not absence.over:
+            log.info("a witness cosigns again", witness=name)
+            absence.over = True
+
+    async def _raise_alerts(self) -> None:
+        """One alert about each absence that is long enough, and one when it is over."""
+        for name, each in list(self._away.items()):
+            if not each.over:
+                if not each.told and self._alerts is not None:
+                    each.told = await self._alerts.away(name, each.since, each.why)
+            elif not each.told or self._alerts is None or await self._alerts.back(name, each.since):
+                del self._away[name]
 
     async def close(self) -> None:
         if self._session is not None:

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 import orjson
 from aiokafka import ConsumerRecord
 
-from domain.log.authenticity import EVENTS, KeyMissing
+from domain.log.authenticity import ALERTS, DECISIONS, EVENTS, KeyMissing
 from domain.log.chain import Chain
 from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.order import LeafPartition
 from services.adapters.kafka import FETCH_WAIT_MS
 from services.adapters.keyring import VaultKeyring
 from services.adapters.record_topics import RecordTopics
+from services.metrics import NOTARY_LAG
 from services.settings import Settings
 
 FETCHED_BYTES = 4_194_304
@@ -36,6 +37,8 @@ class LeafFeed:
         self._keys = keys
         self.chain, self._now = chain, now
         self._topics = RecordTopics(settings, partitions)
+        self.oldest = 0
+        """When the first record since it was set to 0 was appended, in milliseconds; 0 for none."""
 
     async def open(self, begins: Mapping[LeafPartition, int]) -> None:
         """Reads from these positions on, and a partition that is not named from its first record on. Raises Unavailable."""
@@ -47,6 +50,8 @@ class LeafFeed:
         """The next records; nothing if none came within `patience` seconds. Raises OutOfRange, KeyMissing, Unavailable."""
         taken: list[TakenRecord] = []
         for kind, records in await self._topics.next(most, int(patience * 1000)):
+            if records and not self.oldest:
+                self.oldest = records[0].timestamp
             for first in range(0, len(records), GATHERED):
                 some = records[first : first + GATHERED]
                 await self._keys.know_those_of(each.value or b"" for each in some)
@@ -73,6 +78,14 @@ class LeafFeed:
         except orjson.JSONDecodeError:
             return False
         return isinstance(document, dict) and self.chain.accepts(place.position, value, document)
+
+    async def measure(self) -> None:
+        """Sets how many records wait, by the last watermarks."""
+        waiting = dict.fromkeys((EVENTS, DECISIONS, ALERTS), 0)
+        for kind, count in await self._topics.left():
+            waiting[kind] += count
+        for kind, count in waiting.items():
+            NOTARY_LAG.labels(kind).set(count)
 
     async def close(self) -> None:
         await self._topics.close()

@@ -65,6 +65,16 @@ async def kept_order(pool: Pool, keys: Keyring, under: str) -> LeafOrder:
     return order_from(json.loads(row["document"]))
 
 
+async def stated(pool: Pool) -> LeafOrder:
+    """How far the row says that the topic of batches was read, whoever wrote it: for somebody who looks, not to decide by. Raises
+    Postgres's errors."""
+    try:
+        document = await pool.fetchval("SELECT document FROM transparency.reached")
+        return LeafOrder() if document is None else order_from(json.loads(document))
+    except (UndefinedTableError, ValueError, LookupError, TypeError):
+        return LeafOrder()
+
+
 async def keep(pool: Pool, batches: Iterable[LeafBatch]) -> None:
     """Keeping a batch twice changes nothing. Raises Postgres's errors."""
     await pool.executemany(_INSERT, [row for batch in batches for row in rows_of(batch)])

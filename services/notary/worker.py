@@ -22,7 +22,9 @@ from services.adapters.record_topics import topics_read
 from services.adapters.topics import names
 from services.clock import clock_of
 from services.logs import logger_of
+from services.metrics import CHECKPOINT_AT, LEAVES, NOTARY_SECONDS
 from services.notary import leaf_rows
+from services.notary.alerts import NotaryAlerts
 from services.notary.cosigning import COSIGNED, Cosigning
 from services.notary.feed import LeafFeed, TakenRecord
 from services.notary.kept_heads import HeadKeeper
@@ -54,6 +56,7 @@ class Notary:
         store: TileStore,
         signer: NoteSigner,
         policy: WitnessPolicy = NO_WITNESSES,
+        alerts: NotaryAlerts | None = None,
     ) -> None:
         self._settings, self._pool, self._keys = settings, pool, keys
         self._log, self._partitions = log, partitions
@@ -64,11 +67,20 @@ class Notary:
         self._order, self._read = LeafOrder(), 0
         self._now = Chain(keys=keys)
         self.publisher = TreePublisher(store, signer)
-        self.cosigning = Cosigning(policy, store)
         self._heads = HeadKeeper(pool, store, self._clock, COSIGNED if policy.witnesses else CHECKPOINT)
+        self.cosigning = Cosigning(policy, store, alerts)
+        self._alerts = alerts
 
     async def run(self) -> None:
         """Runs until it is stopped. Raises OrderBroken, OutOfRange, Superseded, Unavailable."""
+        try:
+            await self._notarise()
+        except (OrderBroken, OutOfRange) as fault:
+            if self._alerts is not None:
+                await self._alerts.stopped(fault, self._order.size)
+            raise
+
+    async def _notarise(self) -> None:
         await leaf_rows.prepare(self._pool)
         has_rows = await leaf_rows.reached(self._pool)
         await self.publisher.open()
@@ -143,8 +155,11 @@ class Notary:
             await feed.open(order.next)
             while True:
                 taken = await self._gathered(feed)
+                await feed.measure()
                 if taken:
                     await self._take(taken, feed.chain)
+                    NOTARY_SECONDS.set(time.time() - feed.oldest / 1000)
+                    feed.oldest = 0
         except OutOfRange:
             await self._require_records()
             raise
@@ -198,7 +213,10 @@ class Notary:
         if [each.notary for each in found] != [self._name] or self._order.position != position:
             raise Superseded("another notary is at work")
         await leaf_rows.keep(self._pool, found)
-        self.cosigning.published(*await self.publisher.publish(tree))
+        head, note = await self.publisher.publish(tree)
+        self.cosigning.published(head, note)
+        LEAVES.set(head.size)
+        CHECKPOINT_AT.set_to_current_time()
         self._heads.published()
         await leaf_rows.keep_order(self._pool, self._keys, chain.authority.key or self._keys.newest, self._order)
 

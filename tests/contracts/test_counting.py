@@ -16,13 +16,13 @@ from domain.alerts.engine.judge import Candidate, Judge, Pair
 from domain.alerts.observed_call import ObservedCall
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
+from services.adapters.alert_publisher import Publisher
 from services.adapters.postgres import Pool
 from services.alert_worker import counts, positions, proof, takeover, unjudged
 from services.alert_worker.books import Books, JudgedElsewhere, LogPartition, RowsChanged
 from services.alert_worker.counts import Counts, WindowName
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.positions import JudgedUpTo, LockedPosition
-from services.alert_worker.publisher import Publisher
 from services.alert_worker.tally import PartitionTally, SourcedCandidate
 from services.cli.client import Client
 from tests.contracts.conftest import MemoryMarks

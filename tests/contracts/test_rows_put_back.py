@@ -10,6 +10,7 @@ import pytest
 from domain.alerts.engine.judge import Judge
 from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.log.authority import Authority
+from services.adapters.alert_publisher import Publisher
 from services.adapters.kafka import ends
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
@@ -18,7 +19,6 @@ from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged
 from services.alert_worker.decisions import JudgedDecisions
 from services.alert_worker.marks import KafkaMarks, Marked, Marking
 from services.alert_worker.positions import JudgedUpTo
-from services.alert_worker.publisher import Publisher
 from services.alert_worker.tally import PartitionTally
 from services.alert_worker.voids import Voids
 from services.cli.client import Client

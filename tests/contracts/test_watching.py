@@ -14,6 +14,7 @@ import pytest
 
 from domain.alerts.engine.judge import Judge
 from domain.alerts.settings import AlertSettings, RuleSettings
+from services.adapters.alert_publisher import Publisher
 from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
@@ -21,7 +22,6 @@ from services.alert_worker import unjudged
 from services.alert_worker.books import Books, RowsChanged
 from services.alert_worker.lag import LagWatch, Overdue
 from services.alert_worker.positions import JudgedUpTo
-from services.alert_worker.publisher import Publisher
 from services.cli.client import Client
 from services.runtime.processes import LONGEST_UNPROVED, pause_after_proof
 from services.settings import Settings

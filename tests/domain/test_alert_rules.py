@@ -20,10 +20,13 @@ from domain.alerts.rules import (
     alerts_behind,
     chain_broken,
     clock_stepped_back,
+    notary_behind,
+    notary_stopped,
     recheck_mismatch,
     records_lost,
     rule_failed,
     void_records,
+    witness_away,
 )
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
@@ -557,6 +560,9 @@ EXAMPLES: dict[str, Example] = {
     "rule-failed": Example(lambda: health(rule_failed.RULE), (lambda: health(void_records.RULE),)),
     "alerts-behind": Example(lambda: health(alerts_behind.RULE), (lambda: health(void_records.RULE),)),
     "recheck-mismatch": Example(lambda: health(recheck_mismatch.RULE), (lambda: health(void_records.RULE),)),
+    "notary-stopped": Example(lambda: health(notary_stopped.RULE), (lambda: health(void_records.RULE),)),
+    "notary-behind": Example(lambda: health(notary_behind.RULE), (lambda: health(void_records.RULE),)),
+    "witness-away": Example(lambda: health(witness_away.RULE), (lambda: health(void_records.RULE),)),
     "clock-stepped-back": Example(lambda: health(clock_stepped_back.RULE), (lambda: health(void_records.RULE),)),
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,6 +25,7 @@ from services.adapters.kafka import KafkaReader, KafkaTopic, bounds
 from services.adapters.keyring import open_keyring
 from services.adapters.tile_folder import TileFolder
 from services.adapters.topics import names
+from services.cli.client import Client
 from services.notary.publisher import Superseded, unbundled
 from services.notary.signing_key import signing_key
 from services.notary.worker import Notary
@@ -37,7 +39,10 @@ Tree = tuple[Checkpoint, list[bytes]]
 
 @pytest.fixture(scope="module")
 def notarised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with Installation(tmp_path_factory.mktemp("notary") / ".keytrail", KEYTRAIL_NOTARIES="1") as running:
+    folder = tmp_path_factory.mktemp("notary")
+    (folder / "alerts.toml").write_text("[rules.notary-behind]\nseconds = 1\n")
+    own = {"KEYTRAIL_ALERT_WORKERS": "1", "KEYTRAIL_ALERTS_FILE": str(folder / "alerts.toml")}
+    with Installation(folder / ".keytrail", KEYTRAIL_NOTARIES="1", **own) as running:
         eventually(lambda: is_there(running, "checkpoint"))
         yield running
 
@@ -309,6 +314,44 @@ def test_verify_and_recheck_say_that_records_leaves_and_rows_are_the_same(notari
     assert (found["whole"], found["tree"]["differences"]) == (True, [])
     shown = " ".join(notarised.keytrail("recheck").stdout.split())
     assert "Each is a leaf of the transparency log" in shown
+
+
+def test_a_notary_that_stands_still_raises_one_alert_and_one_when_it_has_caught_up(notarised: Installation) -> None:
+    def told() -> list[str]:
+        notarised.caught_up()
+        return [each["summary"] for each in notarised.answers("alerts") if each["rule"] == "notary-behind"]
+
+    notarised_all(notarised)
+    before = len(told())
+    notary = notarised.process("notary-1")
+    notary.suspend()
+    try:
+        calls(notarised, 3)
+        eventually(lambda: len(told()) > before, within=60)
+        assert "notary lag" in notarised.keytrail("status").stdout
+        status = Client(notarised.data).get("/v1/status")["notary"]
+        assert status["lag"] >= 3
+    finally:
+        notary.resume()
+    summaries = eventually(lambda: told() if len(told()) == before + 2 else None, within=60)
+    assert {"caught up" in each for each in summaries[:2]} == {True, False}, "the newest are first"
+
+
+def test_metrics_say_how_far_the_notary_is(notarised: Installation) -> None:
+    calls(notarised, 1)
+    size = notarised_all(notarised)[0].size
+
+    def shown() -> dict[str, float]:
+        with urllib.request.urlopen(f"{notarised.url}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return {
+            line.split()[0]: float(line.split()[-1]) for line in lines if line.startswith(("keytrail_n", "keytrail_c"))
+        }
+
+    found = eventually(lambda: each if (each := shown()).get("keytrail_notary_leaves", 0) >= size else None)
+    assert {found[f'keytrail_notary_lag{{topic="{kind}"}}'] for kind in (EVENTS, DECISIONS, ALERTS)} == {0}
+    assert 0 < found["keytrail_notary_seconds"] < 60
+    assert 0 <= time.time() - found["keytrail_checkpoint_time_seconds"] < 120
 
 
 @pytest.mark.parametrize(

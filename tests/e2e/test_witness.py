@@ -169,7 +169,12 @@ def test_two_of_three_witnesses_are_enough_and_one_is_not(tmp_path: Path) -> Non
     both = {each.name for each in witnesses[:2]}
     policy = tmp_path / "policy"
     policy.write_text(policy_of(witnesses))
-    own = {"KEYTRAIL_NOTARIES": "1", "KEYTRAIL_WITNESS_POLICY_FILE": str(policy)}
+    (tmp_path / "alerts.toml").write_text("[rules.witness-away]\nseconds = 1\n")
+    own = {
+        "KEYTRAIL_NOTARIES": "1",
+        "KEYTRAIL_WITNESS_POLICY_FILE": str(policy),
+        "KEYTRAIL_ALERTS_FILE": str(tmp_path / "alerts.toml"),
+    }
     with Installation(tmp_path / ".keytrail", **own) as running, ExitStack() as ending:
         eventually(lambda: is_there(running, "checkpoint"))
         key = fetched(running, "key").decode().strip()
@@ -185,15 +190,30 @@ def test_two_of_three_witnesses_are_enough_and_one_is_not(tmp_path: Path) -> Non
         done = running.keytrail_as({}, "verify-evidence", str(proof), "--log-key", key, *trusted)
         assert (done.returncode, "cosigned by 2" in done.stdout) == (0, True), done.stdout
 
+        # Before they were started, they were away; that is over.
+        told = eventually(lambda: [count] if (count := absences(running, "W1")) % 2 == 0 else None)[0]
         witnesses[1].end(signal.SIGKILL)
         before = head(running).size
         calls(running, 3)
         eventually(lambda: head(running).size >= before + 4)
+        eventually(lambda: absences(running, "W1") == told + 1, within=60)
         assert cosigned(running, witnesses)[0] <= before
         witnesses[1].start()
         calls(running, 1)
         eventually(lambda: cosigned(running, witnesses)[0] > before)
         assert cosigned(running, witnesses)[1] == both
+        # One alert said that it was away, and one says that it is back; the third witness was never there.
+        eventually(lambda: absences(running, "W1") == told + 2, within=60)
+        eventually(lambda: absences(running, "W2") == 1, within=60)
+        assert absences(running, "W0") % 2 == 0
+
+
+def absences(running: Installation, name: str) -> int:
+    """How many alerts speak of a witness of the policy that is away or back."""
+    running.caught_up()
+    return sum(
+        f"witness {name}" in each["summary"] for each in running.answers("alerts") if each["rule"] == "witness-away"
+    )
 
 
 def test_a_policy_that_cannot_be_read_keeps_everything_from_starting(tmp_path: Path) -> None:

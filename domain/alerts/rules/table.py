@@ -51,6 +51,8 @@ from domain.alerts.rules import (
     material_deleted,
     material_expiring,
     mfa_device_removed,
+    notary_behind,
+    notary_stopped,
     oidc_provider_registered,
     password_policy_loosened,
     password_set_for_other,
@@ -65,6 +67,7 @@ from domain.alerts.rules import (
     sign_ins_at_user,
     sign_ins_from_address,
     void_records,
+    witness_away,
     writer_changed,
 )
 
@@ -136,6 +139,9 @@ FAMILIES: dict[str, tuple[AlertRule, ...]] = {
         rule_failed.RULE,
         alerts_behind.RULE,
         recheck_mismatch.RULE,
+        notary_stopped.RULE,
+        notary_behind.RULE,
+        witness_away.RULE,
         clock_stepped_back.RULE,
     ),
 }

@@ -16,6 +16,7 @@ from services.audit_api.context import AuditContext
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import RouteRow
 from services.audit_api.schemas import Member
+from services.notary import leaf_rows
 from services.projector.store import positions
 
 ASK_PATIENCE = 2.0
@@ -60,6 +61,7 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
             for name, each in reached.items()
         },
         "alerts": await _judged(audit, decisions_end),
+        "notary": await _notarised(audit, ends) if audit.settings.notaries else None,
         "database_bytes": size,
     }
     return request.audience.public(whole)
@@ -86,6 +88,13 @@ async def _judged(audit: AuditContext, decisions_end: dict[int, int] | None) -> 
         parts = {f"{DECISIONS}/{partition}": end for partition, end in decisions_end.items()}
         left = {part: end - judged.get(part, 0) for part, end in parts.items()}
     return {"judged": judged, "lag": {"events/0": audit.live.next - judged.get("events/0", 0), **left}}
+
+
+async def _notarised(audit: AuditContext, ends: dict[str, dict[int, int] | None]) -> dict[str, Any]:
+    """The leaves of the transparency log, and how many records are not leaves yet."""
+    order = await leaf_rows.stated(audit.pool)
+    reached = {f"{kind}/{partition}": position for (kind, partition), position in order.next.items()}
+    return {"leaves": order.size, "lag": _lag(reached, ends)}
 
 
 async def _ends(audit: AuditContext) -> dict[str, dict[int, int]]:
@@ -118,6 +127,12 @@ STATUS = RouteRow(
                 "records of its topics that each projection has not taken in; null if the broker does not say where one ends",
             ),
             Member("alerts", "object", "how far each partition is judged, and what waits to be"),
+            Member(
+                "notary",
+                "object?",
+                "the leaves of the transparency log, and how many records are not leaves yet (null if the broker does not say); "
+                "null where there is no such log",
+            ),
             Member("accounts", "texts", "the account; for the first account every one that there is"),
             Member("next_command", "integer", "where on its topic the next command stands that is not decided yet"),
             Member("void_records", "integer", "values on the log that Keytrail did not write"),

@@ -1,0 +1,17 @@
+"""The notary found that a topic, a batch or what it published was changed."""
+
+from __future__ import annotations
+
+from domain.alerts.rule import AlertRule, OnHealth
+from domain.alerts.severities import CRITICAL
+
+RULE = AlertRule(
+    id="notary-stopped",
+    title="The notary stopped",
+    severity=CRITICAL,
+    means="Records that are leaves of the transparency log, or the log itself, are not what they were. The summary names the "
+    "place. No record becomes a leaf until it is put right.",
+    do="Run `keytrail verify`, and bring back what the summary names from a backup.",
+    references=("T1565", "T1070"),
+    kind=OnHealth(),
+)

@@ -1,0 +1,66 @@
+"""Alerts that the notary raises itself: it stopped, or a witness is away."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from domain.log.codec import rfc3339
+from domain.ports import Unavailable
+from services.adapters.keyring import VaultKeyring
+from services.logs import logger_of
+from services.settings import Settings
+
+if TYPE_CHECKING:
+    from domain.alerts.rule import AlertRule
+
+log = logger_of("notary")
+
+
+class NotaryAlerts:
+    """`log` is the log's id. What judges and publishes alerts is loaded with the first one: it takes 20 MB."""
+
+    def __init__(self, settings: Settings, keys: VaultKeyring, log: str) -> None:
+        self._settings, self._keys, self._log = settings, keys, log
+
+    async def stopped(self, fault: Exception, size: int) -> None:
+        """Says why the notary ends. Started again, it may say the same, which is the same alert until the tree has grown."""
+        from domain.alerts.rules import notary_stopped
+
+        await self._publish(notary_stopped.RULE, f"{size} {fault}", str(fault))
+
+    async def away(self, witness: str, since: int, why: str) -> bool:
+        """A witness has not cosigned since this time in microseconds. False if it has not been away for long enough, or nobody
+        can be told now."""
+        from domain.alerts.rules import witness_away
+        from services.adapters import alerts_file
+
+        least = alerts_file.load(self._settings).settings.numbers_of(witness_away.RULE)[witness_away.AWAY]
+        if time.time_ns() // 1000 - since < least * 1_000_000:
+            return False
+        summary = f"The witness {witness} has not cosigned since {rfc3339(since)}: {why}"
+        return await self._publish(witness_away.RULE, f"{witness} {since}", summary)
+
+    async def back(self, witness: str, since: int) -> bool:
+        """False if nobody can be told now."""
+        from domain.alerts.rules import witness_away
+
+        summary = f"The witness {witness}, which had not cosigned since {rfc3339(since)}, cosigns again"
+        return await self._publish(witness_away.RULE, f"{witness} {since} over", summary)
+
+    async def _publish(self, rule: AlertRule, where: str, summary: str) -> bool:
+        from domain.alerts.engine.judge import Judge
+        from domain.alerts.health import Health
+        from services.adapters import alerts_file
+        from services.adapters.alert_publisher import Publisher
+
+        judge = Judge(self._log, alerts_file.load(self._settings).settings, self._settings.region)
+        publisher = Publisher(self._settings, self._keys)
+        try:
+            await publisher.publish(judge.of_health(Health(rule, where, time.time_ns() // 1000, summary)))
+        except Unavailable as fault:
+            log.warning("an alert cannot be raised", alert=rule.id, reason=str(fault))
+            return False
+        finally:
+            await publisher.close()
+        return True
