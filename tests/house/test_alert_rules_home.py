@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from domain.alerts.rules.table import RULES
+from tests.house.sources import nodes
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "domain/alerts/rules"
@@ -22,7 +23,7 @@ def test_every_file_holds_the_rule_that_it_is_named_for_and_the_table_lists_it()
 
 
 def strings(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 
@@ -44,7 +45,7 @@ def test_a_rule_is_handed_its_numbers_and_reads_no_settings() -> None:
     imported = {
         (path.name, name)
         for path in FOLDER.glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.ImportFrom | ast.Import)
         for name in [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
         if name.endswith("settings") or name == "AlertSettings"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.sources import nodes
 from tests.house.test_house import ROOT
 
 PACKAGES = ("domain", "projections", "services", "bench")
@@ -28,7 +29,7 @@ def _module(path: Path, folder: Path) -> str:
 
 
 def _imported(path: Path, known: Mapping[str, Path]) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         match node:
             case ast.Import(names):
                 yield from (each.name for each in names if each.name in known)

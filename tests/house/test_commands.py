@@ -18,6 +18,7 @@ from domain.keys.states import TABLE
 from services.operations.identity_table import IAM
 from services.operations.rows import Using
 from services.operations.table import OPERATIONS
+from tests.house.sources import nodes
 
 ROOT = Path(__file__).parents[2]
 NO_COMMANDS = {decide.Outcome, due.Deletion, due.Expiry, due.Rotation}
@@ -90,7 +91,7 @@ def _asked(function: str) -> Iterator[tuple[str, ast.expr]]:
     """(file, first argument) of every call of a function."""
     for package in ("domain", "services"):
         for path in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in nodes(path):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function:
                     yield str(path.relative_to(ROOT)), node.args[0]
 
@@ -117,7 +118,7 @@ def test_operations_that_use_a_key_are_listed_once() -> None:
     found = []
     for package in ("domain", "projections", "services"):
         for path in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in nodes(path):
                 if isinstance(node, ast.List | ast.Tuple | ast.Set) and len(node.elts) >= 5:
                     texts = [each.value for each in node.elts if isinstance(each, ast.Constant)]
                     uses = [each for each in texts if isinstance(each, str) and each.removeprefix("kms:") in names]

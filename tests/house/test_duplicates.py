@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.house.sources import tree
 from tests.house.test_house import ROOT
 
 PACKAGES = ("domain", "projections", "services", "bench")
@@ -57,11 +58,11 @@ def _is_text(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def twice(files: dict[str, str]) -> list[str]:
+def twice(files: dict[str, ast.Module]) -> list[str]:
     """`FILE:LINE and FILE:LINE` of each run of statements that appears in several places."""
     places: dict[str, list[str]] = defaultdict(list)
-    for name, text in files.items():
-        for node in ast.walk(ast.parse(text)):
+    for name, file in files.items():
+        for node in ast.walk(file):
             for field in ("body", "orelse", "finalbody"):
                 body = getattr(node, field, None)
                 if isinstance(body, list) and not isinstance(node, ast.Module | ast.ClassDef):
@@ -72,15 +73,19 @@ def twice(files: dict[str, str]) -> list[str]:
 
 def test_nothing_stands_twice() -> None:
     files = {
-        str(path.relative_to(ROOT)): path.read_text()
+        str(path.relative_to(ROOT)): tree(path)
         for package in PACKAGES
         for path in sorted(Path(ROOT / package).rglob("*.py"))
     }
     assert twice(files) == []
 
 
+def _found(one: str, other: str) -> list[str]:
+    return twice({"one.py": ast.parse(one), "other.py": ast.parse(other)})
+
+
 def test_a_copy_under_other_names_is_found() -> None:
     one = "def f(rows, key):\n" + "".join(f"    a{n} = [x.at + {n} for x in rows if x.key == key]\n" for n in range(4))
     other = one.replace("rows", "entries").replace("key)", "name)").replace("== key", "== name").replace("x", "y")
-    assert twice({"one.py": one, "other.py": other})[0] == "one.py:2 and other.py:2"
-    assert twice({"one.py": one, "other.py": other.replace("at +", "at -")}) == []
+    assert _found(one, other)[0] == "one.py:2 and other.py:2"
+    assert _found(one, other.replace("at +", "at -")) == []

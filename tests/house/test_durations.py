@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from tests.house.sources import nodes
+
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / "domain" / "durations.py"
 WITHOUT_UNIT = {"SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "YEAR"}
@@ -16,7 +18,7 @@ def test_a_duration_is_named_with_its_unit_and_is_written_once() -> None:
     found = []
     for package in ("domain", "projections", "services", "bench"):
         for path in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in nodes(path):
                 unnamed = isinstance(node, ast.Name) and node.id in WITHOUT_UNIT
                 again = isinstance(node, ast.Constant) and type(node.value) is int and node.value in WRITTEN_OUT
                 if (unnamed or again) and path != HOME:

@@ -27,6 +27,7 @@ from services.kms_api import errors, shapes
 from services.operations.rows import Reading, Recalling, Using
 from services.operations.table import BY_NAME, CROSS_ACCOUNT, OPERATIONS, SERVICES
 from services.settings import PREFIX, table
+from tests.house.sources import nodes
 from tests.installation import clean_environment
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ ALLOWED = {
 def modules(package: str) -> Iterator[tuple[Path, set[str]]]:
     for path in sorted((ROOT / package).rglob("*.py")):
         names: set[str] = set()
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
@@ -94,7 +95,7 @@ def test_every_advisory_lock_has_its_id_from_the_one_list() -> None:
 
 
 def _code(path: Path) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+    return {node.id for node in nodes(path) if isinstance(node, ast.Name)}
 
 
 def test_every_operation_is_one_of_the_model() -> None:
@@ -298,7 +299,7 @@ def test_no_process_reads_the_log_without_its_keys() -> None:
     decision."""
     found = []
     for path, _ in modules("services"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Fold", "Chain"):
                 named = {each.arg for each in node.keywords}
                 if len(node.args) < 3 and "keys" not in named and "chain" not in named:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from domain.log.catalogue import ALIAS, CATALOGUE, GRANT, KEY_POLICY, TAGS
+from tests.house.sources import nodes
 
 ROOT = Path(__file__).parents[2]
 ROOMS = (
@@ -25,9 +26,9 @@ def _is_assert_never(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and ast.unparse(node).startswith("assert_never(")
 
 
-def _matches(tree: ast.AST) -> Iterator[tuple[ast.Match, ast.stmt | None]]:
+def _matches(path: Path) -> Iterator[tuple[ast.Match, ast.stmt | None]]:
     """Each match on Keytrail's own classes, and the statement after it."""
-    for node in ast.walk(tree):
+    for node in nodes(path):
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if isinstance(block, list):
@@ -47,7 +48,7 @@ def test_every_match_on_classes_ends_in_assert_never() -> None:
     found, seen = [], 0
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*.py")):
-            for match, behind in _matches(ast.parse(path.read_text())):
+            for match, behind in _matches(path):
                 seen += 1
                 if not _is_exhaustive(match, behind):
                     found.append(f"{path.relative_to(ROOT)}:{match.lineno}")
@@ -57,7 +58,7 @@ def test_every_match_on_classes_ends_in_assert_never() -> None:
 
 def _named(path: str, function: str) -> set[str]:
     """The classes that the matches of a function name."""
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+    for node in nodes(ROOT / path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function:
             cases = [case for match in ast.walk(node) if isinstance(match, ast.Match) for case in match.cases]
             return {name.rpartition(".")[2] for case in cases for name in _classes(case)}

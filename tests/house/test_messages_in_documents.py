@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.sources import nodes
+
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text()
 
@@ -33,9 +35,8 @@ def quoted(document: str) -> list[str]:
 def printed() -> str:
     """Every text in the code. A text in several parts is joined, as Python joins it."""
     folders = (ROOT / name for name in ("domain", "projections", "services"))
-    trees = (ast.parse(path.read_text()) for folder in folders for path in folder.rglob("*.py"))
-    nodes = (node for tree in trees for node in ast.walk(tree))
-    return "\n".join(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    found = (node for folder in folders for path in folder.rglob("*.py") for node in nodes(path))
+    return "\n".join(node.value for node in found if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def missing(message: str) -> list[str]:

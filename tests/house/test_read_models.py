@@ -13,6 +13,7 @@ import pytest
 
 from projections.log.schema import OWN, NoSuchTable, Schema, Table
 from projections.registry import PROJECTIONS
+from tests.house.sources import nodes
 
 ROOT = Path(__file__).parents[2]
 IN_A_FOLDER = re.compile(r"CREATE (?:TEMP )?(?:TABLE|VIEW) (?:\w+\.)?(\w+)")
@@ -34,11 +35,10 @@ OWN_SCHEMA = re.compile(r"\bp_[a-z_]+\.")
 
 def texts_of(path: Path) -> Iterator[str]:
     """Every text in a file's code, with the parts of an f-string joined. Docstrings are prose and left out."""
-    tree = ast.parse(path.read_text())
     prose = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        id(node.value) for node in nodes(path) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
-    for node in ast.walk(tree):
+    for node in nodes(path):
         match node:
             case ast.JoinedStr(values=values):
                 yield "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in values)

@@ -17,6 +17,7 @@ from services.audit_api.answers import answered, in_lines
 from services.audit_api.resources.routes import ROUTES
 from services.audit_api.route import ByCode, ByPassword, ByProviderCode, ByProviderProof, RouteRow, Unsigned
 from services.audit_api.written_file import WrittenFile
+from tests.house.sources import nodes
 from tests.house.test_house import ROOT
 
 SIGNED = [route for route in ROUTES if not isinstance(route.endpoint, Unsigned)]
@@ -28,7 +29,7 @@ ASKED: Any = SimpleNamespace(id="call")
 def calls(path: Path) -> list[tuple[str, ast.Call]]:
     """(the enclosing function, the call) for every call in a file."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             found += [(node.name, each) for each in ast.walk(node) if isinstance(each, ast.Call)]
     return found
