@@ -69,6 +69,11 @@ class Settings:
     witness_policy_file: str = _setting(
         "file (C2SP tlog-policy) of the witnesses that cosign checkpoints and of how many are needed; unset: none", ""
     )
+    timestamp_url: str = _setting(
+        "a time-stamping authority (RFC 3161) that confirms the time of checkpoints; unset: none", ""
+    )
+    timestamp_ca: str = _setting("file with the certificates (PEM) of the root of that authority", "")
+    timestamp_every: int = _setting("seconds between two time stamps", 3600)
     tree_served: str = _setting(
         "on: API workers serve the transparency log to everybody under /log/, and its sizes tell how many calls there are; off: "
         "they do not",
@@ -247,6 +252,11 @@ def _require_valid(settings: Settings) -> None:
         ),
         "KEYTRAIL_CONSOLE takes on or off": settings.console in ("on", "off"),
         "KEYTRAIL_TREE_SERVED takes on or off": settings.tree_served in ("on", "off"),
+        "KEYTRAIL_TIMESTAMP_URL and KEYTRAIL_TIMESTAMP_CA go together": bool(settings.timestamp_url)
+        == bool(settings.timestamp_ca),
+        "KEYTRAIL_TIMESTAMP_URL takes an address such as https://tsa.example.com/": not settings.timestamp_url
+        or settings.timestamp_url.startswith(("https://", "http://")),
+        "KEYTRAIL_TIMESTAMP_EVERY takes at least 60": settings.timestamp_every >= 60,
         "KEYTRAIL_LOG_BYTES takes at least 1000": settings.log_bytes >= 1000,
         "KEYTRAIL_WORKERS takes at least 1": settings.workers >= 1,
         "KEYTRAIL_WRITERS takes at least 1": settings.writers >= 1,

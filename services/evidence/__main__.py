@@ -55,7 +55,7 @@ def main(pages: BinaryIO, out: BinaryIO) -> None:
         elif "unproven" in item:
             unproven.append(item["unproven"])
     records = sum(path.startswith("records/") for path in package.digests)
-    statement = statement_of(scope, trees, records, unproven)
+    statement = statement_of(scope, trees, records, unproven, package.add_stamps(trees))
     package.add("report.html", "".join(report.html(scope, statement)).encode())
     package.add("STATEMENT.txt", statement.text.encode())
     package.end(

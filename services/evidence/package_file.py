@@ -50,6 +50,14 @@ class PackageFile:
                 file.write(content)
         self.digests[LEAVES] = digest.digest()
 
+    def add_stamps(self, trees: Mapping[str, Any]) -> list[str]:
+        """The checkpoints that have a time stamp, each with it, as `openssl ts` reads them. Returns which have one."""
+        stamped = [name for name in ("before", "after") if trees["stamps"][name]]
+        for name in stamped:
+            self.add(f"{name}.checkpoint", trees[name].encode())
+            self.add(f"{name}.tsr", b64decode(trees["stamps"][name]))
+        return stamped
+
     def end(self, scope: EvidenceScope, trees: PackageTrees, unproven: Sequence[str]) -> None:
         """Adds the verifier and the list of files."""
         self.add(VERIFIER, Path(__file__).with_name(VERIFIER).read_bytes())

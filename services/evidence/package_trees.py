@@ -32,13 +32,17 @@ class PackageHeads:
         tree, leaves = await self._proofs.notarised(newest)
         pool, key = self._proofs.pool, tree.key
         reached = max(leaves.values(), default=-1) + 1
+        later = earlier = None
         try:
-            later = None if until is None else await kept_heads.first_after(pool, until, reached)
-            earlier = None if since is None else await kept_heads.newest_by(pool, since)
+            for stamped in (True, False):  # a checkpoint with a time stamp shows more
+                if until is not None and later is None:
+                    later = await kept_heads.first_after(pool, until, reached, stamped=stamped)
+                if since is not None and earlier is None:
+                    earlier = await kept_heads.newest_by(pool, since, stamped=stamped)
         except (NoteRefused, UndefinedTableError):
             later = earlier = None
         if later is not None and later.head.size <= tree.head.size and _is_signed(later, key):
-            tree = ProvenTree(self._proofs.store, later.note, later.head, key)
+            tree = ProvenTree(self._proofs.store, later.note, later.head, key, later.stamp)
         if earlier is not None and not (earlier.head.size <= tree.head.size and _is_signed(earlier, key)):
             earlier = None
         return tree, earlier
@@ -56,9 +60,10 @@ class PackageHeads:
             "before": "" if earlier is None else str(earlier.note),
             "before_at": "" if earlier is None else earlier.at.isoformat(),
             "after": str(tree.note),
+            "stamps": {"before": "" if earlier is None else _base64(earlier.stamp), "after": _base64(tree.stamp)},
             "sizes": [size, tree.head.size],
-            "consistency": [b64encode(each).decode() for each in consistency],
-            "edge": [b64encode(each).decode() for each in edge],
+            "consistency": [_base64(each) for each in consistency],
+            "edge": [_base64(each) for each in edge],
             "whole": whole,
         }
 
@@ -70,8 +75,12 @@ class PackageHeads:
             tile = await tile_of(self._proofs.store, name)
             if len(tile) != name.width * HASH_LENGTH:
                 raise NotProven(f"the transparency log has lost {name.path}")
-            yield b64encode(tile[at % WIDTH * HASH_LENGTH :]).decode()
+            yield _base64(tile[at % WIDTH * HASH_LENGTH :])
             at += name.width - at % WIDTH
+
+
+def _base64(content: bytes) -> str:
+    return b64encode(content).decode()
 
 
 def _is_signed(kept: KeptHead, key: VerifierKey) -> bool:

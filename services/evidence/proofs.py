@@ -42,10 +42,12 @@ class NotProven(Exception):
 
 
 class ProvenTree:
-    """A published checkpoint, and proofs under it."""
+    """A published checkpoint, and proofs under it. `stamp`: a time stamp (RFC 3161) of the note, or b""."""
 
-    def __init__(self, store: TileStore, note: SignedNote, head: Checkpoint, key: VerifierKey) -> None:
-        self.note, self.head, self.key = note, head, key
+    def __init__(
+        self, store: TileStore, note: SignedNote, head: Checkpoint, key: VerifierKey, stamp: bytes = b""
+    ) -> None:
+        self.note, self.head, self.key, self.stamp = note, head, key, stamp
         self.hashes = TreeHashes(store, head.size)
 
     async def document(

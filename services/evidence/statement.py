@@ -21,6 +21,8 @@ class EvidenceStatement:
     records: int
     whole: bool
     unproven: Sequence[str]
+    stamped: Sequence[str] = ()
+    """Which of the two checkpoints have a time stamp: before, after."""
 
     @property
     def proves(self) -> list[str]:
@@ -40,6 +42,11 @@ class EvidenceStatement:
                 "the log between them beside these. Those that are not in records/ are commitments, which do not say what the "
                 "record is. You may name the number of any leaf and ask to be shown its record."
             )
+        found += [
+            f"The checkpoint {name} existed at the time in {name}.tsr, by the stamp of an authority (RFC 3161). To check it: "
+            f"openssl ts -verify -data {name}.checkpoint -in {name}.tsr -CAfile ROOT."
+            for name in self.stamped
+        ]
         return found
 
     @property
@@ -96,11 +103,11 @@ def _listed(sentences: Sequence[str]) -> str:
 
 
 def statement_of(
-    scope: dict[str, Any], trees: dict[str, Any], records: int, unproven: Sequence[str]
+    scope: dict[str, Any], trees: dict[str, Any], records: int, unproven: Sequence[str], stamped: Sequence[str]
 ) -> EvidenceStatement:
     """From what the audit API tells of a package."""
     earlier, later = trees["sizes"]
     log = str(trees["key"]).partition("+")[0]
     return EvidenceStatement(
-        scope["about"], log, (earlier, later), scope["from"], records, bool(trees["whole"]), list(unproven)
+        scope["about"], log, (earlier, later), scope["from"], records, bool(trees["whole"]), unproven, stamped
     )

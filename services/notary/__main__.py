@@ -11,6 +11,7 @@ from services.logs import logger_of
 from services.notary.alerts import NotaryAlerts
 from services.notary.publisher import Superseded
 from services.notary.signing_key import signing_key
+from services.notary.timestamps import require_authority
 from services.notary.witness_policy import load_policy
 from services.notary.worker import Notary
 from services.projector.worker import log_name
@@ -25,6 +26,7 @@ AGAIN_AFTER = 0.5
 async def run() -> None:
     settings = load()
     policy = load_policy(settings)
+    require_authority(settings)
     end_when_told()
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)

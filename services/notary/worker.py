@@ -30,6 +30,7 @@ from services.notary.feed import LeafFeed, TakenRecord
 from services.notary.kept_heads import HeadKeeper
 from services.notary.order_topic import batch_in
 from services.notary.publisher import CHECKPOINT, GrownTree, Superseded, TreePublisher
+from services.notary.timestamps import Timestamping
 from services.projector.worker import chain_now
 from services.runtime.task_group import together
 from services.settings import Settings
@@ -67,6 +68,7 @@ class Notary:
         self._order, self._read = LeafOrder(), 0
         self._now = Chain(keys=keys)
         self.publisher = TreePublisher(store, signer)
+        self._stamps = Timestamping(settings, pool)
         self._heads = HeadKeeper(pool, store, self._clock, COSIGNED if policy.witnesses else CHECKPOINT)
         self.cosigning = Cosigning(policy, store, alerts)
         self._alerts = alerts
@@ -104,7 +106,7 @@ class Notary:
             raise OrderBroken(
                 f"the published tree has {self.publisher.edge.size} leaves, and the batches have {self._order.size}"
             )
-        await together(self.cosigning.keep_asking(), self._heads.run(), self._follow())
+        await together(self.cosigning.keep_asking(), self._heads.run(), self._stamps.run(), self._follow())
 
     async def _read_to(self, position: int) -> list[LeafBatch]:
         """Read the topic of batches up to this position. Returns the batches that count."""
