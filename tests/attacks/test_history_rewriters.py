@@ -7,16 +7,24 @@ it is attacked, so that an attack is complete before anybody could notice a part
 from __future__ import annotations
 
 import asyncio
+import json
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
+from domain.transparency.checkpoints import Checkpoint, WitnessSigner, checkpoint
+from domain.transparency.notes import NoteSigner, signed_note, verifier_key
+from domain.transparency.witnessing import Witness, WitnessRequest
 from services.adapters import topics
 from services.adapters.kafka import KafkaReader, Producer, bounds, connection
 from services.adapters.keyring import open_keyring
@@ -29,7 +37,7 @@ from services.questions.snapshot import still
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from services.verification.report import verified
-from tests.e2e.test_notary import calls, fault_of_notary, is_there, notarised_all
+from tests.e2e.test_notary import calls, fault_of_notary, is_there, notarised_all, published_again
 from tests.installation import Installation, eventually
 
 Values = dict[int, list[bytes]]
@@ -67,10 +75,11 @@ async def _put(settings: Settings, topic: str, values: Values) -> None:
 
 @dataclass(frozen=True)
 class Stopped:
-    """An installation that is stopped, and how its servers are reached."""
+    """An installation that is stopped, how its servers are reached, and a checkpoint from before the last calls."""
 
     installation: Installation
     settings: Settings
+    earlier: Checkpoint
 
     def verified(self, *, projections: bool = True) -> dict[str, Any]:
         return asyncio.run(verified(self.settings, None, lambda *_: None, projections=projections))
@@ -115,10 +124,14 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stopped]:
         calls(running, 300)
         running.client().schedule_key_deletion(KeyId=running.client().create_key()["KeyMetadata"]["KeyId"])
         running.judged()
+        eventually(lambda: running.verified("--topics-only")["decisions"]["not_bound"] == 0)
+        earlier, _ = notarised_all(running)
+        calls(running, 3)
+        running.judged()
         notarised_all(running)
         settings = running.settings
         running.stop()
-        yield Stopped(running, settings)
+        yield Stopped(running, settings, earlier)
 
 
 def test_what_nobody_changed_is_whole(stopped: Stopped) -> None:
@@ -270,3 +283,118 @@ def test_postgres_alone_the_notarys_rows_are_changed(stopped: Stopped) -> None:
     with stopped.changed_rows("DELETE FROM transparency.runs WHERE leaf < 100"):
         found = stopped.verified(projections=False)
     assert found["tree"]["differing"] > 0
+
+
+def test_a_notary_that_stops_raises_one_alert_however_often_it_is_started(stopped: Stopped) -> None:
+    topics_of = topics_read(stopped.settings)
+
+    def change(values: Values) -> Values:
+        part, _ = _last_decision(values)
+        return values | {part: values[part][:-1]}
+
+    with (
+        stopped.rewritten(topics_of[ALERTS], lambda values: values) as before,
+        stopped.rewritten(topics_of[DECISIONS], change),
+    ):
+        for _ in range(2):
+            stops = asyncio.run(fault_of_notary(stopped.settings, stopped.settings.tree_path, raises=True))
+        values = asyncio.run(_values(stopped.settings, topics_of[ALERTS]))[0][len(before[0]) :]
+    raised = [json.loads(each) for each in values]
+    assert [each["rule"] for each in raised] == ["notary-stopped"] * 2
+    assert {each["summary"] for each in raised} == {str(stops)}
+    assert len({each["id"] for each in raised}) == 1
+
+
+@contextmanager
+def _put_back(stopped: Stopped) -> Iterator[None]:
+    """The topics and Postgres as they were at the earlier checkpoint."""
+    batches = [json.loads(each) for each in asyncio.run(_values(stopped.settings, names(stopped.settings).order))[0]]
+    kept, size = sum(each["size"] <= stopped.earlier.size for each in batches), stopped.earlier.size
+    cuts: dict[tuple[str, int], int] = {}
+    for batch in reversed(batches[kept:]):
+        cuts |= {(kind, part): first for kind, part, first, _, _ in batch["runs"]}
+
+    def cut(kind: str, values: Values) -> Values:
+        return {part: each[: cuts.get((kind, part))] for part, each in values.items()}
+
+    with ExitStack() as changed:
+        changed.enter_context(stopped.rewritten(names(stopped.settings).order, lambda values: {0: values[0][:kept]}))
+        for kind, topic in topics_read(stopped.settings).items():
+            changed.enter_context(stopped.rewritten(topic, partial(cut, kind)))
+        changed.enter_context(
+            stopped.changed_rows(f"DELETE FROM transparency.runs WHERE leaf >= {size}", "TRUNCATE transparency.reached")
+        )
+        yield
+
+
+def test_both_are_put_back_together(stopped: Stopped) -> None:
+    """Gained: the last calls were never made, and all that Kafka and Postgres hold agrees. Noticed by the notary when it starts,
+    before it makes another leaf, and by the next `keytrail verify`: a later checkpoint is published."""
+    with _put_back(stopped):
+        found = stopped.verified(projections=False)
+        stops = str(asyncio.run(fault_of_notary(stopped.settings, stopped.settings.tree_path)))
+    now = found["tree"]["published"]
+    assert (found["fault"], found["decisions"]["faults"], found["strange"]) == ("", [], [])
+    assert found["tree"]["differences"] == [
+        f"the published checkpoint has {now} leaves, and the batches have {stopped.earlier.size}"
+    ]
+    assert stops == f"the published tree has {now} leaves, and the batches have {stopped.earlier.size}"
+
+
+def test_both_and_the_disk_are_put_back_together(stopped: Stopped, tmp_path: Path) -> None:
+    """Gained: the last calls were never made, and nothing that the installation has says otherwise. Noticed by each witness at
+    the next checkpoint, by whoever keeps a later checkpoint or a proof, and by `keytrail verify --expect` with a later head."""
+    kept = checkpoint(signed_note((stopped.settings.tree_path / "checkpoint").read_text()).text)
+    with _put_back(stopped):
+        asyncio.run(published_again(stopped.settings, tmp_path, stopped.earlier))
+        found = replace(stopped, settings=replace(stopped.settings, tree=str(tmp_path))).verified(projections=False)
+        note = signed_note((tmp_path / "checkpoint").read_text())
+    assert found["whole"]
+    witness = Witness(
+        WitnessSigner("w", Ed25519PrivateKey.generate()),
+        {kept.origin: [verifier_key((tmp_path / "key").read_text().strip())]},
+    )
+    assert witness.answer(WitnessRequest(stopped.earlier.size, (), note), kept, 1).body == f"{kept.size}\n"
+    assert witness.answer(WitnessRequest(kept.size, (), note), kept, 1).status == 400
+
+
+def _tile_is_changed(folder: Path) -> list[str]:
+    tile = folder / "tile/0/000"
+    tile.write_bytes(bytes([tile.read_bytes()[0] ^ 1]) + tile.read_bytes()[1:])
+    return ["tile/0/000 of the transparency log is missing, or is not what the records give"]
+
+
+def _entries_are_removed(folder: Path) -> list[str]:
+    (folder / "tile/entries/000").unlink()
+    return ["tile/entries/000 of the transparency log is missing, or is not what the records give"]
+
+
+def _another_signs(folder: Path) -> list[str]:
+    """Their key, and their checkpoint of another tree."""
+    head = checkpoint(signed_note((folder / "checkpoint").read_text()).text)
+    signer = NoteSigner(head.origin, Ed25519PrivateKey.generate())
+    (folder / "key").write_text(f"{signer.verifier.text}\n")
+    (folder / "checkpoint").write_text(str(replace(head, root=b"\1" * 32).signed_by(signer)))
+    return [
+        "the file checkpoint of the transparency log is not a checkpoint that this installation signed",
+        "the file key of the transparency log names a key that is not this installation's",
+        "the transparency log has batches, and no checkpoint is published",
+    ]
+
+
+def _everything_is_removed(folder: Path) -> list[str]:
+    shutil.rmtree(folder)
+    folder.mkdir()
+    return ["the transparency log has batches, and no checkpoint is published"]
+
+
+@pytest.mark.parametrize("attack", [_tile_is_changed, _entries_are_removed, _another_signs, _everything_is_removed])
+def test_the_disk_alone(stopped: Stopped, tmp_path: Path, attack: Callable[[Path], list[str]]) -> None:
+    """Gained: strangers are shown another tree, or none. Noticed by whoever has the key from elsewhere, by whoever asks for a
+    proof, and by the next `keytrail verify`. A changed checkpoint, and a changed tile on the edge of the tree, also stop the
+    notary when it starts (tests/e2e/test_notary.py); a folder that is lost is published again."""
+    folder = tmp_path / "tree"
+    shutil.copytree(stopped.settings.tree_path, folder)
+    wanted = attack(folder)
+    found = replace(stopped, settings=replace(stopped.settings, tree=str(folder))).verified(projections=False)
+    assert (found["whole"], found["tree"]["differences"]) == (False, wanted)

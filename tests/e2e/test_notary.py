@@ -26,6 +26,7 @@ from services.adapters.keyring import open_keyring
 from services.adapters.tile_folder import TileFolder
 from services.adapters.topics import names
 from services.cli.client import Client
+from services.notary.alerts import NotaryAlerts
 from services.notary.publisher import Superseded, unbundled
 from services.notary.signing_key import signing_key
 from services.notary.worker import Notary
@@ -179,15 +180,16 @@ def test_a_killed_notary_loses_and_doubles_nothing(notarised: Installation, kill
 
 
 @asynccontextmanager
-async def another_notary(settings: Settings, folder: Path) -> AsyncIterator[Notary]:
-    """A notary in this process that does not ask whether another is at work."""
+async def another_notary(settings: Settings, folder: Path, *, raises: bool = False) -> AsyncIterator[Notary]:
+    """A notary in this process that does not ask whether another is at work. `raises`: alerts, when it stops."""
     pool = await open_pool(settings)
     vault = open_vault(settings, pool)
     keys = await open_keyring(vault)
     log = await log_name(settings, keys)
     signer = await signing_key(settings, vault, log)
     partitions = len(await bounds(settings, names(settings).decisions))
-    notary = Notary(settings, pool, keys, log, partitions, TileFolder(folder), signer)
+    alerts = NotaryAlerts(settings, keys, log) if raises else None
+    notary = Notary(settings, pool, keys, log, partitions, TileFolder(folder), signer, alerts=alerts)
     try:
         yield notary
     finally:
@@ -215,9 +217,9 @@ def test_two_notaries_by_accident_agree(notarised: Installation) -> None:
     notarised_all(notarised)
 
 
-async def fault_of_notary(settings: Settings, folder: Path) -> OrderBroken:
+async def fault_of_notary(settings: Settings, folder: Path, *, raises: bool = False) -> OrderBroken:
     """What a notary says when it stops."""
-    async with another_notary(settings, folder) as notary:
+    async with another_notary(settings, folder, raises=raises) as notary:
         with pytest.raises(OrderBroken) as fault:
             async with asyncio.timeout(60):
                 await notary.run()
@@ -267,13 +269,13 @@ def test_a_folder_that_is_lost_is_published_again_from_the_topics(notarised: Ins
     notary = notarised.process("notary-1")
     notary.suspend()
     try:
-        asyncio.run(_published_again(notarised, tmp_path, before))
+        asyncio.run(published_again(notarised.settings, tmp_path, before))
     finally:
         notary.resume()
 
 
-async def _published_again(running: Installation, folder: Path, before: Checkpoint) -> None:
-    async with another_notary(running.settings, folder) as notary:
+async def published_again(settings: Settings, folder: Path, before: Checkpoint) -> None:
+    async with another_notary(settings, folder) as notary:
         at_work = asyncio.create_task(notary.run())
         # The notary tells nobody when it has published.
         while notary.publisher.edge.size < before.size and not at_work.done():  # noqa: ASYNC110  # see above
