@@ -66,6 +66,11 @@ class Settings:
         "the first start alone; unset: made of the log's id",
         "",
     )
+    tree_key_overlap: float = _setting(
+        "days for which the former key of the transparency log signs its checkpoints too, after `keytrail log rotate-key`; 0: it "
+        "stops at once",
+        30.0,
+    )
     witness_policy_file: str = _setting(
         "file (C2SP tlog-policy) of the witnesses that cosign checkpoints and of how many are needed; unset: none", ""
     )
@@ -251,6 +256,7 @@ def _require_valid(settings: Settings) -> None:
             settings.time_zone
         ),
         "KEYTRAIL_CONSOLE takes on or off": settings.console in ("on", "off"),
+        "KEYTRAIL_TREE_KEY_OVERLAP takes 0 or more days": settings.tree_key_overlap >= 0,
         "KEYTRAIL_TREE_SERVED takes on or off": settings.tree_served in ("on", "off"),
         "KEYTRAIL_TIMESTAMP_URL and KEYTRAIL_TIMESTAMP_CA go together": bool(settings.timestamp_url)
         == bool(settings.timestamp_ca),

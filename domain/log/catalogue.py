@@ -44,6 +44,13 @@ _ROWS = (
         "log.key-retired", 1, events.LogKeyRetired, "key {authentication_key} authenticates nothing new any more", NONE
     ),
     EventType(
+        "log.tree-key-rotated",
+        1,
+        events.TreeKeyRotated,
+        "checkpoints of the transparency log are signed with {verifier_key} from here on",
+        NONE,
+    ),
+    EventType(
         "commands.refused",
         1,
         events.CommandsRefused,

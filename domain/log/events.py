@@ -59,6 +59,15 @@ class LogKeyRetired:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeKeyRotated:
+    """Checkpoints of the transparency log are signed with the key `verifier_key` from now on, and with `former` for a while.
+    Both are verifier keys (C2SP signed-note)."""
+
+    verifier_key: str
+    former: str
+
+
+@dataclass(frozen=True, slots=True)
 class CommandsRefused:
     """`count` commands between two offsets were not authentic: somebody other than Keytrail wrote them. They had no effect."""
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from domain.log.events import DecisionsAnchored, LogAuthenticated, LogKeyRetired, LogKeyRotated
+from domain.log.events import DecisionsAnchored, LogAuthenticated, LogKeyRetired, LogKeyRotated, TreeKeyRotated
 from domain.log.record import Call
 
 OURSELVES = "keytrail"
 """The principal of calls that Keytrail itself makes."""
 
 ANCHOR, AUTHENTICATE, ROTATE_KEY, RETIRE_KEY = "AnchorDecisions", "AuthenticateLog", "RotateLogKey", "RetireLogKey"
+ROTATE_TREE_KEY = "RotateTreeKey"
 
 _EVENTS: dict[str, Callable[[Mapping[str, Any]], object]] = {
     ANCHOR: lambda parameters: DecisionsAnchored(parameters["worker"], parameters["lanes"]),
     AUTHENTICATE: lambda parameters: LogAuthenticated(parameters["before"]),
     ROTATE_KEY: lambda parameters: LogKeyRotated(parameters["authentication_key"]),
     RETIRE_KEY: lambda parameters: LogKeyRetired(parameters["authentication_key"], parameters["before"]),
+    ROTATE_TREE_KEY: lambda parameters: TreeKeyRotated(parameters["verifier_key"], parameters["former"]),
 }
 
 

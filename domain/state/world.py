@@ -273,6 +273,7 @@ class World:
         event: events.LogAuthenticated
         | events.LogKeyRotated
         | events.LogKeyRetired
+        | events.TreeKeyRotated
         | events.CommandsSkipped
         | events.CommandsRefused
         | events.DecisionsAnchored

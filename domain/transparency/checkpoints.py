@@ -6,6 +6,7 @@ Source: C2SP tlog-checkpoint and tlog-cosignature (Ed25519, version 1).
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -67,6 +68,16 @@ def checkpoint_by(note: SignedNote, key: VerifierKey) -> Checkpoint:
     if found.origin != key.name:
         raise NoteRefused(f"the checkpoint is of {found.origin}, and the key is of {key.name}")
     return found
+
+
+def checkpoint_by_one_of(note: SignedNote, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, VerifierKey]:
+    """The checkpoint of a note that a key of the log signed, and the first of these keys that did. Each signature in the name of
+    one of them has to hold (C2SP signed-note). Raises NoteRefused."""
+    mine = [each for each in keys if note.by(each) is not None]
+    if not mine:
+        raise NoteRefused(f"it is not signed by {' or '.join(f'{each.name} {each.id.hex()}' for each in keys)}")
+    found = [checkpoint_by(note, each) for each in mine]
+    return found[0], mine[0]
 
 
 def _cosigned(at: int, text: str) -> bytes:

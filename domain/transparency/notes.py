@@ -70,6 +70,11 @@ def verifier_key(text: str) -> VerifierKey:
     return found
 
 
+def verifier_keys(text: str) -> list[VerifierKey]:
+    """The keys of a text that has one on each line. Raises NoteRefused."""
+    return [verifier_key(line) for line in text.splitlines() if line.strip()]
+
+
 def decoded_base64(text: str) -> bytes:
     """Only the one text that encodes these bytes is taken, so that no note has a second form. Raises NoteRefused."""
     try:

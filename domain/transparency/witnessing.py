@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from domain.transparency.checkpoints import Checkpoint, WitnessSigner, checkpoint_by
+from domain.transparency.checkpoints import Checkpoint, WitnessSigner, checkpoint_by_one_of
 from domain.transparency.merkle import EMPTY_ROOT, HASH_LENGTH, ProofRefused, check_consistency
 from domain.transparency.notes import NoteRefused, SignedNote, VerifierKey, decoded_base64, signed_note
 
@@ -74,8 +74,9 @@ class Witness:
         keys = self._logs.get(origin, ())
         if not keys:
             return WitnessAnswer(404, "The witness does not know this log.\n")
-        head = _signed_head(request.note, keys)
-        if head is None:
+        try:
+            head, _ = checkpoint_by_one_of(request.note, keys)
+        except NoteRefused:
             return WitnessAnswer(403, "The checkpoint is not signed by a key of this log that the witness knows.\n")
         if request.old > head.size:
             return WitnessAnswer(400, "The size that is extended is larger than the checkpoint's.\n")
@@ -90,15 +91,3 @@ class Witness:
         except ProofRefused as fault:
             return WitnessAnswer(422, f"The checkpoint does not extend the last one: {fault}.\n")
         return WitnessAnswer(200, self._signer.cosigned(request.note.text, at).line, head)
-
-
-def _signed_head(note: SignedNote, keys: Sequence[VerifierKey]) -> Checkpoint | None:
-    """The checkpoint, if one of the keys signed it and no signature in the name of one of them is wrong."""
-    found = None
-    for key in keys:
-        if note.by(key) is not None:
-            try:
-                found = checkpoint_by(note, key)
-            except NoteRefused:
-                return None
-    return found

@@ -89,6 +89,7 @@ def touched(event: object, world: World) -> list[AggregateName]:
             | events.LogAuthenticated()
             | events.LogKeyRotated()
             | events.LogKeyRetired()
+            | events.TreeKeyRotated()
             | events.CommandsRefused()
             | events.DecisionsAnchored()
             | events.AlertMarked()

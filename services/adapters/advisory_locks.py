@@ -16,6 +16,7 @@ class AdvisoryLock(IntEnum):
     """Held by the notary at work. Two would agree all the same (domain/transparency/order.py), at twice the work."""
     MIGRATE_VAULT = 0x6B657974
     ROTATE_MASTER_KEY = 0x6B657975
+    ROTATE_TREE_KEY = 0x6B657976
     MAKE_TABLES = 1802661488
     PREPARE_PROJECTION = 1802661489
     PREPARE_ALERTING = 1802661490

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.ports import MasterKey, Unavailable
 from services.adapters.advisory_locks import AdvisoryLock
@@ -30,7 +30,15 @@ TellRewrapped = Callable[[int, int], None]
 
 
 class AlreadyRotating(Exception):
-    """Another process is rotating the master key."""
+    """Another process is rotating the same key. The message says which."""
+
+
+class TreeSecret(NamedTuple):
+    """A secret that signs checkpoints. `since`: from when on, in microseconds since the epoch; None: not yet."""
+
+    number: int
+    secret: bytes
+    since: int | None
 
 
 def _texts(rows: Iterable[Any]) -> list[list[str]]:
@@ -163,25 +171,38 @@ class Vault:
             )
         return secret
 
-    async def tree_keys(self) -> list[bytes]:
+    async def tree_keys(self) -> list[TreeSecret]:
         """The secrets that sign checkpoints of the transparency log, oldest first. Raises Unavailable, MasterKeyRefused."""
         async with self._answering():
-            rows = await self._pool.fetch("SELECT number, under, sealed FROM vault.tree_keys ORDER BY number")
+            rows = await self._pool.fetch("SELECT number, under, sealed, since FROM vault.tree_keys ORDER BY number")
         return [
-            self._master.open(row["under"], row["sealed"], bound_to("tree-key", str(row["number"]))) for row in rows
+            TreeSecret(
+                row["number"],
+                self._master.open(row["under"], row["sealed"], bound_to("tree-key", str(row["number"]))),
+                row["since"],
+            )
+            for row in rows
         ]
 
-    async def add_tree_key(self, secret: bytes, number: int) -> bool:
-        """Add a secret that signs checkpoints, as the one of this number (from 1 on). False if another process added one with
-        that number first. Raises Unavailable."""
+    async def use_tree_key(self, number: int, since: int) -> None:
+        """Let a secret sign from this time on (microseconds since the epoch), if it does not already. Raises Unavailable."""
+        async with self._answering():
+            await self._pool.execute(
+                "UPDATE vault.tree_keys SET since = $2 WHERE number = $1 AND since IS NULL", number, since
+            )
+
+    async def add_tree_key(self, secret: bytes, number: int, since: int | None = None) -> bool:
+        """Add a secret that signs checkpoints, as the one of this number (from 1 on). Without `since` it signs nothing yet.
+        False if another process added one with that number first. Raises Unavailable."""
         async with self._answering(), self._pool.acquire() as connection, connection.transaction():
             under = await connection.fetchval("SELECT under FROM vault.seal FOR SHARE")
             sealed = self._master.seal(under, secret, bound_to("tree-key", str(number)))
             done = await connection.execute(
-                "INSERT INTO vault.tree_keys (number, sealed, under) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                "INSERT INTO vault.tree_keys (number, sealed, under, since) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
                 number,
                 sealed,
                 under,
+                since,
             )
         return bool(done == "INSERT 0 1")
 
@@ -307,16 +328,18 @@ class Vault:
     # -- another master key --------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def rotating(self) -> AsyncIterator[None]:
-        """Only one process can be in this, wherever it runs. Raises AlreadyRotating, Unavailable."""
+    async def rotating(
+        self, lock: AdvisoryLock = AdvisoryLock.ROTATE_MASTER_KEY, what: str = "the master key"
+    ) -> AsyncIterator[None]:
+        """Only one process can be in this with one lock, wherever it runs. Raises AlreadyRotating, Unavailable."""
         async with self._pool.acquire() as connection:
             async with self._answering():
-                if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", AdvisoryLock.ROTATE_MASTER_KEY):
-                    raise AlreadyRotating("Another rotation of the master key is under way.")
+                if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock):
+                    raise AlreadyRotating(f"Another rotation of {what} is under way.")
             try:
                 yield
             finally:
-                await connection.execute("SELECT pg_advisory_unlock($1)", AdvisoryLock.ROTATE_MASTER_KEY)
+                await connection.execute("SELECT pg_advisory_unlock($1)", lock)
 
     async def under(self) -> str:
         """The name of the master key that seals at present. Raises Unavailable."""

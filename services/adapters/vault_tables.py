@@ -34,6 +34,10 @@ MIGRATIONS = (
         number int PRIMARY KEY, sealed bytea NOT NULL, under text NOT NULL, at timestamptz NOT NULL DEFAULT now()
     );
     """,
+    """
+    ALTER TABLE vault.tree_keys ADD COLUMN since bigint;
+    UPDATE vault.tree_keys SET since = extract(epoch FROM at)::bigint * 1000000;
+    """,
 )
 
 

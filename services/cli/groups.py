@@ -51,6 +51,15 @@ class CommandGroup(click.Group):
         self._rows, self._groups = rows, groups
         self._prefix = f"{name} " if name in groups else ""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The name of one of the group's commands comes before an argument of the group's own: `keytrail log key` asks for the
+        command, and `keytrail log ./key` names a file."""
+        if args and args[0] in self.list_commands(ctx):
+            self.params = [each for each in self.params if not isinstance(each, click.Argument)]
+        elif any(isinstance(each, click.Argument) for each in self.params):
+            ctx.allow_interspersed_args = True  # a command that is no group takes its options behind its arguments too
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for name, _ in self._listed()]
 

@@ -76,7 +76,7 @@ def verify_evidence(
         say(f"{counted(proven, 'record')} proven, {wrong} not", "bold red" if wrong else "bold green")
     if wrong:
         raise Exit(verify.REFUSED)
-    if log_key is None:
+    if not (log_key or "").split():
         say(
             "These proofs are signed by a key which the files themselves name. Get the log's key from somebody whom you trust, "
             "and give it as --log-key.",

@@ -15,11 +15,11 @@ from domain.log.authority import Authority
 from domain.log.codec import canonical
 from domain.log.parts import parts_of
 from domain.ports import TileStore, Unavailable
-from domain.transparency.checkpoints import Checkpoint, checkpoint_by
+from domain.transparency.checkpoints import Checkpoint, checkpoint_by_one_of
 from domain.transparency.leaf_extents import LeafExtent
 from domain.transparency.leaves import LeafPlace, entry_of, parts_of_value
 from domain.transparency.merkle import ProofRefused, check_inclusion, inclusion_spans, leaf_hash
-from domain.transparency.notes import NoteRefused, SignedNote, VerifierKey, signed_note, verifier_key
+from domain.transparency.notes import NoteRefused, SignedNote, VerifierKey, signed_note, verifier_keys
 from domain.transparency.order import LeafPartition
 from domain.transparency.proofs import ShownParts, proof_document, proof_text
 from domain.transparency.tiles import TileMissing
@@ -134,8 +134,8 @@ class ProofMaker:
         if text is None or key is None:
             return None
         try:
-            note, own = signed_note(text.decode()), verifier_key(key.decode())
-            return ProvenTree(self.store, note, checkpoint_by(note, own), own)
+            note = signed_note(text.decode())
+            return ProvenTree(self.store, note, *checkpoint_by_one_of(note, verifier_keys(key.decode())))
         except (NoteRefused, UnicodeDecodeError) as fault:
             raise NotProven(f"what is published as the checkpoint is none: {fault}") from None
 

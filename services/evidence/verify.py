@@ -98,17 +98,17 @@ def require_signed(key: PublicKey, signature: bytes, text: str) -> None:
         raise Wrong(f"the checkpoint is not signed by the key {key.id.hex()} of {key.name}") from None
 
 
-def head_of(note: str, log: PublicKey, witnesses: list[PublicKey], quorum: int) -> Head:
-    """Checks 1 and 2."""
+def head_of(note: str, logs: list[PublicKey], witnesses: list[PublicKey], quorum: int) -> Head:
+    """Checks 1 and 2. One of the log's keys has to have signed: while a log changes its key, it signs with both."""
     text, _, below = note.rpartition("\n\n")
-    text += "\n"
-    found: dict[tuple[str, bytes], bytes] = {}
-    for dash, name, encoded in map(str.split, below.splitlines()):
-        found[f"{dash} {name}", decoded(encoded)[:4]] = decoded(encoded)[4:]
-    require_signed(log, found.get((f"\N{EM DASH} {log.name}", log.id), b""), text)
-    origin, size, root = text.split("\n")[:3]
-    if origin != log.name:
-        raise Wrong(f"the checkpoint is of another log, {origin}")
+    text, (origin, size, root) = text + "\n", text.split("\n")[:3]
+    lines = [(f"{dash} {name}", decoded(encoded)) for dash, name, encoded in map(str.split, below.splitlines())]
+    found = {(name, signed[:4]): signed[4:] for name, signed in lines}
+    signers = [each for each in logs if each.name == origin and (f"\N{EM DASH} {origin}", each.id) in found]
+    if not signers:
+        raise Wrong(f"the checkpoint of {origin} is not signed by the key {logs[0].id.hex()} of {logs[0].name}")
+    for each in signers:
+        require_signed(each, found[f"\N{EM DASH} {origin}", each.id], text)
     cosigned = {}
     for each in witnesses:
         if signature := found.get((f"\N{EM DASH} {each.name}", each.id)):
@@ -189,7 +189,7 @@ class ProofVerifier:
     """Checks documents under keys. `log_key` "": the key that each document names."""
 
     def __init__(self, log_key: str, witness_keys: list[str], quorum: int | None = None) -> None:
-        self._log = public_key(log_key, LOG_KEY) if log_key else None
+        self._log = [public_key(each, LOG_KEY) for each in log_key.split()]
         self._witnesses = [public_key(each, WITNESS_KEY) for each in witness_keys]
         self._quorum = len(witness_keys) if quorum is None else quorum
         self._heads: dict[tuple[str, str], Head] = {}
@@ -211,11 +211,10 @@ class ProofVerifier:
         return document, number, head
 
     def _head(self, note: str, named: str) -> Head:
-        own = public_key(named, LOG_KEY)
-        if self._log is not None and own != self._log:
-            raise Wrong(f"it is of the log key {own.id.hex()} of {own.name}, and you trust another")
         if (note, named) not in self._heads:
-            self._heads[note, named] = head_of(note, own, self._witnesses, self._quorum)
+            own = [public_key(named, LOG_KEY)]
+            heads = [head_of(note, keys, self._witnesses, self._quorum) for keys in (self._log or own, own)]
+            self._heads[note, named] = heads[0]
         return self._heads[note, named]
 
     def check_package(self, names: Iterable[str], read: Callable[[str], bytes]) -> Iterator[tuple[str, str, str]]:
@@ -289,7 +288,7 @@ def main(given: list[str]) -> int:
     for name, why, shown in (each for place in asked.places or ["."] for each in checked(verifier, Path(place))):
         print(f"{name}: DOES NOT HOLD: {why}" if why else f"{name}: holds, {shown}")
         code = REFUSED if why or code else HOLD
-    if code == HOLD and not asked.log_key:
+    if code == HOLD and not asked.log_key.split():
         print("This holds under a key that the package itself names. Get the log's key from somebody whom you trust.")
         return ONLY_ITS_OWN_KEY
     return code

@@ -1,1 +1,1 @@
-"""The key of records: begun on a log of an earlier version, and rotated."""
+"""The key of records: begun on a log of an earlier version, and rotated. Rotation of the transparency log's key."""

@@ -64,13 +64,11 @@ class LogKeys:
         self._tell = tell
         self._lock_patience = lock_patience
         self._events = KafkaTopic(settings, names(settings).events)
-        self._commands = KafkaTopic(settings, names(settings).commands)
         self.filled_anew: list[str] = []
         """Projections whose positions stayed under a key that a rotation retired."""
 
     async def close(self) -> None:
         await self._events.close()
-        await self._commands.close()
 
     async def authenticate(self) -> Authority:
         """From now on every record has to be authentic. Changes nothing if that has begun already."""
@@ -170,12 +168,7 @@ class LogKeys:
                 )
 
     async def _ask(self, authority: Authority, operation: str, parameters: Mapping[str, Any]) -> None:
-        clock = clock_of(self._settings)
-        command = Command(own_call(str(uuid4()), operation, parameters), {}, clock.now() + int(WITHIN * 1_000_000))
-        name = authority.key or self._keys.newest
-        value, _ = self._keys.seal(name, COMMANDS, authority.log).sealed(encode(command))
-        headers = cloudevents.headers(command.call.id, authority.log, "command", rfc3339(command.not_after))
-        await self._commands.append(value, headers)
+        await ask_writer(self._settings, self._keys, authority, operation, parameters)
 
     async def _until(self, reached: Callable[[Authority], bool]) -> Authority:
         """Wait until the writer has done it. Returns what the log then says. Raises Unavailable."""
@@ -191,3 +184,19 @@ class LogKeys:
         finally:
             await reader.close()
         return fold.chain.authority
+
+
+async def ask_writer(
+    settings: Settings, keys: VaultKeyring, authority: Authority, operation: str, parameters: Mapping[str, Any]
+) -> None:
+    """Send the writer a command of Keytrail's own. `authority` is what the log says now. Raises Unavailable."""
+    command = Command(
+        own_call(str(uuid4()), operation, parameters), {}, clock_of(settings).now() + int(WITHIN * 1_000_000)
+    )
+    value, _ = keys.seal(authority.key or keys.newest, COMMANDS, authority.log).sealed(encode(command))
+    headers = cloudevents.headers(command.call.id, authority.log, "command", rfc3339(command.not_after))
+    commands = KafkaTopic(settings, names(settings).commands)
+    try:
+        await commands.append(value, headers)
+    finally:
+        await commands.close()

@@ -10,8 +10,8 @@ from services.adapters.tile_folder import TileFolder
 from services.logs import logger_of
 from services.notary.alerts import NotaryAlerts
 from services.notary.publisher import Superseded
-from services.notary.signing_key import signing_key
 from services.notary.timestamps import require_authority
+from services.notary.tree_keys import open_tree_keys
 from services.notary.witness_policy import load_policy
 from services.notary.worker import Notary
 from services.projector.worker import log_name
@@ -33,11 +33,11 @@ async def run() -> None:
     await alone(pool, AdvisoryLock.NOTARY, "notary")
     await prepared.keys.read_again()  # a standby may have waited for weeks
     log = await log_name(settings, prepared.keys)
-    signer = await signing_key(settings, prepared.vault, log)
+    tree_keys = await open_tree_keys(settings, prepared.vault, log)
     store = TileFolder(settings.tree_path)
     alerts = NotaryAlerts(settings, prepared.keys, log)
     while True:
-        notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, signer, policy, alerts)
+        notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, tree_keys, policy, alerts)
         try:
             await notary.run()
         except BEGINS_ANEW as fault:

@@ -55,6 +55,14 @@ class _Absence:
     over: bool = False
 
 
+def _goes_on(former: SignedNote, head: Checkpoint, note: SignedNote) -> bool:
+    """Whether a checkpoint takes the place of a cosigned one: it is larger, or another key of the log signed it too."""
+    size, signers = checkpoint(former.text).size, {(each.name, each.id) for each in former.signatures}
+    return size < head.size or (
+        size == head.size and any((each.name, each.id) not in signers for each in note.signatures)
+    )
+
+
 class Cosigning:
     """One notary's. `published` hands it what is to be cosigned; of several, the newest counts."""
 
@@ -91,7 +99,7 @@ class Cosigning:
         if given and self._policy.is_met(given):
             with suppress(ContentDiffers, Unavailable):  # another notary was faster, or the next checkpoint will be
                 former = await self._store.read(COSIGNED)
-                if former is None or checkpoint(signed_note(former.decode()).text).size < head.size:
+                if former is None or _goes_on(signed_note(former.decode()), head, note):
                     await self._store.replace(COSIGNED, str(cosigned).encode(), former)
                 COSIGNED_LEAVES.set(head.size)
                 COSIGNED_AT.set_to_current_time()

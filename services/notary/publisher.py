@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 from domain.ports import ContentDiffers, TileStore
-from domain.transparency.checkpoints import Checkpoint, checkpoint_by
+from domain.transparency.checkpoints import Checkpoint, checkpoint_by_one_of
 from domain.transparency.merkle import leaf_hash
-from domain.transparency.notes import NoteRefused, NoteSigner, SignedNote, VerifierKey, signed_note
+from domain.transparency.notes import NoteRefused, SignedNote, VerifierKey, signed_note
 from domain.transparency.order import OrderBroken
 from domain.transparency.tiles import WIDTH, TileName, TreeEdge, bundle, edge_from, edge_names
 
@@ -20,26 +21,83 @@ class Superseded(Exception):
     """Another notary is at work and was faster: this one has to begin anew from what that one published."""
 
 
+class CheckpointKeys(Protocol):
+    """The keys of one log."""
+
+    @property
+    def origin(self) -> str: ...
+
+    @property
+    def own(self) -> Sequence[VerifierKey]:
+        """Every key that signs or has signed."""
+
+    @property
+    def signing(self) -> Sequence[VerifierKey]:
+        """The keys that sign now, newest first."""
+
+    async def read(self) -> None:
+        """Look for new keys. Raises Unavailable."""
+
+    async def signed(self, head: Checkpoint) -> SignedNote:
+        """By each key that signs now. Raises Unavailable."""
+
+
 class TreePublisher:
     """`edge` is that of the tree which is published."""
 
-    def __init__(self, store: TileStore, signer: NoteSigner) -> None:
-        self._store, self._signer = store, signer
+    def __init__(self, store: TileStore, keys: CheckpointKeys) -> None:
+        self._store, self._keys = store, keys
+        self._signed: Sequence[VerifierKey] = ()
+        """Our keys that signed what is published."""
         self._entries: list[bytes] = []
         self.edge = TreeEdge()
 
     async def open(self) -> None:
         """Goes on from the checkpoint that is published. Raises OrderBroken if what is published is not ours or not whole."""
-        found = checkpoint_of(await self._store.read(CHECKPOINT), self._signer.verifier)
+        content = await self._store.read(CHECKPOINT)
+        found = await self._head(content)
+        self._signed = self._keys.signing if content is None else self._signers(signed_note(content.decode()))
         size = 0 if found is None else found.size
         tiles = {name: await self._read(name.path) for name in edge_names(size)}
         self.edge = edge_from(size, lambda name: tiles[name])
         if found is not None and self.edge.root() != found.root:
             raise OrderBroken(f"the tiles of the tree of {size} leaves give another root than its checkpoint")
-        with suppress(ContentDiffers):  # another notary puts the same key there
-            await self._store.replace(KEY, f"{self._signer.verifier.text}\n".encode(), await self._store.read(KEY))
         held = size % WIDTH
         self._entries = unbundled(await self._read(TileName(0, size // WIDTH, held).entries_path)) if held else []
+
+        await self._name_keys()
+
+    @property
+    def is_signed_by_others(self) -> bool:
+        """Whether other keys signed what is published than would sign it now."""
+        return list(self._signed) != list(self._keys.signing)
+
+    async def sign_anew(self) -> tuple[Checkpoint, SignedNote] | None:
+        """Publishes the same checkpoint with the signatures of the keys that sign now. None before the first checkpoint. Raises
+        OrderBroken, Superseded, Unavailable."""
+        if self.edge.size:
+            return await self.publish(self.grown([]))
+        await self._name_keys()
+        self._signed = self._keys.signing
+        return None
+
+    def _signers(self, note: SignedNote) -> Sequence[VerifierKey]:
+        return [each for each in self._keys.own if note.by(each) is not None]
+
+    async def _name_keys(self) -> None:
+        text = "".join(f"{each.text}\n" for each in self._keys.signing).encode()
+        former = await self._store.read(KEY)
+        if former != text:
+            with suppress(ContentDiffers):  # another notary puts the same keys there
+                await self._store.replace(KEY, text, former)
+
+    async def _head(self, content: bytes | None) -> Checkpoint | None:
+        """The checkpoint that is published. Raises OrderBroken."""
+        try:
+            return checkpoint_of(content, *self._keys.own)
+        except OrderBroken:
+            await self._keys.read()  # another notary may know a newer key
+            return checkpoint_of(content, *self._keys.own)
 
     async def _read(self, path: str) -> bytes:
         found = await self._store.read(path)
@@ -53,15 +111,17 @@ class TreePublisher:
 
     async def publish(self, tree: GrownTree) -> tuple[Checkpoint, SignedNote]:
         """Raises OrderBroken, Superseded, Unavailable. May be interrupted at any time, and done again."""
-        checkpoint = Checkpoint(self._signer.name, tree.edge.size, tree.edge.root())
+        checkpoint = Checkpoint(self._keys.origin, tree.edge.size, tree.edge.root())
         former = await self._store.read(CHECKPOINT)
-        self._require_onward(former, checkpoint)
+        await self._require_onward(former, checkpoint)
+        if self.is_signed_by_others:
+            await self._name_keys()
         try:
             for path, content in tree.contents:
                 await self._store.create(path, content)
         except ContentDiffers as fault:
             raise OrderBroken(f"{fault} of the transparency log has another content") from None
-        note = checkpoint.signed_by(self._signer)
+        note = await self._keys.signed(checkpoint)
         try:
             await self._store.replace(CHECKPOINT, str(note).encode(), former)
         except ContentDiffers:
@@ -69,11 +129,12 @@ class TreePublisher:
         # Until a tile is full, every checkpoint has a part of it of its own.
         await self._store.remove(tree.superseded)
         self.edge, self._entries = tree.edge, tree.entries
+        self._signed = self._signers(note)
         return checkpoint, note
 
-    def _require_onward(self, former: bytes | None, checkpoint: Checkpoint) -> None:
+    async def _require_onward(self, former: bytes | None, checkpoint: Checkpoint) -> None:
         """Raises Superseded, OrderBroken."""
-        found = checkpoint_of(former, self._signer.verifier)
+        found = await self._head(former)
         if found is None or found.size < checkpoint.size:
             return
         if found.size > checkpoint.size:
@@ -110,12 +171,12 @@ class GrownTree:
             self.contents.append((TileName(0, index, len(self.entries)).entries_path, bundle(self.entries)))
 
 
-def checkpoint_of(content: bytes | None, key: VerifierKey) -> Checkpoint | None:
-    """The checkpoint that is published; None before the first. Raises OrderBroken for one that this key did not sign."""
+def checkpoint_of(content: bytes | None, *keys: VerifierKey) -> Checkpoint | None:
+    """The checkpoint that is published; None before the first. Raises OrderBroken for one that none of these keys signed."""
     if content is None:
         return None
     try:
-        return checkpoint_by(signed_note(content.decode()), key)
+        return checkpoint_by_one_of(signed_note(content.decode()), keys)[0]
     except (NoteRefused, UnicodeDecodeError) as fault:
         raise OrderBroken(f"the published checkpoint is not ours: {fault}") from None
 

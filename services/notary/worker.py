@@ -12,7 +12,6 @@ from domain.log.chain import Chain
 from domain.log.codec import rfc3339
 from domain.ports import OutOfRange, TileStore
 from domain.transparency.leaves import LeafPlace, entry_of
-from domain.transparency.notes import NoteSigner
 from domain.transparency.order import LeafBatch, LeafOrder, LeafRun, OrderBroken, runs_of
 from domain.transparency.policies import NO_WITNESSES, WitnessPolicy
 from services.adapters.kafka import KafkaReader, KafkaTopic, bounds
@@ -31,6 +30,7 @@ from services.notary.kept_heads import HeadKeeper
 from services.notary.order_topic import batch_in
 from services.notary.publisher import CHECKPOINT, GrownTree, Superseded, TreePublisher
 from services.notary.timestamps import Timestamping
+from services.notary.tree_keys import TreeKeys
 from services.projector.worker import chain_now
 from services.runtime.task_group import together
 from services.settings import Settings
@@ -55,7 +55,7 @@ class Notary:
         log: str,
         partitions: int,
         store: TileStore,
-        signer: NoteSigner,
+        tree_keys: TreeKeys,
         policy: WitnessPolicy = NO_WITNESSES,
         alerts: NotaryAlerts | None = None,
     ) -> None:
@@ -67,7 +67,8 @@ class Notary:
         self._reader: KafkaReader | None = None
         self._order, self._read = LeafOrder(), 0
         self._now = Chain(keys=keys)
-        self.publisher = TreePublisher(store, signer)
+        self._tree_keys = tree_keys
+        self.publisher = TreePublisher(store, tree_keys)
         self._stamps = Timestamping(settings, pool)
         self._heads = HeadKeeper(pool, store, self._clock, COSIGNED if policy.witnesses else CHECKPOINT)
         self.cosigning = Cosigning(policy, store, alerts)
@@ -102,10 +103,11 @@ class Notary:
         for batch in batches:
             if batch.size > self.publisher.edge.size:
                 await self._publish_again(batch)
-        if self._order.size != self.publisher.edge.size:
-            raise OrderBroken(
-                f"the published tree has {self.publisher.edge.size} leaves, and the batches have {self._order.size}"
-            )
+        edge = self.publisher.edge
+        if self._order.size != edge.size:
+            raise OrderBroken(f"the published tree has {edge.size} leaves, and the batches have {self._order.size}")
+        if self._order.root != edge.root():
+            raise OrderBroken(f"the published tree of {edge.size} leaves has another root than the batches say")
         await together(self.cosigning.keep_asking(), self._heads.run(), self._stamps.run(), self._follow())
 
     async def _read_to(self, position: int) -> list[LeafBatch]:
@@ -162,6 +164,9 @@ class Notary:
                     await self._take(taken, feed.chain)
                     NOTARY_SECONDS.set(time.time() - feed.oldest / 1000)
                     feed.oldest = 0
+                await self._tree_keys.read_sometimes()
+                if self.publisher.is_signed_by_others and (published := await self.publisher.sign_anew()):
+                    self.cosigning.published(*published)
         except OutOfRange:
             await self._require_records()
             raise

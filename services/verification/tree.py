@@ -11,6 +11,7 @@ right root are the leaves that the notary made.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
@@ -34,7 +35,7 @@ from services.notary import leaf_rows
 from services.notary.cosigning import COSIGNED
 from services.notary.order_topic import batches
 from services.notary.publisher import CHECKPOINT, KEY, checkpoint_of
-from services.notary.signing_key import known_keys
+from services.notary.tree_keys import known_keys
 from services.projector.worker import chain_now
 from services.settings import Settings
 from services.verification.leaf_sources import PartitionRecords, PublishedLeaves, entries_of
@@ -94,16 +95,15 @@ async def verify_tree(
     return report
 
 
-async def _heads(store: TileStore, own: list[VerifierKey], report: TreeReport) -> dict[str, Checkpoint]:
+async def _heads(store: TileStore, own: Sequence[VerifierKey], report: TreeReport) -> dict[str, Checkpoint]:
     """The checkpoints that are published, by their paths."""
     found: dict[str, Checkpoint] = {}
     for path in (CHECKPOINT, COSIGNED):
         content = await store.read(path)
-        for key in own:
-            with suppress(OrderBroken):
-                head = checkpoint_of(content, key)
-                if head is not None:
-                    found[path] = head
+        with suppress(OrderBroken):
+            head = checkpoint_of(content, *own)
+            if head is not None:
+                found[path] = head
         if content is not None and path not in found:
             report.differs(f"the file {path} of the transparency log is not a checkpoint that this installation signed")
     report.published = found[CHECKPOINT].size if CHECKPOINT in found else 0

@@ -12,7 +12,7 @@ import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.transparency.checkpoints import WitnessSigner
-from domain.transparency.notes import ED25519, NoteRefused, VerifierKey, require_key_name, verifier_key
+from domain.transparency.notes import ED25519, NoteRefused, VerifierKey, require_key_name, verifier_keys
 from domain.transparency.witnessing import Witness
 from services.adapters.tile_folder import TileFolder
 from services.ownership import make_own, read_private, write_private
@@ -49,12 +49,13 @@ def logs_of(keys: Sequence[str]) -> dict[str, list[VerifierKey]]:
     found: dict[str, list[VerifierKey]] = {}
     for text in keys:
         try:
-            key = verifier_key(text)
+            named = verifier_keys(text)
         except NoteRefused as fault:
             raise WitnessRefused(f"--log-key {text!r}: {fault}.") from None
-        if key.kind != ED25519:
-            raise WitnessRefused(f"--log-key {text!r} is the key of a witness.")
-        found.setdefault(key.name, []).append(key)
+        for key in named:
+            if key.kind != ED25519:
+                raise WitnessRefused(f"--log-key {key.text!r} is the key of a witness.")
+            found.setdefault(key.name, []).append(key)
     return found
 
 

@@ -65,6 +65,8 @@ NOT_RECORDED = {
     "witness": "it goes on until Ctrl-C: tests/e2e/test_witness.py runs it",
     "evidence": "it writes a file, which tests/e2e/test_evidence.py checks",
     "prove": "it writes a file, which tests/e2e/test_proofs.py checks",
+    "log key": "it needs a notary: tests/e2e/test_tree_keys.py",
+    "log rotate-key": "it needs a notary: tests/e2e/test_tree_keys.py",
     "completion": "it prints click's own text for a shell, which tests/cli/test_completion.py runs",
     "env": "it prints text for a shell, which tests/cli/test_env.py and tests/e2e/test_shell.py run",
 }

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from domain.transparency.notes import NoteSigner
+from domain.transparency.notes import NoteSigner, signed_note
 from domain.transparency.order import OrderBroken
 from services.adapters.tile_folder import TileFolder
-from services.notary.publisher import CHECKPOINT, Superseded, TreePublisher, checkpoint_of
+from services.notary.publisher import CHECKPOINT, KEY, Superseded, TreePublisher, checkpoint_of
+from tests.one_key import OneKey
 
 SIGNER = NoteSigner("keys.example.com/log", Ed25519PrivateKey.from_private_bytes(b"\1" * 32))
 
@@ -20,7 +21,7 @@ def entries(first: int, last: int) -> list[bytes]:
 
 
 async def opened(folder: Path) -> TreePublisher:
-    found = TreePublisher(TileFolder(folder), SIGNER)
+    found = TreePublisher(TileFolder(folder), OneKey(SIGNER))
     await found.open()
     return found
 
@@ -45,7 +46,7 @@ async def test_a_notary_that_was_paused_takes_nothing_back(tmp_path: Path) -> No
 
 async def test_one_batch_may_be_published_twice(tmp_path: Path) -> None:
     for _ in range(2):
-        publisher = TreePublisher(TileFolder(tmp_path), SIGNER)
+        publisher = TreePublisher(TileFolder(tmp_path), OneKey(SIGNER))
         await publisher.publish(publisher.grown(entries(0, 300)))
     assert await size(tmp_path) == 300
 
@@ -53,7 +54,7 @@ async def test_one_batch_may_be_published_twice(tmp_path: Path) -> None:
 async def test_another_tree_of_the_same_size_is_refused(tmp_path: Path) -> None:
     first = await opened(tmp_path)
     await first.publish(first.grown(entries(0, 300)))
-    other = TreePublisher(TileFolder(tmp_path), SIGNER)
+    other = TreePublisher(TileFolder(tmp_path), OneKey(SIGNER))
     with pytest.raises(OrderBroken):
         await other.publish(other.grown(entries(1, 301)))
     assert await size(tmp_path) == 300
@@ -73,6 +74,44 @@ async def test_a_publisher_goes_on_from_what_is_published(tmp_path: Path, sizes:
     whole = [{name: content for name, content in each.items() if ".p/" not in name} for each in files]
     assert whole[0] == whole[1]
     assert files[1].items() <= files[0].items()
+
+
+async def test_a_tree_goes_on_under_a_new_key(tmp_path: Path) -> None:
+    """Given a checkpoint that the former key signed alone, when the keys change, then the same checkpoint is signed by both, and
+    later by the new one alone; the tree goes on each time."""
+    new = NoteSigner(SIGNER.name, Ed25519PrivateKey.from_private_bytes(b"\2" * 32))
+    first = await opened(tmp_path)
+    await first.publish(first.grown(entries(0, 300)))
+    size_before = 300
+    for signers, former in (((new, SIGNER), ()), ((new,), (SIGNER,))):
+        publisher = TreePublisher(TileFolder(tmp_path), OneKey(*signers, former=former))
+        await publisher.open()
+        assert publisher.is_signed_by_others
+        assert await publisher.sign_anew() is not None
+        assert not publisher.is_signed_by_others
+        assert await signed_by(tmp_path, SIGNER, new) == list(signers)[::-1]
+        named = await TileFolder(tmp_path).read(KEY)
+        assert named == "".join(f"{each.verifier.text}\n" for each in signers).encode()
+        await publisher.publish(publisher.grown(entries(size_before, size_before + 50)))
+        size_before += 50
+        found = checkpoint_of(await TileFolder(tmp_path).read(CHECKPOINT), new.verifier)
+        assert found is not None
+        assert found.size == size_before
+
+
+async def test_a_checkpoint_of_a_key_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    first = await opened(tmp_path)
+    await first.publish(first.grown(entries(0, 3)))
+    other = NoteSigner(SIGNER.name, Ed25519PrivateKey.from_private_bytes(b"\2" * 32))
+    with pytest.raises(OrderBroken, match="is not ours"):
+        await TreePublisher(TileFolder(tmp_path), OneKey(other)).open()
+
+
+async def signed_by(folder: Path, *signers: NoteSigner) -> list[NoteSigner]:
+    content = await TileFolder(folder).read(CHECKPOINT)
+    assert content is not None
+    note = signed_note(content.decode())
+    return [each for each in signers if note.by(each.verifier) is not None]
 
 
 def _files(folder: Path) -> dict[str, bytes]:

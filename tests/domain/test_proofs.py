@@ -14,7 +14,7 @@ from domain.log.authenticity import DECISIONS, Keyring, Parts
 from domain.transparency.checkpoints import Checkpoint, WitnessSigner
 from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.merkle import inclusion_spans, leaf_hash
-from domain.transparency.notes import NoteSigner, SignedNote
+from domain.transparency.notes import NoteSignature, NoteSigner, SignedNote
 from domain.transparency.proofs import ShownParts, proof_document, proof_text, written
 from domain.transparency.tiles import TileName, TreeEdge, span_hash, tiles_of
 from services.evidence import verify
@@ -115,7 +115,7 @@ def test_what_is_beside_a_proof_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "given", "why"),
     [
-        (FORMS["whole"], verifier(OTHER), "you trust another"),
+        (FORMS["whole"], verifier(OTHER), "not signed by the key"),
         (proof(WHOLE_AT, ACROSS), verifier(), "not in the tree"),
         (proof(WHOLE_AT + 1, WHOLE), verifier(), "not in the tree"),
         (proof(WHOLE_AT, WHOLE, SignedNote(NOTE.text, NOTE.signatures[1:])), verifier(), "not signed by the key"),
@@ -128,6 +128,34 @@ def test_what_is_beside_a_proof_is_refused() -> None:
 def test_what_does_not_hold_says_why(text: str, given: verify.ProofVerifier, why: str) -> None:
     with pytest.raises(verify.Wrong, match=why):
         given.check(text)
+
+
+def test_a_checkpoint_of_two_keys_holds_for_who_trusts_either() -> None:
+    """While a log changes its key, it signs with both. The key that the file names has to have signed as well."""
+    both = SignedNote(NOTE.text, (OTHER.signed(NOTE.text), *NOTE.signatures))
+    text = proof(WHOLE_AT, WHOLE, both)
+    other = text.replace(LOG.verifier.text, OTHER.verifier.text)
+    assert other != text
+    stranger = NoteSigner(LOG.name, Ed25519PrivateKey.from_private_bytes(b"\4" * 32))
+    for file in (text, other):
+        for trusted in (LOG.verifier.text, OTHER.verifier.text, f"{stranger.verifier.text}\n{OTHER.verifier.text}\n"):
+            verify.ProofVerifier(trusted, []).check(file)
+        with pytest.raises(verify.Wrong, match="not signed by the key"):
+            verify.ProofVerifier(stranger.verifier.text, []).check(file)
+    with pytest.raises(verify.Wrong, match="not signed by the key"):
+        verify.ProofVerifier(LOG.verifier.text, []).check(text.replace(LOG.verifier.text, stranger.verifier.text))
+    forged = NoteSignature(OTHER.name, OTHER.verifier.id, b"\0" * 64)
+    with pytest.raises(verify.Wrong, match="not signed by the key"):
+        verify.ProofVerifier(f"{LOG.verifier.text} {OTHER.verifier.text}", []).check(
+            proof(WHOLE_AT, WHOLE, SignedNote(NOTE.text, (forged, *NOTE.signatures)))
+        )
+
+
+@pytest.mark.parametrize("key", ["", " ", "\n"])
+def test_a_key_that_is_empty_trusts_nothing(key: str, tmp_path: Path) -> None:
+    """`--log-key "$(cat FILE)"` of an empty file."""
+    (tmp_path / "one.json").write_text(FORMS["whole"])
+    assert verify.main([str(tmp_path), "--log-key", key]) == verify.ONLY_ITS_OWN_KEY
 
 
 def test_without_a_trusted_key_the_command_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,20 @@ def test_what_extends_the_last_is_cosigned(new: int, data: st.DataObject) -> Non
     assert cosigned_at(note, SIGNER.verifier) == AT
 
 
+def test_a_log_that_signs_with_two_keys_is_known_by_either() -> None:
+    """While a log changes its key. A signature in the name of a key that the witness knows has to hold."""
+    request = asking(0, 300)
+    both = replace(request, note=head(300).signed_by(OTHER, LOG))
+    for known in ([LOG.verifier], [OTHER.verifier], [OTHER.verifier, LOG.verifier]):
+        found = Witness(SIGNER, {LOG.name: known}).answer(witness_request(both.text), None, AT)
+        assert (found.status, found.head) == (200, head(300))
+    wrong = replace(both.note.signatures[0], signature=b"\0" * 64)
+    changed = replace(both, note=replace(both.note, signatures=(wrong, both.note.signatures[1])))
+    known_both = Witness(SIGNER, {LOG.name: [LOG.verifier, OTHER.verifier]})
+    assert known_both.answer(witness_request(changed.text), None, AT).status == 403
+    assert answer(changed, None).status == 200
+
+
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 300))
 def test_nothing_else_is(last: int, new: int, old: int) -> None:
     """A head that is smaller, one that leaves the last out, and one whose proof is of another size."""

@@ -71,6 +71,7 @@ OTHERS = {
     **dict.fromkeys(("alerts test", "alerts allow-list"), "the alerts' file, on the host"),
     "console": "opens a browser, signed in",
     "evidence": "needs a notary: tests/e2e/test_evidence.py",
+    **dict.fromkeys(("log key", "log rotate-key"), "on the host"),
     "prove": "needs a notary: tests/e2e/test_proofs.py",
     "sign-in": "takes a password: tests/e2e/test_passwords.py",
     **dict.fromkeys(("alerts ack", "alerts resolve", "alerts reopen", "account create"), "changes something"),

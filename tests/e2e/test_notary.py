@@ -15,10 +15,10 @@ import psutil
 import pytest
 
 from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
-from domain.transparency.checkpoints import Checkpoint, checkpoint_by
+from domain.transparency.checkpoints import Checkpoint, checkpoint_by_one_of
 from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.merkle import check_consistency, consistency_spans, leaf_hash
-from domain.transparency.notes import signed_note, verifier_key
+from domain.transparency.notes import signed_note, verifier_keys
 from domain.transparency.order import OrderBroken
 from domain.transparency.tiles import HEIGHT, WIDTH, TileName, root_of_tiles, span_hash, tiles_of
 from services.adapters.kafka import KafkaReader, KafkaTopic, bounds
@@ -28,7 +28,7 @@ from services.adapters.topics import names
 from services.cli.client import Client
 from services.notary.alerts import NotaryAlerts
 from services.notary.publisher import Superseded, unbundled
-from services.notary.signing_key import signing_key
+from services.notary.tree_keys import open_tree_keys
 from services.notary.worker import Notary
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, open_vault
@@ -65,8 +65,8 @@ def is_there(running: Installation, path: str) -> bool:
 
 
 def head(running: Installation) -> Checkpoint:
-    key = verifier_key(fetched(running, "key").decode())
-    return checkpoint_by(signed_note(fetched(running, "checkpoint").decode()), key)
+    keys = verifier_keys(fetched(running, "key").decode())
+    return checkpoint_by_one_of(signed_note(fetched(running, "checkpoint").decode()), keys)[0]
 
 
 def stranger_reads(running: Installation) -> Tree:
@@ -186,10 +186,10 @@ async def another_notary(settings: Settings, folder: Path, *, raises: bool = Fal
     vault = open_vault(settings, pool)
     keys = await open_keyring(vault)
     log = await log_name(settings, keys)
-    signer = await signing_key(settings, vault, log)
+    tree_keys = await open_tree_keys(settings, vault, log)
     partitions = len(await bounds(settings, names(settings).decisions))
     alerts = NotaryAlerts(settings, keys, log) if raises else None
-    notary = Notary(settings, pool, keys, log, partitions, TileFolder(folder), signer, alerts=alerts)
+    notary = Notary(settings, pool, keys, log, partitions, TileFolder(folder), tree_keys, alerts=alerts)
     try:
         yield notary
     finally:

@@ -32,6 +32,7 @@ from tests.e2e.test_notary import head as published_head
 from tests.e2e.test_witness import RunningWitness
 from tests.foreign.programs import Foreign, LiteWitness, build, encoded, hashes
 from tests.installation import Installation, eventually
+from tests.one_key import OneKey
 
 pytestmark = pytest.mark.timeout(900)  # the first time on a machine, the modules are fetched and compiled
 WITNESS = WitnessSigner("witness.example/lite", Ed25519PrivateKey.from_private_bytes(b"\4" * 32))
@@ -237,7 +238,7 @@ async def test_fsck_refuses_a_folder_with_any_change(foreign: Foreign, soak: boo
 
 async def published(folder: Path, signer: NoteSigner, *sizes: int, fork: int = -1) -> SignedNote:
     """Publishes batches that end at these sizes, by the notary's own publisher. Leaf number `fork` is another one."""
-    publisher = TreePublisher(TileFolder(folder), signer)
+    publisher = TreePublisher(TileFolder(folder), OneKey(signer))
     await publisher.open()
     assert sizes
     for size in sizes:

@@ -17,7 +17,9 @@ GROUPS = {name.split(" ")[0] for name in COMMANDS if " " in name}
 
 def commands(document: str) -> set[str]:
     """The commands that inline code and the lines of blocks name, each with its second word if it has one."""
-    found = re.findall(r"(?:^|`|\$ |\(|\|)keytrail ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", document, re.MULTILINE)
+    found = re.findall(
+        r"(?:^|`|\$ |\(|\|)keytrail ([a-z][a-z-]*)(?: ([a-z][a-z-]*)(?![\w.-]))?", document, re.MULTILINE
+    )
     return {f"{first} {second}" if first in GROUPS and second else first for first, second in found}
 
 

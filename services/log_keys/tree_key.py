@@ -1,0 +1,64 @@
+"""A new key for the transparency log, while it goes on.
+
+The new key is sealed in the vault first, and signs nothing. Then the writer records it as an event, so that the change is a leaf
+of the tree which the former key signs. Only then it signs. A command that was interrupted is run again, and goes on with the key
+that it finds; the log may then name that key twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from domain.log.events import TreeKeyRotated
+from domain.log.own_commands import ROTATE_TREE_KEY
+from domain.ports import Unavailable
+from services.adapters import keyring, snapshots
+from services.adapters.advisory_locks import AdvisoryLock
+from services.adapters.kafka import KafkaTopic
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Pool
+from services.adapters.topics import names
+from services.adapters.vault import Vault
+from services.log_keys.rotation import WITHIN, NotYet, ask_writer
+from services.notary.tree_keys import TreeKey, TreeKeys, new_secret
+from services.settings import Settings
+
+
+async def rotate_tree_key(settings: Settings, pool: Pool, vault: Vault, records: VaultKeyring) -> TreeKeys:
+    """Returns the keys, of which the newest is new. `records` are the keys of records. Raises Unavailable, MasterKeyRefused,
+    NotYet, AlreadyRotating."""
+    async with vault.rotating(AdvisoryLock.ROTATE_TREE_KEY, "the transparency log's key"):
+        keys = TreeKeys(settings, vault)
+        await keys.read()
+        if not keys.own:
+            raise NotYet("The transparency log has no key yet: its first one is made when a notary starts.")
+        if keys.all[0].since is not None:  # otherwise a rotation was interrupted: it is ended first
+            await vault.add_tree_key(new_secret(keys.origin), keys.all[0].number + 1)
+            await keys.read()
+        await vault.use_tree_key(keys.all[0].number, await _recorded(settings, pool, records, *keys.all[:2]))
+        await keys.read()
+        return keys
+
+
+async def _recorded(settings: Settings, pool: Pool, records: VaultKeyring, new: TreeKey, former: TreeKey) -> int:
+    """Have the writer record the change. Returns the record's time. Raises Unavailable."""
+    event = TreeKeyRotated(new.signer.verifier.text, former.signer.verifier.text)
+    events = KafkaTopic(settings, names(settings).events)
+    try:
+        fold = await snapshots.newest(pool, events, records)
+        reader = await events.reader(fold.next)
+        try:
+            asked = {"verifier_key": event.verifier_key, "former": event.former}
+            await ask_writer(settings, records, fold.chain.authority, ROTATE_TREE_KEY, asked)
+            async with asyncio.timeout(WITHIN):
+                while True:
+                    for stored in await reader.read(100):
+                        record = await keyring.take(fold, stored, records)
+                        if record is not None and record.event == event:
+                            return record.at
+        except TimeoutError:
+            raise Unavailable("the writer has not answered: run the same command again once one leads") from None
+        finally:
+            await reader.close()
+    finally:
+        await events.close()

@@ -1,0 +1,154 @@
+"""The transparency log's key is changed while the log goes on: both keys sign for a while, then the new one alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64decode
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.transparency.checkpoints import checkpoint_by
+from domain.transparency.notes import SignedNote, VerifierKey, signed_note, verifier_keys
+from services.notary.tree_keys import new_secret
+from services.runtime.bootstrap import open_vault
+from tests.e2e.test_notary import calls, fetched, head, is_there, notarised_all
+from tests.installation import Installation, eventually
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """With a standby."""
+    with Installation(tmp_path_factory.mktemp("keys") / ".keytrail", KEYTRAIL_NOTARIES="2") as running:
+        eventually(lambda: is_there(running, "checkpoint"))
+        yield running
+
+
+def served_keys(running: Installation) -> list[VerifierKey]:
+    return verifier_keys(fetched(running, "key").decode())
+
+
+def published(running: Installation) -> SignedNote:
+    return signed_note(fetched(running, "checkpoint").decode())
+
+
+def signs(running: Installation, *keys: VerifierKey) -> bool:
+    """Whether exactly these keys of the log signed what is published, each by a signature that holds."""
+    note = published(running)
+    if [each.id for each in note.signatures] != [each.id for each in keys]:
+        return False
+    return {checkpoint_by(note, each) for each in keys} == {checkpoint_by(note, keys[0])}
+
+
+def rotated(running: Installation) -> dict[str, Any]:
+    (found,) = running.answers("log", "rotate-key")
+    made: dict[str, Any] = found
+    return made
+
+
+def test_both_keys_sign_and_either_proves(signed: Installation, tmp_path: Path) -> None:
+    """Given a log that nobody calls, when its key is rotated, then the checkpoint is soon signed by both keys without any
+    restart, the change is a leaf, and evidence holds for who knows either key, or both as /log/key has them."""
+    (old,) = served_keys(signed)
+    assert signed.keytrail("log", "key").stdout.split() == [old.text]
+    notarised_all(signed)
+    found = rotated(signed)
+    assert (found["former"]["key"], found["former"]["signs"], found["new"]["signs"]) == (old.text, True, True)
+    assert found["former"]["until"] > found["new"]["since"]
+    eventually(lambda: len(served_keys(signed)) == 2)
+    new, former = served_keys(signed)
+    assert (former, new.text, new.name) == (old, found["new"]["key"], old.name)
+    assert signed.keytrail("log", "key").stdout.split() == [new.text, old.text]
+    eventually(lambda: signs(signed, new, old))
+    (event,) = changes(signed, tmp_path)
+    assert event == {"verifier_key": new.text, "former": old.text}
+    notarised_all(signed)
+    answer = signed.client().list_keys()
+    signed.keytrail("prove", answer["ResponseMetadata"]["RequestId"], "-o", str(tmp_path / "p.json"))
+    assert json.loads((tmp_path / "p.json").read_text())["key"] == new.text
+    for key in (old.text, new.text, fetched(signed, "key").decode()):
+        done = signed.keytrail_as({}, "verify-evidence", str(tmp_path / "p.json"), "--log-key", key)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert signed.verified()["tree"]["differences"] == []
+
+
+def changes(running: Installation, folder: Path) -> list[dict[str, str]]:
+    """What the log says of changed keys."""
+    file = folder / "log.jsonl"
+    running.keytrail("export-log", str(file), "--force")
+    values = [json.loads(b64decode(json.loads(line)["value"])) for line in file.read_text().splitlines()]
+    events = [each["event"] for each in values if each["event"] is not None]
+    return [each["data"] for each in events if each["type"] == "log.tree-key-rotated.v1"]
+
+
+def test_a_standby_goes_on_with_both_keys(signed: Installation) -> None:
+    keys = served_keys(signed)
+    for _ in range(2):
+        before = head(signed).size
+        for name in ("notary-1", "notary-2"):
+            notary = signed.process(name)
+            notary.kill()
+            notary.wait(10)
+            calls(signed, 3)
+        eventually(lambda before=before: head(signed).size > before)
+    assert signs(signed, *keys)
+    notarised_all(signed)
+
+
+def test_two_rotations_at_once_and_two_in_turn(signed: Installation) -> None:
+    """One of two waits for nobody and says so, or both take their turns. Each key that was made signs."""
+    before = served_keys(signed)
+    with ThreadPoolExecutor(2) as threads:
+        going = [threads.submit(signed.keytrail, "log", "rotate-key", check=False) for _ in range(2)]
+    done = [each.result() for each in going]
+    made = sum(each.returncode == 0 for each in done)
+    assert made in (1, 2)
+    for each in done:
+        assert each.returncode == 0 or "Another rotation of the transparency log's key is under way" in each.stderr
+    eventually(lambda: len(served_keys(signed)) == len(before) + made)
+    eventually(lambda: signs(signed, *served_keys(signed)))
+    assert served_keys(signed)[made:] == before
+    notarised_all(signed)
+
+
+def test_a_rotation_that_was_interrupted_is_ended_by_the_next(signed: Installation) -> None:
+    """Given a key in the vault that the log does not name yet, then nothing is signed with it; the next rotation takes it, and
+    makes no other."""
+    before = served_keys(signed)
+    asyncio.run(_add(signed, before[0].name, len(before) + 1))
+    calls(signed, 3)
+    notarised_all(signed)
+    assert signs(signed, *before)
+    assert len(signed.answers("log", "key", "--all")) == len(before)
+    made = rotated(signed)["new"]["key"]
+    eventually(lambda: [each.text for each in served_keys(signed)] == [made, *(each.text for each in before)])
+    assert len(signed.answers("log", "key", "--all")) == len(before) + 1
+
+
+async def _add(running: Installation, origin: str, number: int) -> None:
+    async with running.connected() as pool:
+        assert await open_vault(running.settings, pool).add_tree_key(new_secret(origin), number)
+
+
+def test_after_the_overlap_the_new_key_signs_alone(tmp_path: Path) -> None:
+    """Also on a log that nobody calls; and the tree goes on after another start."""
+    with Installation(tmp_path / ".keytrail", KEYTRAIL_NOTARIES="1", KEYTRAIL_TREE_KEY_OVERLAP="0.0001") as running:
+        eventually(lambda: is_there(running, "checkpoint"))
+        (old,) = served_keys(running)
+        rotated(running)
+        eventually(lambda: [each for each in served_keys(running) if each != old] == served_keys(running))
+        (new,) = served_keys(running)
+        eventually(lambda: signs(running, new))
+        every = running.answers("log", "key", "--all")
+        assert [(each["key"], each["signs"]) for each in every] == [(new.text, True), (old.text, False)]
+        size = head(running).size
+        notary = running.process("notary-1")
+        notary.kill()
+        notary.wait(10)
+        calls(running, 3)
+        eventually(lambda: head(running).size > size)
+        notarised_all(running)
