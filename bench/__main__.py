@@ -19,7 +19,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import alerting, command_line, comparing, console, crypto, load, past, scale, signing_in, trails
+from bench import (
+    alerting,
+    command_line,
+    comparing,
+    console,
+    crypto,
+    load,
+    past,
+    scale,
+    signing_in,
+    trails,
+    transparency,
+)
 from bench.appending import bare_append
 from bench.installed import Installed, free_port, until
 
@@ -173,6 +185,7 @@ BENCHMARKS: dict[str, Callable[[Installed, float], Iterable[Figure]]] = {
     "creation": crypto.creation,
     "beside_rsa": crypto.beside_rsa,
     "signing_in": signing_in.measure,
+    "transparency": transparency.measure,
     "past": past.past,
     "trails": trails.measure,
     "alerts": alerting.measure,

@@ -155,8 +155,11 @@ class GrownTree:
         first = before.size
         full = list(self.edge.add(map(leaf_hash, new)))
         self.contents += [(name.path, tile) for name, tile in [*full, *self.edge.partial()]]
+        # A tile that was begun and filled by this batch has no parts: only the last tiles of the published tree have some.
+        begun = {(name.level, name.index): name.width for name in edge_names(first)}
         for name, _ in full:
-            self.superseded += [TileName(name.level, name.index, width).path for width in range(1, WIDTH)]
+            widths = range(1, begun.get((name.level, name.index), 0) + 1)
+            self.superseded += [TileName(name.level, name.index, width).path for width in widths]
         self._bundle(new, first)
 
     def _bundle(self, new: Sequence[bytes], first: int) -> None:
@@ -164,7 +167,8 @@ class GrownTree:
         self.entries += new
         while len(self.entries) >= WIDTH:
             self.contents.append((TileName(0, index).entries_path, bundle(self.entries[:WIDTH])))
-            self.superseded += [TileName(0, index, width).entries_path for width in range(1, WIDTH)]
+            held = first % WIDTH if index == first // WIDTH else 0
+            self.superseded += [TileName(0, index, width).entries_path for width in range(1, held + 1)]
             del self.entries[:WIDTH]
             index += 1
         if self.entries:

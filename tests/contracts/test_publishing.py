@@ -74,6 +74,8 @@ async def test_a_publisher_goes_on_from_what_is_published(tmp_path: Path, sizes:
     whole = [{name: content for name, content in each.items() if ".p/" not in name} for each in files]
     assert whole[0] == whole[1]
     assert files[1].items() <= files[0].items()
+    # No part is left of a tile that is full.
+    assert not [name for name in files[0] if ".p/" in name and name.partition(".p/")[0] in files[0]]
 
 
 async def test_a_tree_goes_on_under_a_new_key(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -205,8 +206,8 @@ async def _proven(
     """Of each record: its leaf and its proof, or why it has none. `rows`: the calls, if they are calls."""
     values = await audit.proofs.values(places)
     leaves = await audit.proofs.numbers(places)
-    found: list[dict[str, Any]] = []
-    for number, place in enumerate(places):
+
+    async def of(number: int, place: LeafPlace) -> dict[str, Any]:
         try:
             if place not in values:
                 raise removed(place)
@@ -216,11 +217,11 @@ async def _proven(
             shown: bytes | ShownParts = value
             if rows is not None:
                 shown = await shown_to(source.account, rows[number], place, value, audit.proofs, audit.live.world.log)
-            proof = await head.document(place, leaves[place], value, shown)
-            found.append({"leaf": leaves[place], "proof": proof})
+            return {"leaf": leaves[place], "proof": await head.document(place, leaves[place], value, shown)}
         except (NotProven, Unreadable, KeyMissing) as fault:
-            found.append({"unproven": str(fault)})
-    return found
+            return {"unproven": str(fault)}
+
+    return await asyncio.gather(*(of(number, place) for number, place in enumerate(places)))  # they wait for tiles
 
 
 EVIDENCE = RouteRow(
