@@ -31,6 +31,7 @@ from services.evidence import verify
 from services.evidence.package_file import PackageFile
 from services.evidence.proofs import ProvenTree
 from services.notary.publisher import TreePublisher
+from tests.one_key import OneKey
 
 LEAVES, BATCH = 10_000_000, 20_000
 SHOWN = 10_000
@@ -120,7 +121,7 @@ def _place(number: int) -> LeafPlace:
 async def _among_many(folder: Path) -> list[Figure]:
     store, shown = TileFolder(folder / "tree"), set(random.Random(1).sample(range(LEAVES), SHOWN))
     signer = NoteSigner("bench.invalid/log", Ed25519PrivateKey.generate())
-    publisher = TreePublisher(store, signer)
+    publisher = TreePublisher(store, OneKey(signer))
     await publisher.open()
     began = time.process_time()
     head, note = Checkpoint(signer.name, 0, b""), None
