@@ -144,4 +144,5 @@ class ProofMaker:
 
 
 def removed(place: LeafPlace) -> NotProven:
-    return NotProven(f"{place.kind}, partition {place.partition}, has no record {place.position} any more")
+    where = f"{place.kind} {place.partition}@{place.position}"
+    return NotProven(f"its record, {where}, is gone from the topic; a retention removed it, or somebody")

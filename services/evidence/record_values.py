@@ -48,13 +48,27 @@ class RecordValues:
                     check_crcs=True,
                 )
             try:
-                return await self._read(self._consumer, wanted)
+                return await self._read_what_is_there(self._consumer, wanted)
             except OffsetOutOfRangeError as fault:
-                raise OutOfRange(f"a record is no longer on its topic: {fault}") from fault
+                raise OutOfRange(f"a topic ends before a record that was on it: {fault}") from fault
             except (KafkaError, IllegalStateError) as fault:
                 raise Unavailable(str(fault)) from fault
             finally:  # otherwise it would go on to fetch what nobody asked for
                 self._consumer.pause(*self._consumer.assignment())
+
+    async def _read_what_is_there(
+        self, consumer: AIOKafkaConsumer, wanted: dict[TopicPartition, list[LeafPlace]]
+    ) -> dict[LeafPlace, bytes]:
+        try:
+            return await self._read(consumer, {partition: list(places) for partition, places in wanted.items()})
+        except OffsetOutOfRangeError:  # a retention removed records from the beginning of a topic
+            begins = await consumer.beginning_offsets(list(wanted))
+        left = {
+            partition: there
+            for partition, places in wanted.items()
+            if (there := [each for each in places if each.position >= begins[partition]])
+        }
+        return await self._read(consumer, left)
 
     async def _read(
         self, consumer: AIOKafkaConsumer, wanted: dict[TopicPartition, list[LeafPlace]]

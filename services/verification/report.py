@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from domain.transparency.leaf_extents import LeafExtent
+from domain.transparency.order import LeafPartition
 from domain.verification.log import Expected
 from services.adapters.keyring import open_keyring
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from services.verification.projections import Difference, verify_projections
 from services.verification.topics import TopicsReport, VerificationProgress, verify_topics
-from services.verification.tree import TreeReport, verify_tree
+from services.verification.tree import TreeReport, compare_rows, verify_tree
 
 
 async def verified(
@@ -23,10 +25,14 @@ async def verified(
         vault = open_vault(settings, pool)
         keys = await open_keyring(vault)
         topics = await verify_topics(settings, keys, expected, tell)
-        tree = await verify_tree(settings, pool, vault, keys, topics.log, tell) if topics.log.whole else None
+        leaves: dict[LeafPartition, LeafExtent] = {}
+        walked = topics.log.whole
+        tree = await verify_tree(settings, pool, vault, keys, topics.log, tell, leaves) if walked else None
         # If records are missing from the topics, the projections cannot be filled again from them.
         compared = projections and topics.whole and not topics.decisions.gone
         differing = await verify_projections(settings, pool, keys, tell) if compared else None
+        if tree is not None and projections and topics.decisions.gone:
+            await compare_rows(pool, leaves, topics.decisions.copies_count, tree)
         return _document(topics, tree, differing)
     finally:
         await pool.close()

@@ -11,7 +11,7 @@ right root are the leaves that the notary made.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
@@ -19,12 +19,14 @@ from domain.log.authenticity import EVENTS
 from domain.log.authority import Authority
 from domain.ports import Stored, TileStore
 from domain.transparency.checkpoints import Checkpoint
+from domain.transparency.leaf_extents import LeafExtent, extents_of
 from domain.transparency.leaves import LeafPlace
 from domain.transparency.merkle import leaf_hash
 from domain.transparency.notes import VerifierKey
-from domain.transparency.order import LeafBatch, LeafOrder, LeafRun, OrderBroken, place_of
+from domain.transparency.order import LeafBatch, LeafOrder, LeafPartition, LeafRun, OrderBroken, place_of
 from domain.transparency.tiles import HEIGHT, WIDTH, TileName, TreeEdge, bundle
 from domain.verification.log import Report
+from projections.log.schema import AskedLog
 from services.adapters.kafka import bounds
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
@@ -37,6 +39,7 @@ from services.notary.order_topic import batches
 from services.notary.publisher import CHECKPOINT, KEY, checkpoint_of
 from services.notary.tree_keys import known_keys
 from services.projector.worker import chain_now
+from services.questions.leaf_differences import differing_rows
 from services.settings import Settings
 from services.verification.leaf_sources import PartitionRecords, PublishedLeaves, entries_of
 from services.verification.topics import VerificationProgress
@@ -67,10 +70,16 @@ class TreeReport:
 
 
 async def verify_tree(
-    settings: Settings, pool: Pool, vault: Vault, keys: VaultKeyring, log: Report, tell: VerificationProgress
+    settings: Settings,
+    pool: Pool,
+    vault: Vault,
+    keys: VaultKeyring,
+    log: Report,
+    tell: VerificationProgress,
+    leaves: dict[LeafPartition, LeafExtent],
 ) -> TreeReport | None:
-    """None for an installation without a transparency log. `log` is what the log's verification found. Raises Unavailable,
-    OutOfRange, Unreadable, MasterKeyRefused."""
+    """None for an installation without a transparency log. `log` is what the log's verification found; to `leaves` is added
+    which records are leaves. Raises Unavailable, OutOfRange, Unreadable, MasterKeyRefused."""
     if not settings.notaries:
         return None
     report, store, order = TreeReport(), TileFolder(settings.tree_path), LeafOrder()
@@ -82,6 +91,7 @@ async def verify_tree(
         async with aclosing(batches(settings, keys, authority, order)) as found:
             async for some in found:
                 await walk.open(order)
+                extents_of(some, leaves)
                 for batch in some:
                     await walk.take(batch)
                     tell("checking the transparency log", batch.size, max(report.published, batch.size))
@@ -93,6 +103,17 @@ async def verify_tree(
     report.leaves = order.size
     report.waiting = await _waiting(settings, order)
     return report
+
+
+async def compare_rows(pool: Pool, leaves: Mapping[LeafPartition, LeafExtent], copies: int, report: TreeReport) -> None:
+    """Compares the rows of decisions with the leaves, where they cannot be made again because their records are gone. A copy is a
+    leaf without a row. Raises Postgres's errors."""
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        found = await differing_rows(AskedLog(connection), leaves)
+    if found.not_leaves or found.without_row > copies:
+        for each in found.named:
+            report.differs(each)
+        report.differing += found.not_leaves + found.without_row - len(found.named)
 
 
 async def _heads(store: TileStore, own: Sequence[VerifierKey], report: TreeReport) -> dict[str, Checkpoint]:

@@ -84,6 +84,7 @@ CONTRACTS: dict[str, Contract] = {
 ELSEWHERE: dict[str, str] = {
     "advisory_locks.py": "a list of ids: tests/house/test_house.py",
     "alerts_file.py": "a file of settings: tests/domain/test_alert_settings.py, tests/cli/test_alerts_file.py",
+    "alert_publisher.py": "it seals and appends alerts: tests/e2e/test_alerts.py",
     "services_file.py": "a file of settings: tests/e2e/test_services.py",
     "cloudevents.py": "pure: names of headers",
     "committed_offsets.py": "a number of a consumer group, read back by tests/contracts/test_telling.py and test_counting.py",

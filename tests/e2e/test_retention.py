@@ -1,0 +1,92 @@
+"""What is proven, and what is not, after an operator's retention has removed decisions from their topic."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.structs import TopicPartition
+
+from services.adapters.kafka import connection, ends
+from services.adapters.topics import names
+from services.settings import Settings
+from tests.e2e.test_notary import calls, fetched, is_there, notarised_all
+from tests.installation import Installation, eventually
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    data = tmp_path_factory.mktemp("retention") / ".keytrail"
+    with Installation(data, KEYTRAIL_NOTARIES="1", KEYTRAIL_DECISION_PARTITIONS="2") as running:
+        eventually(lambda: is_there(running, "checkpoint"))
+        yield running
+
+
+async def _remove_up_to(settings: Settings, ends: dict[int, int]) -> None:
+    """What a retention does: the topic says that it has one, and its first records go."""
+    topic = names(settings).decisions
+    admin = AIOKafkaAdminClient(**connection(settings))
+    await admin.start()
+    wanted = {"retention.ms": str(90 * 86_400_000), "max.message.bytes": "1048588"}
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=wanted)])
+    await admin.delete_records({TopicPartition(topic, part): RecordsToDelete(end) for part, end in ends.items() if end})
+    await admin.close()
+
+
+def _a_call(running: Installation) -> str:
+    return str(running.client().list_keys()["ResponseMetadata"]["RequestId"])
+
+
+def test_a_removed_record_is_proven_by_the_proof_that_was_made_before(kept: Installation, tmp_path: Path) -> None:
+    """Given a call whose record was removed, then no proof is made of it, and it says why; the one that was made still holds,
+    and so does the tree: what was published stands for the leaf."""
+    calls(kept, 5)
+    call, proof = _a_call(kept), tmp_path / "proof.json"
+    kept.keytrail("prove", call, "-o", str(proof))
+    notarised_all(kept)
+    asyncio.run(_remove_up_to(kept.settings, asyncio.run(ends(kept.settings, names(kept.settings).decisions))))
+    later = _a_call(kept)
+    refused = kept.keytrail("prove", call, "-o", str(tmp_path / "again.json"), check=False)
+    assert (refused.returncode, "is gone from the topic" in " ".join(refused.stderr.split())) == (1, True)
+    key = fetched(kept, "key").decode().strip()
+    assert kept.keytrail_as({}, "verify-evidence", str(proof), "--log-key", key).returncode == 0
+    kept.keytrail("prove", later, "-o", str(tmp_path / "later.json"))
+
+    kept.caught_up()
+    found = eventually(lambda: each if (each := kept.verified())["whole"] else None)
+    assert (found["tree"]["differences"], found["projections"]) == ([], None)
+    assert found["tree"]["gone"] >= 6
+    record = json.loads(proof.read_text())["record"]
+    asyncio.run(_without_row(kept, record["partition"], record["position"]))
+    found = kept.verified()
+    where = f"decisions {record['partition']}@{record['position']}"
+    assert (found["whole"], found["tree"]["differences"]) == (False, [f"the leaf of {where} has no row"])
+
+
+async def _without_row(running: Installation, partition: int, position: int) -> None:
+    async with running.connected() as pool:
+        await pool.execute("DELETE FROM p_decisions.decisions WHERE origin = $1 AND record = $2", partition, position)
+
+
+def test_records_that_are_removed_before_they_are_leaves_stop_the_notary(kept: Installation) -> None:
+    """A tree that went on behind them would say that they never were. This is the last test here: no leaf follows."""
+    notary = kept.process("notary-1")
+    notary.suspend()
+    calls(kept, 3)
+    kept.caught_up()  # the projector has read them
+    asyncio.run(_remove_up_to(kept.settings, asyncio.run(ends(kept.settings, names(kept.settings).decisions))))
+    notary.kill()
+
+    def told() -> list[str]:
+        kept.caught_up()
+        return [each["summary"] for each in kept.answers("alerts") if each["rule"] == "notary-stopped"]
+
+    (summary,) = eventually(told)
+    assert summary.startswith("the records ")
+    assert summary.endswith(" were removed before they became leaves")
