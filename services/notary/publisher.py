@@ -11,7 +11,7 @@ from domain.transparency.checkpoints import Checkpoint, checkpoint_by_one_of
 from domain.transparency.merkle import leaf_hash
 from domain.transparency.notes import NoteRefused, SignedNote, VerifierKey, signed_note
 from domain.transparency.order import OrderBroken
-from domain.transparency.tiles import WIDTH, TileName, TreeEdge, bundle, edge_from, edge_names
+from domain.transparency.tiles import WIDTH, TileMissing, TileName, TreeEdge, bundle, edge_from, edge_names
 
 CHECKPOINT, KEY = "checkpoint", "key"
 OTHER_HEAD = "there is another checkpoint of this size: the folder of the transparency log was changed"
@@ -53,19 +53,32 @@ class TreePublisher:
         self.edge = TreeEdge()
 
     async def open(self) -> None:
-        """Goes on from the checkpoint that is published. Raises OrderBroken if what is published is not ours or not whole."""
+        """Goes on from the checkpoint that is published. Raises OrderBroken if what is published is not ours or not whole,
+        Superseded if another notary published meanwhile."""
         content = await self._store.read(CHECKPOINT)
         found = await self._head(content)
         self._signed = self._keys.signing if content is None else self._signers(signed_note(content.decode()))
+        try:
+            await self._go_on_from(found)
+        except OrderBroken:
+            # Parts of a tile go when the tile is full: then this is no fault of what is published.
+            if await self._store.read(CHECKPOINT) != content:
+                raise Superseded("another checkpoint was published meanwhile") from None
+            raise
+        await self._name_keys()
+
+    async def _go_on_from(self, found: Checkpoint | None) -> None:
+        """Raises OrderBroken."""
         size = 0 if found is None else found.size
         tiles = {name: await self._read(name.path) for name in edge_names(size)}
-        self.edge = edge_from(size, lambda name: tiles[name])
+        try:
+            self.edge = edge_from(size, lambda name: tiles[name])
+        except TileMissing as fault:
+            raise OrderBroken(f"{fault} of the transparency log has another length than its name says") from None
         if found is not None and self.edge.root() != found.root:
             raise OrderBroken(f"the tiles of the tree of {size} leaves give another root than its checkpoint")
         held = size % WIDTH
         self._entries = unbundled(await self._read(TileName(0, size // WIDTH, held).entries_path)) if held else []
-
-        await self._name_keys()
 
     @property
     def is_signed_by_others(self) -> bool:

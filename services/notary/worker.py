@@ -10,7 +10,7 @@ from domain.log.authenticity import EVENTS, ORDER
 from domain.log.authority import Authority, authority_from
 from domain.log.chain import Chain
 from domain.log.codec import rfc3339
-from domain.ports import OutOfRange, TileStore
+from domain.ports import OutOfRange, Reader, TileStore
 from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.order import LeafBatch, LeafOrder, LeafRun, OrderBroken, runs_of
 from domain.transparency.policies import NO_WITNESSES, WitnessPolicy
@@ -64,7 +64,7 @@ class Notary:
         self._clock = clock_of(settings)
         self._name = uuid4().hex
         self._topic = KafkaTopic(settings, names(settings).order)
-        self._reader: KafkaReader | None = None
+        self._reader: Reader | None = None
         self._order, self._read = LeafOrder(), 0
         self._now = Chain(keys=keys)
         self._tree_keys = tree_keys
@@ -85,9 +85,15 @@ class Notary:
 
     async def _notarise(self) -> None:
         await leaf_rows.prepare(self._pool)
+        self._now = await chain_now(self._settings, self._pool, self._keys)
+        await self.begin()
+        await together(self.cosigning.keep_asking(), self._heads.run(), self._stamps.run(), self._follow())
+
+    async def begin(self) -> None:
+        """Go on from the batches that count: publish what was appended and perhaps not published. Raises OrderBroken, OutOfRange,
+        Superseded, Unavailable."""
         has_rows = await leaf_rows.reached(self._pool)
         await self.publisher.open()
-        self._now = await chain_now(self._settings, self._pool, self._keys)
         kept = await leaf_rows.kept_order(self._pool, self._keys, self._now.authority.key)
         # Otherwise what is published, or all rows, were lost, and are made again.
         if kept.size <= self.publisher.edge.size and has_rows:
@@ -97,7 +103,7 @@ class Notary:
             raise OrderBroken(
                 f"{names(self._settings).order} ends before @{end}, and was read up to @{self._read - 1}: it was cut"
             )
-        self._reader = await KafkaReader(self._settings, names(self._settings).order).open(self._read)
+        self._reader = await self._topic.reader(self._read)
         batches = await self._read_to(end - 1)
         await leaf_rows.keep(self._pool, (each for each in batches if each.size >= has_rows))
         for batch in batches:
@@ -108,11 +114,10 @@ class Notary:
             raise OrderBroken(f"the published tree has {edge.size} leaves, and the batches have {self._order.size}")
         if self._order.root != edge.root():
             raise OrderBroken(f"the published tree of {edge.size} leaves has another root than the batches say")
-        await together(self.cosigning.keep_asking(), self._heads.run(), self._stamps.run(), self._follow())
 
     async def _read_to(self, position: int) -> list[LeafBatch]:
         """Read the topic of batches up to this position. Returns the batches that count."""
-        assert self._reader is not None, "run comes first"
+        assert self._reader is not None, "begin comes first"
         found: list[LeafBatch] = []
         while self._read < position + 1:
             for each in await self._reader.read(1_000):

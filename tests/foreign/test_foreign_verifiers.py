@@ -77,7 +77,7 @@ def notarised(litewitness: LiteWitness, tmp_path_factory: pytest.TempPathFactory
 
 
 def log_key(running: Installation) -> str:
-    return fetched(running, "key").decode().strip()
+    return fetched(running, "key").decode().split("\n")[0]
 
 
 def unwitnessed(key: str) -> str:

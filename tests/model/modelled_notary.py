@@ -1,0 +1,141 @@
+"""A notary of the model: the real one, whose questions to the world are steps."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from domain.log.authenticity import DECISIONS
+from domain.log.authority import Authority
+from domain.log.chain import Chain
+from domain.ports import Stored
+from domain.transparency.leaves import LeafPlace, entry_of
+from domain.transparency.notes import NoteSigner
+from domain.transparency.order import LeafRun
+from services.adapters.keyring import VaultKeyring
+from services.notary.worker import Notary
+from services.settings import load
+from tests.keys import process_keys
+from tests.one_key import OneKey
+
+KEYS: VaultKeyring = process_keys()
+AUTHORITY = Authority("log", 0, "", KEYS.newest)
+SIGNER = NoteSigner("keys.example.com/log", Ed25519PrivateKey.from_private_bytes(b"\5" * 32))
+SETTINGS = load({}, data=Path("nowhere"))
+Question = tuple[Any, ...]
+"""What is asked, and its arguments."""
+Answer = Any
+
+
+@types.coroutine
+def asked(*question: Any) -> Generator[Question, Answer, Answer]:
+    """A step: the world answers, now or later."""
+    return (yield question)
+
+
+class AskedStore:
+    """Port TileStore."""
+
+    async def create(self, path: str, content: bytes) -> None:
+        await asked("create", path, content)
+
+    async def read(self, path: str) -> bytes | None:
+        found: bytes | None = await asked("read", path)
+        return found
+
+    async def replace(self, path: str, content: bytes, former: bytes | None) -> None:
+        await asked("replace", path, content, former)
+
+    async def remove(self, paths: Sequence[str]) -> None:
+        await asked("remove", tuple(paths))
+
+
+class AskedReader:
+    def __init__(self, offset: int) -> None:
+        self._next = offset
+
+    async def read(self, limit: int) -> Sequence[Stored]:
+        found: tuple[bytes, ...] = await asked("values", self._next)
+        first, self._next = self._next, self._next + len(found)
+        return [Stored(first + place, value) for place, value in enumerate(found)]
+
+
+class AskedTopic:
+    """Port Topic: that of batches."""
+
+    async def append(self, value: bytes) -> int:
+        return int(await asked("append", value))
+
+    async def reader(self, offset: int) -> AskedReader:
+        return AskedReader(offset)
+
+    async def end(self) -> int:
+        return int(await asked("end"))
+
+
+class AskedRows:
+    """What services/notary/leaf_rows.py asks of Postgres."""
+
+    async def fetchval(self, sql: str) -> int:
+        return int(await asked("largest leaf"))
+
+    async def fetchrow(self, sql: str) -> Mapping[str, str] | None:
+        found: tuple[str, str] | None = await asked("reached")
+        return None if found is None else dict(zip(("document", "mac"), found, strict=True))
+
+    async def executemany(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        await asked("keep rows", tuple(tuple(each) for each in rows))
+
+    async def execute(self, sql: str, document: str, mac: str) -> None:
+        await asked("keep reached", document, mac)
+
+
+class FixedClock:
+    def now(self) -> int:
+        return 1_767_225_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Records that arrive at once, at the end of one partition of `decisions`; those named by `voids` have no leaf."""
+
+    partition: int
+    first: int
+    count: int
+    voids: tuple[int, ...] = ()
+
+    def records(self) -> Iterator[tuple[LeafPlace, bytes | None]]:
+        for position in range(self.first, self.first + self.count):
+            place = LeafPlace(DECISIONS, self.partition, position)
+            yield place, None if position in self.voids else entry_of(place, b'{"mac":"%d"}' % position)
+
+
+class ModelledNotary(Notary):
+    """A notary whose questions are the model's steps."""
+
+    def __init__(self, name: str, arrivals: Sequence[Arrival]) -> None:
+        super().__init__(SETTINGS, AskedRows(), KEYS, "log", 1, AskedStore(), OneKey(SIGNER))  # type: ignore[arg-type]
+        self._name, self._clock = name, FixedClock()  # type: ignore[assignment]
+        self._topic = AskedTopic()  # type: ignore[assignment]
+        self._now = Chain("", -1, KEYS, AUTHORITY)
+        self._arrivals = arrivals
+
+    async def run(self) -> None:
+        await self.begin()
+        while True:
+            await self._take(await asked("records", tuple(sorted(self._order.next.items()))), self._now)
+
+    def memory(self) -> tuple[Any, ...]:
+        """All that it remembers when it asks for records: those who remember the same go on in the same way."""
+        order, publisher = self._order, self.publisher
+        return self._name, str(order.document()), self._read, publisher.edge.root(), tuple(publisher._entries)
+
+    async def _entries_of(self, run: LeafRun) -> list[bytes]:
+        """The records stand on their topics unchanged, so when they are read makes no difference."""
+        found = {place: each for arrival in self._arrivals for place, each in arrival.records()}
+        return [each for place in run.places() if (each := found[place]) is not None]
