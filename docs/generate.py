@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import collections.abc
+import hashlib
 import sys
 import tomllib
 import typing
@@ -199,7 +200,26 @@ def rooms() -> str:
     return "\n".join(lines) + "\n"
 
 
+def verifier() -> str:
+    path = "services/evidence/verify.py"
+    digest = hashlib.sha256((DOCS.parent / path).read_bytes()).hexdigest()
+    return MADE + f"""# The verifier of evidence
+
+`{path}` checks proofs and packages of evidence offline. It needs Python and the library `cryptography` alone, and is short enough to be read.
+Take it from the source of a release, and not from the package that it is to check: whoever wants to be believed could have changed both.
+
+| version | SHA-256 |
+|---|---|
+| {tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]["version"]}, as in this source | `{digest}` |
+
+    sha256sum verify.py
+
+[Prove a record to somebody else](howto/prove.md) says how it is used.
+"""
+
+
 DOCUMENTS = {
+    "verifier.md": verifier,
     "alerts.md": alerts,
     "cli.md": lambda: MADE + reference(),
     "condition-keys.md": condition_keys,

@@ -16,7 +16,12 @@ from services.cli.terminal import say
 
 def prove(
     call: Annotated[
-        str, Argument(name="call-id", help="The call: its x-amzn-RequestId, which `keytrail decisions` lists")
+        str,
+        Argument(
+            name="call-id",
+            help="The call: its x-amzn-RequestId, which `keytrail decisions` lists; or a change's @position, which "
+            "`keytrail history` lists",
+        ),
     ],
     output: Annotated[
         Path | None, Option("-o", value="FILE", help="The file to write. Default: the standard output")
@@ -31,8 +36,8 @@ def prove(
     """
     from domain.transparency.proofs import written
 
-    if "/" in call:
-        fail(f"{call} is not the id of a call. `keytrail decisions` lists calls with their ids.", 2)
+    if "/" in call or not call:
+        fail(f"{call!r} is not the id of a call. `keytrail decisions` lists calls with their ids.", 2)
     path = Path("-") if output is None else target_or_fail(output, force=force)
     found = Client(data).get(f"/v1/proofs/{call}")
     try:

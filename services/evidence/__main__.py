@@ -48,6 +48,8 @@ def main(pages: BinaryIO, out: BinaryIO) -> None:
                 report.take_effect(change)
             case {"call": call}:
                 report.take_call(call)
+            case {"left_out": why}:
+                report.left_out = why
             case {"alert": alert}:
                 report.take_alert(alert)
         if "proof" in item:

@@ -70,6 +70,8 @@ class EvidenceReport:
     effects: list[Mapping[str, Any]] = field(default_factory=list)
     """What changes let in and took away."""
     alerts: list[Mapping[str, Any]] = field(default_factory=list)
+    left_out: str = ""
+    """Why it does not say what some changes let in; "" if it does."""
 
     def take_call(self, call: Mapping[str, Any]) -> None:
         who = short(call["principal"], self.account)
@@ -128,6 +130,8 @@ class EvidenceReport:
         rows.sort(key=lambda row: row[0])
         headings = ("When", "Who", "Did", "To what", "Let in", "Took away", "Besides", "Call")
         yield from _section("Changes: who made them, and what they let in", headings, rows, "Nothing was changed.")
+        if self.left_out:
+            yield f"<p>What some of them let in could not be worked out: {html_cell(self.left_out)}</p>\n"
 
     def _effect(self, row: Any) -> list[HtmlCell]:
         change = row["change"]

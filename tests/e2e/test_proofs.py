@@ -141,6 +141,13 @@ def test_it_asks_for_two_permissions_and_is_of_the_own_account(house: House, oth
         assert asked(house, who, f"/v1/proofs/{call}")[0] == status
 
 
+def test_a_change_is_proven_by_its_position(house: House, log_key: str) -> None:
+    key = house.kms.create_key()["KeyMetadata"]["KeyId"]
+    (made,) = json.loads(asked(house, house.installation.credentials(), f"/v1/keys/{key}/history")[1])["items"]
+    record = proven(house, house.installation.credentials(), f"@{made['position']}", log_key)
+    assert (record["kind"], json.loads(record["value"])["call"]["id"]) == ("events", made["call_id"])
+
+
 async def test_rows_that_name_another_leaf_prove_nothing(house: House) -> None:
     """Somebody who can write to Postgres alone changes which leaf a record is said to be."""
     call = request_of(house.kms.create_key())
@@ -160,7 +167,10 @@ async def test_rows_that_name_another_leaf_prove_nothing(house: House) -> None:
     ("arguments", "code", "says"),
     [
         (("prove",), 2, "CALL-ID"),
-        (("prove", "../status"), 2, "../status is not the id of a call"),
+        (("prove", "../status"), 2, "'../status' is not the id of a call"),
+        (("prove", ""), 2, "'' is not the id of a call"),
+        (("prove", "@999999"), 1, "no change at @999999"),
+        (("prove", "@x"), 1, "a position is @ and a number"),
         (("prove", "keytrail-0"), 1, "No call of this account"),
     ],
 )

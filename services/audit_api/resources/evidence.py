@@ -41,8 +41,8 @@ from services.questions.source import Source
 from services.questions.subjects import with_names
 from services.rendering import call_of, item, utc
 
-MOST = 100_000
-"""The most records of one package."""
+MOST, MOST_ALERTS = 100_000, 5_000
+"""The most calls and alerts of one package."""
 PAGE = 100
 """Records that are read and proven in one go."""
 ZIP = "application/zip"
@@ -135,10 +135,13 @@ async def _pages(
                 yield await _calls(audit, request, source, head, calls[first : first + PAGE])
             for first in range(0, len(raised), PAGE):
                 yield await _alerts(audit, source, head, raised[first : first + PAGE])
-        async with aclosing(await access_changes(audit, request)) as changes:
-            async for each in changes:
-                if "change" in each.value:
-                    yield _told(source, [{"change": each.value}])
+        try:
+            async with aclosing(await access_changes(audit, request)) as changes:
+                async for each in changes:
+                    if "change" in each.value:
+                        yield _told(source, [{"change": each.value}])
+        except WireError as fault:  # the records are proven all the same
+            yield _told(source, [{"left_out": fault.message}])
     except (NotProven, OutOfRange) as fault:
         raise WireError(409, "ConflictException", f"This cannot be proven: {fault}.") from None
 
@@ -156,12 +159,12 @@ async def _places(
         async with audit.filtered_questions.turn(request):
             found.update(await decisions.places(source.log, request.account, filters, MOST + 1))
     async with audit.filtered_questions.turn(request):
-        raised = await alerts.page(source.log, subject.alerts, 2**62, MOST + 1)
-    if len(found) + len(raised) > MOST:
+        raised = await alerts.page(source.log, subject.alerts, 2**62, MOST_ALERTS + 1)
+    if len(found) > MOST or len(raised) > MOST_ALERTS:
         raise WireError(
             400,
             "LimitExceededException",
-            f"These are more than {MOST} records; ask for a shorter span with from and to.",
+            f"These are more than {MOST} calls or {MOST_ALERTS} alerts; ask for a shorter span.",
         )
     return sorted(found), raised[::-1]
 

@@ -9,6 +9,7 @@ from domain.authorization.audience import Told
 from domain.errors import NoSuchEntity
 from domain.log.codec import Unreadable
 from domain.ports import OutOfRange
+from projections.decisions import queries as decisions
 from services.audit_api.answer_shapes import One
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import denied, missing
@@ -19,6 +20,7 @@ from services.audit_api.schemas import Member
 from services.audit_api.shown_records import MORE_THAN_TWO, place_of, shown_to
 from services.evidence.proofs import NotProven
 from services.kms_api.errors import WireError
+from services.questions.moments import read_moment
 from services.questions.past_call import on_record
 
 
@@ -27,10 +29,25 @@ async def prove_call(audit: AuditContext, request: AuditRequest) -> Told:
     if not audit.settings.notaries:
         raise missing("This installation has no transparency log: KEYTRAIL_NOTARIES is 0.")
     async with fresh(audit.live):
-        row = await on_record(audit.log, request.account, request.place("call"))
-        if row is None:
-            raise NoSuchEntity(f"No call of this account has the id {request.place('call')}.")
+        row = await _row(audit, request, request.place("call"))
         return request.audience.own(request.account, await _document(audit, request, row))
+
+
+async def _row(audit: AuditContext, request: AuditRequest, text: str) -> Any:
+    """The call with this id, or the change at this position (@1234). Raises NoSuchEntity, NoSuchMoment."""
+    if not text.startswith("@"):
+        row = await on_record(audit.log, request.account, text)
+        if row is None:
+            raise NoSuchEntity(f"No call of this account has the id {text}.")
+        return row
+    position, _ = read_moment(text)
+    assert position is not None, "it begins with @"
+    rows = await decisions.events(audit.log, request.account, position - 1, 1)
+    if not rows or rows[0]["position"] != position:
+        raise NoSuchEntity(
+            f"This account made no change at {text}. `keytrail history` lists changes with their positions."
+        )
+    return rows[0]
 
 
 async def _document(audit: AuditContext, request: AuditRequest, row: Any) -> Mapping[str, Any]:
