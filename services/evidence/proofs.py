@@ -68,16 +68,18 @@ class ProofMaker:
 
     def __init__(self, settings: Settings, pool: Pool, keys: VaultKeyring, store: TileStore) -> None:
         self.pool, self.store = pool, store
-        self._settings, self._keys, self._values = settings, keys, RecordValues(settings)
+        self._settings, self._keys = settings, keys
+        # Whoever wants one proof does not wait for somebody's package.
+        self._one, self._many = RecordValues(settings), RecordValues(settings)
         self._checkpoint = COSIGNED if settings.witness_policy_file else CHECKPOINT
 
     async def values(self, places: Sequence[LeafPlace]) -> dict[LeafPlace, bytes]:
         """The records at these places of the topics; one that was removed is left out. Raises OutOfRange, Unavailable."""
-        return await self._values.of(places)
+        return await self._many.of(places)
 
     async def value(self, place: LeafPlace) -> bytes:
         """Raises NotProven, OutOfRange, Unavailable."""
-        found = (await self.values([place])).get(place)
+        found = (await self._one.of([place])).get(place)
         if found is None:
             raise removed(place)
         return found
@@ -140,7 +142,8 @@ class ProofMaker:
             raise NotProven(f"what is published as the checkpoint is none: {fault}") from None
 
     async def close(self) -> None:
-        await self._values.close()
+        await self._one.close()
+        await self._many.close()
 
 
 def removed(place: LeafPlace) -> NotProven:

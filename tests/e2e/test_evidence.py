@@ -165,6 +165,26 @@ def test_each_of_two_accounts_gets_its_own_part(house: House, other: Credentials
     assert other["AWS_ACCESS_KEY_ID"] not in report + "".join(texts)
 
 
+def test_a_caller_gets_its_own_part_of_calls_on_the_key_of_another_account(
+    house: House, other: Credentials, log_key: str, tmp_path: Path
+) -> None:
+    key = house.key(may("kms:Encrypt", Principal={"AWS": f"arn:aws:iam::{OTHER}:root"}, Sid="theirs"))
+    arn = house.kms.describe_key(KeyId=key)["KeyMetadata"]["Arn"]
+    house.installation.client(other).encrypt(KeyId=arn, Plaintext=b"x")
+    path = tmp_path / "theirs.zip"
+    url = {"AWS_ENDPOINT_URL": house.installation.url}
+    done = house.installation.keytrail_as(other | url, "evidence", arn, "-o", str(path))
+    assert done.returncode == 0, done.stderr
+    assert checked(path, log_key).returncode == 0
+    with zipfile.ZipFile(path) as package:
+        (name,) = [each for each in package.namelist() if each.startswith("records/")]
+        parts = json.loads(package.read(name))["record"]["parts"]
+        report = package.read("report.html").decode()
+    assert {name for name, part in parts.items() if "text" in part} == {"caller", "rest"}
+    assert "could not be worked out" in report
+    assert "theirs" not in report
+
+
 def test_it_asks_for_four_permissions_and_for_one_subject(house: House, story: dict[str, str]) -> None:
     name, _, who = house.user("dora")
     path = f"/v1/evidence?key={story['key']}"

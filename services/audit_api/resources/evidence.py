@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.arn import key_arn
 from domain.authorization.audience import Told
+from domain.errors import AccessRefused
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.log.authenticity import ALERTS, KeyMissing
 from domain.log.codec import Unreadable
@@ -87,11 +89,14 @@ async def _subject(
     raised = AlertFilters(accounts_of(audit, request), suppressed=True, since=since, until=until)
     if key is not None:
         id = await audit.keys.called(request, key)
-        arn = f"arn:aws:kms:{source.region}:{request.account}:key/{id}"
+        arn = key_arn(source.region, request.account, id)
+        calls, raised = replace(span, key=id, encrypts_to=arn), replace(raised, key=id)
+        found = audit.live.world.keys.get(id)
+        if found is None or not request.audience.owns(found.account):
+            # Whether another account has such a key must not be seen by what the package calls it.
+            return EvidenceSubject(audit.keys.written(key, request.account), "", [calls], raised)
         (row,) = await audit.keys.with_aliases(source, [{"key_id": id}])
-        return EvidenceSubject(
-            arn, ", ".join(row["key_aliases"]), [replace(span, key=id, encrypts_to=arn)], replace(raised, key=id)
-        )
+        return EvidenceSubject(arn, ", ".join(row["key_aliases"]), [calls], raised)
     caller = await audit.principals.caller(request, source, principal or "")
     about = await audit.principals.principal(request, source, principal or "", (USER, ROLE, GROUP, POLICY))
     changes = await concerning_principal(replace(span, about=about, changes_only=True), source, about)
@@ -140,7 +145,7 @@ async def _pages(
                 async for each in changes:
                     if "change" in each.value:
                         yield _told(source, [{"change": each.value}])
-        except WireError as fault:  # the records are proven all the same
+        except (WireError, AccessRefused) as fault:  # the records are proven all the same
             yield _told(source, [{"left_out": fault.message}])
     except (NotProven, OutOfRange) as fault:
         raise WireError(409, "ConflictException", f"This cannot be proven: {fault}.") from None
