@@ -28,7 +28,7 @@ from tests.installation import clean_environment, free_port
 
 HERE = Path(__file__).parent
 LITEWITNESS = "filippo.io/torchwood/cmd/litewitness"
-NOT_HERE = re.compile(r"requires go >=|dial tcp|no such host|i/o timeout|module lookup disabled")
+NOT_HERE = re.compile(r"requires go >=|dial tcp|no such host|i/o timeout|module lookup disabled|403 Forbidden")
 """How `go build` says that this machine's Go is too old, or that modules cannot be fetched. Anything else is a fault."""
 
 

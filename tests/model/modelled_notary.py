@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.notes import NoteSigner
 from domain.transparency.order import LeafRun
 from services.adapters.keyring import VaultKeyring
+from services.notary.feed import TakenRecord
 from services.notary.worker import Notary
 from services.settings import load
 from tests.keys import process_keys
@@ -109,10 +111,13 @@ class Arrival:
     count: int
     voids: tuple[int, ...] = ()
 
-    def records(self) -> Iterator[tuple[LeafPlace, bytes | None]]:
-        for position in range(self.first, self.first + self.count):
-            place = LeafPlace(DECISIONS, self.partition, position)
-            yield place, None if position in self.voids else entry_of(place, b'{"mac":"%d"}' % position)
+    @cache  # noqa: B019  # there are few, and each is asked again and again
+    def records(self) -> tuple[TakenRecord, ...]:
+        places = [LeafPlace(DECISIONS, self.partition, self.first + each) for each in range(self.count)]
+        return tuple(
+            (place, None if place.position in self.voids else entry_of(place, b'{"mac":"%d"}' % place.position))
+            for place in places
+        )
 
 
 class ModelledNotary(Notary):

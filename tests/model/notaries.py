@@ -3,7 +3,7 @@
 The notaries are the real ones: how they begin, take records and publish is the code of services/notary, with the real order,
 publisher and rows. Modelled is what they talk to: the topic of batches, the store of tiles, Postgres, and the records that
 arrive. Each question to one of these is a step. Between any two steps, a notary may be killed, or the others may take as many
-steps as they like, which is a pause. What a killed notary was appending may be lost, or land at any time later.
+steps as they like, which is a pause. What a killed notary was writing may be lost, or land at any time later.
 
 A notary's step depends on nothing but the answers that it had so far. So a state of the model holds these answers, and two
 ways that lead to the same answers and the same world are one state.
@@ -27,6 +27,7 @@ from tests.model.modelled_notary import Answer, Arrival, ModelledNotary, Questio
 from tests.model.protocol import Violation
 
 IDLE = -1
+WRITES = ("append", "create", "replace", "put", "remove", "keep rows", "keep reached")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +39,16 @@ class NotaryBounds:
     starts: int = 3
     kills: int = 1
     copies: int = 0
-    """How many late appends land twice."""
+    """How many late writes land twice."""
 
 
 class NotaryWorld(NamedTuple):
-    """`store` and `rows` are numbers of interned contents. `signed`: each size and root that a notary signed."""
+    """`late`: what killed notaries were writing. `store` and `rows` are numbers of interned contents. `signed`: each size and root
+    that a notary signed."""
 
     arrived: int = 0
     topic: tuple[bytes, ...] = ()
-    late: tuple[bytes, ...] = ()
+    late: tuple[Question, ...] = ()
     store: int = 0
     rows: int = 0
     signed: frozenset[tuple[int, bytes]] = frozenset()
@@ -106,8 +108,8 @@ class NotaryModel:
         world = state.world
         if world.arrived < len(self.bounds.arrivals):
             yield state._replace(world=world._replace(arrived=world.arrived + 1))
-        for place, value in enumerate(world.late):
-            landed = world._replace(topic=(*world.topic, value))
+        for place, written in enumerate(world.late):
+            landed, _ = self._answered(world, written)
             yield state._replace(world=landed._replace(late=world.late[:place] + world.late[place + 1 :]))
             if state.copies:
                 yield state._replace(world=landed, copies=state.copies - 1)
@@ -121,8 +123,8 @@ class NotaryModel:
             if state.kills:
                 killed = _placed(state, slot, IDLE)._replace(kills=state.kills - 1)
                 yield killed
-                if question[0] == "append":
-                    late = tuple(sorted((*world.late, question[1])))
+                if question[0] in WRITES:
+                    late = tuple(sorted((*world.late, question), key=hash))
                     yield killed._replace(world=world._replace(late=late))
             for after, answer in self._answers(world, question):
                 yield self._with(state._replace(world=after), slot, self._went_on(at, answer))
