@@ -93,6 +93,10 @@ class TileStore(Protocol):
         """Durable when this returns. Nothing happens if the same content is there. Raises ContentDiffers, Unavailable."""
         ...
 
+    async def create_all(self, contents: Sequence[tuple[str, bytes]]) -> None:
+        """The same for many (path, content), in any order or at once. If it raises, any of them may be there."""
+        ...
+
     async def read(self, path: str) -> bytes | None:
         """None if there is nothing at the path. Raises Unavailable."""
         ...

@@ -13,7 +13,18 @@ from collections.abc import Iterator, Mapping
 
 SERVER = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH"})
 """For Kafka's Java and for Postgres: how to find libraries, and how to read the names of files."""
-OWN = SERVER | {"HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "VIRTUAL_ENV"}
+ROLE = frozenset(
+    {
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    }
+)
+"""Where AWS's SDKs find the credentials of a role. None of these is a secret."""
+OWN = SERVER | ROLE | {"HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "VIRTUAL_ENV"}
 """For our own processes: also where certificates are."""
 PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 FETCH = PROXIES | {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}

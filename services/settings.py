@@ -22,6 +22,7 @@ PREFIX = "KEYTRAIL_"
 
 SECRETIVE = re.compile("password|passphrase|secret|token|credential|private|dsn")
 """A setting with such a word in its name is never shown, even if nobody marked it as a secret."""
+TREE_BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9!_.*'()/-]*))?")
 LOGIN = re.compile(r"//[^/@\s]*@")
 """The user and password in an address."""
 
@@ -60,7 +61,15 @@ class Settings:
     postgres: str = _setting("DSN of the database; unset: the bundled server", "", secret=True)
     pager: str = _setting("the pager for long answers on a terminal, cat for none; unset: PAGER, or less", "")
     notaries: int = _setting("notary processes: one notarises, the others stand by; 0: there is no transparency log", 1)
-    tree: str = _setting("the folder of the transparency log; unset: tree in the data folder", "")
+    tree: str = _setting(
+        "the folder of the transparency log, or a bucket: s3://BUCKET/PREFIX; unset: tree in the data folder", ""
+    )
+    tree_endpoint: str = _setting("address of the S3-compatible server that has this bucket; unset: AWS's", "")
+    tree_region: str = _setting("the region of the bucket; unset: that of KEYTRAIL_REGION", "")
+    tree_access_key_id: str = _setting(
+        "the access key for the bucket; unset: the role of the machine or container, as AWS's SDKs find it", ""
+    )
+    tree_secret_access_key: str = _setting("the secret of that key", "", secret=True)
     tree_origin: str = _setting(
         "the transparency log's name in its checkpoints: an address without https, such as keys.example.com/log. It is read at "
         "the first start alone; unset: made of the log's id",
@@ -256,6 +265,14 @@ def _require_valid(settings: Settings) -> None:
             settings.time_zone
         ),
         "KEYTRAIL_CONSOLE takes on or off": settings.console in ("on", "off"),
+        "KEYTRAIL_TREE takes a folder, or s3://BUCKET/PREFIX": "://" not in settings.tree
+        or bool(TREE_BUCKET.fullmatch(settings.tree)),
+        "KEYTRAIL_TREE_ENDPOINT takes an address that begins with https:// or http://": settings.tree_endpoint == ""
+        or settings.tree_endpoint.startswith(("https://", "http://")),
+        "KEYTRAIL_TREE_ACCESS_KEY_ID and KEYTRAIL_TREE_SECRET_ACCESS_KEY are set together": bool(
+            settings.tree_access_key_id
+        )
+        == bool(settings.tree_secret_access_key),
         "KEYTRAIL_TREE_KEY_OVERLAP takes 0 or more days": settings.tree_key_overlap >= 0,
         "KEYTRAIL_TREE_SERVED takes on or off": settings.tree_served in ("on", "off"),
         "KEYTRAIL_TIMESTAMP_URL and KEYTRAIL_TIMESTAMP_CA go together": bool(settings.timestamp_url)

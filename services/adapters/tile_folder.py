@@ -7,6 +7,8 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 from uuid import uuid4
@@ -19,13 +21,20 @@ T = TypeVar("T")
 
 class TileFolder:
     """A path's content is a file of that name. A file appears with its whole content, by a link to what was written and
-    flushed under another name."""
+    flushed under another name.
+
+    It has a thread of its own: a slow disk, or strangers who read, keep nothing else in the process waiting.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tile-folder")
 
     async def create(self, path: str, content: bytes) -> None:
         await self._run(self._create, path, content)
+
+    async def create_all(self, contents: Sequence[tuple[str, bytes]]) -> None:
+        await self._run(self._create_all, contents)
 
     async def read(self, path: str) -> bytes | None:
         return await self._run(self._read, path)
@@ -38,7 +47,8 @@ class TileFolder:
 
     async def _run(self, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
         try:
-            return await asyncio.to_thread(work, *given, **named)
+            doing = partial(work, *given, **named)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, doing)
         except OSError as fault:
             raise Unavailable(f"the folder of the transparency log: {fault}") from fault
 
@@ -51,6 +61,10 @@ class TileFolder:
                 if wanted.read_bytes() != content:
                     raise ContentDiffers(path) from None
         _flush(wanted.parent)
+
+    def _create_all(self, contents: Sequence[tuple[str, bytes]]) -> None:
+        for path, content in contents:
+            self._create(path, content)
 
     def _replace(self, path: str, content: bytes, former: bytes | None) -> None:
         wanted = self._folder / path
@@ -76,7 +90,7 @@ class TileFolder:
     def _read(self, path: str) -> bytes | None:
         try:
             return (self._folder / path).read_bytes()
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
     def _remove(self, paths: Sequence[str]) -> None:

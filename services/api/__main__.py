@@ -29,7 +29,7 @@ from services.adapters.master_key import MasterKeyRefused
 from services.adapters.oidc_fetch import OidcFetch, PublicOnly, trusted_by
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.sign_in_providers import load_providers
-from services.adapters.tile_folder import TileFolder
+from services.adapters.tile_stores import tile_store
 from services.api import zero_metrics
 from services.api.door import Door, networks
 from services.api.protocol import GuardedProtocol
@@ -143,7 +143,7 @@ async def serve(settings: Settings) -> None:
         refused_attempts = RefusedAttempts(calls.records)
         web = WebIdentities(live, ProviderKeys(fetch))
         publisher = Publisher(settings, keys)
-        proofs = ProofMaker(settings, pool, keys, TileFolder(settings.tree_path))
+        proofs = ProofMaker(settings, pool, keys, tile_store(settings))
         closing.push_async_callback(publisher.close)
         closing.push_async_callback(proofs.close)
         audit = context_of(
@@ -166,7 +166,7 @@ async def serve(settings: Settings) -> None:
         )
         console = ConsoleFiles() if settings.has_console else None
         door_of_tokens = TokenDoor(web, authenticator, refused_attempts, clock)
-        tree = PublishedTree(settings.tree_path) if settings.serves_tree else None
+        tree = PublishedTree(tile_store(settings)) if settings.serves_tree else None
         routes = audit_app(ROUTES, audit, authenticator)
         app = App(live, authenticator, calls, routes, clock, watch, door_of_tokens, console, tree)
         door = _door(settings)

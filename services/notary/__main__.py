@@ -6,7 +6,7 @@ import asyncio
 
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.postgres import INTERRUPTED
-from services.adapters.tile_folder import TileFolder
+from services.adapters.tile_stores import require_conditions, tile_store
 from services.logs import logger_of
 from services.notary.alerts import NotaryAlerts
 from services.notary.publisher import Superseded
@@ -34,11 +34,12 @@ async def run() -> None:
     await prepared.keys.read_again()  # a standby may have waited for weeks
     log = await log_name(settings, prepared.keys)
     tree_keys = await open_tree_keys(settings, prepared.vault, log)
-    store = TileFolder(settings.tree_path)
+    store = tile_store(settings)
     alerts = NotaryAlerts(settings, prepared.keys, log)
     while True:
         notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, tree_keys, policy, alerts)
         try:
+            await require_conditions(store)
             await notary.run()
         except BEGINS_ANEW as fault:
             # What became of a batch under way, the topic of batches says.

@@ -130,8 +130,7 @@ class TreePublisher:
         if self.is_signed_by_others:
             await self._name_keys()
         try:
-            for path, content in tree.contents:
-                await self._store.create(path, content)
+            await self._store.create_all(tree.contents)
         except ContentDiffers as fault:
             raise OrderBroken(f"{fault} of the transparency log has another content") from None
         note = await self._keys.signed(checkpoint)

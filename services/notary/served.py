@@ -2,34 +2,36 @@
 the key (`/log/key`) and the newest checkpoint with enough cosignatures (`/log/cosigned`).
 
 It is unsigned and meant for everybody, so a stranger's request must cost little: a path either has the form of a tile's path or
-is answered without a look at the disk, and files are read by one thread, for which few requests wait.
+is answered without a look at the store, and the store is read for few requests at once, for which few others wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+from domain.ports import TileStore, Unavailable
 from services.kms_api.app import READING, AsgiScope, Receive, Send
 from services.notary.cosigning import COSIGNED
 from services.notary.publisher import CHECKPOINT, KEY
 
 PREFIX = "/log"
-MOST_WAITING = 64
+MOST_WAITING, AT_ONCE = 64, 4
+PATIENCE = 5.0
+"""Seconds that the store has to answer."""
 _INDEX = r"(?:x[0-9]{3}/){0,5}[0-9]{3}(?:\.p/[1-9][0-9]{0,2})?"
 TILE = re.compile(rf"tile/(?:entries|[0-9]|[1-5][0-9]|6[0-3])/{_INDEX}")
 FOR_EVER, A_MOMENT = b"public, max-age=31536000, immutable", b"public, max-age=1"
+RETRY = [(b"retry-after", b"1")]
 TEXT, BYTES = b"text/plain; charset=utf-8", b"application/octet-stream"
 
 
 class PublishedTree:
     """An ASGI application. Owned by the event loop."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._reading = ThreadPoolExecutor(1, thread_name_prefix="published-tree")
+    def __init__(self, store: TileStore) -> None:
+        self._store = store
+        self._reading = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -45,23 +47,21 @@ class PublishedTree:
 
     async def _file(self, send: Send, path: str, type: bytes, cached: bytes) -> None:
         if self._waiting >= MOST_WAITING:
-            await _answer(send, 503, b"Too many are reading; try again.", TEXT, [(b"retry-after", b"1")])
+            await _answer(send, 503, b"Too many are reading; try again.", TEXT, RETRY)
             return
         self._waiting += 1
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._reading, self._read, path)
+            async with asyncio.timeout(PATIENCE), self._reading:
+                found = await self._store.read(path)
+        except (Unavailable, TimeoutError):
+            await _answer(send, 503, b"The store of the transparency log does not answer.", TEXT, RETRY)
+            return
         finally:
             self._waiting -= 1
         if found is None:
             await _answer(send, 404, b"It is not published, or a full tile has taken its place.", TEXT)
         else:
             await _answer(send, 200, found, type, [(b"cache-control", cached)])
-
-    def _read(self, path: str) -> bytes | None:
-        try:
-            return (self._folder / path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
 
 
 async def _answer(

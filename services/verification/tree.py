@@ -31,7 +31,7 @@ from services.adapters.kafka import bounds
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.record_topics import topics_read
-from services.adapters.tile_folder import TileFolder
+from services.adapters.tile_stores import tile_store
 from services.adapters.vault import Vault
 from services.notary import leaf_rows
 from services.notary.cosigning import COSIGNED
@@ -82,7 +82,7 @@ async def verify_tree(
     which records are leaves. Raises Unavailable, OutOfRange, Unreadable, MasterKeyRefused."""
     if not settings.notaries:
         return None
-    report, store, order = TreeReport(), TileFolder(settings.tree_path), LeafOrder()
+    report, store, order = TreeReport(), tile_store(settings), LeafOrder()
     # The checkpoints come before the batches, whose end comes before that of the records: each has all that the former has.
     heads = await _heads(store, await known_keys(vault), report)
     authority = (await chain_now(settings, pool, keys)).authority

@@ -24,6 +24,7 @@ from services.adapters.tokens import Tokens
 from services.adapters.topics import BROKERS_CLOCK
 from services.adapters.vault import Vault
 from services.settings import Settings
+from tests.bucket_server import new_bucket
 from tests.memory_log import MemoryTopic
 
 AnyTopic = MemoryTopic | KafkaTopic
@@ -52,7 +53,7 @@ TOPICS: dict[str, OpenTopic] = {"memory": memory_topic, "kafka": kafka_topic}
 TOKENS: dict[str, type[Tokens]] = {"sealed": Tokens}
 SKIPS: dict[str, Any] = {"postgres": skips}
 SNAPSHOTS: dict[str, Any] = {"postgres": snapshots}
-TILES: dict[str, Callable[[Path], Any]] = {"folder": TileFolder}
+TILES: dict[str, Callable[[Path], Any]] = {"folder": TileFolder, "bucket": new_bucket}
 ATTEMPTS: dict[str, type[Attempts]] = {"postgres": Attempts}
 
 
@@ -75,7 +76,9 @@ CONTRACTS: dict[str, Contract] = {
     "tokens": Contract(("test_tokens.py",), TOKENS, ("tokens.py",)),
     "snapshots": Contract(("test_snapshots.py",), SNAPSHOTS, ("snapshots.py", "directory_snapshot.py")),
     "skips": Contract(("test_skips.py",), SKIPS, ("skips.py",)),
-    "tile store": Contract(("test_tile_store.py",), TILES, ("tile_folder.py",)),
+    "tile store": Contract(
+        ("test_tile_store.py", "test_publishing.py"), TILES, ("tile_folder.py", "tile_bucket.py", "tile_stores.py")
+    ),
     "attempts": Contract(("test_attempts.py",), ATTEMPTS, ("attempts.py",)),
     "vault": Contract(("test_vault.py",), {"postgres": Vault}, ("vault.py", "vault_tables.py", "keyring.py")),
     "master key": Contract(("test_vault.py",), {"file": FileMasterKey}, ("master_key.py",)),

@@ -46,6 +46,10 @@ class AskedStore:
     async def create(self, path: str, content: bytes) -> None:
         await asked("create", path, content)
 
+    async def create_all(self, contents: Sequence[tuple[str, bytes]]) -> None:
+        for path, content in contents:
+            await self.create(path, content)
+
     async def read(self, path: str) -> bytes | None:
         found: bytes | None = await asked("read", path)
         return found
