@@ -20,8 +20,8 @@ from services.cli.terminal import as_line, counted, progress_bar, say
 if TYPE_CHECKING:  # it loads a library that other commands do not need
     from services.evidence import verify
 
-LARGEST = 1 << 32
-"""The most bytes of one file of a package: the hashes of 130 million leaves."""
+LARGEST = 1 << 26
+"""The most bytes of one file of a package, except for the hashes of leaves, which are not compressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def _of_package(verifier: verify.ProofVerifier, place: Path) -> Iterator[FileOut
                 yield FileOutcome(str(place), f"it cannot be read: {fault}", "", is_record=False)
                 return
             names = [each.filename for each in package.infolist() if not each.is_dir()]
-            found = verifier.check_package(names, lambda name: _read(package, name))
+            found = verifier.check_package(names, lambda name: read_entry(package, name))
         progress = held.enter_context(progress_bar())
         task = progress.add_task(f"checking {place.name}", total=None)
         for name, why, shown in found:
@@ -142,13 +142,40 @@ def _of_package(verifier: verify.ProofVerifier, place: Path) -> Iterator[FileOut
             is_record = name.startswith("records/")
             quiet = is_record or shown == "as it is listed"
             yield FileOutcome(f"{place}: {name}", why, shown, is_record=is_record, quiet=quiet, more={"shows": shown})
+        if place.is_file():
+            _tell_of_the_container(place, package)
 
 
-def _read(package: zipfile.ZipFile, name: str) -> bytes:
-    """Raises OSError and ValueError, which count as faults of the file."""
+def _tell_of_the_container(place: Path, package: zipfile.ZipFile) -> None:
+    """A package that was packed again holds all the same, but its file is not the one that was handed out."""
+    from services.evidence.package_file import written_anew_at
+
     try:
-        if package.getinfo(name).file_size > LARGEST:
+        with place.open("rb") as file:
+            at = written_anew_at(package, file)
+    except (OSError, *UNREADABLE):
+        at = 0
+    if at is not None:
+        say(
+            f"{place}: this is not the ZIP as Keytrail wrote it: it was packed again or changed, first near byte {at}. "
+            "Its files were checked one by one, as above.",
+            "yellow",
+            screen=err,
+        )
+
+
+UNREADABLE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, KeyError, EOFError, ValueError)
+"""What reading a ZIP raises that somebody damaged."""
+
+
+def read_entry(package: zipfile.ZipFile, name: str) -> bytes:
+    """Raises OSError and ValueError, which count as faults of the file."""
+    from services.evidence import verify
+
+    try:
+        found = package.getinfo(name)
+        if found.file_size > LARGEST and (name != verify.LEAVES or found.compress_type != zipfile.ZIP_STORED):
             raise ValueError("it is larger than any file of a package")
         return package.read(name)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, KeyError, EOFError) as fault:
+    except UNREADABLE as fault:
         raise OSError(str(fault)) from None

@@ -54,8 +54,8 @@ def note(size: int) -> str:
     return str(Checkpoint(LOG.name, size, root(size)).signed_by(LOG))
 
 
-def package(before: int, after: int, shown: list[int], *, whole: bool) -> Files:
-    """A package of a log of `after` leaves."""
+def parts(before: int, after: int, shown: list[int], *, whole: bool) -> tuple[Files, PackageTrees]:
+    """The files and the trees of a package of a log of `after` leaves."""
     stored = tiles(after)
 
     def hashes(spans: list[tuple[int, int]]) -> list[bytes]:
@@ -77,6 +77,11 @@ def package(before: int, after: int, shown: list[int], *, whole: bool) -> Files:
         hashes(consistency_spans(before, after)),
         hashes(list(perfect_spans((0, before)))) if whole else [],
     )
+    return files, trees
+
+
+def package(before: int, after: int, shown: list[int], *, whole: bool) -> Files:
+    files, trees = parts(before, after, shown, whole=whole)
     digests = {path: sha256(content).digest() for path, content in files.items()}
     return files | {MANIFEST: manifest(SCOPE, trees, digests, []).encode()}
 
