@@ -203,7 +203,9 @@ def rooms() -> str:
 def verifier() -> str:
     path = "services/evidence/verify.py"
     digest = hashlib.sha256((DOCS.parent / path).read_bytes()).hexdigest()
-    return MADE + f"""# The verifier of evidence
+    return (
+        MADE
+        + f"""# The verifier of evidence
 
 `{path}` checks proofs and packages of evidence offline. It needs Python and the library `cryptography` alone, and is short enough to be read.
 Take it from the source of a release, and not from the package that it is to check: whoever wants to be believed could have changed both.
@@ -216,6 +218,7 @@ Take it from the source of a release, and not from the package that it is to che
 
 [Prove a record to somebody else](howto/prove.md) says how it is used.
 """
+    )
 
 
 DOCUMENTS = {

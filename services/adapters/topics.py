@@ -151,8 +151,9 @@ def require(settings: Settings, topic: str, configs: dict[str, str], replicas: i
     wanted: dict[str, str] = {}
     if "compact" in configs["cleanup.policy"]:
         wanted["cleanup.policy"] = "delete"
-    if topic == topics.events:
+    if topic in (topics.events, topics.order):
         wanted |= {name: "-1" for name in ("retention.ms", "retention.bytes") if configs[name] != "-1"}
+    if topic == topics.events:
         wanted |= {name: value for name, value in BROKERS_CLOCK.items() if configs[name] != value}
     if replicas > 1 and int(configs["min.insync.replicas"]) < 2:
         wanted["min.insync.replicas"] = "2"

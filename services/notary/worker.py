@@ -98,11 +98,7 @@ class Notary:
         # Otherwise what is published, or all rows, were lost, and are made again.
         if kept.size <= self.publisher.edge.size and has_rows:
             self._order, self._read = kept, kept.position + 1
-        end = await self._topic.end()
-        if end < self._read:
-            raise OrderBroken(
-                f"{names(self._settings).order} ends before @{end}, and was read up to @{self._read - 1}: it was cut"
-            )
+        end = await self._require_batches()
         self._reader = await self._topic.reader(self._read)
         batches = await self._read_to(end - 1)
         await leaf_rows.keep(self._pool, (each for each in batches if each.size >= has_rows))
@@ -142,6 +138,12 @@ class Notary:
 
     async def _entries_of(self, run: LeafRun) -> list[bytes]:
         topic = topics_read(self._settings)[run.kind]
+        begin, end = (await bounds(self._settings, topic))[run.partition]
+        if run.first < begin or run.last > end:
+            raise OrderBroken(
+                f"{topic}, partition {run.partition}, has the records from @{begin} up to @{end - 1}, and a batch that is not "
+                f"published yet has leaves of @{run.first} up to @{run.last - 1}: it was cut"
+            )
         reader = await KafkaReader(self._settings, topic, run.partition).open(run.first)
         void, entries, at = set(run.voids), list[bytes](), run.first
         try:
@@ -177,6 +179,17 @@ class Notary:
             raise
         finally:
             await feed.close()
+
+    async def _require_batches(self) -> int:
+        """Where the topic of batches ends. Raises OrderBroken if it does not go on from what was read of it."""
+        topic, begin, end = names(self._settings).order, await self._topic.start(), await self._topic.end()
+        if end < self._read:
+            raise OrderBroken(f"{topic} ends before @{end}, and was read up to @{self._read - 1}: it was cut")
+        if begin > self._read:
+            raise OrderBroken(
+                f"{topic} begins at @{begin}, and is read from @{self._read} on: its beginning was removed"
+            )
+        return end
 
     async def _require_records(self) -> None:
         """Raises OrderBroken if the next record of a partition, which would become a leaf, cannot be there any more."""

@@ -32,6 +32,7 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.record_topics import topics_read
 from services.adapters.tile_stores import tile_store
+from services.adapters.topics import names
 from services.adapters.vault import Vault
 from services.notary import leaf_rows
 from services.notary.cosigning import COSIGNED
@@ -87,6 +88,12 @@ async def verify_tree(
     heads = await _heads(store, await known_keys(vault), report)
     authority = (await chain_now(settings, pool, keys)).authority
     walk = _TreeWalk(settings, pool, keys, authority, log, store, heads, report)
+    topic = names(settings).order
+    begin, _ = (await bounds(settings, topic))[0]
+    if begin:
+        report.differs(
+            f"{topic} begins at @{begin}: its beginning was removed, so nothing says which records the leaves are"
+        )
     try:
         async with aclosing(batches(settings, keys, authority, order)) as found:
             async for some in found:

@@ -19,6 +19,8 @@ from typing import Any
 import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.structs import TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
@@ -227,10 +229,21 @@ def test_the_topics_alone_the_batches_are_removed_or_forged(stopped: Stopped) ->
         stops = str(asyncio.run(fault_of_notary(stopped.settings, stopped.settings.tree_path)))
     assert any(each.startswith("the published checkpoint has ") for each in found["tree"]["differences"])
     assert stops == f"{order} ends before @{len(before[0]) - 3}, and was read up to @{len(before[0]) - 1}: it was cut"
+    with stopped.rewritten(order, lambda values: values):
+        asyncio.run(_without_beginning(stopped.settings, order, 2))
+        found = stopped.verified(projections=False)
+    assert found["tree"]["differences"][0].startswith(f"{order} begins at @2: its beginning was removed")
     forged = before[0][-1].replace(b'"root":"', b'"root":"0', 1)
     with stopped.rewritten(order, lambda values: {0: [*values[0][:-1], forged]}):
         found = stopped.verified(projections=False)
     assert any(each.startswith("the published checkpoint has ") for each in found["tree"]["differences"])
+
+
+async def _without_beginning(settings: Settings, topic: str, first: int) -> None:
+    admin = AIOKafkaAdminClient(**connection(settings))
+    await admin.start()
+    await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(first)})
+    await admin.close()
 
 
 async def _rows_against_leaves(settings: Settings) -> LeafDifferences:

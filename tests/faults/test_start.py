@@ -44,6 +44,7 @@ async def with_topic(installation: Installation, name: str, partitions: int, con
         ("events", 1, {"retention.ms": "1000", "retention.bytes": "-1"}, "retention.ms=-1"),
         ("events", 1, FOREVER | {"retention.bytes": "1000"}, "retention.bytes=-1"),
         ("events", 1, FOREVER | {"cleanup.policy": "compact"}, "cleanup.policy=delete"),
+        ("order", 1, {"retention.ms": "1000", "retention.bytes": "-1"}, "retention.ms=-1"),
         ("decisions", 2, {"cleanup.policy": "compact"}, "cleanup.policy=delete"),
         ("events", 1, FOREVER | {"unclean.leader.election.enable": "true"}, "unclean.leader.election.enable=false"),
     ],
