@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from domain.transparency.merkle import HASH_LENGTH, LeafSpan, folded, node_hash, perfect_spans
 
@@ -168,13 +169,20 @@ def bundle(entries: Iterable[bytes]) -> bytes:
     return b"".join(len(each).to_bytes(2, "big") + each for each in entries)
 
 
-def tile_nodes(tile: bytes) -> list[list[bytes]]:
-    """Every hash of the perfect subtrees within a tile, by their height: for who needs several of one tile."""
-    found = [[tile[at : at + HASH_LENGTH] for at in range(0, len(tile), HASH_LENGTH)]]
-    while len(found[-1]) > 1:
+def tile_nodes(tile: bytes) -> list[bytes]:
+    """Every hash of the perfect subtrees within a tile: those of each height in one text, for who needs several of one tile."""
+    found = [tile]
+    while len(found[-1]) > HASH_LENGTH:
         below = found[-1]
-        found.append([node_hash(below[at], below[at + 1]) for at in range(0, len(below) - 1, 2)])
+        pairs = range(0, len(below) - HASH_LENGTH, 2 * HASH_LENGTH)
+        # `node_hash` of two hashes that stand beside each other, without taking them apart first: half of the time.
+        found.append(b"".join([sha256(b"\1" + below[at : at + 2 * HASH_LENGTH]).digest() for at in pairs]))
     return found
+
+
+def node_in(nodes: Sequence[bytes], height: int, number: int) -> bytes:
+    """One of the hashes that `tile_nodes` found."""
+    return nodes[height][number * HASH_LENGTH : (number + 1) * HASH_LENGTH]
 
 
 def node_place(perfect: LeafSpan, size: int) -> tuple[TileName, int, int]:

@@ -17,7 +17,7 @@ from domain.transparency.merkle import consistency_spans, inclusion_spans, leaf_
 from domain.transparency.notes import NoteSigner
 from domain.transparency.packages import LEAVES, MANIFEST, EvidenceScope, PackageTrees, manifest, record_path
 from domain.transparency.proofs import proof_document, proof_text, written
-from domain.transparency.tiles import TileName, TreeEdge, node_place, span_hash, tile_nodes, tiles_of
+from domain.transparency.tiles import TileName, TreeEdge, node_in, node_place, span_hash, tile_nodes, tiles_of
 from services.evidence import verify
 
 LOG = NoteSigner("keys.example.com/log", Ed25519PrivateKey.from_private_bytes(b"\1" * 32))
@@ -187,7 +187,7 @@ def test_the_nodes_of_a_tile_are_the_hashes_of_its_subtrees(size: int, data: st.
     for span in inclusion_spans(index, size):
         for perfect in perfect_spans(span):
             name, height, number = node_place(perfect, size)
-            assert tile_nodes(stored[name])[height][number] == span_hash(perfect, size, stored)
+            assert node_in(tile_nodes(stored[name]), height, number) == span_hash(perfect, size, stored)
 
 
 @pytest.mark.parametrize("log_key", ["", LOG.verifier.text])
