@@ -31,6 +31,10 @@ class LeafExtent:
 def extents_of(batches: Iterable[LeafBatch], found: dict[LeafPartition, LeafExtent]) -> None:
     """Add further batches to what earlier ones said."""
     for batch in batches:
+        for gap in batch.removed:
+            extent = found.setdefault((gap.kind, gap.partition), LeafExtent(gap.first, gap.first))
+            extent.last = gap.last
+            extent.voids.extend(range(gap.first, gap.last))
         for run in batch.runs:
             extent = found.setdefault((run.kind, run.partition), LeafExtent(run.first, run.first))
             extent.last = run.last

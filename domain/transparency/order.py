@@ -57,7 +57,8 @@ class LeafRun:
 @dataclass(frozen=True, slots=True)
 class LeafBatch:
     """`first` leaves were in the tree before, `size` are in it afterwards, and `root` is its root then. `chain` is the digest of
-    the last valid record of `events` among the leaves so far, and `authority` (a document) says what is authentic after it."""
+    the last valid record of `events` among the leaves so far, and `authority` (a document) says what is authentic after it.
+    `removed`: spans of records that went before they could be leaves, which an operator permitted to pass over."""
 
     at: str
     notary: str
@@ -66,6 +67,7 @@ class LeafBatch:
     root: bytes
     chain: str
     authority: Mapping[str, Any]
+    removed: tuple[LeafRun, ...] = ()
 
     @property
     def size(self) -> int:
@@ -86,6 +88,8 @@ class LeafBatch:
             "authority": self.authority,
             "runs": [[each.kind, each.partition, each.first, each.last, list(each.voids)] for each in self.runs],
         }
+        if self.removed:
+            document["removed"] = [[each.kind, each.partition, each.first, each.last] for each in self.removed]
         return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -102,6 +106,7 @@ def batch_from(document: Mapping[str, Any]) -> LeafBatch:
         bytes.fromhex(document["root"]),
         document["chain"],
         document["authority"],
+        tuple(LeafRun(*each) for each in document.get("removed", ())),
     )
     if found.size != document["size"]:
         raise OrderBroken(f"the batch of {document['at']} has {found.size} leaves in all, and says {document['size']}")
@@ -153,7 +158,7 @@ class LeafOrder:
         self._require_onward(batch, position)
         self.head, self.position = found, position
         self.size, self.root, self.chain, self.authority = batch.size, batch.root, batch.chain, batch.authority
-        self.next |= {(each.kind, each.partition): each.last for each in batch.runs}
+        self.next |= {(each.kind, each.partition): each.last for each in (*batch.removed, *batch.runs)}
         return batch
 
     def _require_onward(self, batch: LeafBatch, position: int) -> None:
@@ -161,7 +166,7 @@ class LeafOrder:
         if batch.first != self.size:
             raise OrderBroken(f"the batch at @{position} begins at leaf {batch.first}, and the tree has {self.size}")
         taken = dict(self.next)
-        for each in batch.runs:
+        for each in (*batch.removed, *batch.runs):
             # Records may have been removed from a topic before its first batch, but not between two batches.
             begins = taken.get((each.kind, each.partition), each.first)
             if each.first != begins or each.last <= each.first:

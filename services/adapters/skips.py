@@ -1,4 +1,4 @@
-"""An operator's permission to go on although commands were lost before the writer read them.
+"""An operator's permission to go on although commands were lost before the writer read them, or records before the notary did.
 
 Kafka keeps commands for a week. A writer that was away for longer finds that its next command is gone. The lost commands were
 never answered, but the writer must not skip them silently: it waits for this permission, and records the skip on the log.
@@ -6,6 +6,8 @@ never answered, but the writer must not skip them silently: it waits for this pe
 A permission is valid for one log and for one next command. Once that skip is recorded, the log goes on from another command, so
 a permission that is restored permits nothing. The writer takes it within seconds, so a permission is not sealed again when its
 key is rotated: it then permits nothing, and the operator gives another.
+
+The notary needs one for each partition (`of_leaves`), for its next record, and names the records in a batch.
 """
 
 from __future__ import annotations
@@ -23,6 +25,11 @@ CREATE TABLE IF NOT EXISTS present.permits (
     at timestamptz NOT NULL DEFAULT now()
 )
 """
+
+
+def of_leaves(log: str, kind: str, partition: int) -> str:
+    """In the place of the log's id, for the notary and one partition."""
+    return f"{log} leaves {kind} {partition}"
 
 
 async def permit(pool: Pool, keys: Keyring, log: str, next_command: int) -> None:

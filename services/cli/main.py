@@ -85,6 +85,7 @@ COMMANDS: dict[str, CommandRow] = {
     "master-key rotate": CommandRow("master_key:rotate_master_key", "Seal the vault under another master key"),
     "master-key add": CommandRow("master_key:add_master_key", "Add a new master key to the file"),
     "skip-commands": CommandRow("repairs:skip_commands", "Let the writer pass over lost commands"),
+    "skip-records": CommandRow("repairs:skip_records", "Let the notary pass over removed records"),
 }
 """`paged` is set for answers that people read. The other commands run until Ctrl-C, ask a question, print text to copy, or say
 that something was done."""

@@ -1,8 +1,8 @@
-"""rebuild, skip-commands: commands for an operator whose tables or topics are damaged."""
+"""rebuild, skip-commands, skip-records: commands for an operator whose tables or topics are damaged."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import click
 
@@ -75,5 +75,62 @@ async def _permit_skip(settings: Settings) -> None:
         finally:
             await events.close()
         await skips.permit(pool, keys, fold.world.log, fold.world.next_command)
+    finally:
+        await pool.close()
+
+
+def skip_records(yes: Yes = False, as_json: AsJson = False, data: Data = None) -> None:
+    """Let the notary go on after records were removed before they became leaves. A batch of the transparency log names them."""
+    settings = reaching(data)
+    gaps = result_or_exit(lambda _: _removed(settings))
+    if not gaps and not as_json:
+        say("No record was removed before it became a leaf.")
+    for each in gaps if not as_json else ():
+        records = counted(each["last"] - each["first"], "record")
+        say(f"{records} of {each['kind']}, partition {each['partition']}, from @{each['first']} on")
+    if gaps and not yes:
+        click.confirm("They will never be leaves, so nobody can prove them. Go on?", abort=True)
+    result_or_exit(lambda _: _permit_leaves(settings, gaps))
+    if as_json:
+        as_line({"removed": gaps})
+    elif gaps:
+        say("the notary may pass over them")
+
+
+async def _removed(settings: Settings) -> list[dict[str, Any]]:
+    """The spans of records that would be the next leaves and are gone."""
+    from services.adapters.kafka import bounds  # see host.py
+    from services.adapters.keyring import open_keyring
+    from services.adapters.record_topics import topics_read
+    from services.notary import leaf_rows
+    from services.projector.worker import chain_now
+    from services.runtime.bootstrap import open_pool, open_vault
+
+    pool, found = await open_pool(settings), list[dict[str, Any]]()
+    try:
+        keys = await open_keyring(open_vault(settings, pool))
+        order = await leaf_rows.kept_order(pool, keys, (await chain_now(settings, pool, keys)).authority.key)
+        for kind, topic in topics_read(settings).items():
+            for partition, (begin, _) in (await bounds(settings, topic)).items():
+                next = order.next.get((kind, partition), begin)
+                if next < begin:
+                    found.append({"kind": kind, "partition": partition, "first": next, "last": begin})
+        return found
+    finally:
+        await pool.close()
+
+
+async def _permit_leaves(settings: Settings, gaps: list[dict[str, Any]]) -> None:
+    from services.adapters import skips  # see host.py
+    from services.adapters.keyring import open_keyring
+    from services.projector.worker import log_name
+    from services.runtime.bootstrap import open_pool, open_vault
+
+    pool = await open_pool(settings)
+    try:
+        keys = await open_keyring(open_vault(settings, pool))
+        log = await log_name(settings, keys)
+        for each in gaps:
+            await skips.permit(pool, keys, skips.of_leaves(log, each["kind"], each["partition"]), each["first"])
     finally:
         await pool.close()

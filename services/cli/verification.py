@@ -240,6 +240,9 @@ def _show_tree(tree: dict[str, Any]) -> None:
     if tree["gone"]:
         gone = counted(tree["gone"], "leaf", "leaves")
         say(f"of {gone} the records are gone from their topics: what is published says what they were", indent=2)
+    if tree["passed_over"]:
+        gone = counted(tree["passed_over"], "record")
+        say(f"{gone} went before they could be leaves, and an operator let the notary go on", indent=2)
     if tree["waiting"]:
         say(f"{counted(tree['waiting'], 'record')} after them are not leaves yet", indent=2)
 

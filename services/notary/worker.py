@@ -14,6 +14,7 @@ from domain.ports import OutOfRange, Reader, TileStore
 from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.order import LeafBatch, LeafOrder, LeafRun, OrderBroken, runs_of
 from domain.transparency.policies import NO_WITNESSES, WitnessPolicy
+from services.adapters import skips
 from services.adapters.kafka import KafkaReader, KafkaTopic, bounds
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
@@ -161,7 +162,7 @@ class Notary:
         authority = authority_from(order.authority) if order.authority else Authority()
         chain = Chain(order.chain, order.next.get((EVENTS, 0), 0) - 1, self._keys, authority)
         feed = LeafFeed(self._settings, self._partitions, self._keys, chain, self._now)
-        await self._require_records()
+        await self._pass_over(chain)
         try:
             await feed.open(order.next)
             while True:
@@ -175,7 +176,8 @@ class Notary:
                 if self.publisher.is_signed_by_others and (published := await self.publisher.sign_anew()):
                     self.cosigning.published(*published)
         except OutOfRange:
-            await self._require_records()
+            for gap in await self._gaps():
+                raise self._removed(gap) from None
             raise
         finally:
             await feed.close()
@@ -191,23 +193,39 @@ class Notary:
             )
         return end
 
-    async def _require_records(self) -> None:
-        """Raises OrderBroken if the next record of a partition, which would become a leaf, cannot be there any more."""
+    async def _pass_over(self, chain: Chain) -> None:
+        """Go on behind records that were removed before they became leaves, if an operator permitted it: a batch names them.
+        Raises OrderBroken."""
+        gaps = await self._gaps()
+        for each in gaps:
+            permit = skips.of_leaves(self._log, each.kind, each.partition)
+            if each.kind == EVENTS or not await skips.permitted(self._pool, self._keys, permit, each.first):
+                raise self._removed(each)
+        if gaps:
+            log.warning("the notary passes over records that were removed", records=sum(each.leaves for each in gaps))
+            await self._take([], chain, gaps)
+
+    async def _gaps(self) -> tuple[LeafRun, ...]:
+        """The records that would be the next leaves, and were removed. Raises OrderBroken if a topic was shortened."""
+        found = []
         for kind, topic in topics_read(self._settings).items():
             for partition, (begin, end) in (await bounds(self._settings, topic)).items():
                 next = self._order.next.get((kind, partition))
-                if next is None:
-                    continue
-                if next < begin:
-                    raise OrderBroken(
-                        f"the records {next} to {begin - 1} of {topic}, partition {partition}, were removed before they became "
-                        "leaves"
-                    )
-                if next > end:
+                if next is not None and next > end:
                     raise OrderBroken(
                         f"{topic}, partition {partition}, ends before @{end}, and its records up to @{next - 1} are leaves: it "
                         "was cut or made anew"
                     )
+                if next is not None and next < begin:
+                    found.append(LeafRun(kind, partition, next, begin))
+        return tuple(found)
+
+    def _removed(self, gap: LeafRun) -> OrderBroken:
+        topic = topics_read(self._settings)[gap.kind]
+        return OrderBroken(
+            f"the records {gap.first} to {gap.last - 1} of {topic}, partition {gap.partition}, were removed before they became "
+            "leaves"
+        )
 
     async def _gathered(self, feed: LeafFeed) -> list[TakenRecord]:
         taken = await feed.next(MOST, IDLE)
@@ -217,7 +235,7 @@ class Notary:
             taken += more
         return taken
 
-    async def _take(self, taken: list[TakenRecord], chain: Chain) -> None:
+    async def _take(self, taken: list[TakenRecord], chain: Chain, removed: tuple[LeafRun, ...] = ()) -> None:
         """Make a batch of these records: it counts once it is read back, and is published then."""
         runs, entries = runs_of(taken)
         tree: GrownTree = self.publisher.grown(entries)
@@ -229,6 +247,7 @@ class Notary:
             tree.edge.root(),
             chain.head,
             chain.authority.document(),
+            removed,
         )
         seal = self._keys.seal(chain.authority.key or self._keys.newest, ORDER, self._log)
         value, _ = seal.sealed(batch.body(self._log, self._order.head))

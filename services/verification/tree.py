@@ -55,12 +55,14 @@ COMPARED = 2_000
 class TreeReport:
     """`leaves`: of the batches that count. `published`: of the checkpoint. `waiting`: records after the last batch, which are
     not leaves yet. `gone`: leaves whose records a retention removed; their entries were taken from what is published.
-    `differences` names what does not agree, each in a sentence with its place; `differing` counts all."""
+    `passed_over`: records that went before they could be leaves, as an operator permitted. `differences` names what does not
+    agree, each in a sentence with its place; `differing` counts all."""
 
     leaves: int = 0
     published: int = 0
     waiting: int = 0
     gone: int = 0
+    passed_over: int = 0
     differing: int = 0
     differences: list[str] = field(default_factory=list)
 
@@ -187,6 +189,7 @@ class _TreeWalk:
                 self._records.setdefault((kind, part), PartitionRecords(self._settings, topic, part, begin, end))
 
     async def take(self, batch: LeafBatch) -> None:
+        self._report.passed_over += sum(each.leaves for each in batch.removed)
         if self._lost:
             return
         for run in batch.runs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from domain.log.authenticity import ALERTS, DECISIONS, EVENTS, ORDER, Keyring, Parts
 from domain.log.authority import Authority
+from domain.transparency.leaf_extents import LeafExtent, extents_of
 from domain.transparency.leaves import LeafPlace, entry_of, entry_of_parts, parts_of_value
 from domain.transparency.order import (
     LeafBatch,
@@ -19,6 +21,7 @@ from domain.transparency.order import (
     batch_from,
     index_in,
     order_from,
+    place_of,
     runs_of,
 )
 
@@ -166,3 +169,31 @@ def test_another_record_or_another_place_gives_another_leaf(data: st.DataObject)
         LeafPlace(DECISIONS, 21, 7),
     ):
         assert entry_of(other, value) != entry_of(PLACE, value)
+
+
+def test_records_that_went_before_they_were_leaves_are_named_by_a_batch_and_are_none() -> None:
+    """Given a gap that a batch names, then the next batch goes on behind it; without the name, or with another, it may not."""
+    topic = OrderTopic()
+    first = batch(0, LeafRun(DECISIONS, 1, 0, 5, (3,)))
+    assert topic.lands(first, "") is not None
+    gap = replace(batch(4), removed=(LeafRun(DECISIONS, 1, 5, 9),))
+    assert batch_from(json.loads(gap.body(LOG, ""))) == gap
+    with pytest.raises(OrderBroken, match="takes decisions, partition 1, from 6 to 9"):
+        topic.lands(replace(gap, removed=(LeafRun(DECISIONS, 1, 6, 9),)), topic.order.head)
+    assert topic.lands(gap, topic.order.head) is not None
+    assert (topic.order.size, topic.order.next) == (4, {(DECISIONS, 1): 9})
+    last = batch(4, LeafRun(DECISIONS, 1, 9, 11))
+    assert topic.lands(last, topic.order.head) is not None
+    found: dict[tuple[str, int], LeafExtent] = {}
+    extents_of([first, gap, last], found)
+    assert found[DECISIONS, 1].positions(0, 100) == {0, 1, 2, 4, 9, 10}
+    assert found[DECISIONS, 1].positions(2, 10) == {2, 4, 9}
+
+
+def test_the_place_of_each_leaf_is_that_of_its_record() -> None:
+    each = batch(7, LeafRun(EVENTS, 0, 0, 3, (1,)), LeafRun(DECISIONS, 1, 5, 9))
+    for leaf in range(7, each.size):
+        place = place_of(each, leaf)
+        assert place is not None
+        assert index_in(each, place) == leaf
+    assert (place_of(each, 6), place_of(each, each.size)) == (None, None)

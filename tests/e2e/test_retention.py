@@ -16,7 +16,7 @@ from aiokafka.structs import TopicPartition
 from services.adapters.kafka import connection, ends
 from services.adapters.topics import names
 from services.settings import Settings
-from tests.e2e.test_notary import calls, fetched, is_there, notarised_all
+from tests.e2e.test_notary import calls, fetched, head, is_there, notarised_all
 from tests.installation import Installation, eventually
 
 
@@ -74,8 +74,10 @@ async def _without_row(running: Installation, partition: int, position: int) -> 
         await pool.execute("DELETE FROM p_decisions.decisions WHERE origin = $1 AND record = $2", partition, position)
 
 
-def test_records_that_are_removed_before_they_are_leaves_stop_the_notary(kept: Installation) -> None:
-    """A tree that went on behind them would say that they never were. This is the last test here: no leaf follows."""
+def test_records_that_are_removed_before_they_are_leaves_stop_the_notary_until_an_operator_lets_it_go_on(
+    kept: Installation,
+) -> None:
+    """A tree that went on behind them by itself would say that they never were. Passed over, they are named by a batch."""
     notary = kept.process("notary-1")
     notary.suspend()
     calls(kept, 3)
@@ -90,3 +92,15 @@ def test_records_that_are_removed_before_they_are_leaves_stop_the_notary(kept: I
     (summary,) = eventually(told)
     assert summary.startswith("the records ")
     assert summary.endswith(" were removed before they became leaves")
+    before = head(kept).size
+    asked = json.loads(kept.keytrail("skip-records", "--yes", "--json").stdout)["removed"]
+    assert {each["kind"] for each in asked} == {"decisions"}
+    proof = kept.data.parent / "after.json"
+    kept.keytrail("prove", _a_call(kept), "-o", str(proof))
+    eventually(lambda: head(kept).size > before)
+    found = eventually(lambda: each if (each := kept.verified("--topics-only"))["tree"]["waiting"] == 0 else None)
+    assert (found["tree"]["differences"], found["tree"]["passed_over"]) == (
+        [],
+        sum(each["last"] - each["first"] for each in asked),
+    )
+    assert json.loads(kept.keytrail("skip-records", "--json").stdout) == {"removed": []}
