@@ -15,19 +15,21 @@ from domain.log.authenticity import DECISIONS
 from domain.log.authority import Authority
 from domain.log.chain import Chain
 from domain.ports import Stored
+from domain.transparency.checkpoints import Checkpoint
 from domain.transparency.leaves import LeafPlace, entry_of
-from domain.transparency.notes import NoteSigner
+from domain.transparency.notes import NoteSigner, SignedNote, VerifierKey
 from domain.transparency.order import LeafRun
 from services.adapters.keyring import VaultKeyring
 from services.notary.feed import TakenRecord
 from services.notary.worker import Notary
 from services.settings import load
 from tests.keys import process_keys
-from tests.one_key import OneKey
 
 KEYS: VaultKeyring = process_keys()
 AUTHORITY = Authority("log", 0, "", KEYS.newest)
-SIGNER = NoteSigner("keys.example.com/log", Ed25519PrivateKey.from_private_bytes(b"\5" * 32))
+SIGNERS = [
+    NoteSigner("keys.example.com/log", Ed25519PrivateKey.from_private_bytes(bytes([each]) * 32)) for each in (5, 6)
+]
 SETTINGS = load({}, data=Path("nowhere"))
 Question = tuple[Any, ...]
 """What is asked, and its arguments."""
@@ -128,25 +130,67 @@ class Arrival:
         )
 
 
+class ModelledKeys:
+    """The log's keys, as far as a notary knows them: 0 the first one signs; 1 it and its successor; 2 the successor alone."""
+
+    def __init__(self) -> None:
+        self.known = 0
+
+    @property
+    def origin(self) -> str:
+        return SIGNERS[0].name
+
+    @property
+    def own(self) -> Sequence[VerifierKey]:
+        return [each.verifier for each in (SIGNERS[:1], SIGNERS[::-1], SIGNERS[::-1])[self.known]]
+
+    @property
+    def signing(self) -> Sequence[VerifierKey]:
+        return signing(self.known)
+
+    async def read(self) -> None:
+        self.known = int(await asked("keys"))
+
+    async def signed(self, head: Checkpoint) -> SignedNote:
+        return head.signed_by(*signers(self.known))
+
+
+def signers(known: int) -> Sequence[NoteSigner]:
+    return (SIGNERS[:1], SIGNERS[::-1], SIGNERS[1:])[known]
+
+
+def signing(known: int) -> Sequence[VerifierKey]:
+    return [each.verifier for each in signers(known)]
+
+
 class ModelledNotary(Notary):
     """A notary whose questions are the model's steps."""
 
     def __init__(self, name: str, arrivals: Sequence[Arrival]) -> None:
-        super().__init__(SETTINGS, AskedRows(), KEYS, "log", 1, AskedStore(), OneKey(SIGNER))  # type: ignore[arg-type]
+        self.tree_keys = ModelledKeys()
+        super().__init__(SETTINGS, AskedRows(), KEYS, "log", 1, AskedStore(), self.tree_keys)  # type: ignore[arg-type]
         self._name, self._clock = name, FixedClock()  # type: ignore[assignment]
         self._topic = AskedTopic()  # type: ignore[assignment]
         self._now = Chain("", -1, KEYS, AUTHORITY)
         self._arrivals = arrivals
 
     async def run(self) -> None:
+        await self.tree_keys.read()
         await self.begin()
         while True:
-            await self._take(await asked("records", tuple(sorted(self._order.next.items()))), self._now)
+            wakes = self.publisher.is_signed_by_others, self.tree_keys.known
+            taken = await asked("records", tuple(sorted(self._order.next.items())), *wakes)
+            if taken:
+                await self._take(taken, self._now)
+            await self.tree_keys.read()
+            if self.publisher.is_signed_by_others:
+                await self.publisher.sign_anew()
 
     def memory(self) -> tuple[Any, ...]:
         """All that it remembers when it asks for records: those who remember the same go on in the same way."""
         order, publisher = self._order, self.publisher
-        return self._name, str(order.document()), self._read, publisher.edge.root(), tuple(publisher._entries)
+        tree = publisher.edge.root(), tuple(publisher._entries), tuple(publisher._signed), self.tree_keys.known
+        return self._name, str(order.document()), self._read, *tree
 
     async def _entries_of(self, run: LeafRun) -> list[bytes]:
         """The records stand on their topics unchanged, so when they are read makes no difference."""

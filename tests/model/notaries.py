@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from domain.ports import ContentDiffers
-from domain.transparency.checkpoints import checkpoint
-from domain.transparency.notes import signed_note
+from domain.transparency.checkpoints import checkpoint, checkpoint_by_one_of
+from domain.transparency.notes import NoteRefused, VerifierKey, signed_note, verifier_keys
 from domain.transparency.order import LeafPartition, OrderBroken
 from domain.transparency.tiles import WIDTH, TileName, root_of_tiles, tiles_of
 from services.notary.feed import TakenRecord
-from services.notary.publisher import CHECKPOINT, Superseded, unbundled
-from tests.model.modelled_notary import Answer, Arrival, ModelledNotary, Question
+from services.notary.publisher import CHECKPOINT, KEY, Superseded, unbundled
+from tests.model.modelled_notary import Answer, Arrival, ModelledNotary, Question, signing
 from tests.model.protocol import Violation
 
 IDLE = -1
@@ -40,6 +40,8 @@ class NotaryBounds:
     kills: int = 1
     copies: int = 0
     """How many late writes land twice."""
+    rotations: int = 0
+    """Of the key that signs: 1 the successor signs too, 2 it signs alone."""
 
 
 class NotaryWorld(NamedTuple):
@@ -52,6 +54,7 @@ class NotaryWorld(NamedTuple):
     store: int = 0
     rows: int = 0
     signed: frozenset[tuple[int, bytes]] = frozenset()
+    keys: int = 0
 
 
 class NotaryState(NamedTuple):
@@ -80,6 +83,7 @@ class NotaryModel:
         # By number of answers: what came before it (number, answer), and what the notary asks then (None: it ended).
         self._before: list[tuple[int, Answer]] = []
         self._asks: list[Question | None] = []
+        self._knows: list[int] = []
         self._after: dict[tuple[int, Any], int] = {}
         self._remembering: dict[tuple[Any, ...], int] = {}
         self._live: dict[int, RunningNotary] = {}
@@ -108,6 +112,8 @@ class NotaryModel:
         world = state.world
         if world.arrived < len(self.bounds.arrivals):
             yield state._replace(world=world._replace(arrived=world.arrived + 1))
+        if world.keys < self.bounds.rotations and self._may_rotate(state):
+            yield state._replace(world=world._replace(keys=world.keys + 1))
         for place, written in enumerate(world.late):
             landed, _ = self._answered(world, written)
             yield state._replace(world=landed._replace(late=world.late[:place] + world.late[place + 1 :]))
@@ -128,6 +134,21 @@ class NotaryModel:
                     yield killed._replace(world=world._replace(late=late))
             for after, answer in self._answers(world, question):
                 yield self._with(state._replace(world=after), slot, self._went_on(at, answer))
+
+    def _may_rotate(self, state: NotaryState) -> bool:
+        """A successor may sign at any time. The former key ends only days later: by then nothing is late, every notary knows both,
+        and both have signed what is published."""
+        world = state.world
+        if world.keys == 0:
+            return True
+        knowing = [self._knows[at] for at in state.running if at != IDLE]
+        signed = self._signers(world)
+        return not world.late and all(each == world.keys for each in knowing) and signed in ([], signing(world.keys))
+
+    def _signers(self, world: NotaryWorld) -> list[VerifierKey]:
+        """The keys that signed the published checkpoint."""
+        content = self._stores[world.store].get(CHECKPOINT)
+        return [each for each in signing(1) if content and signed_note(content.decode()).by(each)]
 
     def _with(self, state: NotaryState, slot: int, at: int) -> NotaryState:
         """The notary has this answer. What it signs before its next question is on record."""
@@ -158,6 +179,7 @@ class NotaryModel:
         number = len(self._before)
         self._before.append((at, answer))
         self._asks.append(self._next(number))
+        self._knows.append(self._live[number][0].tree_keys.known if number in self._live else 0)
         if self._asks[number] is not None and self._asks[number][0] == "records":
             self._after[key] = self._remembering.setdefault(self._live[number][0].memory(), number)
         else:
@@ -195,8 +217,10 @@ class NotaryModel:
     def _answers(self, world: NotaryWorld, question: Question) -> list[tuple[NotaryWorld, Answer]]:
         """Each answer that may come now, with the world after it. Raises Violation."""
         match question:
-            case ("records", next):
-                return [(world, each) for each in self._records(world.arrived, dict(next))]
+            case ("records", next, signed_by_others, known):
+                found = self._records(world.arrived, dict(next))
+                wakes = signed_by_others or known != world.keys
+                return [(world, each) for each in (*found, *([()] if wakes else []))]
             case ("values", first):
                 return [(world, world.topic[first:])] if first < len(world.topic) else []
             case _:
@@ -209,6 +233,8 @@ class NotaryModel:
                 return world._replace(topic=(*world.topic, value)), len(world.topic)
             case ("end",):
                 return world, len(world.topic)
+            case ("keys",):
+                return world, world.keys
             case ("largest leaf",):
                 return world, max((each[4] for each in self._rows[world.rows][0]), default=0)
             case ("reached",):
@@ -285,7 +311,10 @@ class NotaryModel:
     def _read(self, store: Mapping[str, bytes]) -> list[bytes]:
         if CHECKPOINT not in store:
             return []
-        head = checkpoint(signed_note(store[CHECKPOINT].decode()).text)
+        try:
+            head, _ = checkpoint_by_one_of(signed_note(store[CHECKPOINT].decode()), verifier_keys(store[KEY].decode()))
+        except NoteRefused as fault:
+            raise Violation(f"no key that is published signed the checkpoint: {fault}") from fault
         whole = {name: TileName(name.level, name.index) for name in tiles_of([(0, head.size)], head.size)}
         tiles = {
             name: store.get(name.path, store.get(full.path, b""))[: name.width * 32] for name, full in whole.items()
@@ -312,7 +341,7 @@ class NotaryModel:
 
     def _check_continues(self, world: NotaryWorld) -> None:
         """Whatever was killed here: a notary that starts alone, and is left alone, publishes every record that arrived."""
-        key = (world.arrived, world.topic, world.store, world.rows)
+        key = (world.arrived, world.topic, world.store, world.rows, world.keys)
         if key in self._continues:
             return
         self._continues.add(key)
@@ -329,6 +358,8 @@ class NotaryModel:
         arrived = [each for arrival in self.bounds.arrivals[: world.arrived] for _, each in arrival.records() if each]
         if set(self.published(world.store)) != set(arrived):
             raise Violation(f"a notary that is alone does not publish every record: {world}")
+        if self._signers(world) not in ([], signing(world.keys)):
+            raise Violation(f"a notary that is alone does not sign with the keys of now: {world}")
 
 
 def _sent(running: Coroutine[Any, Any, None], before: int, answer: Answer) -> Question:

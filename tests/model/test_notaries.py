@@ -13,27 +13,30 @@ from domain.log.authenticity import Keyring
 from domain.log.authority import Authority
 from domain.log.chain import Chain
 from domain.transparency.checkpoints import Checkpoint
+from domain.transparency.notes import SignedNote
 from domain.transparency.order import LeafBatch, LeafOrder, OrderBroken
 from services.notary.feed import TakenRecord
-from services.notary.publisher import TreePublisher
-from tests.model.modelled_notary import SIGNER, Arrival, AskedStore, ModelledNotary, asked
+from services.notary.publisher import GrownTree, TreePublisher
+from tests.model.modelled_notary import Arrival, AskedStore, ModelledNotary, asked
 from tests.model.notaries import NotaryBounds, NotaryModel, NotaryWorld
 from tests.model.protocol import Violation
-from tests.one_key import OneKey
 
 FEW = (Arrival(0, 0, 2, voids=(1,)), Arrival(1, 0, 1))
 FILLED = (Arrival(0, 0, 200), Arrival(0, 200, 100, voids=(203,)))
 """The second batch fills a tile, whose part goes then."""
 SMALL = {
-    "two at once, and one that starts after a kill": NotaryBounds(FEW, starts=2, kills=1),
     "a tile becomes full": NotaryBounds(FILLED, starts=2, kills=1),
     "three in turn, two of them killed": NotaryBounds(FEW[:1], starts=3, kills=2),
-    "an append lands late, and twice": NotaryBounds(FEW, starts=2, kills=2, copies=1),
+    "the key is rotated": NotaryBounds(FEW[:1], starts=2, kills=0, rotations=2),
+    "a write lands late, and twice": NotaryBounds(FEW, starts=2, kills=1, copies=1),
 }
 FULL = {
+    "the key is rotated, and one is killed": NotaryBounds(FEW[:1], starts=2, kills=1, rotations=2),
+    "writes of two that were killed land late, and twice": NotaryBounds(FEW, starts=2, kills=2, copies=2),
     "three, two at once, and two kills": NotaryBounds(FEW, starts=3, kills=2),
     "three at once": NotaryBounds(FEW[:1], notaries=3, starts=3, kills=1),
     "three, two at once, and a tile becomes full": NotaryBounds(FILLED, starts=3, kills=1),
+    "the key is rotated, and there are two batches": NotaryBounds(FEW, starts=2, kills=1, rotations=2),
     "three batches": NotaryBounds((*FEW, Arrival(0, 2, 1)), starts=2, kills=2, copies=1),
 }
 
@@ -84,7 +87,7 @@ class ReplacesAnything(ModelledNotary):
 
     def __init__(self, name: str, arrivals: Any) -> None:
         super().__init__(name, arrivals)
-        self.publisher = TreePublisher(AnyFormer(), OneKey(SIGNER))
+        self.publisher = TreePublisher(AnyFormer(), self.tree_keys)
 
 
 class AnyCheckpoint(TreePublisher):
@@ -97,7 +100,7 @@ class AnyCheckpoint(TreePublisher):
 class GoesBack(ModelledNotary):
     def __init__(self, name: str, arrivals: Any) -> None:
         super().__init__(name, arrivals)
-        self.publisher = AnyCheckpoint(AskedStore(), OneKey(SIGNER))
+        self.publisher = AnyCheckpoint(AskedStore(), self.tree_keys)
 
 
 class Unlinked(LeafOrder):
@@ -133,6 +136,20 @@ class LeavesTheLastBatch(ModelledNotary):
         pass
 
 
+class NamesKeysAtItsStart(TreePublisher):
+    """Does not say which keys sign before they do."""
+
+    async def publish(self, tree: GrownTree) -> tuple[Checkpoint, SignedNote]:
+        self._signed = self._keys.signing
+        return await super().publish(tree)
+
+
+class SignsUnnamed(ModelledNotary):
+    def __init__(self, name: str, arrivals: Any) -> None:
+        super().__init__(name, arrivals)
+        self.publisher = NamesKeysAtItsStart(AskedStore(), self.tree_keys)
+
+
 class SeenByOthers(NotaryModel):
     """A notary that stops, or stands still, does no harm: what counts is what others see of the tree."""
 
@@ -141,6 +158,10 @@ class SeenByOthers(NotaryModel):
 
     def _check_continues(self, world: NotaryWorld) -> None:
         pass
+
+
+TWO = NotaryBounds(FEW, starts=2, kills=0)
+ROTATED = NotaryBounds(FEW[:1], starts=1, kills=0, rotations=2)
 
 
 @pytest.mark.parametrize(
@@ -153,10 +174,12 @@ class SeenByOthers(NotaryModel):
         (CountsEveryBatchUnchecked, NotaryModel, "a notary stops"),
         (CountsEveryBatch, NotaryModel, "a notary stops"),
         (LeavesTheLastBatch, NotaryModel, "a notary stops"),
+        (SignsUnnamed, SeenByOthers, "no key that is published signed"),
     ],
 )
 def test_the_model_finds_what_a_notary_leaves_out(
     notary: type[ModelledNotary], model: type[NotaryModel], found: str
 ) -> None:
+    bounds = ROTATED if notary is SignsUnnamed else TWO
     with pytest.raises(Violation, match=found):
-        explored(NotaryBounds(FEW, starts=2, kills=0), notary, model)
+        explored(bounds, notary, model)
