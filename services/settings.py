@@ -23,6 +23,8 @@ PREFIX = "KEYTRAIL_"
 SECRETIVE = re.compile("password|passphrase|secret|token|credential|private|dsn")
 """A setting with such a word in its name is never shown, even if nobody marked it as a secret."""
 TREE_BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9!_.*'()/-]*))?")
+KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
+HTTP_ADDRESS = ("https://", "http://")
 LOGIN = re.compile(r"//[^/@\s]*@")
 """The user and password in an address."""
 
@@ -75,6 +77,16 @@ class Settings:
         "the first start alone; unset: made of the log's id",
         "",
     )
+    tree_key: str = _setting(
+        "ARN of a key (ECC_NIST_EDWARDS25519) of AWS KMS, or of another Keytrail, that signs the transparency log's checkpoints. "
+        "It is read at the first start and by `keytrail log rotate-key`; unset: a key that is sealed in the vault",
+        "",
+    )
+    tree_key_endpoint: str = _setting("address of the Keytrail that has this key; unset: AWS's", "")
+    tree_key_access_key_id: str = _setting(
+        "the access key that signs with it; unset: the role of the machine or container, as AWS's SDKs find it", ""
+    )
+    tree_key_secret_access_key: str = _setting("the secret of that key", "", secret=True)
     tree_key_overlap: float = _setting(
         "days for which the former key of the transparency log signs its checkpoints too, after `keytrail log rotate-key`; 0: it "
         "stops at once",
@@ -268,11 +280,20 @@ def _require_valid(settings: Settings) -> None:
         "KEYTRAIL_TREE takes a folder, or s3://BUCKET/PREFIX": "://" not in settings.tree
         or bool(TREE_BUCKET.fullmatch(settings.tree)),
         "KEYTRAIL_TREE_ENDPOINT takes an address that begins with https:// or http://": settings.tree_endpoint == ""
-        or settings.tree_endpoint.startswith(("https://", "http://")),
+        or settings.tree_endpoint.startswith(HTTP_ADDRESS),
         "KEYTRAIL_TREE_ACCESS_KEY_ID and KEYTRAIL_TREE_SECRET_ACCESS_KEY are set together": bool(
             settings.tree_access_key_id
         )
         == bool(settings.tree_secret_access_key),
+        "KEYTRAIL_TREE_KEY takes the ARN of a key: arn:aws:kms:REGION:ACCOUNT:key/ID": settings.tree_key == ""
+        or bool(KMS_KEY.fullmatch(settings.tree_key)),
+        "KEYTRAIL_TREE_KEY_ENDPOINT takes an address that begins with https:// or http://": settings.tree_key_endpoint
+        == ""
+        or settings.tree_key_endpoint.startswith(HTTP_ADDRESS),
+        "KEYTRAIL_TREE_KEY_ACCESS_KEY_ID and KEYTRAIL_TREE_KEY_SECRET_ACCESS_KEY are set together": bool(
+            settings.tree_key_access_key_id
+        )
+        == bool(settings.tree_key_secret_access_key),
         "KEYTRAIL_TREE_KEY_OVERLAP takes 0 or more days": settings.tree_key_overlap >= 0,
         "KEYTRAIL_TREE_SERVED takes on or off": settings.tree_served in ("on", "off"),
         "KEYTRAIL_TIMESTAMP_URL and KEYTRAIL_TIMESTAMP_CA go together": bool(settings.timestamp_url)

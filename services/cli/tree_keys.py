@@ -39,7 +39,7 @@ def tree_key(
         if as_json:
             as_line(_row(each, now))
         else:
-            say(each.signer.verifier.text)
+            say(each.verifier.text)
 
 
 def rotate_tree_key(as_json: AsJson = False, data: Data = None) -> None:
@@ -54,19 +54,21 @@ def rotate_tree_key(as_json: AsJson = False, data: Data = None) -> None:
     if as_json:
         as_line({"new": _row(new, now), "former": _row(former, now)})
         return
-    say(Text.assemble(("rotated", "bold green"), f": checkpoints are signed with {new.signer.verifier.text} now"))
+    where = f", the key {new.arn}," if new.arn else ""
+    say(Text.assemble(("rotated", "bold green"), f": checkpoints are signed with {new.verifier.text}{where} now"))
     until = f"until {times_or_fail().shown(_time(former.until))}" if former.signs(now) else "no more"
     say(
-        f"The former key {former.signer.verifier.id.hex()} signs them {until}. Give the new one to your witnesses.",
+        f"The former key {former.verifier.id.hex()} signs them {until}. Give the new one to your witnesses.",
         screen=err,
     )
 
 
 def _row(key: TreeKey, now: int) -> dict[str, Any]:
-    verifier = key.signer.verifier
+    verifier = key.verifier
     return {
         "key": verifier.text,
         "id": verifier.id.hex(),
+        "arn": key.arn or None,
         "since": _time(key.since),
         "until": _time(key.until),
         "signs": key.signs(now),

@@ -20,20 +20,26 @@ from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.adapters.vault import Vault
 from services.log_keys.rotation import WITHIN, NotYet, ask_writer
-from services.notary.tree_keys import TreeKey, TreeKeys, new_secret
+from services.notary.tree_keys import TreeKey, TreeKeys, new_secret, require_others_key
 from services.settings import Settings
 
 
 async def rotate_tree_key(settings: Settings, pool: Pool, vault: Vault, records: VaultKeyring) -> TreeKeys:
-    """Returns the keys, of which the newest is new. `records` are the keys of records. Raises Unavailable, MasterKeyRefused,
-    NotYet, AlreadyRotating."""
+    """Returns the keys. The newest is new: one of the vault, or the one that the settings name. `records` are those of records.
+    Raises Unavailable, MasterKeyRefused, BadSetting, NotYet, AlreadyRotating."""
     async with vault.rotating(AdvisoryLock.ROTATE_TREE_KEY, "the transparency log's key"):
         keys = TreeKeys(settings, vault)
         await keys.read()
         if not keys.own:
             raise NotYet("The transparency log has no key yet: its first one is made when a notary starts.")
         if keys.all[0].since is not None:  # otherwise a rotation was interrupted: it is ended first
-            await vault.add_tree_key(new_secret(keys.origin), keys.all[0].number + 1)
+            if settings.tree_key and settings.tree_key == keys.all[0].arn:
+                raise NotYet(
+                    "KEYTRAIL_TREE_KEY names the key that signs already, and KMS does not rotate such keys: make another one, "
+                    "and name that."
+                )
+            await require_others_key(settings, pool, records)
+            await vault.add_tree_key(await new_secret(settings, keys.origin), keys.all[0].number + 1)
             await keys.read()
         await vault.use_tree_key(keys.all[0].number, await _recorded(settings, pool, records, *keys.all[:2]))
         await keys.read()
@@ -42,7 +48,7 @@ async def rotate_tree_key(settings: Settings, pool: Pool, vault: Vault, records:
 
 async def _recorded(settings: Settings, pool: Pool, records: VaultKeyring, new: TreeKey, former: TreeKey) -> int:
     """Have the writer record the change. Returns the record's time. Raises Unavailable."""
-    event = TreeKeyRotated(new.signer.verifier.text, former.signer.verifier.text)
+    event = TreeKeyRotated(new.verifier.text, former.verifier.text)
     events = KafkaTopic(settings, names(settings).events)
     try:
         fold = await snapshots.newest(pool, events, records)

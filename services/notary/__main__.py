@@ -11,7 +11,7 @@ from services.logs import logger_of
 from services.notary.alerts import NotaryAlerts
 from services.notary.publisher import Superseded
 from services.notary.timestamps import require_authority
-from services.notary.tree_keys import open_tree_keys
+from services.notary.tree_keys import open_tree_keys, require_others_key
 from services.notary.witness_policy import load_policy
 from services.notary.worker import Notary
 from services.projector.worker import log_name
@@ -33,6 +33,7 @@ async def run() -> None:
     await alone(pool, AdvisoryLock.NOTARY, "notary")
     await prepared.keys.read_again()  # a standby may have waited for weeks
     log = await log_name(settings, prepared.keys)
+    await require_others_key(settings, pool, prepared.keys)
     tree_keys = await open_tree_keys(settings, prepared.vault, log)
     store = tile_store(settings)
     alerts = NotaryAlerts(settings, prepared.keys, log)

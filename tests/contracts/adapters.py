@@ -92,6 +92,7 @@ ELSEWHERE: dict[str, str] = {
     "cloudevents.py": "pure: names of headers",
     "committed_offsets.py": "a number of a consumer group, read back by tests/contracts/test_telling.py and test_counting.py",
     "decisions.py": "lanes over Kafka, tried with both faults in tests/faults/test_anchors.py",
+    "kms_signer.py": "a client of another installation or of AWS: tests/e2e/test_tree_keys_elsewhere.py",
     "oidc_fetch.py": "a client of other people's servers: tests/attacks/test_web_identity.py",
     "sign_in_providers.py": "a file of settings: tests/e2e/test_provider_sign_in.py",
     "origin.py": "a row that names the log: tests/faults/test_start.py",

@@ -131,7 +131,7 @@ def test_a_rotation_that_was_interrupted_is_ended_by_the_next(signed: Installati
 
 async def _add(running: Installation, origin: str, number: int) -> None:
     async with running.connected() as pool:
-        assert await open_vault(running.settings, pool).add_tree_key(new_secret(origin), number)
+        assert await open_vault(running.settings, pool).add_tree_key(await new_secret(running.settings, origin), number)
 
 
 def test_after_the_overlap_the_new_key_signs_alone(tmp_path: Path) -> None:
