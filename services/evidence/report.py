@@ -28,7 +28,7 @@ p, li { margin: .25em 0; color: #414d5c; } code { font: 9pt ui-monospace, monosp
 table { border-collapse: collapse; width: 100%; margin-top: .5em; } thead { display: table-header-group; }
 th, td { border-top: 1px solid #c6ccd2; padding: .3em .8em .3em 0; text-align: left; vertical-align: top;
   overflow-wrap: break-word; }
-td:first-child { white-space: nowrap; } td code { font-size: 8pt; }
+td:first-child { white-space: nowrap; } td code { display: inline-block; min-width: 14em; font-size: 8pt; }
 th { border-top: 0; white-space: nowrap; color: #414d5c; font-weight: 600; } tr { break-inside: avoid; }
 td.n { text-align: right; font-variant-numeric: tabular-nums; }
 .bar { display: inline-block; height: .7em; background: #0972d3; vertical-align: middle; margin-right: .5em; }
