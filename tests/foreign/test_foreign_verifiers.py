@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import random
+import zipfile
 from base64 import b64decode
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from domain.transparency.checkpoints import WitnessSigner, checkpoint_by, cosigned_at
+from domain.transparency.checkpoints import WitnessSigner, checkpoint, checkpoint_by, cosigned_at
 from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.merkle import consistency_spans, inclusion_spans
 from domain.transparency.notes import NoteSigner, SignedNote, signed_note
@@ -30,7 +32,7 @@ from tests.domain.test_witnessing import LOG, OTHER, asking, head
 from tests.e2e.test_notary import calls, fetched, is_there, notarised_all
 from tests.e2e.test_notary import head as published_head
 from tests.e2e.test_witness import RunningWitness
-from tests.foreign.programs import Foreign, LiteWitness, build, encoded, hashes
+from tests.foreign.programs import Foreign, LiteWitness, build, encoded, hashes, head_of
 from tests.installation import Installation, eventually
 from tests.one_key import OneKey
 
@@ -158,6 +160,10 @@ def test_a_checkpoint_is_opened_with_the_published_key_and_a_changed_one_is_not(
         assert foreign.refused("checkpoint", **given, note=note.replace(body, changed)) != "", at
     resigned = published_head(notarised).signed_by(NoteSigner(key.partition("+")[0], OTHER.private))
     assert foreign.refused("checkpoint", **given, note=str(resigned)) != ""
+    # While the log changes its key, whoever knows one of the two reads its checkpoints.
+    both = str(head(9).signed_by(LOG, OTHER))
+    for each in (LOG.verifier.text, OTHER.verifier.text):
+        assert foreign.refused("checkpoint", key=each, policy=unwitnessed(each), note=both) == ""
     another = NoteSigner(key.partition("+")[0], OTHER.private).verifier.text
     assert foreign.refused("checkpoint", key=another, policy=unwitnessed(another), note=note) != ""
 
@@ -167,9 +173,14 @@ def proven(running: Installation, file: Path) -> tuple[str, bytes]:
     call = running.client().list_keys()["ResponseMetadata"]["RequestId"]
     running.keytrail("prove", call, "-o", str(file))
     document = json.loads(file.read_text())
+    return document["proof"], leaf_of(document)
+
+
+def leaf_of(document: dict[str, Any]) -> bytes:
+    """The entry of a proof's record."""
     record = document["record"]
     place = LeafPlace(record["kind"], record["partition"], record["position"])
-    return document["proof"], entry_of(place, record["value"].encode())
+    return entry_of(place, record["value"].encode())
 
 
 def test_a_records_proof_is_accepted_and_a_changed_one_is_refused(
@@ -197,6 +208,38 @@ def test_a_records_proof_is_accepted_and_a_changed_one_is_refused(
     for at in range(4, len(held)) if soak else (4, 40):
         assert refused(text.replace(cosignature, encoded(flipped(held, at)))) != "", at
     assert refused("\n".join(line for line in lines if WITNESS.name not in line)) != ""
+
+
+def test_a_package_of_evidence_holds_for_them_too(foreign: Foreign, notarised: Installation, tmp_path: Path) -> None:
+    """Given a package from a moment on, then they open its two checkpoints, find that one extends the other, and find each
+    record in the tree."""
+    kms, key = notarised.client(), log_key(notarised)
+    eventually(lambda: is_there(notarised, "cosigned"))
+    size = published_head(notarised).size
+    subject = kms.create_key()["KeyMetadata"]["KeyId"]
+    eventually(lambda: checkpoint(signed_note(fetched(notarised, "cosigned").decode()).text).size > size)
+    since = datetime.now(UTC).isoformat()
+    for _ in range(3):
+        kms.encrypt(KeyId=subject, Plaintext=b"x")
+    notarised.keytrail("evidence", subject, "--from", since, "-o", str(tmp_path / "package.zip"))
+    with zipfile.ZipFile(tmp_path / "package.zip") as package:
+        trees = json.loads(package.read("evidence.json"))
+        records = [json.loads(package.read(name)) for name in package.namelist() if name.startswith("records/")]
+    heads = {}
+    for name, of in (("old", "before"), ("new", "after")):
+        assert foreign.refused("checkpoint", key=key, policy=unwitnessed(key), note=trees[of]) == "", of
+        heads[name] = head_of(checkpoint(signed_note(trees[of]).text))
+    assert foreign.refused("consistency", **heads, path=trees["consistency"]) == ""
+    assert foreign.refused("consistency", **heads, path=trees["consistency"][1:]) != ""
+    assert foreign.refused("consistency", **heads | {"old": heads["new"]}, path=trees["consistency"]) != ""
+    assert len(records) >= 3
+    for each in records:
+        assert (
+            foreign.refused("proof", policy=unwitnessed(key), proof=each["proof"], entry=encoded(leaf_of(each))) == ""
+        )
+    assert foreign.refused(
+        "proof", policy=unwitnessed(key), proof=records[0]["proof"], entry=encoded(leaf_of(records[1]))
+    )
 
 
 # -- tiles: tessera's fsck, torchwood's client ---------------------------------------------------------------------------
