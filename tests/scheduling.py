@@ -19,7 +19,7 @@ from tests import servers
 
 WIDELY = "installation"
 """The fixture that half of the files ask for: all processes but one may start it."""
-ONCE = ("served", "attacked")
+ONCE = ("served", "attacked", "proving")
 """Those that one process starts. The first has the console's files, which take that process half of the run."""
 SHORT = "short"
 ORDER = ("", SHORT, *ONCE, WIDELY)

@@ -6,9 +6,7 @@ import io
 import json
 import subprocess
 import sys
-import urllib.request
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +14,16 @@ import pytest
 from botocore.exceptions import ClientError
 
 from services.evidence import verify
+from tests.e2e.conftest import OTHER
 from tests.e2e.test_authorisation import Credentials, House, asked, document, may
 from tests.installation import Installation
 
-OTHER = "444455556666"
 ASKED = ("keytrail:Prove", "keytrail:ReadDecisions", "keytrail:ReadHistory", "keytrail:ReadAlerts")
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with Installation(tmp_path_factory.mktemp("evidence") / ".keytrail", KEYTRAIL_NOTARIES="1") as running:
-        yield House(running, *(running.client(service=service) for service in ("iam", "sts", "kms")))
-
-
-@pytest.fixture(scope="module")
-def other(house: House) -> Credentials:
-    """The root user of another account."""
-    made = json.loads(house.installation.keytrail("account", "create", OTHER, "--json").stdout)
-    return {"AWS_ACCESS_KEY_ID": made["access_key_id"], "AWS_SECRET_ACCESS_KEY": made["secret_access_key"]}
-
-
-@pytest.fixture(scope="module")
-def log_key(house: House) -> str:
-    assert house.kms.list_keys()
-    with urllib.request.urlopen(f"{house.installation.url}/log/key", timeout=10) as answer:
-        return str(answer.read().decode()).strip()
+def house(proving: Installation) -> House:
+    return House(proving, *(proving.client(service=service) for service in ("iam", "sts", "kms")))
 
 
 @pytest.fixture(scope="module")

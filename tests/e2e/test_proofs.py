@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,36 +16,18 @@ from services.audit_api.openapi import document as described
 from services.audit_api.resources.routes import ROUTES
 from services.evidence import verify
 from tests.conforming import conforms, undescribed
+from tests.e2e.conftest import OTHER
 from tests.e2e.test_authorisation import Credentials, House, asked, document, may
 from tests.installation import Installation, eventually
 
-OTHER = "444455556666"
 PROVEN = described(ROUTES)["paths"]["/v1/proofs/{call}"]["get"]["responses"]["200"]["content"]["application/json"][
     "schema"
 ]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with Installation(tmp_path_factory.mktemp("proofs") / ".keytrail", KEYTRAIL_NOTARIES="1") as running:
-        yield House(running, *(running.client(service=service) for service in ("iam", "sts", "kms")))
-
-
-@pytest.fixture(scope="module")
-def other(house: House) -> Credentials:
-    """The root user of another account."""
-    made = json.loads(house.installation.keytrail("account", "create", OTHER, "--json").stdout)
-    return {"AWS_ACCESS_KEY_ID": made["access_key_id"], "AWS_SECRET_ACCESS_KEY": made["secret_access_key"]}
-
-
-@pytest.fixture(scope="module")
-def log_key(house: House) -> str:
-    def found() -> str:
-        with urllib.request.urlopen(f"{house.installation.url}/log/key", timeout=10) as answer:
-            return str(answer.read().decode())
-
-    assert house.kms.list_keys()
-    return found()
+def house(proving: Installation) -> House:
+    return House(proving, *(proving.client(service=service) for service in ("iam", "sts", "kms")))
 
 
 def request_of(answer: dict[str, Any]) -> str:
@@ -85,7 +65,7 @@ def test_a_file_is_checked_by_a_program_of_its_own(house: House, log_key: str, t
     value = json.loads(json.loads((tmp_path / "used.json").read_text())["record"]["value"])
     assert (value["call"]["id"], value["decision"]["effect"]) == (request_of(used), "allowed")
     without = partial(house.installation.keytrail_as, {}, "verify-evidence", str(tmp_path))
-    own = without("--log-key", log_key.strip(), "--json")
+    own = without("--log-key", log_key, "--json")
     assert [each["holds"] for each in map(json.loads, own.stdout.splitlines())] == [True, True]
     unnamed = without()
     assert (unnamed.returncode, "2 records proven, 0 not" in unnamed.stdout) == (3, True)
@@ -96,7 +76,7 @@ def test_a_file_is_checked_by_a_program_of_its_own(house: House, log_key: str, t
     assert done.returncode == 1
     assert "used.json: DOES NOT HOLD" in done.stdout
     assert "made.json: holds" in done.stdout
-    refused = without("--log-key", log_key.strip())
+    refused = without("--log-key", log_key)
     assert refused.returncode == 1
     assert "used.json: does not hold. the record is not in the tree" in " ".join(refused.stdout.split())
     assert "1 record proven, 1 not" in refused.stdout
@@ -143,7 +123,8 @@ def test_it_asks_for_two_permissions_and_is_of_the_own_account(house: House, oth
 
 def test_a_change_is_proven_by_its_position(house: House, log_key: str) -> None:
     key = house.kms.create_key()["KeyMetadata"]["KeyId"]
-    (made,) = json.loads(asked(house, house.installation.credentials(), f"/v1/keys/{key}/history")[1])["items"]
+    root = house.installation.credentials()
+    (made,) = eventually(lambda: json.loads(asked(house, root, f"/v1/keys/{key}/history")[1])["items"])
     record = proven(house, house.installation.credentials(), f"@{made['position']}", log_key)
     assert (record["kind"], json.loads(record["value"])["call"]["id"]) == ("events", made["call_id"])
 

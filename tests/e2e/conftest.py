@@ -1,0 +1,37 @@
+"""What several files of whole calls share."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.test_authorisation import Credentials
+from tests.installation import Installation
+
+OTHER = "444455556666"
+
+
+@pytest.fixture(scope="session")
+def proving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation with a transparency log, for tests that only ask it for proofs."""
+    with Installation(tmp_path_factory.mktemp("proving") / "data", KEYTRAIL_NOTARIES="1") as running:
+        assert running.client().list_keys()  # so that there is a record, and a checkpoint
+        yield running
+        found = running.verified()
+        assert found["whole"], json.dumps(found, indent=1)
+
+
+@pytest.fixture(scope="session")
+def other(proving: Installation) -> Credentials:
+    """The root user of another account of that installation."""
+    made = json.loads(proving.keytrail("account", "create", OTHER, "--json").stdout)
+    return {"AWS_ACCESS_KEY_ID": made["access_key_id"], "AWS_SECRET_ACCESS_KEY": made["secret_access_key"]}
+
+
+@pytest.fixture(scope="session")
+def log_key(proving: Installation) -> str:
+    with urllib.request.urlopen(f"{proving.url}/log/key", timeout=10) as answer:
+        return str(answer.read().decode()).strip()
