@@ -39,7 +39,8 @@ class EvidenceScope:
 @dataclass(frozen=True, slots=True)
 class PackageTrees:
     """`before` is the checkpoint at the beginning, "" if the log is younger; `after` is the one of every proof. `consistency` is
-    RFC 9162's proof. `edge`: the roots of the perfect subtrees of the earlier tree, if the package has all leaves between."""
+    RFC 9162's proof. `key`: the verifier key of both, or the two keys with a space between them if the log's key was
+    changed meanwhile. `edge`: the roots of the perfect subtrees of the earlier tree, if the package has all leaves between."""
 
     key: str
     before: str

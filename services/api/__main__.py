@@ -61,6 +61,7 @@ from services.kms_api.web_identity import WebIdentities
 from services.logs import configure, logger_of
 from services.metrics import TALLY, VOIDS
 from services.notary.served import PublishedTree
+from services.notary.tree_keys import known_keys
 from services.runtime.bootstrap import open_pool, open_tokens, prepare
 from services.runtime.listening_socket import listen
 from services.settings import BadSetting, Settings, load
@@ -143,7 +144,7 @@ async def serve(settings: Settings) -> None:
         refused_attempts = RefusedAttempts(calls.records)
         web = WebIdentities(live, ProviderKeys(fetch))
         publisher = Publisher(settings, keys)
-        proofs = ProofMaker(settings, pool, keys, tile_store(settings))
+        proofs = ProofMaker(settings, pool, keys, tile_store(settings), partial(known_keys, vault))
         closing.push_async_callback(publisher.close)
         closing.push_async_callback(proofs.close)
         audit = context_of(

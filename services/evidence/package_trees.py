@@ -9,9 +9,9 @@ from typing import Any
 
 from asyncpg import UndefinedTableError
 
-from domain.transparency.checkpoints import checkpoint_by
+from domain.transparency.checkpoints import checkpoint_by_one_of
 from domain.transparency.leaves import LeafPlace
-from domain.transparency.merkle import HASH_LENGTH, consistency_spans, perfect_spans
+from domain.transparency.merkle import HASH_LENGTH, ProofRefused, check_consistency, consistency_spans, perfect_spans
 from domain.transparency.notes import NoteRefused, VerifierKey
 from domain.transparency.tiles import WIDTH, TileMissing, tile_with
 from services.evidence.proofs import NotProven, ProofMaker, ProvenTree
@@ -30,7 +30,7 @@ class PackageHeads:
         """(the tree that has all these records, the last checkpoint of before `since`). The tree is the first one that was kept
         after `until`, or else the newest. The checkpoint is None if none is that old. Raises NotProven, Unavailable."""
         tree, leaves = await self._proofs.notarised(newest)
-        pool, key = self._proofs.pool, tree.key
+        pool = self._proofs.pool
         reached = max(leaves.values(), default=-1) + 1
         later = earlier = None
         try:
@@ -41,11 +41,25 @@ class PackageHeads:
                     earlier = await kept_heads.newest_by(pool, since, stamped=stamped)
         except (NoteRefused, UndefinedTableError):
             later = earlier = None
-        if later is not None and later.head.size <= tree.head.size and _is_signed(later, key):
+        if later is not None and (key := await self._key_of(later, tree)) is not None:
             tree = ProvenTree(self._proofs.store, later.note, later.head, key, later.stamp)
-        if earlier is not None and not (earlier.head.size <= tree.head.size and _is_signed(earlier, key)):
+        if earlier is not None and await self._key_of(earlier, tree) is None:
             earlier = None
         return tree, earlier
+
+    async def _key_of(self, kept: KeptHead, tree: ProvenTree) -> VerifierKey | None:
+        """The key that signed it, rather the tree's than another one of this log. None for a row that somebody else wrote, also
+        one who has a former key: the tree has to begin with its tree. Raises Unavailable."""
+        size = kept.head.size
+        if size > tree.head.size:
+            return None
+        try:
+            _, key = checkpoint_by_one_of(kept.note, [tree.key, *await self._proofs.log_keys()])
+            path = await tree.hashes.of(consistency_spans(size, tree.head.size))
+            check_consistency(size, kept.head.root, tree.head.size, tree.head.root, path)
+        except (NoteRefused, ProofRefused, TileMissing):
+            return None
+        return key
 
     async def document(self, tree: ProvenTree, earlier: KeptHead | None, *, whole: bool) -> dict[str, Any]:
         """What the package's list of files says of the trees. Raises NotProven, Unavailable."""
@@ -55,8 +69,9 @@ class PackageHeads:
             edge = await tree.hashes.of(list(perfect_spans((0, size)))) if whole else []
         except TileMissing as fault:
             raise NotProven(f"the transparency log has lost {fault}") from None
+        keys = [tree.key, *([] if earlier is None else [await self._key_of(earlier, tree) or tree.key])]
         return {
-            "key": tree.key.text,
+            "key": " ".join(dict.fromkeys(each.text for each in keys)),
             "before": "" if earlier is None else str(earlier.note),
             "before_at": "" if earlier is None else earlier.at.isoformat(),
             "after": str(tree.note),
@@ -81,12 +96,3 @@ class PackageHeads:
 
 def _base64(content: bytes) -> str:
     return b64encode(content).decode()
-
-
-def _is_signed(kept: KeptHead, key: VerifierKey) -> bool:
-    """A row that somebody else wrote is passed over."""
-    try:
-        checkpoint_by(kept.note, key)
-    except NoteRefused:
-        return False
-    return True

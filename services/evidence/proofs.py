@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -64,9 +64,18 @@ class ProvenTree:
 
 
 class ProofMaker:
-    """`keys` are those of the installation's records."""
+    """`keys` are those of the installation's records. `log_keys` gives every key that has signed the transparency log, newest
+    first."""
 
-    def __init__(self, settings: Settings, pool: Pool, keys: VaultKeyring, store: TileStore) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        keys: VaultKeyring,
+        store: TileStore,
+        log_keys: Callable[[], Awaitable[Sequence[VerifierKey]]],
+    ) -> None:
+        self.log_keys = log_keys
         self.pool, self.store = pool, store
         self._settings, self._keys = settings, keys
         # Whoever wants one proof does not wait for somebody's package.

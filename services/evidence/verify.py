@@ -212,7 +212,7 @@ class ProofVerifier:
 
     def _head(self, note: str, named: str) -> Head:
         if (note, named) not in self._heads:
-            own = [public_key(named, LOG_KEY)]
+            own = [public_key(each, LOG_KEY) for each in named.split()]
             heads = [head_of(note, keys, self._witnesses, self._quorum) for keys in (self._log or own, own)]
             self._heads[note, named] = heads[0]
         return self._heads[note, named]

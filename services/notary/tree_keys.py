@@ -158,8 +158,8 @@ async def open_tree_keys(settings: Settings, vault: Vault, log_id: str) -> TreeK
 
 
 async def known_keys(vault: Vault) -> Sequence[VerifierKey]:
-    """The public half of each key that the vault has, the oldest first. Raises Unavailable, MasterKeyRefused."""
-    return [_tree_key(each, None).verifier for each in await vault.tree_keys()]
+    """The public half of each key that the vault has, the newest first. Raises Unavailable, MasterKeyRefused."""
+    return [_tree_key(each, None).verifier for each in reversed(await vault.tree_keys())]
 
 
 async def new_secret(settings: Settings, origin: str) -> bytes:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zipfile
 from base64 import b64decode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +142,7 @@ def test_after_the_overlap_the_new_key_signs_alone(tmp_path: Path) -> None:
     with Installation(tmp_path / ".keytrail", KEYTRAIL_NOTARIES="1", KEYTRAIL_TREE_KEY_OVERLAP="0.0001") as running:
         eventually(lambda: is_there(running, "checkpoint"))
         (old,) = served_keys(running)
+        since = eventually(lambda: asyncio.run(_kept(running)))
         rotated(running)
         eventually(lambda: [each for each in served_keys(running) if each != old] == served_keys(running))
         (new,) = served_keys(running)
@@ -152,3 +156,28 @@ def test_after_the_overlap_the_new_key_signs_alone(tmp_path: Path) -> None:
         calls(running, 3)
         eventually(lambda: head(running).size > size)
         notarised_all(running)
+        _has_evidence_across(running, since, tmp_path, old, new)
+
+
+async def _kept(running: Installation) -> str | None:
+    """The time of the first checkpoint that was kept."""
+    async with running.connected() as pool:
+        if not await pool.fetchval("SELECT to_regclass('transparency.heads') IS NOT NULL"):
+            return None
+        at: datetime | None = await pool.fetchval("SELECT min(at) FROM transparency.heads")
+        return None if at is None else at.isoformat().replace("+00:00", "Z")
+
+
+def _has_evidence_across(running: Installation, since: str, folder: Path, old: VerifierKey, new: VerifierKey) -> None:
+    """A package from before the change to after it names both keys, and holds for who trusts both."""
+    key = running.client().create_key()["KeyMetadata"]["KeyId"]
+    path = folder / "across.zip"
+    running.keytrail("evidence", key, "--from", since, "-o", str(path))
+    with zipfile.ZipFile(path) as package:
+        listed = json.loads(package.read("evidence.json"))
+    assert listed["key"] == f"{new.text} {old.text}"
+    checkpoint_by(signed_note(listed["before"]), old)
+    checkpoint_by(signed_note(listed["after"]), new)
+    check = partial(running.keytrail_as, {}, "verify-evidence", str(path), "--log-key")
+    assert check("\n".join(each["key"] for each in running.answers("log", "key", "--all"))).returncode == 0
+    assert f"not signed by the key {new.id.hex()}" in " ".join(check(new.text).stdout.split())
