@@ -90,7 +90,7 @@ class NotaryModel:
 
     # -- what can happen next ---------------------------------------------------------------------------------------
 
-    def explore(self, most: int = 3_000_000) -> int:
+    def explore(self, most: int = 5_000_000) -> int:
         """Visit and check every reachable state. Returns the number of states. Raises Violation. Needs a running event loop, of
         which `asyncio.timeout` asks the time."""
         bounds = self.bounds
