@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import zipfile
 from base64 import b64decode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +22,7 @@ from domain.transparency.notes import SignedNote, VerifierKey, signed_note, veri
 from services.notary.tree_keys import new_secret
 from services.runtime.bootstrap import open_vault
 from tests.e2e.test_notary import calls, fetched, head, is_there, notarised_all
-from tests.installation import Installation, eventually
+from tests.installation import KEYTRAIL, Installation, eventually
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +132,28 @@ def test_a_rotation_that_was_interrupted_is_ended_by_the_next(signed: Installati
     made = rotated(signed)["new"]["key"]
     eventually(lambda: [each.text for each in served_keys(signed)] == [made, *(each.text for each in before)])
     assert len(signed.answers("log", "key", "--all")) == len(before) + 1
+
+
+def test_a_rotation_that_is_killed_anywhere_is_ended_by_the_next(signed: Installation, tmp_path: Path) -> None:
+    """Whenever it ends, each key that signs is one that the log named first, and the next rotation succeeds."""
+    command = [str(KEYTRAIL), "log", "rotate-key", "--data", str(signed.data)]
+    killed = 0
+    for patience in (0.7, 1.0, 1.3, 1.6, 2.0):
+        with subprocess.Popen(
+            command, env=signed.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as going:
+            with suppress(subprocess.TimeoutExpired):
+                going.wait(patience)
+            going.kill()
+            killed += going.wait(10) != 0
+    assert killed
+    rotated(signed)
+    every = signed.answers("log", "key", "--all")
+    named = [each["verifier_key"] for each in changes(signed, tmp_path)]
+    assert {each["key"] for each in every[:-1]} == set(named), "the oldest was made at the first start"
+    eventually(lambda: [each.text for each in served_keys(signed)] == [each["key"] for each in every])
+    eventually(lambda: signs(signed, *served_keys(signed)))
+    notarised_all(signed)
 
 
 async def _add(running: Installation, origin: str, number: int) -> None:
