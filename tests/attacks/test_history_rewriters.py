@@ -11,12 +11,10 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
@@ -24,11 +22,10 @@ from aiokafka.structs import TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
-from domain.transparency.checkpoints import Checkpoint, WitnessSigner, checkpoint
+from domain.transparency.checkpoints import WitnessSigner, checkpoint
 from domain.transparency.notes import NoteSigner, signed_note, verifier_key
 from domain.transparency.witnessing import Witness, WitnessRequest
-from services.adapters import topics
-from services.adapters.kafka import KafkaReader, Producer, bounds, connection
+from services.adapters.kafka import connection
 from services.adapters.keyring import open_keyring
 from services.adapters.record_topics import topics_read
 from services.adapters.topics import names
@@ -38,84 +35,9 @@ from services.questions.leaf_differences import LeafDifferences, differing_rows
 from services.questions.snapshot import still
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
-from services.verification.report import verified
+from tests.attacks.stopped import Stopped, Values, notarise_the_rest, values_on
 from tests.e2e.test_notary import calls, fault_of_notary, is_there, notarised_all, published_again
 from tests.installation import Installation, eventually
-
-Values = dict[int, list[bytes]]
-"""The values of a topic, by partition."""
-
-
-async def _values(settings: Settings, topic: str) -> Values:
-    found: Values = {}
-    for part, (start, end) in (await bounds(settings, topic)).items():
-        found[part] = []
-        if start == end:
-            continue
-        reader = await KafkaReader(settings, topic, part).open(start)
-        while len(found[part]) < end - start:
-            found[part] += [each.value for each in await reader.read(1000)]
-        await reader.close()
-    return found
-
-
-async def _put(settings: Settings, topic: str, values: Values) -> None:
-    """The topic with these values and no others: deleted, made again and filled."""
-    admin = AIOKafkaAdminClient(**connection(settings))
-    await admin.start()
-    await admin.delete_topics([topic])
-    while topic in await admin.list_topics():  # noqa: ASYNC110  # the broker tells nobody when a topic is gone
-        await asyncio.sleep(0.05)
-    await admin.close()
-    await topics.prepare(settings, flush=False)
-    producer = Producer(settings)
-    for part, each in values.items():
-        if each:
-            await producer.append_all(topic, part, [(value, ()) for value in each])
-    await producer.close()
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """An installation that is stopped, how its servers are reached, and a checkpoint from before the last calls."""
-
-    installation: Installation
-    settings: Settings
-    earlier: Checkpoint
-
-    def verified(self, *, projections: bool = True) -> dict[str, Any]:
-        return asyncio.run(verified(self.settings, None, lambda *_: None, projections=projections))
-
-    @contextmanager
-    def rewritten(self, topic: str, change: Callable[[Values], Values]) -> Iterator[Values]:
-        """The topic as somebody rewrote it, and afterwards as it was. Yields what it was."""
-        before = asyncio.run(_values(self.settings, topic))
-        asyncio.run(_put(self.settings, topic, change({part: list(each) for part, each in before.items()})))
-        try:
-            yield before
-        finally:
-            asyncio.run(_put(self.settings, topic, before))
-
-    @contextmanager
-    def changed_rows(self, *statements: str) -> Iterator[None]:
-        """Rows as somebody changed them, and afterwards as they were."""
-        tables = ("p_decisions.decisions", "transparency.runs", "transparency.reached")
-        copies = {each: f"attack_{number}" for number, each in enumerate(tables)}
-        self._run(*(f"CREATE TABLE {copy} AS TABLE {table}" for table, copy in copies.items()), *statements)
-        try:
-            yield
-        finally:
-            for table, copy in copies.items():
-                self._run(f"TRUNCATE {table}", f"INSERT INTO {table} TABLE {copy}", f"DROP TABLE {copy}")
-
-    def _run(self, *statements: str) -> None:
-        async def run() -> None:
-            connection = await asyncpg.connect(self.settings.postgres)
-            for each in statements:
-                await connection.execute(each)
-            await connection.close()
-
-        asyncio.run(run())
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +55,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stopped]:
         notarised_all(running)
         settings = running.settings
         running.stop()
+        asyncio.run(notarise_the_rest(settings))
         yield Stopped(running, settings, earlier)
 
 
@@ -311,7 +234,7 @@ def test_a_notary_that_stops_raises_one_alert_however_often_it_is_started(stoppe
     ):
         for _ in range(2):
             stops = asyncio.run(fault_of_notary(stopped.settings, stopped.settings.tree_path, raises=True))
-        values = asyncio.run(_values(stopped.settings, topics_of[ALERTS]))[0][len(before[0]) :]
+        values = asyncio.run(values_on(stopped.settings, topics_of[ALERTS]))[0][len(before[0]) :]
     raised = [json.loads(each) for each in values]
     assert [each["rule"] for each in raised] == ["notary-stopped"] * 2
     assert {each["summary"] for each in raised} == {str(stops)}
@@ -321,7 +244,7 @@ def test_a_notary_that_stops_raises_one_alert_however_often_it_is_started(stoppe
 @contextmanager
 def _put_back(stopped: Stopped) -> Iterator[None]:
     """The topics and Postgres as they were at the earlier checkpoint."""
-    batches = [json.loads(each) for each in asyncio.run(_values(stopped.settings, names(stopped.settings).order))[0]]
+    batches = [json.loads(each) for each in asyncio.run(values_on(stopped.settings, names(stopped.settings).order))[0]]
     kept, size = sum(each["size"] <= stopped.earlier.size for each in batches), stopped.earlier.size
     cuts: dict[tuple[str, int], int] = {}
     for batch in reversed(batches[kept:]):
