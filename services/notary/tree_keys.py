@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -77,6 +77,8 @@ class TreeKeys:
 
     def __init__(self, settings: Settings, vault: Vault) -> None:
         self._vault, self._clock = vault, clock_of(settings)
+        self._moved = {settings.tree_key: settings.tree_key_endpoint} if settings.tree_key_endpoint else {}
+        """Where the key in the settings is now, though the vault may have an earlier address."""
         self._overlap = int(settings.tree_key_overlap * DAY_MICROS)
         self._read_at = 0.0
         self._kms = KmsSigner(settings)
@@ -91,7 +93,7 @@ class TreeKeys:
         for each, successor in zip_longest(secrets, secrets[1:]):
             begun = None if successor is None else successor.since
             until = None if begun is None else begun + self._overlap
-            found.append(_tree_key(each, until))
+            found.append(_tree_key(each, until, self._moved))
         self.all, self._read_at = found[::-1], time.monotonic()
 
     async def read_sometimes(self) -> None:
@@ -159,7 +161,7 @@ async def open_tree_keys(settings: Settings, vault: Vault, log_id: str) -> TreeK
 
 async def known_keys(vault: Vault) -> Sequence[VerifierKey]:
     """The public half of each key that the vault has, the newest first. Raises Unavailable, MasterKeyRefused."""
-    return [_tree_key(each, None).verifier for each in reversed(await vault.tree_keys())]
+    return [_tree_key(each, None, {}).verifier for each in reversed(await vault.tree_keys())]
 
 
 async def new_secret(settings: Settings, origin: str) -> bytes:
@@ -188,8 +190,8 @@ async def require_others_key(settings: Settings, pool: Pool, keys: VaultKeyring)
         )
 
 
-def _tree_key(found: TreeSecret, until: int | None) -> TreeKey:
+def _tree_key(found: TreeSecret, until: int | None, moved: Mapping[str, str]) -> TreeKey:
     first, (origin, *where) = found.secret[:SEED_LENGTH], found.secret[SEED_LENGTH:].decode().split("\n")
-    held = KmsKey(*where) if where else Ed25519PrivateKey.from_private_bytes(first)
+    held = KmsKey(where[0], moved.get(where[0], where[1])) if where else Ed25519PrivateKey.from_private_bytes(first)
     public = first if isinstance(held, KmsKey) else held.public_key().public_bytes_raw()
     return TreeKey(found.number, VerifierKey(origin, ED25519, public), held, found.since, until)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from domain.transparency.checkpoints import Checkpoint, checkpoint_by_one_of
+from domain.transparency.merkle import EMPTY_ROOT
+from services.adapters.kms_signer import KmsKey
+from services.notary.tree_keys import TreeKeys
+from services.runtime.bootstrap import open_vault
 from tests.e2e.test_notary import calls, fetched, head, is_there, notarised_all
 from tests.e2e.test_tree_keys import rotated, served_keys, signs
 from tests.installation import Installation, eventually
@@ -88,6 +94,23 @@ def test_while_the_key_is_away_calls_go_on_and_afterwards_the_log(
     kms.enable_key(KeyId=arn)
     eventually(lambda: head(signed).size > size)
     notarised_all(signed)
+
+
+async def test_a_key_whose_installation_moved_is_asked_at_its_new_address(
+    signed: Installation, elsewhere: Installation
+) -> None:
+    """The vault has the address that it had first."""
+    moved = f"http://localhost:{elsewhere.port}"
+    async with signed.connected() as pool:
+        vault = open_vault(signed.settings, pool)
+        for address in (elsewhere.url, moved):
+            keys = TreeKeys(replace(signed.settings, tree_key_endpoint=address), vault)
+            await keys.read()
+            held = keys.all[-1].held
+            assert isinstance(held, KmsKey)
+            assert held.endpoint == address
+            note = await keys.signed(Checkpoint(keys.origin, 0, EMPTY_ROOT))
+            assert checkpoint_by_one_of(note, keys.signing)[0].size == 0
 
 
 def test_keys_there_and_here_follow_each_other(signed: Installation, elsewhere: Installation) -> None:
