@@ -11,7 +11,7 @@ right root are the leaves that the notary made.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
@@ -22,7 +22,6 @@ from domain.transparency.checkpoints import Checkpoint
 from domain.transparency.leaf_extents import LeafExtent, extents_of
 from domain.transparency.leaves import LeafPlace
 from domain.transparency.merkle import leaf_hash
-from domain.transparency.notes import VerifierKey
 from domain.transparency.order import LeafBatch, LeafOrder, LeafPartition, LeafRun, OrderBroken, place_of
 from domain.transparency.tiles import HEIGHT, WIDTH, TileName, TreeEdge, bundle
 from domain.verification.log import Report
@@ -87,7 +86,7 @@ async def verify_tree(
         return None
     report, store, order = TreeReport(), tile_store(settings), LeafOrder()
     # The checkpoints come before the batches, whose end comes before that of the records: each has all that the former has.
-    heads = await _heads(store, await known_keys(vault), report)
+    heads = await _heads(store, vault, report)
     authority = (await chain_now(settings, pool, keys)).authority
     walk = _TreeWalk(settings, pool, keys, authority, log, store, heads, report)
     topic = names(settings).order
@@ -125,11 +124,14 @@ async def compare_rows(pool: Pool, leaves: Mapping[LeafPartition, LeafExtent], c
         report.differing += found.not_leaves + found.without_row - len(found.named)
 
 
-async def _heads(store: TileStore, own: Sequence[VerifierKey], report: TreeReport) -> dict[str, Checkpoint]:
+async def _heads(store: TileStore, vault: Vault, report: TreeReport) -> dict[str, Checkpoint]:
     """The checkpoints that are published, by their paths."""
     found: dict[str, Checkpoint] = {}
-    for path in (CHECKPOINT, COSIGNED):
-        content = await store.read(path)
+    contents = {path: await store.read(path) for path in (CHECKPOINT, COSIGNED)}
+    named = (await store.read(KEY) or b"").decode(errors="replace").split()
+    # A key is in the vault before it signs, so the keys are read last.
+    own = await known_keys(vault)
+    for path, content in contents.items():
         with suppress(OrderBroken):
             head = checkpoint_of(content, *own)
             if head is not None:
@@ -137,7 +139,6 @@ async def _heads(store: TileStore, own: Sequence[VerifierKey], report: TreeRepor
         if content is not None and path not in found:
             report.differs(f"the file {path} of the transparency log is not a checkpoint that this installation signed")
     report.published = found[CHECKPOINT].size if CHECKPOINT in found else 0
-    named = (await store.read(KEY) or b"").decode(errors="replace").split()
     if not {each.text for each in own}.issuperset(named):
         report.differs(f"the file {KEY} of the transparency log names a key that is not this installation's")
     return found
