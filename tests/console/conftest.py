@@ -52,6 +52,7 @@ def served(
     settings = {
         "CONSOLE": "on",
         "ALERT_WORKERS": "1",
+        "NOTARIES": "1",
         "SERVICES_FILE": services_file(folder),
         "SIGN_IN_PROVIDERS_FILE": login_page.file(folder),
         "OIDC_CA": str(provider_certificate[0]),

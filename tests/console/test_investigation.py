@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
+import urllib.request
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +17,10 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from services.cli.client import Client
+from services.evidence import verify
 from tests.console.visit import NARROW, Visit
 from tests.e2e.test_history import allow
 from tests.e2e.test_trails import created, imported, key_arn, put, record, who, written
@@ -131,6 +136,81 @@ def test_decisions_are_exported_with_the_filters_of_the_page(
     assert pq.read_table(io.BytesIO(bytes(page.evaluate(BYTES))))["call_id"].to_pylist() == expected
     asked = [parse_qs(urlsplit(each.url).query).keys() for each in tab.sent if "/export?" in each.url]
     assert asked == [{"key", "from", "unanswered", "format"}] * 2  # and nothing of a credential
+
+
+def saved(tab: Visit, path: Path, button: Locator) -> Path:
+    """The file that a click saves."""
+    tab.page.evaluate("() => { delete window.showSaveFilePicker; }")
+    with tab.page.expect_download(timeout=60_000) as downloaded:
+        button.click()
+    downloaded.value.save_as(path / downloaded.value.suggested_filename)
+    return path / downloaded.value.suggested_filename
+
+
+def holds(served: Installation, path: Path) -> bool:
+    """Whether verify.py, alone in another Python, says that the file holds under the log's key."""
+    with urllib.request.urlopen(f"{served.url}/log/key", timeout=10) as answer:
+        key = answer.read().decode().strip()
+    command = [sys.executable, "-I", verify.__file__, "--log-key", key, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (done.returncode, done.stderr) == (verify.HOLD, "") or pytest.fail(f"{done.stdout}{done.stderr}")
+
+
+def test_a_call_a_key_and_a_user_are_proven_by_files_from_the_console(
+    visit: Callable[..., Visit], scene: Scene, served: Installation, tmp_path: Path
+) -> None:
+    """Given a call with hostile text, when its proof and the evidence about its key and its user are saved, then verify.py
+    takes them as they were saved, and somebody who may read the call is refused a proof of it."""
+    refused = Client(served.data).items("/v1/decisions", key=scene.key, effect="refused", operation="Encrypt")
+    (call,) = [each["call_id"] for each in refused]
+    tab = visit(viewport=NARROW)
+    tab.opens(f"/decisions/{call}")
+    tab.signs_in(keep=True)
+    page = tab.page
+    proof = saved(tab, tmp_path, page.get_by_role("button", name="Save proof"))
+    expect(page.get_by_text(f"proof-{call}.json is complete")).to_be_visible()
+    assert (proof.name, holds(served, proof)) == (f"proof-{call}.json", True)
+    assert HOSTILE in json.dumps(json.loads(json.loads(proof.read_text())["record"]["value"]), ensure_ascii=False)
+    assert tab.serious() == []
+    for path, whole in ((f"/keys/{scene.key}", True), ("/users/eve", False)):
+        tab.opens(path)
+        page.get_by_role("button", name="Make evidence…").press("Enter")
+        dialog = page.get_by_role("dialog", name="Make evidence")
+        expect(dialog.get_by_text("it does not prove that there are no others")).to_be_visible()
+        if whole:
+            dialog.get_by_label("With every leaf of the span").check()
+        assert tab.serious() == []
+        package = saved(tab, tmp_path, dialog.get_by_role("button", name="Save", exact=True))
+        expect(dialog.get_by_text(f"{package.name} is complete")).to_be_visible()
+        with zipfile.ZipFile(package) as read:
+            read.extractall(package.with_suffix(""))
+            assert call in read.read("report.html").decode()
+            assert ("leaves" in read.namelist()) == whole
+        assert holds(served, package.with_suffix(""))
+    reader = visit(color_scheme="dark")
+    reader.opens(f"/decisions/{call}")
+    reader.signs_in(may_read(served), keep=True)
+    reader.page.evaluate("() => { delete window.showSaveFilePicker; }")
+    reader.page.get_by_role("button", name="Save proof").click()
+    expect(reader.page.get_by_text("You may not do this")).to_be_visible()
+    reader.opens(f"/keys/{scene.key}")
+    reader.page.get_by_role("button", name="Make evidence…").click()
+    reader.page.evaluate("() => { delete window.showSaveFilePicker; }")
+    dialog = reader.page.get_by_role("dialog", name="Make evidence")
+    dialog.get_by_role("button", name="Save", exact=True).click()
+    expect(dialog.get_by_text("not authorized to perform: keytrail:Prove")).to_be_visible()
+    assert reader.serious() == []
+
+
+def may_read(served: Installation) -> dict[str, str]:
+    """The access key of a user who may read keys and decisions, and prove nothing."""
+    iam = served.client(service="iam")
+    iam.create_user(UserName="reader")
+    statement = {"Effect": "Allow", "Action": ["kms:*", "keytrail:Read*", "keytrail:Explain"], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=policy)
+    made: dict[str, Any] = iam.create_access_key(UserName="reader")["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
 
 
 def test_the_past_is_shown_as_it_was_and_cannot_be_changed(visit: Callable[..., Visit], scene: Scene) -> None:

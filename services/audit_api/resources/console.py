@@ -74,6 +74,8 @@ async def credentials_of(
         "session_token": made["SessionToken"],
         "expires": rfc3339(session.expires),
         "region": audit.settings.region,
+        "transparency_log": audit.settings.notaries > 0,
+        "first_account": audit.is_host(request),
         **_whose(request),
     }
 
@@ -156,6 +158,8 @@ SIGNED_IN = One(
         Member("session_token", "text", "to be sent with every request, as x-amz-security-token"),
         Member("expires", "time", "the end of the session, unless its access key or its user ends it before"),
         Member("region", "text", "the region that requests are signed for"),
+        Member("transparency_log", "yes-or-no", "whether the installation has one, so that records can be proven"),
+        Member("first_account", "yes-or-no", "whether the account is the first one, which hosts the others"),
         *WHOSE,
     )
 )

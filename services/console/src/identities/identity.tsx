@@ -12,6 +12,7 @@ import Textarea from "@cloudscape-design/components/textarea";
 import { useState } from "react";
 
 import { iam } from "../aws";
+import { MakeEvidence } from "../evidence/make-evidence";
 import { MfaDevices } from "../mfa/mfa-devices";
 import { ConsoleSignIn } from "../passwords/console-sign-in";
 import { href, navigate } from "../router";
@@ -47,6 +48,7 @@ export function Identity({ kind, name }: { kind: KindName; name: string }) {
           <SpaceBetween direction="horizontal" size="xs">
             {kind !== "group" && <Button onClick={() => navigate(href("/decisions", {}, { principal: found.arn }))}>Decisions</Button>}
             {kind === "role" && <Button onClick={() => navigate(switchPage(found.arn))}>Switch to this role</Button>}
+            <MakeEvidence about={{ principal: found.arn }} />
             <RemoveIdentity kind={kind} name={name} shown={found.name} />
           </SpaceBetween>
         }

@@ -12,11 +12,13 @@ import Spinner from "@cloudscape-design/components/spinner";
 import { callFacts } from "../decisions/call-facts";
 import { Explained } from "../decisions/explained";
 import type { Permission } from "../decisions/explanation";
+import { ProofSaved, SaveProof } from "../evidence/save-proof";
 import { href, navigate, type PageProps } from "../router";
 import { useAnswer } from "../shown/answer";
 import { DocumentText } from "../shown/document";
 import { principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
+import { useFileSaving } from "../shown/saving";
 import { useSubject } from "../shown/subject";
 import { visible } from "../shown/visible";
 import { NARROWEST } from "../shown/widths";
@@ -33,28 +35,32 @@ export default function Decision({ places }: PageProps) {
     <SpaceBetween size="m">
       {answer.state === "fault" && <Problem fault={answer.fault} again={again} />}
       {answer.state === "loading" && found === null && <Spinner size="large" />}
-      {found !== null && <Shown call={found} />}
+      {found !== null && <Shown key={found.call_id} call={found} />}
     </SpaceBetween>
   );
 }
 
 function Shown({ call }: { call: Call }) {
   const permissions = ((call as { permissions?: unknown }).permissions ?? null) as Permission[] | null;
+  const saving = useFileSaving();
   return (
     <SpaceBetween size="m">
       <Header
         variant="h1"
         actions={
-          call.key_id !== null &&
-          call.seen !== null && (
-            <Button onClick={() => navigate(href("/keys/{key}", { key: call.key_id ?? "" }, { at: `@${call.seen ?? 0}` }))}>
-              The key as it was then
-            </Button>
-          )
+          <SpaceBetween direction="horizontal" size="xs">
+            <SaveProof call={call.call_id} saving={saving} />
+            {call.key_id !== null && call.seen !== null && (
+              <Button onClick={() => navigate(href("/keys/{key}", { key: call.key_id ?? "" }, { at: `@${call.seen ?? 0}` }))}>
+                The key as it was then
+              </Button>
+            )}
+          </SpaceBetween>
         }
       >
         {visible(call.operation)} by {principalName(call.principal)}
       </Header>
+      <ProofSaved saving={saving} />
       <Container header={<Header variant="h2">The call</Header>}>
         <KeyValuePairs columns={3} minColumnWidth={NARROWEST} items={callFacts(call)} />
       </Container>

@@ -9,6 +9,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
 
 import { iam } from "../aws";
+import { MakeEvidence } from "../evidence/make-evidence";
 import { paged, piece } from "../identities/kinds";
 import { RemoveIdentity } from "../identities/remove-identity";
 import { PolicyVersions } from "../identities/policy-versions";
@@ -40,7 +41,15 @@ export default function ManagedPolicy({ places, query }: PageProps) {
   if (found === null) return <Spinner size="large" />;
   return (
     <SpaceBetween size="l">
-      <Header variant="h1" actions={<RemoveIdentity kind="policy" name={arn} shown={found.policy?.PolicyName ?? ""} />}>
+      <Header
+        variant="h1"
+        actions={
+          <SpaceBetween direction="horizontal" size="xs">
+            <MakeEvidence about={{ principal: arn }} />
+            <RemoveIdentity kind="policy" name={arn} shown={found.policy?.PolicyName ?? ""} />
+          </SpaceBetween>
+        }
+      >
         {visible(found.policy?.PolicyName ?? "")}
       </Header>
       <Container header={<Header variant="h2">Summary</Header>}>

@@ -52,6 +52,8 @@ function sessionOf(made: AnswerOf<"/v1/console/sessions", "post">): Session {
     region: made.region,
     identity: { arn: made.principal, account: made.account, root: made.root },
     expires: made.expires,
+    transparencyLog: made.transparency_log,
+    firstAccount: made.first_account,
   };
 }
 

@@ -28,6 +28,10 @@ export interface Session {
   identity: Identity;
   /** RFC 3339. Keytrail ends it then, or before, when the access key or its user is gone. */
   expires: string;
+  /** Whether the installation has a transparency log, so that records can be proven. */
+  transparencyLog: boolean;
+  /** Whether the account is the one that hosts all others. */
+  firstAccount: boolean;
 }
 
 /** The session of a role. Its expiry is no later than that of the session that switched to the role. */

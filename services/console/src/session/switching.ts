@@ -26,6 +26,8 @@ export async function assume(role: Role): Promise<void> {
         sessionToken: given?.SessionToken ?? "",
       },
       identity: { arn: who?.Arn ?? "", account: role.account, root: false },
+      transparencyLog: first.transparencyLog,
+      firstAccount: first.firstAccount && role.account === first.identity.account,
       expires: (given?.Expiration ?? new Date(0)).toISOString(),
     };
   } catch (thrown) {

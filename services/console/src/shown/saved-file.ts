@@ -100,6 +100,11 @@ function linesIn(piece: Uint8Array): number {
   return count;
 }
 
+/** The file's name, with the present time in UTC, so that one does not take the place of another: decisions-20260301T080000Z.csv. */
+export function nameWithTime(about: string, ending: string): string {
+  return `${about}-${new Date().toISOString().slice(0, 19).replace(/[-:]/g, "")}Z${ending}`;
+}
+
 const SIZES = ["bytes", "kB", "MB", "GB", "TB"];
 
 export function sizeOf(bytes: number): string {

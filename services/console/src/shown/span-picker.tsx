@@ -4,7 +4,7 @@ import DateRangePicker from "@cloudscape-design/components/date-range-picker";
 
 import { RELATIVE, type Span } from "./span";
 
-export function SpanPicker({ span, onChange }: { span: Span; onChange: (span: Span | null) => void }) {
+export function SpanPicker({ span, onChange }: { span: Span | null; onChange: (span: Span | null) => void }) {
   return (
     <DateRangePicker
       value={span}

@@ -14,6 +14,7 @@ import { ListAliasesCommand } from "@aws-sdk/client-kms";
 import { useState } from "react";
 
 import { kms } from "../../aws";
+import { MakeEvidence } from "../../evidence/make-evidence";
 import { href, navigate, type PageProps, useAsOf, useTrail } from "../../router";
 import { useAnswer } from "../../shown/answer";
 import { Problem } from "../../shown/problem";
@@ -91,7 +92,16 @@ export default function KeyPage({ places }: PageProps) {
         <Header
           variant="h1"
           description={called === id ? undefined : id}
-          {...(facts === null || at !== null ? {} : { actions: <KeyActions facts={facts} changed={given.changed} /> })}
+          {...(at !== null || (facts === null && !gone)
+            ? {}
+            : {
+                actions: (
+                  <SpaceBetween direction="horizontal" size="xs">
+                    <MakeEvidence about={{ key: given.name }} />
+                    {facts !== null && <KeyActions facts={facts} changed={given.changed} />}
+                  </SpaceBetween>
+                ),
+              })}
         >
           {called}
         </Header>
