@@ -25,11 +25,12 @@ class PackageHeads:
         self._proofs = proofs
 
     async def between(
-        self, newest: Sequence[LeafPlace], since: datetime | None, until: datetime | None
+        self, records: Sequence[LeafPlace], since: datetime | None, until: datetime | None
     ) -> tuple[ProvenTree, KeptHead | None]:
-        """(the tree that has all these records, the last checkpoint of before `since`). The tree is the first one that was kept
-        after `until`, or else the newest. The checkpoint is None if none is that old. Raises NotProven, Unavailable."""
-        tree, leaves = await self._proofs.notarised(newest)
+        """(the tree that has all these records, the last checkpoint of before `since` that has none of them: clocks may differ).
+        The tree is the first one that was kept after `until`, or else the newest. The checkpoint is None if none is that old.
+        `records`: the first and the last one of each partition. Raises NotProven, Unavailable."""
+        tree, leaves = await self._proofs.notarised(records)
         pool = self._proofs.pool
         reached = max(leaves.values(), default=-1) + 1
         later = earlier = None
@@ -38,7 +39,8 @@ class PackageHeads:
                 if until is not None and later is None:
                     later = await kept_heads.first_after(pool, until, reached, stamped=stamped)
                 if since is not None and earlier is None:
-                    earlier = await kept_heads.newest_by(pool, since, stamped=stamped)
+                    first = min(leaves.values(), default=tree.head.size)
+                    earlier = await kept_heads.newest_by(pool, since, first, stamped=stamped)
         except (NoteRefused, UndefinedTableError):
             later = earlier = None
         if later is not None and (key := await self._key_of(later, tree)) is not None:

@@ -9,17 +9,17 @@ A folder with `evidence.json` is a package: many records, and a checkpoint befor
 4. Every file is there as the list of files has it, by its SHA-256.
 5. The tree of the later checkpoint begins with the tree of the earlier one: nothing was changed or taken out of that.
 6. The hashes in the file `leaves`, if there is one, are all leaves between the two trees: there are no others.
-
 Exit code: 0 all hold; 1 something does not; 2 wrong usage; 3 all hold, but under a key that only the package names.
 """
 
 import argparse
 import base64
 import functools
-import hashlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,11 +30,12 @@ FORMAT, PACKAGE, MANIFEST, LEAVES = "keytrail-proof/v1", "keytrail-evidence/v1",
 SAID = {"account", "about", "from", "to", "made", "unproven"}  # nobody signs these
 MEMBERS = SAID | {"before", "after", "consistency", "edge", "files", "sha256"}
 LOG_KEY, WITNESS_KEY, HOLD, REFUSED, ONLY_ITS_OWN_KEY = 1, 4, 0, 1, 3
+STAMPED = {"before.checkpoint", "before.tsr", "after.checkpoint", "after.tsr"}
+OTHERS = {"report.html", "STATEMENT.txt", "verify.py", *STAMPED}  # nothing of a package follows from these
 MALFORMED = (OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 
 
-class Wrong(Exception):
-    """The message says which check failed."""
+class Wrong(Exception): ...  # the message says which check failed
 
 
 class PublicKey(NamedTuple):  # C2SP signed-note
@@ -45,12 +46,8 @@ class PublicKey(NamedTuple):  # C2SP signed-note
 
 class Head(NamedTuple):  # what a checkpoint says, and which of the witnesses cosigned it, with their times
     size: int = 0
-    root: bytes = hashlib.sha256(b"").digest()
+    root: bytes = sha256(b"").digest()
     cosigned: Mapping[str, int] = {}
-
-
-def sha256(content: bytes) -> bytes:
-    return hashlib.sha256(content).digest()
 
 
 def canonical(document: Any) -> str:
@@ -72,48 +69,45 @@ def document_in(text: str, form: str, members: set[str]) -> dict[str, Any]:
     return document
 
 
-def decoded(text: str) -> bytes:
+def decoded(text: str, length: int = 32) -> bytes:
+    """Only so many bytes (0: any number), in the one text that encodes them."""
     found = base64.b64decode(text, validate=True)
-    if base64.b64encode(found).decode() != text:
-        raise ValueError("there is another way to write these bytes in base64")
+    if base64.b64encode(found).decode() != text or length not in (0, len(found)):
+        raise ValueError(f"{text!r} is not the base64 of {length or 'some'} bytes")
     return found
 
 
 def public_key(text: str, kind: int) -> PublicKey:
     name, id, encoded = [*text.strip().split("+", 2), "", ""][:3]
     try:
-        key = decoded(encoded)
+        key = decoded(encoded, 33)
     except ValueError:
-        key = b""
-    own = sha256(name.encode() + b"\n" + key)[:4]
-    if len(key) != 33 or key[0] != kind or own.hex() != id:
+        key = b"\0"
+    own = sha256(name.encode() + b"\n" + key).digest()[:4]
+    if key[0] != kind or own.hex() != id:
         raise ValueError(f"{text!r} is no verifier key of a {'log' if kind == LOG_KEY else 'witness'}")
     return PublicKey(name, own, key[1:])
-
-
-def require_signed(key: PublicKey, signature: bytes, text: str) -> None:
-    try:
-        Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
-    except InvalidSignature:
-        raise Wrong(f"the checkpoint is not signed by the key {key.id.hex()} of {key.name}") from None
 
 
 def head_of(note: str, logs: list[PublicKey], witnesses: list[PublicKey], quorum: int) -> Head:
     """Checks 1 and 2. One of the log's keys has to have signed: while a log changes its key, it signs with both."""
     text, _, below = note.rpartition("\n\n")
     text, (origin, size, root) = text + "\n", text.split("\n")[:3]
-    lines = [(f"{dash} {name}", decoded(encoded)) for dash, name, encoded in map(str.split, below.splitlines())]
+    lines = [(f"{dash} {name}", decoded(encoded, 0)) for dash, name, encoded in map(str.split, below.splitlines())]
     found = {(name, signed[:4]): signed[4:] for name, signed in lines}
     signers = [each for each in logs if each.name == origin and (f"\N{EM DASH} {origin}", each.id) in found]
-    if not signers:
-        raise Wrong(f"the checkpoint of {origin} is not signed by the key {logs[0].id.hex()} of {logs[0].name}")
-    for each in signers:
-        require_signed(each, found[f"\N{EM DASH} {origin}", each.id], text)
-    cosigned = {}
+    if not signers or len(found) < len(lines):
+        raise Wrong(f"the checkpoint is not signed by the key {logs[0].id.hex()} of {logs[0].name}, or twice by one")
+    signatures, cosigned = [(each, found[f"\N{EM DASH} {origin}", each.id], text) for each in signers], {}
     for each in witnesses:
         if signature := found.get((f"\N{EM DASH} {each.name}", each.id)):
             cosigned[each.name] = at = int.from_bytes(signature[:8], "big")
-            require_signed(each, signature[8:], f"cosignature/v1\ntime {at}\n{text}")
+            signatures.append((each, signature[8:], f"cosignature/v1\ntime {at}\n{text}"))
+    for key, signature, message in signatures:
+        try:
+            Ed25519PublicKey.from_public_bytes(key.public).verify(signature, message.encode())
+        except InvalidSignature:
+            raise Wrong(f"the checkpoint is not signed by the key {key.id.hex()} of {key.name}") from None
     if len(cosigned) < quorum:
         raise Wrong(f"{len(cosigned)} of the witnesses cosigned the checkpoint, and {quorum} are needed")
     return Head(int(size), decoded(root), cosigned)
@@ -123,20 +117,21 @@ def leaf_of(record: dict[str, Any]) -> bytes:
     """The hash of the record's leaf: a commitment to its place and to its text, or to its three parts."""
     form = "value" if "value" in record else "parts"
     require_members(record, {"kind", "partition", "position", form})
+    if [type(record[each]) for each in ("kind", "partition", "position")] != [str, int, int]:
+        raise Wrong("a record's place is a word and two numbers")
     if form == "value":
-        form, bound = "whole", sha256(record["value"].encode())
+        form, bound = "whole", sha256(record["value"].encode()).digest()
     else:
         require_members(record["parts"], {"caller", "resource", "rest"})
-        bound = sha256(b"\1" + b"".join(part(record["parts"][name]) for name in ("caller", "resource", "rest")))
+        bound = b"\1"
+        for each in (record["parts"][name] for name in ("caller", "resource", "rest")):
+            # A part that is shown has its text and salt; one that is not shown has its hash alone.
+            require_members(each, {"salt", "text"} if "text" in each else {"hash"})
+            salted = b"\0" + decoded(each["salt"], 16) + each["text"].encode() if "text" in each else b""
+            bound += sha256(salted).digest() if salted else decoded(each["hash"])
+        bound = sha256(bound).digest()
     place = f"keytrail leaf v1\n{record['kind']}\n{record['partition']}\n{record['position']}\n{form}\n"
-    return sha256(b"\0" + sha256(place.encode() + bound))
-
-
-def part(shown: dict[str, str]) -> bytes:
-    """A part that is shown has its text and salt; one that is not shown has its hash alone."""
-    require_members(shown, {"salt", "text"} if "text" in shown else {"hash"})
-    salted = b"\0" + decoded(shown["salt"]) + shown["text"].encode() if "text" in shown else b""
-    return sha256(salted) if salted else decoded(shown["hash"])
+    return sha256(b"\0" + sha256(place.encode() + bound).digest()).digest()
 
 
 def climbed(node: int, last: int, found: bytes, path: list[bytes]) -> tuple[bytes, bytes]:
@@ -146,11 +141,11 @@ def climbed(node: int, last: int, found: bytes, path: list[bytes]) -> tuple[byte
         if last == 0:
             raise Wrong("a proof is too long")
         if node & 1 or node == last:
-            begun, found = sha256(b"\1" + each + begun), sha256(b"\1" + each + found)
+            begun, found = sha256(b"\1" + each + begun).digest(), sha256(b"\1" + each + found).digest()
             while node and not node & 1:
                 node, last = node >> 1, last >> 1
         else:
-            found = sha256(b"\1" + found + each)
+            found = sha256(b"\1" + found + each).digest()
         node, last = node >> 1, last >> 1
     if last:
         raise Wrong("a proof is too short")
@@ -158,8 +153,7 @@ def climbed(node: int, last: int, found: bytes, path: list[bytes]) -> tuple[byte
 
 
 def require_onward(before: Head, after: Head, path: list[bytes]) -> None:
-    """Check 5."""
-    if before.size in (0, after.size):
+    if before.size in (0, after.size):  # check 5
         holds = not path and before.root == (after if before.size else Head()).root
     else:
         odd = before.size & -before.size  # the last perfect subtree of the earlier tree has so many leaves
@@ -178,10 +172,10 @@ def require_all(edge: list[bytes], leaves: bytes, before: Head, after: Head) -> 
         for at in range(0, len(some), 32):
             height, found = 0, some[at : at + 32]
             while height in roots:
-                height, found = height + 1, sha256(b"\1" + roots.pop(height) + found)
+                height, found = height + 1, sha256(b"\1" + roots.pop(height) + found).digest()
             roots[height] = found
-        whole = [roots[height] for height in sorted(roots)] or [sha256(b"")]
-        if functools.reduce(lambda right, left: sha256(b"\1" + left + right), whole) != head.root:
+        whole = [roots[height] for height in sorted(roots)] or [sha256(b"").digest()]
+        if functools.reduce(lambda right, left: sha256(b"\1" + left + right).digest(), whole) != head.root:
             raise Wrong(f"the leaves do not give the root of the tree of {head.size} leaves")
 
 
@@ -219,33 +213,40 @@ class ProofVerifier:
 
     def check_package(self, names: Iterable[str], read: Callable[[str], bytes]) -> Iterator[tuple[str, str, str]]:
         """Checks the files with these names; `read` says what is in each."""
+        there = Counter([*names])
         try:
             package = document_in(read(MANIFEST).decode(), PACKAGE, MEMBERS)
             before = self._head(package["before"], package["key"]) if package["before"] else Head()
             after = self._head(package["after"], package["key"])
             require_onward(before, after, [decoded(each) for each in package["consistency"]])
-            if sha256(canonical({**package, "sha256": ""}).encode()).hex() != package["sha256"]:
+            own = sha256(canonical({**package, "sha256": ""}).encode()).hexdigest()
+            if own != package["sha256"] or there[MANIFEST] > 1:
                 raise Wrong("it was changed")
         except (Wrong, *MALFORMED) as fault:
             yield MANIFEST, str(fault), ""
             return
-        yield MANIFEST, "", f"about {package['about']}, in the tree of {after.size} leaves"
+        yield MANIFEST, "", f"leaves {before.size} to {after.size}; it says that it is about {package['about']}"
 
         def shown(name: str) -> str:
+            if name not in package["files"] or there[name] > 1:
+                raise Wrong("the package does not list it" if there[name] < 2 else "there are two of this name")
             content = read(name)
-            if sha256(content).hex() != package["files"].get(name):
-                raise Wrong("the package does not list it with this SHA-256")
+            if sha256(content).hexdigest() != package["files"][name]:
+                raise Wrong("it was changed")
             if name == LEAVES:
                 require_all([decoded(each) for each in package["edge"]], content, before, after)
                 return f"all {after.size - before.size} leaves between the two checkpoints"
-            if not name.startswith("records/"):
+            checkpoint = package.get(name.removesuffix(".checkpoint"))  # None: it is no copy of one
+            if name in OTHERS and checkpoint in (None, content.decode(errors="replace")):
                 return "as it is listed"
             document, number, head = self.check(content.decode())
-            if head != after:
-                raise Wrong("its proof is of another checkpoint than the package's")
+            if head != after or number < before.size or name != f"records/{number:012d}.json":
+                raise Wrong(
+                    "it is of another checkpoint, of a leaf before the package's, or of another leaf than its name"
+                )
             return what_is_shown(document, number, head)
 
-        yield from outcomes(sorted({*names, *package["files"]} - {MANIFEST}), shown)
+        yield from outcomes(sorted({*there, *package["files"]} - {MANIFEST}), shown)
 
 
 def what_is_shown(document: dict[str, Any], number: int, head: Head) -> str:
@@ -263,7 +264,6 @@ def outcomes(names: Iterable[str], shown: Callable[[str], str]) -> Iterator[tupl
 
 
 def checked(verifier: ProofVerifier, place: Path) -> Iterator[tuple[str, str, str]]:
-    """Checks a proof, a folder with proofs, or a package."""
     if (place / MANIFEST).exists():
         names = [each.relative_to(place).as_posix() for each in place.rglob("*") if each.is_file()]
         return verifier.check_package(names, lambda name: (place / name).read_bytes())
@@ -284,13 +284,14 @@ def main(given: list[str]) -> int:
         verifier = ProofVerifier(asked.log_key, asked.witness_key, asked.witnesses)
     except ValueError as fault:
         usage.error(str(fault))
-    code = HOLD
+    code = HOLD if asked.log_key.split() else ONLY_ITS_OWN_KEY
     for name, why, shown in (each for place in asked.places or ["."] for each in checked(verifier, Path(place))):
-        print(f"{name}: DOES NOT HOLD: {why}" if why else f"{name}: holds, {shown}")
-        code = REFUSED if why or code else HOLD
-    if code == HOLD and not asked.log_key.split():
+        line = f"{name}: DOES NOT HOLD: {why}" if why else f"{name}: holds, {shown}"
+        # No text of a package can look like another line.
+        print("".join(each if each.isprintable() else repr(each)[1:-1] for each in line))
+        code = REFUSED if why else code
+    if code == ONLY_ITS_OWN_KEY:
         print("This holds under a key that the package itself names. Get the log's key from somebody whom you trust.")
-        return ONLY_ITS_OWN_KEY
     return code
 
 

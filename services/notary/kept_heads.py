@@ -38,7 +38,9 @@ _KEEP = (
     "ON CONFLICT DO NOTHING"
 )
 _COLUMNS = "SELECT size, at, note, stamp FROM transparency.heads"
-_NEWEST_BY = f"{_COLUMNS} WHERE at <= $1 AND (stamp IS NOT NULL OR NOT $2) ORDER BY at DESC, size DESC LIMIT 1"
+_NEWEST_BY = (
+    f"{_COLUMNS} WHERE at <= $1 AND size <= $2 AND (stamp IS NOT NULL OR NOT $3) ORDER BY at DESC, size DESC LIMIT 1"
+)
 _FIRST_AFTER = f"{_COLUMNS} WHERE at >= $1 AND size >= $2 AND (stamp IS NOT NULL OR NOT $3) ORDER BY at, size LIMIT 1"
 
 
@@ -57,10 +59,10 @@ async def prepare(pool: Pool) -> None:
     await make(pool, _TABLE)
 
 
-async def newest_by(pool: Pool, at: datetime, *, stamped: bool = False) -> KeptHead | None:
-    """The newest checkpoint that was published by a time; with a time stamp, if only such a one counts. Raises NoteRefused,
-    Postgres's errors."""
-    return _head(await pool.fetchrow(_NEWEST_BY, at, stamped))
+async def newest_by(pool: Pool, at: datetime, size: int, *, stamped: bool = False) -> KeptHead | None:
+    """The newest checkpoint of at most `size` leaves that was published by a time; with a time stamp, if only such a one counts.
+    Raises NoteRefused, Postgres's errors."""
+    return _head(await pool.fetchrow(_NEWEST_BY, at, size, stamped))
 
 
 async def first_after(pool: Pool, at: datetime, size: int, *, stamped: bool = False) -> KeptHead | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -118,11 +119,11 @@ SIZES = st.integers(0, 600).flatmap(lambda after: st.tuples(st.integers(0, after
 @given(SIZES, st.booleans())
 def test_a_package_between_any_two_trees_holds(sizes: tuple[int, int], whole: bool) -> None:
     before, after = sizes
-    assert not faults(package(before, after, sorted({0, before, after - 1} & set(range(after))), whole=whole))
+    assert not faults(package(before, after, sorted({before, after - 1} & set(range(before, after))), whole=whole))
 
 
-WHOLE = package(130, 300, [7, 131, 299], whole=True)
-SELECTED = package(130, 300, [7, 131, 299], whole=False)
+WHOLE = package(130, 300, [130, 131, 299], whole=True)
+SELECTED = package(130, 300, [130, 131, 299], whole=False)
 
 
 @given(st.sampled_from([WHOLE, SELECTED]), st.data())
@@ -169,11 +170,53 @@ def test_a_tree_that_does_not_go_on_from_the_earlier_one_is_noticed() -> None:
 
 
 def test_a_record_under_another_checkpoint_is_noticed() -> None:
-    name = record_path(7)
-    earlier = package(0, 200, [7], whole=False)
-    assert faults(listed(SELECTED | {name: earlier[name]})) == {
-        name: "its proof is of another checkpoint than the package's"
-    }
+    name = record_path(131)
+    earlier = package(0, 200, [131], whole=False)
+    assert list(faults(listed(SELECTED | {name: earlier[name]}))) == [name]
+
+
+def test_a_record_of_before_the_span_is_not_in_the_package() -> None:
+    files, _ = parts(0, 300, [7], whole=False)
+    early = {record_path(7): files[record_path(7)]}
+    assert list(faults(listed(SELECTED | early | {record_path(131): SELECTED[record_path(131)]}))) == [record_path(7)]
+
+
+def test_a_record_has_the_name_of_its_leaf_and_counts_once() -> None:
+    proof = SELECTED[record_path(131)]
+    for name in ("records/131.json", record_path(132), "Records/000000000131.json", "notes.txt"):
+        assert list(faults(listed(SELECTED | {name: proof}))) == [name]
+
+
+def test_two_files_of_one_name_are_refused() -> None:
+    verifier = verify.ProofVerifier(LOG.verifier.text, [], 0)
+    for name in ("report.html", MANIFEST):
+        found = [each for each, why, _ in verifier.check_package([*SELECTED, name], SELECTED.__getitem__) if why]
+        assert found == [name]
+
+
+def test_what_the_package_does_not_list_is_not_read() -> None:
+    def read(name: str) -> bytes:
+        assert name in SELECTED
+        return SELECTED[name]
+
+    found = verify.ProofVerifier(LOG.verifier.text, [], 0).check_package([*SELECTED, "bomb"], read)
+    assert [name for name, why, _ in found if why] == ["bomb"]
+
+
+def test_a_stamped_checkpoint_is_that_of_the_package() -> None:
+    right = listed(SELECTED | {"before.checkpoint": note(130).encode(), "before.tsr": b"\xff"})
+    assert not faults(right)
+    assert list(faults(listed(right | {"before.checkpoint": note(131).encode()}))) == ["before.checkpoint"]
+
+
+def test_no_text_of_a_package_looks_like_another_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, content in with_manifest(SELECTED, about="k\x1b[2K\nreport.html: holds, all leaves").items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    assert verify.main([str(tmp_path), "--log-key", LOG.verifier.text]) == verify.HOLD
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(SELECTED)
+    assert not [each for each in lines if "\x1b" in each]
 
 
 def test_what_is_beside_the_members_of_a_package_is_refused() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,55 @@ def test_a_text_that_lost_or_gained_something_is_noticed(form: str, data: st.Dat
     if changed != whole:
         with pytest.raises(verify.Wrong):
             verifier().check(changed)
+
+
+def test_parts_do_not_slide() -> None:
+    """Given a record across two accounts, when hashes or salts are cut at other places, then no part passes as another, and no
+    text loses its beginning."""
+    whole = json.loads(FORMS["every part"])["record"]["parts"]
+    hashes = {
+        name: each["hash"]
+        for name, each in json.loads(FORMS["the caller's"])["record"]["parts"].items()
+        if "hash" in each
+    }
+    hidden = {
+        name: each["hash"]
+        for name, each in json.loads(FORMS["the resource's"])["record"]["parts"].items()
+        if "hash" in each
+    }
+    rest = sha256(b"\0" + b64decode(whole["rest"]["salt"]) + whole["rest"]["text"].encode()).digest()
+    joined = b64encode(b64decode(hashes["resource"]) + rest).decode()
+    salt, text = b64decode(whole["caller"]["salt"]), whole["caller"]["text"].encode()
+    for parts in (
+        {"caller": {"hash": ""}, "resource": whole["caller"], "rest": {"hash": joined}},
+        whole | {"caller": {"salt": b64encode(salt + text[:1]).decode(), "text": text[1:].decode()}},
+        whole | {"caller": {"salt": b64encode(salt + text).decode(), "text": ""}},
+        whole | {"caller": {"hash": hidden["caller"] + "AAAA"}},
+    ):
+        document = json.loads(FORMS["every part"])
+        document["record"]["parts"] = parts
+        with pytest.raises(verify.Wrong):
+            verifier().check(written(document))
+
+
+def test_a_place_is_a_word_and_two_numbers() -> None:
+    for member, value in (("position", "1007"), ("partition", "2"), ("partition", True), ("position", 1007.0)):
+        document = json.loads(FORMS["whole"])
+        document["record"][member] = value
+        with pytest.raises(verify.Wrong):
+            verifier().check(written(document))
+
+
+def test_a_key_signs_once() -> None:
+    """A false signature in front of the true one is a changed text, too."""
+    document = json.loads(FORMS["whole"])
+    *above, log, first, second = document["proof"].splitlines(keepends=True)
+    assert LOG.name in log
+    false = OTHER.signed(NOTE.text)
+    forged = NoteSignature(LOG.name, LOG.verifier.id, false.signature).line
+    for signatures in ([log, log, first, second], [forged, log, first, second]):
+        with pytest.raises(verify.Wrong, match="twice"):
+            verifier().check(written(document | {"proof": "".join([*above, *signatures])}))
 
 
 def test_what_is_beside_a_proof_is_refused() -> None:

@@ -123,7 +123,7 @@ async def _pages(
             calls, raised = await _places(audit, request, source, subject)
             tree = PackageHeads(audit.proofs)
             places = [*(place_of(origin, record) for _, origin, record in calls), *_of_alerts(raised)]
-            head, earlier = await tree.between(_newest(places), since, until)
+            head, earlier = await tree.between(_outermost(places), since, until)
             about = {
                 "account": request.account,
                 "about": subject.arn,
@@ -178,14 +178,17 @@ def _of_alerts(rows: Iterable[Any]) -> list[LeafPlace]:
     return [LeafPlace(ALERTS, 0, row["number"]) for row in rows]
 
 
-def _newest(places: Iterable[LeafPlace]) -> list[LeafPlace]:
-    """The last record of each partition: what a tree has to reach, to have all of them."""
-    last: dict[tuple[str, int], LeafPlace] = {}
+def _outermost(places: Iterable[LeafPlace]) -> list[LeafPlace]:
+    """The first and the last record of each partition: what a tree has to reach, to have all of them. In a partition, the leaves
+    are in the order of the records."""
+    found: dict[tuple[str, int], tuple[LeafPlace, LeafPlace]] = {}
     for each in places:
-        known = last.get((each.kind, each.partition))
-        if known is None or known.position < each.position:
-            last[each.kind, each.partition] = each
-    return list(last.values())
+        first, last = found.get((each.kind, each.partition), (each, each))
+        found[each.kind, each.partition] = (
+            min(first, each, key=lambda place: place.position),
+            max(last, each, key=lambda place: place.position),
+        )
+    return [*{each for both in found.values() for each in both}]
 
 
 async def _calls(
