@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from services.adapters.http_bodies import TooLong, at_most
 from services.client_address import address_in
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class OidcFetch:
             async with self._session.request(
                 "GET" if form is None else "POST", url, data=form, headers=headers, allow_redirects=False
             ) as answer:
-                return _read(url, answer.status, await _at_most(answer.content))
+                return _read(url, answer.status, await at_most(answer.content, LARGEST))
         except (aiohttp.ClientError, OSError, ValueError) as fault:
             if isinstance(fault, TimeoutError):
                 raise
@@ -163,7 +164,7 @@ def _why(fault: Exception) -> str:
         return "its name has no address that may be asked; the operator lists private ones in KEYTRAIL_OIDC_ADDRESSES"
     if isinstance(fault, aiohttp.ClientConnectorCertificateError):
         return "its certificate is not trusted; KEYTRAIL_OIDC_CA names a file with the certificates of its issuer"
-    return type(fault).__name__
+    return str(fault) if isinstance(fault, TooLong) else type(fault).__name__
 
 
 def _read(url: str, status: int, body: bytes) -> dict[str, Any]:
@@ -177,16 +178,6 @@ def _read(url: str, status: int, body: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise NotFetched(f"{url} answered no JSON object")
     return found
-
-
-async def _at_most(content: aiohttp.StreamReader) -> bytes:
-    """Raises NotFetched."""
-    found = bytearray()
-    async for part in content.iter_chunked(16_384):
-        found += part
-        if len(found) > LARGEST:
-            raise NotFetched(f"the answer is longer than {LARGEST} bytes")
-    return bytes(found)
 
 
 def _text(document: dict[str, Any], name: str) -> str:

@@ -34,8 +34,8 @@ def evidence(
         bool,
         Option(
             "--whole-span",
-            help="Add the hash of every leaf of the span, so that anybody can count them. It reveals how many records all "
-            "accounts made in that time; only the first account may ask for it",
+            help="Add the hash of every leaf of the span, so that anybody can count them. It shows "
+            "how many records all accounts made in that time; only the first account may ask for it",
         ),
     ] = False,
     force: Force = False,

@@ -27,27 +27,30 @@ class PackageHeads:
     async def between(
         self, records: Sequence[LeafPlace], since: datetime | None, until: datetime | None
     ) -> tuple[ProvenTree, KeptHead | None]:
-        """(the tree that has all these records, the last checkpoint of before `since` that has none of them: clocks may differ).
+        """(the tree that has all these records, the last checkpoint from before `since` without any of them: clocks may differ).
         The tree is the first one that was kept after `until`, or else the newest. The checkpoint is None if none is that old.
         `records`: the first and the last one of each partition. Raises NotProven, Unavailable."""
         tree, leaves = await self._proofs.notarised(records)
-        pool = self._proofs.pool
-        reached = max(leaves.values(), default=-1) + 1
-        later = earlier = None
+        pool, size = self._proofs.pool, tree.head.size
         try:
-            for stamped in (True, False):  # a checkpoint with a time stamp shows more
-                if until is not None and later is None:
-                    later = await kept_heads.first_after(pool, until, reached, stamped=stamped)
-                if since is not None and earlier is None:
-                    first = min(leaves.values(), default=tree.head.size)
-                    earlier = await kept_heads.newest_by(pool, since, first, stamped=stamped)
-        except (NoteRefused, UndefinedTableError):
-            later = earlier = None
-        if later is not None and (key := await self._key_of(later, tree)) is not None:
-            tree = ProvenTree(self._proofs.store, later.note, later.head, key, later.stamp)
-        if earlier is not None and await self._key_of(earlier, tree) is None:
-            earlier = None
-        return tree, earlier
+            after = (
+                []
+                if until is None
+                else await kept_heads.first_after(pool, until, max(leaves.values(), default=-1) + 1, size)
+            )
+            before = (
+                [] if since is None else await kept_heads.newest_by(pool, since, min(leaves.values(), default=size))
+            )
+        except UndefinedTableError:  # the notary makes the table when it first starts
+            after = before = []
+        for each in after:
+            if (key := await self._key_of(each, tree)) is not None:
+                tree = ProvenTree(self._proofs.store, each.note, each.head, key, each.stamp)
+                break
+        for each in before:
+            if await self._key_of(each, tree) is not None:
+                return tree, each
+        return tree, None
 
     async def _key_of(self, kept: KeptHead, tree: ProvenTree) -> VerifierKey | None:
         """The key that signed it, rather the tree's than another one of this log. None for a row that somebody else wrote, also

@@ -41,6 +41,13 @@ class NotProven(Exception):
     """What is published does not show this record. The message says what does not fit, and where."""
 
 
+class NotNotarised(Unavailable):
+    """A record is not in the transparency log yet."""
+
+    def __init__(self, why: str = "the notary is behind or does not run") -> None:
+        super().__init__(f"The record is not in the transparency log yet: {why}. Try again.")
+
+
 class ProvenTree:
     """A published checkpoint, and proofs under it. `stamp`: a time stamp (RFC 3161) of the note, or b""."""
 
@@ -109,6 +116,8 @@ class ProofMaker:
     async def document(self, place: LeafPlace, value: bytes, shown: bytes | ShownParts) -> Mapping[str, Any]:
         """Raises NotProven, Unavailable."""
         tree, leaves = await self.notarised([place])
+        if place not in leaves:
+            raise no_leaf(place)
         return await tree.document(place, leaves[place], value, shown)
 
     async def leaves(self, authority: Authority) -> Mapping[LeafPartition, LeafExtent]:
@@ -116,21 +125,31 @@ class ProofMaker:
         return await extents_now(self._settings, self._keys, authority)
 
     async def notarised(self, places: Sequence[LeafPlace]) -> tuple[ProvenTree, dict[LeafPlace, int]]:
-        """The newest published tree, once these records are in it, and the numbers of their leaves. Waits a little. Raises
-        NotProven, Unavailable."""
+        """The newest published tree, once the notary has taken these records, and the numbers of their leaves: a record that is
+        void, or was removed before the notary could take it, has none. Waits a little. Raises NotNotarised, Unavailable."""
         ends = time.monotonic() + PATIENCE
         while True:
-            leaves = await self.numbers(places)
-            tree = await self._published()
-            if (
-                tree is not None
-                and len(leaves) == len(set(places))
-                and max(leaves.values(), default=-1) < tree.head.size
-            ):
-                return tree, leaves
+            why = "the notary is behind or does not run"
+            try:
+                tree, leaves = await self._published(), await self.numbers(places)
+                taken = await self._are_taken(places)
+                if tree is not None and taken and max(leaves.values(), default=-1) < tree.head.size:
+                    return tree, leaves
+            except (
+                NoteRefused
+            ) as fault:  # the key or the checkpoint is just being changed, or witnesses do not know the key
+                why = f"the published checkpoint cannot be used ({fault})"
             if time.monotonic() > ends:
-                raise Unavailable("the record is not in the transparency log yet; the notary is behind or does not run")
+                raise NotNotarised(why)
             await asyncio.sleep(LOOK_EVERY)
+
+    async def _are_taken(self, places: Sequence[LeafPlace]) -> bool:
+        """Whether it is known of these records which of them are leaves."""
+        try:
+            ends = await leaf_rows.ends(self.pool)
+        except UndefinedTableError:
+            ends = {}
+        return all(each.position < ends.get((each.kind, each.partition), 0) for each in places)
 
     async def numbers(self, places: Sequence[LeafPlace]) -> dict[LeafPlace, int]:
         """The numbers of the records' leaves, as far as they are in the transparency log."""
@@ -140,19 +159,24 @@ class ProofMaker:
             return {}
 
     async def _published(self) -> ProvenTree | None:
-        """Raises NotProven, Unavailable."""
+        """Raises NoteRefused, Unavailable."""
         text, key = await self.store.read(self._checkpoint), await self.store.read(KEY)
         if text is None or key is None:
             return None
         try:
-            note = signed_note(text.decode())
-            return ProvenTree(self.store, note, *checkpoint_by_one_of(note, verifier_keys(key.decode())))
-        except (NoteRefused, UnicodeDecodeError) as fault:
-            raise NotProven(f"what is published as the checkpoint is none: {fault}") from None
+            note, keys = signed_note(text.decode()), verifier_keys(key.decode())
+        except UnicodeDecodeError as fault:
+            raise NoteRefused(str(fault)) from None
+        return ProvenTree(self.store, note, *checkpoint_by_one_of(note, keys))
 
     async def close(self) -> None:
         await self._one.close()
         await self._many.close()
+
+
+def no_leaf(place: LeafPlace) -> NotProven:
+    where = f"{place.kind} {place.partition}@{place.position}"
+    return NotProven(f"the record {where} has no leaf: it is void, or was removed before the notary could take it")
 
 
 def removed(place: LeafPlace) -> NotProven:

@@ -70,6 +70,9 @@ class EvidenceReport:
     effects: list[Mapping[str, Any]] = field(default_factory=list)
     """What changes let in and took away."""
     alerts: list[Mapping[str, Any]] = field(default_factory=list)
+    changed: int = 0
+    """How many changes there are; and how many alerts."""
+    alerted: int = 0
     left_out: str = ""
     """Why it does not say what some changes let in; "" if it does."""
 
@@ -80,12 +83,14 @@ class EvidenceReport:
             if len(self.refused) < MOST_LISTED:
                 self.refused.append(call)
         elif call["position"] is not None:
+            self.changed += 1
             if len(self.changes) < MOST_LISTED:
                 self.changes.append(call)
         else:
             self.uses.setdefault((who, call["operation"]), _Use()).take(call["at"])
 
     def take_alert(self, alert: Mapping[str, Any]) -> None:
+        self.alerted += 1
         if len(self.alerts) < MOST_LISTED:
             self.alerts.append(alert)
 
@@ -127,9 +132,11 @@ class EvidenceReport:
             for each in self.changes
             if each["call_id"] not in known
         ]  # fmt: skip
-        rows.sort(key=lambda row: row[0])
+        rows.sort(key=lambda row: (row[0][0], int(row[0][1].removeprefix("@"))))
+        of = max(self.changed, len(rows))
+        rows = rows[:MOST_LISTED]
         headings = ("When", "Who", "Did", "To what", "Let in", "Took away", "Besides", "Call")
-        yield from _section("Changes: who made them, and what they let in", headings, rows, "Nothing was changed.")
+        yield from _section("Changes: who made them, and what they let in", headings, rows, "Nothing was changed.", of)
         if self.left_out:
             yield f"<p>What some of them let in could not be worked out: {html_cell(self.left_out)}</p>\n"
 
@@ -153,7 +160,7 @@ class EvidenceReport:
             f"<td>{_time(use.first)}</td><td>{_time(use.last)}</td></tr>\n"
             for (who, operation), use in sorted(self.uses.items(), key=lambda each: -each[1].calls)
         )
-        yield _table("Uses that were allowed: by whom", ("Who", "Operation", "Calls", "First", "Last"), rows, "None.")
+        yield _table("Allowed uses, by caller", ("Who", "Operation", "Calls", "First", "Last"), rows, "None.")
 
     def _refusals(self) -> Iterator[str]:
         rows: list[list[HtmlCell]] = [
@@ -175,13 +182,13 @@ class EvidenceReport:
             [_time(each["at"]), each["severity"], each["title"], shortened(each["summary"], self.account)]
             for each in self.alerts
         ]
-        yield from _section("Alerts", ("When", "Severity", "Rule", "What"), rows, "No alert was raised.")
+        yield from _section("Alerts", ("When", "Severity", "Rule", "What"), rows, "No alert was raised.", self.alerted)
 
 
 def _says(statement: EvidenceStatement) -> Iterator[str]:
     yield '<div class="says">\n'
-    for heading, listed in (("It proves", statement.proves), ("It does not prove", statement.does_not_prove)):
-        yield f"<h3>{heading}</h3>\n<ul>{''.join(f'<li>{html_cell(each)}</li>' for each in listed)}</ul>\n"
+    for heading, listed in statement.sections:
+        yield f"<h3>{html_cell(heading)}</h3>\n<ul>{''.join(f'<li>{html_cell(each)}</li>' for each in listed)}</ul>\n"
     yield f"<p>{html_cell(statement.check)}</p>\n</div>\n"
 
 

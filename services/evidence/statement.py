@@ -28,18 +28,18 @@ class EvidenceStatement:
     def proves(self) -> list[str]:
         earlier, later = self.trees
         found = [
-            f"Each of the {self.records} files in records/ is a record of the log {self.log}. It stood at its place when the "
-            f"log's key signed the checkpoint of {later} leaves, and has not been changed since.",
+            f"The key of the log {self.log} signed a checkpoint of {later} leaves. Each of the {self.records} records in "
+            "records/ was in that tree, at the place that its file names, exactly as the file has it.",
         ]
         if earlier:
             found.append(
-                f"The tree of {later} leaves begins with the tree of {earlier} leaves, whose checkpoint was signed before "
-                f"{self.since}: none of those records was changed or taken out."
+                f"The same key signed a checkpoint of {earlier} leaves, and the tree of {later} leaves begins with that tree: no "
+                f"record among the first {earlier} was changed or removed."
             )
         if self.whole:
             found.append(
-                f"The file leaves has the hash of each of the {later - earlier} leaves between the two trees: nothing stands in "
-                "the log between them beside these. Those that are not in records/ are commitments, which do not say what the "
+                f"The file leaves has the hash of each of the {later - earlier} leaves between the two trees. The log has no "
+                "other leaves between them. A leaf without a file in records/ is a commitment, which does not say what its "
                 "record is. You may name the number of any leaf and ask to be shown its record."
             )
         found += [
@@ -51,29 +51,33 @@ class EvidenceStatement:
 
     @property
     def does_not_prove(self) -> list[str]:
-        found = []
-        if self.whole:
-            found.append(
-                f"That the leaves without a file in records/ do not concern {self.about}: this is what the installation says."
-            )
-        else:
-            found.append(
-                f"That there are no other records about {self.about}: a selection shows what is there, and not what is missing."
-            )
-        found += [
-            "The time of a record beyond what the installation's clock said. A cosigned checkpoint existed by the time that its "
-            "witnesses name.",
+        completeness = (
+            f"That the leaves without a file in records/ do not concern {self.about}. The installation says so."
+            if self.whole
+            else f"That there are no other records about {self.about}. A selection shows what is there, not what is missing."
+        )
+        return [
+            completeness,
+            "When a record was made. Its time is that of the installation's clock. If witnesses cosigned a checkpoint, it "
+            "existed at the time that they give.",
             "That everybody was shown the same log, unless witnesses whom you trust cosigned the checkpoint, or you kept an "
             "earlier one yourself.",
-            "Anything that only report.html or this statement says: the installation wrote them from the records, and "
-            "nobody signs them.",
+            "What only report.html or this statement says. The installation wrote both from the records, and neither is signed.",
         ]
+
+    @property
+    def not_in_it(self) -> list[str]:
+        """The records that could not be proven; the last item may stand for further ones."""
+        more = len(self.unproven) - MOST_UNPROVEN
+        listed = list(self.unproven[:MOST_UNPROVEN])
+        return [*listed, f"and {more} more, which evidence.json lists"] if more > 0 else listed
+
+    @property
+    def sections(self) -> list[tuple[str, list[str]]]:
+        """Headings, each with its items."""
+        found = [("It proves", self.proves), ("It does not prove", self.does_not_prove)]
         if self.unproven:
-            found.append(
-                f"{len(self.unproven)} further records concern {self.about} and could not be proven: "
-                + "; ".join(self.unproven[:MOST_UNPROVEN])
-                + ("; and others, which evidence.json lists." if len(self.unproven) > MOST_UNPROVEN else ".")
-            )
+            found.append((f"Not in the package: {len(self.unproven)} further records about it", self.not_in_it))
         return found
 
     @property
@@ -85,17 +89,8 @@ class EvidenceStatement:
 
     @property
     def text(self) -> str:
-        return (
-            "\n\n".join(
-                [
-                    f"Evidence about {self.about}",
-                    "It proves:\n" + _listed(self.proves),
-                    "It does not prove:\n" + _listed(self.does_not_prove),
-                    self.check,
-                ]
-            )
-            + "\n"
-        )
+        parts = [f"{heading}:\n{_listed(items)}" for heading, items in self.sections]
+        return "\n\n".join([f"Evidence about {self.about}", *parts, self.check]) + "\n"
 
 
 def _listed(sentences: Sequence[str]) -> str:

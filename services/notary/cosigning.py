@@ -19,6 +19,7 @@ from domain.transparency.notes import NoteRefused, NoteSignature, SignedNote, si
 from domain.transparency.policies import KnownWitness, WitnessPolicy
 from domain.transparency.tiles import TileMissing
 from domain.transparency.witnessing import WitnessRequest
+from services.adapters.http_bodies import at_most
 from services.logs import logger_of
 from services.metrics import COSIGNED_AT, COSIGNED_LEAVES, WITNESSES
 from services.notary.alerts import NotaryAlerts
@@ -155,7 +156,7 @@ class Cosigning:
             async with self._session.post(
                 f"{witness.url}/add-checkpoint", data=text.encode(), allow_redirects=False
             ) as answer:
-                body = await answer.content.read(LONGEST_ANSWER)
+                body = await at_most(answer.content, LONGEST_ANSWER)
                 return WitnessReply(answer.status, body.decode(errors="replace"))
         except (aiohttp.ClientError, OSError, ValueError) as fault:
             raise NotCosigned(f"it cannot be asked: {str(fault) or repr(fault)}") from None

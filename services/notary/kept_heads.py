@@ -7,6 +7,7 @@ older checkpoint, or with the empty tree.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,10 +39,14 @@ _KEEP = (
     "ON CONFLICT DO NOTHING"
 )
 _COLUMNS = "SELECT size, at, note, stamp FROM transparency.heads"
-_NEWEST_BY = (
-    f"{_COLUMNS} WHERE at <= $1 AND size <= $2 AND (stamp IS NOT NULL OR NOT $3) ORDER BY at DESC, size DESC LIMIT 1"
-)
-_FIRST_AFTER = f"{_COLUMNS} WHERE at >= $1 AND size >= $2 AND (stamp IS NOT NULL OR NOT $3) ORDER BY at, size LIMIT 1"
+FEW = 5
+"""So many rows are looked at: somebody who can write to Postgres may have put others before ours."""
+STAMPED_WITHIN = "interval '1 day'"
+"""A checkpoint with a time stamp is taken instead of one that is at most so much nearer."""
+_NEWEST_BY = f"{_COLUMNS} WHERE at <= $1 AND size <= $2 {{}} ORDER BY at DESC, size DESC LIMIT {FEW}"
+_FIRST_AFTER = f"{_COLUMNS} WHERE at >= $1 AND size BETWEEN $2 AND $3 {{}} ORDER BY at, size LIMIT {FEW}"
+_STAMPED_BEFORE = f"AND stamp IS NOT NULL AND at > $1 - {STAMPED_WITHIN}"
+_STAMPED_AFTER = f"AND stamp IS NOT NULL AND at < $1 + {STAMPED_WITHIN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +64,24 @@ async def prepare(pool: Pool) -> None:
     await make(pool, _TABLE)
 
 
-async def newest_by(pool: Pool, at: datetime, size: int, *, stamped: bool = False) -> KeptHead | None:
-    """The newest checkpoint of at most `size` leaves that was published by a time; with a time stamp, if only such a one counts.
-    Raises NoteRefused, Postgres's errors."""
-    return _head(await pool.fetchrow(_NEWEST_BY, at, size, stamped))
+async def newest_by(pool: Pool, at: datetime, size: int) -> list[KeptHead]:
+    """A few checkpoints of at most `size` leaves that were published by a time: first those with a time stamp of the day before,
+    then the newest. Raises Postgres's errors."""
+    stamped = await pool.fetch(_NEWEST_BY.format(_STAMPED_BEFORE), at, size)
+    return _heads([*stamped, *await pool.fetch(_NEWEST_BY.format(""), at, size)])
 
 
-async def first_after(pool: Pool, at: datetime, size: int, *, stamped: bool = False) -> KeptHead | None:
-    """The first checkpoint of at least `size` leaves that was kept at or after a time. Raises NoteRefused, Postgres's errors."""
-    return _head(await pool.fetchrow(_FIRST_AFTER, at, size, stamped))
+async def first_after(pool: Pool, at: datetime, least: int, most: int) -> list[KeptHead]:
+    """A few checkpoints of `least` to `most` leaves that were kept at or after a time: first those with a time stamp of the day
+    after, then the earliest. Raises Postgres's errors."""
+    stamped = await pool.fetch(_FIRST_AFTER.format(_STAMPED_AFTER), at, least, most)
+    return _heads([*stamped, *await pool.fetch(_FIRST_AFTER.format(""), at, least, most)])
 
 
 async def to_stamp(pool: Pool) -> KeptHead | None:
-    """The newest checkpoint, unless it has a time stamp. Raises NoteRefused, Postgres's errors."""
-    found = _head(await pool.fetchrow(f"{_COLUMNS} ORDER BY at DESC, size DESC LIMIT 1"))
-    return None if found is None or found.stamp else found
+    """The newest checkpoint, unless it has a time stamp. Raises Postgres's errors."""
+    found = _heads(await pool.fetch(f"{_COLUMNS} ORDER BY at DESC, size DESC LIMIT {FEW}"))
+    return found[0] if found and not found[0].stamp else None
 
 
 async def keep_stamp(pool: Pool, size: int, stamp: bytes) -> None:
@@ -81,16 +89,19 @@ async def keep_stamp(pool: Pool, size: int, stamp: bytes) -> None:
     await pool.execute("UPDATE transparency.heads SET stamp = $2 WHERE size = $1", size, stamp)
 
 
-def _head(row: Any) -> KeptHead | None:
-    """Raises NoteRefused."""
-    if row is None:
-        return None
-    size, at, text, stamp = row
-    note = signed_note(text)
-    found = checkpoint(note.text)
-    if found.size != size:
-        raise NoteRefused(f"the checkpoint that was kept for {size} leaves has {found.size}")
-    return KeptHead(at, found, note, bytes(stamp or b""))
+def _heads(rows: Iterable[Any]) -> list[KeptHead]:
+    """Without the rows that hold no checkpoint: somebody else wrote them."""
+    found = []
+    for size, at, text, stamp in rows:
+        try:
+            note = signed_note(text)
+            head = checkpoint(note.text)
+        except NoteRefused as fault:
+            log.warning("a row of transparency.heads holds no checkpoint", size=size, reason=str(fault))
+            continue
+        if head.size == size:
+            found.append(KeptHead(at, head, note, bytes(stamp or b"")))
+    return found
 
 
 class HeadKeeper:

@@ -115,6 +115,14 @@ async def between(pool: Pool, first: int, size: int) -> set[RunRow]:
     }
 
 
+_ENDS = "SELECT kind, partition, max(last) AS last FROM transparency.runs GROUP BY kind, partition"
+
+
+async def ends(pool: Pool) -> dict[tuple[str, int], int]:
+    """By (kind of topic, partition): the position up to which it is known which records are leaves. Raises Postgres's errors."""
+    return {(kind, partition): last for kind, partition, last in await pool.fetch(_ENDS)}
+
+
 _LEAVES = """
 SELECT asked.kind, asked.partition, asked.position, runs.first, runs.last, runs.leaf, runs.voids
 FROM unnest($1::text[], $2::int[], $3::bigint[]) AS asked(kind, partition, position)

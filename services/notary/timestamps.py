@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from services.adapters.http_bodies import at_most
 from services.adapters.postgres import Pool
 from services.logs import logger_of
 from services.notary import kept_heads
@@ -79,7 +80,7 @@ class Timestamping:
                     allow_redirects=False,
                 ) as answer,
             ):
-                body = await answer.content.read(LONGEST_ANSWER)
+                body = await at_most(answer.content, LONGEST_ANSWER)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             raise NotStamped(f"it cannot be asked: {fault!r}") from None
         if answer.status != 200:

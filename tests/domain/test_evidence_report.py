@@ -78,9 +78,13 @@ def test_a_statement_says_what_is_not_proven() -> None:
     selected, whole = statement(), statement(whole=True, trees=(2, 9), since="2026-01-01T00:00:00Z")
     assert "no other records about k" in selected.text
     assert "each of the 7 leaves" in whole.text
-    assert "begins with the tree of 2 leaves" in whole.text
+    assert "begins with that tree" in whole.text
     assert "no other records about k" not in whole.text
-    assert "could not be proven: it was removed" in statement(unproven=["it was removed"]).text
+    assert (
+        "Not in the package: 1 further records about it:\n- it was removed"
+        in statement(unproven=["it was removed"]).text
+    )
+    assert "and 5 more, which evidence.json lists" in statement(unproven=["gone"] * 25).text
     assert "before.tsr" in statement(stamped=["before"]).text
 
 

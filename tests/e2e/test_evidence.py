@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from services.evidence import verify
-from tests.e2e.conftest import OTHER
+from tests.e2e.conftest import OTHER, leaves_elsewhere
 from tests.e2e.test_authorisation import Credentials, House, asked, document, may
 from tests.installation import Installation
 
@@ -198,16 +199,48 @@ def test_a_package_that_cannot_be_made_says_why(
     assert (done.returncode, says in " ".join(done.stderr.split())) == (code, True), done.stderr
 
 
+async def test_a_record_that_never_became_a_leaf_is_named_and_the_rest_is_proven(
+    house: House, story: dict[str, str], log_key: str, tmp_path: Path
+) -> None:
+    """As after a retention that removed records before the notary took them: their rows in Postgres are still there."""
+    async with house.installation.connected() as pool:
+        row = await pool.fetchrow(
+            "DELETE FROM transparency.runs WHERE kind = 'events' AND first = (SELECT max(first) FROM transparency.runs "
+            "WHERE kind = 'events' AND first <= (SELECT min(record) FROM p_decisions.decisions "
+            "WHERE key_id = $1 AND origin = -1)) RETURNING *",
+            story["key"],
+        )
+        done = house.installation.keytrail("evidence", story["key"], "-o", str(tmp_path / "after.zip"))
+        await pool.execute("INSERT INTO transparency.runs VALUES ($1, $2, $3, $4, $5, $6)", *row)
+    assert "has no leaf: it is void, or was removed before the notary could take it" in " ".join(done.stderr.split())
+    assert checked(tmp_path / "after.zip", log_key).returncode == 0
+
+
+async def test_rows_of_checkpoints_that_somebody_else_wrote_are_passed_over(
+    house: House, story: dict[str, str], log_key: str, tmp_path: Path
+) -> None:
+    """Given rows in front of ours that hold no checkpoint, and one of another size, then a package begins with ours."""
+    since = datetime.now(UTC)
+    async with house.installation.connected() as pool:
+        ours, last = await pool.fetchrow("SELECT size, note FROM transparency.heads ORDER BY size LIMIT 1")
+        await pool.execute("INSERT INTO transparency.heads VALUES (-1, $1, 'nothing'), (-2, $1, $2)", since, last)
+        await pool.execute("UPDATE transparency.heads SET at = $1 WHERE size > $2", since + timedelta(hours=1), ours)
+        house.kms.encrypt(KeyId=story["key"], Plaintext=b"x")
+        path = made(house, tmp_path / "e.zip", story["key"], "--from", since.isoformat())
+        await pool.execute("DELETE FROM transparency.heads WHERE size < 0 OR at > $1", since)
+    assert checked(path, log_key).returncode == 0
+    with zipfile.ZipFile(path) as package:
+        assert json.loads(package.read("evidence.json"))["before"].split("\n")[1] == str(ours)
+
+
 async def test_a_record_without_its_leaf_is_named(
     house: House, story: dict[str, str], log_key: str, tmp_path: Path
 ) -> None:
     """Somebody who can write to Postgres alone says that records are other leaves: what is left of the package still holds, and
     it names what it cannot prove."""
     path = made(house, tmp_path / "before.zip", story["key"])
-    async with house.installation.connected() as pool:
-        await pool.execute("UPDATE transparency.runs SET leaf = leaf + 1 WHERE kind = 'events'")
+    async with leaves_elsewhere(house.installation):
         done = house.installation.keytrail("evidence", story["key"], "-o", str(tmp_path / "after.zip"))
-        await pool.execute("UPDATE transparency.runs SET leaf = leaf - 1 WHERE kind = 'events'")
     assert "could not be proven" in done.stderr
     assert checked(tmp_path / "after.zip", log_key).returncode == 0
     assert len(records(tmp_path / "after.zip")) < len(records(path))

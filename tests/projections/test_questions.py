@@ -307,7 +307,7 @@ async def _decided(log: AskedLog, history: Recorded, chance: Random) -> None:
     async with log.connection.transaction(isolation="repeatable_read", readonly=True):
         still = Still(log, last, last)
         with told(history, "recheck"):
-            *_, line = [line async for line in recheck(still, REGION, (None, None), EVERYTHING)]
+            *_, line = [line async for line in recheck(still, REGION, (None, None), EVERYTHING, None)]
             assert (line["result"]["mismatches"], line["result"]["gaps"]) == (0, []), line["result"]["explained"]
         world = history.folded(last)
         if not world.keys:

@@ -15,13 +15,14 @@ from domain.errors import AccessRefused
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.log.authenticity import ALERTS, KeyMissing
 from domain.log.codec import Unreadable
-from domain.ports import OutOfRange
+from domain.ports import OutOfRange, Unavailable
 from domain.transparency.leaves import LeafPlace
 from domain.transparency.proofs import ShownParts
 from projections.alerts import queries as alerts
 from projections.alerts.queries import AlertFilters
 from projections.decisions import queries as decisions
 from projections.decisions.queries import CallFilters, Cursor
+from services.adapters.postgres import INTERRUPTED
 from services.audit_api.answer_shapes import FileOf
 from services.audit_api.context import AuditContext
 from services.audit_api.decided_calls import concerning_principal
@@ -37,7 +38,8 @@ from services.audit_api.shown_records import place_of, shown_to
 from services.audit_api.times import span_of
 from services.audit_api.written_file import WrittenFile
 from services.evidence.package_trees import PackageHeads
-from services.evidence.proofs import NotProven, ProvenTree, removed
+from services.evidence.proofs import NotNotarised, NotProven, ProvenTree, no_leaf, removed
+from services.kms_api import errors
 from services.kms_api.errors import WireError
 from services.questions.source import Source
 from services.questions.subjects import with_names
@@ -45,6 +47,8 @@ from services.rendering import call_of, item, utc
 
 MOST, MOST_ALERTS = 100_000, 5_000
 """The most calls and alerts of one package."""
+ASK_AGAIN = "The projections could not be asked; make the package again."
+GONE = "a call was in the projections when the package was begun, and is no longer there"
 PAGE = 100
 """Records that are read and proven in one go."""
 ZIP = "application/zip"
@@ -147,6 +151,12 @@ async def _pages(
                         yield _told(source, [{"change": each.value}])
         except (WireError, AccessRefused) as fault:  # the records are proven all the same
             yield _told(source, [{"left_out": fault.message}])
+        except Unavailable:
+            yield _told(source, [{"left_out": ASK_AGAIN}])
+        except INTERRUPTED:
+            yield _told(source, [{"left_out": ASK_AGAIN}])
+    except NotNotarised as fault:
+        raise errors.not_now(str(fault)) from None
     except (NotProven, OutOfRange) as fault:
         raise WireError(409, "ConflictException", f"This cannot be proven: {fault}.") from None
 
@@ -199,10 +209,9 @@ async def _calls(
     told = await with_names(source, [call_of(row) for row in rows], audit.keys.with_aliases)
     places = [place_of(row["origin"], row["record"]) for row in rows]
     proven = await _proven(audit, source, head, places, rows)
-    return _told(
-        source,
-        [each | {"call": source.audience.call(call)} for each, call in zip(proven, told, strict=True)],
-    )
+    gone = [{"unproven": GONE}] * (len(asked) - len(rows))
+    told_calls = [each | {"call": source.audience.call(call)} for each, call in zip(proven, told, strict=True)]
+    return _told(source, [*told_calls, *gone])
 
 
 async def _alerts(audit: AuditContext, source: Source, head: ProvenTree, rows: Sequence[Any]) -> Told:
@@ -223,7 +232,7 @@ async def _proven(
             if place not in values:
                 raise removed(place)
             if place not in leaves:
-                raise NotProven(f"{place.kind} {place.partition}@{place.position} has no leaf: it is void")
+                raise no_leaf(place)
             value = values[place]
             shown: bytes | ShownParts = value
             if rows is not None:

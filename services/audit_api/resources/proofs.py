@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.authorization.audience import Told
 from domain.errors import NoSuchEntity
+from domain.log.authenticity import KeyMissing
 from domain.log.codec import Unreadable
 from domain.ports import OutOfRange
 from projections.decisions import queries as decisions
@@ -18,7 +19,8 @@ from services.audit_api.request import AuditRequest
 from services.audit_api.route import RouteRow
 from services.audit_api.schemas import Member
 from services.audit_api.shown_records import MORE_THAN_TWO, place_of, shown_to
-from services.evidence.proofs import NotProven
+from services.evidence.proofs import NotNotarised, NotProven
+from services.kms_api import errors
 from services.kms_api.errors import WireError
 from services.questions.moments import read_moment
 from services.questions.past_call import on_record
@@ -59,7 +61,9 @@ async def _document(audit: AuditContext, request: AuditRequest, row: Any) -> Map
         value = await audit.proofs.value(place)
         shown = await shown_to(request.account, row, place, value, audit.proofs, audit.live.world.log)
         return await audit.proofs.document(place, value, shown)
-    except (NotProven, OutOfRange, Unreadable) as fault:
+    except NotNotarised as fault:
+        raise errors.not_now(str(fault)) from None
+    except (NotProven, OutOfRange, Unreadable, KeyMissing) as fault:
         raise WireError(409, "ConflictException", f"This call cannot be proven: {fault}.") from None
 
 
