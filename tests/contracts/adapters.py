@@ -90,7 +90,7 @@ ELSEWHERE: dict[str, str] = {
     "alert_publisher.py": "it seals and appends alerts: tests/e2e/test_alerts.py",
     "services_file.py": "a file of settings: tests/e2e/test_services.py",
     "cloudevents.py": "pure: names of headers",
-    "http_bodies.py": "a client of other people's servers: tests/e2e/test_timestamps.py, tests/attacks/test_web_identity.py",
+    "http_bodies.py": "a client of other people's servers: tests/contracts/test_http_bodies.py",
     "committed_offsets.py": "a number of a consumer group, read back by tests/contracts/test_telling.py and test_counting.py",
     "decisions.py": "lanes over Kafka, tried with both faults in tests/faults/test_anchors.py",
     "kms_signer.py": "a client of another installation or of AWS: tests/e2e/test_tree_keys_elsewhere.py",
