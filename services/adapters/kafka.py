@@ -98,13 +98,19 @@ async def started(settings: Settings, **options: Any) -> AIOKafkaConsumer:
         metadata_max_age_ms=30_000,
         **options,
     )
+    start = asyncio.ensure_future(consumer.start())
     try:
         async with asyncio.timeout(ASK_DEADLINE * 3):
-            await consumer.start()
+            await asyncio.shield(start)
     except (KafkaError, TimeoutError, OSError) as fault:
+        start.cancel()
         await discard(consumer)
         raise Unavailable(str(fault)) from fault
     except BaseException:
+        # A start that is cancelled while it asks its first broker forgets that connection, so it is left to end.
+        await asyncio.wait([start], timeout=ASK_DEADLINE)
+        start.cancel()
+        await asyncio.gather(start, return_exceptions=True)
         await discard(consumer)
         raise
     return consumer
