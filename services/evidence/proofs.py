@@ -135,9 +135,7 @@ class ProofMaker:
                 taken = await self._are_taken(places)
                 if tree is not None and taken and max(leaves.values(), default=-1) < tree.head.size:
                     return tree, leaves
-            except (
-                NoteRefused
-            ) as fault:  # the key or the checkpoint is just being changed, or witnesses do not know the key
+            except NoteRefused as fault:  # a key is just being changed, or witnesses do not know the new one yet
                 why = f"the published checkpoint cannot be used ({fault})"
             if time.monotonic() > ends:
                 raise NotNotarised(why)
@@ -146,10 +144,9 @@ class ProofMaker:
     async def _are_taken(self, places: Sequence[LeafPlace]) -> bool:
         """Whether it is known of these records which of them are leaves."""
         try:
-            ends = await leaf_rows.ends(self.pool)
-        except UndefinedTableError:
-            ends = {}
-        return all(each.position < ends.get((each.kind, each.partition), 0) for each in places)
+            return await leaf_rows.are_taken(self.pool, places)
+        except UndefinedTableError:  # the notary makes the table when it first starts
+            return False
 
     async def numbers(self, places: Sequence[LeafPlace]) -> dict[LeafPlace, int]:
         """The numbers of the records' leaves, as far as they are in the transparency log."""

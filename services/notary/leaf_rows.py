@@ -115,12 +115,19 @@ async def between(pool: Pool, first: int, size: int) -> set[RunRow]:
     }
 
 
-_ENDS = "SELECT kind, partition, max(last) AS last FROM transparency.runs GROUP BY kind, partition"
+_TAKEN = """
+SELECT coalesce(bool_and(asked.position < coalesce(newest.last, 0)), true)
+FROM unnest($1::text[], $2::int[], $3::bigint[]) AS asked(kind, partition, position)
+LEFT JOIN LATERAL (
+    SELECT last FROM transparency.runs
+    WHERE kind = asked.kind AND partition = asked.partition ORDER BY first DESC LIMIT 1
+) newest ON true
+"""
 
 
-async def ends(pool: Pool) -> dict[tuple[str, int], int]:
-    """By (kind of topic, partition): the position up to which it is known which records are leaves. Raises Postgres's errors."""
-    return {(kind, partition): last for kind, partition, last in await pool.fetch(_ENDS)}
+async def are_taken(pool: Pool, places: Sequence[LeafPlace]) -> bool:
+    """Whether it is known of each of these records if it is a leaf. Raises Postgres's errors."""
+    return bool(await pool.fetchval(_TAKEN, *_columns(places)))
 
 
 _LEAVES = """
@@ -136,9 +143,13 @@ WHERE asked.position < runs.last AND NOT asked.position = ANY(runs.voids)
 
 async def leaves_of(pool: Pool, places: Sequence[LeafPlace]) -> dict[LeafPlace, int]:
     """The numbers of the records' leaves, without the records that have none, or none yet. Raises Postgres's errors."""
-    kinds, partitions = [each.kind for each in places], [each.partition for each in places]
-    rows = await pool.fetch(_LEAVES, kinds, partitions, [each.position for each in places])
+    rows = await pool.fetch(_LEAVES, *_columns(places))
     return {
         LeafPlace(kind, partition, position): leaf + position - first - sum(each < position for each in voids)
         for kind, partition, position, first, _, leaf, voids in rows
     }
+
+
+def _columns(places: Sequence[LeafPlace]) -> tuple[list[str], list[int], list[int]]:
+    """As a query takes them: kinds, partitions, positions."""
+    return [each.kind for each in places], [each.partition for each in places], [each.position for each in places]

@@ -47,6 +47,7 @@ from services.rendering import call_of, item, utc
 
 MOST, MOST_ALERTS = 100_000, 5_000
 """The most calls and alerts of one package."""
+OUTAGES: tuple[type[BaseException], ...] = (Unavailable, *INTERRUPTED)
 ASK_AGAIN = "The projections could not be asked; make the package again."
 GONE = "a call was in the projections when the package was begun, and is no longer there"
 PAGE = 100
@@ -136,7 +137,7 @@ async def _pages(
             }
             about |= {"to": request.text("to") or "", "made": utc(now)}
             trees = await tree.document(head, earlier, whole=whole)
-            yield _told(source, [{"scope": about, "trees": trees, "records": len(places)}])
+            yield _told(source, [{"scope": about, "trees": trees}])
             if whole:
                 async for some in tree.leaves(head, earlier):
                     yield _told(source, [{"leaves": some}])
@@ -151,9 +152,7 @@ async def _pages(
                         yield _told(source, [{"change": each.value}])
         except (WireError, AccessRefused) as fault:  # the records are proven all the same
             yield _told(source, [{"left_out": fault.message}])
-        except Unavailable:
-            yield _told(source, [{"left_out": ASK_AGAIN}])
-        except INTERRUPTED:
+        except OUTAGES:
             yield _told(source, [{"left_out": ASK_AGAIN}])
     except NotNotarised as fault:
         raise errors.not_now(str(fault)) from None
