@@ -131,8 +131,9 @@ class ProofMaker:
         while True:
             why = "the notary is behind or does not run"
             try:
-                tree, leaves = await self._published(), await self.numbers(places)
+                # In this order: a record that is taken has its leaf in what is asked afterwards, if it is one.
                 taken = await self._are_taken(places)
+                leaves, tree = await self.numbers(places), await self._published()
                 if tree is not None and taken and max(leaves.values(), default=-1) < tree.head.size:
                     return tree, leaves
             except NoteRefused as fault:  # a key is just being changed, or witnesses do not know the new one yet
