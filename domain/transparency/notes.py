@@ -150,6 +150,14 @@ def signed_note(text: str) -> SignedNote:
     return SignedNote(body + "\n", tuple(signature_line(line) for line in lines))
 
 
+def note_of(content: bytes) -> SignedNote:
+    """Reads the bytes of a file; no signature is checked. Raises NoteRefused."""
+    try:
+        return signed_note(content.decode())
+    except UnicodeDecodeError as fault:
+        raise NoteRefused(f"it is no text: {fault}") from None
+
+
 def require_signed(note: SignedNote, key: VerifierKey) -> None:
     """That this key signed the note's text (type Ed25519). Raises NoteRefused."""
     mine = [each for each in note.signatures if each.is_by(key)]

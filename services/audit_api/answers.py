@@ -6,16 +6,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, assert_never
 
 import orjson
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Send
 
 from domain.authorization.audience import Told
 from services.adapters.postgres import INTERRUPTED
 from services.audit_api.event_stream import Live
+from services.audit_api.paced_response import BrokenOff, PacedResponse
 from services.audit_api.permissions import RoutePermissions
 from services.audit_api.request import AuditRequest
 from services.audit_api.written_file import WrittenFile, written
@@ -67,7 +67,7 @@ async def in_lines(found: AsyncGenerator[Told, None], request: AuditRequest, per
     response. A later failure ends the lines with an `error`; so does the loss of the permission."""
     first = _line(await anext(found))
 
-    async def rest() -> AsyncIterator[bytes]:
+    async def rest() -> AsyncGenerator[bytes, None]:
         turned_at = time.perf_counter()
         try:
             async with aclosing(found):  # also when the client disconnects
@@ -81,19 +81,7 @@ async def in_lines(found: AsyncGenerator[Told, None], request: AuditRequest, per
             yield _last_line(await _told(fault, request, permissions))
 
     headers = {"x-amzn-requestid": request.id, "cache-control": "no-store", ACCOUNT: request.caller.account}
-    return StreamingResponse(rest(), 200, headers, "application/x-ndjson")
-
-
-class BrokenOff(Exception):
-    """An answer cannot be brought to its end. Why is on the server's log, or on record."""
-
-
-class WrittenFileResponse(StreamingResponse):
-    async def stream_response(self, send: Send) -> None:
-        """Ends the connection before the end of a file that is broken off. A reader of half a file must not take it for a whole
-        one, and a file has no place for an error: the connection's early end is the error (RFC 9112, 8)."""
-        with suppress(BrokenOff):
-            await super().stream_response(send)
+    return PacedResponse(rest(), headers, "application/x-ndjson")
 
 
 async def in_file(found: WrittenFile, request: AuditRequest, permissions: RoutePermissions) -> Response:
@@ -105,7 +93,7 @@ async def in_file(found: WrittenFile, request: AuditRequest, permissions: RouteP
         async for each in _while_permitted(found.pages, request, permissions):
             yield each
 
-    async def pieces() -> AsyncIterator[bytes]:
+    async def pieces() -> AsyncGenerator[bytes, None]:
         try:
             async with aclosing(found.pages), written(found, pages()) as file:
                 async for piece in file:
@@ -115,7 +103,7 @@ async def in_file(found: WrittenFile, request: AuditRequest, permissions: RouteP
             raise BrokenOff from None
 
     headers = {"x-amzn-requestid": request.id, "cache-control": "no-store", ACCOUNT: request.caller.account}
-    return WrittenFileResponse(pieces(), 200, headers | found.headers, found.media)
+    return PacedResponse(pieces(), headers | found.headers, found.media)
 
 
 async def _while_permitted(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import Annotated
 
@@ -73,7 +73,8 @@ def _tell(path: Path, *, as_json: bool) -> None:
     with zipfile.ZipFile(path) as package:
         manifest = json.loads(package.read("evidence.json"))
     records = sum(name.startswith("records/") for name in manifest["files"])
-    digest = sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
     if as_json:
         as_line({"file": str(path), "records": records, "unproven": manifest["unproven"], "sha256": digest})
         return

@@ -100,14 +100,14 @@ def _outcomes(verifier: verify.ProofVerifier, place: Path) -> Iterator[FileOutco
     from services.evidence import verify
 
     if place.is_dir() and not (place / verify.MANIFEST).exists():
-        paths = sorted(place.rglob("*.json"))
+        paths = sorted(path for path in place.rglob("*") if path.suffix in (".json", ".zip") and path.is_file())
     elif place.is_dir() or zipfile.is_zipfile(place):
         yield from _of_package(verifier, place)
         return
     else:
         paths = [place]
     for path in paths:
-        yield _of_proof(verifier, path)
+        yield from _of_package(verifier, path) if zipfile.is_zipfile(path) else [_of_proof(verifier, path)]
 
 
 def _of_proof(verifier: verify.ProofVerifier, path: Path) -> FileOutcome:

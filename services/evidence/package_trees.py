@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,13 +21,25 @@ from services.notary.kept_heads import KeptHead
 from services.notary.published_tiles import tile_of
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierHead:
+    """The checkpoint before a package's records, and the key of the log that signed it."""
+
+    kept: KeptHead
+    key: VerifierKey
+
+    @property
+    def size(self) -> int:
+        return self.kept.head.size
+
+
 class PackageHeads:
     def __init__(self, proofs: ProofMaker) -> None:
         self._proofs = proofs
 
     async def between(
         self, records: Sequence[LeafPlace], since: datetime | None, until: datetime | None
-    ) -> tuple[ProvenTree, KeptHead | None]:
+    ) -> tuple[ProvenTree, EarlierHead | None]:
         """(the tree that has all these records, the last checkpoint from before `since` without any of them: clocks may differ).
         The tree is the first one that was kept after `until`, or else the newest. The checkpoint is None if none is that old.
         `records`: the first and the last one of each partition. Raises NotProven, Unavailable."""
@@ -48,8 +61,8 @@ class PackageHeads:
                 tree = ProvenTree(self._proofs.store, each.note, each.head, key, each.stamp)
                 break
         for each in before:
-            if await self._key_of(each, tree) is not None:
-                return tree, each
+            if (key := await self._key_of(each, tree)) is not None:
+                return tree, EarlierHead(each, key)
         return tree, None
 
     async def _key_of(self, kept: KeptHead, tree: ProvenTree) -> VerifierKey | None:
@@ -66,30 +79,29 @@ class PackageHeads:
             return None
         return key
 
-    async def document(self, tree: ProvenTree, earlier: KeptHead | None, *, whole: bool) -> dict[str, Any]:
+    async def document(self, tree: ProvenTree, earlier: EarlierHead | None, *, whole: bool) -> dict[str, Any]:
         """What the package's list of files says of the trees. Raises NotProven, Unavailable."""
-        size = 0 if earlier is None else earlier.head.size
+        size = 0 if earlier is None else earlier.size
         try:
             consistency = await tree.hashes.of(consistency_spans(size, tree.head.size))
             edge = await tree.hashes.of(list(perfect_spans((0, size)))) if whole else []
         except TileMissing as fault:
             raise NotProven(f"the transparency log has lost {fault}") from None
-        keys = [tree.key, *([] if earlier is None else [await self._key_of(earlier, tree) or tree.key])]
+        keys = [tree.key, *([] if earlier is None else [earlier.key])]
         return {
             "key": " ".join(dict.fromkeys(each.text for each in keys)),
-            "before": "" if earlier is None else str(earlier.note),
-            "before_at": "" if earlier is None else earlier.at.isoformat(),
+            "before": "" if earlier is None else str(earlier.kept.note),
             "after": str(tree.note),
-            "stamps": {"before": "" if earlier is None else _base64(earlier.stamp), "after": _base64(tree.stamp)},
+            "stamps": {"before": "" if earlier is None else _base64(earlier.kept.stamp), "after": _base64(tree.stamp)},
             "sizes": [size, tree.head.size],
             "consistency": [_base64(each) for each in consistency],
             "edge": [_base64(each) for each in edge],
             "whole": whole,
         }
 
-    async def leaves(self, tree: ProvenTree, earlier: KeptHead | None) -> AsyncIterator[str]:
+    async def leaves(self, tree: ProvenTree, earlier: EarlierHead | None) -> AsyncIterator[str]:
         """The hashes of all leaves between the two trees, tile by tile, in base64. Raises NotProven, Unavailable."""
-        at, size = 0 if earlier is None else earlier.head.size, tree.head.size
+        at, size = 0 if earlier is None else earlier.size, tree.head.size
         while at < size:
             name = tile_with(0, at, size)
             tile = await tile_of(self._proofs.store, name)

@@ -19,7 +19,7 @@ from domain.transparency.checkpoints import Checkpoint, checkpoint_by_one_of
 from domain.transparency.leaf_extents import LeafExtent
 from domain.transparency.leaves import LeafPlace, entry_of, parts_of_value
 from domain.transparency.merkle import ProofRefused, check_inclusion, inclusion_spans, leaf_hash
-from domain.transparency.notes import NoteRefused, SignedNote, VerifierKey, signed_note, verifier_keys
+from domain.transparency.notes import NoteRefused, SignedNote, VerifierKey, note_of, verifier_keys
 from domain.transparency.order import LeafPartition
 from domain.transparency.proofs import ShownParts, proof_document, proof_text
 from domain.transparency.tiles import TileMissing
@@ -162,7 +162,7 @@ class ProofMaker:
         if text is None or key is None:
             return None
         try:
-            note, keys = signed_note(text.decode()), verifier_keys(key.decode())
+            note, keys = note_of(text), verifier_keys(key.decode())
         except UnicodeDecodeError as fault:
             raise NoteRefused(str(fault)) from None
         return ProvenTree(self.store, note, *checkpoint_by_one_of(note, keys))

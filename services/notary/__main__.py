@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.postgres import INTERRUPTED
@@ -37,6 +38,8 @@ async def run() -> None:
     tree_keys = await open_tree_keys(settings, prepared.vault, log)
     store = tile_store(settings)
     alerts = NotaryAlerts(settings, prepared.keys, log)
+    gc.set_threshold(50_000, 20, 50)  # records leave no reference cycles, so the collector can run seldom
+    gc.freeze()
     while True:
         notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, tree_keys, policy, alerts)
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from domain.ports import ContentDiffers, TileStore, Unavailable
 from domain.transparency.checkpoints import Checkpoint, checkpoint, cosigned_at
 from domain.transparency.merkle import consistency_spans
-from domain.transparency.notes import NoteRefused, NoteSignature, SignedNote, signature_line, signed_note
+from domain.transparency.notes import NoteRefused, NoteSignature, SignedNote, note_of, signature_line
 from domain.transparency.policies import KnownWitness, WitnessPolicy
 from domain.transparency.tiles import TileMissing
 from domain.transparency.witnessing import WitnessRequest
@@ -23,7 +24,7 @@ from services.adapters.http_bodies import at_most
 from services.logs import logger_of
 from services.metrics import COSIGNED_AT, COSIGNED_LEAVES, WITNESSES
 from services.notary.alerts import NotaryAlerts
-from services.notary.published_tiles import span_hashes
+from services.notary.published_tiles import TreeHashes
 
 log = logger_of("notary")
 
@@ -56,9 +57,16 @@ class _Absence:
     over: bool = False
 
 
-def _goes_on(former: SignedNote, head: Checkpoint, note: SignedNote) -> bool:
-    """Whether a checkpoint takes the place of a cosigned one: it is larger, or another key of the log signed it too."""
-    size, signers = checkpoint(former.text).size, {(each.name, each.id) for each in former.signatures}
+def _goes_on(former: bytes, head: Checkpoint, note: SignedNote) -> bool:
+    """Whether a checkpoint takes the place of a cosigned one: it is larger, or another key of the log signed it too. It also
+    takes the place of what is no checkpoint, which somebody else put there."""
+    try:
+        found = note_of(former)
+        size = checkpoint(found.text).size
+    except NoteRefused as fault:
+        log.warning("what is published as cosigned is no checkpoint", reason=str(fault))
+        return True
+    signers = {(each.name, each.id) for each in found.signatures}
     return size < head.size or (
         size == head.size and any((each.name, each.id) not in signers for each in note.signatures)
     )
@@ -67,8 +75,15 @@ def _goes_on(former: SignedNote, head: Checkpoint, note: SignedNote) -> bool:
 class Cosigning:
     """One notary's. `published` hands it what is to be cosigned; of several, the newest counts."""
 
-    def __init__(self, policy: WitnessPolicy, store: TileStore, alerts: NotaryAlerts | None = None) -> None:
+    def __init__(
+        self,
+        policy: WitnessPolicy,
+        store: TileStore,
+        alerts: NotaryAlerts | None = None,
+        on_cosigned: Callable[[], None] = lambda: None,
+    ) -> None:
         self._policy, self._store, self._alerts = policy, store, alerts
+        self._on_cosigned = on_cosigned
         self._asked = [each for each in policy.witnesses.values() if each.url]
         self._sizes: dict[str, int] = {}
         self._away: dict[str, _Absence] = {}
@@ -100,8 +115,9 @@ class Cosigning:
         if given and self._policy.is_met(given):
             with suppress(ContentDiffers, Unavailable):  # another notary was faster, or the next checkpoint will be
                 former = await self._store.read(COSIGNED)
-                if former is None or _goes_on(signed_note(former.decode()), head, note):
+                if former is None or _goes_on(former, head, note):
                     await self._store.replace(COSIGNED, str(cosigned).encode(), former)
+                    self._on_cosigned()
                 COSIGNED_LEAVES.set(head.size)
                 COSIGNED_AT.set_to_current_time()
         return cosigned
@@ -124,7 +140,7 @@ class Cosigning:
                 raise NotCosigned(
                     f"it has cosigned {old} leaves, and this log has {head.size}: one of them was put back"
                 )
-            proof = await span_hashes(self._store, consistency_spans(old, head.size), head.size)
+            proof = await TreeHashes(self._store, head.size).of(consistency_spans(old, head.size))
             reply = await self._sent(witness, WitnessRequest(old, tuple(proof), note).text)
             if reply.status == 200:
                 return self._taken(witness, head, note, reply.body)

@@ -16,13 +16,15 @@ from domain.log.authenticity import ALERTS, DECISIONS, EVENTS, KeyMissing
 from domain.log.chain import Chain
 from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.order import LeafPartition
-from services.adapters.kafka import FETCH_WAIT_MS
 from services.adapters.keyring import VaultKeyring
 from services.adapters.record_topics import RecordTopics
 from services.metrics import NOTARY_LAG
 from services.settings import Settings
 
 FETCHED_BYTES = 4_194_304
+GATHERING_MS = 300
+"""The broker answers once it has so many bytes, or after so many milliseconds: many small answers would cost it and the notary
+more than all the hashes do."""
 GATHERED = 2_000
 """The most records of one fetch that are hashed before other work of this process has its turn."""
 TakenRecord = tuple[LeafPlace, bytes | None]
@@ -43,7 +45,11 @@ class LeafFeed:
     async def open(self, begins: Mapping[LeafPartition, int]) -> None:
         """Reads from these positions on, and a partition that is not named from its first record on. Raises Unavailable."""
         await self._topics.open(
-            begins, from_first=True, fetch_max_wait_ms=FETCH_WAIT_MS, max_partition_fetch_bytes=FETCHED_BYTES
+            begins,
+            from_first=True,
+            fetch_min_bytes=FETCHED_BYTES,
+            fetch_max_wait_ms=GATHERING_MS,
+            max_partition_fetch_bytes=FETCHED_BYTES,
         )
 
     async def next(self, most: int, patience: float) -> list[TakenRecord]:
@@ -55,18 +61,19 @@ class LeafFeed:
             for first in range(0, len(records), GATHERED):
                 some = records[first : first + GATHERED]
                 await self._keys.know_those_of(each.value or b"" for each in some)
-                taken += [await self._taken(kind, each) for each in some]
+                for each in some:
+                    try:
+                        taken.append(self._taken(kind, each))
+                    except KeyMissing:
+                        await self._keys.read_again()
+                        taken.append(self._taken(kind, each))
                 await asyncio.sleep(0)
         return taken
 
-    async def _taken(self, kind: str, record: ConsumerRecord) -> TakenRecord:
+    def _taken(self, kind: str, record: ConsumerRecord) -> TakenRecord:
+        """Raises KeyMissing."""
         place, value = LeafPlace(kind, record.partition, record.offset), record.value or b""
-        try:
-            has_leaf = self._has_leaf(place, value)
-        except KeyMissing:
-            await self._keys.read_again()
-            has_leaf = self._has_leaf(place, value)
-        return place, entry_of(place, value) if has_leaf else None
+        return place, entry_of(place, value) if self._has_leaf(place, value) else None
 
     def _has_leaf(self, place: LeafPlace, value: bytes) -> bool:
         """Raises KeyMissing."""
@@ -79,13 +86,14 @@ class LeafFeed:
             return False
         return isinstance(document, dict) and self.chain.accepts(place.position, value, document)
 
-    async def measure(self) -> None:
-        """Sets how many records wait, by the last watermarks."""
+    async def measure(self) -> int:
+        """Sets how many records wait, by the last watermarks. Returns their number."""
         waiting = dict.fromkeys((EVENTS, DECISIONS, ALERTS), 0)
         for kind, count in await self._topics.left():
             waiting[kind] += count
         for kind, count in waiting.items():
             NOTARY_LAG.labels(kind).set(count)
+        return sum(waiting.values())
 
     async def close(self) -> None:
         await self._topics.close()

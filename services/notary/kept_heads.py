@@ -14,7 +14,7 @@ from typing import Any
 
 from domain.ports import TileStore
 from domain.transparency.checkpoints import Checkpoint, checkpoint
-from domain.transparency.notes import NoteRefused, SignedNote, signed_note
+from domain.transparency.notes import NoteRefused, SignedNote, note_of, signed_note
 from services.adapters.postgres import Pool, make
 from services.clock import Clock
 from services.logs import logger_of
@@ -118,7 +118,6 @@ class HeadKeeper:
 
     async def run(self) -> None:
         """Runs until it is stopped. Raises Postgres's errors, Unavailable."""
-        await prepare(self._pool)
         self.published()
         while True:
             await self._published.wait()
@@ -132,8 +131,8 @@ class HeadKeeper:
         if text is None:
             return False
         try:
-            head = checkpoint(signed_note(text.decode()).text)
-        except (NoteRefused, UnicodeDecodeError) as fault:
+            head = checkpoint(note_of(text).text)
+        except NoteRefused as fault:
             log.warning("what is published is no checkpoint, so it is not kept", reason=str(fault))
             return True
         await self._pool.execute(_KEEP, head.size, self._clock.now(), text.decode())

@@ -7,17 +7,10 @@ from collections.abc import Sequence
 
 from domain.ports import TileStore
 from domain.transparency.merkle import HASH_LENGTH, LeafSpan, folded, perfect_spans
-from domain.transparency.tiles import WIDTH, TileMissing, TileName, node_in, node_place, span_hash, tile_nodes, tiles_of
+from domain.transparency.tiles import WIDTH, TileMissing, TileName, node_in, node_place, tile_nodes, tiles_of
 
 KEPT_TILES = 512
 """Tiles above the leaves, and unfinished ones, whose hashes a reader keeps: 16 kB each. One of them is over 65,536 leaves."""
-
-
-async def span_hashes(store: TileStore, spans: Sequence[LeafSpan], size: int) -> list[bytes]:
-    """The hashes of subtrees of the tree of `size` leaves. Raises TileMissing, Unavailable."""
-    names = tiles_of(spans, size)
-    tiles = dict(zip(names, await asyncio.gather(*(tile_of(store, each) for each in names)), strict=True))
-    return [span_hash(each, size, tiles) for each in spans]
 
 
 async def tile_of(store: TileStore, name: TileName) -> bytes:

@@ -9,7 +9,7 @@ from typing import Protocol
 from domain.ports import ContentDiffers, TileStore
 from domain.transparency.checkpoints import Checkpoint, checkpoint_by_one_of
 from domain.transparency.merkle import leaf_hash
-from domain.transparency.notes import NoteRefused, SignedNote, VerifierKey, signed_note
+from domain.transparency.notes import NoteRefused, SignedNote, VerifierKey, note_of
 from domain.transparency.order import OrderBroken
 from domain.transparency.tiles import WIDTH, TileMissing, TileName, TreeEdge, bundle, edge_from, edge_names
 
@@ -57,7 +57,7 @@ class TreePublisher:
         Superseded if another notary published meanwhile."""
         content = await self._store.read(CHECKPOINT)
         found = await self._head(content)
-        self._signed = self._keys.signing if content is None else self._signers(signed_note(content.decode()))
+        self._signed = self._keys.signing if content is None else self._signers(note_of(content))
         try:
             await self._go_on_from(found)
         except OrderBroken:
@@ -192,8 +192,8 @@ def checkpoint_of(content: bytes | None, *keys: VerifierKey) -> Checkpoint | Non
     if content is None:
         return None
     try:
-        return checkpoint_by_one_of(signed_note(content.decode()), keys)[0]
-    except (NoteRefused, UnicodeDecodeError) as fault:
+        return checkpoint_by_one_of(note_of(content), keys)[0]
+    except NoteRefused as fault:
         raise OrderBroken(f"the published checkpoint is not ours: {fault}") from None
 
 

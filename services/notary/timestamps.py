@@ -38,7 +38,6 @@ class Timestamping:
         """Runs until it is stopped. Raises Postgres's errors."""
         if not self._url:
             return
-        await kept_heads.prepare(self._pool)
         while True:
             found = await kept_heads.to_stamp(self._pool)
             pause: float = LOOK_EVERY

@@ -23,7 +23,7 @@ from services.adapters.topics import names
 from services.clock import clock_of
 from services.logs import logger_of
 from services.metrics import CHECKPOINT_AT, LEAVES, NOTARY_SECONDS
-from services.notary import leaf_rows
+from services.notary import kept_heads, leaf_rows
 from services.notary.alerts import NotaryAlerts
 from services.notary.cosigning import COSIGNED, Cosigning
 from services.notary.feed import LeafFeed, TakenRecord
@@ -33,13 +33,16 @@ from services.notary.publisher import CHECKPOINT, GrownTree, Superseded, TreePub
 from services.notary.timestamps import Timestamping
 from services.notary.tree_keys import TreeKeys
 from services.projector.worker import chain_now
+from services.runtime.processes import pause_after
 from services.runtime.task_group import together
 from services.settings import Settings
 
 log = logger_of("notary")
 
-GATHERING, MOST = 0.3, 20_000
-"""A batch has the records that come within so many seconds after its first one, and at most about so many."""
+MOST = 20_000
+"""The most records of a batch."""
+LONGEST_PAUSE = 0.5
+"""Seconds between two batches under full load: many files are flushed for each batch, however many records it has."""
 IDLE = 0.5
 """Seconds that an idle notary waits for a record at a time."""
 READ_BACK_WITHIN = 30.0
@@ -72,7 +75,7 @@ class Notary:
         self.publisher = TreePublisher(store, tree_keys)
         self._stamps = Timestamping(settings, pool)
         self._heads = HeadKeeper(pool, store, self._clock, COSIGNED if policy.witnesses else CHECKPOINT)
-        self.cosigning = Cosigning(policy, store, alerts)
+        self.cosigning = Cosigning(policy, store, alerts, self._heads.published)
         self._alerts = alerts
 
     async def run(self) -> None:
@@ -86,6 +89,7 @@ class Notary:
 
     async def _notarise(self) -> None:
         await leaf_rows.prepare(self._pool)
+        await kept_heads.prepare(self._pool)
         self._now = await chain_now(self._settings, self._pool, self._keys)
         await self.begin()
         await together(self.cosigning.keep_asking(), self._heads.run(), self._stamps.run(), self._follow())
@@ -166,13 +170,15 @@ class Notary:
         try:
             await feed.open(order.next)
             while True:
-                taken = await self._gathered(feed)
-                await feed.measure()
+                taken = await feed.next(MOST, IDLE)
+                waiting = await feed.measure()
                 if taken:
                     await self._take(taken, feed.chain)
                     NOTARY_SECONDS.set(time.time() - feed.oldest / 1000)
                     feed.oldest = 0
                 await self._tree_keys.read_sometimes()
+                if waiting <= len(taken):
+                    await asyncio.sleep(pause_after(len(taken), LONGEST_PAUSE))
                 if self.publisher.is_signed_by_others and (published := await self.publisher.sign_anew()):
                     self.cosigning.published(*published)
         except OutOfRange:
@@ -226,14 +232,6 @@ class Notary:
             f"the records {gap.first} to {gap.last - 1} of {topic}, partition {gap.partition}, were removed before they became "
             "leaves"
         )
-
-    async def _gathered(self, feed: LeafFeed) -> list[TakenRecord]:
-        taken = await feed.next(MOST, IDLE)
-        ends = time.monotonic() + GATHERING
-        while taken and len(taken) < MOST and (left := ends - time.monotonic()) > 0:
-            more = await feed.next(MOST, left)
-            taken += more
-        return taken
 
     async def _take(self, taken: list[TakenRecord], chain: Chain, removed: tuple[LeafRun, ...] = ()) -> None:
         """Make a batch of these records: it counts once it is read back, and is published then."""

@@ -23,7 +23,7 @@ from services.logs import configure, logger_of
 from services.settings import BadSetting
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
-NICENESS = {"alerts": 3, "notary": 5, "notifier": 3, "projector": 10, "verification": 5}
+NICENESS = {"alerts": 3, "notary": 10, "notifier": 3, "projector": 10, "verification": 5}
 """The niceness of each process. Calls come first: under full load these processes fall behind, and catch up afterwards.
 People wait for an alert or a verification, but read projections later."""
 AUTOGROUP = Path("/proc/self/autogroup")
@@ -57,13 +57,13 @@ async def alone(
         await asyncio.sleep(STAND_BY)
 
 
-def pause_after(records: int) -> float:
+def pause_after(records: int, longest: float = LONGEST_PAUSE) -> float:
     """Seconds that a follower which has caught up waits after so many records, before it asks for more.
 
     Each question costs the follower, broker and Postgres as much for a few records as for many. If few records come there is
-    nearly no wait; under full load there are four questions a second.
+    nearly no wait; under full load there are four questions a second, or fewer if `longest` is longer.
     """
-    return min(LONGEST_PAUSE, records * PAUSE)
+    return min(longest, records * PAUSE)
 
 
 def pause_after_proof(took: float) -> float:

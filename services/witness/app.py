@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from domain.ports import ContentDiffers, TileStore, Unavailable
 from domain.transparency.checkpoints import Checkpoint, checkpoint
-from domain.transparency.notes import NoteRefused, VerifierKey, signed_note
+from domain.transparency.notes import NoteRefused, VerifierKey, note_of
 from domain.transparency.witnessing import LONGEST_REQUEST, SIZE_TYPE, Witness, WitnessAnswer, witness_request
 from services.kms_api.app import READING, AsgiScope, Receive, Send
 
@@ -64,7 +64,7 @@ class WitnessApp:
 
 
 def _last(held: bytes | None) -> Checkpoint | None:
-    return None if held is None else checkpoint(signed_note(held.decode()).text)
+    return None if held is None else checkpoint(note_of(held).text)
 
 
 async def _body(receive: Receive) -> bytes:

@@ -57,6 +57,19 @@ def test_a_package_as_it_was_written_holds(content: bytes, tmp_path: Path, capsy
     assert (code, "2 records proven, 0 not" in text, "packed again" in text) == (0, True, False), text
 
 
+def test_a_package_is_found_in_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "case" / "of-may").mkdir(parents=True)
+    (tmp_path / "case" / "of-may" / "other.zip").write_bytes(WHOLE)
+    (tmp_path / "case" / "damaged.zip").write_bytes(b"PK")
+    code = 0
+    try:
+        verify_evidence([tmp_path / "case"], LOG.verifier.text)
+    except Exit as end:
+        code = end.exit_code
+    found = capsys.readouterr().out
+    assert (code, "2 records proven, 1 not" in found) == (1, True), found
+
+
 def is_noticed(content: bytes) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as package:

@@ -29,9 +29,10 @@ from services.adapters.tile_folder import TileFolder
 from services.adapters.topics import names
 from services.cli.client import Client
 from services.notary.alerts import NotaryAlerts
+from services.notary.feed import GATHERING_MS
 from services.notary.publisher import Superseded, unbundled
 from services.notary.tree_keys import open_tree_keys
-from services.notary.worker import GATHERING, Notary
+from services.notary.worker import Notary
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
@@ -193,7 +194,9 @@ def killed_while_calls_go_on(running: Installation, kills: int) -> None:
             for _ in range(kills):
                 now = head(running).size
                 eventually(lambda now=now: head(running).size > now)
-                done.wait(chance.uniform(0, 2 * GATHERING))  # a batch is gathered, appended, read back or published
+                done.wait(
+                    chance.uniform(0, 2 * GATHERING_MS / 1000)
+                )  # a batch is gathered, appended, read back or published
                 notary = running.process("notary-1")
                 notary.kill()
                 notary.wait(10)

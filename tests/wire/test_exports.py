@@ -20,6 +20,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from services.audit_api.paced_response import STALLED
 from services.exports.formats import CallFormat
 from tests.installation import Installation, eventually
 from tests.wire.test_audit_api import ask, get
@@ -163,6 +164,21 @@ def test_downloads_that_are_cancelled_free_their_places_and_processes(
     eventually(lambda: writing(installation) == [])
     with opened(installation, path) as answer:
         assert answer.read().count(b"\r\n") == MANY + 1
+
+
+@pytest.mark.soak
+def test_readers_that_stop_reading_give_their_places_back(installation: Installation, long_ago: None) -> None:
+    """They would otherwise keep everybody from asking long questions, for as long as they like."""
+    path = f"/v1/decisions/export?format=csv&{LONG_AGO}"
+    with ExitStack() as open_ones:
+        held = [open_ones.enter_context(opened(installation, path)) for _ in range(8)]
+        assert {each.status for each in held} == {200, 503}
+        eventually(lambda: writing(installation) == [], within=2 * STALLED)
+        with opened(installation, path) as answer:
+            assert answer.read().count(b"\r\n") == MANY + 1
+        broken = next(each for each in held if each.status == 200)
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            broken.read()
 
 
 def test_a_file_ends_early_when_its_reader_may_no_longer_ask(installation: Installation, long_ago: None) -> None:

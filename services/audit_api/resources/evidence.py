@@ -74,12 +74,7 @@ async def evidence(audit: AuditContext, request: AuditRequest) -> WrittenFile:
     if whole:
         audit.require_host(request)
     now = datetime.fromtimestamp(audit.clock.now() / 1_000_000, UTC)
-    await all_read(audit)
-    async with fresh(audit.live):
-        source = await audit.sources.of(request)
-        since, until = await span_of(source.log, request)
-        subject = await _subject(audit, request, source, since, until or now)
-    pages = _pages(audit, request, source, subject, since, until, now, whole=whole)
+    pages = _pages(audit, request, now, whole=whole)
     return WrittenFile(pages, "services.evidence", (), ZIP, f"evidence-{now:%Y%m%dT%H%M%SZ}.zip")
 
 
@@ -111,20 +106,17 @@ async def _subject(
 
 
 async def _pages(
-    audit: AuditContext,
-    request: AuditRequest,
-    source: Source,
-    subject: EvidenceSubject,
-    since: datetime | None,
-    until: datetime | None,
-    now: datetime,
-    *,
-    whole: bool,
+    audit: AuditContext, request: AuditRequest, now: datetime, *, whole: bool
 ) -> AsyncGenerator[Told, None]:
     """What the process that writes the package needs, in its order: the two trees, the leaves between them, the records, the
-    changes. Raises WireError."""
+    changes. Raises WireError, AccessRefused."""
     try:
         async with audit.long_questions.place(request):
+            await all_read(audit)
+            async with fresh(audit.live):
+                source = await audit.sources.of(request)
+                since, until = await span_of(source.log, request)
+                subject = await _subject(audit, request, source, since, until or now)
             calls, raised = await _places(audit, request, source, subject)
             tree = PackageHeads(audit.proofs)
             places = [*(place_of(origin, record) for _, origin, record in calls), *_of_alerts(raised)]
