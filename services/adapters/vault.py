@@ -34,11 +34,13 @@ class AlreadyRotating(Exception):
 
 
 class TreeSecret(NamedTuple):
-    """A secret that signs checkpoints. `since`: from when on, in microseconds since the epoch; None: not yet."""
+    """A secret that signs checkpoints. `since`: from when on, in microseconds since the epoch; None: not yet. `until`: up to
+    when; None: it has no successor, or an earlier version did not keep that."""
 
     number: int
     secret: bytes
     since: int | None
+    until: int | None
 
 
 def _texts(rows: Iterable[Any]) -> list[list[str]]:
@@ -174,22 +176,30 @@ class Vault:
     async def tree_keys(self) -> list[TreeSecret]:
         """The secrets that sign checkpoints of the transparency log, oldest first. Raises Unavailable, MasterKeyRefused."""
         async with self._answering():
-            rows = await self._pool.fetch("SELECT number, under, sealed, since FROM vault.tree_keys ORDER BY number")
+            rows = await self._pool.fetch(
+                "SELECT number, under, sealed, since, until FROM vault.tree_keys ORDER BY number"
+            )
         return [
             TreeSecret(
                 row["number"],
                 self._master.open(row["under"], row["sealed"], bound_to("tree-key", str(row["number"]))),
                 row["since"],
+                row["until"],
             )
             for row in rows
         ]
 
-    async def use_tree_key(self, number: int, since: int) -> None:
-        """Let a secret sign from this time on (microseconds since the epoch), if it does not already. Raises Unavailable."""
-        async with self._answering():
-            await self._pool.execute(
+    async def use_tree_key(self, number: int, since: int, until: int) -> None:
+        """Let a secret sign from one time on, and those before it up to another (microseconds since the epoch). Nothing happens
+        if it signs already. Raises Unavailable."""
+        async with self._answering(), self._pool.acquire() as connection, connection.transaction():
+            done = await connection.execute(
                 "UPDATE vault.tree_keys SET since = $2 WHERE number = $1 AND since IS NULL", number, since
             )
+            if done == "UPDATE 1":
+                await connection.execute(
+                    "UPDATE vault.tree_keys SET until = least(until, $2) WHERE number < $1", number, until
+                )
 
     async def add_tree_key(self, secret: bytes, number: int, since: int | None = None) -> bool:
         """Add a secret that signs checkpoints, as the one of this number (from 1 on). Without `since` it signs nothing yet.

@@ -38,6 +38,7 @@ MIGRATIONS = (
     ALTER TABLE vault.tree_keys ADD COLUMN since bigint;
     UPDATE vault.tree_keys SET since = extract(epoch FROM at)::bigint * 1000000;
     """,
+    "ALTER TABLE vault.tree_keys ADD COLUMN until bigint",
 )
 
 

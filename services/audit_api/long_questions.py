@@ -15,9 +15,9 @@ from services.questions.source import Source
 from services.settings import Settings
 from services.shares import QUESTIONS, breathe
 
-AT_ONCE, ALTOGETHER = 2, 8
-"""How many long questions of one account, and of all accounts, one worker answers at a time. They share its processor
-with every call."""
+OF_PRINCIPAL, OF_ACCOUNT, ALTOGETHER = 2, 3, 8
+"""How many long questions of one principal, of one account, and of all accounts, one worker answers at a time. They share its
+processor with every call. No principal can have all places of its account, nor an account all of them."""
 MOST_STEPS = 100_000_000
 """The most steps of one answer (domain/policy_analysis/budget): some minutes."""
 P = ParamSpec("P")
@@ -28,7 +28,8 @@ class LongQuestions:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._line = WaitingLine(
-            LinePlaces(ALTOGETHER, AT_ONCE, AT_ONCE), f"{AT_ONCE} such questions are being answered already; try again."
+            LinePlaces(ALTOGETHER, OF_ACCOUNT, OF_PRINCIPAL),
+            "As many such questions as this worker takes of one principal or account are being answered already; try again.",
         )
 
     def place(self, request: AuditRequest) -> AbstractAsyncContextManager[None]:

@@ -15,8 +15,8 @@ log = logger_of("audit")
 
 STALLED = 30.0
 """Seconds that an answer waits for its reader altogether, besides the time that SLOWEST gives for what was sent."""
-SLOWEST = 8_192
-"""Bytes a second that the slowest reader takes: a bad mobile line."""
+SLOWEST = 32_768
+"""Bytes a second that the slowest reader takes: a mobile line."""
 
 
 class BrokenOff(Exception):

@@ -27,8 +27,10 @@ from services.questions.source import Source
 UNIVERSE = sorted(f"kms:{name}" for name in KMS_ACTIONS)
 
 
-async def access_changes(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
-    """Raises WireError, AccessRefused."""
+async def access_changes(
+    audit: AuditContext, request: AuditRequest, *, has_place: bool = False
+) -> AsyncGenerator[Told, None]:
+    """`has_place`: the question is part of a long one that has its place. Raises WireError, AccessRefused."""
     async with fresh(audit.live):
         source = await audit.sources.of(request)
         await source.moment(None)  # it waits for the history
@@ -37,7 +39,7 @@ async def access_changes(audit: AuditContext, request: AuditRequest) -> AsyncGen
         scope = await _scope(audit, request, source)
         since = request.text("from")
         began = await source.before_it_began(read_moment(since)[1] if since else None)
-    return _changes(audit, request, source, scope, first, last, began)
+    return _changes(audit, request, source, scope, first, last, began, has_place=has_place)
 
 
 async def _changes(
@@ -48,6 +50,8 @@ async def _changes(
     first: int,
     last: int,
     began: dict[str, str],
+    *,
+    has_place: bool,
 ) -> AsyncGenerator[Told, None]:
     if not source.is_trail:
         await changes_read(audit, last)
@@ -55,7 +59,8 @@ async def _changes(
     async def compare(key: Key, old: ComparedPolicy, new: ComparedPolicy) -> dict[str, Any]:
         return await audit.long_questions.compute(request, difference, key, old, new, [])
 
-    async with audit.long_questions.snapshot(request, source) as found:
+    still = source.still(audit.settings) if has_place else audit.long_questions.snapshot(request, source)
+    async with still as found:
         reviewed = AccessReview(found.log, source.audience, UNIVERSE, compare)
         async for each in reviewed.changes(first, last, scope):
             if "result" in each:

@@ -8,11 +8,10 @@ from domain.errors import AccessRefused
 from domain.log.authenticity import DECISIONS, EVENTS
 from domain.transparency.leaves import LeafPlace, parts_of_value
 from domain.transparency.proofs import ShownParts
-from services.evidence.proofs import NotProven, ProofMaker
+from services.evidence.proofs import CALLER, RESOURCE, REST, NotProven, ProofMaker
 
 OF_EVENTS = -1
 """The `origin` of a row whose record stands on `events`; of others, it is the partition of `decisions`."""
-CALLER, RESOURCE, REST = "caller", "resource", "rest"
 MORE_THAN_TWO = "This call concerned more than two accounts; whoever runs Keytrail can prove it, with all of its parts."
 
 

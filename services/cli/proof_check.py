@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,13 +65,14 @@ def verify_evidence(
     try:
         verifier = verify.ProofVerifier(log_key or "", witness_key or [], witnesses)
     except ValueError as fault:
-        fail(f"{fault}.", 2)
-    proven = wrong = 0
+        fail(f"{fault}.{_hint(str(fault))}", 2)
+    proven = wrong = found = 0
     for place in places:
         for each in _outcomes(verifier, place):
+            found += 1
             proven, wrong = proven + (each.is_record and not each.why), wrong + bool(each.why)
             _print(each, as_json=as_json)
-    if not proven + wrong:
+    if not found:
         fail("There is no proof in these places.", 2)
     if not as_json:
         say(f"{counted(proven, 'record')} proven, {wrong} not", "bold red" if wrong else "bold green")
@@ -86,20 +88,34 @@ def verify_evidence(
         raise Exit(verify.ONLY_ITS_OWN_KEY)
 
 
+def _hint(fault: str) -> str:
+    """What may be wrong with a key that a fault names."""
+    if "+" not in fault:
+        return ' If it is a file\'s name, give what the file holds: "$(cat FILE)".'
+    return " A key is NAME+ID+BASE64 in one piece: no part of it may be missing, and no line break be in it."
+
+
 def _print(found: FileOutcome, *, as_json: bool) -> None:
     if as_json:
         why = {"why": found.why} if found.why else {}
         as_line({"file": found.file, "holds": not found.why, **why, **found.more})
     elif found.why:
-        say(f"{found.file}: does not hold. {found.why}", "red")
+        say(_one_line(f"{found.file}: does not hold: {found.why}"), "red")
     elif not found.quiet:
-        say(f"{found.file}: holds, {found.shown}")
+        say(_one_line(f"{found.file}: holds, {found.shown}"))
+
+
+def _one_line(text: str) -> str:
+    """No text of a package can look like another line."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def _outcomes(verifier: verify.ProofVerifier, place: Path) -> Iterator[FileOutcome]:
     from services.evidence import verify
 
-    if place.is_dir() and not (place / verify.MANIFEST).exists():
+    if not place.exists():
+        fail(f"There is no file or folder {place}.", 2)
+    if place.is_dir() and not ((place / verify.MANIFEST).exists() or (place / "records").exists()):
         paths = sorted(path for path in place.rglob("*") if path.suffix in (".json", ".zip") and path.is_file())
     elif place.is_dir() or zipfile.is_zipfile(place):
         yield from _of_package(verifier, place)
@@ -110,6 +126,21 @@ def _outcomes(verifier: verify.ProofVerifier, place: Path) -> Iterator[FileOutco
         yield from _of_package(verifier, path) if zipfile.is_zipfile(path) else [_of_proof(verifier, path)]
 
 
+def said_of(record: Mapping[str, Any]) -> str:
+    """Who called, what and when, and the answer, as far as the record or its parts say it; "" if they do not."""
+    texts = [record["value"]] if "value" in record else [each.get("text", "{}") for each in record["parts"].values()]
+    found: dict[str, Any] = {}
+    try:
+        for document in map(json.loads, texts):
+            found |= {"at": document["at"]} if "at" in document else {}
+            found |= {name: each for name, each in (document.get("call") or {}).items() if isinstance(each, str)}
+            found |= {"effect": document["decision"]["effect"]} if document.get("decision") else {}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
+    who = found.get("principal") or found.get("account")
+    return " ".join(str(each) for each in (found.get("at"), who, found.get("operation"), found.get("effect")) if each)
+
+
 def _of_proof(verifier: verify.ProofVerifier, path: Path) -> FileOutcome:
     from services.evidence import verify
 
@@ -118,7 +149,8 @@ def _of_proof(verifier: verify.ProofVerifier, path: Path) -> FileOutcome:
     except (verify.Wrong, *verify.MALFORMED) as fault:
         return FileOutcome(str(path), str(fault), "", is_record=True)
     more = {"leaf": leaf, "size": head.size, "cosigned": head.cosigned, **document}
-    return FileOutcome(str(path), "", verify.what_is_shown(document, leaf, head), is_record=True, more=more)
+    shown = verify.what_is_shown(document, leaf, head) + (f": {said}" if (said := said_of(document["record"])) else "")
+    return FileOutcome(str(path), "", shown, is_record=True, more=more)
 
 
 def _of_package(verifier: verify.ProofVerifier, place: Path) -> Iterator[FileOutcome]:
@@ -140,7 +172,7 @@ def _of_package(verifier: verify.ProofVerifier, place: Path) -> Iterator[FileOut
         for name, why, shown in found:
             progress.advance(task)
             is_record = name.startswith("records/")
-            quiet = is_record or shown == "as it is listed"
+            quiet = is_record or shown.startswith("as it is listed")
             yield FileOutcome(f"{place}: {name}", why, shown, is_record=is_record, quiet=quiet, more={"shows": shown})
         if place.is_file():
             _tell_of_the_container(place, package)

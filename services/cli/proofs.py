@@ -9,6 +9,7 @@ from services.cli.client import Client
 from services.cli.failures import fail
 from services.cli.options import Data, Force
 from services.cli.parameters import Argument, Option
+from services.cli.proof_check import said_of
 from services.cli.result_files import target_or_fail, write_lines
 from services.cli.screens import err
 from services.cli.terminal import say
@@ -45,4 +46,6 @@ def prove(
     except OSError as fault:
         fail(f"{path} cannot be written: {fault.strerror or fault}.")
     if output is not None:
-        say(f"wrote {path}; to check it: keytrail verify-evidence {path} --log-key KEY", screen=err)
+        said = said_of(found["record"])
+        say(f"wrote {path}{f', which proves: {said}' if said else ''}", screen=err)
+        say(f"to check it: keytrail verify-evidence {path} --log-key KEY", "dim", screen=err)

@@ -47,7 +47,7 @@ def main(pages: BinaryIO, out: BinaryIO) -> None:
             case {"change": change}:
                 report.take_effect(change)
             case {"call": call}:
-                report.take_call(call)
+                report.take_call(call, item.get("leaf"))
             case {"left_out": why}:
                 report.left_out = why
             case {"alert": alert}:

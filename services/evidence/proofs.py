@@ -13,9 +13,9 @@ from asyncpg import UndefinedTableError
 from domain.log.authenticity import EVENTS, commitment, key_of
 from domain.log.authority import Authority
 from domain.log.codec import canonical
-from domain.log.parts import parts_of
+from domain.log.parts import former_parts_of, parts_of
 from domain.ports import TileStore, Unavailable
-from domain.transparency.checkpoints import Checkpoint, checkpoint_by_one_of
+from domain.transparency.checkpoints import Checkpoint, checkpoint, checkpoint_by_one_of
 from domain.transparency.leaf_extents import LeafExtent
 from domain.transparency.leaves import LeafPlace, entry_of, parts_of_value
 from domain.transparency.merkle import ProofRefused, check_inclusion, inclusion_spans, leaf_hash
@@ -35,6 +35,14 @@ from services.settings import Settings
 
 PATIENCE, LOOK_EVERY = 5.0, 0.1
 """Seconds to wait for a record that is not notarised yet, and between two looks: people ask right after a call."""
+
+
+CALLER, RESOURCE, REST = "caller", "resource", "rest"
+"""The parts of a record: the caller's account's, the resource's account's, and the one for both."""
+FORMER_PARTS = (
+    "an earlier version recorded it, and your part of it says more than you may know; whoever runs Keytrail can prove it, with "
+    "all of its parts"
+)
 
 
 class NotProven(Exception):
@@ -104,13 +112,22 @@ class ProofMaker:
         """Parts of a record across two accounts, of the log with this id. Raises NotProven, KeyMissing, Unavailable."""
         await self._keys.know_those_of([value])
         document = {name: each for name, each in orjson.loads(value).items() if name not in ("auth", "parts")}
-        parts = parts_of(document, canonical if place.kind == EVENTS else orjson.dumps)
-        assert parts is not None, "its value names a commitment to parts"
-        salts = self._keys.seal(key_of(value), place.kind, log).salts(parts.rest)
-        if commitment(salts, parts) != parts_of_value(value):
+        seal, dump = (
+            self._keys.seal(key_of(value), place.kind, log),
+            canonical if place.kind == EVENTS else orjson.dumps,
+        )
+        for division in (parts_of, former_parts_of):
+            parts = division(document, dump)
+            assert parts is not None, "its value names a commitment to parts"
+            salts = seal.salts(parts.rest)
+            if commitment(salts, parts) == parts_of_value(value):
+                break
+        else:
             raise NotProven(
                 f"the parts of {place.kind} {place.partition}@{place.position} are not those of its commitment"
             )
+        if division is former_parts_of and shown != {CALLER, REST}:
+            raise NotProven(FORMER_PARTS)
         return ShownParts(parts, salts, shown)
 
     async def document(self, place: LeafPlace, value: bytes, shown: bytes | ShownParts) -> Mapping[str, Any]:
@@ -139,8 +156,24 @@ class ProofMaker:
             except NoteRefused as fault:  # a key is just being changed, or witnesses do not know the new one yet
                 why = f"the published checkpoint cannot be used ({fault})"
             if time.monotonic() > ends:
-                raise NotNotarised(why)
+                raise NotNotarised(await self._waits_for_witnesses(places) or why)
             await asyncio.sleep(LOOK_EVERY)
+
+    async def _waits_for_witnesses(self, places: Sequence[LeafPlace]) -> str:
+        """Why there is no proof, if the notary has done its part; "" otherwise. Raises Unavailable."""
+        text = await self.store.read(CHECKPOINT)
+        if self._checkpoint == CHECKPOINT or text is None or not await self._are_taken(places):
+            return ""
+        try:
+            size = checkpoint(note_of(text).text).size
+        except NoteRefused:
+            return ""
+        if max((await self.numbers(places)).values(), default=-1) >= size:
+            return ""
+        return (
+            f"the notary has published it in a tree of {size} leaves, and too few of the witnesses in the settings have "
+            "cosigned that. One may be away, or not know the log's new key"
+        )
 
     async def _are_taken(self, places: Sequence[LeafPlace]) -> bool:
         """Whether it is known of these records which of them are leaves."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.transparency.packages import record_path
 from services.evidence.statement import EvidenceStatement
 from services.exports.cells import html_cell
 from services.exports.changes_table import POLICY
@@ -69,6 +70,8 @@ class EvidenceReport:
     """Calls that changed something, as the decisions have them."""
     effects: list[Mapping[str, Any]] = field(default_factory=list)
     """What changes let in and took away."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Of the calls that are listed one by one: the file of its record, by the call's id."""
     alerts: list[Mapping[str, Any]] = field(default_factory=list)
     changed: int = 0
     """How many changes there are; and how many alerts."""
@@ -76,18 +79,29 @@ class EvidenceReport:
     left_out: str = ""
     """Why it does not say what some changes let in; "" if it does."""
 
-    def take_call(self, call: Mapping[str, Any]) -> None:
+    def take_call(self, call: Mapping[str, Any], leaf: int | None) -> None:
+        """`leaf`: the number of its leaf, if it is proven."""
         who = short(call["principal"], self.account)
         if call["effect"] != "allowed" or call["error"]:
             self.refusals[who, call["operation"]] += 1
             if len(self.refused) < MOST_LISTED:
                 self.refused.append(call)
+                self._note(call, leaf)
         elif call["position"] is not None:
             self.changed += 1
             if len(self.changes) < MOST_LISTED:
                 self.changes.append(call)
+                self._note(call, leaf)
         else:
             self.uses.setdefault((who, call["operation"]), _Use()).take(call["at"])
+
+    def _note(self, call: Mapping[str, Any], leaf: int | None) -> None:
+        if leaf is not None:
+            self.files[call["call_id"]] = record_path(leaf)
+
+    def _call(self, id: str) -> _Code:
+        """A call's id, and below it the file of its record."""
+        return _Code(" ".join(filter(None, (id, self.files.get(id)))))
 
     def take_alert(self, alert: Mapping[str, Any]) -> None:
         self.alerted += 1
@@ -127,7 +141,7 @@ class EvidenceReport:
                 each["operation"],
                 summary(each, self.account),
                 "", "", [],
-                _Code(each["call_id"]),
+                self._call(each["call_id"]),
             ]
             for each in self.changes
             if each["call_id"] not in known
@@ -135,7 +149,7 @@ class EvidenceReport:
         rows.sort(key=lambda row: (row[0][0], int(row[0][1].removeprefix("@"))))
         of = max(self.changed, len(rows))
         rows = rows[:MOST_LISTED]
-        headings = ("When", "Who", "Did", "To what", "Let in", "Took away", "Besides", "Call")
+        headings = ("When", "Who", "Did", "To what", "Let in", "Took away", "Besides", "Call and file")
         yield from _section("Changes: who made them, and what they let in", headings, rows, "Nothing was changed.", of)
         if self.left_out:
             yield f"<p>What some of them let in could not be worked out: {html_cell(self.left_out)}</p>\n"
@@ -150,7 +164,7 @@ class EvidenceReport:
             sentences(row, "gained", self.account),
             sentences(row, "lost", self.account),
             besides(row, self.account),
-            _Code(change.get("call_id") or ""),
+            self._call(change.get("call_id") or ""),
         ]
 
     def _uses(self) -> Iterator[str]:
@@ -170,11 +184,11 @@ class EvidenceReport:
                 each["operation"],
                 each["error"] or "",
                 shortened(each["message"] or each["rule"] or "", self.account),
-                _Code(each["call_id"]),
+                self._call(each["call_id"]),
             ]
             for each in self.refused
         ]
-        headings = ("When", "Who", "Operation", "Error", "Why", "Call")
+        headings = ("When", "Who", "Operation", "Error", "Why", "Call and file")
         yield from _section("Refused, and why", headings, rows, "Nothing was refused.", self.refusals.total())
 
     def _alerts(self) -> Iterator[str]:

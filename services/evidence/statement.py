@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+WHICH = {"before": "earlier", "after": "later"}
 MOST_UNPROVEN = 20
 """So many records that could not be proven are named one by one; the list of files has all of them."""
 
@@ -16,6 +17,8 @@ class EvidenceStatement:
 
     about: str
     log: str
+    keys: Sequence[str]
+    """The id of the key that signed the later checkpoint, and of the one that signed the earlier one, if it is another."""
     trees: tuple[int, int]
     since: str
     records: int
@@ -27,24 +30,27 @@ class EvidenceStatement:
     @property
     def proves(self) -> list[str]:
         earlier, later = self.trees
+        signer = f"The log's earlier key {self.keys[1]}" if len(self.keys) > 1 else "The same key"
         found = [
-            f"The key of the log {self.log} signed a checkpoint of {later} leaves. Each of the {self.records} records in "
-            "records/ was in that tree, at the place that its file names, exactly as the file has it.",
+            f"The key {self.keys[0]} of the log {self.log} signed a checkpoint: a digest of the log's first {later} records. "
+            f"Each of the {self.records} records in records/ is among them, at the place that its file names, exactly as the "
+            "file has it.",
         ]
         if earlier:
             found.append(
-                f"The same key signed a checkpoint of {earlier} leaves, and the tree of {later} leaves begins with that tree: no "
-                f"record among the first {earlier} was changed or removed."
+                f"{signer} signed an earlier checkpoint, of the first {earlier} records. Between the two checkpoints, none of "
+                "these was changed or removed."
             )
         if self.whole:
+            which = f"records {earlier} to {later - 1}" if earlier else f"the first {later} records"
             found.append(
-                f"The file leaves has the hash of each of the {later - earlier} leaves between the two trees. The log has no "
-                "other leaves between them. A leaf without a file in records/ is a commitment, which does not say what its "
-                "record is. You may name the number of any leaf and ask to be shown its record."
+                f"The file named leaves lists a hash of each of {which} of the log, which are {later - earlier}. The log has no "
+                "others among them. A hash without a file in records/ does not show what its record says. You may name the "
+                "number of any of them and ask to be shown the record."
             )
         found += [
-            f"The checkpoint {name} existed at the time in {name}.tsr, by the stamp of an authority (RFC 3161). To check it: "
-            f"openssl ts -verify -data {name}.checkpoint -in {name}.tsr -CAfile ROOT."
+            f"The {WHICH[name]} checkpoint existed at the time that {name}.tsr states, by the stamp of an authority (RFC 3161). "
+            f"To check it: openssl ts -verify -data {name}.checkpoint -in {name}.tsr -CAfile ROOT."
             for name in self.stamped
         ]
         return found
@@ -58,8 +64,9 @@ class EvidenceStatement:
         )
         return [
             completeness,
-            "When a record was made. Its time is that of the installation's clock. If witnesses cosigned a checkpoint, it "
-            "existed at the time that they give.",
+            "That what a record says is true. The installation wrote it, and has not changed it since.",
+            "When a record was made. Its time is that of the installation's clock. If witnesses whom you trust "
+            "cosigned a checkpoint, its records were there at the time that they give.",
             "That everybody was shown the same log, unless witnesses whom you trust cosigned the checkpoint, or you kept an "
             "earlier one yourself.",
             "What only report.html or this statement says. The installation wrote both from the records, and neither is signed.",
@@ -102,7 +109,15 @@ def statement_of(
 ) -> EvidenceStatement:
     """From what the audit API tells of a package."""
     earlier, later = trees["sizes"]
-    log = str(trees["key"]).partition("+")[0]
+    keys = [each.split("+") for each in str(trees["key"]).split()]
     return EvidenceStatement(
-        scope["about"], log, (earlier, later), scope["from"], records, bool(trees["whole"]), unproven, stamped
+        scope["about"],
+        keys[0][0],
+        [each[1] for each in keys],
+        (earlier, later),
+        scope["from"],
+        records,
+        bool(trees["whole"]),
+        unproven,
+        stamped,
     )

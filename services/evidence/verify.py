@@ -12,6 +12,8 @@ A folder with `evidence.json` is a package: many records, and a checkpoint befor
 Exit code: 0 all hold; 1 something does not; 2 wrong usage; 3 all hold, but under a key that only the package names.
 """
 
+from __future__ import annotations
+
 import argparse
 import base64
 import functools
@@ -62,15 +64,14 @@ def require_members(document: dict[str, Any], wanted: set[str]) -> None:
 def document_in(text: str, form: str, members: set[str]) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(text)
     if document["format"] != form:
-        raise Wrong(f"its format is {document['format']!r}, and this program reads {form}")
+        raise Wrong(f"its format is {document['format']!r}, and this program reads {form} (of a package: its folder)")
     if canonical(document) != text:  # there is one text for each document, so no byte of it can be changed
         raise Wrong("the file was written anew: its text is not in the form in which Keytrail writes it")
     require_members(document, {"format", "key", *members})
     return document
 
 
-def decoded(text: str, length: int = 32) -> bytes:
-    """Only so many bytes (0: any number), in the one text that encodes them."""
+def decoded(text: str, length: int = 32) -> bytes:  # so many bytes (0: any number), in the one text that encodes them
     found = base64.b64decode(text, validate=True)
     if base64.b64encode(found).decode() != text or length not in (0, len(found)):
         raise ValueError(f"{text!r} is not the base64 of {length or 'some'} bytes")
@@ -97,7 +98,7 @@ def head_of(note: str, logs: list[PublicKey], witnesses: list[PublicKey], quorum
     found = {(name, signed[:4]): signed[4:] for name, signed in lines}
     signers = [each for each in logs if each.name == origin and (f"\N{EM DASH} {origin}", each.id) in found]
     if not signers or len(found) < len(lines):
-        raise Wrong(f"the checkpoint is not signed by the key {logs[0].id.hex()} of {logs[0].name}, or twice by one")
+        raise Wrong(f"the checkpoint is not signed by the key {logs[0].id.hex()} of {logs[0].name}: is this its key?")
     signatures, cosigned = [(each, found[f"\N{EM DASH} {origin}", each.id], text) for each in signers], {}
     for each in witnesses:
         if signature := found.get((f"\N{EM DASH} {each.name}", each.id)):
@@ -109,7 +110,7 @@ def head_of(note: str, logs: list[PublicKey], witnesses: list[PublicKey], quorum
         except InvalidSignature:
             raise Wrong(f"the checkpoint is not signed by the key {key.id.hex()} of {key.name}") from None
     if len(cosigned) < quorum:
-        raise Wrong(f"{len(cosigned)} of the witnesses cosigned the checkpoint, and {quorum} are needed")
+        raise Wrong(f"of the witnesses whose keys you gave, {len(cosigned)} cosigned the checkpoint; needed: {quorum}")
     return Head(int(size), decoded(root), cosigned)
 
 
@@ -165,9 +166,10 @@ def require_onward(before: Head, after: Head, path: list[bytes]) -> None:
 
 def require_all(edge: list[bytes], leaves: bytes, before: Head, after: Head) -> None:
     """Check 6. `edge` has the roots of the perfect subtrees of the earlier tree, from left to right."""
-    if len(leaves) != 32 * (after.size - before.size):
+    bits = [bit for bit in range(64, -1, -1) if before.size >> bit & 1]
+    if len(leaves) != 32 * (after.size - before.size) or len(edge) != len(bits):
         raise Wrong("it has too many or too few leaves")
-    roots = dict(zip((bit for bit in range(64, -1, -1) if before.size >> bit & 1), edge, strict=True))
+    roots = {bit: edge[at] for at, bit in enumerate(bits)}
     for head, some in ((before, b""), (after, leaves)):
         for at in range(0, len(some), 32):
             height, found = 0, some[at : at + 32]
@@ -238,12 +240,10 @@ class ProofVerifier:
                 return f"all {after.size - before.size} leaves between the two checkpoints"
             checkpoint = package.get(name.removesuffix(".checkpoint"))  # None: it is no copy of one
             if name in OTHERS and checkpoint in (None, content.decode(errors="replace")):
-                return "as it is listed"
+                return "as it is listed" if checkpoint else "as it is listed; nobody signed it"
             document, number, head = self.check(content.decode())
             if head != after or number < before.size or name != f"records/{number:012d}.json":
-                raise Wrong(
-                    "it is of another checkpoint, of a leaf before the package's, or of another leaf than its name"
-                )
+                raise Wrong("it is of another checkpoint or leaf than its name, or of a leaf before the package")
             return what_is_shown(document, number, head)
 
         yield from outcomes(sorted({*there, *package["files"]} - {MANIFEST}), shown)
@@ -260,11 +260,12 @@ def outcomes(names: Iterable[str], shown: Callable[[str], str]) -> Iterator[tupl
         try:
             yield name, "", shown(name)
         except (Wrong, *MALFORMED) as fault:
-            yield name, str(fault), ""
+            packed = isinstance(fault, UnicodeError)
+            yield name, "it is no text: unpack a package, and name its folder" if packed else str(fault), ""
 
 
 def checked(verifier: ProofVerifier, place: Path) -> Iterator[tuple[str, str, str]]:
-    if (place / MANIFEST).exists():
+    if (place / MANIFEST).exists() or (place / "records").exists():
         names = [each.relative_to(place).as_posix() for each in place.rglob("*") if each.is_file()]
         return verifier.check_package(names, lambda name: (place / name).read_bytes())
     paths = sorted(place.rglob("*.json")) or [place]
@@ -278,8 +279,8 @@ def main(given: list[str]) -> int:
     usage.add_argument("--witness-key", action="append", default=[], help="the key of a witness whom you trust")
     usage.add_argument("--witnesses", type=int, help="how many of them must have cosigned; by default all")
     asked = usage.parse_args(given)
-    if not asked.places and not Path(MANIFEST).exists():
-        usage.error("name a file or a folder: this folder is no package")
+    for missing in (each for each in asked.places or [MANIFEST] if not Path(each).exists()):
+        usage.error(f"there is no {missing} here: name a proof, or the folder of a package")
     try:
         verifier = ProofVerifier(asked.log_key, asked.witness_key, asked.witnesses)
     except ValueError as fault:
@@ -287,8 +288,7 @@ def main(given: list[str]) -> int:
     code = HOLD if asked.log_key.split() else ONLY_ITS_OWN_KEY
     for name, why, shown in (each for place in asked.places or ["."] for each in checked(verifier, Path(place))):
         line = f"{name}: DOES NOT HOLD: {why}" if why else f"{name}: holds, {shown}"
-        # No text of a package can look like another line.
-        print("".join(each if each.isprintable() else repr(each)[1:-1] for each in line))
+        print("".join(each if each.isprintable() else repr(each)[1:-1] for each in line))  # it stays one line
         code = REFUSED if why else code
     if code == ONLY_ITS_OWN_KEY:
         print("This holds under a key that the package itself names. Get the log's key from somebody whom you trust.")

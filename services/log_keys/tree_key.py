@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
+from domain.durations import DAY_MICROS
 from domain.log.events import TreeKeyRotated
 from domain.log.own_commands import ROTATE_TREE_KEY
 from domain.ports import Unavailable
@@ -41,7 +42,8 @@ async def rotate_tree_key(settings: Settings, pool: Pool, vault: Vault, records:
             await require_others_key(settings, pool, records)
             await vault.add_tree_key(await new_secret(settings, keys.origin), keys.all[0].number + 1)
             await keys.read()
-        await vault.use_tree_key(keys.all[0].number, await _recorded(settings, pool, records, *keys.all[:2]))
+        at = await _recorded(settings, pool, records, *keys.all[:2])
+        await vault.use_tree_key(keys.all[0].number, at, at + int(settings.tree_key_overlap * DAY_MICROS))
         await keys.read()
         return keys
 

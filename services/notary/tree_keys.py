@@ -1,8 +1,8 @@
 """The keys that sign checkpoints, sealed in the vault with the name that they sign for. The first is made at the first start.
 
 `keytrail log rotate-key` makes a further one (services/log_keys/tree_key.py). The newest key signs, and each former one beside it
-until its successor has signed for as long as the settings say: whoever knows one of the two reads the checkpoints of that time.
-All keys of a log have one name, its origin.
+for a while: whoever knows one of the two can check the checkpoints of that time. A rotation decides when the keys before it end,
+and the vault keeps that. All keys of a log have one name, its origin.
 
 A key may also be one of AWS KMS or of another installation. The vault then has its ARN and its public half, which was asked for
 once: if another key answers under this ARN one day, its signatures are refused.
@@ -92,7 +92,8 @@ class TreeKeys:
         found = []
         for each, successor in zip_longest(secrets, secrets[1:]):
             begun = None if successor is None else successor.since
-            until = None if begun is None else begun + self._overlap
+            # Earlier versions did not keep when a key ends.
+            until = begun + self._overlap if each.until is None and begun is not None else each.until
             found.append(_tree_key(each, until, self._moved))
         self.all, self._read_at = found[::-1], time.monotonic()
 

@@ -14,8 +14,14 @@ def load_policy(settings: Settings) -> WitnessPolicy:
         return NO_WITNESSES
     path = Path(settings.witness_policy_file)
     try:
-        return witness_policy(path.read_text())
+        found = witness_policy(path.read_text())
     except (OSError, UnicodeDecodeError) as fault:
         raise BadSetting(f"KEYTRAIL_WITNESS_POLICY_FILE: {path} cannot be read: {fault}") from None
     except PolicyRefused as fault:
         raise BadSetting(f"KEYTRAIL_WITNESS_POLICY_FILE: {path}, {fault}.") from None
+    if not found.is_met([name for name, each in found.witnesses.items() if each.url]):
+        raise BadSetting(
+            f"KEYTRAIL_WITNESS_POLICY_FILE: {path}: the quorum needs witnesses that have no address, and nobody can ask them. "
+            "Add an address (https://...) to the end of their lines."
+        )
+    return found

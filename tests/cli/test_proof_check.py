@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from base64 import b64encode
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -68,6 +69,49 @@ def test_a_package_is_found_in_a_folder(tmp_path: Path, capsys: pytest.CaptureFi
         code = end.exit_code
     found = capsys.readouterr().out
     assert (code, "2 records proven, 1 not" in found) == (1, True), found
+
+
+def test_a_package_without_records_holds_and_says_that_there_are_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, trees = parts(3, 20, [], whole=False)
+    out = io.BytesIO()
+    package = PackageFile(out, MADE)
+    for path, content in files.items():
+        if path != "verify.py":
+            package.add(path, content)
+    package.end(SCOPE, trees, [])
+    code, text = said(out.getvalue(), tmp_path, capsys)
+    assert (code, "0 records proven, 0 not" in text) == (0, True), text
+
+
+@pytest.mark.parametrize("about", ["a\nforged.zip: holds, 1234 records proven", "a\x1b[2Jb", "a\u202eb"])
+def test_no_text_of_a_package_looks_like_another_line(
+    about: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, trees = parts(3, 20, [4], whole=False)
+    out = io.BytesIO()
+    package = PackageFile(out, MADE)
+    for path, content in files.items():
+        if path != "verify.py":
+            package.add(path, content)
+    package.end(replace(SCOPE, about=about), trees, [])
+    path = tmp_path / "e.zip"
+    path.write_bytes(out.getvalue())
+    verify_evidence([path], LOG.verifier.text)
+    lines = capsys.readouterr().out.splitlines()
+    assert not [each for each in lines if each.startswith("forged.zip")]
+    assert all(each.isprintable() for each in lines)
+
+
+def test_a_half_package_and_what_is_not_there_are_no_proof(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with zipfile.ZipFile(io.BytesIO(SELECTED)) as package:
+        package.extractall(tmp_path / "half", [each for each in package.namelist() if each.startswith("records/")])
+    for place, code in ((tmp_path / "half", 1), (tmp_path / "nowhere.json", 2)):
+        with pytest.raises(Exit) as ended:
+            verify_evidence([place], LOG.verifier.text)
+        assert ended.value.exit_code == code
+    assert verify.main([str(tmp_path / "half"), "--log-key", LOG.verifier.text]) == verify.REFUSED
 
 
 def is_noticed(content: bytes) -> bool:

@@ -155,6 +155,9 @@ def test_across_accounts_neither_part_reveals_the_other_accounts_own() -> None:
     assert [word in parts.caller for word in of_caller + of_key] == [True] * 4 + [False] * 2
     assert [word in parts.resource for word in of_caller + of_key] == [False] * 4 + [True] * 2
     assert [word in parts.rest for word in of_caller + of_key] == [False] * 6
+    # A caller who named an alias and was refused gets the caller's part alone.
+    meant = str(REASON["resource"]).encode()
+    assert [meant in part for part in (parts.caller, parts.resource, parts.rest)] == [False, True, True]
 
 
 def test_in_one_account_a_record_has_no_parts() -> None:

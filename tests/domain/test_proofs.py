@@ -147,7 +147,7 @@ def test_a_key_signs_once() -> None:
     false = OTHER.signed(NOTE.text)
     forged = NoteSignature(LOG.name, LOG.verifier.id, false.signature).line
     for signatures in ([log, log, first, second], [forged, log, first, second]):
-        with pytest.raises(verify.Wrong, match="twice"):
+        with pytest.raises(verify.Wrong, match="not signed by the key"):
             verifier().check(written(document | {"proof": "".join([*above, *signatures])}))
 
 
@@ -170,7 +170,11 @@ def test_what_is_beside_a_proof_is_refused() -> None:
         (proof(WHOLE_AT, ACROSS), verifier(), "not in the tree"),
         (proof(WHOLE_AT + 1, WHOLE), verifier(), "not in the tree"),
         (proof(WHOLE_AT, WHOLE, SignedNote(NOTE.text, NOTE.signatures[1:])), verifier(), "not signed by the key"),
-        (proof(WHOLE_AT, WHOLE, SignedNote(NOTE.text, NOTE.signatures[:2])), verifier(), "1 of the witnesses"),
+        (
+            proof(WHOLE_AT, WHOLE, SignedNote(NOTE.text, NOTE.signatures[:2])),
+            verifier(),
+            "1 cosigned the checkpoint; needed: 2",
+        ),
         ("[]\n", verifier(), "does not have the form"),
         ("{}\n", verifier(), "does not have the form"),
         ('{"format":"keytrail-proof/v2"}\n', verifier(), "this program reads"),

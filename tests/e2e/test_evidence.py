@@ -181,6 +181,14 @@ def test_it_asks_for_four_permissions_and_for_one_subject(house: House, story: d
     for query in ("", f"?key={story['key']}&principal=bob"):
         status, text = asked(house, root, f"/v1/evidence{query}")
         assert (status, "give one of them" in text) == (400, True)
+    for more, says in (
+        ("&from=2030-01-01T00:00:00Z", "earlier than now"),
+        ("&from=2020-01-02T00:00:00Z&to=2020-01-01T00:00:00Z", "earlier than to"),
+    ):
+        status, text = asked(house, root, path + more)
+        assert (status, says in text) == (400, True)
+    status, text = asked(house, root, "/v1/evidence?principal=arn:aws:iam::222233334444:user/*%0Aforged:%20holds")
+    assert (status, "control characters" in text) == (400, True)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_a_file_is_checked_by_a_program_of_its_own(house: House, log_key: str, t
     assert "made.json: holds" in done.stdout
     refused = without("--log-key", log_key)
     assert refused.returncode == 1
-    assert "used.json: does not hold. the record is not in the tree" in " ".join(refused.stdout.split())
+    assert "used.json: does not hold: the record is not in the tree" in " ".join(refused.stdout.split())
     assert "1 record proven, 1 not" in refused.stdout
 
 
@@ -108,6 +108,18 @@ def test_a_refused_caller_does_not_learn_whether_it_named_anything(
     record = proven(house, other, request_of(fault.value.response), log_key)
     assert {name for name, part in record["parts"].items() if "text" in part} == {"caller"}
     assert "AccessDenied" in record["parts"]["caller"]["text"] or "error" in record["parts"]["caller"]["text"]
+
+
+def test_a_refused_caller_does_not_learn_what_an_alias_stands_for(
+    house: House, other: Credentials, log_key: str
+) -> None:
+    key = house.key()
+    house.kms.create_alias(AliasName="alias/of-the-house", TargetKeyId=key)
+    named = house.kms.describe_key(KeyId=key)["KeyMetadata"]["Arn"].rpartition(":")[0] + ":alias/of-the-house"
+    with pytest.raises(ClientError) as fault:
+        house.installation.client(other).encrypt(KeyId=named, Plaintext=b"x")
+    record = json.dumps(proven(house, other, request_of(fault.value.response), log_key))
+    assert ("of-the-house" in record, key in record) == (True, False)
 
 
 def test_it_asks_for_two_permissions_and_is_of_the_own_account(house: House, other: Credentials) -> None:
@@ -164,7 +176,9 @@ def test_a_word_that_names_no_call_is_reported(house: House, arguments: tuple[st
     [
         ((), 2, "Missing argument"),
         (("nowhere.json", "--log-key", "x"), 2, "'x' is no verifier key of a log"),
-        (("nowhere.json",), 1, "nowhere.json: does not hold. [Errno 2]"),
+        (("nowhere.json",), 2, "There is no file or folder nowhere.json"),
+        ((".", "--log-key", "log.key"), 2, "give what the file holds"),
+        ((".", "--log-key", "keys.example/log+12345678+AAAA BBBB"), 2, "in one piece"),
         ((".", "--witness-key", "x"), 2, "'x' is no verifier key of a witness"),
     ],
 )

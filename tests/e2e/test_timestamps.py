@@ -129,7 +129,9 @@ async def stamped_at(running: Installation) -> str:
     ends = time.monotonic() + 30
     async with running.connected() as pool:
         while time.monotonic() < ends:
-            row = await pool.fetchrow("SELECT at FROM transparency.heads WHERE stamp IS NOT NULL")
+            # The notary makes the table when it first starts.
+            made = await pool.fetchval("SELECT to_regclass('transparency.heads') IS NOT NULL")
+            row = await pool.fetchrow("SELECT at FROM transparency.heads WHERE stamp IS NOT NULL") if made else None
             if row is not None:
                 return str(row["at"].isoformat())
             await asyncio.sleep(0.2)

@@ -156,6 +156,23 @@ def test_a_rotation_that_is_killed_anywhere_is_ended_by_the_next(signed: Install
     notarised_all(signed)
 
 
+def test_a_key_that_a_rotation_ended_signs_nothing_more(signed: Installation) -> None:
+    """The overlap is that of the command, whatever the processes that run were started with; and it stays so."""
+    command = [str(KEYTRAIL), "log", "rotate-key", "--json", "--data", str(signed.data)]
+    given = signed.environment() | {"KEYTRAIL_TREE_KEY_OVERLAP": "0"}
+    done = subprocess.run(command, env=given, capture_output=True, text=True, check=True)
+    made = json.loads(done.stdout)
+    assert made["former"]["signs"] is False
+    eventually(lambda: [each.text for each in served_keys(signed)] == [made["new"]["key"]])
+    eventually(lambda: signs(signed, *served_keys(signed)))
+    signed.stop()
+    signed.start()
+    calls(signed, 3)
+    notarised_all(signed)
+    assert [each.text for each in served_keys(signed)] == [made["new"]["key"]]
+    assert signs(signed, *served_keys(signed))
+
+
 async def _add(running: Installation, origin: str, number: int) -> None:
     async with running.connected() as pool:
         assert await open_vault(running.settings, pool).add_tree_key(await new_secret(running.settings, origin), number)

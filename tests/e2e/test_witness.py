@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import time
@@ -18,6 +19,7 @@ from domain.transparency.checkpoints import checkpoint, cosigned_at
 from domain.transparency.notes import VerifierKey, signature_line, signed_note, verifier_key
 from domain.transparency.witnessing import SIZE_TYPE
 from services.witness.server import signer_of
+from tests.domain.test_witness_policies import KEYS
 from tests.domain.test_witnessing import LOG, asking
 from tests.e2e.test_notary import calls, fetched, head, is_there
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually, free_port
@@ -184,6 +186,8 @@ def test_two_of_three_witnesses_are_enough_and_one_is_not(tmp_path: Path) -> Non
             ending.callback(each.end)
         calls(running, 3)
         eventually(lambda: cosigned(running, witnesses)[1] == both)
+        size = cosigned(running, witnesses)[0]
+        eventually(lambda: asyncio.run(kept(running)) >= size)  # without another call
         proof = tmp_path / "proof.json"
         running.keytrail("prove", running.client().list_keys()["ResponseMetadata"]["RequestId"], "-o", str(proof))
         trusted = [part for each in witnesses[:2] for part in ("--witness-key", each.key().text)]
@@ -198,6 +202,9 @@ def test_two_of_three_witnesses_are_enough_and_one_is_not(tmp_path: Path) -> Non
         eventually(lambda: head(running).size >= before + 4)
         eventually(lambda: absences(running, "W1") == told + 1, within=60)
         assert cosigned(running, witnesses)[0] <= before
+        late = running.client().list_keys()["ResponseMetadata"]["RequestId"]
+        refused = running.keytrail("prove", late, "-o", str(tmp_path / "late.json"), check=False)
+        assert "too few of the witnesses in the settings have cosigned" in " ".join(refused.stderr.split())
         witnesses[1].start()
         calls(running, 1)
         eventually(lambda: cosigned(running, witnesses)[0] > before)
@@ -208,6 +215,12 @@ def test_two_of_three_witnesses_are_enough_and_one_is_not(tmp_path: Path) -> Non
         assert absences(running, "W0") % 2 == 0
 
 
+async def kept(running: Installation) -> int:
+    """The size of the largest checkpoint that the notary has kept for packages of evidence."""
+    async with running.connected() as pool:
+        return int(await pool.fetchval("SELECT coalesce(max(size), 0) FROM transparency.heads"))
+
+
 def absences(running: Installation, name: str) -> int:
     """How many alerts speak of a witness of the policy that is away or back."""
     running.caught_up()
@@ -216,10 +229,17 @@ def absences(running: Installation, name: str) -> int:
     )
 
 
-def test_a_policy_that_cannot_be_read_keeps_everything_from_starting(tmp_path: Path) -> None:
-    (tmp_path / "policy").write_text("quorum nobody\n")
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("quorum nobody\n", "line 1: no witness or group above is named nobody"),
+        (f"witness W {KEYS[0]}\nquorum W\n", "the quorum needs witnesses that have no address"),
+    ],
+)
+def test_a_policy_that_cannot_work_keeps_everything_from_starting(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "policy").write_text(text)
     environment = clean_environment() | {"KEYTRAIL_WITNESS_POLICY_FILE": str(tmp_path / "policy")}
     command = [str(KEYTRAIL), "up", "--data", str(tmp_path / ".keytrail")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert "line 1: no witness or group above is named nobody" in " ".join(done.stderr.split())
+    assert says in " ".join(done.stderr.split())

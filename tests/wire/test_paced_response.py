@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator
 
 from starlette.types import Message
 
-from services.audit_api.paced_response import PacedResponse
+from services.audit_api.paced_response import SLOWEST, PacedResponse
 
-PIECE = b"-" * 8_192
+PIECE = b"-" * SLOWEST
 
 
 class Impatient(PacedResponse):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.arn import key_arn
-from domain.authorization.audience import Told
+from domain.authorization.audience import Told, account_in
 from domain.errors import AccessRefused
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.log.authenticity import ALERTS, KeyMissing
@@ -44,14 +44,15 @@ from services.kms_api.errors import WireError
 from services.questions.source import Source
 from services.questions.subjects import with_names
 from services.rendering import call_of, item, utc
+from services.turns import Turn
 
 MOST, MOST_ALERTS = 100_000, 5_000
 """The most calls and alerts of one package."""
 OUTAGES: tuple[type[BaseException], ...] = (Unavailable, *INTERRUPTED)
 ASK_AGAIN = "The projections could not be asked; make the package again."
 GONE = "a call was in the projections when the package was begun, and is no longer there"
-PAGE = 100
-"""Records that are read and proven in one go."""
+PAGE, AT_ONCE = 100, 20
+"""Records that are read in one go, and that are proven before calls have a turn."""
 ZIP = "application/zip"
 
 
@@ -85,11 +86,14 @@ async def _subject(
     key, principal = request.text("key"), request.text("principal")
     if (key is None) == (principal is None):
         raise invalid("key or principal says what the evidence is about: give one of them")
+    if not (key or principal or "").isprintable():  # it stands in texts for people
+        raise invalid("key and principal have no control characters")
     span = CallFilters(since=since, until=until)
     raised = AlertFilters(accounts_of(audit, request), suppressed=True, since=since, until=until)
     if key is not None:
         id = await audit.keys.called(request, key)
-        arn = key_arn(source.region, request.account, id)
+        owner = account_in(audit.keys.written(key, request.account)) or request.account
+        arn = key_arn(source.region, owner, id)
         calls, raised = replace(span, key=id, encrypts_to=arn), replace(raised, key=id)
         found = audit.live.world.keys.get(id)
         if found is None or not request.audience.owns(found.account):
@@ -116,6 +120,8 @@ async def _pages(
             async with fresh(audit.live):
                 source = await audit.sources.of(request)
                 since, until = await span_of(source.log, request)
+                if since is not None and since >= (until or now):
+                    raise invalid("from must be earlier than to, and earlier than now")
                 subject = await _subject(audit, request, source, since, until or now)
             calls, raised = await _places(audit, request, source, subject)
             tree = PackageHeads(audit.proofs)
@@ -125,9 +131,10 @@ async def _pages(
                 "account": request.account,
                 "about": subject.arn,
                 "named": subject.named,
-                "from": request.text("from") or "",
+                "from": "" if since is None else utc(since),
+                "to": "" if until is None else utc(until),
+                "made": utc(now),
             }
-            about |= {"to": request.text("to") or "", "made": utc(now)}
             trees = await tree.document(head, earlier, whole=whole)
             yield _told(source, [{"scope": about, "trees": trees}])
             if whole:
@@ -137,15 +144,15 @@ async def _pages(
                 yield await _calls(audit, request, source, head, calls[first : first + PAGE])
             for first in range(0, len(raised), PAGE):
                 yield await _alerts(audit, source, head, raised[first : first + PAGE])
-        try:
-            async with aclosing(await access_changes(audit, request)) as changes:
-                async for each in changes:
-                    if "change" in each.value:
-                        yield _told(source, [{"change": each.value}])
-        except (WireError, AccessRefused) as fault:  # the records are proven all the same
-            yield _told(source, [{"left_out": fault.message}])
-        except OUTAGES:
-            yield _told(source, [{"left_out": ASK_AGAIN}])
+            try:
+                async with aclosing(await access_changes(audit, request, has_place=True)) as changes:
+                    async for each in changes:
+                        if "change" in each.value:
+                            yield _told(source, [{"change": each.value}])
+            except (WireError, AccessRefused) as fault:  # the records are proven all the same
+                yield _told(source, [{"left_out": fault.message}])
+            except OUTAGES:
+                yield _told(source, [{"left_out": ASK_AGAIN}])
     except NotNotarised as fault:
         raise errors.not_now(str(fault)) from None
     except (NotProven, OutOfRange) as fault:
@@ -197,22 +204,29 @@ async def _calls(
 ) -> Told:
     async with audit.filtered_questions.turn(request):
         rows = await decisions.at_places(source.log, request.account, asked)
+    turn = Turn()
     told = await with_names(source, [call_of(row) for row in rows], audit.keys.with_aliases)
+    await turn.give_way()
     places = [place_of(row["origin"], row["record"]) for row in rows]
-    proven = await _proven(audit, source, head, places, rows)
+    proven = await _proven(audit, source, head, places, rows, turn)
     gone = [{"unproven": GONE}] * (len(asked) - len(rows))
     told_calls = [each | {"call": source.audience.call(call)} for each, call in zip(proven, told, strict=True)]
     return _told(source, [*told_calls, *gone])
 
 
 async def _alerts(audit: AuditContext, source: Source, head: ProvenTree, rows: Sequence[Any]) -> Told:
-    proven = await _proven(audit, source, head, _of_alerts(rows), None)
+    proven = await _proven(audit, source, head, _of_alerts(rows), None, Turn())
     shown = [{"alert": item(row, ("suppressed", "source"))} for row in rows]
     return _told(source, [each | more for each, more in zip(proven, shown, strict=True)])
 
 
 async def _proven(
-    audit: AuditContext, source: Source, head: ProvenTree, places: Sequence[LeafPlace], rows: Sequence[Any] | None
+    audit: AuditContext,
+    source: Source,
+    head: ProvenTree,
+    places: Sequence[LeafPlace],
+    rows: Sequence[Any] | None,
+    turn: Turn,
 ) -> list[dict[str, Any]]:
     """Of each record: its leaf and its proof, or why it has none. `rows`: the calls, if they are calls."""
     values = await audit.proofs.values(places)
@@ -232,7 +246,12 @@ async def _proven(
         except (NotProven, Unreadable, KeyMissing) as fault:
             return {"unproven": str(fault)}
 
-    return await asyncio.gather(*(of(number, place) for number, place in enumerate(places)))  # they wait for tiles
+    found = list[dict[str, Any]]()
+    for first in range(0, len(places), AT_ONCE):
+        some = enumerate(places[first : first + AT_ONCE], first)
+        found += await asyncio.gather(*(of(number, place) for number, place in some))  # they wait for tiles
+        await turn.give_way()
+    return found
 
 
 EVIDENCE = RouteRow(

@@ -44,7 +44,8 @@ function Package({ about, close }: { about: EvidenceAbout; close: () => void }) 
       written={({ bytes }) => (
         <>
           {sizeOf(bytes)}. Its <code>report.html</code> is for people. The one who gets it checks it offline with{" "}
-          <code>keytrail verify-evidence</code>, or with the <code>verify.py</code> in it.
+          <code>keytrail verify-evidence</code>, or with the <code>verify.py</code> of a release. They need the log's key (
+          <code>/log/key</code>) from somebody whom they trust.
         </>
       )}
     >

@@ -28,8 +28,8 @@ export function ProofSaved({ saving: { state } }: { saving: FileSaving }) {
   if (state.now !== "written") return null;
   return (
     <Alert type="success" header={`${visible(state.name)} is complete`}>
-      {sizeOf(state.progress.bytes)}: the record and its proof. The one who gets it checks it offline with <code>keytrail verify-evidence</code>.
-      It proves that the record stands in the transparency log and was not changed since.
+      {sizeOf(state.progress.bytes)}: the record and its proof. The one who gets it checks it offline with <code>keytrail verify-evidence</code>
+      and the log's key (<code>/log/key</code>), best from somebody whom they trust. It proves that the record stands in the transparency log and was not changed since.
     </Alert>
   );
 }
