@@ -66,7 +66,8 @@ of the `worker` that wrote it, the `lane`'s number, the record's `number` in the
 before it (`previous`). The event `decisions.anchored` on the log says how far each lane reaches.
 
 A record across two accounts also has `parts`: a salted commitment to the record in three parts (the caller's, the resource's, and
-what both may see). So one part can be shown without the others. Any other record belongs to one account as a whole.
+what both may see). So one part can be shown without the others. `domain/log/parts.py` says what is in each. The parts that
+earlier versions made say more: they are not shown to a caller who was refused, nor to the key's account. Any other record belongs to one account as a whole.
 
 Every value ends in an envelope. It is the last member of the value's object; after a CloudTrail record, it is a line of its own.
 

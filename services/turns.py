@@ -12,20 +12,23 @@ import time
 LONGEST = 0.005
 """Seconds of the loop after which other work has a turn."""
 ANY = 0.0005
-"""Others that take so many seconds when they have a turn have work."""
+"""Others that use so many seconds of the processor when they have a turn have work."""
 
 
 class Turn:
-    __slots__ = ("_began",)
+    __slots__ = ("_began", "_used")
 
     def __init__(self) -> None:
-        self._began = time.perf_counter()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._began, self._used = time.perf_counter(), time.thread_time()
 
     async def give_way(self) -> None:
         """Called between two pieces of work."""
-        left = time.perf_counter()
-        if left - self._began > LONGEST:
+        if time.perf_counter() - self._began > LONGEST:
+            left = time.thread_time()  # waits for Postgres are no work, and nor is time that other processes had
             await asyncio.sleep(0)
-            if time.perf_counter() - left > ANY:
-                await asyncio.sleep(left - self._began)
-            self._began = time.perf_counter()
+            if time.thread_time() - left > ANY:
+                await asyncio.sleep(left - self._used)
+            self._begin()

@@ -75,6 +75,7 @@ def notarised(litewitness: LiteWitness, tmp_path_factory: pytest.TempPathFactory
         key = log_key(running)
         litewitness.know(key.partition("+")[0], key)
         calls(running, 300)
+        eventually(lambda: is_there(running, "checkpoint"))
         yield running
 
 
