@@ -29,9 +29,15 @@ def test_calls_are_counted_by_operation_and_effect_over_all_workers(installation
     client = installation.client()
     for _ in range(20):
         client.list_retirable_grants(RetiringPrincipal="arn:aws:iam::111122223333:root")
-    # Each worker's text is at most a second old: look at the worker that had the calls, not at the next one.
-    text = eventually(lambda: (found := exposed(installation)) and counted(found, name) == before + 20 and found)
-    assert counted(text, 'keytrail_call_seconds_count{operation="ListRetirableGrants"}') >= 20
+    # Each worker's text is at most a second old: look at the worker that had the calls, not at the next one. It hands over how many
+    # calls there were and how long they took one after the other.
+    took = 'keytrail_call_seconds_count{operation="ListRetirableGrants"}'
+
+    def both() -> str | None:
+        found = exposed(installation)
+        return found if counted(found, name) == before + 20 and counted(found, took) >= 20 else None
+
+    text = eventually(both)
     assert "keytrail_takeovers_total" in text
     assert "keytrail_projector_lag" in text
 
