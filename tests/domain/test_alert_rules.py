@@ -803,3 +803,10 @@ def test_a_principal_with_earlier_access_is_excepted_from_the_others() -> None:
         if each.get("account") == "any other"
     ]
     assert {each["account"] for each in left} == {UNKNOWN}
+
+
+def test_a_restore_is_not_called_a_span_of_commands() -> None:
+    """A backup holds no commands, so they are numbered anew. It said "commands 41 to -1"."""
+    (lost,), (restored,) = judged(events.CommandsSkipped(3, 9)), judged(events.CommandsSkipped(41, 0))
+    assert lost.finding.summary == "commands 3 to 8 were passed over by an operator's leave"
+    assert restored.finding.summary == "the log was restored without its commands, which are numbered from 0 on again"

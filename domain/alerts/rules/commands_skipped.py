@@ -13,7 +13,10 @@ from domain.log.events import CommandsSkipped
 
 def judge(change: Change) -> Iterator[Finding]:
     event = change.event
-    summary = f"commands {event.from_command} to {event.to_command - 1} were passed over by an operator's leave"
+    if event.to_command <= event.from_command:  # a backup holds no commands
+        summary = f"the log was restored without its commands, which are numbered from {event.to_command} on again"
+    else:
+        summary = f"commands {event.from_command} to {event.to_command - 1} were passed over by an operator's leave"
     yield Finding(str(event.to_command), summary, "")
 
 
