@@ -208,7 +208,7 @@ def verifier() -> str:
         MADE
         + f"""# The verifier of evidence
 
-`{path}` checks proofs and packages of evidence offline. It needs Python and the library `cryptography` alone, and is short enough to be read.
+`{path}` checks proofs and packages of evidence offline. It needs Python 3.9 or newer and the library `cryptography` alone, and is short enough to be read.
 Take it from the source of a release, and not from the package that it is to check: whoever made the package could have changed both.
 
 | version | SHA-256 |

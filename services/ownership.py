@@ -128,8 +128,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """Where to write a result. Once it is complete it takes the place of `path`, and only its owner can read it.
 
     So a name in a folder like /tmp that another user took before, or made a link, does no harm. A terminal, pipe or device is
-    written to directly. Raises OSError.
+    written to directly. A file that somebody else puts there meanwhile, where there was none, is not replaced. Raises OSError.
     """
+    replaces = os.path.lexists(path)
     if path.exists() and not path.is_file():
         yield path
         return
@@ -137,7 +138,17 @@ def replacing(path: Path) -> Iterator[Path]:
     os.close(descriptor)
     try:
         yield Path(name)
-        Path(name).replace(path)
+        if not replaces:
+            try:
+                os.link(name, path)
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without hard links
+                replaces = True
+        if replaces:
+            Path(name).replace(path)
+        else:
+            Path(name).unlink()
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

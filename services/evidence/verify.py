@@ -1,6 +1,6 @@
 """Checks records of Keytrail offline: python verify.py --log-key KEY [--witness-key KEY ...] [FILE-OR-FOLDER ...]
 
-It needs Python and the library `cryptography` alone. A JSON file holds one record (where it stood, and the record or parts of
+It needs Python 3.9 and the library `cryptography` alone. A JSON file holds one record (where it stood, and the record or parts of
 it) and its proof (C2SP tlog-proof: the number of its leaf, hashes, and a checkpoint that the log signed). Of it is checked:
 1. The checkpoint was signed by the log's key, which you got from somebody whom you trust, and not from this package.
 2. As many witnesses as you ask for cosigned the same checkpoint (C2SP tlog-cosignature).

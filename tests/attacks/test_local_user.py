@@ -434,6 +434,19 @@ def test_the_servers_user_cannot_have_a_folder_given_to_it(tmp_path: Path) -> No
     assert wanted.stat().st_uid == 0
 
 
+def test_of_two_that_write_a_new_file_at_once_one_is_told(tmp_path: Path) -> None:
+    """Both said that they wrote it, each with its own digest, and one file was lost."""
+    path = tmp_path / "evidence.zip"
+    with pytest.raises(FileExistsError), replacing(path) as late:
+        late.write_text("late")
+        with replacing(path) as first:
+            first.write_text("first")
+    assert ([each.name for each in tmp_path.iterdir()], path.read_text()) == (["evidence.zip"], "first")
+    with replacing(path) as again:
+        again.write_text("again")
+    assert path.read_text() == "again"
+
+
 def test_a_result_does_not_follow_a_link_that_was_there_first(tmp_path: Path) -> None:
     """In /tmp they would have chosen which file of Keytrail's an export or a backup overwrites."""
     victim = tmp_path / "victim"
