@@ -30,10 +30,11 @@ class EvidenceStatement:
     @property
     def proves(self) -> list[str]:
         earlier, later = self.trees
+        each = "The record" if self.records == 1 else f"Each of the {self.records} records"
         signer = f"The log's earlier key {self.keys[1]}" if len(self.keys) > 1 else "The same key"
         found = [
             f"The key {self.keys[0]} of the log {self.log} signed a checkpoint: a digest of the log's first {later} records. "
-            f"Each of the {self.records} records in records/ is among them, at the place that its file names, exactly as the "
+            f"{each} in records/ is among them, at the place that its file names, exactly as the "
             "file has it.",
         ]
         if earlier:
