@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from click.exceptions import Exit
 
+from domain.characters import visible
 from services.cli.failures import fail
 from services.cli.options import AsJson
 from services.cli.parameters import Argument, Option
@@ -100,14 +101,11 @@ def _print(found: FileOutcome, *, as_json: bool) -> None:
         why = {"why": found.why} if found.why else {}
         as_line({"file": found.file, "holds": not found.why, **why, **found.more})
     elif found.why:
-        say(_one_line(f"{found.file}: does not hold: {found.why}"), "red")
+        say(
+            visible(f"{found.file}: does not hold: {found.why}"), "red"
+        )  # no text of a package can look like another line
     elif not found.quiet:
-        say(_one_line(f"{found.file}: holds, {found.shown}"))
-
-
-def _one_line(text: str) -> str:
-    """No text of a package can look like another line."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+        say(visible(f"{found.file}: holds, {found.shown}"))
 
 
 def _outcomes(verifier: verify.ProofVerifier, place: Path) -> Iterator[FileOutcome]:

@@ -112,10 +112,8 @@ class ProofMaker:
         """Parts of a record across two accounts, of the log with this id. Raises NotProven, KeyMissing, Unavailable."""
         await self._keys.know_those_of([value])
         document = {name: each for name, each in orjson.loads(value).items() if name not in ("auth", "parts")}
-        seal, dump = (
-            self._keys.seal(key_of(value), place.kind, log),
-            canonical if place.kind == EVENTS else orjson.dumps,
-        )
+        seal = self._keys.seal(key_of(value), place.kind, log)
+        dump = canonical if place.kind == EVENTS else orjson.dumps
         for division in (parts_of, former_parts_of):
             parts = division(document, dump)
             assert parts is not None, "its value names a commitment to parts"

@@ -11,6 +11,7 @@ from typing import Any
 
 from domain.arn import key_arn
 from domain.authorization.audience import Told, account_in
+from domain.characters import visible
 from domain.errors import AccessRefused
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.log.authenticity import ALERTS, KeyMissing
@@ -86,8 +87,9 @@ async def _subject(
     key, principal = request.text("key"), request.text("principal")
     if (key is None) == (principal is None):
         raise invalid("key or principal says what the evidence is about: give one of them")
-    if not (key or principal or "").isprintable():  # it stands in texts for people
-        raise invalid("key and principal have no control characters")
+    named = key or principal or ""
+    if visible(named) != named:  # it stands in texts for people
+        raise invalid("key and principal have no control characters, and none that are not seen")
     span = CallFilters(since=since, until=until)
     raised = AlertFilters(accounts_of(audit, request), suppressed=True, since=since, until=until)
     if key is not None:
