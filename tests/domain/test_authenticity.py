@@ -31,7 +31,7 @@ from domain.log.chain import digest
 from domain.log.codec import canonical
 from domain.log.events import LogAuthenticated, LogKeyRetired, LogKeyRotated
 from domain.log.lane import Decided, Lane, Lanes, Reached, Tails, place_of
-from domain.log.parts import parts_of
+from domain.log.parts import former_parts_of, parts_of
 from domain.state.fold import Fold
 from domain.verification.decisions import DecisionsReport, Verifier
 from tests.given import ACCOUNT, OTHER
@@ -158,6 +158,18 @@ def test_across_accounts_neither_part_reveals_the_other_accounts_own() -> None:
     # A caller who named an alias and was refused gets the caller's part alone.
     meant = str(REASON["resource"]).encode()
     assert [meant in part for part in (parts.caller, parts.resource, parts.rest)] == [False, True, True]
+
+
+def test_across_accounts_an_own_deny_and_who_called_are_not_told() -> None:
+    """To name the caller's own Deny would tell that another account's key has the tags that the Deny asks for."""
+    document = across(ACCOUNT)
+    document["call"]["principal"] = "who-called"
+    document["decision"]["reasons"][0]["effect"] = "deny"
+    parts, former = parts_of(document, canonical), former_parts_of(document, canonical)
+    assert parts is not None
+    assert former is not None
+    assert [b"secret-of-the-caller" in each for each in (parts.caller, former.caller)] == [False, True]
+    assert [b"who-called" in each for each in (parts.resource, parts.rest, former.resource)] == [False, False, True]
 
 
 def test_in_one_account_a_record_has_no_parts() -> None:
