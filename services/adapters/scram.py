@@ -1,4 +1,4 @@
-"""The one request to Kafka that aiokafka lacks: it makes a user that may log in by SCRAM (login.py says why)."""
+"""The one request to Kafka that aiokafka lacks: it makes a user that may log in by SCRAM (bundled/login.py says why)."""
 
 from __future__ import annotations
 
@@ -34,14 +34,18 @@ async def tell(controller_port: int, controller_password: str, password: str) ->
                 sasl_plain_password=controller_password,
             )
             try:
-                answer: Any = await connection.send(AlterUser(USER, password))
+                require_done(await connection.send(AlterUser(USER, password)))
             finally:
                 connection.close()
-        for _, code, message, _ in answer.results:
-            if code:
-                raise for_code(code)(message)
     except (KafkaError, TimeoutError, OSError) as fault:
         raise Unavailable(f"the bundled broker does not accept its password: {fault!r}") from fault
+
+
+def require_done(answer: Any) -> None:
+    """Raises the KafkaError of an answer to AlterUser."""
+    for _, code, message, _ in answer.results:
+        if code:
+            raise for_code(code)(message)
 
 
 class AlterUserAnswer(Response):  # type: ignore[misc]  # aiokafka has no types for us

@@ -1,0 +1,130 @@
+"""What every arrangement of several machines has in common: settings of brokers, topics, processes, users and their rights.
+
+This is the one source: compose.yaml, the Helm chart, `keytrail topics create` and the clusters of the tests are made from it, or
+held to it by tests/house.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+BROKERS = 3
+REPLICAS = 3
+IN_SYNC = 2
+"""How many brokers have a record before it counts as written. With one of three brokers away, records are still written; no
+single broker takes a written one with it."""
+
+BROKER_SETTINGS: Mapping[str, str] = {
+    "auto.create.topics.enable": "false",
+    "default.replication.factor": str(REPLICAS),
+    "min.insync.replicas": str(IN_SYNC),
+    "unclean.leader.election.enable": "false",
+    "offsets.topic.replication.factor": str(REPLICAS),
+    # A year: the notifiers' positions are there too, and have to outlast a long pause.
+    "offsets.retention.minutes": "525600",
+    "transaction.state.log.replication.factor": str(REPLICAS),
+    "transaction.state.log.min.isr": str(IN_SYNC),
+    "message.max.bytes": "2097152",
+    # How long a broker may hang before the others go on without it. A record is written when every broker in sync has it, so
+    # one that hangs makes every call wait this long. Kafka's defaults are 9 s for the leader of a partition, and 30 s for the
+    # others.
+    "broker.session.timeout.ms": "4000",
+    "broker.heartbeat.interval.ms": "1000",
+    "replica.lag.time.max.ms": "4000",
+    # A follower that waits for an answer of a leader that hangs is free for the next leader after this. Kafka's default is 30 s.
+    "replica.socket.timeout.ms": "4000",
+    "replica.fetch.wait.max.ms": "500",
+}
+"""The settings in which every broker of a cluster differs from Kafka's defaults."""
+
+
+class Operation(StrEnum):
+    """What a right permits, by Kafka's names."""
+
+    READ = "Read"
+    WRITE = "Write"
+    CREATE = "Create"
+    DELETE = "Delete"
+    DESCRIBE = "Describe"
+    DESCRIBE_CONFIGS = "DescribeConfigs"
+
+
+class Resource(StrEnum):
+    TOPIC = "Topic"
+    GROUP = "Group"
+
+
+class Right(NamedTuple):
+    """One permission. `name` is a topic's or group's, without the installation's prefix. If it ends in a dot, it is the beginning
+    of names."""
+
+    resource: Resource
+    name: str
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A kind of process. `user` is the one that it logs in with on Kafka."""
+
+    name: str
+    module: str
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Groups that it joins, or whose offsets it commits."""
+    owns: tuple[str, ...] = ()
+    """Topics that it makes, fills and removes."""
+
+    @property
+    def user(self) -> str:
+        return f"keytrail-{self.name}"
+
+    def rights(self) -> Iterator[Right]:
+        """Every process checks the topics at its start, so it may describe all of them."""
+        for topic in TOPICS:
+            yield Right(Resource.TOPIC, topic, Operation.DESCRIBE)
+            yield Right(Resource.TOPIC, topic, Operation.DESCRIBE_CONFIGS)
+        for topic in self.reads:
+            yield Right(Resource.TOPIC, topic, Operation.READ)
+        for topic in self.writes:
+            yield Right(Resource.TOPIC, topic, Operation.WRITE)
+        for group in self.groups:
+            yield Right(Resource.GROUP, group, Operation.READ)
+        for topic in self.owns:
+            for operation in Operation:
+                yield Right(Resource.TOPIC, topic, operation)
+
+
+TOPICS = ("commands", "events", "decisions", "alerts", "order")
+
+PROCESSES = (
+    Process(
+        "api",
+        "services.api",
+        reads=("events", "decisions", "alerts", "order"),
+        writes=("commands", "decisions", "alerts"),
+    ),
+    Process("writer", "services.writer", reads=("commands", "events"), writes=("events",), groups=("writer",)),
+    Process("projector", "services.projector", reads=("events", "decisions", "alerts", "order"), writes=("commands",)),
+    Process(
+        "alerts",
+        "services.alert_worker",
+        reads=("events", "decisions", "alerts"),
+        writes=("alerts",),
+        groups=("alerts", "alerts.judged"),
+    ),
+    Process("notifier", "services.notifier", reads=("alerts",), groups=("notifier.",)),
+    Process("notary", "services.notary", reads=("events", "decisions", "alerts", "order"), writes=("order", "alerts")),
+    Process(
+        "operator",
+        "services.cli",
+        reads=("commands", "events", "decisions", "alerts", "order"),
+        writes=("commands",),
+        owns=("trail.",),
+    ),
+)
+"""Each kind of process; the last one is the command line of whoever operates the installation."""

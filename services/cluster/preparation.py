@@ -1,0 +1,98 @@
+"""What a cluster lacks before Keytrail can run on it: topics, users, rights. `keytrail topics create` shows it, then makes it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError
+
+from domain.ports import LogRefused, Unavailable
+from services.adapters import access_lists, topics
+from services.adapters.access_lists import Grant
+from services.adapters.bundled import login
+from services.adapters.kafka import connection
+from services.cluster.arrangement import PROCESSES
+from services.ownership import read_private, write_private
+from services.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class MissingParts:
+    topics: Sequence[NewTopic]
+    grants: Sequence[Grant] | None
+    """None if the cluster has no authorizer: then everybody who reaches it may do everything."""
+
+    def __bool__(self) -> bool:
+        return bool(self.topics or self.grants)
+
+
+def wanted_grants(settings: Settings) -> list[Grant]:
+    """The rights of every kind of process, under this installation's prefix of topics."""
+    found = {
+        Grant(
+            process.user,
+            right.resource,
+            f"{settings.topic_prefix}.{right.name}",
+            right.name.endswith("."),
+            right.operation,
+        )
+        for process in PROCESSES
+        for right in process.rights()
+    }
+    return sorted(found)
+
+
+@asynccontextmanager
+async def _administering(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
+    try:
+        await client.start()
+        yield client
+    except ClusterAuthorizationFailedError:
+        raise LogRefused(
+            f"The user {settings.kafka_username or 'of this connection'} may not see or make topics and ACLs on this cluster. Name "
+            "one who may in KEYTRAIL_KAFKA_USERNAME and KEYTRAIL_KAFKA_PASSWORD."
+        ) from None
+    except KafkaError as fault:
+        raise Unavailable(f"Kafka at {settings.kafka}: {fault}") from fault
+    finally:
+        await client.close()
+
+
+async def missing_parts(settings: Settings) -> MissingParts:
+    """Raises Unavailable; LogRefused if this user may not ask."""
+    async with _administering(settings) as client:
+        new = await topics.missing(client, settings, flush=False)
+        present = await access_lists.granted(client)
+    return MissingParts(
+        new, None if present is None else [each for each in wanted_grants(settings) if each not in present]
+    )
+
+
+async def make_parts(settings: Settings, parts: MissingParts) -> None:
+    """Nothing changes for what is there by now. Raises Unavailable, LogRefused."""
+    async with _administering(settings) as client:
+        await topics.create(client, parts.topics)
+        await topics.check(client, settings)
+        await access_lists.grant(client, parts.grants or ())
+
+
+def password_files(folder: Path) -> dict[str, Path]:
+    """By user of each kind of process: a file (mode 0600) with a password. One that is there is kept. Raises NotOurs."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files = {process.user: folder / f"{process.user}.password" for process in PROCESSES}
+    for file in files.values():
+        if not file.exists():
+            write_private(file, login.new() + "\n")
+    return files
+
+
+async def make_users(settings: Settings, files: Mapping[str, Path]) -> None:
+    """Make SCRAM users with the passwords in these files. Raises Unavailable, NotOurs."""
+    async with _administering(settings) as client:
+        for user, file in files.items():
+            await access_lists.let_in(client, user, read_private(file).decode().strip())

@@ -1,0 +1,127 @@
+"""Three brokers of the bundled Kafka, each a process on a machine of its own, as somebody with a cluster has them.
+
+Clients log in by SCRAM over TLS. Brokers and controllers know each other by certificates. Whoever is not permitted something by an
+ACL may not do it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from services.adapters.bundled import login
+from services.adapters.bundled.jars import CACHE, class_path
+from services.adapters.bundled.kafka import KafkaFolder, new_cluster_id
+from services.cluster.arrangement import BROKER_SETTINGS
+from services.inherited import for_server
+from tests.certificates import Authority
+from tests.cluster.network import Machine
+from tests.installation import free_port
+
+ADMIN, ADMIN_PASSWORD = "admin", login.new()
+"""The user who makes the others and their rights."""
+HEAP = "384m"
+
+
+class Broker:
+    """One node: broker and controller."""
+
+    def __init__(self, number: int, machine: Machine, folder: Path, authority: Authority) -> None:
+        self.number = number
+        self.machine = machine
+        self.folder = folder
+        self.files = KafkaFolder(folder, class_path(CACHE, lambda done, count: None), HEAP)
+        self.ports = {name: free_port() for name in ("CLIENTS", "BROKERS", "CONTROLLER")}
+        certificate, key = authority.issue(f"broker-{number}", [machine.address])
+        self._authority = authority.certificate
+        self._identity = folder.with_name(f"{folder.name}.pem")
+        self._identity.write_bytes(key.read_bytes() + certificate.read_bytes())
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def at(self, listener: str) -> str:
+        return f"{self.machine.address}:{self.ports[listener]}"
+
+    def prepare(self, cluster: str, voters: str, names: Sequence[str], settings: Mapping[str, str]) -> None:
+        self.files.make()
+        self.files.configure(self._properties(voters, names) | dict(settings))
+        self.files.format(cluster, "--add-scram", f"SCRAM-SHA-512=[name={ADMIN},password={ADMIN_PASSWORD}]")
+
+    def _properties(self, voters: str, names: Sequence[str]) -> dict[str, object]:
+        return {
+            "process.roles": "broker,controller",
+            "node.id": self.number,
+            "controller.quorum.voters": voters,
+            "listeners": ",".join(f"{each}://{self.at(each)}" for each in self.ports),
+            "advertised.listeners": ",".join(f"{each}://{self.at(each)}" for each in ("CLIENTS", "BROKERS")),
+            "listener.security.protocol.map": "CLIENTS:SASL_SSL,BROKERS:SSL,CONTROLLER:SSL",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "BROKERS",
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "listener.name.clients.scram-sha-512.sasl.jaas.config": (
+                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+            ),
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": self._identity,
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": self._authority,
+            "listener.name.brokers.ssl.client.auth": "required",
+            "listener.name.controller.ssl.client.auth": "required",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": ";".join([f"User:{ADMIN}", *(f"User:CN={each}" for each in names)]),
+            "log.dirs": self.files.data,
+            "num.network.threads": 2,
+            "num.io.threads": 4,
+            "log.cleaner.dedupe.buffer.size": 8_388_608,
+            "group.initial.rebalance.delay.ms": 0,
+            **BROKER_SETTINGS,
+        }
+
+    def start(self) -> None:
+        command = [*self.machine.enter, *self.files.command()]
+        with (self.folder / "logs" / "output.log").open("ab") as output:
+            self.process = subprocess.Popen(
+                command, env=for_server(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+
+    def kill(self) -> None:
+        assert self.process is not None, "start comes first"
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+class Brokers:
+    def __init__(self, machines: Sequence[Machine], folder: Path, authority: Authority, **settings: str) -> None:
+        """`settings`: of the broker, with underscores for dots."""
+        self.all = [
+            Broker(number, machine, folder / f"broker-{number}", authority)
+            for number, machine in enumerate(machines, 1)
+        ]
+        self._settings = {name.replace("_", "."): value for name, value in settings.items()}
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(each.at("CLIENTS") for each in self.all)
+
+    def start(self) -> None:
+        cluster = new_cluster_id()
+        voters = ",".join(f"{each.number}@{each.at('CONTROLLER')}" for each in self.all)
+        names = [f"broker-{each.number}" for each in self.all]
+        for each in self.all:
+            each.prepare(cluster, voters, names, self._settings)
+            each.start()
+
+    def stop(self) -> None:
+        for each in self.all:
+            if each.process is not None:
+                each.process.terminate()
+        for each in self.all:
+            each.stop()

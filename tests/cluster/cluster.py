@@ -1,0 +1,245 @@
+"""The whole of it: brokers, databases, and two processes of each kind, which somebody starts again when they end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from pathlib import Path
+from ssl import create_default_context
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from services.cluster.arrangement import PROCESSES, Process
+from services.inherited import for_own, python
+from services.settings import Settings, load
+from tests.certificates import Authority
+from tests.cluster.brokers import ADMIN, ADMIN_PASSWORD, Brokers
+from tests.cluster.databases import Databases
+from tests.cluster.network import Machine, Network
+from tests.installation import BIN, clean_environment, eventually, free_port
+
+MACHINES = ("kafka1", "kafka2", "kafka3", "db1", "db2", "api1", "api2", "node1", "node2")
+AGAIN_AFTER = 0.2
+
+
+class Member:
+    """One process of Keytrail on a machine. It is started again when it ends, unless somebody took it down."""
+
+    def __init__(self, name: str, process: Process, machine: Machine, environment: dict[str, str], log: Path) -> None:
+        self.name = name
+        self.machine = machine
+        self.environment = environment
+        self.ended = 0
+        """How often it ended by itself."""
+        self._process = process
+        self._log = log
+        self._running: subprocess.Popen[bytes] | None = None
+        self._wanted = False
+
+    @property
+    def pid(self) -> int:
+        assert self._running is not None, "start comes first"
+        return self._running.pid
+
+    def start(self) -> None:
+        self._wanted = True
+        with self._log.open("ab") as output:
+            self._running = subprocess.Popen(
+                [*self.machine.enter, *python(self._process.module)],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def keep(self) -> None:
+        """Start it again if it ended."""
+        if self._wanted and self._running is not None and self._running.poll() is not None:
+            self.ended += 1
+            self.start()
+
+    def send(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """End it, and keep it down."""
+        self._wanted = False
+        if self._running is not None and self._running.poll() is None:
+            self._running.send_signal(number)
+            try:
+                self._running.wait(20)
+            except subprocess.TimeoutExpired:
+                self._running.kill()
+                self._running.wait()
+
+
+class Cluster:
+    """Use as a context manager. `settings` are of Keytrail's processes."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self._closing = contextlib.ExitStack()
+        self.network = Network(MACHINES)
+        self._extra = settings
+        self.root = ("AKIA" + secrets.token_hex(8).upper(), secrets.token_hex(20))
+        self.members: dict[str, Member] = {}
+        self._keeping = threading.Event()
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Cluster:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._keeping.set()
+        with self._lock:
+            for each in self.members.values():
+                each.stop(signal.SIGKILL)
+        self._closing.close()
+
+    def _start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._closing.enter_context(self.network)
+        place = self.network.machines
+        self.authority = Authority(self.folder / "certificates")
+        self.brokers = Brokers([place[f"kafka{number}"] for number in (1, 2, 3)], self.folder, self.authority)
+        self._closing.callback(self.brokers.stop)
+        self.brokers.start()
+        self.databases = Databases((place["db1"], place["db2"]), self.folder)
+        self._closing.callback(self.databases.stop)
+        self.databases.start()
+        master = self.folder / "master.key"
+        master.write_bytes(b64encode(secrets.token_bytes(32)))
+        master.chmod(0o600)
+        self._make_topics()
+        for number in (1, 2):
+            for process in PROCESSES:
+                self._add(process, number)
+        with self._lock:
+            for each in self.members.values():
+                each.start()
+        threading.Thread(target=self._keep, daemon=True).start()
+        eventually(lambda: all(self.healthy(number) for number in (1, 2)), within=90)
+
+    def _make_topics(self) -> None:
+        """By the command that an operator has for it."""
+        environment = clean_environment() | self._on_kafka(ADMIN, ADMIN_PASSWORD)
+        command = [str(BIN / "keytrail"), "topics", "create", "--yes", "--users", str(self.folder / "users")]
+
+        def done() -> bool:
+            made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            self._said = made.stdout + made.stderr
+            return made.returncode == 0
+
+        try:
+            eventually(done, within=60)
+        except AssertionError as fault:
+            raise AssertionError(self._said) from fault
+
+    def _on_kafka(self, user: str, password: str) -> dict[str, str]:
+        return {
+            "KEYTRAIL_KAFKA": self.brokers.bootstrap,
+            "KEYTRAIL_KAFKA_SECURITY": "SASL_SSL",
+            "KEYTRAIL_KAFKA_USERNAME": user,
+            "KEYTRAIL_KAFKA_PASSWORD": password,
+            "KEYTRAIL_KAFKA_CA": str(self.authority.certificate),
+        }
+
+    def _environment(self, process: Process, data: Path) -> dict[str, str]:
+        password = (self.folder / "users" / f"{process.user}.password").read_text().strip()
+        return {
+            **self._on_kafka(process.user, password),
+            "KEYTRAIL_POSTGRES": self.databases.dsn,
+            "KEYTRAIL_DATA": str(data),
+            "KEYTRAIL_MASTER_KEY_FILE": str(self.folder / "master.key"),
+            "KEYTRAIL_TREE": str(self.folder / "tree"),
+            "KEYTRAIL_ROOT_ACCESS_KEY_ID": self.root[0],
+            "KEYTRAIL_ROOT_SECRET_ACCESS_KEY": self.root[1],
+            "KEYTRAIL_CONSOLE": "off",
+            **self._extra,
+        }
+
+    def _add(self, process: Process, number: int) -> None:
+        idle = process.name == "notifier" and (number == 2 or "KEYTRAIL_ALERTS_FILE" not in self._extra)
+        if process.name == "operator" or idle:
+            return
+        name = f"{process.name}-{number}"
+        machine = self.network.machines[f"api{number}" if process.name == "api" else f"node{number}"]
+        data = self.folder / name
+        data.mkdir(mode=0o700)
+        environment = for_own() | self._environment(process, data)
+        match process.name:
+            case "api":
+                certificate, key = self.authority.issue(name, [machine.address, "127.0.0.1"])
+                environment |= {
+                    "KEYTRAIL_HOST": machine.address,
+                    "KEYTRAIL_PORT": str(free_port()),
+                    "KEYTRAIL_TLS_CERT": str(certificate),
+                    "KEYTRAIL_TLS_KEY": str(key),
+                }
+            case "writer":
+                environment["KEYTRAIL_WRITER_NAME"] = name
+            case "alerts":
+                environment["KEYTRAIL_ALERTS_NAME"] = name
+        self.members[name] = Member(name, process, machine, environment, self.folder / f"{name}.log")
+
+    def _keep(self) -> None:
+        while not self._keeping.wait(AGAIN_AFTER):
+            with self._lock:
+                if not self._keeping.is_set():
+                    for each in self.members.values():
+                        each.keep()
+
+    # -- what is asked of it --------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the operator, on a machine that reaches everything."""
+        operator = next(each for each in PROCESSES if each.name == "operator")
+        return load(self._environment(operator, self.folder / "operator"))
+
+    def url(self, number: int) -> str:
+        member = self.members[f"api-{number}"]
+        return f"https://{member.machine.address}:{member.environment['KEYTRAIL_PORT']}"
+
+    def healthy(self, number: int) -> bool:
+        trusted = create_default_context(cafile=str(self.authority.certificate))
+        try:
+            with urllib.request.urlopen(f"{self.url(number)}/healthz", timeout=2, context=trusted) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def client(self, number: int = 1, service: str = "kms", **config: Any) -> Any:
+        return boto3.client(
+            service,
+            region_name="us-east-1",
+            endpoint_url=self.url(number),
+            aws_access_key_id=self.root[0],
+            aws_secret_access_key=self.root[1],
+            verify=str(self.authority.certificate),
+            config=Config(**{"retries": {"mode": "standard", "total_max_attempts": 1}, **config}),
+        )
+
+    def keytrail(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command of the operator's."""
+        operator = next(each for each in PROCESSES if each.name == "operator")
+        data = self.folder / "operator"
+        data.mkdir(mode=0o700, exist_ok=True)
+        environment = clean_environment() | self._environment(operator, data)
+        return subprocess.run(
+            [str(BIN / "keytrail"), *arguments], env=environment, capture_output=True, text=True, check=False
+        )
