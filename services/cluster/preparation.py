@@ -54,8 +54,8 @@ async def _administering(settings: Settings) -> AsyncIterator[AIOKafkaAdminClien
         yield client
     except ClusterAuthorizationFailedError:
         raise LogRefused(
-            f"The user {settings.kafka_username or 'of this connection'} may not see or make topics and ACLs on this cluster. Name "
-            "one who may in KEYTRAIL_KAFKA_USERNAME and KEYTRAIL_KAFKA_PASSWORD."
+            f"The user {settings.kafka_username or 'of this connection'} may not see or make topics and ACLs on this "
+            "cluster. Name one who may in KEYTRAIL_KAFKA_USERNAME and KEYTRAIL_KAFKA_PASSWORD."
         ) from None
     except KafkaError as fault:
         raise Unavailable(f"Kafka at {settings.kafka}: {fault}") from fault

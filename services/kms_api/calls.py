@@ -40,6 +40,7 @@ from services.operations.rows import (
     Materials,
     NotYetPrepared,
     Preparation,
+    Reading,
     Recall,
     RecordedChange,
     Request,
@@ -114,6 +115,9 @@ class Calls:
 
     async def _decide_here(self, row: Unchanging, request: Request, call: Call) -> Answer:
         """Steps 4 to 10. Raises WireError, NotFresh, Unavailable."""
+        if isinstance(row, Reading):
+            # Whoever looks has often just changed something, by another worker. An allowed use need not wait for that.
+            await self._live.barrier()
         self._live.require_fresh()
         decision = await live_decision.decide(row, request, self._live, self._ports)
         if not decision.is_final:

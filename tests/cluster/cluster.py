@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -11,14 +12,19 @@ import threading
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from dataclasses import astuple
 from pathlib import Path
 from ssl import create_default_context
 from typing import Any
 
 import boto3
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from botocore.config import Config
 
-from services.cluster.arrangement import PROCESSES, Process
+from services.adapters.kafka import connection
+from services.adapters.topics import names
+from services.cluster.arrangement import PROCESSES, REPLICAS, Process
 from services.inherited import for_own, python
 from services.settings import Settings, load
 from tests.certificates import Authority
@@ -210,6 +216,26 @@ class Cluster:
         """Settings of the operator, on a machine that reaches everything."""
         operator = next(each for each in PROCESSES if each.name == "operator")
         return load(self._environment(operator, self.folder / "operator"))
+
+    @property
+    def admin(self) -> Settings:
+        """Settings of the user who may do everything on Kafka."""
+        return load(self._on_kafka(ADMIN, ADMIN_PASSWORD))
+
+    def wait_for_replicas(self) -> None:
+        """Wait until every replica of Keytrail's topics is in sync."""
+        eventually(lambda: asyncio.run(self._is_in_sync()), within=60)
+
+    async def _is_in_sync(self) -> bool:
+        client = AIOKafkaAdminClient(**connection(self.admin))
+        try:
+            await client.start()
+            described = await client.describe_topics(list(astuple(names(self.admin))))
+        except KafkaError:
+            return False
+        finally:
+            await client.close()
+        return all(len(each["isr"]) == REPLICAS for topic in described for each in topic["partitions"])
 
     def url(self, number: int) -> str:
         member = self.members[f"api-{number}"]

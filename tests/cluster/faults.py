@@ -1,0 +1,154 @@
+"""What can go wrong in a cluster: each fault is done to a running one, and ends with everything whole again."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.adapters.topics import names
+from tests.cluster.brokers import Broker
+from tests.cluster.cluster import Cluster
+from tests.cluster.leadership import leader_of, move
+from tests.installation import eventually
+
+SETTLE = 6.0
+"""Seconds for which a fault lasts where it does not end by itself."""
+HANGS = 30.0
+ACTIVATED = re.compile(r"^(\S+) WARN .*Performing controller activation", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`cuts`: whether it takes a network that can be cut."""
+
+    name: str
+    strike: Callable[[Cluster], None]
+    cuts: bool = False
+
+
+def _leader(cluster: Cluster) -> Broker:
+    """The broker that leads `events`."""
+    number = asyncio.run(leader_of(cluster.admin, names(cluster.admin).events))
+    return cluster.brokers.all[number - 1]
+
+
+def _controller(cluster: Cluster) -> Broker:
+    """The active controller: the one that was activated last."""
+    found = []
+    for broker in cluster.brokers.all:
+        moments = ACTIVATED.findall((broker.folder / "logs" / "broker.log").read_text())
+        found.append((max(moments, default=""), broker.number))
+    return cluster.brokers.all[max(found)[1] - 1]
+
+
+def _kill(broker: Broker) -> None:
+    broker.kill()
+    time.sleep(SETTLE)
+    broker.start()
+    time.sleep(SETTLE)
+
+
+def kill_each_broker(cluster: Cluster) -> None:
+    for broker in cluster.brokers.all:
+        _kill(broker)
+        cluster.wait_for_replicas()
+
+
+def kill_leader(cluster: Cluster) -> None:
+    _kill(_leader(cluster))
+
+
+def kill_controller(cluster: Cluster) -> None:
+    _kill(_controller(cluster))
+
+
+def move_leader(cluster: Cluster) -> None:
+    asyncio.run(move(cluster.admin, names(cluster.admin).events))
+    time.sleep(SETTLE)
+
+
+def hang_leader(cluster: Cluster) -> None:
+    broker = _leader(cluster)
+    assert broker.process is not None
+    broker.process.send_signal(signal.SIGSTOP)
+    time.sleep(HANGS)
+    broker.process.send_signal(signal.SIGCONT)
+    time.sleep(SETTLE)
+
+
+def _cut(cluster: Cluster, pairs: list[tuple[str, str]], seconds: float) -> None:
+    for pair in pairs:
+        cluster.network.cut(*pair)
+    time.sleep(seconds)
+    for pair in pairs:
+        cluster.network.mend(*pair)
+    time.sleep(SETTLE)
+
+
+def _other(cluster: Cluster, leader: Broker) -> str:
+    return next(each.machine.name for each in cluster.brokers.all if each is not leader)
+
+
+def cut_brokers(cluster: Cluster) -> None:
+    leader = _leader(cluster)
+    one, other = leader.machine.name, _other(cluster, leader)
+    _cut(cluster, [(one, other), (other, one)], 2 * SETTLE)
+
+
+def cut_brokers_one_way(cluster: Cluster) -> None:
+    leader = _leader(cluster)
+    _cut(cluster, [(leader.machine.name, _other(cluster, leader))], 2 * SETTLE)
+
+
+def cut_api(cluster: Cluster) -> None:
+    rest = [name for name in cluster.network.machines if name != "api1"]
+    _cut(cluster, [pair for each in rest for pair in (("api1", each), (each, "api1"))], 2 * SETTLE)
+
+
+def cut_api_one_way(cluster: Cluster) -> None:
+    _cut(cluster, [("api1", name) for name in cluster.network.machines if name != "api1"], 2 * SETTLE)
+
+
+def fail_over_database(cluster: Cluster) -> None:
+    cluster.databases.fail_over()
+    time.sleep(2 * SETTLE)
+    cluster.databases.rejoin()
+
+
+def restart_everything(cluster: Cluster) -> None:
+    """One after another, as an upgrade does."""
+    for broker in cluster.brokers.all:
+        broker.stop()
+        broker.start()
+        cluster.wait_for_replicas()
+    for member in cluster.members.values():
+        member.stop()
+        member.start()
+        if member.name.startswith("api"):
+            eventually(lambda number=int(member.name[-1]): cluster.healthy(number), within=60)
+
+
+def kill_writer(cluster: Cluster) -> None:
+    for name in ("writer-1", "writer-2"):
+        cluster.members[name].send(signal.SIGKILL)
+        time.sleep(2 * SETTLE)
+
+
+FAULTS = (
+    Fault("the broker that leads is killed", kill_leader),
+    Fault("each broker is killed in turn", kill_each_broker),
+    Fault("the active controller is killed", kill_controller),
+    Fault("leadership of events is moved", move_leader),
+    Fault("the broker that leads hangs for 30 s", hang_leader),
+    Fault("two brokers cannot reach each other", cut_brokers, cuts=True),
+    Fault("a broker's packets to another are lost", cut_brokers_one_way, cuts=True),
+    Fault("an API reaches nothing, and nothing it", cut_api, cuts=True),
+    Fault("an API's packets are lost", cut_api_one_way, cuts=True),
+    Fault("the database fails over", fail_over_database),
+    Fault("each writer is killed in turn", kill_writer),
+    Fault("everything is restarted in turn", restart_everything),
+)

@@ -1,0 +1,148 @@
+"""Moves the leadership of a partition from one broker to another by hand, as an operator does before maintenance.
+
+aiokafka has neither request: AlterPartitionReassignments (key 45) puts the replicas into another order, and ElectLeaders (key 43) makes
+the first of them the leader (kafka.apache.org/protocol).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import for_code
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import Array, CompactArray, CompactString, Int16, Int32, Schema, String, TaggedFields
+
+from services.adapters.kafka import connection
+from services.settings import Settings
+
+WAIT_MS = 10_000
+
+
+class ReassignAnswer(Response):  # type: ignore[misc]  # aiokafka has no types for us
+    API_KEY, API_VERSION = 45, 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("error_code", Int16),
+        ("error_message", CompactString("utf-8")),
+        (
+            "responses",
+            CompactArray(
+                ("name", CompactString("utf-8")),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("partition", Int32),
+                        ("error_code", Int16),
+                        ("error_message", CompactString("utf-8")),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class ReassignStruct(RequestStruct):  # type: ignore[misc]  # as above
+    FLEXIBLE_VERSION = True
+    API_KEY, API_VERSION = 45, 0
+    RESPONSE_TYPE = ReassignAnswer
+    SCHEMA = Schema(
+        ("timeout_ms", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("name", CompactString("utf-8")),
+                (
+                    "partitions",
+                    CompactArray(("partition", Int32), ("replicas", CompactArray(Int32)), ("tags", TaggedFields)),
+                ),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class Reassign(Request[ReassignStruct]):  # type: ignore[misc]  # as above
+    API_KEY = 45
+
+    def __init__(self, topic: str, replicas: list[int]) -> None:
+        self._topics = [(topic, [(0, replicas, {})], {})]
+
+    def build(self, request_struct_class: type[ReassignStruct]) -> ReassignStruct:
+        return request_struct_class(WAIT_MS, self._topics, {})
+
+
+class ElectAnswer(Response):  # type: ignore[misc]  # as above
+    API_KEY, API_VERSION = 43, 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "results",
+            Array(
+                ("topic", String("utf-8")),
+                ("partitions", Array(("partition", Int32), ("error_code", Int16), ("error_message", String("utf-8")))),
+            ),
+        ),
+    )
+
+
+class ElectStruct(RequestStruct):  # type: ignore[misc]  # as above
+    API_KEY, API_VERSION = 43, 0
+    RESPONSE_TYPE = ElectAnswer
+    SCHEMA = Schema(
+        ("topics", Array(("topic", String("utf-8")), ("partitions", Array(Int32)))),
+        ("timeout_ms", Int32),
+    )
+
+
+class Elect(Request[ElectStruct]):  # type: ignore[misc]  # as above
+    API_KEY = 43
+
+    def __init__(self, topic: str) -> None:
+        self._topics = [(topic, [0])]
+
+    def build(self, request_struct_class: type[ElectStruct]) -> ElectStruct:
+        return request_struct_class(self._topics, WAIT_MS)
+
+
+ALREADY_ELECTED = 84
+
+
+async def leader_of(settings: Settings, topic: str) -> int:
+    """The id of the broker that leads partition 0."""
+    client = AIOKafkaAdminClient(**connection(settings))
+    await client.start()
+    try:
+        (described,) = await client.describe_topics([topic])
+        return int(described["partitions"][0]["leader"])
+    finally:
+        await client.close()
+
+
+async def move(settings: Settings, topic: str) -> int:
+    """Make another broker in sync the leader of partition 0. Returns its id. Raises KafkaError."""
+    client = AIOKafkaAdminClient(**connection(settings))
+    await client.start()
+    try:
+        (described,) = await client.describe_topics([topic])
+        (partition,) = described["partitions"]
+        first, *rest = sorted(
+            partition["replicas"], key=lambda each: (each == partition["leader"], each not in partition["isr"])
+        )
+        done: Any = await client._send_request(Reassign(topic, [first, *rest]))
+        for _, parts, _ in done.responses:
+            for _, code, message, _ in parts:
+                if code:
+                    raise for_code(code)(message)
+        elected: Any = await client._send_request(Elect(topic))
+        for _, parts in elected.results:
+            for _, code, message in parts:
+                if code not in (0, ALREADY_ELECTED):
+                    raise for_code(code)(message)
+        return int(first)
+    finally:
+        await client.close()
