@@ -3,6 +3,12 @@
 What this file knows of aiokafka 0.14 and works around:
 - with idempotence a send never times out by itself, and after one fatal error the producer never works again. Here
   every append has a deadline, and a producer that missed one is thrown away;
+- a client notices that a broker hangs, and looks for its successor, only when a request has had no answer for
+  `request_timeout_ms`; the default is 40 s. A caller who stops waiting sooner leaves that connection in use. So every client
+  here has a short REQUEST_TIMEOUT_MS, and one that missed a deadline is thrown away;
+- a broker that is cut off from the others does not know that it leads no longer: it answers as before, from what it has. It has
+  no new records, so a reader waits there without any error. So every client asks again for the leaders each METADATA_AGE_MS,
+  and whoever asks for the log's end has another broker confirm the leader;
 - a fetch is long-polled on the connection to the leader, and a broker answers a connection's requests in order. So a
   separate client asks for the watermark, which would otherwise wait for the fetch.
 """
@@ -13,11 +19,14 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
+from weakref import WeakSet
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+from aiokafka.protocol.metadata import MetadataRequest
 
 from domain.ports import Headers, OutOfRange, Reader, Stored, Unavailable
 from services.settings import Settings
@@ -26,6 +35,13 @@ APPEND_DEADLINE = 5.0
 """Seconds after which an append counts as failed. It may still be written later."""
 ASK_DEADLINE = 3.0
 FETCH_WAIT_MS = 500
+REQUEST_TIMEOUT_MS = 1500
+"""A broker that has not answered for so long is taken for lost. It answers a fetch within FETCH_WAIT_MS, and an append when the
+replicas have it. An append that takes longer is sent again with its number, so it is on the topic once."""
+RETRY_BACKOFF = 0.05
+METADATA_AGE_MS = 3000
+CONFIRM_DEADLINE = 0.5
+"""Seconds that a broker has to say who leads, before the next one is asked."""
 MAX_VALUE = 1_048_576
 READ_AT_ONCE = 1000
 """The longest value in bytes that is sent; the topics are made for twice that."""
@@ -82,6 +98,13 @@ class KafkaReader:
                 if records:
                     return [Stored(record.offset, record.value or b"", record.timestamp * 1000) for record in records]
 
+    def follow_leader(self, leader: int) -> None:
+        """Ask the brokers who leads, if this reader reads from another one."""
+        if self._consumer is not None:
+            client: AIOKafkaClient = self._consumer._client
+            if client.cluster.leader_for_partition(self._partition) != leader:
+                client.force_metadata_update()
+
     async def close(self) -> None:
         if self._consumer is not None:
             await discard(self._consumer)
@@ -94,8 +117,9 @@ async def started(settings: Settings, **options: Any) -> AIOKafkaConsumer:
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",
-        retry_backoff_ms=50,
-        metadata_max_age_ms=30_000,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        retry_backoff_ms=int(RETRY_BACKOFF * 1000),
+        metadata_max_age_ms=METADATA_AGE_MS,
         **options,
     )
     start = asyncio.ensure_future(consumer.start())
@@ -200,7 +224,8 @@ class TopicBounds:
             **connection(self._settings),
             group_id=None,
             enable_auto_commit=False,
-            metadata_max_age_ms=30_000,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            metadata_max_age_ms=METADATA_AGE_MS,
         )
         await self._asking.start()
         return self._asking
@@ -236,6 +261,9 @@ class KafkaTopic:
         self._producer = Producer(settings)
         self._asking: AIOKafkaConsumer | None = None
         self._lock = asyncio.Lock()
+        self._witness = -1
+        """The broker that last confirmed the leader."""
+        self._readers: WeakSet[KafkaReader] = WeakSet()
 
     async def append(self, value: bytes, headers: Headers = ()) -> int:
         return await self._producer.append(self.topic, 0, value, headers)
@@ -245,22 +273,58 @@ class KafkaTopic:
         return await self._producer.send(self.topic, 0, value, headers)
 
     async def reader(self, offset: int) -> Reader:
-        return await KafkaReader(self._settings, self.topic).open(offset)
+        reader = await KafkaReader(self._settings, self.topic).open(offset)
+        self._readers.add(reader)
+        return reader
 
     async def end(self) -> int:
-        return await self._ask("end_offsets")
+        return await self._ask(self._confirmed_end)
 
     async def start(self) -> int:
-        return await self._ask("beginning_offsets")
+        return await self._ask(self._start)
 
-    async def _ask(self, question: str) -> int:
-        partition = TopicPartition(self.topic, 0)
+    async def _start(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
+        return int((await consumer.beginning_offsets([partition]))[partition])
+
+    async def _confirmed_end(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
+        """The end that a leader gives whom another broker takes for the leader, too. Of a single broker, its word counts."""
+        client: AIOKafkaClient = consumer._client
+        while True:
+            leader = client.cluster.leader_for_partition(partition)
+            others = [each.nodeId for each in client.cluster.brokers() if each.nodeId != leader]
+            if not others:
+                return int((await consumer.end_offsets([partition]))[partition])
+            ends, confirmed = await asyncio.gather(consumer.end_offsets([partition]), self._leader_by(client, others))
+            for each in self._readers:
+                each.follow_leader(confirmed)
+            if confirmed == leader == client.cluster.leader_for_partition(partition):
+                return int(ends[partition])
+            await client.force_metadata_update()
+            await asyncio.sleep(RETRY_BACKOFF)
+
+    async def _leader_by(self, client: AIOKafkaClient, others: Sequence[int]) -> int:
+        """The partition's leader, as one of these brokers knows it. Raises KafkaError, TimeoutError if none of them answers."""
+        fault: Exception = TimeoutError()
+        for each in sorted(others, key=lambda each: each != self._witness):
+            try:
+                async with asyncio.timeout(CONFIRM_DEADLINE):
+                    answer: Any = await client.send(each, MetadataRequest([self.topic]))
+            except (KafkaError, TimeoutError, OSError) as found:
+                fault = found
+                continue
+            self._witness = each
+            return next((int(part[2]) for topic in answer.topics for part in topic[-1] if part[1] == 0), -1)
+        raise fault
+
+    async def _ask(self, question: Callable[[AIOKafkaConsumer, TopicPartition], Awaitable[int]]) -> int:
         try:
             async with asyncio.timeout(ASK_DEADLINE):
-                consumer = await self._asker()
-                return int((await getattr(consumer, question)([partition]))[partition])
+                return await question(await self._asker(), TopicPartition(self.topic, 0))
         except (KafkaError, TimeoutError, OSError) as fault:
-            raise Unavailable(f"the broker does not answer: {fault}") from fault
+            stale, self._asking = self._asking, None
+            if stale is not None:
+                await discard(stale)
+            raise Unavailable(f"the broker does not answer: {fault!r}") from fault
 
     async def _asker(self) -> AIOKafkaConsumer:
         async with self._lock:
@@ -269,9 +333,9 @@ class KafkaTopic:
                     self.topic,
                     **connection(self._settings),
                     group_id=None,
-                    request_timeout_ms=int(ASK_DEADLINE * 1000),
-                    retry_backoff_ms=50,
-                    metadata_max_age_ms=30_000,
+                    request_timeout_ms=REQUEST_TIMEOUT_MS,
+                    retry_backoff_ms=int(RETRY_BACKOFF * 1000),
+                    metadata_max_age_ms=METADATA_AGE_MS,
                 )
                 try:
                     await consumer.start()
@@ -315,9 +379,9 @@ class Producer:
                     compression_type="snappy",
                     max_batch_size=262_144,
                     max_request_size=2 * MAX_VALUE,
-                    request_timeout_ms=int(APPEND_DEADLINE * 1000),
-                    retry_backoff_ms=50,
-                    metadata_max_age_ms=30_000,
+                    request_timeout_ms=REQUEST_TIMEOUT_MS,
+                    retry_backoff_ms=int(RETRY_BACKOFF * 1000),
+                    metadata_max_age_ms=METADATA_AGE_MS,
                 )
                 try:
                     async with asyncio.timeout(ASK_DEADLINE * 2):

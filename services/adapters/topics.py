@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
+    InvalidReplicationFactorError,
     KafkaError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
@@ -89,7 +90,7 @@ async def missing(client: AIOKafkaAdminClient, settings: Settings, *, flush: boo
     """The topics that are not there yet. A topic that this user may not describe is not there for it. Raises KafkaError."""
     topics = names(settings)
     existing = set(await client.list_topics())
-    replicas = min(REPLICAS, len((await client.describe_cluster())["brokers"]))
+    replicas = min(REPLICAS, await _brokers(client, settings))
     common = MAX_MESSAGE | ({"min.insync.replicas": str(IN_SYNC)} if replicas > IN_SYNC else {})
     common |= {"unclean.leader.election.enable": "false"}
     flushed = FLUSHED if flush else {}
@@ -107,6 +108,20 @@ async def missing(client: AIOKafkaAdminClient, settings: Settings, *, flush: boo
     ]
 
 
+async def _brokers(client: AIOKafkaAdminClient, settings: Settings) -> int:
+    """How many brokers the cluster has, as far as anything tells. Those that run are not all while a cluster starts, and topics
+    that were made then would have one replica for ever. So the addresses that were given count too, and the replicas that the
+    brokers themselves want."""
+    alive = [each["node_id"] for each in (await client.describe_cluster())["brokers"]]
+    named = len([each for each in settings.kafka.split(",") if each.strip()])
+    first = ConfigResource(ConfigResourceType.BROKER, str(min(alive)))
+    try:
+        replicas = int((await _described(client, first)).get("default.replication.factor", 1))
+    except ClusterAuthorizationFailedError:
+        replicas = 1
+    return max(len(alive), named, replicas)
+
+
 async def create(client: AIOKafkaAdminClient, new: Sequence[NewTopic]) -> None:
     """Raises KafkaError; LogRefused if this user may not make them."""
     if not new:
@@ -114,6 +129,8 @@ async def create(client: AIOKafkaAdminClient, new: Sequence[NewTopic]) -> None:
     response = await client.create_topics(list(new), timeout_ms=10_000)
     for name, code, *_ in response.topic_errors:
         error = for_code(code)
+        if issubclass(error, InvalidReplicationFactorError):
+            raise Unavailable(f"{name} needs {new[0].replication_factor} brokers, and fewer are running now")
         if issubclass(error, TopicAuthorizationFailedError | ClusterAuthorizationFailedError):
             raise LogRefused(
                 f"This user of Kafka can neither see nor make the topic {name}. Run `keytrail topics create` as a user who "
@@ -145,7 +162,9 @@ async def check(client: AIOKafkaAdminClient, settings: Settings) -> int:
                 f"order. Make it again: kafka-topics.sh --bootstrap-server {settings.kafka} --delete --topic {topic}, "
                 "then start Keytrail, which makes it (only if it holds nothing yet)."
             )
+    brokers = len((await client.describe_cluster())["brokers"])
     for topic in (topics.events, topics.commands, topics.decisions, topics.order):
+        require_replicas(settings, topic, [len(each["replicas"]) for each in partitions[topic]], brokers)
         require(settings, topic, await _configs(client, topic), len(partitions[topic][0]["replicas"]), topics)
     return len(partitions[topics.decisions])
 
@@ -188,6 +207,17 @@ def require(settings: Settings, topic: str, configs: dict[str, str], replicas: i
         )
 
 
+def require_replicas(settings: Settings, topic: str, replicas: Sequence[int], brokers: int) -> None:
+    """Raises LogRefused if a partition has fewer replicas than it could have on this many brokers: with the one broker that has
+    it, its records would be lost."""
+    if brokers >= REPLICAS > min(replicas):
+        raise LogRefused(
+            f"{topic} has a partition with {min(replicas)} of {REPLICAS} replicas, and the cluster has {brokers} brokers: one "
+            "broker could take its records with it. Give each partition three replicas: kafka-reassign-partitions.sh "
+            f"--bootstrap-server {settings.kafka} --reassignment-json-file FILE --execute"
+        )
+
+
 async def may_lose_records(settings: Settings, topic: str) -> bool:
     """Whether the operator set a retention on a topic. Raises Unavailable."""
     client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
@@ -202,5 +232,16 @@ async def may_lose_records(settings: Settings, topic: str) -> bool:
 
 
 async def _configs(client: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
-    responses: list[Any] = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-    return {entry[0]: entry[1] for response in responses for resource in response.resources for entry in resource[4]}
+    return await _described(client, ConfigResource(ConfigResourceType.TOPIC, topic))
+
+
+async def _described(client: AIOKafkaAdminClient, of: ConfigResource) -> dict[str, str]:
+    """The settings of a topic or broker by name. Raises KafkaError."""
+    responses: list[Any] = await client.describe_configs([of])
+    found: dict[str, str] = {}
+    for response in responses:
+        for code, message, _, _, entries, *_ in response.resources:
+            if code:
+                raise for_code(code)(message)
+            found |= {entry[0]: entry[1] for entry in entries}
+    return found

@@ -31,11 +31,14 @@ BROKER_SETTINGS: Mapping[str, str] = {
     # How long a broker may hang before the others go on without it. A record is written when every broker in sync has it, so
     # one that hangs makes every call wait this long. Kafka's defaults are 9 s for the leader of a partition, and 30 s for the
     # others.
-    "broker.session.timeout.ms": "4000",
-    "broker.heartbeat.interval.ms": "1000",
-    "replica.lag.time.max.ms": "4000",
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "500",
+    "replica.lag.time.max.ms": "3000",
+    # The controllers elect another one among them, if the active one hangs, before anybody can notice what else it took along.
+    "controller.quorum.fetch.timeout.ms": "1500",
+    "controller.quorum.election.timeout.ms": "500",
     # A follower that waits for an answer of a leader that hangs is free for the next leader after this. Kafka's default is 30 s.
-    "replica.socket.timeout.ms": "4000",
+    "replica.socket.timeout.ms": "3000",
     "replica.fetch.wait.max.ms": "500",
 }
 """The settings in which every broker of a cluster differs from Kafka's defaults."""

@@ -46,6 +46,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=1000,
             rebalance_timeout_ms=3000,
+            request_timeout_ms=SESSION_MS,  # a rebalance takes as long as its slowest member
             max_poll_interval_ms=2_147_483_647,
             partition_assignment_strategy=[StickyPartitionAssignor],
             metadata_max_age_ms=30_000,

@@ -27,6 +27,8 @@ CALL_DEADLINE = 30.0
 """Seconds after which a client gives a call up."""
 ATTEMPT_DEADLINE = 15.0
 """Seconds within which an attempt has to end: with an answer, or with an error that may be tried again."""
+AWAY = 2.0
+"""Seconds for which a client stays with the other API after a failure."""
 RETRYABLE = frozenset({500, 502, 503, 504})
 
 
@@ -96,13 +98,16 @@ class Client:
     def __init__(self, number: int, urls: Sequence[str], key: tuple[str, str], context: ssl.SSLContext | None) -> None:
         self.number = number
         self._connections = [_Connection(each, context) for each in urls]
-        self._at = number % len(urls)
+        self._at = self._home = number % len(urls)
+        self._home_from = 0.0
         self._key = key
 
     async def call(self, operation: str, **parameters: Any) -> ObservedCall:
         made = ObservedCall(self.number, operation, parameters, time.monotonic())
         body, invocation = json.dumps(parameters).encode(), str(uuid4())
         ends = made.began + CALL_DEADLINE
+        if made.began > self._home_from:
+            self._at = self._home
         while True:
             began, at = time.monotonic(), self._at
             try:
@@ -119,7 +124,7 @@ class Client:
             made.attempts.append((at, made.ended - began, how))
             if made.answered or made.ended >= ends:
                 return made
-            self._at = (at + 1) % len(self._connections)
+            self._at, self._home_from = (at + 1) % len(self._connections), time.monotonic() + AWAY
             await asyncio.sleep(random.uniform(0.02, 0.2))  # jitter
 
     def _headers(self, at: int, operation: str, body: bytes, invocation: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from domain.ports import LogRefused
+from domain.ports import LogRefused, Unavailable
 from services.adapters import origin, topics
 from services.adapters.bundled.ports import free_ports
 from services.adapters.kafka import connection
@@ -67,6 +67,22 @@ def test_a_replicated_cluster_with_one_insync_replica_is_refused() -> None:
     topics.require(settings, named.events, configs, 1, named)
     with pytest.raises(LogRefused, match=r"min\.insync\.replicas=2"):
         topics.require(settings, named.events, configs, 3, named)
+
+
+def test_a_topic_with_one_replica_is_refused_where_three_brokers_run() -> None:
+    """Brokers start at the same time as Keytrail. Topics that were made before all of them ran had one replica."""
+    settings = load({}, kafka="broker:9092")
+    topics.require_replicas(settings, "keytrail.events", [1], 1)
+    topics.require_replicas(settings, "keytrail.events", [3], 3)
+    with pytest.raises(LogRefused, match="1 of 3 replicas"):
+        topics.require_replicas(settings, "keytrail.events", [3, 1], 3)
+
+
+async def test_topics_wait_for_as_many_brokers_as_were_named(installation: Installation) -> None:
+    settings = replace(installation.settings, topic_prefix=f"t{uuid4().hex[:8]}")
+    three = replace(settings, kafka=",".join([settings.kafka] * 3))
+    with pytest.raises(Unavailable, match="needs 3 brokers"):
+        await topics.prepare(three, flush=False)
 
 
 async def test_topics_that_are_right_are_taken_again_and_again(installation: Installation) -> None:
