@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Containers often set this. Then each process compiles all that it imports again: half of a start's processor time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run console console-dev console-pictures test check soak fuzz-cost bench conformance-moto conformance-clients lock docs clean
+.PHONY: run console console-dev console-pictures test check soak cluster fuzz-cost bench conformance-moto conformance-clients lock docs clean
 .DEFAULT_GOAL := run
 
 .tools/bin/uv: requirements/uv.txt
@@ -52,13 +52,14 @@ console-pictures: .venv/.dev console
 THREE := -n 3 --dist loadfile --no-loadscope-reorder
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 TIMED := tests/faults/test_outages.py tests/faults/test_soak.py tests/faults/test_clock_steps_back.py tests/faults/test_present.py
+TIMED += tests/cluster
 # `make test T="tests/domain/test_grants.py -k retire"` runs what T names, and nothing else.
 test: .venv/.dev console
 ifdef T
-	$(BIN)/pytest -m "not soak" $(T)
+	$(BIN)/pytest -m "not soak and not cluster" $(T)
 else
-	$(BIN)/pytest -m "not soak" $(THREE) $(TIMED:%=--ignore=%)
-	$(BIN)/pytest -m "not soak" $(TWO) $(TIMED)
+	$(BIN)/pytest -m "not soak and not cluster" $(THREE) $(TIMED:%=--ignore=%)
+	$(BIN)/pytest -m "not soak and not cluster" $(TWO) $(TIMED)
 endif
 
 check: .venv/.dev console
@@ -73,6 +74,10 @@ soak: TIMED += tests/attacks/test_denial.py tests/attacks/test_costly_alerts.py
 soak: .venv/.dev
 	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800 $(THREE) $(TIMED:%=--ignore=%)
 	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800 $(TIMED)
+
+# Three brokers, Postgres with a standby, two processes of each kind: each kind of fault once, under load.
+cluster: .venv/.dev
+	$(BIN)/pytest -s --durations=0 tests/cluster
 
 fuzz-cost: .venv/.dev
 	$(BIN)/python -m tests.attacks.fuzz_cost

@@ -28,7 +28,7 @@ from bench.installed import Installed, until
 from domain.alerts.engine.judge import Judge
 from domain.alerts.rules import key_policy_public
 from projections.policy_versions.queries import POLICY_VERSIONS
-from services.adapters import kafka, topics
+from services.adapters import topic_bounds, topics
 from services.adapters.kafka import connection
 from services.alert_worker import scan
 from services.questions.snapshot import still
@@ -150,7 +150,7 @@ def _a_decision(installed: Installed) -> dict[str, Any]:
     async def read(settings: Settings) -> dict[str, Any]:
         consumer = AIOKafkaConsumer(**connection(settings), group_id=None)
         await consumer.start()
-        found = await kafka.ends(settings, topics.names(settings).decisions)
+        found = await topic_bounds.ends(settings, topics.names(settings).decisions)
         parts = [TopicPartition(topics.names(settings).decisions, each) for each, end in found.items() if end]
         consumer.assign(parts)
         await consumer.seek_to_beginning(*parts)
@@ -172,7 +172,7 @@ def _a_decision(installed: Installed) -> dict[str, Any]:
 async def _produce(settings: Settings, record: dict[str, Any]) -> None:
     """Decisions of many users on a key, one in ten refused, spread over the partitions."""
     chance = random.Random(1)  # who calls
-    partitions = len(await kafka.ends(settings, topics.names(settings).decisions))
+    partitions = len(await topic_bounds.ends(settings, topics.names(settings).decisions))
     producer = AIOKafkaProducer(**connection(settings), linger_ms=5, max_batch_size=262_144)
     await producer.start()
     for number in range(FOLLOWED):
@@ -211,7 +211,7 @@ def _follow(installed: Installed, workers: int) -> float:
 async def _watched(settings: Settings) -> float:
     connection = await asyncpg.connect(settings.postgres)
     query = "SELECT sum(next) FROM alerting.positions WHERE topic = 'decisions'"
-    end = sum((await kafka.ends(settings, topics.names(settings).decisions)).values())
+    end = sum((await topic_bounds.ends(settings, topics.names(settings).decisions)).values())
     first, began_with, before = 0.0, 0, -1
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -46,6 +46,9 @@ def names(settings: Settings) -> Topics:
 
 
 SETTLED_WITHIN = 15.0
+ADMIN_TIMEOUT_MS = 3000
+TRIES_AGAIN = 3
+"""A client asks one broker or another by chance. One of them may hang."""
 FOREVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 COMMAND_RETENTION = {"retention.ms": str(7 * 24 * 3600 * 1000), "cleanup.policy": "delete"}
 MAX_MESSAGE = {"max.message.bytes": "2097152"}
@@ -70,18 +73,28 @@ async def prepare(settings: Settings, *, flush: bool) -> int:
     `flush`: make the broker write every append through to the disk, which a broker without replicas must do. Raises LogRefused,
     Unavailable.
     """
-    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
+    for again in (True,) * TRIES_AGAIN + (False,):
+        try:
+            return await _prepared(settings, flush=flush)
+        except Unavailable:
+            if not again:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+async def _prepared(settings: Settings, *, flush: bool) -> int:
+    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=ADMIN_TIMEOUT_MS)
     try:
         await client.start()
-    except KafkaError as fault:
-        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
+    except (KafkaError, TimeoutError) as fault:
+        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault!r}") from fault
     try:
         await create(client, await missing(client, settings, flush=flush))
         if flush:
             await _bring_up_to_date(client, settings)
         return await check(client, settings)
-    except KafkaError as fault:
-        raise Unavailable(f"Kafka at {settings.kafka}: {fault}") from fault
+    except (KafkaError, TimeoutError) as fault:
+        raise Unavailable(f"Kafka at {settings.kafka}: {fault!r}") from fault
     finally:
         await client.close()
 
@@ -90,6 +103,8 @@ async def missing(client: AIOKafkaAdminClient, settings: Settings, *, flush: boo
     """The topics that are not there yet. A topic that this user may not describe is not there for it. Raises KafkaError."""
     topics = names(settings)
     existing = set(await client.list_topics())
+    if existing >= set(astuple(topics)):
+        return []
     replicas = min(REPLICAS, await _brokers(client, settings))
     common = MAX_MESSAGE | ({"min.insync.replicas": str(IN_SYNC)} if replicas > IN_SYNC else {})
     common |= {"unclean.leader.election.enable": "false"}

@@ -19,8 +19,9 @@ from domain.log.codec import RECORD_VERSION, Unreadable
 from domain.ports import OutOfRange, Stored
 from projections.log.entry import DECISIONS
 from services.adapters.alert_publisher import Publisher
-from services.adapters.kafka import ASK_DEADLINE, KafkaReader, bounds
+from services.adapters.kafka import ASK_DEADLINE, KafkaReader
 from services.adapters.postgres import Pool
+from services.adapters.topic_bounds import bounds
 from services.adapters.topics import names
 from services.alert_worker import positions
 from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged

@@ -18,8 +18,9 @@ from domain.durations import HOUR_MICROS
 from domain.ports import Unavailable
 from projections.log.entry import DECISIONS, EVENTS
 from services.adapters.alert_publisher import Publisher
-from services.adapters.kafka import KafkaTopic, TopicBounds
+from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import INTERRUPTED, Pool
+from services.adapters.topic_bounds import TopicBounds
 from services.adapters.topics import names
 from services.alert_worker import positions, proof, rotation, unjudged
 from services.alert_worker.books import Books, LogPartition, RowsChanged

@@ -19,10 +19,10 @@ from domain.log.authority import Authority
 from domain.log.codec import rfc3339
 from domain.transparency.order import LeafOrder, LeafPartition
 from services.adapters.alert_publisher import Publisher
-from services.adapters.kafka import TopicBounds
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.record_topics import topics_read
+from services.adapters.topic_bounds import TopicBounds
 from services.notary import leaf_rows
 from services.settings import Settings
 

@@ -14,7 +14,7 @@ from domain.keys.key import Key
 from domain.log.events import DeletionScheduled, GrantCreated, KeyDisabled, PolicyReplaced
 from domain.state.principals import own_principals
 from projections.log.schema import AskedLog
-from services.adapters.kafka import ends
+from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.alert_worker import facts
 from services.settings import Settings

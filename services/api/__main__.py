@@ -24,12 +24,13 @@ from services.adapters import snapshots, topics
 from services.adapters.alert_publisher import Publisher
 from services.adapters.attempts import Attempts
 from services.adapters.decisions import DecisionLanes
-from services.adapters.kafka import KafkaTopic, TopicBounds
+from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.oidc_fetch import OidcFetch, PublicOnly, trusted_by
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.sign_in_providers import load_providers
 from services.adapters.tile_stores import tile_store
+from services.adapters.topic_bounds import TopicBounds
 from services.api import zero_metrics
 from services.api.door import Door, networks
 from services.api.protocol import GuardedProtocol

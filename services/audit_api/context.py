@@ -9,8 +9,8 @@ from projections.log.schema import AskedLog
 from projections.progress import RecordExtent
 from services.adapters.alert_publisher import Publisher
 from services.adapters.decisions import DecisionLanes
-from services.adapters.kafka import TopicBounds
 from services.adapters.postgres import Pool
+from services.adapters.topic_bounds import TopicBounds
 from services.audit_api.call_records import CallRecords
 from services.audit_api.faults import denied
 from services.audit_api.filtered_questions import filtered_questions

@@ -18,9 +18,10 @@ from domain.log.codec import object_of, rfc3339
 from domain.ports import Unavailable
 from domain.state.fold import Fold
 from services.adapters import snapshots, topics
-from services.adapters.kafka import KafkaReader, KafkaTopic, ends
+from services.adapters.kafka import KafkaReader, KafkaTopic
 from services.adapters.keyring import VaultKeyring, open_keyring, take
 from services.adapters.master_key import FileMasterKey
+from services.adapters.topic_bounds import ends
 from services.adapters.vault import Vault
 from services.backup.sealed_file import SealedWriter
 from services.clock import Clock

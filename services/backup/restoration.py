@@ -12,10 +12,11 @@ from domain.log.codec import object_of, parse
 from domain.ports import Headers, MasterKey, Unavailable
 from projections.registry import PROJECTIONS
 from services.adapters import cloudevents, skips, snapshots, topics
-from services.adapters.kafka import KafkaTopic, Producer, ends
+from services.adapters.kafka import KafkaTopic, Producer
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import Pool
+from services.adapters.topic_bounds import ends
 from services.adapters.vault import Vault
 from services.backup.dump import Tell
 from services.backup.sealed_file import BadBackup, read

@@ -99,9 +99,9 @@ def skip_records(yes: Yes = False, as_json: AsJson = False, data: Data = None) -
 
 async def _removed(settings: Settings) -> list[dict[str, Any]]:
     """The spans of records that would be the next leaves and are gone."""
-    from services.adapters.kafka import bounds  # see host.py
     from services.adapters.keyring import open_keyring
     from services.adapters.record_topics import topics_read
+    from services.adapters.topic_bounds import bounds
     from services.notary import leaf_rows
     from services.projector.worker import chain_now
     from services.runtime.bootstrap import open_pool, open_vault

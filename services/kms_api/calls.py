@@ -44,6 +44,7 @@ from services.operations.rows import (
     Recall,
     RecordedChange,
     Request,
+    Using,
 )
 from services.settings import Settings
 
@@ -115,7 +116,7 @@ class Calls:
 
     async def _decide_here(self, row: Unchanging, request: Request, call: Call) -> Answer:
         """Steps 4 to 10. Raises WireError, NotFresh, Unavailable."""
-        if isinstance(row, Reading):
+        if isinstance(row, Reading) or (isinstance(row, Using) and row.shows):
             # Whoever looks has often just changed something, by another worker. An allowed use need not wait for that.
             await self._live.barrier()
         self._live.require_fresh()

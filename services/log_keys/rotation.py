@@ -22,9 +22,10 @@ from domain.log.own_commands import AUTHENTICATE, RETIRE_KEY, ROTATE_KEY, own_ca
 from domain.ports import Unavailable
 from projections.registry import PROJECTIONS, Projection
 from services.adapters import cloudevents, keyring, pins, snapshots
-from services.adapters.kafka import APPEND_DEADLINE, KafkaReader, KafkaTopic, ends
+from services.adapters.kafka import APPEND_DEADLINE, KafkaReader, KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import LOST, Pool
+from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.adapters.trail_topics import topic_of
 from services.adapters.vault import Vault

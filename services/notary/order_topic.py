@@ -12,8 +12,8 @@ from domain.log.authority import Authority
 from domain.ports import Stored
 from domain.transparency.leaf_extents import LeafExtent, extents_of
 from domain.transparency.order import LeafBatch, LeafOrder, LeafPartition
-from services.adapters.kafka import values_of
 from services.adapters.keyring import VaultKeyring
+from services.adapters.topic_bounds import values_of
 from services.adapters.topics import names
 from services.settings import Settings
 

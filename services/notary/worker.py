@@ -15,10 +15,11 @@ from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.order import LeafBatch, LeafOrder, LeafRun, OrderBroken, runs_of
 from domain.transparency.policies import NO_WITNESSES, WitnessPolicy
 from services.adapters import skips
-from services.adapters.kafka import KafkaReader, KafkaTopic, bounds
+from services.adapters.kafka import KafkaReader, KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.record_topics import topics_read
+from services.adapters.topic_bounds import bounds
 from services.adapters.topics import names
 from services.clock import clock_of
 from services.logs import logger_of

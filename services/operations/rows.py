@@ -204,11 +204,13 @@ class Changing:
 
 @dataclass(frozen=True, slots=True)
 class Using:
-    """Answered on the live state. `targets` finds the keys and names the permissions that their policies have to give."""
+    """Answered on the live state. `targets` finds the keys and names the permissions that their policies have to give. `shows`:
+    it says what somebody may have changed just now, and does nothing with the key."""
 
     targets: Targets
     run: Callable[[Request, World, Sequence[Key], Materials], Awaitable[Answer]]
     cross_account: bool = False
+    shows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

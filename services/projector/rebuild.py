@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 
 from projections.registry import Projection
 from services.adapters import topics
-from services.adapters.kafka import ends
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.record_topics import topics_read
+from services.adapters.topic_bounds import ends
 from services.projector import store
 from services.projector.feed import EntryFeed
 from services.projector.store import ReadTo

@@ -23,10 +23,11 @@ from domain.log.chain import Chain
 from domain.ports import Unavailable
 from projections.registry import PROJECTIONS, Projection
 from services.adapters import snapshots, topics
-from services.adapters.kafka import KafkaReader, KafkaTopic, TopicBounds
+from services.adapters.kafka import KafkaReader, KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
 from services.adapters.record_topics import topics_read
+from services.adapters.topic_bounds import TopicBounds
 from services.projector import store
 from services.projector.feed import EntryFeed
 from services.projector.store import TEMPORARY, ReadTo

@@ -14,8 +14,9 @@ from domain.log.authority import Authority, trail_kind
 from domain.ports import Unavailable
 from domain.verification.decisions import DecisionsReport, Verifier
 from domain.verification.log import Expected, LogVerifier, Report
-from services.adapters.kafka import bounds, connection, values_of
+from services.adapters.kafka import connection
 from services.adapters.keyring import VaultKeyring
+from services.adapters.topic_bounds import bounds, values_of
 from services.adapters.topics import may_lose_records, names
 from services.adapters.trail_topics import topic_of, topic_prefix
 from services.settings import Settings

@@ -26,11 +26,11 @@ from domain.transparency.order import LeafBatch, LeafOrder, LeafPartition, LeafR
 from domain.transparency.tiles import HEIGHT, WIDTH, TileName, TreeEdge, bundle
 from domain.verification.log import Report
 from projections.log.schema import AskedLog
-from services.adapters.kafka import bounds
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.record_topics import topics_read
 from services.adapters.tile_stores import tile_store
+from services.adapters.topic_bounds import bounds
 from services.adapters.topics import names
 from services.adapters.vault import Vault
 from services.notary import leaf_rows

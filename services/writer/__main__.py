@@ -40,6 +40,7 @@ async def _lead(settings: Settings) -> None:
     election = Election(settings, names.commands, f"{settings.topic_prefix}.writer", member)
     await election.join()
     events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
+    await events.connect()  # a takeover often comes with a broker that is away
     log.info("writer stands by", member=member)
     await election.elected()
     # A random wait, so that two writers elected in turn do not depose each other again and again.

@@ -14,9 +14,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from domain.log.authority import Authority
 from domain.transparency.checkpoints import Checkpoint
 from services.adapters import topics
-from services.adapters.kafka import KafkaReader, Producer, bounds, connection
+from services.adapters.kafka import KafkaReader, Producer, connection
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.record_topics import topics_read
+from services.adapters.topic_bounds import bounds
 from services.notary.order_topic import extents_now
 from services.projector.worker import chain_now
 from services.runtime.bootstrap import open_pool, open_vault

@@ -23,7 +23,8 @@ from domain.log.chain import digest
 from domain.log.codec import canonical, object_of, rfc3339
 from domain.log.command import Command, encode
 from domain.log.record import Call
-from services.adapters.kafka import KafkaReader, Producer, connection, ends
+from services.adapters.kafka import KafkaReader, Producer, connection
+from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.cli.client import Client
 from tests.installation import Installation, eventually

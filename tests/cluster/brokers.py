@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from services.adapters.bundled import login
@@ -84,6 +85,10 @@ class Broker:
                 command, env=for_server(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
 
+    def log(self) -> str:
+        path = self.folder / "logs" / "broker.log"
+        return path.read_text() if path.exists() else ""
+
     def kill(self) -> None:
         assert self.process is not None, "start comes first"
         self.process.kill()
@@ -115,13 +120,13 @@ class Brokers:
         cluster = new_cluster_id()
         voters = ",".join(f"{each.number}@{each.at('CONTROLLER')}" for each in self.all)
         names = [f"broker-{each.number}" for each in self.all]
+        with ThreadPoolExecutor() as pool:  # each formats its storage, by a JVM
+            list(pool.map(lambda each: each.prepare(cluster, voters, names, self._settings), self.all))
         for each in self.all:
-            each.prepare(cluster, voters, names, self._settings)
             each.start()
 
     def stop(self) -> None:
+        """At once: nobody needs their data any more."""
         for each in self.all:
             if each.process is not None:
-                each.process.terminate()
-        for each in self.all:
-            each.stop()
+                each.kill()

@@ -40,7 +40,7 @@ def _controller(cluster: Cluster) -> Broker:
     """The active controller: the one that was activated last."""
     found = []
     for broker in cluster.brokers.all:
-        moments = ACTIVATED.findall((broker.folder / "logs" / "broker.log").read_text())
+        moments = ACTIVATED.findall(broker.log())
         found.append((max(moments, default=""), broker.number))
     return cluster.brokers.all[max(found)[1] - 1]
 

@@ -17,11 +17,11 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from services.signing import Signed, sign
+from tests.consistency.observed import ObservedCall
 
 CALL_DEADLINE = 30.0
 """Seconds after which a client gives a call up."""
@@ -29,32 +29,6 @@ ATTEMPT_DEADLINE = 15.0
 """Seconds within which an attempt has to end: with an answer, or with an error that may be tried again."""
 AWAY = 2.0
 """Seconds for which a client stays with the other API after a failure."""
-RETRYABLE = frozenset({500, 502, 503, 504})
-
-
-@dataclass(slots=True)
-class ObservedCall:
-    """`began`, `ended`: seconds of the monotonic clock. `status`: of its last attempt; None if that one was not answered.
-    `uncertain`: whether an attempt may have had its effect without an answer."""
-
-    client: int
-    operation: str
-    parameters: dict[str, Any]
-    began: float
-    ended: float = 0.0
-    status: int | None = None
-    answer: dict[str, Any] = field(default_factory=dict)
-    request_id: str = ""
-    attempts: list[tuple[int, float, str]] = field(default_factory=list)
-    """Of each attempt: the number of the API, its seconds, and how it ended."""
-
-    @property
-    def answered(self) -> bool:
-        return self.status is not None and self.status not in RETRYABLE
-
-    @property
-    def succeeded(self) -> bool:
-        return self.status == 200
 
 
 class _Connection:

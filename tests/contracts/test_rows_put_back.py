@@ -11,8 +11,8 @@ from domain.alerts.engine.judge import Judge
 from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.log.authority import Authority
 from services.adapters.alert_publisher import Publisher
-from services.adapters.kafka import ends
 from services.adapters.postgres import Pool
+from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.alert_worker import positions, takeover
 from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged

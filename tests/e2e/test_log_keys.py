@@ -21,10 +21,11 @@ from domain.log.events import AccountCreated, LogCreated, WriterStarted
 from domain.state.fold import Fold
 from projections.registry import PROJECTIONS
 from services.adapters import master_key, topics
-from services.adapters.kafka import KafkaReader, Producer, ends
+from services.adapters.kafka import KafkaReader, Producer
 from services.adapters.keyring import open_keyring
 from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import connect
+from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.alert_worker import schema
 from services.runtime.bootstrap import open_vault

@@ -23,9 +23,10 @@ from domain.transparency.merkle import HASH_LENGTH, check_consistency, consisten
 from domain.transparency.notes import signed_note, verifier_keys
 from domain.transparency.order import OrderBroken
 from domain.transparency.tiles import HEIGHT, WIDTH, TileName, root_of_tiles, span_hash, tiles_of
-from services.adapters.kafka import KafkaReader, KafkaTopic, bounds
+from services.adapters.kafka import KafkaReader, KafkaTopic
 from services.adapters.keyring import open_keyring
 from services.adapters.tile_folder import TileFolder
+from services.adapters.topic_bounds import bounds
 from services.adapters.topics import names
 from services.cli.client import Client
 from services.notary.alerts import NotaryAlerts

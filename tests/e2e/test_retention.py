@@ -13,7 +13,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from services.adapters.kafka import connection, ends
+from services.adapters.kafka import connection
+from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.settings import Settings
 from tests.e2e.test_notary import calls, fetched, head, is_there, notarised_all

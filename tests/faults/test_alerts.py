@@ -25,9 +25,10 @@ from botocore.exceptions import ClientError
 
 from domain.alerts.rule import OnHealth
 from domain.alerts.rules.table import RULES
-from services.adapters.kafka import connection, ends
+from services.adapters.kafka import connection
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
+from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.alert_worker import positions
 from services.alert_worker.books import Books

@@ -1,0 +1,114 @@
+"""Where the partitions of topics begin and end, and all that is between."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from domain.ports import Stored, Unavailable
+from services.adapters.kafka import ASK_DEADLINE, METADATA_AGE_MS, REQUEST_TIMEOUT_MS, KafkaReader, connection, discard
+from services.settings import Settings
+
+READ_AT_ONCE = 1000
+
+
+async def ends(settings: Settings, topic: str) -> dict[int, int]:
+    """For each partition of a topic: the offset of its next record. Raises Unavailable."""
+    return {partition: end for partition, (_, end) in (await bounds(settings, topic)).items()}
+
+
+async def bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
+    """For each partition of a topic: the first offset that is still there, and the offset of its next record.
+
+    Raises Unavailable.
+    """
+    asking = TopicBounds(settings, topic)
+    try:
+        return (await asking.now())[topic]
+    finally:
+        await asking.close()
+
+
+async def values_of(settings: Settings, topic: str, partition: int) -> AsyncGenerator[tuple[list[Stored], int], None]:
+    """Yields (values, how many there are in all), from the first value of a partition to its present end. Raises
+    OutOfRange, Unavailable."""
+    start, end = (await bounds(settings, topic))[partition]
+    if start >= end:
+        return
+    reader = await KafkaReader(settings, topic, partition).open(start)
+    try:
+        at = start
+        while at < end:
+            found = [each for each in await reader.read(READ_AT_ONCE) if each.offset < end]
+            if not found:
+                return
+            at = found[-1].offset + 1
+            yield found, end - start
+    finally:
+        await reader.close()
+
+
+class TopicBounds:
+    """Where the partitions of some topics begin and end, asked again and again. The client is kept, since connecting takes
+    several times as long as an answer. After a question that failed, a new one is made."""
+
+    def __init__(self, settings: Settings, *topics: str) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._asking: AIOKafkaConsumer | None = None
+        self._lock = asyncio.Lock()  # whoever gives up throws the client away, so nobody else may be using it
+
+    async def now(self) -> dict[str, dict[int, tuple[int, int]]]:
+        """By topic, for each partition: the first offset that is still there, and the offset of its next record. Raises
+        Unavailable."""
+        async with self._lock:
+            try:
+                async with asyncio.timeout(ASK_DEADLINE * 3):
+                    if self._asking is not None:
+                        with contextlib.suppress(KafkaError, OSError):  # its connection may be lost, and a new one work
+                            return await self._ask(self._asking)
+                        await self.close()
+                    return await self._ask(await self._started())
+            except (KafkaError, TimeoutError, OSError) as fault:
+                await self.close()
+                raise Unavailable(f"the broker does not answer: {fault}") from fault
+            except BaseException:
+                await self.close()
+                raise
+
+    async def _started(self) -> AIOKafkaConsumer:
+        self._asking = AIOKafkaConsumer(
+            *self._topics,
+            **connection(self._settings),
+            group_id=None,
+            enable_auto_commit=False,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            metadata_max_age_ms=METADATA_AGE_MS,
+        )
+        await self._asking.start()
+        return self._asking
+
+    async def _ask(self, consumer: AIOKafkaConsumer) -> dict[str, dict[int, tuple[int, int]]]:
+        parts = {topic: sorted(consumer.partitions_for_topic(topic) or ()) for topic in self._topics}
+        partitions = [TopicPartition(topic, each) for topic, found in parts.items() for each in found]
+        consumer.pause(*partitions)  # the consumer reads nothing, and would wait for a fetch at a topic's end
+        starts = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        result: dict[str, dict[int, tuple[int, int]]] = {topic: {} for topic in self._topics}
+        for each in partitions:
+            result[each.topic][each.partition] = (int(starts[each]), int(ends[each]))
+        return result
+
+    async def ends(self) -> dict[str, dict[int, int]]:
+        """By topic, for each partition: the offset of its next record. Raises Unavailable."""
+        found = await self.now()
+        return {topic: {part: end for part, (_, end) in parts.items()} for topic, parts in found.items()}
+
+    async def close(self) -> None:
+        consumer, self._asking = self._asking, None
+        if consumer is not None:
+            await discard(consumer)

@@ -1,0 +1,113 @@
+"""A whole cluster under load, with one fault after another: every answer is kept, right and given in time.
+
+`make test` kills the broker that leads. `make cluster` does each kind of fault once, and `make soak` three times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from ssl import create_default_context
+from typing import Any
+
+import pytest
+
+from services.adapters.topic_bounds import bounds, values_of
+from services.adapters.topics import names
+from services.settings import Settings
+from tests.cluster.cluster import Cluster
+from tests.cluster.faults import FAULTS, Fault, kill_leader
+from tests.cluster.load import ATTEMPT_DEADLINE, Load
+from tests.consistency.explained import Judge, read_log
+from tests.consistency.observed import ObservedCall
+
+FLOWS_AGAIN_WITHIN = 10.0
+PAUSE = 0.15
+"""Seconds between two calls of a client: with 96 clients that never rest, these two processors have no time left to recover in."""
+CALM = 3.0
+LOOKS_FOR = 1.0
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(tmp_path_factory.mktemp("cluster") / "cluster") as running:
+        yield running
+
+
+async def _values(settings: Settings, topic: str, partition: int) -> list[tuple[int, bytes]]:
+    found: list[tuple[int, bytes]] = []
+    async for some, _ in values_of(settings, topic, partition):
+        found += [(each.offset, each.value) for each in some]
+    return found
+
+
+async def _decisions(settings: Settings) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    topic = names(settings).decisions
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for partition in await bounds(settings, topic):
+        for _, value in await _values(settings, topic, partition):
+            document = json.loads(value)
+            found.setdefault(document["call"]["id"], []).append(document)
+    return found
+
+
+def judged(cluster: Cluster, calls: Sequence[ObservedCall]) -> list[str]:
+    """What the log and the decisions do not explain of these calls."""
+    settings = cluster.settings
+    log = read_log(asyncio.run(_values(settings, names(settings).events, 0)))
+    return Judge(log, asyncio.run(_decisions(settings)), settings.fresh_for + LOOKS_FOR).judge(calls)
+
+
+def struck(cluster: Cluster, fault: Fault) -> tuple[float, float, list[ObservedCall]]:
+    """Strike under load. Returns the longest times without an answer to a changing and a using call, and all calls."""
+    trusted = create_default_context(cafile=str(cluster.authority.certificate))
+    with Load([cluster.url(1), cluster.url(2)], cluster.root, trusted, pause=PAUSE) as load:
+        time.sleep(CALM)
+        began = time.monotonic()
+        fault.strike(cluster)
+        ended = time.monotonic() + CALM
+        time.sleep(CALM + LOOKS_FOR)
+        gaps = [load.longest_gap(began, ended, changing=each) for each in (True, False)]
+    cluster.wait_for_replicas()
+    return gaps[0], gaps[1], load.calls
+
+
+def require_all(cluster: Cluster, fault: Fault) -> None:
+    changing, using, calls = struck(cluster, fault)
+    ends = Counter(how for each in calls for _, _, how in each.attempts)
+    slowest = max(seconds for each in calls for _, seconds, _ in each.attempts)
+    lost = [each for each in calls if not each.answered]
+    print(
+        f"{fault.name}: {changing:.1f} s without an answer to a change, {using:.1f} s to a use; slowest attempt {slowest:.1f} s; "
+        f"{len(calls)} calls, {len(lost)} given up, attempts {dict(ends)}"
+    )
+    assert judged(cluster, calls) == []
+    assert slowest <= ATTEMPT_DEADLINE
+    assert lost == []
+    assert max(changing, using) <= FLOWS_AGAIN_WITHIN
+
+
+def test_a_broker_that_is_killed_takes_nothing_with_it(cluster: Cluster) -> None:
+    require_all(cluster, Fault("the broker that leads is killed", kill_leader))
+    denied = [line for each in cluster.brokers.all for line in each.log().splitlines() if "is Denied" in line]
+    assert denied == [], "each process has the rights that it needs"
+    verified = cluster.keytrail("verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("fault", FAULTS[1:], ids=[each.name.replace(" ", "-") for each in FAULTS[1:]])
+def test_nothing_answered_is_lost_and_calls_flow_again(cluster: Cluster, fault: Fault, soak: bool) -> None:
+    if fault.cuts and not cluster.network.can_cut:
+        pytest.skip("the network of the machines is cut by `ip`, which takes root")
+    for _ in range(3 if soak else 1):
+        require_all(cluster, fault)
+
+
+@pytest.mark.cluster
+def test_the_log_is_whole_after_all_of_it(cluster: Cluster) -> None:
+    verified = cluster.keytrail("verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr

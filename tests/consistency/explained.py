@@ -1,0 +1,176 @@
+"""Whether the log explains every answer: each call by its own record, and the records in an order that clients could see.
+
+The log is one order of all changes. So nothing has to be searched: a history is right if that order respects real time, and if every
+answer is what the state at the answer's position gives.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.log.record import Record
+from domain.state.fold import Fold
+from tests.consistency.linearizable import RegisterCall, fault_in
+from tests.consistency.observed import ObservedCall
+
+READS = frozenset({"DescribeKey"})
+CHANGES = frozenset({"CreateKey", "UpdateKeyDescription", "EnableKey", "DisableKey", "TagResource"})
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAt:
+    description: str
+    enabled: bool
+
+
+@dataclass(slots=True)
+class LogAsRead:
+    """What the valid records of `events` say. `keys`: by key, the positions of its changes and what it was from then on."""
+
+    effects: dict[str, int] = field(default_factory=dict)
+    """By the call's id: the position at which it had its effect, or was refused."""
+    changed: dict[str, tuple[list[int], list[KeyAt]]] = field(default_factory=lambda: defaultdict(lambda: ([], [])))
+    written: Counter[str] = field(default_factory=Counter)
+    """How often each description was written by a record that counts."""
+    records_of: Counter[str] = field(default_factory=Counter)
+
+    def at(self, key: str, position: int) -> KeyAt | None:
+        positions, states = self.changed[key]
+        place = bisect.bisect_right(positions, position)
+        return states[place - 1] if place else None
+
+
+def read_log(values: Iterable[tuple[int, bytes]]) -> LogAsRead:
+    """`values`: (offset, value) of the whole topic, in order."""
+    fold, found = Fold(), LogAsRead()
+    for offset, value in values:
+        record = fold.take(offset, value)
+        if record is not None and record.call is not None:
+            _note(found, fold, offset, record)
+    return found
+
+
+def _note(found: LogAsRead, fold: Fold, offset: int, record: Record) -> None:
+    assert record.call is not None, "the record is that of a call"
+    found.records_of[record.call.id] += 1
+    found.effects[record.call.id] = offset if record.repeats is None else record.repeats.position
+    if record.event is None or record.decision is None:
+        return
+    if record.call.operation in ("CreateKey", "UpdateKeyDescription"):
+        found.written[str(record.call.parameters.get("Description", ""))] += 1
+    for arn in record.decision.resources:
+        key = fold.world.keys.get(arn.rpartition("/")[2])
+        if key is not None:
+            positions, states = found.changed[key.id]
+            positions.append(offset)
+            states.append(KeyAt(key.description, key.enabled))
+
+
+@dataclass(slots=True)
+class Judge:
+    """`faults` are sentences. `decisions`: by the call's id, the documents of `decisions` that count. `stale_for`: seconds for which
+    a use may be allowed by an older state."""
+
+    log: LogAsRead
+    decisions: Mapping[str, Sequence[Mapping[str, Any]]]
+    stale_for: float
+    faults: list[str] = field(default_factory=list)
+
+    def judge(self, calls: Sequence[ObservedCall]) -> list[str]:
+        for identity, count in self.log.records_of.items():
+            if count > 1:
+                self._fault(f"the call {identity} has {count} records on events")
+        for text, count in self.log.written.items():
+            if count > 1 and text != "0":
+                self._fault(f"the change to {text!r} happened {count} times")
+        changes = [each for each in calls if each.operation in CHANGES and each.answered]
+        placed = [(each, self._effect_of(each)) for each in changes]
+        self._in_real_time([(each, at) for each, at in placed if at is not None])
+        known = sorted((each.ended, at) for each, at in placed if at is not None)
+        for each in calls:
+            if each.answered and each.operation not in CHANGES:
+                self._use(each, known)
+        self._registers(calls)
+        return self.faults
+
+    def _fault(self, what: str) -> None:
+        self.faults.append(what)
+
+    def _effect_of(self, call: ObservedCall) -> int | None:
+        at = self.log.effects.get(call.request_id)
+        if at is None:
+            self._fault(
+                f"{call.operation} {call.request_id} was answered ({call.status}), and has no record: it is lost"
+            )
+        return at
+
+    def _in_real_time(self, placed: Sequence[tuple[ObservedCall, int]]) -> None:
+        """A call that began after another was answered comes later on the log."""
+        by_end = sorted((call.ended, at) for call, at in placed)
+        latest, next_end = -1, 0
+        for call, at in sorted(placed, key=lambda each: each[0].began):
+            while next_end < len(by_end) and by_end[next_end][0] < call.began:
+                latest = max(latest, by_end[next_end][1])
+                next_end += 1
+            if at < latest:
+                self._fault(
+                    f"{call.operation} {call.request_id} is at {at}, and one that was answered before it began at {latest}"
+                )
+
+    def _use(self, call: ObservedCall, known: Sequence[tuple[float, int]]) -> None:
+        records = self.decisions.get(call.request_id, ())
+        if len(records) != 1:
+            self._fault(
+                f"{call.operation} {call.request_id} was answered ({call.status}), and has {len(records)} records"
+            )
+            return
+        (record,) = records
+        seen = int(record["seen"])
+        # What had been answered when the call began; a use that is allowed may be as old as that.
+        fresh = call.operation in READS or not call.succeeded
+        since = call.began if fresh else call.began - self.stale_for
+        expected = max((at for ended, at in known[: bisect.bisect_left(known, (since, -1))]), default=-1)
+        if seen < expected:
+            self._fault(
+                f"{call.operation} {call.request_id} was decided on {seen}, and {expected} had been answered before"
+            )
+        self._answer(call, seen)
+
+    def _answer(self, call: ObservedCall, seen: int) -> None:
+        key = self.log.at(str(call.parameters["KeyId"]), seen)
+        if key is None:
+            self._fault(f"{call.operation} {call.request_id} was answered about a key that was not there at {seen}")
+        elif call.operation == "DescribeKey" and call.succeeded:
+            told = call.answer["KeyMetadata"]
+            if (told["Description"], told["Enabled"]) != (key.description, key.enabled):
+                self._fault(
+                    f"DescribeKey {call.request_id} told {told['Description']!r}, and at {seen} it was {key.description!r}"
+                )
+        elif call.operation == "Encrypt" and (call.succeeded, call.refused_as) not in (
+            (True, ""),
+            (False, "DisabledException"),
+        ):
+            self._fault(f"Encrypt {call.request_id} was answered with {call.status} {call.refused_as}")
+        elif call.operation == "Encrypt" and call.succeeded != key.enabled:
+            self._fault(f"Encrypt {call.request_id}: {call.status}, and at {seen} the key's state was {key.enabled=}")
+
+    def _registers(self, calls: Sequence[ObservedCall]) -> None:
+        """The same once more, without the log: the description of each key is a register."""
+        by_key: dict[str, list[RegisterCall]] = defaultdict(list)
+        for each in calls:
+            if each.operation == "UpdateKeyDescription" and (each.succeeded or not each.answered):
+                made = RegisterCall("write", each.parameters["Description"], each.began)
+                if each.succeeded:
+                    made = RegisterCall("write", each.parameters["Description"], each.began, each.ended)
+                by_key[each.parameters["KeyId"]].append(made)
+            elif each.operation == "DescribeKey" and each.succeeded:
+                read = RegisterCall("read", each.answer["KeyMetadata"]["Description"], each.began, each.ended)
+                by_key[each.parameters["KeyId"]].append(read)
+        for key, history in by_key.items():
+            fault = fault_in(history, "0")
+            if fault:
+                self._fault(f"the description of {key} is not linearizable: {fault}")
