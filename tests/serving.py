@@ -25,7 +25,8 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
 from domain.ports import Unavailable
-from services.adapters.bundled import class_caches, jars, login, scram
+from services.adapters import scram
+from services.adapters.bundled import class_caches, jars, login
 from services.adapters.bundled.kafka import BundledKafka
 from services.adapters.bundled.ports import free_ports, listening
 from services.adapters.bundled.postgres import SETTINGS, BundledPostgres

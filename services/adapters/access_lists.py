@@ -10,17 +10,17 @@ from aiokafka.errors import for_code
 from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
 
 from services.adapters.scram import AlterUser, require_done
-from services.cluster.arrangement import Operation, Resource
+from services.arrangement import KafkaOperation, KafkaResource
 
 # kafka.apache.org/protocol and org.apache.kafka.common.acl: the numbers of what ACLs speak of.
-RESOURCES = {Resource.TOPIC: 2, Resource.GROUP: 3}
+RESOURCES = {KafkaResource.TOPIC: 2, KafkaResource.GROUP: 3}
 OPERATIONS = {
-    Operation.READ: 3,
-    Operation.WRITE: 4,
-    Operation.CREATE: 5,
-    Operation.DELETE: 6,
-    Operation.DESCRIBE: 8,
-    Operation.DESCRIBE_CONFIGS: 10,
+    KafkaOperation.READ: 3,
+    KafkaOperation.WRITE: 4,
+    KafkaOperation.CREATE: 5,
+    KafkaOperation.DELETE: 6,
+    KafkaOperation.DESCRIBE: 8,
+    KafkaOperation.DESCRIBE_CONFIGS: 10,
 }
 ANY, ALLOW, LITERAL, PREFIXED = 1, 3, 3, 4
 ANY_HOST = "*"
@@ -31,10 +31,10 @@ class Grant(NamedTuple):
     """An ACL that permits something, from any host. `begins`: for every name that begins with `name`."""
 
     user: str
-    resource: Resource
+    resource: KafkaResource
     name: str
     begins: bool
-    operation: Operation
+    operation: KafkaOperation
 
 
 async def granted(client: AIOKafkaAdminClient) -> set[Grant] | None:

@@ -106,7 +106,7 @@ class KafkaReader:
 
     async def close(self) -> None:
         if self._consumer is not None:
-            await discard(self._consumer)
+            await drop(self._consumer)
 
 
 async def started(settings: Settings, **options: Any) -> AIOKafkaConsumer:
@@ -137,6 +137,28 @@ async def started(settings: Settings, **options: Any) -> AIOKafkaConsumer:
         await discard(consumer)
         raise
     return consumer
+
+
+async def asker(settings: Settings, *topics: str) -> AIOKafkaConsumer:
+    """A consumer that is asked for watermarks of these topics and reads nothing. Raises Unavailable.
+
+    It subscribes to none of them: a subscriber begins to fetch at once, and the broker would answer questions behind that fetch.
+    """
+    consumer = await started(settings)
+    try:
+        await consumer._client.set_topics(topics)
+    except BaseException:
+        await drop(consumer)
+        raise
+    return consumer
+
+
+async def drop(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer at once. TLS says goodbye, and a broker hears it only when it has answered the fetch that is under way."""
+    for each in consumer._client._conns.values():
+        if each._writer is not None:
+            each._writer.transport.abort()
+    await discard(consumer)
 
 
 async def discard(client: Any) -> None:
@@ -231,34 +253,19 @@ class KafkaTopic:
         except (KafkaError, TimeoutError, OSError) as fault:
             stale, self._asking = self._asking, None
             if stale is not None:
-                await discard(stale)
+                await drop(stale)
             raise Unavailable(f"the broker does not answer: {fault!r}") from fault
 
     async def _asker(self) -> AIOKafkaConsumer:
         async with self._lock:
             if self._asking is None:
-                consumer = AIOKafkaConsumer(
-                    self.topic,
-                    **connection(self._settings),
-                    group_id=None,
-                    request_timeout_ms=REQUEST_TIMEOUT_MS,
-                    retry_backoff_ms=int(RETRY_BACKOFF * 1000),
-                    metadata_max_age_ms=METADATA_AGE_MS,
-                )
-                try:
-                    await consumer.start()
-                except BaseException:
-                    await discard(consumer)
-                    raise
-                # The consumer asks for watermarks and reads nothing: a paused partition is never fetched.
-                consumer.pause(TopicPartition(self.topic, 0))
-                self._asking = consumer
+                self._asking = await asker(self._settings, self.topic)
             return self._asking
 
     async def close(self) -> None:
         await self._producer.close()
         if self._asking is not None:
-            await discard(self._asking)
+            await drop(self._asking)
             self._asking = None
 
 

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from domain.ports import Stored, Unavailable
-from services.adapters.kafka import ASK_DEADLINE, METADATA_AGE_MS, REQUEST_TIMEOUT_MS, KafkaReader, connection, discard
+from services.adapters.kafka import ASK_DEADLINE, KafkaReader, asker, drop
 from services.settings import Settings
 
 READ_AT_ONCE = 1000
@@ -81,21 +81,12 @@ class TopicBounds:
                 raise
 
     async def _started(self) -> AIOKafkaConsumer:
-        self._asking = AIOKafkaConsumer(
-            *self._topics,
-            **connection(self._settings),
-            group_id=None,
-            enable_auto_commit=False,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            metadata_max_age_ms=METADATA_AGE_MS,
-        )
-        await self._asking.start()
+        self._asking = await asker(self._settings, *self._topics)
         return self._asking
 
     async def _ask(self, consumer: AIOKafkaConsumer) -> dict[str, dict[int, tuple[int, int]]]:
         parts = {topic: sorted(consumer.partitions_for_topic(topic) or ()) for topic in self._topics}
         partitions = [TopicPartition(topic, each) for topic, found in parts.items() for each in found]
-        consumer.pause(*partitions)  # the consumer reads nothing, and would wait for a fetch at a topic's end
         starts = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
         result: dict[str, dict[int, tuple[int, int]]] = {topic: {} for topic in self._topics}
@@ -111,4 +102,4 @@ class TopicBounds:
     async def close(self) -> None:
         consumer, self._asking = self._asking, None
         if consumer is not None:
-            await discard(consumer)
+            await drop(consumer)

@@ -24,7 +24,7 @@ from aiokafka.errors import (
 
 from domain.ports import LogRefused, Unavailable
 from services.adapters.kafka import connection
-from services.cluster.arrangement import IN_SYNC, REPLICAS
+from services.arrangement import IN_SYNC, REPLICAS
 from services.settings import Settings
 
 

@@ -91,7 +91,7 @@ def _show(parts: MissingParts, users: Path | None) -> None:
         columns = (column("user", leads=True), column("resource"), column("name"), column("may", wraps=True))
         print_rows(_rights(parts), columns, "No right is missing.")
     if users:
-        from services.cluster.arrangement import PROCESSES
+        from services.arrangement import PROCESSES
 
         out.print()
         say(

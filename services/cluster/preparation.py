@@ -15,7 +15,7 @@ from services.adapters import access_lists, topics
 from services.adapters.access_lists import Grant
 from services.adapters.bundled import login
 from services.adapters.kafka import connection
-from services.cluster.arrangement import PROCESSES
+from services.arrangement import PROCESSES
 from services.ownership import read_private, write_private
 from services.settings import Settings
 

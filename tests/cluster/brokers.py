@@ -14,7 +14,7 @@ from pathlib import Path
 from services.adapters.bundled import login
 from services.adapters.bundled.jars import CACHE, class_path
 from services.adapters.bundled.kafka import KafkaFolder, new_cluster_id
-from services.cluster.arrangement import BROKER_SETTINGS
+from services.arrangement import BROKER_SETTINGS
 from services.inherited import for_server
 from tests.certificates import Authority
 from tests.cluster.network import Machine

@@ -24,7 +24,7 @@ from botocore.config import Config
 
 from services.adapters.kafka import connection
 from services.adapters.topics import names
-from services.cluster.arrangement import PROCESSES, REPLICAS, Process
+from services.arrangement import PROCESSES, REPLICAS, Process
 from services.inherited import for_own, python
 from services.settings import Settings, load
 from tests.certificates import Authority

@@ -67,7 +67,7 @@ class Contract:
 
 
 CONTRACTS: dict[str, Contract] = {
-    "topic": Contract(("test_topic.py",), TOPICS, ("kafka.py",)),
+    "topic": Contract(("test_topic.py",), TOPICS, ("kafka.py", "topic_bounds.py")),
     "topics": Contract(
         ("test_kafka_security.py", "test_feed.py"),
         {"kafka": KafkaTopic},
@@ -85,6 +85,8 @@ CONTRACTS: dict[str, Contract] = {
     "pins": Contract(("test_positions_permits_pins.py",), {"vault and file": None}, ("pins.py",)),
 }
 ELSEWHERE: dict[str, str] = {
+    "access_lists.py": "users and rights on a cluster: tests/cluster",
+    "scram.py": "the bundled broker's password: tests/attacks/test_local_user.py",
     "advisory_locks.py": "a list of ids: tests/house/test_house.py",
     "alerts_file.py": "a file of settings: tests/domain/test_alert_settings.py, tests/cli/test_alerts_file.py",
     "alert_publisher.py": "it seals and appends alerts: tests/e2e/test_alerts.py",

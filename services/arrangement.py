@@ -44,7 +44,7 @@ BROKER_SETTINGS: Mapping[str, str] = {
 """The settings in which every broker of a cluster differs from Kafka's defaults."""
 
 
-class Operation(StrEnum):
+class KafkaOperation(StrEnum):
     """What a right permits, by Kafka's names."""
 
     READ = "Read"
@@ -55,7 +55,7 @@ class Operation(StrEnum):
     DESCRIBE_CONFIGS = "DescribeConfigs"
 
 
-class Resource(StrEnum):
+class KafkaResource(StrEnum):
     TOPIC = "Topic"
     GROUP = "Group"
 
@@ -64,9 +64,9 @@ class Right(NamedTuple):
     """One permission. `name` is a topic's or group's, without the installation's prefix. If it ends in a dot, it is the beginning
     of names."""
 
-    resource: Resource
+    resource: KafkaResource
     name: str
-    operation: Operation
+    operation: KafkaOperation
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +89,17 @@ class Process:
     def rights(self) -> Iterator[Right]:
         """Every process checks the topics at its start, so it may describe all of them."""
         for topic in TOPICS:
-            yield Right(Resource.TOPIC, topic, Operation.DESCRIBE)
-            yield Right(Resource.TOPIC, topic, Operation.DESCRIBE_CONFIGS)
+            yield Right(KafkaResource.TOPIC, topic, KafkaOperation.DESCRIBE)
+            yield Right(KafkaResource.TOPIC, topic, KafkaOperation.DESCRIBE_CONFIGS)
         for topic in self.reads:
-            yield Right(Resource.TOPIC, topic, Operation.READ)
+            yield Right(KafkaResource.TOPIC, topic, KafkaOperation.READ)
         for topic in self.writes:
-            yield Right(Resource.TOPIC, topic, Operation.WRITE)
+            yield Right(KafkaResource.TOPIC, topic, KafkaOperation.WRITE)
         for group in self.groups:
-            yield Right(Resource.GROUP, group, Operation.READ)
+            yield Right(KafkaResource.GROUP, group, KafkaOperation.READ)
         for topic in self.owns:
-            for operation in Operation:
-                yield Right(Resource.TOPIC, topic, operation)
+            for operation in KafkaOperation:
+                yield Right(KafkaResource.TOPIC, topic, operation)
 
 
 TOPICS = ("commands", "events", "decisions", "alerts", "order")
