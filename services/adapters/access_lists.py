@@ -27,7 +27,7 @@ ANY_HOST = "*"
 SECURITY_DISABLED = 54
 
 
-class Grant(NamedTuple):
+class KafkaGrant(NamedTuple):
     """An ACL that permits something, from any host. `begins`: for every name that begins with `name`."""
 
     user: str
@@ -37,7 +37,7 @@ class Grant(NamedTuple):
     operation: KafkaOperation
 
 
-async def granted(client: AIOKafkaAdminClient) -> set[Grant] | None:
+async def granted(client: AIOKafkaAdminClient) -> set[KafkaGrant] | None:
     """What ACLs of the kinds that Keytrail uses permit already; None if the cluster has no authorizer. Raises KafkaError."""
     request = DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY)  # null stands for any
     answer: Any = await client._send_request(request)  # aiokafka has this request, and no method for it
@@ -48,7 +48,7 @@ async def granted(client: AIOKafkaAdminClient) -> set[Grant] | None:
     resources = {number: each for each, number in RESOURCES.items()}
     operations = {number: each for each, number in OPERATIONS.items()}
     return {
-        Grant(principal.removeprefix("User:"), resources[kind], name, pattern == PREFIXED, operations[operation])
+        KafkaGrant(principal.removeprefix("User:"), resources[kind], name, pattern == PREFIXED, operations[operation])
         for kind, name, pattern, acls in _with_patterns(answer.resources)
         for principal, host, operation, permission in acls
         if kind in resources and operation in operations and permission == ALLOW and host == ANY_HOST
@@ -60,7 +60,7 @@ def _with_patterns(resources: Iterable[Any]) -> Iterable[tuple[int, str, int, An
         yield kind, name, pattern[0] if pattern else LITERAL, acls
 
 
-async def grant(client: AIOKafkaAdminClient, grants: Iterable[Grant]) -> None:
+async def grant(client: AIOKafkaAdminClient, grants: Iterable[KafkaGrant]) -> None:
     """Nothing changes for those that are there. Raises KafkaError."""
     for each in grants:
         answer: Any = await client._send_request(  # as above

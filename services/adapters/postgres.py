@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TypeAlias
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -34,6 +35,24 @@ INTERRUPTED: tuple[type[BaseException], ...] = (*UNREACHABLE, asyncpg.PostgresEr
 """The errors that end a follower's batch; it goes on from its stored positions."""
 
 
+SESSION = "target_session_attrs"
+
+
+def hosts_of(dsn: str) -> list[str]:
+    """The DSN of each host that a DSN names. A DSN with one host, or with a socket's folder, is one."""
+    parts = urlsplit(dsn)
+    login, at, hosts = parts.netloc.rpartition("@")
+    query = urlencode([each for each in parse_qsl(parts.query) if each[0] != SESSION])
+    return [urlunsplit(parts._replace(netloc=f"{login}{at}{each}", query=query)) for each in hosts.split(",")]
+
+
+def for_writing(dsn: str) -> str:
+    """The DSN that finds the host which takes writes, where there are several."""
+    if len(hosts_of(dsn)) == 1 or SESSION in dsn:
+        return dsn
+    return f"{dsn}{'&' if urlsplit(dsn).query else '?'}{SESSION}=read-write"
+
+
 async def make(pool: Pool, statements: str) -> None:
     """Run statements that create missing tables, one process at a time: if two begin CREATE ... IF NOT EXISTS together,
     Postgres ends the later one with an error. Raises asyncpg's errors."""
@@ -48,7 +67,7 @@ async def connect(settings: Settings, *, size: int = 4, patience: float = 60.0) 
     """A pool. Raises Unavailable."""
     try:
         return await asyncpg.create_pool(
-            settings.postgres, min_size=1, max_size=size, command_timeout=patience, timeout=5
+            for_writing(settings.postgres), min_size=1, max_size=size, command_timeout=patience, timeout=5
         )
     except LOST as fault:
         raise Unavailable(f"Postgres does not answer: {fault}") from fault

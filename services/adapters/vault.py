@@ -24,6 +24,7 @@ _ROOT_OF_AUTHENTIC = b"keytrail root, of a log that is authenticated"
 """The root secret is bound to one of these two. Once it is bound to the second, no log without MACs is accepted for this
 vault again. Somebody who can only write to the database cannot bind it back, since that takes the master key."""
 ROOT_BYTES = 32
+WAITS_FOR_STANDBY = "SET LOCAL synchronous_commit = remote_apply"
 BATCH = 200
 TellRewrapped = Callable[[int, int], None]
 """(rows done, rows in all)"""
@@ -74,6 +75,14 @@ class Vault:
             await self._pool.expire_connections()
             raise Unavailable("the vault does not answer") from fault
 
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[Connection]:
+        """A transaction whose commit waits for the standby, where there is one: an event on Kafka that names a row must never
+        outlive that row. Without a standby the setting means the same as `on`."""
+        async with self._answering(), self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(WAITS_FOR_STANDBY)
+            yield connection
+
     async def prepare(self, why_not_new: Callable[[], Awaitable[str]]) -> None:
         """Migrate, and check that the master key is the one that sealed this vault. Makes the root secret if there is none.
 
@@ -82,6 +91,7 @@ class Vault:
         MasterKeyRefused.
         """
         async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(WAITS_FOR_STANDBY)
             await _migrate(connection)
             row = await connection.fetchrow("SELECT sealed, under, root FROM vault.seal")
             if (row is None or not row["under"]) and (reason := await why_not_new()):
@@ -142,7 +152,7 @@ class Vault:
 
     async def require_authentic(self) -> None:
         """From now on and for good, accept no log without MACs for this vault. Raises Unavailable, MasterKeyRefused."""
-        async with self._answering(), self._pool.acquire() as connection, connection.transaction():
+        async with self._writing() as connection:
             row = await connection.fetchrow("SELECT under, root FROM vault.seal FOR UPDATE")
             assert row is not None, "prepare comes first"
             sealed = self._master.seal(row["under"], self._open_root(row)[0], _ROOT_OF_AUTHENTIC)
@@ -164,7 +174,7 @@ class Vault:
     async def add_record_secret(self) -> bytes:
         """Add a secret for records, which is durable when this returns. Raises Unavailable."""
         secret = os.urandom(ROOT_BYTES)
-        async with self._answering(), self._pool.acquire() as connection, connection.transaction():
+        async with self._writing() as connection:
             under = await connection.fetchval("SELECT under FROM vault.seal FOR SHARE")
             number = 1 + await connection.fetchval("SELECT coalesce(max(number), 0) FROM vault.record_secrets")
             sealed = self._master.seal(under, secret, bound_to("record-secret", str(number)))
@@ -192,7 +202,7 @@ class Vault:
     async def use_tree_key(self, number: int, since: int, until: int) -> None:
         """Let a secret sign from one time on, and those before it up to another (microseconds since the epoch). Nothing happens
         if it signs already. Raises Unavailable."""
-        async with self._answering(), self._pool.acquire() as connection, connection.transaction():
+        async with self._writing() as connection:
             done = await connection.execute(
                 "UPDATE vault.tree_keys SET since = $2 WHERE number = $1 AND since IS NULL", number, since
             )
@@ -204,7 +214,7 @@ class Vault:
     async def add_tree_key(self, secret: bytes, number: int, since: int | None = None) -> bool:
         """Add a secret that signs checkpoints, as the one of this number (from 1 on). Without `since` it signs nothing yet.
         False if another process added one with that number first. Raises Unavailable."""
-        async with self._answering(), self._pool.acquire() as connection, connection.transaction():
+        async with self._writing() as connection:
             under = await connection.fetchval("SELECT under FROM vault.seal FOR SHARE")
             sealed = self._master.seal(under, secret, bound_to("tree-key", str(number)))
             done = await connection.execute(
@@ -224,8 +234,8 @@ class Vault:
 
     async def keep_pin(self, document: str, mac: str, before: str) -> None:
         """Replace the pin with the MAC `before`, if it is still that one. Raises Unavailable."""
-        async with self._answering():
-            await self._pool.execute(
+        async with self._writing() as connection:
+            await connection.execute(
                 "INSERT INTO vault.pin (document, mac) VALUES ($1, $2) "
                 "ON CONFLICT (one) DO UPDATE SET document = excluded.document, mac = excluded.mac WHERE pin.mac = $3",
                 document,
@@ -239,7 +249,8 @@ class Vault:
             if not self._under:
                 self._under = await self._pool.fetchval("SELECT under FROM vault.seal")
             sealed = self._master.seal(self._under, secret, bound)
-            done = await self._pool.execute(statement, sealed, self._under, *names)
+            async with self._writing() as connection:
+                done = await connection.execute(statement, sealed, self._under, *names)
             if done != "INSERT 0 0":
                 return
             self._under = ""
@@ -300,16 +311,18 @@ class Vault:
             rows = await self._pool.fetch("SELECT access_key FROM vault.secrets WHERE at < now() - interval '1 hour'")
             gone = [row["access_key"] for row in rows if row["access_key"] not in known]
             if gone:
-                await self._pool.execute("DELETE FROM vault.secrets WHERE access_key = ANY($1::text[])", gone)
+                async with self._writing() as connection:
+                    await connection.execute("DELETE FROM vault.secrets WHERE access_key = ANY($1::text[])", gone)
                 await self._pool.execute("VACUUM vault.secrets")
         return len(gone)
 
     async def destroy(self, materials: Sequence[str]) -> int:
         """Remove these rows, and what the table still holds of them. Returns how many there were. Raises Unavailable."""
-        async with self._answering():
-            done = await self._pool.execute("DELETE FROM vault.materials WHERE material = ANY($1::text[])", materials)
+        async with self._writing() as connection:
+            done = await connection.execute("DELETE FROM vault.materials WHERE material = ANY($1::text[])", materials)
             removed = int(done.rpartition(" ")[2])
-            if removed:
+        if removed:
+            async with self._answering():
                 await self._pool.execute("VACUUM vault.materials")
         return removed
 
@@ -332,8 +345,8 @@ class Vault:
 
     async def load(self, table: str, rows: Sequence[Sequence[str]]) -> None:
         """Write rows of a dump. Raises Unavailable."""
-        async with self._answering():
-            await self._pool.executemany(TABLES[table][1], rows)
+        async with self._writing() as connection:
+            await connection.executemany(TABLES[table][1], rows)
 
     # -- another master key --------------------------------------------------------------------------------------
 
@@ -358,7 +371,7 @@ class Vault:
 
     async def adopt(self, under: str) -> None:
         """Seal under another master key from now on. Waits for inserts under the old one. Raises Unavailable."""
-        async with self._answering(), self._pool.acquire() as connection, connection.transaction():
+        async with self._writing() as connection:
             row = await connection.fetchrow("SELECT under, root FROM vault.seal FOR UPDATE")
             assert row is not None, "prepare comes first"
             sealed, root = self._seals(under, *self._open_root(row))
@@ -393,7 +406,8 @@ class Vault:
                         bound = names(row)
                         secret = self._master.open(row["under"], row["sealed"], bound)
                         anew.append((self._master.seal(under, secret, bound), under, row[2], row["under"]))
-                    await self._pool.executemany(store, anew)
+                    async with self._writing() as connection:
+                        await connection.executemany(store, anew)
                     done += len(rows)
                     tell(done, total)
             await self._pool.execute("VACUUM vault.materials")

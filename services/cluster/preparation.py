@@ -12,7 +12,7 @@ from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError
 
 from domain.ports import LogRefused, Unavailable
 from services.adapters import access_lists, topics
-from services.adapters.access_lists import Grant
+from services.adapters.access_lists import KafkaGrant
 from services.adapters.bundled import login
 from services.adapters.kafka import connection
 from services.arrangement import PROCESSES
@@ -23,17 +23,17 @@ from services.settings import Settings
 @dataclass(frozen=True, slots=True)
 class MissingParts:
     topics: Sequence[NewTopic]
-    grants: Sequence[Grant] | None
+    grants: Sequence[KafkaGrant] | None
     """None if the cluster has no authorizer: then everybody who reaches it may do everything."""
 
     def __bool__(self) -> bool:
         return bool(self.topics or self.grants)
 
 
-def wanted_grants(settings: Settings) -> list[Grant]:
+def wanted_grants(settings: Settings) -> list[KafkaGrant]:
     """The rights of every kind of process, under this installation's prefix of topics."""
     found = {
-        Grant(
+        KafkaGrant(
             process.user,
             right.resource,
             f"{settings.topic_prefix}.{right.name}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from services.adapters import master_key, pins, services_file, snapshots, topics
+from services.adapters import master_key, pins, postgres_hosts, services_file, snapshots, topics
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import Pool, connect
@@ -45,6 +45,7 @@ async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = Fal
     Every process does this at its start: on several machines no supervisor did it before. Raises LogRefused, MasterKeyRefused,
     BadSetting, Unavailable.
     """
+    await postgres_hosts.require_safe(settings)
     partitions = await topics.prepare(settings, flush=BUNDLED_KAFKA in os.environ)
     await snapshots.prepare(pool)
     if not settings.master_key_path.exists() and make_master_key:

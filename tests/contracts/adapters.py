@@ -99,6 +99,7 @@ ELSEWHERE: dict[str, str] = {
     "oidc_fetch.py": "a client of other people's servers: tests/attacks/test_web_identity.py",
     "sign_in_providers.py": "a file of settings: tests/e2e/test_provider_sign_in.py",
     "origin.py": "a row that names the log: tests/faults/test_start.py",
+    "postgres_hosts.py": "a primary and its standby: tests/faults/test_start.py, tests/cluster",
     "postgres.py": "the pool itself, under every test here",
 }
 """Files of services/adapters without a contract of their own, and where they are tested."""

@@ -18,9 +18,10 @@ from domain.ports import LogRefused, Unavailable
 from services.adapters import origin, topics
 from services.adapters.bundled.ports import free_ports
 from services.adapters.kafka import connection
-from services.adapters.postgres import connect
+from services.adapters.postgres import connect, for_writing, hosts_of
+from services.adapters.postgres_hosts import HostState, require_one_primary
 from services.inherited import for_server
-from services.settings import Settings, load
+from services.settings import BadSetting, Settings, load
 from tests import certificates
 from tests.installation import KEYTRAIL, Installation
 
@@ -159,3 +160,32 @@ async def test_kafka_is_fetched_through_the_proxy_and_by_the_authority_that_the_
     assert any(each.startswith(b"GET /maven2/") for each in asked), said
     assert b"could not be fetched from Maven Central" in said
     assert process.returncode == 1
+
+
+def test_two_databases_that_both_take_writes_are_refused() -> None:
+    one, other = HostState("db1:5432", True, "ANY 1 (*)"), HostState("db2:5432", True, "")
+    with pytest.raises(BadSetting, match="db1:5432 and db2:5432 of KEYTRAIL_POSTGRES both take writes"):
+        require_one_primary([one, other])
+
+
+def test_a_standby_that_nobody_waits_for_is_refused() -> None:
+    """It would take over without the material of keys whose events stand on Kafka."""
+    standby = HostState("db2:5432", False, "")
+    with pytest.raises(BadSetting, match="synchronous_standby_names"):
+        require_one_primary([HostState("db1:5432", True, ""), standby])
+    require_one_primary([HostState("db1:5432", True, "ANY 1 (*)"), standby])
+    require_one_primary([HostState("db1:5432", True, "")])  # after a failover it is alone
+    with pytest.raises(Unavailable):
+        require_one_primary([standby])
+
+
+def test_the_hosts_of_a_dsn_are_told_apart() -> None:
+    several = "postgresql://k:p%40w@db1:5432,db2:5433/keytrail?target_session_attrs=read-write&sslmode=require"
+    assert hosts_of(several) == [
+        "postgresql://k:p%40w@db1:5432/keytrail?sslmode=require",
+        "postgresql://k:p%40w@db2:5433/keytrail?sslmode=require",
+    ]
+    assert for_writing(several) == several
+    assert for_writing("postgresql://db1,db2/k") == "postgresql://db1,db2/k?target_session_attrs=read-write"
+    bundled = "postgresql://keytrail@/keytrail?host=/run/socket"
+    assert for_writing(bundled) == bundled
