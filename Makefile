@@ -77,7 +77,7 @@ soak: .venv/.dev
 
 # Three brokers, Postgres with a standby, two processes of each kind: each kind of fault once, under load.
 cluster: .venv/.dev
-	$(BIN)/pytest -s --durations=0 tests/cluster
+	$(BIN)/pytest -s -m "not soak" --durations=0 tests/cluster
 
 fuzz-cost: .venv/.dev
 	$(BIN)/python -m tests.attacks.fuzz_cost

@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -50,6 +51,8 @@ class Member:
         self._log = log
         self._running: subprocess.Popen[bytes] | None = None
         self._wanted = False
+        self.broken = ""
+        """The name of a deliberate break with which it runs (breaks.py)."""
 
     @property
     def pid(self) -> int:
@@ -60,12 +63,18 @@ class Member:
         self._wanted = True
         with self._log.open("ab") as output:
             self._running = subprocess.Popen(
-                [*self.machine.enter, *python(self._process.module)],
+                [*self.machine.enter, *self._command()],
                 env=self.environment,
+                cwd=Path(__file__).parents[2],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
             )
+
+    def _command(self) -> list[str]:
+        if not self.broken:
+            return python(self._process.module)
+        return [sys.executable, "-m", "tests.cluster.breaks", self.broken, self._process.module]
 
     def keep(self) -> None:
         """Start it again if it ended."""
@@ -208,6 +217,16 @@ class Cluster:
                 if not self._keeping.is_set():
                     for each in self.members.values():
                         each.keep()
+
+    def restart(self, broken: str = "") -> None:
+        """Start every process of Keytrail again, with or without a deliberate break."""
+        with self._lock:
+            for each in self.members.values():
+                each.stop(signal.SIGKILL)
+            for each in self.members.values():
+                each.broken = broken
+                each.start()
+        eventually(lambda: all(self.healthy(number) for number in (1, 2)), within=90)
 
     # -- what is asked of it --------------------------------------------------------------------------------------
 

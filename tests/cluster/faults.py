@@ -93,6 +93,29 @@ def _other(cluster: Cluster, leader: Broker) -> str:
     return next(each.machine.name for each in cluster.brokers.all if each is not leader)
 
 
+def isolate_leader(cluster: Cluster) -> None:
+    """It still reaches every client, and does not learn that another broker leads by now."""
+    leader = _leader(cluster)
+    others = [each.machine.name for each in cluster.brokers.all if each is not leader]
+    name = leader.machine.name
+    _cut(cluster, [pair for each in others for pair in ((name, each), (each, name))], 2 * SETTLE)
+
+
+def pause_writer(cluster: Cluster) -> None:
+    """The writer that leads is stopped until another one leads, and goes on then."""
+    for name in ("writer-1", "writer-2"):
+        cluster.members[name].send(signal.SIGSTOP)
+        time.sleep(2 * SETTLE)
+        cluster.members[name].send(signal.SIGCONT)
+        time.sleep(SETTLE)
+
+
+def cut_writers(cluster: Cluster) -> None:
+    """What each writer's machine sends to the brokers is lost for long enough that another writer leads, and arrives then."""
+    for node in ("node1", "node2"):
+        _cut(cluster, [(node, each.machine.name) for each in cluster.brokers.all], 1.5 * SETTLE)
+
+
 def cut_brokers(cluster: Cluster) -> None:
     leader = _leader(cluster)
     one, other = leader.machine.name, _other(cluster, leader)
@@ -144,11 +167,14 @@ FAULTS = (
     Fault("the active controller is killed", kill_controller),
     Fault("leadership of events is moved", move_leader),
     Fault("the broker that leads hangs for 30 s", hang_leader),
+    Fault("the broker that leads is cut off from the others", isolate_leader, cuts=True),
     Fault("two brokers cannot reach each other", cut_brokers, cuts=True),
     Fault("a broker's packets to another are lost", cut_brokers_one_way, cuts=True),
+    Fault("each writer's packets are lost for a while", cut_writers, cuts=True),
     Fault("an API reaches nothing, and nothing it", cut_api, cuts=True),
     Fault("an API's packets are lost", cut_api_one_way, cuts=True),
     Fault("the database fails over", fail_over_database),
     Fault("each writer is killed in turn", kill_writer),
+    Fault("each writer is paused in turn", pause_writer),
     Fault("everything is restarted in turn", restart_everything),
 )

@@ -139,6 +139,8 @@ class Load:
         self._clients = [Client(number, urls, key, context) for number in range(changing + using)]
         self._changing, self._keys_wanted, self._pause = changing, keys, pause
         self._numbers = itertools.count(1)
+        self._name = uuid4().hex[:8]
+        """Other loads on the same cluster write other values."""
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
@@ -172,17 +174,17 @@ class Load:
                 await asyncio.sleep(random.uniform(0, 2 * self._pause))
 
     async def _change(self, client: Client) -> ObservedCall:
-        key, number = random.choice(self.keys), next(self._numbers)
+        key, number = random.choice(self.keys), f"{self._name}-{next(self._numbers)}"
         match random.random():
             case chance if chance < 0.5:
-                return await client.call("UpdateKeyDescription", KeyId=key, Description=str(number))
+                return await client.call("UpdateKeyDescription", KeyId=key, Description=number)
             case chance if chance < 0.6:
                 return await client.call("DisableKey", KeyId=key)
             case chance if chance < 0.8:
                 return await client.call("EnableKey", KeyId=key)
             case chance if chance < 0.9:
-                return await client.call("CreateKey", Description=str(number))
-        return await client.call("TagResource", KeyId=key, Tags=[{"TagKey": "number", "TagValue": str(number)}])
+                return await client.call("CreateKey", Description=number)
+        return await client.call("TagResource", KeyId=key, Tags=[{"TagKey": "number", "TagValue": number}])
 
     async def _use(self, client: Client) -> ObservedCall:
         key = random.choice(self.keys)

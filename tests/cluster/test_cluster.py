@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ssl import create_default_context
 from typing import Any
 
@@ -29,12 +29,6 @@ PAUSE = 0.15
 """Seconds between two calls of a client: with 96 clients that never rest, these two processors have no time left to recover in."""
 CALM = 3.0
 LOOKS_FOR = 1.0
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(tmp_path_factory.mktemp("cluster") / "cluster") as running:
-        yield running
 
 
 async def _values(settings: Settings, topic: str, partition: int) -> list[tuple[int, bytes]]:

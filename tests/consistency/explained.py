@@ -18,6 +18,8 @@ from tests.consistency.linearizable import RegisterCall, fault_in
 from tests.consistency.observed import ObservedCall
 
 READS = frozenset({"DescribeKey"})
+FIRST = "0"
+"""The description with which keys are made; every other one is written by one call."""
 CHANGES = frozenset({"CreateKey", "UpdateKeyDescription", "EnableKey", "DisableKey", "TagResource"})
 
 
@@ -81,12 +83,14 @@ class Judge:
     faults: list[str] = field(default_factory=list)
 
     def judge(self, calls: Sequence[ObservedCall]) -> list[str]:
-        for identity, count in self.log.records_of.items():
-            if count > 1:
-                self._fault(f"the call {identity} has {count} records on events")
-        for text, count in self.log.written.items():
-            if count > 1 and text != "0":
-                self._fault(f"the change to {text!r} happened {count} times")
+        for each in calls:
+            if self.log.records_of[each.request_id] > 1:
+                self._fault(
+                    f"{each.operation} {each.request_id} has {self.log.records_of[each.request_id]} records on events"
+                )
+            text = each.parameters.get("Description", FIRST)
+            if text != FIRST and self.log.written[text] > 1:
+                self._fault(f"the change to {text!r} happened {self.log.written[text]} times")
         changes = [each for each in calls if each.operation in CHANGES and each.answered]
         placed = [(each, self._effect_of(each)) for each in changes]
         self._in_real_time([(each, at) for each, at in placed if at is not None])
@@ -171,6 +175,6 @@ class Judge:
                 read = RegisterCall("read", each.answer["KeyMetadata"]["Description"], each.began, each.ended)
                 by_key[each.parameters["KeyId"]].append(read)
         for key, history in by_key.items():
-            fault = fault_in(history, "0")
+            fault = fault_in(history, FIRST)
             if fault:
                 self._fault(f"the description of {key} is not linearizable: {fault}")

@@ -1,0 +1,38 @@
+"""The judge of histories finds a broken build: each of five deliberate breaks, each under a fault in which it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.faults import Fault, cut_api, cut_writers, isolate_leader, kill_leader
+from tests.cluster.test_cluster import judged, struck
+
+pytestmark = [pytest.mark.cluster, pytest.mark.soak]
+
+MATTERS_WHEN: dict[str, Callable[[Cluster], None]] = {
+    "no-freshness": kill_leader,
+    "no-chain": cut_writers,
+    "one-broker-is-enough": isolate_leader,
+    "retries-are-new-calls": cut_api,
+    "any-leader-is-believed": isolate_leader,
+}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", MATTERS_WHEN)
+def test_a_deliberate_break_is_found(cluster: Cluster, name: str) -> None:
+    if not cluster.network.can_cut:
+        pytest.skip("the network of the machines is cut by `ip`, which takes root")
+    cluster.restart(name)
+    try:
+        for _ in range(3):
+            faults = judged(cluster, struck(cluster, Fault(name, MATTERS_WHEN[name]))[2])
+            if faults:
+                break
+    finally:
+        cluster.restart()
+    assert faults, "the judge found nothing"
+    print(f"{name}: {len(faults)} faults, the first: {faults[0]}")
