@@ -64,7 +64,10 @@ async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = Fal
             "KEYTRAIL_ROOT_ACCESS_KEY_ID and KEYTRAIL_ROOT_SECRET_ACCESS_KEY are not set: `keytrail up` makes them, "
             "processes that are started one by one are given them."
         )
-    await vault.put_secret(settings.root_access_key_id, settings.root_secret_access_key)
-    for each in services_file.load(settings):
-        await vault.put_secret(each.registered.access_key, each.secret)
+    secrets = {settings.root_access_key_id: settings.root_secret_access_key}
+    secrets |= {each.registered.access_key: each.secret for each in services_file.load(settings)}
+    for access_key, secret in secrets.items():
+        # Only where it is another one: a start should not wait for a standby that is away.
+        if await vault.secret(access_key) != secret:
+            await vault.put_secret(access_key, secret)
     return PreparedProcess(partitions, vault, keys)

@@ -133,7 +133,7 @@ class Cluster:
         self.brokers = Brokers([place[f"kafka{number}"] for number in (1, 2, 3)], self.folder, self.authority)
         self._closing.callback(self.brokers.stop)
         self.brokers.start()
-        self.databases = Databases((place["db1"], place["db2"]), self.folder)
+        self.databases = Databases((place["db1"], place["db2"]))
         self._closing.callback(self.databases.stop)
         self.databases.start()
         master = self.folder / "master.key"

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from tempfile import mkdtemp
 
 import psutil
 
@@ -188,9 +189,11 @@ class Database:
 class Databases:
     """A primary and its standby."""
 
-    def __init__(self, machines: tuple[Machine, Machine], folder: Path) -> None:
+    def __init__(self, machines: tuple[Machine, Machine]) -> None:
+        # Not below pytest's folder: each run of pytest closes that to everybody else, and the server is another user.
+        self._folder = Path(mkdtemp(prefix="keytrail-postgres-", dir="/tmp"))
         self.primary, self.standby = (
-            Database(machine, folder / f"postgres-{number}") for number, machine in enumerate(machines, 1)
+            Database(machine, self._folder / f"postgres-{number}") for number, machine in enumerate(machines, 1)
         )
         self.both = (self.primary, self.standby)
 
@@ -222,3 +225,4 @@ class Databases:
     def stop(self) -> None:
         for each in self.both:
             each.stop()
+        shutil.rmtree(self._folder)

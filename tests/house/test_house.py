@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,12 @@ from domain.log.catalogue import CATALOGUE
 from domain.log.codec import event_from
 from domain.state.world import IDENTITY_EVENTS, World
 from projections.registry import PROJECTIONS
+from services.adapters import topics
+from services.arrangement import BROKER_SETTINGS, PROCESSES, TOPICS
 from services.kms_api import errors, shapes
 from services.operations.rows import Reading, Recalling, Using
 from services.operations.table import BY_NAME, CROSS_ACCOUNT, OPERATIONS, SERVICES
-from services.settings import PREFIX, table
+from services.settings import PREFIX, load, table
 from tests.house.sources import nodes
 from tests.installation import clean_environment
 
@@ -230,6 +233,9 @@ FORMER_PROGRAMS = {"services.alerts"}
 """Programs of compose.yaml in versions up to 0.1 that have another name today: they still start."""
 
 
+PREFIX_OF_TOPICS = load({}).topic_prefix
+
+
 def test_compose_starts_programs_that_exist_today_and_those_of_former_versions() -> None:
     """`python -m NAME` finds each."""
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
@@ -268,7 +274,18 @@ def test_compose_names_existing_settings() -> None:
     assert len(brokers) == 3
     for broker in brokers:
         assert broker["image"].startswith("apache/kafka:4.")
-        assert broker["environment"]["KAFKA_MIN_INSYNC_REPLICAS"] == "2"
+        wanted = {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in BROKER_SETTINGS.items()}
+        assert wanted.items() <= broker["environment"].items()
+
+
+def test_the_arrangement_names_every_topic_and_process() -> None:
+    """The rights on Kafka follow from it: a process that is missing there would have none."""
+    assert {f"{PREFIX_OF_TOPICS}.{each}" for each in TOPICS} == set(astuple(topics.names(load({}))))
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
+    started = {
+        program for service in compose for program in service.get("command", ()) if program.startswith("services.")
+    }
+    assert started == {each.module for each in PROCESSES} - {"services.cli"}
 
 
 def test_documents_name_existing_settings() -> None:
