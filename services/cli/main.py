@@ -72,6 +72,7 @@ COMMANDS: dict[str, CommandRow] = {
     "trails": CommandRow("trails:trails", "The imported trails", paged=True),
     "trails remove": CommandRow("trails:remove", "Remove a trail"),
     "account create": CommandRow("accounts:create_account", "Host one more account"),
+    "account list": CommandRow("accounts:list_accounts", "The accounts that this installation hosts", paged=True),
     "log": CommandRow("log:own_log", "Write the account's own part of the log, for its auditor"),
     "log key": CommandRow("tree_keys:tree_key", "The key that signs the transparency log's checkpoints"),
     "log rotate-key": CommandRow("tree_keys:rotate_tree_key", "Sign checkpoints with a new key"),

@@ -43,6 +43,7 @@ async def _lead(settings: Settings) -> None:
     await events.connect()  # a takeover often comes with a broker that is away
     log.info("writer stands by", member=member)
     await election.elected()
+    log.info("writer is elected", member=member)
     # A random wait, so that two writers elected in turn do not depose each other again and again.
     await asyncio.sleep(random.uniform(0, 0.1))  # noqa: S311  # jitter, no secret
     fold = await snapshots.restore(pool, events, keys)

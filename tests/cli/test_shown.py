@@ -62,6 +62,7 @@ NOT_RECORDED = {
     "console": "it goes on until a browser is signed in: tests/console/test_console_command.py reads what it prints",
     "sign-in": "it asks on a terminal, and prints text for a shell, which tests/e2e/test_passwords.py runs",
     "topics create": "it needs a cluster of one's own: tests/cluster",
+    "account list": "tests/e2e/test_auditor.py reads what it prints",
     "skip-records": "it needs a notary that stopped: tests/e2e/test_retention.py",
     "verify-evidence": "it reads files of a real log, which tests/e2e/test_proofs.py makes",
     "witness": "it goes on until Ctrl-C: tests/e2e/test_witness.py runs it",

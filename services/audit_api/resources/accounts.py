@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 
 from domain.authorization.audience import Told
+from domain.log.codec import rfc3339
 from domain.ports import Unavailable
 from services.audit_api.answer_shapes import One
 from services.audit_api.context import AuditContext
@@ -53,4 +54,43 @@ CREATE_ACCOUNT = RouteRow(
 )
 
 
-ROUTES = (CREATE_ACCOUNT,)
+async def list_accounts(audit: AuditContext, request: AuditRequest) -> Told:
+    """The first account sees every account; any other one sees itself."""
+    world = audit.live.world
+    shown = sorted(world.accounts) if audit.is_host(request) else [request.account]
+    items = [
+        {
+            "account_id": each.id,
+            "alias": each.alias,
+            "created": rfc3339(each.created),
+            "keys": len(world.key_ids(each.id)),
+            "root_access_keys": [{"id": key, "status": status} for key, status in sorted(each.access_keys.items())],
+        }
+        for each in map(world.accounts.__getitem__, shown)
+    ]
+    answer = {"items": items}
+    return request.audience.public(answer) if audit.is_host(request) else request.audience.own(request.account, answer)
+
+
+LIST_ACCOUNTS = RouteRow(
+    "GET",
+    "/v1/accounts",
+    "list_accounts",
+    list_accounts,
+    "The accounts that this installation hosts; for any account but the first, that account alone",
+    tag="installation",
+    action="keytrail:ReadStatus",
+    answer=One(
+        (),
+        items=(
+            Member("account_id", "text", "twelve digits"),
+            Member("alias", "text", "the name of its sign-in page; empty if it has none"),
+            Member("created", "time", "when it was made"),
+            Member("keys", "integer", "how many keys it has"),
+            Member("root_access_keys", "objects", "the access keys of its root user: id and status"),
+        ),
+    ),
+)
+
+
+ROUTES = (CREATE_ACCOUNT, LIST_ACCOUNTS)
