@@ -25,7 +25,7 @@ from weakref import WeakSet
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import BrokerNotAvailableError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from domain.ports import Headers, OutOfRange, Reader, Stored, Unavailable
@@ -217,12 +217,15 @@ class KafkaTopic:
         return int((await consumer.beginning_offsets([partition]))[partition])
 
     async def _confirmed_end(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
-        """The end that a leader gives whom another broker takes for the leader, too. Of a single broker, its word counts."""
+        """The end that a leader gives whom another broker takes for the leader, too. If a partition has one replica, the word of
+        its leader counts. Raises KafkaError if no other broker is known: then no record could be written either."""
         client: AIOKafkaClient = consumer._client
         while True:
             leader = client.cluster.leader_for_partition(partition)
             others = [each.nodeId for each in client.cluster.brokers() if each.nodeId != leader]
             if not others:
+                if self._is_replicated(client):
+                    raise BrokerNotAvailableError("no other broker confirms who leads")
                 return int((await consumer.end_offsets([partition]))[partition])
             ends, confirmed = await asyncio.gather(consumer.end_offsets([partition]), self._leader_by(client, others))
             for each in self._readers:
@@ -231,6 +234,10 @@ class KafkaTopic:
                 return int(ends[partition])
             await client.force_metadata_update()
             await asyncio.sleep(RETRY_BACKOFF)
+
+    def _is_replicated(self, client: AIOKafkaClient) -> bool:
+        found = client.cluster._partitions.get(self.topic, {}).get(0)
+        return found is not None and len(found.replicas) > 1
 
     async def _leader_by(self, client: AIOKafkaClient, others: Sequence[int]) -> int:
         """The partition's leader, as one of these brokers knows it. Raises KafkaError, TimeoutError if none of them answers."""

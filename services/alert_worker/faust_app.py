@@ -17,7 +17,7 @@ import faust
 from faust.types.auth import SASLMechanism
 
 from domain.ports import Stored
-from services.adapters.kafka import connection
+from services.adapters.kafka import METADATA_AGE_MS, connection
 from services.adapters.topics import names
 from services.alert_worker.faust_transport import AT_ONCE, GatheringTransport
 from services.settings import Settings
@@ -25,6 +25,8 @@ from services.settings import Settings
 SESSION = 6.0
 """Seconds after which a worker that was killed is missed (Kafka's least). A worker that comes back in time keeps its
 partitions, by its name."""
+HANGS = 10.0
+"""Seconds after which a broker that does not answer is taken for lost. A rebalance takes as long as a session at most."""
 BUFFERED = 64
 """How many fetches may wait for a stream before Faust asks for no more."""
 
@@ -43,6 +45,8 @@ def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -
         broker_session_timeout=SESSION,
         broker_heartbeat_interval=SESSION / 4,
         broker_commit_interval=1.0,
+        broker_request_timeout=HANGS,
+        consumer_metadata_max_age_ms=METADATA_AGE_MS,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=name,
         consumer_max_fetch_size=4 * 1_048_576,
