@@ -1,6 +1,7 @@
 """The network of a cluster: each machine a network namespace with an address of its own, which can be cut off from others.
 
-That takes root and `ip`. Without them every machine is this one, and nothing can be cut: `Network.can_cut` says which it is.
+That takes root, `ip`, and a kernel that lets us. Without them every machine is this one, and nothing can be cut: `Network.can_cut`
+says which it is.
 """
 
 from __future__ import annotations
@@ -46,19 +47,26 @@ class Network:
         return f"{self._net}.1" if self.can_cut else "127.0.0.1"
 
     def __enter__(self) -> Network:
-        if not self.can_cut:
-            self.machines = {name: Machine(name, "127.0.0.1") for name in self._names}
-            return self
         try:
-            _ip("link", "add", self._mark, "type", "bridge")
-            _ip("addr", "add", f"{self.own_address}/24", "dev", self._mark)
-            _ip("link", "set", self._mark, "up")
-            for number, name in enumerate(self._names, 10):
-                self._add(name, number)
+            if self.can_cut:
+                self._make()
+        except subprocess.CalledProcessError as fault:
+            print(f"no networks can be made here, so none is cut: {fault.stderr.decode().strip()}")
+            self.__exit__()
+            self.can_cut = False
         except BaseException:
             self.__exit__()
             raise
+        if not self.can_cut:
+            self.machines = {name: Machine(name, "127.0.0.1") for name in self._names}
         return self
+
+    def _make(self) -> None:
+        _ip("link", "add", self._mark, "type", "bridge")
+        _ip("addr", "add", f"{self.own_address}/24", "dev", self._mark)
+        _ip("link", "set", self._mark, "up")
+        for number, name in enumerate(self._names, 10):
+            self._add(name, number)
 
     def _add(self, name: str, number: int) -> None:
         space, link, address = f"{self._mark}-{name}", f"{self._mark}v{number}", f"{self._net}.{number}"

@@ -69,7 +69,7 @@ def struck(cluster: Cluster, fault: Fault) -> tuple[float, float, list[ObservedC
     return gaps[0], gaps[1], load.calls
 
 
-def require_all(cluster: Cluster, fault: Fault) -> None:
+def require_all(cluster: Cluster, fault: Fault, within: float) -> None:
     changing, using, calls = struck(cluster, fault)
     ends = Counter(how for each in calls for _, _, how in each.attempts)
     slowest = max(seconds for each in calls for _, seconds, _ in each.attempts)
@@ -81,11 +81,12 @@ def require_all(cluster: Cluster, fault: Fault) -> None:
     assert judged(cluster, calls) == []
     assert slowest <= ATTEMPT_DEADLINE
     assert lost == []
-    assert max(changing, using) <= FLOWS_AGAIN_WITHIN
+    assert max(changing, using) <= within
 
 
 def test_a_broker_that_is_killed_takes_nothing_with_it(cluster: Cluster) -> None:
-    require_all(cluster, Fault("the broker that leads is killed", kill_leader))
+    # Other tests run at the same time; `make cluster` runs alone, and holds every fault to the promise.
+    require_all(cluster, Fault("the broker that leads is killed", kill_leader), 3 * FLOWS_AGAIN_WITHIN)
     denied = [line for each in cluster.brokers.all for line in each.log().splitlines() if "is Denied" in line]
     assert denied == [], "each process has the rights that it needs"
     verified = cluster.keytrail("verify")
@@ -93,12 +94,12 @@ def test_a_broker_that_is_killed_takes_nothing_with_it(cluster: Cluster) -> None
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("fault", FAULTS[1:], ids=[each.name.replace(" ", "-") for each in FAULTS[1:]])
+@pytest.mark.parametrize("fault", FAULTS, ids=[each.name.replace(" ", "-") for each in FAULTS])
 def test_nothing_answered_is_lost_and_calls_flow_again(cluster: Cluster, fault: Fault, soak: bool) -> None:
     if fault.cuts and not cluster.network.can_cut:
         pytest.skip("the network of the machines is cut by `ip`, which takes root")
     for _ in range(3 if soak else 1):
-        require_all(cluster, fault)
+        require_all(cluster, fault, FLOWS_AGAIN_WITHIN)
 
 
 @pytest.mark.cluster
