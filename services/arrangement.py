@@ -111,7 +111,7 @@ PROCESSES = (
         reads=("events", "decisions", "alerts", "order"),
         writes=("commands", "decisions", "alerts"),
     ),
-    Process("writer", "services.writer", reads=("commands", "events"), writes=("events",), groups=("writer",)),
+    Process("writer", "services.writer", reads=("commands", "events"), writes=("events", "alerts"), groups=("writer",)),
     Process("projector", "services.projector", reads=("events", "decisions", "alerts", "order"), writes=("commands",)),
     Process(
         "alerts",

@@ -77,8 +77,7 @@ class Vault:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Connection]:
-        """A transaction whose commit waits for the standby, where there is one: an event on Kafka that names a row must never
-        outlive that row. Without a standby the setting means the same as `on`."""
+        """A transaction whose commit waits for the standby, if any: no event on Kafka that names a row may outlive that row."""
         async with self._answering(), self._pool.acquire() as connection, connection.transaction():
             await connection.execute(WAITS_FOR_STANDBY)
             yield connection
@@ -302,6 +301,12 @@ class Vault:
         async with self._answering():
             rows = await self._pool.fetch("SELECT material FROM vault.materials WHERE at < now() - interval '1 hour'")
         return await self.destroy([row["material"] for row in rows if row["material"] not in known])
+
+    async def missing(self, referenced: Iterable[str]) -> set[str]:
+        """Those of these materials that the vault does not have. Raises Unavailable."""
+        async with self._answering():
+            rows = await self._pool.fetch("SELECT material FROM vault.materials")
+        return set(referenced) - {row["material"] for row in rows}
 
     async def sweep_secrets(self, referenced: Iterable[str]) -> int:
         """Remove secrets older than an hour that belong to nothing: the command was refused or never came, or the access key

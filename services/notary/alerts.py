@@ -6,19 +6,16 @@ import time
 from typing import TYPE_CHECKING
 
 from domain.log.codec import rfc3339
-from domain.ports import Unavailable
 from services.adapters.keyring import VaultKeyring
-from services.logs import logger_of
+from services.runtime.health_alerts import HealthAlerts
 from services.settings import Settings
 
 if TYPE_CHECKING:
     from domain.alerts.rule import AlertRule
 
-log = logger_of("notary")
-
 
 class NotaryAlerts:
-    """`log` is the log's id. What judges and publishes alerts is loaded with the first one: it takes 20 MB."""
+    """`log` is the log's id."""
 
     def __init__(self, settings: Settings, keys: VaultKeyring, log: str) -> None:
         self._settings, self._keys, self._log = settings, keys, log
@@ -49,18 +46,4 @@ class NotaryAlerts:
         return await self._publish(witness_away.RULE, f"{witness} {since} over", summary)
 
     async def _publish(self, rule: AlertRule, where: str, summary: str) -> bool:
-        from domain.alerts.engine.judge import Judge
-        from domain.alerts.health import Health
-        from services.adapters import alerts_file
-        from services.adapters.alert_publisher import Publisher
-
-        judge = Judge(self._log, alerts_file.load(self._settings).settings, self._settings.region)
-        publisher = Publisher(self._settings, self._keys)
-        try:
-            await publisher.publish(judge.of_health(Health(rule, where, time.time_ns() // 1000, summary)))
-        except Unavailable as fault:
-            log.warning("an alert cannot be raised", alert=rule.id, reason=str(fault))
-            return False
-        finally:
-            await publisher.close()
-        return True
+        return await HealthAlerts(self._settings, self._keys).publish(rule, self._log, where, summary)

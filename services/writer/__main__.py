@@ -7,6 +7,7 @@ import os
 import random
 import signal
 from contextlib import suppress
+from functools import partial
 from uuid import uuid4
 
 from domain.keys.limits import Limits
@@ -18,6 +19,7 @@ from services.adapters.postgres import UNREACHABLE
 from services.clock import clock_of
 from services.logs import configure, logger_of
 from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.health_alerts import HealthAlerts
 from services.settings import BadSetting, Settings, load
 from services.writer.doubts import Deposed, StartRefused, TermEnded, require_certain
 from services.writer.election import Election
@@ -28,6 +30,13 @@ from services.writer.vault_upkeep import VaultUpkeep
 log = logger_of("writer")
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
+
+
+async def _alert_of_missing(alerts: HealthAlerts, log_id: str, materials: set[str], keys: list[str]) -> bool:
+    from domain.alerts.rules import material_missing  # with the rules, a writer would take 20 MB more
+
+    summary = f"The vault lacks {len(materials)} materials of {len(keys)} keys, for instance of {keys[0]}"
+    return await alerts.publish(material_missing.RULE, log_id, f"{min(materials)} {len(materials)}", summary)
 
 
 async def _lead(settings: Settings) -> None:
@@ -54,7 +63,7 @@ async def _lead(settings: Settings) -> None:
         events,
         commands,
         WriterStep(fold, uuid4().hex, settings.org_id, limits),
-        VaultUpkeep(vault),
+        VaultUpkeep(vault, partial(_alert_of_missing, HealthAlerts(settings, keys))),
         clock,
         FirstIdentities(
             settings.region,

@@ -1,5 +1,5 @@
-"""What the leader does to the vault: it removes material that was destroyed or never used, and makes what rotations
-need.
+"""What the leader does to the vault: it removes material that was destroyed or never used, makes what rotations need, and says
+what is missing.
 
 Material is removed only after the record that destroys it was read back as valid: `destroy` is called only with the
 material of such records. If the process is killed in between, the world remembers that material for two hours, and the
@@ -9,7 +9,7 @@ sweep removes it after that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 from domain.crypto.material import NewMaterial, generate
@@ -24,14 +24,17 @@ from services.logs import logger_of
 log = logger_of("writer")
 
 SWEEP_EVERY = 600.0
+TellMissing = Callable[[str, set[str], list[str]], Awaitable[bool]]
 RETRY_AFTER = 1.0
 
 
 class VaultUpkeep:
-    """Lasts for one term of leadership."""
+    """Lasts for one term of leadership. `tell_missing` is called with the log's id, the missing materials and the ARNs of their
+    keys."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, tell_missing: TellMissing) -> None:
         self._vault = vault
+        self._tell_missing = tell_missing
         self._doomed: set[str] = set()
         self._wake = asyncio.Event()
 
@@ -65,6 +68,7 @@ class VaultUpkeep:
         """`world` may be ahead of what was read back, so recently destroyed material is left to `destroy`."""
         while True:
             with suppress(Unavailable):
+                await self._find_missing(world)
                 removed = await self._vault.sweep(world.materials | world.destroyed.keys())
                 if removed:
                     log.info("unreferenced material removed from the vault", count=removed)
@@ -72,6 +76,14 @@ class VaultUpkeep:
                 if removed:
                     log.info("unreferenced secrets removed from the vault", count=removed)
             await asyncio.sleep(SWEEP_EVERY)
+
+    async def _find_missing(self, world: World) -> None:
+        """A row is in the vault before its event is on the log, and leaves it after the event that destroys it."""
+        lacking = await self._vault.missing(set(world.materials)) & world.materials
+        if lacking:
+            keys = [key.arn for key in world.all_keys() if any(each.stored in lacking for each in key.materials)]
+            log.error("the vault lacks key material", materials=len(lacking), keys=keys[:10])
+            await self._tell_missing(world.log, lacking, sorted(keys))
 
 
 def _named_secrets(world: World) -> set[str]:

@@ -61,6 +61,12 @@ async def test_material_without_an_event_is_swept_after_an_hour(vault: Vault, in
     await pool.close()
 
 
+async def test_material_that_is_referenced_and_not_there_is_found(vault: Vault) -> None:
+    kept, lost = str(uuid4()), str(uuid4())
+    await vault.put_material("key", kept, b"x" * 32)
+    assert await vault.missing([kept, lost]) == {lost}
+
+
 async def test_secrets_that_no_access_key_has_are_swept(vault: Vault, installation: Installation) -> None:
     pool = await connect(installation.settings)
     old, new, used = (f"AKIA{uuid4().hex[:16].upper()}" for _ in range(3))

@@ -447,7 +447,7 @@ SCENES: dict[str, Callable[[Scene], None]] = {
 FAULTS = {
     "root-access-key", "writer-changed", "commands-skipped", "void-records", "chain-broken", "records-lost",
     "alerts-behind", "rule-failed", "recheck-mismatch", "clock-stepped-back", "key-policy-not-principal",
-    "notary-stopped", "notary-behind", "witness-away",
+    "notary-stopped", "notary-behind", "witness-away", "material-missing",
 }  # fmt: skip
 """Rules that no call raises: tests/faults and tests/domain raise them. Allow with NotPrincipal is refused when it is
 put, but stands on older logs and in trails."""

@@ -96,6 +96,9 @@ def test_every_observation_is_tried() -> None:
 class EmptyVault:
     """A vault without content."""
 
+    async def missing(self, referenced: Collection[str]) -> set[str]:
+        return set()
+
     async def sweep(self, referenced: Collection[str]) -> int:
         return 0
 
@@ -126,11 +129,14 @@ class Term:
         async def nothing(*given: object) -> None:
             return None
 
+        async def told(*given: object) -> bool:
+            return True
+
         leader = Leader(
             self.events,  # type: ignore[arg-type]
             self.commands,  # type: ignore[arg-type]
             WriterStep(Fold.under(keyring()), "writer-a"),
-            VaultUpkeep(EmptyVault()),  # type: ignore[arg-type]
+            VaultUpkeep(EmptyVault(), told),  # type: ignore[arg-type]
             Clock(),
             FirstIdentities(REGION, ACCOUNT, "AKIAONE"),
             permitted,

@@ -1,0 +1,41 @@
+"""Alerts about what a process notices of the installation itself."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from domain.ports import Unavailable
+from services.adapters.keyring import VaultKeyring
+from services.logs import logger_of
+from services.settings import Settings
+
+if TYPE_CHECKING:
+    from domain.alerts.rule import AlertRule
+
+log = logger_of("alerts")
+
+
+class HealthAlerts:
+    """What judges and publishes alerts is loaded with the first one: it takes 20 MB."""
+
+    def __init__(self, settings: Settings, keys: VaultKeyring) -> None:
+        self._settings, self._keys = settings, keys
+
+    async def publish(self, rule: AlertRule, log_id: str, where: str, summary: str) -> bool:
+        """Alerts of one rule with the same `where` are the same alert. False if nobody can be told now."""
+        from domain.alerts.engine.judge import Judge
+        from domain.alerts.health import Health
+        from services.adapters import alerts_file
+        from services.adapters.alert_publisher import Publisher
+
+        judge = Judge(log_id, alerts_file.load(self._settings).settings, self._settings.region)
+        publisher = Publisher(self._settings, self._keys)
+        try:
+            await publisher.publish(judge.of_health(Health(rule, where, time.time_ns() // 1000, summary)))
+        except Unavailable as fault:
+            log.warning("an alert cannot be raised", alert=rule.id, reason=str(fault))
+            return False
+        finally:
+            await publisher.close()
+        return True
