@@ -93,6 +93,8 @@ class Process:
             yield Right(KafkaResource.TOPIC, topic, KafkaOperation.DESCRIBE_CONFIGS)
         for topic in self.reads:
             yield Right(KafkaResource.TOPIC, topic, KafkaOperation.READ)
+            if topic not in TOPICS:
+                yield Right(KafkaResource.TOPIC, topic, KafkaOperation.DESCRIBE_CONFIGS)
         for topic in self.writes:
             yield Right(KafkaResource.TOPIC, topic, KafkaOperation.WRITE)
         for group in self.groups:
@@ -108,7 +110,8 @@ PROCESSES = (
     Process(
         "api",
         "services.api",
-        reads=("events", "decisions", "alerts", "order"),
+        # `commands` and trails for GET /v1/verify, which reads every topic.
+        reads=("commands", "events", "decisions", "alerts", "order", "trail."),
         writes=("commands", "decisions", "alerts"),
     ),
     Process("writer", "services.writer", reads=("commands", "events"), writes=("events", "alerts"), groups=("writer",)),

@@ -146,7 +146,12 @@ async def asker(settings: Settings, *topics: str) -> AIOKafkaConsumer:
     """
     consumer = await started(settings)
     try:
-        await consumer._client.set_topics(topics)
+        async with asyncio.timeout(ASK_DEADLINE):
+            for each in topics:
+                await consumer._client._wait_on_metadata(each)
+    except (KafkaError, TimeoutError, OSError) as fault:
+        await drop(consumer)
+        raise Unavailable(f"the broker does not say where {', '.join(topics)} is: {fault!r}") from fault
     except BaseException:
         await drop(consumer)
         raise
@@ -223,9 +228,11 @@ class KafkaTopic:
         client: AIOKafkaClient = consumer._client
         while True:
             leader = client.cluster.leader_for_partition(partition)
-            others = [each.nodeId for each in client.cluster.brokers() if each.nodeId != leader]
+            replicas = self._replicas(client)
+            # Those that have the log: a broker without it may be cut off together with a former leader.
+            others = [each for each in replicas if each != leader and client.cluster.broker_metadata(each) is not None]
             if not others:
-                if self._is_replicated(client):
+                if len(replicas) > 1:
                     raise BrokerNotAvailableError("no other broker confirms who leads")
                 return int((await consumer.end_offsets([partition]))[partition])
             ends, confirmed = await asyncio.gather(consumer.end_offsets([partition]), self._leader_by(client, others))
@@ -236,9 +243,9 @@ class KafkaTopic:
             await client.force_metadata_update()
             await asyncio.sleep(RETRY_BACKOFF)
 
-    def _is_replicated(self, client: AIOKafkaClient) -> bool:
+    def _replicas(self, client: AIOKafkaClient) -> Sequence[int]:
         found = client.cluster._partitions.get(self.topic, {}).get(0)
-        return found is not None and len(found.replicas) > 1
+        return () if found is None else found.replicas
 
     async def _leader_by(self, client: AIOKafkaClient, others: Sequence[int]) -> int:
         """The partition's leader, as one of these brokers knows it. Raises KafkaError, TimeoutError if none of them answers."""

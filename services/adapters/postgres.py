@@ -7,6 +7,7 @@ from typing import TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
+from asyncpg.exceptions import TargetServerAttributeNotMatched
 
 from domain.ports import Unavailable
 from services.adapters.advisory_locks import AdvisoryLock
@@ -25,6 +26,7 @@ LOST: tuple[type[BaseException], ...] = (
     asyncpg.CrashShutdownError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
+    TargetServerAttributeNotMatched,
 )
 """The errors of a server that is lost, starting, overloaded or out of disk space: the statement is right, and may be tried
 again."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from domain.ports import Unavailable
-from services.adapters.postgres import LOST, hosts_of
+from services.adapters.postgres import INTERRUPTED, LOST, hosts_of
 from services.logs import logger_of
 from services.settings import BadSetting, Settings
 
@@ -34,7 +34,7 @@ async def _state(dsn: str) -> HostState | None:
     """None if the host does not answer."""
     try:
         connection = await asyncpg.connect(dsn, timeout=ASK_DEADLINE, command_timeout=ASK_DEADLINE)
-    except LOST:
+    except INTERRUPTED:
         return None
     try:
         row = await connection.fetchrow(
@@ -74,6 +74,7 @@ def require_one_primary(states: list[HostState]) -> None:
     if len(states) > 1:
         raise BadSetting(
             f"{primary.host} does not wait for its standby, which may lack the material of keys if it takes over. Set "
-            "synchronous_standby_names there ('ANY 1 (*)' for instance), and reload it. Only writes to the vault wait."
+            "synchronous_standby_names there ('ANY 1 (*)' for instance), and synchronous_commit=local, so that only what the "
+            "vault writes waits; then reload it."
         )
     log.warning("the database has no standby that answers", primary=primary.host)

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from domain.ports import Stored, Unavailable
 from services.adapters.kafka import ASK_DEADLINE, KafkaReader, asker, drop
@@ -86,6 +86,9 @@ class TopicBounds:
 
     async def _ask(self, consumer: AIOKafkaConsumer) -> dict[str, dict[int, tuple[int, int]]]:
         parts = {topic: sorted(consumer.partitions_for_topic(topic) or ()) for topic in self._topics}
+        unknown = [topic for topic, found in parts.items() if not found]
+        if unknown:  # not an answer: a topic without partitions would be taken for one without records
+            raise UnknownTopicOrPartitionError(", ".join(unknown))
         partitions = [TopicPartition(topic, each) for topic, found in parts.items() for each in found]
         starts = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)

@@ -125,7 +125,7 @@ def _rights(parts: MissingParts) -> Iterable[dict[str, Any]]:
 
 def _document(parts: MissingParts, files: list[Path], *, made: bool) -> dict[str, Any]:
     return {
-        "topics": [each.name for each in parts.topics],
+        "topics": _topics(parts),
         "rights": None if parts.grants is None else list(_rights(parts)),
         "passwords": [str(each) for each in files],
         "made": made,

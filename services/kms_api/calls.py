@@ -119,6 +119,7 @@ class Calls:
         if isinstance(row, Reading) or (isinstance(row, Using) and row.shows):
             # Whoever looks has often just changed something, by another worker. An allowed use need not wait for that.
             await self._live.barrier()
+            request = renewed(request, call, self._live.world)
         self._live.require_fresh()
         decision = await live_decision.decide(row, request, self._live, self._ports)
         if not decision.is_final:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from domain.ports import Unavailable
 from services.adapters.keyring import VaultKeyring
 from services.logs import logger_of
-from services.settings import Settings
+from services.settings import BadSetting, Settings
 
 if TYPE_CHECKING:
     from domain.alerts.rule import AlertRule
@@ -29,7 +29,11 @@ class HealthAlerts:
         from services.adapters import alerts_file
         from services.adapters.alert_publisher import Publisher
 
-        judge = Judge(log_id, alerts_file.load(self._settings).settings, self._settings.region)
+        try:
+            judge = Judge(log_id, alerts_file.load(self._settings).settings, self._settings.region)
+        except BadSetting as fault:
+            log.warning("an alert cannot be raised", alert=rule.id, reason=str(fault))
+            return False
         publisher = Publisher(self._settings, self._keys)
         try:
             await publisher.publish(judge.of_health(Health(rule, where, time.time_ns() // 1000, summary)))
