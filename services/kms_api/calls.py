@@ -116,13 +116,14 @@ class Calls:
 
     async def _decide_here(self, row: Unchanging, request: Request, call: Call) -> Answer:
         """Steps 4 to 10. Raises WireError, NotFresh, Unavailable."""
-        if isinstance(row, Reading) or (isinstance(row, Using) and row.shows):
+        looks = isinstance(row, Reading) or (isinstance(row, Using) and row.shows)
+        if looks:
             # Whoever looks has often just changed something, by another worker. An allowed use need not wait for that.
             await self._live.barrier()
             request = renewed(request, call, self._live.world)
         self._live.require_fresh()
         decision = await live_decision.decide(row, request, self._live, self._ports)
-        if not decision.is_final:
+        if not decision.is_final and (not looks or isinstance(decision.refusal, AliasNotFound)):
             decision = await self._decide_again(row, request, call, decision)
         await next_stage()
         await self.records.make_durable(call, decision.document(), decision.seen, request.at)
