@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
@@ -37,17 +38,26 @@ async def values_of(settings: Settings, topic: str, partition: int) -> AsyncGene
     """Yields (values, how many there are in all), from the first value of a partition to its present end. Raises
     OutOfRange, Unavailable."""
     start, end = (await bounds(settings, topic))[partition]
+    async with aclosing(values_between(settings, topic, partition, start, end)) as batches:
+        async for found in batches:
+            yield found, end - start
+
+
+async def values_between(
+    settings: Settings, topic: str, partition: int, start: int, end: int, at_once: int = READ_AT_ONCE
+) -> AsyncGenerator[list[Stored], None]:
+    """The values of a partition from `start` up to before `end`, at most `at_once` at a time. Raises OutOfRange, Unavailable."""
     if start >= end:
         return
     reader = await KafkaReader(settings, topic, partition).open(start)
     try:
         at = start
         while at < end:
-            found = [each for each in await reader.read(READ_AT_ONCE) if each.offset < end]
+            found = [each for each in await reader.read(at_once) if each.offset < end]
             if not found:
                 return
             at = found[-1].offset + 1
-            yield found, end - start
+            yield found
     finally:
         await reader.close()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -73,13 +74,10 @@ async def prepare(settings: Settings, *, flush: bool) -> int:
     `flush`: make the broker write every append through to the disk, which a broker without replicas must do. Raises LogRefused,
     Unavailable.
     """
-    for again in (True,) * TRIES_AGAIN + (False,):
-        try:
+    for _ in range(TRIES_AGAIN):
+        with suppress(Unavailable):
             return await _prepared(settings, flush=flush)
-        except Unavailable:
-            if not again:
-                raise
-    raise AssertionError("the last try returns or raises")
+    return await _prepared(settings, flush=flush)
 
 
 async def _prepared(settings: Settings, *, flush: bool) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from domain.log.codec import object_of, rfc3339
 from domain.ports import Unavailable
 from domain.state.fold import Fold
 from services.adapters import snapshots, topics
-from services.adapters.kafka import KafkaReader, KafkaTopic
+from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring, open_keyring, take
 from services.adapters.master_key import FileMasterKey
-from services.adapters.topic_bounds import ends
+from services.adapters.topic_bounds import ends, values_between
 from services.adapters.vault import Vault
 from services.backup.sealed_file import SealedWriter
 from services.clock import Clock
@@ -136,18 +137,9 @@ async def _values(
 ) -> AsyncIterator[tuple[int, list[str]]]:
     """(offset of the first value, values in base64), up to before `end`. `fold`, if given, takes the values in; `keys` are
     its keys. Raises Unavailable, OutOfRange."""
-    if start >= end:
-        return
-    reader = await KafkaReader(settings, topic, partition).open(start)
-    try:
-        at = start
-        while at < end:
-            found = [each for each in await reader.read(BATCH) if each.offset < end]
+    async with aclosing(values_between(settings, topic, partition, start, end, BATCH)) as batches:
+        async for found in batches:
             if fold is not None and keys is not None:
                 for each in found:
                     await take(fold, each, keys)
-            if found:
-                yield found[0].offset, [b64encode(each.value).decode() for each in found]
-                at = found[-1].offset + 1
-    finally:
-        await reader.close()
+            yield found[0].offset, [b64encode(each.value).decode() for each in found]

@@ -44,14 +44,12 @@ def create(users: UsersFolder = None, dry_run: DryRun = False, yes: Yes = False,
     parts = result_or_exit(lambda _: _missing(settings))
     if not as_json:
         _show(parts, users)
-    if not dry_run and (parts or users):
-        if not yes:
+    files: list[Path] = []
+    if not dry_run:
+        if (parts or users) and not yes:
             click.confirm("Make them?", abort=True, err=True)
+        # Also where nothing is missing: the topics that are there are checked.
         files = result_or_exit(lambda _: _make(settings, parts, users))
-    else:
-        files = []
-        if not dry_run:
-            result_or_exit(lambda _: _make(settings, parts, None))  # which also checks the topics that are there
     if as_json:
         as_line(_document(parts, files, made=not dry_run))
     elif not dry_run:

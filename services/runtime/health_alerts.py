@@ -31,15 +31,12 @@ class HealthAlerts:
 
         try:
             judge = Judge(log_id, alerts_file.load(self._settings).settings, self._settings.region)
-        except BadSetting as fault:
+            publisher = Publisher(self._settings, self._keys)
+            try:
+                await publisher.publish(judge.of_health(Health(rule, where, time.time_ns() // 1000, summary)))
+            finally:
+                await publisher.close()
+        except (BadSetting, Unavailable) as fault:
             log.warning("an alert cannot be raised", alert=rule.id, reason=str(fault))
             return False
-        publisher = Publisher(self._settings, self._keys)
-        try:
-            await publisher.publish(judge.of_health(Health(rule, where, time.time_ns() // 1000, summary)))
-        except Unavailable as fault:
-            log.warning("an alert cannot be raised", alert=rule.id, reason=str(fault))
-            return False
-        finally:
-            await publisher.close()
         return True
