@@ -6,13 +6,13 @@ import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import uuid4
 
 from domain.log.authenticity import Seal
 from domain.log.lane import Decided, Lane
 from domain.ports import Headers, TooLarge, Unavailable
-from services.adapters.kafka import MAX_VALUE, Producer
-from services.settings import Settings
+from services.adapters.kafka import MAX_VALUE
 
 LONGEST_DECISION = MAX_VALUE - 2048
 """The most bytes of a decision without its place in a lane and its envelope, which add a few hundred."""
@@ -26,6 +26,14 @@ Sealing = Callable[[], Seal]
 """Gives the key that authenticates decisions at present."""
 
 
+class GroupProducer(Protocol):
+    async def append_all(self, topic: str, partition: int, records: Sequence[tuple[bytes, Headers]]) -> None:
+        """All of them are durable when this returns. Raises Unavailable; any of them may still be written then."""
+        ...
+
+    async def close(self) -> None: ...
+
+
 class DecisionLanes:
     """Appends to `decisions`. A worker keeps to one partition, and moves to the next when an append to it fails.
 
@@ -34,7 +42,9 @@ class DecisionLanes:
     counts and chains what it appends (domain/log/lane.py).
     """
 
-    def __init__(self, settings: Settings, topic: str, partitions: int, start: int, sealing: Sealing) -> None:
+    def __init__(
+        self, new_producer: Callable[[], GroupProducer], topic: str, partitions: int, start: int, sealing: Sealing
+    ) -> None:
         self.topic = topic
         self.worker = uuid4().hex
         """The worker's name, new at each start."""
@@ -42,7 +52,7 @@ class DecisionLanes:
         self._partition = start % partitions
         self._sealing = sealing
         self._numbers = itertools.count()
-        self._idle = [_Lane(Producer(settings), self._new_lane(), self._partition) for _ in range(LANES)]
+        self._idle = [_Lane(new_producer(), self._new_lane(), self._partition) for _ in range(LANES)]
         self._lanes = tuple(self._idle)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[tuple[Decided, Headers, asyncio.Future[None]]] = []
@@ -139,7 +149,7 @@ class DecisionLanes:
 class _Lane:
     """A producer, the sequence that it appends to, that sequence's partition, and the number up to which it is durable."""
 
-    producer: Producer
+    producer: GroupProducer
     chain: Lane
     partition: int
     durable: int = 0

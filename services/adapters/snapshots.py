@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import gc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -159,24 +159,40 @@ def _mac_fields(log: str, position: int, head: str, version: int, body: bytes) -
     return log, position, head, version, sha256(body).digest()
 
 
-async def save(pool: Pool, fold: Fold) -> None:
-    """Keep this fold, and drop all but the newest few of its log. Raises what LOST names."""
+class SealedSnapshot(NamedTuple):
+    """A snapshot as it is kept: `digest` is that of the record at `position`, the MAC covers all of it."""
+
+    log: str
+    position: int
+    digest: str
+    body: bytes
+    mac: str
+
+
+def sealed(fold: Fold) -> SealedSnapshot:
     world, chain = fold.world, fold.chain
     assert chain.keys is not None, "a process of the installation has its keys"
     body = encode(fold)
     mac = chain.keys.mac(SNAPSHOT, *_mac_fields(world.log, chain.position, chain.head, VERSION, body))
+    return SealedSnapshot(world.log, chain.position, chain.head, body, mac)
+
+
+async def save(pool: Pool, fold: Fold) -> None:
+    """Keep this fold, and drop all but the newest few of its log. Raises what LOST names."""
+    new = sealed(fold)
+    assert fold.chain.keys is not None, "a process of the installation has its keys"
     async with pool.acquire() as connection, connection.transaction():
         # A row that somebody else wrote there would keep this one out.
         await connection.execute(
             "INSERT INTO present.snapshots (log, position, digest, version, body, mac) VALUES ($1, $2, $3, $4, $5, $6) "
             "ON CONFLICT (log, position) DO UPDATE SET digest = excluded.digest, version = excluded.version, "
             "body = excluded.body, mac = excluded.mac",
-            world.log,
-            chain.position,
-            chain.head,
+            new.log,
+            new.position,
+            new.digest,
             VERSION,
-            body,
-            mac,
+            new.body,
+            new.mac,
         )
         await connection.execute(
             # Only snapshots that a start can use are counted, and none after this one: otherwise rows of somebody else
@@ -184,10 +200,10 @@ async def save(pool: Pool, fold: Fold) -> None:
             "WITH good AS (SELECT log, position FROM present.snapshots WHERE log = $1 AND position <= $2 AND version = $3 "
             "AND starts_with(mac, $4) ORDER BY position DESC LIMIT $5) "
             "DELETE FROM present.snapshots WHERE (log, position) NOT IN (SELECT log, position FROM good)",
-            world.log,
-            chain.position,
+            new.log,
+            new.position,
             VERSION,
-            f"{chain.keys.newest}:",
+            f"{fold.chain.keys.newest}:",
             KEEP,
         )
 
@@ -224,15 +240,21 @@ async def restore(pool: Pool, log: Topic, keys: Keyring, before: tuple[int, int 
         )
     except LOST:
         return Fold.under(keys)  # slower, but just as right
+    return await newest_of([SealedSnapshot(*row) for row in rows], log, keys, before)
+
+
+async def newest_of(
+    rows: Iterable[SealedSnapshot], log: Topic, keys: Keyring, before: tuple[int, int | None] | None = None
+) -> Fold:
+    """The first of these snapshots, newest first, that this installation made and that fits the log; else an empty fold."""
     for row in rows:
-        position, head, body = row["position"], row["digest"], row["body"]
-        if before is not None and position > before[0]:
+        if before is not None and row.position > before[0]:
             continue
-        if not keys.holds(row["mac"], SNAPSHOT, *_mac_fields(row["log"], position, head, VERSION, body)):
-            log_of_snapshots.error("a snapshot is not Keytrail's own, and is left alone", position=position)
+        if not keys.holds(row.mac, SNAPSHOT, *_mac_fields(row.log, row.position, row.digest, VERSION, row.body)):
+            log_of_snapshots.error("a snapshot is not Keytrail's own, and is left alone", position=row.position)
             continue
-        if await _fits(log, position, head):
-            fold = decode(body, position, head, keys)
+        if await _fits(log, row.position, row.digest):
+            fold = decode(row.body, row.position, row.digest, keys)
             if before is None or before[1] is None or fold.world.at <= before[1]:
                 return fold
     return Fold.under(keys)

@@ -24,7 +24,7 @@ from services.adapters import snapshots, topics
 from services.adapters.alert_publisher import Publisher
 from services.adapters.attempts import Attempts
 from services.adapters.decisions import DecisionLanes
-from services.adapters.kafka import KafkaTopic
+from services.adapters.kafka import KafkaTopic, Producer
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.oidc_fetch import OidcFetch, PublicOnly, trusted_by
 from services.adapters.postgres import UNREACHABLE
@@ -129,7 +129,8 @@ async def serve(settings: Settings) -> None:
         fold = await snapshots.restore(pool, events, keys)
         live = LiveState(events, fold, keys, settings.fresh_for, _following(materials))
         start = random.randrange(prepared.partitions)  # noqa: S311  # spreads load, no secret
-        decisions = DecisionLanes(settings, names.decisions, prepared.partitions, start, lambda: live.seal(DECISIONS))
+        producers = partial(Producer, settings)
+        decisions = DecisionLanes(producers, names.decisions, prepared.partitions, start, lambda: live.seal(DECISIONS))
         bounds = TopicBounds(settings, names.decisions, names.alerts)
         for each in (events, commands, decisions, bounds):
             closing.push_async_callback(each.close)

@@ -1,0 +1,66 @@
+"""Kafka's consumer group that elects the writer, as the simulation has it: sessions that end, and sticky assignment."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.writer.election import SESSION_MS
+from tests.simulation.brokers import Brokers, Link
+from tests.simulation.virtual import current
+
+HEARTBEAT = 1.0
+
+
+class Group:
+    """Who is in the group, and who has its one partition."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, float] = {}
+        """By member: when it was heard last."""
+        self.leader = ""
+
+    def hears(self, member: str, now: float) -> None:
+        self.seen[member] = now
+        self._expire(now)
+        if not self.leader:
+            self.leader = member
+
+    def _expire(self, now: float) -> None:
+        for each in [name for name, at in self.seen.items() if now - at > SESSION_MS / 1000]:
+            del self.seen[each]
+        if self.leader not in self.seen:
+            self.leader = min(self.seen, default="")
+
+
+class SimulatedElection:
+    """`services.writer.election.Election` as one process has it. A member that comes back under its name within its session keeps
+    what it had (KIP-345)."""
+
+    def __init__(self, group: Group, brokers: Brokers, member: str) -> None:
+        self._group = group
+        self._member = member
+        self._link: Link = brokers.link(current())
+        self._leads = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._beating: asyncio.Task[None] | None = None
+
+    async def join(self) -> None:
+        self._beating = asyncio.create_task(self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            await self._link.there()
+            self._group.hears(self._member, asyncio.get_running_loop().time())
+            leads = self._group.leader == self._member
+            await self._link.home()
+            if leads:
+                self._leads.set()
+            elif self._leads.is_set():
+                self._lost.set()
+            await asyncio.sleep(HEARTBEAT)
+
+    async def elected(self) -> None:
+        await self._leads.wait()
+
+    async def lost(self) -> None:
+        await self._lost.wait()

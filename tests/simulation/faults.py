@@ -1,0 +1,208 @@
+"""What strikes a simulated installation, and when. The seed draws a plan; each stroke of it has chances of its own, so that a plan from
+which some were taken out strikes with the others as before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from tests.simulation.brokers import Odds
+from tests.simulation.clients import Network
+from tests.simulation.installation import EVENTS, Installation
+
+FIRST, LAST = 3.0, 55.0
+"""Virtual seconds between which faults strike."""
+BEGINNING = 12
+"""The first records of `events`: the log's beginning, and the clients' keys. Without those no client has anything to ask."""
+CLOCKS = (-90.0, -30.0, -2.0, 2.0, 30.0, 90.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    installation: Installation
+    network: Network
+    chance: Random
+
+    def some_process(self) -> str:
+        return self.chance.choice(sorted(self.installation.processes))
+
+    def tell(self, what: str) -> None:
+        self.installation.shared.tell(f"* {what}")
+
+
+async def kill(at: Target) -> None:
+    name = at.some_process()
+    at.tell(f"{name} is killed")
+    at.installation.processes[name].kill("SIGKILL")
+
+
+async def kill_the_leader(at: Target) -> None:
+    name = at.installation.shared.group.leader
+    if name in at.installation.processes:
+        at.tell(f"{name}, which leads, is killed")
+        at.installation.processes[name].kill("SIGKILL")
+
+
+async def stop(at: Target) -> None:
+    name, seconds = at.some_process(), at.chance.choice([0.5, 3.0, 7.0, 12.0, 20.0])
+    process = at.installation.processes[name]
+    at.tell(f"{name} is stopped for {seconds} s")
+    process.stop()
+    await asyncio.sleep(seconds)
+    process.resume()
+    at.tell(f"{name} goes on")
+
+
+async def cut(at: Target) -> None:
+    name, seconds = at.some_process(), at.chance.uniform(0.5, 14.0)
+    to, back = at.chance.choice([(True, True), (True, False), (False, True)])
+    link = at.installation.shared.brokers.link(at.installation.processes[name])
+    what = " and ".join(["what it sends"] * to + ["what is sent to it"] * back)
+    at.tell(f"{name} and the brokers are cut apart for {seconds:.1f} s: {what} is lost")
+    link.cut(to=to, back=back)
+    await asyncio.sleep(seconds)
+    link.cut(to=False, back=False)
+    at.tell(f"{name} reaches the brokers again")
+
+
+async def believe_a_former_leader(at: Target) -> None:
+    name, seconds = at.some_process(), at.chance.uniform(1.0, 12.0)
+    brokers = at.installation.shared.brokers
+    at.tell(f"for {seconds:.1f} s {name} reaches only the broker that led, which is cut off from the others")
+    link = brokers.link(at.installation.processes[name])
+    link.freeze({name: len(each.values) for name, each in brokers.partitions.items()})
+    await asyncio.sleep(seconds)
+    link.freeze(None)
+    at.tell(f"{name} reaches the broker that leads")
+
+
+async def slow(at: Target) -> None:
+    name, times, seconds = at.some_process(), at.chance.choice([30.0, 300.0]), at.chance.uniform(1.0, 10.0)
+    link = at.installation.shared.brokers.link(at.installation.processes[name])
+    at.tell(f"the way of {name} to the brokers is {times:.0f} times as slow for {seconds:.1f} s")
+    link.slow = times
+    await asyncio.sleep(seconds)
+    link.slow = 1.0
+
+
+async def fail_over(at: Target) -> None:
+    seconds = at.chance.uniform(0.05, 4.0)
+    at.tell(f"the broker that leads is lost, and another leads after {seconds:.1f} s")
+    await at.installation.shared.brokers.fail_over(seconds)
+
+
+async def _with_odds(at: Target, odds: Odds, what: str) -> None:
+    seconds = at.chance.uniform(1.0, 8.0)
+    at.tell(f"for {seconds:.1f} s {what}")
+    at.installation.shared.brokers.odds = odds
+    await asyncio.sleep(seconds)
+    at.installation.shared.brokers.odds = Odds()
+
+
+async def lose_batches(at: Target) -> None:
+    await _with_odds(at, Odds(lost=0.1, unsaid=0.05), "brokers lose batches, and others that come later land")
+
+
+async def lose_answers(at: Target) -> None:
+    await _with_odds(at, Odds(unanswered=0.2), "appends land, and their answers are lost")
+
+
+async def append_twice(at: Target) -> None:
+    await _with_odds(at, Odds(twice=0.3), "appends land twice")
+
+
+async def lose_the_vault(at: Target) -> None:
+    seconds = at.chance.uniform(0.5, 10.0)
+    at.tell(f"the vault is away for {seconds:.1f} s")
+    at.installation.shared.rows.away = True
+    await asyncio.sleep(seconds)
+    at.installation.shared.rows.away = False
+
+
+async def vault_answers_lost(at: Target) -> None:
+    seconds = at.chance.uniform(1.0, 10.0)
+    at.tell(f"for {seconds:.1f} s the vault does what it is asked, and its answer is lost, every third time")
+    at.installation.shared.rows.unanswered = 0.3
+    await asyncio.sleep(seconds)
+    at.installation.shared.rows.unanswered = 0.0
+
+
+async def set_a_clock(at: Target) -> None:
+    name, seconds = at.some_process(), at.chance.choice(CLOCKS)
+    lasts = at.chance.uniform(2.0, 12.0)
+    at.tell(f"the clock of {name} is {abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'} for {lasts:.1f} s")
+    at.installation.set_skew(name, seconds)
+    await asyncio.sleep(lasts)
+    at.installation.set_skew(name, 0.0)
+
+
+async def lose_requests(at: Target) -> None:
+    seconds = at.chance.uniform(1.0, 8.0)
+    at.tell(f"for {seconds:.1f} s requests and answers of clients are lost, every fifth")
+    at.network.lost = 0.2
+    await asyncio.sleep(seconds)
+    at.network.lost = 0.0
+
+
+async def lose_the_tail(at: Target) -> None:
+    """What Kafka promises never to do. Nothing can bring back what is lost; but nobody may go on as if it were there."""
+    partition = at.installation.shared.brokers.partition(EVENTS)
+    count = min(at.chance.randint(1, 30), max(0, len(partition.values) - BEGINNING))
+    at.tell(f"the last {count} records of events are lost, though brokers had acknowledged them")
+    partition.cut(count)
+    at.installation.shared.tail_lost_at = asyncio.get_running_loop().time()
+
+
+Strike = Callable[[Target], Awaitable[None]]
+STROKES: Mapping[str, Strike] = {
+    each.__name__: each
+    for each in (
+        kill,
+        kill_the_leader,
+        stop,
+        cut,
+        believe_a_former_leader,
+        slow,
+        fail_over,
+        lose_batches,
+        lose_answers,
+        append_twice,
+        lose_the_vault,
+        vault_answers_lost,
+        set_a_clock,
+        lose_requests,
+    )
+}
+ALL_STROKES = {**STROKES, lose_the_tail.__name__: lose_the_tail}
+DISASTERS = 0.15
+"""The share of seeds in which brokers lose what they had acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """`at`: in virtual seconds. `number`: its place in the plan that the seed drew, from which its chances follow."""
+
+    at: float
+    name: str
+    number: int
+
+
+def plan_of(seed: int) -> tuple[Stroke, ...]:
+    chance = Random(f"{seed} plan")  # noqa: S311  # the seed decides everything
+    names = sorted(STROKES)
+    drawn = [chance.choice(names) for _ in range(chance.randint(3, 7))]
+    if chance.random() < DISASTERS:
+        drawn.append(lose_the_tail.__name__)
+    strokes = sorted((chance.uniform(FIRST, LAST), name) for name in drawn)
+    return tuple(Stroke(at, name, number) for number, (at, name) in enumerate(strokes))
+
+
+async def carry_out(plan: tuple[Stroke, ...], seed: int, installation: Installation, network: Network) -> None:
+    async def one(stroke: Stroke) -> None:
+        await asyncio.sleep(max(0.0, stroke.at - asyncio.get_running_loop().time()))
+        chance = Random(f"{seed} stroke {stroke.number}")  # noqa: S311  # the seed decides everything
+        await ALL_STROKES[stroke.name](Target(installation, network, chance))
+
+    await asyncio.gather(*(one(each) for each in plan))

@@ -1,0 +1,236 @@
+"""Keytrail's processes, by their own code, behind the simulated topics and vault."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, cast
+from uuid import uuid4
+
+from domain.commands.due import destroyed_by
+from domain.keys.limits import Limits
+from domain.log.authenticity import DECISIONS
+from domain.log.authority import Authority
+from domain.log.record import Record
+from domain.ports import OutOfRange, Unavailable
+from domain.state.fold import Fold
+from services.adapters import keyring, snapshots
+from services.adapters.attempts import Attempts
+from services.adapters.decisions import DecisionLanes
+from services.adapters.keyring import VaultKeyring, open_keyring
+from services.adapters.postgres import Pool
+from services.adapters.tokens import Tokens
+from services.clock import Clock
+from services.kms_api.anchors import Anchors
+from services.kms_api.app import App
+from services.kms_api.authentication import Authenticator
+from services.kms_api.calls import Calls
+from services.kms_api.live_state import LiveState
+from services.kms_api.maker import VaultMaker
+from services.kms_api.materials import HeldMaterials
+from services.kms_api.mfa_codes import MfaCodes
+from services.kms_api.passwords import Passwords
+from services.kms_api.provider_keys import ProviderKeys
+from services.kms_api.recall import ProjectedRecall
+from services.kms_api.refused_attempts import RefusedAttempts
+from services.kms_api.token_door import TokenDoor
+from services.kms_api.vault_watch import VaultWatch
+from services.kms_api.web_identity import WebIdentities
+from services.settings import Settings
+from services.writer.doubts import Deposed, TermEnded, require_certain
+from services.writer.leader import FirstIdentities, Leader
+from services.writer.step import WriterStep
+from services.writer.vault_upkeep import VaultUpkeep
+from tests.simulation.brokers import Brokers, FreshProducer, SimulatedTopic
+from tests.simulation.election import Group, SimulatedElection
+from tests.simulation.vault import MemoryVault, VaultRows
+from tests.simulation.virtual import EPOCH, Process, VirtualLoop
+
+EVENTS, COMMANDS, DECIDED = "sim.events", "sim.commands", "sim.decisions"
+PARTITIONS = 2
+ROOT = ("AKIASIMULATED0000001", "a secret of the simulation")
+SETTINGS = Settings(
+    root_access_key_id=ROOT[0], root_secret_access_key=ROOT[1], change_rate=0.0, topic_prefix="sim", console="off"
+)
+SNAPSHOT_EVERY = 25
+"""Records."""
+RESTART_AFTER = (0.3, 1.5)
+NOT_SIMULATED = cast("Pool", None)
+"""In the place of connections to Postgres for what no simulated client asks: questions to projections, and counts of codes."""
+
+WORLD = contextvars.Context()
+Serve = Callable[[Process], Any]
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all processes share. `tail_lost_at`: when brokers lost what they had acknowledged, in virtual seconds."""
+
+    loop: VirtualLoop
+    chance: Random
+    brokers: Brokers
+    rows: VaultRows
+    story: list[str]
+    group: Group = field(default_factory=Group)
+    snapshots: list[snapshots.SealedSnapshot] = field(default_factory=list)
+    origin: str = ""
+    tail_lost_at: float | None = None
+
+    def tell(self, what: str) -> None:
+        self.story.append(f"{self.loop.now:10.4f}  {what}")
+
+
+class Installation:
+    """Two APIs, two writers and a projector, and the supervisor that starts again what dies."""
+
+    def __init__(self, loop: VirtualLoop, seed: int) -> None:
+        chance = Random(f"{seed} world")  # noqa: S311  # the seed decides everything
+        brokers = Brokers(chance, loop, EPOCH)
+        self.shared = Shared(loop, chance, brokers, VaultRows(chance), [])
+        self.shared.rows.secrets[ROOT[0]] = (ROOT[1], EPOCH)
+        self.processes: dict[str, Process] = {}
+        self.apps: dict[str, App] = {}
+        self.restarts = 0
+        self._skews: dict[str, float] = {}
+        self._works: dict[str, Serve] = {
+            "writer-1": self._writer,
+            "writer-2": self._writer,
+            "api-1": self._api,
+            "api-2": self._api,
+            "projector": self._projector,
+        }
+
+    def start(self) -> None:
+        for each in self._works:
+            self._start(each)
+
+    def _start(self, name: str) -> None:
+        shared = self.shared
+        process = Process(name, shared.loop, self._skews.get(name, 0.0))
+        process.on_death.append(lambda: self._died(process))
+        self.processes[name] = process
+        self.apps.pop(name, None)
+        process.start(self._run(process))
+
+    def set_skew(self, name: str, seconds: float) -> None:
+        """The machine's clock is wrong from now on, also after a restart of the process."""
+        self._skews[name] = self.processes[name].skew = seconds
+
+    async def _run(self, process: Process) -> None:
+        try:
+            await self._works[process.name](process)
+        except (Unavailable, OutOfRange) as fault:
+            process.kill(f"cannot start: {fault}")
+
+    def _died(self, process: Process) -> None:
+        shared = self.shared
+        shared.tell(f"{process.name} ends: {process.why}")
+        self.apps.pop(process.name, None)
+        self.restarts += 1
+        again = shared.chance.uniform(*RESTART_AFTER)
+        # In a context of the world: what a dead process schedules never runs.
+        WORLD.copy().run(shared.loop.call_later, again, self._start, process.name)
+
+    # -- the processes ----------------------------------------------------------------------------------------------
+
+    async def _restored(self, events: SimulatedTopic, keys: VaultKeyring) -> Fold:
+        rows = sorted(self.shared.snapshots, key=lambda each: -each.position)
+        return await snapshots.newest_of(rows, events, keys)
+
+    async def _writer(self, process: Process) -> None:
+        shared = self.shared
+        vault = MemoryVault(shared.rows)
+        keys = await open_keyring(vault)
+        election = SimulatedElection(shared.group, shared.brokers, process.name)
+        await election.join()
+        events, commands = SimulatedTopic(shared.brokers, EVENTS), SimulatedTopic(shared.brokers, COMMANDS)
+        await election.elected()
+        await asyncio.sleep(shared.chance.uniform(0, 0.1))
+        fold = await self._restored(events, keys)
+        leader = Leader(
+            cast("Any", events),
+            cast("Any", commands),
+            WriterStep(fold, uuid4().hex, SETTINGS.org_id, Limits()),
+            VaultUpkeep(vault, _nobody_is_told),
+            Clock(),
+            FirstIdentities(SETTINGS.region, SETTINGS.account_id, SETTINGS.root_access_key_id),
+            _never_skipped,
+            self._require_origin,
+            keys,
+            self._keep_pin,
+            process.end,
+        )
+        leading, lost = asyncio.create_task(leader.lead()), asyncio.create_task(election.lost())
+        done, _ = await asyncio.wait([leading, lost], return_when=asyncio.FIRST_COMPLETED)
+        if lost in done:
+            require_certain(Deposed(), process.end)
+        require_certain(TermEnded(leading.exception()), process.end)
+
+    async def _require_origin(self, log: str) -> None:
+        self.shared.origin = self.shared.origin or log
+        if self.shared.origin != log:
+            raise Unavailable(f"the database belongs to log {self.shared.origin}, and the topic holds {log}")
+
+    async def _keep_pin(self, authority: Authority) -> None:
+        pass
+
+    async def _api(self, process: Process) -> None:
+        shared = self.shared
+        vault, clock = MemoryVault(shared.rows), Clock()
+        keys = await open_keyring(vault)
+        tokens = Tokens(await vault.root())
+        events, commands = SimulatedTopic(shared.brokers, EVENTS), SimulatedTopic(shared.brokers, COMMANDS)
+        materials = HeldMaterials(vault, tokens)
+
+        def on_record(record: Record | None) -> None:
+            if record is not None and record.event is not None:
+                materials.forget(destroyed_by(record.event))
+
+        live = LiveState(events, await self._restored(events, keys), keys, SETTINGS.fresh_for, on_record, process.end)
+        start = shared.chance.randrange(PARTITIONS)
+        decisions = DecisionLanes(
+            lambda: FreshProducer(shared.brokers), DECIDED, PARTITIONS, start, lambda: live.seal(DECISIONS)
+        )
+        anchors = Anchors(live, decisions, commands, clock)
+        mfa = MfaCodes(live, vault, Attempts(NOT_SIMULATED, 5, 60.0), clock)
+        making = VaultMaker(vault, tokens, mfa, Passwords(live, vault, Attempts(NOT_SIMULATED, 5, 60.0)))
+        recall = ProjectedRecall(NOT_SIMULATED)
+        calls = Calls(SETTINGS, live, commands, decisions, making, materials, recall, clock, mfa)
+        authenticator = Authenticator(live, vault, tokens, SETTINGS.region, clock)
+        refused = RefusedAttempts(calls.records)
+        web = WebIdentities(live, ProviderKeys(cast("Any", None)))
+        door = TokenDoor(web, authenticator, refused, clock)
+        app = App(live, authenticator, calls, cast("Any", None), clock, VaultWatch(NOT_SIMULATED), door)
+        works = (live.follow(), live.keep_asking(), anchors.keep_anchoring(), refused.keep_recording())
+        tasks = [asyncio.create_task(each) for each in works]
+        await live.begun()
+        self.apps[process.name] = app
+        shared.tell(f"{process.name} takes calls at position {live.position}")
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        process.end("a task that runs beside the calls has ended")
+
+    async def _projector(self, process: Process) -> None:
+        """It keeps snapshots. Its tables are not simulated."""
+        shared = self.shared
+        keys = await open_keyring(MemoryVault(shared.rows))
+        events = SimulatedTopic(shared.brokers, EVENTS)
+        fold = await self._restored(events, keys)
+        reader, kept = await events.reader(fold.next), fold.next
+        while True:
+            for stored in await reader.read(100):
+                await keyring.take(fold, stored, keys)
+            if fold.next - kept >= SNAPSHOT_EVERY:
+                new, kept = snapshots.sealed(fold), fold.next
+                older = [each for each in shared.snapshots if each.position < new.position]
+                shared.snapshots[:] = [*older[1 - snapshots.KEEP :], new]
+
+
+async def _never_skipped(log: str, next_command: int) -> bool:
+    return False
+
+
+async def _nobody_is_told(log: str, materials: set[str], keys: list[str]) -> bool:
+    return True

@@ -1,0 +1,158 @@
+"""One simulation: a seed in, what happened and what was wrong with it out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+import structlog
+
+from services.kms_api import app
+from tests.consistency.explained import Judge, read_log
+from tests.consistency.observed import ObservedCall
+from tests.simulation.clients import Load
+from tests.simulation.faults import Stroke, carry_out, plan_of
+from tests.simulation.installation import DECIDED, EVENTS, PARTITIONS, SETTINGS, Installation, Shared
+from tests.simulation.virtual import VirtualLoop, current, run, virtual_machine
+
+LONGEST = 2000.0
+RECOVERS_WITHIN = 20.0
+"""Virtual seconds after the last fault, after which every call has to be answered soon."""
+SOON = 10.0
+SETTLES_WITHIN = 2.0
+"""Virtual seconds after the last answer in which what is under way comes to its end."""
+NOTICED_WITHIN = 6.0
+"""Virtual seconds within which every process has to notice that the log it knows is not the log that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`seconds`: virtual ones. `trace`: a digest of all that happened and of every value on every topic."""
+
+    seed: int
+    plan: tuple[Stroke, ...]
+    faults: list[str]
+    story: list[str]
+    calls: list[ObservedCall]
+    seconds: float
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much the clients do: `calls` each, with `rest` virtual seconds between two of them on average."""
+
+    changing: int = 3
+    using: int = 4
+    keys: int = 3
+    calls: int = 16
+    rest: float = 9.0
+
+
+def simulate(seed: int, plan: tuple[Stroke, ...] | None = None, size: Size | None = None) -> Outcome:
+    """`plan`: in the place of the one that the seed draws."""
+    plan, size = plan_of(seed) if plan is None else plan, size or Size()
+    loop = VirtualLoop()
+    with virtual_machine(loop, seed):
+        app._random.seed(seed)
+        installation = Installation(loop, seed)
+        load, shared = Load(installation, seed), installation.shared
+        healed = 0.0
+
+        async def strike() -> None:
+            nonlocal healed
+            await carry_out(plan, seed, installation, load.network)
+            healed = loop.now
+            shared.tell("* nothing strikes any more")
+
+        async def all_of_it() -> None:
+            installation.start()
+            await asyncio.gather(strike(), load.run(size.changing, size.using, size.keys, size.calls, size.rest))
+            await asyncio.sleep(SETTLES_WITHIN)
+
+        with _logs_in(shared):
+            try:
+                run(loop, all_of_it(), LONGEST)
+            except TimeoutError:
+                shared.tell("the clients are not done yet")
+        faults = _judged(installation, load.calls) + _late(load.calls, healed) + loop.faults
+        outcome = Outcome(seed, plan, faults, shared.story, load.calls, loop.now, _trace(shared))
+        loop.abandon()
+    return outcome
+
+
+def _judged(installation: Installation, calls: Sequence[ObservedCall]) -> list[str]:
+    brokers = installation.shared.brokers
+    decisions: dict[str, list[Mapping[str, Any]]] = {}
+    for number in range(PARTITIONS):
+        for value in dict.fromkeys(brokers.partition(f"{DECIDED}-{number}").values):  # a copy is void
+            document = json.loads(value)
+            decisions.setdefault(document["call"]["id"], []).append(document)
+    log = read_log(enumerate(brokers.partition(EVENTS).values))
+    lost_at = installation.shared.tail_lost_at
+    judge = Judge(log, decisions, SETTINGS.fresh_for + 1.0)
+    if lost_at is None:
+        return judge.judge(calls)
+    # What was answered before is lost; whatever is answered from then on has to be right again.
+    return judge.judge([each for each in calls if each.began > lost_at + NOTICED_WITHIN], registers=False)
+
+
+def _late(calls: Sequence[ObservedCall], healed: float) -> list[str]:
+    """Calls that had to be answered soon, and were not."""
+    return [
+        f"{each.operation} began {each.began - healed:.1f} s after the last fault, and had no answer for "
+        f"{(each.ended or LONGEST) - each.began:.1f} s: {each.attempts}"
+        for each in calls
+        if each.began > healed + RECOVERS_WITHIN and not (each.answered and each.ended - each.began < SOON)
+    ]
+
+
+def _trace(shared: Shared) -> str:
+    digest = sha256("\n".join(shared.story).encode())
+    for name, partition in sorted(shared.brokers.partitions.items()):
+        digest.update(name.encode())
+        for value in partition.values:
+            digest.update(value)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _logs_in(shared: Shared) -> Iterator[None]:
+    """What the processes log is part of the story."""
+
+    def told(logger: Any, level: str, event: MutableMapping[str, Any]) -> str:
+        what = event.pop("event")
+        shared.tell(f"{current()}: {what}  {' '.join(f'{k}={v}' for k, v in event.items())}")
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(processors=[told], cache_logger_on_first_use=False)
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def shrunk(outcome: Outcome, size: Size | None = None) -> Outcome:
+    """The same failure with as few faults and calls as still show it."""
+    size = size or Size()
+    best, again = outcome, True
+    while again:
+        again = False
+        for left_out in range(len(best.plan)):
+            tried = simulate(best.seed, (*best.plan[:left_out], *best.plan[left_out + 1 :]), size)
+            if tried.faults:
+                best, again = tried, True
+                break
+    while size.calls > 1:
+        smaller = replace(size, calls=size.calls * 2 // 3)
+        tried = simulate(best.seed, best.plan, smaller)
+        if not tried.faults:
+            break
+        best, size = tried, smaller
+    return best
