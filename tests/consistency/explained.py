@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import bisect
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.log.record import Record
+from domain.decisions.again import Callers, decide_again
+from domain.decisions.case import case_of
+from domain.log.codec import micros
+from domain.log.record import Document, Record
 from domain.state.fold import Fold
 from tests.consistency.linearizable import RegisterCall, fault_in
 from tests.consistency.observed import ObservedCall
@@ -20,7 +23,8 @@ from tests.consistency.observed import ObservedCall
 READS = frozenset({"DescribeKey"})
 FIRST = "0"
 """The description with which keys are made; every other one is written by one call."""
-CHANGES = frozenset({"CreateKey", "UpdateKeyDescription", "EnableKey", "DisableKey", "TagResource"})
+DENIED = "AccessDeniedException"
+CHANGES = frozenset({"CreateKey", "PutKeyPolicy", "UpdateKeyDescription", "EnableKey", "DisableKey", "TagResource"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class LogAsRead:
 
     effects: dict[str, int] = field(default_factory=dict)
     """By the call's id: the position at which it had its effect, or was refused."""
+    refusals: dict[str, str] = field(default_factory=dict)
+    """By the call's id: the kind of the error that its record has, "" if it was carried out."""
     changed: dict[str, tuple[list[int], list[KeyAt]]] = field(default_factory=lambda: defaultdict(lambda: ([], [])))
     written: Counter[str] = field(default_factory=Counter)
     """How often each description was written by a record that counts."""
@@ -60,6 +66,8 @@ def _note(found: LogAsRead, fold: Fold, offset: int, record: Record) -> None:
     assert record.call is not None, "the record is that of a call"
     found.records_of[record.call.id] += 1
     found.effects[record.call.id] = offset if record.repeats is None else record.repeats.position
+    if record.decision is not None and record.repeats is None:
+        found.refusals[record.call.id] = "" if record.decision.error is None else str(record.decision.error["kind"])
     if record.event is None or record.decision is None:
         return
     if record.call.operation in ("CreateKey", "UpdateKeyDescription"):
@@ -72,14 +80,38 @@ def _note(found: LogAsRead, fold: Fold, offset: int, record: Record) -> None:
             states.append(KeyAt(key.description, key.enabled))
 
 
+def decided_otherwise(
+    values: Iterable[tuple[int, bytes]], decisions: Mapping[str, Sequence[Document]]
+) -> Iterator[str]:
+    """The decisions that come out otherwise when they are made again on the state that their records name."""
+    by_position: dict[int, list[Document]] = defaultdict(list)
+    for documents in decisions.values():
+        for each in documents:
+            by_position[int(each["seen"])].append(each)
+    fold, callers = Fold(), Callers()
+    for offset, value in values:
+        fold.take(offset, value)
+        for document in by_position.pop(fold.chain.position, ()):
+            case = case_of(document)
+            if case is None:
+                continue
+            again = decide_again(case, fold.world, micros(document["at"]), callers)
+            if list(again.reasons) != case["reasons"]:
+                yield f"{case['operation']} {document['call']['id']} was decided on {offset} by {case['reasons']}, not {again.reasons}"
+    for position in by_position:
+        yield f"decisions were made on {position}, where no record counts"
+
+
 @dataclass(slots=True)
 class Judge:
     """`faults` are sentences. `decisions`: by the call's id, the documents of `decisions` that count. `stale_for`: seconds for which
     a use may be allowed by an older state."""
 
     log: LogAsRead
-    decisions: Mapping[str, Sequence[Mapping[str, Any]]]
+    decisions: Mapping[str, Sequence[Document]]
     stale_for: float
+    denied: bool = False
+    """Whether callers may be denied access. Whether they had to be, `decided_otherwise` says."""
     faults: list[str] = field(default_factory=list)
 
     def judge(self, calls: Sequence[ObservedCall], *, registers: bool = True) -> list[str]:
@@ -111,6 +143,11 @@ class Judge:
         if at is None:
             self._fault(
                 f"{call.operation} {call.request_id} was answered ({call.status}), and has no record: it is lost"
+            )
+        recorded = self.log.refusals.get(call.request_id)
+        if recorded is not None and bool(recorded) == call.succeeded:
+            self._fault(
+                f"{call.operation} {call.request_id} was answered {call.status}, and its record says {recorded or 'allowed'!r}"
             )
         return at
 
@@ -148,9 +185,13 @@ class Judge:
 
     def _answer(self, call: ObservedCall, seen: int) -> None:
         key = self.log.at(str(call.parameters["KeyId"]), seen)
+        if self.denied and call.refused_as == DENIED:
+            return
         if key is None:
             self._fault(f"{call.operation} {call.request_id} was answered about a key that was not there at {seen}")
-        elif call.operation == "DescribeKey" and call.succeeded:
+        elif call.operation == "DescribeKey" and not call.succeeded:
+            self._fault(f"DescribeKey {call.request_id} was answered {call.status} {call.refused_as}, and the key is there")
+        elif call.operation == "DescribeKey":
             told = call.answer["KeyMetadata"]
             if (told["Description"], told["Enabled"]) != (key.description, key.enabled):
                 self._fault(

@@ -75,6 +75,10 @@ class Link:
 
     async def home(self) -> None:
         await self._way()
+        await self.clear()
+
+    async def clear(self) -> None:
+        """Returns when the way back is not cut."""
         while self.back:
             await self._changed.wait()
 
@@ -337,7 +341,7 @@ class SimulatedReader:
                 Stored(place, partition.values[place], partition.times[place] * 1000)
                 for place in range(self._next, upto)
             ]
-            await self._link.home()
+            await self._link.clear()
             self._next = upto
             return found
 
@@ -396,7 +400,7 @@ class SimulatedTopic:
                     await self._link.thawed()
                 frozen, name = self._link.frozen, self._partition.name
                 end = len(self._partition.values) if frozen is None else frozen.get(name, 0)
-                await self._link.home()
+                await self._link.clear()
                 return end
         except TimeoutError as fault:
             raise Unavailable("the broker does not answer") from fault

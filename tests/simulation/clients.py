@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import b64encode
+from contextlib import suppress
 from random import Random
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from services.kms_api.app import Reply
@@ -17,8 +19,21 @@ from tests.simulation.virtual import EPOCH
 
 CALL_DEADLINE = 40.0
 ATTEMPT_DEADLINE = 15.0
+USER = "simulated"
+USER_ARN = f"arn:aws:iam::{SETTINGS.account_id}:user/{USER}"
 IN_BURSTS = 0.6
 PLAIN = b64encode(b"what the clients encrypt").decode()
+
+
+def policy(name: str, *, allows: bool) -> str:
+    """`allows`: whether the clients' user may use the key."""
+    root = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{SETTINGS.account_id}:root"}, "Action": "kms:*", "Resource": "*"}
+    user = {"Effect": "Allow", "Principal": {"AWS": USER_ARN}, "Action": ["kms:Encrypt", "kms:DescribeKey"], "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Id": name, "Statement": [root, *[user] * allows]})
+
+
+def _within(body: str, element: str) -> str:
+    return body.partition(f"<{element}>")[2].partition("<")[0]
 
 
 class Broken(Exception):
@@ -68,8 +83,11 @@ class Network:
 
 
 class Client:
+    """`key`: (access key, secret)."""
+
     def __init__(self, number: int, network: Network, chance: Random, history: list[ObservedCall]) -> None:
         self.number = number
+        self.key = ROOT
         self._network = network
         self._chance = chance
         self._history = history
@@ -98,14 +116,25 @@ class Client:
             await asyncio.sleep(self._chance.uniform(0.02, 0.3) * min(8, 2 ** len(made.attempts)))
 
     def _signed(self, operation: str, body: bytes, invocation: str) -> Signed:
-        headers = {
-            "host": "keytrail.invalid",
-            "x-amz-target": f"TrentService.{operation}",
-            "content-type": "application/x-amz-json-1.1",
-            "amz-sdk-invocation-id": invocation,
-        }
+        headers = {"x-amz-target": f"TrentService.{operation}", "content-type": "application/x-amz-json-1.1"}
+        return self._by(headers, body, "kms", invocation)
+
+    def _by(self, headers: dict[str, str], body: bytes, service: str, invocation: str) -> Signed:
+        headers = {"host": "keytrail.invalid", "amz-sdk-invocation-id": invocation, **headers}
         now = EPOCH + asyncio.get_running_loop().time()
-        return Signed("POST", "/", "", sign(Signed("POST", "/", "", headers, body), *ROOT, SETTINGS.region, "kms", now), body)
+        signed = sign(Signed("POST", "/", "", headers, body), *self.key, SETTINGS.region, service, now)
+        return Signed("POST", "/", "", signed, body)
+
+    async def query(self, **parameters: str) -> str:
+        """A call of IAM by the Query protocol, tried until it is answered. Returns the body."""
+        body, invocation = urlencode({"Version": "2010-05-08", **parameters}).encode(), str(uuid4())
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        while True:
+            with suppress(Broken):
+                reply = await self._network.post("api-1", self._by(form, body, "iam", invocation))
+                if reply.status == 200:
+                    return reply.body.decode()
+            await asyncio.sleep(0.2)
 
 
 class Load:
@@ -121,6 +150,10 @@ class Load:
     async def run(self, changing: int, using: int, keys: int, calls: int, rest: float) -> None:
         """`calls`: how many each client makes; `rest`: the seconds between two bursts of them, on average."""
         clients = [Client(number, self.network, self.chance, self.calls) for number in range(changing + using)]
+        await clients[0].query(Action="CreateUser", UserName=USER)
+        made_key = await clients[0].query(Action="CreateAccessKey", UserName=USER)
+        for each in clients[changing + 1 :: 2]:
+            each.key = (_within(made_key, "AccessKeyId"), _within(made_key, "SecretAccessKey"))
         while len(self.keys) < keys:
             made = await clients[0].call("CreateKey", Description="0")
             if made.succeeded:
@@ -139,7 +172,9 @@ class Load:
     async def _change(self, client: Client) -> None:
         self._numbers += 1
         key, number, draw = self.chance.choice(self.keys), f"sim-{self._numbers}", self.chance.random()
-        if draw < 0.5:
+        if draw < 0.2:
+            await client.call("PutKeyPolicy", KeyId=key, Policy=policy(number, allows=self.chance.random() < 0.6))
+        elif draw < 0.5:
             await client.call("UpdateKeyDescription", KeyId=key, Description=number)
         elif draw < 0.65:
             await client.call("DisableKey", KeyId=key)

@@ -52,7 +52,7 @@ class SimulatedElection:
             await self._link.there()
             self._group.hears(self._member, asyncio.get_running_loop().time())
             leads = self._group.leader == self._member
-            await self._link.home()
+            await self._link.clear()
             if leads:
                 self._leads.set()
             elif self._leads.is_set():

@@ -11,6 +11,7 @@ import contextvars
 import os
 import random
 import time
+import traceback
 from asyncio import base_events
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ class Process:
         self.stopped = False
         self.why = ""
         self._loop = loop
-        self._held: list[Callable[[], None]] = []
+        self._held: list[_Step] = []
         self.on_death: list[Callable[[], None]] = []
         """Called once, in the world's context, when the process dies."""
         self.context = contextvars.copy_context()
@@ -75,9 +76,9 @@ class Process:
         self.stopped = False
         held, self._held = self._held, []
         for each in held:
-            self._loop.call_soon(each, context=self.context)
+            base_events.BaseEventLoop.call_soon(self._loop, each, context=each.handle._context)
 
-    def hold(self, step: Callable[[], None]) -> None:
+    def hold(self, step: _Step) -> None:
         self._held.append(step)
 
 
@@ -129,7 +130,9 @@ class VirtualLoop(base_events.BaseEventLoop):
         process = context.get(_PROCESS)
         if process is None:
             return super().call_soon(callback, *args, context=context)
-        return super().call_soon(_step, process, callback, args, context=context)
+        step = _Step(process, callback, args)
+        step.handle = super().call_soon(step, context=context)
+        return step.handle
 
     def call_at(
         self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
@@ -138,7 +141,10 @@ class VirtualLoop(base_events.BaseEventLoop):
         process = context.get(_PROCESS)
         if process is None:
             return super().call_at(when, callback, *args, context=context)
-        return super().call_at(when, _step, process, callback, args, context=context)
+        step = _Step(process, callback, args)
+        timer = super().call_at(when, step, context=context)
+        step.handle = timer
+        return timer
 
     def call_later(
         self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
@@ -171,7 +177,8 @@ class VirtualLoop(base_events.BaseEventLoop):
     def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         fault = context.get("exception")
         if not isinstance(fault, Ended):
-            self.faults.append(f"{context.get('message')}: {fault!r}")
+            where = "".join(traceback.format_exception(fault)[-4:]) if fault is not None else ""
+            self.faults.append(f"{context.get('message')}: {fault!r} {where}")
 
     def abandon(self) -> None:
         """Ends everything that is left, when the simulation is over."""
@@ -191,13 +198,25 @@ class VirtualLoop(base_events.BaseEventLoop):
         self.close()
 
 
-def _step(process: Process, callback: Any, args: tuple[Any, ...]) -> None:
-    if process.dead:
-        return
-    if process.stopped:
-        process.hold(lambda: _step(process, callback, args))
-        return
-    callback(*args)
+class _Step:
+    """A callback of a process, which may be dead or stopped by the time it is due."""
+
+    __slots__ = ("args", "callback", "handle", "process")
+    handle: asyncio.Handle
+
+    def __init__(self, process: Process, callback: Any, args: tuple[Any, ...]) -> None:
+        self.process = process
+        self.callback = callback
+        self.args = args
+
+    def __call__(self) -> None:
+        process = self.process
+        if process.dead or self.handle.cancelled():  # it may have been cancelled while it was held
+            return
+        if process.stopped:
+            process.hold(self)
+        else:
+            self.callback(*self.args)
 
 
 @contextmanager
