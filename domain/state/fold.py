@@ -26,6 +26,13 @@ class Fold:
         """An empty fold. Values have to be authentic under these keys."""
         return cls(chain=Chain(keys=keys))
 
+    def rewind(self) -> None:
+        """Go back to behind the last valid record. Void records after it may be gone, and others in their place: whoever knows only
+        that the log still holds that record reads on from there."""
+        behind = self.chain.position + 1
+        self.voids -= self.next - behind
+        self.next = behind
+
     def take(self, offset: int, value: bytes) -> Record | None:
         """Take in the value at `offset`; the record if it is valid, None if it is void.
 

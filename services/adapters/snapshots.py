@@ -256,6 +256,7 @@ async def newest_of(
         if await _fits(log, row.position, row.digest):
             fold = decode(row.body, row.position, row.digest, keys)
             if before is None or before[1] is None or fold.world.at <= before[1]:
+                fold.rewind()
                 return fold
     return Fold.under(keys)
 

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from domain.log.authenticity import KeyMissing, Seal
 from domain.log.authority import Authority
+from domain.log.chain import digest
 from domain.log.codec import Unreadable, parse, record_from
 from domain.log.record import Record
 from domain.ports import OutOfRange, Reader, Topic, Unavailable
@@ -67,6 +68,8 @@ class LiveState:
         self._on_record = on_record
         self._end = end
         self._fresh_at = float("-inf")
+        self._in_doubt = False
+        """A void record was read, and it is not known yet whether the log is still the one that was read."""
         self._settled = False
         self._waiting: list[asyncio.Future[None]] = []
         self._asked = asyncio.Event()
@@ -173,12 +176,20 @@ class LiveState:
             while True:
                 try:
                     if reader is None:
-                        reader = await self._events.reader(self._fold.next)
+                        self._fold.rewind()
+                        reader = await self._opened()
+                    voids = self._fold.voids
                     for stored in await reader.read(BATCH):
+                        if stored.offset < self._fold.next:  # void, and read before the reader was opened anew
+                            continue
                         record = await keyring.take(self._fold, stored, self._keys)
+                        self._in_doubt |= record is None
                         self._on_record(record)
                         if record is not None and record.call is not None:
                             self._tell(stored.offset, record)
+                    if self._fold.voids > voids:
+                        await reader.close()
+                        reader = await self._opened()
                     async with self._progress:
                         self._progress.notify_all()
                 except Unavailable as fault:
@@ -194,6 +205,22 @@ class LiveState:
         finally:
             if reader is not None:
                 await reader.close()
+
+    async def _opened(self) -> Reader:
+        """A reader that has found the last valid record where this state knows it. Raises Unavailable, OutOfRange.
+
+        If brokers lost records that they had acknowledged while this process was away, others may have gone on since. Every record
+        of theirs would be void here, and this state would decide as if it were the present. So whoever comes back, or meets a void
+        record, looks whether the log is still the one that was read.
+        """
+        position, head = self._fold.chain.position, self._fold.chain.head
+        reader = await self._events.reader(max(position, 0))
+        if position >= 0:
+            found = (await reader.read(1))[0]
+            if found.offset != position or digest(found.value) != head:
+                self._end(f"the log holds another record at {position} than the one that was read there")
+        self._in_doubt = False
+        return reader
 
     def _tell(self, position: int, record: Record) -> None:
         assert record.call is not None
@@ -229,7 +256,9 @@ class LiveState:
                     future.set_result(None)
 
     async def _folded_to(self, end: int) -> None:
-        if self._fold.next >= end:
-            return
-        async with self._progress:
-            await self._progress.wait_for(lambda: self._fold.next >= end)
+        def is_folded() -> bool:
+            return self._fold.next >= end and not self._in_doubt
+
+        if not is_folded():
+            async with self._progress:
+                await self._progress.wait_for(is_folded)

@@ -31,7 +31,7 @@ from domain.ports import TooLarge
 from domain.state.callers import caller_of
 from domain.state.fold import Fold
 from services.adapters.decisions import DecisionLanes
-from services.adapters.kafka import MAX_VALUE
+from services.adapters.kafka import MAX_VALUE, Producer
 from services.clock import Clock
 from services.kms_api import shapes
 from services.kms_api.calls import Calls
@@ -180,7 +180,7 @@ def never_asked() -> Seal:
 
 async def test_a_decision_that_no_record_takes_fails_alone() -> None:
     """One record of 1.1 MB made the append of its group fail, and with it 43 of 824 decisions of other callers."""
-    decisions = DecisionLanes(load({}), "decisions", 1, 0, never_asked)
+    decisions = DecisionLanes(lambda: Producer(load({})), "decisions", 1, 0, never_asked)
     with pytest.raises(TooLarge):
         await decisions.append(Decided(b"{}", b"x" * (MAX_VALUE + 1)), {})
     assert decisions._waiting == []

@@ -10,7 +10,6 @@ import bisect
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from domain.decisions.again import Callers, decide_again
 from domain.decisions.case import case_of
@@ -190,7 +189,9 @@ class Judge:
         if key is None:
             self._fault(f"{call.operation} {call.request_id} was answered about a key that was not there at {seen}")
         elif call.operation == "DescribeKey" and not call.succeeded:
-            self._fault(f"DescribeKey {call.request_id} was answered {call.status} {call.refused_as}, and the key is there")
+            self._fault(
+                f"DescribeKey {call.request_id} was answered {call.status} {call.refused_as}, and the key is there"
+            )
         elif call.operation == "DescribeKey":
             told = call.answer["KeyMetadata"]
             if (told["Description"], told["Enabled"]) != (key.description, key.enabled):

@@ -6,10 +6,13 @@ port. tests/house/test_contracts.py fails if a file of services/adapters is in n
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import uuid4
 
@@ -19,17 +22,22 @@ from services.adapters import skips, snapshots
 from services.adapters.attempts import Attempts
 from services.adapters.kafka import KafkaTopic, connection
 from services.adapters.master_key import FileMasterKey
+from services.adapters.postgres import connect
 from services.adapters.tile_folder import TileFolder
 from services.adapters.tokens import Tokens
 from services.adapters.topics import BROKERS_CLOCK
 from services.adapters.vault import Vault
+from services.runtime.bootstrap import open_vault
 from services.settings import Settings
 from tests.bucket_server import new_bucket
 from tests.memory_log import MemoryTopic
+from tests.simulation.brokers import Brokers, SimulatedTopic
+from tests.simulation.vault import MemoryVault, VaultRows
 
-AnyTopic = MemoryTopic | KafkaTopic
+AnyTopic = MemoryTopic | KafkaTopic | SimulatedTopic
 OpenTopic = Callable[[Callable[[], Settings]], AbstractAsyncContextManager[AnyTopic]]
 """A function that takes a way to get an installation's settings. Calling that starts the installation."""
+OpenVault = Callable[[Callable[[], Settings]], AbstractAsyncContextManager[Vault]]
 
 
 @asynccontextmanager
@@ -49,7 +57,27 @@ async def kafka_topic(settings: Callable[[], Settings]) -> AsyncIterator[KafkaTo
     await topic.close()
 
 
-TOPICS: dict[str, OpenTopic] = {"memory": memory_topic, "kafka": kafka_topic}
+@asynccontextmanager
+async def simulated_topic(settings: Callable[[], Settings]) -> AsyncIterator[SimulatedTopic]:
+    chance = Random(1)  # delays of a simulation
+    loop = asyncio.get_running_loop()
+    yield SimulatedTopic(Brokers(chance, loop, time.time() - loop.time()), f"contract.{uuid4().hex}")
+
+
+@asynccontextmanager
+async def postgres_vault(settings: Callable[[], Settings]) -> AsyncIterator[Vault]:
+    pool = await connect(settings())
+    yield open_vault(settings(), pool)
+    await pool.close()
+
+
+@asynccontextmanager
+async def simulated_vault(settings: Callable[[], Settings]) -> AsyncIterator[MemoryVault]:
+    yield MemoryVault(VaultRows(Random(1)))  # delays of a simulation
+
+
+TOPICS: dict[str, OpenTopic] = {"memory": memory_topic, "kafka": kafka_topic, "simulated": simulated_topic}
+VAULTS: dict[str, OpenVault] = {"postgres": postgres_vault, "simulated": simulated_vault}
 TOKENS: dict[str, type[Tokens]] = {"sealed": Tokens}
 SKIPS: dict[str, Any] = {"postgres": skips}
 SNAPSHOTS: dict[str, Any] = {"postgres": snapshots}
@@ -80,7 +108,7 @@ CONTRACTS: dict[str, Contract] = {
         ("test_tile_store.py", "test_publishing.py"), TILES, ("tile_folder.py", "tile_bucket.py", "tile_stores.py")
     ),
     "attempts": Contract(("test_attempts.py",), ATTEMPTS, ("attempts.py",)),
-    "vault": Contract(("test_vault.py",), {"postgres": Vault}, ("vault.py", "vault_tables.py", "keyring.py")),
+    "vault": Contract(("test_vault.py",), VAULTS, ("vault.py", "vault_tables.py", "keyring.py")),
     "master key": Contract(("test_vault.py",), {"file": FileMasterKey}, ("master_key.py",)),
     "pins": Contract(("test_positions_permits_pins.py",), {"vault and file": None}, ("pins.py",)),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import connect
 from services.adapters.vault import Vault
 from services.runtime.bootstrap import open_vault
+from tests.contracts.adapters import VAULTS
 from tests.installation import Installation
 
 
@@ -28,12 +30,46 @@ async def vault(installation: Installation):
     await pool.close()
 
 
-async def test_material_comes_back_and_no_other_key_gets_it(vault: Vault) -> None:
+@pytest.fixture(params=VAULTS)
+async def any_vault(request: pytest.FixtureRequest) -> AsyncIterator[Vault]:
+    async with VAULTS[request.param](lambda: request.getfixturevalue("installation").settings) as found:
+        yield found
+
+
+async def test_material_comes_back_and_no_other_key_gets_it(any_vault: Vault) -> None:
     key, material, secret = uuid4().hex, uuid4().hex, os.urandom(32)
-    await vault.put_material(key, material, secret)
-    assert await vault.material(key, material) == secret
+    await any_vault.put_material(key, material, secret)
+    assert await any_vault.material(key, material) == secret
     with pytest.raises(Unavailable):
-        await vault.material("another", material)
+        await any_vault.material("another", material)
+
+
+async def test_material_that_was_destroyed_is_gone(any_vault: Vault) -> None:
+    key, (gone, kept) = uuid4().hex, (uuid4().hex, uuid4().hex)
+    for each in (gone, kept):
+        await any_vault.put_material(key, each, b"x" * 32)
+    assert await any_vault.destroy([gone, uuid4().hex]) == 1
+    assert await any_vault.missing([gone, kept]) == {gone}
+
+
+async def test_a_secret_is_that_of_its_access_key_and_can_be_replaced(any_vault: Vault) -> None:
+    name = f"AKIA{uuid4().hex[:16].upper()}"
+    assert await any_vault.secret(name) is None
+    for secret in ("first", "second"):
+        await any_vault.put_secret(name, secret)
+        assert await any_vault.secret(name) == secret
+
+
+async def test_material_that_no_event_refers_to_is_left_alone_for_an_hour(any_vault: Vault) -> None:
+    """Its event may still be on its way."""
+    key, material = uuid4().hex, uuid4().hex
+    await any_vault.put_material(key, material, b"x" * 32)
+    await any_vault.sweep([])
+    assert await any_vault.material(key, material) == b"x" * 32
+
+
+async def test_the_root_secret_is_the_first_secret_of_records(any_vault: Vault) -> None:
+    assert (await any_vault.record_secrets())[0] == await any_vault.root()
 
 
 async def test_material_is_bound_to_its_key(vault: Vault, installation: Installation) -> None:
@@ -61,10 +97,10 @@ async def test_material_without_an_event_is_swept_after_an_hour(vault: Vault, in
     await pool.close()
 
 
-async def test_material_that_is_referenced_and_not_there_is_found(vault: Vault) -> None:
+async def test_material_that_is_referenced_and_not_there_is_found(any_vault: Vault) -> None:
     kept, lost = str(uuid4()), str(uuid4())
-    await vault.put_material("key", kept, b"x" * 32)
-    assert await vault.missing([kept, lost]) == {lost}
+    await any_vault.put_material("key", kept, b"x" * 32)
+    assert await any_vault.missing([kept, lost]) == {lost}
 
 
 async def test_secrets_that_no_access_key_has_are_swept(vault: Vault, installation: Installation) -> None:

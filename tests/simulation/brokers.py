@@ -203,8 +203,8 @@ class Producer:
         while self._queue:
             await self._link.leads()
             process = self._process
-            while process is not None and process.stopped and not process.dead:
-                await asyncio.sleep(0.05)
+            if process is not None:
+                await process.goes_on()
             if self._given_up or (process is not None and process.dead):
                 break
             together = self._together()

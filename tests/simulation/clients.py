@@ -27,8 +27,18 @@ PLAIN = b64encode(b"what the clients encrypt").decode()
 
 def policy(name: str, *, allows: bool) -> str:
     """`allows`: whether the clients' user may use the key."""
-    root = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{SETTINGS.account_id}:root"}, "Action": "kms:*", "Resource": "*"}
-    user = {"Effect": "Allow", "Principal": {"AWS": USER_ARN}, "Action": ["kms:Encrypt", "kms:DescribeKey"], "Resource": "*"}
+    root = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{SETTINGS.account_id}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    user = {
+        "Effect": "Allow",
+        "Principal": {"AWS": USER_ARN},
+        "Action": ["kms:Encrypt", "kms:DescribeKey"],
+        "Resource": "*",
+    }
     return json.dumps({"Version": "2012-10-17", "Id": name, "Statement": [root, *[user] * allows]})
 
 
@@ -141,7 +151,7 @@ class Load:
     """`changing` and `using` clients, each with one call under way and a rest between two calls. `calls`: what they were told."""
 
     def __init__(self, installation: Installation, seed: int) -> None:
-        self.chance = Random(f"{seed} clients")  # noqa: S311  # the seed decides everything
+        self.chance = Random(f"{seed} clients")  # the seed decides everything
         self.network = Network(installation, self.chance)
         self.calls: list[ObservedCall] = []
         self.keys: list[str] = []
@@ -165,7 +175,9 @@ class Load:
     async def _work(self, client: Client, changes: bool, calls: int, rest: float) -> None:
         for _ in range(calls):
             # Mostly in bursts, so that calls meet each other.
-            pause = self.chance.uniform(0, 0.03) if self.chance.random() < IN_BURSTS else self.chance.uniform(0, 2 * rest)
+            pause = (
+                self.chance.uniform(0, 0.03) if self.chance.random() < IN_BURSTS else self.chance.uniform(0, 2 * rest)
+            )
             await asyncio.sleep(pause)
             await (self._change if changes else self._use)(client)
 

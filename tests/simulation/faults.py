@@ -190,7 +190,7 @@ class Stroke:
 
 
 def plan_of(seed: int) -> tuple[Stroke, ...]:
-    chance = Random(f"{seed} plan")  # noqa: S311  # the seed decides everything
+    chance = Random(f"{seed} plan")  # the seed decides everything
     names = sorted(STROKES)
     drawn = [chance.choice(names) for _ in range(chance.randint(3, 7))]
     if chance.random() < DISASTERS:
@@ -202,7 +202,7 @@ def plan_of(seed: int) -> tuple[Stroke, ...]:
 async def carry_out(plan: tuple[Stroke, ...], seed: int, installation: Installation, network: Network) -> None:
     async def one(stroke: Stroke) -> None:
         await asyncio.sleep(max(0.0, stroke.at - asyncio.get_running_loop().time()))
-        chance = Random(f"{seed} stroke {stroke.number}")  # noqa: S311  # the seed decides everything
+        chance = Random(f"{seed} stroke {stroke.number}")  # the seed decides everything
         await ALL_STROKES[stroke.name](Target(installation, network, chance))
 
     await asyncio.gather(*(one(each) for each in plan))

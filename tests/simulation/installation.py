@@ -87,7 +87,7 @@ class Installation:
     """Two APIs, two writers and a projector, and the supervisor that starts again what dies."""
 
     def __init__(self, loop: VirtualLoop, seed: int) -> None:
-        chance = Random(f"{seed} world")  # noqa: S311  # the seed decides everything
+        chance = Random(f"{seed} world")  # the seed decides everything
         brokers = Brokers(chance, loop, EPOCH)
         self.shared = Shared(loop, chance, brokers, VaultRows(chance), [])
         self.shared.rows.secrets[ROOT[0]] = (ROOT[1], EPOCH)

@@ -14,7 +14,7 @@ import time
 import traceback
 from asyncio import base_events
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TypeVar, cast
 from unittest import mock
 
@@ -45,6 +45,9 @@ class Process:
         self._held: list[_Step] = []
         self.on_death: list[Callable[[], None]] = []
         """Called once, in the world's context, when the process dies."""
+        self._moves = asyncio.Event()
+        """Set while it is not stopped, and for ever when it is dead."""
+        self._moves.set()
         self.context = contextvars.copy_context()
         self.context.run(_PROCESS.set, self)
 
@@ -60,6 +63,7 @@ class Process:
             return
         self.dead, self.why = True, why
         self._held.clear()
+        self._moves.set()
         for each in self.on_death:
             each()
 
@@ -71,12 +75,18 @@ class Process:
     def stop(self) -> None:
         """What SIGSTOP does."""
         self.stopped = True
+        self._moves.clear()
 
     def resume(self) -> None:
         self.stopped = False
+        self._moves.set()
         held, self._held = self._held, []
         for each in held:
             base_events.BaseEventLoop.call_soon(self._loop, each, context=each.handle._context)
+
+    async def goes_on(self) -> None:
+        """Returns when the process is not stopped, or is dead. For the world's code."""
+        await self._moves.wait()
 
     def hold(self, step: _Step) -> None:
         self._held.append(step)
@@ -189,10 +199,8 @@ class VirtualLoop(base_events.BaseEventLoop):
         self.set_exception_handler(lambda *_: None)
         for each in self.tasks:
             if not each.done():
-                try:
+                with suppress(RuntimeError, Ended):
                     cast("Coroutine[Any, Any, Any]", each.get_coro()).close()
-                except (RuntimeError, Ended):
-                    pass
         self.tasks.clear()
         self._ready.clear()  # type: ignore[attr-defined]
         self.close()
@@ -222,7 +230,7 @@ class _Step:
 @contextmanager
 def virtual_machine(loop: VirtualLoop, seed: int) -> Iterator[None]:
     """Has this thread's clock and chance come from the simulation."""
-    chance = random.Random(f"{seed} secrets")  # noqa: S311  # a simulation has no secrets
+    chance = random.Random(f"{seed} secrets")  # a simulation has no secrets
 
     def wall() -> float:
         process = _PROCESS.get()

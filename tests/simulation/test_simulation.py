@@ -1,0 +1,61 @@
+"""The whole system on a virtual clock: every seed's answers are right, the same seed is the same run, and what is broken on purpose is
+found."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.simulation.__main__ import many
+from tests.simulation.breaks import BREAKS, broken
+from tests.simulation.faults import STROKES, plan_of
+from tests.simulation.simulation import shrunk, simulate
+
+SEEDS = 500
+MANY_SEEDS = 20_000
+WITHIN = 2_000
+"""Seeds within which each break has to be found."""
+CALLS, FAULTS = 100, 3
+TRACES = "from tests.simulation.simulation import simulate; print([simulate(seed).trace for seed in (3, 1, 2, 3)])"
+
+
+@pytest.mark.parametrize("count", [SEEDS, pytest.param(MANY_SEEDS, marks=pytest.mark.soak)])
+def test_every_answer_is_right_whatever_strikes(count: int) -> None:
+    calls = 0
+    for found, failed in many(0, count, os.cpu_count() or 1):
+        calls += found.calls
+        assert not failed, f"python -m tests.simulation --seed {failed[0]}"
+    assert calls >= CALLS * count
+
+
+def test_every_plan_has_faults_and_every_fault_is_in_some_plan() -> None:
+    plans = [plan_of(seed) for seed in range(SEEDS)]
+    assert min(map(len, plans)) >= FAULTS
+    assert {each.name for plan in plans for each in plan} >= set(STROKES)
+
+
+def test_the_same_seed_is_the_same_run_whatever_order_sets_have() -> None:
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", TRACES], env={**os.environ, "PYTHONHASHSEED": each}, capture_output=True, check=True
+        )
+        for each in ("1", "2")
+    ]
+    first, second = (each.stdout.decode() for each in printed)
+    assert first == second
+    traces = first.strip("[]\n").split(", ")
+    assert traces[0] == traces[3], "a simulation leaves nothing behind for the next one"
+    assert len(set(traces)) == 3
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_break_is_found_and_its_story_is_short(name: str) -> None:
+    with broken(name):
+        failing = next(outcome for outcome in map(simulate, range(WITHIN)) if outcome.faults)
+        story = shrunk(failing)
+        assert story.faults
+        assert len(story.plan) <= len(failing.plan)
+    assert not simulate(failing.seed).faults, "without the break, this seed is right"
