@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Containers often set this. Then each process compiles all that it imports again: half of a start's processor time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run console console-dev console-pictures test check soak cluster fuzz-cost bench conformance-moto conformance-clients lock docs clean
+.PHONY: run console console-dev console-pictures test check soak cluster simulation fuzz-cost bench conformance-moto conformance-clients lock docs clean
 .DEFAULT_GOAL := run
 
 .tools/bin/uv: requirements/uv.txt
@@ -79,6 +79,10 @@ soak: .venv/.dev
 cluster: .venv/.dev
 	$(BIN)/pytest -s -m "not soak" --durations=0 tests/cluster
 
+# Each run goes on where the last one ended, and adds up; .simulation.json says how far it has come.
+simulation: .venv/.dev
+	$(BIN)/python -m tests.simulation 20000 --resume
+
 fuzz-cost: .venv/.dev
 	$(BIN)/python -m tests.attacks.fuzz_cost
 
@@ -103,4 +107,4 @@ lock: $(UV)
 	echo uv | $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements/uv.txt
 
 clean:
-	rm -rf .venv .venv-moto .console .clients .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-moto .console .clients .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .simulation.json

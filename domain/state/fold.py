@@ -27,8 +27,8 @@ class Fold:
         return cls(chain=Chain(keys=keys))
 
     def rewind(self) -> None:
-        """Go back to behind the last valid record. Void records after it may be gone, and others in their place: whoever knows only
-        that the log still holds that record reads on from there."""
+        """Go back to behind the last valid record. Void records after it may be gone, and others in their place. So whoever knows
+        only that the log still holds that record reads on from there."""
         behind = self.chain.position + 1
         self.voids -= self.next - behind
         self.next = behind

@@ -209,9 +209,9 @@ class LiveState:
     async def _opened(self) -> Reader:
         """A reader that has found the last valid record where this state knows it. Raises Unavailable, OutOfRange.
 
-        If brokers lost records that they had acknowledged while this process was away, others may have gone on since. Every record
-        of theirs would be void here, and this state would decide as if it were the present. So whoever comes back, or meets a void
-        record, looks whether the log is still the one that was read.
+        If brokers lost records that they had acknowledged while this process was away, others may have gone on since. Every
+        record of theirs would be void here, and this state would decide as if it were the present. So a worker that comes back,
+        or meets a void record, looks whether the log is still the one that it has read.
         """
         position, head = self._fold.chain.position, self._fold.chain.head
         reader = await self._events.reader(max(position, 0))

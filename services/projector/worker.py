@@ -20,6 +20,7 @@ from services.logs import logger_of
 from services.metrics import LAG, VOIDS
 from services.projector import store
 from services.projector.feed import Batch, EntryFeed
+from services.projector.known_log import require_known_log
 from services.projector.store import ReadTo
 from services.projector.tails import Observer
 from services.runtime.processes import pause_after
@@ -144,6 +145,7 @@ async def _follow(
     feed = EntryFeed(settings, partitions, keys)
     now = await chain_now(settings, pool, keys)
     start = await _start(pool, keys, now.authority.retired, going)
+    await require_known_log(settings, start)
     observer.begin(Tails(start.lanes, start.anchored, time.monotonic()))
     await feed.open(start, now)
     writing_batch: asyncio.Task[None] | None = None

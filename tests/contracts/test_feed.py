@@ -7,14 +7,18 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from aiokafka.protocol.fetch import FetchRequest
 
-from domain.log.chain import Chain
+from domain.log.chain import Chain, digest
+from domain.ports import OutOfRange
+from projections.log.entry import EVENTS
 from services.adapters import topics
 from services.adapters.kafka import FETCH_WAIT_MS, Producer
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
 from services.projector.feed import GATHERING, EntryFeed
+from services.projector.known_log import require_known_log
 from services.projector.store import ReadTo
 from services.runtime.bootstrap import open_vault
 from tests.installation import Installation
@@ -58,3 +62,20 @@ async def test_a_feed_that_is_closed_before_it_read_anything_ends_like_any_other
     await feed.open(ReadTo(), Chain(keys=keys))
     await feed.close()
     await pool.close()
+
+
+async def test_a_projector_whose_last_record_is_gone_does_not_go_on(installation: Installation) -> None:
+    """Brokers lost acknowledged records while it was away, and others have been appended since."""
+    settings = replace(installation.settings, topic_prefix=f"feed{uuid4().hex[:8]}")
+    await topics.prepare(settings, flush=False)
+    producer = Producer(settings)
+    for number in range(250):
+        await producer.append(topics.names(settings).events, 0, b"record %d" % number, ())
+    await producer.close()
+    at = {(EVENTS, 0): 240}
+    await require_known_log(settings, ReadTo(at, digest(b"record 239")))
+    await require_known_log(settings, ReadTo(at, digest(b"record 3")))  # all that came after it was void
+    for lost in (ReadTo(at, digest(b"another")), ReadTo({(EVENTS, 0): 251}, digest(b"record 250"))):
+        with pytest.raises(OutOfRange, match="keytrail rebuild"):
+            await require_known_log(settings, lost)
+    assert await require_known_log(settings, ReadTo()) is None

@@ -15,7 +15,7 @@ from services.adapters.snapshots import KEEP, VERSION
 from tests.contracts.adapters import SNAPSHOTS, TOPICS, AnyTopic
 from tests.domain.test_snapshot import plain
 from tests.keys import OTHER, ROOT, process_keys
-from tests.logs import Log, a_log
+from tests.logs import Log, a_log, created
 
 KEYS = process_keys()
 
@@ -140,3 +140,16 @@ async def test_a_snapshot_under_a_former_key_is_not_used(
     await snapshots.save(pool, log.fold())
     rotated: Any = process_keys(ROOT, OTHER)
     assert (await snapshots.restore(pool, topic, rotated)).chain.position == -1
+
+
+async def test_a_snapshot_does_not_skip_what_came_in_the_place_of_void_records(
+    snapshots: ModuleType, pool: Pool, topic: AnyTopic, log: Log
+) -> None:
+    """Void records after its last valid one can be lost with the log's tail, like others, and valid ones come in their place."""
+    fold = log.fold()
+    for _ in range(2):
+        fold.take(fold.next, b"void")
+    await snapshots.save(pool, fold)
+    log.answer(created(70, 70))
+    await topic.append(log.values[-1])
+    assert known(await snapshots.newest(pool, topic, KEYS)) == known(log.fold())

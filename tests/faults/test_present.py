@@ -139,6 +139,27 @@ async def test_a_log_that_was_cut_ends_the_process(present: LiveState, events: M
     assert "it was cut or made anew" in end.reasons[0]
 
 
+async def test_a_log_that_lost_its_tail_and_grew_again_ends_the_process(
+    present: LiveState, events: MemoryTopic, end: End
+) -> None:
+    """Brokers lost an acknowledged record while this process was away, and another writer has gone on from the one before. To this
+    state all that comes is void, and nobody may be answered from it."""
+    events.values[-1] = b'{"previous":"of another past"}'
+    await events.append(b'{"previous":"of another past, too"}')
+    with pytest.raises(NotFresh):
+        await present.barrier()
+    assert "holds another record" in end.reasons[0]
+
+
+async def test_a_void_record_on_the_log_that_was_read_ends_nothing(
+    present: LiveState, events: MemoryTopic, end: End
+) -> None:
+    for number in range(3):
+        await events.append(b'{"previous":"of another past","number":%d}' % number)
+        await present.barrier()
+    assert (present.voids, present.next, end.reasons) == (3, len(events.values), [])
+
+
 class Broken:
     """Decisions that cannot be made durable."""
 

@@ -1,0 +1,43 @@
+"""Whether the log is still the one that the projections were made of.
+
+If brokers lost records that they had acknowledged, others may be in their place by the time that the projector comes back. Every
+record after those would be void to it: the tables would stand still, and no error would say so.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from domain.log.chain import digest
+from domain.ports import OutOfRange
+from projections.log.entry import EVENTS
+from services.adapters import topics
+from services.adapters.topic_bounds import bounds, values_between
+from services.projector.store import ReadTo
+from services.settings import Settings
+
+LOOKED_BACK = 100
+"""How many records before its place it looks at first. Only void records can be between its place and the last valid one."""
+FURTHER = 30
+
+
+async def require_known_log(settings: Settings, start: ReadTo) -> None:
+    """Raises OutOfRange if no record before `start` is the last valid one that was read; Unavailable."""
+    if not start.digest:
+        return
+    topic, place, back = topics.names(settings).events, start.offsets.get((EVENTS, 0), 0), LOOKED_BACK
+    first, end = (await bounds(settings, topic))[0]
+    while place <= end:
+        since = max(first, place - back)
+        async with aclosing(values_between(settings, topic, 0, since, place)) as batches:
+            async for found in batches:
+                if any(digest(each.value) == start.digest for each in found):
+                    return
+        if since == first:
+            break
+        back *= FURTHER
+    raise OutOfRange(
+        f"{topic} does not hold the record that the projections were read up to, before {place}: brokers lost records that "
+        "they had acknowledged, or the topic was replaced. Bring it back from a backup (keytrail restore); or, if what is lost "
+        "stays lost, build each projection again (keytrail rebuild)."
+    )
