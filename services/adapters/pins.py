@@ -19,6 +19,7 @@ from domain.log.authority import Authority
 from domain.log.chain import digest
 from domain.ports import LogRefused, Unavailable
 from services.adapters.kafka import KafkaTopic
+from services.adapters.known_records import read_known
 from services.adapters.topics import names
 from services.adapters.vault import Vault
 from services.ownership import write_private
@@ -69,7 +70,7 @@ async def why_not_new(settings: Settings) -> str:
 async def _value(events: KafkaTopic, position: int) -> bytes:
     reader = await events.reader(position)
     try:
-        (stored, *_) = await reader.read(1)
+        (stored, *_) = await read_known(reader, 1)
         return stored.value
     finally:
         await reader.close()

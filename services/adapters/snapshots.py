@@ -27,6 +27,7 @@ from domain.state.world import World
 from services.adapters import keyring
 from services.adapters.directory_snapshot import directory_document, directory_from
 from services.adapters.keyring import VaultKeyring
+from services.adapters.known_records import read_known
 from services.adapters.postgres import LOST, Pool, make
 from services.logs import logger_of
 
@@ -269,7 +270,7 @@ async def newest(pool: Pool, log: Topic, keys: VaultKeyring) -> Fold:
     reader = await log.reader(fold.next)
     try:
         while fold.next < end:
-            for stored in await reader.read(BATCH):
+            for stored in await read_known(reader, BATCH):
                 await keyring.take(fold, stored, keys)
     finally:
         await reader.close()
@@ -281,7 +282,7 @@ async def _fits(log: Topic, position: int, head: str) -> bool:
         return False
     reader = await log.reader(position)
     try:
-        (stored, *_) = await reader.read(1)
+        (stored, *_) = await read_known(reader, 1)
     except OutOfRange:
         return False
     finally:

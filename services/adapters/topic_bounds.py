@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from domain.ports import Stored, Unavailable
 from services.adapters.kafka import ASK_DEADLINE, KafkaReader, asker, drop
+from services.adapters.known_records import read_known
 from services.settings import Settings
 
 READ_AT_ONCE = 1000
@@ -53,7 +54,7 @@ async def values_between(
     try:
         at = start
         while at < end:
-            found = [each for each in await reader.read(at_once) if each.offset < end]
+            found = [each for each in await read_known(reader, at_once) if each.offset < end]
             if not found:
                 return
             at = found[-1].offset + 1

@@ -27,6 +27,7 @@ from projections.log.schema import AskedLog
 from services.adapters import keyring, snapshots
 from services.adapters.alert_publisher import Publisher
 from services.adapters.kafka import KafkaTopic
+from services.adapters.known_records import read_known
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alert_worker import positions, unjudged
@@ -147,7 +148,7 @@ class JudgedEvents:
             reader = await self._topic.reader(fold.next)
             try:
                 while fold.next < kept.next:
-                    for stored in await reader.read(min(READ, kept.next - fold.next)):
+                    for stored in await read_known(reader, min(READ, kept.next - fold.next)):
                         await keyring.take(fold, stored, self._keys)
             finally:
                 await reader.close()
@@ -169,7 +170,7 @@ class JudgedEvents:
         reader = await self._topic.reader(self._fold.next)
         try:
             while self._fold.next < offset:
-                found = await reader.read(min(READ, offset - self._fold.next))
+                found = await read_known(reader, min(READ, offset - self._fold.next))
                 await self._batch(found)
         finally:
             await reader.close()

@@ -13,6 +13,7 @@ from domain.ports import Topic, Unavailable
 from domain.state.fold import Fold
 from services.adapters import keyring
 from services.adapters.keyring import VaultKeyring
+from services.adapters.known_records import read_known
 from services.turns import Turn
 
 READ = 500
@@ -67,7 +68,7 @@ class Ages:
             reader, turn = await self.topic.reader(self._passed.next), Turn()
             try:
                 while self._passed.next < end:
-                    for stored in await reader.read(min(READ, end - self._passed.next)):
+                    for stored in await read_known(reader, min(READ, end - self._passed.next)):
                         found = await keyring.read(self._passed, stored, self.keys)
                         if found is not None and isinstance(event := found[1].event, KeyCreated):
                             self._made[event.key] = found[1].at

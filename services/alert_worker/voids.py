@@ -15,6 +15,7 @@ from domain.log.authority import Authority
 from domain.ports import OutOfRange, Reader, Unavailable
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
+from services.adapters.known_records import read_known
 from services.adapters.topics import names
 from services.metrics import VOIDS
 from services.settings import Settings
@@ -94,7 +95,7 @@ class AlertsTopic:
         if self._reader is None:
             self._reader = await self._topic.reader(self._next)
         while self._next < end:
-            found = await self._reader.read(BATCH)
+            found = await read_known(self._reader, BATCH)
             await self._keys.know_those_of(each.value for each in found)
             for each in found:
                 if not authority.believes(self._keys, ALERTS, 0, each.offset, each.value):

@@ -24,6 +24,7 @@ from domain.state.fold import Fold
 from domain.state.world import World
 from services.adapters import keyring
 from services.adapters.keyring import VaultKeyring
+from services.adapters.known_records import read_known
 from services.logs import logger_of
 
 log = logger_of("present")
@@ -161,7 +162,7 @@ class LiveState:
         """The valid record at a position that is already folded."""
         reader = await self._events.reader(position)
         try:
-            (stored, *_) = await reader.read(1)
+            (stored, *_) = await read_known(reader, 1)
         finally:
             await reader.close()
         document = parse(stored.value)
@@ -216,7 +217,7 @@ class LiveState:
         position, head = self._fold.chain.position, self._fold.chain.head
         reader = await self._events.reader(max(position, 0))
         if position >= 0:
-            found = (await reader.read(1))[0]
+            found = (await read_known(reader, 1))[0]
             if found.offset != position or digest(found.value) != head:
                 self._end(f"the log holds another record at {position} than the one that was read there")
         self._in_doubt = False

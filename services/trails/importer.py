@@ -28,6 +28,7 @@ from services.adapters import snapshots
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.kafka import KafkaTopic, Producer, connection
 from services.adapters.keyring import VaultKeyring, open_keyring
+from services.adapters.known_records import read_known
 from services.adapters.postgres import LOST, for_writing
 from services.adapters.topics import FOREVER, MAX_MESSAGE, names
 from services.adapters.trail_topics import schema_of, topic_of
@@ -168,7 +169,7 @@ class Trail:
             try:
                 at = start
                 while at < end:
-                    stored = await reader.read(BATCH)
+                    stored = await read_known(reader, BATCH)
                     at = stored[-1].offset + 1
                     await self._keys.know_those_of(each.value for each in stored)
                     yield [self._of_topic(each.value, each.offset) for each in stored]

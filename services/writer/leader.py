@@ -20,6 +20,7 @@ from domain.state.fold import Fold
 from services.adapters import keyring
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
+from services.adapters.known_records import read_known
 from services.clock import Clock
 from services.logs import logger_of
 from services.metrics import TAKEOVERS
@@ -139,7 +140,7 @@ class Leader:
         fold = self._step.fold
         try:
             while fold.next < end:
-                for stored in await reader.read(BATCH):
+                for stored in await read_known(reader, BATCH):
                     await keyring.take(fold, stored, self._keys)
         except Unreadable as fault:
             require_certain(RecordUnreadable(fault), self._end)

@@ -95,7 +95,7 @@ class Contract:
 
 
 CONTRACTS: dict[str, Contract] = {
-    "topic": Contract(("test_topic.py",), TOPICS, ("kafka.py", "topic_bounds.py")),
+    "topic": Contract(("test_topic.py",), TOPICS, ("kafka.py", "topic_bounds.py", "known_records.py")),
     "topics": Contract(
         ("test_kafka_security.py", "test_feed.py"),
         {"kafka": KafkaTopic},

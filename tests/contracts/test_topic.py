@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from domain.ports import OutOfRange, Topic
-from services.adapters import snapshots
+from domain.ports import OutOfRange, Topic, Unavailable
+from services.adapters import known_records, snapshots
 from services.adapters.postgres import connect
 from services.writer.due_work import MOST_SKEW
 from services.writer.own_records import BROKERS_TIME
@@ -106,3 +106,17 @@ async def test_a_snapshot_is_used_only_where_it_fits_the_log(topic: Topic, insta
         await pool.execute("DELETE FROM present.snapshots WHERE log = $1", fold.world.log)
     finally:
         await pool.close()
+
+
+async def test_a_record_that_was_there_and_is_gone_is_not_waited_for(
+    topic: AnyTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Brokers lost it after the topic's end was asked for."""
+    monkeypatch.setattr(known_records, "KNOWN_WITHIN", 0.5)  # the time itself is not tested
+    await topic.append(b"one")
+    reader = await topic.reader(0)
+    (found,) = await known_records.read_known(reader, 10)
+    assert found.value == b"one"
+    with pytest.raises(Unavailable, match="have lost it"):
+        await known_records.read_known(reader, 10)
+    await reader.close()

@@ -1,0 +1,26 @@
+"""Reads records that were there when the end of their topic was asked for.
+
+A reader waits for what comes. If brokers lose a topic's tail after its end was asked for, whoever reads up to that end would wait
+for ever. A writer that has just been elected would hold the leadership meanwhile, so that no record could come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from domain.ports import Reader, Stored, Unavailable
+
+KNOWN_WITHIN = 10.0
+"""Seconds. The brokers' failover takes less."""
+
+
+async def read_known(reader: Reader, limit: int) -> Sequence[Stored]:
+    """`reader.read`, where the next record is known to be on the topic. Raises OutOfRange; Unavailable, also if none comes."""
+    try:
+        async with asyncio.timeout(KNOWN_WITHIN):
+            return await reader.read(limit)
+    except TimeoutError:
+        raise Unavailable(
+            f"a record that was on the topic has not come for {KNOWN_WITHIN:.0f} s: the brokers do not answer, or have lost it"
+        ) from None
