@@ -19,6 +19,7 @@ import obstore
 from services.adapters.tile_bucket import BucketAddress, TileBucket
 from services.adapters.tile_folder import TileFolder
 from tests.installation import clean_environment, free_port
+from tests.simulation.tiles import SimulatedTiles
 
 STARTS_WITHIN = 30.0
 
@@ -78,8 +79,10 @@ def new_bucket(folder: Path) -> TileBucket:
     return TileBucket(shared().address())
 
 
-def stored_in(store: TileFolder | TileBucket) -> dict[str, bytes]:
+def stored_in(store: TileFolder | TileBucket | SimulatedTiles) -> dict[str, bytes]:
     """Everything that a store holds."""
+    if isinstance(store, SimulatedTiles):
+        return dict(store.files.files)
     if isinstance(store, TileFolder):
         folder = store._folder
         return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}

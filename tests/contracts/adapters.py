@@ -32,6 +32,7 @@ from services.settings import Settings
 from tests.bucket_server import new_bucket
 from tests.memory_log import MemoryTopic
 from tests.simulation.brokers import Brokers, SimulatedTopic
+from tests.simulation.tiles import SimulatedTiles, TileFiles
 from tests.simulation.vault import MemoryVault, VaultRows
 
 AnyTopic = MemoryTopic | KafkaTopic | SimulatedTopic
@@ -76,12 +77,16 @@ async def simulated_vault(settings: Callable[[], Settings]) -> AsyncIterator[Mem
     yield MemoryVault(VaultRows(Random(1)))  # delays of a simulation
 
 
+def simulated_tiles(folder: Path) -> SimulatedTiles:
+    return SimulatedTiles(TileFiles(Random(1)))
+
+
 TOPICS: dict[str, OpenTopic] = {"memory": memory_topic, "kafka": kafka_topic, "simulated": simulated_topic}
 VAULTS: dict[str, OpenVault] = {"postgres": postgres_vault, "simulated": simulated_vault}
 TOKENS: dict[str, type[Tokens]] = {"sealed": Tokens}
 SKIPS: dict[str, Any] = {"postgres": skips}
 SNAPSHOTS: dict[str, Any] = {"postgres": snapshots}
-TILES: dict[str, Callable[[Path], Any]] = {"folder": TileFolder, "bucket": new_bucket}
+TILES: dict[str, Callable[[Path], Any]] = {"folder": TileFolder, "bucket": new_bucket, "simulated": simulated_tiles}
 ATTEMPTS: dict[str, type[Attempts]] = {"postgres": Attempts}
 
 

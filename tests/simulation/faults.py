@@ -115,10 +115,11 @@ async def append_twice(at: Target) -> None:
 
 async def lose_the_vault(at: Target) -> None:
     seconds = at.chance.uniform(0.5, 10.0)
-    at.tell(f"the vault is away for {seconds:.1f} s")
-    at.installation.shared.rows.away = True
+    at.tell(f"the database is away for {seconds:.1f} s")
+    shared = at.installation.shared
+    shared.rows.away = shared.leaf_rows.away = True
     await asyncio.sleep(seconds)
-    at.installation.shared.rows.away = False
+    shared.rows.away = shared.leaf_rows.away = False
 
 
 async def vault_answers_lost(at: Target) -> None:
@@ -127,6 +128,20 @@ async def vault_answers_lost(at: Target) -> None:
     at.installation.shared.rows.unanswered = 0.3
     await asyncio.sleep(seconds)
     at.installation.shared.rows.unanswered = 0.0
+
+
+async def lose_the_tiles(at: Target) -> None:
+    tiles, seconds = at.installation.shared.tiles, at.chance.uniform(1.0, 10.0)
+    if at.chance.random() < 0.5:
+        at.tell(f"the store of tiles is away for {seconds:.1f} s")
+        tiles.away = True
+    else:
+        at.tell(
+            f"for {seconds:.1f} s the store of tiles does what it is asked, and its answer is lost, every third time"
+        )
+        tiles.unanswered = 0.3
+    await asyncio.sleep(seconds)
+    tiles.away, tiles.unanswered = False, 0.0
 
 
 async def set_a_clock(at: Target) -> None:
@@ -171,6 +186,7 @@ STROKES: Mapping[str, Strike] = {
         append_twice,
         lose_the_vault,
         vault_answers_lost,
+        lose_the_tiles,
         set_a_clock,
         lose_requests,
     )

@@ -17,6 +17,7 @@ from domain.log.authority import Authority
 from domain.log.record import Record
 from domain.ports import OutOfRange, Unavailable
 from domain.state.fold import Fold
+from domain.transparency.order import OrderBroken
 from services.adapters import keyring, snapshots
 from services.adapters.attempts import Attempts
 from services.adapters.decisions import DecisionLanes
@@ -39,6 +40,7 @@ from services.kms_api.refused_attempts import RefusedAttempts
 from services.kms_api.token_door import TokenDoor
 from services.kms_api.vault_watch import VaultWatch
 from services.kms_api.web_identity import WebIdentities
+from services.notary.publisher import Superseded
 from services.settings import Settings
 from services.writer.doubts import Deposed, TermEnded, require_certain
 from services.writer.leader import FirstIdentities, Leader
@@ -46,6 +48,8 @@ from services.writer.step import WriterStep
 from services.writer.vault_upkeep import VaultUpkeep
 from tests.simulation.brokers import Brokers, FreshProducer, SimulatedTopic
 from tests.simulation.election import Group, SimulatedElection
+from tests.simulation.notary import NotaryRows, SimulatedNotary
+from tests.simulation.tiles import TileFiles
 from tests.simulation.vault import MemoryVault, VaultRows
 from tests.simulation.virtual import EPOCH, Process, VirtualLoop
 
@@ -58,6 +62,8 @@ SETTINGS = Settings(
 SNAPSHOT_EVERY = 25
 """Records."""
 RESTART_AFTER = (0.3, 1.5)
+LOCK_LOST = 0.3
+"""The chance in each second that the database takes a holder who does not answer for gone."""
 NOT_SIMULATED = cast("Pool", None)
 """In the place of connections to Postgres for what no simulated client asks: questions to projections, and counts of codes."""
 
@@ -73,10 +79,14 @@ class Shared:
     chance: Random
     brokers: Brokers
     rows: VaultRows
+    leaf_rows: NotaryRows
+    tiles: TileFiles
     story: list[str]
     group: Group = field(default_factory=Group)
     snapshots: list[snapshots.SealedSnapshot] = field(default_factory=list)
     origin: str = ""
+    notary: Process | None = None
+    """Who holds the lock of the notary that is at work."""
     tail_lost_at: float | None = None
 
     def tell(self, what: str) -> None:
@@ -84,12 +94,12 @@ class Shared:
 
 
 class Installation:
-    """Two APIs, two writers and a projector, and the supervisor that starts again what dies."""
+    """Two APIs, two writers, two notaries and a projector, and the supervisor that starts again what dies."""
 
     def __init__(self, loop: VirtualLoop, seed: int) -> None:
         chance = Random(f"{seed} world")  # the seed decides everything
         brokers = Brokers(chance, loop, EPOCH)
-        self.shared = Shared(loop, chance, brokers, VaultRows(chance), [])
+        self.shared = Shared(loop, chance, brokers, VaultRows(chance), NotaryRows(chance), TileFiles(chance), [])
         self.shared.rows.secrets[ROOT[0]] = (ROOT[1], EPOCH)
         self.processes: dict[str, Process] = {}
         self.apps: dict[str, App] = {}
@@ -101,6 +111,8 @@ class Installation:
             "api-1": self._api,
             "api-2": self._api,
             "projector": self._projector,
+            "notary-1": self._notary,
+            "notary-2": self._notary,
         }
 
     def start(self) -> None:
@@ -122,7 +134,7 @@ class Installation:
     async def _run(self, process: Process) -> None:
         try:
             await self._works[process.name](process)
-        except (Unavailable, OutOfRange) as fault:
+        except (Unavailable, OutOfRange, Superseded, OrderBroken) as fault:
             process.kill(f"cannot start: {fault}")
 
     def _died(self, process: Process) -> None:
@@ -226,6 +238,37 @@ class Installation:
                 new, kept = snapshots.sealed(fold), fold.next
                 older = [each for each in shared.snapshots if each.position < new.position]
                 shared.snapshots[:] = [*older[1 - snapshots.KEEP :], new]
+
+    async def _notary(self, process: Process) -> None:
+        shared = self.shared
+        keys = await open_keyring(MemoryVault(shared.rows))
+        await self._has_lock(process)
+        fold = await self._folded(SimulatedTopic(shared.brokers, EVENTS), keys)
+        notary = SimulatedNotary(shared.brokers, shared.leaf_rows, shared.tiles, keys, fold.chain, PARTITIONS)
+        shared.tell(f"{process.name} notarises")
+        await notary.run()
+
+    async def _has_lock(self, process: Process) -> None:
+        """Waits for the lock. Its holder may have lost it, with the connection, and not know that yet."""
+        shared = self.shared
+        while True:
+            holder = shared.notary
+            if holder is None or holder.dead or (not self._answers(holder) and shared.chance.random() < LOCK_LOST):
+                shared.notary = process
+                return
+            await asyncio.sleep(1)
+
+    def _answers(self, process: Process) -> bool:
+        link = self.shared.brokers.link(process)
+        return not (process.stopped or link.to or link.back)
+
+    async def _folded(self, events: SimulatedTopic, keys: VaultKeyring) -> Fold:
+        fold = await self._restored(events, keys)
+        while not fold.world.log or fold.next < await events.end():
+            reader = await events.reader(fold.next)
+            for stored in await reader.read(100):
+                await keyring.take(fold, stored, keys)
+        return fold
 
 
 async def _never_skipped(log: str, next_command: int) -> bool:

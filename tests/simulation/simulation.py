@@ -13,19 +13,22 @@ from typing import Any
 import structlog
 
 from domain.crypto import symmetric
+from services.adapters import keyring
 from services.kms_api import app
 from tests.consistency.explained import Judge, decided_otherwise, read_log
 from tests.consistency.observed import ObservedCall
 from tests.simulation.clients import Load
 from tests.simulation.faults import Stroke, carry_out, plan_of
 from tests.simulation.installation import DECIDED, EVENTS, PARTITIONS, SETTINGS, Installation, Shared
+from tests.simulation.notary import faults_of_tree
+from tests.simulation.vault import MemoryVault
 from tests.simulation.virtual import VirtualLoop, current, run, virtual_machine
 
 LONGEST = 2000.0
 RECOVERS_WITHIN = 20.0
 """Virtual seconds after the last fault, after which every call has to be answered soon."""
 SOON = 10.0
-SETTLES_WITHIN = 2.0
+SETTLES_WITHIN = 10.0
 """Virtual seconds after the last answer in which what is under way comes to its end."""
 NOTICED_WITHIN = 6.0
 """Virtual seconds within which every process has to notice that the log it knows is not the log that is."""
@@ -52,7 +55,7 @@ class Size:
     using: int = 4
     keys: int = 3
     calls: int = 14
-    rest: float = 16.0
+    rest: float = 12.0
 
 
 def simulate(seed: int, plan: tuple[Stroke, ...] | None = None, size: Size | None = None) -> Outcome:
@@ -99,7 +102,9 @@ def _judged(installation: Installation, calls: Sequence[ObservedCall]) -> list[s
     lost_at = installation.shared.tail_lost_at
     judge = Judge(read_log(values), decisions, SETTINGS.fresh_for + 1.0, denied=True)
     if lost_at is None:
-        return [*judge.judge(calls), *decided_otherwise(values, decisions)]
+        keys = keyring.VaultKeyring(MemoryVault(installation.shared.rows), [installation.shared.rows.root], strict=True)
+        tree = faults_of_tree(brokers, installation.shared.tiles, keys, PARTITIONS)
+        return [*judge.judge(calls), *decided_otherwise(values, decisions), *tree]
     # What was answered before is lost; whatever is answered from then on has to be right again.
     return judge.judge([each for each in calls if each.began > lost_at + NOTICED_WITHIN], registers=False)
 
