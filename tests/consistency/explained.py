@@ -208,17 +208,22 @@ class Judge:
 
     def _registers(self, calls: Sequence[ObservedCall]) -> None:
         """The same once more, without the log: the description of each key is a register."""
-        by_key: dict[str, list[RegisterCall]] = defaultdict(list)
-        for each in calls:
-            if each.operation == "UpdateKeyDescription" and (each.succeeded or not each.answered):
-                made = RegisterCall("write", each.parameters["Description"], each.began)
-                if each.succeeded:
-                    made = RegisterCall("write", each.parameters["Description"], each.began, each.ended)
-                by_key[each.parameters["KeyId"]].append(made)
-            elif each.operation == "DescribeKey" and each.succeeded:
-                read = RegisterCall("read", each.answer["KeyMetadata"]["Description"], each.began, each.ended)
-                by_key[each.parameters["KeyId"]].append(read)
-        for key, history in by_key.items():
+        for key, history in register_calls(calls).items():
             fault = fault_in(history, FIRST)
             if fault:
                 self._fault(f"the description of {key} is not linearizable: {fault}")
+
+
+def register_calls(calls: Iterable[ObservedCall]) -> dict[str, list[RegisterCall]]:
+    """By key: what clients wrote to its description, and read of it."""
+    by_key: dict[str, list[RegisterCall]] = defaultdict(list)
+    for each in calls:
+        if each.operation == "UpdateKeyDescription" and (each.succeeded or not each.answered):
+            made = RegisterCall("write", each.parameters["Description"], each.began)
+            if each.succeeded:
+                made = RegisterCall("write", each.parameters["Description"], each.began, each.ended)
+            by_key[each.parameters["KeyId"]].append(made)
+        elif each.operation == "DescribeKey" and each.succeeded:
+            read = RegisterCall("read", each.answer["KeyMetadata"]["Description"], each.began, each.ended)
+            by_key[each.parameters["KeyId"]].append(read)
+    return by_key

@@ -32,7 +32,7 @@ from tests.domain.test_witnessing import LOG, OTHER, asking, head
 from tests.e2e.test_notary import calls, fetched, is_there, notarised_all
 from tests.e2e.test_notary import head as published_head
 from tests.e2e.test_witness import RunningWitness
-from tests.foreign.programs import Foreign, LiteWitness, build, encoded, hashes, head_of
+from tests.foreign.programs import HERE, LITEWITNESS, Foreign, LiteWitness, build, encoded, hashes, head_of
 from tests.installation import Installation, eventually
 from tests.one_key import OneKey
 
@@ -42,7 +42,7 @@ WITNESS = WitnessSigner("witness.example/lite", Ed25519PrivateKey.from_private_b
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory, soak: bool) -> Path:
-    return build(tmp_path_factory.mktemp("foreign"), soak)
+    return build(tmp_path_factory.mktemp("foreign"), soak, HERE, LITEWITNESS)
 
 
 @pytest.fixture(scope="module")
