@@ -15,7 +15,6 @@ from tests.consistency.explained import register_calls
 from tests.consistency.linearizable import RegisterCall, fault_in
 from tests.consistency.test_linearizable import FIRST, of_a_register
 from tests.foreign.programs import build
-from tests.simulation.breaks import broken
 from tests.simulation.faults import lose_the_tail, plan_of
 from tests.simulation.simulation import simulate
 
@@ -100,8 +99,3 @@ def test_both_say_the_same_of_what_simulated_clients_saw(porcupine: Path) -> Non
     seeds = [seed for seed in range(SEEDS) if all(each.name != lose_the_tail.__name__ for each in plan_of(seed))]
     whole = [each for seed in seeds for each in register_calls(simulate(seed).calls).values()]
     assert list(both(porcupine, whole)) == [(True, True)] * len(whole)
-    with broken("no-freshness"):
-        histories = [each for seed in seeds for each in register_calls(simulate(seed).calls).values()]
-    verdicts = list(both(porcupine, histories))
-    assert all(ours == theirs for ours, theirs in verdicts)
-    assert not all(ours for ours, _ in verdicts)
