@@ -35,6 +35,10 @@ from services.operations.keys import SERVICE_KEY
 from services.operations.rows import NOT_PREPARED, Changing, NotYetPrepared, Preparation
 from services.operations.table import BY_NAME
 
+CLOCKS_APART = 120_000_000
+"""Microseconds by which this machine's clock may be ahead of that of the worker that set a command's deadline. Without them, one
+writer with a wrong clock would refuse every change. They cost little: whoever gave up waiting was told that the change may still
+take effect, and commands take effect in the order in which they were sent."""
 MAX_COMMAND = 1_048_576
 """Four times the limit of a request: JSON's escapes double some characters."""
 
@@ -132,7 +136,7 @@ class WriterStep:
         call = command.call
         if call.id in world.recent_calls.ids:
             return None
-        if now > command.not_after:
+        if now > command.not_after + CLOCKS_APART:
             expired = refused(CommandExpired("The command reached the writer after its deadline and has no effect."))
             return self.record(now, offset + 1, call, expired, None)
         answered = world.recent_calls.answers.get(call.invocation) if call.invocation else None

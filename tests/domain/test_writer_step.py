@@ -9,8 +9,9 @@ import pytest
 from domain.log.codec import parse, record_from
 from domain.log.record import Record
 from domain.state.recent_calls import REPEAT_WINDOW
+from services.writer.step import CLOCKS_APART
 from tests.given import key_id
-from tests.logs import Log, a_log, command, created
+from tests.logs import SECOND, Log, a_log, command, created
 
 
 def record(value: bytes | None) -> Record:
@@ -66,9 +67,16 @@ def test_a_retry_is_forgotten_after_ten_minutes() -> None:
 
 def test_a_command_past_its_deadline_has_no_effect_and_may_be_tried_again() -> None:
     log = Log()
-    late = command(1, "CreateKey", {}, _made(1), invocation="same", not_after=log.now)
+    late = command(1, "CreateKey", {}, _made(1), invocation="same", not_after=log.now - CLOCKS_APART)
     assert error(log.answer(late)) == "command-expired"
     assert record(log.answer(command(2, "CreateKey", {}, _made(2), invocation="same"))).event is not None
+
+
+def test_a_writer_whose_clock_is_ahead_refuses_nothing() -> None:
+    log = Log()
+    sent = log.now - 90 * SECOND
+    made = command(1, "CreateKey", {}, _made(1), not_after=sent + 10 * SECOND)
+    assert record(log.answer(made)).event is not None
 
 
 @pytest.mark.parametrize(

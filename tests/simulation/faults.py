@@ -153,6 +153,21 @@ async def set_a_clock(at: Target) -> None:
     at.installation.set_skew(name, 0.0)
 
 
+async def set_every_clock(at: Target) -> None:
+    """Each machine's clock is wrong in its own way."""
+    seconds = at.chance.uniform(20.0, 50.0)
+    skews = {name: at.chance.choice(CLOCKS) for name in sorted(at.installation.processes)}
+    at.tell(
+        f"for {seconds:.0f} s every clock is wrong: "
+        + ", ".join(f"{name} {skew:+.0f} s" for name, skew in skews.items())
+    )
+    for name, skew in skews.items():
+        at.installation.set_skew(name, skew)
+    await asyncio.sleep(seconds)
+    for name in skews:
+        at.installation.set_skew(name, 0.0)
+
+
 async def lose_requests(at: Target) -> None:
     seconds = at.chance.uniform(1.0, 8.0)
     at.tell(f"for {seconds:.1f} s requests and answers of clients are lost, every fifth")
@@ -188,6 +203,7 @@ STROKES: Mapping[str, Strike] = {
         vault_answers_lost,
         lose_the_tiles,
         set_a_clock,
+        set_every_clock,
         lose_requests,
     )
 }

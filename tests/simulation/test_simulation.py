@@ -11,8 +11,8 @@ import pytest
 
 from tests.simulation.__main__ import many
 from tests.simulation.breaks import BREAKS, broken
-from tests.simulation.faults import STROKES, plan_of
-from tests.simulation.simulation import shrunk, simulate
+from tests.simulation.faults import STROKES, Stroke, plan_of, set_every_clock
+from tests.simulation.simulation import SOON, shrunk, simulate
 
 SEEDS = 500
 MANY_SEEDS = 20_000
@@ -49,6 +49,14 @@ def test_the_same_seed_is_the_same_run_whatever_order_sets_have() -> None:
     traces = first.strip("[]\n").split(", ")
     assert traces[0] == traces[3], "a simulation leaves nothing behind for the next one"
     assert len(set(traces)) == 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_calls_flow_while_every_clock_is_wrong(seed: int) -> None:
+    """By up to a minute and a half, as the installation's machines are without NTP."""
+    outcome = simulate(seed, (Stroke(1.0, set_every_clock.__name__, 0),))
+    assert outcome.faults == []
+    assert max(each.ended - each.began for each in outcome.calls) < SOON
 
 
 @pytest.mark.parametrize("name", BREAKS)
