@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import libfaketime
+
 from services.adapters.bundled import login
 from services.adapters.bundled.jars import CACHE, class_path
 from services.adapters.bundled.kafka import KafkaFolder, new_cluster_id
@@ -23,18 +25,24 @@ from tests.installation import free_port
 ADMIN, ADMIN_PASSWORD = "admin", login.new()
 """The user who makes the others and their rights."""
 HEAP = "384m"
+FAKETIME = Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketime.so.1"
+"""A library that tells a process another time."""
 
 
 class Broker:
     """One node: broker and controller."""
 
-    def __init__(self, number: int, machine: Machine, folder: Path, authority: Authority) -> None:
+    def __init__(self, number: int, machine: Machine, folder: Path, authority: Authority, proxied_at: str) -> None:
+        """`proxied_at`: the address at which clients reach it through a proxy."""
         self.number = number
         self.machine = machine
         self.folder = folder
         self.files = KafkaFolder(folder, class_path(CACHE, lambda done, count: None), HEAP)
-        self.ports = {name: free_port() for name in ("CLIENTS", "BROKERS", "CONTROLLER")}
-        certificate, key = authority.issue(f"broker-{number}", [machine.address])
+        self.ports = {name: free_port() for name in ("CLIENTS", "PROXIED", "BROKERS", "CONTROLLER")}
+        self.proxy = (proxied_at, free_port())
+        self.shift = 0
+        """Seconds by which its clock is ahead, from its next start on."""
+        certificate, key = authority.issue(f"broker-{number}", [machine.address, proxied_at])
         self._authority = authority.certificate
         self._identity = folder.with_name(f"{folder.name}.pem")
         self._identity.write_bytes(key.read_bytes() + certificate.read_bytes())
@@ -54,14 +62,22 @@ class Broker:
             "node.id": self.number,
             "controller.quorum.voters": voters,
             "listeners": ",".join(f"{each}://{self.at(each)}" for each in self.ports),
-            "advertised.listeners": ",".join(f"{each}://{self.at(each)}" for each in ("CLIENTS", "BROKERS")),
-            "listener.security.protocol.map": "CLIENTS:SASL_SSL,BROKERS:SSL,CONTROLLER:SSL",
+            "advertised.listeners": ",".join(
+                [
+                    *(f"{each}://{self.at(each)}" for each in ("CLIENTS", "BROKERS")),
+                    "PROXIED://{}:{}".format(*self.proxy),
+                ]
+            ),
+            "listener.security.protocol.map": "CLIENTS:SASL_SSL,PROXIED:SASL_SSL,BROKERS:SSL,CONTROLLER:SSL",
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "BROKERS",
             "sasl.enabled.mechanisms": "SCRAM-SHA-512",
-            "listener.name.clients.scram-sha-512.sasl.jaas.config": (
-                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-            ),
+            **{
+                f"listener.name.{each}.scram-sha-512.sasl.jaas.config": (
+                    "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+                )
+                for each in ("clients", "proxied")
+            },
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": self._identity,
             "ssl.truststore.type": "PEM",
@@ -82,8 +98,14 @@ class Broker:
         command = [*self.machine.enter, *self.files.command()]
         with (self.folder / "logs" / "output.log").open("ab") as output:
             self.process = subprocess.Popen(
-                command, env=for_server(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command, env=for_server() | self._clock(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
+
+    def _clock(self) -> dict[str, str]:
+        """The environment in which libfaketime moves the clock, and leaves alone how fast time goes by."""
+        if not self.shift:
+            return {}
+        return {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"{self.shift:+d}s", "DONT_FAKE_MONOTONIC": "1"}
 
     def log(self) -> str:
         path = self.folder / "logs" / "broker.log"
@@ -104,10 +126,12 @@ class Broker:
 
 
 class Brokers:
-    def __init__(self, machines: Sequence[Machine], folder: Path, authority: Authority, **settings: str) -> None:
+    def __init__(
+        self, machines: Sequence[Machine], folder: Path, authority: Authority, proxied_at: str, **settings: str
+    ) -> None:
         """`settings`: of the broker, with underscores for dots."""
         self.all = [
-            Broker(number, machine, folder / f"broker-{number}", authority)
+            Broker(number, machine, folder / f"broker-{number}", authority, proxied_at)
             for number, machine in enumerate(machines, 1)
         ]
         self._settings = {name.replace("_", "."): value for name, value in settings.items()}
@@ -115,6 +139,10 @@ class Brokers:
     @property
     def bootstrap(self) -> str:
         return ",".join(each.at("CLIENTS") for each in self.all)
+
+    @property
+    def proxied(self) -> str:
+        return ",".join("{}:{}".format(*each.proxy) for each in self.all)
 
     def start(self) -> None:
         cluster = new_cluster_id()

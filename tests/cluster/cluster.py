@@ -26,12 +26,14 @@ from botocore.config import Config
 from services.adapters.kafka import connection
 from services.adapters.topics import names
 from services.arrangement import PROCESSES, REPLICAS, Process
+from services.clock import TEST_CLOCK
 from services.inherited import for_own, python
 from services.settings import Settings, load
 from tests.certificates import Authority
 from tests.cluster.brokers import ADMIN, ADMIN_PASSWORD, Brokers
 from tests.cluster.databases import Databases
 from tests.cluster.network import Machine, Network
+from tests.cluster.proxy import Proxy
 from tests.installation import BIN, clean_environment, eventually, free_port
 
 MACHINES = ("kafka1", "kafka2", "kafka3", "db1", "db2", "api1", "api2", "node1", "node2")
@@ -82,6 +84,15 @@ class Member:
             self.ended += 1
             self.start()
 
+    def set_clock(self, seconds: int) -> None:
+        """Start it again with a clock that is ahead by so many seconds."""
+        self.stop(signal.SIGKILL)
+        changed = {"KEYTRAIL_CLOCK_OFFSET": str(seconds), TEST_CLOCK: "1"}
+        self.environment = {name: text for name, text in self.environment.items() if name not in changed}
+        if seconds:
+            self.environment |= changed
+        self.start()
+
     def send(self, number: int) -> None:
         os.kill(self.pid, number)
 
@@ -130,7 +141,10 @@ class Cluster:
         self._closing.enter_context(self.network)
         place = self.network.machines
         self.authority = Authority(self.folder / "certificates")
-        self.brokers = Brokers([place[f"kafka{number}"] for number in (1, 2, 3)], self.folder, self.authority)
+        machines, own = [place[f"kafka{number}"] for number in (1, 2, 3)], self.network.own_address
+        self.brokers = Brokers(machines, self.folder, self.authority, own)
+        ways = [(each.proxy[1], each.machine.address, each.ports["PROXIED"]) for each in self.brokers.all]
+        self.proxy = self._closing.enter_context(Proxy(own, ways))
         self._closing.callback(self.brokers.stop)
         self.brokers.start()
         self.databases = Databases((place["db1"], place["db2"]))
@@ -198,6 +212,8 @@ class Cluster:
         environment = for_own() | self._environment(process, data)
         match process.name:
             case "api":
+                if number == 1:
+                    environment["KEYTRAIL_KAFKA"] = self.brokers.proxied
                 certificate, key = self.authority.issue(name, [machine.address, "127.0.0.1"])
                 environment |= {
                     "KEYTRAIL_HOST": machine.address,

@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import psutil
+
 from services.adapters.topics import names
 from tests.cluster.brokers import Broker
 from tests.cluster.cluster import Cluster
 from tests.cluster.leadership import leader_of, move
+from tests.faults.full_disk import no_file_grows
 from tests.installation import eventually
 
 SETTLE = 4.0
@@ -20,6 +23,8 @@ SETTLE = 4.0
 CUT = 10.0
 """Seconds for which packets are lost: longer than a writer is missed."""
 HANGS = 30.0
+CLOCKS = {"api-1": -30, "writer-1": 90, "writer-2": 30, "projector-1": -90, "alerts-1": 90, "notary-1": -30}
+"""Seconds by which clocks are ahead."""
 ACTIVATED = re.compile(r"^(\S+) WARN .*Performing controller activation", re.MULTILINE)
 
 
@@ -163,6 +168,47 @@ def kill_writer(cluster: Cluster) -> None:
         time.sleep(CUT)
 
 
+def fill_disk(cluster: Cluster) -> None:
+    """No file of the broker that leads grows any more. It ends itself, and is started again when there is room."""
+    broker = _leader(cluster)
+    assert broker.process is not None
+    no_file_grows(psutil.Process(broker.process.pid))
+    eventually(lambda: broker.process is not None and broker.process.poll() is not None, within=30)
+    time.sleep(SETTLE)
+    broker.start()
+    time.sleep(SETTLE)
+
+
+def slow_api(cluster: Cluster) -> None:
+    """What an API and the brokers send to each other takes a fifth of a second each way."""
+    cluster.proxy.delay = 0.2
+    time.sleep(CUT)
+    cluster.proxy.delay = 0.0
+    time.sleep(SETTLE)
+
+
+def set_clocks(cluster: Cluster) -> None:
+    """Keytrail's processes are started again with clocks that are wrong, and later with right ones."""
+    names = ("api-1", "writer-1", "writer-2", "projector-1", "alerts-1", "notary-1")
+    for wrong in (CLOCKS, dict.fromkeys(names, 0)):
+        for name in names:
+            cluster.members[name].set_clock(wrong[name])
+            if name == "api-1":
+                eventually(lambda: cluster.healthy(1), within=60)
+        time.sleep(SETTLE)
+
+
+def set_brokers_clocks(cluster: Cluster) -> None:
+    """Each broker is started again with another clock, and later with the right one."""
+    for shifts in ((90, -30, 30), (0, 0, 0)):
+        for broker, shift in zip(cluster.brokers.all, shifts, strict=True):
+            broker.stop()
+            broker.shift = shift
+            broker.start()
+            cluster.wait_for_replicas()
+        time.sleep(SETTLE)
+
+
 FAULTS = (
     Fault("the broker that leads is killed", kill_leader),
     Fault("each broker is killed in turn", kill_each_broker),
@@ -179,4 +225,8 @@ FAULTS = (
     Fault("each writer is killed in turn", kill_writer),
     Fault("each writer is paused in turn", pause_writer),
     Fault("everything is restarted in turn", restart_everything),
+    Fault("the disk of the broker that leads is full", fill_disk),
+    Fault("an API's way to the brokers is slow", slow_api),
+    Fault("our clocks are wrong", set_clocks),
+    Fault("the brokers' clocks are wrong", set_brokers_clocks),
 )

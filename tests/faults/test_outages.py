@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import signal
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -28,6 +26,7 @@ from domain.state.fold import Fold
 from domain.verification.log import verify
 from services.adapters.postgres import connect
 from tests.e2e.test_trails import created, imported, record, written
+from tests.faults.full_disk import no_file_grows
 from tests.faults.steady import Steady
 from tests.faults.test_soak import read_log
 from tests.installation import Installation, eventually
@@ -90,15 +89,6 @@ def goes_on(steady: Steady) -> None:
 
 def tree(process: psutil.Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
-
-
-def no_file_grows(process: psutil.Process) -> None:
-    """From now on, each of its writes that would extend a file fails."""
-    with contextlib.suppress(psutil.Error):
-        theirs = {"user": process.uids().real, "group": process.gids().real, "extra_groups": []}
-        who = theirs if os.geteuid() == 0 else {}  # root may not limit another user's process, but may become its owner
-        limit = ["prlimit", "--pid", str(process.pid), "--fsize=1:unlimited"]
-        subprocess.run(limit, cwd="/", capture_output=True, check=False, **who)
 
 
 @contextlib.contextmanager
