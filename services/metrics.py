@@ -115,6 +115,12 @@ def _observe(histogram: Histogram, taken: list[float]) -> None:
     histogram._sum.inc(sum(taken))  # see above
 
 
+def in_fork() -> None:
+    """Give a fork files of its own. The library notices at the next count that it is in another process; until then the fork
+    would be missing."""
+    TAKEOVERS.inc(0)
+
+
 TALLY = Tally()
 FRESH_FOR = 1.0
 """Seconds between two moves of the counts into the files."""

@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"these tests would try the code of {imported}: run `make .venv/.dev` in this checkout")
     if config.getoption("numprocesses", None):  # its processes share the servers of this one
         servers.place()
+        servers.fork_server()
     from hypothesis import HealthCheck, settings
 
     common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

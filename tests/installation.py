@@ -28,6 +28,7 @@ from services.adapters.postgres import Pool, connect
 from services.cli.client import Client
 from services.runtime.data_folder import Folder
 from services.settings import Settings, load
+from services.supervisor import forks
 from tests import servers
 from tests.forking import forked
 
@@ -136,7 +137,8 @@ class Installation:
         ]
 
     def environment(self) -> dict[str, str]:
-        return clean_environment() | {class_caches.WANTED: "1"} | self._servers() | self.extra
+        cheap = {class_caches.WANTED: "1", forks.THERE: servers.fork_server()}
+        return clean_environment() | cheap | self._servers() | self.extra
 
     def _servers(self) -> dict[str, str]:
         """Settings that name the shared servers, and what this installation has there."""

@@ -12,8 +12,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-PLACE = "KEYTRAIL_TESTS_SERVERS"
-"""By this variable the processes of xdist learn their controller's place."""
+PLACE, FORK_SERVER = "KEYTRAIL_TESTS_SERVERS", "KEYTRAIL_TESTS_FORK_SERVER"
+"""By these variables the processes of xdist learn their controller's places."""
 DEADLINE = 120.0
 
 
@@ -39,18 +39,29 @@ class Share:
 @cache
 def place() -> str:
     """The path of the socket at which a share is asked for, by this process and by those that it starts."""
-    if PLACE not in os.environ:
-        os.environ[PLACE] = _started()
-    return os.environ[PLACE]
+    return _kept(PLACE, "tests.serving")
 
 
-def _started() -> str:
+@cache
+def fork_server() -> str:
+    """The path of the socket at which a fork server is asked for (forks.py)."""
+    return _kept(FORK_SERVER, "tests.forks")
+
+
+def _kept(variable: str, module: str) -> str:
+    if variable not in os.environ:
+        os.environ[variable] = _started(module)
+    return os.environ[variable]
+
+
+def _started(module: str) -> str:
     folder = Path(tempfile.mkdtemp(prefix="keytrail-tests-", dir="/tmp"))  # a socket's path has to be short
-    with socket.socket(socket.AF_UNIX) as listening:
+    kind = socket.SOCK_SEQPACKET if module == "tests.forks" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_UNIX, kind) as listening:
         listening.bind(str(folder / "socket"))
         listening.listen(64)
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tests.serving", str(listening.fileno()), str(folder)],
+            [sys.executable, "-P", "-m", module, str(listening.fileno()), str(folder)],
             pass_fds=[listening.fileno()],
             stdin=subprocess.PIPE,
             cwd=Path(__file__).parents[1],

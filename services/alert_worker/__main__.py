@@ -29,5 +29,9 @@ async def run() -> None:
     await Worker(settings, pool, books, marks, own).run()
 
 
+def main() -> int:
+    return run_until_told("alerts", run)
+
+
 if __name__ == "__main__":
-    raise SystemExit(run_until_told("alerts", run))
+    raise SystemExit(main())

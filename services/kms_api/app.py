@@ -6,6 +6,7 @@ The protocol handles `POST /` itself (`exchange.py`), because the cost of each c
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -59,6 +60,8 @@ _CHANCE = ~(0xF << 76 | 0x3 << 62)
 _VERSION_4 = 0x4 << 76 | 0x2 << 62
 """The bits for version and variant (RFC 9562, section 5.4)."""
 _random = random.Random()  # noqa: S311  # seeded by the operating system; see new_call_id
+# Workers are forks of one process. Without this, each would give the ids of the one before it.
+os.register_at_fork(after_in_child=_random.seed)
 
 
 class Disconnected(Exception):

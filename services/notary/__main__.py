@@ -53,5 +53,9 @@ async def run() -> None:
             await notary.close()
 
 
+def main() -> int:
+    return run_until_told("notary", run)
+
+
 if __name__ == "__main__":
-    raise SystemExit(run_until_told("notary", run))
+    raise SystemExit(main())

@@ -24,5 +24,9 @@ async def run() -> None:
     await notify(settings, pool, keys, log)
 
 
+def main() -> int:
+    return run_until_told("notifier", run)
+
+
 if __name__ == "__main__":
-    raise SystemExit(run_until_told("notifier", run))
+    raise SystemExit(main())

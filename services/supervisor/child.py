@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from services.inherited import piped
 from services.logs import logger_of
@@ -20,29 +21,60 @@ YOUNG = 10.0
 """A child that lived for this many seconds is started again at once when it dies."""
 
 
-class Child:
-    """`command` runs in a session of its own, so that a terminal's Ctrl-C reaches only the supervisor."""
+class Started(Protocol):
+    """A process, as asyncio has it."""
 
-    def __init__(
-        self,
-        name: str,
-        command: Sequence[str],
-        environment: dict[str, str],
-        output: Path,
-        on_start: Callable[[str, int], None],
-        pass_fds: Sequence[int] = (),
-        secrets: Mapping[str, str] | None = None,
-    ) -> None:
-        """`environment` is the child's complete environment. `secrets` are passed through pipes; each can be read once."""
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    async def wait(self) -> int: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+Start = Callable[[int, int], Awaitable[Started]]
+"""Starts a process, given the descriptors of its output and its errors. Its session is its own, so that a terminal's Ctrl-C
+reaches only the supervisor. Nothing comes on its standard input."""
+
+
+def executing(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    secrets: Mapping[str, str] | None = None,
+    passed: Mapping[str, int] | None = None,
+) -> Start:
+    """A start of any program. `environment` is complete but for the secrets, which are passed through pipes, each of which can be
+    read once, and for `passed`: variables that have the number of a descriptor."""
+    passed = passed or {}
+
+    async def start(output: int, errors: int) -> Started:
+        with piped(secrets or {}) as (variables, descriptors):
+            return await asyncio.create_subprocess_exec(
+                *command,
+                env={**environment, **variables, **{name: str(each) for name, each in passed.items()}},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+                pass_fds=(*descriptors, *passed.values()),
+            )
+
+    return start
+
+
+class Child:
+    def __init__(self, name: str, start: Start, output: Path, on_start: Callable[[str, int], None]) -> None:
         self.name = name
         self.restarts = 0
-        self._command = command
-        self._environment = environment
+        self._start = start
         self._output = output
         self._on_start = on_start
-        self._pass_fds = tuple(pass_fds)
-        self._secrets = secrets or {}
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Started | None = None
         self._keeping: asyncio.Task[None] | None = None
 
     @property
@@ -56,16 +88,8 @@ class Child:
         delay = FIRST_DELAY
         while True:
             began = time.monotonic()
-            with self._output.open("ab") as output, piped(self._secrets) as (variables, descriptors):
-                process = await asyncio.create_subprocess_exec(
-                    *self._command,
-                    env={**self._environment, **variables},
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                    pass_fds=self._pass_fds + descriptors,
-                )
+            with self._output.open("ab") as output:
+                process = await self._start(output.fileno(), output.fileno())
             self._process = process
             self._on_start(self.name, process.pid)
             code = await process.wait()

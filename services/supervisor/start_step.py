@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import Any, BinaryIO
 
-from services.inherited import piped, python
+from services.supervisor.child import Start
 
 CONTROLLER_PASSWORD = "KEYTRAIL_CONTROLLER_PASSWORD"  # noqa: S105  # the name of a variable
 
@@ -21,38 +23,37 @@ class StepRefused(Exception):
     """The message says why, and what to do."""
 
 
-async def answer_of(
-    step: str,
-    *arguments: object,
-    environment: Mapping[str, str],
-    secrets: Mapping[str, str],
-    progress: Callable[[int, int], None] = lambda done, count: None,
-) -> Any:
-    """Run a step and return its answer. `environment` is complete but for the secrets. If the caller is cancelled meanwhile,
-    the step's process is ended. Raises StepRefused."""
-    with piped(secrets) as (variables, descriptors):
-        process = await asyncio.create_subprocess_exec(
-            *python("services.supervisor.start_steps"),
-            step,
-            *map(str, arguments),
-            env={**environment, **variables},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # a terminal's Ctrl-C reaches only the supervisor
-            pass_fds=descriptors,
-        )
-    assert process.stdout is not None, "it is a pipe"
-    try:
-        async for line in process.stdout:
-            match json.loads(line):
-                case {"done": done, "of": count}:
-                    progress(done, count)
-                case {"refused": message}:
-                    raise StepRefused(message)
-                case {"answer": answer}:
-                    return answer
-        raise StepRefused(f"The start ended at the step {step!r}, which gave no answer.")
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+async def answer_of(start: Start, step: str, progress: Callable[[int, int], None] = lambda done, count: None) -> Any:
+    """Start the process of a step and return the step's answer. If the caller is cancelled meanwhile, the process is ended.
+    Raises StepRefused."""
+    async with _pipe() as (lines, into):
+        process = await start(into.fileno(), sys.stderr.fileno())
+        into.close()
+        try:
+            async for line in lines:
+                match json.loads(line):
+                    case {"done": done, "of": count}:
+                        progress(done, count)
+                    case {"refused": message}:
+                        raise StepRefused(message)
+                    case {"answer": answer}:
+                        return answer
+            raise StepRefused(f"The start ended at the step {step!r}, which gave no answer.")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def _pipe() -> AsyncIterator[tuple[asyncio.StreamReader, BinaryIO]]:
+    """What comes out of a pipe, and the file that leads into it."""
+    out, into = os.pipe()
+    lines = asyncio.StreamReader()
+    with os.fdopen(out, "rb") as file, os.fdopen(into, "wb") as written:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), file)
+        try:
+            yield lines, written
+        finally:
+            transport.close()

@@ -135,6 +135,10 @@ async def _run(step: str, *arguments: str) -> None:
         _write({"refused": str(fault)})
 
 
-if __name__ == "__main__":
+def main() -> None:
     configure()
     asyncio.run(_run(*sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

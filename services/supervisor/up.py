@@ -9,7 +9,7 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,8 +30,9 @@ from services.runtime.data_folder import Credentials, Folder, Running
 from services.runtime.listening_socket import listen
 from services.runtime.task_group import together
 from services.settings import Settings
-from services.supervisor.child import Child
+from services.supervisor.child import Child, Start, executing
 from services.supervisor.console import ConsoleBuild
+from services.supervisor.forks import Forks, can_fork
 from services.supervisor.logs import keep_rotating
 from services.supervisor.start_step import CONTROLLER_PASSWORD, StepRefused, answer_of
 
@@ -71,6 +72,9 @@ class Supervisor:
         self._running: Running | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._socket: socket.socket | None = None
+        self._forks: Forks | None = None
+        """Forks our processes; where that cannot be, each is started anew."""
+        self._metrics: Path | None = None
         self._notifies = False
 
     async def start(self) -> Credentials:
@@ -86,6 +90,7 @@ class Supervisor:
         if left:
             log.warning("an earlier run was killed; what it left was ended", names=left)
         self._require_clock()
+        self._begin_forks()
         self._socket = self._listen()
         credentials = self.folder.credentials(self.settings)
         self._running = Running(
@@ -126,6 +131,7 @@ class Supervisor:
         self.folder.take()
         self.folder.restoring.touch()
         self.folder.require_clock(test=False)
+        self._begin_forks()
         self._running = Running(_pid(), 0, "", self.settings.kafka, self.settings.postgres)
         self.settings = replace(self.settings, data=self.folder.path)
         await together(self._start_postgres(), self._start_kafka())
@@ -188,7 +194,7 @@ class Supervisor:
         kafka = BundledKafka(self.folder.kafka, jars, port, controller)
         self._progress("starting Kafka", 0, 0)
         await asyncio.to_thread(kafka.prepare)
-        self._broker = Child("kafka", kafka.command(), for_server(), self._kafka_output, self._started)
+        self._broker = Child("kafka", executing(kafka.command(), for_server()), self._kafka_output, self._started)
         self._broker.start()
         self._kafka = kafka
         self.settings = login.applied(self.settings, kafka.bootstrap, login.kept(kafka.folder))
@@ -228,50 +234,68 @@ class Supervisor:
         """`inherited` is what the step gets of our environment; what our own processes get where left out. Raises CannotStart."""
         environment = dict(inherited or for_own()) | self.settings.environment() | self._marks()
         all_secrets = {**self.settings.secrets(), **(secrets or {})}
+        words = [step, *map(str, arguments)]
+        start = self._starting("start", "services.supervisor.start_steps", words, environment, all_secrets)
         try:
-            return await answer_of(step, *arguments, environment=environment, secrets=all_secrets, progress=progress)
+            return await answer_of(start, step, progress)
         except StepRefused as fault:
             raise CannotStart(str(fault)) from None
+
+    def _starting(
+        self,
+        name: str,
+        program: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        secrets: Mapping[str, str],
+        passed: Mapping[str, int] | None = None,
+    ) -> Start:
+        """A start of one of our processes."""
+        if self._forks is None:
+            command = [*python(program.removesuffix(".__main__")), *arguments]
+            return executing(command, environment, secrets, passed)
+        return self._forks.starting(name, program, arguments, environment, secrets, passed)
+
+    def _begin_forks(self) -> None:
+        """Once the folder is ours: what is imported for all our processes begins their metrics."""
+        self._metrics = self.folder.run / "metrics"
+        shutil.rmtree(self._metrics, ignore_errors=True)
+        self._metrics.mkdir(mode=0o700)
+        if can_fork():
+            self._forks = Forks(for_own() | self._marks())
+            self._forks.begin()
 
     def _marks(self) -> dict[str, str]:
         """Variables for our processes that are not settings."""
         bundled = {BUNDLED_KAFKA: "1"} if self._kafka is not None else {}
-        return bundled | ({TEST_CLOCK: "1"} if self._test_clock else {})
+        metrics = {"PROMETHEUS_MULTIPROC_DIR": str(self._metrics)} if self._metrics is not None else {}
+        return bundled | metrics | ({TEST_CLOCK: "1"} if self._test_clock else {})
 
     # -- the processes --------------------------------------------------------------------------------------------
 
     def _start_processes(self) -> None:
         assert self._socket is not None, "start comes first"
         assert self._running is not None, "start comes first"
-        metrics = self.folder.run / "metrics"
-        shutil.rmtree(metrics, ignore_errors=True)
-        metrics.mkdir(mode=0o700)
         self._running.kafka, self._running.postgres = self.settings.kafka, self.settings.postgres
         self._running.bundled_kafka = self._kafka is not None
-        common = for_own() | self.settings.environment() | self._marks() | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
-        descriptor = self._socket.fileno()
+        common = for_own() | self.settings.environment() | self._marks()
         for number in range(1, self.settings.writers + 1):
-            self._add(f"writer-{number}", "services.writer", common | {"KEYTRAIL_WRITER_NAME": f"writer-{number}"})
-        self._add("projector", "services.projector", common)
+            self._add(f"writer-{number}", "writer", common | {"KEYTRAIL_WRITER_NAME": f"writer-{number}"})
+        self._add("projector", "projector", common)
         for number in range(1, self.settings.notaries + 1):
-            self._add(f"notary-{number}", "services.notary", common)
+            self._add(f"notary-{number}", "notary", common)
         for number in range(1, self.settings.alert_workers + 1):
-            self._add(
-                f"alerts-{number}", "services.alert_worker", common | {"KEYTRAIL_ALERTS_NAME": f"alerts-{number}"}
-            )
+            self._add(f"alerts-{number}", "alert_worker", common | {"KEYTRAIL_ALERTS_NAME": f"alerts-{number}"})
         if self._notifies:
-            self._add("notifier", "services.notifier", common)
+            self._add("notifier", "notifier", common)
         for number in range(1, self.settings.workers + 1):
-            self._add(
-                f"api-{number}",
-                "services.api",
-                common | {"KEYTRAIL_LISTEN_FD": str(descriptor)},
-                (descriptor,),
-            )
+            self._add(f"api-{number}", "api", common, {"KEYTRAIL_LISTEN_FD": self._socket.fileno()})
 
-    def _add(self, name: str, module: str, environment: dict[str, str], pass_fds: tuple[int, ...] = ()) -> None:
-        output = self.folder.logs / f"{name}.log"
-        child = Child(name, python(module), environment, output, self._started, pass_fds, self.settings.secrets())
+    def _add(
+        self, name: str, program: str, environment: Mapping[str, str], passed: Mapping[str, int] | None = None
+    ) -> None:
+        start = self._starting(name, f"services.{program}.__main__", (), environment, self.settings.secrets(), passed)
+        child = Child(name, start, self.folder.logs / f"{name}.log", self._started)
         self._children.append(child)
         child.start()
 
@@ -315,6 +339,8 @@ class Supervisor:
         ):
             children = [child for child in self._children if child.name.startswith(prefix)]
             await asyncio.gather(*(child.stop(deadline) for child in children))
+        if self._forks is not None:
+            self._forks.stop()
         await asyncio.gather(self._stop_kafka(), self._stop_postgres())
         if self._running is not None:
             self.folder.forget_state()

@@ -85,7 +85,7 @@ async def _lead(settings: Settings) -> None:
         require_certain(TermEnded(leading.exception()))
 
 
-async def main() -> None:
+async def run() -> None:
     settings = load()
     task = asyncio.ensure_future(_lead(settings))
     loop = asyncio.get_running_loop()
@@ -98,6 +98,10 @@ async def main() -> None:
         require_certain(StartRefused(fault))
 
 
-if __name__ == "__main__":
+def main() -> None:
     configure()
-    asyncio.run(main())
+    asyncio.run(run())
+
+
+if __name__ == "__main__":
+    main()

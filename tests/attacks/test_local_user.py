@@ -42,7 +42,7 @@ from services.inherited import python
 from services.ownership import NotOurs, replacing
 from services.runtime.data_folder import Folder
 from services.settings import BadSetting, Settings, load
-from services.supervisor.child import Child
+from services.supervisor.child import Child, executing
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually, free_port
 
 NOBODY = 65534
@@ -282,7 +282,8 @@ async def test_a_child_process_gets_every_secret_and_shows_none(tmp_path: Path) 
     assert len(secret) >= 3
     output = tmp_path / "output"
     command, environment = [sys.executable, "-c", SHOW], settings.environment()
-    child = Child("shows", command, environment, output, lambda name, pid: None, secrets=settings.secrets())
+    start = executing(command, environment, settings.secrets())
+    child = Child("shows", start, output, lambda name, pid: None)
     child.start()
     await asyncio.to_thread(eventually, lambda: output.exists() and output.read_text().endswith("}"))
     await child.stop(5)

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from services.cli.client import Client
 from services.runtime.processes import AUTOGROUP, NICENESS
 from services.runtime.task_group import together
+from services.supervisor.forks import THERE
 from services.supervisor.up import CannotStart
 from tests.installation import Installation, eventually
 
@@ -27,10 +28,17 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes)
 
 
+def fork_server(installation: Installation) -> psutil.Process:
+    assert installation.up is not None, "it runs"
+    (found,) = (each for each in psutil.Process(installation.up.pid).children() if each.name() == "fork-server")
+    return found
+
+
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation that these tests start, kill and stop, in their order."""
-    with Installation(tmp_path_factory.mktemp("own") / "data", own="its servers are killed") as running:
+    forked = {THERE: ""}  # by a fork server of its own
+    with Installation(tmp_path_factory.mktemp("own") / "data", own="its servers are killed", **forked) as running:
         yield running
 
 
@@ -78,7 +86,8 @@ def test_it_starts_again_what_dies_and_is_cleaned_up_after_a_sigkill(
     assert "is running on" in second.stderr
     assert "KEYTRAIL_DATA" in second.stderr
 
-    api = own.process("api-1")
+    former, api = fork_server(own), own.process("api-1")
+    former.kill()
     api.kill()
     # At the first try, which waits: a starting worker accepts nobody before it can answer.
     with urllib.request.urlopen(f"{own.url}/healthz", timeout=60) as answer:
@@ -93,11 +102,13 @@ def test_it_starts_again_what_dies_and_is_cleaned_up_after_a_sigkill(
     client.encrypt(KeyId=key, Plaintext=b"after")
     eventually(lambda: len(own.answers("decisions", "--key", key, "--operation", "Encrypt")) == 2)
 
-    children = own.children()
+    children, forks = own.children(), fork_server(own)
+    assert forks.pid != former.pid
     assert own.up is not None
     own.up.kill()
     own.up.wait()
     assert not gone(children), "the children outlive a parent that was killed"
+    eventually(lambda: gone([forks]))
     own.extra |= ANOTHER_ROOT | FEW_CHANGES  # the next test checks it
     own.start()
     assert gone(children), "and the next start ends them"
