@@ -34,7 +34,7 @@ LIBRARIES = (
     *("click", "rich.console", "rich.table", "rich.progress", "rich.live", "rich.text", "psutil"),
     *("asyncpg", "aiokafka", "aiokafka.admin", "structlog", "orjson", "cryptography.x509", "botocore.session"),
     *("botocore.auth", "botocore.httpsession", "awscli.clidriver", "asyncio", "ssl", "http.client"),
-    *("domain.verification.decisions", "domain.state.fold", "projections.registry"),
+    *("domain.verification.decisions", "domain.state.fold", "projections.registry", "services.verification.report"),
 )
 
 

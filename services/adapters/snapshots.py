@@ -264,9 +264,16 @@ async def newest_of(
 
 async def newest(pool: Pool, log: Topic, keys: VaultKeyring) -> Fold:
     """The current world: a snapshot, and the records after it. Raises Unavailable, OutOfRange, Unreadable."""
-    fold, end = await restore(pool, log, keys), await log.end()
+    fold = await restore(pool, log, keys)
+    await bring_to_end(fold, log, keys)
+    return fold
+
+
+async def bring_to_end(fold: Fold, log: Topic, keys: VaultKeyring) -> None:
+    """Fold the records that are on the log now. Raises Unavailable, OutOfRange, Unreadable."""
+    end = await log.end()
     if fold.next >= end:
-        return fold
+        return
     reader = await log.reader(fold.next)
     try:
         while fold.next < end:
@@ -274,7 +281,6 @@ async def newest(pool: Pool, log: Topic, keys: VaultKeyring) -> Fold:
                 await keyring.take(fold, stored, keys)
     finally:
         await reader.close()
-    return fold
 
 
 async def _fits(log: Topic, position: int, head: str) -> bool:

@@ -45,7 +45,12 @@ class Batch:
 class EntryFeed:
     """One consumer over every partition of `events`, `decisions` and `alerts`, by assignment."""
 
-    def __init__(self, settings: Settings, partitions: int, keys: VaultKeyring) -> None:
+    def __init__(
+        self, settings: Settings, partitions: int, keys: VaultKeyring, gathering: tuple[int, int] = GATHERING
+    ) -> None:
+        """`gathering`: the bytes that a fetch should bring while records come, and the milliseconds that the broker waits for
+        them."""
+        self._gathering = gathering
         self._region = settings.region
         self._keys = keys
         self._topics = RecordTopics(settings, partitions)
@@ -62,8 +67,8 @@ class EntryFeed:
         self._now = now
         await self._topics.open(
             start.offsets,
-            fetch_min_bytes=GATHERING[0],
-            fetch_max_wait_ms=GATHERING[1],
+            fetch_min_bytes=self._gathering[0],
+            fetch_max_wait_ms=self._gathering[1],
             max_partition_fetch_bytes=8_388_608,
         )
         self._chain = Chain(start.digest, start.offsets.get((EVENTS, 0), 0) - 1, self._keys, start.authority)
@@ -74,7 +79,7 @@ class EntryFeed:
         found = await self._topics.next(most, FETCH_WAIT_MS)
         # aiokafka has no other way to change these. The next fetch reads them.
         fetcher = self._topics.consumer._fetcher
-        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = GATHERING if found else IDLE
+        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = self._gathering if found else IDLE
         await self._keys.know_those_of(record.value or b"" for _, records in found for record in records)
         batch = Batch()
         for topic, records in found:

@@ -21,6 +21,7 @@ import orjson
 
 from domain.log.chain import Chain
 from domain.ports import Unavailable
+from domain.state.fold import Fold
 from projections.registry import PROJECTIONS, Projection
 from services.adapters import snapshots, topics
 from services.adapters.kafka import KafkaReader, KafkaTopic
@@ -29,7 +30,7 @@ from services.adapters.postgres import Connection, Pool
 from services.adapters.record_topics import topics_read
 from services.adapters.topic_bounds import TopicBounds
 from services.projector import store
-from services.projector.feed import EntryFeed
+from services.projector.feed import IDLE, EntryFeed
 from services.projector.store import TEMPORARY, ReadTo
 from services.projector.worker import BATCH, log_name
 from services.settings import Settings
@@ -74,11 +75,16 @@ class AskedTopics:
         self._settings, self._pool, self._keys = settings, pool, keys
         self._events = KafkaTopic(settings, topics.names(settings).events)
         self._bounds = TopicBounds(settings, *topics_read(settings).values())
+        self._fold: Fold | None = None
         self._name, self._partitions = "", 0
 
     async def chain_now(self) -> Chain:
         """The log's chain at its end. Raises Unavailable, OutOfRange, Unreadable."""
-        return (await snapshots.newest(self._pool, self._events, self._keys)).chain
+        if self._fold is None:
+            self._fold = await snapshots.newest(self._pool, self._events, self._keys)
+        else:
+            await snapshots.bring_to_end(self._fold, self._events, self._keys)
+        return self._fold.chain
 
     async def bounds(self) -> dict[str, dict[int, tuple[int, int]]]:
         """By kind of topic, for each partition: the first offset that is still there, and the offset of its next record."""
@@ -207,7 +213,9 @@ async def _fill(
 ) -> None:
     """Fills the projection in the connection's temporary tables from the topics, up to exactly these offsets."""
     await store.prepare(connection, projection, await asked.log_name(), keys, TEMPORARY)
-    feed = EntryFeed(settings, await asked.partitions(), keys)
+    feed = EntryFeed(
+        settings, await asked.partitions(), keys, gathering=IDLE
+    )  # nothing has to be waited for: it is all there
     await feed.open(ReadTo(), await asked.chain_now())
     going, reached, total, done = store.ProjectorMemory(), dict.fromkeys(to, 0), sum(to.values()), 0
     try:

@@ -16,7 +16,7 @@ from domain.verification.decisions import DecisionsReport, Verifier
 from domain.verification.log import Expected, LogVerifier, Report
 from services.adapters.kafka import connection
 from services.adapters.keyring import VaultKeyring
-from services.adapters.topic_bounds import bounds, values_of
+from services.adapters.topic_bounds import bounds, values_between, values_of
 from services.adapters.topics import may_lose_records, names
 from services.adapters.trail_topics import topic_of, topic_prefix
 from services.settings import Settings
@@ -108,8 +108,8 @@ async def _decisions(
     if any(begins.values()) and not await may_lose_records(settings, topic):
         cut = ", ".join(f"{partition} begins at {start}" for partition, start in begins.items() if start)
         verifier.report.faults.append(f"records of {topic} were removed, which keeps them for ever: partition {cut}")
-    for partition in found:
-        async for values, _ in values_of(settings, topic, partition):
+    for partition, (start, end) in found.items():
+        async for values in values_between(settings, topic, partition, start, end):
             await keys.know_those_of(each.value for each in values)
             for each in values:
                 verifier.take(partition, each.offset, each.value)
