@@ -203,7 +203,7 @@ async def serve(settings: Settings) -> None:
         gc.set_threshold(50_000, 20, 50)  # calls leave no cycles, so it need not look often
         gc.freeze()  # what is loaded by now stays, so the collector need not look at it again
         try:
-            await asyncio.gather(live.begun(), projected(pool))
+            await asyncio.gather(live.begun(settings.root_access_key_id), projected(pool))
             await server.serve(sockets=[listening])
         finally:
             for task in tasks:

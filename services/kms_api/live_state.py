@@ -120,16 +120,20 @@ class LiveState:
         """Whether calls can be answered: the state is fresh, and it has an access key that may be used."""
         return self.is_fresh() and bool(self.world.access_keys)
 
-    async def begun(self) -> None:
-        """Returns when calls can be answered, or after BEGIN_DEADLINE. A client that calls while a worker starts waits
-        for another worker or for this one: a start causes no refusal."""
+    async def begun(self, root: str) -> None:
+        """Returns when calls can be answered, also those of the access key `root`, or after BEGIN_DEADLINE. A client that calls
+        while a worker starts waits for another worker or for this one: a start causes no refusal."""
+
+        def has_begun() -> bool:
+            return self.can_answer() and root in self.world.access_keys
+
         with suppress(TimeoutError):
             async with asyncio.timeout(BEGIN_DEADLINE):
-                while not self.can_answer():
+                while not has_begun():
                     folded = self._fold.next
                     with suppress(NotFresh):
                         await self.barrier()
-                        if not self.can_answer():  # a new log, whose first records are still to come
+                        if not has_begun():  # a new log, or another root key, whose records are still to come
                             await self._folded_to(folded + 1)
 
     def require_fresh(self) -> None:

@@ -218,7 +218,7 @@ class Installation:
         app = App(live, authenticator, calls, cast("Any", None), clock, VaultWatch(NOT_SIMULATED), door)
         works = (live.follow(), live.keep_asking(), anchors.keep_anchoring(), refused.keep_recording())
         tasks = [asyncio.create_task(each) for each in works]
-        await live.begun()
+        await live.begun(ROOT[0])
         self.apps[process.name] = app
         shared.tell(f"{process.name} takes calls at position {live.position}")
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
