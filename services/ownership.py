@@ -7,10 +7,13 @@ it there. A folder is used only if nobody else can put another in its place.
 from __future__ import annotations
 
 import contextlib
+import errno
 import grp
 import os
 import pwd
 import stat
+import struct
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +21,11 @@ from pathlib import Path
 
 OTHERS = 0o077
 """The rights of the group and of everybody else."""
+ACCESS_LIST = "system.posix_acl_access"
+"""The attribute that holds a file's access list (acl(5)). Linux gives it as a version, and entries of tag, rights and id
+(linux/posix_acl_xattr.h)."""
+_LIST_VERSION, _LIST_ENTRY, _LIST_READ = struct.Struct("<I"), struct.Struct("<HHI"), 4
+_LIST_USER, _LIST_OWNING_GROUP, _LIST_GROUP = 0x02, 0x04, 0x08
 
 
 class NotOurs(Exception):
@@ -57,9 +65,12 @@ def _others_write(found: os.stat_result) -> bool:
 
 
 def _is_private_group(gid: int) -> bool:
-    """Root's group, or the group that many systems make for each user, named as the user is and with no other member."""
-    if gid == 0:
-        return True
+    """Root's group, or our own."""
+    return gid == 0 or _is_own_group(gid)
+
+
+def _is_own_group(gid: int) -> bool:
+    """The group that many systems make for each user, named as the user is and with no other member."""
     try:
         group, user = grp.getgrgid(gid), pwd.getpwuid(os.geteuid())
     except KeyError:
@@ -107,9 +118,38 @@ def read_private(path: Path) -> bytes:
         found = os.fstat(file.fileno())
         if found.st_uid not in trusted():
             raise NotOurs(f"{path} belongs to {_name(found.st_uid)}, who knows what is in it.")
-        if found.st_mode & OTHERS:
+        if found.st_mode & OTHERS and not _is_given(file.fileno(), found):
             raise NotOurs(f"{path} may be read by others: chmod 600 {path}")
         return file.read()
+
+
+def _is_given(descriptor: int, found: os.stat_result) -> bool:
+    """Whether root gave a file to us and nobody else, though its mode lets a group read it. We could not close such a file.
+
+    Kubernetes gives a Secret so to a process that is not root: root owns the file, its mode is 0440, and its group is the pod's
+    `fsGroup`. systemd gives a credential so from version 254 on: there the group bits are the mask of an access list, which
+    names our user alone. To take every file on a read-only mount would be simpler, but a mount does not say who reads there.
+    """
+    if sys.platform != "linux" or os.geteuid() == 0 or found.st_uid != 0 or found.st_mode & OTHERS != stat.S_IRGRP:
+        return False
+    users, groups = _readers(descriptor, found.st_gid)
+    return users <= {0, os.geteuid()} and all(map(_is_own_group, groups))
+
+
+def _readers(descriptor: int, owning_group: int) -> tuple[set[int], set[int]]:
+    """The users and groups that a file's group bits let in. With an access list, the list says who they are."""
+    try:
+        found = os.getxattr(descriptor, ACCESS_LIST)
+    except OSError as fault:
+        if fault.errno not in (errno.ENODATA, errno.ENOTSUP):
+            raise
+        return set(), {owning_group}
+    entries = [each for each in _LIST_ENTRY.iter_unpack(found[_LIST_VERSION.size :]) if each[1] & _LIST_READ]
+    users = {id for tag, _, id in entries if tag == _LIST_USER}
+    groups = {id for tag, _, id in entries if tag == _LIST_GROUP}
+    if any(tag == _LIST_OWNING_GROUP for tag, *_ in entries):
+        groups.add(owning_group)
+    return users, groups
 
 
 def write_private(path: Path, text: str) -> None:
