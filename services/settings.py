@@ -61,6 +61,11 @@ class Settings:
     kafka_cert: str = _setting("file with the client certificate, for mutual TLS", "")
     kafka_key: str = _setting("file with the client certificate's key", "")
     postgres: str = _setting("DSN of the database; unset: the bundled server", "", secret=True)
+    postgres_ca: str = _setting(
+        "file with the certificates that vouch for the database, which is then asked over TLS alone and has to prove the name in "
+        "the DSN; unset: as the DSN says",
+        "",
+    )
     pager: str = _setting("the pager for long answers on a terminal, cat for none; unset: PAGER, or less", "")
     notaries: int = _setting("notary processes: one notarises, the others stand by; 0: there is no transparency log", 1)
     tree: str = _setting(
@@ -154,6 +159,10 @@ class Settings:
     )
     log_bytes: int = _setting(
         "size in bytes at which a process begins a new log file; three older files are kept", 10_000_000
+    )
+    heartbeat_file: str = _setting(
+        "file that a process touches every five seconds while it works or stands by (API workers have /healthz); unset: none",
+        "",
     )
     fresh_for: float = _setting("seconds for which an API worker may decide on the state that it read last", 5.0)
 

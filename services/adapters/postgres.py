@@ -40,6 +40,15 @@ INTERRUPTED: tuple[type[BaseException], ...] = (*UNREACHABLE, asyncpg.PostgresEr
 SESSION = "target_session_attrs"
 
 
+def dsn_of(settings: Settings) -> str:
+    """The DSN in the settings, with the authority that the database's certificate has to come from."""
+    if not settings.postgres_ca:
+        return settings.postgres
+    parts = urlsplit(settings.postgres)
+    tls = {"sslmode": "verify-full", "sslrootcert": settings.postgres_ca}
+    return urlunsplit(parts._replace(query=urlencode(dict(parse_qsl(parts.query)) | tls)))
+
+
 def hosts_of(dsn: str) -> list[str]:
     """The DSN of each host that a DSN names. A DSN with one host, or with a socket's folder, is one."""
     parts = urlsplit(dsn)
@@ -69,7 +78,7 @@ async def connect(settings: Settings, *, size: int = 4, patience: float = 60.0) 
     """A pool. Raises Unavailable."""
     try:
         return await asyncpg.create_pool(
-            for_writing(settings.postgres), min_size=1, max_size=size, command_timeout=patience, timeout=5
+            for_writing(dsn_of(settings)), min_size=1, max_size=size, command_timeout=patience, timeout=5
         )
     except LOST as fault:
         raise Unavailable(f"Postgres does not answer: {fault}") from fault

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from domain.ports import Unavailable
-from services.adapters.postgres import INTERRUPTED, LOST, hosts_of
+from services.adapters.postgres import INTERRUPTED, LOST, dsn_of, hosts_of
 from services.logs import logger_of
 from services.settings import BadSetting, Settings
 
@@ -51,7 +51,7 @@ async def _state(dsn: str) -> HostState | None:
 async def require_safe(settings: Settings) -> None:
     """Raises BadSetting if several hosts take writes, or if a standby may lack what was committed; Unavailable if no host takes
     writes. A primary that is alone has nothing to wait for."""
-    dsns = hosts_of(settings.postgres)
+    dsns = hosts_of(dsn_of(settings))
     if len(dsns) == 1:
         return
     states = [each for each in await asyncio.gather(*map(_state, dsns)) if each is not None]

@@ -11,6 +11,7 @@ from services.alert_worker.marks import KafkaMarks
 from services.alert_worker.worker import Worker
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.heartbeat import keep_beating
 from services.runtime.processes import end_when_told, run_until_told
 from services.settings import load
 
@@ -20,6 +21,7 @@ async def run() -> None:
     end_when_told()
     pool = await open_pool(settings, size=6)
     keys = (await prepare(settings, pool)).keys
+    keep_beating(settings)
     name = await log_name(settings, keys)
     books, marks = Books(keys, name), KafkaMarks(settings, keys, name)
     await takeover.prepare(pool, books, marks)

@@ -69,11 +69,11 @@ async def _listed(settings: Settings) -> list[dict[str, Any]]:
     import asyncpg  # imported late: see host.py
 
     from domain.ports import Unavailable
-    from services.adapters.postgres import LOST, for_writing
+    from services.adapters.postgres import LOST, dsn_of, for_writing
     from services.trails.shelf import listed
 
     try:
-        connection = await asyncpg.connect(for_writing(settings.postgres), timeout=5)
+        connection = await asyncpg.connect(for_writing(dsn_of(settings)), timeout=5)
     except LOST as fault:
         raise Unavailable(f"Postgres does not answer: {fault}") from fault
     try:

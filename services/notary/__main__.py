@@ -17,6 +17,7 @@ from services.notary.witness_policy import load_policy
 from services.notary.worker import Notary
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.heartbeat import keep_beating
 from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
 
@@ -31,6 +32,7 @@ async def run() -> None:
     end_when_told()
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)
+    keep_beating(settings)
     await alone(pool, AdvisoryLock.NOTARY, "notary")
     await prepared.keys.read_again()  # a standby may have waited for weeks
     log = await log_name(settings, prepared.keys)

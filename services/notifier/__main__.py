@@ -9,6 +9,7 @@ from services.notifier.progress import StandBy
 from services.notifier.worker import run as notify
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.heartbeat import keep_beating
 from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
 
@@ -18,6 +19,7 @@ async def run() -> None:
     end_when_told()
     pool = await open_pool(settings)
     keys = (await prepare(settings, pool)).keys
+    keep_beating(settings)
     log = await log_name(settings, keys)
     marks = [KafkaMark(settings, keys, log, each.name) for each in alerts_file.load(settings).notifiers]
     await alone(pool, AdvisoryLock.NOTIFIER, "notifier", StandBy(marks).look)

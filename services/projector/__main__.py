@@ -8,6 +8,7 @@ import gc
 from services.adapters.advisory_locks import AdvisoryLock
 from services.projector.worker import keep_snapshots, project
 from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.heartbeat import keep_beating
 from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
 
@@ -17,6 +18,7 @@ async def run() -> None:
     end_when_told()
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)
+    keep_beating(settings)
     await alone(pool, AdvisoryLock.PROJECTOR, "projector")
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(project(settings, pool, prepared.partitions, prepared.keys))

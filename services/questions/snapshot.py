@@ -12,7 +12,7 @@ from domain.ports import Unavailable
 from projections.decisions import queries as decisions
 from projections.history import queries as history
 from projections.log.schema import AskedLog
-from services.adapters.postgres import LOST, for_writing
+from services.adapters.postgres import LOST, dsn_of, for_writing
 from services.settings import Settings
 
 
@@ -32,7 +32,7 @@ async def still(settings: Settings) -> AsyncIterator[Still]:
     Raises Unavailable.
     """
     try:
-        connection = await asyncpg.connect(for_writing(settings.postgres), timeout=5)
+        connection = await asyncpg.connect(for_writing(dsn_of(settings)), timeout=5)
     except LOST as fault:
         raise Unavailable(f"Postgres does not answer: {fault}") from fault
     try:

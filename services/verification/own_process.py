@@ -18,7 +18,7 @@ import asyncpg
 from domain.ports import Unavailable
 from domain.verification.log import Expected
 from services.adapters.advisory_locks import AdvisoryLock
-from services.adapters.postgres import LOST, for_writing
+from services.adapters.postgres import LOST, dsn_of, for_writing
 from services.inherited import BUNDLED_KAFKA, for_own, piped, python
 from services.settings import Settings
 
@@ -40,7 +40,7 @@ async def alone(settings: Settings) -> AsyncIterator[None]:
     """One verification at a time for each installation, whichever worker was asked. The lock ends with its connection, so a
     killed worker leaves none. Raises AlreadyVerifying, Unavailable."""
     try:
-        connection = await asyncpg.connect(for_writing(settings.postgres), timeout=5)
+        connection = await asyncpg.connect(for_writing(dsn_of(settings)), timeout=5)
     except LOST as fault:
         raise Unavailable(f"Postgres does not answer: {fault}") from fault
     try:

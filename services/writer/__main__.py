@@ -20,6 +20,7 @@ from services.clock import clock_of
 from services.logs import configure, logger_of
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.health_alerts import HealthAlerts
+from services.runtime.heartbeat import keep_beating
 from services.settings import BadSetting, Settings, load
 from services.writer.doubts import Deposed, StartRefused, TermEnded, require_certain
 from services.writer.election import Election
@@ -45,6 +46,7 @@ async def _lead(settings: Settings) -> None:
     clock = clock_of(settings)
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)
+    keep_beating(settings)
     vault, keys = prepared.vault, prepared.keys
     election = Election(settings, names.commands, f"{settings.topic_prefix}.writer", member)
     await election.join()

@@ -18,7 +18,7 @@ from domain.ports import LogRefused, Unavailable
 from services.adapters import origin, topics
 from services.adapters.bundled.ports import free_ports
 from services.adapters.kafka import connection
-from services.adapters.postgres import connect, for_writing, hosts_of
+from services.adapters.postgres import connect, dsn_of, for_writing, hosts_of
 from services.adapters.postgres_hosts import HostState, require_one_primary
 from services.inherited import for_server
 from services.settings import BadSetting, Settings, load
@@ -189,3 +189,14 @@ def test_the_hosts_of_a_dsn_are_told_apart() -> None:
     assert for_writing("postgresql://db1,db2/k") == "postgresql://db1,db2/k?target_session_attrs=read-write"
     bundled = "postgresql://keytrail@/keytrail?host=/run/socket"
     assert for_writing(bundled) == bundled
+
+
+def test_the_authority_of_the_database_is_asked_for_on_every_host() -> None:
+    """Without it asyncpg takes any certificate, or none."""
+    settings = Settings(
+        postgres="postgresql://k:p%40w@db1:5432,db2:5433/keytrail?sslmode=prefer", postgres_ca="/etc/ca b.crt"
+    )
+    found = hosts_of(dsn_of(settings))
+    asked = "sslmode=verify-full&sslrootcert=%2Fetc%2Fca+b.crt"
+    assert found == [f"postgresql://k:p%40w@{each}/keytrail?{asked}" for each in ("db1:5432", "db2:5433")]
+    assert dsn_of(Settings(postgres="postgresql://db1/k")) == "postgresql://db1/k"

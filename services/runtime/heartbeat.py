@@ -1,0 +1,25 @@
+"""A file that says that a process is alive, for whoever watches it and cannot ask it: only API workers have a port.
+
+The event loop itself touches the file. So it grows old if the process hangs, whatever the reason, and not only if it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from services.settings import Settings
+
+EVERY = 5.0
+"""Seconds. Probes in deploy/helm take a process for dead after two minutes."""
+
+
+def keep_beating(settings: Settings) -> None:
+    """Touch the file of KEYTRAIL_HEARTBEAT_FILE now, and as long as this event loop runs. Raises OSError."""
+    if settings.heartbeat_file:
+        _beat(Path(settings.heartbeat_file))
+
+
+def _beat(file: Path) -> None:
+    file.touch(mode=0o600)
+    asyncio.get_running_loop().call_later(EVERY, _beat, file)

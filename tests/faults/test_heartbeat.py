@@ -1,0 +1,47 @@
+"""The file by which a probe knows that a process is alive."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from services.inherited import python
+from services.runtime import heartbeat
+from services.settings import Settings
+from tests.installation import Installation, clean_environment, eventually
+
+
+async def test_it_stops_when_the_event_loop_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "EVERY", 0.01)
+    file = tmp_path / "heartbeat"
+    heartbeat.keep_beating(Settings(heartbeat_file=str(file)))
+    first = file.stat().st_mtime_ns
+    await asyncio.sleep(0.1)
+    later = file.stat().st_mtime_ns
+    assert later > first
+    time.sleep(0.1)  # noqa: ASYNC251  # this is what hangs
+    assert file.stat().st_mtime_ns == later
+
+
+def test_a_process_that_stands_by_beats(installation: Installation, tmp_path: Path) -> None:
+    """The projector of the installation works, so this one waits. Its probe has to find it alive all the same."""
+    file = tmp_path / "heartbeat"
+    settings = installation.settings
+    environment = settings.environment() | settings.secrets() | {"KEYTRAIL_HEARTBEAT_FILE": str(file)}
+    root = installation.credentials()
+    environment |= {
+        "KEYTRAIL_ROOT_ACCESS_KEY_ID": root["AWS_ACCESS_KEY_ID"],
+        "KEYTRAIL_ROOT_SECRET_ACCESS_KEY": root["AWS_SECRET_ACCESS_KEY"],
+    }
+    with (tmp_path / "log").open("w") as output:
+        process = subprocess.Popen(python("services.projector"), env=clean_environment() | environment, stderr=output)
+        try:
+            eventually(lambda: "standing by" in (tmp_path / "log").read_text())
+            assert time.time() - file.stat().st_mtime < heartbeat.EVERY + 1
+        finally:
+            process.kill()
+            process.wait()
