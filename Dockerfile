@@ -18,9 +18,10 @@ COPY services services
 COPY --from=console /keytrail/.console .console
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
     && python -m compileall -q domain projections services \
-    && useradd --system --home-dir /keytrail keytrail \
+    && groupadd --gid 10001 keytrail && useradd --uid 10001 --gid 10001 --home-dir /keytrail --no-create-home keytrail \
     && install -d -o keytrail -m 700 /run/keytrail/tree
-USER keytrail
+# By number, so that Kubernetes can see that it is not root. Users of the host have no such number.
+USER 10001:10001
 EXPOSE 8600
 # One of: services.api, services.writer, services.projector, services.alert_worker, services.notifier, services.notary
 ENTRYPOINT ["python", "-m"]

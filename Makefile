@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Containers often set this. Then each process compiles all that it imports again: half of a start's processor time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run console console-dev console-pictures test check soak cluster simulation fuzz-cost bench conformance-moto conformance-clients lock docs clean
+.PHONY: run console console-dev console-pictures charts test check soak cluster simulation fuzz-cost bench conformance-moto conformance-clients lock docs clean
 .DEFAULT_GOAL := run
 
 .tools/bin/uv: requirements/uv.txt
@@ -46,6 +46,14 @@ console-dev: console
 # Pictures of every page, in .console/pictures, of an installation with a small story; five of them for docs/console.md.
 console-pictures: .venv/.dev console
 	$(BIN)/python -m tests.console.pictures
+
+# Helm of its Go modules, whose digests are pinned. That takes two and a half minutes of processor time, so `make test` only checks
+# what was rendered; `make soak` renders it again.
+.tools/bin/helm: tests/charts/go.mod tests/charts/go.sum | $(UV)
+	cd tests/charts && GOTOOLCHAIN=local go build -mod=readonly -buildvcs=false -o $(CURDIR)/$@ helm.sh/helm/v3/cmd/helm
+
+charts: .venv/.dev .tools/bin/helm
+	$(BIN)/python -m tests.charts.rendering
 
 # Most tests wait for servers: three files at a time, on two cores. Those that time what a fault does come after them, two at a
 # time: half of their time they wait, and none of their limits is close. The full counts' limits are: they run one by one.

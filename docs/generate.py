@@ -13,6 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from deploy.helm import facts
 from domain.alerts.rules.table import FAMILIES as ALERT_FAMILIES
 from domain.log.catalogue import CATALOGUE, EventType
 from domain.policy.condition_keys import CONDITION_KEYS
@@ -231,6 +232,8 @@ DOCUMENTS = {
     "api.md": operations,
     "settings.md": settings,
     "architecture.md": architecture,
+    "../deploy/helm/keytrail/files/arrangement.json": facts.arrangement,
+    "../deploy/helm/keytrail/values.schema.json": facts.schema,
 }
 
 

@@ -99,15 +99,20 @@ async def _prepared(settings: Settings, *, flush: bool) -> int:
 
 async def missing(client: AIOKafkaAdminClient, settings: Settings, *, flush: bool) -> list[NewTopic]:
     """The topics that are not there yet. A topic that this user may not describe is not there for it. Raises KafkaError."""
-    topics = names(settings)
     existing = set(await client.list_topics())
-    if existing >= set(astuple(topics)):
+    if existing >= set(astuple(names(settings))):
         return []
     replicas = min(REPLICAS, await _brokers(client, settings))
+    return [each for each in wanted(settings, replicas, flush=flush) if each.name not in existing]
+
+
+def wanted(settings: Settings, replicas: int, *, flush: bool) -> list[NewTopic]:
+    """Every topic, as it is to be made with so many replicas."""
+    topics = names(settings)
     common = MAX_MESSAGE | ({"min.insync.replicas": str(IN_SYNC)} if replicas > IN_SYNC else {})
     common |= {"unclean.leader.election.enable": "false"}
     flushed = FLUSHED if flush else {}
-    wanted = {
+    given = {
         topics.commands: (1, COMMAND_RETENTION | flushed),
         topics.events: (1, FOREVER | BROKERS_CLOCK | flushed),
         topics.decisions: (settings.decision_partitions, FOREVER),
@@ -116,8 +121,7 @@ async def missing(client: AIOKafkaAdminClient, settings: Settings, *, flush: boo
     }
     return [
         NewTopic(name, partitions, replicas, topic_configs=common | configs)
-        for name, (partitions, configs) in wanted.items()
-        if name not in existing
+        for name, (partitions, configs) in given.items()
     ]
 
 
