@@ -123,6 +123,24 @@ def test_a_pods_token_becomes_credentials_of_a_role(
     refused(assume, "AccessDenied", installation=installation, role=arn, token=provider.token(kid, sub="pod-2"))
 
 
+def test_a_token_in_the_form_of_kubernetes_is_taken(iam: Any, installation: Installation, provider: Provider) -> None:
+    """A projected token of a service account: a list with one audience, and claims of Kubernetes' own."""
+    subject = "system:serviceaccount:shop:payments"
+    bound = {
+        "namespace": "shop",
+        "pod": {"name": "payments-0", "uid": str(uuid4())},
+        "serviceaccount": {"name": "payments"},
+    }
+    more = {"sub": subject, "aud": ["keytrail"], "jti": str(uuid4()), "kubernetes.io": bound}
+    only = {"StringEquals": {f"{provider.name}:sub": subject, f"{provider.name}:aud": "keytrail"}}
+    arn = role(iam, provider, only, "kms:ListKeys")
+    found = assume(installation, arn, provider.token(**more))
+    assert (found["SubjectFromWebIdentityToken"], found["Audience"]) == (subject, "keytrail")
+    installation.client(temporary(found)).list_keys()
+    other = provider.token(**more | {"sub": "system:serviceaccount:shop:default"})
+    refused(assume, "AccessDenied", installation=installation, role=arn, token=other)
+
+
 def test_a_policy_reads_the_tokens_claims_in_the_session_too(
     iam: Any, installation: Installation, provider: Provider
 ) -> None:

@@ -322,5 +322,5 @@ spec:
         claimName: {{ required "transparencyLog.bucket or transparencyLog.existingClaim: name where the transparency log is, or set transparencyLog.enabled to false." $values.transparencyLog.existingClaim | quote }}
     {{- end }}
     - name: tmp
-      emptyDir: {sizeLimit: 256Mi}
+      emptyDir: {medium: Memory, sizeLimit: 64Mi}
 {{- end -}}

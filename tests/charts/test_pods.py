@@ -1,0 +1,115 @@
+"""The containers of a rendering, run as Kubernetes would run them: they find their secrets, write nowhere but to /tmp, and are alive
+by their probes."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import ssl
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import certificates
+from tests.charts.pods import CAN_RUN, LocalPod, relayed
+from tests.charts.rendering import ROOT
+from tests.charts.test_golden import pods
+from tests.installation import Installation, eventually, free_port
+
+pytestmark = pytest.mark.skipif(not CAN_RUN, reason="only root can make a container's root folder")
+PODS: dict[str, dict[str, Any]] = dict(pods("required")) | {"notifier": dict(pods("everything"))["notifier"]}
+ALERTS = '[[webhook]]\nname = "siem"\nurl = "http://127.0.0.1:9/"\nsecret_file = "/etc/keytrail/secrets/alerts/siem.secret"\n'
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+Run = Callable[[str], LocalPod]
+
+
+@pytest.fixture
+def run(installation: Installation, tmp_path: Path) -> Iterator[Run]:
+    """Makes the pod of a component, on the installation's broker and database."""
+    settings = installation.settings
+    root = installation.credentials()
+    certificate, key = certificates.make(tmp_path)
+    contents = {
+        "master.key": settings.master_key_path.read_text(),
+        "root.secret": root["AWS_SECRET_ACCESS_KEY"],
+        "kafka.password": settings.kafka_password,
+        "tls.crt": certificate.read_text(),
+        "tls.key": key.read_text(),
+        "alerts.toml": ALERTS,
+        "siem.secret": secrets.token_hex(),
+        "services.toml": "",
+    }
+
+    def made(component: str) -> LocalPod:
+        pod = PODS[component]
+        given = {
+            "KEYTRAIL_KAFKA": settings.kafka,
+            "KEYTRAIL_KAFKA_SECURITY": settings.kafka_security,
+            "KEYTRAIL_KAFKA_SASL_MECHANISM": settings.kafka_sasl_mechanism,
+            "KEYTRAIL_KAFKA_USERNAME": settings.kafka_username,
+            "KEYTRAIL_TOPIC_PREFIX": settings.topic_prefix,
+            "KEYTRAIL_ROOT_ACCESS_KEY_ID": root["AWS_ACCESS_KEY_ID"],
+            "KEYTRAIL_PORT": str(free_port()),
+            # The test's broker speaks no TLS, and its database neither.
+            "KEYTRAIL_KAFKA_CA": "",
+            "KEYTRAIL_POSTGRES_CA": "",
+        }
+        return LocalPod(
+            tmp_path / component, pod, contents | dict.fromkeys(("kafka-ca.crt", "postgres-ca.crt"), ""), given
+        )
+
+    (address,) = Path(settings.postgres.rpartition("host=")[2]).glob(".s.PGSQL.*[0-9]")
+    with relayed(str(address)) as port:
+        contents["postgres"] = settings.postgres.replace("@/", f"@127.0.0.1:{port}/").partition("?")[0]
+        yield made
+
+
+COSTLY = pytest.mark.soak
+
+
+@pytest.mark.parametrize(
+    "component",
+    ["writer", *(pytest.param(each, marks=COSTLY) for each in ("projector", "alert-worker", "notifier", "notary"))],
+)
+def test_a_process_is_alive_by_its_probes(component: str, run: Run) -> None:
+    with run(component) as pod:
+        probes = [pod.container[f"{each}Probe"]["exec"]["command"] for each in ("startup", "readiness", "liveness")]
+        assert pod.execute(probes[0]) != 0, "it has not begun"
+        eventually(lambda: not pod.runs() or pod.execute(probes[0]) == 0)
+        assert [pod.execute(each) for each in probes] == [0, 0, 0], pod.log
+        assert pod.execute(["touch", "/keytrail/written"]) != 0
+        assert pod.execute(["touch", "/etc/keytrail/secrets/written"]) != 0
+
+
+@COSTLY
+def test_the_api_answers_by_its_probes(run: Run) -> None:
+    with run("api") as pod:
+        trusted = ssl._create_unverified_context()
+
+        def answers(probe: str) -> bool:
+            path = pod.container[f"{probe}Probe"]["httpGet"]["path"]
+            try:
+                url = f"https://127.0.0.1:{pod.environment['KEYTRAIL_PORT']}{path}"
+                return urllib.request.urlopen(url, timeout=3, context=trusted).status == 200
+            except OSError:
+                return False
+
+        eventually(lambda: not pod.runs() or answers("startup"))
+        assert answers("readiness"), pod.log
+        assert answers("liveness")
+        # docs/operations.md: the command line, and a rotation before the pod has both keys.
+        assert pod.execute(["keytrail", "verify", "--topics-only"]) == 0
+        command = re.search(r"-- sh -c '(cd /etc/keytrail/secrets .*? rotate)'", OPERATIONS, re.DOTALL)
+        assert command is not None
+        assert pod.execute(["sh", "-c", command[1]]) != 0
+        assert pod.execute(["test", "-e", "/tmp/master.key"]) != 0
+
+
+@COSTLY
+def test_the_job_checks_the_topics(run: Run) -> None:
+    with run("topics") as pod:
+        assert pod.ended(30) == 0, pod.log
+        assert "The topics are as Keytrail needs them." in pod.log
