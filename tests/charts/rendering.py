@@ -51,6 +51,14 @@ def rendered(values: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return helm("template", RELEASE, CHART, *place, *options)
 
 
+def documented(page: str, begins: str) -> dict[str, Any]:
+    """The values that a page of docs/ shows, in a block that begins so."""
+    text = (ROOT / "docs" / page).read_text()
+    block = text[text.index(f"```yaml\n{begins}") :].removeprefix("```yaml\n").partition("```")[0]
+    found: dict[str, Any] = yaml.safe_load(block)
+    return found
+
+
 def digest(name: str) -> str:
     """Of everything that a golden file is made of."""
     found = sha256((HERE / "go.sum").read_bytes())

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from services.settings import Settings, load
-from tests.charts.rendering import CHART, GOLDEN, KUBERNETES, NAMES, ROOT, VALUES, golden, head
+from tests.charts.rendering import CHART, GOLDEN, KUBERNETES, NAMES, ROOT, VALUES, documented, golden, head
 
 EVERY = pytest.mark.parametrize("name", NAMES)
 OPERATORS = "kafka.strimzi.io/"
@@ -218,6 +218,11 @@ def test_the_schema_takes_the_values(name: str) -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     assert faults(yaml.safe_load((VALUES / f"{name}.yaml").read_text())) == []
     assert faults(yaml.safe_load((CHART / "values.yaml").read_text())) == []
+
+
+@pytest.mark.parametrize(("page", "begins"), [("operations.md", "# mine.yaml"), ("howto/sign-in.md", "oidc:")])
+def test_the_schema_takes_what_documents_show(page: str, begins: str) -> None:
+    assert faults(documented(page, begins)) == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.charts import rendering
-from tests.charts.rendering import CHART, GOLDEN, HELM, KUBERNETES, NAMES, VALUES, build, helm, rendered
+from tests.charts.rendering import CHART, GOLDEN, HELM, KUBERNETES, NAMES, VALUES, build, documented, helm, rendered
 
 pytestmark = pytest.mark.timeout(900)  # the first time on a machine, its modules are fetched and compiled
 REQUIRED = VALUES / "required.yaml"
@@ -41,6 +41,16 @@ def test_it_renders_the_golden_files(name: str) -> None:
     assert done.stderr == ""
     golden = (GOLDEN / f"{name}.yaml").read_text()
     assert golden.partition("\n")[2] == done.stdout, "`make charts`, and look at what changes"
+
+
+def test_it_renders_what_documents_show(tmp_path: Path) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text(
+        yaml.safe_dump(documented("operations.md", "# mine.yaml") | documented("howto/sign-in.md", "oidc:"))
+    )
+    done = rendered(path)
+    assert done.returncode == 0, done.stderr
+    assert "system:service-account-issuer-discovery" in done.stdout
 
 
 def refusal(tmp_path: Path, values: dict[str, Any]) -> str:

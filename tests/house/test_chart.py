@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from typing import Any
 
 import yaml
@@ -28,6 +29,12 @@ def test_the_facts_that_templates_read_are_in_step() -> None:
     assert facts.arrangement() == (CHART / "files" / "arrangement.json").read_text(), "make docs"
     assert facts.schema() == (CHART / "values.schema.json").read_text(), "make docs"
     assert image_user() == facts.USER
+
+
+def test_the_chart_is_of_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["appVersion"] == chart["version"] == project["version"]
 
 
 def test_the_chart_runs_each_process_as_its_own_user_of_kafka() -> None:

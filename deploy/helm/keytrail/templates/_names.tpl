@@ -1,10 +1,11 @@
 {{/* Names, labels, and what of files/arrangement.json the other templates need. */}}
 
+{{/* A StatefulSet's name has at most 52 characters, since a label of its pods holds it with a digest. */}}
 {{- define "keytrail.name" -}}
 {{- if contains .Chart.Name .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 36 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 36 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 

@@ -199,7 +199,7 @@ startupProbe:
   failureThreshold: 300
 readinessProbe:
   exec: {command: [sh, -c, 'test -n "$(find /tmp/heartbeat -mmin -1)"']}
-  periodSeconds: 20
+  periodSeconds: 10
 livenessProbe:
   exec: {command: [sh, -c, 'test -n "$(find /tmp/heartbeat -mmin -2)"']}
   periodSeconds: 30
