@@ -133,7 +133,8 @@ def _is_given(descriptor: int, found: os.stat_result) -> bool:
     if sys.platform != "linux" or os.geteuid() == 0 or found.st_uid != 0 or found.st_mode & OTHERS != stat.S_IRGRP:
         return False
     users, groups = _readers(descriptor, found.st_gid)
-    return users <= {0, os.geteuid()} and all(map(_is_own_group, groups))
+    shared = any(each.pw_gid in groups and each.pw_uid not in (0, os.geteuid()) for each in pwd.getpwall())
+    return users <= {0, os.geteuid()} and all(map(_is_own_group, groups)) and not shared
 
 
 def _readers(descriptor: int, owning_group: int) -> tuple[set[int], set[int]]:

@@ -94,6 +94,16 @@ def test_a_file_that_others_might_read_is_refused(secret: Path, owner: int, grou
         read(secret)
 
 
+def test_a_group_that_is_another_users_first_one_is_refused(secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a user is no member by the list of the group, and reads what the group may read."""
+    os.chown(secret, 0, OURS.pw_gid)
+    secret.chmod(0o440)
+    other = pwd.struct_passwd(("other", "x", 12345, OURS.pw_gid, "", "/", "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwall", lambda: [OURS, other])
+    with pytest.raises(NotOurs, match="may be read by others"):
+        read(secret)
+
+
 @pytest.mark.parametrize(
     "also", [(USER, OTHER.pw_uid), (GROUP, OTHER.pw_gid), (GROUP, SHARED.pw_gid)], ids=["user", "group", "shared-group"]
 )
