@@ -24,11 +24,19 @@ from deploy.helm.facts import USER
 from tests.charts.rendering import ROOT
 from tests.charts.test_golden import files
 
-CAN_RUN = os.geteuid() == 0 and all(map(shutil.which, ("unshare", "setpriv", "nsenter", "mount", "chroot")))
+PROGRAMS = ("unshare", "setpriv", "nsenter", "mount", "chroot")
 VENV = ROOT / ".venv"
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "usr")
 ETC = ("ssl", "hosts", "nsswitch.conf", "ld.so.cache", "alternatives", "localtime")
 ACCOUNT = f"keytrail:x:{USER}:"
+
+
+def can_run() -> bool:
+    """Whether this machine lets us make what a pod runs in. Root in a container often may not mount."""
+    if os.geteuid() != 0 or not all(map(shutil.which, PROGRAMS)):
+        return False
+    mounts = ["unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return subprocess.run(mounts, capture_output=True, check=False).returncode == 0
 
 
 class LocalPod:

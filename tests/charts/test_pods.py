@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from tests import certificates
-from tests.charts.pods import CAN_RUN, LocalPod, relayed
+from tests.charts.pods import LocalPod, can_run, relayed
 from tests.charts.rendering import ROOT
 from tests.charts.test_golden import pods
 from tests.installation import Installation, eventually, free_port
 
-pytestmark = pytest.mark.skipif(not CAN_RUN, reason="only root can make a container's root folder")
+pytestmark = pytest.mark.skipif(not can_run(), reason="only root can make a container's root folder")
 PODS: dict[str, dict[str, Any]] = dict(pods("required")) | {"notifier": dict(pods("everything"))["notifier"]}
 ALERTS = '[[webhook]]\nname = "siem"\nurl = "http://127.0.0.1:9/"\nsecret_file = "/etc/keytrail/secrets/alerts/siem.secret"\n'
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
