@@ -191,6 +191,33 @@ def test_the_hosts_of_a_dsn_are_told_apart() -> None:
     assert for_writing(bundled) == bundled
 
 
+@pytest.mark.parametrize(("authority", "trusted"), [("own", True), ("another", False)])
+async def test_a_database_with_another_certificate_is_not_asked(tmp_path: Path, authority: str, trusted: bool) -> None:
+    """Whoever answers in its place would have got the password, and all that the vault writes."""
+    pairs = {}
+    for each in ("own", "another"):
+        (tmp_path / each).mkdir()
+        pairs[each] = certificates.make(tmp_path / each)
+    context, heard = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), []
+    context.load_cert_chain(*pairs["own"])
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """As Postgres answers a request for TLS (protocol-flow, "SSL Session Encryption"), and then nothing."""
+        await reader.readexactly(8)
+        writer.write(b"S")
+        with contextlib.suppress(OSError):
+            await writer.start_tls(context)
+            heard.append(await reader.read(64))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        dsn = f"postgresql://keytrail:secret@localhost:{port}/keytrail"
+        with pytest.raises(Unavailable):
+            await connect(Settings(postgres=dsn, postgres_ca=str(pairs[authority][0])))
+    assert any(b"keytrail" in each for each in heard) == trusted
+
+
 def test_the_authority_of_the_database_is_asked_for_on_every_host() -> None:
     """Without it asyncpg takes any certificate, or none."""
     settings = Settings(
