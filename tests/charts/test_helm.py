@@ -96,6 +96,31 @@ def test_a_misspelt_value_is_refused_by_its_name(tmp_path: Path, values: dict[st
     assert told in refusal(tmp_path, changed(**values))
 
 
+@pytest.mark.parametrize(
+    ("kafka", "kinds"),
+    [
+        ({"strimzi": {"cluster": "log", "resources": False}, "createTopics": {"enabled": False}}, set()),
+        ({"bootstrap": "kafka:9092", "security": "PLAINTEXT"}, {"Job"}),
+    ],
+    ids=["topics-by-somebody-else", "no-users"],
+)
+def test_topics_may_be_made_otherwise(tmp_path: Path, kafka: dict[str, Any], kinds: set[str]) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text(yaml.safe_dump(changed(kafka=kafka)))
+    done = rendered(path)
+    assert done.returncode == 0, done.stderr
+    found = {each["kind"] for each in yaml.safe_load_all(done.stdout)}
+    assert found & {"Job", "KafkaTopic", "KafkaUser"} == kinds
+    assert ("KAFKA_PASSWORD" in done.stdout) == ("strimzi" in kafka)
+
+
+def test_users_of_another_mechanism_are_not_made(tmp_path: Path) -> None:
+    values = changed()
+    values["kafka"] |= {"mechanism": "PLAIN"}
+    values["kafka"]["createTopics"] |= {"users": True}
+    assert "kafka.createTopics.users makes users for SCRAM-SHA-512 alone" in refusal(tmp_path, values)
+
+
 def test_a_proxy_may_speak_tls_for_the_api(tmp_path: Path) -> None:
     path = tmp_path / "values.yaml"
     path.write_text(yaml.safe_dump(changed(api={"tls": {"enabled": False}}, networkPolicy={"enabled": False})))
