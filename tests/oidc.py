@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 CONFIGURATION, KEYS = "/.well-known/openid-configuration", "/keys"
+JWK_SET = "application/jwk-set+json"
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -102,7 +103,9 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
             elif self.path == CONFIGURATION:
                 answer_json(self, provider.configuration())
             elif self.path == KEYS:
-                answer_json(self, provider.public())
+                # As the API server of Kubernetes does, for the one media type that it has.
+                wanted = JWK_SET in self.headers["Accept"] or "*/*" in self.headers["Accept"]
+                answer_json(self, provider.public() if wanted else {}, 200 if wanted else 406)
             else:
                 answer_json(self, {}, 404)
 

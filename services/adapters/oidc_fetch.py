@@ -41,6 +41,8 @@ MOST_NAMES = 64
 loop's own few threads have other work."""
 LARGEST = 65_536
 """Bytes of one answer."""
+MEDIA_TYPES = "application/json, application/jwk-set+json"
+"""Kubernetes gives its keys as the second type alone (RFC 7517, section 8.5.2), and 406 to whoever does not ask for it."""
 
 
 class NotFetched(Exception):
@@ -123,7 +125,7 @@ class OidcFetch:
                 socket_factory=self._socket,
             )
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=False)
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        headers = {"Accept": MEDIA_TYPES, "Accept-Encoding": "identity"}
         try:
             async with self._session.request(
                 "GET" if form is None else "POST", url, data=form, headers=headers, allow_redirects=False
