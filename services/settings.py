@@ -201,6 +201,11 @@ class Settings:
         }
 
 
+def secret_settings() -> list[str]:
+    """The variables that hold a secret. Each may be given as a file, which NAME_FILE names."""
+    return [f"{PREFIX}{each.name.upper()}" for each in fields(Settings) if each.metadata["secret"]]
+
+
 def shown(settings: Settings) -> list[dict[str, Any]]:
     """Every setting for people to read, in the order of the class. Of a secret it says only whether it is set. `set` covers what
     `keytrail up` fills in: its own servers, and the root user's access key."""

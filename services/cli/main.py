@@ -20,6 +20,7 @@ COMMANDS: dict[str, CommandRow] = {
     "sign-in": CommandRow("sign_in:sign_in", "Sign in with a password, and print credentials for a shell"),
     "completion": CommandRow("completion:completion", "Print shell text that completes commands on Tab"),
     "status": CommandRow("status:status", "What runs, who leads, positions, lag and sizes", paged=True),
+    "doctor": CommandRow("doctor:doctor", "Check the installation, and say what to do about each finding", paged=True),
     "settings": CommandRow("installation_settings:settings", "The settings that the server runs with", paged=True),
     "keys": CommandRow("keys:keys", "The account's keys", paged=True),
     "history": CommandRow("keys:history", "Every change of a key or a principal", paged=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -43,6 +44,8 @@ class Running:
     kafka: str
     postgres: str
     bundled_kafka: bool = False
+    version: str = ""
+    """Keytrail's version; "" for one that did not say."""
     children: dict[str, tuple[int, float]] = field(default_factory=dict)
 
 
@@ -137,6 +140,17 @@ class Folder:
             return login.applied(settings, running.kafka, login.kept(self.kafka))
         return replace(settings, kafka=running.kafka)
 
+    def log_bytes(self) -> int | None:
+        """How much the bundled broker's topics take on the disk; None if this folder has no such broker."""
+        kafka = self.kafka / "data"
+        if not kafka.exists():
+            return None
+        total = 0
+        for each in kafka.rglob("*.log"):
+            with contextlib.suppress(FileNotFoundError):  # the broker removed it meanwhile
+                total += each.stat().st_size
+        return total
+
     def keep_state(self, running: Running) -> None:
         write_private(self.state_file, json.dumps(asdict(running), indent=1))
 
@@ -151,7 +165,9 @@ class Folder:
         if running is None:
             return []
         left = [
-            (name, process) for name, (pid, started) in running.children.items() if (process := _ours(pid, started))
+            (name, process)
+            for name, (pid, started) in running.children.items()
+            if (process := process_of(pid, started))
         ]
         for name, process in left:
             # Postgres takes SIGTERM as "when the last client has gone", and SIGINT as "now, in order".
@@ -203,7 +219,8 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _ours(pid: int, started: float) -> psutil.Process | None:
+def process_of(pid: int, started: float) -> psutil.Process | None:
+    """The process that was started then; None if it has ended, also if another one has its id now."""
     import psutil
 
     try:
