@@ -125,14 +125,14 @@ async def _bounds(settings: Settings, found: list[str]) -> Mapping[str, Mapping[
 
 
 async def _last(settings: Settings, topic: str, parts: Mapping[int, tuple[int, int]]) -> LastRecord | None:
-    """None if there is no record yet, or the last value is no record."""
+    """None if there is no record yet, if the last value is no record, or if this user may not read it."""
     start, end = parts.get(0, (0, 0))
     if end <= start:
         return None
     reader = await KafkaReader(settings, topic).open(end - 1)
     try:
         stored: Stored = (await reader.read(1))[0]
-    except OutOfRange:
+    except (OutOfRange, Unavailable):
         return None
     finally:
         await reader.close()

@@ -149,7 +149,7 @@ def _rights(settings: Settings, facts: KafkaFacts) -> CheckOutcome:
         return unchecked(RIGHTS, "there are no topics")
     if missing:
         return wrong(RIGHTS, f"{who} may not {_some(missing)}", _get_rights(settings))
-    does = f"what {own[0].name} does" if own else "what every process does"
+    does = "what its process does" if own else "what every process does"
     others = [] if facts.grants is None else [each for each in wanted_grants(settings) if each not in facts.grants]
     users = {each.user for each in others if each.user != settings.kafka_username}
     if own and users:
@@ -186,7 +186,7 @@ def _get_rights(settings: Settings) -> str:
 
 def _clock(last: LastRecord | None) -> CheckOutcome:
     if last is None:
-        return unchecked(CLOCK, "there is no record of the log to compare by")
+        return unchecked(CLOCK, "no record of the log can be read to compare by")
     advice = "Let one time service (NTP) set all machines' clocks. The writer destroys nothing while they differ by a minute."
     behind = (last.appended - last.read) / SECOND_MICROS
     if behind > 1:
