@@ -86,6 +86,8 @@ COMMANDS: dict[str, CommandRow] = {
     "restore": CommandRow("backup:restore", "Restore a backup"),
     "master-key rotate": CommandRow("master_key:rotate_master_key", "Seal the vault under another master key"),
     "master-key add": CommandRow("master_key:add_master_key", "Add a new master key to the file"),
+    "root-credential rotate": CommandRow("root_credential:rotate", "Make a new access key for the root user"),
+    "root-credential retire": CommandRow("root_credential:retire", "Disable an access key of the root user"),
     "topics create": CommandRow("topics:create", "Make topics and rights on your own Kafka"),
     "skip-commands": CommandRow("repairs:skip_commands", "Let the writer pass over lost commands"),
     "skip-records": CommandRow("repairs:skip_records", "Let the notary pass over removed records"),
@@ -100,6 +102,7 @@ GROUPS: dict[str, str] = {
     "log": COMMANDS["log"].says,
     "account": "The accounts that this installation hosts",
     "master-key": "The key that seals the vault",
+    "root-credential": "The access keys of the root user",
     "topics": "The topics on your own Kafka",
     "log-keys": "The key that records are authenticated with",
 }

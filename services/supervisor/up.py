@@ -96,6 +96,7 @@ class Supervisor:
             self.settings.kafka,
             self.settings.postgres,
             version=version("keytrail"),
+            given_root=bool(self.settings.root_access_key_id),
         )
         self.settings = replace(
             self.settings,

@@ -61,6 +61,8 @@ NOT_RECORDED = {
     "up": "it goes on until Ctrl-C: tests/faults/test_start.py reads what it prints",
     "console": "it goes on until a browser is signed in: tests/console/test_console_command.py reads what it prints",
     "sign-in": "it asks on a terminal, and prints text for a shell, which tests/e2e/test_passwords.py runs",
+    "root-credential rotate": "it makes a secret: tests/e2e/test_root_credential.py",
+    "root-credential retire": "it needs another access key: tests/e2e/test_root_credential.py",
     "doctor": "it asks the servers, not the API: tests/e2e/test_doctor.py reads what it prints",
     "topics create": "it needs a cluster of one's own: tests/cluster",
     "account list": "tests/e2e/test_auditor.py reads what it prints",
