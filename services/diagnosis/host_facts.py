@@ -49,8 +49,9 @@ class SecretFile:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """`what`: the setting that names the file. `expires`: seconds since the epoch, of the certificate in it that ends first.
-    `fault`: why the file cannot be used; "" if it can. `digest`: SHA-256 of the first certificate in it."""
+    """`what`: the setting that names the file. `expires`: seconds since the epoch, of the certificate in it that ends first; of
+    authorities, that ends last. `fault`: why the file cannot be used; "" if it can. `digest`: SHA-256 of the first certificate in
+    it."""
 
     what: str
     path: Path
@@ -176,7 +177,8 @@ def _certificate(what: str, path: Path, key: str) -> Certificate:
     return Certificate(
         what,
         path,
-        min(each.not_valid_after_utc.timestamp() for each in found),
+        # Of authorities, each vouches for itself: one that has ended beside others does no harm.
+        (max if what.endswith("_CA") else min)(each.not_valid_after_utc.timestamp() for each in found),
         "",
         found[0].fingerprint(SHA256()).hex(),
     )

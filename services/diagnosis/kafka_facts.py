@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from domain.durations import HOUR_MICROS
 from domain.log.codec import micros, parse
@@ -72,7 +72,9 @@ async def kafka_facts(settings: Settings, now: int, *, bundled: bool) -> KafkaFa
     try:
         async with asyncio.timeout(PATIENCE):
             return await _facts(settings, now, bundled=bundled)
-    except (KafkaError, TimeoutError, OSError, ValueError) as fault:  # ValueError: an address or a file that is none
+    except (KafkaConnectionError, TimeoutError) as fault:
+        raise Unavailable("no broker answers") from fault
+    except (KafkaError, OSError, ValueError) as fault:  # ValueError: an address or a file that is none
         raise Unavailable(str(fault) or type(fault).__name__) from fault
 
 

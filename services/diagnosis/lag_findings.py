@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from projections.log.entry import ALERTS as ALERTS_TOPIC
 from services.diagnosis.outcome import CheckOutcome, look, ok, unchecked, wrong
 from services.diagnosis.postgres_facts import Followed
 from services.followers import lag
@@ -31,7 +32,7 @@ def of_lag(settings: Settings, before: Followed, after: Followed, ends: lag.Topi
         yield ok(NOTARY, "none is wanted (KEYTRAIL_NOTARIES)")
     else:
         yield _judgement(NOTARY, _notary(before, ends), _notary(after, ends), "a notary")
-    yield _notifiers(after)
+    yield _notifiers(before, after, ends)
 
 
 def _projector(followed: Followed, ends: lag.TopicEnds) -> int | None:
@@ -76,11 +77,24 @@ def _judgement(check: str, before: int | None, after: int | None, who: str) -> C
     return ok(check, f"{after} records wait; it is catching up")
 
 
-def _notifiers(followed: Followed) -> CheckOutcome:
-    if not followed.notifiers:
+def _notifiers(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckOutcome:
+    if not after.notifiers:
         return ok(NOTIFIERS, "none has run here")
-    dead = sum(each["dead"] for each in followed.notifiers)
-    waits = [each for each in followed.notifiers if each["waiting"]]
+    end = max((ends.get(ALERTS_TOPIC) or {}).values(), default=0)
+    first = {each["notifier"]: each["number"] for each in before.notifiers}
+    stuck = [
+        f"{each['notifier']}: {end - each['number'] - 1}"
+        for each in after.notifiers
+        if each["number"] + 1 < end and each["number"] == first.get(each["notifier"])
+    ]
+    if stuck:
+        return look(
+            NOTIFIERS,
+            f"alerts that were not taken in: {', '.join(stuck)}",
+            "Look whether a notifier runs, and at its log. One that KEYTRAIL_ALERTS_FILE names no more is at its end.",
+        )
+    dead = sum(each["dead"] for each in after.notifiers)
+    waits = [each for each in after.notifiers if each["waiting"]]
     if waits:
         return look(
             NOTIFIERS,
@@ -89,4 +103,4 @@ def _notifiers(followed: Followed) -> CheckOutcome:
         )
     if dead:
         return look(NOTIFIERS, f"{dead} messages were given up", "`keytrail alerts dead-letters` shows them.")
-    return ok(NOTIFIERS, f"nothing waits for {len(followed.notifiers)}")
+    return ok(NOTIFIERS, f"nothing waits for {len(after.notifiers)}")

@@ -11,7 +11,12 @@ from typing import Any
 
 import asyncpg
 
+from domain.identities.account import Account
 from domain.ports import LogRefused, Unavailable
+from projections.history import queries as history
+from projections.history.aggregates import aggregate_of
+from projections.history.project import ACCOUNT
+from projections.log.schema import AskedLog
 from services.adapters import pins, vault_tables
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.master_key import MasterKeyRefused
@@ -24,6 +29,8 @@ from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 
 PATIENCE = 12.0
+LATEST = 2**62
+"""A position that no log reaches."""
 FAULTS: tuple[type[BaseException], ...] = (*INTERRUPTED, ValueError)  # ValueError: the DSN is not an address
 STATEMENT_PATIENCE = 5.0
 
@@ -63,7 +70,8 @@ class Followed:
 class PostgresFacts:
     """`named`: how many hosts the settings name; `hosts`: those that answer. `ahead`: seconds that its clock is ahead of ours, as
     far as the answer's way allows to say it (`within`, seconds). `synchronous`: synchronous_commit. `refused`: why the log on
-    Kafka is not this database's; "" if it is, None if that is not known."""
+    Kafka is not this database's; "" if it is, None if that is not known. `root`: the first account, as the projections have it;
+    None if they have none."""
 
     named: int
     hosts: Sequence[HostState]
@@ -77,6 +85,7 @@ class PostgresFacts:
     vault: VaultState
     refused: str | None
     followed: Followed
+    root: Account | None
 
 
 async def postgres_facts(settings: Settings, *, kafka: bool) -> PostgresFacts:
@@ -133,7 +142,17 @@ async def _facts(settings: Settings, pool: Pool, hosts: Sequence[HostState], *, 
         vault=vault,
         refused=refused,
         followed=await _followed(pool),
+        root=await _account(pool, settings.account_id),
     )
+
+
+async def _account(pool: Pool, name: str) -> Account | None:
+    try:
+        row = await history.one(AskedLog(pool), LATEST, ACCOUNT, name)
+    except asyncpg.PostgresError:  # no projector has run here, or one of another version
+        return None
+    found = None if row is None else aggregate_of(row)
+    return found if isinstance(found, Account) else None
 
 
 async def _vault(settings: Settings, pool: Pool, *, kafka: bool) -> tuple[VaultState, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from domain.identities.account import ACTIVE, INACTIVE
 from domain.ports import Unavailable
 from services.adapters.postgres_hosts import require_one_primary
 from services.diagnosis.kafka_findings import SOON_SKEWED
@@ -22,7 +23,7 @@ WAITING_BYTES = 64 << 20
 def not_answering(why: str) -> Iterator[CheckOutcome]:
     yield wrong(
         SERVER,
-        why,
+        why.removeprefix("Postgres does not answer: ") or "it does not answer",
         "Only keys whose material API workers hold still work. Start the database, or correct KEYTRAIL_POSTGRES.",
     )
     for check in ALL[1:]:
@@ -139,15 +140,40 @@ def _master_key(facts: PostgresFacts) -> CheckOutcome:
 
 
 def _root(settings: Settings, facts: PostgresFacts) -> CheckOutcome:
+    """The access key that the settings name, and those beside it."""
+    named = settings.root_access_key_id
     if facts.vault.root is None:
         return unchecked(ROOT, "these settings name none, or the vault is closed")
+    keys = {} if facts.root is None else facts.root.access_keys
+    if keys.get(named) == INACTIVE:
+        return wrong(
+            ROOT,
+            f"{named} was disabled",
+            "Put the access key that replaced it, and its secret, where KEYTRAIL_ROOT_ACCESS_KEY_ID and its secret stand. "
+            "`keytrail account list` shows which it is; if nobody has it, name a new one, which replaces all others.",
+        )
+    if keys and named not in keys:
+        return look(
+            ROOT,
+            f"the log does not know {named}",
+            "The next writer that leads makes it an access key of the root user, and disables every other. If you did not mean "
+            "that, correct KEYTRAIL_ROOT_ACCESS_KEY_ID.",
+        )
     if not facts.vault.root:
         return look(
             ROOT,
-            f"the vault has another secret of {settings.root_access_key_id}, or none",
+            f"the vault has another secret of {named}, or none",
             "The next start writes the one of KEYTRAIL_ROOT_SECRET_ACCESS_KEY there, and the other stops working.",
         )
-    return ok(ROOT, "the vault has its secret")
+    others = [key for key, status in keys.items() if status == ACTIVE and key != named]
+    for_good = [key for key in others if facts.root is None or key not in facts.root.ends]
+    if for_good:
+        return look(
+            ROOT,
+            f"{', '.join(for_good)} works beside it",
+            "When nothing uses it any more: `keytrail root-credential retire` and its id.",
+        )
+    return ok(ROOT, f"works; {', '.join(others)} ends" if others else "works")
 
 
 def _log(facts: PostgresFacts) -> CheckOutcome:

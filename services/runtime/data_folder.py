@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from services.adapters.bundled import login
-from services.ownership import NotOurs, make_own, read_private, require_owned, write_private
+from services.ownership import NotOurs, make_own, read_private, require_owned, write_private, write_private_once
 from services.settings import BadSetting, Settings
 
 if TYPE_CHECKING:
@@ -217,12 +217,11 @@ class Folder:
         """The credentials that a rotation is bringing in: those that an interrupted one has left, or else new ones, which are
         kept from now on. Raises BadSetting."""
         path = self._next_credentials
+        if not path.exists():
+            # Two commands at once go on with one credential: the log would have one, and this folder the other.
+            write_private_once(path, json.dumps(asdict(Credentials(new_access_key_id(), new_secret(), region))))
         try:
             return Credentials(**json.loads(read_private(path)))
-        except FileNotFoundError:
-            made = Credentials(new_access_key_id(), new_secret(), region)
-            write_private(path, json.dumps(asdict(made)))
-            return made
         except (OSError, ValueError, TypeError, NotOurs) as fault:
             raise BadSetting(f"{path} cannot be read ({fault}): remove it, and begin the rotation again.") from None
 

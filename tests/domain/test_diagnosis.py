@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from domain.identities.account import Account
 from services.adapters.cluster_description import ClusterDescription, PartitionState, TopicState
 from services.adapters.postgres_hosts import HostState
 from services.arrangement import PROCESSES, TOPICS, KafkaOperation
@@ -146,8 +147,8 @@ def test_a_cluster_that_has_never_been_used_is_not_wrong() -> None:
     assert {each.verdict for each in findings} == {CheckVerdict.OK, CheckVerdict.LOOK, CheckVerdict.UNCHECKED}
 
 
-FOLLOWED = Followed({"decisions": {"events/0": 10, "decisions/0": 100}}, {"events/0": 10, "decisions/0": 100}, {"events/0": 10, "decisions/0": 100, "alerts/0": 0}, [])  # fmt: skip
-ENDS = {"events": {0: 10}, "decisions": {0: 100}, "alerts": {0: 0}}
+FOLLOWED = Followed({"decisions": {"events/0": 10, "decisions/0": 100}}, {"events/0": 10, "decisions/0": 100}, {"events/0": 10, "decisions/0": 100, "alerts/0": 5}, [])  # fmt: skip
+ENDS = {"events": {0: 10}, "decisions": {0: 100}, "alerts": {0: 5}}
 
 
 def postgres(**changed: Any) -> PostgresFacts:
@@ -164,8 +165,13 @@ def postgres(**changed: Any) -> PostgresFacts:
         vault=VaultState(0, "", 0, True),
         refused="",
         followed=FOLLOWED,
+        root=account(AKIA1="Active"),
     )
     return replace(facts, **changed)
+
+
+def account(ends: dict[str, int] | None = None, **keys: str) -> Account:
+    return Account("111122223333", 0, keys, ends=ends or {})
 
 
 def of_postgres(*, bundled: bool = False, **changed: Any) -> list[CheckOutcome]:
@@ -198,6 +204,9 @@ def test_a_healthy_database_has_no_finding() -> None:
         ({"vault": VaultState(0, "no", 0, True)}, "master key", "wrong", "it does not open the vault"),
         ({"vault": VaultState(0, "", 3, True)}, "master key", "look", "opens the vault; 3 rows are under another key"),
         ({"vault": VaultState(0, "", 0, False)}, "root credential", "look", "the vault has another secret of AKIA1, or none"),
+        ({"root": account(AKIA1="Inactive", B="Active")}, "root credential", "wrong", "AKIA1 was disabled"),
+        ({"root": account(B="Active")}, "root credential", "look", "the log does not know AKIA1"),
+        ({"root": account(AKIA1="Active", B="Active")}, "root credential", "look", "B works beside it"),
         ({"refused": "cut"}, "log and database", "wrong", "a start refuses them"),
     ],
 )  # fmt: skip
@@ -207,6 +216,12 @@ def test_one_thing_of_a_database_that_is_not_as_it_should_be_is_one_finding(
     finding = only(of_postgres(**changed))
     assert (finding.check, finding.verdict, finding.found) == (check, verdict, found)
     assert finding.do
+
+
+def test_an_overlap_of_the_root_users_access_keys_that_ends_is_as_it_should_be() -> None:
+    ending = account({"B": 1}, AKIA1="Active", B="Active")
+    found = {each.check: each for each in of_postgres(root=ending)}
+    assert (found["root credential"].verdict, found["root credential"].found) == ("ok", "works; B ends")
 
 
 def of_lag(after: Followed, before: Followed = FOLLOWED) -> dict[str, CheckOutcome]:
@@ -221,8 +236,14 @@ def test_who_keeps_up_catches_up_or_stands_still() -> None:
     assert of_lag(stuck, behind)["projector"].verdict == CheckVerdict.OK
     never = replace(FOLLOWED, judged=None)
     assert of_lag(never, never)["alert workers"].found == "it has never run here"
-    unsent = replace(FOLLOWED, notifiers=[{"notifier": "siem", "waiting": 3, "since": "then", "dead": 0}])
+    siem = {"notifier": "siem", "number": 4, "waiting": 3, "since": "then", "dead": 0}
+    unsent = replace(FOLLOWED, notifiers=[siem])
     assert of_lag(unsent)["notifiers"].found == "siem: 3 wait since then"
+    gone = replace(FOLLOWED, notifiers=[siem | {"number": 1, "waiting": 0}])
+    assert of_lag(gone, gone)["notifiers"].found == "alerts that were not taken in: siem: 3"
+    assert of_lag(gone, FOLLOWED)["notifiers"].verdict == CheckVerdict.OK, "it was not there at the first look"
+    done = replace(FOLLOWED, notifiers=[siem | {"waiting": 0, "dead": 2}])
+    assert of_lag(done)["notifiers"].found == "2 messages were given up"
 
 
 def host(**changed: Any) -> HostFacts:
