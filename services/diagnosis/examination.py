@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from domain.ports import Unavailable
@@ -14,14 +15,13 @@ from services.adapters import topics
 from services.diagnosis import host_findings, kafka_findings, lag_findings, postgres_findings
 from services.diagnosis.host_facts import host_facts
 from services.diagnosis.kafka_facts import KafkaFacts, kafka_facts
-from services.diagnosis.outcome import CheckOutcome, ok, unchecked, wrong
+from services.diagnosis.outcome import SETTINGS, CheckOutcome, ok, unchecked, wrong
 from services.diagnosis.postgres_facts import PostgresFacts, followed_now, postgres_facts
 from services.ownership import NotOurs
-from services.runtime.data_folder import Folder
+from services.runtime.data_folder import Folder, Running
 from services.settings import BadSetting, Settings
 from services.supervisor.start_steps import read_files
 
-SETTINGS = "settings"
 BETWEEN_LOOKS = 2.0
 """Seconds between two looks at how far the followers have come."""
 
@@ -41,14 +41,13 @@ async def examined(settings: Settings, environment: Mapping[str, str]) -> list[C
     findings = [await _settings(settings)]
     facts = await asyncio.to_thread(host_facts, settings, environment)
     findings += host_findings.of_host(settings, facts, time.time())
-    reached = _reached(settings, findings)
-    bundled_kafka = facts.running is not None and facts.running.bundled_kafka
-    bundled_postgres = not settings.postgres
-    kafka = await _kafka(reached, findings, bundled=bundled_kafka)
-    postgres = await _postgres(reached, findings, kafka=kafka is not None, bundled=bundled_postgres)
+    reached, running = _reached(settings, facts.running), facts.running
+    bundled = not settings.postgres
+    kafka = await _kafka(reached, running, findings)
+    postgres = await _postgres(reached, running, findings, kafka=kafka is not None, bundled=bundled)
     findings += await _lag(reached, kafka, postgres)
-    growth = kafka.growth if kafka is not None and bundled_kafka else None
-    database = postgres.database_bytes if postgres is not None and bundled_postgres else None
+    growth = kafka.growth if kafka is not None and kafka.bundled else None
+    database = postgres.database_bytes if postgres is not None and bundled else None
     findings.append(host_findings.of_disk(facts, growth, database))
     return findings
 
@@ -61,26 +60,44 @@ async def _settings(settings: Settings) -> CheckOutcome:
     return ok(SETTINGS, "they can be read")
 
 
-def _reached(settings: Settings, findings: list[CheckOutcome]) -> Settings:
-    """The settings, with the bundled servers that run here, and with the root user's access key that the folder keeps."""
-    folder = Folder(settings.data)
+def _reached(settings: Settings, running: Running | None) -> Settings:
+    """The settings, with the bundled servers that run here, and with the root user's access key that the folder keeps. A file
+    that may not be read is left out: the finding of files with secrets names it."""
+    folder, root = Folder(settings.data), None
     try:
         settings = folder.reached(settings) or settings
+    except BadSetting:
+        if running is not None and not settings.postgres:
+            settings = replace(settings, postgres=running.postgres)
+    with suppress(BadSetting):
         root = None if settings.root_access_key_id else folder.kept_credentials()
-    except BadSetting as fault:
-        findings.append(wrong(SETTINGS, "a file of the data folder cannot be used", str(fault)))
-        return settings
     if root is None:
         return settings
     return replace(settings, root_access_key_id=root.access_key_id, root_secret_access_key=root.secret_access_key)
 
 
-async def _kafka(settings: Settings, findings: list[CheckOutcome], *, bundled: bool) -> KafkaFacts | None:
+def _why_unknown(settings: Settings, running: Running | None, names_none: str) -> str:
+    """Why it is not known where the broker or the database is."""
+    if running is None:
+        return f"nothing runs on {settings.data}, and {names_none}"
+    return "its password cannot be read" if running.kafka else "`keytrail up` is still starting"
+
+
+def _all_unchecked(checks: Sequence[str], why: str) -> Iterator[CheckOutcome]:
+    """The first check has the reason, and the others refer to it."""
+    first, *others = checks
+    yield unchecked(first, why)
+    for check in others:
+        yield unchecked(check, f"see {first}")
+
+
+async def _kafka(settings: Settings, running: Running | None, findings: list[CheckOutcome]) -> KafkaFacts | None:
     if not settings.kafka:
-        why = f"nothing runs on {settings.data}, and KEYTRAIL_KAFKA names no broker"
-        findings += [unchecked(check, why) for check in kafka_findings.ALL]
+        why = _why_unknown(settings, running, "KEYTRAIL_KAFKA names no broker")
+        findings += _all_unchecked(kafka_findings.ALL, why)
         return None
     try:
+        bundled = running is not None and running.bundled_kafka
         facts = await kafka_facts(settings, time.time_ns() // 1000, bundled=bundled)
     except Unavailable as fault:
         findings += kafka_findings.not_answering(settings, str(fault))
@@ -90,11 +107,11 @@ async def _kafka(settings: Settings, findings: list[CheckOutcome], *, bundled: b
 
 
 async def _postgres(
-    settings: Settings, findings: list[CheckOutcome], *, kafka: bool, bundled: bool
+    settings: Settings, running: Running | None, findings: list[CheckOutcome], *, kafka: bool, bundled: bool
 ) -> PostgresFacts | None:
     if not settings.postgres:
-        why = f"nothing runs on {settings.data}, and KEYTRAIL_POSTGRES names no database"
-        findings += [unchecked(check, why) for check in postgres_findings.ALL]
+        why = _why_unknown(settings, running, "KEYTRAIL_POSTGRES names no database")
+        findings += _all_unchecked(postgres_findings.ALL, why)
         return None
     try:
         facts = await postgres_facts(settings, kafka=kafka)

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from domain.durations import DAY_SECONDS
 from services.diagnosis.host_facts import ApiState, Certificate, DataFolderState, HostFacts
 from services.diagnosis.kafka_facts import TopicGrowth
-from services.diagnosis.outcome import CheckOutcome, look, ok, unchecked, wrong
+from services.diagnosis.outcome import VERSION, CheckOutcome, look, ok, unchecked, wrong
 from services.settings import Settings
 
-VERSION, FOLDER, SECRETS, PROCESSES, API, DISK = (
-    "version",
+FOLDER, SECRETS, PROCESSES, API, DISK = (
     "data folder",
     "files with secrets",
     "processes",
@@ -122,6 +121,8 @@ def _api(api: ApiState, facts: HostFacts) -> CheckOutcome:
     if api.code == 0:
         if facts.running is None:
             return unchecked(API, f"nothing answers at {api.url}")
+        if not facts.running.kafka:
+            return unchecked(API, "`keytrail up` is still starting")
         return wrong(API, f"{api.url} does not answer: {api.says}", "Look at the log of the API worker.")
     if api.code != 200:
         return wrong(API, api.says, "docs/operations.md, Health, says what each of these means.")

@@ -249,7 +249,7 @@ def test_who_keeps_up_catches_up_or_stands_still() -> None:
 def host(**changed: Any) -> HostFacts:
     facts = HostFacts(
         version="1.0",
-        running=Running(1, 8600, "https://127.0.0.1:8600", "", "", version="1.0"),
+        running=Running(1, 8600, "https://127.0.0.1:8600", "b:9092", "", version="1.0"),
         folder=DataFolderState(Path("/k"), True, 0o700, "", False, False),
         secrets=[SecretFile("the master key", Path("/k/master.key"), "")],
         certificates=[Certificate("KEYTRAIL_TLS_CERT", Path("/c.pem"), NOW + 100 * DAY, digest="d")],
@@ -322,5 +322,5 @@ def test_when_a_disk_will_be_full(
 def test_the_exit_status_says_whether_something_is_wrong_or_nothing_was_checked() -> None:
     assert exit_code([ok("a", ""), look("b", "", "x"), unchecked("c", "")]) == 0
     assert exit_code([ok("a", ""), wrong("b", "", "x"), unchecked("c", "")]) == 1
-    assert exit_code([unchecked("a", ""), unchecked("b", "")]) == 2
+    assert exit_code([ok("settings", ""), ok("version", ""), unchecked("b", "")]) == 2
     assert exit_code([]) == 2
