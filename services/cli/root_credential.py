@@ -56,8 +56,7 @@ def rotate(
     settings = reaching_broker_and_database(data)
     folder, of = Folder(settings.data), account or settings.account_id
     first = of == settings.account_id
-    if output is None:
-        _require_kept(settings, folder, first=first)
+    _require_right_place(settings, folder, output, first=first)
     made = _made(settings, folder, output)
     states, changed = _done_or_exit(
         settings, of, lambda keys: keys.rotate(made.access_key_id, made.secret_access_key, overlap)
@@ -104,15 +103,15 @@ def retire(
     _show(states)
 
 
-def _require_kept(settings: Settings, folder: Folder, *, first: bool) -> None:
-    """Ends the command if the data folder does not keep the credential that is in use."""
+def _require_right_place(settings: Settings, folder: Folder, output: Path | None, *, first: bool) -> None:
+    """Ends the command if the new credential would not go where the one that is in use is kept."""
     running = folder.live_state()
     given = bool(settings.root_access_key_id) or (running is not None and running.given_root)
-    if not first or given or folder.kept_credentials() is None:
-        fail(
-            "Name a file for the new credential: -o FILE. This data folder does not keep the one that is in use.",
-            2,
-        )
+    kept = first and not given and folder.kept_credentials() is not None
+    if output is None and not kept:
+        fail("Name a file for the new credential: -o FILE. This data folder does not keep the one that is in use.", 2)
+    if output is not None and kept:
+        fail(f"Leave out -o: {folder.path} keeps the credential, and `keytrail env` reads it from there.", 2)
 
 
 def _made(settings: Settings, folder: Folder, output: Path | None) -> Credentials:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 
 from domain.arn import root_arn
@@ -11,6 +14,9 @@ from domain.log.codec import rfc3339
 from domain.log.events import AccessKeyCreated, AccessKeyDisabled, AccessKeyEnding, AccountCreated
 from domain.state.callers import Session, SignedIn, caller_of
 from domain.state.world import World
+from services.root_credentials.credential_file import kept_or_new
+from services.runtime.data_folder import Credentials, Folder
+from services.settings import BadSetting, load
 from tests.given import ACCOUNT, given
 
 OLD, NEW, THIRD = "AKIAOLD", "AKIANEW", "AKIATHIRD"
@@ -81,6 +87,38 @@ def test_what_no_longer_makes_sense_when_it_reaches_the_writer_is_refused(asked:
 def test_what_makes_sense_is_taken() -> None:
     for asked in (AccessKeyCreated(ACCOUNT, THIRD), ENDS, GONE, AccountCreated("999999999999", THIRD)):
         require_root_key_event(asked, world(MADE))
+
+
+def test_a_start_does_not_take_a_key_that_another_one_has_replaced(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.keep_replaced([OLD])
+    folder.keep_replaced([THIRD])
+    folder.keep_credentials(Credentials(NEW, "new"))
+    for replaced in (OLD, THIRD):
+        settings = load({}, root_access_key_id=replaced, root_secret_access_key="old")
+        with pytest.raises(BadSetting, match=f"names {replaced}, which {NEW}, which this folder keeps, has replaced"):
+            folder.credentials(settings)
+    assert folder.credentials(load({})).access_key_id == NEW
+    given_anew = load({}, root_access_key_id=NEW, root_secret_access_key="new")
+    assert folder.credentials(given_anew).secret_access_key == "new"
+
+
+def test_two_rotations_at_once_go_on_with_one_credential(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        kept = {
+            each.access_key_id for each in pool.map(lambda _: Folder(tmp_path).next_credentials("us-east-1"), range(8))
+        }
+        named = {each.access_key_id for each in pool.map(lambda _: kept_or_new(tmp_path / "root.env"), range(8))}
+    assert (len(kept), len(named)) == (1, 1)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["credentials.json.new", "root.env"]
+
+
+def test_a_file_that_holds_something_else_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "notes").chmod(0o600)
+    with pytest.raises(BadSetting, match="something else"):
+        kept_or_new(tmp_path / "notes")
+    assert (tmp_path / "notes").read_text() == "mine"
 
 
 def test_sessions_end_with_the_key_that_they_came_from_and_others_go_on() -> None:

@@ -25,8 +25,8 @@ NAMED = dict(zip(("KEYTRAIL_ROOT_ACCESS_KEY_ID", "KEYTRAIL_ROOT_SECRET_ACCESS_KE
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Its settings name the root's access key at first. Later its data folder keeps one."""
-    with Installation(tmp_path_factory.mktemp("root") / "data", **NAMED) as running:
+    """Its data folder keeps the credential."""
+    with Installation(tmp_path_factory.mktemp("root") / "data") as running:
         yield running
 
 
@@ -70,47 +70,12 @@ class Calling:
         self._thread.join()
 
 
-def test_where_the_settings_name_it_the_new_one_goes_to_a_file_and_the_old_one_never_comes_back(
-    kept: Installation, tmp_path: Path
-) -> None:
-    file, old = tmp_path / "root.env", kept.client(credentials(*FIRST))
-    refusal = kept.keytrail("root-credential", "rotate", check=False)
-    assert (refusal.returncode, "-o FILE" in refusal.stderr) == (2, True)
-    done = kept.keytrail("root-credential", "rotate", "--overlap", "0", "-o", str(file))
-    assert "set KEYTRAIL_ROOT_ACCESS_KEY_ID to the new id" in done.stderr
-    named = dict(line.split("=", 1) for line in file.read_text().splitlines())
-    assert file.stat().st_mode & 0o777 == 0o600
-    new = kept.client(credentials(*named.values()))
-    assert refused(new) == ""
-    assert eventually(lambda: refused(old)) in INVALID
-    again = kept.keytrail("root-credential", "rotate", "-o", str(file), check=False)
-    assert (again.returncode, "works already" in again.stderr) == (1, True)
-    only = kept.keytrail("root-credential", "retire", named["KEYTRAIL_ROOT_ACCESS_KEY_ID"], "--yes", check=False)
-    assert "is the only access key" in only.stderr
-
-    kept.stop()  # a start with the old settings, as on a machine that somebody forgot
-    start = subprocess.run(
-        kept.command(), env=kept.environment(), capture_output=True, text=True, timeout=60, check=False
-    )
-    assert start.returncode == 1
-    assert f"KEYTRAIL_ROOT_ACCESS_KEY_ID names {FIRST[0]}" in " ".join(start.stderr.split())
-    (kept.data / "replaced.json").unlink()  # a machine whose data folder knows nothing of it
-    kept.start()
-    assert [refused(new), refused(old)] == ["", INVALID[0]]
-    assert "was disabled, and is disabled still" in (kept.data / "logs" / "writer-1.log").read_text()
-    kept.stop()
-    kept.extra |= named
-    kept.start()
-    assert refused(kept.client()) == ""
-    for name in named:  # from here on the data folder keeps it
-        del kept.extra[name]
-    kept.stop()
-    kept.start()
-
-
 def test_calls_go_on_under_both_and_the_former_one_ends_everywhere(kept: Installation) -> None:
-    """The data folder keeps the credential."""
     before = kept.credentials()
+    misplaced = kept.keytrail("root-credential", "rotate", "-o", "elsewhere", check=False)
+    assert (misplaced.returncode, "Leave out -o" in misplaced.stderr) == (2, True)
+    only = kept.keytrail("root-credential", "retire", before["AWS_ACCESS_KEY_ID"], "--yes", check=False)
+    assert (only.returncode, "run `keytrail root-credential rotate` first" in only.stderr) == (1, True)
     old = kept.client(before)
     sts = kept.client(before, service="sts")
     given = sts.get_session_token()["Credentials"]
@@ -204,3 +169,45 @@ def test_a_command_that_was_killed_goes_on_with_the_access_key_that_it_was_makin
     assert [row["access_key"] for row in found["keys"] if row["status"] == "Active"] == [making]
     assert refused(kept.client()) == ""
     assert not (kept.data / "credentials.json.new").exists()
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Iterator[Installation]:
+    """Its settings name the credential."""
+    with Installation(tmp_path / "data", **NAMED) as running:
+        yield running
+
+
+@pytest.mark.soak  # three starts; tests/domain/test_root_keys.py has the rules
+def test_where_the_settings_name_it_the_new_one_goes_to_a_file_and_the_old_one_never_comes_back(
+    given: Installation, tmp_path: Path
+) -> None:
+    file, old = tmp_path / "root.env", given.client(credentials(*FIRST))
+    refusal = given.keytrail("root-credential", "rotate", check=False)
+    assert (refusal.returncode, "-o FILE" in refusal.stderr) == (2, True)
+    done = given.keytrail("root-credential", "rotate", "--overlap", "0", "-o", str(file))
+    assert "set KEYTRAIL_ROOT_ACCESS_KEY_ID to the new id" in done.stderr
+    named = dict(line.split("=", 1) for line in file.read_text().splitlines())
+    assert file.stat().st_mode & 0o777 == 0o600
+    new = given.client(credentials(*named.values()))
+    assert refused(new) == ""
+    assert eventually(lambda: refused(old)) in INVALID
+    again = given.keytrail("root-credential", "rotate", "-o", str(file), check=False)
+    assert (again.returncode, "works already" in again.stderr) == (1, True)
+    only = given.keytrail("root-credential", "retire", named["KEYTRAIL_ROOT_ACCESS_KEY_ID"], "--yes", check=False)
+    assert "is the only access key" in only.stderr
+
+    given.stop()  # a start with the old settings, as on a machine that somebody forgot
+    start = subprocess.run(
+        given.command(), env=given.environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert start.returncode == 1
+    assert f"KEYTRAIL_ROOT_ACCESS_KEY_ID names {FIRST[0]}" in " ".join(start.stderr.split())
+    (given.data / "replaced.json").unlink()  # a machine whose data folder knows nothing of it
+    given.start()
+    assert [refused(new), refused(old)] == ["", INVALID[0]]
+    assert "was disabled, and is disabled still" in (given.data / "logs" / "writer-1.log").read_text()
+    given.stop()
+    given.extra |= named
+    given.start()
+    assert refused(given.client()) == ""
