@@ -123,7 +123,8 @@ PROCESSES = (
         writes=("alerts",),
         groups=("alerts", "alerts.judged"),
     ),
-    Process("notifier", "services.notifier", reads=("alerts",), groups=("notifier.",)),
+    # `events`, as every process: at its start it compares the log with the one that the vault is pinned to.
+    Process("notifier", "services.notifier", reads=("events", "alerts"), groups=("notifier.",)),
     Process("notary", "services.notary", reads=("events", "decisions", "alerts", "order"), writes=("order", "alerts")),
     Process(
         "operator",

@@ -155,13 +155,27 @@ def _readers(descriptor: int, owning_group: int) -> tuple[set[int], set[int]]:
 
 def write_private(path: Path, text: str) -> None:
     """Replace a file at once, with mode 0600."""
+    _written_beside(path, text).replace(path)
+
+
+def write_private_once(path: Path, text: str) -> None:
+    """Make a file at once, with mode 0600. One that is there, perhaps by another process at the same moment, stays."""
+    temporary = _written_beside(path, text)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink()
+
+
+def _written_beside(path: Path, text: str) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
+    return temporary
 
 
 @contextlib.contextmanager

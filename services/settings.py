@@ -121,8 +121,8 @@ class Settings:
     master_key_file: str = _setting("file that holds the master key; unset: master.key in the data folder", "")
     topic_prefix: str = _setting("prefix of the topics", "keytrail")
     decision_partitions: int = _setting("partitions of the decisions topic, used when the topic is created", 6)
-    tls_cert: str = _setting("file with the API's certificate chain", "")
-    tls_key: str = _setting("file with the certificate's key", "")
+    tls_cert: str = _setting("file with the API's certificate chain, which is read again when it changes", "")
+    tls_key: str = _setting("file with the certificate's key, which is read again when it changes", "")
     trusted_proxies: str = _setting(
         "addresses and networks, between commas, of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: a call "
         "then comes from the rightmost address that is not theirs, and over TLS if they say https; unset: none",
@@ -208,6 +208,11 @@ class Settings:
             for each in fields(self)
             if each.metadata["secret"] == secret and getattr(self, each.name) != each.default
         }
+
+
+def secret_settings() -> list[str]:
+    """The variables that hold a secret. Each may be given as a file, which NAME_FILE names."""
+    return [f"{PREFIX}{each.name.upper()}" for each in fields(Settings) if each.metadata["secret"]]
 
 
 def shown(settings: Settings) -> list[dict[str, Any]]:

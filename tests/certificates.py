@@ -49,11 +49,11 @@ class Authority:
         self.certificate = folder / "ca.pem"
         self.certificate.write_bytes(made.public_bytes(Encoding.PEM))
 
-    def issue(self, name: str, addresses: Sequence[str]) -> tuple[Path, Path]:
-        """(certificate, key) as PEM files, for a server or a client whose common name is `name`."""
+    def issue(self, name: str, addresses: Sequence[str], days: float = 1) -> tuple[Path, Path]:
+        """(certificate, key) as PEM files, for a server or a client whose common name is `name`. It expires in so many days."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        made = self._signed(subject, key.public_key(), addresses, authority=False)
+        made = self._signed(subject, key.public_key(), addresses, authority=False, days=days)
         certificate, private = self._folder / f"{name}.pem", self._folder / f"{name}.key"
         certificate.write_bytes(made.public_bytes(Encoding.PEM))
         private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -61,7 +61,13 @@ class Authority:
         return certificate, private
 
     def _signed(
-        self, subject: x509.Name, public: ec.EllipticCurvePublicKey, addresses: Sequence[str], *, authority: bool
+        self,
+        subject: x509.Name,
+        public: ec.EllipticCurvePublicKey,
+        addresses: Sequence[str],
+        *,
+        authority: bool,
+        days: float = 1,
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         builder = (
@@ -71,7 +77,7 @@ class Authority:
             .public_key(public)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         )
         if addresses:

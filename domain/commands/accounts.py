@@ -15,10 +15,11 @@ from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
 from domain.commands.rules import CommandRules
 from domain.errors import AlreadyExists, EntityExists, InvalidRequest, NoSuchEntity
-from domain.identities.account import ACTIVE
+from domain.identities.account import ACTIVE, INACTIVE
 from domain.log.events import (
     AccessKeyCreated,
     AccessKeyDisabled,
+    AccessKeyEnding,
     AccountAliasSet,
     AccountCreated,
     ServiceRegistered,
@@ -74,15 +75,52 @@ def set_alias(command: SetAccountAlias, caller: Caller, world: World) -> Account
 
 
 def root_credential_events(world: World, account: str, access_key: str) -> list[object]:
-    """The events that make `access_key` the only active access key of the account's root, as the settings say."""
+    """The events that make the account's root have the access key that the settings name. A key that is new to the log replaces
+    every other. One that the log knows changes nothing: it is active, perhaps beside one that replaces it
+    (`keytrail root-credential rotate`), or it was disabled, which is for good. Otherwise a machine whose settings nobody changed
+    would bring back a secret that was replaced because somebody else had it."""
     known = world.accounts.get(account)
     if known is None:
         return [AccountCreated(account, access_key)]
-    stale = [key for key, status in known.access_keys.items() if status == ACTIVE and key != access_key]
-    events: list[object] = []
-    if known.access_keys.get(access_key) != ACTIVE:
-        events.append(AccessKeyCreated(account, access_key))
-    return events + [AccessKeyDisabled(account, key) for key in stale]
+    if access_key in known.access_keys:
+        return []
+    active = [key for key, status in known.access_keys.items() if status == ACTIVE]
+    return [AccessKeyCreated(account, access_key), *(AccessKeyDisabled(account, key) for key in active)]
+
+
+def is_disabled(world: World, account: str, access_key: str) -> bool:
+    """Whether it is an access key of the account's root that was disabled, and never works again."""
+    known = world.accounts.get(account)
+    return known is not None and known.access_keys.get(access_key) == INACTIVE
+
+
+def require_root_key_event(event: object, world: World) -> None:
+    """Whether a change of a root's access keys that Keytrail's own command asks for still makes sense. Raises ValueError."""
+    match event:
+        case AccessKeyCreated(account, access_key):
+            if (
+                account not in world.accounts
+                or access_key in world.access_keys
+                or access_key in world.directory.users_of
+            ):
+                raise ValueError("there is no such account, or there is such an access key already")
+        case AccessKeyEnding(account, access_key) | AccessKeyDisabled(account, access_key):
+            known = world.accounts.get(account)
+            active = [] if known is None else [key for key, status in known.access_keys.items() if status == ACTIVE]
+            if access_key not in active or len(active) == 1:
+                raise ValueError("it is no active access key of this root, or the only one")
+        case _:
+            pass
+
+
+def ended_root_keys(world: World, now: int) -> list[AccessKeyDisabled]:
+    """The events that disable the access keys of roots whose time has come. The last active one of a root stays."""
+    found = []
+    for account in world.accounts.values():
+        due = [key for key, at in account.ends.items() if at <= now]
+        active = [key for key, status in account.access_keys.items() if status == ACTIVE]
+        found += [AccessKeyDisabled(account.id, key) for key in due if set(active) - set(due)]
+    return found
 
 
 def service_events(world: World, wanted: Sequence[ServiceRegistered]) -> list[object]:

@@ -26,14 +26,20 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`access_keys`: the root's access keys, from id to status (Active, Inactive). `alias`: "" if the account has none.
-    `password_policy`: None if it has no policy of its own."""
+    """`access_keys`: the root's access keys, from id to status (Active, Inactive), in the order in which they were made. `alias`:
+    "" if the account has none. `password_policy`: None if it has no policy of its own. `ends`: when an active access key will be
+    disabled (microseconds since the epoch)."""
 
     id: str
     created: int
     access_keys: Mapping[str, str] = field(default_factory=dict)
     alias: str = ""
     password_policy: PasswordPolicy | None = None
+    ends: Mapping[str, int] = field(default_factory=dict)
 
     def with_access_key(self, access_key: str, status: str) -> Account:
-        return replace(self, access_keys={**self.access_keys, access_key: status})
+        ends = {key: at for key, at in self.ends.items() if key != access_key}
+        return replace(self, access_keys={**self.access_keys, access_key: status}, ends=ends)
+
+    def ending(self, access_key: str, at: int) -> Account:
+        return replace(self, ends={**self.ends, access_key: at})

@@ -66,6 +66,7 @@ _ROWS = (
     EventType("account.created", 1, events.AccountCreated, "account {account} created", IDENTITY),
     EventType("access-key.created", 1, events.AccessKeyCreated, "access key {access_key} created", IDENTITY),
     EventType("access-key.disabled", 1, events.AccessKeyDisabled, "access key {access_key} disabled", IDENTITY),
+    EventType("access-key.ending", 1, events.AccessKeyEnding, "access key {access_key} will be disabled {due}", NONE),
     EventType("account.alias-set", 1, events.AccountAliasSet, "alias of account {account}: {alias}", NONE),
     EventType("account.password-policy-set", 1, sign_in.PasswordPolicySet, "password policy replaced", NONE),
     EventType("account.password-policy-deleted", 1, sign_in.PasswordPolicyDeleted, "password policy deleted", NONE),

@@ -163,6 +163,15 @@ class AccessKeyDisabled:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessKeyEnding:
+    """An access key of an account's root will be disabled at `due` (RFC 3339). Until then it is as good as before."""
+
+    account: str
+    access_key: str
+    due: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeyCreated:
     """A key and its first policy, version 1.
 

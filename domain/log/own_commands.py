@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from domain.log.events import DecisionsAnchored, LogAuthenticated, LogKeyRetired, LogKeyRotated, TreeKeyRotated
+from domain.log.events import (
+    AccessKeyCreated,
+    AccessKeyDisabled,
+    AccessKeyEnding,
+    DecisionsAnchored,
+    LogAuthenticated,
+    LogKeyRetired,
+    LogKeyRotated,
+    TreeKeyRotated,
+)
 from domain.log.record import Call
 
 OURSELVES = "keytrail"
@@ -16,6 +25,7 @@ OURSELVES = "keytrail"
 
 ANCHOR, AUTHENTICATE, ROTATE_KEY, RETIRE_KEY = "AnchorDecisions", "AuthenticateLog", "RotateLogKey", "RetireLogKey"
 ROTATE_TREE_KEY = "RotateTreeKey"
+CREATE_ROOT_KEY, END_ROOT_KEY, DISABLE_ROOT_KEY = "CreateRootAccessKey", "EndRootAccessKey", "DisableRootAccessKey"
 
 _EVENTS: dict[str, Callable[[Mapping[str, Any]], object]] = {
     ANCHOR: lambda parameters: DecisionsAnchored(parameters["worker"], parameters["lanes"]),
@@ -23,6 +33,11 @@ _EVENTS: dict[str, Callable[[Mapping[str, Any]], object]] = {
     ROTATE_KEY: lambda parameters: LogKeyRotated(parameters["authentication_key"]),
     RETIRE_KEY: lambda parameters: LogKeyRetired(parameters["authentication_key"], parameters["before"]),
     ROTATE_TREE_KEY: lambda parameters: TreeKeyRotated(parameters["verifier_key"], parameters["former"]),
+    CREATE_ROOT_KEY: lambda parameters: AccessKeyCreated(parameters["account"], parameters["access_key"]),
+    END_ROOT_KEY: lambda parameters: AccessKeyEnding(
+        parameters["account"], parameters["access_key"], parameters["due"]
+    ),
+    DISABLE_ROOT_KEY: lambda parameters: AccessKeyDisabled(parameters["account"], parameters["access_key"]),
 }
 
 

@@ -49,7 +49,8 @@ class Session:
     Times are microseconds since the epoch. `console` is set for a console session, and for what one assumed. `mfa` is when
     the user showed a code of an MFA device for it, 0 if none was shown. `federated` is what conditions can read of the token of
     an OpenID Connect provider that it came from. The sender of such a token has a session, too, whose `of` is the provider's
-    ARN: nobody is given it, and it stands in the records of what the token was exchanged for."""
+    ARN: nobody is given it, and it stands in the records of what the token was exchanged for. `root_key` is the access key with
+    which a root asked for its session token; "" in every other session, and in those of earlier versions."""
 
     of: str
     arn: str
@@ -65,10 +66,11 @@ class Session:
     console: SignedIn | None = None
     mfa: int = 0
     federated: Context = field(default_factory=dict)
+    root_key: str = ""
 
     def document(self) -> dict[str, Any]:
-        """The JSON that a record and a session token carry. What a session does not have of `console`, `mfa` and `federated` is
-        left out, so that it has the same document as in earlier versions."""
+        """The JSON that a record and a session token carry. What a session does not have of `console`, `mfa`, `federated` and
+        `root_key` is left out, so that it has the same document as in earlier versions."""
         document = {
             "of": self.of,
             "arn": self.arn,
@@ -86,6 +88,8 @@ class Session:
             document["mfa"] = self.mfa
         if self.federated:
             document["federated"] = {key: list(values) for key, values in self.federated.items()}
+        if self.root_key:
+            document["root_key"] = self.root_key
         return document if self.console is None else document | {"console": asdict(self.console)}
 
 
@@ -157,6 +161,8 @@ def caller_of(world: World, access_key: str, session: Session | None, now: int, 
         return _of_provider(world, session)
     temporary = _temporary(session)
     if session.of == session.account:
+        if session.root_key:
+            _long_term(world, session.root_key)  # it ends with the access key that asked for it
         return _root(world, session.account).knowing(temporary)
     identity = world.directory.identities.get(session.of)
     if identity is None:

@@ -153,7 +153,7 @@ def key_from(document: Mapping[str, Any], policy_text: str) -> Key:
 def account_document(account: Account) -> AggregateDocument:
     document = ACCOUNTS.document(account)
     # What an account does not have is left out, so that rows from before there was such a thing need no change.
-    for member in ("alias", "password_policy"):
+    for member in ("alias", "password_policy", "ends"):
         if not document[member]:
             del document[member]
     return document

@@ -26,6 +26,7 @@ from domain.keys.key import Key
 from domain.keys.limits import Limits
 from domain.log import events, identity_events, sign_in_events
 from domain.log.catalogue import CATALOGUE
+from domain.log.codec import micros
 from domain.log.record import Record
 from domain.state.alias_index import AliasIndex
 from domain.state.grant_index import GrantIndex
@@ -316,6 +317,10 @@ class World:
     def _(self, event: events.AccessKeyDisabled) -> None:
         self._set_root_key(event.account, event.access_key, INACTIVE)
         self.directory.end_console_sessions(event.access_key, self.position, self.at)
+
+    @apply.register
+    def _(self, event: events.AccessKeyEnding) -> None:
+        self.accounts[event.account] = self.accounts[event.account].ending(event.access_key, micros(event.due))
 
     def _set_root_key(self, account: str, access_key: str, status: str) -> None:
         self.directory.changes += 1

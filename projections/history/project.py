@@ -76,7 +76,8 @@ def touched(event: object, world: World) -> list[AggregateName]:
             | sign_in_events.PasswordPolicySet()
             | sign_in_events.PasswordPolicyDeleted()
             | events.AccessKeyCreated()
-            | events.AccessKeyDisabled() as of_account
+            | events.AccessKeyDisabled()
+            | events.AccessKeyEnding() as of_account
         ):
             return [(ACCOUNT, of_account.account)]
         case events.ServiceRegistered() | events.ServiceRemoved() as of_service:

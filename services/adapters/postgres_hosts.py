@@ -51,11 +51,13 @@ async def _state(dsn: str) -> HostState | None:
 async def require_safe(settings: Settings) -> None:
     """Raises BadSetting if several hosts take writes, or if a standby may lack what was committed; Unavailable if no host takes
     writes. A primary that is alone has nothing to wait for."""
-    dsns = hosts_of(dsn_of(settings))
-    if len(dsns) == 1:
-        return
-    states = [each for each in await asyncio.gather(*map(_state, dsns)) if each is not None]
-    require_one_primary(states)
+    if len(hosts_of(dsn_of(settings))) > 1:
+        require_one_primary(await states_of(settings))
+
+
+async def states_of(settings: Settings) -> list[HostState]:
+    """The hosts that answer."""
+    return [each for each in await asyncio.gather(*map(_state, hosts_of(dsn_of(settings)))) if each is not None]
 
 
 def require_one_primary(states: list[HostState]) -> None:

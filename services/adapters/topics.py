@@ -7,7 +7,7 @@ command that corrects it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from typing import Any
@@ -161,7 +161,7 @@ async def _bring_up_to_date(client: AIOKafkaAdminClient, settings: Settings) -> 
     """For the bundled broker: from now on the log in an earlier version's folder gets the broker's time."""
     events = names(settings).events
     await _partitions(client, [events])  # a new topic may not be known yet
-    configs = await _configs(client, events)
+    configs = await configs_of(client, events)
     if configs["message.timestamp.type"] == "CreateTime":
         # Altering sets all settings of a topic: existing ones are kept, and checked afterwards.
         kept = {name: configs[name] for name in OWN}
@@ -173,16 +173,11 @@ async def check(client: AIOKafkaAdminClient, settings: Settings) -> int:
     topics = names(settings)
     partitions = await _partitions(client, [topics.commands, topics.events, topics.decisions, topics.order])
     for topic in (topics.events, topics.commands, topics.order):
-        if len(partitions[topic]) != 1:
-            raise LogRefused(
-                f"{topic} has {len(partitions[topic])} partitions and must have exactly one: the log is one total "
-                f"order. Make it again: kafka-topics.sh --bootstrap-server {settings.kafka} --delete --topic {topic}, "
-                "then start Keytrail, which makes it (only if it holds nothing yet)."
-            )
+        require_one_partition(settings, topic, len(partitions[topic]))
     brokers = len((await client.describe_cluster())["brokers"])
     for topic in (topics.events, topics.commands, topics.decisions, topics.order):
         require_replicas(settings, topic, [len(each["replicas"]) for each in partitions[topic]], brokers)
-        require(settings, topic, await _configs(client, topic), len(partitions[topic][0]["replicas"]), topics)
+        require(settings, topic, await configs_of(client, topic), len(partitions[topic][0]["replicas"]), topics)
     return len(partitions[topics.decisions])
 
 
@@ -201,7 +196,17 @@ async def _partitions(client: AIOKafkaAdminClient, wanted: list[str]) -> dict[st
         raise Unavailable(f"the topics {', '.join(wanted)} have no leaders yet") from None
 
 
-def require(settings: Settings, topic: str, configs: dict[str, str], replicas: int, topics: Topics) -> None:
+def require_one_partition(settings: Settings, topic: str, partitions: int) -> None:
+    """Raises LogRefused."""
+    if partitions != 1:
+        raise LogRefused(
+            f"{topic} has {partitions} partitions and must have exactly one: the log is one total order. Make it again: "
+            f"kafka-topics.sh --bootstrap-server {settings.kafka} --delete --topic {topic}, then start Keytrail, which makes it "
+            "(only if it holds nothing yet)."
+        )
+
+
+def require(settings: Settings, topic: str, configs: Mapping[str, str], replicas: int, topics: Topics) -> None:
     """Raises LogRefused if a topic with these configs and replicas could lose records."""
     wanted: dict[str, str] = {}
     if "compact" in configs["cleanup.policy"]:
@@ -240,7 +245,7 @@ async def may_lose_records(settings: Settings, topic: str) -> bool:
     client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
     try:
         await client.start()
-        configs = await _configs(client, topic)
+        configs = await configs_of(client, topic)
         return any(configs[name] != "-1" for name in ("retention.ms", "retention.bytes"))
     except KafkaError as fault:
         raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
@@ -248,7 +253,8 @@ async def may_lose_records(settings: Settings, topic: str) -> bool:
         await client.close()
 
 
-async def _configs(client: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
+async def configs_of(client: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
+    """A topic's settings by name. Raises KafkaError."""
     return await _described(client, ConfigResource(ConfigResourceType.TOPIC, topic))
 
 

@@ -42,6 +42,14 @@ MIGRATIONS = (
 )
 
 
+async def steps_missing(pool: Any) -> int | None:
+    """How many steps of MIGRATIONS this database lacks; below 0 for steps of a later version. None if it has no vault. Raises
+    Postgres's errors."""
+    if await pool.fetchval("SELECT to_regclass('vault.migrations') IS NULL"):
+        return None
+    return len(MIGRATIONS) - int(await pool.fetchval("SELECT coalesce(max(number), 0) FROM vault.migrations"))
+
+
 def bound_to(*names: str) -> bytes:
     return "\0".join(names).encode()
 

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 import uvicorn
@@ -32,6 +33,7 @@ from services.adapters.sign_in_providers import load_providers
 from services.adapters.tile_stores import tile_store
 from services.adapters.topic_bounds import TopicBounds
 from services.api import zero_metrics
+from services.api.certificate import ServedCertificate
 from services.api.door import Door, networks
 from services.api.protocol import GuardedProtocol
 from services.api.server import DeadlineServer
@@ -117,6 +119,7 @@ async def serve(settings: Settings) -> None:
     whatever ended a task that has to run beside the calls."""
     names = topics.names(settings)
     listening = _listening(settings)
+    certificate = ServedCertificate(Path(settings.tls_cert), Path(settings.tls_key)) if settings.tls else None
     async with AsyncExitStack() as closing:
         pool = await open_pool(settings, size=8, patience=CALL_PATIENCE)
         closing.callback(pool.terminate)
@@ -184,11 +187,9 @@ async def serve(settings: Settings) -> None:
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN,
-            ssl_certfile=settings.tls_cert or None,
-            ssl_keyfile=settings.tls_key or None,
         )
         zero_metrics.exist(NONE_KNOWN)
-        server = DeadlineServer(config, door)
+        server = DeadlineServer(config, door, certificate)
         tasks = [
             asyncio.create_task(live.follow()),
             asyncio.create_task(live.keep_asking()),
@@ -197,6 +198,7 @@ async def serve(settings: Settings) -> None:
             asyncio.create_task(anchors.keep_anchoring()),
             asyncio.create_task(refused_attempts.keep_recording()),
             asyncio.create_task(Attempts.keep_removing(pool)),
+            *([asyncio.create_task(certificate.keep_reading())] if certificate is not None else []),
         ]
         for task in tasks:
             task.add_done_callback(lambda _: setattr(server, "should_exit", True))

@@ -7,6 +7,7 @@ import socket
 
 import uvicorn
 
+from services.api.certificate import ServedCertificate
 from services.api.door import Door
 from services.api.listener import Listener
 
@@ -20,9 +21,11 @@ GOODBYE_DEADLINE = 5.0
 class DeadlineServer(uvicorn.Server):
     """uvicorn leaves asyncio's deadlines unchanged: a client may connect and say nothing for a minute."""
 
-    def __init__(self, config: uvicorn.Config, door: Door) -> None:
+    def __init__(self, config: uvicorn.Config, door: Door, certificate: ServedCertificate | None = None) -> None:
+        """`certificate`: None without TLS."""
         super().__init__(config)
         self._door = door
+        self._certificate = certificate
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         config, loop = self.config, asyncio.get_running_loop()
@@ -32,9 +35,8 @@ class DeadlineServer(uvicorn.Server):
                 config=config, server_state=self.server_state, app_state={}, _loop=loop
             )
 
-        tls = config.ssl
-
         async def connect(accepted: socket.socket) -> None:
+            tls = None if self._certificate is None else self._certificate.context
             await loop.connect_accepted_socket(
                 connected,
                 accepted,

@@ -37,6 +37,7 @@ ANSWERS: Mapping[str, Mapping[int, str]] = {
         1: "A proof does not hold.",
         3: "Every proof holds, but under a key which only the files name.",
     },
+    "doctor": {0: "Nothing is wrong.", 1: "Something is wrong.", 2: "Nothing could be checked."},
     "alerts check": {0: "No rule fires.", 1: "A rule fires."},
 }
 """What the exit codes of a command mean if they are an answer. If 1 is an answer, 2 says that the command failed."""

@@ -98,12 +98,13 @@ def _type_of(kind: Any, least: int | None = None) -> click.ParamType:
 
 def _value_of(kind: Any) -> str:
     kind = _without_none(kind)
-    return {int: "NUMBER", Path: "FILE"}.get(kind, "TEXT")
+    return {int: "NUMBER", float: "NUMBER", Path: "FILE"}.get(kind, "TEXT")
 
 
 TYPES: Mapping[type, click.ParamType] = {
     str: click.STRING,
     int: click.INT,
+    float: click.FLOAT,
     bool: click.BOOL,
     Path: click.Path(path_type=Path),
 }

@@ -46,7 +46,7 @@ def _section(name: str) -> Iterator[str]:
     yield from _table("argument", [each.get_help_record(context) for each in arguments])
     yield from _table("option", [each.get_help_record(context) for each in options])
     if name in ANSWERS:
-        codes: Mapping[int, str] = {**ANSWERS[name], 2: FAILED_TOO}
+        codes: Mapping[int, str] = {2: FAILED_TOO, **ANSWERS[name]}
         yield from _table("exit code", [(str(code), codes[code]) for code in sorted(codes)])
 
 

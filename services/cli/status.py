@@ -22,8 +22,7 @@ def status(as_json: AsJson = False, data: Data = None) -> None:
     running = folder.live_state()
     server = Client(data).get("/v1/status")
     processes = {name: _process(pid) for name, (pid, _) in running.children.items()} if running else {}
-    kafka = folder.path / "kafka" / "data"
-    log_bytes = sum(each.stat().st_size for each in kafka.rglob("*.log")) if kafka.exists() else None
+    log_bytes = folder.log_bytes()
     if as_json:
         as_line(server | {"processes": processes, "log_bytes": log_bytes})
         return

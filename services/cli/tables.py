@@ -38,6 +38,10 @@ SHADES = {
     "high": "bold red",
     "medium": "yellow",
     "low": "cyan",
+    "ok": "green",
+    "look": "yellow",
+    "wrong": "bold red",
+    "unchecked": "dim",
 }
 
 

@@ -74,7 +74,7 @@ def request_of(incoming: Incoming, parameters: dict[str, Any], region: str, org:
     origin = RequestOrigin(incoming.source, incoming.agent, incoming.secure, incoming.at, region, org, who.via)
     context = request_context(origin, operation, parameters)
     caller = who.caller.asking(context, encryption_context(operation, parameters))
-    return Request(operation, parameters, caller, incoming.at, who.session)
+    return Request(operation, parameters, caller, incoming.at, who.session, access_key=who.access_key)
 
 
 def renewed(request: Request, call: Call, world: World) -> Request:
@@ -86,7 +86,9 @@ def renewed(request: Request, call: Call, world: World) -> Request:
     via = None if call.via is None else Via(**call.via)
     caller = caller_of(world, call.access_key, request.session, request.at, via)
     asking = caller.asking(request.caller.request, request.caller.encryption_context)
-    found = Request(request.operation, request.parameters, asking, request.at, request.session)
+    found = Request(
+        request.operation, request.parameters, asking, request.at, request.session, access_key=request.access_key
+    )
     return proven(found) if request.mfa else found
 
 

@@ -52,6 +52,8 @@ class Request:
     session: Session | None = None
     used: tuple[str, ...] = ()
     """The ids of the key material that the call used."""
+    access_key: str = ""
+    """The access key of its signature; "" where nothing was signed."""
     mfa: bool = False
     """Whether the call came with a right code of one of the caller's MFA devices."""
 

@@ -250,5 +250,6 @@ def get_session_token(request: Request, world: World, issuer: Issuer) -> Answer:
         issued=request.at,
         expires=request.at + seconds * SECOND_MICROS,
         mfa=request.at if request.mfa else 0,
+        root_key=request.access_key if caller.is_root else "",
     )
     return {"Credentials": issuer.credentials(session)}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import secrets
 import signal
 import string
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from services.adapters.bundled import login
-from services.ownership import NotOurs, make_own, read_private, require_owned, write_private
+from services.ownership import NotOurs, make_own, read_private, require_owned, write_private, write_private_once
 from services.settings import BadSetting, Settings
 
 if TYPE_CHECKING:
@@ -43,6 +45,10 @@ class Running:
     kafka: str
     postgres: str
     bundled_kafka: bool = False
+    version: str = ""
+    """Keytrail's version; "" for one that did not say."""
+    given_root: bool = False
+    """Whether its settings name the root user's access key; else this folder keeps the one that it made."""
     children: dict[str, tuple[int, float]] = field(default_factory=dict)
 
 
@@ -137,6 +143,17 @@ class Folder:
             return login.applied(settings, running.kafka, login.kept(self.kafka))
         return replace(settings, kafka=running.kafka)
 
+    def log_bytes(self) -> int | None:
+        """How much the bundled broker's topics take on the disk; None if this folder has no such broker."""
+        kafka = self.kafka / "data"
+        if not kafka.exists():
+            return None
+        total = 0
+        for each in kafka.rglob("*.log"):
+            with contextlib.suppress(FileNotFoundError):  # the broker removed it meanwhile
+                total += each.stat().st_size
+        return total
+
     def keep_state(self, running: Running) -> None:
         write_private(self.state_file, json.dumps(asdict(running), indent=1))
 
@@ -151,7 +168,9 @@ class Folder:
         if running is None:
             return []
         left = [
-            (name, process) for name, (pid, started) in running.children.items() if (process := _ours(pid, started))
+            (name, process)
+            for name, (pid, started) in running.children.items()
+            if (process := process_of(pid, started))
         ]
         for name, process in left:
             # Postgres takes SIGTERM as "when the last client has gone", and SIGINT as "now, in order".
@@ -165,28 +184,86 @@ class Folder:
 
     def credentials(self, settings: Settings) -> Credentials:
         """The root's credentials: those of the settings, or else those made at the first start. Raises BadSetting."""
-        path = self.path / "credentials.json"
+        path = self._credentials
         if settings.root_access_key_id:
+            self._require_not_replaced(settings.root_access_key_id)
             given = Credentials(settings.root_access_key_id, settings.root_secret_access_key, settings.region)
-            write_private(path, json.dumps(asdict(given)))
+            self.keep_credentials(given)
             return given
         try:
             kept = json.loads(read_private(path))
             return Credentials(kept["access_key_id"], kept["secret_access_key"], settings.region)
         except FileNotFoundError:
             made = Credentials(new_access_key_id(), new_secret(), settings.region)
-            write_private(path, json.dumps(asdict(made)))
+            self.keep_credentials(made)
             return made
         except (ValueError, KeyError, NotOurs) as fault:
             raise BadSetting(
                 f"{path} cannot be read ({fault}): set KEYTRAIL_ROOT_ACCESS_KEY_ID and its secret."
             ) from None
 
+    @property
+    def _credentials(self) -> Path:
+        return self.path / "credentials.json"
+
+    def keep_credentials(self, credentials: Credentials) -> None:
+        write_private(self._credentials, json.dumps(asdict(credentials)))
+
+    @property
+    def _next_credentials(self) -> Path:
+        return self.path / "credentials.json.new"
+
+    def next_credentials(self, region: str) -> Credentials:
+        """The credentials that a rotation is bringing in: those that an interrupted one has left, or else new ones, which are
+        kept from now on. Raises BadSetting."""
+        path = self._next_credentials
+        if not path.exists():
+            # Two commands at once go on with one credential: the log would have one, and this folder the other.
+            write_private_once(path, json.dumps(asdict(Credentials(new_access_key_id(), new_secret(), region))))
+        try:
+            return Credentials(**json.loads(read_private(path)))
+        except (OSError, ValueError, TypeError, NotOurs) as fault:
+            raise BadSetting(f"{path} cannot be read ({fault}): remove it, and begin the rotation again.") from None
+
+    def take_next_credentials(self) -> None:
+        """From now on `keytrail env` and the next start use them. One step, so that an interrupted rotation either goes on with
+        them or has ended."""
+        self._next_credentials.replace(self._credentials)
+
+    def keep_replaced(self, access_keys: Sequence[str]) -> None:
+        """Remember access keys of the root user that another one replaces: no start takes them again."""
+        write_private(self._replaced, json.dumps(sorted({*self._all_replaced(), *access_keys})))
+
+    @property
+    def _replaced(self) -> Path:
+        return self.path / "replaced.json"
+
+    def _all_replaced(self) -> list[str]:
+        """Raises BadSetting."""
+        try:
+            return [str(each) for each in json.loads(read_private(self._replaced))]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, NotOurs) as fault:
+            raise BadSetting(f"{self._replaced} cannot be read: {fault}") from None
+
+    def _require_not_replaced(self, access_key: str) -> None:
+        """Raises BadSetting."""
+        if access_key not in self._all_replaced():
+            return
+        kept = self.kept_credentials()
+        new = f" {kept.access_key_id}, which this folder keeps," if kept is not None else " another one"
+        raise BadSetting(
+            f"KEYTRAIL_ROOT_ACCESS_KEY_ID names {access_key}, which{new} has replaced (keytrail root-credential rotate). Name "
+            "the new one and its secret, or take KEYTRAIL_ROOT_ACCESS_KEY_ID and KEYTRAIL_ROOT_SECRET_ACCESS_KEY out of the "
+            "environment."
+        )
+
     def kept_credentials(self) -> Credentials | None:
         """The credentials that were kept, None if there are none. Raises BadSetting if another user wrote the file: their
         credentials could lead us to their server."""
         try:
-            return Credentials(**json.loads(read_private(self.path / "credentials.json")))
+            return Credentials(**json.loads(read_private(self._credentials)))
         except NotOurs as fault:
             raise BadSetting(str(fault)) from None
         except (OSError, ValueError, TypeError):
@@ -203,7 +280,8 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _ours(pid: int, started: float) -> psutil.Process | None:
+def process_of(pid: int, started: float) -> psutil.Process | None:
+    """The process that was started then; None if it has ended, also if another one has its id now."""
     import psutil
 
     try:

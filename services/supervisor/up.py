@@ -7,11 +7,11 @@ import contextlib
 import http.client
 import shutil
 import socket
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from services.console.build import is_built
 from services.inherited import BUNDLED_KAFKA, for_fetch, for_own, for_server, python
 from services.logs import logger_of
 from services.runtime.data_folder import Credentials, Folder, Running
+from services.runtime.health import ask_health
 from services.runtime.listening_socket import listen
 from services.runtime.task_group import together
 from services.settings import Settings
@@ -94,7 +95,13 @@ class Supervisor:
         self._socket = self._listen()
         credentials = self.folder.credentials(self.settings)
         self._running = Running(
-            _pid(), self.settings.port, self.settings.url, self.settings.kafka, self.settings.postgres
+            _pid(),
+            self.settings.port,
+            self.settings.url,
+            self.settings.kafka,
+            self.settings.postgres,
+            version=version("keytrail"),
+            given_root=bool(self.settings.root_access_key_id),
         )
         self.settings = replace(
             self.settings,
@@ -371,21 +378,10 @@ async def _to_its_end(start: Callable[[], None]) -> None:
 
 
 def _healthy(settings: Settings) -> bool:
-    host = "127.0.0.1" if settings.bind in ("0.0.0.0", "") else settings.bind.strip("[]")  # noqa: S104  # compared, not bound
-    # The certificate names the outside address; this only asks our own socket on our own machine whether it answers.
-    context = ssl._create_unverified_context() if settings.tls else None  # noqa: S323  # see above
-    connection = (
-        http.client.HTTPSConnection(host, settings.port, timeout=2, context=context)
-        if settings.tls
-        else http.client.HTTPConnection(host, settings.port, timeout=2)
-    )
     try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except OSError:
+        return ask_health(settings.bind, settings.port, tls=settings.tls).code == 200
+    except (OSError, http.client.HTTPException):
         return False
-    finally:
-        connection.close()
 
 
 async def _until(condition: Callable[[], Awaitable[bool]], deadline: float, otherwise: str) -> None:

@@ -1,4 +1,4 @@
-"""Work that becomes due: deletions, expiries and rotations, each within a second of its time."""
+"""Work that becomes due: deletions, expiries, rotations, and the end of roots' access keys, each within a second of its time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import assert_never
 
+from domain.commands.accounts import ended_root_keys
 from domain.commands.due import Agenda, Deletion, Expiry, Rotation, Work
 from domain.log.events import ClockRead
 from domain.ports import Unavailable
@@ -47,8 +48,15 @@ class DueWork:
             try:
                 while (work := self._agenda.due(self._clock.now())) is not None:
                     await self._do(work)
+                if ended_root_keys(self._step.fold.world, self._clock.now()):
+                    await self._disable_root_keys()
             except Unavailable as fault:
                 log.warning("what is due waits", reason=str(fault))
+
+    async def _disable_root_keys(self) -> None:
+        async with self._own.turn:
+            for event in ended_root_keys(self._step.fold.world, self._clock.now()):
+                await self._own.append_event(event)
 
     async def _do(self, work: Work) -> None:
         """Raises Unavailable if the work cannot be done now."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
-from domain.commands.accounts import root_credential_events, service_events
+from domain.commands.accounts import is_disabled, root_credential_events, service_events
 from domain.log.authority import Authority
 from domain.log.codec import Unreadable
 from domain.log.events import LogCreated, ServiceRegistered, WriterStarted
@@ -167,6 +167,12 @@ class Leader:
         first: list[object] = [] if world.log else [LogCreated(str(uuid4()), self._first.region)]
         start = WriterStarted(self._step.writer, world.next_command)
         credentials = root_credential_events(world, self._first.account, self._first.access_key)
+        if is_disabled(world, self._first.account, self._first.access_key):
+            log.error(
+                "KEYTRAIL_ROOT_ACCESS_KEY_ID names an access key that was disabled, and is disabled still: name the one that "
+                "replaced it",
+                access_key=self._first.access_key,
+            )
         for event in [*first, start, *credentials, *service_events(world, self._first.services)]:
             await own.append_event(event)
         with suppress(TimeoutError):

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from domain.authorization.caller import Caller
 from domain.authorization.context import Parameters, RequestOrigin, Via, encryption_context, request_context
-from domain.commands.accounts import CreateAccount
+from domain.commands.accounts import CreateAccount, require_root_key_event
 from domain.commands.console_codes import REDEEM, RedeemConsoleCode
 from domain.commands.decide import Outcome, decide, refuse, refused, shortened
 from domain.commands.delete_key import DeleteKey
@@ -161,6 +161,7 @@ class WriterStep:
             raise ValueError("a key that was retired is not used again")
         if isinstance(event, LogKeyRotated) and event.authentication_key not in chain.keys:
             raise KeyMissing(event.authentication_key)
+        require_root_key_event(event, self.fold.world)
         return event
 
     def fall_due(self, work: Work, material: str, fingerprint: str, now: int) -> NewRecord:

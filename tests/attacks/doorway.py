@@ -12,6 +12,7 @@ from typing import cast
 import uvicorn
 import uvloop
 
+from services.api.certificate import ServedCertificate
 from services.api.door import Door
 from services.api.protocol import GuardedProtocol
 from services.api.server import DeadlineServer
@@ -48,10 +49,9 @@ class Doorway:
             lifespan="off",
             log_config=None,
             access_log=False,
-            ssl_certfile=certificate[0] if certificate else None,
-            ssl_keyfile=certificate[1] if certificate else None,
         )
-        self._server = DeadlineServer(config, door)
+        self.certificate = ServedCertificate(*certificate) if certificate else None
+        self._server = DeadlineServer(config, door, self.certificate)
         self._socket = listen(Settings(port=self.port))
         self._thread = threading.Thread(target=lambda: uvloop.run(self._server.serve(sockets=[self._socket])))
 

@@ -295,12 +295,12 @@ class Cluster:
             config=Config(**{"retries": {"mode": "standard", "total_max_attempts": 1}, **config}),
         )
 
-    def keytrail(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A command of the operator's."""
-        operator = next(each for each in PROCESSES if each.name == "operator")
+    def keytrail(self, *arguments: str, process: str = "operator") -> subprocess.CompletedProcess[str]:
+        """A command of the operator's, or one with the settings of a kind of process."""
+        asking = next(each for each in PROCESSES if each.name == process)
         data = self.folder / "operator"
         data.mkdir(mode=0o700, exist_ok=True)
-        environment = clean_environment() | self._environment(operator, data)
+        environment = clean_environment() | self._environment(asking, data)
         return subprocess.run(
             [str(BIN / "keytrail"), *arguments], env=environment, capture_output=True, text=True, check=False
         )

@@ -17,6 +17,7 @@ import pytest
 
 from services.adapters.topic_bounds import bounds, values_of
 from services.adapters.topics import names
+from services.arrangement import PROCESSES
 from services.settings import Settings
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import FAULTS, Fault, kill_leader
@@ -100,6 +101,22 @@ def test_nothing_answered_is_lost_and_calls_flow_again(cluster: Cluster, fault: 
         pytest.skip("the network of the machines is cut by `ip`, which takes root")
     for _ in range(3 if soak else 1):
         require_all(cluster, fault, FLOWS_AGAIN_WITHIN)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("process", [each.name for each in PROCESSES])
+def test_the_doctor_finds_that_each_user_may_do_what_its_process_has_to(cluster: Cluster, process: str) -> None:
+    """A notifier could not start here: it compares the log with the vault's pin, as every process does, and had no right to."""
+    cluster.wait_for_replicas()
+    rows = [json.loads(line) for line in cluster.keytrail("doctor", "--json", process=process).stdout.splitlines()]
+    found = {row["check"]: (row["verdict"], row["found"]) for row in rows}
+    assert found["rights on Kafka"] == ("ok", f"keytrail-{process} may do what its process does")
+    assert found["log and database"] == ("ok", "they belong together")
+    assert found["standby of Postgres"] == ("ok", "1 connected; synchronous_commit=local")
+    assert found["replicas"][0] == "ok"
+    assert {check for check, (verdict, _) in found.items() if verdict == "wrong"} <= {"KEYTRAIL_KAFKA_CA"}, (
+        "it lives for a day"
+    )
 
 
 @pytest.mark.cluster

@@ -127,6 +127,7 @@ ELSEWHERE: dict[str, str] = {
     "cloudevents.py": "pure: names of headers",
     "http_bodies.py": "a client of other people's servers: tests/contracts/test_http_bodies.py",
     "committed_offsets.py": "a number of a consumer group, read back by tests/contracts/test_telling.py and test_counting.py",
+    "cluster_description.py": "what brokers say of themselves: tests/e2e/test_doctor.py, tests/cluster",
     "decisions.py": "lanes over Kafka, tried with both faults in tests/faults/test_anchors.py",
     "kms_signer.py": "a client of another installation or of AWS: tests/e2e/test_tree_keys_elsewhere.py",
     "oidc_fetch.py": "a client of other people's servers: tests/attacks/test_web_identity.py",

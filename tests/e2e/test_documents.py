@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs" / "howto").glob("*.md"))]
 ELSEWHERE = {
     "key-life.md": "it goes on ninety-one days later, where tests/e2e/test_due.py runs it",
+    "tls.md": "it starts Keytrail with TLS, as tests/e2e/test_tls_howto.py does",
     "clients.md": "it needs openapi-generator and npm, which the project does not install",
 }
 HERE = [each for each in DOCUMENTS if each.name not in ELSEWHERE]

@@ -8,16 +8,13 @@ from typing import Any
 from domain.authorization.audience import Told
 from domain.ports import Unavailable
 from projections.log.entry import ALERTS, DECISIONS, EVENTS
-from projections.registry import PROJECTIONS
 from services.adapters.topics import names
-from services.alert_worker.positions import reached as judged_up_to
 from services.audit_api.answer_shapes import One
 from services.audit_api.context import AuditContext
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import RouteRow
 from services.audit_api.schemas import Member
-from services.notary import leaf_rows
-from services.projector.store import positions
+from services.followers import lag
 
 ASK_PATIENCE = 2.0
 """Seconds in which the broker has to say where its topics end."""
@@ -35,17 +32,12 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
             "accounts": [account],
         }
         return request.audience.own(account, own)
-    async with audit.pool.acquire() as connection:
-        reached = {
-            name: {f"{topic}/{partition}": after for (topic, partition), after in found.items()}
-            for name in PROJECTIONS
-            if (found := await positions(connection, f"p_{name}")) is not None
-        }
-        size = await connection.fetchval("SELECT pg_database_size(current_database())")
+    reached = await lag.projected(audit.pool)
+    size = await audit.pool.fetchval("SELECT pg_database_size(current_database())")
     topics = names(audit.settings)
     known = await _ends(audit)
-    decisions_end, alerts_end = known.get(topics.decisions), known.get(topics.alerts)
-    ends: dict[str, dict[int, int] | None] = {EVENTS: {0: live.next}, DECISIONS: decisions_end, ALERTS: alerts_end}
+    decisions, alerts = known.get(topics.decisions), known.get(topics.alerts)
+    ends: lag.TopicEnds = {EVENTS: {0: live.next}, DECISIONS: decisions, ALERTS: alerts}
     whole = {
         "log": live.world.log,
         "leader": live.world.writer,
@@ -56,45 +48,26 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
         "keys": len(live.world.keys),
         "accounts": sorted(live.world.accounts),
         "projections": reached,
-        "lag": {
-            name: _lag(each, {topic: ends[topic] for topic in PROJECTIONS[name].topics})
-            for name, each in reached.items()
-        },
-        "alerts": await _judged(audit, decisions_end),
+        "lag": lag.unprojected(reached, ends),
+        "alerts": await _judged(audit, ends),
         "notary": await _notarised(audit, ends) if audit.settings.notaries else None,
         "database_bytes": size,
     }
     return request.audience.public(whole)
 
 
-def _lag(reached: dict[str, int], ends: dict[str, dict[int, int] | None]) -> int | None:
-    """How many records of its topics a projection has not read; None if the broker does not say where one of them ends."""
-    waiting = 0
-    for topic, partitions in ends.items():
-        if partitions is None:
-            return None
-        waiting += sum(max(0, end - reached.get(f"{topic}/{each}", 0)) for each, end in partitions.items())
-    return waiting
-
-
-async def _judged(audit: AuditContext, decisions_end: dict[int, int] | None) -> dict[str, Any]:
+async def _judged(audit: AuditContext, ends: lag.TopicEnds) -> dict[str, Any]:
     """How far each partition is judged, and how many records still wait."""
-    if await audit.pool.fetchval("SELECT to_regclass('alerting.positions') IS NULL"):
+    judged = await lag.judged(audit.pool)
+    if judged is None:
         return {"judged": {}, "lag": {}}
-    found = await judged_up_to(audit.pool)
-    judged = {f"{topic}/{partition}": each.next for (topic, partition), each in sorted(found.items())}
-    left: dict[str, int | None] = {DECISIONS: None}
-    if decisions_end is not None:
-        parts = {f"{DECISIONS}/{partition}": end for partition, end in decisions_end.items()}
-        left = {part: end - judged.get(part, 0) for part, end in parts.items()}
-    return {"judged": judged, "lag": {"events/0": audit.live.next - judged.get("events/0", 0), **left}}
+    return {"judged": judged, "lag": lag.unjudged(judged, ends)}
 
 
-async def _notarised(audit: AuditContext, ends: dict[str, dict[int, int] | None]) -> dict[str, Any]:
+async def _notarised(audit: AuditContext, ends: lag.TopicEnds) -> dict[str, Any]:
     """The leaves of the transparency log, and how many records are not leaves yet."""
-    order = await leaf_rows.stated(audit.pool)
-    reached = {f"{kind}/{partition}": position for (kind, partition), position in order.next.items()}
-    return {"leaves": order.size, "lag": _lag(reached, ends)}
+    order, reached = await lag.notarised(audit.pool)
+    return {"leaves": order.size, "lag": lag.waiting(reached, ends)}
 
 
 async def _ends(audit: AuditContext) -> dict[str, dict[int, int]]:

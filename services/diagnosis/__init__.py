@@ -1,0 +1,1 @@
+"""What `keytrail doctor` finds: facts of an installation, and what they mean. It reads, and changes nothing."""

@@ -1,0 +1,204 @@
+"""What this machine says: the data folder, files with secrets, certificates, processes, the API and the disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import ssl
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from http.client import HTTPException
+from importlib.metadata import version
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from services.inherited import FROM_FILE
+from services.ownership import NotOurs, read_private, require_owned
+from services.runtime.data_folder import Folder, Running, process_of
+from services.runtime.health import ask_health
+from services.settings import PREFIX, Settings, secret_settings
+
+API_PATIENCE = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolderState:
+    """`fault`: why a start would refuse the folder; "" if it would not. `restoring`: a restore onto it was broken off.
+    `test_clock`: it was made with --test-clock."""
+
+    path: Path
+    exists: bool
+    mode: int
+    fault: str
+    restoring: bool
+    test_clock: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """`what`: the setting that names it, or what it is. `fault`: why it may not be used; "" if it may."""
+
+    what: str
+    path: Path
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """`what`: the setting that names the file. `expires`: seconds since the epoch, of the certificate in it that ends first; of
+    authorities, that ends last. `fault`: why the file cannot be used; "" if it can. `digest`: SHA-256 of the first certificate in
+    it."""
+
+    what: str
+    path: Path
+    expires: float
+    fault: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnProcess:
+    name: str
+    pid: int
+    runs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApiState:
+    """`code`: the HTTP status of /healthz; 0 if nothing answers, and `says` has the reason. `certificate`: the digest (SHA-256)
+    of the certificate that it showed; "" without TLS."""
+
+    url: str
+    code: int
+    says: str
+    certificate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """`running`: what `keytrail up` runs here; None if it does not. `version`: of this command. `free` and `size`: bytes of the
+    disk that holds the data folder; None where there is no folder. `log_bytes`: the bundled broker's topics on this disk."""
+
+    version: str
+    running: Running | None
+    folder: DataFolderState
+    secrets: Sequence[SecretFile]
+    certificates: Sequence[Certificate]
+    processes: Sequence[OwnProcess]
+    api: ApiState
+    free: int | None
+    size: int | None
+    log_bytes: int | None
+
+
+def host_facts(settings: Settings, environment: Mapping[str, str]) -> HostFacts:
+    """Never raises because of what it finds."""
+    folder = Folder(settings.data)
+    running = folder.live_state()
+    exists = folder.path.is_dir()
+    usage = shutil.disk_usage(folder.path) if exists else None
+    return HostFacts(
+        version("keytrail"),
+        running,
+        _folder(folder, settings.data),
+        list(_secrets(settings, folder, environment)),
+        list(_certificates(settings)),
+        _processes(running) if running else [],
+        _api(settings, running),
+        usage.free if usage else None,
+        usage.total if usage else None,
+        folder.log_bytes(),
+    )
+
+
+def _folder(folder: Folder, named: Path) -> DataFolderState:
+    fault, mode, clock = "", 0, ""
+    try:
+        require_owned(named.absolute())
+        mode = stat.S_IMODE(folder.path.stat().st_mode)
+        clock = (folder.run / "clock").read_text()
+    except NotOurs as found:
+        fault = str(found)
+    except OSError:  # it is not there yet
+        pass
+    return DataFolderState(folder.path, folder.path.is_dir(), mode, fault, folder.restoring.exists(), clock == "test")
+
+
+def _secrets(settings: Settings, folder: Folder, environment: Mapping[str, str]) -> Iterator[SecretFile]:
+    """Every file that holds a secret and that a process of ours reads, as far as it is there or is named."""
+    named = {name + FROM_FILE: environment.get(name + FROM_FILE, "") for name in secret_settings()}
+    files = ("services_file", "sign_in_providers_file", "tls_key", "kafka_key")
+    named |= {f"{PREFIX}{each.upper()}": str(getattr(settings, each)) for each in files}
+    kept = {
+        "the root user's credentials": folder.path / "credentials.json",
+        "the bundled broker's password": folder.kafka / "password",
+        "what runs here": folder.state_file,
+    }
+    for what, path in [*((what, Path(text)) for what, text in named.items() if text), *kept.items()]:
+        if what in kept and not path.exists():
+            continue
+        yield SecretFile(what, path, _fault(path))
+    master = settings.master_key_path
+    if master.exists() or settings.master_key_file:
+        yield SecretFile("the master key", master, _fault(master))
+    retired = master.with_name(master.name + ".retired")
+    if retired.exists():
+        yield SecretFile("retired master keys", retired, _fault(retired))
+
+
+def _fault(path: Path) -> str:
+    try:
+        read_private(path)
+    except NotOurs as fault:
+        return str(fault)
+    except OSError as fault:
+        return f"{path} cannot be read: {fault.strerror or fault}"
+    return ""
+
+
+def _certificates(settings: Settings) -> Iterator[Certificate]:
+    for field in ("tls_cert", "kafka_cert", "kafka_ca", "oidc_ca", "timestamp_ca"):
+        if text := getattr(settings, field):
+            key = {"tls_cert": settings.tls_key, "kafka_cert": settings.kafka_key}.get(field, "")
+            yield _certificate(f"{PREFIX}{field.upper()}", Path(text), key)
+
+
+def _certificate(what: str, path: Path, key: str) -> Certificate:
+    try:
+        found = x509.load_pem_x509_certificates(path.read_bytes())
+        if key:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, key)
+    except (OSError, ValueError) as fault:  # ssl's errors are OSErrors
+        return Certificate(what, path, 0, f"{getattr(fault, 'strerror', None) or fault}")
+    return Certificate(
+        what,
+        path,
+        # Of authorities, each vouches for itself: one that has ended beside others does no harm.
+        (max if what.endswith("_CA") else min)(each.not_valid_after_utc.timestamp() for each in found),
+        "",
+        found[0].fingerprint(SHA256()).hex(),
+    )
+
+
+def _processes(running: Running) -> list[OwnProcess]:
+    return [
+        OwnProcess(name, pid, process_of(pid, started) is not None) for name, (pid, started) in running.children.items()
+    ]
+
+
+def _api(settings: Settings, running: Running | None) -> ApiState:
+    """Of the API on this machine: the one that `keytrail up` started, or that these settings name."""
+    url, port = (running.url, running.port) if running is not None and running.url else (settings.url, settings.port)
+    try:
+        answer = ask_health(settings.bind, port, tls=url.startswith("https"), patience=API_PATIENCE)
+    except (OSError, HTTPException) as fault:
+        return ApiState(url, 0, str(fault) or type(fault).__name__)
+    try:
+        says = str(json.loads(answer.text)["status"])
+    except (ValueError, KeyError, TypeError):
+        says = "this is not Keytrail's answer"
+    return ApiState(url, answer.code, says, sha256(answer.certificate).hexdigest() if answer.certificate else "")

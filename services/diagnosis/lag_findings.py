@@ -1,0 +1,106 @@
+"""Whether the processes that follow the topics keep up. Everything here is pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from projections.log.entry import ALERTS as ALERTS_TOPIC
+from services.diagnosis.outcome import CheckOutcome, look, ok, unchecked, wrong
+from services.diagnosis.postgres_facts import Followed
+from services.followers import lag
+from services.settings import Settings
+
+PROJECTOR, ALERTS, NOTARY, NOTIFIERS = "projector", "alert workers", "notary", "notifiers"
+ALL = (PROJECTOR, ALERTS, NOTARY, NOTIFIERS)
+FEW = 1000
+"""Records that may wait during a burst."""
+
+
+def unknown(why: str) -> Iterator[CheckOutcome]:
+    for check in ALL:
+        yield unchecked(check, why)
+
+
+def of_lag(settings: Settings, before: Followed, after: Followed, ends: lag.TopicEnds) -> Iterator[CheckOutcome]:
+    """`before` and `after`: two looks, some seconds apart. `ends`: where the topics ended at the first."""
+    yield _judgement(PROJECTOR, _projector(before, ends), _projector(after, ends), "the projector")
+    if not settings.alert_workers:
+        yield ok(ALERTS, "none are wanted (KEYTRAIL_ALERT_WORKERS)")
+    else:
+        yield _judgement(ALERTS, _alerts(before, ends), _alerts(after, ends), "an alert worker")
+    if not settings.notaries:
+        yield ok(NOTARY, "none is wanted (KEYTRAIL_NOTARIES)")
+    else:
+        yield _judgement(NOTARY, _notary(before, ends), _notary(after, ends), "a notary")
+    yield _notifiers(before, after, ends)
+
+
+def _projector(followed: Followed, ends: lag.TopicEnds) -> int | None:
+    if followed.projected is None:
+        return None
+    found = lag.unprojected(followed.projected, ends).values()
+    counts = [each for each in found if each is not None]
+    return max(counts) if counts else None
+
+
+def _alerts(followed: Followed, ends: lag.TopicEnds) -> int | None:
+    return None if followed.judged is None else _sum(lag.unjudged(followed.judged, ends))
+
+
+def _notary(followed: Followed, ends: lag.TopicEnds) -> int | None:
+    return None if followed.notarised is None else lag.waiting(followed.notarised, ends)
+
+
+def _sum(parts: Mapping[str, int | None]) -> int | None:
+    counts = [max(0, each) for each in parts.values() if each is not None]
+    return sum(counts) if counts else None
+
+
+def _judgement(check: str, before: int | None, after: int | None, who: str) -> CheckOutcome:
+    """What waits at the second look of what was there at the first."""
+    if before is None or after is None:
+        return look(
+            check, "it has never run here", f"Start {who}: `keytrail up` starts one, as does the unit of deploy/."
+        )
+    if after == 0:
+        return ok(check, "nothing waits")
+    if after >= before:
+        return wrong(
+            check,
+            f"{after} records wait, and none was taken in meanwhile",
+            f"Look whether {who} runs, at its log, and at locks in Postgres (pg_locks). docs/operations.md, What an alarm means.",
+        )
+    if after > FEW:
+        return look(
+            check, f"{after} records wait; it is catching up", "Wait during a burst; otherwise look at Postgres."
+        )
+    return ok(check, f"{after} records wait; it is catching up")
+
+
+def _notifiers(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckOutcome:
+    if not after.notifiers:
+        return ok(NOTIFIERS, "none has run here")
+    end = max((ends.get(ALERTS_TOPIC) or {}).values(), default=0)
+    first = {each["notifier"]: each["number"] for each in before.notifiers}
+    stuck = [
+        f"{each['notifier']}: {end - each['number'] - 1}"
+        for each in after.notifiers
+        if each["number"] + 1 < end and each["number"] == first.get(each["notifier"])
+    ]
+    if stuck:
+        return look(
+            NOTIFIERS,
+            f"alerts that were not taken in: {', '.join(stuck)}",
+            "Look whether a notifier runs, and at its log. One that KEYTRAIL_ALERTS_FILE names no more is at its end.",
+        )
+    dead = sum(each["dead"] for each in after.notifiers)
+    waits = [each for each in after.notifiers if each["waiting"]]
+    if waits:
+        return look(
+            NOTIFIERS,
+            ", ".join(f"{each['notifier']}: {each['waiting']} wait since {each['since']}" for each in waits),
+            "`keytrail alerts notifiers` says why its receiver took none.",
+        )
+    if dead:
+        return look(NOTIFIERS, f"{dead} messages were given up", "`keytrail alerts dead-letters` shows them.")
+    return ok(NOTIFIERS, f"nothing waits for {len(after.notifiers)}")

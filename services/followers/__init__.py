@@ -1,0 +1,1 @@
+"""How far the processes that follow the topics have come."""
