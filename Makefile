@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Containers often set this. Then each process compiles all that it imports again: half of a start's processor time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run console console-dev console-pictures charts test check soak cluster simulation fuzz-cost bench conformance-moto conformance-clients lock docs clean
+.PHONY: run console console-dev console-pictures charts test check soak cluster simulation fuzz fuzz-cost bench conformance-moto conformance-clients lock docs clean
 .DEFAULT_GOAL := run
 
 .tools/bin/uv: requirements/uv.txt
@@ -91,6 +91,10 @@ cluster: .venv/.dev
 simulation: .venv/.dev
 	$(BIN)/python -m tests.simulation 20000 --resume
 
+# A million inputs for the doors that take a stranger's bytes; corpora, findings and sums of all runs are in .fuzz.
+fuzz: .venv/.dev
+	$(BIN)/python -m tests.fuzz
+
 fuzz-cost: .venv/.dev
 	$(BIN)/python -m tests.attacks.fuzz_cost
 
@@ -115,4 +119,4 @@ lock: $(UV)
 	echo uv | $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements/uv.txt
 
 clean:
-	rm -rf .venv .venv-moto .console .clients .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .simulation.json
+	rm -rf .venv .venv-moto .console .clients .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .simulation.json .fuzz

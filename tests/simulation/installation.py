@@ -103,6 +103,8 @@ class Installation:
         self.shared.rows.secrets[ROOT[0]] = (ROOT[1], EPOCH)
         self.processes: dict[str, Process] = {}
         self.apps: dict[str, App] = {}
+        self.ready = asyncio.Event()
+        """Set once both APIs take calls."""
         self.restarts = 0
         self._skews: dict[str, float] = {}
         self._works: dict[str, Serve] = {
@@ -220,6 +222,8 @@ class Installation:
         tasks = [asyncio.create_task(each) for each in works]
         await live.begun(ROOT[0])
         self.apps[process.name] = app
+        if len(self.apps) == 2:
+            self.ready.set()
         shared.tell(f"{process.name} takes calls at position {live.position}")
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         process.end("a task that runs beside the calls has ended")

@@ -22,6 +22,7 @@ CALLS, FAULTS = 100, 3
 TRACES = "from tests.simulation.simulation import simulate; print([simulate(seed).trace for seed in (3, 1, 2, 3)])"
 
 
+@pytest.mark.timeout(1800)  # of the many seeds
 @pytest.mark.parametrize("count", [SEEDS, pytest.param(MANY_SEEDS, marks=pytest.mark.soak)])
 def test_every_answer_is_right_whatever_strikes(count: int) -> None:
     calls = 0

@@ -1,0 +1,1 @@
+"""Inputs that no client would send, by the million, at every door that takes a stranger's bytes."""

@@ -1,0 +1,162 @@
+"""`make fuzz`: millions of inputs for every door that takes a stranger's bytes. A run goes on where the last one ended, and adds up.
+
+    python -m tests.fuzz                       a million inputs, shared between the doors
+    python -m tests.fuzz --inputs 10000000     ten million
+    python -m tests.fuzz policy call           these doors alone
+    python -m tests.fuzz --again FILE policy   the input of a finding once more
+
+An input that is answered with a fault, takes more than a second, or more than a gigabyte of memory, is a finding: it is kept in
+.fuzz/NAME, and the run ends with exit status 1. Where atheris is not installed (it has wheels for Linux on x86-64), hypothesis makes
+the inputs, which does not see what they reach.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+
+from rich.console import Console
+from rich.table import Table
+
+KEPT = Path(".fuzz")
+"""Corpora, findings, and how far all runs have come, in the folder in which it is run."""
+SECONDS, MEGABYTES = 1, 1024
+DONE = re.compile(r"^stat::number_of_executed_units:\s*(\d+)", re.MULTILINE)
+REACHED = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)/(\d+\w+)")
+NO_DISTURBANCE = {"-print_final_stats": 1, "-timeout": SECONDS, "-rss_limit_mb": MEGABYTES, "-verbosity": 1}
+
+
+@dataclass(slots=True)
+class Sum:
+    """Of one door: its inputs so far, the places of our code that its corpus reaches, and the inputs in that corpus."""
+
+    inputs: int = 0
+    seconds: float = 0.0
+    reached: int = 0
+    corpus: int = 0
+
+
+def folder_of(name: str) -> Path:
+    return KEPT / name.replace(" ", "-")
+
+
+def fuzz(name: str, inputs: int, seed: int) -> tuple[Sum, str]:
+    """What one run of a door did, and its finding; "" if there is none."""
+    from tests.fuzz.doors import DOORS
+
+    door, corpus = DOORS[name], folder_of(name) / "corpus"
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, sample in enumerate(door.samples):
+        (corpus / f"sample-{number}").write_bytes(sample)
+    options = NO_DISTURBANCE | {"-runs": inputs, "-max_len": door.longest, "-seed": seed}
+    began = time.monotonic()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "tests.fuzz.one_door", name),
+            *(f"{option}={value}" for option, value in options.items()),
+            f"-artifact_prefix={folder_of(name)}/finding-",
+            str(corpus),
+        ],
+        capture_output=True,
+        check=False,
+    )
+    said = done.stderr.decode("utf-8", "replace")
+    reached = REACHED.findall(said)
+    counted = DONE.search(said)
+    result = Sum(
+        int(counted.group(1)) if counted else 0,
+        time.monotonic() - began,
+        int(reached[-1][0]) if reached else 0,
+        sum(1 for _ in corpus.iterdir()),
+    )
+    return result, "" if done.returncode == 0 else said[-3000:]
+
+
+def without_atheris(name: str, inputs: int, seed: int) -> tuple[Sum, str]:
+    from hypothesis import HealthCheck, given, settings
+    from hypothesis import seed as seeded
+    from hypothesis import strategies as st
+
+    from tests.fuzz.doors import DOORS
+
+    door, began = DOORS[name], time.monotonic()
+
+    @st.composite
+    def spoilt(draw: st.DrawFn) -> bytes:
+        sample = draw(st.sampled_from(list(door.samples)))
+        at, until = sorted((draw(st.integers(0, len(sample))), draw(st.integers(0, len(sample)))))
+        return sample[:at] + draw(st.binary(max_size=40)) + sample[until:]
+
+    @seeded(seed)
+    @settings(max_examples=inputs, deadline=SECONDS * 1000, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.binary(max_size=door.longest) | spoilt())
+    def enter(data: bytes) -> None:
+        door.enter(data)
+
+    try:
+        enter()
+    except BaseException as fault:  # noqa: BLE001  # whatever it is, it is a finding
+        return Sum(inputs, time.monotonic() - began), repr(fault)
+    return Sum(inputs, time.monotonic() - began), ""
+
+
+def table(sums: dict[str, Sum]) -> Table:
+    found = Table(title="Inputs of all runs", title_justify="left")
+    for heading in ("door", "inputs", "a second", "places reached", "corpus"):
+        found.add_column(heading, justify="left" if heading == "door" else "right")
+    for name, each in sums.items():
+        rate = each.inputs / each.seconds if each.seconds else 0.0
+        found.add_row(name, f"{each.inputs:,}", f"{rate:,.0f}", f"{each.reached:,}", f"{each.corpus:,}")
+    found.add_row("all", f"{sum(each.inputs for each in sums.values()):,}", "", "", "")
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    from tests.fuzz.doors import DOORS
+
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("doors", nargs="*", choices=[[], *DOORS], help="these doors alone")
+    parser.add_argument("--inputs", type=int, default=1_000_000, help="how many inputs, over all doors")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="enter with the content of this file")
+    given = parser.parse_args(arguments)
+    chosen = given.doors or list(DOORS)
+    if given.again is not None:
+        DOORS[chosen[0]].enter(given.again.read_bytes())
+        return 0
+    state = KEPT / "sums.json"
+    sums = {name: Sum() for name in DOORS}
+    if state.exists():
+        sums |= {name: Sum(**each) for name, each in json.loads(state.read_text()).items() if name in DOORS}
+    run = fuzz if importlib.util.find_spec("atheris") else without_atheris
+    console, failed = Console(), False
+    for name in chosen:
+        with console.status(f"{name}: {given.inputs // len(chosen):,} inputs"):
+            done, finding = run(name, given.inputs // len(chosen), Random().getrandbits(31))
+        before = sums[name]
+        sums[name] = Sum(before.inputs + done.inputs, before.seconds + done.seconds, done.reached, done.corpus)
+        KEPT.mkdir(exist_ok=True)
+        state.write_text(json.dumps({each: asdict(of) for each, of in sums.items()}))
+        if finding:
+            failed = True
+            console.print(
+                f"[red]{name}: a finding[/]",
+                finding,
+                f"Again: python -m tests.fuzz {name} --again .fuzz/{name}/finding-...",
+                sep="\n",
+                highlight=False,
+            )
+    console.print(table(sums))
+    return int(failed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
