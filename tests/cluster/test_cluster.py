@@ -28,6 +28,8 @@ from tests.consistency.observed import ObservedCall
 FLOWS_AGAIN_WITHIN = 10.0
 PAUSE = 0.15
 """Seconds between two calls of a client: with 96 clients that never rest, these two processors have no time left to recover in."""
+MANY, FEW = (32, 64), (6, 12)
+"""How many clients change keys, and how many use them. `make test` has few: they take most of its time."""
 CALM = 3.0
 LOOKS_FOR = 1.0
 
@@ -56,10 +58,12 @@ def judged(cluster: Cluster, calls: Sequence[ObservedCall]) -> list[str]:
     return Judge(log, asyncio.run(_decisions(settings)), settings.fresh_for + LOOKS_FOR).judge(calls)
 
 
-def struck(cluster: Cluster, fault: Fault) -> tuple[float, float, list[ObservedCall]]:
+def struck(cluster: Cluster, fault: Fault, clients: tuple[int, int] = MANY) -> tuple[float, float, list[ObservedCall]]:
     """Strike under load. Returns the longest times without an answer to a changing and a using call, and all calls."""
     trusted = create_default_context(cafile=str(cluster.authority.certificate))
-    with Load([cluster.url(1), cluster.url(2)], cluster.root, trusted, pause=PAUSE) as load:
+    changing, using = clients
+    urls = [cluster.url(1), cluster.url(2)]
+    with Load(urls, cluster.root, trusted, changing=changing, using=using, pause=PAUSE) as load:
         time.sleep(CALM)
         began = time.monotonic()
         fault.strike(cluster)
@@ -70,8 +74,8 @@ def struck(cluster: Cluster, fault: Fault) -> tuple[float, float, list[ObservedC
     return gaps[0], gaps[1], load.calls
 
 
-def require_all(cluster: Cluster, fault: Fault, within: float) -> None:
-    changing, using, calls = struck(cluster, fault)
+def require_all(cluster: Cluster, fault: Fault, within: float, clients: tuple[int, int] = MANY) -> None:
+    changing, using, calls = struck(cluster, fault, clients)
     ends = Counter(how for each in calls for _, _, how in each.attempts)
     slowest = max(seconds for each in calls for _, seconds, _ in each.attempts)
     lost = [each for each in calls if not each.answered]
@@ -87,7 +91,7 @@ def require_all(cluster: Cluster, fault: Fault, within: float) -> None:
 
 def test_a_broker_that_is_killed_takes_nothing_with_it(cluster: Cluster) -> None:
     # Other tests run at the same time; `make cluster` runs alone, and holds every fault to the promise.
-    require_all(cluster, Fault("the broker that leads is killed", kill_leader), 3 * FLOWS_AGAIN_WITHIN)
+    require_all(cluster, Fault("the broker that leads is killed", kill_leader), 3 * FLOWS_AGAIN_WITHIN, FEW)
     denied = [line for each in cluster.brokers.all for line in each.log().splitlines() if "is Denied" in line]
     assert denied == [], "each process has the rights that it needs"
     verified = cluster.keytrail("verify")
