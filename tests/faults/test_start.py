@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from domain.ports import LogRefused, Unavailable
 from services.adapters import origin, topics
-from services.adapters.bundled.ports import free_ports
+from services.adapters.bundled.ports import OUTGOING, free_ports
 from services.adapters.kafka import connection
 from services.adapters.postgres import connect, dsn_of, for_writing, hosts_of
 from services.adapters.postgres_hosts import HostState, require_one_primary
@@ -105,6 +105,15 @@ async def test_a_log_that_was_lost_is_not_taken_for_one_that_never_was(installat
 
 @pytest.mark.soak  # a start of its own
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_no_outgoing_connection_can_take_the_brokers_port_before_it_starts() -> None:
+    """A start tried for a minute and a half in vain: some connection had the port that was chosen for Kafka. The kernel gives
+    outgoing connections the ports from OUTGOING on."""
+    first = int(OUTGOING.read_text().split()[0])
+    found = free_ports(50)
+    assert len(set(found)) == 50
+    assert max(found) < first
+
+
 def test_data_may_be_where_nothing_may_be_run_from(tmp_path: Path) -> None:
     """Kafka unpacks a library. Where the library could not be loaded, Kafka would accept no batch."""
     mount = tmp_path / "mounted"
