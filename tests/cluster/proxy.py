@@ -22,6 +22,7 @@ class Proxy:
         self.delay = 0.0
         self._host = host
         self._ways = ways
+        self._servers: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -40,6 +41,8 @@ class Proxy:
         self._loop.run_until_complete(self._listen())
         self._ready.set()
         self._loop.run_forever()
+        for each in self._servers:
+            each.close()
         for each in asyncio.all_tasks(self._loop):
             each.cancel()
         self._loop.run_until_complete(asyncio.sleep(0))
@@ -53,7 +56,7 @@ class Proxy:
             ) -> None:
                 await self._between(reader, writer, address, target)
 
-            await asyncio.start_server(connected, self._host, port)
+            self._servers.append(await asyncio.start_server(connected, self._host, port))
 
     async def _between(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str, target: int
