@@ -25,7 +25,8 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-disable_created_metrics()  # the time of each counter's birth would double the text, and a shared folder does not have it
+# The time of each counter's birth would double the text, and a shared folder does not have it.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it untyped
 
 CALLS = Counter("keytrail_calls", "Calls by operation and effect", ["operation", "effect"])
 BUCKETS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 1.0, 4.0, 16.0)
@@ -47,6 +48,11 @@ LAG = Gauge(
     "keytrail_projector_lag",
     "Records on a topic that the projector has not taken in",
     ["topic"],
+    multiprocess_mode="mostrecent",
+)
+PROJECTED_AT = Gauge(
+    "keytrail_projector_time_seconds",
+    "When the projector last had written all that it had read before",
     multiprocess_mode="mostrecent",
 )
 ALERTS = Counter("keytrail_alerts", "Alerts by rule, and by severity or as suppressed", ["rule", "severity"])
@@ -102,7 +108,7 @@ VOIDS_MET_BY: Mapping[str, tuple[str, ...]] = {
 MEASURED: Mapping[str, tuple[Collector, ...]] = {
     "api": (CALLS, LATENCY, UNAUTHENTICATED, NOT_ANSWERED, VOIDS, ALERTS),
     "writer": (RECORDS, TAKEOVERS, LEADER_AT, VOIDS, ALERTS),
-    "projector": (LAG, VOIDS),
+    "projector": (LAG, PROJECTED_AT, VOIDS),
     "notary": (LEAVES, NOTARY_LAG, NOTARY_SECONDS, CHECKPOINT_AT, COSIGNED_LEAVES, COSIGNED_AT, WITNESSES, ALERTS),
     "alerts": (ALERTS_LAG, VOIDS, ALERTS),
     "notifier": (NOTIFICATIONS, NOTIFIERS_STUCK, NOTIFIERS_LAG),
