@@ -165,8 +165,8 @@ class Settings:
         "",
     )
     metrics_port: int = _setting(
-        "the port on which a writer, projector, alert worker, notifier or notary that was not started by `keytrail up` answers "
-        "GET /metrics (API workers answer it on theirs); 0: none",
+        "the port on which a process that was not started by `keytrail up` answers GET /metrics, without TLS; 0: none (an API "
+        "worker answers it on its own port in any case)",
         0,
     )
     metrics_host: str = _setting("the address that this port is on; unset: loopback", "")

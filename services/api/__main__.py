@@ -65,6 +65,7 @@ from services.notary.served import PublishedTree
 from services.notary.tree_keys import known_keys
 from services.runtime.bootstrap import open_pool, open_tokens, prepare
 from services.runtime.listening_socket import listen
+from services.runtime.metrics_endpoint import answer_metrics
 from services.settings import BadSetting, Settings, load
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
@@ -117,6 +118,7 @@ async def serve(settings: Settings) -> None:
     whatever ended a task that has to run beside the calls."""
     names = topics.names(settings)
     listening = _listening(settings)
+    await answer_metrics(settings, "api")
     async with AsyncExitStack() as closing:
         pool = await open_pool(settings, size=8, patience=CALL_PATIENCE)
         closing.callback(pool.terminate)
