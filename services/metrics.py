@@ -1,7 +1,7 @@
 """Metrics for Prometheus. No label holds a principal, a key or anything else that a caller chooses.
 
-Every process of an installation writes into one folder (PROMETHEUS_MULTIPROC_DIR, set by the supervisor), so that any
-API worker's /metrics answers for all of them.
+On one machine every process of an installation writes into one folder (PROMETHEUS_MULTIPROC_DIR, set by the supervisor), so
+that any API worker's /metrics answers for all of them. On several machines each process answers for itself.
 """
 
 from __future__ import annotations
@@ -11,10 +11,22 @@ import os
 import time
 from bisect import bisect_left
 from collections import Counter as Counts
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    PROCESS_COLLECTOR,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+# The time of each counter's birth would double the text, and a shared folder does not have it.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it untyped
 
 CALLS = Counter("keytrail_calls", "Calls by operation and effect", ["operation", "effect"])
 BUCKETS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 1.0, 4.0, 16.0)
@@ -28,10 +40,19 @@ UNAUTHENTICATED = Counter("keytrail_unauthenticated", "Requests refused before a
 NOT_ANSWERED = Counter("keytrail_not_answered", "Calls that got a retryable error", ["reason"])
 VOIDS = Counter("keytrail_void_records", "Void records met while following the log", ["process"])
 TAKEOVERS = Counter("keytrail_takeovers", "Terms of leadership begun by a writer")
+RECORDS = Counter("keytrail_records", "Records that a leading writer appended to events and read back")
+LEADER_AT = Gauge(
+    "keytrail_leader_time_seconds", "When a leading writer was last at work", multiprocess_mode="mostrecent"
+)
 LAG = Gauge(
     "keytrail_projector_lag",
     "Records on a topic that the projector has not taken in",
     ["topic"],
+    multiprocess_mode="mostrecent",
+)
+PROJECTED_AT = Gauge(
+    "keytrail_projector_time_seconds",
+    "When the projector last had written all that it had read before",
     multiprocess_mode="mostrecent",
 )
 ALERTS = Counter("keytrail_alerts", "Alerts by rule, and by severity or as suppressed", ["rule", "severity"])
@@ -76,6 +97,24 @@ WITNESSES = Gauge(
     ["witness"],
     multiprocess_mode="mostrecent",
 )
+
+VOIDS_MET_BY: Mapping[str, tuple[str, ...]] = {
+    "api": ("api",),
+    "writer": ("commands", "writer"),
+    "projector": ("projector",),
+    "alerts": ("alerts",),
+}
+"""The values of the label of VOIDS, by the kind of process that counts under them."""
+MEASURED: Mapping[str, tuple[Collector, ...]] = {
+    "api": (CALLS, LATENCY, UNAUTHENTICATED, NOT_ANSWERED, VOIDS, ALERTS),
+    "writer": (RECORDS, TAKEOVERS, LEADER_AT, VOIDS, ALERTS),
+    "projector": (LAG, PROJECTED_AT, VOIDS),
+    "notary": (LEAVES, NOTARY_LAG, NOTARY_SECONDS, CHECKPOINT_AT, COSIGNED_LEAVES, COSIGNED_AT, WITNESSES, ALERTS),
+    "alerts": (ALERTS_LAG, VOIDS, ALERTS),
+    "notifier": (NOTIFICATIONS, NOTIFIERS_STUCK, NOTIFIERS_LAG),
+}
+"""What each kind of process measures. A gauge without labels exists, at zero, wherever this file is loaded: from a process that
+does not measure it, that zero would be a lie."""
 
 
 class Tally:
@@ -151,10 +190,17 @@ class Scrapes:
         return text
 
 
-def exposition() -> bytes:
-    """The text format, over all processes if they share a folder."""
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
+def shares_metrics() -> bool:
+    """Whether an API worker answers for this process too."""
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ
+
+
+def exposition(process: str) -> bytes:
+    """The text format: of all processes if they share a folder, else of this one, which is of the kind `process`."""
+    registry = CollectorRegistry()
+    if shares_metrics():
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library leaves it untyped
-        return generate_latest(registry)
-    return generate_latest()
+    else:
+        for each in (*MEASURED[process], PROCESS_COLLECTOR):
+            registry.register(each)
+    return generate_latest(registry)

@@ -164,6 +164,12 @@ class Settings:
         "file that a process touches every five seconds while it works or stands by (API workers have /healthz); unset: none",
         "",
     )
+    metrics_port: int = _setting(
+        "the port on which a process that was not started by `keytrail up` answers GET /metrics, without TLS; 0: none (an API "
+        "worker answers it on its own port in any case)",
+        0,
+    )
+    metrics_host: str = _setting("the address that this port is on; unset: loopback", "")
     fresh_for: float = _setting("seconds for which an API worker may decide on the state that it read last", 5.0)
 
     @property
@@ -282,6 +288,7 @@ def _require_valid(settings: Settings) -> None:
             re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", settings.region)
         ),
         "KEYTRAIL_PORT takes 1 to 65535": 0 < settings.port < 65536,
+        "KEYTRAIL_METRICS_PORT takes 0 to 65535": 0 <= settings.metrics_port < 65536,
         "KEYTRAIL_TRUSTED_PROXIES takes addresses and networks such as 10.0.0.0/8, between commas": _are_networks(
             settings.trusted_proxies
         ),

@@ -20,6 +20,7 @@ USER = 10001
 """The user and group that the image of Dockerfile runs as."""
 BY_CHART = {
     *("data", "port", "host", "workers", "writers", "alert_workers", "notaries", "heartbeat_file", "topic_prefix"),
+    *("metrics_port", "metrics_host"),
     *("kafka", "kafka_security", "kafka_sasl_mechanism", "kafka_username", "kafka_ca", "kafka_cert", "kafka_key"),
     *("postgres_ca", "master_key_file", "root_access_key_id", "services_file", "sign_in_providers_file", "alerts_file"),
     *("tree", "tree_access_key_id", "tree_key_access_key_id", "witness_policy_file", "timestamp_url", "timestamp_ca"),

@@ -12,6 +12,7 @@ from services.alert_worker.worker import Worker
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.heartbeat import keep_beating
+from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import end_when_told, run_until_told
 from services.settings import load
 
@@ -19,6 +20,7 @@ from services.settings import load
 async def run() -> None:
     settings = load()
     end_when_told()
+    await answer_metrics(settings, "alerts")
     pool = await open_pool(settings, size=6)
     keys = (await prepare(settings, pool)).keys
     keep_beating(settings)

@@ -67,6 +67,7 @@ from services.notary.served import PublishedTree
 from services.notary.tree_keys import known_keys
 from services.runtime.bootstrap import open_pool, open_tokens, prepare
 from services.runtime.listening_socket import listen
+from services.runtime.metrics_endpoint import answer_metrics
 from services.settings import BadSetting, Settings, load
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
@@ -120,6 +121,7 @@ async def serve(settings: Settings) -> None:
     names = topics.names(settings)
     listening = _listening(settings)
     certificate = ServedCertificate(Path(settings.tls_cert), Path(settings.tls_key)) if settings.tls else None
+    await answer_metrics(settings, "api")
     async with AsyncExitStack() as closing:
         pool = await open_pool(settings, size=8, patience=CALL_PATIENCE)
         closing.callback(pool.terminate)

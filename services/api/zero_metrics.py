@@ -18,7 +18,7 @@ from services.operations.table import BY_NAME, OPERATIONS
 
 EFFECTS = ("allowed", "refused", "not-answered", "failed")
 NOT_ANSWERED = ("answer-failed", "decision-not-durable", "no-record", "not-fresh", "vault")
-PROCESSES = ("alerts", "api", "commands", "projector", "writer")
+PROCESSES = tuple(label for labels in metrics.VOIDS_MET_BY.values() for label in labels)
 OUTCOMES = ("dead", "delivered", "failed")
 
 

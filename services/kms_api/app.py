@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -151,7 +152,7 @@ class App:
         self._audit = audit
         self._console = console
         self._tree = tree
-        self._scrapes = Scrapes(exposition)
+        self._scrapes = Scrapes(partial(exposition, "api"))
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

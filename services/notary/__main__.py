@@ -18,6 +18,7 @@ from services.notary.worker import Notary
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.heartbeat import keep_beating
+from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
 
@@ -30,6 +31,7 @@ async def run() -> None:
     policy = load_policy(settings)
     require_authority(settings)
     end_when_told()
+    await answer_metrics(settings, "notary")
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)
     keep_beating(settings)

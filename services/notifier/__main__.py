@@ -10,6 +10,7 @@ from services.notifier.worker import run as notify
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.heartbeat import keep_beating
+from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
 
@@ -17,6 +18,7 @@ from services.settings import load
 async def run() -> None:
     settings = load()
     end_when_told()
+    await answer_metrics(settings, "notifier")
     pool = await open_pool(settings)
     keys = (await prepare(settings, pool)).keys
     keep_beating(settings)

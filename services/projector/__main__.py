@@ -9,6 +9,7 @@ from services.adapters.advisory_locks import AdvisoryLock
 from services.projector.worker import keep_snapshots, project
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.heartbeat import keep_beating
+from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
 
@@ -16,6 +17,7 @@ from services.settings import load
 async def run() -> None:
     settings = load()
     end_when_told()
+    await answer_metrics(settings, "projector")
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)
     keep_beating(settings)

@@ -17,7 +17,7 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.clock import clock_of
 from services.logs import logger_of
-from services.metrics import LAG, VOIDS
+from services.metrics import LAG, PROJECTED_AT, VOIDS
 from services.projector import store
 from services.projector.feed import Batch, EntryFeed
 from services.projector.known_log import require_known_log
@@ -156,6 +156,7 @@ async def _follow(
             # While Postgres writes one batch, this process reads and parses the next: they share no processor time.
             if writing_batch is not None:
                 await writing_batch
+            PROJECTED_AT.set_to_current_time()
             writing_batch = (
                 asyncio.create_task(take_in_all(pool, batch, keys, going)) if batch.reached.offsets else None
             )

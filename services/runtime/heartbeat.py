@@ -1,4 +1,4 @@
-"""A file that says that a process is alive, for whoever watches it and cannot ask it: only API workers have a port.
+"""A file that says that a process is alive, for whoever watches it and cannot ask it: only API workers always have a port.
 
 The event loop itself touches the file. So it grows old if the process hangs, whatever the reason, and not only if it is gone.
 """

@@ -21,6 +21,7 @@ from services.logs import configure, logger_of
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.health_alerts import HealthAlerts
 from services.runtime.heartbeat import keep_beating
+from services.runtime.metrics_endpoint import answer_metrics
 from services.settings import BadSetting, Settings, load
 from services.writer.doubts import Deposed, StartRefused, TermEnded, require_certain
 from services.writer.election import Election
@@ -44,6 +45,7 @@ async def _lead(settings: Settings) -> None:
     member = os.environ.get("KEYTRAIL_WRITER_NAME", f"writer-{os.uname().nodename}-{os.getpid()}")
     names = topics.names(settings)
     clock = clock_of(settings)
+    await answer_metrics(settings, "writer")
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)
     keep_beating(settings)

@@ -23,7 +23,7 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import read_known
 from services.clock import Clock
 from services.logs import logger_of
-from services.metrics import TAKEOVERS
+from services.metrics import LEADER_AT, TAKEOVERS
 from services.writer.command_answers import BATCH, CommandAnswers
 from services.writer.doubts import (
     READ_BACK_DEADLINE,
@@ -193,5 +193,6 @@ class Leader:
 
     async def _watch(self) -> None:
         while True:
+            LEADER_AT.set_to_current_time()
             await asyncio.sleep(WATCH_EVERY)
             self._own.require_read_back()

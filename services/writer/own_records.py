@@ -16,7 +16,7 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.clock import Clock
 from services.logs import logger_of
-from services.metrics import VOIDS
+from services.metrics import RECORDS, VOIDS
 from services.writer.doubts import (
     AppendFailed,
     End,
@@ -137,6 +137,7 @@ class OwnRecords:
             unread = self._unread.popleft()
             self._room.release()
             self._confirmed = digest(value)
+            RECORDS.inc()
             self._upkeep.destroy(destroyed_by(unread.record.event))
             return
         document = parse(value) or {"previous": None}

@@ -210,6 +210,7 @@ class Cluster:
         data = self.folder / name
         data.mkdir(mode=0o700)
         environment = for_own() | self._environment(process, data)
+        environment |= {"KEYTRAIL_METRICS_HOST": machine.address, "KEYTRAIL_METRICS_PORT": str(free_port())}
         match process.name:
             case "api":
                 if number == 1:
@@ -275,6 +276,13 @@ class Cluster:
     def url(self, number: int) -> str:
         member = self.members[f"api-{number}"]
         return f"https://{member.machine.address}:{member.environment['KEYTRAIL_PORT']}"
+
+    def metrics(self, name: str) -> str:
+        """What Prometheus would get of one process."""
+        member = self.members[name]
+        address = f"{member.machine.address}:{member.environment['KEYTRAIL_METRICS_PORT']}"
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+            return str(answer.read().decode())
 
     def healthy(self, number: int) -> bool:
         trusted = create_default_context(cafile=str(self.authority.certificate))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -96,6 +97,13 @@ def test_a_broker_that_is_killed_takes_nothing_with_it(cluster: Cluster) -> None
     assert denied == [], "each process has the rights that it needs"
     verified = cluster.keytrail("verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
+    told = {name: cluster.metrics(name) for name in cluster.members}
+    led_at = [
+        float(each) for text in told.values() for each in re.findall(r"^keytrail_leader_time_seconds (\S+)", text, re.M)
+    ]
+    assert len(led_at) == 2
+    assert time.time() - max(led_at) < 30, "a writer leads"
+    assert any('keytrail_projector_lag{topic="events"} 0.0' in text for text in told.values())
 
 
 @pytest.mark.cluster

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from services.inherited import python
 from services.runtime import heartbeat
 from services.settings import Settings
-from tests.installation import Installation, clean_environment, eventually
+from tests.installation import Installation, clean_environment, eventually, free_port
 
 
 async def test_it_stops_when_the_event_loop_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,11 +28,13 @@ async def test_it_stops_when_the_event_loop_hangs(tmp_path: Path, monkeypatch: p
     assert file.stat().st_mtime_ns == later
 
 
-def test_a_process_that_stands_by_beats(installation: Installation, tmp_path: Path) -> None:
+def test_a_process_that_stands_by_beats_and_answers_prometheus(installation: Installation, tmp_path: Path) -> None:
     """The projector of the installation works, so this one waits. Its probe has to find it alive all the same."""
+    port = free_port()
     file = tmp_path / "heartbeat"
     settings = installation.settings
     environment = settings.environment() | settings.secrets() | {"KEYTRAIL_HEARTBEAT_FILE": str(file)}
+    environment["KEYTRAIL_METRICS_PORT"] = str(port)
     root = installation.credentials()
     environment |= {
         "KEYTRAIL_ROOT_ACCESS_KEY_ID": root["AWS_ACCESS_KEY_ID"],
@@ -42,6 +45,10 @@ def test_a_process_that_stands_by_beats(installation: Installation, tmp_path: Pa
         try:
             eventually(lambda: "standing by" in (tmp_path / "log").read_text())
             assert time.time() - file.stat().st_mtime < heartbeat.EVERY + 1
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+                text = answer.read().decode()
+            assert "\nkeytrail_projector_time_seconds 0.0\n" in text
+            assert "keytrail_projector_lag{" not in text, "it does not know it"
         finally:
             process.kill()
             process.wait()

@@ -7,6 +7,9 @@ import re
 import urllib.request
 from pathlib import Path
 
+from prometheus_client.metrics import MetricWrapperBase
+
+from services import metrics
 from services.api import zero_metrics
 from services.metrics import BUCKETS, LATENCY, Tally
 from tests.installation import Installation, eventually
@@ -83,6 +86,28 @@ def test_a_metric_is_there_before_its_first_event(installation: Installation) ->
     """An alarm would miss the first occurrence of a counter that did not exist before."""
     text = exposed(installation)
     assert [name for name in EXPECTED if not re.search(rf"^{re.escape(name)} ", text, re.MULTILINE)] == []
+
+
+def test_a_process_measures_what_its_own_code_does() -> None:
+    """From a process that does not measure a gauge, its zero would be a lie; what is not in the table is never told."""
+    shared = {
+        metrics.ALERTS,
+        metrics.VOIDS,
+        metrics.UNAUTHENTICATED,
+    }  # also measured in code that several kinds of process load
+    packages = {"api": ("api", "kms_api", "audit_api"), "alerts": ("alert_worker",)}
+    for process, measured in metrics.MEASURED.items():
+        found = set()
+        for package in packages.get(process, (process,)):
+            for path in (Path(__file__).parents[2] / "services" / package).rglob("*.py"):
+                for node in ast.walk(ast.parse(path.read_text())):
+                    if isinstance(node, ast.ImportFrom) and node.module == "services.metrics":
+                        found |= {getattr(metrics, each.name) for each in node.names}
+        own = {each for each in found if isinstance(each, MetricWrapperBase)}
+        assert own - shared == set(measured) - shared - (
+            {metrics.CALLS, metrics.LATENCY} if process == "api" else set()
+        )
+        assert own <= set(measured), process
 
 
 def test_every_label_that_is_counted_is_made_before() -> None:
