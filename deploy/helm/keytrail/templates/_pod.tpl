@@ -175,7 +175,7 @@ way in which a process that is not root can read them and the other users of its
 
 {{/*
 An API worker that cannot say where the log ends takes no calls until it can (/healthz): others may. It is not killed for that, since
-a new one would not know either; it is killed if it answers nothing at all (/metrics). A process without a port touches a file from
+a new one would not know either; it is killed if it answers nothing at all (/metrics). The others touch a file from
 its event loop, as long as it works or stands by.
 */}}
 {{- define "keytrail.probes" -}}
