@@ -233,6 +233,7 @@ DOCUMENTS = {
     "settings.md": settings,
     "architecture.md": architecture,
     "../deploy/helm/keytrail/files/arrangement.json": facts.arrangement,
+    "../deploy/helm/keytrail/files/keytrail.rules.yaml": facts.rules,
     "../deploy/helm/keytrail/values.schema.json": facts.schema,
 }
 

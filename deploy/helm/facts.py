@@ -67,6 +67,11 @@ def _rights(process: Process) -> list[dict[str, Any]]:
     ]
 
 
+def rules() -> str:
+    """The alert rules of Prometheus: a chart can read no file outside of its folder."""
+    return (CHART.parents[1] / "prometheus" / "keytrail.rules.yaml").read_text()
+
+
 def schema() -> str:
     """values.schema.json, with the settings as they are now; the rest of it stands in the file."""
     document = json.loads((CHART / "values.schema.json").read_text())

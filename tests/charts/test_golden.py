@@ -21,8 +21,8 @@ from services.settings import Settings, load
 from tests.charts.rendering import CHART, GOLDEN, KUBERNETES, NAMES, ROOT, VALUES, documented, golden, head
 
 EVERY = pytest.mark.parametrize("name", NAMES)
-OPERATORS = "kafka.strimzi.io/"
-"""Resources of Strimzi, of which Kubernetes' own schemas know nothing."""
+OPERATORS = ("kafka.strimzi.io/", "monitoring.coreos.com/")
+"""Resources of Strimzi and the Prometheus Operator, of which Kubernetes' own schemas know nothing."""
 
 
 def pods(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -176,8 +176,10 @@ def test_only_the_api_is_called(name: str) -> None:
         component = each["spec"]["podSelector"]["matchLabels"].get("app.kubernetes.io/component", "")
         called.setdefault(component, []).extend(each["spec"].get("ingress", []))
     assert [rule["ports"] for rule in called.pop("api")] == [[{"protocol": "TCP", "port": Settings().port}]]
+    metrics = [[{"protocol": "TCP", "port": 9600}]] if name == "everything" else []
+    assert [rule["ports"] for rule in called.pop("")] == metrics
     assert not any(called.values())
-    every = next(each for each in policies if "component" not in str(each["spec"]["podSelector"]))
+    every = next(each for each in policies if each["metadata"]["name"] == "keytrail")
     assert every["spec"]["policyTypes"] == ["Ingress", "Egress"], "what no policy allows is refused, both ways"
 
 
@@ -197,6 +199,20 @@ def test_writers_may_stay_behind_in_an_upgrade() -> None:
     images = {component: pod["containers"][0]["image"] for component, pod in pods("everything")}
     assert images.pop("writer") == "registry.example.com/keytrail:0.0.9"
     assert len(set(images.values())) == 1
+
+
+def test_prometheus_finds_every_pod_and_the_rules() -> None:
+    (monitor,) = (each["spec"] for each in golden("everything") if each["kind"] == "PodMonitor")
+    (endpoint,) = monitor["podMetricsEndpoints"]
+    for component, pod in pods("everything"):
+        ports = {each["name"]: each["containerPort"] for each in pod["containers"][0].get("ports", ())}
+        given = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+        assert (endpoint["port"] in ports) == (component != "topics")
+        assert given.get("KEYTRAIL_METRICS_PORT") == (None if component == "topics" else str(ports[endpoint["port"]]))
+    (rules,) = (each["spec"] for each in golden("everything") if each["kind"] == "PrometheusRule")
+    text = (ROOT / "deploy" / "prometheus" / "keytrail.rules.yaml").read_text()
+    runbooks = "https://git.example.com/keytrail/blob/main/docs/"
+    assert rules == yaml.safe_load(text.replace("runbook_url: docs/", f"runbook_url: {runbooks}"))
 
 
 def test_a_topic_outlives_the_installation() -> None:

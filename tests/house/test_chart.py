@@ -27,6 +27,7 @@ def environment(pod: dict[str, Any]) -> dict[str, str]:
 
 def test_the_facts_that_templates_read_are_in_step() -> None:
     assert facts.arrangement() == (CHART / "files" / "arrangement.json").read_text(), "make docs"
+    assert facts.rules() == (CHART / "files" / "keytrail.rules.yaml").read_text(), "make docs"
     assert facts.schema() == (CHART / "values.schema.json").read_text(), "make docs"
     assert image_user() == facts.USER
 

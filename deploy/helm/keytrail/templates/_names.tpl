@@ -61,6 +61,8 @@ notary: notary
 {{- end }}
 {{- end -}}
 
+{{- define "keytrail.metricsPort" -}}9600{{- end -}}
+
 {{- define "keytrail.bootstrap" -}}
 {{- $strimzi := .Values.kafka.strimzi -}}
 {{- if and $strimzi.cluster (not .Values.kafka.bootstrap) -}}

@@ -161,6 +161,10 @@ way in which a process that is not root can read them and the other users of its
 {{- else }}
 - {name: KEYTRAIL_HEARTBEAT_FILE, value: /tmp/heartbeat}
 {{- end }}
+{{- if $values.monitoring.enabled }}
+- {name: KEYTRAIL_METRICS_HOST, value: {{ $values.api.listen | quote }}}
+- {name: KEYTRAIL_METRICS_PORT, value: {{ include "keytrail.metricsPort" . | quote }}}
+{{- end }}
 {{- if eq .component "writer" }}
 - {name: KEYTRAIL_WRITER_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
 {{- else if eq .component "alert-worker" }}
@@ -171,7 +175,7 @@ way in which a process that is not root can read them and the other users of its
 
 {{/*
 An API worker that cannot say where the log ends takes no calls until it can (/healthz): others may. It is not killed for that, since
-a new one would not know either; it is killed if it answers nothing at all (/metrics). A process without a port touches a file from
+a new one would not know either; it is killed if it answers nothing at all (/metrics). The others touch a file from
 its event loop, as long as it works or stands by.
 */}}
 {{- define "keytrail.probes" -}}
@@ -281,9 +285,16 @@ spec:
       image: {{ include "keytrail.image" . | quote }}
       imagePullPolicy: {{ $values.image.pullPolicy }}
       args: [{{ .process.module }}]
-      {{- if eq .component "api" }}
+      {{- if or (eq .component "api") $values.monitoring.enabled }}
       ports:
+        {{- if eq .component "api" }}
         - {name: api, containerPort: {{ int .arrangement.port }}, protocol: TCP}
+        {{- end }}
+        {{- if $values.monitoring.enabled }}
+        - {name: metrics, containerPort: {{ include "keytrail.metricsPort" . }}, protocol: TCP}
+        {{- end }}
+      {{- end }}
+      {{- if eq .component "api" }}
       # Until every machine knows that this pod takes no more calls.
       lifecycle:
         preStop: {exec: {command: [sleep, "5"]}}
