@@ -49,9 +49,10 @@ class Fold:
 
     def read(self, offset: int, value: bytes) -> tuple[dict[str, Any], Record] | None:
         """Like `take`, but leaves the world unchanged, so that a reader can look at it first: (document, record)."""
-        self.next = offset + 1
         document = parse(value)
-        if document is None or not self.chain.accepts(offset, value, document):
+        accepted = document is not None and self.chain.accepts(offset, value, document)
+        self.next = offset + 1  # not before: a value under a key that was not read yet is not taken in
+        if document is None or not accepted:
             self.voids += 1
             return None
         return document, record_from(document)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SECRET = "KEYTRAIL_ROOT_SECRET_ACCESS_KEY"  # noqa: S105  # a variable's name
 
+LONGEST_OVERLAP = 8760
+
 OfAccount = Annotated[
     str | None, Option("--account", value="ID", help="The root user of this account. Default: of the first account")
 ]
@@ -51,8 +53,8 @@ def rotate(
     Calls go on. The changes are events on the log. If it is interrupted, run it again with the same file: it goes on with the
     access key that it was making.
     """
-    if overlap < 0:
-        fail("--overlap takes 0 or more hours.", 2)
+    if not 0 <= overlap <= LONGEST_OVERLAP:  # nan is neither
+        fail(f"--overlap takes 0 to {LONGEST_OVERLAP} hours.", 2)
     settings = reaching_broker_and_database(data)
     folder, of = Folder(settings.data), account or settings.account_id
     first = of == settings.account_id
@@ -62,7 +64,8 @@ def rotate(
         settings, of, lambda keys: keys.rotate(made.access_key_id, made.secret_access_key, overlap)
     )
     if first and folder.path.is_dir():
-        folder.keep_replaced([each.access_key for each in states if each.access_key != made.access_key_id])
+        # One that still works must not stop the next start.
+        folder.keep_replaced([each.access_key for each in states if not each.active])
     if output is None:
         folder.take_next_credentials()
     elif not changed:
@@ -89,7 +92,7 @@ def retire(
     """Disable an access key of the root user now, and everything that came from it. It never works again."""
     settings = reaching_broker_and_database(data)
     folder, of = Folder(settings.data), account or settings.account_id
-    kept = folder.kept_credentials()
+    kept = None if _is_given(settings, folder) else folder.kept_credentials()
     if kept is not None and kept.access_key_id == access_key and of == settings.account_id:
         fail(f"{access_key} is the one that {folder.path} keeps: run `keytrail root-credential rotate` first.")
     if not yes:
@@ -105,13 +108,17 @@ def retire(
 
 def _require_right_place(settings: Settings, folder: Folder, output: Path | None, *, first: bool) -> None:
     """Ends the command if the new credential would not go where the one that is in use is kept."""
-    running = folder.live_state()
-    given = bool(settings.root_access_key_id) or (running is not None and running.given_root)
-    kept = first and not given and folder.kept_credentials() is not None
+    kept = first and not _is_given(settings, folder) and folder.kept_credentials() is not None
     if output is None and not kept:
         fail("Name a file for the new credential: -o FILE. This data folder does not keep the one that is in use.", 2)
     if output is not None and kept:
         fail(f"Leave out -o: {folder.path} keeps the credential, and `keytrail env` reads it from there.", 2)
+
+
+def _is_given(settings: Settings, folder: Folder) -> bool:
+    """Whether settings name the root user's access key: those of this command, or of the installation that runs."""
+    running = folder.live_state()
+    return bool(settings.root_access_key_id) or (running is not None and running.given_root)
 
 
 def _made(settings: Settings, folder: Folder, output: Path | None) -> Credentials:
@@ -122,6 +129,8 @@ def _made(settings: Settings, folder: Folder, output: Path | None) -> Credential
         return folder.next_credentials(settings.region) if output is None else kept_or_new(output)
     except BadSetting as fault:
         fail(str(fault))
+    except OSError as fault:
+        fail(f"{output or folder.path} cannot be written: {fault.strerror}. Name another file.")
 
 
 RootKeyWork = Callable[["RootKeys"], Awaitable["list[RootKeyState]"]]

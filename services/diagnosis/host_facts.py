@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import ssl
 import stat
@@ -22,6 +23,8 @@ from services.runtime.data_folder import Folder, Running, process_of
 from services.runtime.health import ask_health
 from services.settings import PREFIX, Settings, secret_settings
 
+EVERYBODY = 0o007
+"""The rights of those who are neither the owner nor in the group."""
 API_PATIENCE = 3.0
 
 
@@ -131,7 +134,7 @@ def _folder(folder: Folder, named: Path) -> DataFolderState:
 def _secrets(settings: Settings, folder: Folder, environment: Mapping[str, str]) -> Iterator[SecretFile]:
     """Every file that holds a secret and that a process of ours reads, as far as it is there or is named."""
     named = {name + FROM_FILE: environment.get(name + FROM_FILE, "") for name in secret_settings()}
-    files = ("services_file", "sign_in_providers_file", "tls_key", "kafka_key")
+    files = ("services_file", "sign_in_providers_file")
     named |= {f"{PREFIX}{each.upper()}": str(getattr(settings, each)) for each in files}
     kept = {
         "the root user's credentials": folder.path / "credentials.json",
@@ -142,6 +145,9 @@ def _secrets(settings: Settings, folder: Folder, environment: Mapping[str, str])
         if what in kept and not path.exists():
             continue
         yield SecretFile(what, path, _fault(path))
+    for each in ("tls_key", "kafka_key"):
+        if text := str(getattr(settings, each)):
+            yield SecretFile(f"{PREFIX}{each.upper()}", Path(text), _fault_of_tls_key(Path(text)))
     master = settings.master_key_path
     if master.exists() or settings.master_key_file:
         yield SecretFile("the master key", master, _fault(master))
@@ -160,6 +166,16 @@ def _fault(path: Path) -> str:
     return ""
 
 
+def _fault_of_tls_key(path: Path) -> str:
+    """No start asks who else reads such a key, and it may be ours by its group alone (Debian's ssl-cert)."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+    except OSError as fault:
+        return f"{path} cannot be read: {fault.strerror or fault}"
+    return f"{path} may be read by everybody on this machine: chmod o= {path}" if mode & EVERYBODY else ""
+
+
 def _certificates(settings: Settings) -> Iterator[Certificate]:
     for field in ("tls_cert", "kafka_cert", "kafka_ca", "oidc_ca", "timestamp_ca"):
         if text := getattr(settings, field):
@@ -171,7 +187,7 @@ def _certificate(what: str, path: Path, key: str) -> Certificate:
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
         if key:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, key)
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, key, password="")
     except (OSError, ValueError) as fault:  # ssl's errors are OSErrors
         return Certificate(what, path, 0, f"{getattr(fault, 'strerror', None) or fault}")
     return Certificate(

@@ -19,7 +19,7 @@ from domain.log.authority import Authority
 from domain.log.chain import digest
 from domain.log.codec import Unreadable, parse, record_from
 from domain.log.record import Record
-from domain.ports import OutOfRange, Reader, Topic, Unavailable
+from domain.ports import OutOfRange, Reader, Stored, Topic, Unavailable
 from domain.state.fold import Fold
 from domain.state.world import World
 from services.adapters import keyring
@@ -185,7 +185,8 @@ class LiveState:
                         reader = await self._opened()
                     voids = self._fold.voids
                     for stored in await reader.read(BATCH):
-                        if stored.offset < self._fold.next:  # void, and read before the reader was opened anew
+                        if stored.offset < self._fold.next:
+                            self._require_void_still(stored)
                             continue
                         record = await keyring.take(self._fold, stored, self._keys)
                         self._in_doubt |= record is None
@@ -220,12 +221,24 @@ class LiveState:
         """
         position, head = self._fold.chain.position, self._fold.chain.head
         reader = await self._events.reader(max(position, 0))
-        if position >= 0:
-            found = (await read_known(reader, 1))[0]
-            if found.offset != position or digest(found.value) != head:
-                self._end(f"the log holds another record at {position} than the one that was read there")
+        try:
+            if position >= 0:
+                found = (await read_known(reader, 1))[0]
+                if found.offset != position or digest(found.value) != head:
+                    self._end(f"the log holds another record at {position} than the one that was read there")
+        except BaseException:
+            await reader.close()
+            raise
         self._in_doubt = False
         return reader
+
+    def _require_void_still(self, stored: Stored) -> None:
+        """A record after the last valid one was void when it was read. If one of ours follows the last valid one now, it has come
+        in its place. Somebody else's record may name the last valid one too, and is as void as before."""
+        chain, document = self._fold.chain, parse(stored.value)
+        follows = document is not None and stored.offset > chain.position and document.get("previous") == chain.head
+        if follows and document is not None and chain.authority.admits(self._keys, stored.value, document):
+            self._end(f"the log holds another record at {stored.offset} than the void one that was read there")
 
     def _tell(self, position: int, record: Record) -> None:
         assert record.call is not None

@@ -12,7 +12,8 @@ from domain.log.chain import digest
 from domain.ports import OutOfRange
 from projections.log.entry import EVENTS
 from services.adapters import topics
-from services.adapters.topic_bounds import bounds, values_between
+from services.adapters.kafka import KafkaTopic
+from services.adapters.topic_bounds import values_between
 from services.projector.store import ReadTo
 from services.settings import Settings
 
@@ -26,7 +27,11 @@ async def require_known_log(settings: Settings, start: ReadTo) -> None:
     if not start.digest:
         return
     topic, place, back = topics.names(settings).events, start.offsets.get((EVENTS, 0), 0), LOOKED_BACK
-    first, end = (await bounds(settings, topic))[0]
+    events = KafkaTopic(settings, topic)
+    try:
+        first, end = await events.start(), await events.end()  # as another broker confirms it
+    finally:
+        await events.close()
     while place <= end:
         since = max(first, place - back)
         async with aclosing(values_between(settings, topic, 0, since, place)) as batches:

@@ -252,7 +252,8 @@ class Folder:
         if access_key not in self._all_replaced():
             return
         kept = self.kept_credentials()
-        new = f" {kept.access_key_id}, which this folder keeps," if kept is not None else " another one"
+        keeps = kept is not None and kept.access_key_id not in self._all_replaced()
+        new = f" {kept.access_key_id}, which this folder keeps," if kept is not None and keeps else " another one"
         raise BadSetting(
             f"KEYTRAIL_ROOT_ACCESS_KEY_ID names {access_key}, which{new} has replaced (keytrail root-credential rotate). Name "
             "the new one and its secret, or take KEYTRAIL_ROOT_ACCESS_KEY_ID and KEYTRAIL_ROOT_SECRET_ACCESS_KEY out of the "

@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from services.logs import logger_of
 from services.settings import Settings
+
+log = logger_of("heartbeat")
 
 EVERY = 5.0
 """Seconds. Probes in deploy/helm take a process for dead after two minutes."""
@@ -22,4 +25,12 @@ def keep_beating(settings: Settings) -> None:
 
 def _beat(file: Path) -> None:
     file.touch(mode=0o600)
-    asyncio.get_running_loop().call_later(EVERY, _beat, file)
+    asyncio.get_running_loop().call_later(EVERY, _go_on, file)
+
+
+def _go_on(file: Path) -> None:
+    try:
+        _beat(file)
+    except OSError as fault:  # perhaps it can be touched again in time
+        log.warning("the heartbeat file could not be touched", file=str(file), reason=str(fault))
+        asyncio.get_running_loop().call_later(EVERY, _go_on, file)

@@ -162,7 +162,7 @@ class Forks:
         with contextlib.suppress(ConnectionError):
             message, held, _, _ = socket.recv_fds(self._server, LONGEST_ANSWER, 1)
         match json.loads(message or "{}"):
-            case {"started": pid}:
+            case {"started": pid} if held:  # none comes where this process has no descriptor left
                 fork = self._running[pid] = Fork(pid, held[0])
                 assert self._answer is not None, "it was asked"
                 self._answer.set_result(fork)

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import libfaketime
-
 from services.adapters.bundled import class_caches, login
 from services.adapters.bundled.jars import CACHE, class_path
 from services.adapters.bundled.kafka import KafkaFolder, new_cluster_id
@@ -25,8 +23,6 @@ from tests.installation import free_port
 ADMIN, ADMIN_PASSWORD = "admin", login.new()
 """The user who makes the others and their rights."""
 HEAP = "384m"
-FAKETIME = Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketime.so.1"
-"""A library that tells a process another time."""
 
 
 class Broker:
@@ -40,8 +36,6 @@ class Broker:
         self.files = KafkaFolder(folder, class_path(CACHE, lambda done, count: None), HEAP, _from_cache)
         self.ports = {name: free_port() for name in ("CLIENTS", "PROXIED", "BROKERS", "CONTROLLER")}
         self.proxy = (proxied_at, free_port())
-        self.shift = 0
-        """Seconds by which its clock is ahead, from its next start on."""
         certificate, key = authority.issue(f"broker-{number}", [machine.address, proxied_at])
         self._authority = authority.certificate
         self._identity = folder.with_name(f"{folder.name}.pem")
@@ -98,14 +92,8 @@ class Broker:
         command = [*self.machine.enter, *self.files.command()]
         with (self.folder / "logs" / "output.log").open("ab") as output:
             self.process = subprocess.Popen(
-                command, env=for_server() | self._clock(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command, env=for_server(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
-
-    def _clock(self) -> dict[str, str]:
-        """The environment in which libfaketime moves the clock, and leaves alone how fast time goes by."""
-        if not self.shift:
-            return {}
-        return {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"{self.shift:+d}s", "DONT_FAKE_MONOTONIC": "1"}
 
     def log(self) -> str:
         path = self.folder / "logs" / "broker.log"

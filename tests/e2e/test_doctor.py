@@ -110,7 +110,7 @@ async def test_each_fault_is_found_though_the_database_is_away(broken: Settings)
         *(f"topic {prefix}.{each}" for each in ("events", "order", "commands", "decisions", "alerts")),
     }
     assert "chmod 700" in wrong["data folder"]
-    assert f"chmod 600 {broken.tls_key}" in wrong["files with secrets"]
+    assert f"chmod o= {broken.tls_key}" in wrong["files with secrets"]
     assert f"chmod 600 {broken.data / 'master.key'}" in wrong["files with secrets"]
     assert "must have exactly one" in wrong[f"topic {prefix}.events"]
     assert "--add-config retention.ms=-1" in wrong[f"topic {prefix}.order"]

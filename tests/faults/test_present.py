@@ -160,6 +160,34 @@ async def test_a_void_record_on_the_log_that_was_read_ends_nothing(
     assert (present.voids, present.next, end.reasons) == (3, len(events.values), [])
 
 
+async def test_a_record_of_ours_in_the_place_of_a_void_one_is_not_passed_over(events: MemoryTopic, end: End) -> None:
+    """The void record was lost with the log's tail, and another worker's state has the valid one."""
+    log = Log()
+    log.answer(created(1, 1))
+    void = b'{"previous":"of another past"}'
+    events.values[:] = [*log.values, void]
+    state = LiveState(events, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None, end)
+    following, asking = asyncio.create_task(state.follow()), asyncio.create_task(state.keep_asking())
+    await state.barrier()
+    assert state.voids == 1
+    log.answer(created(2, 2))
+    log.answer(created(3, 3))
+    events.values[:] = log.values[: len(events.values)]
+    await events.append(log.values[-1])
+    await asyncio.gather(following, return_exceptions=True)
+    asking.cancel()
+    assert "than the void one that was read there" in end.reasons[0]
+
+
+async def test_a_strangers_record_that_names_the_last_one_ends_nothing(
+    present: LiveState, events: MemoryTopic, end: End
+) -> None:
+    for number in range(3):
+        await events.append(b'{"previous":"%s","number":%d}' % (present.head.encode(), number))
+        await present.barrier()
+    assert (present.voids, end.reasons) == (3, [])
+
+
 class Broken:
     """Decisions that cannot be made durable."""
 
