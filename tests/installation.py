@@ -137,7 +137,9 @@ class Installation:
         ]
 
     def environment(self) -> dict[str, str]:
-        cheap = {class_caches.WANTED: "1", forks.THERE: servers.fork_server()}
+        cheap = {class_caches.WANTED: "1"}
+        if "PYTHONPATH" not in self.extra:  # else its processes are of other code than the one that forks them
+            cheap[forks.THERE] = servers.fork_server()
         return clean_environment() | cheap | self._servers() | self.extra
 
     def _servers(self) -> dict[str, str]:

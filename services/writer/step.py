@@ -39,6 +39,8 @@ CLOCKS_APART = 120_000_000
 """Microseconds by which this machine's clock may be ahead of that of the worker that set a command's deadline. Without them, one
 writer with a wrong clock would refuse every change. They cost little: whoever gave up waiting was told that the change may still
 take effect, and commands take effect in the order in which they were sent."""
+GOOD_ONCE = frozenset({REDEEM, USE_CODE})
+"""Operations that use up a code. Whoever was told to try again would find it used by a command that nobody waits for any more."""
 MAX_COMMAND = 1_048_576
 """Four times the limit of a request: JSON's escapes double some characters."""
 
@@ -136,7 +138,7 @@ class WriterStep:
         call = command.call
         if call.id in world.recent_calls.ids:
             return None
-        if now > command.not_after + CLOCKS_APART:
+        if now > command.not_after + (0 if call.operation in GOOD_ONCE else CLOCKS_APART):
             expired = refused(CommandExpired("The command reached the writer after its deadline and has no effect."))
             return self.record(now, offset + 1, call, expired, None)
         answered = world.recent_calls.answers.get(call.invocation) if call.invocation else None

@@ -9,7 +9,7 @@ import pytest
 from domain.log.codec import parse, record_from
 from domain.log.record import Record
 from domain.state.recent_calls import REPEAT_WINDOW
-from services.writer.step import CLOCKS_APART
+from services.writer.step import CLOCKS_APART, GOOD_ONCE
 from tests.given import key_id
 from tests.logs import SECOND, Log, a_log, command, created
 
@@ -70,6 +70,12 @@ def test_a_command_past_its_deadline_has_no_effect_and_may_be_tried_again() -> N
     late = command(1, "CreateKey", {}, _made(1), invocation="same", not_after=log.now - CLOCKS_APART)
     assert error(log.answer(late)) == "command-expired"
     assert record(log.answer(command(2, "CreateKey", {}, _made(2), invocation="same"))).event is not None
+
+
+@pytest.mark.parametrize("operation", sorted(GOOD_ONCE))
+def test_a_code_is_not_used_up_by_a_command_that_nobody_waits_for(operation: str) -> None:
+    log = Log()
+    assert error(log.answer(command(1, operation, {}, not_after=log.now - 1))) == "command-expired"
 
 
 def test_a_writer_whose_clock_is_ahead_refuses_nothing() -> None:

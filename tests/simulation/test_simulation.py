@@ -60,7 +60,13 @@ def test_calls_flow_while_every_clock_is_wrong(seed: int) -> None:
     assert max(each.ended - each.began for each in outcome.calls) < SOON
 
 
-@pytest.mark.parametrize("name", BREAKS)
+QUICKLY_FOUND = ("no-freshness", "no-chain")
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    "name", [each if each in QUICKLY_FOUND else pytest.param(each, marks=pytest.mark.soak) for each in BREAKS]
+)
 def test_a_break_is_found_and_its_story_is_short(name: str) -> None:
     with broken(name):
         failing = next(outcome for outcome in map(simulate, range(WITHIN)) if outcome.faults)
