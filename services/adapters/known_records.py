@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from domain.ports import Reader, Stored, Unavailable
+from domain.ports import Reader, Stored, Topic, Unavailable
 
 KNOWN_WITHIN = 10.0
 """Seconds. The brokers' failover takes less."""
@@ -24,3 +24,12 @@ async def read_known(reader: Reader, limit: int) -> Sequence[Stored]:
         raise Unavailable(
             f"a record that was on the topic has not come for {KNOWN_WITHIN:.0f} s: the brokers do not answer, or have lost it"
         ) from None
+
+
+async def record_at(topic: Topic, position: int) -> Stored:
+    """The first record from this position on, which is known to be on the topic. Raises OutOfRange, Unavailable."""
+    reader = await topic.reader(position)
+    try:
+        return (await read_known(reader, 1))[0]
+    finally:
+        await reader.close()

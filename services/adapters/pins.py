@@ -19,7 +19,7 @@ from domain.log.authority import Authority
 from domain.log.chain import digest
 from domain.ports import LogRefused, Unavailable
 from services.adapters.kafka import KafkaTopic
-from services.adapters.known_records import read_known
+from services.adapters.known_records import record_at
 from services.adapters.topics import names
 from services.adapters.vault import Vault
 from services.ownership import write_private
@@ -60,20 +60,11 @@ async def why_not_new(settings: Settings) -> str:
     try:
         start, end = await events.start(), await events.end()
         for place in {start, end - 1} if end > start else ():
-            if key_of(await _value(events, place)):
+            if key_of((await record_at(events, place)).value):
                 return lost.format(f"{topic} holds records that were authenticated under one")
     finally:
         await events.close()
     return ""
-
-
-async def _value(events: KafkaTopic, position: int) -> bytes:
-    reader = await events.reader(position)
-    try:
-        (stored, *_) = await read_known(reader, 1)
-        return stored.value
-    finally:
-        await reader.close()
 
 
 async def require(settings: Settings, vault: Vault, keys: Keyring) -> None:
@@ -103,7 +94,7 @@ async def _require_log(settings: Settings, pin: dict[str, object]) -> None:
     since = int(str(pin["since"]))
     try:
         end = await events.end()
-        if end <= since or digest(await _value(events, since)) != pin["digest"]:
+        if end <= since or digest((await record_at(events, since)).value) != pin["digest"]:
             raise LogRefused(
                 f"{topic} does not hold the record at position {since} from which log {pin['log']} is authenticated: the "
                 "topic was cut, made anew or replaced. Bring it back (keytrail restore)."

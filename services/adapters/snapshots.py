@@ -27,7 +27,7 @@ from domain.state.world import World
 from services.adapters import keyring
 from services.adapters.directory_snapshot import directory_document, directory_from
 from services.adapters.keyring import VaultKeyring
-from services.adapters.known_records import read_known
+from services.adapters.known_records import read_known, record_at
 from services.adapters.postgres import LOST, Pool, make
 from services.logs import logger_of
 
@@ -286,11 +286,8 @@ async def bring_to_end(fold: Fold, log: Topic, keys: VaultKeyring) -> None:
 async def _fits(log: Topic, position: int, head: str) -> bool:
     if await log.end() <= position:
         return False
-    reader = await log.reader(position)
     try:
-        (stored, *_) = await read_known(reader, 1)
+        stored = await record_at(log, position)
     except OutOfRange:
         return False
-    finally:
-        await reader.close()
     return stored.offset == position and digest(stored.value) == head

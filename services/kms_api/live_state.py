@@ -24,7 +24,7 @@ from domain.state.fold import Fold
 from domain.state.world import World
 from services.adapters import keyring
 from services.adapters.keyring import VaultKeyring
-from services.adapters.known_records import read_known
+from services.adapters.known_records import read_known, record_at
 from services.logs import logger_of
 
 log = logger_of("present")
@@ -164,12 +164,7 @@ class LiveState:
 
     async def read_at(self, position: int) -> Record:
         """The valid record at a position that is already folded."""
-        reader = await self._events.reader(position)
-        try:
-            (stored, *_) = await read_known(reader, 1)
-        finally:
-            await reader.close()
-        document = parse(stored.value)
+        document = parse((await record_at(self._events, position)).value)
         assert document is not None, "the position of a valid record holds one"
         return record_from(document)
 
@@ -236,8 +231,9 @@ class LiveState:
         """A record after the last valid one was void when it was read. If one of ours follows the last valid one now, it has come
         in its place. Somebody else's record may name the last valid one too, and is as void as before."""
         chain, document = self._fold.chain, parse(stored.value)
-        follows = document is not None and stored.offset > chain.position and document.get("previous") == chain.head
-        if follows and document is not None and chain.authority.admits(self._keys, stored.value, document):
+        if document is None or document.get("previous") != chain.head or stored.offset <= chain.position:
+            return
+        if chain.authority.admits(self._keys, stored.value, document):
             self._end(f"the log holds another record at {stored.offset} than the void one that was read there")
 
     def _tell(self, position: int, record: Record) -> None:
