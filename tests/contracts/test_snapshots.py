@@ -30,7 +30,7 @@ async def topic(request: pytest.FixtureRequest) -> AsyncIterator[AnyTopic]:
 async def snapshots(request: pytest.FixtureRequest, pool: Pool) -> ModuleType:
     found: ModuleType = SNAPSHOTS[request.param]
     await found.prepare(pool)
-    await pool.execute("DELETE FROM present.snapshots")
+    await pool.execute("DELETE FROM present.versioned_snapshots")
     return found
 
 
@@ -57,7 +57,7 @@ def fold_at(log: Log, end: int) -> Fold:
 
 
 async def rows(pool: Pool) -> list[tuple[int, int]]:
-    found = await pool.fetch("SELECT position, version FROM present.snapshots ORDER BY position")
+    found = await pool.fetch("SELECT position, version FROM present.versioned_snapshots ORDER BY position")
     return [(row["position"], row["version"]) for row in found]
 
 
@@ -122,7 +122,7 @@ async def test_a_snapshot_that_does_not_fit_or_is_not_ours_is_not_used(
     snapshots: ModuleType, pool: Pool, topic: AnyTopic, log: Log, damage: str
 ) -> None:
     await snapshots.save(pool, log.fold())
-    await pool.execute(f"UPDATE present.snapshots SET {damage}")
+    await pool.execute(f"UPDATE present.versioned_snapshots SET {damage}")
     assert known(await snapshots.restore(pool, topic, KEYS)) == known(Fold.under(KEYS))
     assert known(await snapshots.newest(pool, topic, KEYS)) == known(log.fold())
 

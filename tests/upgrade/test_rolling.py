@@ -1,0 +1,105 @@
+"""An upgrade from the version before while calls go on: its real processes are replaced one after another, in the order of
+docs/operations.md and in the other one, and back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from domain.state.fold import Fold
+from services.adapters.topics import names
+from tests.cluster.load import ATTEMPT_DEADLINE, Load
+from tests.consistency.explained import decided_otherwise
+from tests.consistency.judged import decisions, judged, values
+from tests.upgrade.before import VersionBefore
+from tests.upgrade.mixed import PROCESSES, READERS, WRITERS, MixedInstallation
+
+FLOWS_AGAIN_WITHIN = 10.0
+FOLDED_BY_BEFORE = """
+import json, sys
+from domain.state.fold import Fold
+fold, voids = Fold(), []
+for offset, value in json.load(sys.stdin):
+    if fold.take(offset, bytes.fromhex(value)) is None:
+        voids.append(offset)
+print(json.dumps([fold.chain.head, voids]))
+"""
+
+
+def roll(installation: MixedInstallation, load: Load, order: Iterable[str], of: VersionBefore | None) -> None:
+    """Replaces processes. Calls have to go on at each step."""
+    for name in order:
+        began = time.monotonic()
+        installation.replace(name, of)
+        time.sleep(1)
+        for changing in (True, False):
+            gap = load.longest_gap(began, time.monotonic(), changing=changing)
+            assert gap <= FLOWS_AGAIN_WITHIN, f"{name}: {gap:.1f} s without an answer"
+
+
+def require_explained(installation: MixedInstallation, load: Load, before: VersionBefore) -> list[tuple[int, bytes]]:
+    """Everything that was answered is on the log, and both versions read the same from it. Returns the log's values."""
+    settings = installation.settings
+    assert judged(settings, load.calls) == []
+    assert [each for each in load.calls if not each.answered] == []
+    assert max(seconds for each in load.calls for _, seconds, _ in each.attempts) <= ATTEMPT_DEADLINE
+    log = asyncio.run(values(settings, names(settings).events))
+    assert list(decided_otherwise(log, asyncio.run(decisions(settings)))) == []
+    assert by_this(log) == by_the_one_before(log, before), "what one version writes, the other one voids"
+    return log
+
+
+def by_this(log: list[tuple[int, bytes]]) -> tuple[str, list[int]]:
+    fold = Fold()
+    voids = [offset for offset, value in log if fold.take(offset, value) is None]
+    return fold.chain.head, voids
+
+
+def by_the_one_before(log: list[tuple[int, bytes]], before: VersionBefore) -> tuple[str, list[int]]:
+    """The digest of the last valid record, and the positions of void ones."""
+    given = json.dumps([[offset, value.hex()] for offset, value in log])
+    head, voids = json.loads(before.run(FOLDED_BY_BEFORE, given))
+    return head, voids
+
+
+def test_processes_are_replaced_one_after_another_while_calls_go_on(tmp_path: Path, before: VersionBefore) -> None:
+    with MixedInstallation(tmp_path / "mixed", before) as installation:
+        with Load(installation.urls, installation.root, None, changing=4, using=6, pause=0.1) as load:
+            prepared = installation.answer("upgrade", "prepare")
+            assert prepared["position"] > 0
+            refused = installation.keytrail("upgrade", "finish")
+            assert (refused.returncode, "of an earlier version" in refused.stderr) == (1, True), refused.stderr
+            roll(installation, load, READERS, None)
+            roll(installation, load, WRITERS, None)
+        require_explained(installation, load, before)
+        with Load(installation.urls, installation.root, None, changing=4, using=6, pause=0.1) as after:
+            assert installation.answer("upgrade", "finish")["raised"] is True
+            assert installation.answer("upgrade", "finish")["raised"] is False, "twice is once"
+            time.sleep(1)
+        assert judged(installation.settings, after.calls) == []
+        verified = installation.keytrail("verify", "--json")
+        assert json.loads(verified.stdout)["whole"], verified.stdout + verified.stderr
+        for name in ("api-1", "writer-1"):
+            process = installation.processes[name]
+            process.stop()
+            process.start(before)
+            assert process.ends_within(60) != 0
+            assert "was written by a newer Keytrail" in process.log.read_text()
+
+
+@pytest.mark.cluster
+def test_the_other_order_and_the_way_back(tmp_path: Path, before: VersionBefore) -> None:
+    """Until it is finished, an upgrade may be done in any order, and taken back."""
+    with MixedInstallation(tmp_path / "mixed", before) as installation:
+        with Load(installation.urls, installation.root, None, changing=8, using=12, pause=0.1) as load:
+            roll(installation, load, reversed(PROCESSES), None)
+            roll(installation, load, PROCESSES, before)
+            roll(installation, load, reversed(PROCESSES), before)
+        require_explained(installation, load, before)
+        verified = installation.keytrail("verify", "--json", of=before)
+        assert json.loads(verified.stdout)["whole"], verified.stdout + verified.stderr
