@@ -32,7 +32,7 @@ class EventType:
 
 _ROWS = (
     EventType("log.created", 1, events.LogCreated, "log {log} created in {region}", NONE),
-    EventType("log.level-raised", 1, LevelRaised, "records may say what level {level} has", NONE),
+    EventType("log.level-raised", 1, LevelRaised, "records may say what level {level} has", NONE, 2),
     EventType("writer.started", 1, events.WriterStarted, "writer {writer} took over", NONE),
     EventType("commands.skipped", 1, events.CommandsSkipped, "commands {from_command} to {to_command} skipped", NONE),
     EventType("log.authenticated", 1, events.LogAuthenticated, "every record has to be authentic from here on", NONE),

@@ -62,4 +62,3 @@ async def require_known(settings: Settings, pool: Pool, keys: Keyring) -> None:
             raise LogRefused(f"{events.topic} cannot be read: {why_unknown(row['level'], row['version'])}.")
     finally:
         await events.close()
-

@@ -354,4 +354,3 @@ async def bring_to_end(fold: Fold, log: Topic, keys: VaultKeyring) -> None:
                 await keyring.take(fold, stored, keys)
     finally:
         await reader.close()
-

@@ -7,11 +7,15 @@ cannot run these tests, and they fail and say so: to leave them out would be to 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 from io import BytesIO
 from pathlib import Path
+
+from domain.log.levels import LEVEL, LEVEL_VERSION
+from services.adapters.snapshots import VERSION
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("domain", "projections", "services")
@@ -58,3 +62,24 @@ class VersionBefore:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+
+class VersionAfter:
+    """This version, with one level more, and snapshots that say something else: how the next one meets this one."""
+
+    level, version, snapshots = LEVEL + 1, "9.0.0", VERSION + 1
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder
+        for each in PACKAGES:
+            shutil.copytree(ROOT / each, folder / each, ignore=shutil.ignore_patterns("node_modules"))
+        levels = folder / "domain" / "log" / "levels.py"
+        found = levels.read_text()
+        changed = found.replace(f"\nLEVEL = {LEVEL}\n", f"\nLEVEL = {self.level}\n")
+        changed = changed.replace(f'LEVEL_VERSION = "{LEVEL_VERSION}"', f'LEVEL_VERSION = "{self.version}"')
+        assert changed.count(self.version) == 1
+        levels.write_text(changed)
+        snapshots = folder / "services" / "adapters" / "snapshots.py"
+        snapshots.write_text(
+            snapshots.read_text().replace(f"\nVERSION = {VERSION}\n", f"\nVERSION = {self.snapshots}\n")
+        )

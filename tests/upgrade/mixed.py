@@ -13,6 +13,7 @@ import threading
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,14 @@ class MixedProcess:
 class MixedInstallation:
     """Use as a context manager. It begins with the version before."""
 
-    def __init__(self, folder: Path, before: VersionBefore) -> None:
+    def __init__(self, folder: Path, before: VersionBefore, names: Sequence[str] = tuple(PROCESSES)) -> None:
+        """`names`: of the processes that there are."""
         self.before = before
+        self._names = names
         self.root = ("AKIA" + secrets.token_hex(8).upper(), secrets.token_hex(20))
         self._folder = folder
         self._closing = contextlib.ExitStack()
-        self._ports = {name: free_port() for name in PROCESSES if name.startswith("api")}
+        self._ports = {name: free_port() for name in names if name.startswith("api")}
         self.processes: dict[str, MixedProcess] = {}
         self._lock, self._ended = threading.Lock(), threading.Event()
 
@@ -114,7 +117,7 @@ class MixedInstallation:
             "KEYTRAIL_ROOT_SECRET_ACCESS_KEY": self.root[1],
             "KEYTRAIL_CONSOLE": "off",
         }
-        for name in PROCESSES:
+        for name in self._names:
             data = self._folder / name
             data.mkdir(mode=0o700)
             own = {"KEYTRAIL_DATA": str(data), "KEYTRAIL_WRITER_NAME": name, "KEYTRAIL_ALERTS_NAME": name}

@@ -17,9 +17,13 @@ from tests.cluster.load import ATTEMPT_DEADLINE, Load
 from tests.consistency.explained import decided_otherwise
 from tests.consistency.judged import decisions, judged, values
 from tests.upgrade.before import VersionBefore
-from tests.upgrade.mixed import PROCESSES, READERS, WRITERS, MixedInstallation
+from tests.upgrade.mixed import PROCESSES, WRITERS, MixedInstallation
 
 FLOWS_AGAIN_WITHIN = 10.0
+FEW, MANY = (2, 3), (8, 12)
+"""How many clients change keys, and how many use them."""
+FEW_READERS = ("api-1", "api-2", "projector-1")
+"""Those of `make test`: a process takes a second of processor time to start. `make cluster` has all."""
 FOLDED_BY_BEFORE = """
 import json, sys
 from domain.state.fold import Fold
@@ -68,22 +72,23 @@ def by_the_one_before(log: list[tuple[int, bytes]], before: VersionBefore) -> tu
 
 
 def test_processes_are_replaced_one_after_another_while_calls_go_on(tmp_path: Path, before: VersionBefore) -> None:
-    with MixedInstallation(tmp_path / "mixed", before) as installation:
-        with Load(installation.urls, installation.root, None, changing=4, using=6, pause=0.1) as load:
+    with MixedInstallation(tmp_path / "mixed", before, [*FEW_READERS, *WRITERS]) as installation:
+        with Load(installation.urls, installation.root, None, changing=FEW[0], using=FEW[1], pause=0.1) as load:
             prepared = installation.answer("upgrade", "prepare")
             assert prepared["position"] > 0
             refused = installation.keytrail("upgrade", "finish")
             assert (refused.returncode, "of an earlier version" in refused.stderr) == (1, True), refused.stderr
-            roll(installation, load, READERS, None)
+            roll(installation, load, FEW_READERS, None)
             roll(installation, load, WRITERS, None)
         require_explained(installation, load, before)
-        with Load(installation.urls, installation.root, None, changing=4, using=6, pause=0.1) as after:
+        with Load(installation.urls, installation.root, None, changing=FEW[0], using=FEW[1], pause=0.1) as after:
             assert installation.answer("upgrade", "finish")["raised"] is True
             assert installation.answer("upgrade", "finish")["raised"] is False, "twice is once"
             time.sleep(1)
         assert judged(installation.settings, after.calls) == []
         verified = installation.keytrail("verify", "--json")
         assert json.loads(verified.stdout)["whole"], verified.stdout + verified.stderr
+        installation.processes["writer-2"].stop()  # a writer reads the log when it is elected
         for name in ("api-1", "writer-1"):
             process = installation.processes[name]
             process.stop()
@@ -96,7 +101,7 @@ def test_processes_are_replaced_one_after_another_while_calls_go_on(tmp_path: Pa
 def test_the_other_order_and_the_way_back(tmp_path: Path, before: VersionBefore) -> None:
     """Until it is finished, an upgrade may be done in any order, and taken back."""
     with MixedInstallation(tmp_path / "mixed", before) as installation:
-        with Load(installation.urls, installation.root, None, changing=8, using=12, pause=0.1) as load:
+        with Load(installation.urls, installation.root, None, changing=MANY[0], using=MANY[1], pause=0.1) as load:
             roll(installation, load, reversed(PROCESSES), None)
             roll(installation, load, PROCESSES, before)
             roll(installation, load, reversed(PROCESSES), before)
