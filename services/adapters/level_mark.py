@@ -33,15 +33,24 @@ CREATE TABLE IF NOT EXISTS present.level (
 
 async def keep(pool: Pool, keys: Keyring, chain: Chain, level: int, version: str) -> None:
     """Note that the log was at this level when it had the last record of `chain`. Raises asyncpg's errors."""
-    noted = (chain.authority.log, level, version, chain.position, chain.head)
+    named = (chain.authority.log, level, version, chain.position, chain.head)
     await make(pool, _TABLE)
     await pool.execute(
         "INSERT INTO present.level (log, level, version, position, digest, mac) VALUES ($1, $2, $3, $4, $5, $6) "
         "ON CONFLICT (one) DO UPDATE SET log = excluded.log, level = excluded.level, version = excluded.version, "
         "position = excluded.position, digest = excluded.digest, mac = excluded.mac",
-        *noted,
-        keys.mac(LEVEL_MARK, *noted),
+        *named,
+        keys.mac(LEVEL_MARK, *named),
     )
+
+
+async def noted(pool: Pool) -> tuple[int, str] | None:
+    """(level, version) as they stand there, for people to look at: anybody who can write to the database may have written them.
+    None if no writer has noted them yet."""
+    if await pool.fetchval("SELECT to_regclass('present.level') IS NULL"):
+        return None
+    row = await pool.fetchrow("SELECT level, version FROM present.level")
+    return None if row is None else (row["level"], row["version"])
 
 
 async def require_known(settings: Settings, pool: Pool, keys: Keyring) -> None:
@@ -51,9 +60,9 @@ async def require_known(settings: Settings, pool: Pool, keys: Keyring) -> None:
     row = await pool.fetchrow("SELECT log, level, version, position, digest, mac FROM present.level")
     if row is None or row["level"] <= LEVEL:
         return
-    *noted, mac = row
+    *named, mac = row
     # Somebody else may have a former key. The next writer that leads notes the level again.
-    if not keys.holds(mac, LEVEL_MARK, *noted, under=keys.newest):
+    if not keys.holds(mac, LEVEL_MARK, *named, under=keys.newest):
         log.error("the note of the log's level is not Keytrail's own, or under a former key, and is left alone")
         return
     events = KafkaTopic(settings, names(settings).events)

@@ -66,8 +66,7 @@ def for_writing(dsn: str) -> str:
 
 
 SESSION_NAME = f"keytrail, level {LEVEL}"
-"""What pg_stat_activity shows of each session, so that `keytrail upgrade finish` sees processes of an earlier version. A session
-ends with its process, however that ends. A table in which processes enter themselves would have to be cleared after each."""
+"""What pg_stat_activity shows of each session; sessions.py reads it."""
 
 
 async def make(pool: Pool, statements: str) -> None:

@@ -8,27 +8,19 @@ away from the network, and come back.
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from domain.log.levels import FIRST, LEVEL, LEVEL_VERSION
+from domain.log.levels import LEVEL, LEVEL_VERSION
 from domain.log.own_commands import RAISE_LEVEL
 from domain.ports import Unavailable
 from domain.state.fold import Fold
-from services.adapters import keyring, level_mark, snapshots
+from services.adapters import keyring, level_mark, sessions, snapshots
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
-from services.adapters.postgres import SESSION_NAME, Pool
+from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.log_keys.rotation import WITHIN, NotYet, ask_writer
 from services.settings import Settings
-
-_NAMED = re.compile(re.escape(SESSION_NAME.rstrip("0123456789")) + "([0-9]{1,9})")
-_SESSIONS = """
-SELECT application_name FROM pg_stat_activity
-WHERE datname = current_database() AND usename = current_user AND backend_type = 'client backend'
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +32,6 @@ class Completion:
     version: str
     position: int
     raised: bool
-
-
-def of_older(sessions: Iterable[str]) -> int:
-    """How many of these sessions of Postgres, by their names, are of a version that does not know LEVEL. Keytrail 0.1.0 gave its
-    sessions no name."""
-    return sum(_level_of(each) < LEVEL for each in sessions)
-
-
-def _level_of(session: str) -> int:
-    if not session:
-        return FIRST
-    found = _NAMED.fullmatch(session)
-    return int(found[1]) if found else LEVEL  # of psql and its like
 
 
 async def finish(settings: Settings, pool: Pool, keys: VaultKeyring, *, whatever_runs: bool) -> Completion:
@@ -80,7 +59,7 @@ async def finish(settings: Settings, pool: Pool, keys: VaultKeyring, *, whatever
 async def _require_no_older(pool: Pool) -> None:
     """Raises NotYet. Only what has a session is seen. A process without one stops by itself when it reads the new level, so this
     is there to help, and the log is safe without it."""
-    count = of_older([row["application_name"] for row in await pool.fetch(_SESSIONS)])
+    count = await sessions.of_older_versions(pool)
     if count:
         raise NotYet(
             f"{count} sessions on this database are of an earlier version, which stops when the level is raised. Start those "
