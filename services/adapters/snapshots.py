@@ -15,7 +15,6 @@ import gc
 import zlib
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
-from datetime import timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -35,7 +34,7 @@ from services.adapters import keyring
 from services.adapters.directory_snapshot import directory_document, directory_from
 from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import has_record, read_known
-from services.adapters.postgres import LOST, Pool, make
+from services.adapters.postgres import LOST, Connection, Pool, make
 from services.logs import logger_of
 
 WorldDocument = dict[str, Any]
@@ -51,8 +50,6 @@ UPGRADES: Mapping[int, Callable[[WorldDocument], WorldDocument]] = {
 """By version: what turns the first part of such a snapshot into that of the next version. A version is in this table only if
 nothing else has to change."""
 KEEP = 3
-OTHERS_KEPT = timedelta(days=30)
-"""For how long snapshots of other versions are kept, for an upgrade that is prepared or taken back."""
 BATCH = 1000
 PART = 2000
 """How many keys are read at once: a large world as one JSON document would take twice as much memory."""
@@ -213,36 +210,46 @@ def sealed(fold: Fold) -> SealedSnapshot:
 
 
 async def save(pool: Pool, fold: Fold) -> None:
-    """Keep this fold, and drop all but the newest few of its log and version, and those of other versions after a while. Raises
-    what LOST names."""
-    new = sealed(fold)
+    """Keep this fold, and drop what is not needed any more: all but the newest few of its log and version, and those of other
+    versions but the one that made its last snapshot most recently. Raises what LOST names."""
     assert fold.chain.keys is not None, "a process of the installation has its keys"
     async with pool.acquire() as connection, connection.transaction():
-        # A row that somebody else wrote there would keep this one out.
+        await _insert(connection, sealed(fold))
         await connection.execute(
-            "INSERT INTO present.versioned_snapshots (log, version, position, digest, body, mac) "
-            "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (log, version, position) DO UPDATE SET digest = excluded.digest, "
-            "body = excluded.body, mac = excluded.mac, at = now()",
-            *new,
+            _DROP, fold.world.log, fold.chain.position, VERSION, f"{fold.chain.keys.newest}:", KEEP
         )
-        await connection.execute(
-            # Only snapshots that a start can use are counted, and none of this version after this one: otherwise rows of somebody
-            # else would push it out.
-            "WITH good AS (SELECT log, version, position, "
-            "row_number() OVER (PARTITION BY version ORDER BY position DESC) AS place FROM present.versioned_snapshots "
-            "WHERE log = $1 AND starts_with(mac, $4) "
-            "AND CASE WHEN version = $3 THEN position <= $2 ELSE at > now() - $6::interval END) "
-            "DELETE FROM present.versioned_snapshots WHERE (log, version, position) NOT IN "
-            "(SELECT log, version, position FROM good WHERE place <= $5)",
-            new.log,
-            new.position,
-            VERSION,
-            f"{fold.chain.keys.newest}:",
-            KEEP,
-            OTHERS_KEPT,
-        )
-        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", _OF_FIRST):
-            await connection.execute(f"DELETE FROM {_OF_FIRST} WHERE at < now() - $1::interval", OTHERS_KEPT)
+        if fold.world.level > FIRST and await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", _OF_FIRST):
+            await connection.execute(f"DELETE FROM {_OF_FIRST}")  # Keytrail 0.1.0 cannot read this log any more
+
+
+async def add(pool: Pool, fold: Fold) -> None:
+    """Keep this fold and drop nothing, beside processes of another version. Raises what LOST names."""
+    async with pool.acquire() as connection, connection.transaction():
+        await _insert(connection, sealed(fold))
+
+
+async def _insert(connection: Connection, new: SealedSnapshot) -> None:
+    # A row that somebody else wrote there would keep this one out.
+    await connection.execute(
+        "INSERT INTO present.versioned_snapshots (log, version, position, digest, body, mac) "
+        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (log, version, position) DO UPDATE SET digest = excluded.digest, "
+        "body = excluded.body, mac = excluded.mac, at = now()",
+        *new,
+    )
+
+
+_DROP = """
+WITH ours AS (SELECT log, version, position, at FROM present.versioned_snapshots WHERE log = $1 AND starts_with(mac, $4)),
+good AS (
+    SELECT log, version, position, row_number() OVER (PARTITION BY version ORDER BY position DESC) AS place FROM ours
+    WHERE (version = $3 AND position <= $2)
+    OR version = (SELECT version FROM ours WHERE version <> $3 ORDER BY at DESC LIMIT 1)
+)
+DELETE FROM present.versioned_snapshots
+WHERE (log, version, position) NOT IN (SELECT log, version, position FROM good WHERE place <= $5)
+"""
+"""Only snapshots that a start can use are counted, and none of this version after this one: otherwise rows of somebody else would
+push it out. How old a snapshot is says nothing: where little happens, the newest one is old."""
 
 
 async def dump(pool: Pool, position: int) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ async def prepare_snapshot(settings: Settings, pool: Pool, keys: VaultKeyring, t
         await _fold_to_end(fold, events, pool, keys, tell)
         if fold.chain.position < 0:
             return PreparedSnapshot(-1, 0)
-        await snapshots.save(pool, fold)  # also where nothing came: the snapshot may be one of an earlier version
+        await snapshots.add(pool, fold)  # also where nothing came: the snapshot may be one of an earlier version
         return PreparedSnapshot(fold.chain.position, fold.next - began)
     finally:
         await events.close()
@@ -62,7 +62,7 @@ async def _fold_to_end(fold: Fold, events: KafkaTopic, pool: Pool, keys: VaultKe
                 await keyring.take(fold, stored, keys)
             tell(min(fold.next, end), end)
             if fold.next - kept >= KEEP_EVERY:
-                await snapshots.save(pool, fold)
+                await snapshots.add(pool, fold)
                 kept = fold.next
     finally:
         await reader.close()

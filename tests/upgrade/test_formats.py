@@ -6,6 +6,7 @@ Who adds an event type, or a member of a record, of a command or of an alert, an
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import fields
 from typing import Any
 
@@ -18,10 +19,11 @@ from domain.log.command import Command
 from domain.log.record import Call, Decision, Record, Repeat
 from domain.log.upcasters import UPCASTERS
 from services.writer.step import OUR_CHANGES
-from tests.upgrade.before import VersionBefore
+from tests.upgrade.before import ROOT, VersionBefore, named
 
 KNOWN = """
 import json
+import subprocess
 from dataclasses import fields
 try:
     from domain.log.levels import LEVEL
@@ -79,3 +81,11 @@ def test_its_writer_knows_what_processes_ask_of_it(known: dict[str, Any]) -> Non
     """API workers are upgraded first. What the writer of the version before does not know is refused until it is replaced."""
     asked = {*own_commands._EVENTS, *OUR_CHANGES} - ASKED_FOR_BY_FINISH
     assert asked == set(known["commands"])
+
+
+def test_the_tag_of_the_version_before_is_its_commit() -> None:
+    """Where a clone has the tag. The commit is what the tests take, since a clone need not have tags."""
+    tag, commit = named()
+    asked = ["git", "-C", str(ROOT), "rev-parse", "--quiet", "--verify", f"refs/tags/{tag}^{{commit}}"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    assert found in ("", commit)

@@ -79,6 +79,7 @@ def test_an_upgrade_is_prepared_taken_back_and_finished(tmp_path: Path) -> None:
         raised = by(after, running, "upgrade", "finish")
         assert (raised["level"], raised["raised"]) == (after.level, True)
         running.client().create_key()
+        by(after, running, "backup", str(tmp_path / "later.backup"))
 
         running.stop()
         del running.extra["PYTHONPATH"]
@@ -86,6 +87,20 @@ def test_an_upgrade_is_prepared_taken_back_and_finished(tmp_path: Path) -> None:
             running.command(), env=running.environment(), capture_output=True, text=True, check=False, timeout=60
         )
         assert refused.returncode != 0
-        said = " ".join((refused.stdout + refused.stderr).split())
-        assert f"is at level {after.level}, which Keytrail {after.version} brought" in said
-        assert f"start Keytrail {after.version} or a later one" in said
+        require_named(after, refused)
+        # Nor does it restore a backup of that log, in which it would find out when it is too late.
+        key = running.data / "master.key"
+        into = ["--data", str(tmp_path / "restored")]
+        environment = running.environment() | {"KEYTRAIL_MASTER_KEY_FILE": str(key)}
+        command = [str(KEYTRAIL), "restore", str(tmp_path / "later.backup"), *into]
+        require_named(
+            after, subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        )
+
+
+def require_named(after: VersionAfter, refused: subprocess.CompletedProcess[str]) -> None:
+    """It was refused, and says which version to start."""
+    assert refused.returncode != 0
+    said = " ".join((refused.stdout + refused.stderr).split())
+    assert f"is at level {after.level}, which Keytrail {after.version} brought" in said
+    assert f"start Keytrail {after.version} or a later one" in said
