@@ -1,7 +1,7 @@
 """Which level the log had reached, noted in the database, so that an older version is refused at its start and told why.
 
 The log itself says it, and every reader stops at a level that it does not know. But a reader learns it only when it has come to
-that record, after it has prepared the vault and begun to fold. The note is looked at first.
+that record. A process looks at the note as soon as it has opened the vault, and so `keytrail up` can say why it does not start.
 
 It has a MAC and counts only if the log has the record that it names. So nobody who can write to the database keeps an
 installation from starting, and a note that was left by a log which was lost or restored says nothing.

@@ -137,10 +137,10 @@ class MixedInstallation:
                 for each in self.processes.values() if not self._ended.is_set() else ():
                     each.keep()
 
-    def replace(self, name: str, of: VersionBefore | None) -> None:
-        """Stop a process, and start one of the other version in its place. Returns when it works."""
+    def replace(self, name: str, of: VersionBefore | None, number: int = signal.SIGTERM) -> None:
+        """End a process by this signal, and start one of the other version in its place. Returns when it works."""
         with self._lock:
-            self.processes[name].stop()
+            self.processes[name].stop(number)
             seen = self.processes[name].log.stat().st_size
             self.processes[name].start(of)
         works = {"writer": '"event": "writer ', "projector": "", "alerts": "", "notary": ""}.get(name.partition("-")[0])

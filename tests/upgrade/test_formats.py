@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tomllib
 from dataclasses import fields
 from typing import Any
 
@@ -16,6 +17,7 @@ from domain.alerts.engine.alert import Alert
 from domain.log import own_commands
 from domain.log.catalogue import CATALOGUE
 from domain.log.command import Command
+from domain.log.levels import LEVEL, LEVEL_VERSION
 from domain.log.record import Call, Decision, Record, Repeat
 from domain.log.upcasters import UPCASTERS
 from services.writer.step import OUR_CHANGES
@@ -89,3 +91,10 @@ def test_the_tag_of_the_version_before_is_its_commit() -> None:
     asked = ["git", "-C", str(ROOT), "rev-parse", "--quiet", "--verify", f"refs/tags/{tag}^{{commit}}"]
     found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
     assert found in ("", commit)
+
+
+def test_a_level_that_it_does_not_know_is_brought_by_this_version(known: dict[str, Any]) -> None:
+    """The version is what somebody is told to start."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert LEVEL - known["level"] in (0, 1), "one release brings one level at most"
+    assert known["level"] == LEVEL or project["version"] == LEVEL_VERSION
