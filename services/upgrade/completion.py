@@ -11,7 +11,8 @@ import asyncio
 from dataclasses import dataclass
 
 from domain.log.levels import LEVEL, LEVEL_VERSION
-from domain.log.own_commands import RAISE_LEVEL
+from domain.log.own_commands import OURSELVES, RAISE_LEVEL
+from domain.log.record import Record
 from domain.ports import Unavailable
 from domain.state.fold import Fold
 from services.adapters import keyring, level_mark, sessions, snapshots
@@ -73,11 +74,20 @@ async def _until_raised(fold: Fold, events: KafkaTopic, keys: VaultKeyring) -> N
         async with asyncio.timeout(WITHIN):
             while fold.world.level < LEVEL:
                 for stored in await reader.read(100):
-                    await keyring.take(fold, stored, keys)
+                    _require_known(await keyring.take(fold, stored, keys))
     except TimeoutError:
         raise Unavailable(
-            f"the level was not raised within {WITHIN:.0f} s: no writer leads, or one of an earlier version does. Start the "
-            "writers anew with this version, and run the same command again"
+            f"the level was not raised within {WITHIN:.0f} s: run the same command again once a writer leads"
         ) from None
     finally:
         await reader.close()
+
+
+def _require_known(record: Record | None) -> None:
+    """Raises NotYet if a writer answered that it does not know the command."""
+    call = None if record is None else record.call
+    if call is not None and call.operation == RAISE_LEVEL and call.principal == OURSELVES:
+        raise NotYet(
+            "The writer that leads is of an earlier version. Start the writers anew with this version, and run the same command "
+            "again."
+        )

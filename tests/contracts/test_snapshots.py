@@ -16,6 +16,7 @@ from domain.log.levels import FIRST
 from domain.state.fold import Fold
 from services.adapters.postgres import Pool
 from services.adapters.snapshots import KEEP, VERSION, encode, sealed
+from services.upgrade import preparation
 from tests.contracts.adapters import SNAPSHOTS, TOPICS, AnyTopic
 from tests.domain.test_snapshot import plain
 from tests.keys import OTHER, ROOT, process_keys
@@ -233,3 +234,29 @@ async def test_a_snapshot_of_keytrail_0_1_0_is_used_where_it_left_it(
         assert await pool.fetchval("SELECT count(*) FROM present.snapshots") == 0, "it cannot any more"
     finally:
         await pool.execute("DROP TABLE present.snapshots")
+
+
+class Interrupted(Exception):
+    pass
+
+
+async def test_a_preparation_that_was_interrupted_goes_on_where_it_was(
+    snapshots: ModuleType, pool: Pool, topic: AnyTopic, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log of hours must not be folded from its beginning again and again."""
+    monkeypatch.setattr(preparation, "BATCH", 3)
+    monkeypatch.setattr(preparation, "KEEP_EVERY", 3)
+
+    def tell(done: int, of: int) -> None:
+        if done > 3:
+            raise Interrupted
+
+    keys: Any = KEYS
+    events: Any = topic
+    with pytest.raises(Interrupted):
+        await preparation._fold_to_end(await snapshots.restore(pool, topic, KEYS), events, pool, keys, tell)
+    kept = await snapshots.restore(pool, topic, KEYS)
+    assert known(kept) == known(fold_at(log, kept.next))
+    assert kept.next == 3
+    await preparation._fold_to_end(kept, events, pool, keys, lambda done, of: None)
+    assert known(kept) == known(log.fold())

@@ -86,6 +86,10 @@ def test_processes_are_replaced_one_after_another_while_calls_go_on(tmp_path: Pa
             assert prepared["position"] > 0
             refused = installation.keytrail("upgrade", "finish")
             assert (refused.returncode, "of an earlier version" in refused.stderr) == (1, True), refused.stderr
+            refused = installation.keytrail("upgrade", "finish", "--whatever-runs")
+            assert (refused.returncode, "writer that leads is of an earlier" in refused.stderr) == (1, True), (
+                refused.stderr
+            )
             # Other tests run at the same time; `make cluster` runs alone, and holds each step to the promise.
             roll(installation, load, FEW_READERS, None, 3 * FLOWS_AGAIN_WITHIN)
             roll(installation, load, WRITERS, None, 3 * FLOWS_AGAIN_WITHIN)
