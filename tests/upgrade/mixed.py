@@ -45,9 +45,10 @@ class MixedProcess:
         self._running: subprocess.Popen[bytes] | None = None
         self._wanted = False
 
-    def start(self, of: VersionBefore | None) -> None:
-        """`of`: the version before; None: this one."""
-        self._of, self._wanted = of, True
+    def start(self, of: VersionBefore | None, *, wanted: bool = True) -> None:
+        """`of`: the version before; None: this one. `wanted`: `keep` starts it again when it ends. Nothing else may start or keep
+        it meanwhile."""
+        self._of, self._wanted = of, wanted
         with self.log.open("ab") as output:
             self._running = subprocess.Popen(
                 self._command,
@@ -69,8 +70,7 @@ class MixedProcess:
             self._running.wait(30)
 
     def ends_within(self, seconds: float) -> int:
-        """Its exit code. It is not started again."""
-        self._wanted = False
+        """Its exit code."""
         assert self._running is not None, "start comes first"
         return self._running.wait(seconds)
 

@@ -107,7 +107,7 @@ def test_processes_are_replaced_one_after_another_while_calls_go_on(tmp_path: Pa
         for name in ("api-1", "writer-1"):
             process = installation.processes[name]
             process.stop()
-            process.start(before)
+            process.start(before, wanted=False)
             assert process.ends_within(60) != 0
             assert "was written by a newer Keytrail" in process.log.read_text()
 
