@@ -111,7 +111,7 @@ def _writers(installed: Installed) -> list[psutil.Process]:
 async def _settled(settings: Settings) -> bool:
     """Whether a snapshot covers nearly all records, and the projections hold all of them."""
     pool = await connect(settings)
-    kept = await pool.fetchval("SELECT coalesce(max(position), 0) FROM present.snapshots")
+    kept = await pool.fetchval("SELECT coalesce(max(position), 0) FROM present.versioned_snapshots")
     read = await pool.fetchval("SELECT coalesce(min(next), 0) FROM p_decisions.positions WHERE topic = 'events'")
     await pool.close()
     return bool(kept > EVENTS * 0.9 and read >= EVENTS)

@@ -168,6 +168,12 @@ class CommandUnreadable(Refusal):
     kind = "command-unreadable"
 
 
+class UpgradeUnfinished(Refusal):
+    """The log may not hold the call's event yet, since a process of an earlier version would not know it."""
+
+    kind = "upgrade-unfinished"
+
+
 class InternalFault(Refusal):
     """A fault of Keytrail: the call had no effect, and the record says that there was a call."""
 
@@ -296,6 +302,7 @@ REFUSALS: dict[str, type[Refusal]] = {
         DryRunSucceeded,
         CommandExpired,
         CommandUnreadable,
+        UpgradeUnfinished,
         InternalFault,
         CredentialDisabled,
         CredentialExpired,

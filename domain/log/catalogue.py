@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from domain.log import events
 from domain.log import identity_events as identities
 from domain.log import sign_in_events as sign_in
+from domain.log.levels import FIRST, LevelRaised
 
 KEY_POLICY, GRANT, IDENTITY, TAGS, ALIAS, NONE = ("key policy", "grant", "identity", "tags", "alias", "")
 """What an event can change about access; NONE for an event that changes nobody's access."""
@@ -15,13 +16,14 @@ KEY_POLICY, GRANT, IDENTITY, TAGS, ALIAS, NONE = ("key policy", "grant", "identi
 @dataclass(frozen=True, slots=True)
 class EventType:
     """`name` with its version is the wire name, for ever; `event` holds the newest version's fields. `access` is what the
-    event changes about access."""
+    event changes about access. `level` is the level (levels.py) from which on the log may hold it."""
 
     name: str
     version: int
     event: type
     summary: str
     access: str
+    level: int = FIRST
 
     @property
     def wire(self) -> str:
@@ -30,6 +32,7 @@ class EventType:
 
 _ROWS = (
     EventType("log.created", 1, events.LogCreated, "log {log} created in {region}", NONE),
+    EventType("log.level-raised", 1, LevelRaised, "records may say what level {level} has", NONE, 2),
     EventType("writer.started", 1, events.WriterStarted, "writer {writer} took over", NONE),
     EventType("commands.skipped", 1, events.CommandsSkipped, "commands {from_command} to {to_command} skipped", NONE),
     EventType("log.authenticated", 1, events.LogAuthenticated, "every record has to be authentic from here on", NONE),
@@ -230,3 +233,5 @@ CATALOGUE: dict[str, EventType] = {row.wire: row for row in _ROWS}
 WIRE_NAMES: dict[type, str] = {row.event: row.wire for row in _ROWS}
 NEWEST: dict[str, int] = {row.name: row.version for row in _ROWS}
 """The newest version of each event, by its name without the version."""
+LEVELS: dict[type, int] = {row.event: row.level for row in _ROWS}
+"""The level from which on the log may hold an event."""

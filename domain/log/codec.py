@@ -15,6 +15,7 @@ from typing import Any
 
 from domain.durations import DAY_SECONDS, SECOND_MICROS
 from domain.log.catalogue import CATALOGUE, WIRE_NAMES, EventType
+from domain.log.levels import LEVEL, LevelRaised, why_unknown
 from domain.log.record import JSON, Call, Decision, Document, Record, Repeat
 from domain.log.upcasters import upcast
 
@@ -62,12 +63,16 @@ def event_document(event: object) -> dict[str, JSON]:
 
 
 def event_from(document: Document) -> object:
-    """The event, brought up to its newest version. Raises Unreadable for a type that is not in the catalogue."""
+    """The event, brought up to its newest version. Raises Unreadable for a type that is not in the catalogue, and at a level that
+    this version does not know."""
     name, data = upcast(document["type"], dict(document["data"]))
     row: EventType | None = CATALOGUE.get(name)
     if row is None:
         raise Unreadable(f"event type {name!r} is not in the catalogue: this log was written by a newer Keytrail")
-    return row.event(**data)
+    event: object = row.event(**data)
+    if isinstance(event, LevelRaised) and event.level > LEVEL:
+        raise Unreadable(why_unknown(event.level, event.version))
+    return event
 
 
 def document_of(record: Record) -> dict[str, JSON]:

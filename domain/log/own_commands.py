@@ -18,13 +18,14 @@ from domain.log.events import (
     LogKeyRotated,
     TreeKeyRotated,
 )
+from domain.log.levels import LevelRaised
 from domain.log.record import Call
 
 OURSELVES = "keytrail"
 """The principal of calls that Keytrail itself makes."""
 
 ANCHOR, AUTHENTICATE, ROTATE_KEY, RETIRE_KEY = "AnchorDecisions", "AuthenticateLog", "RotateLogKey", "RetireLogKey"
-ROTATE_TREE_KEY = "RotateTreeKey"
+ROTATE_TREE_KEY, RAISE_LEVEL = "RotateTreeKey", "RaiseLevel"
 CREATE_ROOT_KEY, END_ROOT_KEY, DISABLE_ROOT_KEY = "CreateRootAccessKey", "EndRootAccessKey", "DisableRootAccessKey"
 
 _EVENTS: dict[str, Callable[[Mapping[str, Any]], object]] = {
@@ -33,6 +34,7 @@ _EVENTS: dict[str, Callable[[Mapping[str, Any]], object]] = {
     ROTATE_KEY: lambda parameters: LogKeyRotated(parameters["authentication_key"]),
     RETIRE_KEY: lambda parameters: LogKeyRetired(parameters["authentication_key"], parameters["before"]),
     ROTATE_TREE_KEY: lambda parameters: TreeKeyRotated(parameters["verifier_key"], parameters["former"]),
+    RAISE_LEVEL: lambda parameters: LevelRaised(parameters["level"], parameters["version"]),
     CREATE_ROOT_KEY: lambda parameters: AccessKeyCreated(parameters["account"], parameters["access_key"]),
     END_ROOT_KEY: lambda parameters: AccessKeyEnding(
         parameters["account"], parameters["access_key"], parameters["due"]

@@ -27,6 +27,7 @@ from domain.keys.limits import Limits
 from domain.log import events, identity_events, sign_in_events
 from domain.log.catalogue import CATALOGUE
 from domain.log.codec import micros
+from domain.log.levels import FIRST, FIRST_VERSION, LevelRaised
 from domain.log.record import Record
 from domain.state.alias_index import AliasIndex
 from domain.state.grant_index import GrantIndex
@@ -46,6 +47,9 @@ class World:
     at: int = 0
     writer: str = ""
     next_command: int = 0
+    level: int = FIRST
+    """The level of the log's format (log/levels.py), and the version that brought it."""
+    level_version: str = FIRST_VERSION
     accounts: dict[str, Account] = field(default_factory=dict)
     access_keys: dict[str, str] = field(default_factory=dict)
     """The root users' access keys: from access key to account."""
@@ -263,6 +267,11 @@ class World:
     @apply.register
     def _(self, event: events.LogCreated) -> None:
         self.log, self.region = event.log, event.region
+
+    @apply.register
+    def _(self, event: LevelRaised) -> None:
+        if event.level > self.level:
+            self.level, self.level_version = event.level, event.version
 
     @apply.register
     def _(self, event: events.WriterStarted) -> None:

@@ -18,6 +18,7 @@ from domain.identities.mfa_devices import MFA
 from domain.identities.oidc_providers import provider_arn
 from domain.log import events, identity_events, sign_in_events
 from domain.log.codec import micros
+from domain.log.levels import LevelRaised
 from domain.state import documents
 from domain.state.world import World
 from projections.log.changes import Appends, Closes, InsertsOnce, TableChange, TableRow
@@ -84,6 +85,7 @@ def touched(event: object, world: World) -> list[AggregateName]:
             return [(SERVICE, of_service.service)]
         case (
             events.LogCreated()
+            | LevelRaised()
             | events.WriterStarted()
             | events.CommandsSkipped()
             | events.ClockRead()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from domain.ports import Reader, Stored, Topic, Unavailable
+from domain.log.chain import digest
+from domain.ports import OutOfRange, Reader, Stored, Topic, Unavailable
 
 KNOWN_WITHIN = 10.0
 """Seconds. The brokers' failover takes less."""
@@ -33,3 +34,14 @@ async def record_at(topic: Topic, position: int) -> Stored:
         return (await read_known(reader, 1))[0]
     finally:
         await reader.close()
+
+
+async def has_record(topic: Topic, position: int, head: str) -> bool:
+    """Whether the topic has the record with this digest at this position. Raises Unavailable."""
+    if await topic.end() <= position:
+        return False
+    try:
+        stored = await record_at(topic, position)
+    except OutOfRange:
+        return False
+    return stored.offset == position and digest(stored.value) == head

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import asyncpg
 from asyncpg.exceptions import TargetServerAttributeNotMatched
 
+from domain.log.levels import LEVEL
 from domain.ports import Unavailable
 from services.adapters.advisory_locks import AdvisoryLock
 from services.settings import Settings
@@ -64,6 +65,10 @@ def for_writing(dsn: str) -> str:
     return f"{dsn}{'&' if urlsplit(dsn).query else '?'}{SESSION}=read-write"
 
 
+SESSION_NAME = f"keytrail, level {LEVEL}"
+"""What pg_stat_activity shows of each session; sessions.py reads it."""
+
+
 async def make(pool: Pool, statements: str) -> None:
     """Run statements that create missing tables, one process at a time: if two begin CREATE ... IF NOT EXISTS together,
     Postgres ends the later one with an error. Raises asyncpg's errors."""
@@ -78,7 +83,12 @@ async def connect(settings: Settings, *, size: int = 4, patience: float = 60.0) 
     """A pool. Raises Unavailable."""
     try:
         return await asyncpg.create_pool(
-            for_writing(dsn_of(settings)), min_size=1, max_size=size, command_timeout=patience, timeout=5
+            for_writing(dsn_of(settings)),
+            min_size=1,
+            max_size=size,
+            command_timeout=patience,
+            timeout=5,
+            server_settings={"application_name": SESSION_NAME},
         )
     except LOST as fault:
         raise Unavailable(f"Postgres does not answer: {fault}") from fault

@@ -3,13 +3,18 @@
 A snapshot is a copy of what the log says, so it is never trusted without checks. It has the log's id, and the position and
 digest of the last record that it holds. It is used only if the log has that very record there. A MAC covers all of this and the
 content, so that nobody who can write to the database can give himself a right.
+
+Its version says what it means. `UPGRADES` brings snapshots of the version before up to date, so that a start after an upgrade
+needs no other one. Where that is impossible, `keytrail upgrade prepare` makes one beside the processes of the version before.
+Snapshots of each version are kept apart, since both versions run during an upgrade, and may be needed after it was taken back.
 """
 
 from __future__ import annotations
 
 import gc
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -18,8 +23,9 @@ import orjson
 from domain.keys.key import Key
 from domain.log.authenticity import SNAPSHOT, Keyring
 from domain.log.authority import authority_from
-from domain.log.chain import Chain, digest
-from domain.ports import OutOfRange, Topic
+from domain.log.chain import Chain
+from domain.log.levels import FIRST, FIRST_VERSION
+from domain.ports import Topic
 from domain.state import documents
 from domain.state.fold import Fold
 from domain.state.recent_calls import FirstAnswer, RedeemedCode
@@ -27,13 +33,22 @@ from domain.state.world import World
 from services.adapters import keyring
 from services.adapters.directory_snapshot import directory_document, directory_from
 from services.adapters.keyring import VaultKeyring
-from services.adapters.known_records import read_known, record_at
-from services.adapters.postgres import LOST, Pool, make
+from services.adapters.known_records import has_record, read_known
+from services.adapters.postgres import LOST, Connection, Pool, make
 from services.logs import logger_of
 
+WorldDocument = dict[str, Any]
 log_of_snapshots = logger_of("snapshots")
 
-VERSION = 5
+VERSION = 6
+"""Of the snapshots that are made here. It is raised when a fold of the same records gives something else than before, or when a
+snapshot says it in another way; a release alone does not raise it. tests/upgrade compares with the version before: snapshots that
+its code made, upgraded, have to be what this code folds."""
+UPGRADES: Mapping[int, Callable[[WorldDocument], WorldDocument]] = {
+    5: lambda document: document | {"level": [FIRST, FIRST_VERSION]},  # that version knew only logs at the first level
+}
+"""By version: what turns the first part of such a snapshot into that of the next version. A version is in this table only if
+nothing else has to change."""
 KEEP = 3
 BATCH = 1000
 PART = 2000
@@ -41,12 +56,14 @@ PART = 2000
 
 _TABLE = """
 CREATE SCHEMA IF NOT EXISTS present;
-CREATE TABLE IF NOT EXISTS present.snapshots (
-    log text NOT NULL, position bigint NOT NULL, digest text NOT NULL, version int NOT NULL, body bytea NOT NULL,
-    at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (log, position)
-);
-ALTER TABLE present.snapshots ADD COLUMN IF NOT EXISTS mac text NOT NULL DEFAULT ''
+CREATE TABLE IF NOT EXISTS present.versioned_snapshots (
+    log text NOT NULL, version int NOT NULL, position bigint NOT NULL, digest text NOT NULL, body bytea NOT NULL,
+    mac text NOT NULL, at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (log, version, position)
+)
 """
+_OF_FIRST = "present.snapshots"
+"""The table of Keytrail 0.1.0. Its projector removes what another version puts there, so it is only read here."""
+_TABLES = ("present.versioned_snapshots", _OF_FIRST)
 
 
 async def prepare(pool: Pool) -> None:
@@ -60,6 +77,7 @@ def encode(fold: Fold) -> bytes:
         "next": fold.next,
         "voids": fold.voids,
         "authority": fold.chain.authority.document(),
+        "level": [world.level, world.level_version],
         "log": world.log,
         "region": world.region,
         "at": world.at,
@@ -107,22 +125,34 @@ def _keys_document(keys: list[Key]) -> dict[str, Any]:
     }
 
 
-def decode(body: bytes, position: int, head: str, keys: Keyring | None) -> Fold:
-    """The fold as it was; `keys` authenticate the records after it."""
+def decode(body: bytes, position: int, head: str, keys: Keyring | None, version: int = VERSION) -> Fold:
+    """The fold as it was; `keys` authenticate the records after it. `version`: one of `known_versions`."""
     # None of this is garbage, and the collector would walk all of it again and again.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _decoded(body, position, head, keys)
+        return _decoded(body, position, head, keys, version)
     finally:
         if collecting:
             gc.enable()
 
 
-def _decoded(body: bytes, position: int, head: str, keys: Keyring | None) -> Fold:
+def known_versions() -> list[int]:
+    """The versions of snapshots that can be used, newest first."""
+    found = [VERSION]
+    while found[-1] - 1 in UPGRADES:
+        found.append(found[-1] - 1)
+    return found
+
+
+def _decoded(body: bytes, position: int, head: str, keys: Keyring | None, version: int) -> Fold:
     parts = _parts(body)
     document = next(parts)
+    for each in range(version, VERSION):
+        document = UPGRADES[each](document)
     world = World(
+        level=document["level"][0],
+        level_version=document["level"][1],
         log=document["log"],
         region=document["region"],
         position=position,
@@ -164,6 +194,7 @@ class SealedSnapshot(NamedTuple):
     """A snapshot as it is kept: `digest` is that of the record at `position`, the MAC covers all of it."""
 
     log: str
+    version: int
     position: int
     digest: str
     body: bytes
@@ -175,54 +206,67 @@ def sealed(fold: Fold) -> SealedSnapshot:
     assert chain.keys is not None, "a process of the installation has its keys"
     body = encode(fold)
     mac = chain.keys.mac(SNAPSHOT, *_mac_fields(world.log, chain.position, chain.head, VERSION, body))
-    return SealedSnapshot(world.log, chain.position, chain.head, body, mac)
+    return SealedSnapshot(world.log, VERSION, chain.position, chain.head, body, mac)
 
 
 async def save(pool: Pool, fold: Fold) -> None:
-    """Keep this fold, and drop all but the newest few of its log. Raises what LOST names."""
-    new = sealed(fold)
+    """Keep this fold, and drop what is not needed any more: all but the newest few of its log and version, and those of other
+    versions but the one that made its last snapshot most recently. Raises what LOST names."""
     assert fold.chain.keys is not None, "a process of the installation has its keys"
     async with pool.acquire() as connection, connection.transaction():
-        # A row that somebody else wrote there would keep this one out.
+        await _insert(connection, sealed(fold))
         await connection.execute(
-            "INSERT INTO present.snapshots (log, position, digest, version, body, mac) VALUES ($1, $2, $3, $4, $5, $6) "
-            "ON CONFLICT (log, position) DO UPDATE SET digest = excluded.digest, version = excluded.version, "
-            "body = excluded.body, mac = excluded.mac",
-            new.log,
-            new.position,
-            new.digest,
-            VERSION,
-            new.body,
-            new.mac,
+            _DROP, fold.world.log, fold.chain.position, VERSION, f"{fold.chain.keys.newest}:", KEEP
         )
-        await connection.execute(
-            # Only snapshots that a start can use are counted, and none after this one: otherwise rows of somebody else
-            # would push it out.
-            "WITH good AS (SELECT log, position FROM present.snapshots WHERE log = $1 AND position <= $2 AND version = $3 "
-            "AND starts_with(mac, $4) ORDER BY position DESC LIMIT $5) "
-            "DELETE FROM present.snapshots WHERE (log, position) NOT IN (SELECT log, position FROM good)",
-            new.log,
-            new.position,
-            VERSION,
-            f"{fold.chain.keys.newest}:",
-            KEEP,
-        )
+        if fold.world.level > FIRST and await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", _OF_FIRST):
+            await connection.execute(f"DELETE FROM {_OF_FIRST}")  # Keytrail 0.1.0 cannot read this log any more
+
+
+async def add(pool: Pool, fold: Fold) -> None:
+    """Keep this fold and drop nothing, beside processes of another version. Raises what LOST names."""
+    async with pool.acquire() as connection, connection.transaction():
+        await _insert(connection, sealed(fold))
+
+
+async def _insert(connection: Connection, new: SealedSnapshot) -> None:
+    # A row that somebody else wrote there would keep this one out.
+    await connection.execute(
+        "INSERT INTO present.versioned_snapshots (log, version, position, digest, body, mac) "
+        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (log, version, position) DO UPDATE SET digest = excluded.digest, "
+        "body = excluded.body, mac = excluded.mac, at = now()",
+        *new,
+    )
+
+
+_DROP = """
+WITH ours AS (SELECT log, version, position, at FROM present.versioned_snapshots WHERE log = $1 AND starts_with(mac, $4)),
+good AS (
+    SELECT log, version, position, row_number() OVER (PARTITION BY version ORDER BY position DESC) AS place FROM ours
+    WHERE (version = $3 AND position <= $2)
+    OR version = (SELECT version FROM ours WHERE version <> $3 ORDER BY at DESC LIMIT 1)
+)
+DELETE FROM present.versioned_snapshots
+WHERE (log, version, position) NOT IN (SELECT log, version, position FROM good WHERE place <= $5)
+"""
+"""Only snapshots that a start can use are counted, and none of this version after this one: otherwise rows of somebody else would
+push it out. How old a snapshot is says nothing: where little happens, the newest one is old."""
 
 
 async def dump(pool: Pool, position: int) -> list[dict[str, Any]]:
-    """The snapshots up to this position, for a backup. Raises what LOST names."""
+    """This version's snapshots up to this position, for a backup. Raises what LOST names."""
     rows = await pool.fetch(
-        "SELECT log, position, digest, version, encode(body, 'base64') AS body, mac FROM present.snapshots "
-        "WHERE position <= $1 ORDER BY position",
+        "SELECT log, position, digest, version, encode(body, 'base64') AS body, mac FROM present.versioned_snapshots "
+        "WHERE position <= $1 AND version = $2 ORDER BY position",
         position,
+        VERSION,
     )
     return [dict(row) for row in rows]
 
 
 async def load(pool: Pool, row: dict[str, Any]) -> None:
-    """Write a row of `dump`. Raises what LOST names."""
+    """Write a row of `dump`, also of an earlier version's. Raises what LOST names."""
     await pool.execute(
-        "INSERT INTO present.snapshots (log, position, digest, version, body, mac) "
+        "INSERT INTO present.versioned_snapshots (log, position, digest, version, body, mac) "
         "VALUES ($1, $2, $3, $4, decode($5, 'base64'), $6)",
         *(row.get(name, "") for name in ("log", "position", "digest", "version", "body", "mac")),
     )
@@ -231,17 +275,42 @@ async def load(pool: Pool, row: dict[str, Any]) -> None:
 async def restore(pool: Pool, log: Topic, keys: Keyring, before: tuple[int, int | None] | None = None) -> Fold:
     """The newest snapshot that fits the log and was made under the key in use. If there is no such snapshot, an empty fold;
     then the log is folded from its beginning. `before`: at most this position and this time (None: any)."""
+    async with aclosing(_rows(pool, keys)) as rows:
+        async for row in rows:
+            found = await _fold_of(row, log, keys, before)
+            if found is not None:
+                return found
+    return Fold.under(keys)
+
+
+async def _rows(pool: Pool, keys: Keyring) -> AsyncGenerator[SealedSnapshot, None]:
+    """The snapshots that may be used, the best first; none if the database does not answer. Their bodies are read one by one,
+    since they are large."""
     try:
-        # An older key may have been replaced because somebody else had it.
-        rows = await pool.fetch(
-            "SELECT log, position, digest, body, mac FROM present.snapshots WHERE version = $1 AND starts_with(mac, $2) "
-            "ORDER BY position DESC",
-            VERSION,
-            f"{keys.newest}:",
-        )
+        for table, *place in await _places(pool, keys):
+            row = await pool.fetchrow(
+                f"SELECT log, version, position, digest, body, mac FROM {table} "
+                "WHERE log = $1 AND version = $2 AND position = $3",
+                *place,
+            )
+            if row is not None:
+                yield SealedSnapshot(*row)
     except LOST:
-        return Fold.under(keys)  # slower, but just as right
-    return await newest_of([SealedSnapshot(*row) for row in rows], log, keys, before)
+        return  # folding the log from its beginning is slower, but just as right
+
+
+async def _places(pool: Pool, keys: Keyring) -> list[tuple[str, str, int, int]]:
+    """(table, log, version, position) of those snapshots. An older key may have been replaced because somebody else had it."""
+    found: list[tuple[str, str, int, int]] = []
+    for table in _TABLES:
+        if await pool.fetchval("SELECT to_regclass($1) IS NOT NULL", table):
+            rows = await pool.fetch(
+                f"SELECT log, version, position FROM {table} WHERE version = ANY($1) AND starts_with(mac, $2)",
+                known_versions(),
+                f"{keys.newest}:",
+            )
+            found += [(table, *row) for row in rows]
+    return sorted(found, key=lambda each: (each[3], each[2]), reverse=True)
 
 
 async def newest_of(
@@ -249,17 +318,28 @@ async def newest_of(
 ) -> Fold:
     """The first of these snapshots, newest first, that this installation made and that fits the log; else an empty fold."""
     for row in rows:
-        if before is not None and row.position > before[0]:
-            continue
-        if not keys.holds(row.mac, SNAPSHOT, *_mac_fields(row.log, row.position, row.digest, VERSION, row.body)):
-            log_of_snapshots.error("a snapshot is not Keytrail's own, and is left alone", position=row.position)
-            continue
-        if await _fits(log, row.position, row.digest):
-            fold = decode(row.body, row.position, row.digest, keys)
-            if before is None or before[1] is None or fold.world.at <= before[1]:
-                fold.rewind()
-                return fold
+        found = await _fold_of(row, log, keys, before)
+        if found is not None:
+            return found
     return Fold.under(keys)
+
+
+async def _fold_of(
+    row: SealedSnapshot, log: Topic, keys: Keyring, before: tuple[int, int | None] | None
+) -> Fold | None:
+    """The fold of a snapshot; None if it may not be used."""
+    if before is not None and row.position > before[0]:
+        return None
+    if not keys.holds(row.mac, SNAPSHOT, *_mac_fields(row.log, row.position, row.digest, row.version, row.body)):
+        log_of_snapshots.error("a snapshot is not Keytrail's own, and is left alone", position=row.position)
+        return None
+    if not await has_record(log, row.position, row.digest):
+        return None
+    fold = decode(row.body, row.position, row.digest, keys, row.version)
+    if before is not None and before[1] is not None and fold.world.at > before[1]:
+        return None
+    fold.rewind()
+    return fold
 
 
 async def newest(pool: Pool, log: Topic, keys: VaultKeyring) -> Fold:
@@ -281,13 +361,3 @@ async def bring_to_end(fold: Fold, log: Topic, keys: VaultKeyring) -> None:
                 await keyring.take(fold, stored, keys)
     finally:
         await reader.close()
-
-
-async def _fits(log: Topic, position: int, head: str) -> bool:
-    if await log.end() <= position:
-        return False
-    try:
-        stored = await record_at(log, position)
-    except OutOfRange:
-        return False
-    return stored.offset == position and digest(stored.value) == head

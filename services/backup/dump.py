@@ -72,6 +72,7 @@ async def take_backup(settings: Settings, path: Path, tell: Tell) -> dict[str, i
         for row in await snapshots.dump(pool, fold.chain.position):
             file.write({"kind": "snapshot", "row": row})
         head = {"log": fold.world.log, "next": fold.next, "head": fold.chain.head}
+        head |= {"level": fold.world.level, "level_version": fold.world.level_version}
         file.write({"kind": "end", **head}, last=True)
         file.close()
     except BaseException:

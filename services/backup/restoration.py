@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.log.chain import Chain
 from domain.log.codec import object_of, parse
+from domain.log.levels import FIRST, LEVEL, why_unknown
 from domain.ports import Headers, MasterKey, Unavailable
 from projections.registry import PROJECTIONS
 from services.adapters import cloudevents, skips, snapshots, topics
@@ -39,6 +40,9 @@ def check(path: Path, master: MasterKey) -> dict[str, Any]:
         last = document
     if first.get("kind") != "start" or last.get("kind") != "end":
         raise BadBackup(f"{path} is not complete.")
+    level = last.get("level", FIRST)  # Keytrail 0.1.0 wrote none
+    if level > LEVEL:
+        raise BadBackup(f"{path} cannot be restored: {why_unknown(level, last['level_version'])}.")
     return {**first, **last}
 
 

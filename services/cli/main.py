@@ -88,6 +88,8 @@ COMMANDS: dict[str, CommandRow] = {
     "master-key add": CommandRow("master_key:add_master_key", "Add a new master key to the file"),
     "root-credential rotate": CommandRow("root_credential:rotate", "Make a new access key for the root user"),
     "root-credential retire": CommandRow("root_credential:retire", "Disable an access key of the root user"),
+    "upgrade prepare": CommandRow("upgrade:prepare", "Make a snapshot of this version beside the version that runs"),
+    "upgrade finish": CommandRow("upgrade:finish", "Let the log hold what this version brings"),
     "topics create": CommandRow("topics:create", "Make topics and rights on your own Kafka"),
     "skip-commands": CommandRow("repairs:skip_commands", "Let the writer pass over lost commands"),
     "skip-records": CommandRow("repairs:skip_records", "Let the notary pass over removed records"),
@@ -103,6 +105,7 @@ GROUPS: dict[str, str] = {
     "account": "The accounts that this installation hosts",
     "master-key": "The key that seals the vault",
     "root-credential": "The access keys of the root user",
+    "upgrade": "Before and after an upgrade",
     "topics": "The topics on your own Kafka",
     "log-keys": "The key that records are authenticated with",
 }

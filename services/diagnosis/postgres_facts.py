@@ -17,7 +17,7 @@ from projections.history import queries as history
 from projections.history.aggregates import aggregate_of
 from projections.history.project import ACCOUNT
 from projections.log.schema import AskedLog
-from services.adapters import pins, vault_tables
+from services.adapters import level_mark, pins, sessions, vault_tables
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import INTERRUPTED, Pool, hosts_of
@@ -71,7 +71,8 @@ class PostgresFacts:
     """`named`: how many hosts the settings name; `hosts`: those that answer. `ahead`: seconds that its clock is ahead of ours, as
     far as the answer's way allows to say it (`within`, seconds). `synchronous`: synchronous_commit. `refused`: why the log on
     Kafka is not this database's; "" if it is, None if that is not known. `root`: the first account, as the projections have it;
-    None if they have none."""
+    None if they have none. `level`: the log's level and the version that brought it, as the last writer noted them; None if none
+    has. `older`: sessions of processes that do not know the newest level."""
 
     named: int
     hosts: Sequence[HostState]
@@ -86,6 +87,8 @@ class PostgresFacts:
     refused: str | None
     followed: Followed
     root: Account | None
+    level: tuple[int, str] | None
+    older: int
 
 
 async def postgres_facts(settings: Settings, *, kafka: bool) -> PostgresFacts:
@@ -143,6 +146,8 @@ async def _facts(settings: Settings, pool: Pool, hosts: Sequence[HostState], *, 
         refused=refused,
         followed=await _followed(pool),
         root=await _account(pool, settings.account_id),
+        level=await level_mark.noted(pool),
+        older=await sessions.of_older_versions(pool),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domain.identities.account import ACTIVE, INACTIVE
+from domain.log.levels import LEVEL
 from domain.ports import Unavailable
 from services.adapters.postgres_hosts import require_one_primary
 from services.diagnosis.kafka_findings import SOON_SKEWED
@@ -14,8 +15,8 @@ from services.settings import BadSetting, Settings
 from services.writer.due_work import MOST_SKEW
 
 SERVER, STANDBY, CLOCK = "Postgres", "standby of Postgres", "Postgres's clock"
-VAULT, MASTER_KEY, ROOT, LOG = "vault", "master key", "root credential", "log and database"
-ALL = (SERVER, STANDBY, CLOCK, VAULT, MASTER_KEY, ROOT, LOG)
+VAULT, MASTER_KEY, ROOT, LOG, UPGRADE = "vault", "master key", "root credential", "log and database", "upgrade"
+ALL = (SERVER, STANDBY, CLOCK, VAULT, MASTER_KEY, ROOT, LOG, UPGRADE)
 WAITING_BYTES = 64 << 20
 """What a standby has not replayed, before somebody should look at it: four segments of WAL."""
 
@@ -38,6 +39,7 @@ def of_postgres(settings: Settings, facts: PostgresFacts, *, bundled: bool) -> I
     yield _master_key(facts)
     yield _root(settings, facts)
     yield _log(facts)
+    yield _upgrade(facts)
 
 
 def _server(facts: PostgresFacts, *, bundled: bool) -> CheckOutcome:
@@ -182,3 +184,26 @@ def _log(facts: PostgresFacts) -> CheckOutcome:
     if facts.refused:
         return wrong(LOG, "a start refuses them", facts.refused)
     return ok(LOG, "they belong together")
+
+
+def _upgrade(facts: PostgresFacts) -> CheckOutcome:
+    older = f"{facts.older} sessions are of an earlier version"
+    if facts.level is None:
+        return unchecked(UPGRADE, "no writer of this version has led yet")
+    level, version = facts.level
+    found = f"the log is at level {level}"
+    if level > LEVEL:
+        return wrong(UPGRADE, f"{found}, which this version does not know", f"Start Keytrail {version} or a later one.")
+    if facts.older:
+        return look(
+            UPGRADE,
+            f"{found}, {older}",
+            "Start those processes anew with this version, or the whole installation with the earlier one.",
+        )
+    if level < LEVEL:
+        return look(
+            UPGRADE,
+            f"{found}, and this version knows level {LEVEL}",
+            "Once you do not want to go back to the version before: `keytrail upgrade finish`.",
+        )
+    return ok(UPGRADE, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from services.adapters import master_key, pins, postgres_hosts, services_file, snapshots, topics
+from services.adapters import level_mark, master_key, pins, postgres_hosts, services_file, snapshots, topics
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import Pool, connect
@@ -59,6 +59,7 @@ async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = Fal
     await vault.prepare(lambda: pins.why_not_new(settings))
     keys = await open_keyring(vault)
     await pins.require(settings, vault, keys)
+    await level_mark.require_known(settings, pool, keys)
     if not settings.root_access_key_id:
         raise BadSetting(
             "KEYTRAIL_ROOT_ACCESS_KEY_ID and KEYTRAIL_ROOT_SECRET_ACCESS_KEY are not set: `keytrail up` makes them, "

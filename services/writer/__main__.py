@@ -12,13 +12,14 @@ from uuid import uuid4
 
 from domain.keys.limits import Limits
 from domain.ports import LogRefused
-from services.adapters import origin, pins, services_file, skips, snapshots, topics
+from domain.state.fold import Fold
+from services.adapters import level_mark, origin, pins, services_file, skips, snapshots, topics
 from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
-from services.adapters.postgres import UNREACHABLE
+from services.adapters.postgres import UNREACHABLE, Pool
 from services.clock import clock_of
 from services.logs import configure, logger_of
-from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.bootstrap import PreparedProcess, open_pool, prepare
 from services.runtime.health_alerts import HealthAlerts
 from services.runtime.heartbeat import keep_beating
 from services.runtime.metrics_endpoint import answer_metrics
@@ -39,6 +40,13 @@ async def _alert_of_missing(alerts: HealthAlerts, log_id: str, materials: set[st
 
     summary = f"The vault lacks {len(materials)} materials of {len(keys)} keys, for instance of {keys[0]}"
     return await alerts.publish(material_missing.RULE, log_id, f"{min(materials)} {len(materials)}", summary)
+
+
+async def _keep_marks(settings: Settings, pool: Pool, prepared: PreparedProcess, fold: Fold) -> None:
+    """Raises Unavailable, OSError, asyncpg's errors."""
+    if fold.chain.authority.begun:
+        await pins.keep(settings, prepared.vault, prepared.keys, fold.chain.authority)
+    await level_mark.keep(pool, prepared.keys, fold.chain, fold.world.level, fold.world.level_version)
 
 
 async def _lead(settings: Settings) -> None:
@@ -78,7 +86,7 @@ async def _lead(settings: Settings) -> None:
         lambda log_name, next_command: skips.permitted(pool, keys, log_name, next_command),
         lambda log_name: origin.require(pool, log_name, names.events),
         keys,
-        lambda authority: pins.keep(settings, vault, keys, authority),
+        partial(_keep_marks, settings, pool, prepared),
     )
     leading = asyncio.create_task(leader.lead())
     lost = asyncio.create_task(election.lost())

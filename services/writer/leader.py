@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from domain.commands.accounts import is_disabled, root_credential_events, service_events
-from domain.log.authority import Authority
 from domain.log.codec import Unreadable
 from domain.log.events import LogCreated, ServiceRegistered, WriterStarted
+from domain.log.levels import LEVEL, LEVEL_VERSION, LevelRaised
 from domain.ports import LogRefused, OutOfRange, Reader, Unavailable
 from domain.state.fold import Fold
 from services.adapters import keyring
@@ -82,10 +82,11 @@ class Leader:
         may_skip: Callable[[str, int], Awaitable[bool]],
         require_origin: Callable[[str], Awaitable[None]],
         keys: VaultKeyring,
-        keep_pin: Callable[[Authority], Awaitable[None]],
+        keep_marks: Callable[[Fold], Awaitable[None]],
         end: End = end_process,
     ) -> None:
-        """`may_skip` is called with the log's id and the next command's offset, `require_origin` with the log's id."""
+        """`may_skip` is called with the log's id and the next command's offset, `require_origin` with the log's id. `keep_marks`
+        notes what starts compare the log with."""
         self._events = events
         self._commands = commands
         self._step = step
@@ -95,7 +96,7 @@ class Leader:
         self._may_skip = may_skip
         self._require_origin = require_origin
         self._keys = keys
-        self._keep_pin = keep_pin
+        self._keep_marks = keep_marks
         self._end = end
         self._own = OwnRecords(events, step, upkeep, keys, clock, end)
 
@@ -110,8 +111,7 @@ class Leader:
             await self._require_origin(world.log)
             await self._fence(reader)
             await self._require_origin(world.log)
-            if fold.chain.authority.begun:
-                await self._keep_pin(fold.chain.authority)
+            await self._keep_marks(fold)
             log.info("writer leads", writer=self._step.writer, position=world.position, next_command=world.next_command)
             TAKEOVERS.inc()
             self._upkeep.destroy(world.destroyed)
@@ -165,6 +165,9 @@ class Leader:
         back as valid."""
         world, own = self._step.fold.world, self._own
         first: list[object] = [] if world.log else [LogCreated(str(uuid4()), self._first.region)]
+        level = (
+            [] if world.log else [LevelRaised(LEVEL, LEVEL_VERSION)]
+        )  # nobody has read the log by an earlier version
         start = WriterStarted(self._step.writer, world.next_command)
         credentials = root_credential_events(world, self._first.account, self._first.access_key)
         if is_disabled(world, self._first.account, self._first.access_key):
@@ -173,7 +176,7 @@ class Leader:
                 "replaced it",
                 access_key=self._first.access_key,
             )
-        for event in [*first, start, *credentials, *service_events(world, self._first.services)]:
+        for event in [*first, start, *credentials, *service_events(world, self._first.services), *level]:
             await own.append_event(event)
         with suppress(TimeoutError):
             async with asyncio.timeout(READ_BACK_DEADLINE):

@@ -19,12 +19,13 @@ from domain.commands.mark_alert import MARK, MarkAlert
 from domain.commands.mfa_devices import USE_CODE, UseMfaCode
 from domain.commands.rotate_key import RotateKey
 from domain.commands.service_key import CreateServiceKey
-from domain.errors import CommandExpired, CommandUnreadable, Refusal
+from domain.errors import CommandExpired, CommandUnreadable, Refusal, UpgradeUnfinished
 from domain.keys.limits import Limits
 from domain.log import codec, parts
 from domain.log.authenticity import COMMANDS, KeyMissing, key_of
-from domain.log.catalogue import WIRE_NAMES
+from domain.log.catalogue import LEVELS, WIRE_NAMES
 from domain.log.events import LogCreated, LogKeyRotated
+from domain.log.levels import LEVEL, LevelRaised
 from domain.log.own_commands import OURSELVES, own_event
 from domain.log.record import LONGEST_RECORD, Call, Decision, Record, Repeat
 from domain.ports import Headers
@@ -41,6 +42,7 @@ writer with a wrong clock would refuse every change. They cost little: whoever g
 take effect, and commands take effect in the order in which they were sent."""
 GOOD_ONCE = frozenset({REDEEM, USE_CODE})
 """Operations that use up a code. Whoever was told to try again would find it used by a command that nobody waits for any more."""
+UNFINISHED = "This works once the upgrade is finished (keytrail upgrade finish). Until then an earlier version may run."
 MAX_COMMAND = 1_048_576
 """Four times the limit of a request: JSON's escapes double some characters."""
 
@@ -81,6 +83,9 @@ class WriterStep:
     ) -> NewRecord:
         """Makes the next record and takes it into the fold. Time never runs backwards on the log."""
         world = self.fold.world
+        if event is not None and not self._may_hold(event):
+            assert call is not None, "what this writer does by itself is on every level"
+            decision, event = refused(UpgradeUnfinished(UNFINISHED)), None
         record = Record(
             previous=self.fold.chain.head,
             seen=self.fold.chain.position,
@@ -111,6 +116,10 @@ class WriterStep:
         called = call.id if call is not None else None
         headers = cloudevents.of_event(world.log, called, record.previous, name, codec.rfc3339(record.at))
         return NewRecord(value, headers, event)
+
+    def _may_hold(self, event: object) -> bool:
+        """Whether the log is at a level that has the event. The one that raises the level cannot wait for it."""
+        return isinstance(event, LevelRaised) or LEVELS[type(event)] <= self.fold.world.level
 
     def is_ours(self, offset: int, value: bytes) -> bool:
         """Whether one of Keytrail's processes wrote the command at `offset`."""
@@ -163,6 +172,10 @@ class WriterStep:
             raise ValueError("a key that was retired is not used again")
         if isinstance(event, LogKeyRotated) and event.authentication_key not in chain.keys:
             raise KeyMissing(event.authentication_key)
+        if isinstance(event, LevelRaised) and not self.fold.world.level < event.level <= LEVEL:
+            raise ValueError("the log is at that level already, or this version does not know the level")
+        if not self._may_hold(event):
+            raise ValueError("the log is at a level that does not have that")
         require_root_key_event(event, self.fold.world)
         return event
 

@@ -110,13 +110,13 @@ def test_a_snapshot_that_somebody_wrote_gives_no_right(attacked: Installation) -
         fold.chain.keys = keyring(STRANGERS)
         await snapshots.save(pool, fold)
         # Neither the MAC of a true snapshot nor the name of its key helps.
-        mac = await pool.fetchval("SELECT mac FROM present.snapshots ORDER BY position DESC LIMIT 1")
-        await pool.execute("UPDATE present.snapshots SET mac = $1", f"{keys.newest}:{mac.partition(':')[2]}")
+        mac = await pool.fetchval("SELECT mac FROM present.versioned_snapshots ORDER BY position DESC LIMIT 1")
+        await pool.execute("UPDATE present.versioned_snapshots SET mac = $1", f"{keys.newest}:{mac.partition(':')[2]}")
         await topic.close()
         await pool.close()
 
     asyncio.run(forge())
-    assert fetch(attacked, "SELECT count(*) AS count FROM present.snapshots")[0]["count"] == 1
+    assert fetch(attacked, "SELECT count(*) AS count FROM present.versioned_snapshots")[0]["count"] == 1
     restarted(attacked)
     credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
     with pytest.raises(ClientError, match="AccessDenied"):

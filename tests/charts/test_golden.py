@@ -24,6 +24,9 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 OPERATORS = ("kafka.strimzi.io/", "monitoring.coreos.com/")
 """Resources of Strimzi and the Prometheus Operator, of which Kubernetes' own schemas know nothing."""
 
+JOBS = {"topics", "upgrade"}
+"""What runs before an upgrade, and ends."""
+
 
 def pods(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The pods of a rendering by component, as their specs."""
@@ -143,7 +146,7 @@ def test_probes_leave_time_and_do_not_kill_for_what_others_do(name: str) -> None
     """A worker is not killed because Kafka is away: a new one would know as little."""
     for component, pod in pods(name):
         (container,) = pod["containers"]
-        if component == "topics":
+        if component in JOBS:
             continue
         paths = {
             kind: container[f"{kind}Probe"].get("httpGet", {}).get("path")
@@ -165,7 +168,7 @@ def test_one_pod_of_a_kind_may_be_away(name: str) -> None:
         for each in golden(name)
         if each["kind"] == "PodDisruptionBudget"
     }
-    assert budgets == {component: 1 for component, _ in pods(name) if component != "topics"}
+    assert budgets == {component: 1 for component, _ in pods(name) if component not in JOBS}
 
 
 @EVERY
@@ -183,16 +186,18 @@ def test_only_the_api_is_called(name: str) -> None:
     assert every["spec"]["policyTypes"] == ["Ingress", "Egress"], "what no policy allows is refused, both ways"
 
 
-def test_the_job_runs_before_anything_of_the_new_version() -> None:
+def test_the_jobs_run_before_anything_of_the_new_version() -> None:
     """A process that finds a topic missing, which it may not make, refuses to start."""
     hooked = [each for each in golden("required") if "helm.sh/hook" in each["metadata"].get("annotations", {})]
     assert [(each["kind"], each["metadata"]["annotations"]["helm.sh/hook-weight"]) for each in hooked] == [
         ("NetworkPolicy", "-10"),
         ("Job", "0"),
+        ("Job", "10"),
     ]
-    assert {each["metadata"]["annotations"]["helm.sh/hook"] for each in hooked} == {"pre-install,pre-upgrade"}
-    (container,) = hooked[1]["spec"]["template"]["spec"]["containers"]
-    assert container["command"] == ["keytrail", "topics", "create", "--yes"]
+    when = [each["metadata"]["annotations"]["helm.sh/hook"] for each in hooked]
+    assert when == ["pre-install,pre-upgrade", "pre-install,pre-upgrade", "pre-upgrade"]
+    commands = [each["spec"]["template"]["spec"]["containers"][0]["command"] for each in hooked[1:]]
+    assert commands == [["keytrail", "topics", "create", "--yes"], ["keytrail", "upgrade", "prepare"]]
 
 
 def test_writers_may_stay_behind_in_an_upgrade() -> None:
@@ -207,8 +212,9 @@ def test_prometheus_finds_every_pod_and_the_rules() -> None:
     for component, pod in pods("everything"):
         ports = {each["name"]: each["containerPort"] for each in pod["containers"][0].get("ports", ())}
         given = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
-        assert (endpoint["port"] in ports) == (component != "topics")
-        assert given.get("KEYTRAIL_METRICS_PORT") == (None if component == "topics" else str(ports[endpoint["port"]]))
+        assert (endpoint["port"] in ports) == (component not in JOBS)
+        if component not in JOBS:
+            assert given["KEYTRAIL_METRICS_PORT"] == str(ports[endpoint["port"]])
     (rules,) = (each["spec"] for each in golden("everything") if each["kind"] == "PrometheusRule")
     text = (ROOT / "deploy" / "prometheus" / "keytrail.rules.yaml").read_text()
     runbooks = "https://git.example.com/keytrail/blob/main/docs/"

@@ -106,7 +106,7 @@ def test_a_misspelt_value_is_refused_by_its_name(tmp_path: Path, values: dict[st
 )
 def test_topics_may_be_made_otherwise(tmp_path: Path, kafka: dict[str, Any], kinds: set[str]) -> None:
     path = tmp_path / "values.yaml"
-    path.write_text(yaml.safe_dump(changed(kafka=kafka)))
+    path.write_text(yaml.safe_dump(changed(kafka=kafka, upgrade={"prepare": False})))
     done = rendered(path)
     assert done.returncode == 0, done.stderr
     found = {each["kind"] for each in yaml.safe_load_all(done.stdout)}
@@ -137,4 +137,6 @@ def test_without_a_transparency_log_there_is_no_notary(tmp_path: Path) -> None:
     done = rendered(path)
     assert done.returncode == 0, done.stderr
     assert "services.notary" not in done.stdout
-    assert done.stdout.count('{name: KEYTRAIL_NOTARIES, value: "0"}') == 4, "API, writer, projector, alert worker"
+    assert done.stdout.count('{name: KEYTRAIL_NOTARIES, value: "0"}') == 5, (
+        "API, writer, projector, alert worker, and the Job"
+    )

@@ -113,3 +113,10 @@ def test_the_job_checks_the_topics(run: Run) -> None:
     with run("topics") as pod:
         assert pod.ended(30) == 0, pod.log
         assert "The topics are as Keytrail needs them." in pod.log
+
+
+@COSTLY
+def test_the_job_of_an_upgrade_makes_a_snapshot(run: Run) -> None:
+    with run("upgrade") as pod:
+        assert pod.ended(60) == 0, pod.log
+        assert "prepared: a snapshot at position" in pod.log

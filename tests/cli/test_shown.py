@@ -65,6 +65,8 @@ NOT_RECORDED = {
     "root-credential retire": "it needs another access key: tests/e2e/test_root_credential.py",
     "doctor": "it asks the servers, not the API: tests/e2e/test_doctor.py reads what it prints",
     "topics create": "it needs a cluster of one's own: tests/cluster",
+    "upgrade prepare": "tests/upgrade/test_level.py reads what it prints",
+    "upgrade finish": "tests/upgrade/test_level.py reads what it prints",
     "account list": "tests/e2e/test_auditor.py reads what it prints",
     "skip-records": "it needs a notary that stopped: tests/e2e/test_retention.py",
     "verify-evidence": "it reads files of a real log, which tests/e2e/test_proofs.py makes",

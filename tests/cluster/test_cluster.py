@@ -5,25 +5,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from ssl import create_default_context
-from typing import Any
 
 import pytest
 
-from services.adapters.topic_bounds import bounds, values_of
-from services.adapters.topics import names
 from services.arrangement import PROCESSES
-from services.settings import Settings
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import FAULTS, Fault, kill_leader
 from tests.cluster.load import ATTEMPT_DEADLINE, Load
-from tests.consistency.explained import Judge, read_log
+from tests.consistency.judged import LOOKS_FOR, judged
 from tests.consistency.observed import ObservedCall
 
 FLOWS_AGAIN_WITHIN = 10.0
@@ -32,31 +26,6 @@ PAUSE = 0.15
 MANY, FEW = (32, 64), (6, 12)
 """How many clients change keys, and how many use them. `make test` has few: they take most of its time."""
 CALM = 3.0
-LOOKS_FOR = 1.0
-
-
-async def _values(settings: Settings, topic: str, partition: int) -> list[tuple[int, bytes]]:
-    found: list[tuple[int, bytes]] = []
-    async for some, _ in values_of(settings, topic, partition):
-        found += [(each.offset, each.value) for each in some]
-    return found
-
-
-async def _decisions(settings: Settings) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-    topic = names(settings).decisions
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for partition in await bounds(settings, topic):
-        for _, value in await _values(settings, topic, partition):
-            document = json.loads(value)
-            found.setdefault(document["call"]["id"], []).append(document)
-    return found
-
-
-def judged(cluster: Cluster, calls: Sequence[ObservedCall]) -> list[str]:
-    """What the log and the decisions do not explain of these calls."""
-    settings = cluster.settings
-    log = read_log(asyncio.run(_values(settings, names(settings).events, 0)))
-    return Judge(log, asyncio.run(_decisions(settings)), settings.fresh_for + LOOKS_FOR).judge(calls)
 
 
 def struck(cluster: Cluster, fault: Fault, clients: tuple[int, int] = MANY) -> tuple[float, float, list[ObservedCall]]:
@@ -84,7 +53,7 @@ def require_all(cluster: Cluster, fault: Fault, within: float, clients: tuple[in
         f"{fault.name}: {changing:.1f} s without an answer to a change, {using:.1f} s to a use; slowest attempt {slowest:.1f} s; "
         f"{len(calls)} calls, {len(lost)} given up, attempts {dict(ends)}"
     )
-    assert judged(cluster, calls) == []
+    assert judged(cluster.settings, calls) == []
     assert slowest <= ATTEMPT_DEADLINE
     assert lost == []
     assert max(changing, using) <= within

@@ -216,19 +216,19 @@ async def test_a_projection_that_cannot_be_sealed_keeps_no_key_from_being_retire
 async def test_a_snapshot_is_not_pushed_out_by_rows_of_others(pool: Pool) -> None:
     """Every start folded the whole log, and no line said why."""
     await snapshots.prepare(pool)
-    await pool.execute("DELETE FROM present.snapshots")
+    await pool.execute("DELETE FROM present.versioned_snapshots")
     for number in range(4):
         await pool.execute(
-            "INSERT INTO present.snapshots VALUES ($1, $2, '', $3, '', now(), $4)",
+            "INSERT INTO present.versioned_snapshots VALUES ($1, $2, $3, '', '', $4)",
             ("x", "log")[number % 2],
-            9 * 10**18 + number,
             (999, snapshots.VERSION)[number % 2],
+            9 * 10**18 + number,
             f"{OLD}:junk",
         )
     fold = Fold.under(BEFORE)
     fold.world.log = "log"
     await snapshots.save(pool, fold)
-    (row,) = await pool.fetch("SELECT log, position FROM present.snapshots")
+    (row,) = await pool.fetch("SELECT log, position FROM present.versioned_snapshots")
     assert row["log"] == "log"
     assert row["position"] == fold.chain.position
 

@@ -3,15 +3,20 @@ used."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncIterator
 from types import ModuleType
 from typing import Any
 
+import orjson
 import pytest
 
+from domain.log.authenticity import SNAPSHOT
+from domain.log.levels import FIRST
 from domain.state.fold import Fold
 from services.adapters.postgres import Pool
-from services.adapters.snapshots import KEEP, VERSION
+from services.adapters.snapshots import KEEP, VERSION, encode, sealed
+from services.upgrade import preparation
 from tests.contracts.adapters import SNAPSHOTS, TOPICS, AnyTopic
 from tests.domain.test_snapshot import plain
 from tests.keys import OTHER, ROOT, process_keys
@@ -30,7 +35,7 @@ async def topic(request: pytest.FixtureRequest) -> AsyncIterator[AnyTopic]:
 async def snapshots(request: pytest.FixtureRequest, pool: Pool) -> ModuleType:
     found: ModuleType = SNAPSHOTS[request.param]
     await found.prepare(pool)
-    await pool.execute("DELETE FROM present.snapshots")
+    await pool.execute("DELETE FROM present.versioned_snapshots")
     return found
 
 
@@ -57,7 +62,7 @@ def fold_at(log: Log, end: int) -> Fold:
 
 
 async def rows(pool: Pool) -> list[tuple[int, int]]:
-    found = await pool.fetch("SELECT position, version FROM present.snapshots ORDER BY position")
+    found = await pool.fetch("SELECT position, version FROM present.versioned_snapshots ORDER BY position, version")
     return [(row["position"], row["version"]) for row in found]
 
 
@@ -122,7 +127,7 @@ async def test_a_snapshot_that_does_not_fit_or_is_not_ours_is_not_used(
     snapshots: ModuleType, pool: Pool, topic: AnyTopic, log: Log, damage: str
 ) -> None:
     await snapshots.save(pool, log.fold())
-    await pool.execute(f"UPDATE present.snapshots SET {damage}")
+    await pool.execute(f"UPDATE present.versioned_snapshots SET {damage}")
     assert known(await snapshots.restore(pool, topic, KEYS)) == known(Fold.under(KEYS))
     assert known(await snapshots.newest(pool, topic, KEYS)) == known(log.fold())
 
@@ -153,3 +158,105 @@ async def test_a_snapshot_does_not_skip_what_came_in_the_place_of_void_records(
     log.answer(created(70, 70))
     await topic.append(log.values[-1])
     assert known(await snapshots.newest(pool, topic, KEYS)) == known(log.fold())
+
+
+async def add_of(pool: Pool, fold: Fold, version: int, age: str) -> None:
+    """A snapshot that another version made so long ago."""
+    row = sealed(fold)._replace(version=version)
+    await pool.execute(
+        "INSERT INTO present.versioned_snapshots (log, version, position, digest, body, mac, at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, now() - $7::text::interval)",
+        *row,
+        age,
+    )
+
+
+async def test_snapshots_of_the_version_before_or_after_are_kept(
+    snapshots: ModuleType, pool: Pool, topic: AnyTopic, log: Log
+) -> None:
+    """An upgrade may be prepared, and taken back. Where little happens, the newest snapshot may be old."""
+    for end in (3, 4):
+        await add_of(pool, fold_at(log, end), VERSION - 2, "3 years")
+        await add_of(pool, fold_at(log, end), VERSION - 1, "2 years")
+    for end in (4, 5):
+        await snapshots.save(pool, fold_at(log, end))
+    assert await rows(pool) == [(2, VERSION - 1), (3, VERSION - 1), (3, VERSION), (4, VERSION)]
+    await add_of(pool, log.fold(), VERSION + 1, "1 hour")
+    await snapshots.save(pool, log.fold())
+    end = log.fold().chain.position
+    assert await rows(pool) == [(3, VERSION), (4, VERSION), (end, VERSION), (end, VERSION + 1)]
+
+
+async def test_what_is_made_beside_another_version_drops_nothing(
+    snapshots: ModuleType, pool: Pool, topic: AnyTopic, log: Log
+) -> None:
+    for end in range(3, 3 + KEEP):
+        await add_of(pool, fold_at(log, end), VERSION - 1, "2 years")
+        await add_of(pool, fold_at(log, end), VERSION - 2, "3 years")
+    await snapshots.add(pool, log.fold())
+    assert len(await rows(pool)) == 2 * KEEP + 1
+
+
+OF_FIRST = """
+CREATE TABLE present.snapshots (
+    log text NOT NULL, position bigint NOT NULL, digest text NOT NULL, version int NOT NULL, body bytea NOT NULL,
+    at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (log, position), mac text NOT NULL DEFAULT ''
+)
+"""
+
+
+async def test_a_snapshot_of_keytrail_0_1_0_is_used_where_it_left_it(
+    snapshots: ModuleType, pool: Pool, topic: AnyTopic, log: Log
+) -> None:
+    fold = fold_at(log, 5)
+    first, *rest = snapshots._parts(encode(fold))
+    del first["level"]  # tests/upgrade has snapshots that its own code made
+    body = b"".join(snapshots._framed(zlib.compress(orjson.dumps(part))) for part in (first, *rest))
+    mac = KEYS.mac(
+        SNAPSHOT, *snapshots._mac_fields(log.fold().world.log, fold.chain.position, fold.chain.head, 5, body)
+    )
+    await pool.execute(OF_FIRST)
+    try:
+        await pool.execute(
+            "INSERT INTO present.snapshots (log, position, digest, version, body, mac) VALUES ($1, $2, $3, 5, $4, $5)",
+            log.fold().world.log,
+            fold.chain.position,
+            fold.chain.head,
+            body,
+            mac,
+        )
+        assert known(await snapshots.restore(pool, topic, KEYS)) == known(fold)
+        await snapshots.save(pool, fold)
+        assert await pool.fetchval("SELECT count(*) FROM present.snapshots") == 1, "that version may take over again"
+        raised = log.fold()
+        raised.world.level = FIRST + 1
+        await snapshots.save(pool, raised)
+        assert await pool.fetchval("SELECT count(*) FROM present.snapshots") == 0, "it cannot any more"
+    finally:
+        await pool.execute("DROP TABLE present.snapshots")
+
+
+class Interrupted(Exception):
+    pass
+
+
+async def test_a_preparation_that_was_interrupted_goes_on_where_it_was(
+    snapshots: ModuleType, pool: Pool, topic: AnyTopic, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log of hours must not be folded from its beginning again and again."""
+    monkeypatch.setattr(preparation, "BATCH", 3)
+    monkeypatch.setattr(preparation, "KEEP_EVERY", 3)
+
+    def tell(done: int, of: int) -> None:
+        if done > 3:
+            raise Interrupted
+
+    keys: Any = KEYS
+    events: Any = topic
+    with pytest.raises(Interrupted):
+        await preparation._fold_to_end(await snapshots.restore(pool, topic, KEYS), events, pool, keys, tell)
+    kept = await snapshots.restore(pool, topic, KEYS)
+    assert known(kept) == known(fold_at(log, kept.next))
+    assert kept.next == 3
+    await preparation._fold_to_end(kept, events, pool, keys, lambda done, of: None)
+    assert known(kept) == known(log.fold())

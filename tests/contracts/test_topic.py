@@ -95,15 +95,17 @@ async def test_a_snapshot_is_used_only_where_it_fits_the_log(topic: Topic, insta
         await snapshots.prepare(pool)
         fold = log.fold()
         fold.world.log = f"log-{uuid4().hex}"
-        await pool.execute("DELETE FROM present.snapshots WHERE position < 1000")
+        await pool.execute("DELETE FROM present.versioned_snapshots WHERE position < 1000")
         await snapshots.save(pool, fold)
         restored = await snapshots.restore(pool, topic, log.keys)
         assert restored.chain == fold.chain
-        await pool.execute("UPDATE present.snapshots SET digest = $1 WHERE log = $2", "0" * 64, fold.world.log)
+        await pool.execute(
+            "UPDATE present.versioned_snapshots SET digest = $1 WHERE log = $2", "0" * 64, fold.world.log
+        )
         assert (await snapshots.restore(pool, topic, log.keys)).chain != fold.chain
-        await pool.execute("UPDATE present.snapshots SET position = 999 WHERE log = $1", fold.world.log)
+        await pool.execute("UPDATE present.versioned_snapshots SET position = 999 WHERE log = $1", fold.world.log)
         assert (await snapshots.restore(pool, topic, log.keys)).world.log != fold.world.log
-        await pool.execute("DELETE FROM present.snapshots WHERE log = $1", fold.world.log)
+        await pool.execute("DELETE FROM present.versioned_snapshots WHERE log = $1", fold.world.log)
     finally:
         await pool.close()
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain.identities.account import Account
+from domain.log.levels import LEVEL, LEVEL_VERSION
 from services.adapters.cluster_description import ClusterDescription, PartitionState, TopicState
 from services.adapters.postgres_hosts import HostState
 from services.arrangement import PROCESSES, TOPICS, KafkaOperation
@@ -166,6 +167,8 @@ def postgres(**changed: Any) -> PostgresFacts:
         refused="",
         followed=FOLLOWED,
         root=account(AKIA1="Active"),
+        level=(LEVEL, LEVEL_VERSION),
+        older=0,
     )
     return replace(facts, **changed)
 
@@ -208,6 +211,9 @@ def test_a_healthy_database_has_no_finding() -> None:
         ({"root": account(B="Active")}, "root credential", "look", "the log does not know AKIA1"),
         ({"root": account(AKIA1="Active", B="Active")}, "root credential", "look", "B works beside it"),
         ({"refused": "cut"}, "log and database", "wrong", "a start refuses them"),
+        ({"level": (99, "9.0.0")}, "upgrade", "wrong", "the log is at level 99, which this version does not know"),
+        ({"level": (1, "0.1.0")}, "upgrade", "look", f"the log is at level 1, and this version knows level {LEVEL}"),
+        ({"level": (1, "0.1.0"), "older": 3}, "upgrade", "look", "the log is at level 1, 3 sessions are of an earlier version"),
     ],
 )  # fmt: skip
 def test_one_thing_of_a_database_that_is_not_as_it_should_be_is_one_finding(

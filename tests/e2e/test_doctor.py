@@ -120,6 +120,7 @@ async def test_each_fault_is_found_though_the_database_is_away(broken: Settings)
     assert away == {
         "standby of Postgres",
         "Postgres's clock",
+        "upgrade",
         "vault",
         "master key",
         "root credential",

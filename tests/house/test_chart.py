@@ -14,7 +14,7 @@ from services.arrangement import PROCESSES, REPLICAS
 from services.cluster.preparation import wanted_grants
 from services.settings import Settings
 from tests.charts.rendering import CHART, golden
-from tests.charts.test_golden import image_user, pods
+from tests.charts.test_golden import JOBS, image_user, pods
 from tests.house.sources import nodes
 from tests.house.test_house import NAMES, PREFIX, ROOT, SETTINGS
 
@@ -41,7 +41,7 @@ def test_the_chart_is_of_this_version() -> None:
 def test_the_chart_runs_each_process_as_its_own_user_of_kafka() -> None:
     found = {}
     for component, pod in pods("everything"):
-        if component != "topics":
+        if component not in JOBS:
             found[pod["containers"][0]["args"][0]] = environment(pod)["KEYTRAIL_KAFKA_USERNAME"]
     assert found == {each.module: each.user for each in RUN}
 

@@ -28,7 +28,7 @@ def snapshots_without_digest() -> None:
     async def fits(log: Topic, position: int, head: str) -> bool:
         return True
 
-    snapshots._fits = fits
+    snapshots.has_record = fits
 
 
 BREAKS: Mapping[str, Callable[[], None]] = {
@@ -48,7 +48,7 @@ def broken(name: str) -> Iterator[None]:
         mock.patch.multiple(LiveState, barrier=LiveState.barrier, is_fresh=LiveState.is_fresh),
         mock.patch.object(Chain, "accepts", Chain.accepts),
         mock.patch.object(RecentCalls, "remember", RecentCalls.remember),
-        mock.patch.object(snapshots, "_fits", snapshots._fits),
+        mock.patch.object(snapshots, "has_record", snapshots.has_record),
         mock.patch.multiple(Brokers, one_is_enough=False, any_leader_is_believed=False),
     )
     with whole[0], whole[1], whole[2], whole[3], whole[4]:

@@ -13,7 +13,6 @@ from uuid import uuid4
 from domain.commands.due import destroyed_by
 from domain.keys.limits import Limits
 from domain.log.authenticity import DECISIONS
-from domain.log.authority import Authority
 from domain.log.record import Record
 from domain.ports import OutOfRange, Unavailable
 from domain.state.fold import Fold
@@ -174,7 +173,7 @@ class Installation:
             _never_skipped,
             self._require_origin,
             keys,
-            self._keep_pin,
+            self._keep_marks,
             process.end,
         )
         leading, lost = asyncio.create_task(leader.lead()), asyncio.create_task(election.lost())
@@ -188,7 +187,7 @@ class Installation:
         if self.shared.origin != log:
             raise Unavailable(f"the database belongs to log {self.shared.origin}, and the topic holds {log}")
 
-    async def _keep_pin(self, authority: Authority) -> None:
+    async def _keep_marks(self, fold: Fold) -> None:
         pass
 
     async def _api(self, process: Process) -> None:

@@ -1,0 +1,68 @@
+"""A snapshot of this version, made beside the processes of the version before, so that none of this version has to fold the whole
+log at its start.
+
+Nothing of the version before changes: it keeps its own snapshots, and the vault is not migrated.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from domain.state.fold import Fold
+from services.adapters import keyring, snapshots
+from services.adapters.kafka import KafkaTopic
+from services.adapters.keyring import VaultKeyring
+from services.adapters.known_records import read_known
+from services.adapters.postgres import Pool
+from services.adapters.topics import names
+from services.settings import Settings
+
+BATCH = 1000
+KEEP_EVERY = 500_000
+"""Records. A command that was interrupted goes on from the last snapshot that it kept."""
+TellFolded = Callable[[int, int], None]
+"""(records folded, of how many)"""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSnapshot:
+    """`position` is that of the snapshot, -1 where there is no log yet. `folded`: how many records were read for it."""
+
+    position: int
+    folded: int
+
+
+async def prepare_snapshot(settings: Settings, pool: Pool, keys: VaultKeyring, tell: TellFolded) -> PreparedSnapshot:
+    """Keep a snapshot of this version at the end of the log. Raises Unavailable, OutOfRange, Unreadable, asyncpg's errors."""
+    gc.set_threshold(1_000_000, 50, 100)  # a batch has many objects without cycles
+    await snapshots.prepare(pool)
+    events = KafkaTopic(settings, names(settings).events)
+    try:
+        fold = await snapshots.restore(pool, events, keys)
+        began = fold.next
+        await _fold_to_end(fold, events, pool, keys, tell)
+        if fold.chain.position < 0:
+            return PreparedSnapshot(-1, 0)
+        await snapshots.add(pool, fold)  # also where nothing came: the snapshot may be one of an earlier version
+        return PreparedSnapshot(fold.chain.position, fold.next - began)
+    finally:
+        await events.close()
+
+
+async def _fold_to_end(fold: Fold, events: KafkaTopic, pool: Pool, keys: VaultKeyring, tell: TellFolded) -> None:
+    end, kept = await events.end(), fold.next
+    if fold.next >= end:
+        return
+    reader = await events.reader(fold.next)
+    try:
+        while fold.next < end:
+            for stored in await read_known(reader, BATCH):
+                await keyring.take(fold, stored, keys)
+            tell(min(fold.next, end), end)
+            if fold.next - kept >= KEEP_EVERY:
+                await snapshots.add(pool, fold)
+                kept = fold.next
+    finally:
+        await reader.close()

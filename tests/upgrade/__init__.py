@@ -1,0 +1,1 @@
+"""What happens between this version and the one before, whose real code runs here."""

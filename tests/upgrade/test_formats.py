@@ -1,0 +1,100 @@
+"""What this version writes at the level of the version before, that version knows: its real code says what it knows.
+
+Who adds an event type, or a member of a record, of a command or of an alert, and forgets its level, fails here.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tomllib
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from domain.alerts.engine.alert import Alert
+from domain.log import own_commands
+from domain.log.catalogue import CATALOGUE
+from domain.log.command import Command
+from domain.log.levels import LEVEL, LEVEL_VERSION
+from domain.log.record import Call, Decision, Record, Repeat
+from domain.log.upcasters import UPCASTERS
+from services.writer.step import OUR_CHANGES
+from tests.upgrade.before import ROOT, VersionBefore, named
+
+KNOWN = """
+import json
+import subprocess
+from dataclasses import fields
+try:
+    from domain.log.levels import LEVEL
+except ImportError:
+    LEVEL = 1  # Keytrail 0.1.0 had no levels
+from domain.alerts.engine.alert import Alert
+from domain.log import own_commands
+from domain.log.catalogue import CATALOGUE
+from domain.log.command import Command
+from domain.log.record import Call, Decision, Record, Repeat
+from domain.log.upcasters import UPCASTERS
+from services.writer.step import OUR_CHANGES
+print(json.dumps({
+    "level": LEVEL,
+    "events": {name: [each.name for each in fields(row.event)] for name, row in CATALOGUE.items()},
+    "older": sorted(UPCASTERS),
+    "members": {
+        of.__name__: [each.name for each in fields(of)] for of in (Record, Call, Decision, Repeat, Command, Alert)
+    },
+    "commands": sorted([*own_commands._EVENTS, *OUR_CHANGES]),
+}))
+"""
+ASKED_FOR_BY_FINISH = {own_commands.RAISE_LEVEL}
+"""Commands that a writer of the version before refuses, and whose sender expects that."""
+
+
+@pytest.fixture(scope="module")
+def known(before: VersionBefore) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(before.run(KNOWN, ""))
+    return found
+
+
+def test_every_event_at_its_level_is_one_that_it_knows(known: dict[str, Any]) -> None:
+    written = {
+        name: [each.name for each in fields(row.event)]
+        for name, row in CATALOGUE.items()
+        if row.level <= known["level"]
+    }
+    assert written == {name: members for name, members in known["events"].items() if name in written}
+    assert set(known["events"]) <= {*CATALOGUE, *UPCASTERS}, "whatever it wrote is read for ever"
+
+
+def test_what_it_reads_this_version_reads(known: dict[str, Any]) -> None:
+    assert set(known["older"]) <= set(UPCASTERS)
+
+
+@pytest.mark.parametrize("of", [Record, Call, Decision, Repeat, Command, Alert], ids=lambda of: of.__name__)
+def test_records_commands_and_alerts_have_the_members_that_it_knows(known: dict[str, Any], of: Any) -> None:
+    """A reader of the version before may refuse one that it does not know. A new member is written from a level on: then
+    name it here, with the test that shows it."""
+    assert [each.name for each in fields(of)] == known["members"][of.__name__]
+
+
+def test_its_writer_knows_what_processes_ask_of_it(known: dict[str, Any]) -> None:
+    """API workers are upgraded first. What the writer of the version before does not know is refused until it is replaced."""
+    asked = {*own_commands._EVENTS, *OUR_CHANGES} - ASKED_FOR_BY_FINISH
+    assert asked == set(known["commands"])
+
+
+def test_the_tag_of_the_version_before_is_its_commit() -> None:
+    """Where a clone has the tag. The commit is what the tests take, since a clone need not have tags."""
+    tag, commit = named()
+    asked = ["git", "-C", str(ROOT), "rev-parse", "--quiet", "--verify", f"refs/tags/{tag}^{{commit}}"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    assert found in ("", commit)
+
+
+def test_a_level_that_it_does_not_know_is_brought_by_this_version(known: dict[str, Any]) -> None:
+    """The version is what somebody is told to start."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert LEVEL - known["level"] in (0, 1), "one release brings one level at most"
+    assert known["level"] == LEVEL or project["version"] == LEVEL_VERSION

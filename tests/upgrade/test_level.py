@@ -1,0 +1,106 @@
+"""An upgrade to the next version: prepared beside this one, taken back, and finished. Then this one refuses to start, and says which
+one to start."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from domain.log.levels import LEVEL
+from services.adapters import snapshots
+from services.adapters.postgres import Pool
+from tests.installation import KEYTRAIL, Installation
+from tests.upgrade.before import VersionAfter
+
+
+def in_database(installation: Installation, work: Callable[[Pool], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        async with installation.connected() as pool:
+            return await work(pool)
+
+    return asyncio.run(run())
+
+
+def by(after: VersionAfter, installation: Installation, *arguments: str) -> Any:
+    """What a command of the version after prints."""
+    environment = installation.environment() | {"PYTHONPATH": str(after.path)}
+    command = [str(KEYTRAIL), *arguments, "--json", "--data", str(installation.data)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def kept(installation: Installation) -> list[tuple[int, int]]:
+    """(version, position) of each snapshot."""
+    rows = in_database(
+        installation,
+        lambda pool: pool.fetch("SELECT version, position FROM present.versioned_snapshots ORDER BY version, position"),
+    )
+    return [(row["version"], row["position"]) for row in rows]
+
+
+def test_an_upgrade_is_prepared_taken_back_and_finished(tmp_path: Path) -> None:
+    after = VersionAfter(tmp_path / "after")
+    with Installation(tmp_path / "data") as running:
+        running.client().create_key()
+        (finished,) = running.answers("upgrade", "finish")
+        assert (finished["level"], finished["raised"]) == (LEVEL, False), "a new log begins at the newest level"
+        (own,) = running.answers("upgrade", "prepare")
+        running.client().create_key()
+        first = by(after, running, "upgrade", "prepare")
+        assert first["folded"] == first["position"] + 1, "what this version kept says something else"
+        assert by(after, running, "upgrade", "prepare") == {"position": first["position"], "folded": 0}, "twice is once"
+        running.client().create_key()
+        (again,) = running.answers("upgrade", "prepare")
+        assert again["folded"] == again["position"] - own["position"], "this version's own is still there"
+        assert kept(running) == [
+            (snapshots.VERSION, own["position"]),
+            (snapshots.VERSION, again["position"]),
+            (after.snapshots, first["position"]),
+        ]
+
+        running.stop()
+        running.extra["PYTHONPATH"] = str(after.path)
+        running.start()
+        running.client().create_key()
+        running.stop()
+        del running.extra["PYTHONPATH"]
+        running.start()  # taken back: nothing of the next level is on the log
+        running.client().create_key()
+
+        in_database(running, lambda pool: pool.execute("UPDATE present.level SET level = 99, version = '9.9.9'"))
+        running.stop()
+        running.extra["PYTHONPATH"] = str(after.path)
+        running.start()  # what somebody else wrote there stops nobody
+        raised = by(after, running, "upgrade", "finish")
+        assert (raised["level"], raised["raised"]) == (after.level, True)
+        running.client().create_key()
+        by(after, running, "backup", str(tmp_path / "later.backup"))
+
+        running.stop()
+        del running.extra["PYTHONPATH"]
+        refused = subprocess.run(
+            running.command(), env=running.environment(), capture_output=True, text=True, check=False, timeout=60
+        )
+        assert refused.returncode != 0
+        require_named(after, refused)
+        # Nor does it restore a backup of that log, in which it would find out when it is too late.
+        key = running.data / "master.key"
+        into = ["--data", str(tmp_path / "restored")]
+        environment = running.environment() | {"KEYTRAIL_MASTER_KEY_FILE": str(key)}
+        command = [str(KEYTRAIL), "restore", str(tmp_path / "later.backup"), *into]
+        require_named(
+            after, subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        )
+
+
+def require_named(after: VersionAfter, refused: subprocess.CompletedProcess[str]) -> None:
+    """It was refused, and says which version to start."""
+    assert refused.returncode != 0
+    said = " ".join((refused.stdout + refused.stderr).split())
+    assert f"is at level {after.level}, which Keytrail {after.version} brought" in said
+    assert f"start Keytrail {after.version} or a later one" in said
