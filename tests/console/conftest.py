@@ -23,10 +23,9 @@ def built() -> None:
     build(print, checks=True)
 
 
-@pytest.fixture(
-    scope="module"
-)  # while Playwright runs, this thread has a running loop, and no other test may start one
+@pytest.fixture(scope="package")  # to start one for each file took an eighth of the console tests' processor time
 def browser(built: None) -> Iterator[Browser]:
+    """While it runs, this thread has a running loop: no test of the console may be a coroutine, or start another loop."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=str(executable()), args=ARGUMENTS)
         yield running

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -40,7 +41,8 @@ def secured(
     """KEYTRAIL_KAFKA and KEYTRAIL_POSTGRES name the other installation's servers, so nothing is bundled."""
     settings, folder = served.settings, tmp_path_factory.mktemp("secured")
     database = f"tls{uuid4().hex[:8]}"
-    asyncio.run(create_database(settings, database))
+    with ThreadPoolExecutor(1) as elsewhere:  # Playwright's loop runs in this thread
+        elsewhere.submit(asyncio.run, create_database(settings, database)).result()
     write_private(folder / "password", settings.kafka_password)
     with_tls = Installation(
         folder / "data",
