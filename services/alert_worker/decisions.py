@@ -19,7 +19,8 @@ from domain.log.codec import RECORD_VERSION, Unreadable
 from domain.ports import OutOfRange, Stored
 from projections.log.entry import DECISIONS
 from services.adapters.alert_publisher import Publisher
-from services.adapters.kafka import ASK_DEADLINE, KafkaReader
+from services.adapters.kafka import KafkaReader
+from services.adapters.known_records import read_known
 from services.adapters.postgres import Pool
 from services.adapters.topic_bounds import bounds
 from services.adapters.topics import names
@@ -102,8 +103,7 @@ class JudgedDecisions:
         """The record at an offset, unless it is gone meanwhile."""
         reader = await KafkaReader(self._settings, self._topic, partition).open(offset)
         try:
-            async with asyncio.timeout(ASK_DEADLINE * 3):
-                found = (await reader.read(1))[0]
+            found = (await read_known(reader, 1))[0]
             return found if found.offset == offset else None
         except OutOfRange:
             return None

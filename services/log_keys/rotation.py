@@ -24,6 +24,7 @@ from projections.registry import PROJECTIONS, Projection
 from services.adapters import cloudevents, keyring, pins, snapshots
 from services.adapters.kafka import APPEND_DEADLINE, KafkaReader, KafkaTopic
 from services.adapters.keyring import VaultKeyring
+from services.adapters.known_records import read_known
 from services.adapters.postgres import LOST, Pool
 from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
@@ -159,7 +160,7 @@ class LogKeys:
                 continue
             reader = await KafkaReader(self._settings, topic, partition).open(max(0, end - 1))
             try:
-                (last, *_) = await reader.read(1)
+                (last, *_) = await read_known(reader, 1)
             finally:
                 await reader.close()
             if key_of(last.value) == NO_KEY and last.appended > clock_of(self._settings).now() - HOUR_MICROS:

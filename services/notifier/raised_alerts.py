@@ -23,6 +23,7 @@ from domain.ports import OutOfRange, Reader, Stored, Topic, Unavailable
 from projections.alerts import queries
 from projections.log.schema import AskedLog
 from services.adapters.keyring import VaultKeyring
+from services.adapters.known_records import record_at
 from services.adapters.postgres import LOST, Pool
 from services.logs import logger_of
 from services.rendering import utc
@@ -32,7 +33,7 @@ log = logger_of("notifier")
 BATCH_SIZE = 500
 """The most records that one read returns."""
 PATIENCE = 5.0
-"""Seconds to wait for Postgres to say which alerts were raised before, and for Kafka to return a record that it has."""
+"""Seconds to wait for Postgres to say which alerts were raised before."""
 MOST_REMEMBERED = 50_000
 """How many records are remembered with the alerts that they raised."""
 
@@ -158,13 +159,8 @@ class AlertFeed:
             return
         if offset >= (end := await self._topic.end()):
             raise OutOfRange(f"the topic ends at @{end}, but @{offset} was read before")
-        reader = await self._topic.reader(offset)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                found = await reader.read(1)
-        finally:
-            await reader.close()
-        if found[0].offset != offset or digest_of(found[0].value) != digest:
+        found = await record_at(self._topic, offset)
+        if found.offset != offset or digest_of(found.value) != digest:
             raise OutOfRange(f"the record at @{offset} is not the one that was read there before")
 
     async def close(self) -> None:

@@ -26,6 +26,7 @@ from projections.registry import PROJECTIONS, Projection
 from services.adapters import snapshots, topics
 from services.adapters.kafka import KafkaReader, KafkaTopic
 from services.adapters.keyring import VaultKeyring
+from services.adapters.known_records import read_known
 from services.adapters.postgres import Connection, Pool
 from services.adapters.record_topics import topics_read
 from services.adapters.topic_bounds import TopicBounds
@@ -196,7 +197,7 @@ async def _is_older(settings: Settings, topic: str, partition: int, start: int) 
     """Whether a partition's first record is so old that the projector must have read it."""
     reader = await KafkaReader(settings, topic, partition).open(start)
     try:
-        (first, *_) = await reader.read(1)
+        (first, *_) = await read_known(reader, 1)
     finally:
         await reader.close()
     return time.time() * 1_000_000 - first.appended > SURELY_READ * 1_000_000

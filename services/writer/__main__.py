@@ -38,7 +38,7 @@ CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, B
 async def _alert_of_missing(alerts: HealthAlerts, log_id: str, materials: set[str], keys: list[str]) -> bool:
     from domain.alerts.rules import material_missing  # with the rules, a writer would take 20 MB more
 
-    summary = f"The vault lacks {len(materials)} materials of {len(keys)} keys, for instance of {keys[0]}"
+    summary = f"The vault lacks key material, for instance of {keys[0]}. Keys: {len(keys)}. Materials: {len(materials)}"
     return await alerts.publish(material_missing.RULE, log_id, f"{min(materials)} {len(materials)}", summary)
 
 

@@ -20,7 +20,7 @@ def test_the_leading_writer_says_which_keys_the_vault_lacks(tmp_path: Path) -> N
             return [each for each in found if each["rule"] == "material-missing"]
 
         (alert,) = eventually(raised)
-        assert "1 materials of 1 keys" in alert["summary"]
+        assert "Keys: 1. Materials: 1" in alert["summary"]
         assert lost in alert["summary"]
         assert kept not in alert["summary"]
 
