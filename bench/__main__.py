@@ -21,6 +21,7 @@ from rich.table import Table
 
 from bench import (
     alerting,
+    clustered,
     command_line,
     comparing,
     console,
@@ -191,6 +192,7 @@ BENCHMARKS: dict[str, Callable[[Installed, float], Iterable[Figure]]] = {
     "alerts": alerting.measure,
     "scale": scale.scale,
     "console": console.measure,
+    "cluster": clustered.measure,
 }
 
 
