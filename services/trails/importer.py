@@ -29,7 +29,7 @@ from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.kafka import KafkaTopic, Producer, connection
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.known_records import read_known
-from services.adapters.postgres import LOST, dsn_of, for_writing
+from services.adapters.postgres import connect_alone
 from services.adapters.topics import FOREVER, MAX_MESSAGE, names
 from services.adapters.trail_topics import schema_of, topic_of
 from services.bounded import forget_oldest
@@ -341,10 +341,7 @@ async def _make_topic(settings: Settings, topic: str) -> None:
 
 async def open_connection(settings: Settings) -> asyncpg.Connection[Any]:
     """Opens a connection that holds the lock of imports: they run one at a time. Raises Unavailable."""
-    try:
-        connection = await asyncpg.connect(for_writing(dsn_of(settings)), timeout=5)
-    except LOST as fault:
-        raise Unavailable(f"Postgres does not answer: {fault}") from fault
+    connection = await connect_alone(settings)
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", AdvisoryLock.IMPORT_TRAIL):
         await connection.close()
         raise Unavailable("another import is under way")

@@ -132,6 +132,7 @@ ELSEWHERE: dict[str, str] = {
     "kms_signer.py": "a client of another installation or of AWS: tests/e2e/test_tree_keys_elsewhere.py",
     "oidc_fetch.py": "a client of other people's servers: tests/attacks/test_web_identity.py",
     "sign_in_providers.py": "a file of settings: tests/e2e/test_provider_sign_in.py",
+    "writer_requests.py": "it asks the real writer: tests/e2e/test_log_keys.py, test_root_credential.py, tests/upgrade/test_level.py",
     "sessions.py": "names of sessions: tests/upgrade/test_rolling.py, which finds those of the version before",
     "level_mark.py": "a row that says which version to start: tests/upgrade/test_level.py",
     "origin.py": "a row that names the log: tests/faults/test_start.py",
