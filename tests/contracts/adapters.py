@@ -134,7 +134,7 @@ ELSEWHERE: dict[str, str] = {
     "sign_in_providers.py": "a file of settings: tests/e2e/test_provider_sign_in.py",
     "writer_requests.py": "it asks the real writer: tests/e2e/test_log_keys.py, test_root_credential.py, tests/upgrade/test_level.py",
     "sessions.py": "names of sessions: tests/upgrade/test_rolling.py, which finds those of the version before",
-    "level_mark.py": "a row that says which version to start: tests/upgrade/test_level.py",
+    "level_mark.py": "a row that says which version to start: tests/contracts/test_level_mark.py, tests/upgrade/test_level.py",
     "origin.py": "a row that names the log: tests/faults/test_start.py",
     "postgres_hosts.py": "a primary and its standby: tests/faults/test_start.py, tests/cluster",
     "postgres.py": "the pool itself, under every test here",
