@@ -50,7 +50,9 @@ async def _keep_marks(settings: Settings, pool: Pool, prepared: PreparedProcess,
     try:
         await level_mark.keep(pool, prepared.keys, fold.chain, fold.world.level, fold.world.level_version)
     except INTERRUPTED as fault:
-        log.warning("the log's level is not noted in the database; the next writer that leads does it", reason=repr(fault))
+        log.warning(
+            "the log's level is not noted in the database; the next writer that leads does it", reason=repr(fault)
+        )
 
 
 async def _lead(settings: Settings) -> None:

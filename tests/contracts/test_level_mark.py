@@ -34,7 +34,9 @@ async def test_a_raised_level_is_noted(pool: Pool, keys: VaultKeyring) -> None:
     assert await level_mark.noted(pool) == THIS_LEVEL
 
 
-@pytest.mark.parametrize("change", ["level = 1, version = '0.1.0'", "log = 'another'", "mac = 'forged'", "position = 7"])
+@pytest.mark.parametrize(
+    "change", ["level = 1, version = '0.1.0'", "log = 'another'", "mac = 'forged'", "position = 7"]
+)
 async def test_a_note_that_somebody_changed_is_written_anew(pool: Pool, keys: VaultKeyring, change: str) -> None:
     chain = a_log().fold().chain
     await level_mark.keep(pool, keys, chain, *THIS_LEVEL)
