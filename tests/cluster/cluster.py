@@ -55,6 +55,8 @@ class Member:
         self._wanted = False
         self.broken = ""
         """The name of a deliberate break with which it runs (breaks.py)."""
+        self._lock = threading.RLock()
+        """Held by whoever starts or ends it: a fault, or the thread that starts again what ended."""
 
     @property
     def pid(self) -> int:
@@ -62,8 +64,8 @@ class Member:
         return self._running.pid
 
     def start(self) -> None:
-        self._wanted = True
-        with self._log.open("ab") as output:
+        with self._lock, self._log.open("ab") as output:
+            self._wanted = True
             self._running = subprocess.Popen(
                 [*self.machine.enter, *self._command()],
                 env=self.environment,
@@ -80,9 +82,16 @@ class Member:
 
     def keep(self) -> None:
         """Start it again if it ended."""
-        if self._wanted and self._running is not None and self._running.poll() is not None:
-            self.ended += 1
-            self.start()
+        if not self._lock.acquire(
+            blocking=False
+        ):  # whoever ends it just now is not waited for: others may have ended too
+            return
+        try:
+            if self._wanted and self._running is not None and self._running.poll() is not None:
+                self.ended += 1
+                self.start()
+        finally:
+            self._lock.release()
 
     def set_clock(self, seconds: int) -> None:
         """Start it again with a clock that is ahead by so many seconds."""
@@ -98,14 +107,15 @@ class Member:
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it, and keep it down."""
-        self._wanted = False
-        if self._running is not None and self._running.poll() is None:
-            self._running.send_signal(number)
-            try:
-                self._running.wait(20)
-            except subprocess.TimeoutExpired:
-                self._running.kill()
-                self._running.wait()
+        with self._lock:
+            self._wanted = False
+            if self._running is not None and self._running.poll() is None:
+                self._running.send_signal(number)
+                try:
+                    self._running.wait(20)
+                except subprocess.TimeoutExpired:
+                    self._running.kill()
+                    self._running.wait()
 
 
 class Cluster:
