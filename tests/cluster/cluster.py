@@ -34,6 +34,7 @@ from tests.cluster.brokers import ADMIN, ADMIN_PASSWORD, Brokers
 from tests.cluster.databases import Databases
 from tests.cluster.network import Machine, Network
 from tests.cluster.proxy import Proxy
+from tests.faults.test_alerts import SECRET, receivers
 from tests.installation import BIN, clean_environment, eventually, free_port
 
 MACHINES = ("kafka1", "kafka2", "kafka3", "db1", "db2", "api1", "api2", "node1", "node2")
@@ -160,6 +161,8 @@ class Cluster:
         self.databases = Databases((place["db1"], place["db2"]))
         self._closing.callback(self.databases.stop)
         self.databases.start()
+        self.alerts = self._closing.enter_context(receivers("operators", address=own))["operators"]
+        self._extra = {"KEYTRAIL_ALERTS_FILE": str(self._alerts_file())} | self._extra
         master = self.folder / "master.key"
         master.write_bytes(b64encode(secrets.token_bytes(32)))
         master.chmod(0o600)
@@ -172,6 +175,17 @@ class Cluster:
                 each.start()
         threading.Thread(target=self._keep, daemon=True).start()
         eventually(lambda: all(self.healthy(number) for number in (1, 2)), within=90)
+
+    def _alerts_file(self) -> Path:
+        """Names the receiver of every alert. Its secret is the one that the receiver checks messages with."""
+        secret, file = self.folder / "webhook.secret", self.folder / "alerts.toml"
+        secret.touch(0o600)
+        secret.write_text(SECRET)
+        file.write_text(
+            f'[[webhook]]\nname = "operators"\nurl = "{self.alerts.url}"\nsecret_file = "{secret}"\nleast = "low"\n'
+            "group_seconds = 0\n"
+        )
+        return file
 
     def _make_topics(self) -> None:
         """By the command that an operator has for it."""
@@ -212,8 +226,7 @@ class Cluster:
         }
 
     def _add(self, process: Process, number: int) -> None:
-        idle = process.name == "notifier" and (number == 2 or "KEYTRAIL_ALERTS_FILE" not in self._extra)
-        if process.name == "operator" or idle:
+        if process.name == "operator" or (process.name, number) == ("notifier", 2):
             return
         name = f"{process.name}-{number}"
         machine = self.network.machines[f"api{number}" if process.name == "api" else f"node{number}"]
