@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from dataclasses import astuple
+from functools import cached_property
 from pathlib import Path
 from ssl import create_default_context
 from typing import Any
@@ -34,6 +35,7 @@ from tests.cluster.brokers import ADMIN, ADMIN_PASSWORD, Brokers
 from tests.cluster.databases import Databases
 from tests.cluster.network import Machine, Network
 from tests.cluster.proxy import Proxy
+from tests.consistency.judged import RunningJudge
 from tests.faults.test_alerts import SECRET, receivers
 from tests.installation import BIN, clean_environment, eventually, free_port
 
@@ -275,6 +277,11 @@ class Cluster:
         """Settings of the operator, on a machine that reaches everything."""
         operator = next(each for each in PROCESSES if each.name == "operator")
         return load(self._environment(operator, self.folder / "operator"))
+
+    @cached_property
+    def judge(self) -> RunningJudge:
+        """Of all loads, one after another."""
+        return RunningJudge(self.settings)
 
     @property
     def admin(self) -> Settings:

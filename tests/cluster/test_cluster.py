@@ -18,7 +18,7 @@ from services.arrangement import PROCESSES
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import FAULTS, Fault, kill_leader
 from tests.cluster.load import ATTEMPT_DEADLINE, Load
-from tests.consistency.judged import LOOKS_FOR, judged
+from tests.consistency.judged import LOOKS_FOR
 from tests.consistency.observed import ObservedCall
 from tests.faults.test_alerts import alerts_of
 from tests.installation import eventually
@@ -56,7 +56,7 @@ def require_all(cluster: Cluster, fault: Fault, within: float, clients: tuple[in
         f"{fault.name}: {changing:.1f} s without an answer to a change, {using:.1f} s to a use; slowest attempt {slowest:.1f} s; "
         f"{len(calls)} calls, {len(lost)} given up, attempts {dict(ends)}"
     )
-    assert judged(cluster.settings, calls) == []
+    assert cluster.judge.judged(calls) == []
     assert slowest <= ATTEMPT_DEADLINE
     assert lost == []
     assert max(changing, using) <= within
