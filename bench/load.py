@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -110,7 +111,7 @@ async def _run(url: str, request: bytes, connections: int, seconds: float) -> Re
     finished = [asyncio.Event() for _ in range(connections)]
     for each in finished:
         await loop.create_connection(
-            lambda each=each: _Client(request, result, began + seconds, each),  # type: ignore[misc]
+            partial(_Client, request, result, began + seconds, each),
             parts.hostname,
             parts.port or 80,
         )

@@ -51,8 +51,8 @@ def _without_words(params: dict[str, Any], **_: Any) -> None:
         del params["Policy"]
 
 
-botocore.session.Session.create_client = create_client  # type: ignore[method-assign,assignment]
-ServerModeMockAWS.reset = lambda self: None
+botocore.session.Session.create_client = create_client
+ServerModeMockAWS.reset = lambda self: None  # type: ignore[method-assign]  # every account is empty
 
 
 @pytest.fixture(autouse=True)
@@ -60,4 +60,4 @@ def account_of_its_own() -> None:
     made = _new_account()
     for name, module in list(sys.modules.items()):
         if name.startswith("tests.test_kms") and hasattr(module, "ACCOUNT_ID"):
-            module.ACCOUNT_ID = made["account_id"]
+            vars(module)["ACCOUNT_ID"] = made["account_id"]

@@ -6,6 +6,7 @@ import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -34,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
         servers.fork_server()
     from hypothesis import HealthCheck, settings
 
-    common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    common: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
     # The same examples each time when many wait for the result; new ones in every soak.
     settings.register_profile("test", max_examples=200, derandomize=True, **common)
     settings.register_profile("soak", max_examples=5000, **common)
@@ -86,13 +87,15 @@ def provider_certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory, provider_certificate: tuple[Path, Path]):
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, provider_certificate: tuple[Path, Path]
+) -> Iterator[Installation]:
     """One real Keytrail (two writers, projector, two API workers) for every test that only calls
     it."""
     data = tmp_path_factory.mktemp("installation") / "data"
     # A provider of OpenID Connect tokens, if a test starts one, has this certificate and an address of this machine.
     trusts = {"KEYTRAIL_OIDC_CA": str(provider_certificate[0]), "KEYTRAIL_OIDC_ADDRESSES": "127.0.0.0/8"}
-    with Installation(data, workers=2, KEYTRAIL_WRITERS="2", KEYTRAIL_ALERT_WORKERS="1", **trusts) as running:
+    with Installation(data, workers=2, KEYTRAIL_WRITERS="2", KEYTRAIL_ALERT_WORKERS="1", variables=trusts) as running:
         running.client().list_keys()  # so that there is a decision to recheck, whichever tests run
         yield running
         # Whatever the tests did, each decision comes out again as recorded, with the same reasons.

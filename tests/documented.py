@@ -228,7 +228,8 @@ ALICE, ROLE_SESSION = user(), session()
 BY_SERVICE = {"type": "AWSService", "invokedBy": "ebs.amazonaws.com"}
 BY_KMS = {"accountId": OURS, "invokedBy": "AWS Internal"}
 THROUGH_S3 = user("dan", invokedBy="s3.amazonaws.com", sessionContext={"attributes": {"mfaAuthenticated": "false"}})
-ALGORITHM, CONTEXT = {"encryptionAlgorithm": "SYMMETRIC_DEFAULT"}, {"encryptionContext": {"purpose": "test"}}
+ALGORITHM: dict[str, Any] = {"encryptionAlgorithm": "SYMMETRIC_DEFAULT"}
+CONTEXT: dict[str, Any] = {"encryptionContext": {"purpose": "test"}}
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,12 @@ def offer(listening: socket.socket) -> Main | None:
 
 def _reach_all(imports: Imports) -> None:
     """The files of metrics that the imports make are nobody's: no fork finds their folder."""
-    if not imports.are_whole:
+    are_missing = not imports.are_whole
+    if are_missing:
         os.environ[METRICS] = tempfile.mkdtemp()
-        while not imports.are_whole:
-            imports.go_on()
+    while not imports.are_whole:
+        imports.go_on()
+    if are_missing:
         shutil.rmtree(os.environ[METRICS])
 
 

@@ -30,7 +30,7 @@ def arn(number: int = 1, account: str = ACCOUNT) -> str:
     return key_arn(REGION, account, key_id(number))
 
 
-def a_key(number: int = 1, account: str = ACCOUNT, **changes: Any) -> events.KeyCreated:
+def a_key(number: int = 1, /, account: str = ACCOUNT, **changes: Any) -> events.KeyCreated:
     """A symmetric key's event with the default policy. Named fields replace its own."""
     fields: dict[str, Any] = {
         "key": key_id(number),
@@ -102,6 +102,12 @@ class Given:
         if message is not None:
             assert message in error["message"]
         return self
+
+    @property
+    def event(self) -> object:
+        """What was caused; None if the command was refused."""
+        assert self.outcome is not None
+        return self.outcome.event
 
     @property
     def by(self) -> Any:

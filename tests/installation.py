@@ -13,10 +13,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -89,13 +90,23 @@ def _none_waits(status: dict[str, Any]) -> bool:
 
 
 class Installation:
-    """Use as a context manager. `extra` are environment variables for `keytrail up`.
+    """Use as a context manager. `extra` and `variables` are environment variables for `keytrail up`: those that the caller
+    names, and those that it has as a mapping.
 
     `own` says why it has the bundled broker and Postgres that `keytrail up` starts. Without a reason it shares those of the
     test run (servers.py), with a topic prefix and a database of its own.
     """
 
-    def __init__(self, data: Path, workers: int = 1, *, own: str = "", test_clock: bool = False, **extra: str) -> None:
+    def __init__(
+        self,
+        data: Path,
+        workers: int = 1,
+        *,
+        own: str = "",
+        test_clock: bool = False,
+        variables: Mapping[str, str] = MappingProxyType({}),
+        **extra: str,
+    ) -> None:
         self.data = data
         self._own = bool(own) or test_clock  # which `keytrail up` refuses on others' servers
         self._share: servers.Share | None = None
@@ -110,7 +121,7 @@ class Installation:
             "KEYTRAIL_CONSOLE": "off",
             "KEYTRAIL_NOTARIES": "0",
         }
-        self.extra = off | extra
+        self.extra = {**off, **variables, **extra}
         self.up: subprocess.Popen[str] | None = None
         self._given: dict[str, str] | None = None
         self.url = f"http://127.0.0.1:{self.port}"
@@ -166,7 +177,7 @@ class Installation:
     def healthy(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:
-                return answer.status == 200
+                return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
@@ -197,7 +208,12 @@ class Installation:
 
     def process(self, name: str) -> psutil.Process:
         """A running process. If it is just being started again, wait for it."""
-        return eventually(lambda: self._live(name))
+        found: psutil.Process = eventually(lambda: self._live(name))
+        return found
+
+    def has_another(self, name: str, pid: int) -> None:
+        """Wait until the supervisor has another process in this one's place."""
+        eventually(lambda: self.process(name).pid != pid)
 
     def _live(self, name: str) -> psutil.Process | None:
         try:

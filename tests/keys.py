@@ -14,6 +14,13 @@ def keyring(*secrets: bytes, strict: bool = True) -> Keyring:
     return Keyring(secrets or (ROOT,), strict=strict)
 
 
+class NoRotation:
+    """The vault of tests that rotate no keys, so that none is asked for."""
+
+    async def record_secrets(self) -> list[bytes]:
+        raise AssertionError("no record names a key that is unknown")
+
+
 def process_keys(*secrets: bytes) -> VaultKeyring:
-    """The keys as a process has them. These tests rotate none, so the vault is never asked."""
-    return VaultKeyring(None, secrets or (ROOT,), strict=True)  # type: ignore[arg-type]
+    """The keys as a process has them."""
+    return VaultKeyring(NoRotation(), secrets or (ROOT,), strict=True)

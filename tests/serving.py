@@ -42,7 +42,8 @@ class SharedServers:
     def __init__(self, folder: Path) -> None:
         self._postgres = BundledPostgres(folder / "postgres", SETTINGS | {"max_connections": "1000"})
         paths = jars.class_path(jars.CACHE, lambda done, of: None)
-        self._kafka = BundledKafka(folder / "kafka", paths, *free_ports(2))
+        for_clients, for_controllers = free_ports(2)
+        self._kafka = BundledKafka(folder / "kafka", paths, for_clients, for_controllers)
         self._broker: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
 

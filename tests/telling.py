@@ -63,7 +63,7 @@ class Telling:
         return self.notifier.name
 
     def start(self) -> None:
-        self.keys: VaultKeyring = VaultKeyring(self.vault, self.vault.secrets, strict=True)  # type: ignore[arg-type]
+        self.keys: VaultKeyring = VaultKeyring(self.vault, self.vault.secrets, strict=True)
         authority = Authority(LOG, 0, "", self.keys.newest)
 
         async def newest() -> Authority:

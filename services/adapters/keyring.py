@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from domain.log.authenticity import KeyMissing, Keyring, key_of
 from domain.log.record import Record
@@ -12,10 +12,16 @@ from domain.state.fold import Fold
 from services.adapters.vault import Vault
 
 
+class RecordSecrets(Protocol):
+    """What a keyring asks of the vault."""
+
+    async def record_secrets(self) -> list[bytes]: ...
+
+
 class VaultKeyring(Keyring):
     """The keys of one process. A key that a rotation adds is read when the log, or a value on another topic, first names it."""
 
-    def __init__(self, vault: Vault, secrets: Iterable[bytes], *, strict: bool) -> None:
+    def __init__(self, vault: RecordSecrets, secrets: Iterable[bytes], *, strict: bool) -> None:
         super().__init__(secrets, strict=strict)
         self._vault = vault
 

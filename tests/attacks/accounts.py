@@ -44,7 +44,7 @@ from services.audit_api.request import AuditRequest
 from services.audit_api.resources import routes
 from services.kms_api.errors import WireError
 from services.kms_api.live_decision import OperationPorts, carry_out
-from services.operations.rows import Changing, Issuing, Reading, Recalling, Request, Researching, Using
+from services.operations.rows import Changing, Issuing, Recalling, Request, Researching, Using
 from services.operations.table import BY_NAME
 from services.questions.access_between import OF_THE_CHANGE
 from services.rendering import call_of
@@ -260,7 +260,8 @@ class Trail:
 
     def told_calls(self, account: str) -> list[Any]:
         """Every row of the decisions that the account may read, as the account sees it."""
-        found, cases = [], decisions.Cases()
+        cases = decisions.Cases()
+        found: list[Any] = []
         for entry in self.entries:
             row = dict(zip(decisions.COLUMNS, decisions.row(entry, cases), strict=True))
             if account not in row["owners"]:
@@ -470,7 +471,7 @@ class Asking:
             for verdict in row.access(request, self.world):
                 if not verdict.allowed:
                     raise refusal_of(asking, verdict)
-            return "allowed" if isinstance(row, Issuing) else plain(cast(Reading, row).run(request, self.world))
+            return "allowed" if isinstance(row, Issuing) else plain(row.run(request, self.world))
         except Refusal as fault:
             return fault.kind, fault.message
         except AttributeError:  # the key's material, which does not exist here: the call was let through

@@ -25,7 +25,7 @@ from services.kms_api.incoming_request import Incoming, call_of, request_of
 from services.kms_api.request_check import check_request
 from services.operations.rows import Changing, NotYetPrepared, Recalling, Request, Using
 from services.operations.table import SERVICES
-from services.writer.step import WriterStep
+from services.writer.step import WriterStep, _Readable
 from tests.given import ACCOUNT, a_key, given, key_id
 
 BODY = 262_144
@@ -71,7 +71,8 @@ def _text(shape: Shape, name: str) -> str:
         return key_id()
     if name.endswith(("Arn", "Principal")):
         return f"arn:aws:iam::{ACCOUNT}:role/a"
-    return {"AliasName": "alias/a", "Path": "/"}.get(name, "a" * max(1, shape.metadata.get("min", 1)))
+    least: int = shape.metadata.get("min", 1)
+    return {"AliasName": "alias/a", "Path": "/"}.get(name, "a" * max(1, least))
 
 
 Made = Iterator[tuple[str, Any]]
@@ -206,16 +207,10 @@ class Door:
         if isinstance(row, Changing):
             command = row.command(call.parameters, NotYetPrepared(key=key_id(), grant="a"))
             assert not may_ask(command, request.caller, self.world), "nobody may"
-            self._deciding._decide(_Sent(call, {}), self.world.now)
+            self._deciding._decide(_Readable(call, {}, 0), self.world.now)
             encode(Command(call, {}, 0))
         elif isinstance(row, Using | Recalling):
             for target in row.targets(request, self.world):
                 may(request.caller, target.action, self.world.resource(target.key), target.asked)
         else:
             row.access(request, self.world)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    call: Any
-    made: dict[str, str]

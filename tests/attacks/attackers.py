@@ -169,8 +169,8 @@ def _passwords(addresses: int) -> Attack:
                 guess = {"account": "111122223333", "user": f"user-{number % 100}", "password": f"guess {number}"}
                 body = json.dumps(guess)
                 request = f"POST /v1/console/sign-ins HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-                for each in [each for each in strangers if each.send(request.encode())]:
-                    each.answer()
+                for stranger in [each for each in strangers if each.send(request.encode())]:
+                    stranger.answer()
 
     return attack
 

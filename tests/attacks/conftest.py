@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.installation import Installation
 
 
 @pytest.fixture(scope="package")  # it ends with the attackers: an idle broker takes a thirtieth of a core
-def attacked(tmp_path_factory: pytest.TempPathFactory):
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     # An attacker needs as many file descriptors as the worker.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -7,7 +7,7 @@ import asyncio
 import threading
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 import uvloop
@@ -25,7 +25,7 @@ from tests.installation import free_port
 LARGE = b"x" * 400_000
 
 
-async def _constant(scope, receive, send) -> None:
+async def _constant(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(LARGE))]})
     await send({"type": "http.response.body", "body": LARGE})
 

@@ -9,6 +9,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 from rich.console import Console
@@ -62,7 +63,7 @@ def measured(what: str, how: str, work: Callable[[], object]) -> Finding:
 def of_operations(size: int) -> Iterator[Finding]:
     plain = Door()
     for each in requests(size):
-        yield measured(each.operation, each.how, lambda each=each: plain.ask(each))  # type: ignore[misc]
+        yield measured(each.operation, each.how, partial(plain.ask, each))
 
 
 # -- routes: what each does with its body on the loop, before anything is handed to a thread or to Postgres -----------------
@@ -128,9 +129,7 @@ def of_routes(size: int) -> Iterator[Finding]:
         if route.method == "GET":
             continue
         for how, body in bodies(size):
-            yield measured(
-                f"{route.method} {route.path}", how, lambda route=route, body=body: _tried(route.operation_id, body)
-            )  # type: ignore[misc]
+            yield measured(f"{route.method} {route.path}", how, partial(_tried, route.operation_id, body))
 
 
 def _tried(operation: str, body: bytes) -> None:

@@ -220,7 +220,8 @@ def test_a_code_that_expired_or_was_made_up_opens_nothing(installation: Installa
     for text in ("", "x", flipped, good * 40, alice["AWS_ACCESS_KEY_ID"]):
         status, code, message = refused(post(installation, REDEEM, {"code": text}))
         assert (status, code) in ((403, "AccessDeniedException"), (400, "ValidationException")), text
-    for body in ({}, [], {"code": 1}, {"code": good, "more": "x"}, {"code": "x" * 200_000}):
+    bodies: list[Any] = [{}, [], {"code": 1}, {"code": good, "more": "x"}, {"code": "x" * 200_000}]
+    for body in bodies:
         assert refused(post(installation, REDEEM, body))[:2] == (400, "ValidationException"), str(body)[:80]
     assert post(installation, REDEEM, {"code": good})[0] == 200
 

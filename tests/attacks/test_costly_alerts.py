@@ -29,7 +29,7 @@ def test_an_account_that_puts_costly_policies_delays_nobody_elses_alert(tmp_path
     """Six policies of 32 kB delayed the alert that another account's key was open to everyone by 128 s."""
     (tmp_path / "alerts.toml").write_text("[rules.first-use]\noff = true\n")
     extra = {"KEYTRAIL_ALERTS_FILE": str(tmp_path / "alerts.toml"), "KEYTRAIL_ALERT_WORKERS": "1"}
-    with Installation(tmp_path / "data", **extra) as running:
+    with Installation(tmp_path / "data", variables=extra) as running:
         made = Client(running.data).post("/v1/accounts", {"account_id": OTHER})
         theirs = {"AWS_ACCESS_KEY_ID": made["access_key_id"], "AWS_SECRET_ACCESS_KEY": made["secret_access_key"]}
         kms, attacker = running.client(), running.client(theirs)

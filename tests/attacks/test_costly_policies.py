@@ -11,6 +11,7 @@ import pytest
 from domain.alerts import change_document
 from domain.alerts.change import Change
 from domain.alerts.engine.judge import Judge
+from domain.alerts.rule import OnChange
 from domain.alerts.rules.table import RULES
 from domain.alerts.severities import CRITICAL
 from domain.log.events import KeyCreated, PolicyReplaced
@@ -145,4 +146,5 @@ def test_every_rule_that_asks_for_meaning_has_a_budget() -> None:
         if rule.id.startswith("key-policy-") and path.exists():
             code = path.read_text()
             asks = "change.policy" in code or "Space(" in code or "other_accounts" in code
-            assert rule.kind.costly is asks, rule.id  # type: ignore[union-attr]
+            assert isinstance(rule.kind, OnChange), rule.id
+            assert rule.kind.costly is asks, rule.id

@@ -6,6 +6,7 @@ since code in C counts as one step.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import zip_longest
 
 import pytest
@@ -36,7 +37,7 @@ def test_twice_the_request_costs_twice_the_steps(service: str, operation: str, d
         assert two is not None
         assert one.how == two.how
         door.ask(one)  # compiles the validators
-        small, large = steps(lambda one=one: door.ask(one)), steps(lambda two=two: door.ask(two))  # type: ignore[misc]
+        small, large = steps(partial(door.ask, one)), steps(partial(door.ask, two))
         assert large <= GROWTH * small + CONSTANT, (one.how, small, large)
 
 
@@ -44,7 +45,7 @@ def test_twice_the_request_costs_twice_the_steps(service: str, operation: str, d
 def test_the_largest_request_is_refused_in_time(service: str, operation: str, door: Door) -> None:
     """Every other call of the worker waits for as long."""
     for each in of_operation(service, operation, BODY - 4_096):
-        took = seconds(lambda each=each: door.ask(each), 1)  # type: ignore[misc]
+        took = seconds(partial(door.ask, each), 1)
         if took > LONGEST:  # other work on the machine adds to it
-            took = seconds(lambda each=each: door.ask(each), 5)  # type: ignore[misc]
+            took = seconds(partial(door.ask, each), 5)
         assert took < LONGEST, (each.how, took)

@@ -20,9 +20,10 @@ import struct
 import subprocess
 import sys
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -83,7 +84,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
         "KEYTRAIL_ROOT_SECRET_ACCESS_KEY": ROOT_SECRET,
         "SOME_TOKEN": UNRELATED,
     }
-    installation = Installation(data, own="they are attacked", KEYTRAIL_ALERT_WORKERS="1", **given)
+    installation = Installation(data, own="they are attacked", KEYTRAIL_ALERT_WORKERS="1", variables=given)
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (most, most))
     with umask(0):
@@ -129,9 +130,10 @@ def test_nothing_listens_where_others_reach_it(attacked: Installation) -> None:
                 listening += 1
         for each in process.net_connections("unix"):
             if each.laddr:
-                assert not each.laddr.startswith("@"), f"{name} has {each.laddr}, which everybody may connect to"
-                folder = Path(each.laddr).parent
-                assert stat.S_IMODE(folder.stat().st_mode) == 0o700, f"others reach {name} by {each.laddr}"
+                path = str(each.laddr)  # psutil's types have addresses of the Internet alone
+                assert not path.startswith("@"), f"{name} has {path}, which everybody may connect to"
+                folder = Path(path).parent
+                assert stat.S_IMODE(folder.stat().st_mode) == 0o700, f"others reach {name} by {path}"
                 listening += 1
     assert listening >= 4, "the API, two listeners of Kafka, Postgres"
 
@@ -274,8 +276,10 @@ json.dump(given, sys.stdout, default=str)
 
 async def test_a_child_process_gets_every_secret_and_shows_none(tmp_path: Path) -> None:
     """With your own cluster and database too: the password in an address would have been in seven environments."""
-    secret = {each.name: f"secret of {each.name}" for each in fields(Settings) if each.metadata["secret"]}
-    ids = {
+    secret: dict[str, Any] = {
+        each.name: f"secret of {each.name}" for each in fields(Settings) if each.metadata["secret"]
+    }
+    ids: dict[str, Any] = {
         each.replace("secret_access_key", "access_key_id"): "AKIAGIVEN" for each in secret if "secret_access" in each
     }
     settings = Settings(kafka_username="somebody", **ids, **secret)
@@ -486,7 +490,7 @@ def _theirs(folder: Path) -> None:
 
 @pytest.mark.parametrize("made", [_open_to_all, pytest.param(_theirs, marks=as_root)])
 @pytest.mark.parametrize("level", [0, 1, 2])
-def test_a_place_that_others_may_change_is_refused(tmp_path: Path, made, level: int) -> None:
+def test_a_place_that_others_may_change_is_refused(tmp_path: Path, made: Callable[[Path], None], level: int) -> None:
     """They would have replaced Keytrail's data folder by one of their own, or put a jar of their own among Kafka's."""
     places = [tmp_path / "srv", tmp_path / "srv" / "keytrail", tmp_path / "srv" / "keytrail" / "data"]
     places[-1].mkdir(parents=True)

@@ -8,6 +8,7 @@ import http.client
 import json
 from base64 import urlsafe_b64encode
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -124,7 +125,7 @@ def known(installation: Installation) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def seen(installation: Installation):
+def seen(installation: Installation) -> Iterator[list[tuple[str, str, int]]]:
     """(call id, the request, how many records it must have), all looked up once everything was sent."""
     sent: list[tuple[str, str, int]] = []
     yield sent

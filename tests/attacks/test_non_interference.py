@@ -25,12 +25,13 @@ from services.kms_api.errors import WireError
 from services.operations.rows import Request
 from services.operations.table import BY_NAME
 from services.settings import load
+from tests import counts
 from tests.attacks.accounts import KEYS, ROOT_KEYS, SECRET, A, Asking, B, C, Doing, Step, Trail, done, plain
 from tests.attacks.counted import steps
 from tests.given import REGION, key_id
 from tests.logs import NOW
 
-SOAK = settings.default.max_examples > 1000
+SOAK = counts.are_full()
 NOTHING: Step = (A, "DeleteAlias", {"AliasName": "alias/nothing"})
 """A refused call that concerns A alone. It takes the place of a step, so that positions need no renumbering."""
 
@@ -151,13 +152,14 @@ def test_a_refusal_takes_the_same_steps_whether_or_not_the_resource_is_there(
         [(A, "CreateKey", {}), (A, "CreateAlias", {"AliasName": "alias/one", "TargetKeyId": key_id(1)})], 1
     ):
         assert trail.do(step, number)["decision"]["error"] is None
-    found = []
+    found: list[Any] = []
     for reference in (there, absent):
         counting = cast(Any, Counting(trail.world))
-        calls = Calls(load({}), counting, *[cast(Any, None)] * 5, Clock(), cast(Any, None))
+        unused: Any = None
+        calls = Calls(load({}), counting, unused, unused, unused, unused, unused, Clock(), unused)
         calls.records = counting
         call = Call("call", ROOT_KEYS[B], root_arn(B), B, "127.0.0.1", "agent", operation, {"KeyId": reference})
-        messages = []
+        messages: list[str] = []
 
         def ask(calls: Calls = calls, call: Call = call, messages: list[str] = messages) -> None:
             request = Request(operation, {**call.parameters, "Plaintext": b"x"}, root_of(B), NOW)

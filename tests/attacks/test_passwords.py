@@ -57,7 +57,8 @@ def test_a_name_that_is_no_users_and_a_wrong_password_cannot_be_told_apart(
     iam: Any, installation: Installation, soak: bool
 ) -> None:
     """Gained: a list of an account's users, to be tried with the passwords of other companies' leaks."""
-    user, times, said = person(iam), {True: [], False: []}, set[Any]()
+    user, said = person(iam), set[Any]()
+    times: dict[bool, list[float]] = {True: [], False: []}
     for number, source in enumerate(addresses(4_000 if soak else 80)):
         known = number % 2 == 0
         took, head, body = raw(installation, user if known else f"nobody-{uuid4().hex[:8]}", SECOND, source)
@@ -153,10 +154,12 @@ async def test_a_hash_from_another_row_or_an_old_one_is_no_hash(iam: Any, instal
             "SELECT access_key, sealed FROM vault.secrets WHERE access_key LIKE 'password-%' ORDER BY at DESC LIMIT 1"
         )
         first = await pool.fetchrow(latest)
+        assert first is not None
         assert b"argon2" not in first["sealed"]
         assert FIRST.encode() not in first["sealed"]
         iam.update_login_profile(UserName=user, Password=THIRD)
         second = await pool.fetchrow(latest)
+        assert second is not None
         assert second["access_key"] != first["access_key"]
         await pool.execute(
             "UPDATE vault.secrets SET sealed = $1 WHERE access_key = $2", first["sealed"], second["access_key"]

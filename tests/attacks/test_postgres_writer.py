@@ -50,7 +50,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory, siem: Receiver) -> Iterat
     webhook = f'[[webhook]]\nname = "siem"\nurl = "{siem.url}"\nsecret_file = "{folder}/secret"\nleast = "low"\n'
     (folder / "alerts.toml").write_text(f"{webhook}group_seconds = 0\n")
     extra = {"KEYTRAIL_ALERT_WORKERS": "1", "KEYTRAIL_ALERTS_FILE": str(folder / "alerts.toml")}
-    with Installation(folder / "data", **extra) as running:
+    with Installation(folder / "data", variables=extra) as running:
         running.client().create_key()
         yield running
 
@@ -225,7 +225,10 @@ def test_a_position_that_is_moved_while_rules_judge_hides_nothing(attacked: Inst
         await connection.close()
 
     asyncio.run(hidden())
-    rules = lambda: {each["rule"] for each in attacked.answers("alerts") if arn in json.dumps(each)}  # noqa: E731
+
+    def rules() -> set[str]:
+        return {each["rule"] for each in attacked.answers("alerts") if arn in json.dumps(each)}
+
     assert eventually(lambda: "key-policy-public" in rules(), within=60)
 
 
@@ -241,7 +244,10 @@ def test_a_burst_is_reported_though_somebody_prevents_its_count(attacked: Instal
     assert eventually(lambda: fetch(attacked, f"SELECT FROM alerting.windows WHERE subject LIKE '%{arn}%'"))
     execute(attacked, "UPDATE alerting.windows SET count = -1000")
     refused(attacked, own, 40)
-    bursts = lambda: [each for each in attacked.answers("alerts") if each["rule"] == "denied-burst"]  # noqa: E731
+
+    def bursts() -> list[Any]:
+        return [each for each in attacked.answers("alerts") if each["rule"] == "denied-burst"]
+
     assert eventually(lambda: any(arn in json.dumps(each) for each in bursts()), within=60)
 
 
@@ -307,7 +313,7 @@ async def test_a_permission_to_skip_is_good_once_and_for_one_command(attacked: I
     """Gained: commands are given up that were only late. A writer of the row lets the writer skip them, again and
     again."""
     pool = await connect(attacked.settings)
-    keys = VaultKeyring(Vault(), [ROOT], strict=True)  # type: ignore[arg-type]
+    keys = VaultKeyring(Vault(), [ROOT], strict=True)
     await pool.execute("DROP TABLE IF EXISTS present.permits")
     assert not await skips.permitted(pool, keys, "log", 7)
     await pool.execute("INSERT INTO present.permits (id, log, next_command, mac) VALUES ('a', 'log', 7, 'x:y')")
@@ -574,7 +580,10 @@ def test_a_notifier_whose_rows_are_all_gone_tells_what_waited(attacked: Installa
 
     asyncio.run(rob())
     siem.status = 200
-    told = lambda: [each["data"]["alert"]["key_id"] for each in siem.taken]  # noqa: E731
+
+    def told() -> list[str]:
+        return [each["data"]["alert"]["key_id"] for each in siem.taken]
+
     assert eventually(lambda: key in told(), within=60)
     said = (attacked.data / "logs" / "notifier.log").read_text()
     assert "how far a notifier has been told was removed" in said

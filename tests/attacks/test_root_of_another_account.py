@@ -120,7 +120,7 @@ def test_a_policy_of_another_account_is_no_boundary(house: House) -> None:
             AssumeRolePolicyDocument=document({"Effect": "Allow", "Principal": {"AWS": B}, "Action": "sts:AssumeRole"}),
         ),
     ):  # fmt: skip
-        there, absent = (refused(lambda arn=arn, attempt=attempt: attempt(arn)) for arn in arns)  # type: ignore[misc]
+        there, absent = (refused(lambda arn=arn, attempt=attempt: attempt(arn)) for arn in arns)
         assert [each.replace(arns[0], "") for each in there[1:]] == [each.replace(arns[1], "") for each in absent[1:]]
         assert there[0] == absent[0]
     made = house.a.client("iam").create_policy(PolicyName="short", PolicyDocument=document(allow()))["Policy"]["Arn"]
@@ -279,7 +279,7 @@ def test_a_foreign_key_that_is_absent_is_answered_as_one_that_does_not_admit(hou
         ((grant, "f" * 64), lambda each: kms.retire_grant(KeyId=keys[0], GrantId=each)),
         ((grant, "f" * 64), lambda each: kms.revoke_grant(KeyId=keys[0], GrantId=each)),
     ):  # fmt: skip
-        answers = [refused(lambda each=each, ask=ask: ask(each)) for each in (there, absent)]  # type: ignore[misc]
+        answers = [refused(lambda each=each, ask=ask: ask(each)) for each in (there, absent)]
         assert answers[0][:2] == answers[1][:2]
         assert answers[0][1] in ("AccessDeniedException", "AccessDenied")
         assert answers[0][2].replace(there, "") == answers[1][2].replace(absent, "")

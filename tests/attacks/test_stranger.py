@@ -8,7 +8,7 @@ import json
 import select
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +38,7 @@ BODY = b'{"NumberOfBytes":8}'
 
 
 @pytest.fixture
-def stranger(attacked: Installation):
+def stranger(attacked: Installation) -> Iterator[Stranger]:
     with Stranger(attacked.port) as connection:
         yield connection
 
@@ -203,7 +203,7 @@ def test_ten_thousand_requests_ahead(attacked: Installation, stranger: Stranger)
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch):
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines of moments."""
     for name in ("LOOK_EVERY", "LINGER"):
         monkeypatch.setattr(http_bounds, name, 0.05)

@@ -10,7 +10,7 @@ import json
 import secrets
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from hashlib import sha256
@@ -70,7 +70,7 @@ def bent(provider: Provider) -> str:
     return f"{head}.{unsigned({}, provider.claims(sub='root')).split('.')[1]}.{signature}"
 
 
-WITHOUT_A_FETCH = {
+WITHOUT_A_FETCH: dict[str, Callable[[Provider], str]] = {
     "alg none": lambda provider: unsigned({"alg": "none"}, provider.claims()),
     "alg that is no text": lambda provider: unsigned({"alg": ["RS256"]}, provider.claims()),
     "HMAC by the public key": by_public_key,
@@ -321,7 +321,12 @@ async def test_an_address_in_the_place_of_a_name_is_checked(
 async def test_a_key_set_inside_gets_no_connection(host: str) -> None:
     """Gained: which ports are open inside. A `jwks_uri` may have digits of any script, which become an address."""
     connected = []
-    async with await asyncio.start_server(lambda _, to: (connected.append(host), to.close()), "127.0.0.1") as inside:
+
+    def connect(_: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+        connected.append(host)
+        to.close()
+
+    async with await asyncio.start_server(connect, "127.0.0.1") as inside:
         port = inside.sockets[0].getsockname()[1]
         fetch = OidcFetch(PublicOnly(), trusted_by(""))
         with pytest.raises(NotFetched):

@@ -47,7 +47,7 @@ def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def rendered(values: Path, *options: str) -> subprocess.CompletedProcess[str]:
     version = f"{KUBERNETES[1]}.0"
-    place = ["--namespace", NAMESPACE, "--kube-version", version, "--values", values]
+    place: list[str | Path] = ["--namespace", NAMESPACE, "--kube-version", version, "--values", values]
     return helm("template", RELEASE, CHART, *place, *options)
 
 

@@ -158,6 +158,7 @@ def test_probes_leave_time_and_do_not_kill_for_what_others_do(name: str) -> None
             assert beats is None
         else:
             assert set(paths.values()) == {None}
+            assert beats is not None
             assert beats in " ".join(container["livenessProbe"]["exec"]["command"])
 
 
@@ -174,7 +175,7 @@ def test_one_pod_of_a_kind_may_be_away(name: str) -> None:
 @EVERY
 def test_only_the_api_is_called(name: str) -> None:
     policies = [each for each in golden(name) if each["kind"] == "NetworkPolicy"]
-    called = {}
+    called: dict[str, list[Any]] = {}
     for each in policies:
         component = each["spec"]["podSelector"]["matchLabels"].get("app.kubernetes.io/component", "")
         called.setdefault(component, []).extend(each["spec"].get("ingress", []))

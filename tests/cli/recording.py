@@ -265,15 +265,15 @@ class Story:
         self.known["key"] = key["KeyId"]
         for alias in ("alias/payroll", "alias/payroll-quarterly-closing"):
             self.kms.create_alias(AliasName=alias, TargetKeyId=key["KeyId"])
-        for spec, usage, alias in (
+        for spec, usage, named in (
             ("RSA_2048", "SIGN_VERIFY", "alias/releases"),
             ("HMAC_256", "GENERATE_VERIFY_MAC", None),
             ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "alias/backups"),
         ):
             made = self.kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["KeyId"]
             self.known[spec] = made
-            if alias:
-                self.kms.create_alias(AliasName=alias, TargetKeyId=made)
+            if named:
+                self.kms.create_alias(AliasName=named, TargetKeyId=made)
         self.kms.schedule_key_deletion(KeyId=self.known["HMAC_256"], PendingWindowInDays=7)
 
         other = self._account()

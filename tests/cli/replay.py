@@ -150,7 +150,7 @@ def typed(
     os.chdir(FOLDER)
     try:
         with (
-            patch.dict(os.environ, clean_environment() | environment, clear=True),
+            patch.dict(os.environ, {**clean_environment(), **environment}, clear=True),
             patch.object(sys, "argv", ["keytrail", *command]),
             patch.object(sys, "stdin", io.StringIO() if rows is None else Terminal()),
             patch.object(out, "_height", rows),

@@ -92,9 +92,9 @@ def test_no_text_of_a_package_looks_like_another_line(
     files, trees = parts(3, 20, [4], whole=False)
     out = io.BytesIO()
     package = PackageFile(out, MADE)
-    for path, content in files.items():
-        if path != "verify.py":
-            package.add(path, content)
+    for name, content in files.items():
+        if name != "verify.py":
+            package.add(name, content)
     package.end(replace(SCOPE, about=about), trees, [])
     path = tmp_path / "e.zip"
     path.write_bytes(out.getvalue())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ from services.exports.ocsf import event_of
 from services.exports.parquet import write_parquet
 from tests.cli.replay import read, typed
 
-EXPORTS = {
+EXPORTS: dict[str, tuple[tuple[str, ...], Mapping[str, object]]] = {
     "decisions": (("decisions", "--export"), BY_NAME),
     "history": (("history", "payroll", "--export"), BY_NAME),
     "changes": (("changes", "--export"), OF_CHANGES),

@@ -14,6 +14,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from domain.log.chain import Chain, digest
+from domain.log.record import Record
 from domain.state.recent_calls import RecentCalls
 from services.adapters.kafka import KafkaTopic
 from services.kms_api.live_state import LiveState
@@ -26,7 +27,7 @@ def no_freshness() -> None:
         await asyncio.sleep(0)
 
     LiveState.barrier = at_once  # type: ignore[method-assign]  # that is the break
-    LiveState.is_fresh = lambda self: bool(self.world.access_keys)  # type: ignore[method-assign]
+    LiveState.is_fresh = lambda self: bool(self.world.access_keys)  # type: ignore[method-assign]  # as above
 
 
 def no_chain() -> None:
@@ -37,7 +38,7 @@ def no_chain() -> None:
         self.authority.follow(position, self.head, value, document)
         return True
 
-    Chain.accepts = accepts  # type: ignore[method-assign]
+    Chain.accepts = accepts  # type: ignore[method-assign]  # as above
 
 
 def one_broker_is_enough() -> None:
@@ -53,11 +54,11 @@ def one_broker_is_enough() -> None:
 def retries_are_new_calls() -> None:
     remember = RecentCalls.remember
 
-    def forgetful(self: RecentCalls, *arguments: Any) -> None:
-        remember(self, *arguments)
+    def forgetful(self: RecentCalls, position: int, record: Record, now: int) -> None:
+        remember(self, position, record, now)
         self.answers.clear()
 
-    RecentCalls.remember = forgetful  # type: ignore[method-assign]
+    RecentCalls.remember = forgetful  # type: ignore[method-assign]  # as above
 
 
 def any_leader_is_believed() -> None:
@@ -66,7 +67,7 @@ def any_leader_is_believed() -> None:
     async def end(self: KafkaTopic, consumer: Any, partition: Any) -> int:
         return int((await consumer.end_offsets([partition]))[partition])
 
-    KafkaTopic._confirmed_end = end  # type: ignore[method-assign]
+    KafkaTopic._confirmed_end = end  # type: ignore[method-assign]  # as above
 
 
 BREAKS: dict[str, Callable[[], None]] = {

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import psutil
 
@@ -162,7 +163,7 @@ def restart_everything(cluster: Cluster) -> None:
         member.stop()
         member.start()
         if member.name.startswith("api"):
-            eventually(lambda number=int(member.name[-1]): cluster.healthy(number), within=60)
+            eventually(partial(cluster.healthy, int(member.name[-1])), within=60)
 
 
 def kill_writer(cluster: Cluster) -> None:

@@ -70,7 +70,9 @@ class Reassign(Request[ReassignStruct]):  # type: ignore[misc]  # as above
     API_KEY = 45
 
     def __init__(self, topic: str, replicas: list[int]) -> None:
-        self._topics = [(topic, [(0, replicas, {})], {})]
+        self._topics: list[tuple[str, list[tuple[int, list[int], dict[int, bytes]]], dict[int, bytes]]] = [
+            (topic, [(0, replicas, {})], {})
+        ]
 
     def build(self, request_struct_class: type[ReassignStruct]) -> ReassignStruct:
         return request_struct_class(WAIT_MS, self._topics, {})

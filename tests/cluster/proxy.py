@@ -43,8 +43,8 @@ class Proxy:
         self._loop.run_forever()
         for each in self._servers:
             each.close()
-        for each in asyncio.all_tasks(self._loop):
-            each.cancel()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
         self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()
 

@@ -49,15 +49,15 @@ def served(
     """An installation with the console, for every story that only calls it."""
     folder = tmp_path_factory.mktemp("console")
     settings = {
-        "CONSOLE": "on",
-        "ALERT_WORKERS": "1",
-        "NOTARIES": "1",
-        "SERVICES_FILE": services_file(folder),
-        "SIGN_IN_PROVIDERS_FILE": login_page.file(folder),
-        "OIDC_CA": str(provider_certificate[0]),
-        "OIDC_ADDRESSES": "127.0.0.0/8",
+        "KEYTRAIL_CONSOLE": "on",
+        "KEYTRAIL_ALERT_WORKERS": "1",
+        "KEYTRAIL_NOTARIES": "1",
+        "KEYTRAIL_SERVICES_FILE": services_file(folder),
+        "KEYTRAIL_SIGN_IN_PROVIDERS_FILE": login_page.file(folder),
+        "KEYTRAIL_OIDC_CA": str(provider_certificate[0]),
+        "KEYTRAIL_OIDC_ADDRESSES": "127.0.0.0/8",
     }
-    with Installation(folder / "data", **{f"KEYTRAIL_{name}": value for name, value in settings.items()}) as running:
+    with Installation(folder / "data", variables=settings) as running:
         yield running
 
 

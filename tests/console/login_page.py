@@ -74,7 +74,11 @@ class LoginPage(Provider):
         if asked is None or (asked["code_challenge"], asked["redirect_uri"]) != (challenge, form["redirect_uri"]):
             answer_json(handler, {"error": "invalid_grant"}, 400)
         else:
-            claims = {"sub": asked["who"], "nonce": asked["nonce"], "email": f"{asked['who']}@example.com"}
+            claims: dict[str, Any] = {
+                "sub": asked["who"],
+                "nonce": asked["nonce"],
+                "email": f"{asked['who']}@example.com",
+            }
             answer_json(handler, {"id_token": self.token(**claims), "token_type": "Bearer"})
 
 

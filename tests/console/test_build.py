@@ -182,7 +182,7 @@ def test_keytrail_starts_while_the_console_is_built_and_where_it_cannot_be(built
 def test_stopping_keytrail_ends_the_build(built: None, tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout")
     settings = {"KEYTRAIL_CONSOLE": "on", "PYTHONPATH": str(checkout.path)}
-    own = Installation(tmp_path / "data", own="it is stopped while they start", **settings)
+    own = Installation(tmp_path / "data", own="it is stopped while they start", variables=settings)
     with checkout.held():
         up = subprocess.Popen(
             own.command(), env=own.environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL

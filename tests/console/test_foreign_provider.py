@@ -57,8 +57,14 @@ def signing(
         "KEYTRAIL_OIDC_CA": str(provider_certificate[0]),
         "KEYTRAIL_OIDC_ADDRESSES": "127.0.0.0/8",
     }
-    with Installation(folder / "data", **settings) as running:
-        command = [node(), "provider.mjs", str(port), *map(str, provider_certificate), f"{running.url}/console/"]
+    with Installation(folder / "data", variables=settings) as running:
+        command: list[str | Path] = [
+            node(),
+            "provider.mjs",
+            str(port),
+            *map(str, provider_certificate),
+            f"{running.url}/console/",
+        ]
         with subprocess.Popen(command, cwd=packages, stdout=subprocess.PIPE, text=True) as provider:
             try:
                 assert provider.stdout is not None

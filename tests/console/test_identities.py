@@ -47,8 +47,8 @@ def chooses(page: Page, opens: str, label: str, choice: str) -> None:
 def changes_of(served: Installation, names: str) -> list[str]:
     """The operations on record whose parameters have the name, the oldest first."""
     served.caught_up()
-    found: list[dict[str, Any]] = Client(served.data).items("/v1/events", None)
-    ours = [each for each in found if names in json.dumps(each["parameters"])]
+    found = Client(served.data).items("/v1/events")
+    ours: list[dict[str, Any]] = [each for each in found if names in json.dumps(each["parameters"])]
     assert {each["principal"] for each in ours} == {ROOT}
     return [each["operation"] for each in ours]
 

@@ -64,11 +64,11 @@ def secured(
     def healthy() -> bool:
         try:
             with urllib.request.urlopen(f"{with_tls.url}/healthz", timeout=2, context=context) as answer:
-                return answer.status == 200
+                return bool(answer.status == 200)
         except OSError:
             return False
 
-    with_tls.healthy = healthy  # type: ignore[method-assign]
+    with_tls.healthy = healthy  # type: ignore[method-assign]  # it trusts the authority of this test
     with with_tls:
         eventually(healthy)
         yield with_tls

@@ -20,7 +20,7 @@ PROCESSES = 8
 async def test_processes_that_start_together_make_the_same_tables(database: Settings) -> None:
     """The later one of two projectors ended with an error of Postgres's, and so did its readers."""
     pool = await connect(database, size=3 * PROCESSES)
-    keys = VaultKeyring(Vault(), [ROOT], strict=True)  # type: ignore[arg-type]  # a vault of a test
+    keys = VaultKeyring(Vault(), [ROOT], strict=True)
     try:
         for _ in range(5):
             await pool.execute("DROP SCHEMA IF EXISTS present CASCADE")

@@ -136,7 +136,7 @@ async def test_a_notifier_that_stands_by_looks_whether_another_one_is_at_work(po
 
     async with pool.acquire() as stranger, pool.acquire() as ours:
         await stranger.execute("SELECT pg_advisory_lock(4711)")
-        waiting = asyncio.create_task(alone(Lasting(ours), 4711, "notifier", look))  # type: ignore[arg-type]
+        waiting = asyncio.create_task(alone(Lasting(ours), 4711, "notifier", look))  # type: ignore[arg-type]  # all it asks
         async with asyncio.timeout(10):
             await looked.wait()
         waiting.cancel()

@@ -34,7 +34,7 @@ S = DECISIONS.schema
 def keyring(*secrets: bytes) -> VaultKeyring:
     vault = Vault()
     vault.secrets = list(secrets)
-    return VaultKeyring(vault, secrets, strict=True)  # type: ignore[arg-type]  # a vault of a test
+    return VaultKeyring(vault, secrets, strict=True)
 
 
 BEFORE, AFTER = keyring(ROOT), keyring(ROOT, OTHER)
@@ -127,7 +127,7 @@ async def test_tables_of_another_shape_are_recreated(pool: Pool) -> None:
 async def test_a_standby_goes_on_after_the_key_was_rotated(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
     await filled(pool)
     vault = Vault()
-    standby = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]  # a vault of a test
+    standby = VaultKeyring(vault, vault.secrets, strict=True)
     vault.secrets = [ROOT, OTHER]
     async with pool.acquire() as connection:
         assert await store.seal_anew(connection, DECISIONS, AFTER, S, ())
@@ -178,7 +178,7 @@ async def test_a_live_position_that_was_raised_keeps_nothing_from_being_rebuilt(
 async def test_a_rotation_beside_a_verification_is_no_alarm(pool: Pool, database: Settings) -> None:
     await filled(pool)
     vault = Vault()
-    keys = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]  # a vault of a test
+    keys = VaultKeyring(vault, vault.secrets, strict=True)
 
     class RotatedMeanwhile(verification.AskedTopics):
         async def chain_now(self) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from domain.log import lane
 from domain.log.authenticity import PERMIT
 from domain.log.authority import Authority
 from projections.registry import PROJECTIONS
@@ -41,7 +42,7 @@ async def macs(pool: Pool, schema: str = DECISIONS.schema) -> set[str]:
 async def filled(pool: Pool, keys: VaultKeyring = BEFORE) -> None:
     """With lanes of a worker that is gone."""
     to = store.ReadTo(dict(REACHED), "digest")
-    to.lanes, to.anchored = {("gone", 0): store.lane.Reached(4, "d", 0)}, {("gone", 0): 4}
+    to.lanes, to.anchored = {("gone", 0): lane.Reached(4, "d", 0)}, {("gone", 0): 4}
     async with pool.acquire() as connection:
         await connection.execute(f"DROP SCHEMA IF EXISTS {DECISIONS.schema} CASCADE")
         await store.prepare(connection, DECISIONS, "log", keys)
@@ -75,7 +76,7 @@ async def test_a_projector_that_has_not_heard_of_it_writes_nothing_under_the_key
     """The command that rotates has resealed them."""
     await filled(pool)
     vault = Vault()
-    late = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]
+    late = VaultKeyring(vault, vault.secrets, strict=True)
     vault.secrets = [ROOT, OTHER]
     async with pool.acquire() as connection:
         await store.seal_anew(connection, DECISIONS, AFTER, DECISIONS.schema, ())
@@ -123,7 +124,7 @@ async def test_positions_under_a_retired_key_are_not_believed(
 
 async def test_a_permission_to_skip_under_the_former_key_permits_nothing(pool: Pool) -> None:
     vault = Vault()
-    keys = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]
+    keys = VaultKeyring(vault, vault.secrets, strict=True)
     await pool.execute("CREATE SCHEMA IF NOT EXISTS present")
     await skips.permit(pool, keys, "log", 7)
     assert await skips.permitted(pool, keys, "log", 7)

@@ -102,7 +102,8 @@ async def test_a_tree_goes_on_under_a_new_key(store: Any) -> None:
     for signers, former in (((new, SIGNER), ()), ((new,), (SIGNER,))):
         publisher = TreePublisher(store, OneKey(*signers, former=former))
         await publisher.open()
-        assert publisher.is_signed_by_others
+        are_others = publisher.is_signed_by_others
+        assert are_others
         assert await publisher.sign_anew() is not None
         assert not publisher.is_signed_by_others
         assert await signed_by(store, SIGNER, new) == list(signers)[::-1]

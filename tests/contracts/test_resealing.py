@@ -37,7 +37,7 @@ def keys(vault: Vault) -> VaultKeyring:
 
 
 def of(vault: Vault) -> VaultKeyring:
-    return VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]
+    return VaultKeyring(vault, vault.secrets, strict=True)
 
 
 async def rotated(vault: Vault, *books: Books, by: int = 1) -> None:

@@ -49,6 +49,7 @@ async def test_a_message_that_is_there_only_while_rows_are_proved_is_noticed(
     row = await telling.pool.fetchrow(
         "DELETE FROM notifying.outbox WHERE notifier = $1 AND message LIKE '%what one is of%' RETURNING *", telling.name
     )
+    assert row is not None
     for _ in range(2):
         capsys.readouterr()
         with pytest.raises(LedgerChanged):

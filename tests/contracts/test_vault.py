@@ -24,7 +24,7 @@ async def nothing_is_known() -> str:
 
 
 @pytest.fixture
-async def vault(installation: Installation):
+async def vault(installation: Installation) -> AsyncIterator[Vault]:
     pool = await connect(installation.settings)
     yield open_vault(installation.settings, pool)
     await pool.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -137,7 +138,7 @@ def test_a_foreign_policy_is_answered_like_a_missing_one(command: Any) -> None:
     assert messages[0] == messages[1]
 
 
-NAMING = {
+NAMING: dict[str, Callable[[str], object]] = {
     "policy": lambda arn: PutKeyPolicy(
         key_id(3),
         policy(

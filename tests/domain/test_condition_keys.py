@@ -20,7 +20,7 @@ from tests.given import ACCOUNT, REGION, a_key, given
 VIA = Via("a.amazonaws.com", "a", f"arn:aws:iam::{ACCOUNT}:root", "arn:aws:s3:::bucket", ACCOUNT)
 ORIGIN = RequestOrigin("10.1.2.3", "tests", secure=True, at=1_800_000_000_123_456, region=REGION, org="o-1", via=VIA)
 TAGS = [{"TagKey": "Team", "TagValue": "blue"}]
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "Encrypt": {"KeyId": "alias/a", "EncryptionContext": {"App": "x"}},
     "GenerateDataKeyPair": {"KeyPairSpec": "RSA_2048"},
     "Sign": {"SigningAlgorithm": "ECDSA_SHA_256"},

@@ -66,7 +66,7 @@ TABLE = [
 
 
 def holds(operator: str, wanted: list[str], *values: str, version: str = V, **others: str) -> bool:
-    context = {name.replace("_", ":"): (value,) for name, value in others.items()}
+    context: dict[str, tuple[str, ...]] = {name.replace("_", ":"): (value,) for name, value in others.items()}
     if values:
         context["aws:key"] = values
     return compile_test(operator, "aws:Key", wanted, version).holds(context)

@@ -61,7 +61,7 @@ def statements(text: str) -> list[dict[str, Any]]:
 def test_a_symmetric_keys_policy_is_that_of_the_guides_overview() -> None:
     """key-policy-overview, with the later page's RotateKeyOnDemand, and the console's Sid and id."""
     using = [USER, ROLE, f"arn:aws:iam::{THEIRS}:root"]
-    expected = {
+    expected: dict[str, Any] = {
         "Version": "2012-10-17",
         "Id": "key-consolepolicy-3",
         "Statement": [
@@ -98,7 +98,7 @@ def test_a_symmetric_keys_policy_is_that_of_the_guides_overview() -> None:
     }  # fmt: skip
     made = make(SYMMETRIC, FORM)
     assert made == json.dumps(expected, indent=2), "members in the order of the guide, two spaces a level"
-    assert default_key_policy(OURS).count(f'"Sid" : "{expected["Statement"][0]["Sid"]}"') == 1  # type: ignore[index]
+    assert default_key_policy(OURS).count(f'"Sid" : "{expected["Statement"][0]["Sid"]}"') == 1
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def _signed_in(world: World) -> Session:
     return console_session(caller, KEY, None, world.at, 43_200, world.position)
 
 
-ENDS = {
+ENDS: dict[str, list[object]] = {
     "deactivated": [
         identity_events.UserAccessKeyChanged(ACCOUNT, USER, KEY, INACTIVE),
         identity_events.UserAccessKeyChanged(ACCOUNT, USER, KEY, ACTIVE),

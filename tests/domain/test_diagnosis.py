@@ -124,7 +124,7 @@ def test_one_thing_of_a_cluster_that_is_not_as_it_should_be_is_one_finding(
 
 def test_a_setting_that_a_start_refuses_is_named_with_the_command_that_mends_it() -> None:
     facts = kafka()
-    configs = facts.configs | {"keytrail.events": RIGHT | {"retention.ms": "1000"}}
+    configs = {**facts.configs, "keytrail.events": RIGHT | {"retention.ms": "1000"}}
     finding = only(list(kafka_findings.of_kafka(SETTINGS, replace(facts, configs=configs))))
     assert (finding.check, finding.verdict) == ("topic keytrail.events", "wrong")
     assert "--entity-name keytrail.events --add-config retention.ms=-1" in finding.do

@@ -14,7 +14,7 @@ import pytest
 
 from domain.alerts.wide_identity_policy import gives
 from domain.policy.default import default_key_policy
-from domain.policy_analysis.compare import EQUIVALENT, UNKNOWN
+from domain.policy_analysis.outcomes import EQUIVALENT, UNKNOWN
 from services.alert_worker.drafts import of_new_key
 from services.settings import Settings
 from tests.documented import GUIDES, KEY_POLICY, OURS, POLICY_SHAPES, REGION, ROOT

@@ -55,7 +55,7 @@ class Maker:
 
     def all_fields(self, of: type) -> Any:
         types = get_type_hints(of)
-        told = [each for each in fields(of) if each.compare]  # type: ignore[arg-type]  # a dataclass
+        told = [each for each in fields(of) if each.compare]
         made = {each.name: self.value(types[each.name]) for each in told}
         for each in told:
             default = each.default if each.default_factory is MISSING else each.default_factory()

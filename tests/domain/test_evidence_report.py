@@ -98,7 +98,7 @@ def test_a_statement_says_what_is_not_proven() -> None:
 def test_what_is_left_out_of_the_report_is_said_and_the_rest_is_there() -> None:
     """Given records, one that could not be proven, and changes that could not be compared, then the package has all that is
     there and says what is not."""
-    trees = {
+    trees: dict[str, Any] = {
         "key": "log.example+00000000+AA==",
         "before": "",
         "after": "note",

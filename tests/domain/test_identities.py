@@ -46,7 +46,7 @@ def a_group() -> events.GroupCreated:
 
 
 def a_role(**changes: Any) -> events.RoleCreated:
-    fields = {"account": ACCOUNT, "id": APP, "name": "app", "path": "/", "trust": TRUST, "principals": {user_arn(): ALICE}, "description": "", "max_session": 3600, "tags": {}, "boundary": ""}  # fmt: skip
+    fields: dict[str, Any] = {"account": ACCOUNT, "id": APP, "name": "app", "path": "/", "trust": TRUST, "principals": {user_arn(): ALICE}, "description": "", "max_session": 3600, "tags": {}, "boundary": ""}  # fmt: skip
     return events.RoleCreated(**(fields | changes))
 
 

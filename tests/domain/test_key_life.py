@@ -47,7 +47,7 @@ HMAC = {"spec": "HMAC_256", "usage": "GENERATE_VERIFY_MAC"}
 RSA = {"spec": "RSA_2048", "usage": "SIGN_VERIFY", "public_key": "AA=="}
 
 
-def external(number: int = 1, **changes: Any) -> events.KeyCreated:
+def external(number: int = 1, /, **changes: Any) -> events.KeyCreated:
     return a_key(number, origin="EXTERNAL", material="", fingerprint="", **changes)
 
 
@@ -198,7 +198,7 @@ def test_an_automatic_rotation_that_is_near_keeps_one_on_demand_away() -> None:
     there.world.deciding_at = 90 * DAY_MICROS - 20 * 60 * 1_000_000
     there.when(RotateKeyOnDemand(key_id(), "aa" * 32, "f")).refused(RotationConflict)
     there.world.deciding_at -= 1
-    assert there.when(RotateKeyOnDemand(key_id(), "aa" * 32, "f")).outcome.event is not None  # type: ignore[union-attr]
+    assert there.when(RotateKeyOnDemand(key_id(), "aa" * 32, "f")).event is not None
 
 
 def test_an_automatic_rotation_happens_when_it_is_due_and_not_before() -> None:
@@ -461,7 +461,7 @@ def test_an_account_has_a_limited_number_of_keys_of_its_own() -> None:
     there.world.limits = Limits(keys=1)
     there.when(create_key()).refused(LimitExceeded)
     there.world.limits = Limits(keys=2)
-    assert isinstance(there.when(create_key()).outcome.event, events.KeyCreated)  # type: ignore[union-attr]
+    assert isinstance(there.when(create_key()).event, events.KeyCreated)
 
 
 def test_a_key_has_a_limited_number_of_aliases() -> None:

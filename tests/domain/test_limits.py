@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from services.kms_api import rate_limit
@@ -11,7 +13,7 @@ from services.kms_api.rate_limit import RateLimit
 
 def test_a_burst_then_the_rate_and_others_are_not_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(rate_limit.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     limit = RateLimit(rate=2, burst=3)
     for _ in range(3):
         limit.take("alice")

@@ -6,6 +6,7 @@ import json
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -158,13 +159,14 @@ def test_leaves_that_were_left_out_moved_or_made_up_are_noticed() -> None:
 
 def test_a_tree_that_does_not_go_on_from_the_earlier_one_is_noticed() -> None:
     other = str(Checkpoint(LOG.name, 130, b"\7" * 32).signed_by(LOG))
-    for members in (
+    wrong: list[dict[str, Any]] = [
         {"before": other},
         {"before": note(131)},
         {"before": note(300), "after": note(130)},
         {"consistency": []},
         {"consistency": [b64encode(b"\7" * 32).decode()]},
-    ):
+    ]
+    for members in wrong:
         assert list(faults(with_manifest(SELECTED, **members))) == [MANIFEST]
     assert list(faults(with_manifest(WHOLE, edge=[]))) == [LEAVES]
 

@@ -295,7 +295,9 @@ def test_a_file_cut_at_any_byte_gives_what_stands_before_it(
 
 def test_a_record_like_one_before_is_read_as_it_would_be_alone() -> None:
     """The kind is recognised by its text: no other part of the text is taken for its id or time."""
-    hidden = {"requestParameters": {"keyId": "k", "eventID": "nested", "eventTime": "2000-01-01T00:00:00Z"}}
+    hidden: dict[str, Any] = {
+        "requestParameters": {"keyId": "k", "eventID": "nested", "eventTime": "2000-01-01T00:00:00Z"}
+    }
     one, two, three = (
         record("Decrypt", f"2024-01-01T00:00:0{number}Z", eventID=f"id-{number}", **hidden) for number in range(3)
     )

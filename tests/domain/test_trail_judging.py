@@ -25,7 +25,7 @@ def test_a_key_that_changed_is_never_taken_for_the_one_before() -> None:
     """A key's grants come and go. A new one may take a freed one's place in memory."""
     world = World()
     world.apply(a_key())
-    judging = CaseJudge(None, cast(Any, SimpleNamespace(world=world)))
+    judging = CaseJudge(cast(Any, None), cast(Any, SimpleNamespace(world=world)))
     case = {"resources": [arn(1)]}
     for number in range(1, 200):
         world.apply(granted(number))

@@ -16,8 +16,8 @@ from domain.policy import unseen
 from domain.state.world import World
 from services.trails.answers import known_in
 from tests.domain.test_cloudtrail import iam, reading
-from tests.e2e.test_history import allow
-from tests.e2e.test_trails import A, document, key_arn, put, who
+from tests.e2e.test_history import allow, document
+from tests.e2e.test_trails import A, key_arn, put, who
 
 KEY = key_arn(1)
 USE = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}

@@ -13,8 +13,8 @@ from domain.cloudtrail.order import Ordered, ordered
 from domain.cloudtrail.slots import before
 from domain.cloudtrail.steps import STEPS, step_of
 from tests.domain.test_cloudtrail import fold, reading
-from tests.e2e.test_history import allow
-from tests.e2e.test_trails import A, created, document, key_arn, put, record, who
+from tests.e2e.test_history import allow, document
+from tests.e2e.test_trails import A, created, key_arn, put, record, who
 
 T = "2024-01-01T10:00:00Z"
 MANAGED = f"arn:aws:iam::{A}:policy/m"

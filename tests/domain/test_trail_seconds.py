@@ -20,8 +20,8 @@ from domain.cloudtrail.slots import before
 from domain.cloudtrail.steps import step_of
 from tests.domain.test_cloudtrail import fold, reading
 from tests.domain.test_trail_order import T, at_nine, iam, kms
-from tests.e2e.test_history import allow
-from tests.e2e.test_trails import A, created, document, key_arn
+from tests.e2e.test_history import allow, document
+from tests.e2e.test_trails import A, created, key_arn
 
 State = dict[str, Any]
 Change = tuple[str, tuple[Any, ...]]
@@ -355,11 +355,12 @@ def starts(state: State, second: list[tuple[Change, dict[str, Any]]]) -> Iterato
 def ends(state: State, second: list[tuple[Change, dict[str, Any]]]) -> Iterator[tuple[tuple[int, ...], State]]:
     """Every order that is allowed, and the service's state after it."""
     for order in itertools.permutations(range(len(second))):
-        now: State | None = state
+        now = state
         for number in order:
-            now = play(now, second[number][0], number, second[number][1])
-            if now is None:
+            after = play(now, second[number][0], number, second[number][1])
+            if after is None:
                 break
+            now = after
         else:
             yield order, now
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
@@ -156,7 +157,8 @@ def test_an_empty_tree_has_only_the_empty_root() -> None:
     for root, shown in ((b"\0" * 32, []), (EMPTY_ROOT, [EMPTY_ROOT])):
         with pytest.raises(ProofRefused):
             check_consistency(0, root, 3, mth([b"a", b"b", b"c"]), shown)
-    for wrong in (lambda: inclusion_spans(3, 3), lambda: consistency_spans(4, 3)):
+    refused: list[Callable[[], object]] = [lambda: inclusion_spans(3, 3), lambda: consistency_spans(4, 3)]
+    for wrong in refused:
         with pytest.raises(ValueError, match="a tree of 3 leaves"):
             wrong()
 

@@ -110,7 +110,9 @@ def test_describe_key_with_an_encryption_context_is_no_row() -> None:
     assert root_arn(OTHER) in {row["principal"] for row in who_can(world, world.keys[key_id()], "kms:Decrypt")}
     outside = can_what(world, root_arn(OTHER), [world.keys[key_id()]], KEY_ACTIONS, Audience(ACCOUNT))
     under_conditions = set(outside[0]["under_conditions"]) if outside else set()
-    with_pairs = {name for name in CROSS_ACCOUNT if name in carriers("kms:encryptioncontextkeys")}  # type: ignore[operator]
+    carrying = carriers("kms:encryptioncontextkeys")
+    assert carrying is not None
+    with_pairs = {name for name in CROSS_ACCOUNT if name in carrying}
     assert (outside[0]["operations"], under_conditions) == ([], with_pairs)
 
 

@@ -463,7 +463,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         "KEYTRAIL_DECISION_PARTITIONS": "4",
         "KEYTRAIL_CHANGE_RATE": "0",
     }
-    with Installation(folder / "data", workers=2, **extra) as running:
+    with Installation(folder / "data", workers=2, variables=extra) as running:
         yield running
 
 

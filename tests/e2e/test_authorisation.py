@@ -7,7 +7,8 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 from uuid import uuid4
 
 import psutil
@@ -44,6 +45,11 @@ def trusting(principal: str) -> str:
 
 def fresh(name: str) -> str:
     return f"{name}-{uuid4().hex[:8]}"
+
+
+class HasInstallation(Protocol):
+    @property
+    def installation(self) -> Installation: ...
 
 
 @dataclass
@@ -209,11 +215,14 @@ def test_every_part_of_the_way_counts_on_every_worker(
         status, answer = worker.call(who, "Decrypt", body)
         assert status == 200, answer
     what, take_away = parts[part]
+
+    def is_refused(worker: OnWorker) -> bool:
+        return worker.call(who, "Decrypt", body)[0] == 400
+
     take_away()
     answered = time.monotonic()
     for worker in workers:
-        refused = eventually(lambda worker=worker: worker.call(who, "Decrypt", body)[0] == 400, within=1.0)
-        assert refused, what
+        assert eventually(partial(is_refused, worker), within=1.0), what
     if soak:
         assert time.monotonic() - answered < 0.1, what
 
@@ -398,7 +407,7 @@ def audit(house: House, who: Credentials, path: str, body: dict[str, Any] | None
     return asked(house, who, path, body)[0]
 
 
-def asked(house: House, who: Credentials, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
+def asked(house: HasInstallation, who: Credentials, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
     """(status, text) of a question to the audit API."""
     sent = None if body is None else json.dumps(body).encode()
     request = AWSRequest("GET" if body is None else "POST", house.installation.url + path, data=sent)

@@ -218,6 +218,7 @@ async def test_a_record_that_never_became_a_leaf_is_named_and_the_rest_is_proven
             "WHERE key_id = $1 AND origin = -1)) RETURNING *",
             story["key"],
         )
+        assert row is not None
         done = house.installation.keytrail("evidence", story["key"], "-o", str(tmp_path / "after.zip"))
         await pool.execute("INSERT INTO transparency.runs VALUES ($1, $2, $3, $4, $5, $6)", *row)
     assert "has no leaf: it is void, or was removed before the notary could take it" in " ".join(done.stderr.split())
@@ -230,7 +231,9 @@ async def test_rows_of_checkpoints_that_somebody_else_wrote_are_passed_over(
     """Given rows in front of ours that hold no checkpoint, and one of another size, then a package begins with ours."""
     since = datetime.now(UTC)
     async with house.installation.connected() as pool:
-        ours, last = await pool.fetchrow("SELECT size, note FROM transparency.heads ORDER BY size LIMIT 1")
+        first = await pool.fetchrow("SELECT size, note FROM transparency.heads ORDER BY size LIMIT 1")
+        assert first is not None
+        ours, last = first
         await pool.execute("INSERT INTO transparency.heads VALUES (-1, $1, 'nothing'), (-2, $1, $2)", since, last)
         await pool.execute("UPDATE transparency.heads SET at = $1 WHERE size > $2", since + timedelta(hours=1), ours)
         house.kms.encrypt(KeyId=story["key"], Plaintext=b"x")

@@ -15,12 +15,11 @@ from botocore.exceptions import ClientError
 
 from domain.authorization.audience import Audience
 from domain.state.fold import Fold
-from domain.state.world import World
+from projections.decisions.spans import Touched
 from services.adapters.kafka import KafkaTopic
 from services.adapters.topics import names
 from services.questions.drafts import KeyPolicyDraft
 from services.questions.snapshot import still
-from services.questions.touched_calls import Touched
 from services.questions.what_if import what_if
 from tests.installation import Installation
 
@@ -46,13 +45,13 @@ def user(installation: Installation, name: str) -> tuple[str, Any]:
 
 
 def position(installation: Installation) -> int:
-    return installation.answers("status")[0]["position"]
+    return int(installation.answers("status")[0]["position"])
 
 
 def changed(installation: Installation, key: str) -> int:
     """The position of a key's last change. The log may be longer, since workers anchor their decisions on it."""
     installation.caught_up()
-    return max(each["position"] for each in installation.answers("history", key))
+    return max(int(each["position"]) for each in installation.answers("history", key))
 
 
 class Told:
@@ -221,24 +220,23 @@ def test_the_policy_that_was_in_force_changes_nothing(told: Told, tmp_path: Path
     assert (found["flipped"], found["decisions"] > 0) == (0, True)
 
 
-async def folded(installation: Installation) -> list[World]:
-    """The state at some positions of the real log, by a fold alone."""
+async def on_the_log(installation: Installation) -> list[tuple[int, bytes]]:
+    """(position, value) of every record."""
     events = KafkaTopic(installation.settings, names(installation.settings).events)
-    fold, reader = Fold(), await events.reader(0)
-    end = await events.end()
-    values = []
+    reader, end = await events.reader(0), await events.end()
+    values: list[tuple[int, bytes]] = []
     while len(values) < end:
         values += [(stored.offset, stored.value) for stored in await reader.read(1000)]
     await reader.close()
     await events.close()
-    return [(value, fold) for value in values]  # type: ignore[return-value]  # folded by the caller, step by step
+    return values
 
 
 async def test_every_key_at_random_positions_agrees_with_a_fold(told: Told) -> None:
     chance = random.Random(7)
-    steps = await folded(told.installation)
+    fold, steps = Fold(), await on_the_log(told.installation)
     chosen = set(chance.sample(range(told.made, len(steps)), min(12, len(steps) - told.made)))
-    for (offset, value), fold in steps:  # type: ignore[misc]  # see folded
+    for offset, value in steps:
         fold.take(offset, value)
         if offset not in chosen:
             continue
@@ -317,8 +315,8 @@ class OfEverybody(KeyPolicyDraft):
 
 async def test_decisions_grouped_and_left_out_come_out_as_each_by_itself(told: Told) -> None:
     settings = told.installation.settings
-    fold = (await folded(told.installation))[-1][1]  # type: ignore[index]  # see folded
-    for (offset, value), _ in await folded(told.installation):  # type: ignore[misc]  # see folded
+    fold = Fold()
+    for offset, value in await on_the_log(told.installation):
         fold.take(offset, value)
     key, flipped = fold.world.keys[told.key], []
     encrypting = {"StringNotEquals": {"kms:EncryptionContext:app": "none"}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -64,14 +65,15 @@ def test_a_policy_of_awss_own_is_attached_decides_and_is_shown(iam: Any, install
     installation.caught_up()
     as_it_was = installation.answers("show", arn)[0]["principal"]
     assert as_it_was["attached"][ADMINISTRATOR]["version"] == "v1"
-    for refused in (
+    attempts: list[Callable[[], Any]] = [
         lambda: iam.attach_user_policy(UserName=name, PolicyArn="arn:aws:iam::aws:policy/SecurityAudit"),
         lambda: iam.delete_policy(PolicyArn=ADMINISTRATOR),
         lambda: iam.create_policy_version(PolicyArn=ADMINISTRATOR, PolicyDocument=allowing("kms:*")),
         lambda: iam.tag_policy(PolicyArn=ADMINISTRATOR, Tags=[{"Key": "a", "Value": "b"}]),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(ClientError) as fault:
-            refused()
+            attempt()
         assert code_of(fault) == "NoSuchEntity"
     iam.detach_user_policy(UserName=name, PolicyArn=ADMINISTRATOR)
     with pytest.raises(ClientError):

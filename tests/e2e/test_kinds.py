@@ -318,10 +318,8 @@ def test_a_pair_of_every_spec_made_by_openssl_is_imported_and_signs(kms: Any, sp
             made = ["-algorithm", "ED25519"]
         else:
             made = ["-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curves[spec.rpartition('_')[2]]}"]
-        secret = (
-            openssl(tmp_path, "genpkey", *made, "-outform", "DER", "-out", "private")
-            and (tmp_path / "private").read_bytes()
-        )
+        openssl(tmp_path, "genpkey", *made, "-outform", "DER", "-out", "private")
+        secret = (tmp_path / "private").read_bytes()
         key = imported(kms, tmp_path, spec, "SIGN_VERIFY", secret, "RSA_AES_KEY_WRAP_SHA_256")["KeyId"]
         public = openssl(tmp_path, "pkey", "-inform", "DER", "-in", "private", "-pubout", "-outform", "DER").stdout
         assert kms.get_public_key(KeyId=key)["PublicKey"] == public

@@ -206,6 +206,7 @@ def _as_earlier(kept: Installation, earlier: Installation) -> None:
         await vault.prepare(nothing)
         master = FileMasterKey(settings.master_key_path)
         row = await pool.fetchrow("SELECT under, root FROM vault.seal")
+        assert row is not None
         root = master.open(row["under"], row["root"], b"keytrail root, of a log that is authenticated")
         await pool.execute("UPDATE vault.seal SET root = $1", master.seal(row["under"], root, b"keytrail root"))
         await pool.close()

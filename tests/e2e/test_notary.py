@@ -47,7 +47,7 @@ def notarised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
     folder = tmp_path_factory.mktemp("notary")
     (folder / "alerts.toml").write_text("[rules.notary-behind]\nseconds = 1\n")
     own = {"KEYTRAIL_ALERT_WORKERS": "1", "KEYTRAIL_ALERTS_FILE": str(folder / "alerts.toml")}
-    with Installation(folder / ".keytrail", KEYTRAIL_NOTARIES="1", **own) as running:
+    with Installation(folder / ".keytrail", KEYTRAIL_NOTARIES="1", variables=own) as running:
         eventually(lambda: is_there(running, "checkpoint"))
         yield running
 
@@ -71,6 +71,11 @@ def is_there(running: Installation, path: str) -> bool:
 def head(running: Installation) -> Checkpoint:
     keys = verifier_keys(fetched(running, "key").decode())
     return checkpoint_by_one_of(signed_note(fetched(running, "checkpoint").decode()), keys)[0]
+
+
+def is_larger(running: Installation, size: int) -> None:
+    """Wait for a checkpoint of more leaves."""
+    eventually(lambda: head(running).size > size)
 
 
 def stranger_reads(running: Installation) -> Tree:
@@ -195,7 +200,7 @@ def killed_while_calls_go_on(running: Installation, kills: int) -> None:
         try:
             for _ in range(kills):
                 now = head(running).size
-                eventually(lambda now=now: head(running).size > now)
+                is_larger(running, now)
                 done.wait(
                     chance.uniform(0, 2 * GATHERING_MS / 1000)
                 )  # a batch is gathered, appended, read back or published

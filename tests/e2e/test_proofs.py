@@ -141,13 +141,18 @@ def test_a_change_is_proven_by_its_position(house: House, log_key: str) -> None:
     assert (record["kind"], json.loads(record["value"])["call"]["id"]) == ("events", made["call_id"])
 
 
+def is_provable(house: House, who: dict[str, str], call: str) -> None:
+    """Wait until its leaf is published."""
+    eventually(lambda: asked(house, who, f"/v1/proofs/{call}")[0] == 200)
+
+
 async def test_rows_that_name_another_leaf_prove_nothing(house: House) -> None:
     """Somebody who can write to Postgres alone changes which leaf a record is said to be."""
     call = request_of(house.kms.create_key())
     later = request_of(house.kms.list_keys())
     root = house.installation.credentials()
     for each in (call, later):  # so that there is a leaf behind the first one
-        eventually(lambda each=each: asked(house, root, f"/v1/proofs/{each}")[0] == 200)
+        is_provable(house, root, each)
     async with leaves_elsewhere(house.installation):
         status, text = asked(house, root, f"/v1/proofs/{call}")
     assert (status, "is not this record" in text) == (409, True), text

@@ -75,7 +75,7 @@ def offering(
         "KEYTRAIL_OIDC_CA": str(provider_certificate[0]),
         "KEYTRAIL_OIDC_ADDRESSES": "127.0.0.0/8",
     }
-    with Installation(folder / "data", workers=2, **settings) as running:
+    with Installation(folder / "data", workers=2, variables=settings) as running:
         running.client(service="iam").create_open_id_connect_provider(Url=company.issuer, ClientIDList=["keytrail"])
         yield running
         running.caught_up()

@@ -174,7 +174,7 @@ def test_a_command_that_was_killed_goes_on_with_the_access_key_that_it_was_makin
 @pytest.fixture
 def given(tmp_path: Path) -> Iterator[Installation]:
     """Its settings name the credential."""
-    with Installation(tmp_path / "data", **NAMED) as running:
+    with Installation(tmp_path / "data", variables=NAMED) as running:
         yield running
 
 

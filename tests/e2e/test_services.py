@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -47,14 +47,15 @@ def test_the_key_that_a_service_manages_is_made_when_it_is_first_needed(served: 
     through = service(served, keytrail_on_behalf_of=ROOT)
     opened = through.decrypt(CiphertextBlob=results[0]["CiphertextBlob"])
     assert opened["Plaintext"] == results[0]["Plaintext"]
-    for call in (
+    calls: list[Callable[[], Any]] = [
         lambda: kms.decrypt(CiphertextBlob=results[0]["CiphertextBlob"]),
         lambda: service(served).decrypt(CiphertextBlob=results[0]["CiphertextBlob"]),
         lambda: kms.disable_key(KeyId=key["KeyId"]),
         lambda: kms.schedule_key_deletion(KeyId=key["KeyId"]),
         lambda: kms.put_key_policy(KeyId=key["KeyId"], Policy=kms.get_key_policy(KeyId=key["KeyId"])["Policy"]),
         lambda: kms.tag_resource(KeyId=key["KeyId"], Tags=[{"TagKey": "a", "TagValue": "b"}]),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(ClientError) as refused:
             call()
         assert code(refused) == "AccessDeniedException"
@@ -75,7 +76,11 @@ def test_a_service_owns_keys_that_no_customer_sees(served: Installation) -> None
     assert own.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
     kms = served.client()
     assert key["KeyId"] not in [each["KeyId"] for each in kms.list_keys()["Keys"]]
-    for call in (lambda: kms.describe_key(KeyId=key["Arn"]), lambda: kms.decrypt(CiphertextBlob=sealed)):
+    calls: list[Callable[[], Any]] = [
+        lambda: kms.describe_key(KeyId=key["Arn"]),
+        lambda: kms.decrypt(CiphertextBlob=sealed),
+    ]
+    for call in calls:
         with pytest.raises(ClientError) as hidden:
             call()
         assert code(hidden) == "AccessDeniedException"

@@ -31,7 +31,7 @@ def test_the_howto_works_when_pasted(tmp_path: Path) -> None:
     assert stumbled(commands[: starts + 1], tmp_path) == []
     pki = tmp_path / "pki"
     files = {"KEYTRAIL_TLS_CERT": str(pki / "api.pem"), "KEYTRAIL_TLS_KEY": str(pki / "api.key")}
-    with Secured(tmp_path / ".keytrail", **files) as running:
+    with Secured(tmp_path / ".keytrail", variables=files) as running:
         assert stumbled(commands[starts + 1 :], tmp_path, goes_on=True) == []
         log = (running.data / "logs" / "api-1.log").read_text()
         assert log.count("the API has a new certificate") == 1

@@ -531,7 +531,8 @@ def test_every_call_of_our_own_is_explained(circle: Circle) -> None:
 
 def on_the_log_before(circle: Circle) -> dict[str, int]:
     """The end of the log when each call came, by the call's id."""
-    mine = list(Client(circle.installation.data).items("/v1/decisions", **{"from": f"@{circle.begin + 1}"}))
+    since: dict[str, Any] = {"from": f"@{circle.begin + 1}"}
+    mine = list(Client(circle.installation.data).items("/v1/decisions", **since))
     reached, found = circle.begin, {}
     for each in sorted(mine, key=lambda each: each["at"]):
         found[each["call_id"]] = reached
@@ -584,7 +585,7 @@ def test_the_history_is_the_same(circle: Circle) -> None:
             assert one["identities"] == other["identities"]
 
 
-def all_of(circle: Circle, path: str, **parameters: str) -> tuple[list[Any], list[Any]]:
+def all_of(circle: Circle, path: str, **parameters: Any) -> tuple[list[Any], list[Any]]:
     """All items of a list, page by page."""
     client = Client(circle.installation.data)
     return list(client.items(path, **parameters)), list(client.items(path, **parameters, trail=circle.trail))

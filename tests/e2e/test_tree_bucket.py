@@ -11,7 +11,7 @@ import pytest
 from services.adapters.tile_bucket import TileBucket
 from tests import bucket_server
 from tests.bucket_server import BucketServer, stored_in
-from tests.e2e.test_notary import calls, fetched, head, is_there, notarised_all
+from tests.e2e.test_notary import calls, fetched, head, is_larger, is_there, notarised_all
 from tests.installation import Installation, eventually
 
 
@@ -32,7 +32,7 @@ def in_bucket(server: BucketServer, tmp_path_factory: pytest.TempPathFactory) ->
         "KEYTRAIL_TREE_ACCESS_KEY_ID": address.access_key_id,
         "KEYTRAIL_TREE_SECRET_ACCESS_KEY": address.secret_access_key,
     }
-    with Installation(tmp_path_factory.mktemp("bucket") / ".keytrail", **settings) as running:
+    with Installation(tmp_path_factory.mktemp("bucket") / ".keytrail", variables=settings) as running:
         eventually(lambda: is_there(running, "checkpoint"))
         stored = stored_in(TileBucket(address))
         assert {"checkpoint", "key"} <= stored.keys()
@@ -58,7 +58,7 @@ def test_a_killed_notary_goes_on_in_the_bucket(in_bucket: Installation) -> None:
         notary.kill()
         notary.wait(10)
         calls(in_bucket, 30)
-        eventually(lambda size=size: head(in_bucket).size > size)
+        is_larger(in_bucket, size)
     notarised_all(in_bucket)
 
 

@@ -21,7 +21,7 @@ from domain.transparency.checkpoints import checkpoint_by
 from domain.transparency.notes import SignedNote, VerifierKey, signed_note, verifier_keys
 from services.notary.tree_keys import new_secret
 from services.runtime.bootstrap import open_vault
-from tests.e2e.test_notary import calls, fetched, head, is_there, notarised_all
+from tests.e2e.test_notary import calls, fetched, head, is_larger, is_there, notarised_all
 from tests.installation import KEYTRAIL, Installation, eventually
 
 
@@ -99,7 +99,7 @@ def test_a_standby_goes_on_with_both_keys(signed: Installation) -> None:
             notary.kill()
             notary.wait(10)
             calls(signed, 3)
-        eventually(lambda before=before: head(signed).size > before)
+        is_larger(signed, before)
     assert signs(signed, *keys)
     notarised_all(signed)
 

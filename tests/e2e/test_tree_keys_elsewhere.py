@@ -47,7 +47,7 @@ def named(elsewhere: Installation, arn: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def signed(elsewhere: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("signed") / ".keytrail"
-    with Installation(folder, KEYTRAIL_NOTARIES="1", **named(elsewhere, made(elsewhere))) as running:
+    with Installation(folder, KEYTRAIL_NOTARIES="1", variables=named(elsewhere, made(elsewhere))) as running:
         eventually(lambda: is_there(running, "checkpoint"))
         yield running
 

@@ -131,7 +131,7 @@ def test_a_token_in_the_form_of_kubernetes_is_taken(iam: Any, installation: Inst
         "pod": {"name": "payments-0", "uid": str(uuid4())},
         "serviceaccount": {"name": "payments"},
     }
-    more = {"sub": subject, "aud": ["keytrail"], "jti": str(uuid4()), "kubernetes.io": bound}
+    more: dict[str, Any] = {"sub": subject, "aud": ["keytrail"], "jti": str(uuid4()), "kubernetes.io": bound}
     only = {"StringEquals": {f"{provider.name}:sub": subject, f"{provider.name}:aud": "keytrail"}}
     arn = role(iam, provider, only, "kms:ListKeys")
     found = assume(installation, arn, provider.token(**more))

@@ -177,7 +177,7 @@ def test_two_of_three_witnesses_are_enough_and_one_is_not(tmp_path: Path) -> Non
         "KEYTRAIL_WITNESS_POLICY_FILE": str(policy),
         "KEYTRAIL_ALERTS_FILE": str(tmp_path / "alerts.toml"),
     }
-    with Installation(tmp_path / ".keytrail", **own) as running, ExitStack() as ending:
+    with Installation(tmp_path / ".keytrail", variables=own) as running, ExitStack() as ending:
         eventually(lambda: is_there(running, "checkpoint"))
         key = fetched(running, "key").decode().strip()
         for each in witnesses[:2]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+from typing import Any
 
 import psutil
 
@@ -12,7 +13,7 @@ import psutil
 def no_file_grows(process: psutil.Process) -> None:
     """From now on, each of its writes that would extend a file fails."""
     with contextlib.suppress(psutil.Error):
-        theirs = {"user": process.uids().real, "group": process.gids().real, "extra_groups": []}
+        theirs: dict[str, Any] = {"user": process.uids().real, "group": process.gids().real, "extra_groups": []}
         who = theirs if os.geteuid() == 0 else {}  # root may not limit another user's process, but may become its owner
         limit = ["prlimit", "--pid", str(process.pid), "--fsize=1:unlimited"]
         subprocess.run(limit, cwd="/", capture_output=True, check=False, **who)

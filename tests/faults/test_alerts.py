@@ -130,14 +130,14 @@ def test_killed_workers_raise_what_undisturbed_ones_do(tmp_path: Path, soak: boo
     (tmp_path / "alerts.toml").write_text("[rules.first-use]\nage = 0\n")
     extra = {"KEYTRAIL_ALERTS_FILE": str(tmp_path / "alerts.toml"), "KEYTRAIL_ALERT_WORKERS": "2",
              "KEYTRAIL_DECISION_PARTITIONS": "4"}  # fmt: skip
-    with Installation(tmp_path / "data", workers=2, **extra) as running:
+    with Installation(tmp_path / "data", workers=2, variables=extra) as running:
         with Load(running) as load:
             for number in range(10 if soak else 2):
                 name = f"alerts-{number % 2 + 1}"
                 before = running.pid(name)
                 time.sleep(1.5)  # under load, at an arbitrary moment
                 running.process(name).send_signal(signal.SIGKILL)
-                eventually(lambda name=name, before=before: running.pid(name) != before)
+                running.has_another(name, before)
             eventually(lambda: load.calls > 200)
         running.judged()
         disturbed = on_topic(running)
@@ -335,7 +335,7 @@ def test_keytrails_own_faults_are_alerts(tmp_path: Path) -> None:
         "KEYTRAIL_ALERT_WORKERS": "1",
         "KEYTRAIL_WRITERS": "2",
     }
-    with Installation(tmp_path / "data", **extra) as running:
+    with Installation(tmp_path / "data", variables=extra) as running:
         kms = running.client()
         key = kms.create_key()["KeyMetadata"]["KeyId"]
         kms.encrypt(KeyId=key, Plaintext=b"x")
@@ -369,7 +369,7 @@ def test_keytrails_own_faults_are_alerts(tmp_path: Path) -> None:
 @pytest.mark.soak  # three starts
 def test_a_clock_a_root_and_records_that_go_are_alerts(tmp_path: Path) -> None:
     extra = {"KEYTRAIL_CLOCK_OFFSET": str(2 * 86_400), "KEYTRAIL_ALERT_WORKERS": "1"}
-    running = Installation(tmp_path / "data", test_clock=True, **extra)
+    running = Installation(tmp_path / "data", test_clock=True, variables=extra)
     with running:
         kms = running.client()
         key = kms.create_key()["KeyMetadata"]["KeyId"]

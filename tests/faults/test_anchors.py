@@ -23,7 +23,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 def decisions(installation: Installation) -> dict[str, Any]:
     found = installation.verified("--topics-only")
-    return found["decisions"] | {"fault": found["fault"]}
+    return {**found["decisions"], "fault": found["fault"]}
+
+
+def encrypts(steady: Steady, calls: int) -> None:
+    eventually(lambda: len(steady.encrypted) > calls, within=WITHIN)
 
 
 @pytest.mark.parametrize("killed", ["api-1", "api-2", "kafka", "projector"])
@@ -34,10 +38,9 @@ def test_a_kill_raises_no_false_alarm_and_leaves_nothing_unbound(
     answered = 0
     for _ in range(10 if soak else 1):
         with Steady(running) as steady:
-            eventually(lambda steady=steady: len(steady.encrypted) > 50)
+            encrypts(steady, 50)
             running.process(killed).send_signal(signal.SIGKILL)
-            wanted = len(steady.encrypted) + 50
-            eventually(lambda wanted=wanted, steady=steady: len(steady.encrypted) > wanted, within=WITHIN)
+            encrypts(steady, len(steady.encrypted) + 50)
         answered += len(steady.encrypted)
     found = eventually(lambda: _bound(running), within=WITHIN)
     assert (found["fault"], found["faults"], found["copies_count"], found["strange_count"]) == ("", [], 0, 0)

@@ -46,7 +46,8 @@ def writing(tmp_path: Path) -> Iterator[Writing]:
     assert found.process.stdin is not None
     found.process.stdin.close()
     found.process.wait(10)
-    found.process.stderr.close()  # type: ignore[union-attr]
+    assert found.process.stderr is not None
+    found.process.stderr.close()
 
 
 def test_a_log_that_has_grown_stands_beside_itself_and_goes_on(tmp_path: Path, writing: Writing) -> None:

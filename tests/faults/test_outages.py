@@ -208,7 +208,7 @@ def test_processes_are_killed_while_they_start(away: Installation, soak: bool) -
             for delay in (0.0, 0.3, 1.0, 2.0) if soak else (0.0, 0.5):
                 was = away.process(name).pid
                 away.process(name).kill()
-                eventually(lambda name=name, was=was: away.process(name).pid != was)
+                away.has_another(name, was)
                 time.sleep(delay)  # the moments of its start so far
             eventually(away.healthy, within=60)
         goes_on(steady)

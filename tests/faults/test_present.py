@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from typing import NoReturn
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NoReturn
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -191,7 +191,7 @@ async def test_a_strangers_record_that_names_the_last_one_ends_nothing(
 class Broken:
     """Decisions that cannot be made durable."""
 
-    async def append(self, value: bytes, headers: dict[str, str]) -> None:
+    async def append(self, value: bytes, headers: Sequence[tuple[str, bytes]]) -> None:
         raise Unavailable("no leader")
 
 
@@ -199,7 +199,7 @@ class Kept:
     def __init__(self) -> None:
         self.values: list[bytes] = []
 
-    async def append(self, decided: Decided, headers: dict[str, str]) -> None:
+    async def append(self, decided: Decided, headers: Sequence[tuple[str, bytes]]) -> None:
         self.values.append(decided.about[:-1] + b"," + decided.own[1:])
 
 
@@ -217,19 +217,18 @@ def incoming(operation: str, body: bytes) -> Incoming:
 ENCRYPT = ('{"KeyId":"%s","Plaintext":"QUFB"}' % key_id()).encode()  # noqa: UP031  # a document full of braces
 
 
-def calls(present: LiveState, decisions: object, commands: MemoryTopic | None = None, deadline: float = 10.0) -> Calls:
+def calls(
+    present: LiveState,
+    decisions: Any,
+    commands: MemoryTopic | None = None,
+    deadline: float = 10.0,
+    vault: Any = None,
+) -> Calls:
     settings = load({}, command_deadline=deadline)
-    return Calls(
-        settings,
-        present,
-        commands or MemoryTopic(),
-        decisions,
-        VaultMaker(None, None, None, None),
-        OneMaterial(),
-        None,
-        Clock(),
-        None,
-    )  # type: ignore[arg-type]
+    materials: Any = OneMaterial()
+    unused: Any = None  # by these calls
+    maker = VaultMaker(vault, unused, unused, unused)
+    return Calls(settings, present, commands or MemoryTopic(), decisions, maker, materials, unused, Clock(), unused)
 
 
 class OneSecret:
@@ -246,7 +245,9 @@ def encrypt_signed() -> Signed:
 
 async def test_a_caller_is_the_one_of_the_position_that_the_call_is_decided_on(present: LiveState) -> None:
     """Calls that arrive together check their signatures first, and the log may grow meanwhile."""
-    authenticator = Authenticator(present, OneSecret(), None, REGION, Clock())  # type: ignore[arg-type]
+    vault: Any = OneSecret()
+    unused: Any = None
+    authenticator = Authenticator(present, vault, unused, REGION, Clock())
     assert (await authenticator.authenticate(encrypt_signed(), KMS)).refusal is None
     under_way = asyncio.create_task(authenticator.authenticate(encrypt_signed(), KMS))
     await asyncio.sleep(0)
@@ -312,9 +313,7 @@ class Keeping:
 async def test_making_an_rsa_key_does_not_hold_up_others(present: LiveState) -> None:
     """Seconds of processor time in a thread, while the event loop goes on."""
     commands = MemoryTopic()
-    service = Calls(
-        load({}), present, commands, Kept(), VaultMaker(Keeping(), None, None, None), OneMaterial(), None, Clock(), None
-    )  # type: ignore[arg-type]
+    service = calls(present, Kept(), commands, vault=Keeping())
     body = b'{"KeySpec":"RSA_4096","KeyUsage":"SIGN_VERIFY"}'
     turns = 0
     making = asyncio.create_task(service.answer(incoming("CreateKey", body)))

@@ -11,7 +11,9 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import psutil
 import pytest
@@ -31,7 +33,7 @@ RESUMES_WITHIN = 10.0
 
 
 @pytest.fixture(scope="module")
-def struck(tmp_path_factory: pytest.TempPathFactory):
+def struck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A separate installation, so that other tests do not feel the kills."""
     data = tmp_path_factory.mktemp("struck") / "data"
     with Installation(
@@ -152,6 +154,11 @@ STRIKES = {
 """What to strike, and how often in the full count."""
 
 
+def answers_since(load: Load, moment: float) -> bool:
+    """Whether a call was answered after the moment, or all are."""
+    return load.done.is_set() or any(at > moment for _, at in load.answered[-IN_FLIGHT:])
+
+
 def longest_gap(load: Load, since: float) -> float:
     """The longest time in seconds without an answer, from `since` on."""
     moments = [since, *sorted(at for _, at in load.answered if at > since)]
@@ -171,10 +178,7 @@ def test_nothing_answered_is_lost_and_nothing_happens_twice(struck: Installation
                 if load.done.is_set():
                     continue
                 struck_at = time.monotonic()
-                eventually(
-                    lambda at=struck_at: load.done.is_set() or any(each > at for _, each in load.answered[-IN_FLIGHT:]),
-                    within=60,
-                )
+                eventually(partial(answers_since, load, struck_at), within=60)
                 resumed.setdefault(name, []).append(longest_gap(load, began))
     finally:
         running.join(600)

@@ -38,7 +38,9 @@ def fork_server(installation: Installation) -> psutil.Process:
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation that these tests start, kill and stop, in their order."""
     forked = {THERE: ""}  # by a fork server of its own
-    with Installation(tmp_path_factory.mktemp("own") / "data", own="its servers are killed", **forked) as running:
+    with Installation(
+        tmp_path_factory.mktemp("own") / "data", own="its servers are killed", variables=forked
+    ) as running:
         yield running
 
 

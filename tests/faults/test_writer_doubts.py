@@ -133,10 +133,10 @@ class Term:
             return True
 
         leader = Leader(
-            self.events,  # type: ignore[arg-type]
-            self.commands,  # type: ignore[arg-type]
+            self.events,  # type: ignore[arg-type]  # a log in memory keeps the same promises
+            self.commands,  # type: ignore[arg-type]  # see above
             WriterStep(Fold.under(keyring()), "writer-a"),
-            VaultUpkeep(EmptyVault(), told),  # type: ignore[arg-type]
+            VaultUpkeep(EmptyVault(), told),  # type: ignore[arg-type]  # nobody asks it for new material
             Clock(),
             FirstIdentities(REGION, ACCOUNT, "AKIAONE"),
             permitted,

@@ -56,8 +56,9 @@ class Foreign:
     """The verifiers, as one process that answers line by line."""
 
     def __init__(self, programs: Path) -> None:
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self._process = subprocess.Popen([programs / "foreign"], text=True, **pipes)
+        self._process = subprocess.Popen(
+            [programs / "foreign"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def refused(self, check: str, **asked: Any) -> str:
         """Why the verifier refuses; "" if it accepts."""
@@ -101,15 +102,22 @@ class LiteWitness:
 
     def start(self) -> None:
         # The path of a socket has at most some 100 characters, and a folder of a test may have more.
-        agent = [self.programs / "foreign", "agent", "agent"]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self._agent = subprocess.Popen(agent, cwd=self.folder, text=True, **pipes)
+        agent: list[str | Path] = [self.programs / "foreign", "agent", "agent"]
+        self._agent = subprocess.Popen(agent, cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._agent.stdin is not None
         assert self._agent.stdout is not None
         self._agent.stdin.write(self.seed.hex() + "\n")
         self._agent.stdin.flush()
         fingerprint = self._agent.stdout.readline().strip()
-        command = [self.programs / "litewitness", "-ssh-agent", "agent", "-key", fingerprint, "-name", self.name]
+        command: list[str | Path] = [
+            self.programs / "litewitness",
+            "-ssh-agent",
+            "agent",
+            "-key",
+            fingerprint,
+            "-name",
+            self.name,
+        ]
         command += ["-db", self._database, "-listen", f"127.0.0.1:{self.port}"]
         errors = (self.folder / "litewitness.log").open("w")
         with errors:

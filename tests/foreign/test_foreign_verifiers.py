@@ -70,7 +70,7 @@ def notarised(litewitness: LiteWitness, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("notarised")
     (folder / "policy").write_text(policy_text(litewitness))
     own = {"KEYTRAIL_NOTARIES": "1", "KEYTRAIL_WITNESS_POLICY_FILE": str(folder / "policy")}
-    with Installation(folder / ".keytrail", **own) as running:
+    with Installation(folder / ".keytrail", variables=own) as running:
         eventually(lambda: is_there(running, "key"))
         key = log_key(running)
         litewitness.know(key.partition("+")[0], key)

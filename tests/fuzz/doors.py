@@ -29,8 +29,8 @@ from services.api.protocol import GuardedProtocol
 from services.kms_api import query
 from services.kms_api.shapes import operation_names
 from services.signing import Signed, sign
-from services.trails.documents import FoundRecord
 from services.trails.prepared import RecordPreparer
+from services.trails.wrappers import FoundRecord
 from tests.simulation.installation import ROOT, SETTINGS, Installation
 from tests.simulation.virtual import EPOCH, VirtualLoop, virtual_machine
 

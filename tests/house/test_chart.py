@@ -12,11 +12,11 @@ from deploy.helm import facts
 from services.adapters import topics
 from services.arrangement import PROCESSES, REPLICAS
 from services.cluster.preparation import wanted_grants
-from services.settings import Settings
+from services.settings import PREFIX, Settings
 from tests.charts.rendering import CHART, golden
 from tests.charts.test_golden import JOBS, image_user, pods
 from tests.house.sources import nodes
-from tests.house.test_house import NAMES, PREFIX, ROOT, SETTINGS
+from tests.house.test_house import NAMES, ROOT, SETTINGS
 
 RUN = [each for each in PROCESSES if each.module != "services.cli"]
 

@@ -100,7 +100,8 @@ def test_each_alert_names_metrics_and_labels_that_exist(name: str) -> None:
 
 
 def test_each_alert_has_an_example_that_fires_and_one_that_nearly_does() -> None:
-    fires, quiet = set(), set()
+    fires: set[str] = set()
+    quiet: set[str] = set()
     for test in yaml.safe_load(EXAMPLES.read_text())["tests"]:
         for series in test["input_series"]:
             assert list(faults_in(series["series"])) == [], test["name"]

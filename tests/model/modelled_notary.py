@@ -168,9 +168,9 @@ class ModelledNotary(Notary):
 
     def __init__(self, name: str, arrivals: Sequence[Arrival]) -> None:
         self.tree_keys = ModelledKeys()
-        super().__init__(SETTINGS, AskedRows(), KEYS, "log", 1, AskedStore(), self.tree_keys)  # type: ignore[arg-type]
-        self._name, self._clock = name, FixedClock()  # type: ignore[assignment]
-        self._topic = AskedTopic()  # type: ignore[assignment]
+        super().__init__(SETTINGS, AskedRows(), KEYS, "log", 1, AskedStore(), self.tree_keys)  # type: ignore[arg-type]  # all it asks
+        self._name, self._clock = name, FixedClock()  # type: ignore[assignment]  # as above
+        self._topic = AskedTopic()  # type: ignore[assignment]  # as above
         self._now = Chain("", -1, KEYS, AUTHORITY)
         self._arrivals = arrivals
 

@@ -67,7 +67,7 @@ class NotaryState(NamedTuple):
     copies: int
 
 
-RunningNotary = tuple[ModelledNotary, Coroutine[Any, Any, None]]
+RunningNotary = tuple[ModelledNotary, Coroutine[Question, Any, None]]
 
 
 class NotaryModel:
@@ -178,9 +178,10 @@ class NotaryModel:
             return found
         number = len(self._before)
         self._before.append((at, answer))
-        self._asks.append(self._next(number))
+        question = self._next(number)
+        self._asks.append(question)
         self._knows.append(self._live[number][0].tree_keys.known if number in self._live else 0)
-        if self._asks[number] is not None and self._asks[number][0] == "records":
+        if question is not None and question[0] == "records":
             self._after[key] = self._remembering.setdefault(self._live[number][0].memory(), number)
         else:
             self._after[key] = number
@@ -189,7 +190,8 @@ class NotaryModel:
     def _next(self, number: int) -> Question | None:
         """What the notary asks once it had these answers. Raises Violation if it stops."""
         before, answer = self._before[number]
-        notary, running = self._live.pop(before, None) or self._again(before, answer)
+        held = self._live.pop(before, None)
+        notary, running = self._again(before, answer) if held is None else held
         try:
             question = _sent(running, before, answer)
         except (Superseded, StopIteration):
@@ -362,7 +364,7 @@ class NotaryModel:
             raise Violation(f"a notary that is alone does not sign with the keys of now: {world}")
 
 
-def _sent(running: Coroutine[Any, Any, None], before: int, answer: Answer) -> Question:
+def _sent(running: Coroutine[Question, Any, None], before: int, answer: Answer) -> Question:
     """What it asks after this answer. The first answer is its name, which it has."""
     if before == IDLE:
         return running.send(None)

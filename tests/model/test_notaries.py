@@ -14,7 +14,7 @@ from domain.log.authority import Authority
 from domain.log.chain import Chain
 from domain.transparency.checkpoints import Checkpoint
 from domain.transparency.notes import SignedNote
-from domain.transparency.order import LeafBatch, LeafOrder, OrderBroken
+from domain.transparency.order import LeafBatch, LeafOrder, LeafRun, OrderBroken
 from services.notary.feed import TakenRecord
 from services.notary.publisher import GrownTree, TreePublisher
 from tests.model.modelled_notary import Arrival, AskedStore, ModelledNotary, asked
@@ -69,10 +69,10 @@ def test_no_reachable_state_breaks_a_property_in_wider_bounds(bounds: NotaryBoun
 class SignsFirst(ModelledNotary):
     """Publishes a batch before it has read it back."""
 
-    async def _take(self, taken: list[TakenRecord], chain: Chain) -> None:
+    async def _take(self, taken: list[TakenRecord], chain: Chain, removed: tuple[LeafRun, ...] = ()) -> None:
         hasty = copy(self.publisher)
         await hasty.publish(hasty.grown([entry for _, entry in taken if entry is not None]))
-        await super()._take(taken, chain)
+        await super()._take(taken, chain, removed)
 
 
 class AnyFormer(AskedStore):

@@ -226,7 +226,7 @@ def names_of(asker: Asker) -> list[str]:
 def closeness(statement: dict[str, Any], asker: Asker) -> int:
     """3: the principal is the caller itself; 2: its role; 1: its account; 0: not the caller."""
     root = f"arn:aws:iam::{asker.account}:root"
-    principal = statement.get("Principal", statement.get("NotPrincipal"))
+    principal: Any = statement.get("Principal", statement.get("NotPrincipal"))
     listed = ["*"] if principal == "*" else [each for held in principal.values() for each in as_list(held)]
     listed = [f"arn:aws:iam::{each}:root" if each.isdigit() else each for each in listed]
     if "NotPrincipal" in statement:

@@ -314,11 +314,11 @@ class Formula:
 
     def who(self, statement: dict[str, Any]) -> Any:
         """How the statement names the caller: 3 by its own name, 2 by its role's, 1 by its account's, 0 not."""
-        element = statement.get("Principal", statement.get("NotPrincipal"))
+        element: Any = statement.get("Principal", statement.get("NotPrincipal"))
         names = [element] if isinstance(element, str) else element["AWS"]
         names = [names] if isinstance(names, str) else names
         anyone = "*" in names
-        levels = {"root": [], "user": [], "role": [], "session": []}
+        levels: dict[str, list[Any]] = {"root": [], "user": [], "role": [], "session": []}
         for name in names:
             if name == "*":
                 continue

@@ -37,6 +37,7 @@ from domain.policy_analysis.compare import DENIES, SILENT
 from domain.policy_analysis.dimensions import ACTION, CALLER
 from domain.policy_analysis.space import Side, Space
 from domain.policy_analysis.who_could import could
+from tests import counts
 from tests.given import ACCOUNT, OTHER, arn
 from tests.policies import (
     V2012,
@@ -141,7 +142,7 @@ def let_in_by(verdict: Verdict) -> Mapping[str, Any]:
 
 
 @given(key_policies, callers(), grants, st.sampled_from(ACTIONS))
-@settings(max_examples=settings.default.max_examples * 7 if settings.default.max_examples > 1000 else 1000)
+@settings(max_examples=counts.examples() * 7 if counts.are_full() else 1000)
 def test_evaluate_who_could_and_the_trails_judge_come_to_the_same(
     text: str, caller: Caller, granted: list[tuple[str, str]], action: str
 ) -> None:
@@ -195,7 +196,7 @@ def surroundings(someone: Someone, action: str, resource: Resource) -> Iterator[
 
 
 @given(key_policies)
-@settings(max_examples=settings.default.max_examples if settings.default.max_examples > 1000 else 200)
+@settings(max_examples=counts.examples() if counts.are_full() else 200)
 def test_the_sets_of_a_key_policy_answer_as_evaluate_does(text: str) -> None:
     space = Space([Side(text)], ACCOUNT, ACTIONS, arn(), fixed=TAG)
     resource = resource_of(text, [])

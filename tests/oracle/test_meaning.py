@@ -23,6 +23,7 @@ from domain.policy_analysis.compare import DENIES, SILENT, compare, gains
 from domain.policy_analysis.dimensions import RESOURCE_AT
 from domain.policy_analysis.outcomes import UNKNOWN
 from domain.policy_analysis.space import Side, Space
+from tests import counts
 from tests.given import ACCOUNT, arn
 from tests.oracle import solver
 from tests.oracle.solver import WITH_PAIRS
@@ -92,7 +93,7 @@ def agrees(old: str, new: str) -> str:
     return answer
 
 
-SOAK = settings.default.max_examples > 1000
+SOAK = counts.are_full()
 
 
 @settings(max_examples=2500 if SOAK else 150)

@@ -34,6 +34,7 @@ from domain.policy.compile import (
 )
 from domain.policy.parse import KEY, MANAGED
 from domain.policy_analysis.who_could import could
+from tests import counts
 from tests.given import ACCOUNT, OTHER, arn
 from tests.oracle import reader
 from tests.policies import grant, role_arn, user_arn
@@ -220,7 +221,7 @@ maybe = st.one_of(st.none(), st.none(), policies(of_key=False, most=2))
     st.one_of(st.just([]), grants),
     st.integers(0, 2**32),
 )
-@settings(max_examples=settings.default.max_examples * 7 // 5 if settings.default.max_examples > 1000 else 200)
+@settings(max_examples=counts.examples() * 7 // 5 if counts.are_full() else 200)
 def test_both_evaluators_say_the_same(
     key_policy: str, own: list[str], boundary: str | None, session: str | None, granted: list[Any], seed: int
 ) -> None:
@@ -249,7 +250,7 @@ def test_both_evaluators_say_the_same(
     st.one_of(st.just([]), grants),
     st.integers(0, 2**32),
 )
-@settings(max_examples=settings.default.max_examples * 7 // 5 if settings.default.max_examples > 1000 else 200)
+@settings(max_examples=counts.examples() * 7 // 5 if counts.are_full() else 200)
 def test_who_can_agrees_with_the_evaluator_both_ways(
     key_policy: str, own: list[str], boundary: str | None, session: str | None, granted: list[Any], seed: int
 ) -> None:

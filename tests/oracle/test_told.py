@@ -25,6 +25,7 @@ from domain.policy.compile import BOUNDED, DELEGATED, DIRECT, ROLE, compile_key_
 from domain.policy_analysis.compare import DENIES, SILENT, compare
 from domain.policy_analysis.space import Side, Space
 from services.wording.change_words import TOGETHER, VERBS, sentences
+from tests import counts
 from tests.given import ACCOUNT, OTHER, arn
 from tests.oracle.test_meaning import answer_of
 from tests.policies import delegating, named, policy, role_arn, statement, user_arn
@@ -346,7 +347,7 @@ def is_true(sentence: Sentence, before: int, after: int) -> bool:
     raise AssertionError(sentence.verb)
 
 
-SOAK = settings.default.max_examples > 1000
+SOAK = counts.are_full()
 
 
 @settings(max_examples=2500 if SOAK else 150)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from domain.state import documents
 from domain.state.world import World
-from projections.history import project, queries
+from projections.history import project
+from projections.history.aggregates import world_of
 from projections.log.changes import Appends, Closes, InsertsOnce
 from tests.histories import History
 
@@ -65,7 +66,7 @@ class Tables:
     def world(self, position: int) -> World:
         held = [row for row in self.rows if row["position"] <= position < row["until_position"]]
         texts = [row | {"text": self.texts.get(row["policy"])} for row in held]
-        return queries.world_of(texts, "us-east-1", position, 0)
+        return world_of(texts, "us-east-1", position, 0)
 
 
 @given(seed=st.integers(0, 2**32), length=st.integers(1, 60), cuts=st.lists(st.integers(1, 20), min_size=1))

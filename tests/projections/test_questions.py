@@ -49,6 +49,7 @@ from services.questions.snapshot import Still
 from services.questions.what_if import what_if
 from services.questions.who_can import can_what, who_can
 from services.questions.worlds import world_then
+from tests import counts
 from tests.given import ACCOUNT, OTHER, REGION
 from tests.histories import TEXTS, History
 from tests.installation import Installation, beside
@@ -280,7 +281,8 @@ async def _between(log: AskedLog, history: Recorded, chance: Random) -> None:
         """By unique id, to distinguish a principal that was created again or moved."""
         held = at.keys.get(key)
         found = [] if held is None else who_can(at, held, "kms:Decrypt")
-        return {at.directory.by_arn.get(row["principal"], row["principal"]): row["principal"] for row in found}
+        names: list[str] = [row["principal"] for row in found]
+        return {at.directory.by_arn.get(name, name): name for name in names}
 
     before = could(world)
     for entry in history.entries:
@@ -358,7 +360,7 @@ def _owners(entry: Entry) -> set[str]:
 
 
 # A history is not simpler if it is shorter: print it whole when it fails, and do not shrink it.
-@settings(max_examples=300 if settings.default.max_examples > 1000 else 25, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=300 if counts.are_full() else 25, phases=[Phase.explicit, Phase.generate])
 @given(seed=st.integers(0, 2**32), length=st.integers(5, 45))
 def test_postgres_agrees_with_a_fold(database: str, seed: int, length: int) -> None:
     chance = Random(seed)

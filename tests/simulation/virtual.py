@@ -17,10 +17,11 @@ from asyncio import base_events
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, TypeVarTuple, cast
 from unittest import mock
 
 T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 EPOCH = 1_800_000_000.0
 """The time of every machine's clock when a simulation begins, in seconds since the epoch. Clocks that are wrong differ from it."""
@@ -127,13 +128,22 @@ class VirtualLoop(base_events.BaseEventLoop):
         self.tasks.append(task)  # a dead process's tasks must not be collected, which would run their `finally`
         return task
 
-    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self,
+        callback: Callable[[*Arguments], object],
+        *args: *Arguments,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
         step = _Step(self.now, callback, args, self, contextvars.copy_context() if context is None else context)
         self._due.append(step)
         return step
 
     def call_at(
-        self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+        self,
+        when: float,
+        callback: Callable[[*Arguments], object],
+        *args: *Arguments,
+        context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         step = _Step(when, callback, args, self, contextvars.copy_context() if context is None else context)
         self._made += 1
@@ -141,7 +151,11 @@ class VirtualLoop(base_events.BaseEventLoop):
         return step
 
     def call_later(
-        self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+        self,
+        delay: float,
+        callback: Callable[[*Arguments], object],
+        *args: *Arguments,
+        context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         return self.call_at(self.now + delay, callback, *args, context=context)
 
@@ -165,7 +179,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         for _ in range(len(due)):
             due.popleft().run()
 
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+    def run_in_executor(self, executor: Any, func: Callable[[*Arguments], T], *args: *Arguments) -> asyncio.Future[T]:
         """Runs the work at once, one turn later: threads have no order that a seed could decide."""
         future: asyncio.Future[T] = self.create_future()
 

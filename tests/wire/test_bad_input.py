@@ -91,7 +91,7 @@ def test_an_unknown_access_key(installation: Installation, credentials: dict[str
     [({"region": "eu-west-1"}, "valid region, not 'eu-west-1'"), ({"service": "s3"}, "correct service: 'kms'")],
 )
 def test_another_region_or_service(
-    installation: Installation, credentials: dict[str, str], scope: dict[str, str], says: str
+    installation: Installation, credentials: dict[str, str], scope: dict[str, Any], says: str
 ) -> None:
     status, code, message = refused(installation, sign(installation.url, credentials, OK, **scope))
     assert (status, code) == (400, "InvalidSignatureException")

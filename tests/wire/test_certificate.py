@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -63,7 +64,8 @@ def shown(doorway: Doorway, authority: Authority) -> str:
 def name(connection: ssl.SSLSocket) -> str:
     found = connection.getpeercert()
     assert found is not None
-    return str(dict(part for row in found["subject"] for part in row)["commonName"])
+    subject: Any = found["subject"]  # a sequence of sequences of pairs
+    return str(dict(part for row in subject for part in row)["commonName"])
 
 
 def answers(connection: ssl.SSLSocket) -> bytes:
@@ -71,7 +73,7 @@ def answers(connection: ssl.SSLSocket) -> bytes:
     return connection.recv(1000).split(b"\r\n", 1)[0]
 
 
-def look_twice(doorway: Doorway) -> list[dict[str, str]]:
+def look_twice(doorway: Doorway) -> list[MutableMapping[str, Any]]:
     """Two looks at the files, as the worker takes them every two seconds. Returns what it logs."""
     assert doorway.certificate is not None
     with structlog.testing.capture_logs() as lines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
 from functools import cache
 
 import pytest
@@ -31,7 +32,7 @@ def request(
 
 
 @pytest.fixture
-def client(installation: Installation):
+def client(installation: Installation) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", installation.port), timeout=20) as connection:
         yield connection
 

@@ -17,7 +17,7 @@ from tests.installation import Installation, eventually
 
 def exposed(installation: Installation) -> str:
     with urllib.request.urlopen(f"{installation.url}/metrics", timeout=10) as answer:
-        return answer.read().decode()
+        return str(answer.read(), "utf-8")
 
 
 def counted(text: str, name: str) -> float:
@@ -123,5 +123,5 @@ def test_every_label_that_is_counted_is_made_before() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "labels":
                 metric = ast.unparse(node.func.value).rpartition(".")[2]
                 if metric in found:
-                    found[metric] |= {each.value for each in node.args if isinstance(each, ast.Constant)}
+                    found[metric] |= {str(each.value) for each in node.args if isinstance(each, ast.Constant)}
     assert found == {name: set(words) for name, words in tables.items()}

@@ -165,7 +165,8 @@ def test_a_setting_that_sounds_like_a_secret_is_one() -> None:
 
 def test_no_secret_is_shown_whichever_settings_there_are() -> None:
     texts = [each.name for each in fields(Settings) if isinstance(each.default, str)]
-    filled = replace(Settings(), **{name: f"value-of-{name}." for name in texts})
+    values: dict[str, Any] = {name: f"value-of-{name}." for name in texts}
+    filled = replace(Settings(), **values)
     told = json.dumps(shown(filled))
     hidden = [name for name in texts if f"value-of-{name}." not in told]
     assert hidden == [each.name for each in fields(Settings) if each.metadata["secret"]]

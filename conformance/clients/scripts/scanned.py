@@ -30,8 +30,8 @@ def scanned(iam: Any, kms: Any) -> tuple[str, str]:
     iam.create_access_key(UserName=READER)
     reader = iam.get_user(UserName=READER)["User"]["Arn"]
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": reader}}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=document)
+    trusts = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trusts)
     use = iam.create_policy(PolicyName="scanned-use", PolicyDocument=json.dumps(allowing("kms:Decrypt")))
     iam.attach_role_policy(RoleName=ROLE, PolicyArn=use["Policy"]["Arn"])
     turning, still = (str(kms.create_key()["KeyMetadata"]["Arn"]) for _ in range(2))

@@ -289,7 +289,7 @@ def main() -> int:
         options = {"KEYTRAIL_CONSOLE": "on", "KEYTRAIL_ALERT_WORKERS": "1"}
         print("starting Keytrail", flush=True)
         with (
-            Installation(Path(folder) / "data", own="as a user has it", **options) as installation,
+            Installation(Path(folder) / "data", own="as a user has it", variables=options) as installation,
             sync_playwright() as playwright,
         ):
             print("telling the story", flush=True)
