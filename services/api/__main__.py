@@ -69,6 +69,7 @@ from services.runtime.bootstrap import open_pool, open_tokens, prepare
 from services.runtime.listening_socket import listen
 from services.runtime.metrics_endpoint import answer_metrics
 from services.settings import BadSetting, Settings, load
+from services.traces.tracer import TRACES
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
 
@@ -123,6 +124,8 @@ async def serve(settings: Settings) -> None:
     certificate = ServedCertificate(Path(settings.tls_cert), Path(settings.tls_key)) if settings.tls else None
     await answer_metrics(settings, "api")
     async with AsyncExitStack() as closing:
+        TRACES.begin(settings, "api")
+        closing.push_async_callback(TRACES.end)
         pool = await open_pool(settings, size=8, patience=CALL_PATIENCE)
         closing.callback(pool.terminate)
         clock, watch = clock_of(settings), VaultWatch(pool)

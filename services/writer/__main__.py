@@ -24,6 +24,7 @@ from services.runtime.health_alerts import HealthAlerts
 from services.runtime.heartbeat import keep_beating
 from services.runtime.metrics_endpoint import answer_metrics
 from services.settings import BadSetting, Settings, load
+from services.traces.tracer import TRACES
 from services.writer.doubts import Deposed, StartRefused, TermEnded, require_certain
 from services.writer.election import Election
 from services.writer.leader import FirstIdentities, Leader
@@ -54,6 +55,7 @@ async def _lead(settings: Settings) -> None:
     names = topics.names(settings)
     clock = clock_of(settings)
     await answer_metrics(settings, "writer")
+    TRACES.begin(settings, "writer")
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)
     keep_beating(settings)

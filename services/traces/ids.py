@@ -1,0 +1,64 @@
+"""The ids of a trace and of its spans, which follow from the call's id alone, and whether a trace is sampled.
+
+A call's id is a UUID of version 4, so its last 56 bits are random, as the sampling of traces needs them.
+Source: W3C Trace Context, Level 2, "Random Trace ID Flag"; OpenTelemetry, "TraceState: Probability Sampling".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+
+
+class SpanPlace(StrEnum):
+    """Where in a trace a span stands: the last four digits of its id. A call has each of them once."""
+
+    REQUEST = "0001"
+    """From the request's last byte to its answer, in the API."""
+    DECISION_SENT = "0002"
+    """Until the record of a decision is durable, in the API."""
+    WRITER_AWAITED = "0003"
+    """From the command to its record, in the API."""
+    WRITER_DECIDED = "0004"
+    """From the command to the record that is read back, in the writer."""
+    PROJECTED = "0005"
+    """From the record that was read to the row, in the projector."""
+    JUDGED = "0006"
+    """From the record that was read to its alerts, in the alert worker."""
+
+
+CALL_ID = 36
+"""Characters of a UUID: 8-4-4-4-12 digits."""
+NEVER = "~"
+"""Greater than every digit."""
+_RANDOM_BITS = 56
+
+
+def trace_of(call: str) -> str:
+    return call.replace("-", "")
+
+
+def span_of(call: str, place: SpanPlace) -> str:
+    """The id of the span of a call at this place. Twelve digits are the call's own, and random, so no two spans of an
+    installation are likely to share an id."""
+    return call[:8] + call[9:13] + place
+
+
+def span_of_message(call: str, alert: str, notifier: str) -> str:
+    """The id of the span of a message about an alert: a call may raise several alerts, and each may be sent to several
+    notifiers."""
+    return hashlib.sha256(f"{call} {alert} {notifier}".encode()).hexdigest()[:16]
+
+
+def least_sampled(ratio: float) -> str:
+    """The least end of a call's id of which the trace is sampled: ids of this length compare as the numbers do that they are."""
+    least = round((1 - ratio) * 2**_RANDOM_BITS)
+    if least >= 2**_RANDOM_BITS:
+        return NEVER
+    digits = f"{least:014x}"
+    return f"{digits[:2]}-{digits[2:]}"
+
+
+def end_of(call: str) -> str:
+    """What `least_sampled` is compared with: the last 56 bits, with the dash that stands among them."""
+    return call[-15:]
