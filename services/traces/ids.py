@@ -44,10 +44,10 @@ def span_of(call: str, place: SpanPlace) -> str:
     return call[:8] + call[9:13] + place
 
 
-def span_of_message(call: str, alert: str, notifier: str) -> str:
-    """The id of the span of a message about an alert: a call may raise several alerts, and each may be sent to several
-    notifiers."""
-    return hashlib.sha256(f"{call} {alert} {notifier}".encode()).hexdigest()[:16]
+def span_of_alert(call: str, alert: str, *message: str) -> str:
+    """The id of the span of an alert, since a call may raise several; with the notifier and the number of the attempt, that of a
+    message about it."""
+    return hashlib.sha256(" ".join((call, alert, *message)).encode()).hexdigest()[:16]
 
 
 def least_sampled(ratio: float) -> str:

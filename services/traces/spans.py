@@ -73,6 +73,12 @@ def request_attributes(service: str, operation: str, status: int, error: str, ef
 
 
 @lru_cache(MOST_KEPT)
+def route_attributes(method: str, route: str, status: int) -> msgspec.Raw:
+    """A question to the audit API. `route` is a row's path, which has names where a request has the caller's words."""
+    return attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+
+
+@lru_cache(MOST_KEPT)
 def decision_attributes(effect: str, error: str, resource: str, event: str = "") -> msgspec.Raw:
     """What was decided. `error` is the kind of a refusal, `event` the type of the event that the call caused; of `resource` is
     only told the ARN of a key. The operation is not told: a record has it in the caller's words."""
@@ -99,6 +105,12 @@ def with_position(said: msgspec.Raw, topic: str, partition: int, offset: int) ->
 def record_attributes(topic: str, partition: int, offset: int) -> msgspec.Raw:
     """Where a record stands on Kafka. `topic` is its kind: events, decisions or alerts."""
     return msgspec.Raw(b'[%b%d"}}]' % (_place(topic, partition), offset))
+
+
+@lru_cache(MOST_KEPT)
+def alert_attributes(rule: str, severity: str) -> msgspec.Raw:
+    """An alert of `rule`; `severity` may also be "suppressed"."""
+    return attributes({"keytrail.rule": rule, "keytrail.severity": severity})
 
 
 @lru_cache(MOST_KEPT)

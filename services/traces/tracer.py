@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -24,7 +25,6 @@ from services.traces.spans import FAILED, SpanKind, TraceSpan
 OLDEST = timedelta(minutes=10)
 """Whoever reads records that are older reads the past again, and its calls have their traces or never had one."""
 KINDS = {
-    SpanPlace.REQUEST: SpanKind.SERVER,
     SpanPlace.DECISION_SENT: SpanKind.PRODUCER,
     SpanPlace.WRITER_AWAITED: SpanKind.PRODUCER,
     SpanPlace.WRITER_DECIDED: SpanKind.CONSUMER,
@@ -38,7 +38,16 @@ NAMES = {
     SpanPlace.PROJECTED: "project",
     SpanPlace.JUDGED: "judge",
 }
-NOTIFIED = "notify"
+RAISED, NOTIFIED = "alert", "notify"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertMessage:
+    """A message about an alert, by a notifier's name, and the number of the attempt to send it."""
+
+    alert: str
+    notifier: str
+    attempt: int
 
 
 class Tracer:
@@ -59,67 +68,54 @@ class Tracer:
         if self.samples(call):
             self._under_way.add(call)
 
-    def answered(self, call: str, name: str, seconds: float, said: msgspec.Raw, *, failed: bool) -> None:
-        """The request that has begun under this id was answered, after so many seconds."""
-        self._under_way.discard(call)
-        ends = time.time_ns()
-        self._add(call, SpanPlace.REQUEST, "", name, ends - int(seconds * 1e9), ends, said, failed=failed)
-
     def is_under_way(self, call: str) -> bool:
         return call in self._under_way
 
+    def answered(self, call: str, name: str, seconds: float, said: msgspec.Raw, *, failed: bool) -> None:
+        """The request that has begun under this id was answered, after so many seconds."""
+        self._under_way.discard(call)
+        ended = time.time_ns()
+        began, own = ended - int(seconds * 1e9), ids.span_of(call, SpanPlace.REQUEST)
+        self._add(call, own, "", name, SpanKind.SERVER, began, ended, said, failed=failed)
+
     def within_request(self, call: str, place: SpanPlace, began: int, said: msgspec.Raw) -> None:
         """What a request waited for, until now. A call that the API makes of its own accord has no request."""
-        parent = ids.span_of(call, SpanPlace.REQUEST) if call in self._under_way else ""
-        self._add(call, place, parent, NAMES[place], began, time.time_ns(), said)
+        above = SpanPlace.REQUEST if call in self._under_way else None
+        self.behind(call, place, above, began, time.time_ns(), said)
 
     def behind(
-        self, call: str, place: SpanPlace, parent: SpanPlace | None, began: int, ended: int, said: msgspec.Raw
+        self, call: str, place: SpanPlace, above: SpanPlace | None, began: int, ended: int, said: msgspec.Raw
     ) -> None:
-        """What a process made of a command or record of this call; `parent`: None if no call asked for it."""
-        above = "" if parent is None else ids.span_of(call, parent)
-        self._add(call, place, above, NAMES[place], began, ended, said)
+        """What a process made of a command or record of this call; `above`: None if no call asked for it."""
+        parent = "" if above is None else ids.span_of(call, above)
+        self._add(call, ids.span_of(call, place), parent, NAMES[place], KINDS[place], began, ended, said)
 
-    def notified(self, call: str, alert: str, notifier: str, began: int, said: msgspec.Raw, *, failed: bool) -> None:
-        self._outbox.add(
-            TraceSpan(
-                ids.trace_of(call),
-                ids.span_of_message(call, alert, notifier),
-                NOTIFIED,
-                SpanKind.CLIENT,
-                str(began),
-                str(time.time_ns()),
-                said,
-                ids.span_of(call, SpanPlace.JUDGED),
-                FAILED if failed else None,
-            )
-        )
+    def raised(self, call: str, alert: str, began: int, said: msgspec.Raw) -> None:
+        """A record of this call raised an alert, which is on its topic now."""
+        above, own = ids.span_of(call, SpanPlace.JUDGED), ids.span_of_alert(call, alert)
+        self._add(call, own, above, RAISED, SpanKind.PRODUCER, began, time.time_ns(), said)
+
+    def notified(self, call: str, message: AlertMessage, began: int, said: msgspec.Raw, *, failed: bool) -> None:
+        """A notifier tried to send a message about an alert that this call raised."""
+        own = ids.span_of_alert(call, message.alert, message.notifier, str(message.attempt))
+        above = ids.span_of_alert(call, message.alert)
+        self._add(call, own, above, NOTIFIED, SpanKind.CLIENT, began, time.time_ns(), said, failed=failed)
 
     def _add(
         self,
         call: str,
-        place: SpanPlace,
+        span: str,
         parent: str,
         name: str,
+        kind: SpanKind,
         began: int,
         ended: int,
         said: msgspec.Raw,
         *,
         failed: bool = False,
     ) -> None:
-        self._outbox.add(
-            TraceSpan(
-                ids.trace_of(call),
-                ids.span_of(call, place),
-                name,
-                KINDS[place],
-                str(began),
-                str(ended),
-                said,
-                parent,
-                FAILED if failed else None,
-            )
-        )
+        status = FAILED if failed else None
+        self._outbox.add(TraceSpan(ids.trace_of(call), span, name, kind, str(began), str(ended), said, parent, status))
 
     async def keep_sending(self) -> None:
         await self._outbox.keep_sending()

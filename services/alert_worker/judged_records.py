@@ -1,0 +1,38 @@
+"""The alert worker's spans of calls: from the batch that was read until it is judged, and that is kept."""
+
+from __future__ import annotations
+
+import time
+
+from domain.durations import SECOND_MICROS
+from projections.log.entry import EVENTS
+from services.traces.ids import SpanPlace
+from services.traces.spans import record_attributes
+from services.traces.tracer import OLDEST, TRACES
+
+
+class JudgedSpans:
+    """The calls of one batch."""
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self._tracer = TRACES.tracer
+        self._topic, self._partition = topic, partition
+        self._began = 0 if self._tracer is None else time.time_ns()
+        self._calls: list[tuple[str, int]] = []
+
+    def note(self, call: str, at: int, offset: int) -> None:
+        """The record at `offset` is of this call, and was made at this time (microseconds since the epoch)."""
+        if self._tracer is not None and self._tracer.samples(call):
+            oldest = self._began // 1000 - int(OLDEST.total_seconds()) * SECOND_MICROS
+            if at > oldest:
+                self._calls.append((call, offset))
+
+    def end(self) -> None:
+        """The batch is judged."""
+        if self._tracer is None:
+            return
+        ended = time.time_ns()
+        above = SpanPlace.WRITER_DECIDED if self._topic == EVENTS else SpanPlace.DECISION_SENT
+        for call, offset in self._calls:
+            said = record_attributes(self._topic, self._partition, offset)
+            self._tracer.behind(call, SpanPlace.JUDGED, above, self._began, ended, said)
