@@ -27,7 +27,7 @@ from services.adapters.attempts import Attempts
 from services.adapters.decisions import DecisionLanes
 from services.adapters.kafka import KafkaTopic, Producer
 from services.adapters.master_key import MasterKeyRefused
-from services.adapters.oidc_fetch import OidcFetch, PublicOnly, trusted_by
+from services.adapters.oidc_fetch import OidcFetch, PublicOnly
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.sign_in_providers import load_providers
 from services.adapters.tile_stores import tile_store
@@ -65,6 +65,7 @@ from services.logs import configure, logger_of
 from services.metrics import TALLY, VOIDS
 from services.notary.served import PublishedTree
 from services.notary.tree_keys import known_keys
+from services.outgoing_http import trusted_by
 from services.runtime.bootstrap import open_pool, open_tokens, prepare
 from services.runtime.listening_socket import listen
 from services.runtime.metrics_endpoint import answer_metrics

@@ -93,7 +93,7 @@ class _SignedRoutes:
     def _proven(self, endpoint: Endpoint, row: RouteRow, authenticated: Authenticating) -> HttpEndpoint:
         context, records = self._context, self._context.records
 
-        async def answered_as(call: str, http: Request) -> Response:
+        async def answer(http: Request, call: str) -> Response:
             request = None
             try:
                 request = await authenticated(http, row, call)
@@ -120,15 +120,15 @@ class _SignedRoutes:
                 log.error("audit call failed", call=call, fault=type(fault).__name__, where=where(fault))
                 return of_fault(await records.failure(request), call)
 
-        async def answer(http: Request) -> Response:
+        async def traced(http: Request) -> Response:
             call, tracer, began = str(uuid4()), TRACES.tracer, time.perf_counter()
             if tracer is not None:
                 tracer.begin(call)
-            response = await answered_as(call, http)
+            response = await answer(http, call)
             if tracer is not None and tracer.is_under_way(call):
                 said = route_attributes(row.method, row.path, response.status_code)
                 failed = response.status_code >= 500
                 tracer.answered(call, row.operation_id, time.perf_counter() - began, said, failed=failed)
             return response
 
-        return answer
+        return traced

@@ -17,9 +17,8 @@ from urllib.parse import unquote
 
 import orjson
 
-from services.adapters.http_bodies import at_most
-from services.adapters.oidc_fetch import trusted_by
 from services.otlp.messages import Signal
+from services.outgoing_http import at_most, trusted_by
 
 if TYPE_CHECKING:  # it takes 10 MB, and most installations have no collector
     import aiohttp
