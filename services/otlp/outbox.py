@@ -57,11 +57,14 @@ class Outbox:
         self._count(len(self._waiting))
         await self._sender.close()
 
+    def next_batch(self) -> list[msgspec.Struct]:
+        return list(islice(self._waiting, BATCH))
+
     async def _send_all(self, patience: float) -> None:
         while True:
             self._count(self._without_place)
             self._without_place = 0
-            batch = list(islice(self._waiting, BATCH))
+            batch = self.next_batch()
             if not batch:
                 return
             try:
