@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from services.cli.client import Client
+from services.traces.ids import end_of, least_sampled
 from tests.collector import CollectorServer
 from tests.e2e.test_alerts import OTHER, ROOTED, allow, document
 from tests.faults.test_alerts import SECRET, receivers
@@ -212,19 +213,44 @@ def lost_spans(running: Installation) -> float:
     return sum(float(each.split()[-1]) for each in lines if each.startswith("keytrail_spans_lost_total"))
 
 
-def test_calls_are_answered_while_the_collector_is_away(tmp_path: Path) -> None:
-    with CollectorServer() as away:
-        away.stalls = True
-        with Installation(tmp_path / "data", KEYTRAIL_TRACES_ENDPOINT=away.url, KEYTRAIL_TRACES_RATIO="1") as running:
-            kms = running.client()
-            key = kms.create_key()["KeyMetadata"]["KeyId"]
-            began = time.monotonic()
-            for _ in range(50):
-                kms.encrypt(KeyId=key, Plaintext=b"plain")
-            assert time.monotonic() - began < 10
-            eventually(lambda: away.asked > 0)
-            away.kill()
-            eventually(lambda: lost_spans(running) > 0, within=90)
+def test_every_process_traces_the_same_calls_and_none_waits_for_the_collector(tmp_path: Path) -> None:
+    ratio = 0.5
+    with (
+        CollectorServer() as there,
+        Installation(
+            tmp_path / "data", KEYTRAIL_TRACES_ENDPOINT=there.url, KEYTRAIL_TRACES_RATIO=str(ratio)
+        ) as running,
+    ):
+        kms = running.client()
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        made = [kms.encrypt(KeyId=key, Plaintext=b"plain")["ResponseMetadata"]["RequestId"] for _ in range(40)]
+        traced = {each.replace("-", "") for each in made if end_of(each) >= least_sampled(ratio)}
+        for each in traced:
+            assert set(spans_of(there, each, {"Encrypt", "send decision", "project"})) == {
+                "Encrypt",
+                "send decision",
+                "project",
+            }
+        told = {each["traceId"] for each in there.spans()}
+        assert told & {each.replace("-", "") for each in made} == traced
+        assert lost_spans(running) == 0
+        there.stalls = True
+        began = time.monotonic()
+        for _ in range(50):
             kms.encrypt(KeyId=key, Plaintext=b"plain")
-            logs = "".join(each.read_text() for each in (running.data / "logs").iterdir())
-            assert "the collector does not take what it is sent" in logs
+        assert time.monotonic() - began < 10
+        there.kill()
+        eventually(lambda: lost_spans(running) > 0, within=90)
+        kms.encrypt(KeyId=key, Plaintext=b"plain")
+        logs = "".join(each.read_text() for each in (running.data / "logs").iterdir())
+        assert "the collector does not take what it is sent" in logs
+
+
+def test_what_waits_is_sent_as_keytrail_ends(tmp_path: Path) -> None:
+    with CollectorServer() as there:
+        running = Installation(tmp_path / "data", KEYTRAIL_TRACES_ENDPOINT=there.url, KEYTRAIL_TRACES_RATIO="1")
+        with running:
+            made = running.client().create_key()
+        assert {"CreateKey", "await writer", "decide"} <= {
+            each["name"] for each in there.spans() if each["traceId"] == trace_of(made)
+        }
