@@ -6,9 +6,11 @@ import time
 
 from domain.durations import SECOND_MICROS
 from projections.log.entry import EVENTS
-from services.traces.ids import SpanPlace
+from services.traces.ids import JUDGED, REQUEST, WRITER_DECIDED
 from services.traces.spans import record_attributes
 from services.traces.tracer import OLDEST, TRACES
+
+OLDEST_MICROS = int(OLDEST.total_seconds()) * SECOND_MICROS
 
 
 class JudgedSpans:
@@ -18,21 +20,20 @@ class JudgedSpans:
         self._tracer = TRACES.tracer
         self._topic, self._partition = topic, partition
         self._began = 0 if self._tracer is None else time.time_ns()
+        self._oldest = self._began // 1000 - OLDEST_MICROS
         self._calls: list[tuple[str, int]] = []
 
     def note(self, call: str, at: int, offset: int) -> None:
         """The record at `offset` is of this call, and was made at this time (microseconds since the epoch)."""
-        if self._tracer is not None and self._tracer.samples(call):
-            oldest = self._began // 1000 - int(OLDEST.total_seconds()) * SECOND_MICROS
-            if at > oldest:
-                self._calls.append((call, offset))
+        if self._tracer is not None and self._tracer.samples(call) and at > self._oldest:
+            self._calls.append((call, offset))
 
     def end(self) -> None:
         """The batch is judged."""
         if self._tracer is None:
             return
-        ended = time.time_ns()
-        above = SpanPlace.WRITER_DECIDED if self._topic == EVENTS else SpanPlace.DECISION_SENT
+        began, ended = str(self._began), str(time.time_ns())
+        above = WRITER_DECIDED if self._topic == EVENTS else REQUEST
         for call, offset in self._calls:
             said = record_attributes(self._topic, self._partition, offset)
-            self._tracer.behind(call, SpanPlace.JUDGED, above, self._began, ended, said)
+            self._tracer.followed(call, JUDGED, above, began, ended, said)

@@ -125,7 +125,7 @@ class _SignedRoutes:
             if tracer is not None:
                 tracer.begin(call)
             response = await answer(http, call)
-            if tracer is not None and tracer.is_under_way(call):
+            if tracer is not None and tracer.ended(call) is not None:
                 said = route_attributes(row.method, row.path, response.status_code)
                 failed = response.status_code >= 500
                 tracer.answered(call, row.operation_id, time.perf_counter() - began, said, failed=failed)

@@ -258,10 +258,9 @@ class App:
             status, document = _refusal(failed, service if form else "", call)
         name, took = operation if operation in LABELS else NONE_KNOWN, time.perf_counter() - began
         TALLY.add(name, effect, took)
-        if tracer is not None and tracer.is_under_way(call):
-            tracer.answered(
-                call, name, took, request_attributes(service, name, status, error, effect), failed=status >= 500
-            )
+        if tracer is not None and (about := tracer.ended(call)) is not None:
+            said = request_attributes(service, name, status, error, effect, about)
+            tracer.answered(call, name, took, said, failed=status >= 500)
         return Reply(status, document, query.CONTENT_TYPE if form else json_protocol.CONTENT_TYPE, call, known)
 
     async def _authenticate(self, request: signing.Signed, services: frozenset[str]) -> Authenticated:

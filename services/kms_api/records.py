@@ -3,7 +3,6 @@ exactly one record."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 from domain.authorization.caller import Caller
@@ -21,8 +20,6 @@ from services.kms_api import errors, no_answer
 from services.kms_api.decided_record import decided_record
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import LiveState
-from services.traces.ids import SpanPlace
-from services.traces.spans import attributes_of
 from services.traces.tracer import TRACES
 
 NOT_AUTHENTICATED = NOT_PROVEN | {CredentialDisabled.kind, CredentialExpired.kind}
@@ -75,8 +72,6 @@ class Records:
         long: then nothing may be answered."""
         at = rfc3339(moment)
         log = self._live.world.log
-        tracer = TRACES.tracer
-        began = 0 if tracer is None else time.time_ns()
         try:
             value = decided_record(log, seen, at, call, decision)
             await self._decisions.append(value, cloudevents.of_decision(log, call.id, at))
@@ -89,5 +84,5 @@ class Records:
             raise errors.on_record(fault) from None
         except Unavailable:
             raise no_answer.not_durable() from None
-        if tracer is not None and tracer.samples(call.id):
-            tracer.within_request(call.id, SpanPlace.DECISION_SENT, began, attributes_of(decision))
+        if TRACES.tracer is not None:
+            TRACES.tracer.decided(call.id, decision.resources)

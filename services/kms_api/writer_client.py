@@ -19,7 +19,6 @@ from services.clock import Clock
 from services.kms_api import errors, no_answer
 from services.kms_api.live_state import LiveState
 from services.kms_api.records import Records
-from services.traces.ids import SpanPlace
 from services.traces.spans import record_attributes
 from services.traces.tracer import TRACES
 
@@ -57,8 +56,8 @@ class WriterClient:
         began = 0 if tracer is None else time.time_ns()
         position, record = await self._recorded(command, value)
         if tracer is not None and tracer.samples(call.id):
-            said = record_attributes(EVENTS, 0, position)
-            tracer.within_request(call.id, SpanPlace.WRITER_AWAITED, began, said)
+            about = () if record.decision is None else record.decision.resources
+            tracer.awaited(call.id, about, began, record_attributes(EVENTS, 0, position))
         position, record = await self._first_answer(position, record)
         assert record.decision is not None, "a record of a call has its decision"
         if record.decision.error is not None:

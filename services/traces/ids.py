@@ -7,25 +7,31 @@ Source: W3C Trace Context, Level 2, "Random Trace ID Flag"; OpenTelemetry, "Trac
 from __future__ import annotations
 
 import hashlib
-from enum import StrEnum
+from dataclasses import dataclass
 
 
-class SpanPlace(StrEnum):
-    """Where in a trace a span stands: the last four digits of its id. A call has each of them once."""
+@dataclass(frozen=True, slots=True)
+class SpanPlace:
+    """Where in a trace a span stands: the last four digits of its id, its name and OTLP's `SpanKind`. A call has each once."""
 
-    REQUEST = "0001"
-    """From the request's last byte to its answer, in the API."""
-    DECISION_SENT = "0002"
-    """Until the record of a decision is durable, in the API."""
-    WRITER_AWAITED = "0003"
-    """From the command to its record, in the API."""
-    WRITER_DECIDED = "0004"
-    """From the command to the record that is read back, in the writer."""
-    PROJECTED = "0005"
-    """From the record that was read to the row, in the projector."""
-    JUDGED = "0006"
-    """From the record that was read to its alerts, in the alert worker."""
+    digits: str
+    name: str
+    kind: int
 
+
+INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
+REQUEST = SpanPlace("0001", "record", SERVER)
+"""From the request's last byte to its answer, in the API. It has the operation's name; this one is of a call that the API makes
+of its own accord."""
+WRITER_AWAITED = SpanPlace("0002", "await writer", PRODUCER)
+"""From the command to its record, in the API."""
+WRITER_DECIDED = SpanPlace("0003", "decide", CONSUMER)
+"""From the command to the record that is read back, in the writer."""
+PROJECTED = SpanPlace("0004", "project", CONSUMER)
+"""From the record that was read to the row, in the projector."""
+JUDGED = SpanPlace("0005", "judge", CONSUMER)
+"""From the record that was read to its alerts, in the alert worker."""
+PLACES = (REQUEST, WRITER_AWAITED, WRITER_DECIDED, PROJECTED, JUDGED)
 
 CALL_ID = 36
 """Characters of a UUID: 8-4-4-4-12 digits."""
@@ -38,10 +44,10 @@ def trace_of(call: str) -> str:
     return call.replace("-", "")
 
 
-def span_of(call: str, place: SpanPlace) -> str:
-    """The id of the span of a call at this place. Twelve digits are the call's own, and random, so no two spans of an
+def span_of(trace: str, place: SpanPlace) -> str:
+    """The id of the span of a trace at this place. Twelve digits are the call's own, and random, so no two spans of an
     installation are likely to share an id."""
-    return call[:8] + call[9:13] + place
+    return trace[:12] + place.digits
 
 
 def span_of_alert(call: str, alert: str, *message: str) -> str:

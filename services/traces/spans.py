@@ -7,7 +7,6 @@ Source: OpenTelemetry semantic conventions, RPC, messaging and AWS SDK spans; OT
 from __future__ import annotations
 
 import re
-from enum import IntEnum
 from functools import lru_cache
 
 import msgspec
@@ -22,16 +21,6 @@ KEY_ARN = re.compile(
 )
 """What a caller calls a key may be anything, and so may what is on record of a key that does not exist. Only what has the form of
 an id that Keytrail gives is told."""
-
-
-class SpanKind(IntEnum):
-    """OTLP, `SpanKind`."""
-
-    INTERNAL = 1
-    SERVER = 2
-    CLIENT = 3
-    PRODUCER = 4
-    CONSUMER = 5
 
 
 class SpanStatus(msgspec.Struct, gc=False, frozen=True):
@@ -58,8 +47,10 @@ class TraceSpan(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
 
 
 @lru_cache(MOST_KEPT)
-def request_attributes(service: str, operation: str, status: int, error: str, effect: str) -> msgspec.Raw:
-    """`operation` is of our own list, `error` an AWS code or ""."""
+def request_attributes(
+    service: str, operation: str, status: int, error: str, effect: str, resource: str
+) -> msgspec.Raw:
+    """`operation` is of our own list, `error` an AWS code or ""; of `resource` is only told the ARN of a key."""
     said: dict[str, AttributeValue] = {
         "rpc.system": "aws-api",
         "rpc.service": service,
@@ -69,6 +60,8 @@ def request_attributes(service: str, operation: str, status: int, error: str, ef
     }
     if error:
         said["error.type"] = error
+    if KEY_ARN.fullmatch(resource):
+        said["aws.kms.key_arn"] = resource
     return attributes(said)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,31 +15,18 @@ import msgspec
 
 from services.metrics import SPANS_LOST
 from services.otlp.messages import TRACES as SIGNAL
-from services.otlp.messages import Frame, resource_of
+from services.otlp.messages import Frame, attributes, resource_of
 from services.otlp.outbox import Outbox
 from services.otlp.sender import BadHeaders, Collector, OtlpSender, headers_in
 from services.settings import BadSetting, Settings
 from services.traces import ids
 from services.traces.ids import SpanPlace
-from services.traces.spans import FAILED, SpanKind, TraceSpan
+from services.traces.spans import FAILED, TraceSpan
 
 OLDEST = timedelta(minutes=10)
 """Whoever reads records that are older reads the past again, and its calls have their traces or never had one."""
-KINDS = {
-    SpanPlace.DECISION_SENT: SpanKind.PRODUCER,
-    SpanPlace.WRITER_AWAITED: SpanKind.PRODUCER,
-    SpanPlace.WRITER_DECIDED: SpanKind.CONSUMER,
-    SpanPlace.PROJECTED: SpanKind.CONSUMER,
-    SpanPlace.JUDGED: SpanKind.CONSUMER,
-}
-NAMES = {
-    SpanPlace.DECISION_SENT: "send decision",
-    SpanPlace.WRITER_AWAITED: "await writer",
-    SpanPlace.WRITER_DECIDED: "decide",
-    SpanPlace.PROJECTED: "project",
-    SpanPlace.JUDGED: "judge",
-}
 RAISED, NOTIFIED = "alert", "notify"
+NOTHING_SAID = attributes({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +39,16 @@ class AlertMessage:
 
 
 class Tracer:
-    """`begin` and `answered` are the API's, around a request; a span of a request that is not under way here, or of none, is the
-    first of its trace."""
+    """The API calls `begin` and `ended` around each request, and `decided` and `awaited` within it; the others call `followed`,
+    `raised` and `notified`. Times are nanoseconds since the epoch."""
 
     def __init__(self, outbox: Outbox, ratio: float) -> None:
+        self._add = outbox.add
         self._outbox = outbox
         self._least = ids.least_sampled(ratio)
-        self._under_way: set[str] = set()
+        self._under_way: dict[str, str] = {}
+        """By the id of each sampled call that this API worker is answering: the resource that it is about, "" before that is
+        known."""
 
     def samples(self, call: str) -> bool:
         """Whether this call is traced: every process says the same of it."""
@@ -66,56 +57,54 @@ class Tracer:
     def begin(self, call: str) -> None:
         """A request came, and has this id."""
         if self.samples(call):
-            self._under_way.add(call)
+            self._under_way[call] = ""
 
-    def is_under_way(self, call: str) -> bool:
-        return call in self._under_way
+    def decided(self, call: str, resources: Sequence[str]) -> None:
+        """The record of a call is durable. One that the API makes of its own accord has no request, and so no other span here."""
+        if call in self._under_way:
+            self._under_way[call] = resources[0] if resources else ""
+        elif self.samples(call):
+            now = str(time.time_ns())
+            self.followed(call, ids.REQUEST, None, now, now, NOTHING_SAID)
+
+    def awaited(self, call: str, resources: Sequence[str], began: int, said: msgspec.Raw) -> None:
+        """The writer's record of a call came, for which this worker has waited."""
+        above = None
+        if call in self._under_way:
+            self._under_way[call], above = resources[0] if resources else "", ids.REQUEST
+        self.followed(call, ids.WRITER_AWAITED, above, str(began), str(time.time_ns()), said)
+
+    def ended(self, call: str) -> str | None:
+        """The request with this id has its answer. Returns the resource that it was about, None if the call is not traced."""
+        return self._under_way.pop(call, None)
 
     def answered(self, call: str, name: str, seconds: float, said: msgspec.Raw, *, failed: bool) -> None:
-        """The request that has begun under this id was answered, after so many seconds."""
-        self._under_way.discard(call)
-        ended = time.time_ns()
-        began, own = ended - int(seconds * 1e9), ids.span_of(call, SpanPlace.REQUEST)
-        self._add(call, own, "", name, SpanKind.SERVER, began, ended, said, failed=failed)
+        """A request that took so many seconds, until now."""
+        trace, now = ids.trace_of(call), time.time_ns()
+        began, own = str(now - int(seconds * 1e9)), ids.span_of(trace, ids.REQUEST)
+        status = FAILED if failed else None
+        self._add(TraceSpan(trace, own, name, ids.SERVER, began, str(now), said, "", status))
 
-    def within_request(self, call: str, place: SpanPlace, began: int, said: msgspec.Raw) -> None:
-        """What a request waited for, until now. A call that the API makes of its own accord has no request."""
-        above = SpanPlace.REQUEST if call in self._under_way else None
-        self.behind(call, place, above, began, time.time_ns(), said)
-
-    def behind(
-        self, call: str, place: SpanPlace, above: SpanPlace | None, began: int, ended: int, said: msgspec.Raw
+    def followed(
+        self, call: str, place: SpanPlace, above: SpanPlace | None, began: str, ended: str, said: msgspec.Raw
     ) -> None:
         """What a process made of a command or record of this call; `above`: None if no call asked for it."""
-        parent = "" if above is None else ids.span_of(call, above)
-        self._add(call, ids.span_of(call, place), parent, NAMES[place], KINDS[place], began, ended, said)
+        trace = ids.trace_of(call)
+        parent = "" if above is None else ids.span_of(trace, above)
+        self._add(TraceSpan(trace, ids.span_of(trace, place), place.name, place.kind, began, ended, said, parent))
 
     def raised(self, call: str, alert: str, began: int, said: msgspec.Raw) -> None:
         """A record of this call raised an alert, which is on its topic now."""
-        above, own = ids.span_of(call, SpanPlace.JUDGED), ids.span_of_alert(call, alert)
-        self._add(call, own, above, RAISED, SpanKind.PRODUCER, began, time.time_ns(), said)
+        trace, now = ids.trace_of(call), str(time.time_ns())
+        own, above = ids.span_of_alert(call, alert), ids.span_of(trace, ids.JUDGED)
+        self._add(TraceSpan(trace, own, RAISED, ids.PRODUCER, str(began), now, said, above))
 
     def notified(self, call: str, message: AlertMessage, began: int, said: msgspec.Raw, *, failed: bool) -> None:
         """A notifier tried to send a message about an alert that this call raised."""
         own = ids.span_of_alert(call, message.alert, message.notifier, str(message.attempt))
-        above = ids.span_of_alert(call, message.alert)
-        self._add(call, own, above, NOTIFIED, SpanKind.CLIENT, began, time.time_ns(), said, failed=failed)
-
-    def _add(
-        self,
-        call: str,
-        span: str,
-        parent: str,
-        name: str,
-        kind: SpanKind,
-        began: int,
-        ended: int,
-        said: msgspec.Raw,
-        *,
-        failed: bool = False,
-    ) -> None:
+        above, now = ids.span_of_alert(call, message.alert), str(time.time_ns())
         status = FAILED if failed else None
-        self._outbox.add(TraceSpan(ids.trace_of(call), span, name, kind, str(began), str(ended), said, parent, status))
+        self._add(TraceSpan(ids.trace_of(call), own, NOTIFIED, ids.CLIENT, str(began), now, said, above, status))
 
     async def keep_sending(self) -> None:
         await self._outbox.keep_sending()

@@ -7,7 +7,7 @@ import time
 from domain.log.catalogue import WIRE_NAMES
 from domain.log.own_commands import OURSELVES
 from projections.log.entry import EVENTS
-from services.traces.ids import SpanPlace
+from services.traces.ids import WRITER_AWAITED, WRITER_DECIDED
 from services.traces.spans import attributes_of, with_position
 from services.traces.tracer import TRACES
 from services.writer.step import NewRecord
@@ -24,5 +24,5 @@ def trace(record: NewRecord, began: int, position: int) -> None:
         return
     event = "" if record.event is None else WIRE_NAMES[type(record.event)]
     said = with_position(attributes_of(record.decision, event), EVENTS, 0, position)
-    asked = None if call.principal == OURSELVES else SpanPlace.WRITER_AWAITED
-    tracer.behind(call.id, SpanPlace.WRITER_DECIDED, asked, began, time.time_ns(), said)
+    asked = None if call.principal == OURSELVES else WRITER_AWAITED
+    tracer.followed(call.id, WRITER_DECIDED, asked, str(began), str(time.time_ns()), said)

@@ -18,7 +18,8 @@ from services.otlp.messages import Frame, resource_of
 from services.otlp.outbox import Outbox
 from services.otlp.sender import Collector, OtlpSender
 from services.projector import projected_records
-from services.traces.ids import SpanPlace, span_of, trace_of
+from services.traces import ids
+from services.traces.ids import span_of, trace_of
 from services.traces.spans import TraceSpan, record_attributes
 from services.traces.tracer import OLDEST, TRACES, Tracer
 from services.writer import decided_records
@@ -59,30 +60,44 @@ def call(principal: str, id: str = "") -> Call:
 def test_what_a_request_waits_for_is_part_of_it() -> None:
     traced, id = Traced(), str(uuid4())
     traced.tracer.begin(id)
-    traced.tracer.within_request(id, SpanPlace.WRITER_AWAITED, 5, SAID)
-    assert traced.tracer.is_under_way(id)
+    traced.tracer.awaited(id, (KEY, "another"), 5, SAID)
+    assert traced.tracer.ended(id) == KEY
+    assert traced.tracer.ended(id) is None
     traced.tracer.answered(id, "Encrypt", 0.5, SAID, failed=False)
-    assert not traced.tracer.is_under_way(id)
     waited, request = traced.spans
     assert (waited.parent_span_id, request.parent_span_id) == (request.span_id, "")
     assert {waited.trace_id, request.trace_id} == {trace_of(id)}
     assert int(request.end_time_unix_nano) - int(request.start_time_unix_nano) == 500_000_000
 
 
-def test_what_the_api_does_by_itself_has_no_request() -> None:
-    """A key that is made for a service, or a code of an MFA device that is used, is a call with an id of its own."""
+def test_a_request_has_what_its_record_is_about() -> None:
     traced, id = Traced(), str(uuid4())
-    traced.tracer.within_request(id, SpanPlace.WRITER_AWAITED, 5, SAID)
-    assert [each.parent_span_id for each in traced.spans] == [""]
+    traced.tracer.begin(id)
+    traced.tracer.decided(id, (KEY,))
+    assert (traced.tracer.ended(id), traced.spans) == (KEY, [])
+
+
+def test_what_the_api_does_by_itself_has_no_request() -> None:
+    """A key that is made for a service, a code of an MFA device that is used and the count of refused attempts are calls with
+    ids of their own."""
+    traced, id, other = Traced(), str(uuid4()), str(uuid4())
+    traced.tracer.awaited(id, (), 5, SAID)
+    traced.tracer.decided(other, ())
+    assert [(each.parent_span_id, each.span_id) for each in traced.spans] == [
+        ("", span_of(trace_of(id), ids.WRITER_AWAITED)),
+        ("", span_of(trace_of(other), ids.REQUEST)),
+    ]
 
 
 def test_a_call_that_is_not_sampled_leaves_nothing() -> None:
     traced = Traced(0.01)
     for id in (SELDOM, "", "call-1"):
         traced.tracer.begin(id)
-        assert not traced.tracer.is_under_way(id)
+        traced.tracer.decided(id, (KEY,))
+        assert traced.tracer.ended(id) is None
+    assert traced.spans == []
     traced.tracer.begin(ALWAYS)
-    assert traced.tracer.is_under_way(ALWAYS)
+    assert traced.tracer.ended(ALWAYS) == ""
     assert not Traced(0).tracer.samples(ALWAYS)
 
 
@@ -92,7 +107,7 @@ def test_the_writer_decides_for_a_caller_or_by_itself(traced: Traced, principal:
     record = NewRecord(b"", [], None, made, Decision("allowed", resources=(KEY,)))
     decided_records.trace(record, decided_records.now(), 12)
     [span] = traced.spans
-    assert span.parent_span_id == (span_of(made.id, SpanPlace.WRITER_AWAITED) if above else "")
+    assert span.parent_span_id == (span_of(trace_of(made.id), ids.WRITER_AWAITED) if above else "")
 
 
 def test_a_record_of_no_call_has_no_span(traced: Traced) -> None:
@@ -116,8 +131,8 @@ def test_rows_of_calls_have_spans_unless_the_past_is_read_again(traced: Traced) 
     ]
     projected_records.trace(traced.tracer, found, 5)
     assert [(each.trace_id, each.parent_span_id) for each in traced.spans] == [
-        (trace_of(new), span_of(new, SpanPlace.WRITER_DECIDED)),
-        (trace_of(other), span_of(other, SpanPlace.DECISION_SENT)),
+        (trace_of(new), span_of(trace_of(new), ids.WRITER_DECIDED)),
+        (trace_of(other), span_of(trace_of(other), ids.REQUEST)),
     ]
 
 
@@ -131,7 +146,7 @@ def test_judgements_have_spans_unless_the_past_is_read_again(traced: Traced) -> 
     assert traced.spans == [], "nothing is judged before the batch is"
     judged.end()
     assert [(each.trace_id, each.parent_span_id) for each in traced.spans] == [
-        (trace_of(new), span_of(new, SpanPlace.DECISION_SENT))
+        (trace_of(new), span_of(trace_of(new), ids.REQUEST))
     ]
 
 

@@ -14,8 +14,7 @@ from domain.log.record import Decision
 from services.kms_api.app import new_call_id
 from services.otlp.messages import TRACES, Frame, resource_of
 from services.traces import ids, spans
-from services.traces.ids import SpanPlace
-from services.traces.spans import FAILED, SpanKind, TraceSpan
+from services.traces.spans import FAILED, TraceSpan
 from tests.collector import values
 
 CALLS = st.uuids(version=4).map(str)
@@ -53,18 +52,20 @@ def test_a_calls_id_is_its_traces_id(call: str) -> None:
 
 @given(CALLS, CALLS)
 def test_the_spans_of_a_call_differ_and_are_the_same_for_every_process(call: str, alert: str) -> None:
-    found = [ids.span_of(call, place) for place in SpanPlace]
+    found = [ids.span_of(ids.trace_of(call), place) for place in ids.PLACES]
     found += [ids.span_of_alert(call, alert), ids.span_of_alert(call, alert, "siem", "0"), ids.span_of_alert(call, "b")]
     assert len(set(found)) == len(found)
     assert all(SHAPES["spanId"].fullmatch(each) and set(each) != {"0"} for each in found)
-    assert found[: len(SpanPlace)] == [ids.span_of(str(UUID(call)), place) for place in SpanPlace]
+    assert found[: len(ids.PLACES)] == [ids.span_of(UUID(call).hex, place) for place in ids.PLACES]
 
 
 def test_ids_do_not_change_from_version_to_version() -> None:
     """During an upgrade, processes of two versions make spans of one trace."""
     call = "0b9c2f0e-4f3c-4a55-9c0a-aabbccddeeff"
     assert ids.trace_of(call) == "0b9c2f0e4f3c4a559c0aaabbccddeeff"
-    assert [ids.span_of(call, place) for place in SpanPlace] == [f"0b9c2f0e4f3c000{number}" for number in range(1, 7)]
+    assert [ids.span_of(ids.trace_of(call), place) for place in ids.PLACES] == [
+        f"0b9c2f0e4f3c000{number}" for number in range(1, 6)
+    ]
     assert ids.span_of_alert(call, "a" * 32) == "d9699f06f3c77d13"
 
 
@@ -95,14 +96,14 @@ def test_a_hundredth_of_our_own_ids_is_sampled() -> None:
 
 
 def span(call: str, said: Any, parent: str, failed: bool) -> TraceSpan:
-    place = ids.span_of(call, SpanPlace.REQUEST)
+    place = ids.span_of(ids.trace_of(call), ids.REQUEST)
     status = FAILED if failed else None
-    return TraceSpan(ids.trace_of(call), place, "Encrypt", SpanKind.SERVER, str(2**63), "17", said, parent, status)
+    return TraceSpan(ids.trace_of(call), place, "Encrypt", ids.SERVER, str(2**63), "17", said, parent, status)
 
 
 SAID = st.one_of(
     st.builds(spans.request_attributes, *(st.sampled_from(each) for each in (("kms", "iam"), ("Encrypt", "none"))),
-              st.sampled_from((200, 400)), st.sampled_from(("", "NotFoundException")), st.just("allowed")),
+              st.sampled_from((200, 400)), st.sampled_from(("", "NotFoundException")), st.just("allowed"), TEXTS),
     st.builds(spans.decision_attributes, st.just("refused"), st.just("key-not-found"), TEXTS, st.just("")),
     st.builds(spans.record_attributes, st.sampled_from(("events", "decisions")), st.integers(0, 50), st.integers(0, 2**63)),
     st.builds(
@@ -119,7 +120,7 @@ SAID = st.one_of(
 @given(st.lists(st.tuples(CALLS, SAID, st.booleans(), st.booleans()), min_size=1, max_size=5))
 def test_a_message_is_otlp(made: list[tuple[str, Any, bool, bool]]) -> None:
     given_spans = [
-        span(call, said, ids.span_of(call, SpanPlace.PROJECTED) if child else "", failed)
+        span(call, said, ids.span_of(ids.trace_of(call), ids.PROJECTED) if child else "", failed)
         for call, said, child, failed in made
     ]
     message = json.loads(Frame(TRACES, resource_of("api")).around(given_spans))
