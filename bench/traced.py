@@ -2,8 +2,8 @@
 beside another checkout that has none. Set that up first (`make .venv/.run` there).
 
 The installations run all the time, and each gets calls in its turn, so that other work of the machine affects all alike; what an
-installation takes when nothing calls is subtracted. Broker and database are left out, for they see nothing of traces: with them
-the shares would be smaller. So is the collector, a server that answers everything alike.
+installation takes when nothing calls is subtracted. All processes count, broker and database too, but for the collector, a server
+that answers everything alike.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from bench import load
 from bench.__main__ import encrypt_body
 from bench.against import ANEW, until_followed
@@ -31,7 +29,6 @@ from bench.installed import Installed, free_port, until
 ROUNDS = 12
 IDLE = 4.0
 """Seconds for which an installation without calls is watched."""
-SERVERS = ("kafka", "postgres", "console")
 CONNECTIONS = 16
 
 
@@ -47,13 +44,9 @@ class Kind:
 
 
 def spent(installed: Installed) -> float:
-    """Processor seconds of Keytrail's own processes."""
-    total = 0.0
-    for name, (pid, _) in installed.running.children.items():
-        if not name.startswith(SERVERS):
-            times = psutil.Process(pid).cpu_times()
-            total += times.user + times.system
-    return total
+    """Processor seconds of every process of the installation."""
+    times = [each.cpu_times() for each in installed.processes()]
+    return sum(each.user + each.system for each in times)
 
 
 def turn(kind: Kind, operation: str, body: bytes, seconds: float) -> float:
