@@ -19,7 +19,7 @@ class SpanPlace:
     kind: int
 
 
-INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
+SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
 REQUEST = SpanPlace("0001", "record", SERVER)
 """From the request's last byte to its answer, in the API. It has the operation's name; this one is of a call that the API makes
 of its own accord."""
