@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from domain.errors import CommandUnreadable
+from domain.errors import CommandExpired, UpgradeUnfinished
 from domain.log.levels import LEVEL, LEVEL_VERSION
 from domain.log.own_commands import RAISE_LEVEL
 from domain.state.fold import Fold
@@ -20,6 +20,8 @@ from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.adapters.writer_requests import NotYet, WriterRefused, ask_writer, recorded
 from services.settings import Settings
+
+SAID_BY_A_WRITER_THAT_KNOWS_LEVELS = {UpgradeUnfinished.kind, CommandExpired.kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,9 @@ async def _raise_level(settings: Settings, events: KafkaTopic, fold: Fold, keys:
         call = await ask_writer(settings, keys, fold.chain.authority, RAISE_LEVEL, asked)
         await recorded(fold, reader, keys, call, lambda _: fold.world.level >= LEVEL)
     except WriterRefused as fault:
-        if fault.kind != CommandUnreadable.kind:
+        if fault.kind in SAID_BY_A_WRITER_THAT_KNOWS_LEVELS:
             raise
+        # It took the command for a call, and refused its caller.
         raise NotYet(
             "The writer that leads is of an earlier version. Start the writers anew with this version, and run the same command "
             "again."

@@ -3,6 +3,7 @@
 
     python -m tests.fuzz                       a million inputs, shared between the doors
     python -m tests.fuzz --inputs 10000000     ten million
+    python -m tests.fuzz --minutes 60          as many as an hour is enough for
     python -m tests.fuzz policy call           these doors alone
     python -m tests.fuzz wire --inputs 1000000
     python -m tests.fuzz --again FILE policy   the input of a finding once more
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import math
 import re
 import subprocess
 import sys
@@ -54,7 +56,18 @@ def folder_of(name: str) -> Path:
     return KEPT / name.replace(" ", "-")
 
 
-def fuzz(name: str, inputs: int, seed: int) -> tuple[Sum, str]:
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one door gets of a run: inputs, or seconds if there are any."""
+
+    inputs: int
+    seconds: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.seconds:,} s" if self.seconds else f"{self.inputs:,} inputs"
+
+
+def fuzz(name: str, share: Share, seed: int) -> tuple[Sum, str]:
     """What one run of a door did, and its finding; "" if there is none."""
     from tests.fuzz.doors import DOORS
 
@@ -62,7 +75,8 @@ def fuzz(name: str, inputs: int, seed: int) -> tuple[Sum, str]:
     corpus.mkdir(parents=True, exist_ok=True)
     for number, sample in enumerate(door.samples):
         (corpus / f"sample-{number}").write_bytes(sample)
-    options = NO_DISTURBANCE | {"-runs": inputs, "-max_len": door.longest, "-seed": seed}
+    limit = {"-max_total_time": share.seconds} if share.seconds else {"-runs": share.inputs}
+    options = NO_DISTURBANCE | limit | {"-max_len": door.longest, "-seed": seed}
     began = time.monotonic()
     done = subprocess.run(
         [
@@ -86,14 +100,14 @@ def fuzz(name: str, inputs: int, seed: int) -> tuple[Sum, str]:
     return result, "" if done.returncode == 0 else said[-3000:]
 
 
-def without_atheris(name: str, inputs: int, seed: int) -> tuple[Sum, str]:
+def without_atheris(name: str, share: Share, seed: int) -> tuple[Sum, str]:
     from hypothesis import HealthCheck, given, settings
     from hypothesis import seed as seeded
     from hypothesis import strategies as st
 
     from tests.fuzz.doors import DOORS
 
-    door, began = DOORS[name], time.monotonic()
+    door, began, inputs = DOORS[name], time.monotonic(), share.inputs  # hypothesis has no limit of time
 
     @st.composite
     def spoilt(draw: st.DrawFn) -> bytes:
@@ -114,7 +128,7 @@ def without_atheris(name: str, inputs: int, seed: int) -> tuple[Sum, str]:
     return Sum(inputs, time.monotonic() - began), ""
 
 
-def over_the_wire(inputs: int, seed: int) -> tuple[Sum, str]:
+def over_the_wire(share: Share, seed: int) -> tuple[Sum, str]:
     from tests.fuzz.wire import fuzz_the_wire
     from tests.installation import Installation
 
@@ -123,9 +137,16 @@ def over_the_wire(inputs: int, seed: int) -> tuple[Sum, str]:
         Installation(Path(folder) / "data", workers=2, own="its broker and database are under the load too") as before,
         Progress(*Progress.get_default_columns(), MofNCompleteColumn(), transient=True) as progress,
     ):
-        task = progress.add_task(WIRE, total=inputs)
+        task = progress.add_task(WIRE, total=None if share.seconds else share.inputs)
         began = time.monotonic()
-        run = fuzz_the_wire(inputs, seed, KEPT, lambda sent: progress.update(task, completed=sent), before)
+        run = fuzz_the_wire(
+            sys.maxsize if share.seconds else share.inputs,
+            seed,
+            KEPT,
+            lambda sent: progress.update(task, completed=sent),
+            before,
+            share.seconds or math.inf,
+        )
         seconds = time.monotonic() - began
     for number, (_, data) in enumerate(run.findings):
         folder_of(WIRE).mkdir(parents=True, exist_ok=True)
@@ -152,6 +173,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("doors", nargs="*", choices=[[], *DOORS, WIRE], help="these doors alone")
     parser.add_argument("--inputs", type=int, default=1_000_000, help="how many inputs, over all doors")
+    parser.add_argument(
+        "--minutes", type=int, default=0, help="share this time between the doors, whatever it is enough for"
+    )
     parser.add_argument("--again", type=Path, metavar="FILE", help="enter with the content of this file")
     given = parser.parse_args(arguments)
     chosen = given.doors or [*DOORS, WIRE]
@@ -167,12 +191,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     in_process = fuzz if importlib.util.find_spec("atheris") else without_atheris
     console, failed = Console(), False
     for name in chosen:
-        count, seed = given.inputs // len(chosen), Random().getrandbits(31)
+        share, seed = Share(given.inputs // len(chosen), given.minutes * 60 // len(chosen)), Random().getrandbits(31)
         if name == WIRE:
-            done, finding = over_the_wire(count, seed)
+            done, finding = over_the_wire(share, seed)
         else:
-            with console.status(f"{name}: {count:,} inputs"):
-                done, finding = in_process(name, count, seed)
+            with console.status(f"{name}: {share}"):
+                done, finding = in_process(name, share, seed)
         before = sums[name]
         sums[name] = Sum(before.inputs + done.inputs, before.seconds + done.seconds, done.reached, done.corpus)
         KEPT.mkdir(exist_ok=True)
