@@ -30,6 +30,7 @@ from bench import (
     past,
     scale,
     signing_in,
+    spans,
     trails,
     transparency,
 )
@@ -193,6 +194,7 @@ BENCHMARKS: dict[str, Callable[[Installed, float], Iterable[Figure]]] = {
     "scale": scale.scale,
     "console": console.measure,
     "cluster": clustered.measure,
+    "spans": spans.spans,
 }
 
 

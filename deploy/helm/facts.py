@@ -25,6 +25,7 @@ BY_CHART = {
     *("postgres_ca", "master_key_file", "root_access_key_id", "services_file", "sign_in_providers_file", "alerts_file"),
     *("tree", "tree_access_key_id", "tree_key_access_key_id", "witness_policy_file", "timestamp_url", "timestamp_ca"),
     *("tls_cert", "tls_key", "oidc_ca", "oidc_addresses"),
+    *("traces_endpoint", "traces_ratio", "traces_ca"),
 }
 """Settings that the chart makes of values with names of their own."""
 ELSEWHERE = {"clock_offset", "pager", "time_zone", "log_bytes"}
