@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 
 import uvicorn
+from uvicorn.server import HANDLED_SIGNALS
 
 from services.api.certificate import ServedCertificate
 from services.api.door import Door
 from services.api.listener import Listener
-from services.traces.tracer import TRACES
 
 HANDSHAKE_DEADLINE = 5.0
 """Seconds from a connection to the end of its TLS handshake. Until then the door does not know the connection, so
@@ -20,13 +21,20 @@ GOODBYE_DEADLINE = 5.0
 
 
 class DeadlineServer(uvicorn.Server):
-    """uvicorn leaves asyncio's deadlines unchanged: a client may connect and say nothing for a minute."""
+    """uvicorn leaves asyncio's deadlines unchanged: a client may connect and say nothing for a minute. And it ends the process by
+    the signal that it got as soon as `serve` is done, though there is more to do then; here `serve` returns."""
 
     def __init__(self, config: uvicorn.Config, door: Door, certificate: ServedCertificate | None = None) -> None:
         """`certificate`: None without TLS."""
         super().__init__(config)
         self._door = door
         self._certificate = certificate
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        # It sends itself the signal once more, for whoever had a handler before it.
+        for number in HANDLED_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         config, loop = self.config, asyncio.get_running_loop()
@@ -50,7 +58,3 @@ class DeadlineServer(uvicorn.Server):
             each.listen(config.backlog)
         self.servers = [Listener(each, self._door, connect) for each in sockets or ()]  # type: ignore[misc]  # as uvicorn uses one
         self.started = True
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().shutdown(sockets)
-        await TRACES.end()  # here, since uvicorn ends the process by the signal that it got as soon as this returns
