@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import threading
 
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
@@ -31,9 +32,10 @@ class DeadlineServer(uvicorn.Server):
         self._certificate = certificate
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        # It sends itself the signal once more, for whoever had a handler before it.
-        for number in HANDLED_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        # It sends itself the signal once more, for whoever had a handler before it. Only the main thread has handlers.
+        if threading.current_thread() is threading.main_thread():
+            for number in HANDLED_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
         await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
