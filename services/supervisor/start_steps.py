@@ -50,11 +50,16 @@ async def read_files(settings: Settings) -> dict[str, bool]:
         from services.notary.witness_policy import load_policy
 
         load_policy(settings)
-    if not settings.alerts_file:
-        return {"notifiers": False}
-    from services.adapters import alerts_file
+    found = {"notifiers": False, "audit_devices": False}
+    if settings.alerts_file:
+        from services.adapters import alerts_file
 
-    return {"notifiers": bool(alerts_file.load(settings).notifiers)}
+        found["notifiers"] = bool(alerts_file.load(settings).notifiers)
+    if settings.audit_devices_file:
+        from services.adapters import audit_devices_file
+
+        found["audit_devices"] = bool(audit_devices_file.load(settings))
+    return found
 
 
 async def fetch_jars(settings: Settings) -> None:

@@ -1,0 +1,145 @@
+"""The audit devices, from a file (TOML, mode 0600):
+
+[[file]]
+name = "archive"
+path = "/var/log/keytrail/decisions.jsonl"
+format = "json"                           # or "ocsf", "cloudtrail"
+rotate_bytes = 100_000_000                # begin a new file at this size; 0: never
+rotate_seconds = 86_400                   # and when this one is so old; 0: never
+keep = 30                                 # files that are kept beside the present one; 0: all
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domain.durations import DAY_SECONDS
+from services.private_toml import private_toml
+from services.settings import BadSetting, Settings
+
+SETTING = "KEYTRAIL_AUDIT_DEVICES_FILE"
+FORMATS = ("json", "ocsf", "cloudtrail")
+FIRST, NOW = "first", "now"
+BEGINNINGS = (FIRST, NOW)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+ROTATE_BYTES, ROTATE_SECONDS, KEEP = 100_000_000, DAY_SECONDS, 30
+MOST = 2**53
+"""No number of the file is larger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSettings:
+    """What every device has. `begin`: where a device begins that has no position yet."""
+
+    name: str
+    form: str = FORMATS[0]
+    begin: str = FIRST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileDeviceSettings(DeviceSettings):
+    path: Path
+    rotate_bytes: int = ROTATE_BYTES
+    rotate_seconds: int = ROTATE_SECONDS
+    keep: int = KEEP
+
+
+def load(settings: Settings) -> tuple[DeviceSettings, ...]:
+    """Raises BadSetting, which says what the file takes."""
+    if not settings.audit_devices_file:
+        return ()
+    path = Path(settings.audit_devices_file)
+    document = private_toml(SETTING, path)
+    try:
+        return _devices(document)
+    except _WrongDevice as fault:
+        raise BadSetting(f"{SETTING}: {path}: {fault}") from None
+
+
+class _WrongDevice(Exception):
+    """The message says what is wrong, and what would be right."""
+
+
+def _devices(document: Mapping[str, Any]) -> tuple[DeviceSettings, ...]:
+    _only("the file", document, KINDS)
+    devices: list[DeviceSettings] = []
+    for kind, read in KINDS.items():
+        tables = document.get(kind, [])
+        if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
+            raise _WrongDevice(f"a device is a table in double brackets: [[{kind}]]")
+        devices += [read(_DeviceTable(kind, at, each)) for at, each in enumerate(tables, 1)]
+    names = [each.name for each in devices]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise _WrongDevice(
+            f"two devices are named {min(twice)!r}: each needs its own name, because its position is kept under it"
+        )
+    paths = [each.path.absolute() for each in devices if isinstance(each, FileDeviceSettings)]
+    if len(set(paths)) < len(paths):
+        raise _WrongDevice("two devices write to one file: give each a path of its own")
+    return tuple(devices)
+
+
+def _only(where: str, given: Mapping[str, Any], known: Mapping[str, Any] | frozenset[str]) -> None:
+    strange = sorted(set(given) - set(known))
+    if strange:
+        raise _WrongDevice(f"{where} has {strange[0]!r}, and takes {', '.join(sorted(known))}")
+
+
+_COMMON = frozenset({"name", "format", "begin"})
+
+
+class _DeviceTable:
+    """One table of the file. What it says of a fault names the table and the setting."""
+
+    def __init__(self, kind: str, at: int, given: dict[str, Any]) -> None:
+        self._given = given
+        name = given.get("name")
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise _WrongDevice(
+                f"[[{kind}]] number {at}: name must be 1 to 64 letters, digits, dots, dashes or underscores"
+            )
+        self.where = f"[[{kind}]] {name}"
+
+    def common(self, *more: str) -> dict[str, Any]:
+        """What every device has. `more`: what else this table may have."""
+        _only(self.where, self._given, _COMMON | set(more))
+        form, begin = self.one_of("format", FORMATS), self.one_of("begin", BEGINNINGS)
+        return {"name": self._given["name"], "form": form, "begin": begin}
+
+    def one_of(self, name: str, values: tuple[str, ...]) -> str:
+        """The first one where left out."""
+        found = self._given.get(name, values[0])
+        if found not in values:
+            raise _WrongDevice(f"{self.where}: {name} must be one of {', '.join(values)}")
+        return str(found)
+
+    def number(self, name: str, default: int, least: int = 0) -> int:
+        found = self._given.get(name, default)
+        if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= MOST:
+            raise _WrongDevice(f"{self.where}: {name} must be a whole number from {least} on")
+        return found
+
+    def path(self, name: str) -> Path:
+        found = self._given.get(name)
+        if not isinstance(found, str) or not found.startswith("/"):
+            raise _WrongDevice(f"{self.where}: {name} must be a path that begins with /")
+        return Path(found)
+
+
+def _file(table: _DeviceTable) -> DeviceSettings:
+    common = table.common("path", "rotate_bytes", "rotate_seconds", "keep")
+    return FileDeviceSettings(
+        **common,
+        path=table.path("path"),
+        rotate_bytes=table.number("rotate_bytes", ROTATE_BYTES),
+        rotate_seconds=table.number("rotate_seconds", ROTATE_SECONDS),
+        keep=table.number("keep", KEEP),
+    )
+
+
+KINDS: Mapping[str, Callable[[_DeviceTable], DeviceSettings]] = {"file": _file}

@@ -1,0 +1,54 @@
+"""A record as one line of ASCII, in the format of its device.
+
+What callers chose (names, tags, user agents) is in these lines, and people read them on terminals. So every character
+that is not a printable one of ASCII is escaped: line breaks and NUL, the C1 controls and DEL, U+2028 and U+2029, and what
+changes the direction of text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from services.audit_devices.records import DeviceRecord
+
+Rendering = Callable[[DeviceRecord], bytes]
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
+
+
+def line_of(document: Any) -> bytes:
+    """JSON without a line break at its end. The encoder escapes everything but DEL."""
+    return _encode(document).replace("\x7f", "\\u007f").encode("ascii")
+
+
+def rendering(form: str, region: str) -> Rendering:
+    """`form`: one of FORMATS."""
+    return RENDERINGS[form](region)
+
+
+def _json(region: str) -> Rendering:
+    return lambda record: line_of(record.item)
+
+
+def _ocsf(region: str) -> Rendering:
+    from services.exports import ocsf
+
+    return partial(_ocsf_line, ocsf.event_of, region, version("keytrail"))
+
+
+def _ocsf_line(event_of: Callable[..., dict[str, Any]], region: str, own: str, record: DeviceRecord) -> bytes:
+    event = event_of(record.item, region, own)
+    event["metadata"]["uid"] = record.id
+    return line_of(event)
+
+
+def _cloudtrail(region: str) -> Rendering:
+    from services.exports import cloudtrail
+
+    return lambda record: line_of(cloudtrail.record_of(record.item, region) | {"eventID": record.id})
+
+
+RENDERINGS: Mapping[str, Callable[[str], Rendering]] = {"json": _json, "ocsf": _ocsf, "cloudtrail": _cloudtrail}
