@@ -7,11 +7,24 @@ format = "json"                           # or "ocsf", "cloudtrail"
 rotate_bytes = 100_000_000                # begin a new file at this size; 0: never
 rotate_seconds = 86_400                   # and when this one is so old; 0: never
 keep = 30                                 # files that are kept beside the present one; 0: all
+
+[[syslog]]                                # RFC 5424 over TLS (RFC 5425)
+name = "siem"
+address = "logs.example.com:6514"
+ca_file = "/etc/keytrail/siem-ca.pem"     # certificates that vouch for the server; unset: the system's
+cert_file = "/etc/keytrail/siem.pem"      # our certificate and its key, if the server asks for one
+key_file = "/etc/keytrail/siem.key"
+format = "ocsf"
+settle_seconds = 5                        # what was sent within so many seconds before a connection ends is sent again
+enterprise = 32473                        # your private enterprise number (IANA), for the structured data
+
+Every device: begin = "first"             # where a new one begins: "first" record that Kafka has, or "now"
 """
 
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +38,11 @@ SETTING = "KEYTRAIL_AUDIT_DEVICES_FILE"
 FORMATS = ("json", "ocsf", "cloudtrail")
 FIRST, NOW = "first", "now"
 BEGINNINGS = (FIRST, NOW)
+ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+SYSLOG_PORT, SETTLE_SECONDS = 6514, 5
+ENTERPRISE = 32473
+"""The private enterprise number of examples (RFC 5612)."""
 ROTATE_BYTES, ROTATE_SECONDS, KEEP = 100_000_000, DAY_SECONDS, 30
 MOST = 2**53
 """No number of the file is larger."""
@@ -46,6 +63,24 @@ class FileDeviceSettings(DeviceSettings):
     rotate_bytes: int = ROTATE_BYTES
     rotate_seconds: int = ROTATE_SECONDS
     keep: int = KEEP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyslogDeviceSettings(DeviceSettings):
+    host: str
+    port: int
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    settle_seconds: int = SETTLE_SECONDS
+    enterprise: int = ENTERPRISE
+
+    def context(self) -> ssl.SSLContext:
+        """For a connection. The files are read each time, since certificates are renewed. Raises OSError, ssl.SSLError."""
+        found = ssl.create_default_context(cafile=self.ca_file or None)
+        if self.cert_file:
+            found.load_cert_chain(self.cert_file, self.key_file or None)
+        return found
 
 
 def load(settings: Settings) -> tuple[DeviceSettings, ...]:
@@ -124,6 +159,18 @@ class _DeviceTable:
             raise _WrongDevice(f"{self.where}: {name} must be a whole number from {least} on")
         return found
 
+    def has(self, name: str) -> bool:
+        return name in self._given
+
+    def address(self, name: str, port: int) -> tuple[str, int]:
+        """(host, port); `port` where none is named."""
+        found = ADDRESS.fullmatch(str(self._given.get(name, "")))
+        if found is None or not 0 < int(found["port"] or port) < 65536:
+            raise _WrongDevice(
+                f"{self.where}: {name} must be HOST or HOST:PORT, and IPv6 in brackets; records go over TLS alone"
+            )
+        return found["six"] or found["host"], int(found["port"] or port)
+
     def path(self, name: str) -> Path:
         found = self._given.get(name)
         if not isinstance(found, str) or not found.startswith("/"):
@@ -142,4 +189,25 @@ def _file(table: _DeviceTable) -> DeviceSettings:
     )
 
 
-KINDS: Mapping[str, Callable[[_DeviceTable], DeviceSettings]] = {"file": _file}
+def _syslog(table: _DeviceTable) -> DeviceSettings:
+    files = ("ca_file", "cert_file", "key_file")
+    common = table.common("address", "settle_seconds", "enterprise", *files)
+    host, port = table.address("address", SYSLOG_PORT)
+    found = SyslogDeviceSettings(
+        **common,
+        host=host,
+        port=port,
+        **{name: str(table.path(name)) for name in files if table.has(name)},
+        settle_seconds=table.number("settle_seconds", SETTLE_SECONDS),
+        enterprise=table.number("enterprise", ENTERPRISE, 1),
+    )
+    if table.has("key_file") and not table.has("cert_file"):
+        raise _WrongDevice(f"{table.where}: key_file needs a cert_file")
+    try:
+        found.context()
+    except OSError as fault:
+        raise _WrongDevice(f"{table.where}: its certificates cannot be read: {fault}") from None
+    return found
+
+
+KINDS: Mapping[str, Callable[[_DeviceTable], DeviceSettings]] = {"file": _file, "syslog": _syslog}

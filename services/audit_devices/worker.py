@@ -10,16 +10,17 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from domain.log.chain import Chain
-from services.adapters.audit_devices_file import NOW, DeviceSettings, FileDeviceSettings
+from services.adapters.audit_devices_file import NOW, DeviceSettings, FileDeviceSettings, SyslogDeviceSettings
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.audit_devices import feed as feeds
 from services.audit_devices.device import Device, DeviceFailed
-from services.audit_devices.feed import DeviceBatch, DeviceFeed, RecordsRemoved, DeviceStart
+from services.audit_devices.feed import DeviceBatch, DeviceFeed, DeviceStart, RecordsRemoved
 from services.audit_devices.file_device import FileDevice
 from services.audit_devices.lines import rendering
 from services.audit_devices.positions import DevicePositions
 from services.audit_devices.progress import DeviceProgress
+from services.audit_devices.syslog_device import SyslogDevice
 from services.logs import logger_of
 from services.projector.store import ReadTo
 from services.projector.worker import chain_now
@@ -40,8 +41,11 @@ def pause(attempts: int) -> float:
 
 
 def device_of(settings: DeviceSettings, region: str) -> Device:
-    if isinstance(settings, FileDeviceSettings):
-        return FileDevice(settings, rendering(settings.form, region))
+    match settings:
+        case FileDeviceSettings():
+            return FileDevice(settings, rendering(settings.form, region))
+        case SyslogDeviceSettings():
+            return SyslogDevice(settings, region)
     raise TypeError(settings)
 
 
