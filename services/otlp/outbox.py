@@ -1,0 +1,92 @@
+"""Items that wait for their way to the collector. Whoever adds one never waits: what has no place is lost, and counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+
+import msgspec
+
+from services.logs import logger_of
+from services.otlp.messages import Frame
+from services.otlp.sender import CollectorAway, NotTaken, Sender
+
+log = logger_of("otlp")
+
+MOST_WAITING = 16_384
+"""Items. A span has 300 bytes, so this is 5 MB in each process that measures."""
+BATCH = 512
+EVERY = 1.0
+"""Seconds between two looks for items."""
+PATIENCE = 20.0
+"""Seconds for which one batch is tried. Meanwhile others wait, and new ones find no place."""
+GOODBYE = 2.0
+"""Seconds for what waits when the process ends."""
+
+
+class Outbox:
+    """One task runs `keep_sending`, which also encodes. `lost` is told how many items are lost."""
+
+    def __init__(self, sender: Sender, frame: Frame, lost: Callable[[int], None], most: int = MOST_WAITING) -> None:
+        self._sender, self._frame, self._lost = sender, frame, lost
+        self._waiting: deque[msgspec.Struct] = deque()
+        self._most = most
+        self._without_place = 0
+        self._away = False
+
+    def add(self, item: msgspec.Struct) -> None:
+        if len(self._waiting) < self._most:
+            self._waiting.append(item)
+        else:
+            self._without_place += 1
+
+    async def keep_sending(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY)
+            await self._send_all(PATIENCE)
+
+    async def close(self) -> None:
+        """Send what waits, for a short time, and close the connection. Nothing is added any more, and `keep_sending` has
+        ended."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE):
+                await self._send_all(GOODBYE)
+        self._count(len(self._waiting))
+        await self._sender.close()
+
+    async def _send_all(self, patience: float) -> None:
+        while True:
+            self._count(self._without_place)
+            self._without_place = 0
+            batch = list(islice(self._waiting, BATCH))
+            if not batch:
+                return
+            try:
+                refused = await self._sender.send(self._frame.around(batch), patience)
+                self._say_back()
+            except (CollectorAway, NotTaken) as fault:
+                refused = len(batch)
+                self._say_away(fault)
+            # Only now: if this process ends meanwhile, `close` sends the batch once more.
+            for _ in batch:
+                self._waiting.popleft()
+            self._count(refused)
+
+    def _count(self, lost: int) -> None:
+        if lost:
+            self._lost(lost)
+
+    def _say_away(self, fault: Exception) -> None:
+        if not self._away:
+            log.warning(
+                "the collector does not take what it is sent", signal=self._frame.signal.items, reason=str(fault)
+            )
+        self._away = True
+
+    def _say_back(self) -> None:
+        if self._away:
+            log.info("the collector takes again what it is sent", signal=self._frame.signal.items)
+        self._away = False

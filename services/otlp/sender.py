@@ -1,0 +1,167 @@
+"""Posts messages to a collector, and tries again where the specification says so.
+
+Source: OpenTelemetry Protocol Specification, "OTLP/HTTP Response": 429, 502, 503, 504 and connections that fail may be tried
+again, after the time that Retry-After names or with exponential backoff; any other refusal is final.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import orjson
+
+from services.adapters.http_bodies import at_most
+from services.adapters.oidc_fetch import trusted_by
+from services.otlp.messages import Signal
+
+if TYPE_CHECKING:  # it takes 10 MB, and most installations have no collector
+    import aiohttp
+
+PATIENCE = 10.0
+"""Seconds for one request, as OTLP's exporters have it."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds until a message is tried again: twice as many each time, and any number below that, so that the processes of an
+installation do not come all at once."""
+LONGEST_ANSWER = 65_536
+AGAIN = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+"""What the name of an HTTP header is made of (RFC 9110, section 5.6.2)."""
+RESERVED = frozenset({"content-length", "content-type", "host", "transfer-encoding"})
+
+
+class CollectorAway(Exception):
+    """The collector did not take a message now; another try may help. `after`: the seconds that it asked for, None if it named
+    none."""
+
+    def __init__(self, why: str, after: float | None = None) -> None:
+        super().__init__(why)
+        self.after = after
+
+
+class NotTaken(Exception):
+    """The collector will not take this message, however often it is sent."""
+
+
+class BadHeaders(ValueError):
+    """Text that names no HTTP headers. The message quotes no value, since one is a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """Where messages go. `address` has no signal's path; `headers` authorise at the collector, and are secret; `ca` is a file
+    with certificates that vouch for it besides the system's, "" for none."""
+
+    address: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ca: str = ""
+
+
+def headers_in(text: str) -> dict[str, str]:
+    """The headers in `name=value,name=value`, the form of OTEL_EXPORTER_OTLP_HEADERS: values are percent-encoded. Raises
+    BadHeaders."""
+    found = {}
+    for each in filter(None, (part.strip() for part in text.split(","))):
+        name, sign, value = (part.strip() for part in each.partition("="))
+        if not sign or not name or not TOKEN.issuperset(name):
+            raise BadHeaders("each header is NAME=VALUE, with commas between them and values percent-encoded")
+        if name.lower() in RESERVED:
+            raise BadHeaders(f"{name} is not for you to set")
+        found[name] = unquote(value)
+        if not found[name].isascii() or not found[name].isprintable():
+            raise BadHeaders(f"the value of {name} has characters that no header may have")
+    return found
+
+
+class Sender:
+    """One connection to a collector, for one signal. Raises OSError, ssl.SSLError at once if the file of certificates cannot be
+    read."""
+
+    def __init__(self, collector: Collector, signal: Signal) -> None:
+        import aiohttp  # noqa: F401  # at the start: it takes a tenth of a second, for which no call should wait
+
+        self._url = collector.address.removesuffix("/") + signal.path
+        self._headers = {**collector.headers, "Content-Type": "application/json"}
+        self._rejected = signal.rejected
+        self._trusted: ssl.SSLContext | None = (
+            trusted_by(collector.ca) if collector.address.startswith("https:") else None
+        )
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, message: bytes, patience: float) -> int:
+        """Sends a message, for `patience` seconds at most (`math.inf`: until it is taken). Returns how many of its items the
+        collector refused. Raises NotTaken, CollectorAway."""
+        loop = asyncio.get_running_loop()
+        ends, pause = loop.time() + patience, FIRST_PAUSE
+        while True:
+            try:
+                return await self.post(message, min(PATIENCE, ends - loop.time()))
+            except CollectorAway as fault:
+                wait = fault.after if fault.after is not None else random.uniform(pause / 2, pause)  # noqa: S311  # no secret
+                if loop.time() + wait >= ends:
+                    raise
+            await asyncio.sleep(wait)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def post(self, message: bytes, patience: float = PATIENCE) -> int:
+        """One try. Returns how many items the collector refused. Raises NotTaken, CollectorAway."""
+        import aiohttp
+
+        if self._session is None:
+            connector = aiohttp.TCPConnector(ssl=self._trusted if self._trusted is not None else True, limit=1)
+            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+        try:
+            async with (
+                asyncio.timeout(max(0.0, patience)),
+                self._session.post(self._url, data=message, headers=self._headers, allow_redirects=False) as answer,
+            ):
+                body = await at_most(answer.content, LONGEST_ANSWER)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
+            raise CollectorAway(_why(fault)) from None
+        if answer.status in AGAIN:
+            raise CollectorAway(f"it answered {answer.status}", _seconds(answer.headers.get("Retry-After")))
+        if not 200 <= answer.status < 300:
+            raise NotTaken(f"it answered {answer.status}")
+        return _refused(body, self._rejected)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+def _why(fault: Exception) -> str:
+    """What an operator can do about it."""
+    import aiohttp
+
+    if isinstance(fault, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not trusted; name a file with the certificates of its issuer"
+    if isinstance(fault, TimeoutError):
+        return f"it did not answer within {PATIENCE:.0f} seconds"
+    return str(fault) if isinstance(fault, aiohttp.ClientConnectorError) else type(fault).__name__
+
+
+def _seconds(text: str | None) -> float | None:
+    """The seconds of a Retry-After; None if it names none. Collectors send seconds; a date would need their clock."""
+    return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 7 else None
+
+
+def _refused(body: bytes, member: str) -> int:
+    """How many items a partial success says were refused; 0 if the answer says nothing of it."""
+    try:
+        said: Any = orjson.loads(body)["partialSuccess"][member]
+        return max(0, int(said))
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return 0

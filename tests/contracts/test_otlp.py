@@ -1,0 +1,241 @@
+"""What an OTLP exporter promises (OpenTelemetry Protocol Specification, "OTLP/HTTP"), to a real server that fails in every way
+that the specification names."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from services.otlp.messages import LOGS, TRACES, Frame, Signal, attributes, resource_of
+from services.otlp.outbox import BATCH, Outbox
+from services.otlp.sender import BadHeaders, Collector, CollectorAway, NotTaken, Sender, headers_in
+from tests.certificates import make
+from tests.collector import CollectorServer, Reply, values
+
+
+class Item(msgspec.Struct):
+    name: str
+    attributes: msgspec.Raw = attributes({"a": "ä", "n": 2**53, "yes": True})
+
+
+@pytest.fixture
+def collector() -> Iterator[CollectorServer]:
+    with CollectorServer() as server:
+        yield server
+
+
+@asynccontextmanager
+async def sender(collector: CollectorServer, signal: Signal = TRACES, **more: object) -> AsyncIterator[Sender]:
+    found = Sender(Collector(collector.url, **more), signal)  # type: ignore[arg-type]  # as the test gives them
+    try:
+        yield found
+    finally:
+        await found.close()
+
+
+def message(signal: Signal = TRACES, count: int = 1) -> bytes:
+    return Frame(signal, resource_of("api")).around([Item(f"item {number}") for number in range(count)])
+
+
+@pytest.mark.parametrize("signal", [TRACES, LOGS])
+async def test_a_message_arrives_at_its_signals_path(collector: CollectorServer, signal: Signal) -> None:
+    async with sender(collector, signal, headers={"Authorization": "Bearer secret"}) as found:
+        assert await found.send(message(signal, 2), 1) == 0
+    [taken] = collector.taken
+    assert (taken.path, taken.headers["Content-Type"], taken.headers["Authorization"]) == (
+        signal.path,
+        "application/json",
+        "Bearer secret",
+    )
+    [by_resource] = taken.message[signal.by_resource]
+    resource = values(by_resource["resource"]["attributes"])
+    assert (resource["service.name"], resource["keytrail.process"]) == ("keytrail", "api")
+    [by_scope] = by_resource[signal.by_scope]
+    assert [each["name"] for each in by_scope[signal.items]] == ["item 0", "item 1"]
+    assert values(by_scope[signal.items][0]["attributes"]) == {"a": "ä", "n": str(2**53), "yes": True}
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+async def test_what_may_pass_is_tried_again(collector: CollectorServer, status: int) -> None:
+    collector.replies = [Reply(status), Reply(status)]
+    async with sender(collector) as found:
+        assert await found.send(message(), 10) == 0
+    assert (collector.asked, len(collector.taken)) == (3, 1)
+
+
+async def test_it_waits_as_long_as_the_collector_asks(collector: CollectorServer) -> None:
+    collector.replies = [Reply(429, (("Retry-After", "2"),))]
+    began = time.monotonic()
+    async with sender(collector) as found:
+        await found.send(message(), 10)
+    assert time.monotonic() - began >= 2
+    assert collector.asked == 2
+
+
+async def test_it_does_not_wait_longer_than_it_may(collector: CollectorServer) -> None:
+    collector.replies = [Reply(503, (("Retry-After", "3600"),))]
+    async with sender(collector) as found:
+        with pytest.raises(CollectorAway, match="answered 503"):
+            await found.send(message(), 5)
+    assert collector.asked == 1
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 413, 500])
+async def test_any_other_refusal_is_final(collector: CollectorServer, status: int) -> None:
+    collector.replies = [Reply(status, (("Location", "/elsewhere"),))]
+    async with sender(collector) as found:
+        with pytest.raises(NotTaken, match=str(status)):
+            await found.send(message(), 10)
+    assert collector.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        (b'{"partialSuccess":{"rejectedSpans":"3","errorMessage":"too old"}}', 3),
+        (b'{"partialSuccess":{"rejectedSpans":3}}', 3),
+        (b'{"partialSuccess":{}}', 0),
+        (b'{"partialSuccess":null}', 0),
+        (b"", 0),
+        (b"[1]", 0),
+        (b"\xff\xfe", 0),
+    ],
+)
+async def test_a_partial_success_says_how_many_were_refused(
+    collector: CollectorServer, said: bytes, refused: int
+) -> None:
+    collector.replies = [Reply(body=said)]
+    async with sender(collector) as found:
+        assert await found.send(message(), 10) == refused
+    assert collector.asked == 1, "what was refused in part is not sent again"
+
+
+async def test_a_collector_that_stalls_is_not_waited_for(collector: CollectorServer) -> None:
+    collector.stalls = True
+    async with sender(collector) as found:
+        with pytest.raises(CollectorAway, match="did not answer"):
+            await found.send(message(), 0.5)
+
+
+async def test_a_collector_that_was_killed_is_tried_until_it_is_back() -> None:
+    with CollectorServer() as killed:
+        port = killed.port
+        async with sender(killed) as found:
+            await found.send(message(), 1)
+            killed.kill()
+            sending = asyncio.create_task(found.send(message(), math.inf))
+            done, _ = await asyncio.wait({sending}, timeout=1)
+            assert not done
+            with CollectorServer(port) as back:
+                assert await asyncio.wait_for(sending, 20) == 0
+                assert len(back.taken) == 1
+
+
+async def test_a_private_authority_vouches_for_the_collector(tmp_path: Path) -> None:
+    own = make(tmp_path)
+    with CollectorServer(certificate=own) as secure:
+        async with sender(secure, ca=str(own[0])) as found:
+            assert await found.send(message(), 5) == 0
+        async with sender(secure) as found:
+            with pytest.raises(CollectorAway, match="not trusted"):
+                await found.post(message(), 5)
+    with pytest.raises(OSError, match="No such file"):
+        Sender(Collector("https://localhost", ca=str(tmp_path / "nowhere")), TRACES)
+
+
+def test_headers_are_those_of_the_standards_variable() -> None:
+    assert headers_in("") == {}
+    assert headers_in("Authorization=Basic%20YTpi, x-scope-orgid = one") == {
+        "Authorization": "Basic YTpi",
+        "x-scope-orgid": "one",
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["secret", "=secret", "a b=secret", "a=secret%0d%0aHost: b", "Content-Length=secret", "a=secret%C3%A4"]
+)
+def test_headers_that_are_none_are_refused_without_their_secret(text: str) -> None:
+    with pytest.raises(BadHeaders) as refused:
+        headers_in(text)
+    assert "secret" not in str(refused.value)
+    assert "secret" not in repr(Collector("http://localhost", {"a": "secret"}))
+
+
+async def outbox(collector: CollectorServer, lost: Callable[[int], None], most: int = 10_000) -> Outbox:
+    return Outbox(Sender(Collector(collector.url), TRACES), Frame(TRACES, resource_of("api")), lost, most)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110  # the collector works in threads
+            await asyncio.sleep(0.05)
+
+
+def names(collector: CollectorServer) -> list[str]:
+    return [span["name"] for span in collector.spans()]
+
+
+async def test_what_waits_goes_in_batches_and_in_order(collector: CollectorServer) -> None:
+    lost: list[int] = []
+    waiting = await outbox(collector, lost.append)
+    sending = asyncio.create_task(waiting.keep_sending())
+    expected = [f"item {number}" for number in range(2 * BATCH + 1)]
+    for name in expected:
+        waiting.add(Item(name))
+    await until(lambda: len(collector.taken) == 3)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    await waiting.close()
+    # A batch whose answer had not come when the process ended was sent once more.
+    assert (list(dict.fromkeys(names(collector))), lost) == (expected, [])
+
+
+async def test_what_has_no_place_is_lost_and_counted(collector: CollectorServer) -> None:
+    lost: list[int] = []
+    waiting = await outbox(collector, lost.append, most=10)
+    for number in range(25):
+        waiting.add(Item(f"item {number}"))
+    await waiting.close()
+    assert (names(collector), sum(lost)) == ([f"item {number}" for number in range(10)], 15)
+
+
+async def test_what_is_sent_as_the_process_ends_arrives(collector: CollectorServer) -> None:
+    lost: list[int] = []
+    collector.replies = [Reply(503, (("Retry-After", "10"),))]
+    waiting = await outbox(collector, lost.append)
+    waiting.add(Item("item"))
+    sending = asyncio.create_task(waiting.keep_sending())
+    await until(lambda: collector.asked > 0)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    await waiting.close()
+    assert (names(collector), lost) == (["item"], [])
+
+
+async def test_a_process_does_not_end_later_for_a_collector_that_stalls(collector: CollectorServer) -> None:
+    lost: list[int] = []
+    collector.stalls = True
+    waiting = await outbox(collector, lost.append)
+    for _ in range(3 * BATCH):
+        waiting.add(Item("item"))
+    began = time.monotonic()
+    await waiting.close()
+    assert time.monotonic() - began < 4
+    assert sum(lost) == 3 * BATCH
+
+
+async def test_what_the_collector_refuses_is_counted(collector: CollectorServer) -> None:
+    lost: list[int] = []
+    collector.replies = [Reply(400), Reply(body=b'{"partialSuccess":{"rejectedSpans":"5"}}')]
+    waiting = await outbox(collector, lost.append)
+    for _ in range(2 * BATCH):
+        waiting.add(Item("item"))
+    await waiting.close()
+    assert lost == [BATCH, 5]
