@@ -12,7 +12,7 @@ import msgspec
 
 from services.logs import logger_of
 from services.otlp.messages import Frame
-from services.otlp.sender import CollectorAway, NotTaken, Sender
+from services.otlp.sender import CollectorAway, NotTaken, OtlpSender
 
 log = logger_of("otlp")
 
@@ -30,7 +30,7 @@ GOODBYE = 2.0
 class Outbox:
     """One task runs `keep_sending`, which also encodes. `lost` is told how many items are lost."""
 
-    def __init__(self, sender: Sender, frame: Frame, lost: Callable[[int], None], most: int = MOST_WAITING) -> None:
+    def __init__(self, sender: OtlpSender, frame: Frame, lost: Callable[[int], None], most: int = MOST_WAITING) -> None:
         self._sender, self._frame, self._lost = sender, frame, lost
         self._waiting: deque[msgspec.Struct] = deque()
         self._most = most

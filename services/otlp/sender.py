@@ -86,7 +86,7 @@ def headers_in(text: str) -> dict[str, str]:
     return found
 
 
-class Sender:
+class OtlpSender:
     """One connection to a collector, for one signal. Raises OSError, ssl.SSLError at once if the file of certificates cannot be
     read."""
 

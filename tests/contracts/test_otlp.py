@@ -15,7 +15,7 @@ import pytest
 
 from services.otlp.messages import LOGS, TRACES, Frame, Signal, attributes, resource_of
 from services.otlp.outbox import BATCH, Outbox
-from services.otlp.sender import BadHeaders, Collector, CollectorAway, NotTaken, Sender, headers_in
+from services.otlp.sender import BadHeaders, Collector, CollectorAway, NotTaken, OtlpSender, headers_in
 from tests.certificates import make
 from tests.collector import CollectorServer, Reply, values
 
@@ -32,8 +32,8 @@ def collector() -> Iterator[CollectorServer]:
 
 
 @asynccontextmanager
-async def sender(collector: CollectorServer, signal: Signal = TRACES, **more: object) -> AsyncIterator[Sender]:
-    found = Sender(Collector(collector.url, **more), signal)  # type: ignore[arg-type]  # as the test gives them
+async def sender(collector: CollectorServer, signal: Signal = TRACES, **more: object) -> AsyncIterator[OtlpSender]:
+    found = OtlpSender(Collector(collector.url, **more), signal)  # type: ignore[arg-type]  # as the test gives them
     try:
         yield found
     finally:
@@ -147,7 +147,7 @@ async def test_a_private_authority_vouches_for_the_collector(tmp_path: Path) -> 
             with pytest.raises(CollectorAway, match="not trusted"):
                 await found.post(message(), 5)
     with pytest.raises(OSError, match="No such file"):
-        Sender(Collector("https://localhost", ca=str(tmp_path / "nowhere")), TRACES)
+        OtlpSender(Collector("https://localhost", ca=str(tmp_path / "nowhere")), TRACES)
 
 
 def test_headers_are_those_of_the_standards_variable() -> None:
@@ -169,7 +169,7 @@ def test_headers_that_are_none_are_refused_without_their_secret(text: str) -> No
 
 
 async def outbox(collector: CollectorServer, lost: Callable[[int], None], most: int = 10_000) -> Outbox:
-    return Outbox(Sender(Collector(collector.url), TRACES), Frame(TRACES, resource_of("api")), lost, most)
+    return Outbox(OtlpSender(Collector(collector.url), TRACES), Frame(TRACES, resource_of("api")), lost, most)
 
 
 async def until(true: Callable[[], bool]) -> None:
