@@ -67,6 +67,9 @@ NOTIFIERS_LAG = Gauge(
 )
 DEVICE_RECORDS = Counter("keytrail_audit_device_records", "Records that an audit device has taken", ["device"])
 DEVICE_FAILURES = Counter("keytrail_audit_device_failures", "Attempts that an audit device refused", ["device"])
+DEVICE_REFUSED = Counter(
+    "keytrail_audit_device_refused", "Records that a collector will take of no sender, and so has not", ["device"]
+)
 DEVICE_MISSED = Counter(
     "keytrail_audit_device_missed", "Records that Kafka removed before an audit device had taken them", ["device"]
 )
@@ -128,7 +131,7 @@ MEASURED: Mapping[str, tuple[Collector, ...]] = {
     "projector": (LAG, PROJECTED_AT, VOIDS),
     "notary": (LEAVES, NOTARY_LAG, NOTARY_SECONDS, CHECKPOINT_AT, COSIGNED_LEAVES, COSIGNED_AT, WITNESSES, ALERTS),
     "alerts": (ALERTS_LAG, VOIDS, ALERTS),
-    "audit-devices": (DEVICE_RECORDS, DEVICE_FAILURES, DEVICE_MISSED, DEVICE_LAG, DEVICE_SECONDS),
+    "audit-devices": (DEVICE_RECORDS, DEVICE_FAILURES, DEVICE_REFUSED, DEVICE_MISSED, DEVICE_LAG, DEVICE_SECONDS),
     "notifier": (NOTIFICATIONS, NOTIFIERS_STUCK, NOTIFIERS_LAG),
 }
 """What each kind of process measures. A gauge without labels exists, at zero, wherever this file is loaded: from a process that

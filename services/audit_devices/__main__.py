@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from services.adapters import audit_devices_file
 from services.adapters.advisory_locks import AdvisoryLock
-from services.audit_devices import positions, worker
+from services.audit_devices import devices_file, positions, worker
 from services.logs import logger_of
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
@@ -21,7 +20,7 @@ log = logger_of("audit-devices")
 async def run() -> None:
     settings = load()
     end_when_told()
-    wanted = audit_devices_file.load(settings)
+    wanted = devices_file.load(settings)
     await answer_metrics(settings, "audit-devices")
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from services.adapters.audit_devices_file import FileDeviceSettings
 from services.audit_devices.device import DeviceFailed
+from services.audit_devices.devices_file import FileDeviceSettings
 from services.audit_devices.lines import Rendering
 from services.audit_devices.records import DeviceRecord
 from services.logs import logger_of

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from services.audit_devices.records import DeviceRecord
-from services.metrics import DEVICE_FAILURES, DEVICE_LAG, DEVICE_MISSED, DEVICE_RECORDS, DEVICE_SECONDS
+from services.metrics import DEVICE_FAILURES, DEVICE_LAG, DEVICE_MISSED, DEVICE_RECORDS, DEVICE_REFUSED, DEVICE_SECONDS
 
 MEASURE_EVERY = 1.0
 
@@ -22,6 +22,7 @@ class DeviceProgress:
             DEVICE_LAG.labels(name),
             DEVICE_SECONDS.labels(name),
         )
+        DEVICE_REFUSED.labels(name)  # at zero, so that an alarm on its growth sees the first one
         self._waiting = False
         self._newest = clock()
         """When the newest record was decided that the device has taken."""

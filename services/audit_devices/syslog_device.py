@@ -22,8 +22,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.adapters.audit_devices_file import SyslogDeviceSettings
 from services.audit_devices.device import DeviceFailed
+from services.audit_devices.devices_file import SyslogDeviceSettings
 from services.audit_devices.lines import rendering
 from services.audit_devices.records import DeviceRecord
 from services.audit_devices.syslog_frames import SyslogFrames

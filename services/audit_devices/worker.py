@@ -10,14 +10,21 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from domain.log.chain import Chain
-from services.adapters.audit_devices_file import NOW, DeviceSettings, FileDeviceSettings, SyslogDeviceSettings
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.audit_devices import feed as feeds
 from services.audit_devices.device import Device, DeviceFailed
+from services.audit_devices.devices_file import (
+    NOW,
+    DeviceSettings,
+    FileDeviceSettings,
+    OtlpDeviceSettings,
+    SyslogDeviceSettings,
+)
 from services.audit_devices.feed import DeviceBatch, DeviceFeed, DeviceStart, RecordsRemoved
 from services.audit_devices.file_device import FileDevice
 from services.audit_devices.lines import rendering
+from services.audit_devices.otlp_device import OtlpDevice
 from services.audit_devices.positions import DevicePositions
 from services.audit_devices.progress import DeviceProgress
 from services.audit_devices.syslog_device import SyslogDevice
@@ -46,6 +53,8 @@ def device_of(settings: DeviceSettings, region: str) -> Device:
             return FileDevice(settings, rendering(settings.form, region))
         case SyslogDeviceSettings():
             return SyslogDevice(settings, region)
+        case OtlpDeviceSettings():
+            return OtlpDevice(settings, region)
     raise TypeError(settings)
 
 

@@ -56,9 +56,9 @@ async def read_files(settings: Settings) -> dict[str, bool]:
 
         found["notifiers"] = bool(alerts_file.load(settings).notifiers)
     if settings.audit_devices_file:
-        from services.adapters import audit_devices_file
+        from services.audit_devices import devices_file
 
-        found["audit_devices"] = bool(audit_devices_file.load(settings))
+        found["audit_devices"] = bool(devices_file.load(settings))
     return found
 
 

@@ -122,7 +122,6 @@ ELSEWHERE: dict[str, str] = {
     "scram.py": "the bundled broker's password: tests/attacks/test_local_user.py",
     "advisory_locks.py": "a list of ids: tests/house/test_house.py",
     "alerts_file.py": "a file of settings: tests/domain/test_alert_settings.py, tests/cli/test_alerts_file.py",
-    "audit_devices_file.py": "a file of settings: tests/domain/test_audit_device_settings.py",
     "alert_publisher.py": "it seals and appends alerts: tests/e2e/test_alerts.py",
     "services_file.py": "a file of settings: tests/e2e/test_services.py",
     "cloudevents.py": "pure: names of headers",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.adapters import audit_devices_file
-from services.adapters.audit_devices_file import DeviceSettings, FileDeviceSettings
+from services.audit_devices import devices_file
+from services.audit_devices.devices_file import DeviceSettings, FileDeviceSettings
 from services.settings import BadSetting, Settings
 
 ARCHIVE = '[[file]]\nname = "archive"\npath = "/var/log/keytrail/decisions.jsonl"\n'
@@ -17,11 +17,11 @@ def read(folder: Path, text: str) -> tuple[DeviceSettings, ...]:
     path = folder / "devices.toml"
     path.touch(mode=0o600)
     path.write_text(text)
-    return audit_devices_file.load(Settings(audit_devices_file=str(path)))
+    return devices_file.load(Settings(audit_devices_file=str(path)))
 
 
 def test_without_a_file_there_is_no_device() -> None:
-    assert audit_devices_file.load(Settings()) == ()
+    assert devices_file.load(Settings()) == ()
 
 
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
@@ -65,4 +65,4 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     read(tmp_path, ARCHIVE)
     (tmp_path / "devices.toml").chmod(0o644)
     with pytest.raises(BadSetting, match="chmod 600"):
-        audit_devices_file.load(Settings(audit_devices_file=str(tmp_path / "devices.toml")))
+        devices_file.load(Settings(audit_devices_file=str(tmp_path / "devices.toml")))

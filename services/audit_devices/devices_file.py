@@ -18,6 +18,12 @@ format = "ocsf"
 settle_seconds = 5                        # what was sent within so many seconds before a connection ends is sent again
 enterprise = 32473                        # your private enterprise number (IANA), for the structured data
 
+[[otlp]]                                  # log records over OTLP/HTTP, in JSON
+name = "collector"
+url = "https://collector.example.com:4318"
+headers_file = "/etc/keytrail/collector.headers"  # NAME=VALUE,NAME=VALUE; mode 0600; unset: none
+ca_file = "/etc/keytrail/collector-ca.pem"
+
 Every device: begin = "first"             # where a new one begins: "first" record that Kafka has, or "now"
 """
 
@@ -26,13 +32,15 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from domain.durations import DAY_SECONDS
+from services.otlp.sender import BadHeaders, Collector, headers_in
+from services.ownership import NotOurs, read_private
 from services.private_toml import private_toml
-from services.settings import BadSetting, Settings
+from services.settings import HTTP_ADDRESS, BadSetting, Settings
 
 SETTING = "KEYTRAIL_AUDIT_DEVICES_FILE"
 FORMATS = ("json", "ocsf", "cloudtrail")
@@ -81,6 +89,18 @@ class SyslogDeviceSettings(DeviceSettings):
         if self.cert_file:
             found.load_cert_chain(self.cert_file, self.key_file or None)
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtlpDeviceSettings(DeviceSettings):
+    """`url` has no path of a signal. `headers` are secret."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ca_file: str = ""
+
+    def collector(self) -> Collector:
+        return Collector(self.url, self.headers, self.ca_file)
 
 
 def load(settings: Settings) -> tuple[DeviceSettings, ...]:
@@ -171,6 +191,23 @@ class _DeviceTable:
             )
         return found["six"] or found["host"], int(found["port"] or port)
 
+    def url(self, name: str) -> str:
+        found = self._given.get(name)
+        if not isinstance(found, str) or not found.startswith(HTTP_ADDRESS):
+            raise _WrongDevice(
+                f"{self.where}: {name} must begin with https:// or http://, without the path of a signal"
+            )
+        return found
+
+    def secret(self, name: str) -> str:
+        path = self.path(name)
+        try:
+            return read_private(path).decode().strip()
+        except NotOurs as fault:
+            raise _WrongDevice(f"{self.where}: {fault}") from None
+        except (OSError, ValueError) as fault:
+            raise _WrongDevice(f"{self.where}: {name} cannot be read: {fault}") from None
+
     def path(self, name: str) -> Path:
         found = self._given.get(name)
         if not isinstance(found, str) or not found.startswith("/"):
@@ -210,4 +247,18 @@ def _syslog(table: _DeviceTable) -> DeviceSettings:
     return found
 
 
-KINDS: Mapping[str, Callable[[_DeviceTable], DeviceSettings]] = {"file": _file, "syslog": _syslog}
+def _otlp(table: _DeviceTable) -> DeviceSettings:
+    common = table.common("url", "headers_file", "ca_file")
+    ca_file = str(table.path("ca_file")) if table.has("ca_file") else ""
+    try:
+        headers = headers_in(table.secret("headers_file")) if table.has("headers_file") else {}
+        if ca_file:
+            ssl.create_default_context(cafile=ca_file)
+    except BadHeaders as fault:
+        raise _WrongDevice(f"{table.where}: headers_file: {fault}") from None
+    except OSError as fault:
+        raise _WrongDevice(f"{table.where}: ca_file cannot be read: {fault}") from None
+    return OtlpDeviceSettings(**common, url=table.url("url"), headers=headers, ca_file=ca_file)
+
+
+KINDS: Mapping[str, Callable[[_DeviceTable], DeviceSettings]] = {"file": _file, "syslog": _syslog, "otlp": _otlp}
