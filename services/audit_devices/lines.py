@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -24,6 +23,11 @@ def line_of(document: Any) -> bytes:
     return _encode(document).replace("\x7f", "\\u007f").encode("ascii")
 
 
+def text_of(value: object) -> str:
+    """As a line has it between quotes, for a field that is no JSON."""
+    return line_of(str(value))[1:-1].decode("ascii")
+
+
 def rendering(form: str, region: str) -> Rendering:
     """`form`: one of FORMATS."""
     return RENDERINGS[form](region)
@@ -34,21 +38,31 @@ def _json(region: str) -> Rendering:
 
 
 def _ocsf(region: str) -> Rendering:
-    from services.exports import ocsf
+    from services.audit_devices.gap_events import ocsf_gap
+    from services.exports.ocsf import event_of
 
-    return partial(_ocsf_line, ocsf.event_of, region, version("keytrail"))
+    own = version("keytrail")
 
+    def line(record: DeviceRecord) -> bytes:
+        if record.is_gap:
+            return line_of(ocsf_gap(record, own))
+        event = event_of(record.item, region, own)
+        event["metadata"]["uid"] = record.id
+        return line_of(event)
 
-def _ocsf_line(event_of: Callable[..., dict[str, Any]], region: str, own: str, record: DeviceRecord) -> bytes:
-    event = event_of(record.item, region, own)
-    event["metadata"]["uid"] = record.id
-    return line_of(event)
+    return line
 
 
 def _cloudtrail(region: str) -> Rendering:
-    from services.exports import cloudtrail
+    from services.audit_devices.gap_events import cloudtrail_gap
+    from services.exports.cloudtrail import record_of
 
-    return lambda record: line_of(cloudtrail.record_of(record.item, region) | {"eventID": record.id})
+    def line(record: DeviceRecord) -> bytes:
+        if record.is_gap:
+            return line_of(cloudtrail_gap(record, region))
+        return line_of(record_of(record.item, region) | {"eventID": record.id})
+
+    return line
 
 
 RENDERINGS: Mapping[str, Callable[[str], Rendering]] = {"json": _json, "ocsf": _ocsf, "cloudtrail": _cloudtrail}

@@ -14,7 +14,7 @@ import msgspec
 
 from services.audit_devices.device import DeviceFailed
 from services.audit_devices.devices_file import OtlpDeviceSettings
-from services.audit_devices.lines import rendering
+from services.audit_devices.lines import rendering, text_of
 from services.audit_devices.records import DeviceRecord
 from services.logs import logger_of
 from services.metrics import DEVICE_REFUSED
@@ -58,7 +58,7 @@ class LogRecords:
 
     def log_record(self, record: DeviceRecord) -> LogRecord:
         number, text = ERROR if record.is_gap else WARN if record.refused else INFO
-        shown = {name: str(value) for name, member in _SHOWN.items() if (value := record.item.get(member))}
+        shown = {name: text_of(value) for name, member in _SHOWN.items() if (value := record.item.get(member))}
         body = self._rendering(record).decode("ascii")
         return LogRecord(
             time_unix_nano=str(_nanoseconds(record.at)),

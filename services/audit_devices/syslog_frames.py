@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from services.audit_devices.lines import Rendering, line_of
+from services.audit_devices.lines import Rendering, text_of
 from services.audit_devices.records import DeviceRecord
 
 FACILITY = 13
@@ -29,7 +29,7 @@ def host_name(name: str) -> str:
 def escaped(value: str) -> str:
     """A PARAM-VALUE (section 6.3.3). First whatever is not printable ASCII becomes an escape of JSON, so that no server has to
     guess what it means."""
-    return _ESCAPED.sub(r"\\\1", line_of(value)[1:-1].decode())
+    return _ESCAPED.sub(r"\\\1", text_of(value))
 
 
 class SyslogFrames:
