@@ -85,8 +85,8 @@ class SyslogServer:
 
     def _serve(self, plain: socket.socket) -> None:
         left = b""
-        with suppress(OSError):  # the client went away, or could not show who it is
-            connection = self._context.wrap_socket(plain, server_side=True)
+        with plain, suppress(OSError), self._context.wrap_socket(plain, server_side=True) as connection:
+            # Suppressed: the client went away, or could not show who it is.
             self.connections.append(connection)
             while data := connection.recv(65536):
                 if self.keeps:

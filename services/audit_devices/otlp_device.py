@@ -25,8 +25,8 @@ log = logger_of("audit-devices")
 
 INFO, WARN, ERROR = (9, "INFO"), (13, "WARN"), (17, "ERROR")
 """Severity numbers and texts (OpenTelemetry, Logs Data Model, "Severity Fields")."""
-MESSAGE_BYTES = 1_048_576
-"""The most bytes of the bodies of one message, and one body more."""
+MESSAGE_BYTES = 393_216
+"""The most bytes of the bodies of one message, and one body more. In the message they take half as many again."""
 OF_THE_MESSAGE = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )

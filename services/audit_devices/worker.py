@@ -81,6 +81,13 @@ class DeviceWorker:
 
     async def run(self) -> None:
         """Follow the topics for ever. Raises OutOfRange and Unreadable, which another try would not cure."""
+        try:
+            await self._follow()
+        finally:
+            await self._feed.close()
+            await self._device.close()
+
+    async def _follow(self) -> None:
         attempts = 0
         while True:
             try:
