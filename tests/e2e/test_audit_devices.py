@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import stat
+import urllib.request
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +21,12 @@ from botocore.exceptions import ClientError
 
 from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
+from tests.certificates import Authority
+from tests.collector import CollectorServer, Reply
 from tests.e2e.test_retention import remove_up_to
 from tests.faults.full_disk import files_grow, no_file_grows
 from tests.installation import Installation, eventually
+from tests.syslog_server import SyslogServer
 
 PROCESS = "audit-devices"
 ADDED = {"id", "topic", "partition", "offset", "inputs", "session"}
@@ -32,10 +37,12 @@ OF_THE_PRESENT = {"names", "key_aliases"}
 
 @dataclass
 class Recorded:
-    """An installation with one file device."""
+    """An installation with a device of each kind."""
 
     running: Installation
     path: Path
+    syslog: SyslogServer
+    collector: CollectorServer
 
     def lines(self) -> list[dict[str, Any]]:
         """Every whole line of the files that rotation made, and of the present one."""
@@ -58,11 +65,18 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     folder = tmp_path_factory.mktemp("devices")
     path, file = folder / "audit" / "decisions.jsonl", folder / "devices.toml"
     path.parent.mkdir(mode=0o700)
+    authority = Authority(folder / "authority")
     file.touch(mode=0o600)
-    file.write_text(f'[[file]]\nname = "archive"\npath = "{path}"\nrotate_bytes = 200_000\nkeep = 0\n')
     settings = {"KEYTRAIL_AUDIT_DEVICES_FILE": str(file), "KEYTRAIL_DECISION_PARTITIONS": "2"}
-    with Installation(folder / "data", **settings) as running:
-        yield Recorded(running, path)
+    with SyslogServer(authority.issue("server", ["127.0.0.1"])) as syslog, CollectorServer() as collector:
+        file.write_text(
+            f'[[file]]\nname = "archive"\npath = "{path}"\nrotate_bytes = 200_000\nkeep = 0\n'
+            f'[[syslog]]\nname = "siem"\naddress = "127.0.0.1:{syslog.port}"\nca_file = "{authority.certificate}"\n'
+            'format = "ocsf"\nsettle_seconds = 2\n'
+            f'[[otlp]]\nname = "collector"\nurl = "{collector.url}"\nformat = "cloudtrail"\n'
+        )
+        with Installation(folder / "data", **settings) as running:
+            yield Recorded(running, path, syslog, collector)
 
 
 def _id(answer: dict[str, Any]) -> str:
@@ -149,6 +163,73 @@ def test_a_full_disk_stops_no_call_and_loses_nothing(recorded: Recorded) -> None
     eventually(lambda: set(made) <= recorded.calls().keys(), within=60)
 
 
+def test_a_syslog_server_that_dies_and_comes_back_has_everything(recorded: Recorded) -> None:
+    """What it took and did not keep before it died is sent again. Meanwhile the file gets its records."""
+    kms, syslog = recorded.running.client(), recorded.syslog
+    made = [_id(kms.list_keys())]
+    eventually(lambda: set(made) <= _sent_by_syslog(syslog))
+    syslog.keeps = False
+    made += [_id(kms.list_keys()) for _ in range(20)]
+    recorded.has(made[-1])
+    syslog.kill()
+    made += [_id(kms.list_keys()) for _ in range(20)]
+    recorded.has(made[-1])
+    failures = 'keytrail_audit_device_failures_total{device="siem"}'
+    eventually(lambda: _metric(recorded.running, failures) > 0)
+    assert _metric(recorded.running, 'keytrail_audit_device_lag{device="siem"}') > 0
+    syslog.keeps = True
+    syslog.start()
+    eventually(lambda: set(made) <= _sent_by_syslog(syslog), within=60)
+    assert {json.loads(each.text)["class_uid"] for each in syslog.messages} == {6003}
+
+
+def test_a_collector_that_refuses_for_a_while_has_everything(recorded: Recorded) -> None:
+    """503 and a lost connection are tried again; what it refuses of one message holds up no other."""
+    kms, collector = recorded.running.client(), recorded.collector
+    collector.replies += [Reply(503), Reply(503)]
+    made = [_id(kms.list_keys()) for _ in range(20)]
+    eventually(lambda: set(made) <= _logged(collector).keys(), within=60)
+    found = [_logged(collector)[call] for call in made]
+    assert {each["traceId"] for each in found} == {call.replace("-", "") for call in made}
+
+
+def test_no_device_is_given_a_secret(recorded: Recorded) -> None:
+    """Records hold none: no plaintext, data key, ciphertext, access key's secret or key material, in any form of writing."""
+    running = recorded.running
+    kms, iam = running.client(), running.client(service="iam")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    plain = os.urandom(24)
+    sealed = kms.encrypt(KeyId=key, Plaintext=plain)["CiphertextBlob"]
+    data = kms.generate_data_key(KeyId=key, KeySpec="AES_256")
+    iam.create_user(UserName="devices")
+    secret = iam.create_access_key(UserName="devices")["AccessKey"]["SecretAccessKey"]
+    last = _id(kms.decrypt(CiphertextBlob=sealed))
+    recorded.has(last)
+    eventually(lambda: last in _sent_by_syslog(recorded.syslog) and last in _logged(recorded.collector))
+    held = json.dumps(recorded.lines()) + json.dumps([each.message for each in recorded.collector.taken])
+    held += "".join(each.text.decode() for each in recorded.syslog.messages)
+    for each in (plain, sealed, data["Plaintext"], data["CiphertextBlob"], secret.encode()):
+        assert [form for form in (b64encode(each).decode(), each.hex()) if form in held] == []
+    assert secret not in held
+    assert running.credentials()["AWS_SECRET_ACCESS_KEY"] not in held
+
+
+def _sent_by_syslog(server: SyslogServer) -> set[str]:
+    return {each.data["call_id"] for each in list(server.messages) if each.kind == "decision"}
+
+
+def _logged(collector: CollectorServer) -> dict[str, dict[str, Any]]:
+    """The log records, by the id of the call."""
+    found = [
+        record
+        for taken in list(collector.taken)
+        for resource in taken.message["resourceLogs"]
+        for scope in resource["scopeLogs"]
+        for record in scope["logRecords"]
+    ]
+    return {json.loads(each["body"]["stringValue"]).get("requestID", ""): each for each in found}
+
+
 def test_what_kafka_removed_before_it_was_written_is_told(recorded: Recorded) -> None:
     """A device that was away for longer than the retention writes from where to where records are missing, and goes on."""
     running = recorded.running
@@ -171,8 +252,6 @@ def test_what_kafka_removed_before_it_was_written_is_told(recorded: Recorded) ->
 
 
 def _metric(running: Installation, name: str) -> float:
-    import urllib.request
-
     with urllib.request.urlopen(f"{running.url}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
