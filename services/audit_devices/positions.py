@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from domain.characters import visible
 from domain.log.authenticity import DEVICE, key_of_row
 from domain.log.authority import authority_from
 from services.adapters.keyring import VaultKeyring
@@ -62,8 +63,8 @@ class DevicePositions:
         offsets = {_partition(name): after for name, after in document["next"].items()}
         return ReadTo(offsets, document["digest"], authority_from(document["authority"]))
 
-    async def keep(self, reached: ReadTo) -> None:
-        """Raises INTERRUPTED."""
+    async def keep(self, reached: ReadTo, fault: str = "") -> None:
+        """`fault`: why the device takes nothing, though the position moves past what is not for it. Raises INTERRUPTED."""
         document: dict[str, Any] = {
             "next": {f"{topic}/{partition}": after for (topic, partition), after in sorted(reached.offsets.items())},
             "digest": reached.digest,
@@ -72,9 +73,9 @@ class DevicePositions:
         text = orjson.dumps(document).decode()
         mac = self.keys.mac(DEVICE, self.device, self.log_name, text)
         await self.pool.execute(
-            f"INSERT INTO {SCHEMA}.devices VALUES ($1, $2, $3, $4, $5, '') ON CONFLICT (device) DO UPDATE SET "
-            "log = excluded.log, document = excluded.document, mac = excluded.mac, at = excluded.at, fault = ''",
-            self.device, self.log_name, text, mac, datetime.now(UTC),
+            f"INSERT INTO {SCHEMA}.devices VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (device) DO UPDATE SET "
+            "log = excluded.log, document = excluded.document, mac = excluded.mac, at = excluded.at, fault = excluded.fault",
+            self.device, self.log_name, text, mac, datetime.now(UTC), visible(fault),
         )  # fmt: skip
 
     async def tell(self, fault: str) -> None:
@@ -82,8 +83,24 @@ class DevicePositions:
         await self.pool.execute(
             f"INSERT INTO {SCHEMA}.devices VALUES ($1, '', '', '', $3, $2) "
             "ON CONFLICT (device) DO UPDATE SET fault = excluded.fault",
-            self.device, fault, datetime.now(UTC),
+            self.device, visible(fault), datetime.now(UTC),
         )  # fmt: skip
+
+
+async def state(pool: Pool) -> list[dict[str, Any]]:
+    """Of each device that ever ran here: `next` is the next offset of each partition, `fault` why it takes nothing ("" if it
+    does). Raises Postgres's errors."""
+    if await pool.fetchval("SELECT to_regclass($1) IS NULL", f"{SCHEMA}.devices"):
+        return []
+    rows = await pool.fetch(f"SELECT device, document, fault FROM {SCHEMA}.devices ORDER BY device")
+    return [
+        {
+            "device": row["device"],
+            "next": orjson.loads(row["document"])["next"] if row["document"] else {},
+            "fault": row["fault"],
+        }
+        for row in rows
+    ]
 
 
 def _partition(name: str) -> tuple[str, int]:

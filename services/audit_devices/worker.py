@@ -77,6 +77,10 @@ class DeviceWorker:
         self._written: deque[tuple[int, ReadTo]] = deque()
         """Batches that the device was given and does not hold for good yet: the number of each, and how far it reaches."""
         self._number = 0
+        self._passed: ReadTo | None = None
+        """How far it has read past the last batch, without a record for the device."""
+        self._fault = ""
+        """Why the device took nothing last; "" once it has taken something."""
         self._kept_at = 0.0
 
     async def run(self) -> None:
@@ -115,7 +119,7 @@ class DeviceWorker:
 
     async def _begin(self, start: DeviceStart) -> None:
         self._written.clear()
-        self._number = 0
+        self._number, self._passed = 0, None
         if start.gaps:
             at = utc(datetime.now(UTC))
             for each in start.gaps:
@@ -137,8 +141,11 @@ class DeviceWorker:
         self.progress.waits(waiting + len(batch.records))
         if batch.records:
             await self._write(batch)
-        elif batch.passed and time.monotonic() > self._kept_at + KEEP_EVERY:
-            self._written.append((self._number, batch.reached))
+        elif batch.passed:
+            self._passed = batch.reached
+        if self._passed is not None and time.monotonic() > self._kept_at + KEEP_EVERY:
+            self._written.append((self._number, self._passed))
+            self._passed = None
         await self._keep()
         self.progress.waits(waiting)
         if not waiting:
@@ -147,7 +154,9 @@ class DeviceWorker:
     async def _write(self, batch: DeviceBatch) -> None:
         await self._device.write(batch.records)
         self._number += 1
+        self._passed = None
         self._written.append((self._number, batch.reached))
+        self._fault = ""
         self.progress.took(batch.records)
 
     async def _keep(self) -> None:
@@ -156,11 +165,12 @@ class DeviceWorker:
         while self._written and self._written[0][0] <= kept:
             reached = self._written.popleft()[1]
         if reached is not None:
-            await self._positions.keep(reached)
+            await self._positions.keep(reached, self._fault)
             self._kept_at = time.monotonic()
 
     async def _tell(self, fault: str, attempts: int) -> None:
         self.progress.failed()
+        self._fault = fault
         log.error(
             "an audit device does not take records; they wait on Kafka",
             device=self._own.name,

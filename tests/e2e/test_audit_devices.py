@@ -158,6 +158,10 @@ def test_a_full_disk_stops_no_call_and_loses_nothing(recorded: Recorded) -> None
     failures = 'keytrail_audit_device_failures_total{device="archive"}'
     eventually(lambda: _metric(recorded.running, failures) > 0)
     assert not set(made) & recorded.calls().keys()
+    status = json.loads(recorded.running.keytrail("status", "--json").stdout)["audit_devices"]["archive"]
+    assert status["lag"] >= len(made)
+    assert "File too large" in status["fault"]  # what a process hears that may not let a file grow
+    assert "archive fails" in recorded.running.keytrail("status").stdout
     made += _use(kms, key, 10)
     files_grow(process)
     eventually(lambda: set(made) <= recorded.calls().keys(), within=60)
