@@ -203,7 +203,7 @@ class Cluster:
 
     def _add(self, process: Process, number: int) -> None:
         idle = process.name == "notifier" and (number == 2 or "KEYTRAIL_ALERTS_FILE" not in self._extra)
-        if process.name == "operator" or idle:
+        if process.name in ("operator", "audit-devices") or idle:
             return
         name = f"{process.name}-{number}"
         machine = self.network.machines[f"api{number}" if process.name == "api" else f"node{number}"]
