@@ -11,7 +11,7 @@ from projections.log.entry import DECISIONS, EVENTS
 from services.adapters.keyring import VaultKeyring
 from services.adapters.record_topics import topics_read
 from services.adapters.topic_bounds import TopicBounds
-from services.audit_devices.records import DeviceRecord, Gap, record_of
+from services.audit_devices.records import DeviceRecord, Gap, records_of
 from services.projector.feed import Batch, EntryFeed
 from services.projector.known_log import require_known_log
 from services.projector.store import ReadTo
@@ -64,7 +64,7 @@ class DeviceFeed:
             batch: Batch = await self._feed.next(MOST)
         except OutOfRange as fault:
             raise RecordsRemoved(str(fault)) from fault
-        found = [record for each in batch.entries if (record := record_of(each)) is not None]
+        found = records_of(batch.entries)
         offsets = self._reached.offsets | batch.reached.offsets
         self._reached = ReadTo(offsets, batch.reached.digest, batch.reached.authority)
         return DeviceBatch(found, self._reached, len(batch.entries) + batch.voids)

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
+
+import orjson
 
 from services.audit_devices.records import DeviceRecord
 
@@ -19,7 +22,12 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
 
 def line_of(document: Any) -> bytes:
-    """JSON without a line break at its end. The encoder escapes everything but DEL."""
+    """JSON without a line break at its end."""
+    with suppress(TypeError):  # half of a surrogate pair, or a number of more than 64 bits
+        line = orjson.dumps(document)
+        # orjson takes an eighth of the time. It leaves what is not ASCII as it is, and DEL, which is both rare.
+        if line.isascii() and b"\x7f" not in line:
+            return line
     return _encode(document).replace("\x7f", "\\u007f").encode("ascii")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from domain.decisions.case import case_of
+import orjson
+
 from projections.decisions.project import COLUMNS, Cases, row
 from projections.log.entry import Entry
 from services.rendering import call_of
@@ -43,16 +45,24 @@ def id_of(digest: str) -> str:
     return str(UUID(int=bits & ~(3 << 62) | 2 << 62))  # the variant
 
 
-def record_of(entry: Entry) -> DeviceRecord | None:
-    """None for what Keytrail wrote about itself without deciding a call."""
-    case = case_of(entry.document)
-    if case is None:
-        return None
-    found = dict(zip(COLUMNS, row(entry, Cases()), strict=True))
-    call = call_of(found) | {name: case.get(name, missing) for name, missing in _OF_THE_CASE.items()}
-    id = id_of(entry.digest)
-    place = {"topic": entry.topic, "partition": entry.partition, "offset": entry.offset}
-    return DeviceRecord(id, call["at"], {"id": id} | call | place)
+def records_of(entries: Iterable[Entry]) -> list[DeviceRecord]:
+    """Without what Keytrail wrote about itself and decided no call. What calls have in common, their case, is worked out once for
+    all of them."""
+    cases, documents, found = Cases(), dict[bytes, dict[str, Any]](), []
+    for each in entries:
+        if each.document["call"] is None or each.document["decision"] is None:
+            continue
+        columns = dict(zip(COLUMNS, row(each, cases), strict=True))
+        case_id = columns["case_id"]
+        case = documents.get(case_id)
+        if case is None:
+            case = documents[case_id] = orjson.loads(cases.rows[case_id][-1])
+        id = id_of(each.digest)
+        place = {"topic": each.topic, "partition": each.partition, "offset": each.offset}
+        shared = {name: case.get(name, missing) for name, missing in _OF_THE_CASE.items()}
+        call = {"id": id} | call_of(columns) | shared | place
+        found.append(DeviceRecord(id, call["at"], call))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from services.audit_devices.gap_events import SAID
 from services.audit_devices.lines import RENDERINGS, line_of, rendering
 from services.audit_devices.otlp_device import LogRecords
-from services.audit_devices.records import DeviceRecord, Gap, id_of, record_of
+from services.audit_devices.records import DeviceRecord, Gap, id_of, records_of
 from services.audit_devices.syslog_frames import SyslogFrames, host_name
 from services.otlp.messages import LOGS, Frame
 from tests.given import REGION
@@ -32,8 +32,7 @@ FORMS = pytest.mark.parametrize("form", sorted(RENDERINGS))
 
 
 def a_record(effect: str = "allowed") -> DeviceRecord:
-    found = record_of(replace(decision_entry(7, effect), digest=DIGEST))
-    assert found is not None
+    [found] = records_of([replace(decision_entry(7, effect), digest=DIGEST)])
     return found
 
 
@@ -123,7 +122,10 @@ def test_a_record_without_a_decision_goes_to_no_device() -> None:
     entries = [replace(each, digest=DIGEST) for each in ENTRIES if each.topic != "alerts"]
     decided = [each for each in entries if each.document["decision"] is not None]
     assert 0 < len(decided) < len(entries)
-    assert [record_of(each) is not None for each in entries] == [each in decided for each in entries]
+    places = [(each.item["topic"], each.item["partition"], each.item["offset"]) for each in records_of(entries)]
+    assert places == [(each.topic, each.partition, each.offset) for each in decided]
+    for whole, each in zip(records_of(entries), decided, strict=True):
+        assert [whole] == records_of([each]), "records share nothing but their case"
 
 
 # Of OCSF 1.3.0, written down from schema.ocsf.io: what classes and objects require. `a.b`: required where `a` is there.
