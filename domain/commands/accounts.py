@@ -103,12 +103,12 @@ def require_root_key_event(event: object, world: World) -> None:
                 or access_key in world.access_keys
                 or access_key in world.directory.users_of
             ):
-                raise ValueError("there is no such account, or there is such an access key already")
+                raise ValueError("There is no such account, or the access key exists already.")
         case AccessKeyEnding(account, access_key) | AccessKeyDisabled(account, access_key):
             known = world.accounts.get(account)
             active = [] if known is None else [key for key, status in known.access_keys.items() if status == ACTIVE]
             if access_key not in active or len(active) == 1:
-                raise ValueError("it is no active access key of this root, or the only one")
+                raise ValueError("This root has no such active access key, or no other one.")
         case _:
             pass
 

@@ -9,6 +9,8 @@ installation from starting, and a note that was left by a log which was lost or 
 
 from __future__ import annotations
 
+from typing import Any
+
 from domain.log.authenticity import LEVEL_MARK, Keyring
 from domain.log.chain import Chain
 from domain.log.levels import LEVEL, why_unknown
@@ -32,8 +34,14 @@ CREATE TABLE IF NOT EXISTS present.level (
 
 
 async def keep(pool: Pool, keys: Keyring, chain: Chain, level: int, version: str) -> None:
-    """Note that the log was at this level when it had the last record of `chain`. Raises asyncpg's errors."""
+    """Note that the log was at this level when it had the last record of `chain`. A note that says so already stays. Raises
+    asyncpg's errors."""
     named = (chain.authority.log, level, version, chain.position, chain.head)
+    row = await _read(pool)
+    if row is not None:
+        *before, mac = row
+        if tuple(before[:3]) == named[:3] and keys.holds(mac, LEVEL_MARK, *before, under=keys.newest):
+            return
     await make(pool, _TABLE)
     await pool.execute(
         "INSERT INTO present.level (log, level, version, position, digest, mac) VALUES ($1, $2, $3, $4, $5, $6) "
@@ -47,27 +55,32 @@ async def keep(pool: Pool, keys: Keyring, chain: Chain, level: int, version: str
 async def noted(pool: Pool) -> tuple[int, str] | None:
     """(level, version) as they stand there, for people to look at: anybody who can write to the database may have written them.
     None if no writer has noted them yet."""
+    row = await _read(pool)
+    return None if row is None else (row[1], row[2])
+
+
+async def _read(pool: Pool) -> tuple[Any, ...] | None:
+    """(log, level, version, position, digest, mac); None if no writer has noted them yet."""
     if await pool.fetchval("SELECT to_regclass('present.level') IS NULL"):
         return None
-    row = await pool.fetchrow("SELECT level, version FROM present.level")
-    return None if row is None else (row["level"], row["version"])
+    row = await pool.fetchrow("SELECT log, level, version, position, digest, mac FROM present.level")
+    return None if row is None else tuple(row)
 
 
 async def require_known(settings: Settings, pool: Pool, keys: Keyring) -> None:
     """Raises LogRefused if the log is at a level that this version does not know; Unavailable, asyncpg's errors."""
-    if await pool.fetchval("SELECT to_regclass('present.level') IS NULL"):
-        return
-    row = await pool.fetchrow("SELECT log, level, version, position, digest, mac FROM present.level")
-    if row is None or row["level"] <= LEVEL:
+    row = await _read(pool)
+    if row is None or row[1] <= LEVEL:
         return
     *named, mac = row
+    _, level, version, position, head = named
     # Somebody else may have a former key. The next writer that leads notes the level again.
     if not keys.holds(mac, LEVEL_MARK, *named, under=keys.newest):
         log.error("the note of the log's level is not Keytrail's own, or under a former key, and is left alone")
         return
     events = KafkaTopic(settings, names(settings).events)
     try:
-        if await has_record(events, row["position"], row["digest"]):
-            raise LogRefused(f"{events.topic} cannot be read: {why_unknown(row['level'], row['version'])}.")
+        if await has_record(events, position, head):
+            raise LogRefused(f"{events.topic} cannot be read: {why_unknown(level, version)}.")
     finally:
         await events.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
@@ -66,7 +66,8 @@ def for_writing(dsn: str) -> str:
 
 
 SESSION_NAME = f"keytrail, level {LEVEL}"
-"""What pg_stat_activity shows of each session; sessions.py reads it."""
+"""What pg_stat_activity shows of each session; sessions.py reads it, and takes a session without a name for an older one's."""
+NAMED = {"application_name": SESSION_NAME}
 
 
 async def make(pool: Pool, statements: str) -> None:
@@ -88,7 +89,21 @@ async def connect(settings: Settings, *, size: int = 4, patience: float = 60.0) 
             max_size=size,
             command_timeout=patience,
             timeout=5,
-            server_settings={"application_name": SESSION_NAME},
+            server_settings=NAMED,
         )
     except LOST as fault:
         raise Unavailable(f"Postgres does not answer: {fault}") from fault
+
+
+async def connect_alone(settings: Settings) -> asyncpg.Connection[Any]:
+    """A session outside of any pool, for one that lasts long or holds a lock. Raises Unavailable."""
+    try:
+        return await open_session(for_writing(dsn_of(settings)), deadline=5)
+    except LOST as fault:
+        raise Unavailable(f"Postgres does not answer: {fault}") from fault
+
+
+async def open_session(dsn: str, *, deadline: float, patience: float | None = None) -> asyncpg.Connection[Any]:
+    """A session with exactly this host. `deadline`: seconds to connect; `patience`: seconds for each statement, no limit if None.
+    Raises asyncpg's errors."""
+    return await asyncpg.connect(dsn, timeout=deadline, command_timeout=patience, server_settings=NAMED)

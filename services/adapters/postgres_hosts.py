@@ -10,10 +10,8 @@ import asyncio
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import asyncpg
-
 from domain.ports import Unavailable
-from services.adapters.postgres import INTERRUPTED, LOST, dsn_of, hosts_of
+from services.adapters.postgres import INTERRUPTED, LOST, dsn_of, hosts_of, open_session
 from services.logs import logger_of
 from services.settings import BadSetting, Settings
 
@@ -33,7 +31,7 @@ class HostState(NamedTuple):
 async def _state(dsn: str) -> HostState | None:
     """None if the host does not answer."""
     try:
-        connection = await asyncpg.connect(dsn, timeout=ASK_DEADLINE, command_timeout=ASK_DEADLINE)
+        connection = await open_session(dsn, deadline=ASK_DEADLINE, patience=ASK_DEADLINE)
     except INTERRUPTED:
         return None
     try:

@@ -1,9 +1,11 @@
-"""The one request to Kafka that aiokafka lacks: it makes a user that may log in by SCRAM (bundled/login.py says why)."""
+"""The two requests to Kafka that aiokafka lacks: one makes a user that may log in by SCRAM (bundled/login.py says why), and one
+asks which there are."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from hashlib import pbkdf2_hmac
 from typing import Any
 
@@ -103,3 +105,60 @@ class AlterUser(Request[AlterUserStruct]):  # type: ignore[misc]  # as above
 
     def build(self, request_struct_class: type[AlterUserStruct]) -> AlterUserStruct:
         return request_struct_class([], [self._upsertion], {})
+
+
+class DescribeUsersAnswer(Response):  # type: ignore[misc]  # as above
+    """DescribeUserScramCredentials, version 0 (kafka.apache.org/protocol, key 50)."""
+
+    API_KEY = 50
+    API_VERSION = 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("error_code", Int16),
+        ("error_message", CompactString("utf-8")),
+        (
+            "results",
+            CompactArray(
+                ("user", CompactString("utf-8")),
+                ("error_code", Int16),
+                ("error_message", CompactString("utf-8")),
+                ("credentials", CompactArray(("mechanism", Int8), ("iterations", Int32), ("tags", TaggedFields))),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class DescribeUsersStruct(RequestStruct):  # type: ignore[misc]  # as above
+    FLEXIBLE_VERSION = True
+    API_KEY = 50
+    API_VERSION = 0
+    RESPONSE_TYPE = DescribeUsersAnswer
+    SCHEMA = Schema(
+        ("users", CompactArray(("name", CompactString("utf-8")), ("tags", TaggedFields))),
+        ("tags", TaggedFields),
+    )
+
+
+class DescribeUsers(Request[DescribeUsersStruct]):  # type: ignore[misc]  # as above
+    API_KEY = 50
+
+    def __init__(self, users: Sequence[str]) -> None:
+        self._users: list[tuple[str, Any]] = [(user, {}) for user in users]
+
+    def build(self, request_struct_class: type[DescribeUsersStruct]) -> DescribeUsersStruct:
+        return request_struct_class(self._users, {})
+
+
+NO_SUCH_USER = 91
+
+
+def found(answer: Any) -> set[str]:
+    """The users of an answer to DescribeUsers who may log in by SCRAM. Raises KafkaError."""
+    if answer.error_code:
+        raise for_code(answer.error_code)(answer.error_message)
+    for _, code, message, *_ in answer.results:
+        if code not in (0, NO_SUCH_USER):
+            raise for_code(code)(message)
+    return {user for user, code, *_ in answer.results if not code}

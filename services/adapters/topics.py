@@ -109,8 +109,6 @@ async def missing(client: AIOKafkaAdminClient, settings: Settings, *, flush: boo
 def wanted(settings: Settings, replicas: int, *, flush: bool) -> list[NewTopic]:
     """Every topic, as it is to be made with so many replicas."""
     topics = names(settings)
-    common = MAX_MESSAGE | ({"min.insync.replicas": str(IN_SYNC)} if replicas > IN_SYNC else {})
-    common |= {"unclean.leader.election.enable": "false"}
     flushed = FLUSHED if flush else {}
     given = {
         topics.commands: (1, COMMAND_RETENTION | flushed),
@@ -119,10 +117,28 @@ def wanted(settings: Settings, replicas: int, *, flush: bool) -> list[NewTopic]:
         topics.alerts: (1, FOREVER),
         topics.order: (1, FOREVER | flushed),
     }
-    return [
-        NewTopic(name, partitions, replicas, topic_configs=common | configs)
-        for name, (partitions, configs) in given.items()
-    ]
+    return [_topic(name, partitions, replicas, configs) for name, (partitions, configs) in given.items()]
+
+
+def _topic(name: str, partitions: int, replicas: int, configs: dict[str, str]) -> NewTopic:
+    in_sync = {"min.insync.replicas": str(IN_SYNC)} if replicas > IN_SYNC else {}
+    common = MAX_MESSAGE | in_sync | {"unclean.leader.election.enable": "false"}
+    return NewTopic(name, partitions, replicas, topic_configs=common | configs)
+
+
+async def make_kept(settings: Settings, name: str) -> None:
+    """Make a topic with one partition that keeps its records for ever and as safely as the log, such as a trail's. Nothing
+    changes if it is there. Raises Unavailable, LogRefused."""
+    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
+    try:
+        await client.start()
+        if name not in set(await client.list_topics()):
+            replicas = min(REPLICAS, await _brokers(client, settings))
+            await create(client, [_topic(name, 1, replicas, FOREVER)])
+    except (KafkaError, OSError, TimeoutError) as fault:
+        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault!r}") from fault
+    finally:
+        await client.close()
 
 
 async def _brokers(client: AIOKafkaAdminClient, settings: Settings) -> int:

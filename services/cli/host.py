@@ -72,9 +72,9 @@ def host_faults() -> tuple[type[BaseException], ...]:
     from services.adapters.bundled.postgres import PostgresFailed
     from services.adapters.master_key import MasterKeyRefused
     from services.adapters.vault import AlreadyRotating
+    from services.adapters.writer_requests import NotYet
     from services.backup.restoration import NotEmpty
     from services.backup.sealed_file import BadBackup
-    from services.log_keys.rotation import NotYet
     from services.ownership import NotOurs
     from services.runtime.data_folder import ClockRefused, FolderInUse
     from services.supervisor.up import CannotStart

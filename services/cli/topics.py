@@ -36,7 +36,8 @@ def create(users: UsersFolder = None, dry_run: DryRun = False, yes: Yes = False,
     """Make the topics on your own Kafka, and give each kind of process the rights (ACLs) that it needs there.
 
     KEYTRAIL_KAFKA and the settings beside it name the cluster, and a user who may make topics and ACLs. What is missing is shown
-    first. What is there stays as it is; a topic with settings that could lose records is refused.
+    first. What is there stays as it is; a topic with settings that could lose records is refused. So are users that are there
+    already, if FOLDER does not have their passwords: new ones would keep the running processes out.
     """
     settings = settings_or_fail()
     if not settings.kafka:
@@ -63,12 +64,11 @@ async def _missing(settings: Settings) -> MissingParts:
 
 
 async def _make(settings: Settings, parts: MissingParts, users: Path | None) -> list[Path]:
-    from services.cluster.preparation import make_parts, make_users, password_files  # see host.py
+    from services.cluster.preparation import make_parts, make_users  # see host.py
 
+    files = await make_users(settings, users) if users else []  # first, since it may refuse
     await make_parts(settings, parts)
-    files = password_files(users) if users else {}
-    await make_users(settings, files)
-    return list(files.values())
+    return files
 
 
 def _show(parts: MissingParts, users: Path | None) -> None:

@@ -66,16 +66,10 @@ def require_name(name: str) -> None:
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:
-    import asyncpg  # imported late: see host.py
-
-    from domain.ports import Unavailable
-    from services.adapters.postgres import LOST, dsn_of, for_writing
+    from services.adapters.postgres import connect_alone  # imported late: see host.py
     from services.trails.shelf import listed
 
-    try:
-        connection = await asyncpg.connect(for_writing(dsn_of(settings)), timeout=5)
-    except LOST as fault:
-        raise Unavailable(f"Postgres does not answer: {fault}") from fault
+    connection = await connect_alone(settings)
     try:
         return await listed(connection, settings)
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,18 +81,29 @@ async def make_parts(settings: Settings, parts: MissingParts) -> None:
         await access_lists.grant(client, parts.grants or ())
 
 
-def password_files(folder: Path) -> dict[str, Path]:
-    """By user of each kind of process: a file (mode 0600) with a password. One that is there is kept. Raises NotOurs."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+async def make_users(settings: Settings, folder: Path) -> list[Path]:
+    """A SCRAM user for each kind of process, with the password in its file in `folder` (mode 0600), which is made where it is
+    missing. Returns the files. Raises Unavailable, NotOurs; LogRefused if that would change a password that somebody uses."""
     files = {process.user: folder / f"{process.user}.password" for process in PROCESSES}
+    async with _administering(settings) as client:
+        _require_passwords(await access_lists.users_among(client, list(files)), files, folder)
+        for user, password in _passwords(files, folder).items():
+            await access_lists.let_in(client, user, password)
+    return list(files.values())
+
+
+def _require_passwords(present: Iterable[str], files: Mapping[str, Path], folder: Path) -> None:
+    unknown = sorted(user for user in present if not files[user].exists())
+    if unknown:
+        raise LogRefused(
+            f"The cluster has users whose passwords are not in {folder}: {', '.join(unknown)}. A new password would keep "
+            "their processes out. Name the folder that has the passwords, or put each one into FOLDER/USER.password."
+        )
+
+
+def _passwords(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in files.values():
         if not file.exists():
             write_private(file, login.new() + "\n")
-    return files
-
-
-async def make_users(settings: Settings, files: Mapping[str, Path]) -> None:
-    """Make SCRAM users with the passwords in these files. Raises Unavailable, NotOurs."""
-    async with _administering(settings) as client:
-        for user, file in files.items():
-            await access_lists.let_in(client, user, read_private(file).decode().strip())
+    return {user: read_private(file).decode().strip() for user, file in files.items()}

@@ -187,7 +187,7 @@ def _log(facts: PostgresFacts) -> CheckOutcome:
 
 
 def _upgrade(facts: PostgresFacts) -> CheckOutcome:
-    older = f"{facts.older} sessions are of an earlier version"
+    older = f"sessions of processes of an earlier version: {facts.older}"
     if facts.level is None:
         return unchecked(UPGRADE, "no writer of this version has led yet")
     level, version = facts.level

@@ -9,19 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 
 from domain.durations import HOUR_MICROS
-from domain.log.authenticity import ALERTS, COMMANDS, DECISIONS, ORDER, key_of
+from domain.log.authenticity import ALERTS, DECISIONS, ORDER, key_of
 from domain.log.authority import NO_KEY, Authority, trail_kind
-from domain.log.codec import rfc3339
-from domain.log.command import Command, encode
-from domain.log.own_commands import AUTHENTICATE, RETIRE_KEY, ROTATE_KEY, own_call
+from domain.log.own_commands import AUTHENTICATE, RETIRE_KEY, ROTATE_KEY
 from domain.ports import Unavailable
 from projections.registry import PROJECTIONS, Projection
-from services.adapters import cloudevents, keyring, pins, snapshots
+from services.adapters import pins, snapshots
 from services.adapters.kafka import APPEND_DEADLINE, KafkaReader, KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import read_known
@@ -30,20 +27,15 @@ from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.adapters.trail_topics import topic_of
 from services.adapters.vault import Vault
+from services.adapters.writer_requests import NotYet, ask_writer, recorded
 from services.clock import clock_of
 from services.projector import store
 from services.settings import Settings
 from services.verification.topics import trails
 
-WITHIN = 30.0
-"""Seconds to wait for the writer."""
 LOCK_PATIENCE = 5_000
 """Milliseconds to wait for a lock; a batch is written in less."""
 TellProgress = Callable[[str, int, int], None]
-
-
-class NotYet(Exception):
-    """It cannot be done now. The message says why, and what to do."""
 
 
 class LogKeys:
@@ -77,8 +69,8 @@ class LogKeys:
         authority = await self._authority()
         if not authority.begun:
             await self._require_new_processes()
-            await self._ask(authority, AUTHENTICATE, {"before": await self._offsets()})
-            authority = await self._until(lambda found: found.begun)
+            asked = {"before": await self._offsets()}
+            authority = await self._recorded(AUTHENTICATE, asked, lambda found: found.begun)
         # Only after the event: from then on the vault refuses a log without MACs, and before it this log had none.
         await self._vault.require_authentic()
         await pins.keep(self._settings, self._vault, self._keys, authority)
@@ -93,17 +85,15 @@ class LogKeys:
         if self._keys.newest == authority.key and not older:  # otherwise a rotation was interrupted: it is ended first
             await self._vault.add_record_secret()
             await self._keys.read_again()
-            await self._ask(authority, ROTATE_KEY, {"authentication_key": self._keys.newest})
-        elif self._keys.newest != authority.key and authority.key in self._keys:
-            await self._ask(authority, ROTATE_KEY, {"authentication_key": self._keys.newest})
-        authority = await self._until(lambda found: found.key == self._keys.newest)
+        if self._keys.newest != authority.key:
+            asked = {"authentication_key": self._keys.newest}
+            authority = await self._recorded(ROTATE_KEY, asked, lambda found: found.key == self._keys.newest)
         await self._let_others_follow()
         self.filled_anew = await self._seal_positions(authority)
         for name in self._keys.names():
             if name != authority.key and name not in authority.retired:
-                asked = {"authentication_key": name, "before": await self._offsets()}
-                await self._ask(authority, RETIRE_KEY, asked)
-                authority = await self._until(lambda found, name=name: name in found.retired)  # type: ignore[misc]
+                retiring = {"authentication_key": name, "before": await self._offsets()}
+                authority = await self._recorded(RETIRE_KEY, retiring, lambda found, name=name: name in found.retired)  # type: ignore[misc]
         await pins.keep(self._settings, self._vault, self._keys, authority)
         return authority
 
@@ -169,36 +159,15 @@ class LogKeys:
                     "of an earlier version may still run. Start all of them anew, make a call to each, and try again."
                 )
 
-    async def _ask(self, authority: Authority, operation: str, parameters: Mapping[str, Any]) -> None:
-        await ask_writer(self._settings, self._keys, authority, operation, parameters)
-
-    async def _until(self, reached: Callable[[Authority], bool]) -> Authority:
-        """Wait until the writer has done it. Returns what the log then says. Raises Unavailable."""
+    async def _recorded(
+        self, operation: str, parameters: Mapping[str, Any], reached: Callable[[Authority], bool]
+    ) -> Authority:
+        """Have the writer record a change. Returns what the log then says. Raises WriterRefused, Unavailable."""
         fold = await snapshots.newest(self._pool, self._events, self._keys)
         reader = await self._events.reader(fold.next)
         try:
-            async with asyncio.timeout(WITHIN):
-                while not reached(fold.chain.authority):
-                    for stored in await reader.read(100):
-                        await keyring.take(fold, stored, self._keys)
-        except TimeoutError:
-            raise Unavailable("the writer has not answered: run the same command again once one leads") from None
+            call = await ask_writer(self._settings, self._keys, fold.chain.authority, operation, parameters)
+            await recorded(fold, reader, self._keys, call, lambda _: reached(fold.chain.authority))
         finally:
             await reader.close()
         return fold.chain.authority
-
-
-async def ask_writer(
-    settings: Settings, keys: VaultKeyring, authority: Authority, operation: str, parameters: Mapping[str, Any]
-) -> None:
-    """Send the writer a command of Keytrail's own. `authority` is what the log says now. Raises Unavailable."""
-    command = Command(
-        own_call(str(uuid4()), operation, parameters), {}, clock_of(settings).now() + int(WITHIN * 1_000_000)
-    )
-    value, _ = keys.seal(authority.key or keys.newest, COMMANDS, authority.log).sealed(encode(command))
-    headers = cloudevents.headers(command.call.id, authority.log, "command", rfc3339(command.not_after))
-    commands = KafkaTopic(settings, names(settings).commands)
-    try:
-        await commands.append(value, headers)
-    finally:
-        await commands.close()

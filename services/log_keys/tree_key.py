@@ -7,20 +7,17 @@ that it finds; the log may then name that key twice.
 
 from __future__ import annotations
 
-import asyncio
-
 from domain.durations import DAY_MICROS
 from domain.log.events import TreeKeyRotated
 from domain.log.own_commands import ROTATE_TREE_KEY
-from domain.ports import Unavailable
-from services.adapters import keyring, snapshots
+from services.adapters import snapshots
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.adapters.vault import Vault
-from services.log_keys.rotation import WITHIN, NotYet, ask_writer
+from services.adapters.writer_requests import NotYet, ask_writer, recorded
 from services.notary.tree_keys import TreeKey, TreeKeys, new_secret, require_others_key
 from services.settings import Settings
 
@@ -49,7 +46,7 @@ async def rotate_tree_key(settings: Settings, pool: Pool, vault: Vault, records:
 
 
 async def _recorded(settings: Settings, pool: Pool, records: VaultKeyring, new: TreeKey, former: TreeKey) -> int:
-    """Have the writer record the change. Returns the record's time. Raises Unavailable."""
+    """Have the writer record the change. Returns the record's time. Raises WriterRefused, Unavailable."""
     event = TreeKeyRotated(new.verifier.text, former.verifier.text)
     events = KafkaTopic(settings, names(settings).events)
     try:
@@ -57,15 +54,12 @@ async def _recorded(settings: Settings, pool: Pool, records: VaultKeyring, new: 
         reader = await events.reader(fold.next)
         try:
             asked = {"verifier_key": event.verifier_key, "former": event.former}
-            await ask_writer(settings, records, fold.chain.authority, ROTATE_TREE_KEY, asked)
-            async with asyncio.timeout(WITHIN):
-                while True:
-                    for stored in await reader.read(100):
-                        record = await keyring.take(fold, stored, records)
-                        if record is not None and record.event == event:
-                            return record.at
-        except TimeoutError:
-            raise Unavailable("the writer has not answered: run the same command again once one leads") from None
+            call = await ask_writer(settings, records, fold.chain.authority, ROTATE_TREE_KEY, asked)
+            record = await recorded(
+                fold, reader, records, call, lambda found: found is not None and found.event == event
+            )
+            assert record is not None, "it is reached by a record"
+            return record.at
         finally:
             await reader.close()
     finally:

@@ -6,13 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import asyncpg
-
-from domain.ports import Unavailable
 from projections.decisions import queries as decisions
 from projections.history import queries as history
 from projections.log.schema import AskedLog
-from services.adapters.postgres import LOST, dsn_of, for_writing
+from services.adapters.postgres import connect_alone
 from services.settings import Settings
 
 
@@ -31,10 +28,7 @@ async def still(settings: Settings) -> AsyncIterator[Still]:
 
     Raises Unavailable.
     """
-    try:
-        connection = await asyncpg.connect(for_writing(dsn_of(settings)), timeout=5)
-    except LOST as fault:
-        raise Unavailable(f"Postgres does not answer: {fault}") from fault
+    connection = await connect_alone(settings)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             log = AskedLog(connection)

@@ -8,7 +8,6 @@ again by the next run.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -18,17 +17,16 @@ from domain.durations import HOUR_MICROS
 from domain.identities.account import ACTIVE, INACTIVE, Account
 from domain.log.codec import rfc3339
 from domain.log.own_commands import CREATE_ROOT_KEY, DISABLE_ROOT_KEY, END_ROOT_KEY
-from domain.ports import Unavailable
 from domain.state.fold import Fold
-from services.adapters import keyring, snapshots
+from services.adapters import snapshots
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.adapters.vault import Vault
+from services.adapters.writer_requests import NotYet, ask_writer, recorded
 from services.clock import clock_of
-from services.log_keys.rotation import WITHIN, NotYet, ask_writer
 from services.settings import Settings
 
 
@@ -127,18 +125,13 @@ class RootKeys:
     async def _ask(
         self, fold: Fold, operation: str, parameters: Mapping[str, Any], done: Callable[[Account], bool]
     ) -> None:
-        """Have the writer record a change, and fold the log until it is there. Raises Unavailable."""
+        """Have the writer record a change, and fold the log until it is there. Raises WriterRefused, Unavailable."""
         self.changed = True
         asked = {"account": self._account, **parameters}
         reader = await self._events.reader(fold.next)
         try:
-            await ask_writer(self._settings, self._records, fold.chain.authority, operation, asked)
-            async with asyncio.timeout(WITHIN):
-                while not done(self._account_in(fold)):
-                    for stored in await reader.read(100):
-                        await keyring.take(fold, stored, self._records)
-        except TimeoutError:
-            raise Unavailable("the writer has not answered: run the same command again once one leads") from None
+            call = await ask_writer(self._settings, self._records, fold.chain.authority, operation, asked)
+            await recorded(fold, reader, self._records, call, lambda _: done(self._account_in(fold)))
         finally:
             await reader.close()
 

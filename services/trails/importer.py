@@ -17,8 +17,6 @@ from importlib.resources import files
 from typing import Any
 
 import asyncpg
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from domain.log.authenticity import before_envelope
 from domain.log.authority import Authority, trail_kind
@@ -26,11 +24,11 @@ from domain.ports import Unavailable
 from projections.trails import records
 from services.adapters import snapshots
 from services.adapters.advisory_locks import AdvisoryLock
-from services.adapters.kafka import KafkaTopic, Producer, connection
+from services.adapters.kafka import KafkaTopic, Producer
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.known_records import read_known
-from services.adapters.postgres import LOST, dsn_of, for_writing
-from services.adapters.topics import FOREVER, MAX_MESSAGE, names
+from services.adapters.postgres import connect_alone
+from services.adapters.topics import make_kept, names
 from services.adapters.trail_topics import schema_of, topic_of
 from services.bounded import forget_oldest
 from services.runtime.bootstrap import open_pool, open_vault
@@ -99,7 +97,7 @@ class Trail:
 
     async def prepare(self, connection: asyncpg.Connection[Any]) -> bool:
         """Makes the topic and the tables. Returns whether the tables are new. Raises Unavailable."""
-        await _make_topic(self.settings, self.topic)
+        await make_kept(self.settings, self.topic)
         if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{self.schema}.readers"):
             return False
         async with connection.transaction():
@@ -320,31 +318,9 @@ def _aside(each: Prepared) -> TrailRow:
     return each.found.source, each.found.place, each.reason.replace("\0", "\ufffd"), raw
 
 
-async def _make_topic(settings: Settings, topic: str) -> None:
-    """Raises Unavailable."""
-    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
-    try:
-        await client.start()
-        if topic in set(await client.list_topics()):
-            return
-        brokers = len((await client.describe_cluster())["brokers"])
-        new = NewTopic(topic, 1, min(3, brokers), topic_configs=FOREVER | MAX_MESSAGE)
-        response = await client.create_topics([new], timeout_ms=10_000)
-        for name, code, *_ in response.topic_errors:
-            if code and for_code(code) is not TopicAlreadyExistsError:
-                raise for_code(code)(name)
-    except (OSError, TimeoutError) as fault:
-        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
-    finally:
-        await client.close()
-
-
 async def open_connection(settings: Settings) -> asyncpg.Connection[Any]:
     """Opens a connection that holds the lock of imports: they run one at a time. Raises Unavailable."""
-    try:
-        connection = await asyncpg.connect(for_writing(dsn_of(settings)), timeout=5)
-    except LOST as fault:
-        raise Unavailable(f"Postgres does not answer: {fault}") from fault
+    connection = await connect_alone(settings)
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", AdvisoryLock.IMPORT_TRAIL):
         await connection.close()
         raise Unavailable("another import is under way")

@@ -7,21 +7,21 @@ away from the network, and come back.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
+from domain.errors import CommandExpired, UpgradeUnfinished
 from domain.log.levels import LEVEL, LEVEL_VERSION
-from domain.log.own_commands import OURSELVES, RAISE_LEVEL
-from domain.log.record import Record
-from domain.ports import Unavailable
+from domain.log.own_commands import RAISE_LEVEL
 from domain.state.fold import Fold
-from services.adapters import keyring, level_mark, sessions, snapshots
+from services.adapters import level_mark, sessions, snapshots
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
-from services.log_keys.rotation import WITHIN, NotYet, ask_writer
+from services.adapters.writer_requests import NotYet, WriterRefused, ask_writer, recorded
 from services.settings import Settings
+
+SAID_BY_A_WRITER_THAT_KNOWS_LEVELS = {UpgradeUnfinished.kind, CommandExpired.kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,7 @@ async def finish(settings: Settings, pool: Pool, keys: VaultKeyring, *, whatever
         if raised:
             if not whatever_runs:
                 await _require_no_older(pool)
-            asked = {"level": LEVEL, "version": LEVEL_VERSION}
-            await ask_writer(settings, keys, fold.chain.authority, RAISE_LEVEL, asked)
-            await _until_raised(fold, events, keys)
+            await _raise_level(settings, events, fold, keys)
         world, chain = fold.world, fold.chain
         await level_mark.keep(pool, keys, chain, world.level, world.level_version)
         return Completion(world.log, world.level, world.level_version, chain.position, raised)
@@ -63,31 +61,25 @@ async def _require_no_older(pool: Pool) -> None:
     count = await sessions.of_older_versions(pool)
     if count:
         raise NotYet(
-            f"{count} sessions on this database are of an earlier version, which stops when the level is raised. Start those "
-            "processes anew with this version and try again. If the sessions are not Keytrail's, add --whatever-runs."
+            f"Processes of an earlier version are connected to this database (sessions: {count}). They stop when the level is "
+            "raised: start them anew with this version and try again. If the sessions are not Keytrail's, add --whatever-runs."
         )
 
 
-async def _until_raised(fold: Fold, events: KafkaTopic, keys: VaultKeyring) -> None:
+async def _raise_level(settings: Settings, events: KafkaTopic, fold: Fold, keys: VaultKeyring) -> None:
+    """Raises NotYet if the writer refuses, Unavailable if it does not answer."""
     reader = await events.reader(fold.next)
+    asked = {"level": LEVEL, "version": LEVEL_VERSION}
     try:
-        async with asyncio.timeout(WITHIN):
-            while fold.world.level < LEVEL:
-                for stored in await reader.read(100):
-                    _require_known(await keyring.take(fold, stored, keys))
-    except TimeoutError:
-        raise Unavailable(
-            f"the level was not raised within {WITHIN:.0f} s: run the same command again once a writer leads"
-        ) from None
-    finally:
-        await reader.close()
-
-
-def _require_known(record: Record | None) -> None:
-    """Raises NotYet if a writer answered that it does not know the command."""
-    call = None if record is None else record.call
-    if call is not None and call.operation == RAISE_LEVEL and call.principal == OURSELVES:
+        call = await ask_writer(settings, keys, fold.chain.authority, RAISE_LEVEL, asked)
+        await recorded(fold, reader, keys, call, lambda _: fold.world.level >= LEVEL)
+    except WriterRefused as fault:
+        if fault.kind in SAID_BY_A_WRITER_THAT_KNOWS_LEVELS:
+            raise
+        # It took the command for a call, and refused its caller.
         raise NotYet(
             "The writer that leads is of an earlier version. Start the writers anew with this version, and run the same command "
             "again."
-        )
+        ) from fault
+    finally:
+        await reader.close()

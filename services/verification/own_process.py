@@ -13,12 +13,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
-
-from domain.ports import Unavailable
 from domain.verification.log import Expected
 from services.adapters.advisory_locks import AdvisoryLock
-from services.adapters.postgres import LOST, dsn_of, for_writing
+from services.adapters.postgres import connect_alone
 from services.inherited import BUNDLED_KAFKA, for_own, piped, python
 from services.settings import Settings
 
@@ -39,10 +36,7 @@ class NotVerified(Exception):
 async def alone(settings: Settings) -> AsyncIterator[None]:
     """One verification at a time for each installation, whichever worker was asked. The lock ends with its connection, so a
     killed worker leaves none. Raises AlreadyVerifying, Unavailable."""
-    try:
-        connection = await asyncpg.connect(for_writing(dsn_of(settings)), timeout=5)
-    except LOST as fault:
-        raise Unavailable(f"Postgres does not answer: {fault}") from fault
+    connection = await connect_alone(settings)
     try:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", AdvisoryLock.VERIFY):
             raise AlreadyVerifying

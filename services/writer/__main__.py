@@ -16,7 +16,7 @@ from domain.state.fold import Fold
 from services.adapters import level_mark, origin, pins, services_file, skips, snapshots, topics
 from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
-from services.adapters.postgres import UNREACHABLE, Pool
+from services.adapters.postgres import INTERRUPTED, UNREACHABLE, Pool
 from services.clock import clock_of
 from services.logs import configure, logger_of
 from services.runtime.bootstrap import PreparedProcess, open_pool, prepare
@@ -43,10 +43,16 @@ async def _alert_of_missing(alerts: HealthAlerts, log_id: str, materials: set[st
 
 
 async def _keep_marks(settings: Settings, pool: Pool, prepared: PreparedProcess, fold: Fold) -> None:
-    """Raises Unavailable, OSError, asyncpg's errors."""
+    """Raises Unavailable, OSError, asyncpg's errors. A failure of the note of the level only costs an older version its message,
+    and is no reason not to lead."""
     if fold.chain.authority.begun:
         await pins.keep(settings, prepared.vault, prepared.keys, fold.chain.authority)
-    await level_mark.keep(pool, prepared.keys, fold.chain, fold.world.level, fold.world.level_version)
+    try:
+        await level_mark.keep(pool, prepared.keys, fold.chain, fold.world.level, fold.world.level_version)
+    except INTERRUPTED as fault:
+        log.warning(
+            "the log's level is not noted in the database; the next writer that leads does it", reason=repr(fault)
+        )
 
 
 async def _lead(settings: Settings) -> None:

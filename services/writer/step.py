@@ -26,7 +26,7 @@ from domain.log.authenticity import COMMANDS, KeyMissing, key_of
 from domain.log.catalogue import LEVELS, WIRE_NAMES
 from domain.log.events import LogCreated, LogKeyRotated
 from domain.log.levels import LEVEL, LevelRaised
-from domain.log.own_commands import OURSELVES, own_event
+from domain.log.own_commands import ANCHOR, OURSELVES, own_event
 from domain.log.record import LONGEST_RECORD, Call, Decision, Record, Repeat
 from domain.ports import Headers
 from domain.state.callers import caller_of, session_from
@@ -137,19 +137,24 @@ class WriterStep:
         try:
             command = _read(value)
             own = self._own(command, value)
+            why_not = None if own is None else self._why_not(own)
         except KeyMissing:
             raise
         except Exception as fault:  # noqa: BLE001  # whatever stands on the topic, it must not stop the commands behind it
             unreadable = refused(CommandUnreadable(f"command {offset} cannot be read: {type(fault).__name__}"))
             return self.record(now, offset + 1, None, unreadable, None)
-        if own is not None:
-            return self.record(now, offset + 1, None, None, own)
         call = command.call
         if call.id in world.recent_calls.ids:
             return None
-        if now > command.not_after + (0 if call.operation in GOOD_ONCE else CLOCKS_APART):
+        if now > command.not_after + (0 if call.operation in GOOD_ONCE else CLOCKS_APART) and not (
+            own is not None and call.operation == ANCHOR  # it only adds evidence, and nobody would ask for it again
+        ):
             expired = refused(CommandExpired("The command reached the writer after its deadline and has no effect."))
             return self.record(now, offset + 1, call, expired, None)
+        if own is not None:
+            if why_not is not None:  # the record keeps the call, by which whoever asked finds the answer
+                return self.record(now, offset + 1, call, refused(why_not), None)
+            return self.record(now, offset + 1, None, None, own)
         answered = world.recent_calls.answers.get(call.invocation) if call.invocation else None
         if answered is not None:
             decision = Decision(answered.effect, resources=(answered.resource,) if answered.resource else ())
@@ -160,24 +165,38 @@ class WriterStep:
         return self.record(now, offset + 1, call, outcome.decision, outcome.event)
 
     def _own(self, command: _Readable, value: bytes) -> object | None:
-        """The event that one of Keytrail's own processes asks for; None for a caller's call. Raises KeyMissing, and
-        ValueError if the command is not from such a process."""
+        """The event that one of Keytrail's own processes asks for; None for a caller's call. Raises ValueError if the command
+        is not from such a process."""
         event = own_event(command.call)
         if event is None:
             return None
         chain = self.fold.chain
         if chain.keys is None or key_of(value) not in chain.keys:
             raise ValueError("only Keytrail's own processes ask for that")
-        if isinstance(event, LogKeyRotated) and event.authentication_key in chain.authority.retired:
-            raise ValueError("a key that was retired is not used again")
-        if isinstance(event, LogKeyRotated) and event.authentication_key not in chain.keys:
-            raise KeyMissing(event.authentication_key)
-        if isinstance(event, LevelRaised) and not self.fold.world.level < event.level <= LEVEL:
-            raise ValueError("the log is at that level already, or this version does not know the level")
-        if not self._may_hold(event):
-            raise ValueError("the log is at a level that does not have that")
-        require_root_key_event(event, self.fold.world)
         return event
+
+    def _why_not(self, own: object) -> Refusal | None:
+        """Why the log may not hold an event that one of Keytrail's own processes asks for. Raises KeyMissing."""
+        chain, world = self.fold.chain, self.fold.world
+        if isinstance(own, LogKeyRotated):
+            if own.authentication_key in chain.authority.retired:
+                return CommandUnreadable("A key that was retired is not used again.")
+            if chain.keys is None or own.authentication_key not in chain.keys:
+                raise KeyMissing(own.authentication_key)
+        if isinstance(own, LevelRaised) and own.level > LEVEL:
+            return UpgradeUnfinished(
+                f"The writer that leads knows the levels up to {LEVEL}, and not level {own.level}. Start the writers anew with "
+                f"Keytrail {own.version} or a later one, and run the same command again."
+            )
+        if isinstance(own, LevelRaised) and own.level <= world.level:
+            return CommandUnreadable(f"The log is at level {world.level} already.")
+        if not self._may_hold(own):
+            return UpgradeUnfinished(UNFINISHED)
+        try:
+            require_root_key_event(own, world)
+        except ValueError as fault:
+            return CommandUnreadable(str(fault))
+        return None
 
     def fall_due(self, work: Work, material: str, fingerprint: str, now: int) -> NewRecord:
         """The record of work that is due on a key; a rotation uses new material."""

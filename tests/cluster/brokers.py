@@ -17,6 +17,7 @@ from services.adapters.bundled.kafka import KafkaFolder, new_cluster_id
 from services.arrangement import BROKER_SETTINGS
 from services.inherited import for_server
 from tests.certificates import Authority
+from tests.cluster import broker_clock
 from tests.cluster.network import Machine
 from tests.installation import free_port
 
@@ -33,7 +34,9 @@ class Broker:
         self.number = number
         self.machine = machine
         self.folder = folder
-        self.files = KafkaFolder(folder, class_path(CACHE, lambda done, count: None), HEAP, _from_cache)
+        self._jars = class_path(CACHE, lambda done, count: None)
+        self.files = KafkaFolder(folder, list(self._jars), HEAP, self._from_cache)
+        self._ahead = 0
         self.ports = {name: free_port() for name in ("CLIENTS", "PROXIED", "BROKERS", "CONTROLLER")}
         self.proxy = (proxied_at, free_port())
         certificate, key = authority.issue(f"broker-{number}", [machine.address, proxied_at])
@@ -88,6 +91,16 @@ class Broker:
             **BROKER_SETTINGS,
         }
 
+    def set_clock(self, ahead: int) -> None:
+        """From its next start on, its clock is so many seconds ahead."""
+        self._ahead = ahead
+        self.files.jars[:] = [*([broker_clock.jar_of(self._jars, self.folder, ahead)] if ahead else []), *self._jars]
+
+    def _from_cache(self, what: str) -> str:
+        """As the other brokers of the tests start: three that start anew are sixteen seconds of processor time. A cache is for one
+        class path alone."""
+        return "" if self._ahead else class_caches.option(what, environment={class_caches.WANTED})
+
     def start(self) -> None:
         command = [*self.machine.enter, *self.files.command()]
         with (self.folder / "logs" / "output.log").open("ab") as output:
@@ -111,11 +124,6 @@ class Broker:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 self.kill()
-
-
-def _from_cache(what: str) -> str:
-    """As the other brokers of the tests start: three that start anew are sixteen seconds of processor time."""
-    return class_caches.option(what, environment={class_caches.WANTED})
 
 
 class Brokers:

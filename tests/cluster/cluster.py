@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from dataclasses import astuple
+from functools import cached_property
 from pathlib import Path
 from ssl import create_default_context
 from typing import Any
@@ -34,6 +35,8 @@ from tests.cluster.brokers import ADMIN, ADMIN_PASSWORD, Brokers
 from tests.cluster.databases import Databases
 from tests.cluster.network import Machine, Network
 from tests.cluster.proxy import Proxy
+from tests.consistency.judged import RunningJudge
+from tests.faults.test_alerts import SECRET, receivers
 from tests.installation import BIN, clean_environment, eventually, free_port
 
 MACHINES = ("kafka1", "kafka2", "kafka3", "db1", "db2", "api1", "api2", "node1", "node2")
@@ -55,6 +58,8 @@ class Member:
         self._wanted = False
         self.broken = ""
         """The name of a deliberate break with which it runs (breaks.py)."""
+        self._lock = threading.RLock()
+        """Held by whoever starts or ends it: a fault, or the thread that starts again what ended."""
 
     @property
     def pid(self) -> int:
@@ -62,8 +67,8 @@ class Member:
         return self._running.pid
 
     def start(self) -> None:
-        self._wanted = True
-        with self._log.open("ab") as output:
+        with self._lock, self._log.open("ab") as output:
+            self._wanted = True
             self._running = subprocess.Popen(
                 [*self.machine.enter, *self._command()],
                 env=self.environment,
@@ -80,9 +85,16 @@ class Member:
 
     def keep(self) -> None:
         """Start it again if it ended."""
-        if self._wanted and self._running is not None and self._running.poll() is not None:
-            self.ended += 1
-            self.start()
+        if not self._lock.acquire(
+            blocking=False
+        ):  # whoever ends it just now is not waited for: others may have ended too
+            return
+        try:
+            if self._wanted and self._running is not None and self._running.poll() is not None:
+                self.ended += 1
+                self.start()
+        finally:
+            self._lock.release()
 
     def set_clock(self, seconds: int) -> None:
         """Start it again with a clock that is ahead by so many seconds."""
@@ -98,14 +110,15 @@ class Member:
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it, and keep it down."""
-        self._wanted = False
-        if self._running is not None and self._running.poll() is None:
-            self._running.send_signal(number)
-            try:
-                self._running.wait(20)
-            except subprocess.TimeoutExpired:
-                self._running.kill()
-                self._running.wait()
+        with self._lock:
+            self._wanted = False
+            if self._running is not None and self._running.poll() is None:
+                self._running.send_signal(number)
+                try:
+                    self._running.wait(20)
+                except subprocess.TimeoutExpired:
+                    self._running.kill()
+                    self._running.wait()
 
 
 class Cluster:
@@ -150,6 +163,8 @@ class Cluster:
         self.databases = Databases((place["db1"], place["db2"]))
         self._closing.callback(self.databases.stop)
         self.databases.start()
+        self.alerts = self._closing.enter_context(receivers("operators", address=own))["operators"]
+        self._extra = {"KEYTRAIL_ALERTS_FILE": str(self._alerts_file())} | self._extra
         master = self.folder / "master.key"
         master.write_bytes(b64encode(secrets.token_bytes(32)))
         master.chmod(0o600)
@@ -162,6 +177,17 @@ class Cluster:
                 each.start()
         threading.Thread(target=self._keep, daemon=True).start()
         eventually(lambda: all(self.healthy(number) for number in (1, 2)), within=90)
+
+    def _alerts_file(self) -> Path:
+        """Names the receiver of every alert. Its secret is the one that the receiver checks messages with."""
+        secret, file = self.folder / "webhook.secret", self.folder / "alerts.toml"
+        secret.touch(0o600)
+        secret.write_text(SECRET)
+        file.write_text(
+            f'[[webhook]]\nname = "operators"\nurl = "{self.alerts.url}"\nsecret_file = "{secret}"\nleast = "low"\n'
+            "group_seconds = 0\n"
+        )
+        return file
 
     def _make_topics(self) -> None:
         """By the command that an operator has for it."""
@@ -202,8 +228,7 @@ class Cluster:
         }
 
     def _add(self, process: Process, number: int) -> None:
-        idle = process.name == "notifier" and (number == 2 or "KEYTRAIL_ALERTS_FILE" not in self._extra)
-        if process.name in ("operator", "audit-devices") or idle:
+        if process.name in ("operator", "audit-devices") or (process.name, number) == ("notifier", 2):
             return
         name = f"{process.name}-{number}"
         machine = self.network.machines[f"api{number}" if process.name == "api" else f"node{number}"]
@@ -252,6 +277,11 @@ class Cluster:
         """Settings of the operator, on a machine that reaches everything."""
         operator = next(each for each in PROCESSES if each.name == "operator")
         return load(self._environment(operator, self.folder / "operator"))
+
+    @cached_property
+    def judge(self) -> RunningJudge:
+        """Of all loads, one after another."""
+        return RunningJudge(self.settings)
 
     @property
     def admin(self) -> Settings:

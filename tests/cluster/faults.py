@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from services.adapters.kafka import KafkaTopic
+from services.adapters.known_records import record_at
 from services.adapters.topics import names
 from tests.cluster.brokers import Broker
 from tests.cluster.cluster import Cluster
@@ -25,6 +27,7 @@ CUT = 10.0
 HANGS = 30.0
 CLOCKS = {"api-1": -30, "writer-1": 90, "writer-2": 30, "projector-1": -90, "alerts-1": 90, "notary-1": -30}
 """Seconds by which clocks are ahead."""
+BROKERS_CLOCKS = (-30, 90, 30)
 ACTIVATED = re.compile(r"^(\S+) WARN .*Performing controller activation", re.MULTILINE)
 
 
@@ -200,6 +203,32 @@ def set_clocks(cluster: Cluster) -> None:
         time.sleep(SETTLE)
 
 
+def set_brokers_clocks(cluster: Cluster) -> None:
+    """Brokers are started again with clocks that are wrong, each leads `events` for a while, and later they get right ones. A broker's
+    clock says when a record was appended."""
+    topic = names(cluster.admin).events
+    for wrong in (BROKERS_CLOCKS, (0, 0, 0)):
+        for broker, ahead in zip(cluster.brokers.all, wrong, strict=True):
+            broker.set_clock(ahead)
+            broker.stop()
+            broker.start()
+            cluster.wait_for_replicas()
+        for broker, ahead in zip(cluster.brokers.all, wrong, strict=True):
+            asyncio.run(move(cluster.admin, topic, broker.number))
+            time.sleep(SETTLE)
+            said = asyncio.run(_last_appended(cluster, topic)) / 1_000_000 - time.time()
+            assert abs(said - ahead) < SETTLE, f"broker {broker.number} should be {ahead} s ahead, and is {said:.1f} s"
+
+
+async def _last_appended(cluster: Cluster, topic: str) -> int:
+    """When the last record was appended, as its broker says. Microseconds since the epoch."""
+    events = KafkaTopic(cluster.admin, topic)
+    try:
+        return (await record_at(events, await events.end() - 1)).appended
+    finally:
+        await events.close()
+
+
 FAULTS = (
     Fault("the broker that leads is killed", kill_leader),
     Fault("each broker is killed in turn", kill_each_broker),
@@ -218,5 +247,6 @@ FAULTS = (
     Fault("everything is restarted in turn", restart_everything),
     Fault("the disk of the broker that leads is full", fill_disk),
     Fault("an API's way to the brokers is slow", slow_api),
+    Fault("the brokers' clocks are wrong", set_brokers_clocks),
     Fault("our clocks are wrong", set_clocks),
 )

@@ -123,15 +123,16 @@ async def leader_of(settings: Settings, topic: str) -> int:
         await client.close()
 
 
-async def move(settings: Settings, topic: str) -> int:
-    """Make another broker in sync the leader of partition 0. Returns its id. Raises KafkaError."""
+async def move(settings: Settings, topic: str, to: int | None = None) -> int:
+    """Make the broker `to`, or any other one in sync, the leader of partition 0. Returns its id. Raises KafkaError."""
     client = AIOKafkaAdminClient(**connection(settings))
     await client.start()
     try:
         (described,) = await client.describe_topics([topic])
         (partition,) = described["partitions"]
         first, *rest = sorted(
-            partition["replicas"], key=lambda each: (each == partition["leader"], each not in partition["isr"])
+            partition["replicas"],
+            key=lambda each: (each != to, each == partition["leader"], each not in partition["isr"]),
         )
         done: Any = await client._send_request(Reassign(topic, [first, *rest]))
         for _, parts, _ in done.responses:

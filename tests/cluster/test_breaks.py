@@ -8,7 +8,8 @@ import pytest
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import Fault, cut_api, cut_writers, isolate_leader, kill_leader
-from tests.cluster.test_cluster import judged, struck
+from tests.cluster.test_cluster import struck
+from tests.consistency.judged import judged
 
 pytestmark = [pytest.mark.cluster, pytest.mark.soak]
 
@@ -29,7 +30,7 @@ def test_a_deliberate_break_is_found(cluster: Cluster, name: str) -> None:
     cluster.restart(name)
     try:
         for _ in range(3):
-            faults = judged(cluster, struck(cluster, Fault(name, MATTERS_WHEN[name]))[2])
+            faults = judged(cluster.settings, struck(cluster, Fault(name, MATTERS_WHEN[name]))[2])
             if faults:
                 break
     finally:

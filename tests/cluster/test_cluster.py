@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -17,8 +18,10 @@ from services.arrangement import PROCESSES
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import FAULTS, Fault, kill_leader
 from tests.cluster.load import ATTEMPT_DEADLINE, Load
-from tests.consistency.judged import LOOKS_FOR, judged
+from tests.consistency.judged import LOOKS_FOR
 from tests.consistency.observed import ObservedCall
+from tests.faults.test_alerts import alerts_of
+from tests.installation import eventually
 
 FLOWS_AGAIN_WITHIN = 10.0
 PAUSE = 0.15
@@ -53,7 +56,7 @@ def require_all(cluster: Cluster, fault: Fault, within: float, clients: tuple[in
         f"{fault.name}: {changing:.1f} s without an answer to a change, {using:.1f} s to a use; slowest attempt {slowest:.1f} s; "
         f"{len(calls)} calls, {len(lost)} given up, attempts {dict(ends)}"
     )
-    assert judged(cluster.settings, calls) == []
+    assert cluster.judge.judged(calls) == []
     assert slowest <= ATTEMPT_DEADLINE
     assert lost == []
     assert max(changing, using) <= within
@@ -99,6 +102,18 @@ def test_nothing_answered_is_lost_and_calls_flow_again(cluster: Cluster, fault: 
         pytest.skip("the network of the machines is cut by `ip`, which takes root")
     for _ in range(3 if soak else 1):
         require_all(cluster, fault, FLOWS_AGAIN_WITHIN)
+
+
+@pytest.mark.cluster
+def test_every_alert_arrived_at_its_receiver(cluster: Cluster) -> None:
+    """Those that were raised during all faults, and one of now."""
+    before = len(asyncio.run(alerts_of(cluster.settings)))
+    kms = cluster.client()
+    kms.schedule_key_deletion(KeyId=kms.create_key()["KeyMetadata"]["KeyId"], PendingWindowInDays=30)
+    eventually(lambda: len(asyncio.run(alerts_of(cluster.settings))) > before, within=60)
+    raised = {each["id"] for each in asyncio.run(alerts_of(cluster.settings))}
+    eventually(lambda: raised <= set(cluster.alerts.ids), within=60)
+    print(f"{len(raised)} alerts, {len(cluster.alerts.ids) - len(set(cluster.alerts.ids))} of them sent again")
 
 
 @pytest.mark.cluster

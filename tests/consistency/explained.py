@@ -51,14 +51,26 @@ class LogAsRead:
         return states[place - 1] if place else None
 
 
+class LogReading:
+    """Reads on from where it was. `found` is what it has read so far."""
+
+    def __init__(self) -> None:
+        self._fold = Fold()
+        self.found = LogAsRead()
+
+    def take(self, values: Iterable[tuple[int, bytes]]) -> None:
+        """`values`: (offset, value) of the topic's next records, in order."""
+        for offset, value in values:
+            record = self._fold.take(offset, value)
+            if record is not None and record.call is not None:
+                _note(self.found, self._fold, offset, record)
+
+
 def read_log(values: Iterable[tuple[int, bytes]]) -> LogAsRead:
     """`values`: (offset, value) of the whole topic, in order."""
-    fold, found = Fold(), LogAsRead()
-    for offset, value in values:
-        record = fold.take(offset, value)
-        if record is not None and record.call is not None:
-            _note(found, fold, offset, record)
-    return found
+    reading = LogReading()
+    reading.take(values)
+    return reading.found
 
 
 def _note(found: LogAsRead, fold: Fold, offset: int, record: Record) -> None:

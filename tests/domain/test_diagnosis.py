@@ -213,7 +213,7 @@ def test_a_healthy_database_has_no_finding() -> None:
         ({"refused": "cut"}, "log and database", "wrong", "a start refuses them"),
         ({"level": (99, "9.0.0")}, "upgrade", "wrong", "the log is at level 99, which this version does not know"),
         ({"level": (1, "0.1.0")}, "upgrade", "look", f"the log is at level 1, and this version knows level {LEVEL}"),
-        ({"level": (1, "0.1.0"), "older": 3}, "upgrade", "look", "the log is at level 1, 3 sessions are of an earlier version"),
+        ({"level": (1, "0.1.0"), "older": 3}, "upgrade", "look", "the log is at level 1, sessions of processes of an earlier version: 3"),
     ],
 )  # fmt: skip
 def test_one_thing_of_a_database_that_is_not_as_it_should_be_is_one_finding(

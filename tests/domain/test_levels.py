@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from domain.errors import UpgradeUnfinished
+from domain.errors import CommandExpired, UpgradeUnfinished
 from domain.log import codec
 from domain.log.catalogue import LEVELS
 from domain.log.command import Command, encode
-from domain.log.events import AliasCreated, KeyDescribed, LogKeyRotated
+from domain.log.events import AliasCreated, DecisionsAnchored, KeyDescribed, LogKeyRotated
 from domain.log.levels import FIRST, LEVEL, LEVEL_VERSION, LevelRaised, why_unknown
-from domain.log.own_commands import RAISE_LEVEL, ROTATE_KEY, own_call
+from domain.log.own_commands import ANCHOR, AUTHENTICATE, RAISE_LEVEL, ROTATE_KEY, ROTATE_TREE_KEY, own_call
+from services.writer.step import CLOCKS_APART
 from tests.given import key_id
-from tests.logs import NOW, Log, a_log, command
+from tests.logs import NOW, SECOND, Log, a_log, command
 
 LATER = (FIRST + 1, "0.2.0")
 
@@ -26,9 +27,9 @@ def decided(log: Log, value: bytes) -> Any:
     return codec.record_from(codec.parse(made) or {})
 
 
-def own(log: Log, operation: str, **parameters: Any) -> bytes:
-    """A command of Keytrail's own."""
-    body = encode(Command(own_call(f"own-{log.offset}", operation, parameters), {}, NOW * 2))
+def own(log: Log, operation: str, *, not_after: int = NOW * 2, **parameters: Any) -> bytes:
+    """A command of Keytrail's own, whose call's id says at which offset it stands."""
+    body = encode(Command(own_call(f"own-{log.offset}", operation, parameters), {}, not_after))
     authority = log.fold().chain.authority
     return log.keys.seal(authority.key or log.keys.newest, "commands", authority.log).sealed(body)[0]
 
@@ -68,6 +69,42 @@ def test_a_level_is_raised_once_and_never_to_one_that_the_writer_does_not_know()
     found = [decided(log, own(log, RAISE_LEVEL, level=level, version=version)).event for level, version in asked]
     assert found == [None, LevelRaised(LEVEL, LEVEL_VERSION), None, None]
     assert log.fold().world.level == LEVEL
+
+
+def test_whoever_asked_for_an_unknown_level_finds_the_refusal_by_the_call() -> None:
+    """`keytrail upgrade finish` of a later version waits for it."""
+    log = a_log()
+    asked = f"own-{log.offset}"
+    refused = decided(log, own(log, RAISE_LEVEL, level=LEVEL + 1, version="9.9.9"))
+    assert (refused.call.id, refused.decision.error["kind"]) == (asked, UpgradeUnfinished.kind)
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        (RAISE_LEVEL, {"level": LEVEL, "version": LEVEL_VERSION}),
+        (AUTHENTICATE, {"before": {}}),
+        (ROTATE_TREE_KEY, {"verifier_key": "new", "former": "old"}),
+    ],
+)
+def test_what_an_operator_asked_for_has_no_effect_after_its_deadline(
+    operation: str, parameters: dict[str, Any]
+) -> None:
+    """The operator was told that it failed, and may have started processes since then that the change would stop."""
+    log = a_log()
+    late = NOW - CLOCKS_APART
+    refused = decided(log, own(log, operation, not_after=late, **parameters))
+    assert (refused.event, refused.decision.error["kind"]) == (None, CommandExpired.kind)
+    on_time = decided(log, own(log, operation, not_after=log.now + SECOND, **parameters))
+    assert on_time.event is not None
+
+
+def test_heads_of_decisions_are_anchored_however_late() -> None:
+    """They only add evidence, and nobody would ask for the same ones again."""
+    log = a_log()
+    lanes: list[Any] = []
+    made = decided(log, own(log, ANCHOR, not_after=NOW - CLOCKS_APART, worker="w", lanes=lanes))
+    assert made.event == DecisionsAnchored("w", lanes)
 
 
 def test_nobody_else_raises_it() -> None:

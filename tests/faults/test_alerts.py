@@ -53,7 +53,7 @@ def execute(settings: Settings, *statements: str) -> None:
     asyncio.run(run())
 
 
-async def _alerts(settings: Settings) -> list[dict[str, Any]]:
+async def alerts_of(settings: Settings) -> list[dict[str, Any]]:
     part = TopicPartition(names(settings).alerts, 0)
     end = (await ends(settings, part.topic))[0]
     consumer = AIOKafkaConsumer(**connection(settings), group_id=None, enable_auto_commit=False)
@@ -72,7 +72,7 @@ async def _alerts(settings: Settings) -> list[dict[str, Any]]:
 
 def on_topic(installation: Installation) -> list[dict[str, Any]]:
     """Every alert on the topic, including repetitions."""
-    return asyncio.run(_alerts(installation.settings))
+    return asyncio.run(alerts_of(installation.settings))
 
 
 # -- kill -9 ---------------------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_killed_workers_raise_what_undisturbed_ones_do(tmp_path: Path, soak: boo
 class Receiver:
     """A webhook's receiver. `status` is its answer; None never answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str) -> None:
         self.status: int | None = 200
         self.taken: list[dict[str, Any]] = []
         self.tried: list[str] = []
@@ -201,9 +201,9 @@ class Receiver:
             def log_message(self, *arguments: Any) -> None:
                 """Write no line for a request."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer((address, 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/alerts"
+        self.url = f"http://{address}:{self.server.server_address[1]}/alerts"
 
     @property
     def ids(self) -> list[str]:
@@ -212,8 +212,8 @@ class Receiver:
 
 
 @contextmanager
-def receivers(*names: str) -> Iterator[dict[str, Receiver]]:
-    found = {name: Receiver() for name in names}
+def receivers(*names: str, address: str = "127.0.0.1") -> Iterator[dict[str, Receiver]]:
+    found = {name: Receiver(address) for name in names}
     threads = [threading.Thread(target=each.server.serve_forever, daemon=True) for each in found.values()]
     for thread in threads:
         thread.start()

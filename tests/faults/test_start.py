@@ -60,6 +60,21 @@ async def test_topics_that_could_lose_records_are_refused_with_the_command_that_
     assert "kafka-" in str(refused.value)
 
 
+async def test_a_trails_topic_is_kept_as_safely_as_the_log(installation: Installation) -> None:
+    """While a broker is away, it is not made with one replica less, which it would have for ever."""
+    name, here = f"trail.{uuid4().hex}", installation.settings
+    with pytest.raises(Unavailable, match="needs 3 brokers"):
+        await topics.make_kept(replace(here, kafka=",".join([here.kafka] * 3)), name)
+    for _ in range(2):
+        await topics.make_kept(here, name)
+    admin = AIOKafkaAdminClient(**connection(here))
+    await admin.start()
+    configs = await topics.configs_of(admin, name)
+    await admin.close()
+    kept = {"retention.ms": "-1", "retention.bytes": "-1", "unclean.leader.election.enable": "false"}
+    assert kept.items() <= configs.items()
+
+
 def test_a_replicated_cluster_with_one_insync_replica_is_refused() -> None:
     """The rule itself: the bundled broker has no replicas to try it on."""
     settings = load({}, kafka="broker:9092")

@@ -40,7 +40,11 @@ def build(into: Path, soak: bool, sources: Path = HERE, *others: str) -> Path:
     if program is None:
         refuse("foreign programs: there is no go on this machine")
     flags = {"GOFLAGS": "-mod=readonly -buildvcs=false", "GOTOOLCHAIN": "local"}
-    command = [program, "build", "-o", f"{into}/", ".", *others]
+    quick = [
+        "-gcflags=all=-N -l",
+        "-ldflags=-s -w",
+    ]  # nothing is optimised: a quarter less of a build, and they have little to do
+    command = [program, "build", *quick, "-o", f"{into}/", ".", *others]
     done = subprocess.run(command, cwd=sources, env=os.environ | flags, capture_output=True, text=True, check=False)
     if NOT_HERE.search(done.stderr):
         refuse(f"foreign programs: {done.stderr.strip()[-300:]}")

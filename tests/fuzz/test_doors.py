@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fuzz.__main__ import without_atheris
+from tests.fuzz.__main__ import Share, without_atheris
 from tests.fuzz.doors import DOORS, Fault, call
 
 FEW = 60
@@ -14,7 +14,7 @@ FEW = 60
 def test_no_input_is_answered_with_a_fault(name: str) -> None:
     for sample in DOORS[name].samples:
         DOORS[name].enter(sample)
-    assert without_atheris(name, FEW, seed=1)[1] == ""
+    assert without_atheris(name, Share(FEW), seed=1)[1] == ""
 
 
 def test_a_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,17 @@ from typing import Any
 
 import pytest
 
+from domain import errors
 from domain.alerts.engine.alert import Alert
+from domain.authorization.context import Via
 from domain.log import own_commands
 from domain.log.catalogue import CATALOGUE
 from domain.log.command import Command
 from domain.log.levels import LEVEL, LEVEL_VERSION
 from domain.log.record import Call, Decision, Record, Repeat
 from domain.log.upcasters import UPCASTERS
+from domain.state.callers import Session, SignedIn
+from domain.transparency.order import LeafBatch, LeafRun
 from services.writer.step import OUR_CHANGES
 from tests.upgrade.before import ROOT, VersionBefore, named
 
@@ -37,19 +41,31 @@ from domain.log.catalogue import CATALOGUE
 from domain.log.command import Command
 from domain.log.record import Call, Decision, Record, Repeat
 from domain.log.upcasters import UPCASTERS
+from domain import errors
+from domain.authorization.context import Via
+from domain.state.callers import Session, SignedIn
+from domain.transparency.order import LeafBatch, LeafRun
 from services.writer.step import OUR_CHANGES
+WRITTEN = (Record, Call, Via, Session, SignedIn, Decision, Repeat, Command, Alert, LeafBatch, LeafRun)
 print(json.dumps({
     "level": LEVEL,
     "events": {name: [each.name for each in fields(row.event)] for name, row in CATALOGUE.items()},
     "older": sorted(UPCASTERS),
     "members": {
-        of.__name__: [each.name for each in fields(of)] for of in (Record, Call, Decision, Repeat, Command, Alert)
+        of.__name__: [each.name for each in fields(of)] for of in WRITTEN
     },
+    "refusals": sorted(each.kind for each in vars(errors).values() if isinstance(each, type) and hasattr(each, "kind")),
     "commands": sorted([*own_commands._EVENTS, *OUR_CHANGES]),
 }))
 """
 ASKED_FOR_BY_FINISH = {own_commands.RAISE_LEVEL}
 """Commands that a writer of the version before refuses, and whose sender expects that."""
+
+
+NEVER_BEFORE_THE_LEVEL = {errors.UpgradeUnfinished.kind}
+"""Kinds of refusals that only calls for what the level brings can get, and those the version before does not have."""
+WRITTEN = (Record, Call, Via, Session, SignedIn, Decision, Repeat, Command, Alert, LeafBatch, LeafRun)
+"""Records, commands, alerts and the notary's batches, and what they hold."""
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +88,17 @@ def test_what_it_reads_this_version_reads(known: dict[str, Any]) -> None:
     assert set(known["older"]) <= set(UPCASTERS)
 
 
-@pytest.mark.parametrize("of", [Record, Call, Decision, Repeat, Command, Alert], ids=lambda of: of.__name__)
-def test_records_commands_and_alerts_have_the_members_that_it_knows(known: dict[str, Any], of: Any) -> None:
+@pytest.mark.parametrize("of", WRITTEN, ids=lambda of: of.__name__)
+def test_what_stands_on_the_topics_has_the_members_that_it_knows(known: dict[str, Any], of: Any) -> None:
     """A reader of the version before may refuse one that it does not know. A new member is written from a level on: then
     name it here, with the test that shows it."""
     assert [each.name for each in fields(of)] == known["members"][of.__name__]
+
+
+def test_refusals_are_of_kinds_that_it_knows(known: dict[str, Any]) -> None:
+    """Its API workers answer with a 500 to a record with another kind."""
+    kinds = {each.kind for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.Refusal)}
+    assert kinds - set(known["refusals"]) <= NEVER_BEFORE_THE_LEVEL
 
 
 def test_its_writer_knows_what_processes_ask_of_it(known: dict[str, Any]) -> None:

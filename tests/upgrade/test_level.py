@@ -25,11 +25,15 @@ def in_database(installation: Installation, work: Callable[[Pool], Awaitable[Any
     return asyncio.run(run())
 
 
-def by(after: VersionAfter, installation: Installation, *arguments: str) -> Any:
-    """What a command of the version after prints."""
+def run_by(after: VersionAfter, installation: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = installation.environment() | {"PYTHONPATH": str(after.path)}
     command = [str(KEYTRAIL), *arguments, "--json", "--data", str(installation.data)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def by(after: VersionAfter, installation: Installation, *arguments: str) -> Any:
+    """What a command of the version after prints."""
+    done = run_by(after, installation, *arguments)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -62,6 +66,9 @@ def test_an_upgrade_is_prepared_taken_back_and_finished(tmp_path: Path) -> None:
             (snapshots.VERSION, again["position"]),
             (after.snapshots, first["position"]),
         ]
+        early = run_by(after, running, "upgrade", "finish", "--whatever-runs")
+        assert early.returncode != 0, "the writer that leads does not know the level, and says so at once"
+        assert f"knows the levels up to {LEVEL}" in " ".join(early.stderr.split())
 
         running.stop()
         running.extra["PYTHONPATH"] = str(after.path)
