@@ -31,6 +31,7 @@ from bench import (
     past,
     scale,
     signing_in,
+    spans,
     trails,
     transparency,
 )
@@ -195,6 +196,7 @@ BENCHMARKS: dict[str, Callable[[Installed, float], Iterable[Figure]]] = {
     "scale": scale.scale,
     "console": console.measure,
     "cluster": clustered.measure,
+    "spans": spans.spans,
 }
 
 

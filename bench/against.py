@@ -36,7 +36,7 @@ def _rate(installed: Installed, key: str, seconds: float) -> float:
     return result.rate
 
 
-def _until_followed(installed: Installed) -> None:
+def until_followed(installed: Installed) -> None:
     client = Client(installed.data)
     while True:
         status = client.get("/v1/status")
@@ -74,12 +74,12 @@ def main() -> None:
                 for each, key in both:
                     each.anew(*ANEW)
                     _rate(each, key, WARM)
-                    _until_followed(each)
+                    until_followed(each)
                 rates: tuple[list[float], list[float]] = [], []
                 for turn in range(TURNS):
                     for which in (0, 1) if turn % 2 else (1, 0):
                         rates[which].append(_rate(*both[which], asked.seconds / TURNS))
-                        _until_followed(both[which][0])
+                        until_followed(both[which][0])
                 ours, theirs = map(statistics.mean, rates)
                 shares.append(ours / theirs)
                 print(f"{ours:,.0f}/s here, {theirs:,.0f}/s there: {shares[-1]:.3f}", flush=True)

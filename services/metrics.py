@@ -89,6 +89,8 @@ ALERTS_LAG = Gauge(
     "keytrail_alerts_lag", "Records on a topic that are not judged yet", ["topic"], multiprocess_mode="mostrecent"
 )
 
+SPANS_LOST = Counter("keytrail_spans_lost", "Spans that the collector of traces did not get")
+
 LEAVES = Gauge("keytrail_notary_leaves", "Leaves of the published checkpoint", multiprocess_mode="mostrecent")
 NOTARY_LAG = Gauge(
     "keytrail_notary_lag", "Records on a topic that are not leaves yet", ["topic"], multiprocess_mode="mostrecent"
@@ -126,13 +128,13 @@ VOIDS_MET_BY: Mapping[str, tuple[str, ...]] = {
 }
 """The values of the label of VOIDS, by the kind of process that counts under them."""
 MEASURED: Mapping[str, tuple[Collector, ...]] = {
-    "api": (CALLS, LATENCY, UNAUTHENTICATED, NOT_ANSWERED, VOIDS, ALERTS),
-    "writer": (RECORDS, TAKEOVERS, LEADER_AT, VOIDS, ALERTS),
-    "projector": (LAG, PROJECTED_AT, VOIDS),
+    "api": (CALLS, LATENCY, UNAUTHENTICATED, NOT_ANSWERED, VOIDS, ALERTS, SPANS_LOST),
+    "writer": (RECORDS, TAKEOVERS, LEADER_AT, VOIDS, ALERTS, SPANS_LOST),
+    "projector": (LAG, PROJECTED_AT, VOIDS, SPANS_LOST),
     "notary": (LEAVES, NOTARY_LAG, NOTARY_SECONDS, CHECKPOINT_AT, COSIGNED_LEAVES, COSIGNED_AT, WITNESSES, ALERTS),
-    "alerts": (ALERTS_LAG, VOIDS, ALERTS),
+    "alerts": (ALERTS_LAG, VOIDS, ALERTS, SPANS_LOST),
     "audit-devices": (DEVICE_RECORDS, DEVICE_FAILURES, DEVICE_REFUSED, DEVICE_MISSED, DEVICE_LAG, DEVICE_SECONDS),
-    "notifier": (NOTIFICATIONS, NOTIFIERS_STUCK, NOTIFIERS_LAG),
+    "notifier": (NOTIFICATIONS, NOTIFIERS_STUCK, NOTIFIERS_LAG, SPANS_LOST),
 }
 """What each kind of process measures. A gauge without labels exists, at zero, wherever this file is loaded: from a process that
 does not measure it, that zero would be a lie."""

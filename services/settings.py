@@ -25,6 +25,7 @@ SECRETIVE = re.compile("password|passphrase|secret|token|credential|private|dsn"
 TREE_BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9!_.*'()/-]*))?")
 KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 HTTP_ADDRESS = ("https://", "http://")
+COLLECTOR = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#@]*)?")
 LOGIN = re.compile(r"//[^/@\s]*@")
 """The user and password in an address."""
 
@@ -174,6 +175,20 @@ class Settings:
         0,
     )
     metrics_host: str = _setting("the address that this port is on; unset: loopback", "")
+    traces_endpoint: str = _setting(
+        "address of the OpenTelemetry collector that gets traces (OTLP over HTTP, in JSON), http://localhost:4318 for instance; "
+        "unset: there are none",
+        "",
+    )
+    traces_ratio: float = _setting("the part of all calls that is traced, from 0 to 1", 0.01)
+    traces_headers: str = _setting(
+        "headers that authorise at the collector: NAME=VALUE, between commas, with values percent-encoded",
+        "",
+        secret=True,
+    )
+    traces_ca: str = _setting(
+        "file with certificates that vouch for the collector, besides the system's; unset: none", ""
+    )
     fresh_for: float = _setting("seconds for which an API worker may decide on the state that it read last", 5.0)
 
     @property
@@ -326,6 +341,10 @@ def _require_valid(settings: Settings) -> None:
         "KEYTRAIL_TIMESTAMP_URL takes an address such as https://tsa.example.com/": not settings.timestamp_url
         or settings.timestamp_url.startswith(("https://", "http://")),
         "KEYTRAIL_TIMESTAMP_EVERY takes at least 60": settings.timestamp_every >= 60,
+        "KEYTRAIL_TRACES_ENDPOINT takes an address that begins with https:// or http://, and has no user, query or fragment": (
+            not settings.traces_endpoint or bool(COLLECTOR.fullmatch(settings.traces_endpoint))
+        ),
+        "KEYTRAIL_TRACES_RATIO takes 0 to 1": 0 <= settings.traces_ratio <= 1,
         "KEYTRAIL_LOG_BYTES takes at least 1000": settings.log_bytes >= 1000,
         "KEYTRAIL_WORKERS takes at least 1": settings.workers >= 1,
         "KEYTRAIL_WRITERS takes at least 1": settings.writers >= 1,

@@ -26,6 +26,7 @@ BY_CHART = {
     *("tree", "tree_access_key_id", "tree_key_access_key_id", "witness_policy_file", "timestamp_url", "timestamp_ca"),
     "audit_devices_file",
     *("tls_cert", "tls_key", "oidc_ca", "oidc_addresses"),
+    *("traces_endpoint", "traces_ratio", "traces_ca"),
 }
 """Settings that the chart makes of values with names of their own."""
 ELSEWHERE = {"clock_offset", "pager", "time_zone", "log_bytes"}

@@ -19,6 +19,8 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.topics import names
 from services.metrics import ALERTS
 from services.settings import Settings
+from services.traces.spans import alert_attributes
+from services.traces.tracer import TRACES
 
 RAISED = "alert.raised.v1"
 
@@ -31,11 +33,16 @@ class Publisher:
     async def publish(self, alerts: Sequence[Alert]) -> None:
         """Raises Unavailable."""
         for alert in alerts:
+            began = time.time_ns()
             seal = self._keys.seal(self._keys.newest, ALERTS_TOPIC, alert.log)
             value, _ = seal.sealed(orjson.dumps(alert.document()))
             headers = cloudevents.headers(alert.id, alert.log, RAISED, rfc3339(alert.at))
             await self._topic.append(value, headers)
-            ALERTS.labels(alert.rule.id, "suppressed" if alert.suppressed is not None else alert.severity).inc()
+            severity = "suppressed" if alert.suppressed is not None else alert.severity
+            ALERTS.labels(alert.rule.id, severity).inc()
+            tracer, call = TRACES.tracer, alert.source.get("call", "")
+            if tracer is not None and tracer.samples(call):
+                tracer.raised(call, alert.id, began, alert_attributes(alert.rule.id, severity))
 
     async def publish_break(self, judge: Judge, where: str, summary: str) -> None:
         """Publish an alert that the log is not the one that was judged. Raises Unavailable."""

@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from services.adapters.http_bodies import TooLong, at_most
 from services.client_address import address_in
+from services.outgoing_http import TooLong, at_most
 
 if TYPE_CHECKING:
     import aiohttp
@@ -222,11 +222,3 @@ def _checking_resolver(allowed: PublicOnly) -> Any:
             names.shutdown(wait=False, cancel_futures=True)
 
     return CheckingResolver()
-
-
-def trusted_by(ca_file: str) -> ssl.SSLContext:
-    """The system's certificates, and those of a file. Raises OSError, ssl.SSLError."""
-    context = ssl.create_default_context()
-    if ca_file:
-        context.load_verify_locations(ca_file)
-    return context

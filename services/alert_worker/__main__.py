@@ -15,12 +15,14 @@ from services.runtime.heartbeat import keep_beating
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import end_when_told, run_until_told
 from services.settings import load
+from services.traces.tracer import TRACES
 
 
 async def run() -> None:
     settings = load()
     end_when_told()
     await answer_metrics(settings, "alerts")
+    TRACES.begin(settings, "alerts")
     pool = await open_pool(settings, size=6)
     keys = (await prepare(settings, pool)).keys
     keep_beating(settings)

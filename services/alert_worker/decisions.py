@@ -26,6 +26,7 @@ from services.adapters.topic_bounds import bounds
 from services.adapters.topics import names
 from services.alert_worker import positions
 from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged
+from services.alert_worker.judged_records import JudgedSpans
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.positions import JudgedUpTo
 from services.alert_worker.tally import PartitionTally, SourcedCandidate
@@ -130,7 +131,7 @@ class JudgedDecisions:
                     return
 
     async def _batch(self, partition: int, start: int, records: Sequence[Stored]) -> bool:
-        judge = self._judge()
+        judge, spans = self._judge(), JudgedSpans(DECISIONS, partition)
         candidates: list[SourcedCandidate] = []
         pairs: list[Pair] = []
         await self._keys.know_those_of(each.value for each in records)
@@ -142,13 +143,17 @@ class JudgedDecisions:
             call = _call(each.value)
             if call is None:
                 continue
+            spans.note(call.id, call.at, each.offset)
             source = {"topic": DECISIONS, "partition": partition, "offset": each.offset, "call": call.id}
             candidates += [(found, call.at, source) for found in judge.candidates(call)]
             pairs += judge.pairs(call, source)
         if strange := self._voids.alerts(judge):
             await self._publisher.publish(strange)
         to = JudgedUpTo(records[-1].offset + 1, digest(records[-1].value))
-        return await self._settle(partition, start, to, candidates, pairs)
+        judged = await self._settle(partition, start, to, candidates, pairs)
+        if judged:
+            spans.end()
+        return judged
 
     async def _settle(
         self, partition: int, start: int, to: JudgedUpTo, candidates: Sequence[SourcedCandidate], pairs: Sequence[Pair]

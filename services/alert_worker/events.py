@@ -32,6 +32,7 @@ from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alert_worker import positions, unjudged
 from services.alert_worker.books import Books
+from services.alert_worker.judged_records import JudgedSpans
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.past import Past
 from services.alert_worker.positions import JudgedUpTo
@@ -180,9 +181,10 @@ class JudgedEvents:
         assert fold is not None, "it was restored"
         if not messages:
             return
+        spans = JudgedSpans(*PART)
         async with self._counter.holding(PART, fold.next) as held:
             for message in messages:
-                alerts = await self._one(fold, message)
+                alerts = await self._one(fold, message, spans)
                 if alerts:
                     # Before the transaction ends: an operator gets it at once, and once more under the same name
                     # after a crash.
@@ -193,8 +195,9 @@ class JudgedEvents:
                 await unjudged.put_off(held.locked, account, document)
             self._put_off = []
             await held.settle(JudgedUpTo(fold.next, fold.chain.head, self._skew), candidates, pairs)
+        spans.end()
 
-    async def _one(self, fold: Fold, message: Stored) -> list[Alert]:
+    async def _one(self, fold: Fold, message: Stored, spans: JudgedSpans) -> list[Alert]:
         judge, world = self._judge(), fold.world
         found = await keyring.read(fold, message, self._keys)
         if found is None:
@@ -202,6 +205,7 @@ class JudgedEvents:
             return self._voids.alerts(judge)
         document, record = found
         source = {"topic": EVENTS, "partition": 0, "offset": message.offset, "call": _call(record)}
+        spans.note(_call(record), record.at, message.offset)
         alerts = self._clock(judge, world.at, record, message)
         if isinstance(record.event, CommandsRefused):
             refused = record.event

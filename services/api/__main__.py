@@ -27,7 +27,7 @@ from services.adapters.attempts import Attempts
 from services.adapters.decisions import DecisionLanes
 from services.adapters.kafka import KafkaTopic, Producer
 from services.adapters.master_key import MasterKeyRefused
-from services.adapters.oidc_fetch import OidcFetch, PublicOnly, trusted_by
+from services.adapters.oidc_fetch import OidcFetch, PublicOnly
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.sign_in_providers import load_providers
 from services.adapters.tile_stores import tile_store
@@ -65,10 +65,12 @@ from services.logs import configure, logger_of
 from services.metrics import TALLY, VOIDS
 from services.notary.served import PublishedTree
 from services.notary.tree_keys import known_keys
+from services.outgoing_http import trusted_by
 from services.runtime.bootstrap import open_pool, open_tokens, prepare
 from services.runtime.listening_socket import listen
 from services.runtime.metrics_endpoint import answer_metrics
 from services.settings import BadSetting, Settings, load
+from services.traces.tracer import TRACES
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
 
@@ -123,6 +125,8 @@ async def serve(settings: Settings) -> None:
     certificate = ServedCertificate(Path(settings.tls_cert), Path(settings.tls_key)) if settings.tls else None
     await answer_metrics(settings, "api")
     async with AsyncExitStack() as closing:
+        TRACES.begin(settings, "api")
+        closing.push_async_callback(TRACES.end)
         pool = await open_pool(settings, size=8, patience=CALL_PATIENCE)
         closing.callback(pool.terminate)
         clock, watch = clock_of(settings), VaultWatch(pool)

@@ -10,6 +10,7 @@ import uvicorn
 from services.api.certificate import ServedCertificate
 from services.api.door import Door
 from services.api.listener import Listener
+from services.traces.tracer import TRACES
 
 HANDSHAKE_DEADLINE = 5.0
 """Seconds from a connection to the end of its TLS handshake. Until then the door does not know the connection, so
@@ -49,3 +50,7 @@ class DeadlineServer(uvicorn.Server):
             each.listen(config.backlog)
         self.servers = [Listener(each, self._door, connect) for each in sockets or ()]  # type: ignore[misc]  # as uvicorn uses one
         self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        await TRACES.end()  # here, since uvicorn ends the process by the signal that it got as soon as this returns

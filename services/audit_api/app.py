@@ -7,6 +7,7 @@ account.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import uuid4
 
@@ -43,6 +44,8 @@ from services.kms_api.app import Disconnected, where
 from services.kms_api.authentication import Authenticator
 from services.kms_api.errors import WireError
 from services.logs import logger_of
+from services.traces.spans import route_attributes
+from services.traces.tracer import TRACES
 
 log = logger_of("audit")
 
@@ -90,8 +93,8 @@ class _SignedRoutes:
     def _proven(self, endpoint: Endpoint, row: RouteRow, authenticated: Authenticating) -> HttpEndpoint:
         context, records = self._context, self._context.records
 
-        async def answer(http: Request) -> Response:
-            call, request = str(uuid4()), None
+        async def answer(http: Request, call: str) -> Response:
+            request = None
             try:
                 request = await authenticated(http, row, call)
                 request.require_no_nul()
@@ -117,4 +120,15 @@ class _SignedRoutes:
                 log.error("audit call failed", call=call, fault=type(fault).__name__, where=where(fault))
                 return of_fault(await records.failure(request), call)
 
-        return answer
+        async def traced(http: Request) -> Response:
+            call, tracer, began = str(uuid4()), TRACES.tracer, time.perf_counter()
+            if tracer is not None:
+                tracer.begin(call)
+            response = await answer(http, call)
+            if tracer is not None and tracer.ended(call) is not None:
+                said = route_attributes(row.method, row.path, response.status_code)
+                failed = response.status_code >= 500
+                tracer.answered(call, row.operation_id, time.perf_counter() - began, said, failed=failed)
+            return response
+
+        return traced

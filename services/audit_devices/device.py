@@ -9,7 +9,12 @@ from services.audit_devices.records import DeviceRecord
 
 
 class DeviceFailed(Exception):
-    """The device did not take the records, or lost some that it had taken. They are written again from its position on."""
+    """The device did not take the records, or lost some that it had taken. They are written again from its position on. `after`:
+    the seconds that it asks to be left alone for."""
+
+    def __init__(self, why: str, after: float = 0.0) -> None:
+        super().__init__(why)
+        self.after = after
 
 
 class Device(Protocol):

@@ -111,7 +111,7 @@ class OtlpDevice:
         try:
             refused = await self._sender.post(self._frame.around(records))
         except CollectorAway as fault:
-            raise DeviceFailed(f"{self._settings.url}: {fault}") from None
+            raise DeviceFailed(f"{self._settings.url}: {fault}", fault.after or 0.0) from None
         except NotTaken as fault:
             if fault.status not in OF_THE_MESSAGE:
                 raise DeviceFailed(f"{self._settings.url}: {fault}") from None

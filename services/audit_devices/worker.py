@@ -38,6 +38,8 @@ from services.settings import Settings
 log = logger_of("audit-devices")
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
+LONGEST_ASKED = 300.0
+"""Seconds for which a collector may ask to be left alone."""
 KEEP_EVERY = 5.0
 """Seconds after which a position is kept though no record came: Keytrail writes about itself twice a second while calls come."""
 
@@ -94,6 +96,7 @@ class DeviceWorker:
     async def _follow(self) -> None:
         attempts = 0
         while True:
+            after = 0.0
             try:
                 await self._device.open()
                 await self._begin(await self._start())
@@ -102,11 +105,12 @@ class DeviceWorker:
                     attempts = 0
             except DeviceFailed as fault:
                 await self._tell(str(fault), attempts)
+                after = min(fault.after, LONGEST_ASKED)
             except RecordsRemoved as fault:  # the next start finds how many
                 log.warning("an audit device has to begin behind a gap", device=self._own.name, reason=str(fault))
             except INTERRUPTED as fault:
                 log.warning("an audit device was interrupted; trying again", device=self._own.name, reason=repr(fault))
-            await asyncio.sleep(pause(attempts))
+            await asyncio.sleep(max(after, pause(attempts)))
             attempts += 1
 
     async def _start(self) -> DeviceStart:

@@ -32,6 +32,8 @@ from services.kms_api.token_door import WITH_TOKEN, TokenDoor, token_in
 from services.kms_api.vault_watch import VaultWatch
 from services.logs import logger_of
 from services.metrics import TALLY, UNAUTHENTICATED, Scrapes, exposition
+from services.traces.spans import request_attributes
+from services.traces.tracer import TRACES
 
 log = logger_of("api")
 
@@ -46,6 +48,7 @@ MOST_AGENT = 512
 TOO_LARGE = ("RequestEntityTooLargeException", f"A request has at most {MAX_BODY} bytes.")
 TARGET = "TrentService."
 KMS = frozenset({"kms"})
+INTERNAL = "KMSInternalException"
 NOT_FRESH = "not fresh: the log's end is not known"
 NONE_KNOWN = "none"
 """The label for a request whose operation does not exist: a label never has a caller's words."""
@@ -198,6 +201,9 @@ class App:
         answer too."""
         began = time.perf_counter()
         call = new_call_id()
+        tracer = TRACES.tracer
+        if tracer is not None:
+            tracer.begin(call)
         headers, body = request.headers, request.body
         by_query = request.method != "POST"
         form = by_query or headers.get("content-type", "").startswith(query.FORM)
@@ -206,6 +212,7 @@ class App:
         service = _service(request) if form else "kms"
         operation = "" if form else _target(headers)
         known, agent = False, printable(headers.get("user-agent", ""), MOST_AGENT)
+        error = ""
         try:
             token = token_in(body) if form else None
             if token is not None:
@@ -236,7 +243,7 @@ class App:
             document = query.answer(service, operation, answer, call) if form else json_protocol.answer(answer)
         except WireError as fault:
             status, document = _refusal(fault, service if form else "", call)
-            effect = "refused" if status < 500 else "not-answered"
+            effect, error = "refused" if status < 500 else "not-answered", fault.code
         except Exception as fault:  # noqa: BLE001  # the last line: a bug is a 500 with its call id, never a broken connection
             log.error(
                 "call failed",
@@ -246,10 +253,14 @@ class App:
                 where=where(fault),
             )
             # The call has its record: `Calls` makes one even if only the encoding of the answer failed.
-            effect = "failed"
-            failed = WireError(500, "KMSInternalException", "The request failed inside the server.")
+            effect, error = "failed", INTERNAL
+            failed = WireError(500, INTERNAL, "The request failed inside the server.")
             status, document = _refusal(failed, service if form else "", call)
-        TALLY.add(operation if operation in LABELS else NONE_KNOWN, effect, time.perf_counter() - began)
+        name, took = operation if operation in LABELS else NONE_KNOWN, time.perf_counter() - began
+        TALLY.add(name, effect, took)
+        if tracer is not None and (about := tracer.ended(call)) is not None:
+            said = request_attributes(service, name, status, error, effect, about)
+            tracer.answered(call, name, took, said, failed=status >= 500)
         return Reply(status, document, query.CONTENT_TYPE if form else json_protocol.CONTENT_TYPE, call, known)
 
     async def _authenticate(self, request: signing.Signed, services: frozenset[str]) -> Authenticated:

@@ -20,6 +20,7 @@ from services.kms_api import errors, no_answer
 from services.kms_api.decided_record import decided_record
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import LiveState
+from services.traces.tracer import TRACES
 
 NOT_AUTHENTICATED = NOT_PROVEN | {CredentialDisabled.kind, CredentialExpired.kind}
 """The refusals that say that nobody was let in."""
@@ -83,3 +84,5 @@ class Records:
             raise errors.on_record(fault) from None
         except Unavailable:
             raise no_answer.not_durable() from None
+        if TRACES.tracer is not None:
+            TRACES.tracer.decided(call.id, decision.resources)

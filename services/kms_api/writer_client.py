@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,11 +13,14 @@ from domain.log.codec import rfc3339
 from domain.log.command import Command, encode
 from domain.log.record import Call, Record
 from domain.ports import Topic, Unavailable
+from projections.log.entry import EVENTS
 from services.adapters import cloudevents
 from services.clock import Clock
 from services.kms_api import errors, no_answer
 from services.kms_api.live_state import LiveState
 from services.kms_api.records import Records
+from services.traces.spans import record_attributes
+from services.traces.tracer import TRACES
 
 MOST_COMMAND = 393_216
 """The most bytes of a command. Its record holds everything twice, as parameters and as event, and has to fit the log."""
@@ -48,7 +52,13 @@ class WriterClient:
             fault = errors.RequestTooLarge(f"What the writer is told of a request has at most {MOST_COMMAND} bytes.")
             await self._records.refusal(replace(call, parameters={}), fault)
             raise errors.on_record(fault)
-        position, record = await self._first_answer(*await self._recorded(command, value))
+        tracer = TRACES.tracer
+        began = 0 if tracer is None else time.time_ns()
+        position, record = await self._recorded(command, value)
+        if tracer is not None and tracer.samples(call.id):
+            about = () if record.decision is None else record.decision.resources
+            tracer.awaited(call.id, about, began, record_attributes(EVENTS, 0, position))
+        position, record = await self._first_answer(position, record)
         assert record.decision is not None, "a record of a call has its decision"
         if record.decision.error is not None:
             raise errors.on_record(refusal_named(record.decision.error["kind"], record.decision.error["message"]))

@@ -20,11 +20,11 @@ from domain.transparency.notes import NoteRefused, NoteSignature, SignedNote, no
 from domain.transparency.policies import KnownWitness, WitnessPolicy
 from domain.transparency.tiles import TileMissing
 from domain.transparency.witnessing import WitnessRequest
-from services.adapters.http_bodies import at_most
 from services.logs import logger_of
 from services.metrics import COSIGNED_AT, COSIGNED_LEAVES, WITNESSES
 from services.notary.alerts import NotaryAlerts
 from services.notary.published_tiles import TreeHashes
+from services.outgoing_http import at_most
 
 log = logger_of("notary")
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from services.adapters.http_bodies import at_most
 from services.adapters.postgres import Pool
 from services.logs import logger_of
 from services.notary import kept_heads
 from services.notary.kept_heads import KeptHead
+from services.outgoing_http import at_most
 from services.settings import BadSetting, Settings
 
 log = logger_of("notary")

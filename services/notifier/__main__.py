@@ -13,12 +13,14 @@ from services.runtime.heartbeat import keep_beating
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
+from services.traces.tracer import TRACES
 
 
 async def run() -> None:
     settings = load()
     end_when_told()
     await answer_metrics(settings, "notifier")
+    TRACES.begin(settings, "notifier")
     pool = await open_pool(settings)
     keys = (await prepare(settings, pool)).keys
     keep_beating(settings)

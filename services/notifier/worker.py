@@ -23,6 +23,7 @@ from services.notifier import outbox
 from services.notifier.delivery import NotDelivered, Sender, Undeliverable, sender_of
 from services.notifier.ledger import Ledger
 from services.notifier.marks import KafkaMark, Proved
+from services.notifier.message_span import DELIVERED, NOT_DELIVERED, UNDELIVERABLE, MessageSpan
 from services.notifier.outbox import Waiting
 from services.notifier.progress import NotifierProgress, ProgressWatch
 from services.notifier.raised_alerts import AlertFeed, AlertReader, EarlierAlerts, digest_of
@@ -152,11 +153,14 @@ async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender, progress:
                 continue
             if attempts[1:] != (waiting.times, waiting.number):
                 attempts = (0, waiting.times, waiting.number)
+            sending = MessageSpan(notifier, waiting, attempts[0])
             try:
                 await sender.send(waiting)
             except Undeliverable as fault:
+                sending.end(UNDELIVERABLE)
                 await _give_up(ledger, notifier, waiting, str(fault))
             except NotDelivered as fault:
+                sending.end(NOT_DELIVERED)
                 if outbox.now() - waiting.since > timedelta(seconds=notifier.give_up_after):
                     await _give_up(ledger, notifier, waiting, str(fault))
                     continue
@@ -171,6 +175,7 @@ async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender, progress:
                 await asyncio.sleep(pause(attempts[0]))
                 attempts = (attempts[0] + 1, *attempts[1:])
             else:
+                sending.end(DELIVERED)
                 await ledger.delivered(waiting)
                 NOTIFICATIONS.labels(notifier.kind, "delivered").inc()
         except INTERRUPTED as fault:

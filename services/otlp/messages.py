@@ -1,8 +1,8 @@
 """The message of an export: who reports (a resource), and a list of items, which are spans or log records.
 
 A message's frame is encoded once, and its items all at once. opentelemetry-sdk, which makes and sends such messages too, takes
-20 to 30 us for a span, and with protobuf, requests and its own threads a third of the time of a start; a span costs half a
-microsecond here (docs/performance.md).
+36 us for a span and its encoding, 2.6 us for one that is not sampled, and 14 MB in each process; here a span and its encoding
+take 1.5 us (docs/performance.md).
 """
 
 from __future__ import annotations

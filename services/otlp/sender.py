@@ -17,9 +17,8 @@ from urllib.parse import unquote
 
 import orjson
 
-from services.adapters.http_bodies import at_most
-from services.adapters.oidc_fetch import trusted_by
 from services.otlp.messages import Signal
+from services.outgoing_http import at_most, trusted_by
 
 if TYPE_CHECKING:  # it takes 10 MB, and most installations have no collector
     import aiohttp
@@ -40,7 +39,7 @@ AGAIN = frozenset(
 )
 TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 """What the name of an HTTP header is made of (RFC 9110, section 5.6.2)."""
-RESERVED = frozenset({"content-length", "content-type", "host", "transfer-encoding"})
+RESERVED = frozenset({"accept-encoding", "content-length", "content-type", "host", "transfer-encoding"})
 
 
 class CollectorAway(Exception):
@@ -98,7 +97,7 @@ class OtlpSender:
         import aiohttp  # noqa: F401  # at the start: it takes a tenth of a second, for which no call should wait
 
         self._url = collector.address.removesuffix("/") + signal.path
-        self._headers = {**collector.headers, "Content-Type": "application/json"}
+        self._headers = {**collector.headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
         self._rejected = signal.rejected
         self._trusted: ssl.SSLContext | None = (
             trusted_by(collector.ca) if collector.address.startswith("https:") else None
@@ -126,7 +125,10 @@ class OtlpSender:
 
         if self._session is None:
             connector = aiohttp.TCPConnector(ssl=self._trusted if self._trusted is not None else True, limit=1)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+            cookies = aiohttp.DummyCookieJar()
+            self._session = aiohttp.ClientSession(
+                connector=connector, cookie_jar=cookies, auto_decompress=False, trust_env=False
+            )
         try:
             async with (
                 asyncio.timeout(max(0.0, patience)),

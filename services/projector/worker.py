@@ -18,13 +18,14 @@ from services.adapters.postgres import INTERRUPTED, Pool
 from services.clock import clock_of
 from services.logs import logger_of
 from services.metrics import LAG, PROJECTED_AT, VOIDS
-from services.projector import store
+from services.projector import projected_records, store
 from services.projector.feed import Batch, EntryFeed
 from services.projector.known_log import require_known_log
 from services.projector.store import ReadTo
 from services.projector.tails import Observer
 from services.runtime.processes import pause_after
 from services.settings import Settings
+from services.traces.tracer import TRACES
 
 log = logger_of("projector")
 
@@ -158,7 +159,7 @@ async def _follow(
                 await writing_batch
             PROJECTED_AT.set_to_current_time()
             writing_batch = (
-                asyncio.create_task(take_in_all(pool, batch, keys, going)) if batch.reached.offsets else None
+                asyncio.create_task(_take_in_traced(pool, batch, keys, going)) if batch.reached.offsets else None
             )
             if batch.voids:
                 VOIDS.labels("projector").inc(batch.voids)
@@ -171,6 +172,13 @@ async def _follow(
         if writing_batch is not None:
             await asyncio.gather(writing_batch, return_exceptions=True)
         await feed.close()
+
+
+async def _take_in_traced(pool: Pool, batch: Batch, keys: VaultKeyring, going: store.ProjectorMemory) -> None:
+    began = time.time_ns()
+    await take_in_all(pool, batch, keys, going)
+    if TRACES.tracer is not None:
+        projected_records.trace(TRACES.tracer, batch.entries, began)
 
 
 async def take_in_all(

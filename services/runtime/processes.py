@@ -21,6 +21,7 @@ from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE, Pool
 from services.logs import configure, logger_of
 from services.settings import BadSetting
+from services.traces.tracer import TRACES
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
 NICENESS = {"alerts": 3, "audit-devices": 10, "notary": 10, "notifier": 3, "projector": 10, "verification": 5}
@@ -36,7 +37,19 @@ PROVE_EVERY, LONGEST_UNPROVED, PROOF_AT_MOST_ONE_IN = 60.0, 300.0, 50
 def end_when_told() -> None:
     """SIGTERM and Ctrl-C end the process at once: its work is transactions, each of which counts completely or not at all."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, lambda: os._exit(0))
+        asyncio.get_running_loop().add_signal_handler(number, end_now)
+
+
+_ending: set[asyncio.Task[None]] = set()
+
+
+def end_now() -> None:
+    """End this process. Where it traces calls, what waits is sent first, and its work goes on for that time."""
+    if TRACES.tracer is None:
+        os._exit(0)
+    task = asyncio.get_running_loop().create_task(TRACES.end())
+    _ending.add(task)
+    task.add_done_callback(lambda _: os._exit(0))
 
 
 async def alone(

@@ -50,6 +50,10 @@ async def read_files(settings: Settings) -> dict[str, bool]:
         from services.notary.witness_policy import load_policy
 
         load_policy(settings)
+    if settings.traces_endpoint:
+        from services.traces.tracer import sender_of
+
+        sender_of(settings)
     found = {"notifiers": False, "audit_devices": False}
     if settings.alerts_file:
         from services.adapters import alerts_file

@@ -23,7 +23,9 @@ from services.runtime.bootstrap import PreparedProcess, open_pool, prepare
 from services.runtime.health_alerts import HealthAlerts
 from services.runtime.heartbeat import keep_beating
 from services.runtime.metrics_endpoint import answer_metrics
+from services.runtime.processes import end_now
 from services.settings import BadSetting, Settings, load
+from services.traces.tracer import TRACES
 from services.writer.doubts import Deposed, StartRefused, TermEnded, require_certain
 from services.writer.election import Election
 from services.writer.leader import FirstIdentities, Leader
@@ -60,6 +62,7 @@ async def _lead(settings: Settings) -> None:
     names = topics.names(settings)
     clock = clock_of(settings)
     await answer_metrics(settings, "writer")
+    TRACES.begin(settings, "writer")
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)
     keep_beating(settings)
@@ -109,7 +112,7 @@ async def run() -> None:
     loop = asyncio.get_running_loop()
     # Nothing needs an orderly end: records that were read back count, and the next writer settles the others.
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: os._exit(0))
+        loop.add_signal_handler(number, end_now)
     try:
         await task
     except CANNOT_START as fault:

@@ -12,6 +12,7 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.clock import Clock
 from services.logs import logger_of
+from services.writer import decided_records
 from services.writer.doubts import CommandsUnreadable, End, end_process, require_certain
 from services.writer.due_work import DueWork
 from services.writer.foreign_commands import ForeignCommands
@@ -68,9 +69,10 @@ class CommandAnswers:
 
     async def _answer(self, stored: Stored) -> None:
         async with self._own.turn:
+            began = decided_records.now()
             record = await self._decided(stored)
             if record is not None:
-                await self._own.append(record)
+                await self._own.append(record, began)
                 self._due.note(record.event)
 
     async def _decided(self, stored: Stored) -> NewRecord | None:

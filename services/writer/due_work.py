@@ -12,6 +12,7 @@ from domain.log.events import ClockRead
 from domain.ports import Unavailable
 from services.clock import Clock
 from services.logs import logger_of
+from services.writer import decided_records
 from services.writer.doubts import READ_BACK_DEADLINE
 from services.writer.own_records import OwnRecords
 from services.writer.step import WriterStep
@@ -71,8 +72,9 @@ class DueWork:
                 assert_never(work)
         async with self._own.turn:
             if self._agenda.due(self._clock.now()) == work:  # nothing changed while this waited
+                began = decided_records.now()
                 record = self._step.fall_due(work, material, fingerprint, self._clock.now())
-                await self._own.append(record)
+                await self._own.append(record, began)
                 self.note(record.event)
 
     async def _require_clocks_agree(self) -> None:

@@ -17,6 +17,7 @@ from services.adapters.keyring import VaultKeyring
 from services.clock import Clock
 from services.logs import logger_of
 from services.metrics import RECORDS, VOIDS
+from services.writer import decided_records
 from services.writer.doubts import (
     AppendFailed,
     End,
@@ -41,6 +42,8 @@ BROKERS_TIME = 1
 class _Unread:
     record: NewRecord
     since: float
+    began: int
+    """When it began to be decided, in nanoseconds since the epoch; 0 if nobody traces it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +103,10 @@ class OwnRecords:
             next_command = self._step.fold.world.next_command
         await self.append(self._step.record(self._clock.now(), next_command, None, None, event))
 
-    async def append(self, record: NewRecord) -> None:
-        """Hold `turn` from the decision until this returns."""
+    async def append(self, record: NewRecord, began: int = 0) -> None:
+        """Hold `turn` from the decision until this returns. `began`: see _Unread."""
         await self._room.acquire()
-        self._unread.append(_Unread(record, time.monotonic()))
+        self._unread.append(_Unread(record, time.monotonic(), began))
         try:
             future = await self._events.send(record.value, record.headers)
         except Exception as fault:
@@ -139,6 +142,8 @@ class OwnRecords:
             self._confirmed = digest(value)
             RECORDS.inc()
             self._upkeep.destroy(destroyed_by(unread.record.event))
+            if unread.began:
+                decided_records.trace(unread.record, unread.began, offset)
             return
         document = parse(value) or {"previous": None}
         writer = str(document.get("writer"))

@@ -56,11 +56,13 @@ class _Readable:
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record to append: its value, its Kafka headers, and its event."""
+    """A record to append: its value, its Kafka headers, its event, and the call and decision that it is of."""
 
     value: bytes
     headers: Headers
     event: object | None = None
+    call: Call | None = None
+    decision: Decision | None = None
 
 
 class WriterStep:
@@ -115,7 +117,7 @@ class WriterStep:
         name = WIRE_NAMES[type(event)] if event is not None else None
         called = call.id if call is not None else None
         headers = cloudevents.of_event(world.log, called, record.previous, name, codec.rfc3339(record.at))
-        return NewRecord(value, headers, event)
+        return NewRecord(value, headers, event, record.call, record.decision)
 
     def _may_hold(self, event: object) -> bool:
         """Whether the log is at a level that has the event. The one that raises the level cannot wait for it."""

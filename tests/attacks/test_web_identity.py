@@ -23,10 +23,11 @@ from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from domain.identities.oidc_providers import MOST_OF_ACCOUNT
-from services.adapters.oidc_fetch import PATIENCE, NotFetched, OidcFetch, PublicOnly, trusted_by
+from services.adapters.oidc_fetch import PATIENCE, NotFetched, OidcFetch, PublicOnly
 from services.api.door import networks
 from services.kms_api.provider_keys import MOST_WAITING, RETRY
 from services.kms_api.refused_attempts import COUNTED_FOR
+from services.outgoing_http import trusted_by
 from tests.e2e.test_web_identity import arn_of, role, sts
 from tests.installation import Installation
 from tests.oidc import CONFIGURATION, KEYS, Provider, answer_json, unsigned

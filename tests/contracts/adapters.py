@@ -125,7 +125,6 @@ ELSEWHERE: dict[str, str] = {
     "alert_publisher.py": "it seals and appends alerts: tests/e2e/test_alerts.py",
     "services_file.py": "a file of settings: tests/e2e/test_services.py",
     "cloudevents.py": "pure: names of headers",
-    "http_bodies.py": "a client of other people's servers: tests/contracts/test_http_bodies.py",
     "committed_offsets.py": "a number of a consumer group, read back by tests/contracts/test_telling.py and test_counting.py",
     "cluster_description.py": "what brokers say of themselves: tests/e2e/test_doctor.py, tests/cluster",
     "decisions.py": "lanes over Kafka, tried with both faults in tests/faults/test_anchors.py",

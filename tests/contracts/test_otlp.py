@@ -16,6 +16,8 @@ import pytest
 from services.otlp.messages import LOGS, TRACES, Frame, Signal, attributes, resource_of
 from services.otlp.outbox import BATCH, Outbox
 from services.otlp.sender import BadHeaders, Collector, CollectorAway, NotTaken, OtlpSender, headers_in
+from services.settings import BadSetting, load
+from services.supervisor.start_steps import read_files
 from tests.certificates import make
 from tests.collector import CollectorServer, Reply, values
 
@@ -166,6 +168,36 @@ def test_headers_that_are_none_are_refused_without_their_secret(text: str) -> No
         headers_in(text)
     assert "secret" not in str(refused.value)
     assert "secret" not in repr(Collector("http://localhost", {"a": "secret"}))
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"KEYTRAIL_TRACES_HEADERS": "secret"}, "KEYTRAIL_TRACES_HEADERS: each header is NAME=VALUE"),
+        ({"KEYTRAIL_TRACES_CA": "/nowhere"}, "KEYTRAIL_TRACES_CA: /nowhere cannot be read"),
+    ],
+)
+async def test_a_start_refuses_settings_of_traces_that_cannot_be_used(setting: dict[str, str], said: str) -> None:
+    settings = load({"KEYTRAIL_TRACES_ENDPOINT": "https://localhost:4318"} | setting)
+    with pytest.raises(BadSetting, match=said) as refused:
+        await read_files(settings)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"KEYTRAIL_TRACES_ENDPOINT": "localhost:4318"},
+        {"KEYTRAIL_TRACES_ENDPOINT": "http://user:secret@localhost:4318"},
+        {"KEYTRAIL_TRACES_ENDPOINT": "http://localhost:4318/?token=secret"},
+        {"KEYTRAIL_TRACES_RATIO": "1.01"},
+        {"KEYTRAIL_TRACES_RATIO": "-0.1"},
+        {"KEYTRAIL_TRACES_RATIO": "nan"},
+    ],
+)
+def test_settings_of_traces_that_mean_nothing_are_refused(setting: dict[str, str]) -> None:
+    with pytest.raises(BadSetting, match=next(iter(setting))):
+        load(setting)
 
 
 async def outbox(collector: CollectorServer, lost: Callable[[int], None], most: int = 10_000) -> Outbox:

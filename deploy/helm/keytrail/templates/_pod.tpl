@@ -39,6 +39,9 @@ way in which a process that is not root can read them and the other users of its
 {{- $found = append $found (dict "secret" (required "alerts.secretName: name the Secret that has alerts.keys." $values.alerts.secretName) "key" . "path" (printf "alerts/%s" .)) -}}
 {{- end -}}
 {{- end -}}
+{{- if and (include "keytrail.traces" .) $values.traces.headers.secretName -}}
+{{- $found = append $found (dict "secret" $values.traces.headers.secretName "key" $values.traces.headers.key "path" "traces.headers") -}}
+{{- end -}}
 {{- if eq .component "api" -}}
 {{- if $values.signInProviders.secretName -}}
 {{- $found = append $found (dict "secret" $values.signInProviders.secretName "key" $values.signInProviders.key "path" "providers.toml") -}}
@@ -51,6 +54,13 @@ way in which a process that is not root can read them and the other users of its
 {{- end -}}
 {{- range $found }}
 - secret: {name: {{ .secret | quote }}, items: [{key: {{ .key | quote }}, path: {{ .path | quote }}}]}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether this kind of process traces calls. */}}
+{{- define "keytrail.traces" -}}
+{{- if and .root.Values.traces.endpoint (has .component (list "api" "writer" "projector" "alert-worker" "notifier")) -}}
+true
 {{- end -}}
 {{- end -}}
 
@@ -75,6 +85,9 @@ way in which a process that is not root can read them and the other users of its
 {{- end -}}
 {{- if and $tree.timestamp.url (eq .component "notary") }}
 - configMap: {name: {{ required "transparencyLog.timestamp.configMapName: name the ConfigMap with the certificates of the authority's root." $tree.timestamp.configMapName | quote }}, items: [{key: {{ $tree.timestamp.key | quote }}, path: timestamp-ca.crt}]}
+{{- end -}}
+{{- if and (include "keytrail.traces" .) $values.traces.ca.configMapName }}
+- configMap: {name: {{ $values.traces.ca.configMapName | quote }}, items: [{key: {{ $values.traces.ca.key | quote }}, path: traces-ca.crt}]}
 {{- end -}}
 {{- if eq .component "api" -}}
 {{- if $values.oidc.ca.configMapName }}
@@ -174,6 +187,16 @@ way in which a process that is not root can read them and the other users of its
 {{- if $values.monitoring.enabled }}
 - {name: KEYTRAIL_METRICS_HOST, value: {{ $values.api.listen | quote }}}
 - {name: KEYTRAIL_METRICS_PORT, value: {{ include "keytrail.metricsPort" . | quote }}}
+{{- end }}
+{{- if include "keytrail.traces" . }}
+- {name: KEYTRAIL_TRACES_ENDPOINT, value: {{ $values.traces.endpoint | quote }}}
+- {name: KEYTRAIL_TRACES_RATIO, value: {{ $values.traces.ratio | toJson | quote }}}
+{{- if $values.traces.headers.secretName }}
+- {name: KEYTRAIL_TRACES_HEADERS_FILE, value: {{ $secrets }}/traces.headers}
+{{- end }}
+{{- if $values.traces.ca.configMapName }}
+- {name: KEYTRAIL_TRACES_CA, value: {{ $config }}/traces-ca.crt}
+{{- end }}
 {{- end }}
 {{- if eq .component "writer" }}
 - {name: KEYTRAIL_WRITER_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from services.adapters.http_bodies import TooLong, at_most
+from services.outgoing_http import TooLong, at_most
 
 PIECES, LENGTH = 20, 5_000
 

@@ -1,7 +1,8 @@
-"""Reads the body of an HTTP answer, up to a bound."""
+"""What whoever asks another server over HTTP needs: whom to trust, and an answer's body, up to a bound."""
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # it takes 10 MB, and most processes ask nobody
@@ -20,3 +21,11 @@ async def at_most(content: aiohttp.StreamReader, bytes_: int) -> bytes:
         if len(found) > bytes_:
             raise TooLong(f"the answer is longer than {bytes_} bytes")
     return bytes(found)
+
+
+def trusted_by(ca_file: str) -> ssl.SSLContext:
+    """The system's certificates, and those of a file. Raises OSError, ssl.SSLError."""
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    return context

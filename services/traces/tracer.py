@@ -1,0 +1,157 @@
+"""The spans of this process: it makes them where the call is sampled, and leaves them for the outbox.
+
+`TRACES.tracer` is None where no collector is named, and that is all that traces cost there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from services.metrics import SPANS_LOST
+from services.otlp.messages import TRACES as SIGNAL
+from services.otlp.messages import Frame, attributes, resource_of
+from services.otlp.outbox import Outbox
+from services.otlp.sender import BadHeaders, Collector, OtlpSender, headers_in
+from services.settings import BadSetting, Settings
+from services.traces import ids
+from services.traces.ids import SpanPlace
+from services.traces.spans import FAILED, TraceSpan
+
+OLDEST = timedelta(minutes=10)
+"""Whoever reads records that are older reads the past again, and its calls have their traces or never had one."""
+RAISED, NOTIFIED = "alert", "notify"
+NOTHING_SAID = attributes({})
+
+
+@dataclass(frozen=True, slots=True)
+class AlertMessage:
+    """A message about an alert, by a notifier's name, and the number of the attempt to send it."""
+
+    alert: str
+    notifier: str
+    attempt: int
+
+
+class Tracer:
+    """The API calls `begin` and `ended` around each request, and `decided` and `awaited` within it; the others call `followed`,
+    `raised` and `notified`. Times are nanoseconds since the epoch."""
+
+    def __init__(self, outbox: Outbox, ratio: float) -> None:
+        self._add = outbox.add
+        self._outbox = outbox
+        self._least = ids.least_sampled(ratio)
+        self._under_way: dict[str, str] = {}
+        """By the id of each sampled call that this API worker is answering: the resource that it is about, "" before that is
+        known."""
+
+    def samples(self, call: str) -> bool:
+        """Whether this call is traced: every process says the same of it."""
+        return ids.end_of(call) >= self._least and len(call) == ids.CALL_ID
+
+    def begin(self, call: str) -> None:
+        """A request came, and has this id."""
+        if self.samples(call):
+            self._under_way[call] = ""
+
+    def decided(self, call: str, resources: Sequence[str]) -> None:
+        """The record of a call is durable. One that the API makes of its own accord has no request, and so no other span here."""
+        if call in self._under_way:
+            self._under_way[call] = resources[0] if resources else ""
+        elif self.samples(call):
+            now = str(time.time_ns())
+            self.followed(call, ids.REQUEST, None, now, now, NOTHING_SAID)
+
+    def awaited(self, call: str, resources: Sequence[str], began: int, said: msgspec.Raw) -> None:
+        """The writer's record of a call came, for which this worker has waited."""
+        above = None
+        if call in self._under_way:
+            self._under_way[call], above = resources[0] if resources else "", ids.REQUEST
+        self.followed(call, ids.WRITER_AWAITED, above, str(began), str(time.time_ns()), said)
+
+    def ended(self, call: str) -> str | None:
+        """The request with this id has its answer. Returns the resource that it was about, None if the call is not traced."""
+        return self._under_way.pop(call, None)
+
+    def answered(self, call: str, name: str, seconds: float, said: msgspec.Raw, *, failed: bool) -> None:
+        """A request that took so many seconds, until now."""
+        trace, now = ids.trace_of(call), time.time_ns()
+        began, own = str(now - int(seconds * 1e9)), ids.span_of(trace, ids.REQUEST)
+        status = FAILED if failed else None
+        self._add(TraceSpan(trace, own, name, ids.SERVER, began, str(now), said, "", status))
+
+    def followed(
+        self, call: str, place: SpanPlace, above: SpanPlace | None, began: str, ended: str, said: msgspec.Raw
+    ) -> None:
+        """What a process made of a command or record of this call; `above`: None if no call asked for it."""
+        trace = ids.trace_of(call)
+        parent = "" if above is None else ids.span_of(trace, above)
+        self._add(TraceSpan(trace, ids.span_of(trace, place), place.name, place.kind, began, ended, said, parent))
+
+    def raised(self, call: str, alert: str, began: int, said: msgspec.Raw) -> None:
+        """A record of this call raised an alert, which is on its topic now."""
+        trace, now = ids.trace_of(call), str(time.time_ns())
+        own, above = ids.span_of_alert(call, alert), ids.span_of(trace, ids.JUDGED)
+        self._add(TraceSpan(trace, own, RAISED, ids.PRODUCER, str(began), now, said, above))
+
+    def notified(self, call: str, message: AlertMessage, began: int, said: msgspec.Raw, *, failed: bool) -> None:
+        """A notifier tried to send a message about an alert that this call raised."""
+        own = ids.span_of_alert(call, message.alert, message.notifier, str(message.attempt))
+        above, now = ids.span_of_alert(call, message.alert), str(time.time_ns())
+        status = FAILED if failed else None
+        self._add(TraceSpan(ids.trace_of(call), own, NOTIFIED, ids.CLIENT, str(began), now, said, above, status))
+
+    async def keep_sending(self) -> None:
+        await self._outbox.keep_sending()
+
+    async def close(self) -> None:
+        await self._outbox.close()
+
+
+def oldest_traced() -> datetime:
+    return datetime.now(UTC) - OLDEST
+
+
+class ProcessTraces:
+    """The tracer of this process, once `begin` was called; None before, and where no collector is named."""
+
+    def __init__(self) -> None:
+        self.tracer: Tracer | None = None
+        self._sending: asyncio.Task[None] | None = None
+
+    def begin(self, settings: Settings, process: str) -> None:
+        """Trace calls from now on, as long as the event loop runs, if the settings name a collector. `process` is a kind of
+        process in `services.metrics.MEASURED`. Raises BadSetting."""
+        if not settings.traces_endpoint or not settings.traces_ratio:
+            return
+        outbox = Outbox(sender_of(settings), Frame(SIGNAL, resource_of(process)), SPANS_LOST.inc)
+        self.tracer = Tracer(outbox, settings.traces_ratio)
+        self._sending = asyncio.create_task(self.tracer.keep_sending(), name="traces")
+
+    async def end(self) -> None:
+        """Send what waits, for two seconds at most."""
+        tracer, self.tracer = self.tracer, None
+        if tracer is None or self._sending is None:
+            return
+        self._sending.cancel()
+        await asyncio.gather(self._sending, return_exceptions=True)
+        await tracer.close()
+
+
+def sender_of(settings: Settings) -> OtlpSender:
+    """Raises BadSetting."""
+    try:
+        collector = Collector(settings.traces_endpoint, headers_in(settings.traces_headers), settings.traces_ca)
+        return OtlpSender(collector, SIGNAL)
+    except BadHeaders as fault:
+        raise BadSetting(f"KEYTRAIL_TRACES_HEADERS: {fault}.") from None
+    except OSError as fault:
+        raise BadSetting(f"KEYTRAIL_TRACES_CA: {settings.traces_ca} cannot be read ({fault}).") from None
+
+
+TRACES = ProcessTraces()

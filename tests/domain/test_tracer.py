@@ -1,0 +1,158 @@
+"""The spans that a process makes, and their parents. What the outbox sends is what waits in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+
+from domain.log.own_commands import OURSELVES
+from domain.log.record import Call, Decision
+from projections.log.entry import DECISIONS, EVENTS, Entry
+from services.alert_worker.judged_records import JudgedSpans
+from services.otlp.messages import TRACES as SIGNAL
+from services.otlp.messages import Frame, resource_of
+from services.otlp.outbox import Outbox
+from services.otlp.sender import Collector, OtlpSender
+from services.projector import projected_records
+from services.traces import ids
+from services.traces.ids import span_of, trace_of
+from services.traces.spans import TraceSpan, record_attributes
+from services.traces.tracer import OLDEST, TRACES, Tracer
+from services.writer import decided_records
+from services.writer.step import NewRecord
+
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+SAID = record_attributes(EVENTS, 0, 7)
+ALWAYS = "0b9c2f0e-4f3c-4a55-9cff-ffffffffffff"
+"""A call that every ratio but 0 samples."""
+SELDOM = "0b9c2f0e-4f3c-4a55-9c00-000000000000"
+"""One that only the ratio 1 samples."""
+
+
+class Traced:
+    def __init__(self, ratio: float = 1) -> None:
+        sender = OtlpSender(Collector("http://localhost:4318"), SIGNAL)
+        self._outbox = Outbox(sender, Frame(SIGNAL, resource_of("api")), lambda lost: None)
+        self.tracer = Tracer(self._outbox, ratio)
+
+    @property
+    def spans(self) -> list[TraceSpan]:
+        return cast("list[TraceSpan]", self._outbox.next_batch())
+
+
+@pytest.fixture
+def traced() -> Iterator[Traced]:
+    """The tracer of this process for one test."""
+    found = Traced()
+    TRACES.tracer = found.tracer
+    yield found
+    TRACES.tracer = None
+
+
+def call(principal: str, id: str = "") -> Call:
+    return Call(id or str(uuid4()), "", principal, "111122223333", "", "", "ScheduleKeyDeletion", {})
+
+
+def test_what_a_request_waits_for_is_part_of_it() -> None:
+    traced, id = Traced(), str(uuid4())
+    traced.tracer.begin(id)
+    traced.tracer.awaited(id, (KEY, "another"), 5, SAID)
+    assert traced.tracer.ended(id) == KEY
+    assert traced.tracer.ended(id) is None
+    traced.tracer.answered(id, "Encrypt", 0.5, SAID, failed=False)
+    waited, request = traced.spans
+    assert (waited.parent_span_id, request.parent_span_id) == (request.span_id, "")
+    assert {waited.trace_id, request.trace_id} == {trace_of(id)}
+    assert int(request.end_time_unix_nano) - int(request.start_time_unix_nano) == 500_000_000
+
+
+def test_a_request_has_what_its_record_is_about() -> None:
+    traced, id = Traced(), str(uuid4())
+    traced.tracer.begin(id)
+    traced.tracer.decided(id, (KEY,))
+    assert (traced.tracer.ended(id), traced.spans) == (KEY, [])
+
+
+def test_what_the_api_does_by_itself_has_no_request() -> None:
+    """A key that is made for a service, a code of an MFA device that is used and the count of refused attempts are calls with
+    ids of their own."""
+    traced, id, other = Traced(), str(uuid4()), str(uuid4())
+    traced.tracer.awaited(id, (), 5, SAID)
+    traced.tracer.decided(other, ())
+    assert [(each.parent_span_id, each.span_id) for each in traced.spans] == [
+        ("", span_of(trace_of(id), ids.WRITER_AWAITED)),
+        ("", span_of(trace_of(other), ids.REQUEST)),
+    ]
+
+
+def test_a_call_that_is_not_sampled_leaves_nothing() -> None:
+    traced = Traced(0.01)
+    for id in (SELDOM, "", "call-1"):
+        traced.tracer.begin(id)
+        traced.tracer.decided(id, (KEY,))
+        assert traced.tracer.ended(id) is None
+    assert traced.spans == []
+    traced.tracer.begin(ALWAYS)
+    assert traced.tracer.ended(ALWAYS) == ""
+    assert not Traced(0).tracer.samples(ALWAYS)
+
+
+@pytest.mark.parametrize(("principal", "above"), [("arn:aws:iam::111122223333:root", True), (OURSELVES, False)])
+def test_the_writer_decides_for_a_caller_or_by_itself(traced: Traced, principal: str, above: bool) -> None:
+    made = call(principal)
+    record = NewRecord(b"", [], None, made, Decision("allowed", resources=(KEY,)))
+    decided_records.trace(record, decided_records.now(), 12)
+    [span] = traced.spans
+    assert span.parent_span_id == (span_of(trace_of(made.id), ids.WRITER_AWAITED) if above else "")
+
+
+def test_a_record_of_no_call_has_no_span(traced: Traced) -> None:
+    decided_records.trace(NewRecord(b"", []), decided_records.now(), 12)
+    assert traced.spans == []
+
+
+def entry(topic: str, id: str | None, age: timedelta) -> Entry:
+    document: dict[str, Any] = {"call": None if id is None else {"id": id}}
+    return Entry(topic, 0, 3, datetime.now(UTC) - age, "us-east-1", document)
+
+
+def test_rows_of_calls_have_spans_unless_the_past_is_read_again(traced: Traced) -> None:
+    new, other, old = (str(uuid4()) for _ in range(3))
+    found = [
+        entry(EVENTS, new, timedelta(0)),
+        entry(DECISIONS, other, OLDEST / 2),
+        entry(EVENTS, old, OLDEST * 2),
+        entry(EVENTS, None, timedelta(0)),
+        Entry("alerts", 0, 3, datetime.now(UTC), "us-east-1", {}),
+    ]
+    projected_records.trace(traced.tracer, found, 5)
+    assert [(each.trace_id, each.parent_span_id) for each in traced.spans] == [
+        (trace_of(new), span_of(trace_of(new), ids.WRITER_DECIDED)),
+        (trace_of(other), span_of(trace_of(other), ids.REQUEST)),
+    ]
+
+
+def test_judgements_have_spans_unless_the_past_is_read_again(traced: Traced) -> None:
+    new, old = str(uuid4()), str(uuid4())
+    now = int(datetime.now(UTC).timestamp() * 1e6)
+    judged = JudgedSpans(DECISIONS, 2)
+    judged.note(new, now, 3)
+    judged.note(old, now - int(2 * OLDEST.total_seconds() * 1e6), 4)
+    judged.note("", now, 5)
+    assert traced.spans == [], "nothing is judged before the batch is"
+    judged.end()
+    assert [(each.trace_id, each.parent_span_id) for each in traced.spans] == [
+        (trace_of(new), span_of(trace_of(new), ids.REQUEST))
+    ]
+
+
+def test_without_a_collector_nothing_is_noted() -> None:
+    assert TRACES.tracer is None
+    assert decided_records.now() == 0
+    judged = JudgedSpans(DECISIONS, 2)
+    judged.note(str(uuid4()), 0, 3)
+    judged.end()
