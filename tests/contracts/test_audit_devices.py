@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,8 +62,10 @@ class FolderReceiver:
         self.settings = FileDeviceSettings(name=name, path=self._path, rotate_bytes=20_000, keep=0)
 
     def held(self) -> list[dict[str, Any]]:
-        files = [*sorted(self._path.parent.glob("*Z")), *([self._path] if self._path.is_file() else [])]
-        return [json.loads(line) for each in files for line in each.read_text("ascii").split("\n")[:-1]]
+        text = "".join(each.read_text("ascii") for each in sorted(self._path.parent.glob("*Z")))
+        with suppress(FileNotFoundError, IsADirectoryError):  # in a moment of rotation, and while it fails
+            text += self._path.read_text("ascii")
+        return [json.loads(line) for line in text.split("\n")[:-1]]
 
     def fail(self) -> None:
         """Nothing can be written at its path."""

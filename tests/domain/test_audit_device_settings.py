@@ -7,10 +7,19 @@ from pathlib import Path
 import pytest
 
 from services.audit_devices import devices_file
-from services.audit_devices.devices_file import DeviceSettings, FileDeviceSettings
+from services.audit_devices.devices_file import (
+    DeviceSettings,
+    FileDeviceSettings,
+    OtlpDeviceSettings,
+    SyslogDeviceSettings,
+)
 from services.settings import BadSetting, Settings
 
 ARCHIVE = '[[file]]\nname = "archive"\npath = "/var/log/keytrail/decisions.jsonl"\n'
+
+
+SIEM = '[[syslog]]\nname = "siem"\naddress = "logs.example.com"\n'
+COLLECTOR = '[[otlp]]\nname = "otel"\nurl = "https://collector.example.com:4318"\n'
 
 
 def read(folder: Path, text: str) -> tuple[DeviceSettings, ...]:
@@ -35,6 +44,39 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "host", "port"),
+    [
+        ("logs.example.com", "logs.example.com", 6514),
+        ("10.0.0.1:601", "10.0.0.1", 601),
+        ("[2001:db8::1]:7", "2001:db8::1", 7),
+    ],
+)
+def test_an_address_of_syslog_has_a_port_or_the_one_of_tls(tmp_path: Path, address: str, host: str, port: int) -> None:
+    """RFC 5425, section 4.1."""
+    [found] = read(tmp_path, SIEM.replace("logs.example.com", address))
+    assert isinstance(found, SyslogDeviceSettings)
+    assert (found.host, found.port) == (host, port)
+
+
+def test_headers_of_a_collector_are_a_secret(tmp_path: Path) -> None:
+    headers = tmp_path / "headers"
+    headers.touch(mode=0o600)
+    headers.write_text("Authorization=Bearer%20hidden")
+    [found] = read(tmp_path, f'{COLLECTOR}headers_file = "{headers}"\n')
+    assert isinstance(found, OtlpDeviceSettings)
+    assert found.collector().headers == {"Authorization": "Bearer hidden"}
+    assert "hidden" not in repr(found) + repr(found.collector())
+    headers.chmod(0o640)
+    with pytest.raises(BadSetting, match=r"\[\[otlp\]\] otel: .* chmod 600"):
+        read(tmp_path, f'{COLLECTOR}headers_file = "{headers}"\n')
+    headers.chmod(0o600)
+    headers.write_text("hidden")
+    with pytest.raises(BadSetting, match="NAME=VALUE") as refused:
+        read(tmp_path, f'{COLLECTOR}headers_file = "{headers}"\n')
+    assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[[fiel]]\n", "the file has 'fiel', and takes file"),
@@ -50,6 +92,15 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         (ARCHIVE + "rotate_bytes = true\n", "[[file]] archive: rotate_bytes must be a whole number from 0 on"),
         (ARCHIVE + ARCHIVE, "two devices are named 'archive'"),
         (ARCHIVE + ARCHIVE.replace("archive", "other"), "two devices write to one file"),
+        (SIEM.replace("logs.example.com", "udp://logs"), "[[syslog]] siem: address must be HOST or HOST:PORT"),
+        (SIEM.replace("logs.example.com", "logs:70000"), "[[syslog]] siem: address must be HOST or HOST:PORT"),
+        (SIEM + 'ca_file = "/nowhere.pem"\n', "[[syslog]] siem: its certificates cannot be read"),
+        (SIEM + 'key_file = "/nowhere.key"\n', "[[syslog]] siem: key_file needs a cert_file"),
+        (SIEM + "settle_seconds = 1.5\n", "[[syslog]] siem: settle_seconds must be a whole number"),
+        (SIEM + "enterprise = 0\n", "[[syslog]] siem: enterprise must be a whole number from 1 on"),
+        (COLLECTOR.replace("https://", ""), "[[otlp]] otel: url must begin with https:// or http://"),
+        (COLLECTOR + 'ca_file = "/nowhere.pem"\n', "[[otlp]] otel: ca_file cannot be read"),
+        (COLLECTOR + 'headers_file = "/nowhere"\n', "[[otlp]] otel: headers_file cannot be read"),
         ("[[file]\n", "cannot be read: Expected ']]' at the end of an array declaration (at line 1, column 7)"),
     ],
 )

@@ -25,7 +25,8 @@ from tests.certificates import Authority
 from tests.collector import CollectorServer, Reply
 from tests.e2e.test_retention import remove_up_to
 from tests.faults.full_disk import files_grow, no_file_grows
-from tests.installation import Installation, eventually
+from tests.forking import forked
+from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
 from tests.syslog_server import SyslogServer
 
 PROCESS = "audit-devices"
@@ -47,7 +48,7 @@ class Recorded:
     def lines(self) -> list[dict[str, Any]]:
         """Every whole line of the files that rotation made, and of the present one."""
         files = [*sorted(self.path.parent.glob(f"{self.path.name}.*Z")), self.path]
-        return [json.loads(line) for each in files for line in each.read_text("ascii").split("\n")[:-1]]
+        return [json.loads(line) for each in files for line in _text(each).split("\n")[:-1]]
 
     def calls(self) -> dict[str, dict[str, Any]]:
         return {each["call_id"]: each for each in self.lines() if "call_id" in each}
@@ -58,6 +59,14 @@ class Recorded:
 
     def has(self, call: str) -> None:
         eventually(lambda: call in self.calls())
+
+
+def _text(file: Path) -> str:
+    """For a moment of each rotation there is no present file."""
+    try:
+        return file.read_text("ascii")
+    except FileNotFoundError:
+        return ""
 
 
 @pytest.fixture(scope="module")
@@ -259,3 +268,13 @@ def _metric(running: Installation, name: str) -> float:
     with urllib.request.urlopen(f"{running.url}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
+def test_a_mistake_in_the_file_keeps_keytrail_from_starting(tmp_path: Path) -> None:
+    file = tmp_path / "devices.toml"
+    file.touch(mode=0o600)
+    file.write_text('[[file]]\nname = "archive"\npath = "decisions.jsonl"\n')
+    environment = clean_environment() | {"KEYTRAIL_AUDIT_DEVICES_FILE": str(file)}
+    done = forked().run([str(KEYTRAIL), "up", "--data", str(tmp_path / "data")], environment, timeout=60)
+    assert done.returncode != 0
+    assert "[[file]] archive: path must be a path that begins with /" in " ".join(done.stderr.split())
