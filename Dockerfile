@@ -23,6 +23,7 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
 # By number, so that Kubernetes can see that it is not root. Users of the host have no such number.
 USER 10001:10001
 EXPOSE 8600
-# One of: services.api, services.writer, services.projector, services.alert_worker, services.notifier, services.notary
+# One of: services.api, services.writer, services.projector, services.alert_worker, services.notifier,
+# services.audit_devices, services.notary
 ENTRYPOINT ["python", "-m"]
 CMD ["services.api"]

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from bench import (
     alerting,
+    audit_devices,
     clustered,
     command_line,
     comparing,
@@ -191,6 +192,7 @@ BENCHMARKS: dict[str, Callable[[Installed, float], Iterable[Figure]]] = {
     "past": past.past,
     "trails": trails.measure,
     "alerts": alerting.measure,
+    "audit_devices": lambda installed, seconds: audit_devices.measure(seconds),
     "scale": scale.scale,
     "console": console.measure,
     "cluster": clustered.measure,

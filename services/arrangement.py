@@ -125,6 +125,7 @@ PROCESSES = (
     ),
     # `events`, as every process: at its start it compares the log with the one that the vault is pinned to.
     Process("notifier", "services.notifier", reads=("events", "alerts"), groups=("notifier.",)),
+    Process("audit-devices", "services.audit_devices", reads=("events", "decisions")),
     Process("notary", "services.notary", reads=("events", "decisions", "alerts", "order"), writes=("order", "alerts")),
     Process(
         "operator",

@@ -65,6 +65,26 @@ NOTIFIERS_LAG = Gauge(
     "Alerts that the notifier furthest behind has not taken in",
     multiprocess_mode="mostrecent",
 )
+DEVICE_RECORDS = Counter("keytrail_audit_device_records", "Records that an audit device has taken", ["device"])
+DEVICE_FAILURES = Counter("keytrail_audit_device_failures", "Attempts that an audit device refused", ["device"])
+DEVICE_REFUSED = Counter(
+    "keytrail_audit_device_refused", "Records that a collector will take of no sender, and so has not", ["device"]
+)
+DEVICE_MISSED = Counter(
+    "keytrail_audit_device_missed", "Records that Kafka removed before an audit device had taken them", ["device"]
+)
+DEVICE_LAG = Gauge(
+    "keytrail_audit_device_lag",
+    "Records that an audit device has not taken",
+    ["device"],
+    multiprocess_mode="mostrecent",
+)
+DEVICE_SECONDS = Gauge(
+    "keytrail_audit_device_lag_seconds",
+    "How old the newest record is that an audit device has taken, while others wait for it",
+    ["device"],
+    multiprocess_mode="mostrecent",
+)
 ALERTS_LAG = Gauge(
     "keytrail_alerts_lag", "Records on a topic that are not judged yet", ["topic"], multiprocess_mode="mostrecent"
 )
@@ -113,6 +133,7 @@ MEASURED: Mapping[str, tuple[Collector, ...]] = {
     "projector": (LAG, PROJECTED_AT, VOIDS, SPANS_LOST),
     "notary": (LEAVES, NOTARY_LAG, NOTARY_SECONDS, CHECKPOINT_AT, COSIGNED_LEAVES, COSIGNED_AT, WITNESSES, ALERTS),
     "alerts": (ALERTS_LAG, VOIDS, ALERTS, SPANS_LOST),
+    "audit-devices": (DEVICE_RECORDS, DEVICE_FAILURES, DEVICE_REFUSED, DEVICE_MISSED, DEVICE_LAG, DEVICE_SECONDS),
     "notifier": (NOTIFICATIONS, NOTIFIERS_STUCK, NOTIFIERS_LAG, SPANS_LOST),
 }
 """What each kind of process measures. A gauge without labels exists, at zero, wherever this file is loaded: from a process that

@@ -52,6 +52,10 @@ class Settings:
         "TOML file with the settings of rules, the allow-list and the notifiers of alerts; unset: the defaults of docs/alerts.md",
         "",
     )
+    audit_devices_file: str = _setting(
+        "TOML file (mode 0600) of the audit devices, which get every decision: files, syslog and OpenTelemetry; unset: none",
+        "",
+    )
     console: str = _setting("on: the web console is built where that is not done yet, and served; off: neither", "on")
     kafka: str = _setting("bootstrap servers; unset: the bundled broker", "")
     kafka_security: str = _setting("PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", "PLAINTEXT")

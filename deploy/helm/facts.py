@@ -24,6 +24,7 @@ BY_CHART = {
     *("kafka", "kafka_security", "kafka_sasl_mechanism", "kafka_username", "kafka_ca", "kafka_cert", "kafka_key"),
     *("postgres_ca", "master_key_file", "root_access_key_id", "services_file", "sign_in_providers_file", "alerts_file"),
     *("tree", "tree_access_key_id", "tree_key_access_key_id", "witness_policy_file", "timestamp_url", "timestamp_ca"),
+    "audit_devices_file",
     *("tls_cert", "tls_key", "oidc_ca", "oidc_addresses"),
     *("traces_endpoint", "traces_ratio", "traces_ca"),
 }

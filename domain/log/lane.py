@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from domain.log.authenticity import Parts, Seal
 
@@ -83,6 +83,24 @@ class Reached:
     number: int = 0
     digest: str = NOTHING
     partition: int = -1
+
+
+class LaneRule(Protocol):
+    """Says which decisions a reader takes, by their lanes."""
+
+    def accepts(self, place: Place, digest: str, partition: int) -> bool: ...
+
+    def moved(self) -> Mapping[LaneName, Reached]: ...
+
+
+class EveryPlace:
+    """Takes copies too: for a reader that keeps no lanes, and passes on the digest by which a copy is known."""
+
+    def accepts(self, place: Place, digest: str, partition: int) -> bool:
+        return True
+
+    def moved(self) -> Mapping[LaneName, Reached]:
+        return {}
 
 
 class Lanes:

@@ -13,7 +13,8 @@ ALERTS = "alerts"
 
 @dataclass(slots=True)
 class Entry:
-    """`document`: the parsed record from the topic. `event`: its event in the newest version; None if it has no event."""
+    """`document`: the parsed record from the topic. `event`: its event in the newest version; None if it has no event. `digest`:
+    the SHA-256 of the record's value, in hex; "" where nobody asks for it."""
 
     topic: str
     partition: int
@@ -22,3 +23,4 @@ class Entry:
     region: str
     document: dict[str, Any]
     event: object | None = None
+    digest: str = ""

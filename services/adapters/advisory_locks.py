@@ -9,6 +9,8 @@ from enum import IntEnum, unique
 class AdvisoryLock(IntEnum):
     NOTIFIER = 0x6B65796E
     """Held by the notifier at work: two would send everything twice."""
+    AUDIT_DEVICES = 0x6B657964
+    """Held by the process at work on the audit devices: two would write everything twice."""
     PROJECTOR = 0x6B657970
     """Held by the projector at work. Two on the same log would do the same work twice; two on different logs would throw
     away each other's tables."""

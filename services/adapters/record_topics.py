@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -14,6 +14,7 @@ from services.adapters.kafka import discard, started
 from services.adapters.topics import names
 from services.settings import Settings
 
+RECORD_KINDS = (EVENTS, DECISIONS, ALERTS)
 KindAndNumber = tuple[str, int]
 """(kind of topic, number of the partition)"""
 
@@ -25,14 +26,17 @@ def topics_read(settings: Settings) -> dict[str, str]:
 
 
 class RecordTopics:
-    """One consumer, by assignment. `partitions` are those of `decisions`."""
+    """One consumer, by assignment. `partitions` are those of `decisions`; `kinds`: the kinds of topic to follow."""
 
-    def __init__(self, settings: Settings, partitions: int) -> None:
+    def __init__(self, settings: Settings, partitions: int, kinds: Collection[str] = RECORD_KINDS) -> None:
         topics = topics_read(settings)
         self._settings = settings
-        self._kinds = {name: kind for kind, name in topics.items()}
-        self.all = [TopicPartition(topics[EVENTS], 0), TopicPartition(topics[ALERTS], 0)] + [
-            TopicPartition(topics[DECISIONS], number) for number in range(partitions)
+        self.kinds = kinds
+        self._kinds = {topics[kind]: kind for kind in kinds}
+        self.all = [
+            TopicPartition(topics[kind], number)
+            for kind in kinds
+            for number in range(partitions if kind == DECISIONS else 1)
         ]
         self._consumer: AIOKafkaConsumer | None = None
 

@@ -19,6 +19,7 @@ from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import Pool
 from services.adapters.topic_bounds import ends
 from services.adapters.vault import Vault
+from services.audit_devices.positions import SCHEMA as DEVICES
 from services.backup.dump import Tell
 from services.backup.sealed_file import BadBackup, read
 from services.ownership import write_private
@@ -76,7 +77,7 @@ async def _left_over(pool: Pool) -> list[str]:
     """The schemas of an earlier installation that are still there. Their rows say how far that installation's topics were read.
     The restored keys make their MACs valid again, so new records at those positions would count as already judged, sent and
     projected."""
-    ours = ["alerting", "notifying", *(each.schema for each in PROJECTIONS.values())]
+    ours = ["alerting", "notifying", DEVICES, *(each.schema for each in PROJECTIONS.values())]
     rows = await pool.fetch("SELECT nspname FROM pg_namespace WHERE nspname = ANY($1::text[]) ORDER BY 1", ours)
     return [row["nspname"] for row in rows]
 

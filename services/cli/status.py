@@ -51,6 +51,7 @@ def _of_the_installation(server: dict[str, Any], log_bytes: int | None) -> dict[
         "void records": server["void_records"],
         "alerts lag": _waiting({part: count for part, count in server["alerts"]["lag"].items() if count != 0}) or "0",
         "projector lag": _waiting(server["lag"]),
+        **_of_devices(server["audit_devices"]),
         **({} if notary is None else {"notary lag": _of_notary(notary)}),
         "database": f"{server['database_bytes'] / 1e6:.1f} MB",
         "topics": f"{log_bytes / 1e6:.1f} MB" if log_bytes is not None else "on your own broker",
@@ -60,6 +61,13 @@ def _of_the_installation(server: dict[str, Any], log_bytes: int | None) -> dict[
 def _of_notary(notary: dict[str, Any]) -> str:
     waiting = "not known" if notary["lag"] is None else notary["lag"]
     return f"{waiting}, after {counted(notary['leaves'], 'leaf', 'leaves')}"
+
+
+def _of_devices(devices: dict[str, Any]) -> dict[str, object]:
+    """Nothing where no audit device ever ran."""
+    waiting = _waiting({name: each["lag"] for name, each in devices.items()})
+    faults = {f"{name} fails": each["fault"] for name, each in devices.items() if each["fault"]}
+    return {"audit devices": waiting, **faults} if devices else {}
 
 
 def _waiting(lag: dict[str, int | None]) -> str:

@@ -134,7 +134,7 @@ def _folder(folder: Folder, named: Path) -> DataFolderState:
 def _secrets(settings: Settings, folder: Folder, environment: Mapping[str, str]) -> Iterator[SecretFile]:
     """Every file that holds a secret and that a process of ours reads, as far as it is there or is named."""
     named = {name + FROM_FILE: environment.get(name + FROM_FILE, "") for name in secret_settings()}
-    files = ("services_file", "sign_in_providers_file")
+    files = ("services_file", "sign_in_providers_file", "audit_devices_file")
     named |= {f"{PREFIX}{each.upper()}": str(getattr(settings, each)) for each in files}
     kept = {
         "the root user's credentials": folder.path / "credentials.json",

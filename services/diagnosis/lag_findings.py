@@ -10,9 +10,9 @@ from services.diagnosis.postgres_facts import Followed
 from services.followers import lag
 from services.settings import Settings
 
-PROJECTOR, ALERTS, NOTARY, NOTIFIERS = "projector", "alert workers", "notary", "notifiers"
-ALL = (PROJECTOR, ALERTS, NOTARY, NOTIFIERS)
-FEW = 1000
+PROJECTOR, ALERTS, NOTARY, NOTIFIERS, DEVICES = "projector", "alert workers", "notary", "notifiers", "audit devices"
+ALL = (PROJECTOR, ALERTS, NOTARY, NOTIFIERS, DEVICES)
+FEW, MANY = 1000, 2**63
 """Records that may wait during a burst."""
 
 
@@ -33,6 +33,7 @@ def of_lag(settings: Settings, before: Followed, after: Followed, ends: lag.Topi
     else:
         yield _judgement(NOTARY, _notary(before, ends), _notary(after, ends), "a notary")
     yield _notifiers(before, after, ends)
+    yield _devices(before, after, ends)
 
 
 def _projector(followed: Followed, ends: lag.TopicEnds) -> int | None:
@@ -104,3 +105,24 @@ def _notifiers(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckO
     if dead:
         return look(NOTIFIERS, f"{dead} messages were given up", "`keytrail alerts dead-letters` shows them.")
     return ok(NOTIFIERS, f"nothing waits for {len(after.notifiers)}")
+
+
+def _devices(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckOutcome:
+    if not after.devices:
+        return ok(DEVICES, "none has run here")
+    faults = [f"{each['device']}: {each['fault']}" for each in after.devices if each["fault"]]
+    if faults:
+        return look(
+            DEVICES, ", ".join(faults), "Repair that; the records wait on Kafka until its retention removes them."
+        )
+    earlier = {each["device"]: lag.of_device(each["next"], ends) for each in before.devices}
+    waiting = {each["device"]: lag.of_device(each["next"], ends) or 0 for each in after.devices}
+    stuck = [name for name, count in waiting.items() if count > FEW and count >= (earlier.get(name) or MANY)]
+    if stuck:
+        return look(
+            DEVICES,
+            f"records that were not taken: {', '.join(f'{name}: {waiting[name]}' for name in stuck)}",
+            "Look whether the process audit-devices runs, and at its log. If KEYTRAIL_AUDIT_DEVICES_FILE no longer names "
+            "that device, delete its row of auditing.devices.",
+        )
+    return ok(DEVICES, f"{len(waiting)} keep up")

@@ -23,6 +23,7 @@ from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import INTERRUPTED, Pool, hosts_of
 from services.adapters.postgres_hosts import HostState, states_of
 from services.adapters.vault import Vault
+from services.audit_devices import positions as device_positions
 from services.followers import lag
 from services.notifier import outbox
 from services.runtime.bootstrap import open_pool, open_vault
@@ -64,6 +65,7 @@ class Followed:
     judged: Mapping[str, int] | None
     notarised: Mapping[str, int] | None
     notifiers: Sequence[Mapping[str, Any]]
+    devices: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,4 +198,6 @@ async def _followed(pool: Pool) -> Followed:
     except asyncpg.UndefinedTableError:
         projected = None
     order, notarised = await lag.notarised(pool)
-    return Followed(projected, await lag.judged(pool), notarised if order.size else None, await outbox.state(pool))
+    leaves = notarised if order.size else None
+    devices = await device_positions.state(pool)
+    return Followed(projected, await lag.judged(pool), leaves, await outbox.state(pool), devices)

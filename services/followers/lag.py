@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from domain.transparency.order import LeafOrder
 from projections.log.entry import DECISIONS, EVENTS
 from projections.registry import PROJECTIONS
 from services.adapters.postgres import Pool
 from services.alert_worker.positions import reached as judged_up_to
+from services.audit_devices import positions as device_positions
 from services.notary import leaf_rows
 from services.projector.store import positions
 
@@ -70,3 +72,16 @@ async def notarised(pool: Pool) -> tuple[LeafOrder, dict[str, int]]:
     """The leaves of the transparency log, and by partition the next offset to become one. Raises Postgres's errors."""
     order = await leaf_rows.stated(pool)
     return order, {f"{kind}/{partition}": position for (kind, partition), position in order.next.items()}
+
+
+def of_device(reached: Mapping[str, int], ends: TopicEnds) -> int | None:
+    """How many records wait for an audit device."""
+    return waiting(reached, {topic: ends.get(topic) for topic in (EVENTS, DECISIONS)})
+
+
+async def devices(pool: Pool, ends: TopicEnds) -> dict[str, dict[str, Any]]:
+    """By audit device, how many records wait for it, and why it takes nothing. Raises Postgres's errors."""
+    return {
+        each["device"]: {"lag": of_device(each["next"], ends), "fault": each["fault"]}
+        for each in await device_positions.state(pool)
+    }

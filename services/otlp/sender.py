@@ -52,7 +52,11 @@ class CollectorAway(Exception):
 
 
 class NotTaken(Exception):
-    """The collector will not take this message, however often it is sent."""
+    """The collector will not take this message, however often it is sent. `status` is its answer."""
+
+    def __init__(self, why: str, status: int) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class BadHeaders(ValueError):
@@ -136,7 +140,7 @@ class OtlpSender:
         if answer.status in AGAIN:
             raise CollectorAway(f"it answered {answer.status}", _seconds(answer.headers.get("Retry-After")))
         if not 200 <= answer.status < 300:
-            raise NotTaken(f"it answered {answer.status}")
+            raise NotTaken(f"it answered {answer.status}", answer.status)
         return _refused(body, self._rejected)
 
     async def close(self) -> None:

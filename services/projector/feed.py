@@ -6,6 +6,7 @@ write it. A decision is also void if it is not the next of its lane: then it is 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,11 +18,11 @@ from domain.log.authority import authority_from
 from domain.log.chain import Chain
 from domain.log.codec import RECORD_VERSION, Unreadable, event_from
 from domain.log.events import DecisionsAnchored
-from domain.log.lane import Lanes, anchors_of, place_of
-from projections.log.entry import ALERTS, DECISIONS, EVENTS, Entry
+from domain.log.lane import LaneRule, Lanes, anchors_of, place_of
+from projections.log.entry import DECISIONS, EVENTS, Entry
 from services.adapters.kafka import FETCH_WAIT_MS
 from services.adapters.keyring import VaultKeyring
-from services.adapters.record_topics import RecordTopics
+from services.adapters.record_topics import RECORD_KINDS, RecordTopics
 from services.projector.store import ReadTo
 from services.settings import Settings
 
@@ -46,20 +47,26 @@ class EntryFeed:
     """One consumer over every partition of `events`, `decisions` and `alerts`, by assignment."""
 
     def __init__(
-        self, settings: Settings, partitions: int, keys: VaultKeyring, gathering: tuple[int, int] = GATHERING
+        self,
+        settings: Settings,
+        partitions: int,
+        keys: VaultKeyring,
+        gathering: tuple[int, int] = GATHERING,
+        kinds: Collection[str] = RECORD_KINDS,
     ) -> None:
         """`gathering`: the bytes that a fetch should bring while records come, and the milliseconds that the broker waits for
-        them."""
+        them. `kinds`: the kinds of topic to read."""
         self._gathering = gathering
         self._region = settings.region
         self._keys = keys
-        self._topics = RecordTopics(settings, partitions)
+        self._topics = RecordTopics(settings, partitions, kinds)
         self._chain = Chain(keys=keys)
-        self._lanes = Lanes()
+        self._lanes: LaneRule = Lanes()
         self._now = Chain(keys=keys)
 
-    async def open(self, start: ReadTo, now: Chain) -> None:
-        """Begins where `start` says (at 0 for a partition that it does not name).
+    async def open(self, start: ReadTo, now: Chain, lanes: LaneRule | None = None) -> None:
+        """Begins where `start` says (at 0 for a partition that it does not name). `lanes`: the rule for copies of decisions;
+        that of `start` where left out.
 
         `now` is the chain at the log's end or near it. Other topics are read at the same time as the log, so the whole log
         decides what is authentic there, not only the part that was read here.
@@ -72,7 +79,7 @@ class EntryFeed:
             max_partition_fetch_bytes=8_388_608,
         )
         self._chain = Chain(start.digest, start.offsets.get((EVENTS, 0), 0) - 1, self._keys, start.authority)
-        self._lanes = Lanes(start.lanes)
+        self._lanes = lanes or Lanes(start.lanes)
 
     async def next(self, most: int) -> Batch:
         """The next records; an empty batch after half a second without records. Raises OutOfRange, Unreadable, Unavailable."""
@@ -94,7 +101,7 @@ class EntryFeed:
         batch.reached.digest = self._chain.head
         # This is a copy, since the chain moves on to the next records while the batch is written.
         batch.reached.authority = authority_from(self._chain.authority.document())
-        batch.reached.lanes = self._lanes.moved()
+        batch.reached.lanes = dict(self._lanes.moved())
         for entry in batch.entries:
             if isinstance(entry.event, DecisionsAnchored):
                 anchors = anchors_of(entry.document["event"]["data"])
@@ -108,9 +115,14 @@ class EntryFeed:
             await self._keys.read_again()
             return self._entry(topic, partition, offset, value)
 
+    @property
+    def newest_chain(self) -> Chain:
+        """The chain that reaches furthest, of the one that this feed read and the one that it was given."""
+        return self._chain if self._chain.position >= self._now.position else self._now
+
     async def lag(self) -> dict[str, int]:
         """How many records on each topic are not read yet, by the last watermark seen."""
-        result = {EVENTS: 0, DECISIONS: 0, ALERTS: 0}
+        result = dict.fromkeys(self._topics.kinds, 0)
         for topic, count in await self._topics.left():
             result[topic] += count
         return result
@@ -119,8 +131,7 @@ class EntryFeed:
         """Raises Unreadable, KeyMissing."""
         digest: str | None = ""
         if topic != EVENTS:
-            chain = self._chain if self._chain.position >= self._now.position else self._now
-            digest = chain.authority.digest_believed(self._keys, topic, partition, offset, value)
+            digest = self.newest_chain.authority.digest_believed(self._keys, topic, partition, offset, value)
         if digest is None:
             return None
         try:
@@ -142,7 +153,8 @@ class EntryFeed:
             # keeps it.
             document = without_nul(document)
         event = event_from(document["event"]) if topic == EVENTS and document["event"] is not None else None
-        return Entry(topic, partition, offset, datetime.fromisoformat(document["at"]), self._region, document, event)
+        at = datetime.fromisoformat(document["at"])
+        return Entry(topic, partition, offset, at, self._region, document, event, digest or self._chain.head)
 
     async def close(self) -> None:
         await self._topics.close()

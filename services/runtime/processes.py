@@ -24,7 +24,7 @@ from services.settings import BadSetting
 from services.traces.tracer import TRACES
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
-NICENESS = {"alerts": 3, "notary": 10, "notifier": 3, "projector": 10, "verification": 5}
+NICENESS = {"alerts": 3, "audit-devices": 10, "notary": 10, "notifier": 3, "projector": 10, "verification": 5}
 """The niceness of each process. Calls come first: under full load these processes fall behind, and catch up afterwards.
 People wait for an alert or a verification, but read projections later."""
 AUTOGROUP = Path("/proc/self/autogroup")

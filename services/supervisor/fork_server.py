@@ -28,7 +28,8 @@ from services.inherited import FROM_FILE
 STEPS = ("services.runtime.bootstrap", "services.supervisor.start_steps")
 """The steps of a start, after what they import when they run."""
 PROGRAMS = tuple(
-    f"services.{each}.__main__" for each in ("writer", "projector", "api", "notary", "alert_worker", "notifier")
+    f"services.{each}.__main__"
+    for each in ("writer", "projector", "api", "notary", "alert_worker", "notifier", "audit_devices")
 )
 """In an order in which the first ones can begin to work while the others are imported."""
 MOST_DESCRIPTORS = 64

@@ -54,11 +54,16 @@ async def read_files(settings: Settings) -> dict[str, bool]:
         from services.traces.tracer import sender_of
 
         sender_of(settings)
-    if not settings.alerts_file:
-        return {"notifiers": False}
-    from services.adapters import alerts_file
+    found = {"notifiers": False, "audit_devices": False}
+    if settings.alerts_file:
+        from services.adapters import alerts_file
 
-    return {"notifiers": bool(alerts_file.load(settings).notifiers)}
+        found["notifiers"] = bool(alerts_file.load(settings).notifiers)
+    if settings.audit_devices_file:
+        from services.audit_devices import devices_file
+
+        found["audit_devices"] = bool(devices_file.load(settings))
+    return found
 
 
 async def fetch_jars(settings: Settings) -> None:

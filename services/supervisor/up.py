@@ -76,11 +76,12 @@ class Supervisor:
         self._forks: Forks | None = None
         """Forks our processes; where that cannot be, each is started anew."""
         self._metrics: Path | None = None
-        self._notifies = False
+        self._named: Mapping[str, bool] = {}
+        """Whether the files that settings name say that notifiers and audit devices are wanted."""
 
     async def start(self) -> Credentials:
         """Start everything, until all of it answers. Raises CannotStart, FolderInUse, BadSetting."""
-        self._notifies = (await self._step("read-files"))["notifiers"]
+        self._named = await self._step("read-files")
         self.folder.take()
         if self.folder.restoring.exists():
             raise CannotStart(
@@ -293,8 +294,10 @@ class Supervisor:
             self._add(f"notary-{number}", "notary", common)
         for number in range(1, self.settings.alert_workers + 1):
             self._add(f"alerts-{number}", "alert_worker", common | {"KEYTRAIL_ALERTS_NAME": f"alerts-{number}"})
-        if self._notifies:
+        if self._named["notifiers"]:
             self._add("notifier", "notifier", common)
+        if self._named["audit_devices"]:
+            self._add("audit-devices", "audit_devices", common)
         for number in range(1, self.settings.workers + 1):
             self._add(f"api-{number}", "api", common, {"KEYTRAIL_LISTEN_FD": self._socket.fileno()})
 
@@ -339,6 +342,7 @@ class Supervisor:
         for prefix, deadline in (
             ("api", 15.0),
             ("notifier", 5.0),
+            ("audit-devices", 5.0),
             ("alerts", 5.0),
             ("projector", 10.0),
             ("notary", 5.0),

@@ -24,6 +24,7 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 OPERATORS = ("kafka.strimzi.io/", "monitoring.coreos.com/")
 """Resources of Strimzi and the Prometheus Operator, of which Kubernetes' own schemas know nothing."""
 
+OWN_VOLUMES = {"notary": "/var/lib/keytrail/tree", "audit-devices": "/var/lib/keytrail/audit"}
 JOBS = {"topics", "upgrade"}
 """What runs before an upgrade, and ends."""
 
@@ -92,7 +93,7 @@ def test_a_pod_has_few_rights(name: str) -> None:
         assert container["securityContext"] == expected
         assert {"requests", "limits"} == set(container["resources"])
         writable = {each["mountPath"] for each in container["volumeMounts"] if not each.get("readOnly")}
-        assert writable <= ({"/tmp", "/var/lib/keytrail/tree"} if component == "notary" else {"/tmp"})
+        assert writable <= {"/tmp", OWN_VOLUMES.get(component, "/tmp")}
 
 
 def image_user() -> int:

@@ -20,7 +20,11 @@ from tests.charts.test_golden import pods
 from tests.installation import Installation, eventually, free_port
 
 pytestmark = pytest.mark.skipif(not can_run(), reason="only root can make a container's root folder")
-PODS: dict[str, dict[str, Any]] = dict(pods("required")) | {"notifier": dict(pods("everything"))["notifier"]}
+EVERYTHING = dict(pods("everything"))
+PODS: dict[str, dict[str, Any]] = dict(pods("required")) | {
+    each: EVERYTHING[each] for each in ("notifier", "audit-devices")
+}
+DEVICES = '[[file]]\nname = "archive"\npath = "/var/lib/keytrail/audit/decisions.jsonl"\n'
 ALERTS = '[[webhook]]\nname = "siem"\nurl = "http://127.0.0.1:9/"\nsecret_file = "/etc/keytrail/secrets/alerts/siem.secret"\n'
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 Run = Callable[[str], LocalPod]
@@ -41,6 +45,8 @@ def run(installation: Installation, tmp_path: Path) -> Iterator[Run]:
         "alerts.toml": ALERTS,
         "siem.secret": secrets.token_hex(),
         "services.toml": "",
+        "devices.toml": DEVICES,
+        "siem-ca.crt": certificate.read_text(),
     }
 
     def made(component: str) -> LocalPod:
@@ -72,7 +78,13 @@ COSTLY = pytest.mark.soak
 
 @pytest.mark.parametrize(
     "component",
-    ["writer", *(pytest.param(each, marks=COSTLY) for each in ("projector", "alert-worker", "notifier", "notary"))],
+    [
+        "writer",
+        *(
+            pytest.param(each, marks=COSTLY)
+            for each in ("projector", "alert-worker", "notifier", "audit-devices", "notary")
+        ),
+    ],
 )
 def test_a_process_is_alive_by_its_probes(component: str, run: Run) -> None:
     with run(component) as pod:
@@ -82,6 +94,16 @@ def test_a_process_is_alive_by_its_probes(component: str, run: Run) -> None:
         assert [pod.execute(each) for each in probes] == [0, 0, 0], pod.log
         assert pod.execute(["touch", "/keytrail/written"]) != 0
         assert pod.execute(["touch", "/etc/keytrail/secrets/written"]) != 0
+
+
+@COSTLY
+def test_audit_devices_write_to_their_volume(run: Run, tmp_path: Path) -> None:
+    """A claim's folder, as the kubelet gives it to a process that is not root."""
+    with run("audit-devices") as pod:
+        file = tmp_path / "audit" / "decisions.jsonl"
+        eventually(lambda: not pod.runs() or (file.exists() and file.stat().st_size))
+        assert pod.runs(), pod.log
+        assert file.stat().st_size, pod.log
 
 
 @COSTLY

@@ -228,7 +228,7 @@ class Cluster:
         }
 
     def _add(self, process: Process, number: int) -> None:
-        if process.name == "operator" or (process.name, number) == ("notifier", 2):
+        if process.name in ("operator", "audit-devices") or (process.name, number) == ("notifier", 2):
             return
         name = f"{process.name}-{number}"
         machine = self.network.machines[f"api{number}" if process.name == "api" else f"node{number}"]

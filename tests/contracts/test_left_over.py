@@ -12,7 +12,7 @@ from services.backup.restoration import NotEmpty, restore
 from services.settings import Settings
 
 
-@pytest.mark.parametrize("schema", ["alerting", "notifying", "p_keys", "p_alerts", "p_history"])
+@pytest.mark.parametrize("schema", ["alerting", "auditing", "notifying", "p_keys", "p_alerts", "p_history"])
 async def test_a_restore_refuses_the_remains_of_an_earlier_installation(schema: str, database: Settings) -> None:
     pool = await connect(database)
     try:

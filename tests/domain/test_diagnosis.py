@@ -148,7 +148,7 @@ def test_a_cluster_that_has_never_been_used_is_not_wrong() -> None:
     assert {each.verdict for each in findings} == {CheckVerdict.OK, CheckVerdict.LOOK, CheckVerdict.UNCHECKED}
 
 
-FOLLOWED = Followed({"decisions": {"events/0": 10, "decisions/0": 100}}, {"events/0": 10, "decisions/0": 100}, {"events/0": 10, "decisions/0": 100, "alerts/0": 5}, [])  # fmt: skip
+FOLLOWED = Followed({"decisions": {"events/0": 10, "decisions/0": 100}}, {"events/0": 10, "decisions/0": 100}, {"events/0": 10, "decisions/0": 100, "alerts/0": 5}, [], [])  # fmt: skip
 ENDS = {"events": {0: 10}, "decisions": {0: 100}, "alerts": {0: 5}}
 
 
@@ -250,6 +250,23 @@ def test_who_keeps_up_catches_up_or_stands_still() -> None:
     assert of_lag(gone, FOLLOWED)["notifiers"].verdict == CheckVerdict.OK, "it was not there at the first look"
     done = replace(FOLLOWED, notifiers=[siem | {"waiting": 0, "dead": 2}])
     assert of_lag(done)["notifiers"].found == "2 messages were given up"
+
+
+def test_an_audit_device_that_fails_or_stands_still_is_named() -> None:
+    many = {"events": {0: 10}, "decisions": {0: 5000}, "alerts": {0: 5}}
+    archive = {"device": "archive", "next": {"events/0": 10, "decisions/0": 100}, "fault": ""}
+    behind = replace(FOLLOWED, devices=[archive])
+
+    def found(before: Followed, after: Followed) -> CheckOutcome:
+        return {each.check: each for each in lag_findings.of_lag(SETTINGS, before, after, many)}["audit devices"]
+
+    assert of_lag(behind)["audit devices"].found == "1 keep up"
+    assert found(behind, behind).found == "records that were not taken: archive: 4900"
+    moved = replace(FOLLOWED, devices=[archive | {"next": {"events/0": 10, "decisions/0": 200}}])
+    assert found(behind, moved).verdict == CheckVerdict.OK
+    assert found(FOLLOWED, behind).verdict == CheckVerdict.OK, "it was not there at the first look"
+    full = replace(FOLLOWED, devices=[archive | {"fault": "/var/log/x: No space left on device"}])
+    assert of_lag(full)["audit devices"].found == "archive: /var/log/x: No space left on device"
 
 
 def host(**changed: Any) -> HostFacts:

@@ -37,7 +37,16 @@ def test_what_is_healthy_is_so_for_whoever_runs_it(installation: Installation) -
     assert {row["check"] for row in rows} >= {
         *("settings", "version", "data folder", "files with secrets", "processes", "API", "disk"),
         *("Kafka", "replicas", "rights on Kafka", "Kafka's clock", "Postgres", "Postgres's clock", "vault"),
-        *("master key", "root credential", "log and database", "projector", "alert workers", "notary", "notifiers"),
+        *(
+            "master key",
+            "root credential",
+            "log and database",
+            "projector",
+            "alert workers",
+            "notary",
+            "notifiers",
+            "audit devices",
+        ),
     }
     shown = installation.keytrail("doctor", check=False).stdout
     assert shown.startswith("check ")

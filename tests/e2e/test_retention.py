@@ -29,7 +29,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         yield running
 
 
-async def _remove_up_to(settings: Settings, ends: dict[int, int]) -> None:
+async def remove_up_to(settings: Settings, ends: dict[int, int]) -> None:
     """What a retention does: the topic says that it has one, and its first records go."""
     topic = names(settings).decisions
     admin = AIOKafkaAdminClient(**connection(settings))
@@ -51,7 +51,7 @@ def test_a_removed_record_is_proven_by_the_proof_that_was_made_before(kept: Inst
     call, proof = _a_call(kept), tmp_path / "proof.json"
     kept.keytrail("prove", call, "-o", str(proof))
     notarised_all(kept)
-    asyncio.run(_remove_up_to(kept.settings, asyncio.run(ends(kept.settings, names(kept.settings).decisions))))
+    asyncio.run(remove_up_to(kept.settings, asyncio.run(ends(kept.settings, names(kept.settings).decisions))))
     later = _a_call(kept)
     refused = kept.keytrail("prove", call, "-o", str(tmp_path / "again.json"), check=False)
     assert (refused.returncode, "is gone from the topic" in " ".join(refused.stderr.split())) == (1, True)
@@ -83,7 +83,7 @@ def test_records_that_are_removed_before_they_are_leaves_stop_the_notary_until_a
     notary.suspend()
     calls(kept, 3)
     kept.caught_up()  # the projector has read them
-    asyncio.run(_remove_up_to(kept.settings, asyncio.run(ends(kept.settings, names(kept.settings).decisions))))
+    asyncio.run(remove_up_to(kept.settings, asyncio.run(ends(kept.settings, names(kept.settings).decisions))))
     notary.kill()
 
     def told() -> list[str]:

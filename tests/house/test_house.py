@@ -248,6 +248,7 @@ def test_compose_starts_programs_that_exist_today_and_those_of_former_versions()
         "services.projector",
         "services.alert_worker",
         "services.notifier",
+        "services.audit_devices",
         "services.notary",
     } == named
     missing = [name for name in named | FORMER_PROGRAMS if not (ROOT / name.replace(".", "/") / "__main__.py").exists()]
@@ -265,7 +266,7 @@ def test_compose_names_existing_settings() -> None:
     ours = [
         service for service in compose["services"].values() if "build" in service or service.get("image") == "keytrail"
     ]
-    assert len(ours) == 9, "two APIs, two writers, a projector, two alert workers, a notifier, a notary"
+    assert len(ours) == 10, "two APIs, two writers, a projector, two alert workers, a notifier, audit devices, a notary"
     for service in ours:
         given = {name for name in service["environment"] if name.startswith(PREFIX)}
         assert given <= SETTINGS | NAMES

@@ -51,6 +51,7 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
         "lag": lag.unprojected(reached, ends),
         "alerts": await _judged(audit, ends),
         "notary": await _notarised(audit, ends) if audit.settings.notaries else None,
+        "audit_devices": await lag.devices(audit.pool, ends),
         "database_bytes": size,
     }
     return request.audience.public(whole)
@@ -106,6 +107,7 @@ STATUS = RouteRow(
                 "the leaves of the transparency log, and how many records are not leaves yet (null if the broker does not say); "
                 "null where there is no such log",
             ),
+            Member("audit_devices", "object", "by device, how many records wait for it, and why it takes nothing"),
             Member("accounts", "texts", "the account; for the first account every one that there is"),
             Member("next_command", "integer", "where on its topic the next command stands that is not decided yet"),
             Member("void_records", "integer", "values on the log that Keytrail did not write"),

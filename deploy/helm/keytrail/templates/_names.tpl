@@ -56,6 +56,9 @@ alert-worker: alertWorker
 {{- if .Values.alerts.file }}
 notifier: notifier
 {{- end }}
+{{- if .Values.auditDevices.secretName }}
+audit-devices: auditDevices
+{{- end }}
 {{- if .Values.transparencyLog.enabled }}
 notary: notary
 {{- end }}

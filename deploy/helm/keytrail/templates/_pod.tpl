@@ -27,6 +27,13 @@ way in which a process that is not root can read them and the other users of its
 {{- if and $tree.enabled $tree.signingKey.accessKeyId (eq .component "notary") -}}
 {{- $found = append $found (dict "secret" (required "transparencyLog.signingKey.secretName: name the Secret with the secret of signingKey.accessKeyId." $tree.signingKey.secretName) "key" $tree.signingKey.key "path" "tree-key.secret") -}}
 {{- end -}}
+{{- $devices := $values.auditDevices -}}
+{{- if and $devices.secretName (eq .component "audit-devices") -}}
+{{- $found = append $found (dict "secret" $devices.secretName "key" $devices.key "path" "devices.toml") -}}
+{{- range $devices.keys -}}
+{{- $found = append $found (dict "secret" $devices.secretName "key" . "path" (printf "audit-devices/%s" .)) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $values.alerts.file (ne .component "projector") -}}
 {{- range $values.alerts.keys -}}
 {{- $found = append $found (dict "secret" (required "alerts.secretName: name the Secret that has alerts.keys." $values.alerts.secretName) "key" . "path" (printf "alerts/%s" .)) -}}
@@ -131,6 +138,9 @@ true
 {{- end }}
 {{- if and $values.alerts.file (ne .component "projector") }}
 - {name: KEYTRAIL_ALERTS_FILE, value: {{ $config }}/alerts.toml}
+{{- end }}
+{{- if eq .component "audit-devices" }}
+- {name: KEYTRAIL_AUDIT_DEVICES_FILE, value: {{ $secrets }}/devices.toml}
 {{- end }}
 {{- $tree := $values.transparencyLog }}
 {{- if not $tree.enabled }}
@@ -257,6 +267,7 @@ seccompProfile: {type: RuntimeDefault}
 {{- $values := $root.Values -}}
 {{- $own := index $values .key -}}
 {{- $config := include "keytrail.configSources" . -}}
+{{- $audit := and (eq .component "audit-devices") $values.auditDevices.existingClaim -}}
 {{- $tree := and $values.transparencyLog.enabled (has .component (list "api" "notary")) (not $values.transparencyLog.bucket) -}}
 metadata:
   labels:
@@ -337,6 +348,9 @@ spec:
         {{- if $tree }}
         - {name: tree, mountPath: /var/lib/keytrail/tree, readOnly: {{ eq .component "api" }}}
         {{- end }}
+        {{- if $audit }}
+        - {name: audit, mountPath: /var/lib/keytrail/audit}
+        {{- end }}
         - {name: tmp, mountPath: /tmp}
   volumes:
     - name: secrets
@@ -354,6 +368,11 @@ spec:
     - name: tree
       persistentVolumeClaim:
         claimName: {{ required "transparencyLog.bucket or transparencyLog.existingClaim: name where the transparency log is, or set transparencyLog.enabled to false." $values.transparencyLog.existingClaim | quote }}
+    {{- end }}
+    {{- if $audit }}
+    - name: audit
+      persistentVolumeClaim:
+        claimName: {{ $audit | quote }}
     {{- end }}
     - name: tmp
       emptyDir: {medium: Memory, sizeLimit: 64Mi}

@@ -1,0 +1,42 @@
+"""`python -m services.audit_devices`: write decisions to the audit devices until the process is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.adapters.advisory_locks import AdvisoryLock
+from services.audit_devices import devices_file, positions, worker
+from services.logs import logger_of
+from services.projector.worker import log_name
+from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.heartbeat import keep_beating
+from services.runtime.metrics_endpoint import answer_metrics
+from services.runtime.processes import alone, end_when_told, run_until_told
+from services.settings import load
+
+log = logger_of("audit-devices")
+
+
+async def run() -> None:
+    settings = load()
+    end_when_told()
+    wanted = devices_file.load(settings)
+    await answer_metrics(settings, "audit-devices")
+    pool = await open_pool(settings)
+    prepared = await prepare(settings, pool)
+    keep_beating(settings)
+    await alone(pool, AdvisoryLock.AUDIT_DEVICES, "audit-devices")
+    await positions.prepare(pool)
+    if not wanted:
+        log.info("KEYTRAIL_AUDIT_DEVICES_FILE names no device; decisions are written nowhere else")
+        await asyncio.Event().wait()
+    name = await log_name(settings, prepared.keys)
+    await worker.run(settings, pool, prepared.partitions, prepared.keys, name, wanted)
+
+
+def main() -> int:
+    return run_until_told("audit-devices", run)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

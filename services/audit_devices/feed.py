@@ -1,0 +1,128 @@
+"""The records for one device, from its position on; and the gaps, where Kafka has removed what comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from domain.log.chain import Chain
+from domain.log.lane import EveryPlace
+from domain.ports import OutOfRange
+from projections.log.entry import DECISIONS, EVENTS
+from services.adapters.keyring import VaultKeyring
+from services.adapters.record_topics import topics_read
+from services.adapters.topic_bounds import TopicBounds
+from services.audit_devices.records import DeviceRecord, Gap, records_of
+from services.projector.feed import Batch, EntryFeed
+from services.projector.known_log import require_known_log
+from services.projector.store import ReadTo
+from services.settings import Settings
+
+KINDS = (EVENTS, DECISIONS)
+MOST = 2000
+"""The most records of one batch."""
+
+
+class RecordsRemoved(Exception):
+    """Kafka has removed what comes next."""
+
+
+@dataclass(slots=True)
+class DeviceBatch:
+    """`reached`: how far the topics are read with this batch, all partitions of them. `passed`: how many values it read."""
+
+    records: list[DeviceRecord]
+    reached: ReadTo
+    passed: int = 0
+
+
+@dataclass(slots=True)
+class DeviceStart:
+    """Where a device goes on, and what Kafka has removed before that."""
+
+    reached: ReadTo
+    gaps: list[Gap] = field(default_factory=list)
+
+
+class DeviceFeed:
+    def __init__(self, settings: Settings, partitions: int, keys: VaultKeyring) -> None:
+        self._settings, self._partitions, self._keys = settings, partitions, keys
+        self._feed: EntryFeed | None = None
+        self._reached = ReadTo()
+
+    async def open(self, start: ReadTo, now: Chain) -> None:
+        """Raises Unavailable."""
+        await self.close()
+        self._feed = EntryFeed(self._settings, self._partitions, self._keys, kinds=KINDS)
+        self._reached = start
+        await self._feed.open(start, now, EveryPlace())
+
+    async def next(self) -> DeviceBatch:
+        """The next records; an empty batch if none came within half a second. Raises RecordsRemoved, Unreadable,
+        Unavailable."""
+        assert self._feed is not None, "open comes first"
+        try:
+            batch: Batch = await self._feed.next(MOST)
+        except OutOfRange as fault:
+            raise RecordsRemoved(str(fault)) from fault
+        found = records_of(batch.entries)
+        offsets = self._reached.offsets | batch.reached.offsets
+        self._reached = ReadTo(offsets, batch.reached.digest, batch.reached.authority)
+        return DeviceBatch(found, self._reached, len(batch.entries) + batch.voids)
+
+    async def waiting(self) -> int:
+        """How many records are not read yet, by the last watermark seen."""
+        assert self._feed is not None, "open comes first"
+        return sum((await self._feed.lag()).values())
+
+    @property
+    def newest_chain(self) -> Chain:
+        assert self._feed is not None, "open comes first"
+        return self._feed.newest_chain
+
+    async def close(self) -> None:
+        if self._feed is not None:
+            feed, self._feed = self._feed, None
+            await feed.close()
+
+
+async def first_start(settings: Settings) -> DeviceStart:
+    """The first record of each partition that Kafka still has: where a device without a position begins. Raises Unavailable."""
+    return DeviceStart(ReadTo({where: first for where, (first, _) in (await _bounds(settings)).items()}))
+
+
+async def start_now(settings: Settings, now: Chain) -> DeviceStart:
+    """The end of the topics. `now` is the chain at the log's end. Raises Unavailable."""
+    offsets = {where: end for where, (_, end) in (await _bounds(settings)).items()}
+    return DeviceStart(ReadTo(offsets | {(EVENTS, 0): now.position + 1}, now.head, now.authority))
+
+
+async def start_after(settings: Settings, reached: ReadTo) -> DeviceStart:
+    """Where a device goes on that has come so far. Raises OutOfRange if that can no longer be said; Unavailable.
+
+    A partition that ends before the device's place was replaced, or its brokers lost records that they had acknowledged. It
+    is read again from its first record on: that writes some records twice, and leaves none out.
+    """
+    await require_known_log(settings, reached)
+    bounds = await _bounds(settings)
+    offsets, gaps = dict(reached.offsets), []
+    for where, (first, end) in bounds.items():
+        place = offsets.get(where, 0)
+        if where[0] == EVENTS:
+            if not first <= place <= end:
+                raise OutOfRange(f"{EVENTS} has {first} to {end}, and an audit device is at {place}")
+        elif place < first:
+            gaps.append(Gap(*where, place, first))
+            offsets[where] = first
+        elif place > end:
+            offsets[where] = first
+    return DeviceStart(ReadTo(offsets, reached.digest, reached.authority), gaps)
+
+
+async def _bounds(settings: Settings) -> dict[tuple[str, int], tuple[int, int]]:
+    topics = topics_read(settings)
+    asking = TopicBounds(settings, *(topics[kind] for kind in KINDS))
+    try:
+        found = await asking.now()
+        return {(kind, each): bounds for kind in KINDS for each, bounds in found[topics[kind]].items()}
+    finally:
+        await asking.close()

@@ -1,0 +1,197 @@
+"""A file of JSON lines. It is rotated by size and age, and only its owner can read it.
+
+A batch is in the file for good when it is flushed to the disk. What a killed process or a full disk left of a batch is cut
+off: a part of a line, since whole lines may be written twice but no line may be half.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import glob
+import os
+import stat
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from services.audit_devices.device import DeviceFailed
+from services.audit_devices.devices_file import FileDeviceSettings
+from services.audit_devices.lines import Rendering
+from services.audit_devices.records import DeviceRecord
+from services.logs import logger_of
+from services.ownership import NotOurs, require_owned, trusted
+
+log = logger_of("audit-devices")
+
+LOOKED_BACK = 65_536
+"""How many bytes at the end of a file are searched for its last line break at a time."""
+
+
+class FileDevice:
+    """Blocking work is in threads. Only one call runs at a time."""
+
+    def __init__(self, settings: FileDeviceSettings, rendering: Rendering) -> None:
+        self._settings, self._rendering = settings, rendering
+        self._path = settings.path
+        self._lock = -1
+        self._file = -1
+        self._size = 0
+        """Up to where the file is flushed and whole."""
+        self._writes = 0
+
+    async def open(self) -> None:
+        self._writes = 0
+        await asyncio.to_thread(self._guarded_open)
+
+    def _guarded_open(self) -> None:
+        try:
+            self._take_lock()
+            self._open_file()
+        except NotOurs as fault:
+            raise DeviceFailed(str(fault)) from None
+        except OSError as fault:
+            raise DeviceFailed(f"{self._path}: {fault.strerror}") from fault
+
+    def _take_lock(self) -> None:
+        """The lock is a file of its own: rotation gives the other one a new name. Its time is when the present file began."""
+        if self._lock >= 0:
+            return
+        require_owned(self._path.parent)
+        beside = self._path.with_name(f".{self._path.name}.lock")
+        lock = _own_file(beside)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise DeviceFailed(
+                f"another process writes to {self._path}: give each audit device a file of its own, and end the other process"
+            ) from None
+        except BaseException:
+            os.close(lock)
+            raise
+        self._lock = lock
+
+    def _open_file(self) -> None:
+        self._close_file()
+        new = not os.path.lexists(self._path)
+        self._file = _own_file(self._path)
+        if new:
+            os.utime(self._lock)
+            self._flush_folder()
+        size = os.fstat(self._file).st_size
+        self._size = self._whole(size)
+        if self._size < size:
+            log.warning(
+                "a file ended in a part of a line, which was cut off", file=str(self._path), bytes=size - self._size
+            )
+            os.ftruncate(self._file, self._size)
+            os.fsync(self._file)
+
+    def _whole(self, size: int) -> int:
+        """Where the last whole line ends."""
+        end = size
+        while end > 0:
+            start = max(0, end - LOOKED_BACK)
+            found = os.pread(self._file, end - start, start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+        return 0
+
+    async def write(self, records: Sequence[DeviceRecord]) -> None:
+        await asyncio.to_thread(self._write, b"".join(self._rendering(each) + b"\n" for each in records))
+        self._writes += 1
+
+    def _write(self, lines: bytes) -> None:
+        try:
+            self._rotate_if_due()
+            self._append(lines)
+        except OSError as fault:
+            self._cut_off()
+            raise DeviceFailed(f"{self._path}: {fault.strerror}") from fault
+
+    def _append(self, lines: bytes) -> None:
+        left, at = memoryview(lines), self._size
+        while left:
+            written = os.pwrite(self._file, left, at)
+            left, at = left[written:], at + written
+        os.fdatasync(self._file)
+        self._size = at
+
+    def _cut_off(self) -> None:
+        """Remove what is there of a batch that failed. After a failed flush nobody knows what the disk has, so the file is
+        opened anew before the next attempt."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, self._size)
+        self._close_file()
+
+    def _rotate_if_due(self) -> None:
+        if not self._is_ours():  # somebody moved it away, as logrotate does
+            self._open_file()
+        age = time.time() - os.fstat(self._lock).st_mtime
+        large = 0 < self._settings.rotate_bytes <= self._size
+        old = 0 < self._settings.rotate_seconds <= age
+        if not self._size or not (large or old):
+            return
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        self._path.rename(self._path.with_name(f"{self._path.name}.{stamp}"))
+        self._open_file()
+        self._remove_oldest()
+
+    def _is_ours(self) -> bool:
+        try:
+            there = os.stat(self._path, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, os.fstat(self._file))
+
+    def _remove_oldest(self) -> None:
+        if not self._settings.keep:
+            return
+        for each in rotated(self._path)[: -self._settings.keep]:
+            each.unlink(missing_ok=True)
+
+    def _flush_folder(self) -> None:
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    async def kept(self) -> int:
+        return self._writes
+
+    async def close(self) -> None:
+        self._close_file()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _close_file(self) -> None:
+        if self._file >= 0:
+            file, self._file = self._file, -1
+            with contextlib.suppress(OSError):
+                os.close(file)
+
+
+def _own_file(path: Path) -> int:
+    """The descriptor of a file that is made if it is missing. Raises NotOurs if it belongs to somebody else, who could read what
+    is in it; OSError, also for a link: whoever put it there would choose what grows."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+    try:
+        found = os.fstat(descriptor)
+        if found.st_uid not in trusted() or not stat.S_ISREG(found.st_mode):
+            raise NotOurs(f"{path} is not a file of our own: remove it, or choose another path.")
+        os.fchmod(descriptor, 0o600)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def rotated(path: Path) -> list[Path]:
+    """The files that rotation made of the one at `path`, oldest first."""
+    return sorted(path.parent.glob(f"{glob.escape(path.name)}.[0-9]*T[0-9]*Z"))

@@ -1,0 +1,112 @@
+"""How far each audit device has taken the records: a row in Postgres, with a MAC.
+
+Whoever can write to Postgres can remove a row or put an earlier one back. Then records are written again, with the same
+ids; none is left out. (A device that begins at the end of the log, `begin = "now"`, is the exception.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from domain.characters import visible
+from domain.log.authenticity import DEVICE, key_of_row
+from domain.log.authority import authority_from
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Pool, make
+from services.logs import logger_of
+from services.projector.store import ReadTo
+
+log = logger_of("audit-devices")
+
+SCHEMA = "auditing"
+_TABLE = f"""
+CREATE SCHEMA IF NOT EXISTS {SCHEMA};
+CREATE TABLE IF NOT EXISTS {SCHEMA}.devices (
+    device text PRIMARY KEY, log text NOT NULL, document text NOT NULL, mac text NOT NULL,
+    at timestamptz NOT NULL, fault text NOT NULL
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePositions:
+    """The positions of one device. `log_name` is the log's id."""
+
+    pool: Pool
+    keys: VaultKeyring
+    log_name: str
+    device: str
+
+    async def read(self, retired: Container[str] = ()) -> ReadTo | None:
+        """How far the device has come; None if no row of ours says so. `retired`: the names of keys that the log has retired.
+        Raises INTERRUPTED."""
+        row = await self.pool.fetchrow(
+            f"SELECT log, document, mac FROM {SCHEMA}.devices WHERE device = $1", self.device
+        )
+        if row is None or not row["mac"]:  # it was never kept
+            return None
+        await self.keys.know_that_of(row["mac"])
+        ours = self.keys.holds(row["mac"], DEVICE, self.device, row["log"], row["document"])
+        if not ours or row["log"] != self.log_name or key_of_row(row["mac"]) in retired:
+            log.error(
+                "the position of an audit device is another log's, somebody else's, or under a key that was retired; the device "
+                "begins again, and its records have the ids that they had",
+                device=self.device,
+            )
+            return None
+        document = orjson.loads(row["document"])
+        offsets = {_partition(name): after for name, after in document["next"].items()}
+        return ReadTo(offsets, document["digest"], authority_from(document["authority"]))
+
+    async def keep(self, reached: ReadTo, fault: str = "") -> None:
+        """`fault`: why the device takes nothing, though the position moves past what is not for it. Raises INTERRUPTED."""
+        document: dict[str, Any] = {
+            "next": {f"{topic}/{partition}": after for (topic, partition), after in sorted(reached.offsets.items())},
+            "digest": reached.digest,
+            "authority": reached.authority.document(),
+        }
+        text = orjson.dumps(document).decode()
+        mac = self.keys.mac(DEVICE, self.device, self.log_name, text)
+        await self.pool.execute(
+            f"INSERT INTO {SCHEMA}.devices VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (device) DO UPDATE SET "
+            "log = excluded.log, document = excluded.document, mac = excluded.mac, at = excluded.at, fault = excluded.fault",
+            self.device, self.log_name, text, mac, datetime.now(UTC), visible(fault),
+        )  # fmt: skip
+
+    async def tell(self, fault: str) -> None:
+        """Keep for people why the device takes nothing. Raises INTERRUPTED."""
+        await self.pool.execute(
+            f"INSERT INTO {SCHEMA}.devices VALUES ($1, '', '', '', $3, $2) "
+            "ON CONFLICT (device) DO UPDATE SET fault = excluded.fault",
+            self.device, visible(fault), datetime.now(UTC),
+        )  # fmt: skip
+
+
+async def state(pool: Pool) -> list[dict[str, Any]]:
+    """Of each device that ever ran here: `next` is the next offset of each partition, `fault` why it takes nothing ("" if it
+    does). Raises Postgres's errors."""
+    if await pool.fetchval("SELECT to_regclass($1) IS NULL", f"{SCHEMA}.devices"):
+        return []
+    rows = await pool.fetch(f"SELECT device, document, fault FROM {SCHEMA}.devices ORDER BY device")
+    return [
+        {
+            "device": row["device"],
+            "next": orjson.loads(row["document"])["next"] if row["document"] else {},
+            "fault": row["fault"],
+        }
+        for row in rows
+    ]
+
+
+def _partition(name: str) -> tuple[str, int]:
+    topic, _, partition = name.rpartition("/")
+    return topic, int(partition)
+
+
+async def prepare(pool: Pool) -> None:
+    await make(pool, _TABLE)

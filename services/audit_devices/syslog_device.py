@@ -1,0 +1,134 @@
+"""A syslog server over TLS (RFC 5425).
+
+Syslog has no acknowledgement. What a server's kernel has taken, its program may not have read when it dies, and nobody
+says so. So a batch counts as held for good some seconds after the other end's TCP has acknowledged its last byte, and only
+while the connection lives. When it ends, everything since then is sent again.
+
+The socket blocks, in threads: the event loop's TLS keeps bytes in buffers that it does not count, and a byte that is not
+with the kernel yet must not count as sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import select
+import socket
+import ssl
+import struct
+import termios
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.audit_devices.device import DeviceFailed
+from services.audit_devices.devices_file import SyslogDeviceSettings
+from services.audit_devices.lines import rendering
+from services.audit_devices.records import DeviceRecord
+from services.audit_devices.syslog_frames import SyslogFrames
+
+CONNECT_WITHIN, SEND_WITHIN = 10.0, 30.0
+"""Seconds for a connection, and for a server that takes nothing."""
+
+
+@dataclass(slots=True)
+class _SentBatch:
+    """`end`: how many bytes had been sent with this batch. `acknowledged`: when the other end's TCP had them; 0 while it has
+    not."""
+
+    end: int
+    acknowledged: float = 0.0
+
+
+class SyslogDevice:
+    """Only one call runs at a time."""
+
+    def __init__(self, settings: SyslogDeviceSettings, region: str) -> None:
+        self._settings = settings
+        self._where = f"{settings.host}:{settings.port}"
+        self._frames = SyslogFrames(rendering(settings.form, region), socket.gethostname(), settings.enterprise)
+        self._connection: ssl.SSLSocket | None = None
+        self._sent: deque[_SentBatch] = deque()
+        self._bytes = 0
+        self._kept = 0
+
+    async def open(self) -> None:
+        await self.close()
+        self._connection = await asyncio.to_thread(self._connected)
+        self._sent.clear()
+        self._bytes = self._kept = 0
+
+    def _connected(self) -> ssl.SSLSocket:
+        try:
+            context = self._settings.context()
+            plain = socket.create_connection((self._settings.host, self._settings.port), CONNECT_WITHIN)
+            try:
+                plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_WITHIN * 1000))
+                found = context.wrap_socket(plain, server_hostname=self._settings.host)
+            except BaseException:
+                plain.close()
+                raise
+        except ssl.SSLCertVerificationError as fault:
+            raise DeviceFailed(f"{self._where}: its certificate is not trusted: {fault.verify_message}") from None
+        except OSError as fault:
+            raise DeviceFailed(f"{self._where} cannot be reached: {fault}") from fault
+        found.settimeout(SEND_WITHIN)
+        return found
+
+    async def write(self, records: Sequence[DeviceRecord]) -> None:
+        await asyncio.to_thread(self._send, b"".join(map(self._frames.frame, records)))
+
+    def _send(self, frames: bytes) -> None:
+        connection = self._live()
+        try:
+            connection.sendall(frames)
+        except TimeoutError:
+            raise DeviceFailed(f"{self._where} has taken nothing for {SEND_WITHIN:.0f} s") from None
+        except OSError as fault:
+            raise DeviceFailed(f"{self._where}: {fault}") from fault
+        self._bytes += len(frames)
+        self._sent.append(_SentBatch(self._bytes))
+
+    async def kept(self) -> int:
+        connection, now = self._live(), time.monotonic()
+        self._look(connection)
+        taken = self._bytes - _unacknowledged(connection)
+        for each in self._sent:
+            if each.end > taken:
+                break
+            each.acknowledged = each.acknowledged or now
+        while self._sent and 0 < self._sent[0].acknowledged <= now - self._settings.settle_seconds:
+            self._sent.popleft()
+            self._kept += 1
+        return self._kept
+
+    def _look(self, connection: ssl.SSLSocket) -> None:
+        """A server sends nothing of syslog. What can be read is TLS's own, or the end of the connection."""
+        try:
+            while select.select([connection], [], [], 0)[0]:
+                connection.setblocking(False)
+                if not connection.recv(4096):
+                    raise DeviceFailed(f"{self._where} closed the connection")
+        except ssl.SSLWantReadError:
+            pass
+        except (OSError, ValueError) as fault:
+            raise DeviceFailed(f"{self._where}: {fault}") from fault
+        connection.settimeout(SEND_WITHIN)
+
+    def _live(self) -> ssl.SSLSocket:
+        if self._connection is None:
+            raise DeviceFailed(f"{self._where}: the connection is closed")
+        return self._connection
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _unacknowledged(connection: ssl.SSLSocket) -> int:
+    """Bytes that the other end's TCP has not acknowledged (SIOCOUTQ, tcp(7)). TLS makes more bytes of ours, never fewer: too few
+    of ours may count as taken, never too many."""
+    return int(struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0])

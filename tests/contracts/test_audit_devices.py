@@ -1,0 +1,333 @@
+"""What every audit device promises, kept by each kind: every decision, in the order of its partition, at least once, with an id
+that tells duplicates; and a position that is never ahead of what the device holds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+import pytest
+
+from projections.log.entry import DECISIONS
+from services.adapters import topics
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Pool
+from services.audit_devices import positions, worker
+from services.audit_devices.devices_file import (
+    DeviceSettings,
+    FileDeviceSettings,
+    OtlpDeviceSettings,
+    SyslogDeviceSettings,
+)
+from services.audit_devices.positions import SCHEMA, DevicePositions
+from services.projector.store import ReadTo
+from services.projector.worker import log_name
+from tests import certificates
+from tests.collector import CollectorServer
+from tests.installation import Installation, eventually
+from tests.syslog_server import SyslogServer
+
+PATIENCE = 40.0
+
+
+class Receiver(Protocol):
+    """The other end of a device."""
+
+    settings: DeviceSettings
+
+    def held(self) -> list[dict[str, Any]]:
+        """Every record that it has, in the order in which it came."""
+        ...
+
+    def fail(self) -> None:
+        """Take nothing any more."""
+        ...
+
+    def recover(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class FolderReceiver:
+    def __init__(self, name: str, folder: Path) -> None:
+        self._path = folder / name / "decisions.jsonl"
+        self._path.parent.mkdir(mode=0o700)
+        self.settings = FileDeviceSettings(name=name, path=self._path, rotate_bytes=20_000, keep=0)
+
+    def held(self) -> list[dict[str, Any]]:
+        text = "".join(each.read_text("ascii") for each in sorted(self._path.parent.glob("*Z")))
+        with suppress(FileNotFoundError, IsADirectoryError):  # in a moment of rotation, and while it fails
+            text += self._path.read_text("ascii")
+        return [json.loads(line) for line in text.split("\n")[:-1]]
+
+    def fail(self) -> None:
+        """Nothing can be written at its path."""
+        if self._path.exists():
+            self._path.rename(self._path.with_name(f"{self._path.name}.20000101T000000.000000Z"))
+        self._path.mkdir()
+
+    def recover(self) -> None:
+        self._path.rmdir()
+
+    def close(self) -> None:
+        pass
+
+
+class SyslogReceiver:
+    """While it fails it takes what comes, keeps nothing of it and dies: what syslog cannot tell from a server that works."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        authority = certificates.Authority(folder / name)
+        server = authority.issue("server", ["127.0.0.1"])
+        certificate, key = authority.issue("client", ["127.0.0.1"])
+        self.server = SyslogServer(server, client_ca=authority.certificate)
+        self.settings = SyslogDeviceSettings(
+            name=name,
+            host="127.0.0.1",
+            port=self.server.port,
+            ca_file=str(authority.certificate),
+            cert_file=str(certificate),
+            key_file=str(key),
+            settle_seconds=3,
+        )
+
+    def held(self) -> list[dict[str, Any]]:
+        return [json.loads(each.text) for each in list(self.server.messages)]
+
+    def fail(self) -> None:
+        self.server.keeps = False
+
+    def recover(self) -> None:
+        self.server.kill()
+        self.server.keeps = True
+        self.server.start()
+
+    def close(self) -> None:
+        self.server.kill()
+
+
+class CollectorReceiver:
+    def __init__(self, name: str, folder: Path) -> None:
+        self._servers = [CollectorServer()]
+        self.settings = OtlpDeviceSettings(name=name, url=self._servers[0].url)
+
+    def held(self) -> list[dict[str, Any]]:
+        return [
+            json.loads(record["body"]["stringValue"])
+            for server in self._servers
+            for taken in list(server.taken)
+            for resource in taken.message["resourceLogs"]
+            for scope in resource["scopeLogs"]
+            for record in scope["logRecords"]
+        ]
+
+    def fail(self) -> None:
+        self._servers[-1].stalls = True
+
+    def recover(self) -> None:
+        port = self._servers[-1].port
+        self._servers[-1].kill()
+        self._servers.append(CollectorServer(port))
+
+    def close(self) -> None:
+        self._servers[-1].kill()
+
+
+KINDS = {"file": FolderReceiver, "syslog": SyslogReceiver, "otlp": CollectorReceiver}
+
+
+@dataclass
+class Tried:
+    """One device of an installation. `start` is a process that begins, `kill` one that ends without a word."""
+
+    installation: Installation
+    pool: Pool
+    keys: VaultKeyring
+    log: str
+    receiver: Receiver
+    task: asyncio.Task[None] | None = None
+    made: list[str] = field(default_factory=list)
+
+    async def start(self) -> None:
+        settings = self.installation.settings
+        partitions = await topics.prepare(settings, flush=False)
+        run = worker.run(settings, self.pool, partitions, self.keys, self.log, [self.receiver.settings])
+        self.task = asyncio.create_task(run)
+
+    async def kill(self) -> None:
+        assert self.task is not None
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    async def calls(self, count: int) -> None:
+        kms = self.installation.client()
+
+        def call() -> list[str]:
+            return [str(kms.list_keys()["ResponseMetadata"]["RequestId"]) for _ in range(count)]
+
+        self.made += await asyncio.to_thread(call)
+
+    def by_call(self) -> dict[str, list[dict[str, Any]]]:
+        found = defaultdict(list)
+        for each in self.receiver.held():
+            found[each["call_id"]].append(each)
+        return found
+
+    async def holds_all(self) -> None:
+        assert self.task is not None
+        task = self.task
+        await until(lambda: task.done() or set(self.made) <= self.by_call().keys())
+        if task.done():
+            await task  # raises why it ended
+
+    @property
+    def positions(self) -> DevicePositions:
+        return DevicePositions(self.pool, self.keys, self.log, self.receiver.settings.name)
+
+    async def position(self) -> dict[tuple[str, int], int]:
+        found = await self.positions.read()
+        return {} if found is None else found.offsets
+
+
+async def until(condition: Any, within: float = PATIENCE) -> None:
+    await asyncio.to_thread(eventually, condition, within)
+
+
+@pytest.fixture(params=sorted(KINDS))
+async def tried(
+    request: pytest.FixtureRequest, installation: Installation, keys: VaultKeyring, tmp_path: Path
+) -> AsyncIterator[Tried]:
+    async with installation.connected() as pool:
+        await positions.prepare(pool)
+        receiver = KINDS[request.param](f"{request.param}-{uuid4().hex[:8]}", tmp_path)
+        found = Tried(installation, pool, keys, await log_name(installation.settings, keys), receiver)
+        await found.start()
+        yield found
+        await found.kill()
+        receiver.close()
+
+
+async def test_each_decision_is_held_once_in_the_order_of_its_partition(tried: Tried) -> None:
+    await tried.calls(30)
+    await tried.holds_all()
+    held = tried.receiver.held()
+    places: dict[Any, list[int]] = defaultdict(list)
+    for each in held:
+        places[each["topic"], each["partition"]].append(each["offset"])
+    assert all(offsets == sorted(set(offsets)) for offsets in places.values())
+    assert len({each["id"] for each in held}) == len(held)
+
+
+async def test_after_a_kill_nothing_is_missing_and_the_id_tells_what_came_twice(tried: Tried) -> None:
+    for _ in range(3):
+        await tried.calls(20)
+        await tried.kill()
+        await tried.start()
+    await tried.holds_all()
+    for held in tried.by_call().values():
+        assert held == [held[0]] * len(held), "a record that comes again is the same, id and all"
+
+
+async def test_what_came_while_the_device_was_away_comes_later(tried: Tried) -> None:
+    await tried.calls(5)
+    await tried.holds_all()
+    await tried.kill()
+    await tried.calls(20)
+    await tried.start()
+    await tried.holds_all()
+
+
+async def test_its_position_is_never_ahead_of_what_it_holds(tried: Tried) -> None:
+    """While the receiver takes nothing, or loses what it takes, the position stays before those records. They come once it
+    works, so not one was passed over."""
+    await tried.calls(5)
+    await tried.holds_all()
+    tried.receiver.fail()
+    await tried.calls(20)
+    lost = set(tried.made[-20:])
+    await asyncio.sleep(2)  # as long as a device may be wrong: it has all that it needs to move on
+    before = await tried.position()
+    assert not lost & tried.by_call().keys()
+    tried.receiver.recover()
+    await tried.holds_all()
+    for call in lost:
+        [record, *_] = tried.by_call()[call]
+        assert before.get((record["topic"], record["partition"]), 0) <= record["offset"]
+
+
+async def test_a_position_follows_what_is_held(tried: Tried) -> None:
+    """Otherwise every start would write everything again."""
+    await tried.calls(5)
+    await tried.holds_all()
+    last = {(each["topic"], each["partition"]): each["offset"] for each in tried.receiver.held()}
+
+    for _ in range(int(PATIENCE / 0.2)):
+        reached = await tried.position()
+        if all(reached.get(where, 0) > offset for where, offset in last.items()):
+            break
+        await asyncio.sleep(0.2)
+    else:
+        pytest.fail(f"its position stays at {reached}")
+    count = len(tried.receiver.held())
+    await tried.kill()
+    await tried.start()
+    await tried.calls(1)
+    await tried.holds_all()
+    again = tried.receiver.held()[count:]
+    assert tried.made[-1] in {each["call_id"] for each in again}
+    assert not {each["id"] for each in again} & {each["id"] for each in tried.receiver.held()[:count]}
+
+
+REACHED = ReadTo({(DECISIONS, 0): 7}, "digest")
+
+
+@pytest.fixture
+async def kept(installation: Installation, keys: VaultKeyring) -> AsyncIterator[DevicePositions]:
+    async with installation.connected() as pool:
+        await positions.prepare(pool)
+        found = DevicePositions(pool, keys, "log", f"d-{uuid4().hex}")
+        await found.keep(REACHED)
+        yield found
+
+
+async def test_a_position_is_read_as_it_was_kept(kept: DevicePositions) -> None:
+    found = await kept.read()
+    assert found is not None
+    assert (found.offsets, found.digest) == (REACHED.offsets, REACHED.digest)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "document = replace(document, '\"decisions/0\":7', '\"decisions/0\":8')",
+        "mac = ''",
+        "log = 'other'",
+        "device = 'x-' || device",
+    ],
+)
+async def test_a_position_that_somebody_changed_is_not_believed(kept: DevicePositions, change: str) -> None:
+    """Whoever can write to Postgres could otherwise have records left out. Without a position they are written again."""
+    await kept.pool.execute(f"UPDATE {SCHEMA}.devices SET {change} WHERE device = $1", kept.device)
+    assert await kept.read() is None
+
+
+async def test_a_position_of_another_device_or_log_or_under_a_retired_key_is_not_believed(
+    kept: DevicePositions,
+) -> None:
+    row = await kept.pool.fetchrow(f"SELECT * FROM {SCHEMA}.devices WHERE device = $1", kept.device)
+    other = f"other-{kept.device}"
+    await kept.pool.execute(
+        f"INSERT INTO {SCHEMA}.devices VALUES ($1, $2, $3, $4, $5, '')",
+        other, row["log"], row["document"], row["mac"], row["at"],
+    )  # fmt: skip
+    assert await replace(kept, device=other).read() is None
+    assert await replace(kept, log_name="another").read() is None
+    assert await kept.read(retired={kept.keys.newest}) is None
+    assert await kept.read(retired={"0" * 16}) is not None

@@ -1,0 +1,78 @@
+"""What a syslog device promises besides: it talks to a server that it trusts, shows who it is, and counts nothing as held that the
+server's machine has not taken."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from services.audit_devices.device import DeviceFailed
+from services.audit_devices.devices_file import SyslogDeviceSettings
+from services.audit_devices.records import DeviceRecord
+from services.audit_devices.syslog_device import SyslogDevice
+from tests.certificates import Authority
+from tests.installation import free_port
+from tests.syslog_server import SyslogServer
+
+RECORDS = [DeviceRecord(str(number), "2026-11-29T09:00:00.000000Z", {"call_id": "c"}) for number in range(3)]
+
+
+def device(port: int, **files: Path) -> SyslogDevice:
+    given = {name: str(path) for name, path in files.items()}
+    settings = SyslogDeviceSettings(name="siem", host="127.0.0.1", port=port, settle_seconds=1, **given)
+    return SyslogDevice(settings, "us-east-1")
+
+
+async def test_a_server_that_the_authority_does_not_vouch_for_gets_nothing(tmp_path: Path) -> None:
+    ours, other = Authority(tmp_path / "ours"), Authority(tmp_path / "other")
+    for certificate in (other.issue("server", ["127.0.0.1"]), ours.issue("elsewhere", ["127.0.0.2"])):
+        with SyslogServer(certificate) as server, pytest.raises(DeviceFailed, match="its certificate is not trusted"):
+            await device(server.port, ca_file=ours.certificate).open()
+        assert server.messages == []
+
+
+async def test_a_server_that_asks_for_a_certificate_gets_no_record_without_one(tmp_path: Path) -> None:
+    ours = Authority(tmp_path / "ours")
+    with SyslogServer(ours.issue("server", ["127.0.0.1"]), client_ca=ours.certificate) as server:
+        stranger = device(server.port, ca_file=ours.certificate)
+        with pytest.raises(DeviceFailed):
+            await stranger.open()
+            await stranger.write(RECORDS)
+            await asyncio.sleep(0.5)
+            await stranger.kept()
+        await stranger.close()
+        assert server.messages == []
+        certificate, key = ours.issue("client", ["127.0.0.1"])
+        known = device(server.port, ca_file=ours.certificate, cert_file=certificate, key_file=key)
+        await known.open()
+        await known.write(RECORDS)
+        assert await known.kept() == 0, "the server may not have read it"
+        for _ in range(200):
+            if await known.kept():
+                break
+            await asyncio.sleep(0.1)
+        assert await known.kept() == 1
+        assert [each.data["id"] for each in server.messages] == ["0", "1", "2"]
+        await known.close()
+
+
+async def test_what_was_sent_before_a_connection_ended_is_not_held(tmp_path: Path) -> None:
+    ours = Authority(tmp_path / "ours")
+    with SyslogServer(ours.issue("server", ["127.0.0.1"])) as server:
+        found = device(server.port, ca_file=ours.certificate)
+        await found.open()
+        await found.write(RECORDS)
+        assert await found.kept() == 0
+        server.kill()
+        await asyncio.sleep(1.2)
+        with pytest.raises(DeviceFailed):
+            await found.kept()
+        await found.close()
+
+
+async def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
+    port = free_port()
+    with pytest.raises(DeviceFailed, match=f"127.0.0.1:{port} cannot be reached"):
+        await device(port, ca_file=Authority(tmp_path / "ours").certificate).open()
