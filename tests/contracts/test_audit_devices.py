@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,7 +40,8 @@ PATIENCE = 40.0
 class Receiver(Protocol):
     """The other end of a device."""
 
-    settings: DeviceSettings
+    @property
+    def settings(self) -> DeviceSettings: ...
 
     def held(self) -> list[dict[str, Any]]:
         """Every record that it has, in the order in which it came."""
@@ -140,7 +141,11 @@ class CollectorReceiver:
         self._servers[-1].kill()
 
 
-KINDS = {"file": FolderReceiver, "syslog": SyslogReceiver, "otlp": CollectorReceiver}
+KINDS: Mapping[str, Callable[[str, Path], Receiver]] = {
+    "file": FolderReceiver,
+    "syslog": SyslogReceiver,
+    "otlp": CollectorReceiver,
+}
 
 
 @dataclass
@@ -322,6 +327,7 @@ async def test_a_position_of_another_device_or_log_or_under_a_retired_key_is_not
     kept: DevicePositions,
 ) -> None:
     row = await kept.pool.fetchrow(f"SELECT * FROM {SCHEMA}.devices WHERE device = $1", kept.device)
+    assert row is not None
     other = f"other-{kept.device}"
     await kept.pool.execute(
         f"INSERT INTO {SCHEMA}.devices VALUES ($1, $2, $3, $4, $5, '')",

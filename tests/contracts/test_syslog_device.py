@@ -4,6 +4,7 @@ server's machine has not taken."""
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,8 @@ RECORDS = [DeviceRecord(str(number), "2026-11-29T09:00:00.000000Z", {"call_id": 
 
 def device(port: int, **files: Path) -> SyslogDevice:
     given = {name: str(path) for name, path in files.items()}
-    settings = SyslogDeviceSettings(name="siem", host="127.0.0.1", port=port, settle_seconds=1, **given)
-    return SyslogDevice(settings, "us-east-1")
+    settings = SyslogDeviceSettings(name="siem", host="127.0.0.1", port=port, settle_seconds=1)
+    return SyslogDevice(replace(settings, **given), "us-east-1")  # type: ignore[arg-type]  # the names are those of files
 
 
 async def test_a_server_that_the_authority_does_not_vouch_for_gets_nothing(tmp_path: Path) -> None:

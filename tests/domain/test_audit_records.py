@@ -42,7 +42,7 @@ A_GAP = Gap("decisions", 3, 100, 175).record("2026-11-29T09:00:00.000000Z")
 @st.composite
 def hostile_records(draw: st.DrawFn) -> DeviceRecord:
     record = a_record(draw(st.sampled_from(("allowed", "refused"))))
-    changed = {name: draw(TEXTS) for name in BY_CALLERS}
+    changed: dict[str, object] = {name: draw(TEXTS) for name in BY_CALLERS}
     changed["parameters"] = draw(
         st.dictionaries(TEXTS, st.one_of(TEXTS, st.lists(TEXTS), st.integers(), st.booleans()))
     )

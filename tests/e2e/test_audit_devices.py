@@ -84,7 +84,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
             'format = "ocsf"\nsettle_seconds = 2\n'
             f'[[otlp]]\nname = "collector"\nurl = "{collector.url}"\nformat = "cloudtrail"\n'
         )
-        with Installation(folder / "data", **settings) as running:
+        with Installation(folder / "data", variables=settings) as running:
             yield Recorded(running, path, syslog, collector)
 
 
