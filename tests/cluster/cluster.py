@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import secrets
 import signal
@@ -13,6 +14,7 @@ import threading
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from collections.abc import Iterator
 from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
@@ -164,7 +166,8 @@ class Cluster:
         self._closing.callback(self.databases.stop)
         self.databases.start()
         self.alerts = self._closing.enter_context(receivers("operators", address=own))["operators"]
-        self._extra = {"KEYTRAIL_ALERTS_FILE": str(self._alerts_file())} | self._extra
+        files = {"ALERTS_FILE": self._alerts_file(), "AUDIT_DEVICES_FILE": self._audit_devices_file()}
+        self._extra = {f"KEYTRAIL_{name}": str(path) for name, path in files.items()} | self._extra
         master = self.folder / "master.key"
         master.write_bytes(b64encode(secrets.token_bytes(32)))
         master.chmod(0o600)
@@ -188,6 +191,25 @@ class Cluster:
             "group_seconds = 0\n"
         )
         return file
+
+    def _audit_devices_file(self) -> Path:
+        """Names a file of all decisions."""
+        self.audited = self.folder / "audit"
+        self.audited.mkdir(0o700)
+        file = self.folder / "audit-devices.toml"
+        file.touch(0o600)
+        file.write_text(
+            f'[[file]]\nname = "archive"\npath = "{self.audited / "decisions.jsonl"}"\nrotate_bytes = 100_000_000\nkeep = 0\n'
+        )
+        return file
+
+    def audit_lines(self) -> Iterator[dict[str, Any]]:
+        """What the audit device has written."""
+        for path in sorted(self.audited.iterdir()):
+            with path.open("rb") as file:
+                for line in file:
+                    if line.endswith(b"\n"):  # else it is being written
+                        yield json.loads(line)
 
     def _make_topics(self) -> None:
         """By the command that an operator has for it."""
@@ -228,7 +250,7 @@ class Cluster:
         }
 
     def _add(self, process: Process, number: int) -> None:
-        if process.name in ("operator", "audit-devices") or (process.name, number) == ("notifier", 2):
+        if process.name == "operator" or (number == 2 and process.name in ("notifier", "audit-devices")):
             return
         name = f"{process.name}-{number}"
         machine = self.network.machines[f"api{number}" if process.name == "api" else f"node{number}"]

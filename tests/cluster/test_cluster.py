@@ -14,11 +14,13 @@ from ssl import create_default_context
 
 import pytest
 
+from services.adapters.topics import names
 from services.arrangement import PROCESSES
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import FAULTS, Fault, kill_leader
 from tests.cluster.load import ATTEMPT_DEADLINE, Load
-from tests.consistency.judged import LOOKS_FOR
+from tests.consistency.explained import read_log
+from tests.consistency.judged import LOOKS_FOR, decisions, values
 from tests.consistency.observed import ObservedCall
 from tests.faults.test_alerts import alerts_of
 from tests.installation import eventually
@@ -114,6 +116,26 @@ def test_every_alert_arrived_at_its_receiver(cluster: Cluster) -> None:
     raised = {each["id"] for each in asyncio.run(alerts_of(cluster.settings))}
     eventually(lambda: raised <= set(cluster.alerts.ids), within=60)
     print(f"{len(raised)} alerts, {len(cluster.alerts.ids) - len(set(cluster.alerts.ids))} of them sent again")
+
+
+@pytest.mark.cluster
+def test_every_decision_is_at_the_audit_device(cluster: Cluster) -> None:
+    """Once, by its id, though its line may have been written again."""
+    settings = cluster.settings
+    made = (
+        asyncio.run(decisions(settings)).keys()
+        | read_log(asyncio.run(values(settings, names(settings).events))).effects.keys()
+    )
+    by_id: dict[str, str] = {}
+
+    def lacking() -> set[str]:
+        by_id.update((each["id"], each["call_id"]) for each in cluster.audit_lines() if "call_id" in each)
+        return made - set(by_id.values())
+
+    eventually(lambda: not lacking(), within=120)
+    counted = Counter(by_id.values())
+    print(f"{len(made)} calls, {sum(1 for _ in cluster.audit_lines()) - len(by_id)} lines that were written again")
+    assert [call for call in made if counted[call] != 1] == []
 
 
 @pytest.mark.cluster
