@@ -55,7 +55,12 @@ class SyslogDevice:
 
     async def open(self) -> None:
         await self.close()
-        self._connection = await asyncio.to_thread(self._connected)
+        connecting = asyncio.ensure_future(asyncio.to_thread(self._connected))
+        try:
+            self._connection = await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            connecting.add_done_callback(_close)  # a thread cannot be cancelled
+            raise
         self._sent.clear()
         self._bytes = self._kept = 0
 
@@ -126,6 +131,11 @@ class SyslogDevice:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _close(connecting: asyncio.Future[ssl.SSLSocket]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().close()
 
 
 def _unacknowledged(connection: ssl.SSLSocket) -> int:
