@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -212,6 +213,4 @@ class Worker:
             if topic == EVENTS:
                 await self._surely(self._changes.catch_up)
             else:
-                await self._surely(
-                    lambda partition=partition, end=end: self._decisions.catch_up(partition, end)  # type: ignore[misc]
-                )
+                await self._surely(partial(self._decisions.catch_up, partition, end))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -93,7 +94,7 @@ class LogKeys:
         for name in self._keys.names():
             if name != authority.key and name not in authority.retired:
                 retiring = {"authentication_key": name, "before": await self._offsets()}
-                authority = await self._recorded(RETIRE_KEY, retiring, lambda found, name=name: name in found.retired)  # type: ignore[misc]
+                authority = await self._recorded(RETIRE_KEY, retiring, partial(_is_retired, name))
         await pins.keep(self._settings, self._vault, self._keys, authority)
         return authority
 
@@ -171,3 +172,7 @@ class LogKeys:
         finally:
             await reader.close()
         return fold.chain.authority
+
+
+def _is_retired(key: str, authority: Authority) -> bool:
+    return key in authority.retired
