@@ -30,6 +30,10 @@ from services.audit_devices.syslog_frames import SyslogFrames
 
 CONNECT_WITHIN, SEND_WITHIN = 10.0, 30.0
 """Seconds for a connection, and for a server that takes nothing."""
+PIECE = 65_536
+"""Bytes that are sent at a time: a server that is slow has SEND_WITHIN for each piece, and not for a whole batch."""
+MOST_READ = 16
+"""How often at a time it reads what a server sends. A server of syslog has nothing to say."""
 
 
 @dataclass(slots=True)
@@ -83,7 +87,8 @@ class SyslogDevice:
     def _send(self, frames: bytes) -> None:
         connection = self._live()
         try:
-            connection.sendall(frames)
+            for at in range(0, len(frames), PIECE):
+                connection.sendall(memoryview(frames)[at : at + PIECE])
         except TimeoutError:
             raise DeviceFailed(f"{self._where} has taken nothing for {SEND_WITHIN:.0f} s") from None
         except OSError as fault:
@@ -105,12 +110,17 @@ class SyslogDevice:
         return self._kept
 
     def _look(self, connection: ssl.SSLSocket) -> None:
-        """A server sends nothing of syslog. What can be read is TLS's own, or the end of the connection."""
+        """A server sends nothing of syslog. What can be read is TLS's own, or the end of the connection. One that goes on sending
+        would keep every device waiting, and hide the end of its connection."""
         try:
-            while select.select([connection], [], [], 0)[0]:
+            for _ in range(MOST_READ):
+                if not select.select([connection], [], [], 0)[0]:
+                    break
                 connection.setblocking(False)
                 if not connection.recv(4096):
                     raise DeviceFailed(f"{self._where} closed the connection")
+            else:
+                raise DeviceFailed(f"{self._where} sends data, which no syslog server does: look what listens there")
         except ssl.SSLWantReadError:
             pass
         except (OSError, ValueError) as fault:
