@@ -85,7 +85,9 @@ class SyslogDevice:
         await asyncio.to_thread(self._send, b"".join(map(self._frames.frame, records)))
 
     def _send(self, frames: bytes) -> None:
-        connection = self._live()
+        if self._connection is None:
+            self._connection, self._bytes = self._connected(), 0
+        connection = self._connection
         try:
             for at in range(0, len(frames), PIECE):
                 connection.sendall(memoryview(frames)[at : at + PIECE])
@@ -97,8 +99,15 @@ class SyslogDevice:
         self._sent.append(_SentBatch(self._bytes))
 
     async def kept(self) -> int:
-        connection, now = self._live(), time.monotonic()
-        self._look(connection)
+        connection, now = self._connection, time.monotonic()
+        if connection is None:
+            return self._kept
+        if not self._lives(connection):
+            if self._sent:
+                raise DeviceFailed(f"{self._where} closed the connection")
+            # As proxies do with one that is idle. Nothing of ours is on its way, and the next write makes another.
+            await self.close()
+            return self._kept
         taken = self._bytes - _unacknowledged(connection)
         for each in self._sent:
             if each.end > taken:
@@ -109,7 +118,7 @@ class SyslogDevice:
             self._kept += 1
         return self._kept
 
-    def _look(self, connection: ssl.SSLSocket) -> None:
+    def _lives(self, connection: ssl.SSLSocket) -> bool:
         """A server sends nothing of syslog. What can be read is TLS's own, or the end of the connection. One that goes on sending
         would keep every device waiting, and hide the end of its connection."""
         try:
@@ -118,7 +127,7 @@ class SyslogDevice:
                     break
                 connection.setblocking(False)
                 if not connection.recv(4096):
-                    raise DeviceFailed(f"{self._where} closed the connection")
+                    return False
             else:
                 raise DeviceFailed(f"{self._where} sends data, which no syslog server does: look what listens there")
         except ssl.SSLWantReadError:
@@ -126,11 +135,7 @@ class SyslogDevice:
         except (OSError, ValueError) as fault:
             raise DeviceFailed(f"{self._where}: {fault}") from fault
         connection.settimeout(SEND_WITHIN)
-
-    def _live(self) -> ssl.SSLSocket:
-        if self._connection is None:
-            raise DeviceFailed(f"{self._where}: the connection is closed")
-        return self._connection
+        return True
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None

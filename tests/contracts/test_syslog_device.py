@@ -144,3 +144,29 @@ async def test_a_server_that_sends_without_end_delays_no_other_device(tmp_path: 
                 await found.kept()
                 await asyncio.sleep(0)
         await found.close()
+
+
+async def test_a_connection_that_ends_while_it_is_idle_is_no_failure(tmp_path: Path) -> None:
+    """Proxies end such connections once a minute. What was sent before is held, and the next records go over another one."""
+    ours = Authority(tmp_path / "ours")
+    with SyslogServer(ours.issue("server", ["127.0.0.1"])) as server:
+        found = device(server.port, 0, ca_file=ours.certificate)
+        await found.open()
+        await found.write(RECORDS[:1])
+        for number in (1, 2):
+            for _ in range(200):
+                if await found.kept() == number and len(server.messages) == number:
+                    break
+                await asyncio.sleep(0.05)
+            server.kill()
+            server.start()
+            for _ in range(20):
+                assert await found.kept() == number
+                await asyncio.sleep(0.01)
+            await found.write(RECORDS[number : number + 1])
+        for _ in range(200):
+            if await found.kept() == 3 and len(server.messages) == 3:
+                break
+            await asyncio.sleep(0.05)
+        assert [each.data["id"] for each in server.messages] == ["0", "1", "2"]
+        await found.close()
