@@ -120,12 +120,11 @@ class DeviceWorker:
         reached = await self._positions.read(self._now.authority.retired)
         if reached is not None:
             return await feeds.start_after(self._settings, reached)
-        if self._own.begin == NOW:
-            start = await feeds.start_now(self._settings, self._now)
-            # Otherwise "now" would be later after each failure, until the device has taken something.
-            await self._positions.keep(start.reached, self._fault)
-            return start
-        return await feeds.first_start(self._settings)
+        begins_now = self._own.begin == NOW
+        start = await (feeds.start_now(self._settings, self._now) if begins_now else feeds.first_start(self._settings))
+        # Otherwise it would begin later after each failure, until it has taken something, and not say what is missing.
+        await self._positions.keep(start.reached, self._fault)
+        return start
 
     async def _begin(self, start: DeviceStart) -> None:
         self._written.clear()

@@ -367,12 +367,13 @@ async def test_a_position_goes_on_under_the_key_of_a_rotation(installation: Inst
         await pool.execute(f"DELETE FROM {SCHEMA}.devices WHERE device = ANY($1)", [ours.device, forged.device])
 
 
-async def test_a_device_that_begins_now_begins_when_it_is_first_seen(
-    installation: Installation, keys: VaultKeyring, tmp_path: Path
+@pytest.mark.parametrize("begin", ["now", "first"])
+async def test_where_a_device_begins_is_known_when_it_is_first_seen(
+    installation: Installation, keys: VaultKeyring, tmp_path: Path, begin: str
 ) -> None:
     """Though it takes nothing at first. Meanwhile it says how many records wait for it."""
     receiver = FolderReceiver(f"now-{uuid4().hex[:8]}", tmp_path)
-    receiver.settings = replace(receiver.settings, begin="now")
+    receiver.settings = replace(receiver.settings, begin=begin)
     name = receiver.settings.name
     receiver.fail()
     async with installation.connected() as pool:
@@ -386,13 +387,14 @@ async def test_a_device_that_begins_now_begins_when_it_is_first_seen(
             if any(each["device"] == name and each["fault"] for each in await positions.state(pool)):
                 break
             await asyncio.sleep(0.1)
+        assert await tried.position()
         await tried.calls(20)
         await until(lambda: waiting_for(name) >= 20)
         await tried.kill()
         receiver.recover()
         await tried.start()
         await tried.holds_all()
-        assert not before & tried.by_call().keys()
+        assert before & tried.by_call().keys() == (set() if begin == "now" else before)
         await tried.kill()
 
 
