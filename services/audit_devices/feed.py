@@ -21,9 +21,9 @@ from services.settings import Settings
 KINDS = (EVENTS, DECISIONS)
 MOST = 2000
 """The most records of one batch."""
-PARTITION_BYTES = 1_048_576
-"""The most bytes of a partition that are fetched at once. Each device has its own consumer, and a record takes several times its
-size on its way."""
+PARTITION_BYTES, BATCH_BYTES = 1_048_576, 8_388_608
+"""The most bytes of a partition that are fetched at once, and the bytes of records with which a batch is complete. Each device
+has its own consumer, and a record takes nine times its size on its way."""
 GATHERING = (PARTITION_BYTES // 2, 100)
 """See EntryFeed: a broker that waited for more bytes than it may send would wait each time."""
 
@@ -59,7 +59,9 @@ class DeviceFeed:
     async def open(self, start: ReadTo, now: Chain) -> None:
         """Raises Unavailable."""
         await self.close()
-        self._feed = EntryFeed(self._settings, self._partitions, self._keys, GATHERING, KINDS, PARTITION_BYTES)
+        self._feed = EntryFeed(
+            self._settings, self._partitions, self._keys, GATHERING, KINDS, PARTITION_BYTES, BATCH_BYTES
+        )
         self._reached = start
         await self._feed.open(start, now, EveryPlace())
 

@@ -6,6 +6,7 @@ write it. A decision is also void if it is not the next of its lane: then it is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -55,9 +56,12 @@ class EntryFeed:
         gathering: tuple[int, int] = GATHERING,
         kinds: Collection[str] = RECORD_KINDS,
         partition_bytes: int = PARTITION_BYTES,
+        batch_bytes: float = math.inf,
     ) -> None:
         """`gathering`: the bytes that a fetch should bring while records come, and the milliseconds that the broker waits for
-        them. `kinds`: the kinds of topic to read. `partition_bytes`: the most that a fetch brings of one partition."""
+        them. `kinds`: the kinds of topic to read. `partition_bytes`: the most that a fetch brings of one partition.
+        `batch_bytes`: a batch that has so many takes no further records."""
+        self._batch_bytes = batch_bytes
         self._gathering, self._partition_bytes = gathering, partition_bytes
         self._region = settings.region
         self._keys = keys
@@ -85,7 +89,7 @@ class EntryFeed:
 
     async def next(self, most: int) -> Batch:
         """The next records; an empty batch after half a second without records. Raises OutOfRange, Unreadable, Unavailable."""
-        found = await self._topics.next(most, FETCH_WAIT_MS)
+        found = await self._topics.next(most, FETCH_WAIT_MS, self._batch_bytes)
         # aiokafka has no other way to change these. The next fetch reads them.
         fetcher = self._topics.consumer._fetcher
         fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = self._gathering if found else IDLE
