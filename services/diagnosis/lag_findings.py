@@ -11,6 +11,7 @@ from services.followers import lag
 from services.settings import Settings
 
 PROJECTOR, ALERTS, NOTARY, NOTIFIERS, DEVICES = "projector", "alert workers", "notary", "notifiers", "audit devices"
+FORGET = "If KEYTRAIL_AUDIT_DEVICES_FILE no longer names that device, delete its row of auditing.devices."
 ALL = (PROJECTOR, ALERTS, NOTARY, NOTIFIERS, DEVICES)
 FEW, MANY = 1000, 2**63
 """Records that may wait during a burst."""
@@ -113,7 +114,9 @@ def _devices(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckOut
     faults = [f"{each['device']}: {each['fault']}" for each in after.devices if each["fault"]]
     if faults:
         return look(
-            DEVICES, ", ".join(faults), "Repair that; the records wait on Kafka until its retention removes them."
+            DEVICES,
+            "; ".join(faults),
+            f"Repair that; the records wait on Kafka until its retention removes them. {FORGET}",
         )
     earlier = {each["device"]: lag.of_device(each["next"], ends) for each in before.devices}
     waiting = {each["device"]: lag.of_device(each["next"], ends) or 0 for each in after.devices}
@@ -122,7 +125,6 @@ def _devices(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckOut
         return look(
             DEVICES,
             f"records that were not taken: {', '.join(f'{name}: {waiting[name]}' for name in stuck)}",
-            "Look whether the process audit-devices runs, and at its log. If KEYTRAIL_AUDIT_DEVICES_FILE no longer names "
-            "that device, delete its row of auditing.devices.",
+            f"Look whether the process audit-devices runs, and at its log. {FORGET}",
         )
     return ok(DEVICES, f"{len(waiting)} keep up")
