@@ -25,7 +25,7 @@ SECRETIVE = re.compile("password|passphrase|secret|token|credential|private|dsn"
 TREE_BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9!_.*'()/-]*))?")
 KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 HTTP_ADDRESS = ("https://", "http://")
-COLLECTOR = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#@]*)?")
+COLLECTOR = re.compile(r"(?!\S*/v1/(?:traces|logs)/?$)https?://[^\s/?#@]+(?:/[^\s?#@]*)?")
 LOGIN = re.compile(r"//[^/@\s]*@")
 """The user and password in an address."""
 
@@ -341,7 +341,7 @@ def _require_valid(settings: Settings) -> None:
         "KEYTRAIL_TIMESTAMP_URL takes an address such as https://tsa.example.com/": not settings.timestamp_url
         or settings.timestamp_url.startswith(("https://", "http://")),
         "KEYTRAIL_TIMESTAMP_EVERY takes at least 60": settings.timestamp_every >= 60,
-        "KEYTRAIL_TRACES_ENDPOINT takes an address that begins with https:// or http://, and has no user, query or fragment": (
+        "KEYTRAIL_TRACES_ENDPOINT takes https:// or http:// and an address without /v1/traces, user, query and fragment": (
             not settings.traces_endpoint or bool(COLLECTOR.fullmatch(settings.traces_endpoint))
         ),
         "KEYTRAIL_TRACES_RATIO takes 0 to 1": 0 <= settings.traces_ratio <= 1,

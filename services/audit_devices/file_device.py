@@ -22,7 +22,7 @@ from services.audit_devices.devices_file import FileDeviceSettings
 from services.audit_devices.lines import Rendering
 from services.audit_devices.records import DeviceRecord
 from services.logs import logger_of
-from services.ownership import NotOurs, require_owned, trusted
+from services.ownership import NotOurs, require_unswappable, trusted
 
 log = logger_of("audit-devices")
 
@@ -62,7 +62,7 @@ class FileDevice:
         """The lock is a file of its own: rotation gives the other one a new name. Its time is when the present file began."""
         if self._lock >= 0:
             return
-        require_owned(self._path.parent)
+        require_unswappable(self._path.parent)
         beside = self._path.with_name(f".{self._path.name}.lock")
         lock = _own_file(beside)
         try:

@@ -165,6 +165,10 @@ async def test_what_others_could_read_or_exchange_is_not_written_to(
     settings: FileDeviceSettings, tmp_path: Path
 ) -> None:
     device = made(settings)
+    settings.path.parent.chmod(0o777)
+    with pytest.raises(DeviceFailed, match="Others may write to"):
+        await device.open()
+    settings.path.parent.chmod(0o700)
     settings.path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(DeviceFailed):
         await device.open()

@@ -192,6 +192,7 @@ async def test_a_start_refuses_settings_of_traces_that_cannot_be_used(setting: d
         {"KEYTRAIL_TRACES_ENDPOINT": "localhost:4318"},
         {"KEYTRAIL_TRACES_ENDPOINT": "http://user:secret@localhost:4318"},
         {"KEYTRAIL_TRACES_ENDPOINT": "http://localhost:4318/?token=secret"},
+        {"KEYTRAIL_TRACES_ENDPOINT": "http://localhost:4318/v1/traces"},
         {"KEYTRAIL_TRACES_RATIO": "1.01"},
         {"KEYTRAIL_TRACES_RATIO": "-0.1"},
         {"KEYTRAIL_TRACES_RATIO": "nan"},
