@@ -19,20 +19,17 @@ from domain.log.codec import RECORD_VERSION, Unreadable
 from domain.ports import OutOfRange, Stored
 from projections.log.entry import DECISIONS
 from services.adapters.alert_publisher import Publisher
-from services.adapters.kafka import KafkaReader
 from services.adapters.known_records import read_known
 from services.adapters.postgres import Pool
-from services.adapters.topic_bounds import bounds
-from services.adapters.topics import names
 from services.alert_worker import positions
 from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged
+from services.alert_worker.followed import FollowedTopics
 from services.alert_worker.judged_records import JudgedSpans
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.positions import JudgedUpTo
 from services.alert_worker.tally import PartitionTally, SourcedCandidate
 from services.alert_worker.voids import Voids
 from services.logs import logger_of
-from services.settings import Settings
 
 log = logger_of("alerts")
 
@@ -44,7 +41,7 @@ class JudgedDecisions:
 
     def __init__(
         self,
-        settings: Settings,
+        topics: FollowedTopics,
         pool: Pool,
         books: Books,
         judge: Callable[[], Judge],
@@ -57,8 +54,8 @@ class JudgedDecisions:
         self._books = books
         self._voids = voids
         self._authority = authority
-        self._settings = settings
-        self._topic = names(settings).decisions
+        self._topics = topics
+        self._topic = topics.decisions
         self._pool = pool
         self._judge = judge
         self._publisher = publisher
@@ -89,7 +86,7 @@ class JudgedDecisions:
         then count as judged up to an offset that it only reaches later."""
         if not kept.next:
             return
-        start, end = (await bounds(self._settings, self._topic)).get(partition, (0, 0))
+        start, end = (await self._topics.bounds()).get(partition, (0, 0))
         if end < kept.next:
             await self._broken(
                 partition, kept, f"{self._topic}/{partition} ends before @{kept.next - 1}, which was judged"
@@ -102,7 +99,7 @@ class JudgedDecisions:
 
     async def _last(self, partition: int, offset: int) -> Stored | None:
         """The record at an offset, unless it is gone meanwhile."""
-        reader = await KafkaReader(self._settings, self._topic, partition).open(offset)
+        reader = await self._topics.reader(partition, offset)
         try:
             found = (await read_known(reader, 1))[0]
             return found if found.offset == offset else None
@@ -173,7 +170,7 @@ class JudgedDecisions:
     async def _read_up_to(self, partition: int, start: int, offset: int) -> None:
         """Judge the records that Faust passed over: they are read from the topic itself. An alert says which of them are gone
         from it."""
-        reader = await KafkaReader(self._settings, self._topic, partition).open(start)
+        reader = await self._topics.reader(partition, start)
         try:
             try:
                 found = await reader.read(READ)
