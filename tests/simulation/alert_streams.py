@@ -17,14 +17,14 @@ from projections.log.entry import EVENTS
 from services.alert_worker.books import LogPartition
 from services.alert_worker.faust_app import SESSION, Take
 from services.alert_worker.followed import FollowedTopics
-from services.runtime.processes import pause_after
 from tests.simulation.brokers import Link
 
 BEAT = SESSION / 4
 AT_ONCE = 500
 PASSED_OVER = 0.2
 """The chance that a stream begins too late."""
-Ended = Callable[[str], None]
+FETCH = (0.1, 0.4)
+"""Seconds until records that come meanwhile are fetched: the fetch under way leaves out partitions whose records are being judged."""
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class AlertStreams:
         chance: Random,
         topics: FollowedTopics,
         takes: dict[str, Take],
-        ended: Ended,
+        ended: Callable[[str], None],
     ) -> None:
         self._group, self._member, self._link, self._chance = group, member, link, chance
         self._topics, self._takes, self._ended = topics, takes, ended
@@ -112,7 +112,7 @@ class AlertStreams:
                 return 0  # `auto_offset_reset` of Faust is "earliest"
             await take(partition, found)
             self._done[part] = begin = found[-1].offset + 1
-            await asyncio.sleep(pause_after(len(found)))
+            await asyncio.sleep(self._chance.uniform(*FETCH))
 
     async def _reader(self, part: LogPartition, offset: int) -> Reader:
         if part[0] == EVENTS:

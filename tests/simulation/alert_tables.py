@@ -102,9 +102,10 @@ class Transaction:
     async def lock(self, table: str, name: tuple[Any, ...]) -> None:
         """Raises TimeoutError."""
         tables = self.tables
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            while not self.is_free(table, name):
-                await tables.released.wait()
+        if not self.is_free(table, name):
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                while not self.is_free(table, name):
+                    await tables.released.wait()
         tables.held[table, name] = self
         self._held.add((table, name))
 

@@ -35,6 +35,7 @@ from services.alert_worker.lag import LagWatch
 from services.alert_worker.marks import Marking
 from services.alert_worker.streams import UNJUDGEABLE, JudgedStreams
 from services.alert_worker.voids import Voids
+from services.alert_worker.worker import WATCH_EVERY
 from tests.simulation.alert_streams import AlertGroup, AlertStreams
 from tests.simulation.alert_tables import AlertTables, SimulatedMarks, SimulatedPool
 from tests.simulation.brokers import Brokers, SimulatedTopic
@@ -54,7 +55,8 @@ SETTINGS = AlertSettings(
 would depend on which of two partitions is judged first."""
 STEPS = 2_000
 """What a policy may take at once, in the place of `events.AT_ONCE`: some of the clients' policies take more, and are put off."""
-PUT_OFF_EVERY, TELL_EVERY, WATCH_EVERY, PROVE_EVERY = 3.0, 1.0, 5.0, 30.0
+BESIDE_EVERY, PROVE_EVERY = 5.0, 60.0
+"""Seconds between two rounds of what is done beside the streams; each takes some of a simulation's time."""
 PROJECTED_WITHIN = 0.2
 
 
@@ -104,13 +106,16 @@ class SimulatedFollowed:
     def __init__(self, brokers: Brokers, partitions: int) -> None:
         self.events: Topic = cast("Any", SimulatedTopic(brokers, EVENTS_TOPIC))
         self.decisions = DECISIONS_TOPIC
-        self._parts = [SimulatedTopic(brokers, f"{DECISIONS_TOPIC}-{number}") for number in range(partitions)]
+        names = [f"{DECISIONS_TOPIC}-{number}" for number in range(partitions)]
+        self._partitions = [brokers.partition(each) for each in names]
+        self._parts = [SimulatedTopic(brokers, each) for each in names]
 
     async def reader(self, partition: int, offset: int) -> Reader:
         return await self._parts[partition].reader(offset)
 
     async def bounds(self) -> Mapping[int, tuple[int, int]]:
-        return {number: (0, await each.end()) for number, each in enumerate(self._parts)}
+        await self._parts[0].end()  # one question for all of them
+        return {number: (0, len(each.values)) for number, each in enumerate(self._partitions)}
 
     async def close(self) -> None:
         pass
@@ -195,18 +200,15 @@ async def run_alert_worker(
         shared.group, process.name, link, shared.chance, topics, takes, lambda why: process.kill(why)
     )
 
-    async def judge_put_off() -> None:
+    async def beside() -> None:
+        if found := voids.alerts(judge):
+            await publisher.publish(found)
+        await marking.mark()
         while await changes._later.one():
             pass
 
-    async def tell_of_voids() -> None:
-        if found := voids.alerts(judge):
-            await publisher.publish(found)
-
     works: Sequence[tuple[float, Callable[[], Awaitable[None]]]] = (
-        (PUT_OFF_EVERY, judge_put_off),
-        (TELL_EVERY, tell_of_voids),
-        (TELL_EVERY, marking.mark),
+        (BESIDE_EVERY, beside),
         (WATCH_EVERY, watch.look),
         (PROVE_EVERY, watch.prove),
     )

@@ -4,7 +4,7 @@ decisions are judged once, from the beginning. `keytrail alerts scan` asks the p
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -80,7 +80,8 @@ class _Scan:
             known = [Facts(versions=tuple(self._versions[key.id]))] if key is not None else [Facts()]
             if key is not None and isinstance(event, DeletionScheduled | KeyDisabled):
                 # A use that came before the change did is known to everybody who judges it, and a later one may be.
-                known = [Facts(used=last_use(self._brokers, key, record.at, until)) for until in (came, float("inf"))]
+                used = (last_use(self._brokers, key, record.at, until) for until in (came, float("inf")))
+                known = [Facts(used=each) for each in dict.fromkeys(used)]
             source = {"topic": EVENTS, "partition": 0, "offset": offset, "call": "" if call is None else call.id}
             for place, facts in enumerate(known):
                 caller, account, operation = (
@@ -117,21 +118,21 @@ def faults_of_alerts(
     scan.run()
     due, authority = scan.due, scan._fold.chain.authority
     topic = brokers.partition(ALERTS_TOPIC)
-    raised: dict[str, tuple[dict[str, Any], int]] = {}
+    first: dict[str, tuple[dict[str, Any], int]] = {}
     for offset, (value, came) in enumerate(zip(topic.values, topic.times, strict=True)):
         if not authority.believes(keys, ALERTS, 0, offset, value):
             yield f"@{offset} of alerts is not authentic"
         document = orjson.loads(value)
-        raised.setdefault(document["id"], (document, came))
-    broken = {document["rule"] for document, _ in raised.values()} & NEVER
+        first.setdefault(document["id"], (document, came))
+    broken = {document["rule"] for document, _ in first.values()} & NEVER
     if tail_lost:
         if not broken:
-            yield from _missing(due, raised)
+            yield from _missing(due, first)
         return
     for each in sorted(broken):
         yield f"{each} was raised, and nothing was lost"
-    yield from _missing(due, raised)
-    for name, (document, came) in raised.items():
+    yield from _missing(due, first)
+    for name, (document, came) in first.items():
         if isinstance(RULES[document["rule"]].kind, OnHealth):
             yield from _wrong_void(document, scan.valid)
             continue
@@ -145,9 +146,15 @@ def faults_of_alerts(
         yield from _late(brokers, document, came, soon, settled)
 
 
-def _missing(due: DueAlerts, raised: Mapping[str, object]) -> Iterator[str]:
+def raised(brokers: Brokers) -> Mapping[str, int]:
+    """By rule, how many alerts are on their topic, without repetitions."""
+    rules = {document["id"]: document["rule"] for document in map(json.loads, brokers.partition(ALERTS_TOPIC).values)}
+    return Counter(rules.values())
+
+
+def _missing(due: DueAlerts, found: Mapping[str, object]) -> Iterator[str]:
     for name, alert in due.must.items():
-        if name not in raised:
+        if name not in found:
             yield f"{alert.rule.id} about {alert.finding.subject} ({alert.source}) was not raised"
 
 
