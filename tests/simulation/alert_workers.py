@@ -46,7 +46,7 @@ from tests.simulation.virtual import Process
 ALERTS_TOPIC = "sim.alerts"
 SETTINGS = AlertSettings(
     {
-        "denied-burst": RuleSettings(numbers={"threshold": 3}),
+        "denied-burst": RuleSettings(numbers={"threshold": 2, "window": 1}),
         "enumeration": RuleSettings(numbers={"threshold": 2}),
         "first-use": RuleSettings(numbers={"age": 0}),
     }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 from unittest import mock
 
 from domain.alerts.engine.alert import Alert
@@ -15,6 +16,7 @@ from domain.state.fold import Fold
 from domain.state.recent_calls import RecentCalls
 from services.adapters import known_records, snapshots
 from services.adapters.alert_publisher import Publisher
+from services.alert_worker.copies import SeenLanes
 from services.alert_worker.events import JudgedEvents
 from services.alert_worker.positions import JudgedUpTo
 from services.kms_api.live_state import LiveState
@@ -60,6 +62,15 @@ def lost_records_unnoticed() -> None:
     JudgedEvents._require_known = believe  # type: ignore[method-assign, assignment]  # that is the break
 
 
+def copies_are_counted() -> None:
+    """An alert worker counts a decision again that is on its topic twice."""
+
+    def take(lanes: SeenLanes, document: Mapping[str, Any]) -> bool:
+        return True
+
+    SeenLanes.takes = take  # type: ignore[method-assign, assignment]  # that is the break
+
+
 BREAKS: Mapping[str, Callable[[], None]] = {
     "no-freshness": breaks.no_freshness,
     "no-chain": breaks.no_chain,
@@ -69,6 +80,7 @@ BREAKS: Mapping[str, Callable[[], None]] = {
     "snapshots-without-digest": snapshots_without_digest,
     "positions-before-alerts": positions_before_alerts,
     "lost-records-unnoticed": lost_records_unnoticed,
+    "copies-are-counted": copies_are_counted,
 }
 
 
@@ -83,6 +95,7 @@ def broken(name: str) -> Iterator[None]:
         mock.patch.multiple(Brokers, one_is_enough=False, any_leader_is_believed=False),
         mock.patch.object(Publisher, "publish", Publisher.publish),
         mock.patch.object(JudgedEvents, "_require_known", JudgedEvents._require_known),
+        mock.patch.object(SeenLanes, "takes", SeenLanes.takes),
     )
     with ExitStack() as stack:
         for each in whole:
