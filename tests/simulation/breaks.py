@@ -71,6 +71,11 @@ def copies_are_counted() -> None:
     SeenLanes.takes = take  # type: ignore[method-assign, assignment]  # that is the break
 
 
+OF_ALERT_WORKERS: Mapping[str, Callable[[], None]] = {
+    "positions-before-alerts": positions_before_alerts,
+    "lost-records-unnoticed": lost_records_unnoticed,
+    "copies-are-counted": copies_are_counted,
+}
 BREAKS: Mapping[str, Callable[[], None]] = {
     "no-freshness": breaks.no_freshness,
     "no-chain": breaks.no_chain,
@@ -78,9 +83,7 @@ BREAKS: Mapping[str, Callable[[], None]] = {
     "retries-are-new-calls": breaks.retries_are_new_calls,
     "any-leader-is-believed": any_leader_is_believed,
     "snapshots-without-digest": snapshots_without_digest,
-    "positions-before-alerts": positions_before_alerts,
-    "lost-records-unnoticed": lost_records_unnoticed,
-    "copies-are-counted": copies_are_counted,
+    **OF_ALERT_WORKERS,
 }
 
 
