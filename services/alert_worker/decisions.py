@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import orjson
 
 from domain.alerts.engine.judge import Judge, Pair
 from domain.alerts.health import Health
-from domain.alerts.observed_call import ObservedCall, call_of
+from domain.alerts.observed_call import call_of
 from domain.alerts.rules import records_lost
 from domain.log.authority import Authority
 from domain.log.chain import digest
@@ -19,20 +19,18 @@ from domain.log.codec import RECORD_VERSION, Unreadable
 from domain.ports import OutOfRange, Stored
 from projections.log.entry import DECISIONS
 from services.adapters.alert_publisher import Publisher
-from services.adapters.kafka import KafkaReader
 from services.adapters.known_records import read_known
 from services.adapters.postgres import Pool
-from services.adapters.topic_bounds import bounds
-from services.adapters.topics import names
 from services.alert_worker import positions
 from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged
+from services.alert_worker.copies import SeenLanes
+from services.alert_worker.followed import FollowedTopics
 from services.alert_worker.judged_records import JudgedSpans
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.positions import JudgedUpTo
 from services.alert_worker.tally import PartitionTally, SourcedCandidate
 from services.alert_worker.voids import Voids
 from services.logs import logger_of
-from services.settings import Settings
 
 log = logger_of("alerts")
 
@@ -44,7 +42,7 @@ class JudgedDecisions:
 
     def __init__(
         self,
-        settings: Settings,
+        topics: FollowedTopics,
         pool: Pool,
         books: Books,
         judge: Callable[[], Judge],
@@ -57,13 +55,15 @@ class JudgedDecisions:
         self._books = books
         self._voids = voids
         self._authority = authority
-        self._settings = settings
-        self._topic = names(settings).decisions
+        self._topics = topics
+        self._topic = topics.decisions
         self._pool = pool
         self._judge = judge
         self._publisher = publisher
         self._counter = PartitionTally(pool, books, judge, publisher, ages)
         self._next: dict[int, int] = {}
+        self._lanes: dict[int, SeenLanes] = {}
+        """As far as each partition is judged; none for one that is being judged, or was when that was interrupted."""
         self._compared: set[int] = set()
         self._one_at_a_time = asyncio.Lock()
 
@@ -76,40 +76,50 @@ class JudgedDecisions:
     async def _start(self, partition: int) -> int:
         """The offset up to which a partition is judged. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
         start = self._next.get(partition)
-        if start is None:
+        if start is None or partition not in self._lanes:
             kept = await positions.believed(self._pool, self._books, (DECISIONS, partition))
-            if partition not in self._compared:
-                await self._compare(partition, kept)
-                self._compared.add(partition)
+            judged = await self._judged(partition, kept) if kept.next else []
+            self._compared.add(partition)
+            await self._keys.know_those_of(each.value for each in judged)
+            authority, lanes = await self._authority(), SeenLanes()
+            for each in judged:
+                if authority.believes(self._keys, DECISIONS, partition, each.offset, each.value):
+                    lanes.takes(_document(each.value) or {})
+            self._lanes[partition] = lanes
             start = self._next[partition] = kept.next
         return start
 
-    async def _compare(self, partition: int, kept: JudgedUpTo) -> None:
-        """Check that the topic goes on from what was judged. Raises RowsChanged: a restored log may be shorter, and would
-        then count as judged up to an offset that it only reaches later."""
-        if not kept.next:
-            return
-        start, end = (await bounds(self._settings, self._topic)).get(partition, (0, 0))
+    async def _judged(self, partition: int, kept: JudgedUpTo) -> list[Stored]:
+        """The last records that were judged. The first time, it is checked that the topic goes on from them. Raises RowsChanged:
+        a restored log may be shorter, and would then count as judged up to an offset that it only reaches later."""
+        start, end = (await self._topics.bounds()).get(partition, (0, 0))
+        compares = partition not in self._compared
         if end < kept.next:
-            await self._broken(
-                partition, kept, f"{self._topic}/{partition} ends before @{kept.next - 1}, which was judged"
-            )
-        elif kept.digest and start < kept.next:
-            found = await self._last(partition, kept.next - 1)
-            if found is not None and digest(found.value) != kept.digest:
-                summary = f"the record at @{kept.next - 1} of {self._topic}/{partition} is not the one that was judged"
+            if compares:
+                summary = f"{self._topic}/{partition} ends before @{kept.next - 1}, which was judged"
                 await self._broken(partition, kept, summary)
+            return []
+        found = await self._between(partition, max(start, kept.next - READ), kept.next)
+        last = found[-1] if found and found[-1].offset == kept.next - 1 else None
+        if compares and kept.digest and last is not None and digest(last.value) != kept.digest:
+            summary = f"the record at @{kept.next - 1} of {self._topic}/{partition} is not the one that was judged"
+            await self._broken(partition, kept, summary)
+        return found
 
-    async def _last(self, partition: int, offset: int) -> Stored | None:
-        """The record at an offset, unless it is gone meanwhile."""
-        reader = await KafkaReader(self._settings, self._topic, partition).open(offset)
+    async def _between(self, partition: int, first: int, end: int) -> list[Stored]:
+        """The records of a partition from `first` up to before `end`, which are there unless they are gone meanwhile."""
+        found: list[Stored] = []
+        if first >= end:
+            return found
+        reader = await self._topics.reader(partition, first)
         try:
-            found = (await read_known(reader, 1))[0]
-            return found if found.offset == offset else None
+            while not found or found[-1].offset < end - 1:
+                found += await read_known(reader, READ)
         except OutOfRange:
-            return None
+            pass
         finally:
             await reader.close()
+        return [each for each in found if each.offset < end]
 
     async def _broken(self, partition: int, kept: JudgedUpTo, summary: str) -> NoReturn:
         where = f"{DECISIONS}/{partition} {kept.next} {kept.digest}"
@@ -132,6 +142,7 @@ class JudgedDecisions:
 
     async def _batch(self, partition: int, start: int, records: Sequence[Stored]) -> bool:
         judge, spans = self._judge(), JudgedSpans(DECISIONS, partition)
+        lanes = self._lanes.pop(partition)
         candidates: list[SourcedCandidate] = []
         pairs: list[Pair] = []
         await self._keys.know_those_of(each.value for each in records)
@@ -140,7 +151,8 @@ class JudgedDecisions:
             if not authority.believes(self._keys, DECISIONS, partition, each.offset, each.value):
                 self._voids.count(DECISIONS, partition, each.offset, time.time_ns() // 1000)
                 continue
-            call = _call(each.value)
+            document = _document(each.value)
+            call = call_of(document) if document is not None and lanes.takes(document) else None
             if call is None:
                 continue
             spans.note(call.id, call.at, each.offset)
@@ -152,6 +164,7 @@ class JudgedDecisions:
         to = JudgedUpTo(records[-1].offset + 1, digest(records[-1].value))
         judged = await self._settle(partition, start, to, candidates, pairs)
         if judged:
+            self._lanes[partition] = lanes
             spans.end()
         return judged
 
@@ -173,7 +186,7 @@ class JudgedDecisions:
     async def _read_up_to(self, partition: int, start: int, offset: int) -> None:
         """Judge the records that Faust passed over: they are read from the topic itself. An alert says which of them are gone
         from it."""
-        reader = await KafkaReader(self._settings, self._topic, partition).open(start)
+        reader = await self._topics.reader(partition, start)
         try:
             try:
                 found = await reader.read(READ)
@@ -199,8 +212,8 @@ class JudgedDecisions:
         await self._settle(partition, start, JudgedUpTo(first), (), ())
 
 
-def _call(value: bytes) -> ObservedCall | None:
-    """The call of a record, None if the value is not a record; the projections leave such values out too. Raises Unreadable."""
+def _document(value: bytes) -> dict[str, Any] | None:
+    """The record, None if the value is none; the projections leave such values out too. Raises Unreadable."""
     try:
         document = orjson.loads(value)
     except orjson.JSONDecodeError:
@@ -209,4 +222,4 @@ def _call(value: bytes) -> ObservedCall | None:
         return None
     if document.get("v") != RECORD_VERSION:
         raise Unreadable(f"a decision of version {document.get('v')!r}: a newer Keytrail wrote it")
-    return call_of(document)
+    return document

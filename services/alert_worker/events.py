@@ -23,15 +23,14 @@ from domain.policy_analysis.budget import Budget
 from domain.ports import OutOfRange, Stored
 from domain.state.fold import Fold
 from projections.log.entry import EVENTS
-from projections.log.schema import AskedLog
 from services.adapters import keyring, snapshots
 from services.adapters.alert_publisher import Publisher
-from services.adapters.kafka import KafkaTopic
-from services.adapters.known_records import read_known
+from services.adapters.known_records import has_record, read_known
 from services.adapters.postgres import Pool
-from services.adapters.topics import names
 from services.alert_worker import positions, unjudged
 from services.alert_worker.books import Books
+from services.alert_worker.facts import PastFacts
+from services.alert_worker.followed import FollowedTopics
 from services.alert_worker.judged_records import JudgedSpans
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.past import Past
@@ -40,7 +39,6 @@ from services.alert_worker.tally import PartitionTally, SourcedCandidate
 from services.alert_worker.unjudged import UnjudgedChanges
 from services.alert_worker.voids import Voids
 from services.logs import logger_of
-from services.settings import Settings
 
 log = logger_of("alerts")
 
@@ -61,7 +59,8 @@ class JudgedEvents:
 
     def __init__(
         self,
-        settings: Settings,
+        topics: FollowedTopics,
+        facts: PastFacts,
         pool: Pool,
         books: Books,
         judge: Callable[[], Judge],
@@ -71,15 +70,15 @@ class JudgedEvents:
         self._keys = books.keys
         self._books = books
         self._voids = voids
-        self._settings = settings
+        self._facts = facts
         self._pool = pool
         self._judge = judge
         self._publisher = publisher
-        self._topic = KafkaTopic(settings, names(settings).events)
+        self._topic = topics.events
         self._fold: Fold | None = None
         self.ages = Ages(self._topic, books.keys, lambda: self._fold)
         self._counter = PartitionTally(pool, books, judge, publisher, self.ages)
-        self._past = Past(AskedLog(pool), settings)
+        self._past = Past(facts)
         self._skew: int | None = None
         self._candidates: list[SourcedCandidate] = []
         self._pairs: list[Pair] = []
@@ -91,9 +90,11 @@ class JudgedEvents:
     async def catch_up(self) -> None:
         """Judge the records that Faust did not hand over. Raises INTERRUPTED, OutOfRange, Unreadable."""
         async with self._one_at_a_time:
-            await self._go_on()
+            fold = await self._go_on()
             end = await self._topic.end()
             try:
+                if end < fold.next:
+                    await self._ends_early(JudgedUpTo(fold.next, fold.chain.head))
                 await self._read_up_to(end)
             except BaseException:
                 self._fold = None
@@ -141,7 +142,7 @@ class JudgedEvents:
         that was judged."""
         kept = await positions.believed(self._pool, self._books, PART)
         if kept.next and await self._topic.end() < kept.next:
-            await self._broken(kept, f"the log ends before @{kept.next - 1}, which was judged")
+            await self._ends_early(kept)
         fold = Fold.under(self._keys)
         if kept.next:
             fold = await snapshots.restore(self._pool, self._topic, self._keys, (kept.next - 1, None))
@@ -155,8 +156,11 @@ class JudgedEvents:
                 await reader.close()
         if kept.digest and fold.chain.head != kept.digest:
             await self._broken(kept, f"the record before @{kept.next} is not the one that was judged")
-        self._fold, self._skew, self._past = fold, kept.skew, Past(AskedLog(self._pool), self._settings)
+        self._fold, self._skew, self._past = fold, kept.skew, Past(self._facts)
         self._candidates, self._pairs, self._put_off = [], [], []
+
+    async def _ends_early(self, kept: JudgedUpTo) -> None:
+        await self._broken(kept, f"the log ends before @{kept.next - 1}, which was judged")
 
     async def _broken(self, kept: JudgedUpTo, summary: str) -> None:
         await self._publisher.publish_break(self._judge(), f"{kept.next} {kept.digest}", summary)
@@ -181,7 +185,7 @@ class JudgedEvents:
         assert fold is not None, "it was restored"
         if not messages:
             return
-        spans = JudgedSpans(*PART)
+        spans, before, voids = JudgedSpans(*PART), JudgedUpTo(fold.next, fold.chain.head), fold.voids
         async with self._counter.holding(PART, fold.next) as held:
             for message in messages:
                 alerts = await self._one(fold, message, spans)
@@ -189,6 +193,8 @@ class JudgedEvents:
                     # Before the transaction ends: an operator gets it at once, and once more under the same name
                     # after a crash.
                     await self._publisher.publish(alerts)
+            if fold.voids > voids:
+                await self._require_known(fold, before)
             candidates, pairs = self._candidates, self._pairs
             self._candidates, self._pairs = [], []
             for account, document in self._put_off:
@@ -196,6 +202,12 @@ class JudgedEvents:
             self._put_off = []
             await held.settle(JudgedUpTo(fold.next, fold.chain.head, self._skew), candidates, pairs)
         spans.end()
+
+    async def _require_known(self, fold: Fold, before: JudgedUpTo) -> None:
+        """A record was void. If brokers have lost the last one that counted, everything from there on is void to us, and nothing
+        would be judged any more. Raises OutOfRange then."""
+        if fold.chain.position >= 0 and not await has_record(self._topic, fold.chain.position, fold.chain.head):
+            await self._broken(before, f"the log does not have @{fold.chain.position} any more, which was judged")
 
     async def _one(self, fold: Fold, message: Stored, spans: JudgedSpans) -> list[Alert]:
         judge, world = self._judge(), fold.world
@@ -277,9 +289,6 @@ class JudgedEvents:
             return []
         summary = f"writer {record.writer}'s clock stands {behind} s or more behind the last record"
         return judge.of_health(Health(clock_stepped_back.RULE, f"{record.writer}@{record.at}", record.at, summary))
-
-    async def close(self) -> None:
-        await self._topic.close()
 
 
 def _call(record: Record) -> str:

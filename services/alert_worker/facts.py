@@ -1,9 +1,11 @@
-"""What rules read of the past: asked of the projections, which may have to be waited for."""
+"""What rules read of the past, asked of the projections."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import Protocol
 
 from domain.alerts.change import Version
 from domain.keys.key import Key
@@ -16,39 +18,62 @@ from projections.history.aggregates import aggregate_of
 from projections.log.schema import AskedLog
 
 WAIT = 0.02
+DecisionEnds = Callable[[], Awaitable[Mapping[int, int]]]
+"""For each partition of `decisions`: the offset of its next record. Raises Unavailable."""
 
 
-async def used(log: AskedLog, key: Key, at: int) -> int:
-    """The key's last use before a time, both in microseconds; 0 for never."""
-    found = await uses.used_before(log, key.id, key.arn, datetime.fromtimestamp(at / 1_000_000, UTC))
-    return 0 if found is None else micros_of(found)
+class PastFacts(Protocol):
+    """Facts about a key before a record of `events`."""
+
+    async def used(self, key: Key, at: int) -> int:
+        """The key's last use before a time, both in microseconds; 0 for never. Raises INTERRUPTED, Unavailable."""
+        ...
+
+    async def versions(self, key: Key, position: int) -> list[Version]:
+        """The policies of a key before the one in force at the record at `position`, the oldest first. Raises INTERRUPTED."""
+        ...
 
 
-async def versions(log: AskedLog, key: Key, position: int) -> list[Version]:
-    """The policies of a key before the one in force, the oldest first."""
-    found = []
-    for row in await history.policy_spans(log, key.id, position):
-        held = aggregate_of(row)
-        assert isinstance(held, Key), "the row is a key's"
-        if held.policy_version < key.policy_version:
-            until = micros_of(row["until_at"])
-            found.append(
-                Version(held.policy_version, held.policy_text, own_principals(held.principals, held.account), until)
-            )
-    return sorted(found, key=lambda each: each.version)
+class ProjectedFacts:
+    """Facts from the projections of our log or of a trail, as far as they are written."""
+
+    def __init__(self, log: AskedLog) -> None:
+        self._log = log
+
+    async def used(self, key: Key, at: int) -> int:
+        found = await uses.used_before(self._log, key.id, key.arn, datetime.fromtimestamp(at / 1_000_000, UTC))
+        return 0 if found is None else micros_of(found)
+
+    async def versions(self, key: Key, position: int) -> list[Version]:
+        found = []
+        for row in await history.policy_spans(self._log, key.id, position):
+            held = aggregate_of(row)
+            assert isinstance(held, Key), "the row is a key's"
+            if held.policy_version < key.policy_version:
+                until = micros_of(row["until_at"])
+                found.append(
+                    Version(held.policy_version, held.policy_text, own_principals(held.principals, held.account), until)
+                )
+        return sorted(found, key=lambda each: each.version)
 
 
-async def history_written(log: AskedLog, position: int) -> None:
-    """Wait until the history has taken in the record at this position of `events`."""
-    while await history.reached(log) < position:  # noqa: ASYNC110  # another process writes it
-        await asyncio.sleep(WAIT)
+class AwaitedFacts:
+    """Facts of our log while it goes on. The projections are waited for, so that a rule never judges on less than there was."""
 
+    def __init__(self, log: AskedLog, ends: DecisionEnds) -> None:
+        self._log, self._ends = log, ends
+        self._projected = ProjectedFacts(log)
 
-async def decisions_projected(log: AskedLog, ends: dict[int, int]) -> None:
-    """Wait until the decisions are in Postgres up to these ends of their partitions."""
-    wanted = {partition: end for partition, end in ends.items() if end}
-    while wanted:
-        there = await decisions.reached_by_partition(log)
-        if all(there.get(partition, 0) >= end for partition, end in wanted.items()):
-            return
-        await asyncio.sleep(WAIT)
+    async def used(self, key: Key, at: int) -> int:
+        wanted = {partition: end for partition, end in (await self._ends()).items() if end}
+        while wanted:
+            there = await decisions.reached_by_partition(self._log)
+            if all(there.get(partition, 0) >= end for partition, end in wanted.items()):
+                break
+            await asyncio.sleep(WAIT)
+        return await self._projected.used(key, at)
+
+    async def versions(self, key: Key, position: int) -> list[Version]:
+        while await history.reached(self._log) < position - 1:  # noqa: ASYNC110  # another process writes it
+            await asyncio.sleep(WAIT)
+        return await self._projected.versions(key, position)

@@ -18,16 +18,13 @@ from domain.durations import HOUR_MICROS
 from domain.ports import Unavailable
 from projections.log.entry import DECISIONS, EVENTS
 from services.adapters.alert_publisher import Publisher
-from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import INTERRUPTED, Pool
-from services.adapters.topic_bounds import TopicBounds
-from services.adapters.topics import names
 from services.alert_worker import positions, proof, rotation, unjudged
 from services.alert_worker.books import Books, LogPartition, RowsChanged
+from services.alert_worker.followed import FollowedTopics, ends_of
 from services.alert_worker.positions import JudgedUpTo
 from services.logs import logger_of
 from services.metrics import ALERTS_LAG
-from services.settings import Settings
 
 log = logger_of("alerts")
 
@@ -68,7 +65,7 @@ class LagWatch:
 
     def __init__(
         self,
-        settings: Settings,
+        topics: FollowedTopics,
         pool: Pool,
         books: Books,
         judge: Callable[[], Judge],
@@ -77,18 +74,17 @@ class LagWatch:
         overdue: Overdue | None = None,
     ) -> None:
         self.overdue = overdue or Overdue()
-        self._settings = settings
+        self._topics = topics
         self._pool = pool
         self._books = books
         self._judge = judge
         self._publisher = publisher
         self._catch_up = catch_up
-        self._events = KafkaTopic(settings, names(settings).events)
-        self._decisions = TopicBounds(settings, names(settings).decisions)
         self._left: dict[LogPartition, int] = {}
         self._catching: asyncio.Future[None] | None = None
         self._proved = time.monotonic()
         self._short: set[int] = set()
+        self._ended_early = False
         self._oldest: int | None = None
         self._wrong: dict[str, _Trouble] = {}
 
@@ -121,8 +117,8 @@ class LagWatch:
             return
         await self._look_at_policies(oldest)
         try:
-            there = {(EVENTS, 0): await self._events.end()}
-            (found,) = (await self._decisions.ends()).values()
+            there = {(EVENTS, 0): await self._topics.events.end()}
+            found = await ends_of(self._topics)
         except Unavailable:
             return
         there |= {(DECISIONS, partition): end for partition, end in found.items()}
@@ -130,6 +126,10 @@ class LagWatch:
         for topic in (EVENTS, DECISIONS):
             ALERTS_LAG.labels(topic).set(sum(count for part, count in left.items() if part[0] == topic))
         stuck = [part for part in there if left[part] and self._left.get(part) == reached.get(part, JudgedUpTo()).next]
+        ends_early = there[EVENTS, 0] < reached.get((EVENTS, 0), JudgedUpTo()).next
+        if ends_early and self._ended_early:  # not one look's race: whoever reads on finds what is lost, and says so
+            stuck.append((EVENTS, 0))
+        self._ended_early = ends_early
         if stuck and (self._catching is None or self._catching.done()):
             self._catching = asyncio.ensure_future(self._catch_up([(part, there[part]) for part in stuck]))
         self._left = {part: reached.get(part, JudgedUpTo()).next for part in there}
@@ -179,7 +179,3 @@ class LagWatch:
         health = Health(alerts_behind.RULE, where, moment, summary)
         await self._publisher.publish(self._judge().of_health(health))
         wrong.told = now
-
-    async def close(self) -> None:
-        await self._events.close()
-        await self._decisions.close()

@@ -13,11 +13,7 @@ from domain.alerts.change import NO_FACTS, Facts, Version
 from domain.keys.key import Key
 from domain.log.events import DeletionScheduled, GrantCreated, KeyDisabled, PolicyReplaced
 from domain.state.principals import own_principals
-from projections.log.schema import AskedLog
-from services.adapters.topic_bounds import ends
-from services.adapters.topics import names
-from services.alert_worker import facts
-from services.settings import Settings
+from services.alert_worker.facts import PastFacts
 
 KEYS = 10_000
 MOST = 40
@@ -25,11 +21,10 @@ MOST = 40
 
 
 class Past:
-    """`log`: our log, or a trail. `live`: the settings, if this is our log while it goes on. Then the projections are waited
-    for, so that a rule never judges on less than there was."""
+    """`facts` are asked for what is not held."""
 
-    def __init__(self, log: AskedLog, live: Settings | None = None) -> None:
-        self._log, self._live = log, live
+    def __init__(self, facts: PastFacts) -> None:
+        self._facts = facts
         self._held: OrderedDict[str, list[Version]] = OrderedDict()
 
     async def of(self, event: object, keys: Mapping[str, Key], position: int, at: int) -> Facts:
@@ -41,10 +36,7 @@ class Past:
             case PolicyReplaced() | GrantCreated():
                 return Facts(versions=await self._versions(key, position))
             case DeletionScheduled() | KeyDisabled():
-                if self._live is not None:
-                    there = await ends(self._live, names(self._live).decisions)
-                    await facts.decisions_projected(self._log, there)
-                return Facts(used=await facts.used(self._log, key, at))
+                return Facts(used=await self._facts.used(key, at))
         return NO_FACTS
 
     async def _versions(self, key: Key, position: int) -> tuple[Version, ...]:
@@ -53,9 +45,7 @@ class Past:
             return ()
         held = self._held.get(key.id)
         if held is None or held[-1].version != key.policy_version - 1:
-            if self._live is not None:
-                await facts.history_written(self._log, position - 1)
-            held = (await facts.versions(self._log, key, position))[-MOST:]
+            held = (await self._facts.versions(key, position))[-MOST:]
             self._keep(key.id, held)
         else:
             self._held.move_to_end(key.id)

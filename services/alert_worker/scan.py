@@ -27,6 +27,7 @@ from projections.decisions import queries as decisions
 from projections.history import queries as history
 from projections.log.entry import DECISIONS, EVENTS
 from projections.log.schema import AskedLog
+from services.alert_worker.facts import ProjectedFacts
 from services.alert_worker.past import Past
 from services.questions.replay import Replay
 from services.shares import QUESTIONS, breathe
@@ -63,7 +64,7 @@ async def changes(
 ) -> AsyncIterator[Alert]:
     """The alerts about changes, in the order of the log. Each record is judged on the world before it."""
     replay = await Replay.begin(log, region, span.after, span.last)
-    past, expiring, turn = Past(log), _Expiring(judge), Turn()
+    past, expiring, turn = Past(ProjectedFacts(log)), _Expiring(judge), Turn()
     rows = await decision_changes.of_owners(log, span.after, span.last, span.owners)
     while found := await rows.fetch(FETCHED):
         for row in found:

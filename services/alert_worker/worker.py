@@ -5,27 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from domain.alerts.engine.judge import Judge
-from domain.log.codec import Unreadable
-from domain.ports import OutOfRange, Stored
-from projections.log.entry import EVENTS
+from projections.log.schema import AskedLog
 from services.adapters import alerts_file
 from services.adapters.alert_publisher import Publisher
-from services.adapters.postgres import INTERRUPTED, Pool
-from services.alert_worker import counts, rotation, takeover
-from services.alert_worker.books import Books, JudgedElsewhere, LogPartition, RowsChanged
+from services.adapters.postgres import Pool
+from services.alert_worker import counts, rotation
+from services.alert_worker.books import Books, JudgedElsewhere
 from services.alert_worker.decisions import JudgedDecisions
 from services.alert_worker.events import JudgedEvents
+from services.alert_worker.facts import AwaitedFacts
 from services.alert_worker.faust_app import app_of
+from services.alert_worker.followed import KafkaTopics, ends_of
 from services.alert_worker.lag import LagWatch
 from services.alert_worker.marks import Marking, Marks
 from services.alert_worker.notary_lag import NotaryWatch
+from services.alert_worker.streams import AGAIN, BEGUN_ANEW, JudgedStreams
 from services.alert_worker.voids import AlertsTopic, Voids
 from services.clock import clock_of
 from services.logs import logger_of
@@ -38,7 +37,6 @@ LOOK_EVERY = 1.0
 WATCH_EVERY = 5.0
 FORGET_EVERY = 3600.0
 LOOK_AROUND_EVERY = 60.0
-AGAIN = 0.5
 
 
 class Rules:
@@ -76,7 +74,8 @@ class Worker:
     """`name` is the worker's, and stays the same when it starts again. Raises BadSetting."""
 
     def __init__(self, settings: Settings, pool: Pool, books: Books, marks: Marks, name: str) -> None:
-        keys = books.keys
+        keys, topics = books.keys, KafkaTopics(settings)
+        facts = AwaitedFacts(AskedLog(pool), partial(ends_of, topics))
         self._settings = settings
         self._pool = pool
         self._books = books
@@ -84,9 +83,9 @@ class Worker:
         self._publisher = Publisher(settings, keys)
         self._voids = Voids()
         self._alerts = AlertsTopic(settings, keys, self._voids)
-        self._changes = JudgedEvents(settings, pool, books, self._rules.judge, self._publisher, self._voids)
-        self._decisions = JudgedDecisions(
-            settings,
+        self._changes = JudgedEvents(topics, facts, pool, books, self._rules.judge, self._publisher, self._voids)
+        decisions = JudgedDecisions(
+            topics,
             pool,
             books,
             self._rules.judge,
@@ -96,8 +95,9 @@ class Worker:
             self._changes.ages,
         )
         self._clock = clock_of(settings)
-        self._app = app_of(settings, name, self._take_events, self._take_decisions)
-        self._watch = LagWatch(settings, pool, books, self._rules.judge, self._publisher, self._catch_up)
+        self._streams = JudgedStreams(pool, self._changes, decisions, os._exit)
+        self._app = app_of(settings, name, self._streams.take_events, self._streams.take_decisions)
+        self._watch = LagWatch(topics, pool, books, self._rules.judge, self._publisher, self._streams.catch_up)
         self._notary_watch = NotaryWatch(
             settings, pool, books.keys, self._changes.authority, self._rules.judge, self._publisher
         )
@@ -105,77 +105,29 @@ class Worker:
 
     async def run(self) -> None:
         """Run until the app stops. It stops by itself only when it crashes."""
+        every = self._streams.every
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._run_app())
             # This shows at once, and not only with the next record, whether the log is the one that was judged.
-            tasks.create_task(self._surely(self._changes.catch_up))
-            tasks.create_task(self._every(AGAIN, self._changes.judge_to_the_end))
-            tasks.create_task(self._every(LOOK_EVERY, self._look))
-            tasks.create_task(self._every(LOOK_EVERY, self._tell_of_voids))
-            tasks.create_task(self._every(LOOK_EVERY, self._look_at_alerts))
-            tasks.create_task(self._every(LOOK_EVERY, self._marking.mark))
-            tasks.create_task(self._every(WATCH_EVERY, self._watch.look))
+            tasks.create_task(self._streams.catch_up_with_events())
+            tasks.create_task(every(AGAIN, self._changes.judge_to_the_end))
+            tasks.create_task(every(LOOK_EVERY, self._look))
+            tasks.create_task(every(LOOK_EVERY, self._tell_of_voids))
+            tasks.create_task(every(LOOK_EVERY, self._look_at_alerts))
+            tasks.create_task(every(LOOK_EVERY, self._marking.mark))
+            tasks.create_task(every(WATCH_EVERY, self._watch.look))
             if self._settings.notaries:
-                tasks.create_task(self._every(WATCH_EVERY, self._notary_watch.look))
-            tasks.create_task(self._every(FORGET_EVERY, self._forget))
-            tasks.create_task(self._every(AGAIN, self._check))
-            tasks.create_task(self._every(LOOK_EVERY, self._seal_anew))
-            tasks.create_task(self._every(LOOK_AROUND_EVERY, self._look_around))
+                tasks.create_task(every(WATCH_EVERY, self._notary_watch.look))
+            tasks.create_task(every(FORGET_EVERY, self._forget))
+            tasks.create_task(every(AGAIN, self._check))
+            tasks.create_task(every(LOOK_EVERY, self._seal_anew))
+            tasks.create_task(every(LOOK_AROUND_EVERY, self._look_around))
 
     async def _run_app(self) -> None:
         await self._app.maybe_start()
         await self._app.wait_until_stopped()
         log.error("the app stopped; this process ends")
-        os._exit(75)
-
-    # -- the streams --------------------------------------------------------------------------------------------------
-
-    async def _take_events(self, _: int, records: Sequence[Stored]) -> None:
-        await self._surely(lambda: self._changes.take(records))
-
-    async def _take_decisions(self, partition: int, records: Sequence[Stored]) -> None:
-        await self._surely(lambda: self._decisions.take(partition, records))
-
-    async def _surely(self, judged: Callable[[], Awaitable[None]]) -> None:
-        """Try again until it is done: a delay is better than a record that is passed over."""
-        while True:
-            try:
-                await judged()
-                return
-            except (OutOfRange, Unreadable) as fault:
-                log.error("the log does not go on from what was judged; this process ends", reason=str(fault))
-                os._exit(78)
-            except RowsChanged as fault:
-                await self._begin_anew(fault)
-            except JudgedElsewhere as fault:
-                log.info("judging goes on from where another worker left off", reason=str(fault))
-            except INTERRUPTED as fault:
-                log.warning("judging was interrupted; trying again", reason=repr(fault))
-                await asyncio.sleep(AGAIN)
-            except Exception as fault:
-                log.exception("a record cannot be judged; this process ends", reason=repr(fault))
-                os._exit(70)
-
-    async def _begin_anew(self, fault: RowsChanged) -> NoReturn:
-        log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
-        try:
-            await takeover.begin_anew(self._pool)
-        finally:
-            os._exit(75)
-
-    # -- beside the streams -------------------------------------------------------------------------------------------
-
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await work()
-            except RowsChanged as fault:
-                await self._begin_anew(fault)
-            except JudgedElsewhere as fault:
-                log.info("what is done beside judging goes on with what another worker did", reason=str(fault))
-            except INTERRUPTED as fault:
-                log.warning("what is done beside judging was interrupted", reason=repr(fault))
-            await asyncio.sleep(seconds)
+        os._exit(BEGUN_ANEW)
 
     async def _look(self) -> None:
         self._rules.look()
@@ -205,12 +157,3 @@ class Worker:
         began = time.monotonic()
         await self._watch.prove()
         await asyncio.sleep(pause_after_proof(time.monotonic() - began))
-
-    async def _catch_up(self, parts: Sequence[tuple[LogPartition, int]]) -> None:
-        """Judge records that wait although nothing moves. Faust does not hand them over: its offset is ahead of ours, or the
-        worker that has the partition is gone. This runs beside the watch, which goes on reporting what waits."""
-        for (topic, partition), end in parts:
-            if topic == EVENTS:
-                await self._surely(self._changes.catch_up)
-            else:
-                await self._surely(partial(self._decisions.catch_up, partition, end))

@@ -23,7 +23,17 @@ READS = frozenset({"DescribeKey"})
 FIRST = "0"
 """The description with which keys are made; every other one is written by one call."""
 DENIED = "AccessDeniedException"
-CHANGES = frozenset({"CreateKey", "PutKeyPolicy", "UpdateKeyDescription", "EnableKey", "DisableKey", "TagResource"})
+CHANGES = frozenset(
+    {
+        "CreateKey",
+        "PutKeyPolicy",
+        "UpdateKeyDescription",
+        "EnableKey",
+        "DisableKey",
+        "TagResource",
+        "ScheduleKeyDeletion",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from services.adapters.topics import names
 from services.alert_worker import positions, takeover
 from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged
 from services.alert_worker.decisions import JudgedDecisions
+from services.alert_worker.followed import KafkaTopics
 from services.alert_worker.marks import KafkaMarks, Marked, Marking
 from services.alert_worker.positions import JudgedUpTo
 from services.alert_worker.tally import PartitionTally
@@ -276,7 +277,7 @@ async def decisions(installation: Installation, pool: Pool, books: Books) -> Asy
     """Make one, as a starting process has it."""
     log = Client(installation.data).get("/v1/status")["log"]
     judge = Judge(log, AlertSettings({"first-use": RuleSettings(numbers={"age": 0})}))
-    publisher = Publisher(installation.settings, books.keys)
+    publisher, topics = Publisher(installation.settings, books.keys), KafkaTopics(installation.settings)
 
     async def authority() -> Authority:
         return Authority(log, 0, "", books.keys.newest)
@@ -285,9 +286,10 @@ async def decisions(installation: Installation, pool: Pool, books: Books) -> Asy
         return judge
 
     def started() -> JudgedDecisions:
-        return JudgedDecisions(installation.settings, pool, books, current, publisher, Voids(), authority, NO_AGES)
+        return JudgedDecisions(topics, pool, books, current, publisher, Voids(), authority, NO_AGES)
 
     yield started
+    await topics.close()
     await publisher.close()
 
 

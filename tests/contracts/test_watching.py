@@ -20,6 +20,7 @@ from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alert_worker import unjudged
 from services.alert_worker.books import Books, RowsChanged
+from services.alert_worker.followed import KafkaTopics
 from services.alert_worker.lag import LagWatch, Overdue
 from services.alert_worker.positions import JudgedUpTo
 from services.cli.client import Client
@@ -73,9 +74,9 @@ async def watch(installation: Installation, pool: Pool, books: Books) -> AsyncIt
     log = Client(installation.data).get("/v1/status")["log"]
     judge = Judge(log, AlertSettings({"alerts-behind": RuleSettings(numbers={"seconds": 0})}))
     publisher = Publisher(installation.settings, books.keys)
-    found = LagWatch(installation.settings, pool, books, lambda: judge, publisher, nothing, Overdue(read=0.5))
-    yield found
-    await found.close()
+    topics = KafkaTopics(installation.settings)
+    yield LagWatch(topics, pool, books, lambda: judge, publisher, nothing, Overdue(read=0.5))
+    await topics.close()
     await publisher.close()
 
 

@@ -34,26 +34,26 @@ class Totals:
     next_seed: int = 0
     seeds: int = 0
     calls: int = 0
+    alerts: int = 0
     virtual: float = 0.0
     real: float = 0.0
 
     def line(self) -> str:
         rate = self.virtual / self.real if self.real else 0.0
-        return (
-            f"{self.seeds:,} seeds, {self.calls:,} calls, {self.virtual:,.0f} virtual seconds, {rate:,.0f} in a second"
-        )
+        return f"{self.seeds:,} seeds, {self.calls:,} calls, {self.alerts:,} alerts, {self.virtual:,.0f} virtual seconds, {rate:,.0f} in a second"
 
 
-def some(first: int, count: int, name: str = "") -> tuple[int, float, list[int]]:
-    """The calls, the virtual seconds and the seeds that failed, of some seeds."""
-    calls, seconds, failed = 0, 0.0, []
+def some(first: int, count: int, name: str = "") -> tuple[int, int, float, list[int]]:
+    """The calls, the alerts, the virtual seconds and the seeds that failed, of some seeds."""
+    calls, alerts, seconds, failed = 0, 0, 0.0, []
     with broken(name) if name else nullcontext():
         for seed in range(first, first + count):
             outcome = simulate(seed)
             calls, seconds = calls + len(outcome.calls), seconds + outcome.seconds
+            alerts += sum(outcome.alerts.values())
             if outcome.faults:
                 failed.append(seed)
-    return calls, seconds, failed
+    return calls, alerts, seconds, failed
 
 
 def many(first: int, count: int, processes: int, name: str = "") -> Iterator[tuple[Totals, list[int]]]:
@@ -62,11 +62,11 @@ def many(first: int, count: int, processes: int, name: str = "") -> Iterator[tup
     sizes = [min(AT_ONCE, first + count - each) for each in starts]
     with ProcessPoolExecutor(processes) as pool:
         before = time.perf_counter()
-        for start, size, (calls, seconds, failed) in zip(
+        for start, size, (calls, alerts, seconds, failed) in zip(
             starts, sizes, pool.map(some, starts, sizes, [name] * len(sizes)), strict=True
         ):
             now = time.perf_counter()
-            yield Totals(start + size, size, calls, seconds, now - before), failed
+            yield Totals(start + size, size, calls, alerts, seconds, now - before), failed
             before = now
 
 
@@ -108,6 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for total in (sums, now):
             total.next_seed = found.next_seed
             total.seeds, total.calls = total.seeds + found.seeds, total.calls + found.calls
+            total.alerts += found.alerts
             total.virtual, total.real = total.virtual + found.virtual, total.real + found.real
         _progress(now, given.count)
         if failed:

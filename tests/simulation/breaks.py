@@ -1,16 +1,24 @@
 """Deliberate breaks of what keeps answers right, to show that the simulation finds them: those of the cluster's tests, as far as they
-are not of Kafka's clients, and a snapshot that nobody compares with the log."""
+are not of Kafka's clients, a snapshot that nobody compares with the log, and what keeps alerts from being lost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 from unittest import mock
 
+from domain.alerts.engine.alert import Alert
 from domain.log.chain import Chain
-from domain.ports import Topic
+from domain.ports import Topic, Unavailable
+from domain.state.fold import Fold
 from domain.state.recent_calls import RecentCalls
 from services.adapters import known_records, snapshots
+from services.adapters.alert_publisher import Publisher
+from services.alert_worker.copies import SeenLanes
+from services.alert_worker.events import JudgedEvents
+from services.alert_worker.positions import JudgedUpTo
 from services.kms_api.live_state import LiveState
 from tests.cluster import breaks
 from tests.simulation.brokers import Brokers
@@ -31,6 +39,43 @@ def snapshots_without_digest() -> None:
     snapshots.has_record = fits  # type: ignore[attr-defined]  # the function that it imports: that is the break
 
 
+def positions_before_alerts() -> None:
+    """How far everything is judged is kept while its alerts are still on their way."""
+    publish = Publisher.publish
+
+    async def send(publisher: Publisher, alerts: Sequence[Alert]) -> None:
+        with suppress(Unavailable):
+            await publish(publisher, alerts)
+
+    async def begin(publisher: Publisher, alerts: Sequence[Alert]) -> None:
+        asyncio.get_running_loop().create_task(send(publisher, alerts))
+
+    Publisher.publish = begin  # type: ignore[method-assign, assignment]  # that is the break
+
+
+def lost_records_unnoticed() -> None:
+    """An alert worker that meets void records believes that the log still has what it judged."""
+
+    async def believe(judged: JudgedEvents, fold: Fold, before: JudgedUpTo) -> None:
+        pass
+
+    JudgedEvents._require_known = believe  # type: ignore[method-assign, assignment]  # that is the break
+
+
+def copies_are_counted() -> None:
+    """An alert worker counts a decision again that is on its topic twice."""
+
+    def take(lanes: SeenLanes, document: Mapping[str, Any]) -> bool:
+        return True
+
+    SeenLanes.takes = take  # type: ignore[method-assign, assignment]  # that is the break
+
+
+OF_ALERT_WORKERS: Mapping[str, Callable[[], None]] = {
+    "positions-before-alerts": positions_before_alerts,
+    "lost-records-unnoticed": lost_records_unnoticed,
+    "copies-are-counted": copies_are_counted,
+}
 BREAKS: Mapping[str, Callable[[], None]] = {
     "no-freshness": breaks.no_freshness,
     "no-chain": breaks.no_chain,
@@ -38,6 +83,7 @@ BREAKS: Mapping[str, Callable[[], None]] = {
     "retries-are-new-calls": breaks.retries_are_new_calls,
     "any-leader-is-believed": any_leader_is_believed,
     "snapshots-without-digest": snapshots_without_digest,
+    **OF_ALERT_WORKERS,
 }
 
 
@@ -50,7 +96,12 @@ def broken(name: str) -> Iterator[None]:
         mock.patch.object(RecentCalls, "remember", RecentCalls.remember),
         mock.patch.object(snapshots, "has_record", known_records.has_record),
         mock.patch.multiple(Brokers, one_is_enough=False, any_leader_is_believed=False),
+        mock.patch.object(Publisher, "publish", Publisher.publish),
+        mock.patch.object(JudgedEvents, "_require_known", JudgedEvents._require_known),
+        mock.patch.object(SeenLanes, "takes", SeenLanes.takes),
     )
-    with whole[0], whole[1], whole[2], whole[3], whole[4]:
+    with ExitStack() as stack:
+        for each in whole:
+            stack.enter_context(each)
         BREAKS[name]()
         yield

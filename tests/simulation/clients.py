@@ -22,11 +22,13 @@ ATTEMPT_DEADLINE = 15.0
 USER = "simulated"
 USER_ARN = f"arn:aws:iam::{SETTINGS.account_id}:user/{USER}"
 IN_BURSTS = 0.6
+OPENED = 0.15
+"""The share of key policies that let everybody in, which alerts are about."""
 PLAIN = b64encode(b"what the clients encrypt").decode()
 
 
-def policy(name: str, *, allows: bool) -> str:
-    """`allows`: whether the clients' user may use the key."""
+def policy(name: str, *, allows: bool, opens: bool = False) -> str:
+    """`allows`: whether the clients' user may use the key; `opens`: whether everybody may."""
     root = {
         "Effect": "Allow",
         "Principal": {"AWS": f"arn:aws:iam::{SETTINGS.account_id}:root"},
@@ -39,7 +41,9 @@ def policy(name: str, *, allows: bool) -> str:
         "Action": ["kms:Encrypt", "kms:DescribeKey"],
         "Resource": "*",
     }
-    return json.dumps({"Version": "2012-10-17", "Id": name, "Statement": [root, *[user] * allows]})
+    everybody = {**user, "Principal": {"AWS": "*"}}
+    statements = [root, *[user] * allows, *[everybody] * opens]
+    return json.dumps({"Version": "2012-10-17", "Id": name, "Statement": statements})
 
 
 def _within(body: str, element: str) -> str:
@@ -185,7 +189,8 @@ class Load:
         self._numbers += 1
         key, number, draw = self.chance.choice(self.keys), f"sim-{self._numbers}", self.chance.random()
         if draw < 0.2:
-            await client.call("PutKeyPolicy", KeyId=key, Policy=policy(number, allows=self.chance.random() < 0.6))
+            allows, opens = self.chance.random() < 0.6, self.chance.random() < OPENED
+            await client.call("PutKeyPolicy", KeyId=key, Policy=policy(number, allows=allows, opens=opens))
         elif draw < 0.5:
             await client.call("UpdateKeyDescription", KeyId=key, Description=number)
         elif draw < 0.65:
@@ -194,8 +199,13 @@ class Load:
             await client.call("EnableKey", KeyId=key)
         elif draw < 0.92:
             await client.call("CreateKey", Description=number)
-        else:
+        elif draw < 0.96:
             await client.call("TagResource", KeyId=key, Tags=[{"TagKey": "number", "TagValue": number}])
+        else:
+            made = await client.call("CreateKey", Description=number)
+            if made.succeeded:  # a key that nobody uses: the others stay as they are
+                new = made.answer["KeyMetadata"]["KeyId"]
+                await client.call("ScheduleKeyDeletion", KeyId=new, PendingWindowInDays=7)
 
     async def _use(self, client: Client) -> None:
         key = self.chance.choice(self.keys)

@@ -117,17 +117,17 @@ async def lose_the_vault(at: Target) -> None:
     seconds = at.chance.uniform(0.5, 10.0)
     at.tell(f"the database is away for {seconds:.1f} s")
     shared = at.installation.shared
-    shared.rows.away = shared.leaf_rows.away = True
+    shared.set_database_away(True)
     await asyncio.sleep(seconds)
-    shared.rows.away = shared.leaf_rows.away = False
+    shared.set_database_away(False)
 
 
 async def vault_answers_lost(at: Target) -> None:
     seconds = at.chance.uniform(1.0, 10.0)
-    at.tell(f"for {seconds:.1f} s the vault does what it is asked, and its answer is lost, every third time")
-    at.installation.shared.rows.unanswered = 0.3
+    at.tell(f"for {seconds:.1f} s the database does what it is asked, and its answer is lost, every third time")
+    at.installation.shared.set_unanswered(0.3)
     await asyncio.sleep(seconds)
-    at.installation.shared.rows.unanswered = 0.0
+    at.installation.shared.set_unanswered(0.0)
 
 
 async def lose_the_tiles(at: Target) -> None:

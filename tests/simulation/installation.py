@@ -45,6 +45,7 @@ from services.writer.doubts import Deposed, TermEnded, require_certain
 from services.writer.leader import FirstIdentities, Leader
 from services.writer.step import WriterStep
 from services.writer.vault_upkeep import VaultUpkeep
+from tests.simulation.alert_workers import AlertingShared, run_alert_worker
 from tests.simulation.brokers import Brokers, FreshProducer, SimulatedTopic
 from tests.simulation.election import Group, SimulatedElection
 from tests.simulation.notary import NotaryRows, SimulatedNotary
@@ -83,19 +84,33 @@ class Shared:
     story: list[str]
     group: Group = field(default_factory=Group)
     snapshots: list[snapshots.SealedSnapshot] = field(default_factory=list)
+    alerting: AlertingShared | None = None
+    """None: nobody judges."""
     origin: str = ""
     notary: Process | None = None
     """Who holds the lock of the notary that is at work."""
     tail_lost_at: float | None = None
+
+    def set_database_away(self, away: bool) -> None:
+        self.rows.away = self.leaf_rows.away = away
+        if self.alerting is not None:
+            self.alerting.tables.away = away
+
+    def set_unanswered(self, chance: float) -> None:
+        """The chance that a write of the vault, or one of the alert workers, is done and its answer lost."""
+        self.rows.unanswered = chance
+        if self.alerting is not None:
+            self.alerting.tables.unanswered = chance
 
     def tell(self, what: str) -> None:
         self.story.append(f"{self.loop.now:10.4f}  {what}")
 
 
 class Installation:
-    """Two APIs, two writers, two notaries and a projector, and the supervisor that starts again what dies."""
+    """Two APIs, two writers, two notaries, two alert workers (if `alerts`) and a projector, and the supervisor that starts again what
+    dies."""
 
-    def __init__(self, loop: VirtualLoop, seed: int) -> None:
+    def __init__(self, loop: VirtualLoop, seed: int, *, alerts: bool = False) -> None:
         chance = Random(f"{seed} world")  # the seed decides everything
         brokers = Brokers(chance, loop, EPOCH)
         self.shared = Shared(loop, chance, brokers, VaultRows(chance), NotaryRows(chance), TileFiles(chance), [])
@@ -115,6 +130,9 @@ class Installation:
             "notary-1": self._notary,
             "notary-2": self._notary,
         }
+        if alerts:
+            self.shared.alerting = AlertingShared.of(seed, self.shared.snapshots, PARTITIONS)
+            self._works |= {"alerts-1": self._alert_worker, "alerts-2": self._alert_worker}
 
     def start(self) -> None:
         for each in self._works:
@@ -228,7 +246,7 @@ class Installation:
         process.end("a task that runs beside the calls has ended")
 
     async def _projector(self, process: Process) -> None:
-        """It keeps snapshots. Its tables are not simulated."""
+        """It keeps snapshots, and the history of key policies. Its other tables are not simulated."""
         shared = self.shared
         keys = await open_keyring(MemoryVault(shared.rows))
         events = SimulatedTopic(shared.brokers, EVENTS)
@@ -236,7 +254,9 @@ class Installation:
         reader, kept = await events.reader(fold.next), fold.next
         while True:
             for stored in await reader.read(100):
-                await keyring.take(fold, stored, keys)
+                record = await keyring.take(fold, stored, keys)
+                if shared.alerting is not None:
+                    shared.alerting.history.take(stored.offset, record, fold.world)
             if fold.next - kept >= SNAPSHOT_EVERY:
                 new, kept = snapshots.sealed(fold), fold.next
                 older = [each for each in shared.snapshots if each.position < new.position]
@@ -250,6 +270,15 @@ class Installation:
         notary = SimulatedNotary(shared.brokers, shared.leaf_rows, shared.tiles, keys, fold.chain, PARTITIONS)
         shared.tell(f"{process.name} notarises")
         await notary.run()
+
+    async def _alert_worker(self, process: Process) -> None:
+        shared = self.shared
+        assert shared.alerting is not None, "it has alert workers"
+        keys = await open_keyring(MemoryVault(shared.rows))
+        while not shared.origin:  # noqa: ASYNC110  # another process finds it
+            await asyncio.sleep(0.2)
+        shared.tell(f"{process.name} judges")
+        await run_alert_worker(shared.alerting, shared.brokers, keys, shared.origin, SETTINGS.region, process)
 
     async def _has_lock(self, process: Process) -> None:
         """Waits for the lock. Its holder may have lost it, with the connection, and not know that yet."""

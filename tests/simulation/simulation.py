@@ -9,14 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
+from unittest import mock
 
 import structlog
 
 from domain.crypto import symmetric
 from services.adapters import keyring
+from services.alert_worker import events
 from services.kms_api import app
 from tests.consistency.explained import Judge, decided_otherwise, read_log
 from tests.consistency.observed import ObservedCall
+from tests.simulation.alert_workers import STEPS, judge_of
+from tests.simulation.alerts_judged import all_judged, fault_of_rows, faults_of_alerts, raised
 from tests.simulation.clients import Load
 from tests.simulation.faults import Stroke, carry_out, plan_of
 from tests.simulation.installation import DECIDED, EVENTS, PARTITIONS, SETTINGS, Installation, Shared
@@ -30,13 +34,19 @@ RECOVERS_WITHIN = 20.0
 SOON = 10.0
 SETTLES_WITHIN = 10.0
 """Virtual seconds after the last answer in which what is under way comes to its end."""
+JUDGED_WITHIN = 30.0
+"""Virtual seconds after that in which alert workers come to their end."""
+ALERTED_WITHIN = 15.0
+"""Virtual seconds from a record to its alert, when no fault is near. Records that Faust passed over wait for two looks at what waits,
+which come every five seconds."""
 NOTICED_WITHIN = 6.0
 """Virtual seconds within which every process has to notice that the log it knows is not the log that is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`seconds`: virtual ones. `trace`: a digest of all that happened and of every value on every topic."""
+    """`seconds`: virtual ones. `trace`: a digest of all that happened and of every value on every topic. `alerts`: by rule, how many
+    were raised."""
 
     seed: int
     plan: tuple[Stroke, ...]
@@ -45,6 +55,7 @@ class Outcome:
     calls: list[ObservedCall]
     seconds: float
     trace: str
+    alerts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +69,18 @@ class Size:
     rest: float = 12.0
 
 
+ALERTS_EVERY = 10
+"""In one seed out of so many, alert workers follow the topics, and what they raise is judged. Such a seed takes more than twice as long."""
+
+
 def simulate(seed: int, plan: tuple[Stroke, ...] | None = None, size: Size | None = None) -> Outcome:
     """`plan`: in the place of the one that the seed draws."""
     plan, size = plan_of(seed) if plan is None else plan, size or Size()
     loop = VirtualLoop()
-    with virtual_machine(loop, seed):
+    with virtual_machine(loop, seed), mock.patch.object(events, "AT_ONCE", STEPS):
         app._random.seed(seed)
         symmetric._fresh._left.clear()  # drawn by the simulation before
-        installation = Installation(loop, seed)
+        installation = Installation(loop, seed, alerts=seed % ALERTS_EVERY == 0)
         load, shared = Load(installation, seed), installation.shared
         healed = 0.0
 
@@ -79,15 +94,26 @@ def simulate(seed: int, plan: tuple[Stroke, ...] | None = None, size: Size | Non
             installation.start()
             await asyncio.gather(strike(), load.run(size.changing, size.using, size.keys, size.calls, size.rest))
             await asyncio.sleep(SETTLES_WITHIN)
+            if shared.alerting is not None:
+                until = loop.now + JUDGED_WITHIN
+                while loop.now < until and not all_judged(  # noqa: ASYNC110  # processes of the simulation judge
+                    shared.brokers, shared.alerting.tables
+                ):
+                    await asyncio.sleep(1)
+                keys = await keyring.open_keyring(MemoryVault(shared.rows))
+                shared.alerting.faults += await fault_of_rows(shared.alerting.tables, keys, shared.origin)
 
         with _logs_in(shared):
             try:
                 run(loop, all_of_it(), LONGEST)
             except TimeoutError:
                 shared.tell("the clients are not done yet")
-        faults = _judged(installation, load.calls) + _late(load.calls, healed) + loop.faults
-        outcome = Outcome(seed, plan, faults, shared.story, load.calls, loop.now, _trace(shared))
-        loop.abandon()
+        faults = _judged(installation, load.calls) + _late(load.calls, healed) + _alerts(shared, healed) + loop.faults
+        outcome = Outcome(
+            seed, plan, faults, list(shared.story), load.calls, loop.now, _trace(shared), raised(shared.brokers)
+        )
+        with _logs_in(shared):  # of what is closed in the middle of its work: nobody reads them any more
+            loop.abandon()
     return outcome
 
 
@@ -102,11 +128,23 @@ def _judged(installation: Installation, calls: Sequence[ObservedCall]) -> list[s
     lost_at = installation.shared.tail_lost_at
     judge = Judge(read_log(values), decisions, SETTINGS.fresh_for + 1.0, denied=True)
     if lost_at is None:
-        keys = keyring.VaultKeyring(MemoryVault(installation.shared.rows), [installation.shared.rows.root], strict=True)
-        tree = faults_of_tree(brokers, installation.shared.tiles, keys, PARTITIONS)
+        tree = faults_of_tree(brokers, installation.shared.tiles, _keys(installation.shared), PARTITIONS)
         return [*judge.judge(calls), *decided_otherwise(values, decisions), *tree]
     # What was answered before is lost; whatever is answered from then on has to be right again.
     return judge.judge([each for each in calls if each.began > lost_at + NOTICED_WITHIN], registers=False)
+
+
+def _keys(shared: Shared) -> keyring.VaultKeyring:
+    return keyring.VaultKeyring(MemoryVault(shared.rows), [shared.rows.root], strict=True)
+
+
+def _alerts(shared: Shared, healed: float) -> list[str]:
+    if shared.alerting is None:
+        return []
+    judge, settled = judge_of(shared.origin, SETTINGS.region), healed + RECOVERS_WITHIN
+    lost = shared.tail_lost_at is not None
+    found = faults_of_alerts(shared.brokers, _keys(shared), judge, ALERTED_WITHIN, settled, tail_lost=lost)
+    return [*found, *(() if lost else shared.alerting.faults)]
 
 
 def _late(calls: Sequence[ObservedCall], healed: float) -> list[str]:

@@ -10,26 +10,32 @@ import sys
 import pytest
 
 from tests.simulation.__main__ import many
-from tests.simulation.breaks import BREAKS, broken
-from tests.simulation.faults import STROKES, Stroke, plan_of, set_every_clock
-from tests.simulation.simulation import SOON, shrunk, simulate
+from tests.simulation.breaks import BREAKS, OF_ALERT_WORKERS, broken
+from tests.simulation.faults import STROKES, Stroke, lose_the_tail, plan_of, set_every_clock
+from tests.simulation.simulation import ALERTS_EVERY, SOON, shrunk, simulate
 
 SEEDS = 500
 MANY_SEEDS = 20_000
 WITHIN = 2_000
 """Seeds within which each break has to be found."""
-CALLS, FAULTS = 100, 3
-TRACES = "from tests.simulation.simulation import simulate; print([simulate(seed).trace for seed in (3, 1, 2, 3)])"
+CALLS, FAULTS, ALERTS = 100, 3, 8
+TRACES = (
+    "from tests.simulation.simulation import simulate; "
+    f"print([simulate(seed).trace for seed in ({ALERTS_EVERY}, 1, 2, {ALERTS_EVERY})])"
+)
+OFTEN = frozenset({"denied-burst", "deletion-scheduled", "disabled-in-use", "first-use", "key-policy-public"})
+"""Rules of all kinds that the clients give reason for: on changes, on calls, on counted calls and on first uses."""
 
 
 @pytest.mark.timeout(1800)  # of the many seeds
 @pytest.mark.parametrize("count", [SEEDS, pytest.param(MANY_SEEDS, marks=pytest.mark.soak)])
 def test_every_answer_is_right_whatever_strikes(count: int) -> None:
-    calls = 0
+    calls = alerts = 0
     for found, failed in many(0, count, os.cpu_count() or 1):
-        calls += found.calls
+        calls, alerts = calls + found.calls, alerts + found.alerts
         assert not failed, f"python -m tests.simulation --seed {failed[0]}"
     assert calls >= CALLS * count
+    assert alerts >= ALERTS * count / ALERTS_EVERY
 
 
 def test_every_plan_has_faults_and_every_fault_is_in_some_plan() -> None:
@@ -60,7 +66,22 @@ def test_calls_flow_while_every_clock_is_wrong(seed: int) -> None:
     assert max(each.ended - each.began for each in outcome.calls) < SOON
 
 
-QUICKLY_FOUND = ("no-freshness", "no-chain")
+def test_runs_with_alert_workers_raise_alerts_of_every_kind() -> None:
+    raised = [simulate(seed).alerts for seed in range(0, 6 * ALERTS_EVERY, ALERTS_EVERY)]
+    assert [each for each in raised if len(OFTEN & each.keys()) < 3] == []
+    assert {rule for each in raised for rule in each} >= OFTEN
+    assert simulate(1).alerts == {}, "no alert workers, no alerts"
+
+
+@pytest.mark.parametrize("seed", [0, ALERTS_EVERY])
+def test_whoever_judged_what_brokers_then_lost_says_so(seed: int) -> None:
+    """Alert workers took all that came afterwards for void, judged nothing any more, and said nothing."""
+    outcome = simulate(seed, (Stroke(20.0, lose_the_tail.__name__, 0),))
+    assert outcome.faults == []
+    assert outcome.alerts["chain-broken"] >= 1
+
+
+QUICKLY_FOUND = ("no-freshness", "no-chain", "positions-before-alerts", "lost-records-unnoticed")
 
 
 @pytest.mark.timeout(1800)
@@ -69,7 +90,8 @@ QUICKLY_FOUND = ("no-freshness", "no-chain")
 )
 def test_a_break_is_found_and_its_story_is_short(name: str) -> None:
     with broken(name):
-        failing = next(outcome for outcome in map(simulate, range(WITHIN)) if outcome.faults)
+        seeds = range(0, WITHIN, ALERTS_EVERY if name in OF_ALERT_WORKERS else 1)
+        failing = next(outcome for outcome in map(simulate, seeds) if outcome.faults)
         story = shrunk(failing)
         assert story.faults
         assert len(story.plan) <= len(failing.plan)

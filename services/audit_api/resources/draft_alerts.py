@@ -12,6 +12,7 @@ from domain.policy.parse import KEY
 from domain.policy_analysis.budget import Budget
 from domain.state.principals import principals_of
 from services.alert_worker.drafts import shown
+from services.alert_worker.facts import ProjectedFacts
 from services.alert_worker.past import Past
 from services.audit_api.alert_settings import alert_settings
 from services.audit_api.answer_shapes import Page
@@ -48,7 +49,7 @@ async def check_draft(audit: AuditContext, request: AuditRequest) -> Told:
     )
     at, settings = audit.clock.now(), alert_settings(audit.settings)
     position, caller = audit.live.position + 1, request.caller
-    past = await Past(audit.log).of(event, world.keys, position, at)
+    past = await Past(ProjectedFacts(audit.log)).of(event, world.keys, position, at)
     change = Change(
         event, world, at, position, caller=caller.principal, account=caller.account, operation="PutKeyPolicy",
         facts=past, known_accounts=settings.known_accounts,
