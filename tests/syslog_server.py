@@ -81,13 +81,17 @@ class SyslogServer:
         with suppress(OSError):  # it was closed
             while True:
                 plain, _ = listening.accept()
-                threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
+                threading.Thread(target=self._serve, args=(plain, listening), daemon=True).start()
 
-    def _serve(self, plain: socket.socket) -> None:
+    def _serve(self, plain: socket.socket, listening: socket.socket) -> None:
         left = b""
         with plain, suppress(OSError), self._context.wrap_socket(plain, server_side=True) as connection:
             # Suppressed: the client went away, or could not show who it is.
             self.connections.append(connection)
+            if (
+                self._listening is not listening
+            ):  # killed during the handshake, after which the client thinks that it is connected
+                return
             while data := connection.recv(65536):
                 if self.keeps:
                     found, left = frames(left + data)

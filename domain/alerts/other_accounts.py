@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.compared import named
 from domain.alerts.finding import Finding
+from domain.policy_analysis.callers import Someone
 from domain.policy_analysis.dimensions import CALLER_AT
 
 
@@ -21,7 +23,7 @@ def judge(change: Change, known: bool) -> Iterator[Finding]:
     for account in accounts:
         if (account in own) is not known:
             continue
-        theirs = policy.let_in(policy.callers(lambda each, account=account: each.of == account))  # type: ignore[misc]
+        theirs = policy.let_in(policy.callers(partial(_is_of, account)))
         if not theirs:
             continue
         actions = policy.actions_of(theirs)
@@ -32,3 +34,7 @@ def judge(change: Change, known: bool) -> Iterator[Finding]:
             )
         )
         yield Finding(account, summary, about=people, evidence=policy.shown(theirs), **on_key(key))
+
+
+def _is_of(account: str, caller: Someone) -> bool:
+    return caller.of == account

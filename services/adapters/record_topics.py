@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from services.adapters.kafka import discard, started
 from services.adapters.topics import names
 from services.settings import Settings
 
+AT_ONCE = 32
+"""Records that are taken before their bytes are counted. One has a megabyte at most."""
 RECORD_KINDS = (EVENTS, DECISIONS, ALERTS)
 KindAndNumber = tuple[str, int]
 """(kind of topic, number of the partition)"""
@@ -61,16 +64,30 @@ class RecordTopics:
         assert self._consumer is not None, "open comes first"
         return self._consumer
 
-    async def next(self, most: int, within_ms: int) -> list[tuple[str, list[ConsumerRecord]]]:
-        """The next records of each partition, by kind; nothing if none came within so many milliseconds. Raises OutOfRange,
+    async def next(
+        self, most: int, within_ms: int, most_bytes: float = math.inf
+    ) -> list[tuple[str, list[ConsumerRecord]]]:
+        """The next records of each partition, by kind; nothing if none came within so many milliseconds. No further ones are
+        taken once there are `most_bytes`: what was fetched is compressed, and says little of how large it is. Raises OutOfRange,
         Unavailable."""
-        try:
-            found = await self.consumer.getmany(timeout_ms=within_ms, max_records=most)
-        except OffsetOutOfRangeError as fault:
-            raise OutOfRange(str(fault)) from fault
-        except KafkaError as fault:
-            raise Unavailable(str(fault)) from fault
-        return [(self._kinds[partition.topic], records) for partition, records in found.items()]
+        taken: list[tuple[str, list[ConsumerRecord]]] = []
+        count, size = 0, 0
+        while count < most and size < most_bytes:
+            at_once = most if most_bytes == math.inf else min(AT_ONCE, most - count)
+            try:
+                found = await self.consumer.getmany(timeout_ms=0 if taken else within_ms, max_records=at_once)
+            except OffsetOutOfRangeError as fault:
+                raise OutOfRange(str(fault)) from fault
+            except KafkaError as fault:
+                raise Unavailable(str(fault)) from fault
+            if not found:
+                break
+            taken += [(self._kinds[partition.topic], records) for partition, records in found.items()]
+            if most_bytes == math.inf:
+                break
+            count += sum(map(len, found.values()))
+            size += sum(len(record.value or b"") for records in found.values() for record in records)
+        return taken
 
     async def left(self) -> list[tuple[str, int]]:
         """By partition: its kind, and how many of its records are not read yet, by the last watermark seen."""

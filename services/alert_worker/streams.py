@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import NoReturn
 
 from domain.log.codec import Unreadable
@@ -49,9 +50,7 @@ class JudgedStreams:
             if topic == EVENTS:
                 await self.catch_up_with_events()
             else:
-                await self._surely(
-                    lambda partition=partition, end=end: self._decisions.catch_up(partition, end)  # type: ignore[misc]
-                )
+                await self._surely(partial(self._decisions.catch_up, partition, end))
 
     async def _surely(self, judged: Callable[[], Awaitable[None]]) -> None:
         """Try again until it is done: a delay is better than a record that is passed over."""

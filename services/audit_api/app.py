@@ -124,7 +124,12 @@ class _SignedRoutes:
             call, tracer, began = str(uuid4()), TRACES.tracer, time.perf_counter()
             if tracer is not None:
                 tracer.begin(call)
-            response = await answer(http, call)
+            try:
+                response = await answer(http, call)
+            except BaseException:
+                if tracer is not None:
+                    tracer.ended(call)
+                raise
             if tracer is not None and tracer.ended(call) is not None:
                 said = route_attributes(row.method, row.path, response.status_code)
                 failed = response.status_code >= 500

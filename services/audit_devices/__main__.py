@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 from services.adapters.advisory_locks import AdvisoryLock
 from services.audit_devices import devices_file, positions, worker
@@ -30,6 +31,8 @@ async def run() -> None:
     if not wanted:
         log.info("KEYTRAIL_AUDIT_DEVICES_FILE names no device; decisions are written nowhere else")
         await asyncio.Event().wait()
+    # A device has one blocking call under way, and a name to look up: none waits for the thread of another that hangs.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2 * len(wanted) + 2))
     name = await log_name(settings, prepared.keys)
     await worker.run(settings, pool, prepared.partitions, prepared.keys, name, wanted)
 

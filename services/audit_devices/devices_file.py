@@ -40,7 +40,7 @@ from domain.durations import DAY_SECONDS
 from services.otlp.sender import BadHeaders, Collector, headers_in
 from services.ownership import NotOurs, read_private
 from services.private_toml import private_toml
-from services.settings import HTTP_ADDRESS, BadSetting, Settings
+from services.settings import COLLECTOR, BadSetting, Settings
 
 SETTING = "KEYTRAIL_AUDIT_DEVICES_FILE"
 FORMATS = ("json", "ocsf", "cloudtrail")
@@ -87,7 +87,7 @@ class SyslogDeviceSettings(DeviceSettings):
         """For a connection. The files are read each time, since certificates are renewed. Raises OSError, ssl.SSLError."""
         found = ssl.create_default_context(cafile=self.ca_file or None)
         if self.cert_file:
-            found.load_cert_chain(self.cert_file, self.key_file or None)
+            found.load_cert_chain(self.cert_file, self.key_file or None, _no_passphrase)
         return found
 
 
@@ -113,6 +113,11 @@ def load(settings: Settings) -> tuple[DeviceSettings, ...]:
         return _devices(document)
     except _WrongDevice as fault:
         raise BadSetting(f"{SETTING}: {path}: {fault}") from None
+
+
+def _no_passphrase() -> str:
+    """Otherwise OpenSSL asks for it at the terminal, and the start waits."""
+    raise OSError("the key has a passphrase; name a file with a key that has none")
 
 
 class _WrongDevice(Exception):
@@ -193,9 +198,10 @@ class _DeviceTable:
 
     def url(self, name: str) -> str:
         found = self._given.get(name)
-        if not isinstance(found, str) or not found.startswith(HTTP_ADDRESS):
+        if not isinstance(found, str) or not COLLECTOR.fullmatch(found):
             raise _WrongDevice(
-                f"{self.where}: {name} must begin with https:// or http://, without the path of a signal"
+                f"{self.where}: {name} must begin with https:// or http://, without the path of a signal, and has no user, query "
+                "or fragment: what authorises stands in headers_file"
             )
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.log.chain import Chain
@@ -14,12 +15,17 @@ from services.adapters.topic_bounds import TopicBounds
 from services.audit_devices.records import DeviceRecord, Gap, records_of
 from services.projector.feed import Batch, EntryFeed
 from services.projector.known_log import require_known_log
-from services.projector.store import ReadTo
+from services.projector.store import Partition, ReadTo
 from services.settings import Settings
 
 KINDS = (EVENTS, DECISIONS)
 MOST = 2000
 """The most records of one batch."""
+PARTITION_BYTES, BATCH_BYTES = 1_048_576, 8_388_608
+"""The most bytes of a partition that are fetched at once, and the bytes of records with which a batch is complete. Each device
+has its own consumer, and a record takes nine times its size on its way."""
+GATHERING = (PARTITION_BYTES // 2, 100)
+"""See EntryFeed: a broker that waited for more bytes than it may send would wait each time."""
 
 
 class RecordsRemoved(Exception):
@@ -37,9 +43,10 @@ class DeviceBatch:
 
 @dataclass(slots=True)
 class DeviceStart:
-    """Where a device goes on, and what Kafka has removed before that."""
+    """Where a device goes on, how many records wait there, and what Kafka has removed before that."""
 
     reached: ReadTo
+    waiting: int = 0
     gaps: list[Gap] = field(default_factory=list)
 
 
@@ -52,7 +59,9 @@ class DeviceFeed:
     async def open(self, start: ReadTo, now: Chain) -> None:
         """Raises Unavailable."""
         await self.close()
-        self._feed = EntryFeed(self._settings, self._partitions, self._keys, kinds=KINDS)
+        self._feed = EntryFeed(
+            self._settings, self._partitions, self._keys, GATHERING, KINDS, PARTITION_BYTES, BATCH_BYTES
+        )
         self._reached = start
         await self._feed.open(start, now, EveryPlace())
 
@@ -87,7 +96,9 @@ class DeviceFeed:
 
 async def first_start(settings: Settings) -> DeviceStart:
     """The first record of each partition that Kafka still has: where a device without a position begins. Raises Unavailable."""
-    return DeviceStart(ReadTo({where: first for where, (first, _) in (await _bounds(settings)).items()}))
+    bounds = await _bounds(settings)
+    offsets = {where: first for where, (first, _) in bounds.items()}
+    return DeviceStart(ReadTo(offsets), _waiting(offsets, bounds))
 
 
 async def start_now(settings: Settings, now: Chain) -> DeviceStart:
@@ -115,10 +126,14 @@ async def start_after(settings: Settings, reached: ReadTo) -> DeviceStart:
             offsets[where] = first
         elif place > end:
             offsets[where] = first
-    return DeviceStart(ReadTo(offsets, reached.digest, reached.authority), gaps)
+    return DeviceStart(ReadTo(offsets, reached.digest, reached.authority), _waiting(offsets, bounds), gaps)
 
 
-async def _bounds(settings: Settings) -> dict[tuple[str, int], tuple[int, int]]:
+def _waiting(offsets: Mapping[Partition, int], bounds: Mapping[Partition, tuple[int, int]]) -> int:
+    return sum(max(0, end - offsets.get(where, 0)) for where, (_, end) in bounds.items())
+
+
+async def _bounds(settings: Settings) -> dict[Partition, tuple[int, int]]:
     topics = topics_read(settings)
     asking = TopicBounds(settings, *(topics[kind] for kind in KINDS))
     try:

@@ -14,7 +14,7 @@ import os
 import stat
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from services.audit_devices.device import DeviceFailed
@@ -26,6 +26,8 @@ from services.ownership import NotOurs, require_owned, trusted
 
 log = logger_of("audit-devices")
 
+STAMP = "%Y%m%dT%H%M%S.%fZ"
+"""In the name of a rotated file: when it was rotated."""
 LOOKED_BACK = 65_536
 """How many bytes at the end of a file are searched for its last line break at a time."""
 
@@ -50,10 +52,11 @@ class FileDevice:
         try:
             self._take_lock()
             self._open_file()
-        except NotOurs as fault:
-            raise DeviceFailed(str(fault)) from None
-        except OSError as fault:
-            raise DeviceFailed(f"{self._path}: {fault.strerror}") from fault
+        except (NotOurs, OSError) as fault:
+            raise self._failed(fault) from fault
+
+    def _failed(self, fault: NotOurs | OSError) -> DeviceFailed:
+        return DeviceFailed(str(fault) if isinstance(fault, NotOurs) else f"{self._path}: {fault.strerror}")
 
     def _take_lock(self) -> None:
         """The lock is a file of its own: rotation gives the other one a new name. Its time is when the present file began."""
@@ -77,29 +80,23 @@ class FileDevice:
     def _open_file(self) -> None:
         self._close_file()
         new = not os.path.lexists(self._path)
-        self._file = _own_file(self._path)
-        if new:
-            os.utime(self._lock)
-            self._flush_folder()
-        size = os.fstat(self._file).st_size
-        self._size = self._whole(size)
+        file = _own_file(self._path)
+        try:
+            if new:
+                os.utime(self._lock)
+            self._flush_folder()  # also where a process made the file and was killed before it did this
+            size = os.fstat(file).st_size
+            whole = _whole(file, size)
+        except BaseException:
+            os.close(file)
+            raise
+        self._file, self._size = file, whole
         if self._size < size:
             log.warning(
                 "a file ended in a part of a line, which was cut off", file=str(self._path), bytes=size - self._size
             )
             os.ftruncate(self._file, self._size)
             os.fsync(self._file)
-
-    def _whole(self, size: int) -> int:
-        """Where the last whole line ends."""
-        end = size
-        while end > 0:
-            start = max(0, end - LOOKED_BACK)
-            found = os.pread(self._file, end - start, start).rfind(b"\n")
-            if found >= 0:
-                return start + found + 1
-            end = start
-        return 0
 
     async def write(self, records: Sequence[DeviceRecord]) -> None:
         await asyncio.to_thread(self._write, b"".join(self._rendering(each) + b"\n" for each in records))
@@ -109,9 +106,12 @@ class FileDevice:
         try:
             self._rotate_if_due()
             self._append(lines)
-        except OSError as fault:
+        except (
+            NotOurs,
+            OSError,
+        ) as fault:  # somebody may have put a file of theirs in the place of one that was moved away
             self._cut_off()
-            raise DeviceFailed(f"{self._path}: {fault.strerror}") from fault
+            raise self._failed(fault) from fault
 
     def _append(self, lines: bytes) -> None:
         left, at = memoryview(lines), self._size
@@ -129,24 +129,34 @@ class FileDevice:
         self._close_file()
 
     def _rotate_if_due(self) -> None:
-        if not self._is_ours():  # somebody moved it away, as logrotate does
+        if not self._is_as_left():
             self._open_file()
         age = time.time() - os.fstat(self._lock).st_mtime
         large = 0 < self._settings.rotate_bytes <= self._size
         old = 0 < self._settings.rotate_seconds <= age
         if not self._size or not (large or old):
             return
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        self._path.rename(self._path.with_name(f"{self._path.name}.{stamp}"))
+        self._path.rename(self._path.with_name(f"{self._path.name}.{self._stamp()}"))
         self._open_file()
         self._remove_oldest()
 
-    def _is_ours(self) -> bool:
+    def _stamp(self) -> str:
+        """By it a file is kept or removed, so it is later than every other, also after the clock was set back."""
+        now = datetime.now(UTC)
+        for newest in rotated(self._path)[-1:]:
+            with contextlib.suppress(ValueError, OverflowError):  # a name that somebody else gave
+                last = datetime.strptime(newest.name.removeprefix(f"{self._path.name}."), STAMP).replace(tzinfo=UTC)
+                now = max(now, last + timedelta(microseconds=1))
+        return now.strftime(STAMP)
+
+    def _is_as_left(self) -> bool:
+        """Whether the file is there as the last batch left it. Somebody may have moved it away, as logrotate does, or cut it off,
+        as logrotate does with `copytruncate`: lines behind its end would stand behind a hole."""
         try:
             there = os.stat(self._path, follow_symlinks=False)
         except FileNotFoundError:
             return False
-        return os.path.samestat(there, os.fstat(self._file))
+        return os.path.samestat(there, os.fstat(self._file)) and there.st_size == self._size
 
     def _remove_oldest(self) -> None:
         if not self._settings.keep:
@@ -185,11 +195,25 @@ def _own_file(path: Path) -> int:
         found = os.fstat(descriptor)
         if found.st_uid not in trusted() or not stat.S_ISREG(found.st_mode):
             raise NotOurs(f"{path} is not a file of our own: remove it, or choose another path.")
+        if os.pread(descriptor, 1, 0) not in (b"", b"{"):  # its mode and its last line are somebody's
+            raise NotOurs(f"{path} holds something else than what an audit device writes: choose another path.")
         os.fchmod(descriptor, 0o600)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _whole(file: int, size: int) -> int:
+    """Where the last whole line of an open file ends."""
+    end = size
+    while end > 0:
+        start = max(0, end - LOOKED_BACK)
+        found = os.pread(file, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
 
 
 def rotated(path: Path) -> list[Path]:

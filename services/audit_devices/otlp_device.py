@@ -90,10 +90,12 @@ class OtlpDevice:
         self._frame = Frame(LOGS, resource_of("audit-devices"))
         self._sender: OtlpSender | None = None
         self._writes = 0
+        self._took_one = False
+        """Whether the collector has taken a message since `open`."""
 
     async def open(self) -> None:
         await self.close()
-        self._writes = 0
+        self._writes, self._took_one = 0, False
         try:
             self._sender = OtlpSender(self._settings.collector(), LOGS)
         except OSError as fault:
@@ -107,11 +109,8 @@ class OtlpDevice:
     async def _send(self, records: Sequence[LogRecord]) -> None:
         """What the collector will take of no sender is counted, and left out: a record that it does not understand must not hold
         up the others."""
-        assert self._sender is not None, "open comes first"
         try:
-            refused = await self._sender.post(self._frame.around(records))
-        except CollectorAway as fault:
-            raise DeviceFailed(f"{self._settings.url}: {fault}", fault.after or 0.0) from None
+            refused = min(await self._post(records), len(records))
         except NotTaken as fault:
             if fault.status not in OF_THE_MESSAGE:
                 raise DeviceFailed(f"{self._settings.url}: {fault}") from None
@@ -120,12 +119,37 @@ class OtlpDevice:
                 await self._send(records[:half])
                 await self._send(records[half:])
                 return
+            await self._require_collector()
             refused = 1
         if refused:
             DEVICE_REFUSED.labels(self._settings.name).inc(refused)
             log.error(
                 "a collector refused records, which are not sent again", device=self._settings.name, count=refused
             )
+
+    async def _post(self, records: Sequence[LogRecord]) -> int:
+        """How many the collector refused. Raises NotTaken, DeviceFailed."""
+        assert self._sender is not None, "open comes first"
+        try:
+            refused = await self._sender.post(self._frame.around(records))
+        except CollectorAway as fault:
+            raise DeviceFailed(f"{self._settings.url}: {fault}", fault.after or 0.0) from None
+        self._took_one = True
+        return refused
+
+    async def _require_collector(self) -> None:
+        """Raises DeviceFailed if it is not the record that is wrong. A collector takes a message without records (OTLP
+        Specification). Others answer 400 to every message, such as a port of TLS to one in the clear: then each record would be
+        left out."""
+        if self._took_one:
+            return
+        try:
+            await self._post([])
+        except NotTaken as fault:
+            raise DeviceFailed(
+                f"{self._settings.url}: {fault} to every message, also to one without records: look what listens there, and "
+                "whether it speaks TLS"
+            ) from None
 
     async def kept(self) -> int:
         return self._writes

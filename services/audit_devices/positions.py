@@ -17,7 +17,7 @@ from domain.characters import visible
 from domain.log.authenticity import DEVICE, key_of_row
 from domain.log.authority import authority_from
 from services.adapters.keyring import VaultKeyring
-from services.adapters.postgres import Pool, make
+from services.adapters.postgres import Connection, Pool, make
 from services.logs import logger_of
 from services.projector.store import ReadTo
 
@@ -31,6 +31,27 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.devices (
     at timestamptz NOT NULL, fault text NOT NULL
 )
 """
+
+
+async def seal_anew(connection: Connection, keys: VaultKeyring, retired: Container[str]) -> list[str]:
+    """Give each position a MAC under the current key, before the log retires the others: a device that is away meanwhile would
+    begin again. Returns which positions Keytrail did not write. Raises Postgres's errors."""
+    if await connection.fetchval("SELECT to_regclass($1) IS NULL", f"{SCHEMA}.devices"):
+        return []
+    strange = []
+    async with connection.transaction():
+        rows = await connection.fetch(
+            f"SELECT device, log, document, mac FROM {SCHEMA}.devices WHERE mac <> '' ORDER BY device FOR UPDATE"
+        )
+        for row in rows:
+            named = (row["device"], row["log"], row["document"])
+            if key_of_row(row["mac"]) in retired or not keys.holds(row["mac"], DEVICE, *named):
+                strange.append(f"audit device {row['device']}")
+                continue
+            await connection.execute(
+                f"UPDATE {SCHEMA}.devices SET mac = $2 WHERE device = $1", row["device"], keys.mac(DEVICE, *named)
+            )
+    return strange
 
 
 @dataclass(frozen=True, slots=True)

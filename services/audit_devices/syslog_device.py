@@ -30,6 +30,10 @@ from services.audit_devices.syslog_frames import SyslogFrames
 
 CONNECT_WITHIN, SEND_WITHIN = 10.0, 30.0
 """Seconds for a connection, and for a server that takes nothing."""
+PIECE = 65_536
+"""Bytes that are sent at a time: a server that is slow has SEND_WITHIN for each piece, and not for a whole batch."""
+MOST_READ = 16
+"""How often at a time it reads what a server sends. A server of syslog has nothing to say."""
 
 
 @dataclass(slots=True)
@@ -55,7 +59,12 @@ class SyslogDevice:
 
     async def open(self) -> None:
         await self.close()
-        self._connection = await asyncio.to_thread(self._connected)
+        connecting = asyncio.ensure_future(asyncio.to_thread(self._connected))
+        try:
+            self._connection = await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            connecting.add_done_callback(_close)  # a thread cannot be cancelled
+            raise
         self._sent.clear()
         self._bytes = self._kept = 0
 
@@ -81,9 +90,12 @@ class SyslogDevice:
         await asyncio.to_thread(self._send, b"".join(map(self._frames.frame, records)))
 
     def _send(self, frames: bytes) -> None:
-        connection = self._live()
+        if self._connection is None:
+            self._connection, self._bytes = self._connected(), 0
+        connection = self._connection
         try:
-            connection.sendall(frames)
+            for at in range(0, len(frames), PIECE):
+                connection.sendall(memoryview(frames)[at : at + PIECE])
         except TimeoutError:
             raise DeviceFailed(f"{self._where} has taken nothing for {SEND_WITHIN:.0f} s") from None
         except OSError as fault:
@@ -92,8 +104,15 @@ class SyslogDevice:
         self._sent.append(_SentBatch(self._bytes))
 
     async def kept(self) -> int:
-        connection, now = self._live(), time.monotonic()
-        self._look(connection)
+        connection, now = self._connection, time.monotonic()
+        if connection is None:
+            return self._kept
+        if not self._lives(connection):
+            if self._sent:
+                raise DeviceFailed(f"{self._where} closed the connection")
+            # As proxies do with one that is idle. Nothing of ours is on its way, and the next write makes another.
+            await self.close()
+            return self._kept
         taken = self._bytes - _unacknowledged(connection)
         for each in self._sent:
             if each.end > taken:
@@ -104,28 +123,34 @@ class SyslogDevice:
             self._kept += 1
         return self._kept
 
-    def _look(self, connection: ssl.SSLSocket) -> None:
-        """A server sends nothing of syslog. What can be read is TLS's own, or the end of the connection."""
+    def _lives(self, connection: ssl.SSLSocket) -> bool:
+        """A server sends nothing of syslog. What can be read is TLS's own, or the end of the connection. One that goes on sending
+        would keep every device waiting, and hide the end of its connection."""
         try:
-            while select.select([connection], [], [], 0)[0]:
+            for _ in range(MOST_READ):
+                if not select.select([connection], [], [], 0)[0]:
+                    break
                 connection.setblocking(False)
                 if not connection.recv(4096):
-                    raise DeviceFailed(f"{self._where} closed the connection")
+                    return False
+            else:
+                raise DeviceFailed(f"{self._where} sends data, which no syslog server does: look what listens there")
         except ssl.SSLWantReadError:
             pass
         except (OSError, ValueError) as fault:
             raise DeviceFailed(f"{self._where}: {fault}") from fault
         connection.settimeout(SEND_WITHIN)
-
-    def _live(self) -> ssl.SSLSocket:
-        if self._connection is None:
-            raise DeviceFailed(f"{self._where}: the connection is closed")
-        return self._connection
+        return True
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _close(connecting: asyncio.Future[ssl.SSLSocket]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().close()
 
 
 def _unacknowledged(connection: ssl.SSLSocket) -> int:

@@ -83,7 +83,9 @@ class DeviceWorker:
         """How far it has read past the last batch, without a record for the device."""
         self._fault = ""
         """Why the device took nothing last; "" once it has taken something."""
-        self._kept_at = 0.0
+        self._attempts = 0
+        """How often it failed since it last moved on."""
+        self._kept_at = self._opened_at = 0.0
 
     async def run(self) -> None:
         """Follow the topics for ever. Raises OutOfRange and Unreadable, which another try would not cure."""
@@ -94,32 +96,35 @@ class DeviceWorker:
             await self._device.close()
 
     async def _follow(self) -> None:
-        attempts = 0
         while True:
             after = 0.0
             try:
+                start = await self._start()
+                self.progress.waits(start.waiting)
                 await self._device.open()
-                await self._begin(await self._start())
+                self._opened_at = time.monotonic()
+                await self._begin(start)
                 while True:
                     await self._go_on()
-                    attempts = 0
             except DeviceFailed as fault:
-                await self._tell(str(fault), attempts)
+                await self._tell(str(fault))
                 after = min(fault.after, LONGEST_ASKED)
             except RecordsRemoved as fault:  # the next start finds how many
                 log.warning("an audit device has to begin behind a gap", device=self._own.name, reason=str(fault))
             except INTERRUPTED as fault:
                 log.warning("an audit device was interrupted; trying again", device=self._own.name, reason=repr(fault))
-            await asyncio.sleep(max(after, pause(attempts)))
-            attempts += 1
+            await asyncio.sleep(max(after, pause(self._attempts)))
+            self._attempts += 1
 
     async def _start(self) -> DeviceStart:
         reached = await self._positions.read(self._now.authority.retired)
         if reached is not None:
             return await feeds.start_after(self._settings, reached)
-        if self._own.begin == NOW:
-            return await feeds.start_now(self._settings, self._now)
-        return await feeds.first_start(self._settings)
+        begins_now = self._own.begin == NOW
+        start = await (feeds.start_now(self._settings, self._now) if begins_now else feeds.first_start(self._settings))
+        # Otherwise it would begin later after each failure, until it has taken something, and not say what is missing.
+        await self._positions.keep(start.reached, self._fault)
+        return start
 
     async def _begin(self, start: DeviceStart) -> None:
         self._written.clear()
@@ -151,6 +156,8 @@ class DeviceWorker:
             self._written.append((self._number, self._passed))
             self._passed = None
         await self._keep()
+        if time.monotonic() > self._opened_at + LONGEST_WAIT:
+            await self._be_well()
         self.progress.waits(waiting)
         if not waiting:
             await asyncio.sleep(pause_after(batch.passed))
@@ -170,15 +177,22 @@ class DeviceWorker:
             reached = self._written.popleft()[1]
         if reached is not None:
             await self._positions.keep(reached, self._fault)
-            self._kept_at = time.monotonic()
+            self._kept_at, self._attempts = time.monotonic(), 0
 
-    async def _tell(self, fault: str, attempts: int) -> None:
+    async def _be_well(self) -> None:
+        """The device has not failed for a while, though it may have had nothing to take."""
+        self._attempts = 0
+        if self._fault:
+            self._fault = ""
+            await self._positions.tell("")
+
+    async def _tell(self, fault: str) -> None:
         self.progress.failed()
         self._fault = fault
         log.error(
             "an audit device does not take records; they wait on Kafka",
             device=self._own.name,
-            attempts=attempts + 1,
+            attempts=self._attempts + 1,
             reason=fault,
         )
         try:

@@ -45,7 +45,8 @@ def rotate(as_json: AsJson = False, data: Data = None) -> None:
         say(
             Text(
                 f"The positions of {', '.join(found['filled_anew'])} could not be sealed under it: somebody holds a lock, or "
-                "changed them. The projector fills these projections anew from the log."
+                "changed them. The projector fills these projections anew from the log; these audit devices write everything "
+                "again."
             )
         )
 

@@ -106,4 +106,8 @@ def _passwords(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
     for file in files.values():
         if not file.exists():
             write_private(file, login.new() + "\n")
-    return {user: read_private(file).decode().strip() for user, file in files.items()}
+    found = {user: read_private(file).decode().strip() for user, file in files.items()}
+    for user, password in found.items():
+        if not password:
+            raise LogRefused(f"{files[user]} is empty: put the password of {user} into it, or remove it.")
+    return found

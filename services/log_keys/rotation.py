@@ -7,7 +7,8 @@ can be interrupted at any time; the same command goes on where it was.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -22,12 +23,13 @@ from services.adapters import pins, snapshots
 from services.adapters.kafka import APPEND_DEADLINE, KafkaReader, KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import read_known
-from services.adapters.postgres import LOST, Pool
+from services.adapters.postgres import LOST, Connection, Pool
 from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.adapters.trail_topics import topic_of
 from services.adapters.vault import Vault
 from services.adapters.writer_requests import NotYet, ask_writer, recorded
+from services.audit_devices import positions as device_positions
 from services.clock import clock_of
 from services.projector import store
 from services.settings import Settings
@@ -36,6 +38,8 @@ from services.verification.topics import trails
 LOCK_PATIENCE = 5_000
 """Milliseconds to wait for a lock; a batch is written in less."""
 TellProgress = Callable[[str, int, int], None]
+PositionsSealing = Callable[[Connection, VaultKeyring, Container[str]], Awaitable[list[str]]]
+"""Seals positions under the current key, and returns those where that was impossible."""
 
 
 class LogKeys:
@@ -59,7 +63,7 @@ class LogKeys:
         self._lock_patience = lock_patience
         self._events = KafkaTopic(settings, names(settings).events)
         self.filled_anew: list[str] = []
-        """Projections whose positions stayed under a key that a rotation retired."""
+        """Projections and audit devices whose positions stayed under a key that a rotation retired."""
 
     async def close(self) -> None:
         await self._events.close()
@@ -93,7 +97,7 @@ class LogKeys:
         for name in self._keys.names():
             if name != authority.key and name not in authority.retired:
                 retiring = {"authentication_key": name, "before": await self._offsets()}
-                authority = await self._recorded(RETIRE_KEY, retiring, lambda found, name=name: name in found.retired)  # type: ignore[misc]
+                authority = await self._recorded(RETIRE_KEY, retiring, partial(_is_retired, name))
         await pins.keep(self._settings, self._vault, self._keys, authority)
         return authority
 
@@ -109,27 +113,22 @@ class LogKeys:
             await asyncio.sleep(1)
 
     async def _seal_positions(self, authority: Authority) -> list[str]:
-        """Seal the positions of projections before a key is retired, since later no position under it is believed. Returns
-        the projections where that was impossible. They do not keep the key from being retired: somebody else may have it.
+        """Seal the positions of projections and audit devices before a key is retired, since later no position under it is
+        believed. Returns those where that was impossible. They do not keep the key from being retired: somebody else may have it.
         Raises Unavailable."""
-        left = []
-        for projection in PROJECTIONS.values():
+        left: list[str] = []
+        sealing: dict[str, PositionsSealing] = {name: partial(_seal, each) for name, each in PROJECTIONS.items()}
+        for name, seal in (sealing | {"audit devices": device_positions.seal_anew}).items():
             try:
-                if not await self._seal(projection, authority):
-                    left.append(projection.name)
+                async with self._pool.acquire() as connection:
+                    # This holds until the connection goes back to the pool.
+                    await connection.execute(f"SET lock_timeout = {self._lock_patience}")
+                    left += await seal(connection, self._keys, authority.retired)
             except LOST as fault:
                 raise Unavailable(f"Postgres does not answer: {fault!r}; run the command again") from fault
             except asyncpg.PostgresError:  # somebody holds a lock, or changed a table
-                left.append(projection.name)
+                left.append(name)
         return left
-
-    async def _seal(self, projection: Projection, authority: Authority) -> bool:
-        async with self._pool.acquire() as connection:
-            # This holds until the connection goes back to the pool.
-            await connection.execute(f"SET lock_timeout = {self._lock_patience}")
-            if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.anchors"):
-                return True  # there is nothing yet
-            return await store.seal_anew(connection, projection, self._keys, projection.schema, authority.retired)
 
     async def _offsets(self) -> dict[str, dict[str, int]]:
         """The ends of the topics whose values stay readable for ever. Commands are not among them: a command that waits for
@@ -171,3 +170,17 @@ class LogKeys:
         finally:
             await reader.close()
         return fold.chain.authority
+
+
+def _is_retired(key: str, authority: Authority) -> bool:
+    return key in authority.retired
+
+
+async def _seal(
+    projection: Projection, connection: Connection, keys: VaultKeyring, retired: Container[str]
+) -> list[str]:
+    """Returns the projection's name if that was impossible."""
+    if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.anchors"):
+        return []  # there is nothing yet
+    done = await store.seal_anew(connection, projection, keys, projection.schema, retired)
+    return [] if done else [projection.name]

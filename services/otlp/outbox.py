@@ -80,7 +80,7 @@ class Outbox:
                 return
             batch = self.next_batch()
             try:
-                refused = await self._sender.send(self._frame.around(batch), patience)
+                refused = min(await self._sender.send(self._frame.around(batch), patience), len(batch))
                 self._say_back()
             except (CollectorAway, NotTaken) as fault:
                 refused = len(batch)

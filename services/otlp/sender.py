@@ -29,6 +29,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds until a message is tried again: twice as many each time, and any number below that, so that the processes of an
 installation do not come all at once."""
 LONGEST_ANSWER = 65_536
+LARGEST = 2**63 - 1
+"""OTLP counts with 64 bits."""
 AGAIN = frozenset(
     {
         HTTPStatus.TOO_MANY_REQUESTS,
@@ -168,6 +170,6 @@ def _refused(body: bytes, member: str) -> int:
     """How many items a partial success says were refused; 0 if the answer says nothing of it."""
     try:
         said: Any = orjson.loads(body)["partialSuccess"][member]
-        return max(0, int(said))
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return min(max(0, int(said)), LARGEST)
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError):
         return 0

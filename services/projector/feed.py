@@ -6,6 +6,7 @@ write it. A decision is also void if it is not the next of its lane: then it is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +31,7 @@ GATHERING = (4_194_304, 100)
 """While records arrive: the bytes that a fetch should bring, and the milliseconds that the broker waits for them. Fewer bytes
 than that arrive in this time, so the time limits the rate: a fetch and a transaction for every few calls would cost more than
 the calls."""
+PARTITION_BYTES = 8_388_608
 IDLE = (1, FETCH_WAIT_MS)
 """The same while no records arrive: the first one is fetched at once, and the broker is asked twice a second, not ten times."""
 
@@ -53,10 +55,14 @@ class EntryFeed:
         keys: VaultKeyring,
         gathering: tuple[int, int] = GATHERING,
         kinds: Collection[str] = RECORD_KINDS,
+        partition_bytes: int = PARTITION_BYTES,
+        batch_bytes: float = math.inf,
     ) -> None:
         """`gathering`: the bytes that a fetch should bring while records come, and the milliseconds that the broker waits for
-        them. `kinds`: the kinds of topic to read."""
-        self._gathering = gathering
+        them. `kinds`: the kinds of topic to read. `partition_bytes`: the most that a fetch brings of one partition.
+        `batch_bytes`: a batch that has so many takes no further records."""
+        self._batch_bytes = batch_bytes
+        self._gathering, self._partition_bytes = gathering, partition_bytes
         self._region = settings.region
         self._keys = keys
         self._topics = RecordTopics(settings, partitions, kinds)
@@ -76,14 +82,14 @@ class EntryFeed:
             start.offsets,
             fetch_min_bytes=self._gathering[0],
             fetch_max_wait_ms=self._gathering[1],
-            max_partition_fetch_bytes=8_388_608,
+            max_partition_fetch_bytes=self._partition_bytes,
         )
         self._chain = Chain(start.digest, start.offsets.get((EVENTS, 0), 0) - 1, self._keys, start.authority)
         self._lanes = lanes or Lanes(start.lanes)
 
     async def next(self, most: int) -> Batch:
         """The next records; an empty batch after half a second without records. Raises OutOfRange, Unreadable, Unavailable."""
-        found = await self._topics.next(most, FETCH_WAIT_MS)
+        found = await self._topics.next(most, FETCH_WAIT_MS, self._batch_bytes)
         # aiokafka has no other way to change these. The next fetch reads them.
         fetcher = self._topics.consumer._fetcher
         fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = self._gathering if found else IDLE

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -83,7 +84,7 @@ class RootKeys:
                     await self._disable(fold, other)
                 elif other not in self._account_in(fold).ends:
                     asked = {"access_key": other, "due": rfc3339(due)}
-                    await self._ask(fold, END_ROOT_KEY, asked, lambda found, other=other: other in found.ends)  # type: ignore[misc]
+                    await self._ask(fold, END_ROOT_KEY, asked, partial(_is_ending, other))
             return self._states(fold)
 
     async def retire(self, access_key: str) -> list[RootKeyState]:
@@ -134,6 +135,10 @@ class RootKeys:
             await recorded(fold, reader, self._records, call, lambda _: done(self._account_in(fold)))
         finally:
             await reader.close()
+
+
+def _is_ending(access_key: str, account: Account) -> bool:
+    return access_key in account.ends
 
 
 def _active(account: Account) -> Sequence[str]:

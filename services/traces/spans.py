@@ -46,11 +46,20 @@ class TraceSpan(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
     status: SpanStatus | None = None
 
 
-@lru_cache(MOST_KEPT)
+def told(resource: str) -> str:
+    """The ARN of a key; "" for anything else, which is neither told nor kept: a caller may have written it."""
+    return resource if KEY_ARN.fullmatch(resource) else ""
+
+
 def request_attributes(
     service: str, operation: str, status: int, error: str, effect: str, resource: str
 ) -> msgspec.Raw:
     """`operation` is of our own list, `error` an AWS code or ""; of `resource` is only told the ARN of a key."""
+    return _of_request(service, operation, status, error, effect, told(resource))
+
+
+@lru_cache(MOST_KEPT)
+def _of_request(service: str, operation: str, status: int, error: str, effect: str, key: str) -> msgspec.Raw:
     said: dict[str, AttributeValue] = {
         "rpc.system": "aws-api",
         "rpc.service": service,
@@ -60,8 +69,8 @@ def request_attributes(
     }
     if error:
         said["error.type"] = error
-    if KEY_ARN.fullmatch(resource):
-        said["aws.kms.key_arn"] = resource
+    if key:
+        said["aws.kms.key_arn"] = key
     return attributes(said)
 
 
@@ -71,17 +80,21 @@ def route_attributes(method: str, route: str, status: int) -> msgspec.Raw:
     return attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
 
 
-@lru_cache(MOST_KEPT)
 def decision_attributes(effect: str, error: str, resource: str, event: str = "") -> msgspec.Raw:
     """What was decided. `error` is the kind of a refusal, `event` the type of the event that the call caused; of `resource` is
     only told the ARN of a key. The operation is not told: a record has it in the caller's words."""
+    return _of_decision(effect, error, told(resource), event)
+
+
+@lru_cache(MOST_KEPT)
+def _of_decision(effect: str, error: str, key: str, event: str) -> msgspec.Raw:
     said: dict[str, AttributeValue] = {"keytrail.effect": effect}
     if error:
         said["error.type"] = error
     if event:
         said["keytrail.event"] = event
-    if KEY_ARN.fullmatch(resource):
-        said["aws.kms.key_arn"] = resource
+    if key:
+        said["aws.kms.key_arn"] = key
     return attributes(said)
 
 

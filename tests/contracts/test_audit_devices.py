@@ -27,12 +27,14 @@ from services.audit_devices.devices_file import (
     SyslogDeviceSettings,
 )
 from services.audit_devices.positions import SCHEMA, DevicePositions
+from services.metrics import DEVICE_LAG
 from services.projector.store import ReadTo
 from services.projector.worker import log_name
 from tests import certificates
 from tests.collector import CollectorServer
 from tests.installation import Installation, eventually
 from tests.syslog_server import SyslogServer
+from tests.telling import Vault
 
 PATIENCE = 40.0
 
@@ -337,3 +339,65 @@ async def test_a_position_of_another_device_or_log_or_under_a_retired_key_is_not
     assert await replace(kept, log_name="another").read() is None
     assert await kept.read(retired={kept.keys.newest}) is None
     assert await kept.read(retired={"0" * 16}) is not None
+
+
+async def test_a_position_goes_on_under_the_key_of_a_rotation(installation: Installation) -> None:
+    """A device that is away meanwhile would otherwise begin again: write everything, or with `begin = "now"` leave records out."""
+    vault = Vault()
+    keys = VaultKeyring(vault, vault.secrets, strict=True)
+    former = keys.newest
+    async with installation.connected() as pool:
+        await positions.prepare(pool)
+        ours = DevicePositions(pool, keys, "log", f"d-{uuid4().hex}")
+        forged = replace(ours, device=f"f-{uuid4().hex}")
+        for each in (ours, forged):
+            await each.keep(REACHED)
+        await pool.execute(f"UPDATE {SCHEMA}.devices SET log = 'other' WHERE device = $1", forged.device)
+        vault.secrets = [*vault.secrets, b"k" * 32]
+        await keys.read_again()
+        async with pool.acquire() as connection:
+            for _ in range(2):
+                strange = await positions.seal_anew(connection, keys, ())
+                assert f"audit device {forged.device}" in strange
+                assert f"audit device {ours.device}" not in strange
+        found = await ours.read(retired={former})
+        assert found is not None
+        assert found.offsets == REACHED.offsets
+        assert await forged.read(retired={former}) is None
+        await pool.execute(f"DELETE FROM {SCHEMA}.devices WHERE device = ANY($1)", [ours.device, forged.device])
+
+
+@pytest.mark.parametrize("begin", ["now", "first"])
+async def test_where_a_device_begins_is_known_when_it_is_first_seen(
+    installation: Installation, keys: VaultKeyring, tmp_path: Path, begin: str
+) -> None:
+    """Though it takes nothing at first. Meanwhile it says how many records wait for it."""
+    receiver = FolderReceiver(f"now-{uuid4().hex[:8]}", tmp_path)
+    receiver.settings = replace(receiver.settings, begin=begin)
+    name = receiver.settings.name
+    receiver.fail()
+    async with installation.connected() as pool:
+        await positions.prepare(pool)
+        tried = Tried(installation, pool, keys, await log_name(installation.settings, keys), receiver)
+        await tried.calls(3)
+        before = set(tried.made)
+        tried.made.clear()
+        await tried.start()
+        for _ in range(int(PATIENCE / 0.1)):
+            if any(each["device"] == name and each["fault"] for each in await positions.state(pool)):
+                break
+            await asyncio.sleep(0.1)
+        assert await tried.position()
+        await tried.calls(20)
+        await until(lambda: waiting_for(name) >= 20)
+        await tried.kill()
+        receiver.recover()
+        await tried.start()
+        await tried.holds_all()
+        assert before & tried.by_call().keys() == (set() if begin == "now" else before)
+        await tried.kill()
+
+
+def waiting_for(name: str) -> float:
+    [metric] = DEVICE_LAG.collect()
+    return next((each.value for each in metric.samples if each.labels["device"] == name), 0.0)

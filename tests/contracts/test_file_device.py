@@ -66,6 +66,18 @@ async def test_a_file_is_rotated_by_size_and_as_many_are_kept_as_are_wanted(sett
     assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
 
 
+async def test_the_oldest_are_removed_also_after_the_clock_was_set_back(settings: FileDeviceSettings) -> None:
+    """Otherwise the newest records would be removed, rotation after rotation, until the time of the others comes."""
+    ahead = settings.path.with_name(f"{settings.path.name}.29991231T235959.999998Z")
+    ahead.write_text("")
+    device = made(replace(settings, rotate_bytes=1, keep=2))
+    await device.open()
+    for number in range(5):
+        await device.write(records(number))
+    await device.close()
+    assert numbers(settings.path) == [2, 3, 4]
+
+
 async def test_a_file_is_rotated_by_its_age_across_a_restart(settings: FileDeviceSettings) -> None:
     device = made(replace(settings, rotate_seconds=3600))
     await device.open()
@@ -89,6 +101,31 @@ async def test_a_file_that_logrotate_moved_away_is_begun_anew(device: FileDevice
     assert (len(moved.read_text().splitlines()), numbers(settings.path)) == (1, [1])
 
 
+async def test_a_file_that_logrotate_cut_off_goes_on_at_its_beginning(
+    device: FileDevice, settings: FileDeviceSettings
+) -> None:
+    """With `copytruncate`. Lines at the place where the last one ended would stand behind a hole of zeros."""
+    await device.write(records(0, 5))
+    os.truncate(settings.path, 0)
+    await device.write(records(5))
+    assert numbers(settings.path) == [5]
+
+
+async def test_a_file_of_somebody_else_in_its_place_fails_this_device_alone(
+    device: FileDevice, settings: FileDeviceSettings
+) -> None:
+    """As logrotate makes one with `create 0640 syslog adm`."""
+    await device.write(records(0))
+    settings.path.rename(settings.path.with_name("moved"))
+    os.mkfifo(settings.path)
+    with pytest.raises(DeviceFailed, match="not a file of our own"):
+        await device.write(records(1))
+    settings.path.unlink()
+    await device.open()
+    await device.write(records(1))
+    assert numbers(settings.path) == [1]
+
+
 @pytest.mark.parametrize("half", ['{"id":"0","num', "x" * 200_000, '{"id":"0"}'])
 async def test_half_a_line_is_cut_off_and_no_other(settings: FileDeviceSettings, half: str) -> None:
     device = made(settings)
@@ -103,6 +140,16 @@ async def test_half_a_line_is_cut_off_and_no_other(settings: FileDeviceSettings,
     assert settings.path.read_text("ascii") == "".join(
         f"{json.dumps(each.item, separators=(',', ':'))}\n" for each in records(0, 2)
     )
+
+
+async def test_a_file_with_something_else_in_it_is_left_alone(settings: FileDeviceSettings) -> None:
+    """Somebody made a mistake in the path: its last line without a break would be cut off as half of one, and its mode changed."""
+    settings.path.write_text("root:x:0:0\nlast line")
+    settings.path.chmod(0o644)
+    with pytest.raises(DeviceFailed, match="something else than what an audit device writes"):
+        await made(settings).open()
+    assert settings.path.read_text() == "root:x:0:0\nlast line"
+    assert stat.S_IMODE(settings.path.stat().st_mode) == 0o644
 
 
 async def test_two_processes_do_not_write_to_one_file(device: FileDevice, settings: FileDeviceSettings) -> None:

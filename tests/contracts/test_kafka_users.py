@@ -38,6 +38,9 @@ async def test_users_are_made_once_and_keep_their_passwords(installation: Instal
         await make_users(installation.settings, tmp_path / "empty")
     assert all(user in str(refused.value) for user in USERS)
     assert not (tmp_path / "empty").exists(), "nothing was made"
+    (folder / f"{USERS[0]}.password").write_text("\n")
+    with pytest.raises(LogRefused, match="is empty"):
+        await make_users(installation.settings, folder)
     (folder / f"{USERS[0]}.password").unlink()
     with pytest.raises(LogRefused, match=USERS[0]):
         await make_users(installation.settings, folder)

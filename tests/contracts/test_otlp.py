@@ -103,6 +103,8 @@ async def test_any_other_refusal_is_final(collector: CollectorServer, status: in
     [
         (b'{"partialSuccess":{"rejectedSpans":"3","errorMessage":"too old"}}', 3),
         (b'{"partialSuccess":{"rejectedSpans":3}}', 3),
+        (b'{"partialSuccess":{"rejectedSpans":"%b"}}' % (b"9" * 400), 2**63 - 1),
+        (b'{"partialSuccess":{"rejectedSpans":1e308}}', 2**63 - 1),
         (b'{"partialSuccess":{}}', 0),
         (b'{"partialSuccess":null}', 0),
         (b"", 0),

@@ -4,11 +4,18 @@ server's machine has not taken."""
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from services.audit_devices import syslog_device
 from services.audit_devices.device import DeviceFailed
 from services.audit_devices.devices_file import SyslogDeviceSettings
 from services.audit_devices.records import DeviceRecord
@@ -77,3 +84,89 @@ async def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     port = free_port()
     with pytest.raises(DeviceFailed, match=f"127.0.0.1:{port} cannot be reached"):
         await device(port, ca_file=Authority(tmp_path / "ours").certificate).open()
+
+
+@contextmanager
+def other_server(certificate: tuple[Path, Path], serve: Callable[[ssl.SSLSocket], None]) -> Iterator[int]:
+    """The port of a server that is no syslog server: `serve` has each connection."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+
+        def accept() -> None:
+            with suppress(OSError):
+                plain, _ = listening.accept()
+                with plain, context.wrap_socket(plain, server_side=True) as connection:
+                    serve(connection)
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield listening.getsockname()[1]
+
+
+async def test_a_slow_server_gets_a_batch_that_takes_longer_than_its_patience(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the same batch would be sent again for ever, each time up to where the patience ends."""
+    monkeypatch.setattr(syslog_device, "SEND_WITHIN", 1.0)
+    ours, taken = Authority(tmp_path / "ours"), []
+
+    def read_slowly(connection: ssl.SSLSocket) -> None:
+        pause = threading.Event()
+        while data := connection.recv(16_384):
+            taken.append(len(data))
+            pause.wait(0.005)
+
+    with other_server(ours.issue("server", ["127.0.0.1"]), read_slowly) as port:
+        found = device(port, ca_file=ours.certificate)
+        await found.open()
+        began = time.monotonic()
+        await found.write([replace(RECORDS[0], item={"call_id": "c", "x": "x" * 100_000})] * 150)
+        assert time.monotonic() - began > 1.0, "the server was too fast for this test"
+        assert sum(taken) > 1_000_000
+        await found.close()
+
+
+async def test_a_server_that_sends_without_end_delays_no_other_device(tmp_path: Path) -> None:
+    ours = Authority(tmp_path / "ours")
+
+    def talk(connection: ssl.SSLSocket) -> None:
+        ends = time.monotonic() + 5
+        while time.monotonic() < ends:
+            connection.sendall(b"x" * 65_536)
+
+    with other_server(ours.issue("server", ["127.0.0.1"]), talk) as port:
+        found = device(port, ca_file=ours.certificate)
+        await found.open()
+        began = time.monotonic()
+        with pytest.raises(DeviceFailed, match="sends data, which no syslog server does"):
+            while time.monotonic() < began + 4:
+                await found.kept()
+                await asyncio.sleep(0)
+        await found.close()
+
+
+async def test_a_connection_that_ends_while_it_is_idle_is_no_failure(tmp_path: Path) -> None:
+    """Proxies end such connections once a minute. What was sent before is held, and the next records go over another one."""
+    ours = Authority(tmp_path / "ours")
+    with SyslogServer(ours.issue("server", ["127.0.0.1"])) as server:
+        found = device(server.port, 0, ca_file=ours.certificate)
+        await found.open()
+        await found.write(RECORDS[:1])
+        for number in (1, 2):
+            for _ in range(200):
+                if await found.kept() == number and len(server.messages) == number:
+                    break
+                await asyncio.sleep(0.05)
+            server.kill()
+            server.start()
+            for _ in range(20):
+                assert await found.kept() == number
+                await asyncio.sleep(0.01)
+            await found.write(RECORDS[number : number + 1])
+        for _ in range(200):
+            if await found.kept() == 3 and len(server.messages) == 3:
+                break
+            await asyncio.sleep(0.05)
+        assert [each.data["id"] for each in server.messages] == ["0", "1", "2"]
+        await found.close()

@@ -5,6 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from services.audit_devices import devices_file
 from services.audit_devices.devices_file import (
@@ -14,6 +20,7 @@ from services.audit_devices.devices_file import (
     SyslogDeviceSettings,
 )
 from services.settings import BadSetting, Settings
+from tests.certificates import Authority
 
 ARCHIVE = '[[file]]\nname = "archive"\npath = "/var/log/keytrail/decisions.jsonl"\n'
 
@@ -99,6 +106,8 @@ def test_headers_of_a_collector_are_a_secret(tmp_path: Path) -> None:
         (SIEM + "settle_seconds = 1.5\n", "[[syslog]] siem: settle_seconds must be a whole number"),
         (SIEM + "enterprise = 0\n", "[[syslog]] siem: enterprise must be a whole number from 1 on"),
         (COLLECTOR.replace("https://", ""), "[[otlp]] otel: url must begin with https:// or http://"),
+        (COLLECTOR.replace("//", "//me:hidden@"), "[[otlp]] otel: url must begin with https:// or http://"),
+        (COLLECTOR.replace("4318", "4318/?key=hidden"), "what authorises stands in headers_file"),
         (COLLECTOR + 'ca_file = "/nowhere.pem"\n', "[[otlp]] otel: ca_file cannot be read"),
         (COLLECTOR + 'headers_file = "/nowhere"\n', "[[otlp]] otel: headers_file cannot be read"),
         ("[[file]\n", "cannot be read: Expected ']]' at the end of an array declaration (at line 1, column 7)"),
@@ -108,7 +117,18 @@ def test_a_fault_is_named_with_what_would_be_right(tmp_path: Path, text: str, me
     with pytest.raises(BadSetting) as refused:
         read(tmp_path, text)
     assert message in str(refused.value)
+    assert "hidden" not in str(refused.value)
     assert str(refused.value).startswith("KEYTRAIL_AUDIT_DEVICES_FILE: ")
+
+
+def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
+    """OpenSSL would ask at the terminal, and the start would wait."""
+    certificate, plain = Authority(tmp_path).issue("client", ["127.0.0.1"])
+    key = load_pem_private_key(plain.read_bytes(), None)
+    sealed = tmp_path / "sealed.key"
+    sealed.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")))
+    with pytest.raises(BadSetting, match="the key has a passphrase"):
+        read(tmp_path, f'{SIEM}cert_file = "{certificate}"\nkey_file = "{sealed}"\n')
 
 
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:

@@ -156,3 +156,13 @@ def test_a_keys_arn_is_told(key: UUID, multi: str, account: int) -> None:
         "keytrail.event": "key.created.v3",
         "aws.kms.key_arn": arn,
     }
+
+
+def test_what_a_caller_calls_a_key_is_not_kept_either() -> None:
+    """Attributes are kept by what they say: thousands of long names would take the place of keys, and much memory."""
+    said = [
+        spans.request_attributes("kms", "Encrypt", 400, "NotFoundException", "refused", each * 2000) for each in "ab"
+    ]
+    assert said[0] is said[1]
+    decided = [spans.decision_attributes("refused", "key-not-found", each * 2000) for each in "ab"]
+    assert decided[0] is decided[1]

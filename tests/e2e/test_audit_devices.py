@@ -27,6 +27,7 @@ from tests.e2e.test_retention import remove_up_to
 from tests.faults.full_disk import files_grow, no_file_grows
 from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
+from tests.sessions import stumbled, typed
 from tests.syslog_server import SyslogServer
 
 PROCESS = "audit-devices"
@@ -278,3 +279,13 @@ def test_a_mistake_in_the_file_keeps_keytrail_from_starting(tmp_path: Path) -> N
     done = forked().run([str(KEYTRAIL), "up", "--data", str(tmp_path / "data")], environment, timeout=60)
     assert done.returncode != 0
     assert "[[file]] archive: path must be a path that begins with /" in " ".join(done.stderr.split())
+
+
+def test_the_howto_works_when_pasted(tmp_path: Path) -> None:
+    commands = list(typed((Path(__file__).parents[2] / "docs" / "howto" / "audit-devices.md").read_text()))
+    (starts,) = [n for n, each in enumerate(commands) if each.command.startswith("export KEYTRAIL_AUDIT_DEVICES_FILE=")]
+    forked().shims(tmp_path / ".venv" / "bin")
+    assert stumbled(commands[: starts + 1], tmp_path) == []
+    devices = {"KEYTRAIL_AUDIT_DEVICES_FILE": str(tmp_path / "devices.toml")}
+    with Installation(tmp_path / ".keytrail", variables=devices):
+        assert stumbled(commands[starts + 1 :], tmp_path, goes_on=True) == []

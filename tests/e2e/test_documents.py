@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,9 +26,20 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs" / "howto").glob("*.md"))
 ELSEWHERE = {
     "key-life.md": "it goes on ninety-one days later, where tests/e2e/test_due.py runs it",
     "tls.md": "it starts Keytrail with TLS, as tests/e2e/test_tls_howto.py does",
+    "audit-devices.md": "it starts Keytrail with a file of devices, as tests/e2e/test_audit_devices.py does",
     "clients.md": "it needs openapi-generator and npm, which the project does not install",
 }
 HERE = [each for each in DOCUMENTS if each.name not in ELSEWHERE]
+
+
+@contextmanager
+def as_a_reader_has_it(folder: Path) -> Iterator[Installation]:
+    with Installation(
+        folder / ".keytrail", own="as a reader has it", KEYTRAIL_ALERT_WORKERS="1", KEYTRAIL_NOTARIES="1"
+    ) as running:
+        forked().shims(folder / ".venv" / "bin")
+        (folder / "README.md").write_text("read me")
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +47,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A separate installation: a document begins where nothing has been done, and has exactly the aliases and users
     that it makes."""
     folder = tmp_path_factory.mktemp("documents")
-    with Installation(
-        folder / ".keytrail", own="as a reader has it", KEYTRAIL_ALERT_WORKERS="1", KEYTRAIL_NOTARIES="1"
-    ) as running:
-        forked().shims(folder / ".venv" / "bin")
-        (folder / "README.md").write_text("read me")
+    with as_a_reader_has_it(folder) as running:
         yield running
 
 
@@ -132,11 +140,7 @@ def mend(documents: list[Path]) -> None:
     to read by …."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        with Installation(
-            folder / ".keytrail", own="as a reader has it", KEYTRAIL_ALERT_WORKERS="1", KEYTRAIL_NOTARIES="1"
-        ) as running:
-            forked().shims(folder / ".venv" / "bin")
-            (folder / "README.md").write_text("read me")
+        with as_a_reader_has_it(folder) as running:
             for document in (each for each in documents if each.name not in ELSEWHERE):
                 cleared(running)
                 text = document.read_text()

@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from services.adapters.postgres import connect
 from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.alert_worker import schema
+from services.audit_devices import positions
+from services.audit_devices.positions import DevicePositions
+from services.projector.store import ReadTo
 from services.runtime.bootstrap import open_vault
 from services.writer.step import WriterStep
 from tests.installation import Installation, beside, eventually
@@ -79,12 +83,33 @@ async def keys_of_rows(installation: Installation) -> set[str]:
     return {row[0] for row in rows} | {pin}
 
 
+@asynccontextmanager
+async def away(installation: Installation) -> AsyncIterator[DevicePositions]:
+    """The position of an audit device whose process does not run."""
+    async with installation.connected() as pool:
+        await positions.prepare(pool)
+        keys = await open_keyring(open_vault(installation.settings, pool))
+        yield DevicePositions(pool, keys, "log", "away")
+
+
+async def device_away(installation: Installation) -> None:
+    async with away(installation) as device:
+        await device.keep(ReadTo({(EVENTS, 0): 1}))
+
+
+async def device_goes_on(installation: Installation, key: str) -> bool:
+    async with away(installation) as device:
+        return await device.read(retired=set(device.keys.names()) - {key}) is not None
+
+
 def test_a_rotation_of_the_key_goes_on_with_calls_and_shuts_the_old_key_out(kept: Installation) -> None:
     client = kept.client()
     key = client.create_key()["KeyMetadata"]["KeyId"]
     sealed = client.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     kept.judged()
+    asyncio.run(device_away(kept))
     (rotated,) = kept.answers("log-keys", "rotate")
+    assert asyncio.run(device_goes_on(kept, rotated["key"]))
     assert client.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
     kept.judged()
     # Each worker reads rows that another one wrote under the new key, and earlier rows of its own.

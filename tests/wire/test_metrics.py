@@ -94,8 +94,13 @@ def test_a_process_measures_what_its_own_code_does() -> None:
         metrics.ALERTS,
         metrics.VOIDS,
         metrics.UNAUTHENTICATED,
+        metrics.SPANS_LOST,
     }  # also measured in code that several kinds of process load
-    packages = {"api": ("api", "kms_api", "audit_api"), "alerts": ("alert_worker",)}
+    packages = {
+        "api": ("api", "kms_api", "audit_api"),
+        "alerts": ("alert_worker",),
+        "audit-devices": ("audit_devices",),
+    }
     for process, measured in metrics.MEASURED.items():
         found = set()
         for package in packages.get(process, (process,)):
