@@ -36,8 +36,9 @@ from services.alert_worker.marks import Marking
 from services.alert_worker.streams import UNJUDGEABLE, JudgedStreams
 from services.alert_worker.voids import Voids
 from services.alert_worker.worker import WATCH_EVERY
+from tests.simulation.alert_sessions import SimulatedMarks, SimulatedPool
 from tests.simulation.alert_streams import AlertGroup, AlertStreams
-from tests.simulation.alert_tables import AlertTables, SimulatedMarks, SimulatedPool
+from tests.simulation.alert_tables import AlertTables
 from tests.simulation.brokers import Brokers, SimulatedTopic
 from tests.simulation.notary import DECISIONS_TOPIC, EVENTS_TOPIC
 from tests.simulation.notary import SETTINGS as CLIENTS

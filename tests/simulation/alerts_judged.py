@@ -28,7 +28,8 @@ from projections.log.entry import DECISIONS, EVENTS
 from services.adapters.keyring import VaultKeyring
 from services.alert_worker import proof
 from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged
-from tests.simulation.alert_tables import POSITIONS, AlertTables, SimulatedPool
+from tests.simulation.alert_sessions import SimulatedPool
+from tests.simulation.alert_tables import POSITIONS, AlertTables
 from tests.simulation.alert_workers import ALERTS_TOPIC, decisions_of, last_use
 from tests.simulation.brokers import Brokers
 from tests.simulation.notary import DECISIONS_TOPIC, EVENTS_TOPIC

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from services.alert_worker.positions import _LOCKED, _MOVE, POSITIONS
-from tests.simulation.alert_tables import AlertTables, SimulatedPool, SimulatedSession
+from tests.simulation.alert_sessions import SimulatedPool, SimulatedSession
+from tests.simulation.alert_tables import AlertTables
 from tests.simulation.virtual import Process, VirtualLoop, run, virtual_machine
 
 PART = ("decisions", 1)
