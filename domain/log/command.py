@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from domain.log.codec import canonical
 from domain.log.record import Call
 
+CLOCKS_APART = 120_000_000
+"""Microseconds by which the writer's clock may be ahead of that of the worker that set a command's deadline. Without them, one
+writer with a wrong clock would refuse every change. They cost little: whoever gave up waiting was told that the change may still
+take effect, and commands take effect in the order in which they were sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command:

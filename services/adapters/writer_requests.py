@@ -10,7 +10,7 @@ from uuid import uuid4
 from domain.log.authenticity import COMMANDS
 from domain.log.authority import Authority
 from domain.log.codec import rfc3339
-from domain.log.command import Command, encode
+from domain.log.command import CLOCKS_APART, Command, encode
 from domain.log.own_commands import own_call
 from domain.log.record import Record
 from domain.ports import Reader, Unavailable
@@ -24,8 +24,8 @@ from services.settings import Settings
 
 WITHIN = 30.0
 """Seconds to wait for the writer."""
-LATEST = 150
-"""Seconds after which a request surely has no effect any more: WITHIN, and what the writer allows for clocks apart."""
+LATEST = int(WITHIN) + CLOCKS_APART // 1_000_000
+"""Seconds after which a request surely has no effect any more."""
 
 
 class NotYet(Exception):

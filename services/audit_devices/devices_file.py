@@ -38,6 +38,7 @@ from typing import Any
 
 from domain.durations import DAY_SECONDS
 from services.otlp.sender import BadHeaders, Collector, headers_in
+from services.outgoing_http import trusted_by
 from services.ownership import NotOurs, read_private
 from services.private_toml import private_toml
 from services.settings import COLLECTOR, BadSetting, Settings
@@ -259,7 +260,7 @@ def _otlp(table: _DeviceTable) -> DeviceSettings:
     try:
         headers = headers_in(table.secret("headers_file")) if table.has("headers_file") else {}
         if ca_file:
-            ssl.create_default_context(cafile=ca_file)
+            trusted_by(ca_file)
     except BadHeaders as fault:
         raise _WrongDevice(f"{table.where}: headers_file: {fault}") from None
     except OSError as fault:

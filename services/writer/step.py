@@ -24,9 +24,10 @@ from domain.keys.limits import Limits
 from domain.log import codec, parts
 from domain.log.authenticity import COMMANDS, KeyMissing, key_of
 from domain.log.catalogue import LEVELS, WIRE_NAMES
-from domain.log.events import LogCreated, LogKeyRotated
+from domain.log.command import CLOCKS_APART
+from domain.log.events import DecisionsAnchored, LogCreated, LogKeyRotated
 from domain.log.levels import LEVEL, LevelRaised
-from domain.log.own_commands import ANCHOR, OURSELVES, own_event
+from domain.log.own_commands import OURSELVES, own_event
 from domain.log.record import LONGEST_RECORD, Call, Decision, Record, Repeat
 from domain.ports import Headers
 from domain.state.callers import caller_of, session_from
@@ -36,10 +37,6 @@ from services.operations.keys import SERVICE_KEY
 from services.operations.rows import NOT_PREPARED, Changing, NotYetPrepared, Preparation
 from services.operations.table import BY_NAME
 
-CLOCKS_APART = 120_000_000
-"""Microseconds by which this machine's clock may be ahead of that of the worker that set a command's deadline. Without them, one
-writer with a wrong clock would refuse every change. They cost little: whoever gave up waiting was told that the change may still
-take effect, and commands take effect in the order in which they were sent."""
 GOOD_ONCE = frozenset({REDEEM, USE_CODE})
 """Operations that use up a code. Whoever was told to try again would find it used by a command that nobody waits for any more."""
 UNFINISHED = "This works once the upgrade is finished (keytrail upgrade finish). Until then an earlier version may run."
@@ -148,9 +145,7 @@ class WriterStep:
         call = command.call
         if call.id in world.recent_calls.ids:
             return None
-        if now > command.not_after + (0 if call.operation in GOOD_ONCE else CLOCKS_APART) and not (
-            own is not None and call.operation == ANCHOR  # it only adds evidence, and nobody would ask for it again
-        ):
+        if _is_late(command, own, now):
             expired = refused(CommandExpired("The command reached the writer after its deadline and has no effect."))
             return self.record(now, offset + 1, call, expired, None)
         if own is not None:
@@ -235,6 +230,13 @@ class WriterStep:
             return Outcome(refused(fault), None)
         except Exception as fault:  # noqa: BLE001  # whatever a command makes decide raise, it must not stop every command behind it
             return Outcome(refused(CommandUnreadable(f"deciding failed: {type(fault).__name__}")), None)
+
+
+def _is_late(command: _Readable, own: object | None, now: int) -> bool:
+    """Whether a command may have no effect any more. `own`: the event that it asks for, if it is one of Keytrail's own."""
+    if isinstance(own, DecisionsAnchored):
+        return False  # it only adds evidence, and nobody would ask for it again
+    return now > command.not_after + (0 if command.call.operation in GOOD_ONCE else CLOCKS_APART)
 
 
 def _when_due(work: Work, material: str, fingerprint: str) -> tuple[str, object]:

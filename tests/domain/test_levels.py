@@ -9,11 +9,10 @@ import pytest
 from domain.errors import CommandExpired, UpgradeUnfinished
 from domain.log import codec
 from domain.log.catalogue import LEVELS
-from domain.log.command import Command, encode
+from domain.log.command import CLOCKS_APART, Command, encode
 from domain.log.events import AliasCreated, DecisionsAnchored, KeyDescribed, LogKeyRotated
 from domain.log.levels import FIRST, LEVEL, LEVEL_VERSION, LevelRaised, why_unknown
 from domain.log.own_commands import ANCHOR, AUTHENTICATE, RAISE_LEVEL, ROTATE_KEY, ROTATE_TREE_KEY, own_call
-from services.writer.step import CLOCKS_APART
 from tests.given import key_id
 from tests.logs import NOW, SECOND, Log, a_log, command
 

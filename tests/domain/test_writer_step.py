@@ -7,9 +7,10 @@ import json
 import pytest
 
 from domain.log.codec import parse, record_from
+from domain.log.command import CLOCKS_APART
 from domain.log.record import Record
 from domain.state.recent_calls import REPEAT_WINDOW
-from services.writer.step import CLOCKS_APART, GOOD_ONCE
+from services.writer.step import GOOD_ONCE
 from tests.given import key_id
 from tests.logs import SECOND, Log, a_log, command, created
 
