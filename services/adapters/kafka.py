@@ -10,7 +10,9 @@ What this file knows of aiokafka 0.14 and works around:
   no new records, so a reader waits there without any error. So every client asks again for the leaders each METADATA_AGE_MS,
   and whoever asks for the log's end has another broker confirm the leader;
 - a fetch is long-polled on the connection to the leader, and a broker answers a connection's requests in order. So a
-  separate client asks for the watermark, which would otherwise wait for the fetch.
+  separate client asks for the watermark, which would otherwise wait for the fetch;
+- a client that ends awaits its own tasks, and takes any cancellation for theirs. A task that was cancelled meanwhile would go on.
+  So every client ends by `discard`, which raises that cancellation.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Any
 from weakref import WeakSet
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import BrokerNotAvailableError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 from aiokafka.protocol.metadata import MetadataRequest
@@ -167,18 +170,34 @@ async def drop(consumer: AIOKafkaConsumer) -> None:
     await discard(consumer)
 
 
-async def discard(client: Any) -> None:
-    """Stop a client of aiokafka without waiting for a broker that does not answer."""
+async def discard(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient) -> None:
+    """End a client of aiokafka without waiting for a broker that does not answer."""
+    task = asyncio.current_task()
+    assert task is not None, "aiokafka works in tasks alone"
+    cancelled = task.cancelling()
     try:
         async with asyncio.timeout(2):
-            await client.stop()
+            await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
     except (KafkaError, TimeoutError, OSError):
         pass
     except asyncio.CancelledError:
         # A consumer that is stopped before its own tasks first ran raises their cancellation as if it were ours.
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if task.cancelling():
             raise
+    if task.cancelling() > cancelled:
+        raise asyncio.CancelledError
+
+
+@contextlib.asynccontextmanager
+async def administering(settings: Settings, patience_ms: int = 15_000) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client that asks what a cluster has, and changes it. Raises KafkaError, TimeoutError, OSError, and so does what it is
+    asked."""
+    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=patience_ms)
+    try:
+        await client.start()
+        yield client
+    finally:
+        await discard(client)
 
 
 class KafkaTopic:

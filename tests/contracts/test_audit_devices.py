@@ -171,7 +171,8 @@ class Tried:
     async def kill(self) -> None:
         assert self.task is not None
         self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        _, going_on = await asyncio.wait([self.task], timeout=PATIENCE)
+        assert not going_on, "it was cancelled and goes on"
 
     async def calls(self, count: int) -> None:
         kms = self.installation.client()
@@ -249,6 +250,14 @@ async def test_after_a_kill_nothing_is_missing_and_the_id_tells_what_came_twice(
     await tried.holds_all()
     for held in tried.by_call().values():
         assert held == [held[0]] * len(held), "a record that comes again is the same, id and all"
+
+
+async def test_it_ends_at_whatever_moment_it_is_stopped(tried: Tried) -> None:
+    """aiokafka swallowed a cancellation that came while one of its clients ended."""
+    for number in range(40):
+        await tried.kill()
+        await tried.start()
+        await asyncio.sleep(number * 0.005)
 
 
 async def test_what_came_while_the_device_was_away_comes_later(tried: Tried) -> None:
