@@ -12,7 +12,7 @@ What this file knows of aiokafka 0.14 and works around:
 - a fetch is long-polled on the connection to the leader, and a broker answers a connection's requests in order. So a
   separate client asks for the watermark, which would otherwise wait for the fetch;
 - a client that ends awaits its own tasks, and takes any cancellation for theirs. A task that was cancelled meanwhile would go on.
-  So every client ends by `discard`, which raises that cancellation.
+  So every client ends by `discard`, in a task that nobody else cancels.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from services.settings import Settings
 APPEND_DEADLINE = 5.0
 """Seconds after which an append counts as failed. It may still be written later."""
 ASK_DEADLINE = 3.0
+END_DEADLINE = 2.0
 FETCH_WAIT_MS = 500
 REQUEST_TIMEOUT_MS = 1500
 """A broker that has not answered for so long is taken for lost. It answers a fetch within FETCH_WAIT_MS, and an append when the
@@ -171,21 +172,24 @@ async def drop(consumer: AIOKafkaConsumer) -> None:
 
 
 async def discard(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient) -> None:
-    """End a client of aiokafka without waiting for a broker that does not answer."""
-    task = asyncio.current_task()
-    assert task is not None, "aiokafka works in tasks alone"
-    cancelled = task.cancelling()
-    try:
-        async with asyncio.timeout(2):
+    """End a client of aiokafka without waiting for a broker that does not answer. A caller who is cancelled meanwhile learns that
+    when the client has ended, so that none of its tasks is left."""
+    ending = asyncio.ensure_future(_end(client))
+    cancelled = None
+    while not ending.done():
+        try:
+            await asyncio.wait([ending])
+        except asyncio.CancelledError as fault:
+            cancelled = fault
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _end(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient) -> None:
+    # A consumer that is stopped before its own tasks first ran raises their cancellation as if it were ours.
+    with contextlib.suppress(KafkaError, TimeoutError, OSError, asyncio.CancelledError):
+        async with asyncio.timeout(END_DEADLINE):
             await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
-    except (KafkaError, TimeoutError, OSError):
-        pass
-    except asyncio.CancelledError:
-        # A consumer that is stopped before its own tasks first ran raises their cancellation as if it were ours.
-        if task.cancelling():
-            raise
-    if task.cancelling() > cancelled:
-        raise asyncio.CancelledError
 
 
 @contextlib.asynccontextmanager

@@ -11,6 +11,7 @@ from tests.house.sources import nodes
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / "services" / "adapters" / "kafka.py"
 FILES = [path for room in ("services", "projections") for path in (ROOT / room).rglob("*.py")]
+ELSEWHERE = [path for path in FILES if path != HOME]
 MAKERS = {"AIOKafkaConsumer", "AIOKafkaProducer"}
 ADMINISTRATOR = "AIOKafkaAdminClient"
 
@@ -28,7 +29,7 @@ def test_only_the_adapter_makes_administrators() -> None:
 
 
 def test_whoever_makes_another_client_ends_it_by_the_adapter() -> None:
-    makers = [path for path in FILES if path != HOME and makes(path, MAKERS)]
+    makers = [path for path in ELSEWHERE if makes(path, MAKERS)]
     assert makers
     for path in makers:
         stops = [
@@ -52,4 +53,4 @@ def suppressed(path: Path) -> list[int]:
 def test_nobody_who_waits_suppresses_a_cancellation() -> None:
     """It may be one's own. `asyncio.gather(task, return_exceptions=True)` waits for a task that was cancelled, and ends if one is
     cancelled oneself."""
-    assert {path: lines for path in FILES if (lines := suppressed(path))} == {}
+    assert {path: lines for path in ELSEWHERE if (lines := suppressed(path))} == {}
