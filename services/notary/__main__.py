@@ -17,7 +17,7 @@ from services.notary.worker import Notary
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.heartbeat import keep_beating
-from services.runtime.memory import seldom
+from services.runtime.memory import look_seldom_for_cycles
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
@@ -42,18 +42,18 @@ async def run() -> None:
     tree_keys = await open_tree_keys(settings, prepared.vault, log)
     store = tile_store(settings)
     alerts = NotaryAlerts(settings, prepared.keys, log)
-    with seldom():
-        while True:
-            notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, tree_keys, policy, alerts)
-            try:
-                await require_conditions(store)
-                await notary.run()
-            except BEGINS_ANEW as fault:
-                # What became of a batch under way, the topic of batches says.
-                logger_of("notary").warning("notarising was interrupted; it begins anew", reason=repr(fault))
-                await asyncio.sleep(AGAIN_AFTER)
-            finally:
-                await notary.close()
+    look_seldom_for_cycles()
+    while True:
+        notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, tree_keys, policy, alerts)
+        try:
+            await require_conditions(store)
+            await notary.run()
+        except BEGINS_ANEW as fault:
+            # What became of a batch under way, the topic of batches says.
+            logger_of("notary").warning("notarising was interrupted; it begins anew", reason=repr(fault))
+            await asyncio.sleep(AGAIN_AFTER)
+        finally:
+            await notary.close()
 
 
 def main() -> int:

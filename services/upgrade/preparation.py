@@ -6,7 +6,6 @@ Nothing of the version before changes: it keeps its own snapshots, and the vault
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import read_known
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
+from services.runtime.memory import look_seldom_beside_batches
 from services.settings import Settings
 
 BATCH = 1000
@@ -36,7 +36,7 @@ class PreparedSnapshot:
 
 async def prepare_snapshot(settings: Settings, pool: Pool, keys: VaultKeyring, tell: TellFolded) -> PreparedSnapshot:
     """Keep a snapshot of this version at the end of the log. Raises Unavailable, OutOfRange, Unreadable, asyncpg's errors."""
-    gc.set_threshold(1_000_000, 50, 100)  # a batch has many objects without cycles
+    look_seldom_beside_batches()
     await snapshots.prepare(pool)
     events = KafkaTopic(settings, names(settings).events)
     try:
