@@ -34,7 +34,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from domain.durations import DAY_SECONDS
 from services.otlp.sender import BadHeaders, Collector, headers_in
@@ -61,6 +61,7 @@ MOST = 2**53
 class DeviceSettings:
     """What every device has. `begin`: where a device begins that has no position yet."""
 
+    kind: ClassVar[str]
     name: str
     form: str = FORMATS[0]
     begin: str = FIRST
@@ -68,6 +69,7 @@ class DeviceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileDeviceSettings(DeviceSettings):
+    kind = "file"
     path: Path
     rotate_bytes: int = ROTATE_BYTES
     rotate_seconds: int = ROTATE_SECONDS
@@ -76,6 +78,7 @@ class FileDeviceSettings(DeviceSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyslogDeviceSettings(DeviceSettings):
+    kind = "syslog"
     host: str
     port: int
     ca_file: str = ""
@@ -96,6 +99,7 @@ class SyslogDeviceSettings(DeviceSettings):
 class OtlpDeviceSettings(DeviceSettings):
     """`url` has no path of a signal. `headers` are secret."""
 
+    kind = "otlp"
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     ca_file: str = ""
@@ -114,6 +118,14 @@ def load(settings: Settings) -> tuple[DeviceSettings, ...]:
         return _devices(document)
     except _WrongDevice as fault:
         raise BadSetting(f"{SETTING}: {path}: {fault}") from None
+
+
+def named_here(settings: Settings) -> frozenset[str]:
+    """The devices that the file names. None if this process cannot read it: on several machines only one process may have it."""
+    try:
+        return frozenset(each.name for each in load(settings))
+    except BadSetting:
+        return frozenset()
 
 
 def _no_passphrase() -> str:
@@ -268,4 +280,8 @@ def _otlp(table: _DeviceTable) -> DeviceSettings:
     return OtlpDeviceSettings(**common, url=table.url("url"), headers=headers, ca_file=ca_file)
 
 
-KINDS: Mapping[str, Callable[[_DeviceTable], DeviceSettings]] = {"file": _file, "syslog": _syslog, "otlp": _otlp}
+KINDS: Mapping[str, Callable[[_DeviceTable], DeviceSettings]] = {
+    FileDeviceSettings.kind: _file,
+    SyslogDeviceSettings.kind: _syslog,
+    OtlpDeviceSettings.kind: _otlp,
+}

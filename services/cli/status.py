@@ -65,9 +65,20 @@ def _of_notary(notary: dict[str, Any]) -> str:
 
 def _of_devices(devices: dict[str, Any]) -> dict[str, object]:
     """Nothing where no audit device ever ran."""
-    waiting = _waiting({name: each["lag"] for name, each in devices.items()})
-    faults = {f"{name} fails": each["fault"] for name, each in devices.items() if each["fault"]}
-    return {"audit devices": waiting, **faults} if devices else {}
+    if not devices:
+        return {}
+    rows: dict[str, object] = {"devices lag": _waiting({name: each["lag"] for name, each in devices.items()})}
+    for name, each in devices.items():
+        forget = f"`keytrail audit-devices forget {name}`"
+        if each["named"] is False:
+            rows[f"{name} left"] = f"the file of audit devices does not name it; {forget}"
+        elif each["named"] is None:
+            rows[f"{name} stands"] = (
+                f"no process for audit devices is at work; if the file no longer names it: {forget}"
+            )
+        if each["fault"] and each["named"] is not False:
+            rows[f"{name} fails"] = each["fault"]
+    return rows
 
 
 def _waiting(lag: dict[str, int | None]) -> str:

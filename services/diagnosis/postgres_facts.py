@@ -23,7 +23,7 @@ from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import INTERRUPTED, Pool, hosts_of
 from services.adapters.postgres_hosts import HostState, states_of
 from services.adapters.vault import Vault
-from services.audit_devices import positions as device_positions
+from services.audit_devices import device_rows
 from services.followers import lag
 from services.notifier import outbox
 from services.runtime.bootstrap import open_pool, open_vault
@@ -199,5 +199,5 @@ async def _followed(pool: Pool) -> Followed:
         projected = None
     order, notarised = await lag.notarised(pool)
     leaves = notarised if order.size else None
-    devices = await device_positions.state(pool)
+    devices = await device_rows.state(pool)
     return Followed(projected, await lag.judged(pool), leaves, await outbox.state(pool), devices)

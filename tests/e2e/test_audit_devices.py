@@ -42,6 +42,7 @@ class Recorded:
     """An installation with a device of each kind."""
 
     running: Installation
+    file: Path
     path: Path
     syslog: SyslogServer
     collector: CollectorServer
@@ -86,7 +87,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
             f'[[otlp]]\nname = "collector"\nurl = "{collector.url}"\nformat = "cloudtrail"\n'
         )
         with Installation(folder / "data", variables=settings) as running:
-            yield Recorded(running, path, syslog, collector)
+            yield Recorded(running, file, path, syslog, collector)
 
 
 def _id(answer: dict[str, Any]) -> str:
@@ -269,6 +270,48 @@ def _metric(running: Installation, name: str) -> float:
     with urllib.request.urlopen(f"{running.url}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
+def test_a_device_that_left_its_file_is_shown_so_and_forgotten(recorded: Recorded) -> None:
+    """Not while the file names it or the process runs it: it would begin again in the middle of its work."""
+    running, with_it = recorded.running, f'[[file]]\nname = "old"\npath = "{recorded.path.parent}/old.jsonl"\n'
+    before = recorded.file.read_text()
+    recorded.file.write_text(before + with_it)
+    running.process(PROCESS).kill()
+    eventually(lambda: _devices(running).get("old", {}).get("lag") == 0)
+    assert (_devices(running)["old"]["named"], _devices(running)["old"]["kind"]) == (True, "file")
+    assert "names the audit device old" in _not_forgotten(running, "old")
+    recorded.file.write_text(before)
+    assert "or did when Keytrail started" in _not_forgotten(running, "old")
+    running.process(PROCESS).kill()
+    eventually(lambda: _devices(running)["old"]["named"] is False)
+    assert "keytrail audit-devices forget old" in " ".join(running.keytrail("status").stdout.split())
+    assert "keytrail audit-devices forget" in " ".join(running.keytrail("doctor", check=False).stdout.split())
+    assert running.keytrail("audit-devices", "forget", "old", check=False).returncode == 1, (
+        "it asks, and nobody answers"
+    )
+    iam = running.client(service="iam")
+    iam.create_user(UserName="nobody")
+    key = iam.create_access_key(UserName="nobody")["AccessKey"]
+    theirs = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    nobody = theirs | {"AWS_ENDPOINT_URL": running.url}
+    assert "AccessDenied" in running.keytrail_as(nobody, "audit-devices", "forget", "old", "--yes").stderr
+    assert "old" in _devices(running)
+    assert running.keytrail("audit-devices", "forget", "old", "--yes").stdout == "forgot the audit device old\n"
+    assert _devices(running).keys() == {"archive", "collector", "siem"}
+    for name in ("old", "never"):
+        assert f"There is no audit device {name}" in _not_forgotten(running, name)
+    recorded.has(_id(running.client().list_keys()))
+
+
+def _devices(running: Installation) -> dict[str, dict[str, Any]]:
+    return {each["device"]: each for each in running.answers("audit-devices")}
+
+
+def _not_forgotten(running: Installation, name: str) -> str:
+    done = running.keytrail("audit-devices", "forget", name, "--yes", check=False)
+    assert done.returncode == 1
+    return " ".join(done.stderr.split())
 
 
 def test_a_mistake_in_the_file_keeps_keytrail_from_starting(tmp_path: Path) -> None:
