@@ -52,6 +52,7 @@ def _of_the_installation(server: dict[str, Any], log_bytes: int | None) -> dict[
         "alerts lag": _waiting({part: count for part, count in server["alerts"]["lag"].items() if count != 0}) or "0",
         "projector lag": _waiting(server["lag"]),
         **_of_devices(server["audit_devices"]),
+        **_of_traces(server["traces"]),
         **({} if notary is None else {"notary lag": _of_notary(notary)}),
         "database": f"{server['database_bytes'] / 1e6:.1f} MB",
         "topics": f"{log_bytes / 1e6:.1f} MB" if log_bytes is not None else "on your own broker",
@@ -79,6 +80,13 @@ def _of_devices(devices: dict[str, Any]) -> dict[str, object]:
         if each["fault"] and each["named"] is not False:
             rows[f"{name} fails"] = each["fault"]
     return rows
+
+
+def _of_traces(away: dict[str, Any] | None) -> dict[str, object]:
+    """Nothing while the collector takes what it is sent."""
+    if away is None:
+        return {}
+    return {"traces fail": f"{away['fault']} (since {away['since']}; {', '.join(away['processes'])}). Spans are lost"}
 
 
 def _waiting(lag: dict[str, int | None]) -> str:

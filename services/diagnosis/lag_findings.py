@@ -12,8 +12,9 @@ from services.followers import lag
 from services.settings import Settings
 
 PROJECTOR, ALERTS, NOTARY, NOTIFIERS, DEVICES = "projector", "alert workers", "notary", "notifiers", "audit devices"
+COLLECTOR = "collector of traces"
 FORGET = "`keytrail audit-devices forget NAME` forgets a device that KEYTRAIL_AUDIT_DEVICES_FILE no longer names."
-ALL = (PROJECTOR, ALERTS, NOTARY, NOTIFIERS, DEVICES)
+ALL = (PROJECTOR, ALERTS, NOTARY, NOTIFIERS, DEVICES, COLLECTOR)
 FEW, MANY = 1000, 2**63
 """Records that may wait during a burst."""
 
@@ -36,6 +37,7 @@ def of_lag(settings: Settings, before: Followed, after: Followed, ends: lag.Topi
         yield _judgement(NOTARY, _notary(before, ends), _notary(after, ends), "a notary")
     yield _notifiers(before, after, ends)
     yield _devices(before, after, ends)
+    yield _collector(settings, after)
 
 
 def _projector(followed: Followed, ends: lag.TopicEnds) -> int | None:
@@ -137,6 +139,19 @@ def _devices(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckOut
     if left:
         return look(DEVICES, f"the file does not name these, which have run: {', '.join(left)}", FORGET)
     return ok(DEVICES, f"{len(waiting)} keep up")
+
+
+def _collector(settings: Settings, after: Followed) -> CheckOutcome:
+    away = after.collector
+    if away is not None:
+        return look(
+            COLLECTOR,
+            f"{away['fault']} (since {away['since']}; {', '.join(away['processes'])})",
+            "Repair that, or see to KEYTRAIL_TRACES_ENDPOINT. Spans are lost meanwhile; no call waits, and no record is missing.",
+        )
+    if not settings.traces_endpoint:
+        return ok(COLLECTOR, "none is named (KEYTRAIL_TRACES_ENDPOINT)")
+    return ok(COLLECTOR, "no process says that it is away")
 
 
 def _may_run(device: Mapping[str, Any]) -> bool:

@@ -26,6 +26,7 @@ from services.adapters.vault import Vault
 from services.audit_devices import device_rows
 from services.followers import lag
 from services.notifier import outbox
+from services.runtime import collector_faults
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 
@@ -66,6 +67,8 @@ class Followed:
     notarised: Mapping[str, int] | None
     notifiers: Sequence[Mapping[str, Any]]
     devices: Sequence[Mapping[str, Any]]
+    collector: Mapping[str, Any] | None = None
+    """Why the collector of traces takes nothing; None if it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +203,6 @@ async def _followed(pool: Pool) -> Followed:
     order, notarised = await lag.notarised(pool)
     leaves = notarised if order.size else None
     devices = await device_rows.state(pool)
-    return Followed(projected, await lag.judged(pool), leaves, await outbox.state(pool), devices)
+    return Followed(
+        projected, await lag.judged(pool), leaves, await outbox.state(pool), devices, await collector_faults.state(pool)
+    )

@@ -16,7 +16,7 @@ import msgspec
 from services.metrics import SPANS_LOST
 from services.otlp.messages import TRACES as SIGNAL
 from services.otlp.messages import Frame, attributes, resource_of
-from services.otlp.outbox import Outbox
+from services.otlp.outbox import AwayCollector, Outbox
 from services.otlp.sender import BadHeaders, Collector, OtlpSender, headers_in
 from services.settings import BadSetting, Settings
 from services.traces import ids
@@ -105,6 +105,11 @@ class Tracer:
         above, now = ids.span_of_alert(call, message.alert), str(time.time_ns())
         status = FAILED if failed else None
         self._add(TraceSpan(ids.trace_of(call), own, NOTIFIED, ids.CLIENT, str(began), now, said, above, status))
+
+    @property
+    def away(self) -> AwayCollector | None:
+        """Why the collector takes no spans of this process; None if it does."""
+        return self._outbox.away
 
     async def keep_sending(self) -> None:
         await self._outbox.keep_sending()

@@ -274,6 +274,16 @@ def test_an_audit_device_that_fails_or_stands_still_is_named() -> None:
     assert of_lag(idle)["audit devices"].found.endswith("these have run: archive")
 
 
+def test_a_collector_of_traces_that_is_away_is_named() -> None:
+    assert of_lag(FOLLOWED)["collector of traces"].verdict == CheckVerdict.OK
+    told = {"fault": "http://c:4318: it answered 503", "since": "then", "processes": ["api", "writer"]}
+    found = of_lag(replace(FOLLOWED, collector=told))["collector of traces"]
+    assert (found.verdict, found.found) == (
+        CheckVerdict.LOOK,
+        "http://c:4318: it answered 503 (since then; api, writer)",
+    )
+
+
 def host(**changed: Any) -> HostFacts:
     facts = HostFacts(
         version="1.0",

@@ -12,6 +12,7 @@ from services.audit_api.route import RouteRow
 from services.audit_api.schemas import Member
 from services.audit_api.topic_ends import topic_ends
 from services.followers import lag
+from services.runtime import collector_faults
 
 
 async def status(audit: AuditContext, request: AuditRequest) -> Told:
@@ -43,6 +44,7 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
         "alerts": await _judged(audit, ends),
         "notary": await _notarised(audit, ends) if audit.settings.notaries else None,
         "audit_devices": await lag.devices(audit.pool, ends),
+        "traces": await collector_faults.state(audit.pool) if audit.settings.traces_endpoint else None,
         "database_bytes": size,
     }
     return request.audience.public(whole)
@@ -90,6 +92,11 @@ STATUS = RouteRow(
                 "null where there is no such log",
             ),
             Member("audit_devices", "object", "by device, what /v1/audit-devices says of it"),
+            Member(
+                "traces",
+                "object?",
+                "why the collector of traces takes nothing, and since when; null otherwise",
+            ),
             Member("accounts", "texts", "the account; for the first account every one that there is"),
             Member("next_command", "integer", "where on its topic the next command stands that is not decided yet"),
             Member("void_records", "integer", "values on the log that Keytrail did not write"),
