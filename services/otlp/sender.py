@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import orjson
 
 from services.otlp.messages import Signal
-from services.outgoing_http import at_most, trusted_by
+from services.outgoing_http import at_most, trusted_by, why_no_answer
 
 if TYPE_CHECKING:  # it takes 10 MB, and most installations have no collector
     import aiohttp
@@ -137,8 +137,10 @@ class OtlpSender:
                 self._session.post(self._url, data=message, headers=self._headers, allow_redirects=False) as answer,
             ):
                 body = await at_most(answer.content, LONGEST_ANSWER)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
-            raise CollectorAway(_why(fault)) from None
+        except TimeoutError:
+            raise CollectorAway(f"it did not answer within {PATIENCE:.0f} seconds") from None
+        except (aiohttp.ClientError, OSError, ValueError) as fault:
+            raise CollectorAway(why_no_answer(fault)) from None
         if answer.status in AGAIN:
             raise CollectorAway(f"it answered {answer.status}", _seconds(answer.headers.get("Retry-After")))
         if not 200 <= answer.status < 300:
@@ -148,17 +150,6 @@ class OtlpSender:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
-
-
-def _why(fault: Exception) -> str:
-    """What an operator can do about it."""
-    import aiohttp
-
-    if isinstance(fault, aiohttp.ClientConnectorCertificateError):
-        return "its certificate is not trusted; name a file with the certificates of its issuer"
-    if isinstance(fault, TimeoutError):
-        return f"it did not answer within {PATIENCE:.0f} seconds"
-    return str(fault) if isinstance(fault, aiohttp.ClientConnectorError) else type(fault).__name__
 
 
 def _seconds(text: str | None) -> float | None:

@@ -10,10 +10,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 
 from services.metrics import SPANS_LOST
+from services.named_files import unread
 from services.otlp.messages import TRACES as SIGNAL
 from services.otlp.messages import Frame, attributes, resource_of
 from services.otlp.outbox import AwayCollector, Outbox
@@ -156,7 +158,7 @@ def sender_of(settings: Settings) -> OtlpSender:
     except BadHeaders as fault:
         raise BadSetting(f"KEYTRAIL_TRACES_HEADERS: {fault}.") from None
     except OSError as fault:
-        raise BadSetting(f"KEYTRAIL_TRACES_CA: {settings.traces_ca} cannot be read ({fault}).") from None
+        raise BadSetting(f"KEYTRAIL_TRACES_CA: {unread(Path(settings.traces_ca), fault)}") from None
 
 
 TRACES = ProcessTraces()
