@@ -15,7 +15,7 @@ ca_file = "/etc/keytrail/siem-ca.pem"     # certificates that vouch for the serv
 cert_file = "/etc/keytrail/siem.pem"      # our certificate and its key, if the server asks for one
 key_file = "/etc/keytrail/siem.key"
 format = "ocsf"
-settle_seconds = 5                        # what was sent within so many seconds before a connection ends is sent again
+settle_seconds = 5                        # what was sent within so many seconds before a connection ends is sent again; 1 or more
 enterprise = 32473                        # your private enterprise number (IANA), for the structured data
 
 [[otlp]]                                  # log records over OTLP/HTTP, in JSON
@@ -216,7 +216,7 @@ def _syslog(table: _DeviceTable) -> DeviceSettings:
         port=port,
         ca_file=table.certificate("ca_file"),
         **{name: str(table.path(name)) for name in own if table.has(name)},
-        settle_seconds=table.number("settle_seconds", SETTLE_SECONDS),
+        settle_seconds=table.number("settle_seconds", SETTLE_SECONDS, 1),
         enterprise=table.number("enterprise", ENTERPRISE, 1),
     )
     if table.has("key_file") and not table.has("cert_file"):

@@ -133,7 +133,7 @@ class DeviceWorker:
             at = utc(datetime.now(UTC))
             for each in start.gaps:
                 log.error(
-                    "Kafka removed records before an audit device had taken them",
+                    "Kafka removed records before an audit device had confirmed them",
                     device=self._own.name,
                     partition=each.partition,
                     first=each.first,

@@ -150,7 +150,7 @@ async def test_a_connection_that_ends_while_it_is_idle_is_no_failure(tmp_path: P
     """Proxies end such connections once a minute. What was sent before is held, and the next records go over another one."""
     ours = Authority(tmp_path / "ours")
     with SyslogServer(ours.issue("server", ["127.0.0.1"])) as server:
-        found = device(server.port, 0, ca_file=ours.certificate)
+        found = device(server.port, ca_file=ours.certificate)
         await found.open()
         await found.write(RECORDS[:1])
         for number in (1, 2):

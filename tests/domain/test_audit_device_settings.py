@@ -111,6 +111,7 @@ def test_headers_of_a_collector_are_a_secret(tmp_path: Path) -> None:
         ),
         (SIEM + 'key_file = "/nowhere.key"\n', "[[syslog]] siem: key_file needs a cert_file"),
         (SIEM + "settle_seconds = 1.5\n", "[[syslog]] siem: settle_seconds must be a whole number"),
+        (SIEM + "settle_seconds = 0\n", "[[syslog]] siem: settle_seconds must be a whole number from 1 on"),
         (SIEM + "enterprise = 0\n", "[[syslog]] siem: enterprise must be a whole number from 1 on"),
         (COLLECTOR.replace("https://", ""), "[[otlp]] otel: url must begin with https:// or http://"),
         (COLLECTOR.replace("//", "//me:hidden@"), "[[otlp]] otel: url must begin with https:// or http://"),
