@@ -155,8 +155,8 @@ class OtlpSender:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """The seconds that a Retry-After asks for; None if it names none. A date counts from the server's own (Date), if that is given:
-    its clock may be another than ours. Source: RFC 9110, sections 10.2.3 and 5.6.7."""
+    """The seconds that a Retry-After asks for; None if it names none. A date counts from the server's own (Date), if it gives
+    one, since its clock may be another than ours. Source: RFC 9110, sections 10.2.3 and 5.6.7."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text) if len(text) < 7 else None
