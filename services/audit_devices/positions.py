@@ -77,12 +77,14 @@ class DevicePositions:
             return None
         document = orjson.loads(row["document"])
         offsets = {_partition(name): after for name, after in document["next"].items()}
-        return ReadTo(offsets, document["digest"], authority_from(document["authority"]))
+        last = {_partition(name): each for name, each in document.get("last", {}).items()}
+        return ReadTo(offsets, document["digest"], authority_from(document["authority"]), last=last)
 
     async def keep(self, reached: ReadTo, fault: str = "") -> None:
         """`fault`: why the device takes nothing, though the position moves past what is not for it. Raises INTERRUPTED."""
         document: dict[str, Any] = {
             "next": {f"{topic}/{partition}": after for (topic, partition), after in sorted(reached.offsets.items())},
+            "last": {f"{topic}/{partition}": each for (topic, partition), each in sorted(reached.last.items())},
             "digest": reached.digest,
             "authority": reached.authority.document(),
         }

@@ -302,7 +302,7 @@ async def test_a_position_follows_what_is_held(tried: Tried) -> None:
     assert not {each["id"] for each in again} & {each["id"] for each in tried.receiver.held()[:count]}
 
 
-REACHED = ReadTo({(DECISIONS, 0): 7}, "digest")
+REACHED = ReadTo({(DECISIONS, 0): 7}, "digest", last={(DECISIONS, 0): "of the sixth"})
 
 
 @pytest.fixture
@@ -317,7 +317,7 @@ async def kept(installation: Installation, keys: VaultKeyring) -> AsyncIterator[
 async def test_a_position_is_read_as_it_was_kept(kept: DevicePositions) -> None:
     found = await kept.read()
     assert found is not None
-    assert (found.offsets, found.digest) == (REACHED.offsets, REACHED.digest)
+    assert (found.offsets, found.digest, found.last) == (REACHED.offsets, REACHED.digest, REACHED.last)
 
 
 @pytest.mark.parametrize(
