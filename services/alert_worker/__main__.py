@@ -10,6 +10,7 @@ from services.alert_worker.marks import KafkaMarks
 from services.alert_worker.worker import Worker
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.collector_faults import tell_of_collector
 from services.runtime.heartbeat import keep_beating
 from services.runtime.memory import look_seldom_for_cycles
 from services.runtime.metrics_endpoint import answer_metrics
@@ -26,6 +27,7 @@ async def run() -> None:
     pool = await open_pool(settings, size=6)
     keys = (await prepare(settings, pool)).keys
     keep_beating(settings)
+    tell_of_collector(settings, pool, "alerts")
     name = await log_name(settings, keys)
     books, marks = Books(keys, name), KafkaMarks(settings, keys, name)
     await takeover.prepare(pool, books, marks)

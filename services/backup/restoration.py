@@ -19,7 +19,7 @@ from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import Pool
 from services.adapters.topic_bounds import ends
 from services.adapters.vault import Vault
-from services.audit_devices.positions import SCHEMA as DEVICES
+from services.audit_devices.device_rows import SCHEMA as DEVICES
 from services.backup.dump import Tell
 from services.backup.sealed_file import BadBackup, read
 from services.ownership import write_private

@@ -66,6 +66,8 @@ COMMANDS: dict[str, CommandRow] = {
     ),
     "alerts scan": CommandRow("alerts:scan", "What the rules find in the past", paged=True),
     "alerts check": CommandRow("alerts:check", "What the rules say about a draft", paged=True),
+    "audit-devices": CommandRow("audit_devices:audit_devices", "The audit devices, and why one fails", paged=True),
+    "audit-devices forget": CommandRow("audit_devices:forget", "Forget an audit device that the file no longer names"),
     "import cloudtrail": CommandRow("imports:cloudtrail", "Read AWS CloudTrail files into a trail", paged=True),
     "import policies": CommandRow(
         "imports:policies", "Add policies and grants that AWS reported to a trail", paged=True
@@ -99,6 +101,7 @@ that something was done."""
 
 GROUPS: dict[str, str] = {
     "alerts": COMMANDS["alerts"].says,
+    "audit-devices": COMMANDS["audit-devices"].says,
     "import": "Import AWS CloudTrail, and policies beside it",
     "trails": COMMANDS["trails"].says,
     "log": COMMANDS["log"].says,

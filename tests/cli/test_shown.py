@@ -68,6 +68,7 @@ NOT_RECORDED = {
     "upgrade prepare": "tests/upgrade/test_level.py reads what it prints",
     "upgrade finish": "tests/upgrade/test_level.py reads what it prints",
     "account list": "tests/e2e/test_auditor.py reads what it prints",
+    "audit-devices forget": "it needs a device that left its file: tests/e2e/test_audit_devices.py",
     "skip-records": "it needs a notary that stopped: tests/e2e/test_retention.py",
     "verify-evidence": "it reads files of a real log, which tests/e2e/test_proofs.py makes",
     "witness": "it goes on until Ctrl-C: tests/e2e/test_witness.py runs it",

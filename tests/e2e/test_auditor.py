@@ -45,6 +45,7 @@ READING: dict[str, tuple[str, ...]] = {
     "alerts rules": (),
     "alerts notifiers": (),
     "alerts dead-letters": (),
+    "audit-devices": (),
     "alerts scan": (),
     "alerts check": ("--policy", "DRAFT", "--key", "KEY"),
     "log": (),
@@ -75,7 +76,7 @@ OTHERS = {
     **dict.fromkeys(("log key", "log rotate-key"), "on the host"),
     "prove": "needs a notary: tests/e2e/test_proofs.py",
     "sign-in": "takes a password: tests/e2e/test_passwords.py",
-    **dict.fromkeys(("alerts ack", "alerts resolve", "alerts reopen", "account create"), "changes something"),
+    **dict.fromkeys(("alerts ack", "alerts resolve", "alerts reopen", "account create", "audit-devices forget"), "changes something"),
     **dict.fromkeys(("import cloudtrail", "import policies", "trails", "trails remove"), "trails are kept on the host"),
 }  # fmt: skip
 
