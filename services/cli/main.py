@@ -15,6 +15,7 @@ from services.cli.groups import CommandGroup, CommandRow
 
 COMMANDS: dict[str, CommandRow] = {
     "up": CommandRow("up:up", "Start Keytrail and keep it running until Ctrl-C"),
+    "down": CommandRow("down:down", "Stop the Keytrail that runs on a data folder"),
     "env": CommandRow("env:env", "Print shell text that points aws, boto3 and Terraform at Keytrail"),
     "console": CommandRow("console:console", "Open the console in a browser, signed in"),
     "sign-in": CommandRow("sign_in:sign_in", "Sign in with a password, and print credentials for a shell"),

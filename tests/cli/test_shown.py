@@ -59,6 +59,7 @@ def test_every_text_is_of_a_recording() -> None:
 
 NOT_RECORDED = {
     "up": "it goes on until Ctrl-C: tests/faults/test_start.py reads what it prints",
+    "down": "it ends the installation: tests/faults/test_down.py reads what it prints",
     "console": "it goes on until a browser is signed in: tests/console/test_console_command.py reads what it prints",
     "sign-in": "it asks on a terminal, and prints text for a shell, which tests/e2e/test_passwords.py runs",
     "root-credential rotate": "it makes a secret: tests/e2e/test_root_credential.py",
