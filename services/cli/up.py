@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from pwd import getpwuid
 from typing import TYPE_CHECKING, Annotated
 
 from click.exceptions import Exit
@@ -76,7 +79,8 @@ async def _up(settings: Settings, test_clock: bool) -> None:
             raise
     seconds = time.monotonic() - began
     say(Text.assemble(("ready", "bold green"), f" after {seconds:.1f} s at {settings.url}"))
-    out.print(f"  {first_call(settings)}", soft_wrap=True)  # people copy it, so it stays one line
+    for line in first_call(settings):
+        out.print(f"  {line}", soft_wrap=True)  # people copy it, so none is broken
     say(f"logs in {supervisor.folder.logs}; Ctrl-C or `keytrail down` stops everything", indent=2)
     try:
         if supervisor.console is not None and not supervisor.console.done():
@@ -119,7 +123,17 @@ def cannot_start() -> tuple[type[BaseException], ...]:
     return (CannotStart, FolderInUse, NotOurs, ClockRefused, BadSetting, PostgresFailed, OSError)
 
 
-def first_call(settings: Settings) -> str:
-    """The command to type in another terminal, in any folder and environment."""
-    command = shlex.join([str(Path(sys.argv[0]).absolute()), "env", "--data", str(settings.data.absolute())])
-    return f'eval "$({command})"; aws kms create-key'
+def first_call(settings: Settings) -> tuple[str, str]:
+    """The commands to type in another terminal, in any folder."""
+    program = Path(sys.argv[0]).absolute()
+    found = shutil.which("keytrail")
+    named = "keytrail" if found is not None and program.samefile(found) else _short(program)
+    return f'eval "$({named} env --data {_short(settings.data.absolute())})"', "aws kms create-key"
+
+
+def _short(path: Path) -> str:
+    """A path as a shell takes it: of the user's home folder, its tilde, which sh, bash and zsh expand in `$(...)` too."""
+    home = Path(getpwuid(os.geteuid()).pw_dir)
+    if os.environ.get("HOME") != str(home) or not path.is_relative_to(home) or path == home:
+        return shlex.quote(str(path))
+    return f"~/{shlex.quote(str(path.relative_to(home)))}"
