@@ -70,6 +70,7 @@ NOT_RECORDED = {
     "upgrade finish": "tests/upgrade/test_level.py reads what it prints",
     "account list": "tests/e2e/test_auditor.py reads what it prints",
     "skip-records": "it needs a notary that stopped: tests/e2e/test_retention.py",
+    "accept-loss": "it needs brokers that lost records: tests/faults/test_lost_tail.py",
     "verify-evidence": "it reads files of a real log, which tests/e2e/test_proofs.py makes",
     "witness": "it goes on until Ctrl-C: tests/e2e/test_witness.py runs it",
     "evidence": "it writes a file, which tests/e2e/test_evidence.py checks",
