@@ -74,10 +74,16 @@ async def _restore(settings: Settings, file: Path, tell: TellBar) -> dict[str, i
         found = await asyncio.to_thread(restoration.check, file, FileMasterKey(settings.master_key_path))
     except OSError as fault:
         fail(unread(file, fault))
+    settings = replace(settings, decision_partitions=found["partitions"])
+    if settings.kafka:  # before the folder is taken: it stays empty for another try
+        tell("looking at the topics", 0, 0)
+        await topics.prepare(settings, flush=False)
+        await restoration.require_rights(settings)
     supervisor = Supervisor(settings, tell)
     try:
-        reached = replace(await supervisor.start_servers(), decision_partitions=found["partitions"])
-        await topics.prepare(reached, flush=not settings.kafka)
+        reached = await supervisor.start_servers()
+        if not settings.kafka:
+            await topics.prepare(reached, flush=True)
         counts = await restoration.restore(reached, file, found["partitions"], tell)
         supervisor.folder.restoring.unlink()
     finally:

@@ -15,6 +15,7 @@ from services.cli.groups import CommandGroup, CommandRow
 
 COMMANDS: dict[str, CommandRow] = {
     "up": CommandRow("up:up", "Start Keytrail and keep it running until Ctrl-C"),
+    "down": CommandRow("down:down", "Stop the Keytrail that runs on a data folder"),
     "env": CommandRow("env:env", "Print shell text that points aws, boto3 and Terraform at Keytrail"),
     "console": CommandRow("console:console", "Open the console in a browser, signed in"),
     "sign-in": CommandRow("sign_in:sign_in", "Sign in with a password, and print credentials for a shell"),
@@ -95,6 +96,7 @@ COMMANDS: dict[str, CommandRow] = {
     "topics create": CommandRow("topics:create", "Make topics and rights on your own Kafka"),
     "skip-commands": CommandRow("repairs:skip_commands", "Let the writer pass over lost commands"),
     "skip-records": CommandRow("repairs:skip_records", "Let the notary pass over removed records"),
+    "accept-loss": CommandRow("repairs:accept_loss", "Let alert workers go on after brokers lost records"),
 }
 """`paged` is set for answers that people read. The other commands run until Ctrl-C, ask a question, print text to copy, or say
 that something was done."""

@@ -28,10 +28,12 @@ TellFolded = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class PreparedSnapshot:
-    """`position` is that of the snapshot, -1 where there is no log yet. `folded`: how many records were read for it."""
+    """`position` is that of the snapshot, -1 where there is no log yet. `folded`: how many records were read for it. `after`: the
+    position of the snapshot that it goes on from, -1 if it begins with the log."""
 
     position: int
     folded: int
+    after: int
 
 
 async def prepare_snapshot(settings: Settings, pool: Pool, keys: VaultKeyring, tell: TellFolded) -> PreparedSnapshot:
@@ -41,12 +43,12 @@ async def prepare_snapshot(settings: Settings, pool: Pool, keys: VaultKeyring, t
     events = KafkaTopic(settings, names(settings).events)
     try:
         fold = await snapshots.restore(pool, events, keys)
-        began = fold.next
+        began, after = fold.next, fold.chain.position
         await _fold_to_end(fold, events, pool, keys, tell)
         if fold.chain.position < 0:
-            return PreparedSnapshot(-1, 0)
+            return PreparedSnapshot(-1, 0, -1)
         await snapshots.add(pool, fold)  # also where nothing came: the snapshot may be one of an earlier version
-        return PreparedSnapshot(fold.chain.position, fold.next - began)
+        return PreparedSnapshot(fold.chain.position, fold.next - began, after)
     finally:
         await events.close()
 
