@@ -1,4 +1,4 @@
-"""A server that speaks S3's protocol: moto's, in a process of its own, one for each process of tests."""
+"""A server that speaks S3's protocol: moto's, in a process of its own, one for each process of tests (atomic_bucket.py)."""
 
 from __future__ import annotations
 
@@ -53,8 +53,13 @@ class BucketServer:
 
 def started(port: int = 0) -> BucketServer:
     port = port or free_port()
-    command = [sys.executable, "-m", "moto.server", "-p", str(port)]
-    process = subprocess.Popen(command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "tests.atomic_bucket", str(port)],
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=Path(__file__).parents[1],
+    )
     found, ends = BucketServer(port, process), time.monotonic() + STARTS_WITHIN
     while True:
         try:

@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
 
-from services.adapters.scram import AlterUser, DescribeUsers, found, require_done
+from services.adapters.scram import alter_user, describe_users, found, require_done
 from services.arrangement import KafkaOperation, KafkaResource
 
 # kafka.apache.org/protocol and org.apache.kafka.common.acl: the numbers of what ACLs speak of.
@@ -81,9 +81,9 @@ async def grant(client: AIOKafkaAdminClient, grants: Iterable[KafkaGrant]) -> No
 
 async def let_in(client: AIOKafkaAdminClient, user: str, password: str) -> None:
     """Make a SCRAM user, or give one this password. Raises KafkaError."""
-    require_done(await client._send_request(AlterUser(user, password)))  # as above
+    require_done(await client._send_request(alter_user(user, password)))  # as above
 
 
 async def users_among(client: AIOKafkaAdminClient, names: Sequence[str]) -> set[str]:
     """Which of these users may log in by SCRAM. Raises KafkaError."""
-    return found(await client._send_request(DescribeUsers(names)))  # as above
+    return found(await client._send_request(describe_users(names)))  # as above

@@ -13,11 +13,11 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, for_code
 from aiokafka.protocol.admin import ApiVersionRequest, DescribeGroupsResponse_v3
-from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
 from services.adapters.access_lists import OPERATIONS
+from services.adapters.kafka_requests import RequestKind
 from services.arrangement import KafkaOperation
 
 NO_TOPIC, DENIED = 3, 29
@@ -54,7 +54,7 @@ class ClusterDescription:
 
 async def describe(client: AIOKafkaAdminClient, topics: Iterable[str]) -> ClusterDescription:
     """Raises KafkaError."""
-    answer: Any = await client._send_request(_AskMetadata(tuple(topics)))
+    answer: Any = await client._send_request(_METADATA(list(topics), False, False, True))
     found, denied = {}, set()
     for code, name, _, partitions, operations in answer.topics:
         if code == DENIED:
@@ -75,7 +75,7 @@ async def may_in_group(client: AIOKafkaAdminClient, group: str) -> frozenset[Kaf
         found: Any = await client._send_request(FindCoordinatorRequest(group, 0))
         if found.error_code:
             raise for_code(found.error_code)(group)
-        answer: Any = await client._send_request_to_node(found.coordinator_id, _AskGroups((group,)))
+        answer: Any = await client._send_request_to_node(found.coordinator_id, _DESCRIBE_GROUPS([group], True))
     except GroupAuthorizationFailedError:
         return frozenset()
     ((code, _, _, _, _, _, operations),) = answer.groups
@@ -98,12 +98,16 @@ def _operations(bits: int) -> frozenset[KafkaOperation]:
     return frozenset(each for each, number in OPERATIONS.items() if bits >= 0 and bits >> number & 1)
 
 
-class _MetadataAnswer(Response):  # type: ignore[misc]  # aiokafka has no types for us
-    """Metadata, version 8 (kafka.apache.org/protocol, key 3)."""
-
-    API_KEY = 3
-    API_VERSION = 8
-    SCHEMA = Schema(
+_METADATA = RequestKind(
+    3,
+    8,
+    asked=Schema(
+        ("topics", Array(String("utf-8"))),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+    ),
+    answered=Schema(
         ("throttle_time_ms", Int32),
         ("brokers", Array(("node_id", Int32), ("host", String("utf-8")), ("port", Int32), ("rack", String("utf-8")))),
         ("cluster_id", String("utf-8")),
@@ -130,43 +134,11 @@ class _MetadataAnswer(Response):  # type: ignore[misc]  # aiokafka has no types 
             ),
         ),
         ("cluster_authorized_operations", Int32),
-    )
-
-
-class _Metadata(RequestStruct):  # type: ignore[misc]  # see above
-    API_KEY = 3
-    API_VERSION = 8
-    RESPONSE_TYPE = _MetadataAnswer
-    SCHEMA = Schema(
-        ("topics", Array(String("utf-8"))),
-        ("allow_auto_topic_creation", Boolean),
-        ("include_cluster_authorized_operations", Boolean),
-        ("include_topic_authorized_operations", Boolean),
-    )
-
-
-class _AskMetadata(Request[_Metadata]):  # type: ignore[misc]  # see above
-    API_KEY = 3
-
-    def __init__(self, topics: Sequence[str]) -> None:
-        self._topics = topics
-
-    def build(self, request_struct_class: type[_Metadata]) -> _Metadata:
-        return request_struct_class(list(self._topics), False, False, True)
-
-
-class _Groups(RequestStruct):  # type: ignore[misc]  # see above
-    API_KEY = 15
-    API_VERSION = 3
-    RESPONSE_TYPE = DescribeGroupsResponse_v3
-    SCHEMA = Schema(("groups", Array(String("utf-8"))), ("include_authorized_operations", Boolean))
-
-
-class _AskGroups(Request[_Groups]):  # type: ignore[misc]  # see above
-    API_KEY = 15
-
-    def __init__(self, groups: Sequence[str]) -> None:
-        self._groups = groups
-
-    def build(self, request_struct_class: type[_Groups]) -> _Groups:
-        return request_struct_class(list(self._groups), True)
+    ),
+)
+_DESCRIBE_GROUPS = RequestKind(
+    15,
+    3,
+    asked=Schema(("groups", Array(String("utf-8"))), ("include_authorized_operations", Boolean)),
+    answered=DescribeGroupsResponse_v3.SCHEMA,
+)

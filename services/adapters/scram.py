@@ -1,5 +1,4 @@
-"""The two requests to Kafka that aiokafka lacks: one makes a user that may log in by SCRAM (bundled/login.py says why), and one
-asks which there are."""
+"""Two requests to Kafka: one makes a user that may log in by SCRAM (bundled/login.py says why), and one asks which there are."""
 
 from __future__ import annotations
 
@@ -11,11 +10,11 @@ from typing import Any
 
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError, for_code
-from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import CompactArray, CompactBytes, CompactString, Int8, Int16, Int32, Schema, TaggedFields
 
 from domain.ports import Unavailable
 from services.adapters.bundled.login import CONTROLLERS, SECURITY, USER
+from services.adapters.kafka_requests import KafkaRequest, RequestKind
 
 SCRAM_SHA_512 = 2
 ITERATIONS = 4096
@@ -36,7 +35,7 @@ async def tell(controller_port: int, controller_password: str, password: str) ->
                 sasl_plain_password=controller_password,
             )
             try:
-                require_done(await connection.send(AlterUser(USER, password)))
+                require_done(await connection.send(alter_user(USER, password)))
             finally:
                 connection.close()
     except (KafkaError, TimeoutError, OSError) as fault:
@@ -44,38 +43,16 @@ async def tell(controller_port: int, controller_password: str, password: str) ->
 
 
 def require_done(answer: Any) -> None:
-    """Raises the KafkaError of an answer to AlterUser."""
+    """Raises the KafkaError of an answer to `alter_user`."""
     for _, code, message, _ in answer.results:
         if code:
             raise for_code(code)(message)
 
 
-class AlterUserAnswer(Response):  # type: ignore[misc]  # aiokafka has no types for us
-    """AlterUserScramCredentials, version 0 (kafka.apache.org/protocol, key 51)."""
-
-    API_KEY = 51
-    API_VERSION = 0
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "results",
-            CompactArray(
-                ("user", CompactString("utf-8")),
-                ("error_code", Int16),
-                ("error_message", CompactString("utf-8")),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("tags", TaggedFields),
-    )
-
-
-class AlterUserStruct(RequestStruct):  # type: ignore[misc]  # as above
-    FLEXIBLE_VERSION = True
-    API_KEY = 51
-    API_VERSION = 0
-    RESPONSE_TYPE = AlterUserAnswer
-    SCHEMA = Schema(
+_ALTER_USERS = RequestKind(  # AlterUserScramCredentials
+    51,
+    0,
+    asked=Schema(
         (
             "deletions",
             CompactArray(("name", CompactString("utf-8")), ("mechanism", Int8), ("tags", TaggedFields)),
@@ -92,27 +69,29 @@ class AlterUserStruct(RequestStruct):  # type: ignore[misc]  # as above
             ),
         ),
         ("tags", TaggedFields),
-    )
-
-
-class AlterUser(Request[AlterUserStruct]):  # type: ignore[misc]  # as above
-    API_KEY = 51
-
-    def __init__(self, user: str, password: str) -> None:
-        salt = os.urandom(32)
-        salted = pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)
-        self._upsertion: tuple[Any, ...] = (user, SCRAM_SHA_512, ITERATIONS, salt, salted, {})
-
-    def build(self, request_struct_class: type[AlterUserStruct]) -> AlterUserStruct:
-        return request_struct_class([], [self._upsertion], {})
-
-
-class DescribeUsersAnswer(Response):  # type: ignore[misc]  # as above
-    """DescribeUserScramCredentials, version 0 (kafka.apache.org/protocol, key 50)."""
-
-    API_KEY = 50
-    API_VERSION = 0
-    SCHEMA = Schema(
+    ),
+    answered=Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "results",
+            CompactArray(
+                ("user", CompactString("utf-8")),
+                ("error_code", Int16),
+                ("error_message", CompactString("utf-8")),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    ),
+)
+_DESCRIBE_USERS = RequestKind(  # DescribeUserScramCredentials
+    50,
+    0,
+    asked=Schema(
+        ("users", CompactArray(("name", CompactString("utf-8")), ("tags", TaggedFields))),
+        ("tags", TaggedFields),
+    ),
+    answered=Schema(
         ("throttle_time_ms", Int32),
         ("error_code", Int16),
         ("error_message", CompactString("utf-8")),
@@ -127,35 +106,25 @@ class DescribeUsersAnswer(Response):  # type: ignore[misc]  # as above
             ),
         ),
         ("tags", TaggedFields),
-    )
+    ),
+)
 
 
-class DescribeUsersStruct(RequestStruct):  # type: ignore[misc]  # as above
-    FLEXIBLE_VERSION = True
-    API_KEY = 50
-    API_VERSION = 0
-    RESPONSE_TYPE = DescribeUsersAnswer
-    SCHEMA = Schema(
-        ("users", CompactArray(("name", CompactString("utf-8")), ("tags", TaggedFields))),
-        ("tags", TaggedFields),
-    )
+def alter_user(user: str, password: str) -> KafkaRequest:
+    salt = os.urandom(32)
+    salted = pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)
+    return _ALTER_USERS([], [(user, SCRAM_SHA_512, ITERATIONS, salt, salted, {})], {})
 
 
-class DescribeUsers(Request[DescribeUsersStruct]):  # type: ignore[misc]  # as above
-    API_KEY = 50
-
-    def __init__(self, users: Sequence[str]) -> None:
-        self._users: list[tuple[str, Any]] = [(user, {}) for user in users]
-
-    def build(self, request_struct_class: type[DescribeUsersStruct]) -> DescribeUsersStruct:
-        return request_struct_class(self._users, {})
+def describe_users(users: Sequence[str]) -> KafkaRequest:
+    return _DESCRIBE_USERS([(user, {}) for user in users], {})
 
 
 NO_SUCH_USER = 91
 
 
 def found(answer: Any) -> set[str]:
-    """The users of an answer to DescribeUsers who may log in by SCRAM. Raises KafkaError."""
+    """The users of an answer to `describe_users` who may log in by SCRAM. Raises KafkaError."""
     if answer.error_code:
         raise for_code(answer.error_code)(answer.error_message)
     for _, code, message, *_ in answer.results:

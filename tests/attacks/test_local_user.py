@@ -426,8 +426,11 @@ def test_the_sockets_folder_is_made_under_a_name_that_nobody_foresees(
 
 
 @as_root
-def test_the_servers_user_cannot_have_a_folder_given_to_it(tmp_path: Path) -> None:
+def test_the_servers_user_cannot_have_a_folder_given_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody who took over Postgres would have been given /etc, through a link in place of the socket's folder."""
+    monkeypatch.setattr(
+        postgres, "MAX_SOCKET_PATH", 1_000
+    )  # its place, however long a test's path is: no server starts here
     server = BundledPostgres(tmp_path / "postgres")
     server.prepare()
     server.sockets.rmdir()

@@ -11,6 +11,7 @@ import json
 import signal
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +27,8 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import Pool, connect
 from services.adapters.topics import names
+from services.notifier.marks import KafkaMark
+from services.projector.worker import log_name
 from services.runtime.bootstrap import open_vault
 from services.verification.projections import AskedTopics, Difference, differences
 from tests.faults.test_alerts import SECRET, Receiver, receivers
@@ -561,8 +564,17 @@ async def test_an_alert_that_a_stranger_raised_is_never_sent(telling: Telling) -
     assert [ids for _, ids, _ in await telling.told()] == [["ours"]]
 
 
+async def marked_at(running: Installation) -> datetime | None:
+    async with running.connected() as pool:
+        keys = await open_keyring(open_vault(running.settings, pool))
+        return await KafkaMark(running.settings, keys, await log_name(running.settings, keys), "siem").kept_at()
+
+
 def test_a_notifier_whose_rows_are_all_gone_tells_what_waited(attacked: Installation, siem: Receiver) -> None:
     """Gained: it passed for a new notifier, which sends nothing that was raised before."""
+    eventually(
+        lambda: asyncio.run(marked_at(attacked))
+    )  # until its first mark, nothing but its rows says that it was there
     client = attacked.client()
     siem.status = 503
     key = client.create_key()["KeyMetadata"]["KeyId"]

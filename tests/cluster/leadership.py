@@ -1,7 +1,7 @@
 """Moves the leadership of a partition from one broker to another by hand, as an operator does before maintenance.
 
-aiokafka has neither request: AlterPartitionReassignments (key 45) puts the replicas into another order, and ElectLeaders (key 43) makes
-the first of them the leader (kafka.apache.org/protocol).
+AlterPartitionReassignments puts the replicas into another order, and ElectLeaders makes the first of them the leader. aiokafka has
+neither request.
 """
 
 from __future__ import annotations
@@ -10,18 +10,34 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
-from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, CompactArray, CompactString, Int16, Int32, Schema, String, TaggedFields
 
 from services.adapters.kafka import connection
+from services.adapters.kafka_requests import RequestKind
 from services.settings import Settings
 
 WAIT_MS = 10_000
 
 
-class ReassignAnswer(Response):  # type: ignore[misc]  # aiokafka has no types for us
-    API_KEY, API_VERSION = 45, 0
-    SCHEMA = Schema(
+_REASSIGN = RequestKind(  # AlterPartitionReassignments
+    45,
+    0,
+    asked=Schema(
+        ("timeout_ms", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("name", CompactString("utf-8")),
+                (
+                    "partitions",
+                    CompactArray(("partition", Int32), ("replicas", CompactArray(Int32)), ("tags", TaggedFields)),
+                ),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    ),
+    answered=Schema(
         ("throttle_time_ms", Int32),
         ("error_code", Int16),
         ("error_message", CompactString("utf-8")),
@@ -42,45 +58,16 @@ class ReassignAnswer(Response):  # type: ignore[misc]  # aiokafka has no types f
             ),
         ),
         ("tags", TaggedFields),
-    )
-
-
-class ReassignStruct(RequestStruct):  # type: ignore[misc]  # as above
-    FLEXIBLE_VERSION = True
-    API_KEY, API_VERSION = 45, 0
-    RESPONSE_TYPE = ReassignAnswer
-    SCHEMA = Schema(
+    ),
+)
+_ELECT = RequestKind(  # ElectLeaders
+    43,
+    0,
+    asked=Schema(
+        ("topics", Array(("topic", String("utf-8")), ("partitions", Array(Int32)))),
         ("timeout_ms", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("name", CompactString("utf-8")),
-                (
-                    "partitions",
-                    CompactArray(("partition", Int32), ("replicas", CompactArray(Int32)), ("tags", TaggedFields)),
-                ),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("tags", TaggedFields),
-    )
-
-
-class Reassign(Request[ReassignStruct]):  # type: ignore[misc]  # as above
-    API_KEY = 45
-
-    def __init__(self, topic: str, replicas: list[int]) -> None:
-        self._topics: list[tuple[str, list[tuple[int, list[int], dict[int, bytes]]], dict[int, bytes]]] = [
-            (topic, [(0, replicas, {})], {})
-        ]
-
-    def build(self, request_struct_class: type[ReassignStruct]) -> ReassignStruct:
-        return request_struct_class(WAIT_MS, self._topics, {})
-
-
-class ElectAnswer(Response):  # type: ignore[misc]  # as above
-    API_KEY, API_VERSION = 43, 0
-    SCHEMA = Schema(
+    ),
+    answered=Schema(
         ("throttle_time_ms", Int32),
         (
             "results",
@@ -89,28 +76,8 @@ class ElectAnswer(Response):  # type: ignore[misc]  # as above
                 ("partitions", Array(("partition", Int32), ("error_code", Int16), ("error_message", String("utf-8")))),
             ),
         ),
-    )
-
-
-class ElectStruct(RequestStruct):  # type: ignore[misc]  # as above
-    API_KEY, API_VERSION = 43, 0
-    RESPONSE_TYPE = ElectAnswer
-    SCHEMA = Schema(
-        ("topics", Array(("topic", String("utf-8")), ("partitions", Array(Int32)))),
-        ("timeout_ms", Int32),
-    )
-
-
-class Elect(Request[ElectStruct]):  # type: ignore[misc]  # as above
-    API_KEY = 43
-
-    def __init__(self, topic: str) -> None:
-        self._topics = [(topic, [0])]
-
-    def build(self, request_struct_class: type[ElectStruct]) -> ElectStruct:
-        return request_struct_class(self._topics, WAIT_MS)
-
-
+    ),
+)
 ALREADY_ELECTED = 84
 
 
@@ -136,12 +103,12 @@ async def move(settings: Settings, topic: str, to: int | None = None) -> int:
             partition["replicas"],
             key=lambda each: (each != to, each == partition["leader"], each not in partition["isr"]),
         )
-        done: Any = await client._send_request(Reassign(topic, [first, *rest]))
+        done: Any = await client._send_request(_REASSIGN(WAIT_MS, [(topic, [(0, [first, *rest], {})], {})], {}))
         for _, parts, _ in done.responses:
             for _, code, message, _ in parts:
                 if code:
                     raise for_code(code)(message)
-        elected: Any = await client._send_request(Elect(topic))
+        elected: Any = await client._send_request(_ELECT([(topic, [0])], WAIT_MS))
         for _, parts in elected.results:
             for _, code, message in parts:
                 if code not in (0, ALREADY_ELECTED):

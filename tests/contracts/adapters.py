@@ -128,6 +128,7 @@ ELSEWHERE: dict[str, str] = {
     "committed_offsets.py": "a number of a consumer group, read back by tests/contracts/test_telling.py and test_counting.py",
     "cluster_description.py": "what brokers say of themselves: tests/e2e/test_doctor.py, tests/cluster",
     "decisions.py": "lanes over Kafka, tried with both faults in tests/faults/test_anchors.py",
+    "kafka_requests.py": "the frame of requests that scram.py and cluster_description.py send",
     "kms_signer.py": "a client of another installation or of AWS: tests/e2e/test_tree_keys_elsewhere.py",
     "oidc_fetch.py": "a client of other people's servers: tests/attacks/test_web_identity.py",
     "sign_in_providers.py": "a file of settings: tests/e2e/test_provider_sign_in.py",

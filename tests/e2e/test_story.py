@@ -79,6 +79,7 @@ def test_the_story_of_a_key_told_by_the_aws_command_line(installation: Installat
     assert "aws-cli" in history[0]["agent"]
     assert history[-2]["error"] == "malformed-policy"
 
+    installation.caught_up()  # decisions come on a topic of their own
     decisions = [item for item in installation.answers("decisions", "--key", key) if item["position"] is None]
     assert [(item["operation"], item["effect"]) for item in decisions] == [
         ("Encrypt", "allowed"),

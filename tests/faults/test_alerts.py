@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from botocore.exceptions import ClientError
 
@@ -36,6 +36,7 @@ from services.cli.client import Client
 from services.notifier.delivery import signature
 from services.runtime.bootstrap import open_vault
 from services.settings import Settings
+from tests.consistency.judged import values
 from tests.e2e.test_alerts import ROOTED, allow, document
 from tests.installation import Installation, eventually
 
@@ -54,20 +55,7 @@ def execute(settings: Settings, *statements: str) -> None:
 
 
 async def alerts_of(settings: Settings) -> list[dict[str, Any]]:
-    part = TopicPartition(names(settings).alerts, 0)
-    end = (await ends(settings, part.topic))[0]
-    consumer = AIOKafkaConsumer(**connection(settings), group_id=None, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        consumer.assign([part])
-        consumer.seek(part, 0)
-        found: list[dict[str, Any]] = []
-        while len(found) < end:
-            for records in (await consumer.getmany(part, timeout_ms=500)).values():
-                found += [json.loads(record.value) for record in records]
-        return found
-    finally:
-        await consumer.stop()
+    return [json.loads(value) for _, value in await values(settings, names(settings).alerts)]
 
 
 def on_topic(installation: Installation) -> list[dict[str, Any]]:
