@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import uuid4
 
 import pytest
 
 from projections.log.entry import DECISIONS
 from services.adapters import topics
+from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.audit_devices import device_rows, positions, worker
@@ -309,6 +310,47 @@ async def test_a_position_follows_what_is_held(tried: Tried) -> None:
     again = tried.receiver.held()[count:]
     assert tried.made[-1] in {each["call_id"] for each in again}
     assert not {each["id"] for each in again} & {each["id"] for each in tried.receiver.held()[:count]}
+
+
+async def test_a_device_is_forgotten_unless_the_process_at_work_runs_it(installation: Installation) -> None:
+    """Where none is at work nobody has read the file, so nobody says whether it names a device."""
+    name = f"left-{uuid4().hex[:8]}"
+
+    async def named() -> bool | None:
+        [found] = [each for each in await device_rows.state(pool) if each["device"] == name]
+        return cast("bool | None", found["named"])
+
+    async with installation.connected() as pool, pool.acquire() as process:
+        await device_rows.prepare(pool)
+        await device_rows.declare(pool, {name: "file"})
+        assert await named() is None
+        await process.execute("SELECT pg_advisory_lock($1)", AdvisoryLock.AUDIT_DEVICES)
+        assert await named() is True
+        assert await device_rows.forget(pool, name) is False
+        await device_rows.declare(pool, {})
+        assert await named() is False
+        both = await asyncio.gather(*(device_rows.forget(pool, name) for _ in range(2)))
+        assert sorted(both, key=str) == [None, True], "once"
+        await device_rows.declare(pool, {name: "file"})
+        await process.execute("SELECT pg_advisory_unlock($1)", AdvisoryLock.AUDIT_DEVICES)
+        assert await device_rows.forget(pool, name) is True
+        assert await device_rows.forget(pool, name) is None
+
+
+async def test_a_device_fails_since_the_first_time_until_it_takes_something(kept: DevicePositions) -> None:
+    async def told() -> tuple[str, Any]:
+        [found] = [each for each in await device_rows.state(kept.pool) if each["device"] == kept.device]
+        return found["fault"], found["since"]
+
+    assert await told() == ("", None)
+    await kept.tell("it is full")
+    _, since = await told()
+    await kept.tell("it is away")
+    await kept.keep(REACHED, "it is away")
+    assert since
+    assert await told() == ("it is away", since)
+    await kept.keep(REACHED)
+    assert await told() == ("", None)
 
 
 REACHED = ReadTo({(DECISIONS, 0): 7}, "digest", last={(DECISIONS, 0): "of the sixth"})

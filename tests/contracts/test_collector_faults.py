@@ -1,0 +1,70 @@
+"""What `status` and `doctor` are told of a collector of traces: what a process found last, and nothing of one that is gone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.adapters.postgres import Pool
+from services.otlp.messages import TRACES as SIGNAL
+from services.otlp.messages import Frame, attributes, resource_of
+from services.otlp.outbox import Outbox
+from services.otlp.sender import Collector, OtlpSender
+from services.runtime.collector_faults import SCHEMA, CollectorTelling, state
+from services.settings import Settings
+from services.traces.spans import TraceSpan
+from services.traces.tracer import TRACES, Tracer
+from tests.collector import CollectorServer
+from tests.installation import Installation, free_port
+
+SPAN = TraceSpan("0" * 31 + "1", "0" * 15 + "1", "a", 1, "1", "2", attributes({}))
+
+
+@pytest.fixture
+async def pool(installation: Installation) -> AsyncIterator[Pool]:
+    async with installation.connected() as found:
+        yield found
+        await found.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+
+
+@pytest.fixture
+async def away() -> AsyncIterator[Outbox]:
+    """The outbox of this process, whose collector is not there."""
+    sender = OtlpSender(Collector(f"http://127.0.0.1:{free_port()}"), SIGNAL)
+    outbox = Outbox(sender, Frame(SIGNAL, resource_of("api")), lambda _: None)
+    TRACES.tracer = Tracer(outbox, 1.0)
+    outbox.add(SPAN)
+    await outbox.close()
+    yield outbox
+    TRACES.tracer = None
+
+
+async def test_a_collector_that_is_away_is_told_and_taken_back(pool: Pool, away: Outbox) -> None:
+    telling = CollectorTelling(Settings(traces_endpoint="http://c:4318"), pool, "api")
+    assert await state(pool) is None
+    for _ in range(2):
+        await telling.look()
+        told = await state(pool)
+        assert told is not None
+        assert (told["fault"], told["processes"]) == (
+            "http://c:4318: it cannot be reached: Connection refused",
+            ["api"],
+        )
+    with CollectorServer() as there:
+        back = Outbox(OtlpSender(Collector(there.url), SIGNAL), Frame(SIGNAL, resource_of("api")), lambda _: None)
+        TRACES.tracer = Tracer(back, 1.0)
+        back.add(SPAN)
+        await back.close()
+    await telling.look()
+    assert await state(pool) is None
+
+
+async def test_what_a_killed_process_told_is_soon_worth_nothing(pool: Pool, away: Outbox) -> None:
+    telling = CollectorTelling(Settings(traces_endpoint="http://c:4318"), pool, "writer")
+    await telling.look()
+    await pool.execute(f"UPDATE {SCHEMA}.away SET process = 'killed', at = now() - interval '4 minutes'")
+    assert await state(pool) is None
+    await CollectorTelling(Settings(traces_endpoint="http://c:4318"), pool, "api").look()
+    rows = await pool.fetch(f"SELECT kind FROM {SCHEMA}.away")
+    assert [row["kind"] for row in rows] == ["api"], "its row is gone too"
