@@ -26,7 +26,7 @@ from bench.installed import Installed, free_port, until
 from services.adapters import topics
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import Pool
-from services.audit_devices import positions, worker
+from services.audit_devices import device_rows, positions, worker
 from services.audit_devices.devices_file import (
     DeviceSettings,
     FileDeviceSettings,
@@ -119,7 +119,7 @@ def _caught_up(installed: Installed) -> None:
 async def _devices(settings: Settings, folder: Path) -> Figures:
     pool = await open_pool(settings)
     keys = await open_keyring(open_vault(settings, pool))
-    await positions.prepare(pool)
+    await device_rows.prepare(pool)
     count, alone, bare = await _feed_alone(settings, pool, keys, folder)
     figures = [
         (f"the feed alone, without a device ({count:,} records)", f"{count / alone:,.0f} {A_SECOND}", ""),

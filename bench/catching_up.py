@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import time
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from services.projector.feed import EntryFeed
 from services.projector.store import ReadTo
 from services.projector.worker import BATCH, chain_now, log_name, take_in_all
 from services.runtime.bootstrap import open_pool, open_vault
+from services.runtime.memory import look_seldom_beside_batches
 from services.settings import Settings
 
 LEAST = 200_000
@@ -37,7 +37,7 @@ def catch_up(installed: Installed) -> tuple[int, float]:
     while made < LEAST:
         made += len(load.run(installed.url, request, 64, 10).latencies)
     _wait_for_the_live_ones(installed)
-    gc.set_threshold(1_000_000, 50, 100)  # the projector does the same
+    look_seldom_beside_batches()
     return uvloop.run(_catch_up(installed.settings))  # the projector has the same
 
 

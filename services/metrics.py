@@ -71,7 +71,7 @@ DEVICE_REFUSED = Counter(
     "keytrail_audit_device_refused", "Records that a collector will take of no sender, and so has not", ["device"]
 )
 DEVICE_MISSED = Counter(
-    "keytrail_audit_device_missed", "Records that Kafka removed before an audit device had taken them", ["device"]
+    "keytrail_audit_device_missed", "Records that Kafka removed before an audit device had confirmed them", ["device"]
 )
 DEVICE_LAG = Gauge(
     "keytrail_audit_device_lag",

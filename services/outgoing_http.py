@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from typing import TYPE_CHECKING
 
@@ -29,3 +30,33 @@ def trusted_by(ca_file: str) -> ssl.SSLContext:
     if ca_file:
         context.load_verify_locations(ca_file)
     return context
+
+
+def why_no_answer(fault: Exception) -> str:
+    """Why a request of aiohttp had no answer, in words for an operator. aiohttp's own name its parts, and may quote an address,
+    which is a secret where it authorises."""
+    import aiohttp
+
+    match fault:
+        case TooLong():
+            return str(fault)
+        case aiohttp.ClientConnectorDNSError():
+            return "its name has no address: look at the name, and at this machine's resolver"
+        case aiohttp.ClientConnectorCertificateError():
+            return "its certificate is not trusted; name a file with the certificates of its issuer"
+        case aiohttp.ClientSSLError():
+            return "no TLS came about: look what listens there, and whether http:// is meant"
+        case aiohttp.ClientConnectorError():
+            errno = fault.os_error.errno
+            return f"it cannot be reached: {os.strerror(errno) if errno else 'none of its addresses answers'}"
+        case TimeoutError():
+            return "it did not answer in time"
+        case aiohttp.ServerDisconnectedError():
+            return "it ended the connection without an answer"
+        case OSError() if fault.errno:
+            return f"the connection broke: {os.strerror(fault.errno)}"
+        case aiohttp.ClientConnectionError():
+            return "the connection broke"
+        case aiohttp.ClientResponseError() | aiohttp.ClientPayloadError():
+            return "what it answers is not HTTP: look what listens there"
+    return type(fault).__name__

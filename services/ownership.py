@@ -78,6 +78,11 @@ def _is_own_group(gid: int) -> bool:
     return gid == user.pw_gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
 
 
+def owner_of(path: Path) -> str:
+    """The name of the user who owns a file or folder. Raises OSError."""
+    return _name(path.stat().st_uid)
+
+
 def _name(uid: int) -> str:
     try:
         return f"user {pwd.getpwuid(uid).pw_name}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from services.inherited import FROM_FILE
-from services.ownership import NotOurs, read_private
+from services.named_files import BadFile, secret_text_of
 
 PREFIX = "KEYTRAIL_"
 
@@ -281,11 +281,9 @@ def _from_file(name: str, text: str | None, path: Path) -> str:
     if text:
         raise BadSetting(f"{name} and {name}{FROM_FILE} are both set: which is meant?")
     try:
-        found = read_private(path).decode().strip()
-    except NotOurs as fault:
+        found = secret_text_of(path).strip()
+    except BadFile as fault:
         raise BadSetting(f"{name}{FROM_FILE}: {fault}") from None
-    except (OSError, ValueError) as fault:
-        raise BadSetting(f"{name}{FROM_FILE}: {path} cannot be read ({fault}).") from None
     if not found:
         raise BadSetting(f"{name}{FROM_FILE}: {path} is empty.")
     return found

@@ -7,12 +7,11 @@ import asyncio
 from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from domain.ports import Unavailable
-from services.adapters.kafka import ASK_DEADLINE, connection
+from services.adapters.kafka import ASK_DEADLINE, administering, connection, discard
 from services.settings import Settings
 
 _FAULTS = (KafkaError, IllegalStateError, TimeoutError, OSError)
@@ -29,18 +28,17 @@ class CommittedOffsets:
 
     async def read(self) -> Mapping[TopicPartition, OffsetAndMetadata]:
         """Raises Unavailable; GroupAuthorizationFailedError if Kafka does not let us read it."""
-        client = AIOKafkaAdminClient(**connection(self._settings), request_timeout_ms=int(ASK_DEADLINE * 1000))
         try:
-            async with asyncio.timeout(ASK_DEADLINE * 3):
-                await client.start()
+            async with (
+                asyncio.timeout(ASK_DEADLINE * 3),
+                administering(self._settings, int(ASK_DEADLINE * 1000)) as client,
+            ):
                 found: Mapping[TopicPartition, OffsetAndMetadata] = await client.list_consumer_group_offsets(self.group)
                 return found
         except GroupAuthorizationFailedError:
             raise
         except _FAULTS as fault:
             raise Unavailable(repr(fault)) from fault
-        finally:
-            await client.close()
 
     async def keep(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
         """Raises Unavailable."""
@@ -60,7 +58,7 @@ class CommittedOffsets:
             try:
                 await consumer.start()
             except BaseException:
-                await consumer.stop()
+                await discard(consumer)
                 raise
             self._consumer, self._assigned = consumer, set()
         if not parts <= self._assigned:
@@ -74,8 +72,4 @@ class CommittedOffsets:
     async def close(self) -> None:
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
-            try:
-                async with asyncio.timeout(2):
-                    await consumer.stop()
-            except (KafkaError, TimeoutError, OSError):
-                pass
+            await discard(consumer)

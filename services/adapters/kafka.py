@@ -10,7 +10,9 @@ What this file knows of aiokafka 0.14 and works around:
   no new records, so a reader waits there without any error. So every client asks again for the leaders each METADATA_AGE_MS,
   and whoever asks for the log's end has another broker confirm the leader;
 - a fetch is long-polled on the connection to the leader, and a broker answers a connection's requests in order. So a
-  separate client asks for the watermark, which would otherwise wait for the fetch.
+  separate client asks for the watermark, which would otherwise wait for the fetch;
+- a client that ends awaits its own tasks, and takes any cancellation for theirs. A task that was cancelled meanwhile would go on.
+  So every client ends by `discard`, in a task that nobody else cancels.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Any
 from weakref import WeakSet
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import BrokerNotAvailableError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 from aiokafka.protocol.metadata import MetadataRequest
@@ -34,6 +37,7 @@ from services.settings import Settings
 APPEND_DEADLINE = 5.0
 """Seconds after which an append counts as failed. It may still be written later."""
 ASK_DEADLINE = 3.0
+END_DEADLINE = 2.0
 FETCH_WAIT_MS = 500
 REQUEST_TIMEOUT_MS = 1500
 """A broker that has not answered for so long is taken for lost. It answers a fetch within FETCH_WAIT_MS, and an append when the
@@ -167,18 +171,37 @@ async def drop(consumer: AIOKafkaConsumer) -> None:
     await discard(consumer)
 
 
-async def discard(client: Any) -> None:
-    """Stop a client of aiokafka without waiting for a broker that does not answer."""
+async def discard(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient) -> None:
+    """End a client of aiokafka without waiting for a broker that does not answer. A caller who is cancelled meanwhile learns that
+    when the client has ended, so that none of its tasks is left."""
+    ending = asyncio.ensure_future(_end(client))
+    cancelled = None
+    while not ending.done():
+        try:
+            await asyncio.wait([ending])
+        except asyncio.CancelledError as fault:
+            cancelled = fault
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _end(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient) -> None:
+    # A consumer that is stopped before its own tasks first ran raises their cancellation as if it were ours.
+    with contextlib.suppress(KafkaError, TimeoutError, OSError, asyncio.CancelledError):
+        async with asyncio.timeout(END_DEADLINE):
+            await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+
+
+@contextlib.asynccontextmanager
+async def administering(settings: Settings, patience_ms: int = 15_000) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client that asks what a cluster has, and changes it. Raises KafkaError, TimeoutError, OSError, and so does what it is
+    asked."""
+    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=patience_ms)
     try:
-        async with asyncio.timeout(2):
-            await client.stop()
-    except (KafkaError, TimeoutError, OSError):
-        pass
-    except asyncio.CancelledError:
-        # A consumer that is stopped before its own tasks first ran raises their cancellation as if it were ours.
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
+        await client.start()
+        yield client
+    finally:
+        await discard(client)
 
 
 class KafkaTopic:

@@ -8,6 +8,8 @@ a permission that is restored permits nothing. The writer takes it within second
 key is rotated: it then permits nothing, and the operator gives another.
 
 The notary needs one for each partition (`of_leaves`), for its next record, and names the records in a batch.
+
+Alert workers need one (`of_judging`) where brokers lost records of the log that were judged. An alert names who gave it.
 """
 
 from __future__ import annotations
@@ -32,10 +34,15 @@ def of_leaves(log: str, kind: str, partition: int) -> str:
     return f"{log} leaves {kind} {partition}"
 
 
-async def permit(pool: Pool, keys: Keyring, log: str, next_command: int) -> None:
-    """Permit the writer of this log to skip the missing commands and go on at this offset."""
+def of_judging(log: str, head: str) -> str:
+    """In the place of the log's id, for alert workers. `head` is the digest of the last record that was judged."""
+    return f"{log} judged {head}"
+
+
+async def permit(pool: Pool, keys: Keyring, log: str, next_command: int, by: str = "") -> None:
+    """Permit the writer of this log to skip the missing commands and go on at this offset. `by`: who permits it."""
     await make(pool, _TABLE)
-    name = str(uuid4())
+    name = f"{uuid4()} {by}".rstrip()
     await pool.execute(
         "INSERT INTO present.permits (id, log, next_command, mac) VALUES ($1, $2, $3, $4)",
         name,
@@ -53,3 +60,17 @@ async def permitted(pool: Pool, keys: VaultKeyring, log: str, next_command: int)
         "DELETE FROM present.permits WHERE log = $1 AND next_command = $2 RETURNING id, mac", log, next_command
     )
     return any(keys.holds(row["mac"], PERMIT, row["id"], log, next_command, under=keys.newest) for row in rows)
+
+
+async def given_by(pool: Pool, keys: VaultKeyring, log: str, next_command: int) -> str | None:
+    """Who gave this permission, which stays there; None if nobody did."""
+    if not await pool.fetchval("SELECT to_regclass($1) IS NOT NULL", "present.permits"):
+        return None
+    await keys.read_again()
+    rows = await pool.fetch(
+        "SELECT id, mac FROM present.permits WHERE log = $1 AND next_command = $2", log, next_command
+    )
+    for row in rows:
+        if keys.holds(row["mac"], PERMIT, row["id"], log, next_command, under=keys.newest):
+            return str(row["id"]).partition(" ")[2]
+    return None

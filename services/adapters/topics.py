@@ -24,7 +24,7 @@ from aiokafka.errors import (
 )
 
 from domain.ports import LogRefused, Unavailable
-from services.adapters.kafka import connection
+from services.adapters.kafka import administering
 from services.arrangement import IN_SYNC, REPLICAS
 from services.settings import Settings
 
@@ -81,20 +81,14 @@ async def prepare(settings: Settings, *, flush: bool) -> int:
 
 
 async def _prepared(settings: Settings, *, flush: bool) -> int:
-    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=ADMIN_TIMEOUT_MS)
     try:
-        await client.start()
-    except (KafkaError, TimeoutError) as fault:
-        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault!r}") from fault
-    try:
-        await create(client, await missing(client, settings, flush=flush))
-        if flush:
-            await _bring_up_to_date(client, settings)
-        return await check(client, settings)
+        async with administering(settings, ADMIN_TIMEOUT_MS) as client:
+            await create(client, await missing(client, settings, flush=flush))
+            if flush:
+                await _bring_up_to_date(client, settings)
+            return await check(client, settings)
     except (KafkaError, TimeoutError) as fault:
         raise Unavailable(f"Kafka at {settings.kafka}: {fault!r}") from fault
-    finally:
-        await client.close()
 
 
 async def missing(client: AIOKafkaAdminClient, settings: Settings, *, flush: bool) -> list[NewTopic]:
@@ -129,16 +123,13 @@ def _topic(name: str, partitions: int, replicas: int, configs: dict[str, str]) -
 async def make_kept(settings: Settings, name: str) -> None:
     """Make a topic with one partition that keeps its records for ever and as safely as the log, such as a trail's. Nothing
     changes if it is there. Raises Unavailable, LogRefused."""
-    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
     try:
-        await client.start()
-        if name not in set(await client.list_topics()):
-            replicas = min(REPLICAS, await _brokers(client, settings))
-            await create(client, [_topic(name, 1, replicas, FOREVER)])
+        async with administering(settings) as client:
+            if name not in set(await client.list_topics()):
+                replicas = min(REPLICAS, await _brokers(client, settings))
+                await create(client, [_topic(name, 1, replicas, FOREVER)])
     except (KafkaError, OSError, TimeoutError) as fault:
         raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault!r}") from fault
-    finally:
-        await client.close()
 
 
 async def _brokers(client: AIOKafkaAdminClient, settings: Settings) -> int:
@@ -258,15 +249,12 @@ def require_replicas(settings: Settings, topic: str, replicas: Sequence[int], br
 
 async def may_lose_records(settings: Settings, topic: str) -> bool:
     """Whether the operator set a retention on a topic. Raises Unavailable."""
-    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
     try:
-        await client.start()
-        configs = await configs_of(client, topic)
-        return any(configs[name] != "-1" for name in ("retention.ms", "retention.bytes"))
+        async with administering(settings) as client:
+            configs = await configs_of(client, topic)
     except KafkaError as fault:
         raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
-    finally:
-        await client.close()
+    return any(configs[name] != "-1" for name in ("retention.ms", "retention.bytes"))
 
 
 async def configs_of(client: AIOKafkaAdminClient, topic: str) -> dict[str, str]:

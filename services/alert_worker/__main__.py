@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
 from services.alert_worker import takeover
@@ -11,7 +10,9 @@ from services.alert_worker.marks import KafkaMarks
 from services.alert_worker.worker import Worker
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.collector_faults import tell_of_collector
 from services.runtime.heartbeat import keep_beating
+from services.runtime.memory import look_seldom_for_cycles
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import end_when_told, run_until_told
 from services.settings import load
@@ -26,11 +27,11 @@ async def run() -> None:
     pool = await open_pool(settings, size=6)
     keys = (await prepare(settings, pool)).keys
     keep_beating(settings)
+    tell_of_collector(settings, pool, "alerts")
     name = await log_name(settings, keys)
     books, marks = Books(keys, name), KafkaMarks(settings, keys, name)
     await takeover.prepare(pool, books, marks)
-    gc.set_threshold(50_000, 20, 50)  # records leave no reference cycles, so the collector can run seldom
-    gc.freeze()
+    look_seldom_for_cycles()
     own = os.environ.get("KEYTRAIL_ALERTS_NAME", f"alerts-{os.uname().nodename}-{os.getpid()}")
     await Worker(settings, pool, books, marks, own).run()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from domain.alerts import change_document
 from domain.alerts.change import Change
@@ -23,7 +23,7 @@ from domain.policy_analysis.budget import Budget
 from domain.ports import OutOfRange, Stored
 from domain.state.fold import Fold
 from projections.log.entry import EVENTS
-from services.adapters import keyring, snapshots
+from services.adapters import keyring, skips, snapshots
 from services.adapters.alert_publisher import Publisher
 from services.adapters.known_records import has_record, read_known
 from services.adapters.postgres import Pool
@@ -35,6 +35,7 @@ from services.alert_worker.judged_records import JudgedSpans
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.past import Past
 from services.alert_worker.positions import JudgedUpTo
+from services.alert_worker.takeover import LossAccepted
 from services.alert_worker.tally import PartitionTally, SourcedCandidate
 from services.alert_worker.unjudged import UnjudgedChanges
 from services.alert_worker.voids import Voids
@@ -162,9 +163,19 @@ class JudgedEvents:
     async def _ends_early(self, kept: JudgedUpTo) -> None:
         await self._broken(kept, f"the log ends before @{kept.next - 1}, which was judged")
 
-    async def _broken(self, kept: JudgedUpTo, summary: str) -> None:
-        await self._publisher.publish_break(self._judge(), f"{kept.next} {kept.digest}", summary)
-        raise OutOfRange(summary)
+    async def _broken(self, kept: JudgedUpTo, summary: str) -> NoReturn:
+        where = f"{kept.next} {kept.digest}"
+        await self._publisher.publish_break(self._judge(), where, summary)
+        permit = skips.of_judging(self._books.log, kept.digest)
+        by = await skips.given_by(self._pool, self._keys, permit, kept.next)
+        if by is None:
+            raise OutOfRange(
+                f"{summary}: bring the lost records back from a backup (keytrail restore); or, if what is lost stays lost, "
+                "let alert workers judge what is left (keytrail accept-loss)"
+            )
+        accepted = f"{by} accepted that records which were judged are lost ({summary}): what is left is judged anew"
+        await self._publisher.publish_break(self._judge(), f"{where} accepted", accepted)
+        raise LossAccepted(accepted)
 
     async def _read_up_to(self, offset: int) -> None:
         """Judge the records before `offset` that did not come: Faust passed them over, or another worker had to judge them

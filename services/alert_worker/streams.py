@@ -15,6 +15,7 @@ from services.alert_worker import takeover
 from services.alert_worker.books import JudgedElsewhere, LogPartition, RowsChanged
 from services.alert_worker.decisions import JudgedDecisions
 from services.alert_worker.events import JudgedEvents
+from services.alert_worker.takeover import LossAccepted
 from services.logs import logger_of
 
 log = logger_of("alerts")
@@ -63,6 +64,8 @@ class JudgedStreams:
                 self._end(LOG_BROKEN)
             except RowsChanged as fault:
                 await self._begin_anew(fault)
+            except LossAccepted as fault:
+                await self._judge_what_is_left(fault)
             except JudgedElsewhere as fault:
                 log.info("judging goes on from where another worker left off", reason=str(fault))
             except INTERRUPTED as fault:
@@ -79,6 +82,8 @@ class JudgedStreams:
                 await work()
             except RowsChanged as fault:
                 await self._begin_anew(fault)
+            except LossAccepted as fault:
+                await self._judge_what_is_left(fault)
             except JudgedElsewhere as fault:
                 log.info("what is done beside judging goes on with what another worker did", reason=str(fault))
             except INTERRUPTED as fault:
@@ -87,6 +92,13 @@ class JudgedStreams:
 
     async def _begin_anew(self, fault: RowsChanged) -> NoReturn:
         log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
+        await self._end_to_begin_anew()
+
+    async def _judge_what_is_left(self, fault: LossAccepted) -> NoReturn:
+        log.warning("an operator accepted a loss; what is left is judged anew", what=str(fault))
+        await self._end_to_begin_anew()
+
+    async def _end_to_begin_anew(self) -> NoReturn:
         try:
             await takeover.begin_anew(self._pool)
         finally:

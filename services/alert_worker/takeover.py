@@ -24,6 +24,12 @@ from services.alert_worker.schema import TABLES, require_unaltered
 from services.logs import logger_of
 
 log = logger_of("alerts")
+
+
+class LossAccepted(Exception):
+    """Records that were judged are lost, and an operator accepted that: everything that is left has to be judged again."""
+
+
 _STANDS = """
 SELECT count(*) FROM information_schema.columns WHERE (table_schema, table_name, column_name) IN
 (('alerting', 'origin', 'era'), ('alerting', 'positions', 'total'))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import random
 import resource
@@ -67,7 +66,9 @@ from services.notary.served import PublishedTree
 from services.notary.tree_keys import known_keys
 from services.outgoing_http import trusted_by
 from services.runtime.bootstrap import open_pool, open_tokens, prepare
+from services.runtime.collector_faults import tell_of_collector
 from services.runtime.listening_socket import listen
+from services.runtime.memory import look_seldom_for_cycles
 from services.runtime.metrics_endpoint import answer_metrics
 from services.settings import BadSetting, Settings, load
 from services.traces.tracer import TRACES
@@ -131,6 +132,7 @@ async def serve(settings: Settings) -> None:
         closing.callback(pool.terminate)
         clock, watch = clock_of(settings), VaultWatch(pool)
         prepared = await prepare(settings, pool)
+        tell_of_collector(settings, pool, "api")
         vault, keys = prepared.vault, prepared.keys
         events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
         tokens = await open_tokens(vault)
@@ -208,8 +210,7 @@ async def serve(settings: Settings) -> None:
         ]
         for task in tasks:
             task.add_done_callback(lambda _: setattr(server, "should_exit", True))
-        gc.set_threshold(50_000, 20, 50)  # calls leave no cycles, so it need not look often
-        gc.freeze()  # what is loaded by now stays, so the collector need not look at it again
+        look_seldom_for_cycles()
         try:
             await asyncio.gather(live.begun(settings.root_access_key_id), projected(pool))
             await server.serve(sockets=[listening])

@@ -48,6 +48,7 @@ PLACE = {
     "alert": "the alert's id, or how it begins",
     "call": "the call's id, as in x-amzn-RequestId",
     "code": "the id of a code for the console",
+    "device": "the name of an audit device",
 }
 """What each name in a path means."""
 

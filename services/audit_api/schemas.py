@@ -7,7 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 JsonSchema = dict[str, Any]
 TypeName = Literal[
-    "text", "text?", "time", "time?", "integer", "integer?", "yes-or-no", "object", "object?", "texts", "texts?", "objects"
+    "text", "text?", "time", "time?", "integer", "integer?", "yes-or-no", "yes-or-no?", "object", "object?", "texts", "texts?",
+    "objects"
 ]  # fmt: skip
 """The type of a member of an answer. With `?` the member may be null."""
 _BASIC: dict[str, JsonSchema] = {

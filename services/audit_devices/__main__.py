@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from services.adapters.advisory_locks import AdvisoryLock
-from services.audit_devices import devices_file, positions, worker
+from services.audit_devices import device_rows, devices_file, worker
 from services.logs import logger_of
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
@@ -27,7 +27,8 @@ async def run() -> None:
     prepared = await prepare(settings, pool)
     keep_beating(settings)
     await alone(pool, AdvisoryLock.AUDIT_DEVICES, "audit-devices")
-    await positions.prepare(pool)
+    await device_rows.prepare(pool)
+    await device_rows.declare(pool, {each.name: each.kind for each in wanted})
     if not wanted:
         log.info("KEYTRAIL_AUDIT_DEVICES_FILE names no device; decisions are written nowhere else")
         await asyncio.Event().wait()

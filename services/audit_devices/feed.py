@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from domain.log.chain import Chain
+from domain.log.chain import Chain, digest
 from domain.log.lane import EveryPlace
-from domain.ports import OutOfRange
+from domain.ports import OutOfRange, Unavailable
 from projections.log.entry import DECISIONS, EVENTS
+from services.adapters.kafka import FETCH_WAIT_MS
 from services.adapters.keyring import VaultKeyring
-from services.adapters.record_topics import topics_read
+from services.adapters.known_records import KNOWN_WITHIN
+from services.adapters.record_topics import RecordTopics, topics_read
 from services.adapters.topic_bounds import TopicBounds
 from services.audit_devices.records import DeviceRecord, Gap, records_of
 from services.projector.feed import Batch, EntryFeed
@@ -24,6 +27,8 @@ MOST = 2000
 PARTITION_BYTES, BATCH_BYTES = 1_048_576, 8_388_608
 """The most bytes of a partition that are fetched at once, and the bytes of records with which a batch is complete. Each device
 has its own consumer, and a record takes nine times its size on its way."""
+ONE_RECORD = 65_536
+"""The bytes of a partition that are fetched to see one record of it; a larger batch comes whole."""
 GATHERING = (PARTITION_BYTES // 2, 100)
 """See EntryFeed: a broker that waited for more bytes than it may send would wait each time."""
 
@@ -43,11 +48,13 @@ class DeviceBatch:
 
 @dataclass(slots=True)
 class DeviceStart:
-    """Where a device goes on, how many records wait there, and what Kafka has removed before that."""
+    """Where a device goes on, how many records wait there, and what Kafka has removed before that. `again`: partitions that no
+    longer hold what the device read last."""
 
     reached: ReadTo
     waiting: int = 0
     gaps: list[Gap] = field(default_factory=list)
+    again: list[Partition] = field(default_factory=list)
 
 
 class DeviceFeed:
@@ -75,7 +82,8 @@ class DeviceFeed:
             raise RecordsRemoved(str(fault)) from fault
         found = records_of(batch.entries)
         offsets = self._reached.offsets | batch.reached.offsets
-        self._reached = ReadTo(offsets, batch.reached.digest, batch.reached.authority)
+        last = self._reached.last | {where: digest(value) for where, value in batch.last.items() if where[0] != EVENTS}
+        self._reached = ReadTo(offsets, batch.reached.digest, batch.reached.authority, last=last)
         return DeviceBatch(found, self._reached, len(batch.entries) + batch.voids)
 
     async def waiting(self) -> int:
@@ -110,12 +118,14 @@ async def start_now(settings: Settings, now: Chain) -> DeviceStart:
 async def start_after(settings: Settings, reached: ReadTo) -> DeviceStart:
     """Where a device goes on that has come so far. Raises OutOfRange if that can no longer be said; Unavailable.
 
-    A partition that ends before the device's place was replaced, or its brokers lost records that they had acknowledged. It
-    is read again from its first record on: that writes some records twice, and leaves none out.
+    A partition that ends before the device's place, or has another record there than the one that the device read last, was
+    replaced, or its brokers lost records that they had acknowledged. It is read again from its first record on: that writes some
+    records twice, and leaves none out.
     """
     await require_known_log(settings, reached)
     bounds = await _bounds(settings)
-    offsets, gaps = dict(reached.offsets), []
+    offsets, last, gaps, again = dict(reached.offsets), dict(reached.last), [], []
+    other = await _with_another_record(settings, reached, bounds)
     for where, (first, end) in bounds.items():
         place = offsets.get(where, 0)
         if where[0] == EVENTS:
@@ -124,9 +134,44 @@ async def start_after(settings: Settings, reached: ReadTo) -> DeviceStart:
         elif place < first:
             gaps.append(Gap(*where, place, first))
             offsets[where] = first
-        elif place > end:
+        elif place > end or where in other:
+            again.append(where)
             offsets[where] = first
-    return DeviceStart(ReadTo(offsets, reached.digest, reached.authority), _waiting(offsets, bounds), gaps)
+        if offsets.get(where) != place:
+            last.pop(where, None)
+    return DeviceStart(
+        ReadTo(offsets, reached.digest, reached.authority, last=last), _waiting(offsets, bounds), gaps, again
+    )
+
+
+async def _with_another_record(
+    settings: Settings, reached: ReadTo, bounds: Mapping[Partition, tuple[int, int]]
+) -> set[Partition]:
+    """The partitions whose record before the device's place is not the one that it read last. One consumer asks for all of them.
+    Raises Unavailable."""
+    asked = {
+        where: reached.offsets[where] - 1
+        for where in reached.last
+        if where in bounds and bounds[where][0] < reached.offsets[where] <= bounds[where][1]
+    }
+    if not asked:
+        return set()
+    ends = {where: end for where, (_, end) in bounds.items()}
+    count = 1 + max(partition for topic, partition in bounds if topic == DECISIONS)
+    topics = RecordTopics(settings, count, (DECISIONS,))
+    found: dict[Partition, tuple[int, str]] = {}
+    try:
+        await topics.open(ends | asked, max_partition_fetch_bytes=ONE_RECORD)
+        async with asyncio.timeout(KNOWN_WITHIN):
+            while asked.keys() - found.keys():
+                for topic, records in await topics.next(MOST, FETCH_WAIT_MS):
+                    first = records[0]
+                    found.setdefault((topic, first.partition), (first.offset, digest(first.value or b"")))
+    except (OutOfRange, TimeoutError) as fault:  # its records went meanwhile: the next start asks anew
+        raise Unavailable(f"the last records that an audit device read cannot be asked for: {fault!r}") from fault
+    finally:
+        await topics.close()
+    return {where for where, place in asked.items() if found[where] != (place, reached.last[where])}
 
 
 def _waiting(offsets: Mapping[Partition, int], bounds: Mapping[Partition, tuple[int, int]]) -> int:

@@ -56,6 +56,11 @@ class FileDevice:
             raise self._failed(fault) from fault
 
     def _failed(self, fault: NotOurs | OSError) -> DeviceFailed:
+        folder = self._path.parent
+        if isinstance(fault, FileNotFoundError) and not folder.is_dir():
+            return DeviceFailed(
+                f"there is no folder {folder}: make it, so that only Keytrail's user can enter it (mkdir -m 700)"
+            )
         return DeviceFailed(str(fault) if isinstance(fault, NotOurs) else f"{self._path}: {fault.strerror}")
 
     def _take_lock(self) -> None:

@@ -10,7 +10,7 @@ from services.exports.cloudtrail import EVENT_VERSION, OWN
 from services.exports.ocsf import VERSION
 
 MEDIUM, OTHER = 3, 99
-SAID = "Kafka removed records of decisions before this device had taken them."
+SAID = "Kafka removed records of decisions before this device had confirmed them: so many are missing at most."
 
 
 def ocsf_gap(record: DeviceRecord, product_version: str) -> dict[str, Any]:

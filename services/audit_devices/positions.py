@@ -17,20 +17,15 @@ from domain.characters import visible
 from domain.log.authenticity import DEVICE, key_of_row
 from domain.log.authority import authority_from
 from services.adapters.keyring import VaultKeyring
-from services.adapters.postgres import Connection, Pool, make
+from services.adapters.postgres import Connection, Pool
+from services.audit_devices.device_rows import SCHEMA
 from services.logs import logger_of
 from services.projector.store import ReadTo
 
 log = logger_of("audit-devices")
 
-SCHEMA = "auditing"
-_TABLE = f"""
-CREATE SCHEMA IF NOT EXISTS {SCHEMA};
-CREATE TABLE IF NOT EXISTS {SCHEMA}.devices (
-    device text PRIMARY KEY, log text NOT NULL, document text NOT NULL, mac text NOT NULL,
-    at timestamptz NOT NULL, fault text NOT NULL
-)
-"""
+_SINCE = "CASE excluded.fault WHEN '' THEN NULL ELSE coalesce(d.since, excluded.since) END"
+"""A device that goes on failing fails since the first time, whatever it says later."""
 
 
 async def seal_anew(connection: Connection, keys: VaultKeyring, retired: Container[str]) -> list[str]:
@@ -82,52 +77,38 @@ class DevicePositions:
             return None
         document = orjson.loads(row["document"])
         offsets = {_partition(name): after for name, after in document["next"].items()}
-        return ReadTo(offsets, document["digest"], authority_from(document["authority"]))
+        last = {_partition(name): each for name, each in document.get("last", {}).items()}
+        return ReadTo(offsets, document["digest"], authority_from(document["authority"]), last=last)
 
     async def keep(self, reached: ReadTo, fault: str = "") -> None:
         """`fault`: why the device takes nothing, though the position moves past what is not for it. Raises INTERRUPTED."""
         document: dict[str, Any] = {
             "next": {f"{topic}/{partition}": after for (topic, partition), after in sorted(reached.offsets.items())},
+            "last": {f"{topic}/{partition}": each for (topic, partition), each in sorted(reached.last.items())},
             "digest": reached.digest,
             "authority": reached.authority.document(),
         }
         text = orjson.dumps(document).decode()
         mac = self.keys.mac(DEVICE, self.device, self.log_name, text)
         await self.pool.execute(
-            f"INSERT INTO {SCHEMA}.devices VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (device) DO UPDATE SET "
-            "log = excluded.log, document = excluded.document, mac = excluded.mac, at = excluded.at, fault = excluded.fault",
+            f"INSERT INTO {SCHEMA}.devices AS d (device, log, document, mac, at, fault, since) "
+            "VALUES ($1, $2, $3, $4, $5, $6, CASE $6::text WHEN '' THEN NULL ELSE $5::timestamptz END) "
+            "ON CONFLICT (device) DO UPDATE SET log = excluded.log, document = excluded.document, "
+            "mac = excluded.mac, at = excluded.at, "
+            f"fault = excluded.fault, since = {_SINCE}",
             self.device, self.log_name, text, mac, datetime.now(UTC), visible(fault),
         )  # fmt: skip
 
     async def tell(self, fault: str) -> None:
         """Keep for people why the device takes nothing. Raises INTERRUPTED."""
         await self.pool.execute(
-            f"INSERT INTO {SCHEMA}.devices VALUES ($1, '', '', '', $3, $2) "
-            "ON CONFLICT (device) DO UPDATE SET fault = excluded.fault",
+            f"INSERT INTO {SCHEMA}.devices AS d (device, log, document, mac, at, fault, since) "
+            "VALUES ($1, '', '', '', $3, $2, CASE $2::text WHEN '' THEN NULL ELSE $3::timestamptz END) "
+            f"ON CONFLICT (device) DO UPDATE SET fault = excluded.fault, since = {_SINCE}",
             self.device, visible(fault), datetime.now(UTC),
         )  # fmt: skip
-
-
-async def state(pool: Pool) -> list[dict[str, Any]]:
-    """Of each device that ever ran here: `next` is the next offset of each partition, `fault` why it takes nothing ("" if it
-    does). Raises Postgres's errors."""
-    if await pool.fetchval("SELECT to_regclass($1) IS NULL", f"{SCHEMA}.devices"):
-        return []
-    rows = await pool.fetch(f"SELECT device, document, fault FROM {SCHEMA}.devices ORDER BY device")
-    return [
-        {
-            "device": row["device"],
-            "next": orjson.loads(row["document"])["next"] if row["document"] else {},
-            "fault": row["fault"],
-        }
-        for row in rows
-    ]
 
 
 def _partition(name: str) -> tuple[str, int]:
     topic, _, partition = name.rpartition("/")
     return topic, int(partition)
-
-
-async def prepare(pool: Pool) -> None:
-    await make(pool, _TABLE)

@@ -67,7 +67,9 @@ def records_of(entries: Iterable[Entry]) -> list[DeviceRecord]:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Records of a partition that Kafka removed before a device had taken them: from `first` up to before `next`."""
+    """Records of a partition that Kafka removed before a device held them for good: from `first` up to before `next`. Some may
+    have reached it: of those that it had not confirmed, nobody knows. A process that is killed forgets what it had sent, so no
+    gap can say which these are."""
 
     topic: str
     partition: int

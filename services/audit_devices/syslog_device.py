@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import select
 import socket
 import ssl
@@ -21,6 +22,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from services.audit_devices.device import DeviceFailed
 from services.audit_devices.devices_file import SyslogDeviceSettings
@@ -34,6 +36,9 @@ PIECE = 65_536
 """Bytes that are sent at a time: a server that is slow has SEND_WITHIN for each piece, and not for a whole batch."""
 MOST_READ = 16
 """How often at a time it reads what a server sends. A server of syslog has nothing to say."""
+
+
+SocketAddress = tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -75,21 +80,35 @@ class SyslogDevice:
 
     def _connected(self) -> ssl.SSLSocket:
         try:
-            context = self._settings.context()
-            plain = socket.create_connection((self._settings.host, self._settings.port), CONNECT_WITHIN)
-            try:
-                plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_WITHIN * 1000))
-                found = context.wrap_socket(plain, server_hostname=self._settings.host)
-            except BaseException:
-                plain.close()
-                raise
+            found = self._handshake_by(time.monotonic() + CONNECT_WITHIN)
         except ssl.SSLCertVerificationError as fault:
             raise DeviceFailed(f"{self._where}: its certificate is not trusted: {fault.verify_message}") from None
+        except TimeoutError:
+            raise DeviceFailed(f"{self._where}: no connection came about within {CONNECT_WITHIN:.0f} s") from None
+        except ssl.SSLError as fault:
+            reason = (fault.reason or "it ended the connection").lower().replace("_", " ")
+            raise DeviceFailed(f"{self._where}: no TLS came about: {reason}") from fault
+        except UnicodeError:
+            raise DeviceFailed(f"{self._where} cannot be reached: that is no host name") from None
         except OSError as fault:
-            raise DeviceFailed(f"{self._where} cannot be reached: {fault}") from fault
+            why = os.strerror(fault.errno) if fault.errno and fault.errno > 0 else fault.strerror or fault
+            raise DeviceFailed(f"{self._where} cannot be reached: {why}") from fault
         found.settimeout(SEND_WITHIN)
         return found
+
+    def _handshake_by(self, ends: float) -> ssl.SSLSocket:
+        """One deadline for all addresses of the name and the whole handshake, however slowly its bytes come. Raises OSError."""
+        context = self._settings.context()
+        found = socket.getaddrinfo(self._settings.host, self._settings.port, type=socket.SOCK_STREAM)
+        plain = connected_by([(family, address) for family, *_, address in found], ends)
+        try:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_WITHIN * 1000))
+            plain.settimeout(_left(ends))  # of a handshake as a whole (ssl, "SSLSocket.do_handshake")
+            return context.wrap_socket(plain, server_hostname=self._settings.host)
+        except BaseException:
+            plain.close()
+            raise
 
     async def write(self, records: Sequence[DeviceRecord]) -> None:
         connection = self._connection or await self._connect()
@@ -149,6 +168,30 @@ class SyslogDevice:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def connected_by(addresses: Sequence[tuple[int, SocketAddress]], ends: float) -> socket.socket:
+    """A connection to the first address that answers; each is its family and what `connect` takes. `ends`: when to give up, by
+    the monotonic clock. Raises OSError."""
+    refused = OSError("the name has no address")
+    for family, address in addresses:
+        found = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            found.settimeout(_left(ends))
+            found.connect(address)
+            return found
+        except OSError as fault:
+            found.close()
+            refused = fault
+    raise refused
+
+
+def _left(ends: float) -> float:
+    """Seconds until then. Raises TimeoutError if there are none."""
+    left = ends - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
 
 
 def _close(connecting: asyncio.Future[ssl.SSLSocket]) -> None:

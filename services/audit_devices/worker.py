@@ -129,11 +129,18 @@ class DeviceWorker:
     async def _begin(self, start: DeviceStart) -> None:
         self._written.clear()
         self._number, self._passed = 0, None
+        for topic, number in start.again:
+            log.warning(
+                "a partition no longer holds what an audit device read last: its brokers lost records, or it was replaced; it is "
+                "read again from its first record on",
+                device=self._own.name,
+                partition=f"{topic}/{number}",
+            )
         if start.gaps:
             at = utc(datetime.now(UTC))
             for each in start.gaps:
                 log.error(
-                    "Kafka removed records before an audit device had taken them",
+                    "Kafka removed records before an audit device had confirmed them",
                     device=self._own.name,
                     partition=each.partition,
                     first=each.first,

@@ -7,19 +7,23 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
+from aiokafka.errors import KafkaError
+
 from domain.log.chain import Chain
 from domain.log.codec import object_of, parse
 from domain.log.levels import FIRST, LEVEL, why_unknown
-from domain.ports import Headers, MasterKey, Unavailable
+from domain.ports import Headers, LogRefused, MasterKey, Unavailable
 from projections.registry import PROJECTIONS
 from services.adapters import cloudevents, skips, snapshots, topics
-from services.adapters.kafka import KafkaTopic, Producer
+from services.adapters.cluster_description import describe
+from services.adapters.kafka import KafkaTopic, Producer, administering
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import Pool
 from services.adapters.topic_bounds import ends
 from services.adapters.vault import Vault
-from services.audit_devices.positions import SCHEMA as DEVICES
+from services.arrangement import KafkaOperation
+from services.audit_devices.device_rows import SCHEMA as DEVICES
 from services.backup.dump import Tell
 from services.backup.sealed_file import BadBackup, read
 from services.ownership import write_private
@@ -45,6 +49,26 @@ def check(path: Path, master: MasterKey) -> dict[str, Any]:
     if level > LEVEL:
         raise BadBackup(f"{path} cannot be restored: {why_unknown(level, last['level_version'])}.")
     return {**first, **last}
+
+
+async def require_rights(settings: Settings) -> None:
+    """Find out whether this user of Kafka may fill the topics, before anything is written. No process needs so much, so none of
+    their users may. Raises LogRefused, Unavailable."""
+    named = topics.names(settings)
+    try:
+        async with administering(settings, topics.ADMIN_TIMEOUT_MS) as client:
+            found = await describe(client, (named.events, named.decisions))
+    except (KafkaError, TimeoutError, OSError) as fault:
+        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault!r}") from fault
+    needed = frozenset({KafkaOperation.READ, KafkaOperation.WRITE})
+    denied = [topic for topic, state in found.topics.items() if not needed <= state.may] + sorted(found.denied)
+    if denied:
+        who = f"The user {settings.kafka_username}" if settings.kafka_username else "This connection"
+        raise LogRefused(
+            f"{who} may not read and write {' and '.join(sorted(denied))} on Kafka, and a restore fills them. Name a user who "
+            "may, such as the one who made the topics, in KEYTRAIL_KAFKA_USERNAME and KEYTRAIL_KAFKA_PASSWORD, for this command "
+            "alone. Nothing was written."
+        )
 
 
 async def restore(settings: Settings, path: Path, partitions: int, tell: Tell) -> dict[str, int]:

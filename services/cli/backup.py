@@ -14,6 +14,7 @@ from services.cli.parameters import Argument
 from services.cli.result_files import target_or_fail
 from services.cli.screens import err
 from services.cli.terminal import as_line, say, settings_or_fail
+from services.named_files import unread
 from services.settings import Settings
 
 
@@ -72,11 +73,17 @@ async def _restore(settings: Settings, file: Path, tell: TellBar) -> dict[str, i
     try:
         found = await asyncio.to_thread(restoration.check, file, FileMasterKey(settings.master_key_path))
     except OSError as fault:
-        fail(f"{file} cannot be read: {fault.strerror or fault}.")
+        fail(unread(file, fault))
+    settings = replace(settings, decision_partitions=found["partitions"])
+    if settings.kafka:  # before the folder is taken: it stays empty for another try
+        tell("looking at the topics", 0, 0)
+        await topics.prepare(settings, flush=False)
+        await restoration.require_rights(settings)
     supervisor = Supervisor(settings, tell)
     try:
-        reached = replace(await supervisor.start_servers(), decision_partitions=found["partitions"])
-        await topics.prepare(reached, flush=not settings.kafka)
+        reached = await supervisor.start_servers()
+        if not settings.kafka:
+            await topics.prepare(reached, flush=True)
         counts = await restoration.restore(reached, file, found["partitions"], tell)
         supervisor.folder.restoring.unlink()
     finally:

@@ -15,6 +15,7 @@ from services.cli.groups import CommandGroup, CommandRow
 
 COMMANDS: dict[str, CommandRow] = {
     "up": CommandRow("up:up", "Start Keytrail and keep it running until Ctrl-C"),
+    "down": CommandRow("down:down", "Stop the Keytrail that runs on a data folder"),
     "env": CommandRow("env:env", "Print shell text that points aws, boto3 and Terraform at Keytrail"),
     "console": CommandRow("console:console", "Open the console in a browser, signed in"),
     "sign-in": CommandRow("sign_in:sign_in", "Sign in with a password, and print credentials for a shell"),
@@ -66,6 +67,8 @@ COMMANDS: dict[str, CommandRow] = {
     ),
     "alerts scan": CommandRow("alerts:scan", "What the rules find in the past", paged=True),
     "alerts check": CommandRow("alerts:check", "What the rules say about a draft", paged=True),
+    "audit-devices": CommandRow("audit_devices:audit_devices", "The audit devices, and why one fails", paged=True),
+    "audit-devices forget": CommandRow("audit_devices:forget", "Forget an audit device that the file no longer names"),
     "import cloudtrail": CommandRow("imports:cloudtrail", "Read AWS CloudTrail files into a trail", paged=True),
     "import policies": CommandRow(
         "imports:policies", "Add policies and grants that AWS reported to a trail", paged=True
@@ -93,12 +96,14 @@ COMMANDS: dict[str, CommandRow] = {
     "topics create": CommandRow("topics:create", "Make topics and rights on your own Kafka"),
     "skip-commands": CommandRow("repairs:skip_commands", "Let the writer pass over lost commands"),
     "skip-records": CommandRow("repairs:skip_records", "Let the notary pass over removed records"),
+    "accept-loss": CommandRow("repairs:accept_loss", "Let alert workers go on after brokers lost records"),
 }
 """`paged` is set for answers that people read. The other commands run until Ctrl-C, ask a question, print text to copy, or say
 that something was done."""
 
 GROUPS: dict[str, str] = {
     "alerts": COMMANDS["alerts"].says,
+    "audit-devices": COMMANDS["audit-devices"].says,
     "import": "Import AWS CloudTrail, and policies beside it",
     "trails": COMMANDS["trails"].says,
     "log": COMMANDS["log"].says,

@@ -1,8 +1,10 @@
-"""rebuild, skip-commands, skip-records: commands for an operator whose tables or topics are damaged."""
+"""rebuild, skip-commands, skip-records, accept-loss: commands for an operator whose tables or topics are damaged."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import os
+from pwd import getpwuid
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
@@ -13,6 +15,9 @@ from services.cli.options import AsJson, Data, Yes
 from services.cli.parameters import Argument
 from services.cli.terminal import as_line, counted, say
 from services.settings import Settings
+
+if TYPE_CHECKING:
+    from services.alert_worker.positions import JudgedUpTo
 
 
 def rebuild(
@@ -75,6 +80,66 @@ async def _permit_skip(settings: Settings) -> None:
         finally:
             await events.close()
         await skips.permit(pool, keys, fold.world.log, fold.world.next_command)
+    finally:
+        await pool.close()
+
+
+def accept_loss(yes: Yes = False, as_json: AsJson = False, data: Data = None) -> None:
+    """Let alert workers go on after brokers lost records of the log that were judged: they judge what is left anew. An alert
+    names you. A restore of a backup brings the records back; this does not."""
+    settings = reaching_broker_and_database(data)
+    lost = result_or_exit(lambda _: _lost(settings))
+    if lost is None:
+        if as_json:
+            as_line({"judged": None})
+        else:
+            say("The log has the last record that was judged: there is no loss to accept.")
+        return
+    if not as_json:
+        say(
+            f"Alert workers judged the log up to @{lost.next - 1}, and the last of these records is not there any more."
+        )
+    if not yes:
+        click.confirm("What the lost records say of calls will never be known again. Go on without them?", abort=True)
+    by = f"{getpwuid(os.geteuid()).pw_name} on {os.uname().nodename}"
+    result_or_exit(lambda _: _accept(settings, lost, by))
+    if as_json:
+        as_line({"judged": lost.next - 1, "by": by})
+    else:
+        say("alert workers judge what is left anew, within some seconds")
+
+
+async def _lost(settings: Settings) -> JudgedUpTo | None:
+    """How far the log was judged, if it lacks the last record that was. The row is not proved here: a permission for a row that
+    somebody else wrote permits nothing."""
+    from services.alert_worker import positions  # see host.py
+    from services.alert_worker.events import PART
+    from services.projector.known_log import has_before
+    from services.runtime.bootstrap import open_pool
+
+    pool = await open_pool(settings)
+    try:
+        if not await pool.fetchval("SELECT to_regclass('alerting.positions') IS NOT NULL"):
+            return None
+        judged = (await positions.reached(pool)).get(PART)
+        if judged is None or not judged.digest or await has_before(settings, judged.next, judged.digest):
+            return None
+        return judged
+    finally:
+        await pool.close()
+
+
+async def _accept(settings: Settings, judged: JudgedUpTo, by: str) -> None:
+    from services.adapters import skips  # see host.py
+    from services.adapters.keyring import open_keyring
+    from services.projector.worker import log_name
+    from services.runtime.bootstrap import open_pool, open_vault
+
+    pool = await open_pool(settings)
+    try:
+        keys = await open_keyring(open_vault(settings, pool))
+        permit = skips.of_judging(await log_name(settings, keys), judged.digest)
+        await skips.permit(pool, keys, permit, judged.next, by)
     finally:
         await pool.close()
 

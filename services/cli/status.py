@@ -52,6 +52,7 @@ def _of_the_installation(server: dict[str, Any], log_bytes: int | None) -> dict[
         "alerts lag": _waiting({part: count for part, count in server["alerts"]["lag"].items() if count != 0}) or "0",
         "projector lag": _waiting(server["lag"]),
         **_of_devices(server["audit_devices"]),
+        **_of_traces(server["traces"]),
         **({} if notary is None else {"notary lag": _of_notary(notary)}),
         "database": f"{server['database_bytes'] / 1e6:.1f} MB",
         "topics": f"{log_bytes / 1e6:.1f} MB" if log_bytes is not None else "on your own broker",
@@ -65,9 +66,27 @@ def _of_notary(notary: dict[str, Any]) -> str:
 
 def _of_devices(devices: dict[str, Any]) -> dict[str, object]:
     """Nothing where no audit device ever ran."""
-    waiting = _waiting({name: each["lag"] for name, each in devices.items()})
-    faults = {f"{name} fails": each["fault"] for name, each in devices.items() if each["fault"]}
-    return {"audit devices": waiting, **faults} if devices else {}
+    if not devices:
+        return {}
+    rows: dict[str, object] = {"devices lag": _waiting({name: each["lag"] for name, each in devices.items()})}
+    for name, each in devices.items():
+        forget = f"`keytrail audit-devices forget {name}`"
+        if each["named"] is False:
+            rows[f"{name} left"] = f"the file of audit devices does not name it; {forget}"
+        elif each["named"] is None:
+            rows[f"{name} stands"] = (
+                f"no process for audit devices is at work; if the file no longer names it: {forget}"
+            )
+        if each["fault"] and each["named"] is not False:
+            rows[f"{name} fails"] = each["fault"]
+    return rows
+
+
+def _of_traces(away: dict[str, Any] | None) -> dict[str, object]:
+    """Nothing while the collector takes what it is sent."""
+    if away is None:
+        return {}
+    return {"traces fail": f"{away['fault']} (since {away['since']}; {', '.join(away['processes'])}). Spans are lost"}
 
 
 def _waiting(lag: dict[str, int | None]) -> str:

@@ -17,6 +17,7 @@ from services.cli.failures import fail
 from services.cli.readers import ReadByNobody
 from services.cli.screens import WIDE, Screen, err, out
 from services.cli.times import BadTime, Times
+from services.named_files import BadFile, text_of
 from services.settings import BadSetting, Settings, load
 
 if TYPE_CHECKING:
@@ -62,13 +63,11 @@ def member(name: str, value: str, wide: int) -> None:
 def read_or_fail(path: Path) -> str:
     """The text of a file that the command line names. An empty file is an error: a question would take it for no text."""
     try:
-        if not (text := path.read_text()).strip():
+        if not (text := text_of(path)).strip():
             fail(f"{path} is empty.", 2)
         return text
-    except OSError as fault:
-        fail(f"{path} cannot be read: {fault.strerror or fault}.", 2)
-    except UnicodeDecodeError:
-        fail(f"{path} cannot be read: it is not text in UTF-8.", 2)
+    except BadFile as fault:
+        fail(str(fault), 2)
 
 
 def settings_or_fail(**given: Any) -> Settings:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
+import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from pwd import getpwuid
+from typing import TYPE_CHECKING, Annotated
 
 from click.exceptions import Exit
 from rich.text import Text
@@ -19,6 +23,9 @@ from services.cli.parameters import Option
 from services.cli.screens import err, out
 from services.cli.terminal import progress_bar, say, settings_or_fail
 from services.settings import Settings
+
+if TYPE_CHECKING:
+    from services.supervisor.up import Supervisor
 
 
 def up(
@@ -43,8 +50,7 @@ async def _up(settings: Settings, test_clock: bool) -> None:
     # From the first moment on: a Ctrl-C during the start must leave as little behind as a later one.
     this = asyncio.current_task()
     assert this is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, this.cancel)
+    _on_signal(this.cancel)
     with progress_bar() as progress:
         task = progress.add_task("starting", total=None)
         console = progress.add_task("the console", total=None, visible=False)
@@ -60,21 +66,22 @@ async def _up(settings: Settings, test_clock: bool) -> None:
             await supervisor.start()
         except cannot_start() as fault:
             progress.stop()
-            await supervisor.stop()
+            await _stop(supervisor)
             fail(str(fault))
         except asyncio.CancelledError:
             progress.stop()
             say("stopping", screen=err)
-            await supervisor.stop()
+            await _stop(supervisor)
             raise Exit(130) from None
         except BaseException:  # an unforeseen error shows its traceback, but no server is left running
             progress.stop()
-            await supervisor.stop()
+            await _stop(supervisor)
             raise
     seconds = time.monotonic() - began
     say(Text.assemble(("ready", "bold green"), f" after {seconds:.1f} s at {settings.url}"))
-    out.print(f"  {first_call(settings)}", soft_wrap=True)  # people copy it, so it stays one line
-    say(f"logs in {supervisor.folder.logs}; Ctrl-C stops everything", indent=2)
+    for line in first_call(settings):
+        out.print(f"  {line}", soft_wrap=True)  # people copy it, so none is broken
+    say(f"logs in {supervisor.folder.logs}; Ctrl-C or `keytrail down` stops everything", indent=2)
     try:
         if supervisor.console is not None and not supervisor.console.done():
             say("the console is being built; everything else answers already", indent=2)
@@ -91,7 +98,18 @@ async def _up(settings: Settings, test_clock: bool) -> None:
     except asyncio.CancelledError:
         say("stopping", screen=err)
     finally:
-        await supervisor.stop()
+        await _stop(supervisor)
+
+
+async def _stop(supervisor: Supervisor) -> None:
+    """To its end, which has deadlines of its own: a second Ctrl-C would leave servers behind."""
+    _on_signal(lambda: None)
+    await supervisor.stop()
+
+
+def _on_signal(work: Callable[[], object]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, work)
 
 
 def cannot_start() -> tuple[type[BaseException], ...]:
@@ -105,7 +123,17 @@ def cannot_start() -> tuple[type[BaseException], ...]:
     return (CannotStart, FolderInUse, NotOurs, ClockRefused, BadSetting, PostgresFailed, OSError)
 
 
-def first_call(settings: Settings) -> str:
-    """The command to type in another terminal, in any folder and environment."""
-    command = shlex.join([str(Path(sys.argv[0]).absolute()), "env", "--data", str(settings.data.absolute())])
-    return f'eval "$({command})"; aws kms create-key'
+def first_call(settings: Settings) -> tuple[str, str]:
+    """The commands to type in another terminal, in any folder."""
+    program = Path(sys.argv[0]).absolute()
+    found = shutil.which("keytrail")
+    named = "keytrail" if found is not None and program.samefile(found) else _short(program)
+    return f'eval "$({named} env --data {_short(settings.data.absolute())})"', "aws kms create-key"
+
+
+def _short(path: Path) -> str:
+    """A path as a shell takes it: of the user's home folder, its tilde, which sh, bash and zsh expand in `$(...)` too."""
+    home = Path(getpwuid(os.geteuid()).pw_dir)
+    if os.environ.get("HOME") != str(home) or not path.is_relative_to(home) or path == home:
+        return shlex.quote(str(path))
+    return f"~/{shlex.quote(str(path.relative_to(home)))}"

@@ -26,16 +26,19 @@ def prepare(as_json: AsJson = False, data: Data = None) -> None:
     settings = reaching_broker_and_database(data)
     found = result_or_exit(lambda tell: _prepared(settings, tell))
     if as_json:
-        as_line({"position": found.position, "folded": found.folded})
+        as_line(
+            {"position": found.position, "folded": found.folded, "after": found.after if found.after >= 0 else None}
+        )
     elif found.position < 0:
         say("There is no log yet, so a start needs no snapshot.")
     else:
-        say(
-            Text.assemble(
-                ("prepared", "bold green"),
-                f": a snapshot at position {found.position}, from {counted(found.folded, 'record')} after the one before",
-            )
+        records = counted(found.folded, "record")
+        of = (
+            f"all {records} of the log"
+            if found.after < 0
+            else f"{records} after the snapshot at position {found.after}"
         )
+        say(Text.assemble(("prepared", "bold green"), f": a snapshot at position {found.position}, from {of}"))
 
 
 def finish(

@@ -20,6 +20,7 @@ from services.cli.options import AsJson, Data
 from services.cli.parameters import Option
 from services.cli.screens import out
 from services.cli.terminal import as_line, counted, progress_bar, say, telling, times_or_fail
+from services.named_files import unread
 from services.settings import Settings
 
 
@@ -104,7 +105,7 @@ def _from_export(path: Path, expected: Expected | None, as_json: bool) -> None:
     try:
         found = _checked(path, expected)
     except OSError as fault:
-        fail(f"{path} cannot be read: {fault.strerror}", 2)
+        fail(unread(path, fault), 2)
     if as_json:
         as_line(found)
     else:

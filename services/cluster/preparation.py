@@ -14,7 +14,7 @@ from domain.ports import LogRefused, Unavailable
 from services.adapters import access_lists, topics
 from services.adapters.access_lists import KafkaGrant
 from services.adapters.bundled import login
-from services.adapters.kafka import connection
+from services.adapters.kafka import administering
 from services.arrangement import PROCESSES
 from services.ownership import read_private, write_private
 from services.settings import Settings
@@ -48,10 +48,9 @@ def wanted_grants(settings: Settings) -> list[KafkaGrant]:
 
 @asynccontextmanager
 async def _administering(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
     try:
-        await client.start()
-        yield client
+        async with administering(settings) as client:
+            yield client
     except ClusterAuthorizationFailedError:
         raise LogRefused(
             f"The user {settings.kafka_username or 'of this connection'} may not see or make topics and ACLs on this "
@@ -59,8 +58,6 @@ async def _administering(settings: Settings) -> AsyncIterator[AIOKafkaAdminClien
         ) from None
     except KafkaError as fault:
         raise Unavailable(f"Kafka at {settings.kafka}: {fault}") from fault
-    finally:
-        await client.close()
 
 
 async def missing_parts(settings: Settings) -> MissingParts:

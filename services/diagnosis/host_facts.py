@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from services.inherited import FROM_FILE
+from services.named_files import unread
 from services.ownership import NotOurs, read_private, require_owned
 from services.runtime.data_folder import Folder, Running, process_of
 from services.runtime.health import ask_health
@@ -162,7 +163,7 @@ def _fault(path: Path) -> str:
     except NotOurs as fault:
         return str(fault)
     except OSError as fault:
-        return f"{path} cannot be read: {fault.strerror or fault}"
+        return unread(path, fault)
     return ""
 
 
@@ -172,7 +173,7 @@ def _fault_of_tls_key(path: Path) -> str:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
     except OSError as fault:
-        return f"{path} cannot be read: {fault.strerror or fault}"
+        return unread(path, fault)
     return f"{path} may be read by everybody on this machine: chmod o= {path}" if mode & EVERYBODY else ""
 
 

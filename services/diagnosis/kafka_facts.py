@@ -19,7 +19,7 @@ from services.adapters import access_lists, topics
 from services.adapters.access_lists import KafkaGrant
 from services.adapters.bundled import jars
 from services.adapters.cluster_description import ClusterDescription, describe, is_of_4, may_in_group
-from services.adapters.kafka import KafkaReader, asker, connection, drop
+from services.adapters.kafka import KafkaReader, administering, asker, drop
 from services.adapters.topic_bounds import TopicBounds
 from services.arrangement import PROCESSES, KafkaOperation
 from services.settings import Settings
@@ -80,9 +80,7 @@ async def kafka_facts(settings: Settings, now: int, *, bundled: bool) -> KafkaFa
 
 async def _facts(settings: Settings, now: int, *, bundled: bool) -> KafkaFacts:
     named = topics.names(settings)
-    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=ADMIN_PATIENCE_MS)
-    try:
-        await client.start()
+    async with administering(settings, ADMIN_PATIENCE_MS) as client:
         cluster = await describe(client, astuple(named))
         configs = {}
         for topic in cluster.topics:
@@ -91,8 +89,6 @@ async def _facts(settings: Settings, now: int, *, bundled: bool) -> KafkaFacts:
         version = jars.KAFKA if bundled else "4.0 or later" if await is_of_4(client) else "before 4.0"
         groups = {each: await may_in_group(client, each) for each in sorted(_groups(settings))}
         grants = await _grants(client)
-    finally:
-        await client.close()
     bounds = await _bounds(settings, list(cluster.topics))
     last = await _last(settings, named.events, bounds.get(named.events, {}))
     growth = await _growth(settings, bounds, now)

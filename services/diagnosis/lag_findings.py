@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from projections.log.entry import ALERTS as ALERTS_TOPIC
 from services.diagnosis.outcome import CheckOutcome, look, ok, unchecked, wrong
@@ -11,8 +12,9 @@ from services.followers import lag
 from services.settings import Settings
 
 PROJECTOR, ALERTS, NOTARY, NOTIFIERS, DEVICES = "projector", "alert workers", "notary", "notifiers", "audit devices"
-FORGET = "If KEYTRAIL_AUDIT_DEVICES_FILE no longer names that device, delete its row of auditing.devices."
-ALL = (PROJECTOR, ALERTS, NOTARY, NOTIFIERS, DEVICES)
+COLLECTOR = "collector of traces"
+FORGET = "`keytrail audit-devices forget NAME` forgets a device that KEYTRAIL_AUDIT_DEVICES_FILE no longer names."
+ALL = (PROJECTOR, ALERTS, NOTARY, NOTIFIERS, DEVICES, COLLECTOR)
 FEW, MANY = 1000, 2**63
 """Records that may wait during a burst."""
 
@@ -35,6 +37,7 @@ def of_lag(settings: Settings, before: Followed, after: Followed, ends: lag.Topi
         yield _judgement(NOTARY, _notary(before, ends), _notary(after, ends), "a notary")
     yield _notifiers(before, after, ends)
     yield _devices(before, after, ends)
+    yield _collector(settings, after)
 
 
 def _projector(followed: Followed, ends: lag.TopicEnds) -> int | None:
@@ -111,20 +114,45 @@ def _notifiers(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckO
 def _devices(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckOutcome:
     if not after.devices:
         return ok(DEVICES, "none has run here")
-    faults = [f"{each['device']}: {each['fault']}" for each in after.devices if each["fault"]]
+    faults = [f"{each['device']}: {each['fault']}" for each in after.devices if each["fault"] and _may_run(each)]
     if faults:
         return look(
+            DEVICES, "; ".join(faults), "Repair that; the records wait on Kafka until its retention removes them."
+        )
+    idle = [each["device"] for each in after.devices if each["named"] is None]
+    if idle:
+        return look(
             DEVICES,
-            "; ".join(faults),
-            f"Repair that; the records wait on Kafka until its retention removes them. {FORGET}",
+            f"no process for audit devices is at work, and these have run: {', '.join(idle)}",
+            f"Start it: `keytrail up` does, if the file names a device. {FORGET}",
         )
     earlier = {each["device"]: lag.of_device(each["next"], ends) for each in before.devices}
-    waiting = {each["device"]: lag.of_device(each["next"], ends) or 0 for each in after.devices}
+    waiting = {each["device"]: lag.of_device(each["next"], ends) or 0 for each in after.devices if _may_run(each)}
     stuck = [name for name, count in waiting.items() if count > FEW and count >= (earlier.get(name) or MANY)]
     if stuck:
         return look(
             DEVICES,
             f"records that were not taken: {', '.join(f'{name}: {waiting[name]}' for name in stuck)}",
-            f"Look whether the process audit-devices runs, and at its log. {FORGET}",
+            "Look at the log of the process audit-devices.",
         )
+    left = [each["device"] for each in after.devices if each["named"] is False]
+    if left:
+        return look(DEVICES, f"the file does not name these, which have run: {', '.join(left)}", FORGET)
     return ok(DEVICES, f"{len(waiting)} keep up")
+
+
+def _collector(settings: Settings, after: Followed) -> CheckOutcome:
+    away = after.collector
+    if away is not None:
+        return look(
+            COLLECTOR,
+            f"{away['fault']} (since {away['since']}; {', '.join(away['processes'])})",
+            "Repair that, or see to KEYTRAIL_TRACES_ENDPOINT. Spans are lost meanwhile; no call waits, and no record is missing.",
+        )
+    if not settings.traces_endpoint:
+        return ok(COLLECTOR, "none is named (KEYTRAIL_TRACES_ENDPOINT)")
+    return ok(COLLECTOR, "no process says that it is away")
+
+
+def _may_run(device: Mapping[str, Any]) -> bool:
+    return device["named"] is not False

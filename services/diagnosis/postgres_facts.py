@@ -23,9 +23,10 @@ from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import INTERRUPTED, Pool, hosts_of
 from services.adapters.postgres_hosts import HostState, states_of
 from services.adapters.vault import Vault
-from services.audit_devices import positions as device_positions
+from services.audit_devices import device_rows
 from services.followers import lag
 from services.notifier import outbox
+from services.runtime import collector_faults
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 
@@ -66,6 +67,8 @@ class Followed:
     notarised: Mapping[str, int] | None
     notifiers: Sequence[Mapping[str, Any]]
     devices: Sequence[Mapping[str, Any]]
+    collector: Mapping[str, Any] | None = None
+    """Why the collector of traces takes nothing; None if it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,5 +202,7 @@ async def _followed(pool: Pool) -> Followed:
         projected = None
     order, notarised = await lag.notarised(pool)
     leaves = notarised if order.size else None
-    devices = await device_positions.state(pool)
-    return Followed(projected, await lag.judged(pool), leaves, await outbox.state(pool), devices)
+    devices = await device_rows.state(pool)
+    return Followed(
+        projected, await lag.judged(pool), leaves, await outbox.state(pool), devices, await collector_faults.state(pool)
+    )

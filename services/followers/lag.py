@@ -10,7 +10,7 @@ from projections.log.entry import DECISIONS, EVENTS
 from projections.registry import PROJECTIONS
 from services.adapters.postgres import Pool
 from services.alert_worker.positions import reached as judged_up_to
-from services.audit_devices import positions as device_positions
+from services.audit_devices import device_rows
 from services.notary import leaf_rows
 from services.projector.store import positions
 
@@ -80,8 +80,14 @@ def of_device(reached: Mapping[str, int], ends: TopicEnds) -> int | None:
 
 
 async def devices(pool: Pool, ends: TopicEnds) -> dict[str, dict[str, Any]]:
-    """By audit device, how many records wait for it, and why it takes nothing. Raises Postgres's errors."""
+    """By audit device, how many records wait for it, and what device_rows says of it. Raises Postgres's errors."""
     return {
-        each["device"]: {"lag": of_device(each["next"], ends), "fault": each["fault"]}
-        for each in await device_positions.state(pool)
+        each["device"]: {
+            "kind": each["kind"],
+            "lag": of_device(each["next"], ends),
+            "named": each["named"],
+            "fault": each["fault"],
+            "since": each["since"],
+        }
+        for each in await device_rows.state(pool)
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.postgres import INTERRUPTED
@@ -18,6 +17,7 @@ from services.notary.worker import Notary
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.heartbeat import keep_beating
+from services.runtime.memory import look_seldom_for_cycles
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
@@ -42,8 +42,7 @@ async def run() -> None:
     tree_keys = await open_tree_keys(settings, prepared.vault, log)
     store = tile_store(settings)
     alerts = NotaryAlerts(settings, prepared.keys, log)
-    gc.set_threshold(50_000, 20, 50)  # records leave no reference cycles, so the collector can run seldom
-    gc.freeze()
+    look_seldom_for_cycles()
     while True:
         notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, tree_keys, policy, alerts)
         try:

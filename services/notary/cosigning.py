@@ -24,7 +24,7 @@ from services.logs import logger_of
 from services.metrics import COSIGNED_AT, COSIGNED_LEAVES, WITNESSES
 from services.notary.alerts import NotaryAlerts
 from services.notary.published_tiles import TreeHashes
-from services.outgoing_http import at_most
+from services.outgoing_http import at_most, why_no_answer
 
 log = logger_of("notary")
 
@@ -175,7 +175,7 @@ class Cosigning:
                 body = await at_most(answer.content, LONGEST_ANSWER)
                 return WitnessReply(answer.status, body.decode(errors="replace"))
         except (aiohttp.ClientError, OSError, ValueError) as fault:
-            raise NotCosigned(f"it cannot be asked: {str(fault) or repr(fault)}") from None
+            raise NotCosigned(why_no_answer(fault)) from None
 
     def _tell(self, name: str, why: str) -> None:
         """Logs that a witness went away or came back, and not each time that it is away."""

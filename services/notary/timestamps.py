@@ -11,9 +11,10 @@ from pathlib import Path
 
 from services.adapters.postgres import Pool
 from services.logs import logger_of
+from services.named_files import unread
 from services.notary import kept_heads
 from services.notary.kept_heads import KeptHead
-from services.outgoing_http import at_most
+from services.outgoing_http import at_most, why_no_answer
 from services.settings import BadSetting, Settings
 
 log = logger_of("notary")
@@ -81,7 +82,7 @@ class Timestamping:
             ):
                 body = await at_most(answer.content, LONGEST_ANSWER)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
-            raise NotStamped(f"it cannot be asked: {fault!r}") from None
+            raise NotStamped(why_no_answer(fault)) from None
         if answer.status != 200:
             raise NotStamped(f"it answered {answer.status}")
         try:
@@ -100,7 +101,8 @@ def require_authority(settings: Settings) -> None:
     if settings.timestamp_ca:
         from cryptography.x509 import load_pem_x509_certificates
 
+        path = Path(settings.timestamp_ca)
         try:
-            load_pem_x509_certificates(Path(settings.timestamp_ca).read_bytes())
+            load_pem_x509_certificates(path.read_bytes())
         except (OSError, ValueError) as fault:
-            raise BadSetting(f"KEYTRAIL_TIMESTAMP_CA: {fault}") from None
+            raise BadSetting(f"KEYTRAIL_TIMESTAMP_CA: {unread(path, fault)}") from None

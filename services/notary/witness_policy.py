@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from domain.transparency.policies import NO_WITNESSES, PolicyRefused, WitnessPolicy, witness_policy
+from services.named_files import BadFile, text_of
 from services.settings import BadSetting, Settings
 
 
@@ -14,9 +15,9 @@ def load_policy(settings: Settings) -> WitnessPolicy:
         return NO_WITNESSES
     path = Path(settings.witness_policy_file)
     try:
-        found = witness_policy(path.read_text())
-    except (OSError, UnicodeDecodeError) as fault:
-        raise BadSetting(f"KEYTRAIL_WITNESS_POLICY_FILE: {path} cannot be read: {fault}") from None
+        found = witness_policy(text_of(path))
+    except BadFile as fault:
+        raise BadSetting(f"KEYTRAIL_WITNESS_POLICY_FILE: {fault}") from None
     except PolicyRefused as fault:
         raise BadSetting(f"KEYTRAIL_WITNESS_POLICY_FILE: {path}, {fault}.") from None
     if not found.is_met([name for name, each in found.witnesses.items() if each.url]):

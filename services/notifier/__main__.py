@@ -9,6 +9,7 @@ from services.notifier.progress import StandBy
 from services.notifier.worker import run as notify
 from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.collector_faults import tell_of_collector
 from services.runtime.heartbeat import keep_beating
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import alone, end_when_told, run_until_told
@@ -24,6 +25,7 @@ async def run() -> None:
     pool = await open_pool(settings)
     keys = (await prepare(settings, pool)).keys
     keep_beating(settings)
+    tell_of_collector(settings, pool, "notifier")
     log = await log_name(settings, keys)
     marks = [KafkaMark(settings, keys, log, each.name) for each in alerts_file.load(settings).notifiers]
     await alone(pool, AdvisoryLock.NOTIFIER, "notifier", StandBy(marks).look)

@@ -23,6 +23,7 @@ from domain.characters import all_visible, visible
 from services.adapters.alerts_file import APPRISE, Notifier
 from services.exports.ocsf_finding import finding_of
 from services.notifier.outbox import Waiting
+from services.outgoing_http import why_no_answer
 
 PATIENCE = 10.0
 """Seconds that a receiver may take."""
@@ -76,7 +77,7 @@ class Webhook:
                     return
                 text = f"answered {answer.status}"
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
-            raise NotDelivered(f"{type(fault).__name__}: {fault}") from None
+            raise NotDelivered(why_no_answer(fault)) from None
         if answer.status in REFUSED:
             raise Undeliverable(text)
         raise NotDelivered(text)

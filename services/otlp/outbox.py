@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 
 import msgspec
@@ -29,6 +31,14 @@ GOODBYE = 2.0
 """Seconds for what waits when the process ends."""
 
 
+@dataclass(frozen=True, slots=True)
+class AwayCollector:
+    """Why a collector takes nothing, and since when."""
+
+    why: str
+    since: datetime
+
+
 class Outbox:
     """One task runs `keep_sending`, which also encodes. `lost` is told how many items are lost."""
 
@@ -37,7 +47,8 @@ class Outbox:
         self._waiting: deque[msgspec.Struct] = deque()
         self._most = most
         self._without_place = 0
-        self._away = False
+        self.away: AwayCollector | None = None
+        """None while the collector takes what it is sent, and before anything was sent."""
         self._full = asyncio.Event()
 
     def add(self, item: msgspec.Struct) -> None:
@@ -95,13 +106,14 @@ class Outbox:
             self._lost(lost)
 
     def _say_away(self, fault: Exception) -> None:
-        if not self._away:
+        if self.away is None:
             log.warning(
                 "the collector does not take what it is sent", signal=self._frame.signal.items, reason=str(fault)
             )
-        self._away = True
+        since = datetime.now(UTC) if self.away is None else self.away.since
+        self.away = AwayCollector(str(fault), since)
 
     def _say_back(self) -> None:
-        if self._away:
+        if self.away is not None:
             log.info("the collector takes again what it is sent", signal=self._frame.signal.items)
-        self._away = False
+        self.away = None

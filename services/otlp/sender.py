@@ -11,6 +11,8 @@ import random
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -18,7 +20,7 @@ from urllib.parse import unquote
 import orjson
 
 from services.otlp.messages import Signal
-from services.outgoing_http import at_most, trusted_by
+from services.outgoing_http import at_most, trusted_by, why_no_answer
 
 if TYPE_CHECKING:  # it takes 10 MB, and most installations have no collector
     import aiohttp
@@ -137,10 +139,12 @@ class OtlpSender:
                 self._session.post(self._url, data=message, headers=self._headers, allow_redirects=False) as answer,
             ):
                 body = await at_most(answer.content, LONGEST_ANSWER)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
-            raise CollectorAway(_why(fault)) from None
+        except TimeoutError:
+            raise CollectorAway(f"it did not answer within {PATIENCE:.0f} seconds") from None
+        except (aiohttp.ClientError, OSError, ValueError) as fault:
+            raise CollectorAway(why_no_answer(fault)) from None
         if answer.status in AGAIN:
-            raise CollectorAway(f"it answered {answer.status}", _seconds(answer.headers.get("Retry-After")))
+            raise CollectorAway(f"it answered {answer.status}", retry_after(answer.headers, datetime.now(UTC)))
         if not 200 <= answer.status < 300:
             raise NotTaken(f"it answered {answer.status}", answer.status)
         return _refused(body, self._rejected)
@@ -150,20 +154,25 @@ class OtlpSender:
             await self._session.close()
 
 
-def _why(fault: Exception) -> str:
-    """What an operator can do about it."""
-    import aiohttp
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """The seconds that a Retry-After asks for; None if it names none. A date counts from the server's own (Date), if it gives
+    one, since its clock may be another than ours. Source: RFC 9110, sections 10.2.3 and 5.6.7."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text) if len(text) < 7 else None
+    until = _moment(text)
+    if until is None:
+        return None
+    return max(0.0, (until - (_moment(headers.get("Date", "")) or now)).total_seconds())
 
-    if isinstance(fault, aiohttp.ClientConnectorCertificateError):
-        return "its certificate is not trusted; name a file with the certificates of its issuer"
-    if isinstance(fault, TimeoutError):
-        return f"it did not answer within {PATIENCE:.0f} seconds"
-    return str(fault) if isinstance(fault, aiohttp.ClientConnectorError) else type(fault).__name__
 
-
-def _seconds(text: str | None) -> float | None:
-    """The seconds of a Retry-After; None if it names none. Collectors send seconds; a date would need their clock."""
-    return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 7 else None
+def _moment(text: str) -> datetime | None:
+    """The time of an HTTP-date; None if the text is none."""
+    try:
+        found = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _refused(body: bytes, member: str) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 
 from services.adapters.advisory_locks import AdvisoryLock
 from services.projector.worker import keep_snapshots, project
 from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.collector_faults import tell_of_collector
 from services.runtime.heartbeat import keep_beating
+from services.runtime.memory import look_seldom_beside_batches
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
@@ -23,6 +24,7 @@ async def run() -> None:
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)
     keep_beating(settings)
+    tell_of_collector(settings, pool, "projector")
     await alone(pool, AdvisoryLock.PROJECTOR, "projector")
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(project(settings, pool, prepared.partitions, prepared.keys))
@@ -30,8 +32,7 @@ async def run() -> None:
 
 
 def main() -> int:
-    # A batch has a million objects without cycles. Searching them for cycles took half of the time for each record.
-    gc.set_threshold(1_000_000, 50, 100)
+    look_seldom_beside_batches()
     return run_until_told("projector", run)
 
 

@@ -24,7 +24,7 @@ from projections.log.entry import DECISIONS, EVENTS, Entry
 from services.adapters.kafka import FETCH_WAIT_MS
 from services.adapters.keyring import VaultKeyring
 from services.adapters.record_topics import RECORD_KINDS, RecordTopics
-from services.projector.store import ReadTo
+from services.projector.store import Partition, ReadTo
 from services.settings import Settings
 
 GATHERING = (4_194_304, 100)
@@ -38,11 +38,12 @@ IDLE = (1, FETCH_WAIT_MS)
 
 @dataclass(slots=True)
 class Batch:
-    """`reached` says how far the topics are read, including this batch."""
+    """`reached` says how far the topics are read, including this batch; `last` has the last value of each partition in it."""
 
     entries: list[Entry] = field(default_factory=list)
     reached: ReadTo = field(default_factory=ReadTo)
     voids: int = 0
+    last: dict[Partition, bytes] = field(default_factory=dict)
 
 
 class EntryFeed:
@@ -103,7 +104,9 @@ class EntryFeed:
                 else:
                     batch.entries.append(entry)
             if records:
-                batch.reached.offsets[topic, records[-1].partition] = records[-1].offset + 1
+                where = topic, records[-1].partition
+                batch.reached.offsets[where] = records[-1].offset + 1
+                batch.last[where] = records[-1].value or b""
         batch.reached.digest = self._chain.head
         # This is a copy, since the chain moves on to the next records while the batch is written.
         batch.reached.authority = authority_from(self._chain.authority.document())

@@ -24,9 +24,18 @@ FURTHER = 30
 
 async def require_known_log(settings: Settings, start: ReadTo) -> None:
     """Raises OutOfRange if no record before `start` is the last valid one that was read; Unavailable."""
-    if not start.digest:
-        return
-    topic, place, back = topics.names(settings).events, start.offsets.get((EVENTS, 0), 0), LOOKED_BACK
+    place = start.offsets.get((EVENTS, 0), 0)
+    if start.digest and not await has_before(settings, place, start.digest):
+        raise OutOfRange(
+            f"{topics.names(settings).events} does not hold the record that the projections were read up to, before {place}: "
+            "brokers lost records that they had acknowledged, or the topic was replaced. Bring it back from a backup (keytrail "
+            "restore); or, if what is lost stays lost, build each projection again (keytrail rebuild)."
+        )
+
+
+async def has_before(settings: Settings, place: int, head: str) -> bool:
+    """Whether the record with this digest is on the log, before this place. Raises Unavailable."""
+    topic, back = topics.names(settings).events, LOOKED_BACK
     events = KafkaTopic(settings, topic)
     try:
         first, end = await events.start(), await events.end()  # as another broker confirms it
@@ -36,13 +45,9 @@ async def require_known_log(settings: Settings, start: ReadTo) -> None:
         since = max(first, place - back)
         async with aclosing(values_between(settings, topic, 0, since, place)) as batches:
             async for found in batches:
-                if any(digest(each.value) == start.digest for each in found):
-                    return
+                if any(digest(each.value) == head for each in found):
+                    return True
         if since == first:
             break
         back *= FURTHER
-    raise OutOfRange(
-        f"{topic} does not hold the record that the projections were read up to, before {place}: brokers lost records that "
-        "they had acknowledged, or the topic was replaced. Bring it back from a backup (keytrail restore); or, if what is lost "
-        "stays lost, build each projection again (keytrail rebuild)."
-    )
+    return False

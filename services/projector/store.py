@@ -41,13 +41,14 @@ TEMPORARY = "pg_temp"
 class ReadTo:
     """How far the topics are read: the next offset of each partition; the digest of the last valid record of `events` and what
     is authentic after it; how far each lane of decisions is read, and up to which number it is anchored. For a batch, only the
-    lanes that moved."""
+    lanes that moved. `last`: the digest of the value before a partition's next offset, where a reader keeps it."""
 
     offsets: dict[Partition, int] = field(default_factory=dict)
     digest: str = ""
     authority: Authority = field(default_factory=Authority)
     lanes: dict[LaneName, lane.Reached] = field(default_factory=dict)
     anchored: dict[LaneName, int] = field(default_factory=dict)
+    last: dict[Partition, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -80,8 +80,20 @@ class Folder:
     def state_file(self) -> Path:
         return self.run / "state.json"
 
+    @property
+    def lock_file(self) -> Path:
+        """Whoever has it locked owns the folder. The id of the process that last took it is in it."""
+        return self.run / "lock"
+
     def take(self) -> None:
-        """Own the folder until this process ends. Raises FolderInUse, NotOurs."""
+        """Own the folder until this process ends, and say so to `keytrail down`. Raises FolderInUse, NotOurs."""
+        lock = self.lock()
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+
+    def lock(self) -> IO[str]:
+        """Keep others from the folder until this process ends. Raises FolderInUse, NotOurs."""
         require_owned(self._named)  # a symbolic link that leads here has an owner too
         make_own(self.path, 0o711 if os.geteuid() == 0 else 0o700)
         for folder in (self.run, self.logs):
@@ -89,17 +101,28 @@ class Folder:
         for kept in (*self.run.iterdir(), *self.logs.iterdir()):  # an earlier version let everybody read them
             if kept.is_file() and not kept.is_symlink():
                 kept.chmod(0o600)
-        lock = (self.run / "lock").open("a+")
+        lock = self.lock_file.open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             running = self.state()
             who = f" (process {running.pid}, port {running.port})" if running else ""
             raise FolderInUse(
-                f"keytrail is running on {self.path} already{who}. Stop it first, or choose another folder and port "
-                "with KEYTRAIL_DATA and KEYTRAIL_PORT."
+                f"keytrail is running on {self.path} already{who}. Stop it first (`keytrail down`), or choose another folder "
+                "and port with KEYTRAIL_DATA and KEYTRAIL_PORT."
             ) from None
         self._lock = lock
+        return lock
+
+    def said_owners(self) -> list[int]:
+        """The ids of processes that said that they own the folder. Any of them may have ended, and its id be another's now."""
+        running = self.state()
+        said = (
+            [running.pid] if running is not None else []
+        )  # a version that does not write its id to the lock says it here
+        with contextlib.suppress(ValueError):
+            said.insert(0, int(self.lock_file.read_text()))
+        return said
 
     def require_clock(self, *, test: bool) -> None:
         """A folder keeps the kind of clock that it first ran with: deletions that a test clock causes could not be undone.

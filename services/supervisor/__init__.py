@@ -1,1 +1,1 @@
-"""`keytrail up`: starts the servers and processes, and keeps them running."""
+"""`keytrail up` starts the servers and processes, and keeps them running; `keytrail down` ends them."""

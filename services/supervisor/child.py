@@ -102,8 +102,7 @@ class Child:
         """Ask the child to end; after `deadline` seconds, kill it."""
         if self._keeping is not None:
             self._keeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeping
+            await asyncio.gather(self._keeping, return_exceptions=True)
         process = self._process
         if process is None or process.returncode is not None:
             return

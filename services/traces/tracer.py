@@ -10,13 +10,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 
 from services.metrics import SPANS_LOST
+from services.named_files import unread
 from services.otlp.messages import TRACES as SIGNAL
 from services.otlp.messages import Frame, attributes, resource_of
-from services.otlp.outbox import Outbox
+from services.otlp.outbox import AwayCollector, Outbox
 from services.otlp.sender import BadHeaders, Collector, OtlpSender, headers_in
 from services.settings import BadSetting, Settings
 from services.traces import ids
@@ -106,6 +108,11 @@ class Tracer:
         status = FAILED if failed else None
         self._add(TraceSpan(ids.trace_of(call), own, NOTIFIED, ids.CLIENT, str(began), now, said, above, status))
 
+    @property
+    def away(self) -> AwayCollector | None:
+        """Why the collector takes no spans of this process; None if it does."""
+        return self._outbox.away
+
     async def keep_sending(self) -> None:
         await self._outbox.keep_sending()
 
@@ -151,7 +158,7 @@ def sender_of(settings: Settings) -> OtlpSender:
     except BadHeaders as fault:
         raise BadSetting(f"KEYTRAIL_TRACES_HEADERS: {fault}.") from None
     except OSError as fault:
-        raise BadSetting(f"KEYTRAIL_TRACES_CA: {settings.traces_ca} cannot be read ({fault}).") from None
+        raise BadSetting(f"KEYTRAIL_TRACES_CA: {unread(Path(settings.traces_ca), fault)}") from None
 
 
 TRACES = ProcessTraces()

@@ -24,9 +24,9 @@ from projections.log.schema import AskedLog, Schema
 from projections.trails import calls
 from services.questions.replay import Replay
 from services.rendering import utc
+from services.runtime.memory import seldom
 from services.trails.fold import Folded, ImportProgress, TrailFold
 from services.trails.judged_calls import CaseJudge
-from services.trails.memory import seldom
 from services.trails.seconds import JudgedSeconds
 
 BATCH = 1_000

@@ -32,10 +32,10 @@ from services.adapters.topics import make_kept, names
 from services.adapters.trail_topics import schema_of, topic_of
 from services.bounded import forget_oldest
 from services.runtime.bootstrap import open_pool, open_vault
+from services.runtime.memory import keep, seldom
 from services.settings import Settings
 from services.trails.documents import KEPT
 from services.trails.fold import ImportProgress
-from services.trails.memory import keep, seldom
 from services.trails.prepared import Prepared, RecordKind, RecordPreparer
 from services.trails.reader_process import BATCH, Ahead
 from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, TrailRow

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from domain.ports import Unavailable
-from services.trails.memory import keep, seldom
+from services.runtime.memory import keep, seldom
 from services.trails.prepared import Prepared, RecordPreparer
 from services.trails.wrappers import FoundRecord
 

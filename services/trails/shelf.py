@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import asyncpg
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from domain.ports import Unavailable
 from projections.log.schema import AskedLog, Schema
 from projections.trails import queries as trail_lists
-from services.adapters.kafka import connection as broker
+from services.adapters.kafka import administering
 from services.adapters.postgres import Pool
 from services.adapters.trail_topics import schema_of, topic_of
 from services.rendering import utc
@@ -56,17 +55,14 @@ async def remove(connection: asyncpg.Connection[Any], settings: Settings, name: 
     schema, topic = schema_of(name), topic_of(settings, name)
     there = await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema)
     # The topic goes first: tables without a topic are noticed, but a topic without tables would be read into new tables.
-    client = AIOKafkaAdminClient(**broker(settings), request_timeout_ms=15_000)
     try:
-        await client.start()
-        if topic in set(await client.list_topics()):
-            there = True
-            await client.delete_topics([topic], timeout_ms=10_000)
+        async with administering(settings) as client:
+            if topic in set(await client.list_topics()):
+                there = True
+                await client.delete_topics([topic], timeout_ms=10_000)
     except UnknownTopicOrPartitionError:
         pass  # somebody else removed it
     except (KafkaError, OSError, TimeoutError) as fault:
         raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
-    finally:
-        await client.close()
     await connection.execute(f"DROP SCHEMA IF EXISTS {schema}_beside CASCADE; DROP SCHEMA IF EXISTS {schema} CASCADE")
     return bool(there)

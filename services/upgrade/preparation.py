@@ -6,7 +6,6 @@ Nothing of the version before changes: it keeps its own snapshots, and the vault
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import read_known
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
+from services.runtime.memory import look_seldom_beside_batches
 from services.settings import Settings
 
 BATCH = 1000
@@ -28,25 +28,27 @@ TellFolded = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class PreparedSnapshot:
-    """`position` is that of the snapshot, -1 where there is no log yet. `folded`: how many records were read for it."""
+    """`position` is that of the snapshot, -1 where there is no log yet. `folded`: how many records were read for it. `after`: the
+    position of the snapshot that it goes on from, -1 if it begins with the log."""
 
     position: int
     folded: int
+    after: int
 
 
 async def prepare_snapshot(settings: Settings, pool: Pool, keys: VaultKeyring, tell: TellFolded) -> PreparedSnapshot:
     """Keep a snapshot of this version at the end of the log. Raises Unavailable, OutOfRange, Unreadable, asyncpg's errors."""
-    gc.set_threshold(1_000_000, 50, 100)  # a batch has many objects without cycles
+    look_seldom_beside_batches()
     await snapshots.prepare(pool)
     events = KafkaTopic(settings, names(settings).events)
     try:
         fold = await snapshots.restore(pool, events, keys)
-        began = fold.next
+        began, after = fold.next, fold.chain.position
         await _fold_to_end(fold, events, pool, keys, tell)
         if fold.chain.position < 0:
-            return PreparedSnapshot(-1, 0)
+            return PreparedSnapshot(-1, 0, -1)
         await snapshots.add(pool, fold)  # also where nothing came: the snapshot may be one of an earlier version
-        return PreparedSnapshot(fold.chain.position, fold.next - began)
+        return PreparedSnapshot(fold.chain.position, fold.next - began, after)
     finally:
         await events.close()
 

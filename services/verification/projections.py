@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from domain.log.authenticity import EVENTS
 from domain.log.chain import Chain
 from domain.ports import Unavailable
 from domain.state.fold import Fold
@@ -214,9 +215,8 @@ async def _fill(
 ) -> None:
     """Fills the projection in the connection's temporary tables from the topics, up to exactly these offsets."""
     await store.prepare(connection, projection, await asked.log_name(), keys, TEMPORARY)
-    feed = EntryFeed(
-        settings, await asked.partitions(), keys, gathering=IDLE
-    )  # nothing has to be waited for: it is all there
+    # Of the log, each projection needs the chain at least. Nothing has to be waited for: it is all there.
+    feed = EntryFeed(settings, await asked.partitions(), keys, IDLE, {EVENTS, *projection.topics})
     await feed.open(ReadTo(), await asked.chain_now())
     going, reached, total, done = store.ProjectorMemory(), dict.fromkeys(to, 0), sum(to.values()), 0
     try:

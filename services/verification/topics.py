@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from domain.log.authenticity import ALERTS, COMMANDS
@@ -14,7 +13,7 @@ from domain.log.authority import Authority, trail_kind
 from domain.ports import Unavailable
 from domain.verification.decisions import DecisionsReport, Verifier
 from domain.verification.log import Expected, LogVerifier, Report
-from services.adapters.kafka import connection
+from services.adapters.kafka import administering
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topic_bounds import bounds, values_between, values_of
 from services.adapters.topics import may_lose_records, names
@@ -140,12 +139,9 @@ async def _counted(
 
 async def trails(settings: Settings) -> list[str]:
     """The names of the trails that have a topic. Raises Unavailable."""
-    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
     prefix = topic_prefix(settings)
     try:
-        await client.start()
-        return sorted(each.removeprefix(prefix) for each in await client.list_topics() if each.startswith(prefix))
+        async with administering(settings) as client:
+            return sorted(each.removeprefix(prefix) for each in await client.list_topics() if each.startswith(prefix))
     except (KafkaError, OSError, TimeoutError) as fault:
         raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
-    finally:
-        await client.close()

@@ -20,6 +20,7 @@ from services.adapters.postgres import INTERRUPTED, UNREACHABLE, Pool
 from services.clock import clock_of
 from services.logs import configure, logger_of
 from services.runtime.bootstrap import PreparedProcess, open_pool, prepare
+from services.runtime.collector_faults import tell_of_collector
 from services.runtime.health_alerts import HealthAlerts
 from services.runtime.heartbeat import keep_beating
 from services.runtime.metrics_endpoint import answer_metrics
@@ -66,6 +67,7 @@ async def _lead(settings: Settings) -> None:
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)
     keep_beating(settings)
+    tell_of_collector(settings, pool, "writer")
     vault, keys = prepared.vault, prepared.keys
     election = Election(settings, names.commands, f"{settings.topic_prefix}.writer", member)
     await election.join()

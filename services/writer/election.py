@@ -16,7 +16,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import KafkaError
 
 from domain.ports import Unavailable
-from services.adapters.kafka import connection
+from services.adapters.kafka import connection, discard
 from services.settings import Settings
 
 SESSION_MS = 6000
@@ -55,7 +55,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         try:
             await consumer.start()
         except KafkaError as fault:
-            await consumer.stop()
+            await discard(consumer)
             raise Unavailable(str(fault)) from fault
         self._consumer = consumer
 

@@ -43,7 +43,7 @@ async def values_on(settings: Settings, topic: str) -> Values:
     return found
 
 
-async def _put(settings: Settings, topic: str, values: Values) -> None:
+async def put(settings: Settings, topic: str, values: Values) -> None:
     """The topic with these values and no others: deleted, made again and filled."""
     admin = AIOKafkaAdminClient(**connection(settings))
     await admin.start()
@@ -74,11 +74,11 @@ class Stopped:
     def rewritten(self, topic: str, change: Callable[[Values], Values]) -> Iterator[Values]:
         """The topic as somebody rewrote it, and afterwards as it was. Yields what it was."""
         before = asyncio.run(values_on(self.settings, topic))
-        asyncio.run(_put(self.settings, topic, change({part: list(each) for part, each in before.items()})))
+        asyncio.run(put(self.settings, topic, change({part: list(each) for part, each in before.items()})))
         try:
             yield before
         finally:
-            asyncio.run(_put(self.settings, topic, before))
+            asyncio.run(put(self.settings, topic, before))
 
     @contextmanager
     def changed_rows(self, *statements: str) -> Iterator[None]:

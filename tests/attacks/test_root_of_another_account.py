@@ -393,6 +393,8 @@ def test_the_hosts_own_screens_are_not_for_other_accounts(house: House) -> None:
         "/v1/settings",
         "/v1/alerts/notifiers",
         "/v1/alerts/dead-letters",
+        "/v1/audit-devices",
         "/v1/keys/x/history?trail=aws",
     ):
         assert house.b.asks(path)[0] == 403, path
+    assert house.b.asks("/v1/audit-devices/archive/forget", {})[0] == 403

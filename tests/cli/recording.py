@@ -89,6 +89,7 @@ COMMANDS = {
     "alerts-rules": "alerts rules",
     "alerts-notifiers": "alerts notifiers",
     "alerts-dead-letters": "alerts dead-letters",
+    "audit-devices": "audit-devices",
     "alerts-ack": "alerts ack {alert} --note looking",
     "alerts-resolve": "alerts resolve {alert} --note dealt-with",
     "alerts-reopen": "alerts reopen {alert}",
@@ -163,6 +164,12 @@ BY_HAND: dict[str, list[dict[str, Any]]] = {
     "alerts-dead-letters": [
         {"id": "763cd0f12ab39681fd28273a19eddd3f", "notifier": "siem", "at": "2026-11-26T21:40:11.004000Z", "attempts": 24,
          "fault": FAULT, "message": {}},
+    ],
+    "audit-devices": [
+        {"device": "archive", "kind": "file", "lag": 0, "named": True, "fault": "", "since": None},
+        {"device": "old-siem", "kind": "syslog", "lag": 48211, "named": False, "fault": "", "since": None},
+        {"device": "siem", "kind": "syslog", "lag": 12, "named": True, "since": "2026-11-27T07:12:04.120000Z",
+         "fault": "logs.example.com:6514 cannot be reached: Connection refused"},
     ],
 }  # fmt: skip
 """Items of lists that fill only if a receiver fails for a day. A test holds them to the API's description like the

@@ -59,6 +59,7 @@ def test_every_text_is_of_a_recording() -> None:
 
 NOT_RECORDED = {
     "up": "it goes on until Ctrl-C: tests/faults/test_start.py reads what it prints",
+    "down": "it ends the installation: tests/faults/test_down.py reads what it prints",
     "console": "it goes on until a browser is signed in: tests/console/test_console_command.py reads what it prints",
     "sign-in": "it asks on a terminal, and prints text for a shell, which tests/e2e/test_passwords.py runs",
     "root-credential rotate": "it makes a secret: tests/e2e/test_root_credential.py",
@@ -68,7 +69,9 @@ NOT_RECORDED = {
     "upgrade prepare": "tests/upgrade/test_level.py reads what it prints",
     "upgrade finish": "tests/upgrade/test_level.py reads what it prints",
     "account list": "tests/e2e/test_auditor.py reads what it prints",
+    "audit-devices forget": "it needs a device that left its file: tests/e2e/test_audit_devices.py",
     "skip-records": "it needs a notary that stopped: tests/e2e/test_retention.py",
+    "accept-loss": "it needs brokers that lost records: tests/faults/test_lost_tail.py",
     "verify-evidence": "it reads files of a real log, which tests/e2e/test_proofs.py makes",
     "witness": "it goes on until Ctrl-C: tests/e2e/test_witness.py runs it",
     "evidence": "it writes a file, which tests/e2e/test_evidence.py checks",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import json
 import os
 import secrets
 import signal
@@ -22,11 +20,11 @@ from ssl import create_default_context
 from typing import Any
 
 import boto3
-from aiokafka.admin import AIOKafkaAdminClient
+import msgspec
 from aiokafka.errors import KafkaError
 from botocore.config import Config
 
-from services.adapters.kafka import connection
+from services.adapters.kafka import administering
 from services.adapters.topics import names
 from services.arrangement import PROCESSES, REPLICAS, Process
 from services.clock import TEST_CLOCK
@@ -40,6 +38,15 @@ from tests.cluster.proxy import Proxy
 from tests.consistency.judged import RunningJudge
 from tests.faults.test_alerts import SECRET, receivers
 from tests.installation import BIN, clean_environment, eventually, free_port
+from tests.loops import run
+
+
+class AuditLine(msgspec.Struct):
+    """What identifies a record. `call_id` is "" for what is no decision."""
+
+    id: str
+    call_id: str = ""
+
 
 MACHINES = ("kafka1", "kafka2", "kafka3", "db1", "db2", "api1", "api2", "node1", "node2")
 AGAIN_AFTER = 0.2
@@ -99,13 +106,11 @@ class Member:
             self._lock.release()
 
     def set_clock(self, seconds: int) -> None:
-        """Start it again with a clock that is ahead by so many seconds."""
-        self.stop(signal.SIGKILL)
+        """From its next start on, its clock is so many seconds ahead."""
         changed = {"KEYTRAIL_CLOCK_OFFSET": str(seconds), TEST_CLOCK: "1"}
         self.environment = {name: text for name, text in self.environment.items() if name not in changed}
         if seconds:
             self.environment |= changed
-        self.start()
 
     def send(self, number: int) -> None:
         os.kill(self.pid, number)
@@ -203,13 +208,13 @@ class Cluster:
         )
         return file
 
-    def audit_lines(self) -> Iterator[dict[str, Any]]:
+    def audit_lines(self) -> Iterator[AuditLine]:
         """What the audit device has written."""
         for path in sorted(self.audited.iterdir()):
             with path.open("rb") as file:
                 for line in file:
                     if line.endswith(b"\n"):  # else it is being written
-                        yield json.loads(line)
+                        yield msgspec.json.decode(line, type=AuditLine)
 
     def _make_topics(self) -> None:
         """By the command that an operator has for it."""
@@ -312,17 +317,14 @@ class Cluster:
 
     def wait_for_replicas(self) -> None:
         """Wait until every replica of Keytrail's topics is in sync."""
-        eventually(lambda: asyncio.run(self._is_in_sync()), within=60)
+        eventually(lambda: run(self._is_in_sync()), within=60)
 
     async def _is_in_sync(self) -> bool:
-        client = AIOKafkaAdminClient(**connection(self.admin))
         try:
-            await client.start()
-            described = await client.describe_topics(list(astuple(names(self.admin))))
+            async with administering(self.admin) as client:
+                described = await client.describe_topics(list(astuple(names(self.admin))))
         except KafkaError:
             return False
-        finally:
-            await client.close()
         return all(len(each["isr"]) == REPLICAS for topic in described for each in topic["partitions"])
 
     def url(self, number: int) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from services.adapters.topic_bounds import bounds, values_between
 from services.adapters.topics import names
 from services.settings import Settings
 from tests.consistency.explained import Judge, LogReading, read_log
 from tests.consistency.observed import ObservedCall
+from tests.loops import run
 
 LOOKS_FOR = 1.0
 
@@ -33,7 +34,7 @@ async def decisions(
     found: dict[str, list[Mapping[str, Any]]] = {}
     for partition in await bounds(settings, topic):
         for offset, value in await values(settings, topic, partition, starts.get(partition, 0)):
-            document = json.loads(value)
+            document = orjson.loads(value)
             found.setdefault(document["call"]["id"], []).append(document)
             starts[partition] = offset + 1
     return found
@@ -41,8 +42,8 @@ async def decisions(
 
 def judged(settings: Settings, calls: Sequence[ObservedCall]) -> list[str]:
     """What the log and the decisions do not explain of these calls."""
-    log = read_log(asyncio.run(values(settings, names(settings).events)))
-    return Judge(log, asyncio.run(decisions(settings)), settings.fresh_for + LOOKS_FOR).judge(calls)
+    log = read_log(run(values(settings, names(settings).events)))
+    return Judge(log, run(decisions(settings)), settings.fresh_for + LOOKS_FOR).judge(calls)
 
 
 class RunningJudge:
@@ -57,9 +58,9 @@ class RunningJudge:
 
     def judged(self, calls: Sequence[ObservedCall]) -> list[str]:
         """`calls` were all made since the last time."""
-        events = asyncio.run(values(self._settings, names(self._settings).events, start=self._next_event))
+        events = run(values(self._settings, names(self._settings).events, start=self._next_event))
         self._log.take(events)
         if events:
             self._next_event = events[-1][0] + 1
-        made = asyncio.run(decisions(self._settings, self._next_decisions))
+        made = run(decisions(self._settings, self._next_decisions))
         return Judge(self._log.found, made, self._settings.fresh_for + LOOKS_FOR).judge(calls)

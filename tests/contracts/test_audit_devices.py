@@ -19,14 +19,15 @@ from projections.log.entry import DECISIONS
 from services.adapters import topics
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
-from services.audit_devices import positions, worker
+from services.audit_devices import device_rows, positions, worker
+from services.audit_devices.device_rows import SCHEMA
 from services.audit_devices.devices_file import (
     DeviceSettings,
     FileDeviceSettings,
     OtlpDeviceSettings,
     SyslogDeviceSettings,
 )
-from services.audit_devices.positions import SCHEMA, DevicePositions
+from services.audit_devices.positions import DevicePositions
 from services.metrics import DEVICE_LAG
 from services.projector.store import ReadTo
 from services.projector.worker import log_name
@@ -171,7 +172,8 @@ class Tried:
     async def kill(self) -> None:
         assert self.task is not None
         self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        _, going_on = await asyncio.wait([self.task], timeout=PATIENCE)
+        assert not going_on, "it was cancelled and goes on"
 
     async def calls(self, count: int) -> None:
         kms = self.installation.client()
@@ -212,7 +214,7 @@ async def nothing_left(installation: Installation) -> AsyncIterator[None]:
     """Whoever asks the shared installation later, such as the doctor's tests, finds no device that fails."""
     yield
     async with installation.connected() as pool:
-        await positions.prepare(pool)
+        await device_rows.prepare(pool)
         await pool.execute(f"DELETE FROM {SCHEMA}.devices")
 
 
@@ -221,7 +223,7 @@ async def tried(
     request: pytest.FixtureRequest, installation: Installation, keys: VaultKeyring, tmp_path: Path
 ) -> AsyncIterator[Tried]:
     async with installation.connected() as pool:
-        await positions.prepare(pool)
+        await device_rows.prepare(pool)
         receiver = KINDS[request.param](f"{request.param}-{uuid4().hex[:8]}", tmp_path)
         found = Tried(installation, pool, keys, await log_name(installation.settings, keys), receiver)
         await found.start()
@@ -249,6 +251,14 @@ async def test_after_a_kill_nothing_is_missing_and_the_id_tells_what_came_twice(
     await tried.holds_all()
     for held in tried.by_call().values():
         assert held == [held[0]] * len(held), "a record that comes again is the same, id and all"
+
+
+async def test_it_ends_at_whatever_moment_it_is_stopped(tried: Tried) -> None:
+    """aiokafka swallowed a cancellation that came while one of its clients ended."""
+    for number in range(40):
+        await tried.kill()
+        await tried.start()
+        await asyncio.sleep(number * 0.005)
 
 
 async def test_what_came_while_the_device_was_away_comes_later(tried: Tried) -> None:
@@ -302,13 +312,13 @@ async def test_a_position_follows_what_is_held(tried: Tried) -> None:
     assert not {each["id"] for each in again} & {each["id"] for each in tried.receiver.held()[:count]}
 
 
-REACHED = ReadTo({(DECISIONS, 0): 7}, "digest")
+REACHED = ReadTo({(DECISIONS, 0): 7}, "digest", last={(DECISIONS, 0): "of the sixth"})
 
 
 @pytest.fixture
 async def kept(installation: Installation, keys: VaultKeyring) -> AsyncIterator[DevicePositions]:
     async with installation.connected() as pool:
-        await positions.prepare(pool)
+        await device_rows.prepare(pool)
         found = DevicePositions(pool, keys, "log", f"d-{uuid4().hex}")
         await found.keep(REACHED)
         yield found
@@ -317,7 +327,7 @@ async def kept(installation: Installation, keys: VaultKeyring) -> AsyncIterator[
 async def test_a_position_is_read_as_it_was_kept(kept: DevicePositions) -> None:
     found = await kept.read()
     assert found is not None
-    assert (found.offsets, found.digest) == (REACHED.offsets, REACHED.digest)
+    assert (found.offsets, found.digest, found.last) == (REACHED.offsets, REACHED.digest, REACHED.last)
 
 
 @pytest.mark.parametrize(
@@ -357,7 +367,7 @@ async def test_a_position_goes_on_under_the_key_of_a_rotation(installation: Inst
     keys = VaultKeyring(vault, vault.secrets, strict=True)
     former = keys.newest
     async with installation.connected() as pool:
-        await positions.prepare(pool)
+        await device_rows.prepare(pool)
         ours = DevicePositions(pool, keys, "log", f"d-{uuid4().hex}")
         forged = replace(ours, device=f"f-{uuid4().hex}")
         for each in (ours, forged):
@@ -387,14 +397,14 @@ async def test_where_a_device_begins_is_known_when_it_is_first_seen(
     name = receiver.settings.name
     receiver.fail()
     async with installation.connected() as pool:
-        await positions.prepare(pool)
+        await device_rows.prepare(pool)
         tried = Tried(installation, pool, keys, await log_name(installation.settings, keys), receiver)
         await tried.calls(3)
         before = set(tried.made)
         tried.made.clear()
         await tried.start()
         for _ in range(int(PATIENCE / 0.1)):
-            if any(each["device"] == name and each["fault"] for each in await positions.state(pool)):
+            if any(each["device"] == name and each["fault"] for each in await device_rows.state(pool)):
                 break
             await asyncio.sleep(0.1)
         assert await tried.position()

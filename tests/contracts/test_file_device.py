@@ -152,6 +152,19 @@ async def test_a_file_with_something_else_in_it_is_left_alone(settings: FileDevi
     assert stat.S_IMODE(settings.path.stat().st_mode) == 0o644
 
 
+async def test_a_folder_that_is_not_there_is_named(settings: FileDeviceSettings) -> None:
+    """And not the file in it, which Keytrail would make itself. Once it is there, the device works."""
+    folder = settings.path.parent / "gone"
+    device = made(replace(settings, path=folder / "decisions.jsonl"))
+    with pytest.raises(DeviceFailed, match=f"^there is no folder {folder}: make it"):
+        await device.open()
+    folder.mkdir(mode=0o700)
+    await device.open()
+    await device.write(records(0))
+    await device.close()
+    assert numbers(folder / "decisions.jsonl") == [0]
+
+
 async def test_two_processes_do_not_write_to_one_file(device: FileDevice, settings: FileDeviceSettings) -> None:
     other = made(settings)
     with pytest.raises(DeviceFailed, match="another process writes to"):

@@ -8,14 +8,18 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.otlp.messages import LOGS, TRACES, Frame, Signal, attributes, resource_of
 from services.otlp.outbox import BATCH, Outbox
-from services.otlp.sender import BadHeaders, Collector, CollectorAway, NotTaken, OtlpSender, headers_in
+from services.otlp.sender import BadHeaders, Collector, CollectorAway, NotTaken, OtlpSender, headers_in, retry_after
 from services.settings import BadSetting, load
 from services.supervisor.start_steps import read_files
 from tests.certificates import make
@@ -152,6 +156,55 @@ async def test_a_private_authority_vouches_for_the_collector(tmp_path: Path) -> 
                 await found.post(message(), 5)
     with pytest.raises(OSError, match="No such file"):
         OtlpSender(Collector("https://localhost", ca=str(tmp_path / "nowhere")), TRACES)
+
+
+NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("said", "date", "seconds"),
+    [
+        ("7", "", 7),
+        (" 7 ", "", 7),
+        ("Sun, 29 Nov 2026 12:00:07 GMT", "", 7),
+        ("Sunday, 29-Nov-26 12:00:07 GMT", "", 7),
+        ("Sun Nov 29 12:00:07 2026", "", 7),
+        ("Sun, 29 Nov 2026 13:30:07 GMT", "Sun, 29 Nov 2026 13:30:00 GMT", 7),
+        ("Sun, 29 Nov 2026 12:00:07 GMT", "yesterday", 7),
+        ("Sun, 29 Nov 2026 11:00:00 GMT", "", 0),
+        ("", "", None),
+        ("-1", "", None),
+        ("1.5", "", None),
+        ("9999999", "", None),
+        ("soon", "", None),
+        ("Sun, 29 Nov 99999 12:00:07 GMT", "", None),
+        ("Sun, 31 Feb 2026 12:00:07 GMT", "", None),
+        ("\u0667", "", None),
+    ],
+)
+def test_a_retry_after_is_seconds_or_a_date_of_the_servers_clock(said: str, date: str, seconds: float | None) -> None:
+    """RFC 9110, section 10.2.3; a date in each of the three forms of section 5.6.7."""
+    assert retry_after({"Retry-After": said, "Date": date}, NOW) == seconds
+
+
+@given(st.text() | st.from_regex(r"\w{3}, \d{1,20} Nov \d{1,20} [\d:]{1,20} ([A-Z]{3}|[+-]\d{1,20})"))
+def test_no_text_of_a_server_ends_the_sender(said: str) -> None:
+    found = retry_after({"Retry-After": said, "Date": said}, NOW)
+    assert found is None or found >= 0
+
+
+async def test_a_date_in_retry_after_is_waited_for(collector: CollectorServer) -> None:
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
+    collector.replies = [Reply(503, (("Retry-After", until),))]
+    async with sender(collector) as found:
+        began = time.monotonic()
+        assert await found.send(message(), 20) == 0
+        assert time.monotonic() - began > 1.5
+        collector.replies = [Reply(429, (("Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT"),))]
+        with pytest.raises(CollectorAway) as away:
+            await found.send(message(), 20)
+        assert away.value.after is not None
+        assert away.value.after > 1e10
 
 
 def test_headers_are_those_of_the_standards_variable() -> None:

@@ -1,35 +1,62 @@
-"""A body that arrives in pieces is read to its end, and no further than its bound."""
+"""What an operator is told of a server that gives no answer: the same words for a collector, a witness and a receiver of alerts, and
+never the address, which is a secret where it authorises."""
 
 from __future__ import annotations
 
+import asyncio
+
+import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
-from services.outgoing_http import TooLong, at_most
+from services.outgoing_http import why_no_answer
+from tests.installation import free_port
 
-PIECES, LENGTH = 20, 5_000
-
-
-async def pieces(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse()
-    await response.prepare(request)
-    for _ in range(PIECES):
-        await response.write(b"x" * LENGTH)
-    return response
+SECRET = "/T0000/hidden"
 
 
-@pytest.mark.parametrize("bound", [PIECES * LENGTH, 10 * PIECES * LENGTH])
-async def test_an_answer_in_pieces_is_read_to_its_end(bound: int) -> None:
-    app = web.Application()
-    app.router.add_get("/", pieces)
-    async with TestClient(TestServer(app)) as client, client.get("/") as found:
-        assert await at_most(found.content, bound) == b"x" * PIECES * LENGTH
+async def said_of(url: str) -> str:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+        with pytest.raises((aiohttp.ClientError, OSError, ValueError)) as fault:
+            await session.post(url + SECRET, data=b"x")
+    return why_no_answer(fault.value)
 
 
-async def test_a_longer_answer_is_refused() -> None:
-    app = web.Application()
-    app.router.add_get("/", pieces)
-    async with TestClient(TestServer(app)) as client, client.get("/") as found:
-        with pytest.raises(TooLong, match="longer than 99999 bytes"):
-            await at_most(found.content, PIECES * LENGTH - 1)
+async def said_of_server(answer: bytes, scheme: str = "http") -> str:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        return await said_of(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+
+async def test_a_port_on_which_nothing_listens() -> None:
+    for host in ("127.0.0.1", "localhost"):
+        assert (await said_of(f"http://{host}:{free_port()}")).startswith("it cannot be reached: ")
+    assert await said_of(f"http://127.0.0.1:{free_port()}") == "it cannot be reached: Connection refused"
+
+
+async def test_a_name_without_an_address() -> None:
+    assert (await said_of("http://collector.invalid")).startswith("its name has no address")
+
+
+async def test_a_port_that_speaks_no_tls() -> None:
+    assert (await said_of_server(b"HTTP/1.1 200 OK\r\n\r\n", "https")).startswith("no TLS came about")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"", "it ended the connection without an answer"),
+        (b"220 mail.example.com ESMTP\r\n", "what it answers is not HTTP: look what listens there"),
+    ],
+)
+async def test_a_server_that_is_something_else(answer: bytes, said: str) -> None:
+    assert await said_of_server(answer) == said
+
+
+async def test_an_address_that_is_a_secret_is_not_quoted() -> None:
+    for url in ("http://127.0.0.1:99999", "nonsense://x", f"http://127.0.0.1:{free_port()}"):
+        assert "hidden" not in await said_of(url)

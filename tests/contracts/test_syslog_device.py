@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from services.audit_devices import syslog_device
 from services.audit_devices.device import DeviceFailed
 from services.audit_devices.devices_file import SyslogDeviceSettings
 from services.audit_devices.records import DeviceRecord
-from services.audit_devices.syslog_device import SyslogDevice
+from services.audit_devices.syslog_device import SyslogDevice, connected_by
 from tests.certificates import Authority
 from tests.installation import free_port
 from tests.syslog_server import SyslogServer
@@ -82,8 +82,14 @@ async def test_what_was_sent_before_a_connection_ended_is_not_held(tmp_path: Pat
 
 async def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     port = free_port()
-    with pytest.raises(DeviceFailed, match=f"127.0.0.1:{port} cannot be reached"):
+    with pytest.raises(DeviceFailed, match=f"^127.0.0.1:{port} cannot be reached: Connection refused$"):
         await device(port, ca_file=Authority(tmp_path / "ours").certificate).open()
+
+
+async def test_a_name_that_no_host_can_have_fails_this_device_alone() -> None:
+    settings = SyslogDeviceSettings(name="siem", host="logs..example.com", port=6514)
+    with pytest.raises(DeviceFailed, match=r"cannot be reached: that is no host name$"):
+        await SyslogDevice(settings, "us-east-1").open()
 
 
 @contextmanager
@@ -102,6 +108,69 @@ def other_server(certificate: tuple[Path, Path], serve: Callable[[ssl.SSLSocket]
 
         threading.Thread(target=accept, daemon=True).start()
         yield listening.getsockname()[1]
+
+
+async def test_a_handshake_that_drips_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes soon after the one before. Otherwise the server would hold a thread for as long as it likes."""
+    monkeypatch.setattr(syslog_device, "CONNECT_WITHIN", 1.0)
+    ended = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        with suppress(OSError):
+            connection, _ = listening.accept()
+            with connection:
+                record = b"\x16\x03\x03\x3f\xff\x02\x00\x3f\xfb" + bytes(16_379)  # a ServerHello, as it seems
+                for at in range(len(record)):
+                    connection.sendall(record[at : at + 1])
+                    if ended.wait(0.05):
+                        return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, args=(listening,), daemon=True).start()
+        found = device(listening.getsockname()[1], ca_file=Authority(tmp_path / "ours").certificate)
+        began = time.monotonic()
+        with pytest.raises(DeviceFailed, match=r": no connection came about within 1 s$"):
+            await found.open()
+        assert time.monotonic() - began < 3
+        ended.set()
+
+
+def test_every_address_of_a_name_together_has_one_deadline() -> None:
+    """A name with many addresses that do not answer would take ten seconds for each."""
+    with ExitStack() as opened:
+        listening = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # its queue is full, so it answers nobody
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            connected_by([(socket.AF_INET, listening.getsockname())] * 5, began + 1.0)
+        assert 0.9 < time.monotonic() - began < 2
+
+
+def test_the_first_address_that_answers_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        closed = ("127.0.0.1", free_port())
+        with connected_by(
+            [(socket.AF_INET, closed), (socket.AF_INET, there.getsockname())], time.monotonic() + 5
+        ) as found:
+            assert found.getpeername() == there.getsockname()
+        with pytest.raises(ConnectionRefusedError):
+            connected_by([(socket.AF_INET, closed)], time.monotonic() + 5)
+
+
+async def test_a_port_without_tls_is_told_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(b"220 mail.example.com ESMTP\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(DeviceFailed, match=r": no TLS came about: wrong version number$"):
+            await device(listening.getsockname()[1], ca_file=Authority(tmp_path / "ours").certificate).open()
 
 
 async def test_a_slow_server_gets_a_batch_that_takes_longer_than_its_patience(
@@ -150,7 +219,7 @@ async def test_a_connection_that_ends_while_it_is_idle_is_no_failure(tmp_path: P
     """Proxies end such connections once a minute. What was sent before is held, and the next records go over another one."""
     ours = Authority(tmp_path / "ours")
     with SyslogServer(ours.issue("server", ["127.0.0.1"])) as server:
-        found = device(server.port, 0, ca_file=ours.certificate)
+        found = device(server.port, ca_file=ours.certificate)
         await found.open()
         await found.write(RECORDS[:1])
         for number in (1, 2):

@@ -101,15 +101,29 @@ def test_headers_of_a_collector_are_a_secret(tmp_path: Path) -> None:
         (ARCHIVE + ARCHIVE.replace("archive", "other"), "two devices write to one file"),
         (SIEM.replace("logs.example.com", "udp://logs"), "[[syslog]] siem: address must be HOST or HOST:PORT"),
         (SIEM.replace("logs.example.com", "logs:70000"), "[[syslog]] siem: address must be HOST or HOST:PORT"),
-        (SIEM + 'ca_file = "/nowhere.pem"\n', "[[syslog]] siem: its certificates cannot be read"),
+        (
+            SIEM + 'ca_file = "/nowhere.pem"\n',
+            "[[syslog]] siem: ca_file: /nowhere.pem cannot be read: No such file or directory",
+        ),
+        (
+            SIEM + 'cert_file = "/nowhere.pem"\n',
+            "[[syslog]] siem: cert_file: /nowhere.pem cannot be read: No such file",
+        ),
         (SIEM + 'key_file = "/nowhere.key"\n', "[[syslog]] siem: key_file needs a cert_file"),
         (SIEM + "settle_seconds = 1.5\n", "[[syslog]] siem: settle_seconds must be a whole number"),
+        (SIEM + "settle_seconds = 0\n", "[[syslog]] siem: settle_seconds must be a whole number from 1 on"),
         (SIEM + "enterprise = 0\n", "[[syslog]] siem: enterprise must be a whole number from 1 on"),
         (COLLECTOR.replace("https://", ""), "[[otlp]] otel: url must begin with https:// or http://"),
         (COLLECTOR.replace("//", "//me:hidden@"), "[[otlp]] otel: url must begin with https:// or http://"),
         (COLLECTOR.replace("4318", "4318/?key=hidden"), "what authorises stands in headers_file"),
-        (COLLECTOR + 'ca_file = "/nowhere.pem"\n', "[[otlp]] otel: ca_file cannot be read"),
-        (COLLECTOR + 'headers_file = "/nowhere"\n', "[[otlp]] otel: headers_file cannot be read"),
+        (
+            COLLECTOR + 'ca_file = "/nowhere.pem"\n',
+            "[[otlp]] otel: ca_file: /nowhere.pem cannot be read: No such file or directory",
+        ),
+        (
+            COLLECTOR + 'headers_file = "/nowhere"\n',
+            "[[otlp]] otel: headers_file: /nowhere cannot be read: No such file or directory",
+        ),
         ("[[file]\n", "cannot be read: Expected ']]' at the end of an array declaration (at line 1, column 7)"),
     ],
 )

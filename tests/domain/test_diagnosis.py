@@ -254,7 +254,7 @@ def test_who_keeps_up_catches_up_or_stands_still() -> None:
 
 def test_an_audit_device_that_fails_or_stands_still_is_named() -> None:
     many = {"events": {0: 10}, "decisions": {0: 5000}, "alerts": {0: 5}}
-    archive = {"device": "archive", "next": {"events/0": 10, "decisions/0": 100}, "fault": ""}
+    archive = {"device": "archive", "next": {"events/0": 10, "decisions/0": 100}, "fault": "", "named": True}
     behind = replace(FOLLOWED, devices=[archive])
 
     def found(before: Followed, after: Followed) -> CheckOutcome:
@@ -267,6 +267,21 @@ def test_an_audit_device_that_fails_or_stands_still_is_named() -> None:
     assert found(FOLLOWED, behind).verdict == CheckVerdict.OK, "it was not there at the first look"
     full = replace(FOLLOWED, devices=[archive | {"fault": "/var/log/x: No space left on device"}])
     assert of_lag(full)["audit devices"].found == "archive: /var/log/x: No space left on device"
+    left = replace(full, devices=[{**each, "named": False} for each in full.devices])
+    assert of_lag(left)["audit devices"].found == "the file does not name these, which have run: archive"
+    assert "keytrail audit-devices forget" in of_lag(left)["audit devices"].do
+    idle = replace(behind, devices=[archive | {"named": None}])
+    assert of_lag(idle)["audit devices"].found.endswith("these have run: archive")
+
+
+def test_a_collector_of_traces_that_is_away_is_named() -> None:
+    assert of_lag(FOLLOWED)["collector of traces"].verdict == CheckVerdict.OK
+    told = {"fault": "http://c:4318: it answered 503", "since": "then", "processes": ["api", "writer"]}
+    found = of_lag(replace(FOLLOWED, collector=told))["collector of traces"]
+    assert (found.verdict, found.found) == (
+        CheckVerdict.LOOK,
+        "http://c:4318: it answered 503 (since then; api, writer)",
+    )
 
 
 def host(**changed: Any) -> HostFacts:

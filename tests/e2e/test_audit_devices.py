@@ -27,7 +27,7 @@ from tests.e2e.test_retention import remove_up_to
 from tests.faults.full_disk import files_grow, no_file_grows
 from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
-from tests.sessions import stumbled, typed
+from tests.sessions import ran, stumbled, typed
 from tests.syslog_server import SyslogServer
 
 PROCESS = "audit-devices"
@@ -42,6 +42,7 @@ class Recorded:
     """An installation with a device of each kind."""
 
     running: Installation
+    file: Path
     path: Path
     syslog: SyslogServer
     collector: CollectorServer
@@ -86,7 +87,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
             f'[[otlp]]\nname = "collector"\nurl = "{collector.url}"\nformat = "cloudtrail"\n'
         )
         with Installation(folder / "data", variables=settings) as running:
-            yield Recorded(running, path, syslog, collector)
+            yield Recorded(running, file, path, syslog, collector)
 
 
 def _id(answer: dict[str, Any]) -> str:
@@ -271,6 +272,48 @@ def _metric(running: Installation, name: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
 
+def test_a_device_that_left_its_file_is_shown_so_and_forgotten(recorded: Recorded) -> None:
+    """Not while the file names it or the process runs it: it would begin again in the middle of its work."""
+    running, with_it = recorded.running, f'[[file]]\nname = "old"\npath = "{recorded.path.parent}/old.jsonl"\n'
+    before = recorded.file.read_text()
+    recorded.file.write_text(before + with_it)
+    running.process(PROCESS).kill()
+    eventually(lambda: _devices(running).get("old", {}).get("lag") == 0)
+    assert (_devices(running)["old"]["named"], _devices(running)["old"]["kind"]) == (True, "file")
+    assert "names the audit device old" in _not_forgotten(running, "old")
+    recorded.file.write_text(before)
+    assert "or did when Keytrail started" in _not_forgotten(running, "old")
+    running.process(PROCESS).kill()
+    eventually(lambda: _devices(running)["old"]["named"] is False)
+    assert "keytrail audit-devices forget old" in " ".join(running.keytrail("status").stdout.split())
+    assert "keytrail audit-devices forget" in " ".join(running.keytrail("doctor", check=False).stdout.split())
+    assert running.keytrail("audit-devices", "forget", "old", check=False).returncode == 1, (
+        "it asks, and nobody answers"
+    )
+    iam = running.client(service="iam")
+    iam.create_user(UserName="nobody")
+    key = iam.create_access_key(UserName="nobody")["AccessKey"]
+    theirs = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    nobody = theirs | {"AWS_ENDPOINT_URL": running.url}
+    assert "AccessDenied" in running.keytrail_as(nobody, "audit-devices", "forget", "old", "--yes").stderr
+    assert "old" in _devices(running)
+    assert running.keytrail("audit-devices", "forget", "old", "--yes").stdout == "forgot the audit device old\n"
+    assert _devices(running).keys() == {"archive", "collector", "siem"}
+    for name in ("old", "never"):
+        assert f"There is no audit device {name}" in _not_forgotten(running, name)
+    recorded.has(_id(running.client().list_keys()))
+
+
+def _devices(running: Installation) -> dict[str, dict[str, Any]]:
+    return {each["device"]: each for each in running.answers("audit-devices")}
+
+
+def _not_forgotten(running: Installation, name: str) -> str:
+    done = running.keytrail("audit-devices", "forget", name, "--yes", check=False)
+    assert done.returncode == 1
+    return " ".join(done.stderr.split())
+
+
 def test_a_mistake_in_the_file_keeps_keytrail_from_starting(tmp_path: Path) -> None:
     file = tmp_path / "devices.toml"
     file.touch(mode=0o600)
@@ -287,5 +330,8 @@ def test_the_howto_works_when_pasted(tmp_path: Path) -> None:
     forked().shims(tmp_path / ".venv" / "bin")
     assert stumbled(commands[: starts + 1], tmp_path) == []
     devices = {"KEYTRAIL_AUDIT_DEVICES_FILE": str(tmp_path / "devices.toml")}
-    with Installation(tmp_path / ".keytrail", variables=devices):
-        assert stumbled(commands[starts + 1 :], tmp_path, goes_on=True) == []
+    with Installation(tmp_path / "tried", variables=devices):
+        others = ran(commands[starts + 1 :], tmp_path, goes_on=True)
+        assert [(each.typed.command, each.fault, each.output) for each in others if each.fault] == []
+        assert [each.typed.command for each in others if each.typed.printed and not each.as_printed] == []
+    assert not any("jq" in each.command for each in commands), "a newcomer may not have it"

@@ -45,6 +45,7 @@ READING: dict[str, tuple[str, ...]] = {
     "alerts rules": (),
     "alerts notifiers": (),
     "alerts dead-letters": (),
+    "audit-devices": (),
     "alerts scan": (),
     "alerts check": ("--policy", "DRAFT", "--key", "KEY"),
     "log": (),
@@ -66,7 +67,7 @@ MORE: list[tuple[str, ...]] = [
     ("can-what", "WHO", "--between", "@1", "NOW"),
 ]
 OTHERS = {
-    **dict.fromkeys(("up", "env", "verify", "export-log", "rebuild", "backup", "restore", "skip-commands", "skip-records", "topics create", "doctor"), "on the host"),
+    **dict.fromkeys(("up", "down", "env", "verify", "export-log", "rebuild", "backup", "restore", "skip-commands", "skip-records", "accept-loss", "topics create", "doctor"), "on the host"),
     **dict.fromkeys(("master-key rotate", "master-key add", "root-credential rotate", "root-credential retire", "log-keys begin", "log-keys rotate", "upgrade prepare", "upgrade finish"), "on the host"),
     **dict.fromkeys(("check-policy", "read-policy", "change-policy", "policy-words", "completion", "verify-evidence", "witness"), "asks no server"),
     **dict.fromkeys(("alerts test", "alerts allow-list"), "the alerts' file, on the host"),
@@ -75,7 +76,7 @@ OTHERS = {
     **dict.fromkeys(("log key", "log rotate-key"), "on the host"),
     "prove": "needs a notary: tests/e2e/test_proofs.py",
     "sign-in": "takes a password: tests/e2e/test_passwords.py",
-    **dict.fromkeys(("alerts ack", "alerts resolve", "alerts reopen", "account create"), "changes something"),
+    **dict.fromkeys(("alerts ack", "alerts resolve", "alerts reopen", "account create", "audit-devices forget"), "changes something"),
     **dict.fromkeys(("import cloudtrail", "import policies", "trails", "trails remove"), "trails are kept on the host"),
 }  # fmt: skip
 

@@ -46,6 +46,7 @@ def test_what_is_healthy_is_so_for_whoever_runs_it(installation: Installation) -
             "notary",
             "notifiers",
             "audit devices",
+            "collector of traces",
         ),
     }
     shown = installation.keytrail("doctor", check=False).stdout

@@ -83,6 +83,15 @@ def test_a_question_right_after_a_call_finds_it(fresh: Installation) -> None:
         assert found == ["CreateKey", "Encrypt"]
 
 
+def test_the_readmes_answer_has_the_call_in_a_wider_window(fresh: Installation) -> None:
+    """As the README says below its answer, which is that of a window of 100 columns."""
+    fresh.client().create_key()
+    asked = [Typed(f"COLUMNS={wide} keytrail decisions --limit 3", "") for wide in (100, 140)]
+    answers = ran([Typed('eval "$(.venv/bin/keytrail env)"', ""), *asked], fresh.data.parent)[1:]
+    headings = [each.output.splitlines()[0].split()[-1] for each in answers]
+    assert headings == ["why", "call"]
+
+
 def test_after_keytrail_env_an_operators_command_is_of_that_installation_in_any_folder(
     fresh: Installation, tmp_path: Path
 ) -> None:

@@ -29,7 +29,7 @@ from services.adapters.postgres import connect
 from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.alert_worker import schema
-from services.audit_devices import positions
+from services.audit_devices import device_rows
 from services.audit_devices.positions import DevicePositions
 from services.projector.store import ReadTo
 from services.runtime.bootstrap import open_vault
@@ -87,7 +87,7 @@ async def keys_of_rows(installation: Installation) -> set[str]:
 async def away(installation: Installation) -> AsyncIterator[DevicePositions]:
     """The position of an audit device whose process does not run."""
     async with installation.connected() as pool:
-        await positions.prepare(pool)
+        await device_rows.prepare(pool)
         keys = await open_keyring(open_vault(installation.settings, pool))
         yield DevicePositions(pool, keys, "log", "away")
 

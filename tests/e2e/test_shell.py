@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
+from shutil import which
+from types import SimpleNamespace
 
 import pytest
 
+from services.cli import up
 from services.cli.env import ELSEWHERE
+from services.cli.up import first_call
+from services.settings import load
 from tests.installation import AWS, KEYTRAIL, Installation, clean_environment, free_port
 
 NOWHERE = "http://127.0.0.1:9"
@@ -91,8 +97,41 @@ def test_where_keytrail_does_not_run_it_says_so_and_the_next_call_goes_nowhere(
     assert done.returncode != 0  # the call of `aws`
 
 
-def test_the_line_that_up_prints_works_in_any_folder(installation: Installation, tmp_path: Path) -> None:
-    printed = installation.data.with_suffix(".up.log").read_text()
-    line = next(line.strip() for line in printed.splitlines() if "eval" in line)
-    done = shell(f"PATH={AWS.parent}:$PATH; {line.replace('create-key', 'list-keys')}", tmp_path)
+def printed_by_up(log: str) -> str:
+    """The two lines to copy, which list keys instead of making one."""
+    lines = [line.strip() for line in log.splitlines()]
+    first = next(number for number, line in enumerate(lines) if line.startswith("eval "))
+    assert lines[first + 1] == "aws kms create-key"
+    return f"{lines[first]}\naws kms list-keys"
+
+
+def test_the_lines_that_up_prints_work_in_any_folder(installation: Installation, tmp_path: Path) -> None:
+    lines = printed_by_up(installation.data.with_suffix(".up.log").read_text())
+    done = shell(f"PATH={AWS.parent}:$PATH; {lines}", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+SHELLS = [each for each in ("sh", "bash", "dash", "zsh") if which(each)]
+
+
+@pytest.mark.parametrize("program", SHELLS)
+def test_a_folder_of_the_home_folder_is_named_by_its_tilde(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line had two paths of the whole way, and was too wide to read and to copy."""
+    home = tmp_path / "a home"
+    data = home / "my keys" / ".keytrail"
+    monkeypatch.setattr(up, "getpwuid", lambda uid: SimpleNamespace(pw_dir=str(home)))
+    monkeypatch.setattr(sys, "argv", [str(home / "it's here" / "keytrail")])
+    assert first_call(load({}, data=data))[0] == f"eval \"$('{home}/it'\"'\"'s here/keytrail' env --data '{data}')\""
+    monkeypatch.setenv("HOME", str(home))
+    line, _ = first_call(load({}, data=data))
+    assert line == """eval "$(~/'it'"'"'s here/keytrail' env --data ~/'my keys/.keytrail')\""""
+    data.mkdir(parents=True)
+    (home / "it's here").mkdir()
+    (home / "it's here" / "keytrail").write_text("#!/bin/sh\necho \"test -d '$3' && echo found\"\n")
+    (home / "it's here" / "keytrail").chmod(0o700)
+    done = subprocess.run([program, "-c", line], env={"HOME": str(home)}, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("found\n", "")
+    monkeypatch.setenv("PATH", str(home / "it's here"))
+    assert first_call(load({}, data=data))[0] == """eval "$(keytrail env --data ~/'my keys/.keytrail')\""""

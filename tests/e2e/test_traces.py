@@ -241,6 +241,18 @@ def test_every_process_traces_the_same_calls_and_none_waits_for_the_collector(tm
         kms.encrypt(KeyId=key, Plaintext=b"plain")
         logs = "".join(each.read_text() for each in (running.data / "logs").iterdir())
         assert "the collector does not take what it is sent" in logs
+        away = eventually(lambda: Client(running.data).get("/v1/status")["traces"])
+        assert away["fault"].startswith(f"{there.url}: ")
+        assert "api" in away["processes"]
+        assert f"{there.url}: " in " ".join(running.keytrail("status").stdout.split())
+        checks = {each["check"]: each for each in _checks(running)}
+        assert checks["collector of traces"]["verdict"] == "look"
+        with CollectorServer(there.port):
+            eventually(lambda: kms.list_keys() and Client(running.data).get("/v1/status")["traces"] is None, within=90)
+
+
+def _checks(running: Installation) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in running.keytrail("doctor", "--json", check=False).stdout.splitlines()]
 
 
 def test_what_waits_is_sent_as_keytrail_ends(tmp_path: Path) -> None:

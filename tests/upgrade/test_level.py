@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -53,13 +54,22 @@ def test_an_upgrade_is_prepared_taken_back_and_finished(tmp_path: Path) -> None:
         running.client().create_key()
         (finished,) = running.answers("upgrade", "finish")
         assert (finished["level"], finished["raised"]) == (LEVEL, False), "a new log begins at the newest level"
+        said = running.keytrail("upgrade", "prepare").stdout
+        assert re.fullmatch(r"prepared: a snapshot at position (\d+), from all \d+ records of the log\n", said), (
+            "there was no snapshot before"
+        )
         (own,) = running.answers("upgrade", "prepare")
+        assert own == {"position": own["position"], "folded": 0, "after": own["position"]}
         running.client().create_key()
         first = by(after, running, "upgrade", "prepare")
         assert first["folded"] == first["position"] + 1, "what this version kept says something else"
-        assert by(after, running, "upgrade", "prepare") == {"position": first["position"], "folded": 0}, "twice is once"
+        assert first["after"] is None
+        twice = {"position": first["position"], "folded": 0, "after": first["position"]}
+        assert by(after, running, "upgrade", "prepare") == twice, "twice is once"
         running.client().create_key()
         (again,) = running.answers("upgrade", "prepare")
+        said = running.keytrail("upgrade", "prepare").stdout
+        assert said.endswith(f", from 0 records after the snapshot at position {again['position']}\n")
         assert again["folded"] == again["position"] - own["position"], "this version's own is still there"
         assert kept(running) == [
             (snapshots.VERSION, own["position"]),

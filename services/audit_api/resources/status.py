@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from domain.authorization.audience import Told
-from domain.ports import Unavailable
-from projections.log.entry import ALERTS, DECISIONS, EVENTS
-from services.adapters.topics import names
 from services.audit_api.answer_shapes import One
 from services.audit_api.context import AuditContext
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import RouteRow
 from services.audit_api.schemas import Member
+from services.audit_api.topic_ends import topic_ends
 from services.followers import lag
-
-ASK_PATIENCE = 2.0
-"""Seconds in which the broker has to say where its topics end."""
+from services.runtime import collector_faults
 
 
 async def status(audit: AuditContext, request: AuditRequest) -> Told:
@@ -34,10 +29,7 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
         return request.audience.own(account, own)
     reached = await lag.projected(audit.pool)
     size = await audit.pool.fetchval("SELECT pg_database_size(current_database())")
-    topics = names(audit.settings)
-    known = await _ends(audit)
-    decisions, alerts = known.get(topics.decisions), known.get(topics.alerts)
-    ends: lag.TopicEnds = {EVENTS: {0: live.next}, DECISIONS: decisions, ALERTS: alerts}
+    ends = await topic_ends(audit)
     whole = {
         "log": live.world.log,
         "leader": live.world.writer,
@@ -52,6 +44,7 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
         "alerts": await _judged(audit, ends),
         "notary": await _notarised(audit, ends) if audit.settings.notaries else None,
         "audit_devices": await lag.devices(audit.pool, ends),
+        "traces": await collector_faults.state(audit.pool) if audit.settings.traces_endpoint else None,
         "database_bytes": size,
     }
     return request.audience.public(whole)
@@ -69,15 +62,6 @@ async def _notarised(audit: AuditContext, ends: lag.TopicEnds) -> dict[str, Any]
     """The leaves of the transparency log, and how many records are not leaves yet."""
     order, reached = await lag.notarised(audit.pool)
     return {"leaves": order.size, "lag": lag.waiting(reached, ends)}
-
-
-async def _ends(audit: AuditContext) -> dict[str, dict[int, int]]:
-    """Where the partitions of each topic end; empty while the broker does not say."""
-    try:
-        async with asyncio.timeout(ASK_PATIENCE):
-            return await audit.bounds.ends()
-    except (Unavailable, TimeoutError):
-        return {}
 
 
 STATUS = RouteRow(
@@ -107,7 +91,12 @@ STATUS = RouteRow(
                 "the leaves of the transparency log, and how many records are not leaves yet (null if the broker does not say); "
                 "null where there is no such log",
             ),
-            Member("audit_devices", "object", "by device, how many records wait for it, and why it takes nothing"),
+            Member("audit_devices", "object", "by device, what /v1/audit-devices says of it"),
+            Member(
+                "traces",
+                "object?",
+                "why the collector of traces takes nothing, and since when; null otherwise",
+            ),
             Member("accounts", "texts", "the account; for the first account every one that there is"),
             Member("next_command", "integer", "where on its topic the next command stands that is not decided yet"),
             Member("void_records", "integer", "values on the log that Keytrail did not write"),

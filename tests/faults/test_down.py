@@ -1,0 +1,166 @@
+"""`keytrail down`: what runs on a folder ends, and nothing else; twice is once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from services.runtime.data_folder import Folder
+from services.supervisor.down import CannotStop, stop
+from services.supervisor.forks import THERE
+from tests.attacks.test_local_user import as_root, somebody_else
+from tests.faults.test_supervisor import gone
+from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
+
+WITHIN = 120
+
+
+def down(data: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """As it is typed."""
+    command = [str(KEYTRAIL), "down", "--data", str(data), *options]
+    return subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=WITHIN, check=False)
+
+
+def said(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
+    return done.returncode, done.stdout + done.stderr
+
+
+def process_of(installation: Installation) -> int:
+    assert installation.up is not None, "it runs"
+    return installation.up.pid
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation that these tests stop, kill and start, in their order."""
+    folder = tmp_path_factory.mktemp("own") / "data"
+    with Installation(folder, own="its servers have to end", variables={THERE: ""}) as running:
+        yield running
+
+
+def test_everything_ends_in_order_and_the_data_is_there_after_the_next_start(own: Installation) -> None:
+    kms = own.client()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    sealed = kms.encrypt(KeyId=key, Plaintext=b"kept")["CiphertextBlob"]
+    assert own.up is not None, "it runs"
+    children = [*own.children(), *psutil.Process(own.up.pid).children()]
+    code, text = said(down(own.data))
+    assert (code, own.up.wait(10)) == (0, 0)
+    assert gone(children)
+    assert f": process {own.up.pid}, and all that it ran\n" in text
+    assert f"The data stays in {own.data}; `keytrail up` goes on with it.\n" in text
+    own.start()
+    assert own.client().decrypt(CiphertextBlob=sealed)["Plaintext"] == b"kept"
+
+
+def test_two_at_once_and_another_after_them_stop_it_once(own: Installation) -> None:
+    """The second one's signal broke off the orderly end that the first one had asked for, and servers were left."""
+    children, process = own.children(), process_of(own)
+    command = [str(KEYTRAIL), "down", "--data", str(own.data), "--json"]
+    both = [subprocess.Popen(command, env=clean_environment(), stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    found = [json.loads(each.communicate(timeout=WITHIN)[0]) for each in both]
+    assert [each.returncode for each in both] == [0, 0]
+    assert {each["process"] for each in found} <= {process, None}
+    assert [each["left_behind"] for each in found] == [[], []]
+    assert own.up is not None, "it ran"
+    assert own.up.wait(10) == 0
+    assert gone(children)
+    assert said(down(own.data)) == (0, f"Nothing runs on {own.data}.\n")
+    own.start()
+
+
+def test_what_a_killed_up_left_behind_is_ended(own: Installation) -> None:
+    children, names = own.children(), {*(Folder(own.data).state() or pytest.fail("it runs")).children}
+    assert own.up is not None, "it runs"
+    own.up.kill()
+    own.up.wait()
+    assert not gone(children)
+    found = json.loads(down(own.data, "--json").stdout)
+    assert gone(children)
+    assert (found["process"], {*found["left_behind"]}) == (None, names)
+    assert said(down(own.data)) == (0, f"Nothing runs on {own.data}.\n")
+    own.start()
+
+
+def test_ctrl_c_twice_leaves_nothing_behind(own: Installation) -> None:
+    children = own.children()
+    assert own.up is not None, "it runs"
+    log = own.data.with_suffix(".up.log")
+    before = log.read_text().count("stopping")
+    own.up.send_signal(signal.SIGINT)
+    eventually(lambda: log.read_text().count("stopping") > before)
+    own.up.send_signal(signal.SIGINT)
+    assert own.up.wait(WITHIN) == 0
+    assert gone(children)
+    own.start()
+
+
+def test_a_start_that_is_under_way_is_ended_too(tmp_path: Path) -> None:
+    starting = Installation(tmp_path / "data", own="they are what is broken off")
+    up = subprocess.Popen(starting.command(), env=starting.environment(), stderr=subprocess.DEVNULL)
+    eventually((starting.data / "run" / "lock").exists)
+    assert said(down(starting.data))[0] == 0
+    assert up.wait(10) == 130
+    assert not (starting.data / "run" / "state.json").exists()
+
+
+def test_a_version_that_does_not_write_its_id_to_the_lock_is_found(tmp_path: Path) -> None:
+    """It is that of an earlier owner, whose id another process may have: that one is no owner, and nothing happens to it."""
+    with Installation(tmp_path / "data") as running, subprocess.Popen(["sleep", "600"]) as bystander:
+        for left in ("", str(bystander.pid)):
+            (running.data / "run" / "lock").write_text(left)
+            assert said(down(running.data))[0] == 0
+            assert running.up is not None, "it ran"
+            assert running.up.wait(10) == 0
+            running.start()
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+def test_a_folder_without_an_installation_is_named_and_not_made(tmp_path: Path) -> None:
+    code, text = said(down(tmp_path / "typo"))
+    assert (code, text.startswith(f"error: There is no installation in {tmp_path}/typo: name the folder")) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+TAKING = """
+import sys, pathlib, services.runtime.data_folder as it
+folder = it.Folder(pathlib.Path(sys.argv[1]))
+folder.take()
+folder.restoring.touch()
+print("taken", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_restore_is_not_broken_off(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TAKING, str(tmp_path / "data")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as restoring:
+        assert restoring.stdout is not None, "it is a pipe"
+        restoring.stdout.readline()
+        code, text = said(down(tmp_path / "data"))
+        assert (code, "A restore onto" in text, "let it finish" in text) == (1, True, True)
+        assert restoring.poll() is None
+        restoring.communicate()
+
+
+@as_root
+def test_another_users_folder_is_left_alone_with_that_users_name(own: Installation, tmp_path: Path) -> None:
+    """Root is told too: a folder of another user's could lead it to any process."""
+    theirs = tmp_path / "theirs"
+    (theirs / "run").mkdir(parents=True)
+    (theirs / "run" / "lock").touch()
+    for path in (theirs, theirs / "run"):
+        shutil.chown(path, "nobody")
+    assert said(down(theirs)) == (1, f"error: {theirs} belongs to user nobody: run `keytrail down` as that user.\n")
+    with somebody_else(), pytest.raises(CannotStop, match=r"belongs to user root: run `keytrail down` as that user\."):
+        stop(Folder(own.data), lambda what, done, of: None)
+    assert own.healthy()
