@@ -64,14 +64,19 @@ class SyslogDevice:
 
     async def open(self) -> None:
         await self.close()
+        await self._connect()
+        self._sent.clear()
+        self._kept = 0
+
+    async def _connect(self) -> ssl.SSLSocket:
         connecting = asyncio.ensure_future(asyncio.to_thread(self._connected))
         try:
             self._connection = await asyncio.shield(connecting)
         except asyncio.CancelledError:
             connecting.add_done_callback(_close)  # a thread cannot be cancelled
             raise
-        self._sent.clear()
-        self._bytes = self._kept = 0
+        self._bytes = 0
+        return self._connection
 
     def _connected(self) -> ssl.SSLSocket:
         try:
@@ -106,12 +111,10 @@ class SyslogDevice:
             raise
 
     async def write(self, records: Sequence[DeviceRecord]) -> None:
-        await asyncio.to_thread(self._send, b"".join(map(self._frames.frame, records)))
+        connection = self._connection or await self._connect()
+        await asyncio.to_thread(self._send, connection, b"".join(map(self._frames.frame, records)))
 
-    def _send(self, frames: bytes) -> None:
-        if self._connection is None:
-            self._connection, self._bytes = self._connected(), 0
-        connection = self._connection
+    def _send(self, connection: ssl.SSLSocket, frames: bytes) -> None:
         try:
             for at in range(0, len(frames), PIECE):
                 connection.sendall(memoryview(frames)[at : at + PIECE])

@@ -4,7 +4,6 @@ that tells duplicates; and a position that is never ahead of what the device hol
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 from uuid import uuid4
 
+import orjson
 import pytest
 
 from projections.log.entry import DECISIONS
@@ -70,7 +70,7 @@ class FolderReceiver:
         text = "".join(each.read_text("ascii") for each in sorted(self._path.parent.glob("*Z")))
         with suppress(FileNotFoundError, IsADirectoryError):  # in a moment of rotation, and while it fails
             text += self._path.read_text("ascii")
-        return [json.loads(line) for line in text.split("\n")[:-1]]
+        return [orjson.loads(line) for line in text.split("\n")[:-1]]
 
     def fail(self) -> None:
         """Nothing can be written at its path."""
@@ -104,7 +104,7 @@ class SyslogReceiver:
         )
 
     def held(self) -> list[dict[str, Any]]:
-        return [json.loads(each.text) for each in list(self.server.messages)]
+        return [orjson.loads(each.text) for each in list(self.server.messages)]
 
     def fail(self) -> None:
         self.server.keeps = False
@@ -125,7 +125,7 @@ class CollectorReceiver:
 
     def held(self) -> list[dict[str, Any]]:
         return [
-            json.loads(record["body"]["stringValue"])
+            orjson.loads(record["body"]["stringValue"])
             for server in self._servers
             for taken in list(server.taken)
             for resource in taken.message["resourceLogs"]
@@ -284,8 +284,9 @@ async def test_its_position_is_never_ahead_of_what_it_holds(tried: Tried) -> Non
     assert not lost & tried.by_call().keys()
     tried.receiver.recover()
     await tried.holds_all()
+    held = tried.by_call()
     for call in lost:
-        [record, *_] = tried.by_call()[call]
+        [record, *_] = held[call]
         assert before.get((record["topic"], record["partition"]), 0) <= record["offset"]
 
 

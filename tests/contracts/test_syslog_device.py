@@ -239,3 +239,25 @@ async def test_a_connection_that_ends_while_it_is_idle_is_no_failure(tmp_path: P
             await asyncio.sleep(0.05)
         assert [each.data["id"] for each in server.messages] == ["0", "1", "2"]
         await found.close()
+
+
+async def test_a_write_that_is_broken_off_while_it_connects_leaves_no_connection(tmp_path: Path) -> None:
+    """Its thread goes on: what it made was nobody's, and stayed open."""
+    ours = Authority(tmp_path / "ours")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*ours.issue("server", ["127.0.0.1"]))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+        tried = device(listening.getsockname()[1], ca_file=ours.certificate)
+        writing = asyncio.create_task(tried.write(RECORDS))
+        plain, _ = await asyncio.to_thread(listening.accept)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        await tried.close()
+
+        def read() -> bytes:
+            plain.settimeout(5)
+            with plain, context.wrap_socket(plain, server_side=True) as connection:
+                return connection.recv(1)
+
+        assert await asyncio.to_thread(read) == b"", "it was closed, and has sent nothing"
