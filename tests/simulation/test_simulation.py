@@ -14,8 +14,7 @@ from tests.simulation.breaks import BREAKS, OF_ALERT_WORKERS, broken
 from tests.simulation.faults import STROKES, Stroke, lose_the_tail, plan_of, set_every_clock
 from tests.simulation.simulation import ALERTS_EVERY, SOON, shrunk, simulate
 
-SEEDS = 300
-"""Twice as many as a break takes that is not of alert workers. Each takes an eighth of a second of processor time."""
+SEEDS = 500
 MANY_SEEDS = 20_000
 WITHIN = 2_000
 """Seeds within which each break has to be found."""
