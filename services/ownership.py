@@ -83,11 +83,16 @@ def owner_of(path: Path) -> str:
     return _name(path.stat().st_uid)
 
 
-def _name(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """A user may have no name: the platform gives the number in many containers."""
     try:
-        return f"user {pwd.getpwuid(uid).pw_name}"
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"user {uid}"
+        return str(uid)
+
+
+def _name(uid: int) -> str:
+    return f"user {user_name(uid)}"
 
 
 def make_own(folder: Path, mode: int = 0o700) -> None:

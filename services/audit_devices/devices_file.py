@@ -29,6 +29,7 @@ Every device: begin = "first"             # where a new one begins: "first" reco
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from collections.abc import Callable, Mapping
@@ -120,10 +121,15 @@ def load(settings: Settings) -> tuple[DeviceSettings, ...]:
 
 
 def named_here(settings: Settings) -> frozenset[str]:
-    """The devices that the file names. None if this process cannot read it: on several machines only one process may have it."""
+    """The devices that the file names. None if this process cannot read it: on several machines only one process may have it.
+
+    Raises BadSetting if it can, and the file is wrong: the process for audit devices does not start then, and nobody knows.
+    """
     try:
         return frozenset(each.name for each in load(settings))
     except BadSetting:
+        if os.access(settings.audit_devices_file, os.R_OK):
+            raise
         return frozenset()
 
 

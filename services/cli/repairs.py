@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pwd import getpwuid
 from typing import TYPE_CHECKING, Annotated, Any
 
 import click
@@ -14,6 +13,7 @@ from services.cli.host import TellBar, reaching, reaching_broker_and_database, r
 from services.cli.options import AsJson, Data, Yes
 from services.cli.parameters import Argument
 from services.cli.terminal import as_line, counted, say
+from services.ownership import user_name
 from services.settings import Settings
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def accept_loss(yes: Yes = False, as_json: AsJson = False, data: Data = None) ->
         )
     if not yes:
         click.confirm("What the lost records say of calls will never be known again. Go on without them?", abort=True)
-    by = f"{getpwuid(os.geteuid()).pw_name} on {os.uname().nodename}"
+    by = f"{user_name(os.geteuid())} on {os.uname().nodename}"
     result_or_exit(lambda _: _accept(settings, lost, by))
     if as_json:
         as_line({"judged": lost.next - 1, "by": by})

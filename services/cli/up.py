@@ -133,7 +133,10 @@ def first_call(settings: Settings) -> tuple[str, str]:
 
 def _short(path: Path) -> str:
     """A path as a shell takes it: of the user's home folder, its tilde, which sh, bash and zsh expand in `$(...)` too."""
-    home = Path(getpwuid(os.geteuid()).pw_dir)
+    try:
+        home = Path(getpwuid(os.geteuid()).pw_dir)
+    except KeyError:  # a user without a name has no home folder either
+        return shlex.quote(str(path))
     if os.environ.get("HOME") != str(home) or not path.is_relative_to(home) or path == home:
         return shlex.quote(str(path))
     return f"~/{shlex.quote(str(path.relative_to(home)))}"

@@ -100,11 +100,13 @@ class Folder:
             make_own(folder)
         for kept in (*self.run.iterdir(), *self.logs.iterdir()):  # an earlier version let everybody read them
             if kept.is_file() and not kept.is_symlink():
-                kept.chmod(0o600)
+                with contextlib.suppress(FileNotFoundError):  # whoever has the folder replaces its files meanwhile
+                    kept.chmod(0o600)
         lock = self.lock_file.open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            lock.close()
             running = self.state()
             who = f" (process {running.pid}, port {running.port})" if running else ""
             raise FolderInUse(

@@ -72,6 +72,9 @@ def serve(connection: socket.socket, imports: Imports) -> Main | None:
         if connection in ready:
             message, descriptors, _, _ = socket.recv_fds(connection, LONGEST_REQUEST, MOST_DESCRIPTORS)
             if not message:
+                os.close(
+                    signal.set_wakeup_fd(-1)
+                )  # a fork that ends now would be told to a socket that nobody reads any more
                 return None
             asked = json.loads(message)
             imports.reach(asked["program"])

@@ -281,6 +281,8 @@ def test_a_device_that_left_its_file_is_shown_so_and_forgotten(recorded: Recorde
     eventually(lambda: _devices(running).get("old", {}).get("lag") == 0)
     assert (_devices(running)["old"]["named"], _devices(running)["old"]["kind"]) == (True, "file")
     assert "names the audit device old" in _not_forgotten(running, "old")
+    recorded.file.write_text("[[file")
+    assert "mend the file first, since it may name the audit device old." in _not_forgotten(running, "old")
     recorded.file.write_text(before)
     assert "or did when Keytrail started" in _not_forgotten(running, "old")
     running.process(PROCESS).kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +15,13 @@ import pytest
 from services.cli import up
 from services.cli.env import ELSEWHERE
 from services.cli.up import first_call
+from services.ownership import user_name
 from services.settings import load
 from tests.installation import AWS, KEYTRAIL, Installation, clean_environment, free_port
 
 NOWHERE = "http://127.0.0.1:9"
+NOBODYS = 2_000_000_011
+"""The number of no user."""
 USED_FOR_AWS = dict.fromkeys(ELSEWHERE, "left") | {
     "AWS_ACCESS_KEY_ID": "AKIAOFAWS",
     "AWS_SECRET_ACCESS_KEY": "of-aws",
@@ -109,6 +113,14 @@ def test_the_lines_that_up_prints_work_in_any_folder(installation: Installation,
     lines = printed_by_up(installation.data.with_suffix(".up.log").read_text())
     done = shell(f"PATH={AWS.parent}:$PATH; {lines}", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_user_without_a_name_is_told_the_whole_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many containers run as a number that no user has. `keytrail up` failed there once all of it ran, and left it running."""
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODYS)
+    monkeypatch.setattr(sys, "argv", ["/opt/keytrail"])
+    assert user_name(NOBODYS) == str(NOBODYS)
+    assert first_call(load({}, data=Path("/data")))[0] == 'eval "$(/opt/keytrail env --data /data)"'
 
 
 SHELLS = [each for each in ("sh", "bash", "dash", "zsh") if which(each)]

@@ -7,13 +7,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
-from services.runtime.data_folder import Folder
+from services.runtime.data_folder import Folder, FolderInUse, Running
 from services.supervisor.down import CannotStop, stop
 from services.supervisor.forks import THERE
 from tests.attacks.test_local_user import as_root, somebody_else
@@ -21,6 +23,8 @@ from tests.faults.test_supervisor import gone
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
 
 WITHIN = 120
+LOOKS = 5000
+"""The fault showed within 1,200 of them."""
 
 
 def down(data: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -164,3 +168,22 @@ def test_another_users_folder_is_left_alone_with_that_users_name(own: Installati
     with somebody_else(), pytest.raises(CannotStop, match=r"belongs to user root: run `keytrail down` as that user\."):
         stop(Folder(own.data), lambda what, done, of: None)
     assert own.healthy()
+
+
+def test_the_folder_is_looked_at_while_its_owner_replaces_files(tmp_path: Path) -> None:
+    """A file that went between being listed and being closed to others ended `keytrail down` with a traceback."""
+    owner, ended = Folder(tmp_path / "data"), threading.Event()
+
+    def keep_replacing() -> None:
+        while not ended.is_set():
+            owner.keep_state(Running(1, 1, "", "", ""))
+
+    with owner.lock(), ThreadPoolExecutor(1) as other:
+        replacing = other.submit(keep_replacing)
+        try:
+            for _ in range(LOOKS):
+                with pytest.raises(FolderInUse):
+                    Folder(owner.path).lock()
+        finally:
+            ended.set()
+        replacing.result()

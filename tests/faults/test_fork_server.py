@@ -200,3 +200,21 @@ async def test_the_server_ends_with_who_asks_it_and_with_nothing_else(server: Fo
     assert await fork.wait() == -signal.SIGKILL, "it still tells"
     server.stop()
     assert not its.is_running()
+
+
+CLOSED_AT_ONCE = """
+import os, signal, socket
+from services.supervisor.fork_server import Imports, serve
+asks, answers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+asks.close()
+assert serve(answers, Imports()) is None
+os.kill(os.getpid(), signal.SIGCHLD)
+"""
+
+
+def test_a_server_that_nobody_asks_any_more_says_nothing_of_a_fork_that_ends() -> None:
+    """A `keytrail down` during a start sometimes left a traceback of a broken pipe in the terminal of `keytrail up`."""
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED_AT_ONCE], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

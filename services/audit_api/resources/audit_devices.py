@@ -18,6 +18,7 @@ from services.audit_devices.devices_file import SETTING, named_here
 from services.followers import lag
 from services.kms_api.errors import WireError
 from services.rendering import only_page
+from services.settings import BadSetting
 
 
 async def audit_devices(audit: AuditContext, request: AuditRequest) -> Told:
@@ -55,7 +56,11 @@ async def forget(audit: AuditContext, request: AuditRequest) -> Told:
     """Raises WireError."""
     audit.require_host(request)
     device = request.place("device")
-    if device in await asyncio.to_thread(named_here, audit.settings):
+    try:
+        named = await asyncio.to_thread(named_here, audit.settings)
+    except BadSetting as fault:
+        raise _conflict(f"{fault}: mend the file first, since it may name the audit device {device}.") from None
+    if device in named:
         raise _still_named(device)
     forgotten = await device_rows.forget(audit.pool, device)
     if forgotten is None:
@@ -66,12 +71,14 @@ async def forget(audit: AuditContext, request: AuditRequest) -> Told:
 
 
 def _still_named(device: str) -> WireError:
-    return WireError(
-        409,
-        "ConflictException",
+    return _conflict(
         f"{SETTING} names the audit device {device}, or did when Keytrail started: remove it from that file, start Keytrail "
-        "again (on several machines, the process audit-devices), and forget it then.",
+        "again (on several machines, the process audit-devices), and forget it then."
     )
+
+
+def _conflict(why: str) -> WireError:
+    return WireError(409, "ConflictException", why)
 
 
 FORGET = RouteRow(
