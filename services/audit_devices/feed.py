@@ -17,7 +17,7 @@ from services.adapters.record_topics import RecordTopics, topics_read
 from services.adapters.topic_bounds import TopicBounds
 from services.audit_devices.records import DeviceRecord, Gap, records_of
 from services.projector.feed import Batch, EntryFeed
-from services.projector.known_log import require_known_log
+from services.projector.known_log import has_before
 from services.projector.store import Partition, ReadTo
 from services.settings import Settings
 
@@ -116,21 +116,26 @@ async def start_now(settings: Settings, now: Chain) -> DeviceStart:
 
 
 async def start_after(settings: Settings, reached: ReadTo) -> DeviceStart:
-    """Where a device goes on that has come so far. Raises OutOfRange if that can no longer be said; Unavailable.
+    """Where a device goes on that has come so far. Raises OutOfRange if that cannot be said; Unavailable.
 
     A partition that ends before the device's place, or has another record there than the one that the device read last, was
     replaced, or its brokers lost records that they had acknowledged. It is read again from its first record on: that writes some
     records twice, and leaves none out.
     """
-    await require_known_log(settings, reached)
+    cut = bool(reached.digest) and not await has_before(settings, reached.offsets.get((EVENTS, 0), 0), reached.digest)
     bounds = await _bounds(settings)
     offsets, last, gaps, again = dict(reached.offsets), dict(reached.last), [], []
     other = await _with_another_record(settings, reached, bounds)
     for where, (first, end) in bounds.items():
         place = offsets.get(where, 0)
         if where[0] == EVENTS:
-            if not first <= place <= end:
-                raise OutOfRange(f"{EVENTS} has {first} to {end}, and an audit device is at {place}")
+            if place < first:
+                raise OutOfRange(f"{EVENTS} begins at {first}, and an audit device is at {place}")
+            if place > end and not cut:  # `has_before` asked the leader that another broker confirms
+                raise Unavailable(f"a broker says that {EVENTS} ends at {end}, and another that it holds {place - 1}")
+            if cut:
+                again.append(where)
+                offsets[where] = first
         elif place < first:
             gaps.append(Gap(*where, place, first))
             offsets[where] = first
@@ -139,9 +144,8 @@ async def start_after(settings: Settings, reached: ReadTo) -> DeviceStart:
             offsets[where] = first
         if offsets.get(where) != place:
             last.pop(where, None)
-    return DeviceStart(
-        ReadTo(offsets, reached.digest, reached.authority, last=last), _waiting(offsets, bounds), gaps, again
-    )
+    on = ReadTo(offsets, last=last) if cut else ReadTo(offsets, reached.digest, reached.authority, last=last)
+    return DeviceStart(on, _waiting(offsets, bounds), gaps, again)
 
 
 async def _with_another_record(

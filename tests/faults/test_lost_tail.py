@@ -39,12 +39,20 @@ def alarms(running: Installation, key: str) -> list[dict[str, Any]]:
     return [each for each in on_topic(running) if each["rule"] == "key-policy-public" and key in str(each["key"])]
 
 
-def test_alert_workers_go_on_once_an_operator_accepts_the_loss(tmp_path: Path) -> None:
-    """They ended at each start until somebody restored a backup: without one, no alert was ever raised again."""
-    with Installation(tmp_path / "data", KEYTRAIL_ALERT_WORKERS="1") as running:
+def test_what_follows_goes_on_once_an_operator_accepts_the_loss(tmp_path: Path) -> None:
+    """Alert workers ended at each start until somebody restored a backup: without one, no alert was ever raised again. Audit devices
+    ended too; they need nobody's word, since they are given records twice rather than not at all."""
+    audited = tmp_path / "audit" / "decisions.jsonl"
+    audited.parent.mkdir(mode=0o700)
+    devices = tmp_path / "devices.toml"
+    devices.touch(mode=0o600)
+    devices.write_text(f'[[file]]\nname = "archive"\npath = "{audited}"\n')
+    variables = {"KEYTRAIL_ALERT_WORKERS": "1", "KEYTRAIL_AUDIT_DEVICES_FILE": str(devices)}
+    with Installation(tmp_path / "data", variables=variables) as running:
         first = running.client().create_key(Policy=PUBLIC)["KeyMetadata"]["KeyId"]
-        running.client().create_key()
+        lost = running.client().create_key()["KeyMetadata"]["KeyId"]
         running.judged()
+        eventually(lambda: lost in audited.read_text())
         assert running.keytrail("accept-loss", "--yes").stdout == NOTHING
         known = {each["id"] for each in alarms(running, first)}
 
@@ -53,6 +61,8 @@ def test_alert_workers_go_on_once_an_operator_accepts_the_loss(tmp_path: Path) -
         log = running.data / "logs" / "alerts-1.log"
         eventually(lambda: "(keytrail accept-loss)" in log.read_text())
         second = running.client().create_key(Policy=PUBLIC)["KeyMetadata"]["KeyId"]  # calls go on
+        eventually(lambda: second in audited.read_text())
+        assert "read again from its first record on" in (running.data / "logs" / "audit-devices.log").read_text()
         for name in PROJECTIONS:
             running.keytrail("rebuild", name)
         refused = running.keytrail("accept-loss", check=False)  # nobody answers its question
