@@ -295,18 +295,12 @@ class Vault:
             return None
         return self._master.open(row["under"], row["sealed"], bound_to("secret", access_key)).decode()
 
-    async def sweep(self, referenced: Iterable[str]) -> int:
-        """Remove material older than an hour that no event refers to: its command was refused, or never came."""
-        known = set(referenced)
+    async def materials(self) -> dict[str, bool]:
+        """All material that the vault has: its name, and whether it is older than an hour. An event that refers to younger
+        material may still be on its way. Raises Unavailable."""
         async with self._answering():
-            rows = await self._pool.fetch("SELECT material FROM vault.materials WHERE at < now() - interval '1 hour'")
-        return await self.destroy([row["material"] for row in rows if row["material"] not in known])
-
-    async def missing(self, referenced: Iterable[str]) -> set[str]:
-        """Those of these materials that the vault does not have. Raises Unavailable."""
-        async with self._answering():
-            rows = await self._pool.fetch("SELECT material FROM vault.materials")
-        return set(referenced) - {row["material"] for row in rows}
+            rows = await self._pool.fetch("SELECT material, at < now() - interval '1 hour' AS old FROM vault.materials")
+        return {row["material"]: row["old"] for row in rows}
 
     async def sweep_secrets(self, referenced: Iterable[str]) -> int:
         """Remove secrets older than an hour that belong to nothing: the command was refused or never came, or the access key

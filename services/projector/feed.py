@@ -6,7 +6,6 @@ write it. A decision is also void if it is not the next of its lane: then it is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,6 +31,9 @@ GATHERING = (4_194_304, 100)
 than that arrive in this time, so the time limits the rate: a fetch and a transaction for every few calls would cost more than
 the calls."""
 PARTITION_BYTES = 8_388_608
+BATCH_BYTES = 16_777_216
+"""10,000 ordinary records have fewer bytes. A decision has up to 150,000 (an encryption context of control characters), so
+without a bound whoever may call Encrypt decides how much memory the projector needs."""
 IDLE = (1, FETCH_WAIT_MS)
 """The same while no records arrive: the first one is fetched at once, and the broker is asked twice a second, not ten times."""
 
@@ -57,7 +59,7 @@ class EntryFeed:
         gathering: tuple[int, int] = GATHERING,
         kinds: Collection[str] = RECORD_KINDS,
         partition_bytes: int = PARTITION_BYTES,
-        batch_bytes: float = math.inf,
+        batch_bytes: int = BATCH_BYTES,
     ) -> None:
         """`gathering`: the bytes that a fetch should bring while records come, and the milliseconds that the broker waits for
         them. `kinds`: the kinds of topic to read. `partition_bytes`: the most that a fetch brings of one partition.

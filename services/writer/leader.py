@@ -165,9 +165,9 @@ class Leader:
         back as valid."""
         world, own = self._step.fold.world, self._own
         first: list[object] = [] if world.log else [LogCreated(str(uuid4()), self._first.region)]
-        level = (
-            [] if world.log else [LevelRaised(LEVEL, LEVEL_VERSION)]
-        )  # nobody has read the log by an earlier version
+        # A log whose first writer has not started was answered from by nobody, so no earlier version has to go on reading it.
+        # That is also a log whose first writer died after it had created it.
+        level = [] if world.writer or world.level >= LEVEL else [LevelRaised(LEVEL, LEVEL_VERSION)]
         start = WriterStarted(self._step.writer, world.next_command)
         credentials = root_credential_events(world, self._first.account, self._first.access_key)
         if is_disabled(world, self._first.account, self._first.access_key):
@@ -176,7 +176,7 @@ class Leader:
                 "replaced it",
                 access_key=self._first.access_key,
             )
-        for event in [*first, start, *credentials, *service_events(world, self._first.services), *level]:
+        for event in [*first, *level, start, *credentials, *service_events(world, self._first.services)]:
             await own.append_event(event)
         with suppress(TimeoutError):
             async with asyncio.timeout(READ_BACK_DEADLINE):

@@ -65,21 +65,30 @@ class VaultUpkeep:
             log.info("material destroyed", asked=len(wanted), removed=removed)
 
     async def sweeping(self, world: World) -> None:
-        """`world` may be ahead of what was read back, so recently destroyed material is left to `destroy`."""
         while True:
             with suppress(Unavailable):
-                await self._find_missing(world)
-                removed = await self._vault.sweep(world.materials | world.destroyed.keys())
-                if removed:
-                    log.info("unreferenced material removed from the vault", count=removed)
-                removed = await self._vault.sweep_secrets(_named_secrets(world))
-                if removed:
-                    log.info("unreferenced secrets removed from the vault", count=removed)
+                await self.sweep(world)
             await asyncio.sleep(SWEEP_EVERY)
 
-    async def _find_missing(self, world: World) -> None:
-        """A row is in the vault before its event is on the log, and leaves it after the event that destroys it."""
-        lacking = await self._vault.missing(set(world.materials)) & world.materials
+    async def sweep(self, world: World) -> None:
+        """Look for what the vault lacks, and remove what no event refers to: the command was refused, or never came. `world` may
+        be ahead of what was read back, so recently destroyed material is left to `destroy`. Raises Unavailable."""
+        referred = set(world.materials)
+        held = await self._vault.materials()
+        await self._find_missing(world, referred - held.keys())
+        unused = [
+            name for name, old in held.items() if old and name not in world.materials and name not in world.destroyed
+        ]
+        if unused and (removed := await self._vault.destroy(unused)):
+            log.info("unreferenced material removed from the vault", count=removed)
+        removed = await self._vault.sweep_secrets(_named_secrets(world))
+        if removed:
+            log.info("unreferenced secrets removed from the vault", count=removed)
+
+    async def _find_missing(self, world: World, missing: set[str]) -> None:
+        """`missing`: what was referred to when the vault was asked, and is not there. A row is in the vault before its event is
+        on the log, and leaves it after the event that destroys it."""
+        lacking = missing & world.materials
         if lacking:
             keys = [key.arn for key in world.all_keys() if any(each.stored in lacking for each in key.materials)]
             log.error("the vault lacks key material", materials=len(lacking), keys=keys[:10])

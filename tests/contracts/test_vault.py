@@ -10,11 +10,13 @@ from uuid import uuid4
 import pytest
 
 from domain.ports import Unavailable
+from domain.state.world import World
 from services.adapters import master_key
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
-from services.adapters.postgres import connect
+from services.adapters.postgres import Pool, connect
 from services.adapters.vault import Vault
 from services.runtime.bootstrap import open_vault
+from services.writer.vault_upkeep import VaultUpkeep
 from tests.contracts.adapters import VAULTS
 from tests.installation import Installation
 
@@ -49,7 +51,7 @@ async def test_material_that_was_destroyed_is_gone(any_vault: Vault) -> None:
     for each in (gone, kept):
         await any_vault.put_material(key, each, b"x" * 32)
     assert await any_vault.destroy([gone, uuid4().hex]) == 1
-    assert await any_vault.missing([gone, kept]) == {gone}
+    assert {gone, kept} & (await any_vault.materials()).keys() == {kept}
 
 
 async def test_a_secret_is_that_of_its_access_key_and_can_be_replaced(any_vault: Vault) -> None:
@@ -64,8 +66,7 @@ async def test_material_that_no_event_refers_to_is_left_alone_for_an_hour(any_va
     """Its event may still be on its way."""
     key, material = uuid4().hex, uuid4().hex
     await any_vault.put_material(key, material, b"x" * 32)
-    await any_vault.sweep([])
-    assert await any_vault.material(key, material) == b"x" * 32
+    assert (await any_vault.materials())[material] is False
 
 
 async def test_the_root_secret_is_the_first_secret_of_records(any_vault: Vault) -> None:
@@ -84,23 +85,31 @@ async def test_material_is_bound_to_its_key(vault: Vault, installation: Installa
 
 
 async def test_material_without_an_event_is_swept_after_an_hour(vault: Vault, installation: Installation) -> None:
-    old, new, used = uuid4().hex, uuid4().hex, uuid4().hex
+    """In the look that also finds what is missing: the table is read once for both."""
+    old, new, used, doomed, lost = (uuid4().hex for _ in range(5))
     pool = await connect(installation.settings)
-    known = {row["material"] for row in await pool.fetch("SELECT material FROM vault.materials")} | {used}
-    for material in (old, new, used):
+    world, missing = World(log="log"), list[set[str]]()
+    world.key_index.materials.update((await vault.materials()).keys(), [used, lost])
+    world.key_index.destroyed[doomed] = 0
+    world.access_keys.update(dict.fromkeys(await _secrets(pool), "111122223333"))
+    for material in (old, new, used, doomed):
         await vault.put_material("key", material, b"x" * 32)
     hours_ago = "UPDATE vault.materials SET at = now() - interval '2 hours' WHERE material = ANY($1::text[])"
-    await pool.execute(hours_ago, [old, used])
-    assert await vault.sweep(known) == 1
-    left = {row["material"] for row in await pool.fetch("SELECT material FROM vault.materials")}
-    assert {old, new, used} & left == {new, used}
+    await pool.execute(hours_ago, [old, used, doomed])
+
+    async def told(log: str, lacking: set[str], keys: list[str]) -> bool:
+        missing.append(lacking)
+        return True
+
+    await VaultUpkeep(vault, told).sweep(world)
+    assert missing == [{lost}]
+    assert {old, new, used, doomed} & (await vault.materials()).keys() == {new, used, doomed}
+    await pool.execute("DELETE FROM vault.materials WHERE key = 'key'")
     await pool.close()
 
 
-async def test_material_that_is_referenced_and_not_there_is_found(any_vault: Vault) -> None:
-    kept, lost = str(uuid4()), str(uuid4())
-    await any_vault.put_material("key", kept, b"x" * 32)
-    assert await any_vault.missing([kept, lost]) == {lost}
+async def _secrets(pool: Pool) -> list[str]:
+    return [row["access_key"] for row in await pool.fetch("SELECT access_key FROM vault.secrets")]
 
 
 async def test_secrets_that_no_access_key_has_are_swept(vault: Vault, installation: Installation) -> None:

@@ -96,11 +96,8 @@ def test_every_observation_is_tried() -> None:
 class EmptyVault:
     """A vault without content."""
 
-    async def missing(self, referenced: Collection[str]) -> set[str]:
-        return set()
-
-    async def sweep(self, referenced: Collection[str]) -> int:
-        return 0
+    async def materials(self) -> dict[str, bool]:
+        return {}
 
     async def sweep_secrets(self, referenced: Collection[str]) -> int:
         return 0

@@ -99,13 +99,10 @@ class MemoryVault(Vault):
         row = self._rows.secrets.get(access_key)
         return None if row is None else row[0]
 
-    async def sweep(self, referenced: Iterable[str]) -> int:
-        known, old = set(referenced), time.time() - AN_HOUR
-        return await self.destroy([n for n, row in self._rows.materials.items() if row[2] < old and n not in known])
-
-    async def missing(self, referenced: Iterable[str]) -> set[str]:
+    async def materials(self) -> dict[str, bool]:
         await self._ask()
-        return set(referenced) - self._rows.materials.keys()
+        old = time.time() - AN_HOUR
+        return {name: at < old for name, (_, _, at) in self._rows.materials.items()}
 
     async def sweep_secrets(self, referenced: Iterable[str]) -> int:
         known, old = set(referenced), time.time() - AN_HOUR

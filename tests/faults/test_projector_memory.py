@@ -1,0 +1,80 @@
+"""What callers send does not decide how much memory the projector needs."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.adapters import topics
+from services.adapters.keyring import open_keyring
+from services.adapters.record_topics import AT_ONCE
+from services.projector.feed import BATCH_BYTES, EntryFeed
+from services.projector.store import ReadTo
+from services.projector.worker import BATCH, chain_now
+from services.runtime.bootstrap import open_pool, open_vault
+from tests.installation import Installation, eventually
+
+CONTEXT = {"k": "\u0001" * 8000}
+"""Of all that a request may hold, this makes the largest record: each character is six in JSON, and stands there three times."""
+LARGEST = 150_000
+THREADS = 8
+
+
+def use(running: Installation, key: str, count: int) -> None:
+    def call(kms: Any) -> None:
+        for _ in range(count // THREADS):
+            kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext=CONTEXT)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(call, [running.client() for _ in range(THREADS)]))
+
+
+async def test_a_batch_of_the_largest_records_ends_before_it_is_full(installation: Installation) -> None:
+    count = 400
+    key = installation.client().create_key()["KeyMetadata"]["KeyId"]
+    use(installation, key, count)
+    pool = await open_pool(installation.settings)
+    settings = installation.settings
+    keys = await open_keyring(open_vault(settings, pool))
+    feed = EntryFeed(settings, await topics.prepare(settings, flush=False), keys)
+    await feed.open(ReadTo(), await chain_now(settings, pool, keys))
+    sizes: list[int] = []
+    try:
+        while sum(sizes) < count:
+            batch = await feed.next(BATCH)
+            sizes.append(
+                sum(key in str(each.document.get("decision")) and _is_large(each.document) for each in batch.entries)
+            )
+    finally:
+        await feed.close()
+        await pool.close()
+    assert count == sum(sizes)
+    assert max(sizes) * LARGEST <= BATCH_BYTES + (AT_ONCE + 16) * LARGEST
+
+
+def _is_large(document: dict[str, Any]) -> bool:
+    return document["call"] is not None and len(str(document["call"])) > 8000
+
+
+def peak(pid: int) -> float:
+    """The most memory that a process had, in megabytes."""
+    (line,) = [each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+
+
+@pytest.mark.soak  # a minute
+def test_a_projector_that_was_away_takes_no_more_memory_for_the_largest_records(tmp_path: Path) -> None:
+    """It took 750 MB for these, and would take more for more partitions."""
+    with Installation(tmp_path / "data", workers=4, KEYTRAIL_DECISION_PARTITIONS="8") as running:
+        key = running.client().create_key()["KeyMetadata"]["KeyId"]
+        running.caught_up()
+        away = running.process("projector")
+        away.suspend()
+        use(running, key, 12_000)
+        away.kill()
+        running.has_another("projector", away.pid)
+        eventually(lambda: running.answers("status")[0]["lag"]["decisions"] == 0, within=200)
+        assert peak(running.pid("projector")) < 300
