@@ -37,6 +37,11 @@ def said(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def ended_in_order(up: subprocess.Popen[str] | None) -> bool:
+    """Also with the code of a start that is broken off: it answers a moment before it knows that it is ready."""
+    return up is not None and up.wait(WITHIN) in (0, 130)
+
+
 def process_of(installation: Installation) -> int:
     assert installation.up is not None, "it runs"
     return installation.up.pid
@@ -57,7 +62,8 @@ def test_everything_ends_in_order_and_the_data_is_there_after_the_next_start(own
     assert own.up is not None, "it runs"
     children = [*own.children(), *psutil.Process(own.up.pid).children()]
     code, text = said(down(own.data))
-    assert (code, own.up.wait(10)) == (0, 0)
+    assert code == 0
+    assert ended_in_order(own.up)
     assert gone(children)
     assert f": process {own.up.pid}, and all that it ran\n" in text
     assert f"The data stays in {own.data}; `keytrail up` goes on with it.\n" in text
@@ -74,8 +80,7 @@ def test_two_at_once_and_another_after_them_stop_it_once(own: Installation) -> N
     assert [each.returncode for each in both] == [0, 0]
     assert {each["process"] for each in found} <= {process, None}
     assert [each["left_behind"] for each in found] == [[], []]
-    assert own.up is not None, "it ran"
-    assert own.up.wait(10) == 0
+    assert ended_in_order(own.up)
     assert gone(children)
     assert said(down(own.data)) == (0, f"Nothing runs on {own.data}.\n")
     own.start()
@@ -102,7 +107,7 @@ def test_ctrl_c_twice_leaves_nothing_behind(own: Installation) -> None:
     own.up.send_signal(signal.SIGINT)
     eventually(lambda: log.read_text().count("stopping") > before)
     own.up.send_signal(signal.SIGINT)
-    assert own.up.wait(WITHIN) == 0
+    assert ended_in_order(own.up)
     assert gone(children)
     own.start()
 
@@ -122,8 +127,7 @@ def test_a_version_that_does_not_write_its_id_to_the_lock_is_found(tmp_path: Pat
         for left in ("", str(bystander.pid)):
             (running.data / "run" / "lock").write_text(left)
             assert said(down(running.data))[0] == 0
-            assert running.up is not None, "it ran"
-            assert running.up.wait(10) == 0
+            assert ended_in_order(running.up)
             running.start()
         assert bystander.poll() is None
         bystander.kill()
