@@ -16,29 +16,33 @@ from tests.installation import Installation
 from tests.wire.test_audit_api import ask, get
 
 SLOW = "/v1/decisions?message=*nobody-said-this*"
+REFUSED = "/v1/keys?limit=0"
+"""It is on record, as a question that is answered is not."""
+EACH_WORKER = 16
+"""Calls of which each of the two workers is sure to get one."""
 
 
 async def answers_beside(
-    installation: Installation, slow: list[dict[str, str]], asked: list[str]
+    installation: Installation, slow: list[dict[str, str]], quick: str, count: int
 ) -> tuple[list[float], list[tuple[int, Any]]]:
     """While Postgres reads for as long as it may, ask `slow` the slow question, once for each of these callers. How many seconds
-    the root user's questions took meanwhile, and the slow answers.
+    the root user's `count` questions took meanwhile, for the path `quick`, and the slow answers.
 
     The lock that makes the question slow stops the projector too. So each worker first waits for its own calls in vain
     (own_writes.py), as the slow questions do, before anything is timed."""
-    kms = installation.client()
-    with ThreadPoolExecutor(len(slow) + len(asked)) as threads:
+    with ThreadPoolExecutor(len(slow) + EACH_WORKER) as threads:
         async with installation.connected() as pool, pool.acquire() as connection, connection.transaction():
             await connection.execute("LOCK TABLE p_decisions.decisions IN ACCESS EXCLUSIVE MODE")
-            await asyncio.gather(*(asyncio.to_thread(kms.list_keys) for _ in range(16)))  # each worker has something
+            for each in [threads.submit(get, installation, REFUSED) for _ in range(EACH_WORKER)]:
+                assert (await asyncio.wrap_future(each))[0] == 400
             waiting = [threads.submit(get, installation, SLOW, each) for each in slow]
-            for each in [threads.submit(get, installation, path) for path in asked]:
+            for each in [threads.submit(get, installation, quick) for _ in range(EACH_WORKER)]:
                 assert (await asyncio.wrap_future(each))[0] == 200
             assert not all(each.done() for each in waiting), "the slow questions are not under way"
             took = []
-            for path in asked:
+            for _ in range(count):
                 began = time.perf_counter()
-                status, answer = await asyncio.get_running_loop().run_in_executor(threads, get, installation, path)
+                status, answer = await asyncio.get_running_loop().run_in_executor(threads, get, installation, quick)
                 took.append(time.perf_counter() - began)
                 assert status == 200, answer
         return took, [each.result() for each in waiting]
@@ -51,20 +55,27 @@ def strangers(installation: Installation) -> list[dict[str, str]]:
     return [user(installation, f"slow-{name}-{number}", allow(["keytrail:ReadDecisions"])) for number in range(8)]
 
 
-async def test_slow_questions_hold_up_nobody_else(installation: Installation, strangers: list[dict[str, str]]) -> None:
+@pytest.fixture(scope="module")
+def quick(installation: Installation) -> str:
+    """A question without a filter."""
     key = installation.client().create_key()["KeyMetadata"]["KeyId"]
     installation.caught_up()
-    assert all(get(installation, f"/v1/keys/{key}")[0] == 200 for _ in range(8))  # each worker knows that it can answer
-    took, slow = await answers_beside(installation, strangers * 4, [f"/v1/keys/{key}"] * 8)
+    return f"/v1/keys/{key}"
+
+
+async def test_slow_questions_hold_up_nobody_else(
+    installation: Installation, strangers: list[dict[str, str]], quick: str
+) -> None:
+    took, slow = await answers_beside(installation, strangers * 4, quick, 8)
     assert max(took) < 0.5, took
     assert {status for status, _ in slow} <= {200, 503}
 
 
 async def test_who_asks_too_much_is_told_to_try_again(
-    installation: Installation, strangers: list[dict[str, str]]
+    installation: Installation, strangers: list[dict[str, str]], quick: str
 ) -> None:
     """Two workers answer two of one principal at a time, and eight more wait at each."""
-    _, slow = await answers_beside(installation, strangers[:1] * 40, ["/v1/status"])
+    _, slow = await answers_beside(installation, strangers[:1] * 40, quick, 1)
     told = [answer["error"]["message"] for status, answer in slow if status == 503]
     assert told.count("Too many questions with filters are being answered; try again.") >= 20
     assert get(installation, SLOW, strangers[0]) == (200, {"items": [], "next": None})
