@@ -53,14 +53,25 @@ class RunningJudge:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._log = LogReading()
+        self._calls: set[str] = set()
         self._next_event = 0
         self._next_decisions: dict[int, int] = {}
 
     def judged(self, calls: Sequence[ObservedCall]) -> list[str]:
         """`calls` were all made since the last time."""
+        return Judge(self._log.found, self._read(), self._settings.fresh_for + LOOKS_FOR).judge(calls)
+
+    def on_record(self) -> set[str]:
+        """The ids of all calls that have a record by now."""
+        self._read()
+        return self._calls | self._log.found.effects.keys()
+
+    def _read(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """What came since the last time. Returns the decisions of it, as `decisions` does."""
         events = run(values(self._settings, names(self._settings).events, start=self._next_event))
         self._log.take(events)
         if events:
             self._next_event = events[-1][0] + 1
         made = run(decisions(self._settings, self._next_decisions))
-        return Judge(self._log.found, made, self._settings.fresh_for + LOOKS_FOR).judge(calls)
+        self._calls |= made.keys()
+        return made
