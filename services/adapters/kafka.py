@@ -174,11 +174,11 @@ async def drop(consumer: AIOKafkaConsumer) -> None:
 async def discard(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient) -> None:
     """End a client of aiokafka without waiting for a broker that does not answer. A caller who is cancelled meanwhile learns that
     when the client has ended, so that none of its tasks is left."""
-    ending = asyncio.ensure_future(_end(client))
-    cancelled = None
-    while not ending.done():
+    ending, loop = asyncio.ensure_future(_end(client)), asyncio.get_running_loop()
+    cancelled, ends = None, loop.time() + 2 * END_DEADLINE  # a client may swallow the timeout of its end, too
+    while not ending.done() and (left := ends - loop.time()) > 0:
         try:
-            await asyncio.wait([ending])
+            await asyncio.wait([ending], timeout=left)
         except asyncio.CancelledError as fault:
             cancelled = fault
     if cancelled is not None:

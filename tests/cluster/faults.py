@@ -25,6 +25,8 @@ SETTLE = 4.0
 """Seconds for which a broker stays away, and for which everything is left alone after a fault."""
 CUT = 8.0
 """Seconds for which packets are lost: longer than a writer is missed."""
+UNREACHED = 12.0
+"""Longer than an API waits for the record of a call: its client then tries again at the other one, though the call had its effect."""
 HANGS = 30.0
 CLOCKS = {"api-1": -30, "writer-1": 90, "writer-2": 30, "projector-1": -90, "alerts-1": 90, "notary-1": -30}
 """Seconds by which clocks are ahead."""
@@ -41,9 +43,9 @@ class Fault:
     cuts: bool = False
 
 
-def _leader(cluster: Cluster) -> Broker:
-    """The broker that leads `events`."""
-    number = run(leader_of(cluster.admin, names(cluster.admin).events))
+def _leader(cluster: Cluster, topic: str = "") -> Broker:
+    """The broker that leads partition 0 of a topic, of `events` where none is named."""
+    number = run(leader_of(cluster.admin, topic or names(cluster.admin).events))
     return cluster.brokers.all[number - 1]
 
 
@@ -114,7 +116,14 @@ def _other(cluster: Cluster, leader: Broker) -> str:
 
 def isolate_leader(cluster: Cluster) -> None:
     """It still reaches every client, and does not learn that another broker leads by now."""
-    leader = _leader(cluster)
+    _isolate(cluster, _leader(cluster))
+
+
+def isolate_leader_of_decisions(cluster: Cluster) -> None:
+    _isolate(cluster, _leader(cluster, names(cluster.admin).decisions))
+
+
+def _isolate(cluster: Cluster, leader: Broker) -> None:
     others = [each.machine.name for each in cluster.brokers.all if each is not leader]
     name = leader.machine.name
     _cut(cluster, [pair for each in others for pair in ((name, each), (each, name))], CUT)
@@ -148,11 +157,11 @@ def cut_brokers_one_way(cluster: Cluster) -> None:
 
 def cut_api(cluster: Cluster) -> None:
     rest = [name for name in cluster.network.machines if name != "api1"]
-    _cut(cluster, [pair for each in rest for pair in (("api1", each), (each, "api1"))], CUT)
+    _cut(cluster, [pair for each in rest for pair in (("api1", each), (each, "api1"))], UNREACHED)
 
 
 def cut_api_one_way(cluster: Cluster) -> None:
-    _cut(cluster, [("api1", name) for name in cluster.network.machines if name != "api1"], CUT)
+    _cut(cluster, [("api1", name) for name in cluster.network.machines if name != "api1"], UNREACHED)
 
 
 def fail_over_database(cluster: Cluster) -> None:
@@ -171,6 +180,15 @@ def restart_everything(cluster: Cluster) -> None:
         member.start()
         if member.name.startswith("api"):
             eventually(partial(cluster.healthy, int(member.name[-1])), within=60)
+
+
+def kill_api(cluster: Cluster) -> None:
+    """Again and again, with calls under way: what they asked for may have been done, and their clients ask the other one."""
+    for _ in range(6):
+        cluster.members["api-1"].send(signal.SIGKILL)
+        time.sleep(0.5)
+        eventually(lambda: cluster.healthy(1), within=60)
+        time.sleep(3.0)  # longer than a client stays with the other one
 
 
 def kill_writer(cluster: Cluster) -> None:
