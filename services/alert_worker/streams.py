@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import NoReturn
+from typing import NoReturn, assert_never
 
 from domain.log.codec import Unreadable
 from domain.ports import OutOfRange, Stored
@@ -62,10 +62,8 @@ class JudgedStreams:
             except (OutOfRange, Unreadable) as fault:
                 log.error("the log does not go on from what was judged; this process ends", reason=str(fault))
                 self._end(LOG_BROKEN)
-            except RowsChanged as fault:
+            except (RowsChanged, LossAccepted) as fault:
                 await self._begin_anew(fault)
-            except LossAccepted as fault:
-                await self._judge_what_is_left(fault)
             except JudgedElsewhere as fault:
                 log.info("judging goes on from where another worker left off", reason=str(fault))
             except INTERRUPTED as fault:
@@ -80,25 +78,22 @@ class JudgedStreams:
         while True:
             try:
                 await work()
-            except RowsChanged as fault:
+            except (RowsChanged, LossAccepted) as fault:
                 await self._begin_anew(fault)
-            except LossAccepted as fault:
-                await self._judge_what_is_left(fault)
             except JudgedElsewhere as fault:
                 log.info("what is done beside judging goes on with what another worker did", reason=str(fault))
             except INTERRUPTED as fault:
                 log.warning("what is done beside judging was interrupted", reason=repr(fault))
             await asyncio.sleep(seconds)
 
-    async def _begin_anew(self, fault: RowsChanged) -> NoReturn:
-        log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
-        await self._end_to_begin_anew()
-
-    async def _judge_what_is_left(self, fault: LossAccepted) -> NoReturn:
-        log.warning("an operator accepted a loss; what is left is judged anew", what=str(fault))
-        await self._end_to_begin_anew()
-
-    async def _end_to_begin_anew(self) -> NoReturn:
+    async def _begin_anew(self, fault: RowsChanged | LossAccepted) -> NoReturn:
+        match fault:
+            case RowsChanged():
+                log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
+            case LossAccepted():
+                log.warning("an operator accepted a loss; what is left is judged anew", what=str(fault))
+            case _:
+                assert_never(fault)
         try:
             await takeover.begin_anew(self._pool)
         finally:

@@ -126,17 +126,15 @@ async def start_after(settings: Settings, reached: ReadTo) -> DeviceStart:
     bounds = await _bounds(settings)
     offsets, last, gaps, again = dict(reached.offsets), dict(reached.last), [], []
     other = await _with_another_record(settings, reached, bounds)
+    if cut:
+        other.add((EVENTS, 0))
     for where, (first, end) in bounds.items():
         place = offsets.get(where, 0)
-        if where[0] == EVENTS:
-            if place < first:
-                raise OutOfRange(f"{EVENTS} begins at {first}, and an audit device is at {place}")
-            if place > end and not cut:  # `has_before` asked the leader that another broker confirms
-                raise Unavailable(f"a broker says that {EVENTS} ends at {end}, and another that it holds {place - 1}")
-            if cut:
-                again.append(where)
-                offsets[where] = first
-        elif place < first:
+        if where[0] == EVENTS and place < first:
+            raise OutOfRange(f"{EVENTS} begins at {first}, and an audit device is at {place}")
+        if where[0] == EVENTS and place > end and not cut:  # `has_before` asked the leader that another broker confirms
+            raise Unavailable(f"a broker says that {EVENTS} ends at {end}, and another that it holds {place - 1}")
+        if place < first:
             gaps.append(Gap(*where, place, first))
             offsets[where] = first
         elif place > end or where in other:
