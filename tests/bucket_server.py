@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-import signal
+import contextlib
 import subprocess
 import sys
 import time
@@ -15,10 +15,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import obstore
+import psutil
 
 from services.adapters.tile_bucket import BucketAddress, TileBucket
 from services.adapters.tile_folder import TileFolder
 from tests.installation import clean_environment, free_port
+from tests.pausing import paused
 from tests.simulation.tiles import SimulatedTiles
 
 STARTS_WITHIN = 30.0
@@ -39,12 +41,9 @@ class BucketServer:
         with urllib.request.urlopen(urllib.request.Request(f"{self.url}/{bucket}", method="PUT"), timeout=10):
             return BucketAddress(bucket, prefix, self.url, "us-east-1", "access", "secret")
 
-    def suspend(self) -> None:
-        """It takes connections and answers none of them."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
+    def paused(self) -> contextlib.AbstractContextManager[None]:
+        """Meanwhile it takes connections and answers none of them."""
+        return paused(psutil.Process(self.process.pid))
 
     def stop(self) -> None:
         self.process.kill()

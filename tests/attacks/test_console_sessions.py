@@ -24,6 +24,7 @@ from services.kms_api.console_codes import ConsoleCode, new_code_id, sealed_code
 from services.runtime.bootstrap import open_tokens, open_vault
 from tests.attacks.test_sessions import ACCOUNT, ROOT, allow, role, session, trust, user
 from tests.installation import Installation, eventually
+from tests.pausing import pause
 
 SESSIONS, CODES, REDEEM = "/v1/console/sessions", "/v1/console/codes", "/v1/console/codes/redeem"
 Variables = dict[str, str]
@@ -242,9 +243,9 @@ def test_a_code_stays_used_whatever_is_killed(tmp_path: Path) -> None:
         alice = user(running, "crashing-alice", allow("iam:GetUser"))
         code = sealed(running, alice, 300)  # so that only the log can refuse it after the restart
         writer = running.process("writer-1")
-        writer.send_signal(signal.SIGSTOP)
+        pause(writer)
         assert refused(post(running, REDEEM, {"code": code}))[:2] == (503, "DependencyTimeoutException")
-        writer.send_signal(signal.SIGCONT)
+        writer.resume()
         eventually(lambda: _writes(running))
         console = signed_in(post(running, REDEEM, {"code": code}))
         assert running.up is not None

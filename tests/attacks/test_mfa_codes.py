@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.e2e.test_mfa import User, refused, temporary
 from tests.installation import Installation, eventually
+from tests.pausing import pause
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +89,11 @@ def test_a_code_stays_used_whatever_is_killed(crashing: Installation) -> None:
     shown = {"SerialNumber": user.device.serial, "TokenCode": user.device.code()}
     sts = crashing.client(user.credentials, service="sts", retries={"total_max_attempts": 1})
     writer = crashing.process("writer-1")
-    writer.send_signal(signal.SIGSTOP)
+    pause(writer)
     with pytest.raises(ClientError) as fault:
         sts.get_session_token(**shown)
     assert fault.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
-    writer.send_signal(signal.SIGCONT)
+    writer.resume()
     eventually(lambda: crashing.client(temporary(sts.get_session_token(**shown))) is not None)
     assert crashing.up is not None
     whole = psutil.Process(crashing.up.pid)

@@ -35,6 +35,7 @@ from tests.faults.test_alerts import SECRET, Receiver, receivers
 from tests.installation import Installation, eventually
 from tests.keys import OTHER as STRANGERS
 from tests.keys import ROOT, keyring
+from tests.pausing import paused
 from tests.telling import Telling, Vault
 
 
@@ -173,12 +174,9 @@ def test_a_projection_that_the_projector_has_not_made_yet_is_waited_for(attacked
                 await asked.close()
 
     projector = attacked.process("projector")
-    projector.suspend()
-    try:
+    with paused(projector):
         execute(attacked, "ALTER SCHEMA p_history RENAME TO not_made")
         assert asyncio.run(run()) == []
-    finally:
-        projector.resume()
     assert waited == ["waiting for the projector to make history"]
 
 
@@ -267,13 +265,10 @@ def test_a_projection_without_its_positions_is_named(attacked: Installation) -> 
     attacked.client().list_keys()  # so that there is a position
     attacked.caught_up()
     projector = attacked.process("projector")
-    projector.suspend()  # it would notice, and rebuild the projection
-    try:
+    with paused(projector):  # it would notice, and rebuild the projection
         execute(attacked, "DELETE FROM p_decisions.positions WHERE topic = 'decisions'")
         found = attacked.verified()
         assert not found["whole"]
-    finally:
-        projector.resume()
     attacked.client().list_keys()
     attacked.caught_up()
     assert verified(attacked)["projections"] == []

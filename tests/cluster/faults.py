@@ -20,6 +20,7 @@ from tests.cluster.leadership import leader_of, move
 from tests.faults.full_disk import no_file_grows
 from tests.installation import eventually
 from tests.loops import run
+from tests.pausing import paused
 
 SETTLE = 4.0
 """Seconds for which a broker stays away, and for which everything is left alone after a fault."""
@@ -95,9 +96,8 @@ def move_leader(cluster: Cluster) -> None:
 def hang_leader(cluster: Cluster) -> None:
     broker = _leader(cluster)
     assert broker.process is not None
-    broker.process.send_signal(signal.SIGSTOP)
-    time.sleep(HANGS)
-    broker.process.send_signal(signal.SIGCONT)
+    with paused(psutil.Process(broker.process.pid)):
+        time.sleep(HANGS)
     time.sleep(SETTLE)
 
 
@@ -132,9 +132,8 @@ def _isolate(cluster: Cluster, leader: Broker) -> None:
 def pause_writer(cluster: Cluster) -> None:
     """The writer that leads is stopped until another one leads, and goes on then."""
     for name in ("writer-1", "writer-2"):
-        cluster.members[name].send(signal.SIGSTOP)
-        time.sleep(CUT)
-        cluster.members[name].send(signal.SIGCONT)
+        with paused(psutil.Process(cluster.members[name].pid)):
+            time.sleep(CUT)
         time.sleep(SETTLE)
 
 

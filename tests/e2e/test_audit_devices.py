@@ -27,6 +27,7 @@ from tests.e2e.test_retention import remove_up_to
 from tests.faults.full_disk import files_grow, no_file_grows
 from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
+from tests.pausing import pause
 from tests.sessions import ran, stumbled, typed
 from tests.syslog_server import SyslogServer
 
@@ -152,7 +153,7 @@ def test_a_file_that_ends_in_half_a_line_is_mended(recorded: Recorded) -> None:
     kms = recorded.running.client()
     recorded.has(_id(kms.list_keys()))
     process = recorded.running.process(PROCESS)
-    process.suspend()
+    pause(process)
     with recorded.path.open("a") as file:
         file.write('{"id":"half a li')
     process.kill()
@@ -251,7 +252,7 @@ def test_what_kafka_removed_before_it_was_written_is_told(recorded: Recorded) ->
     kms = running.client()
     recorded.has(_id(kms.list_keys()))
     process = running.process(PROCESS)
-    process.suspend()
+    pause(process)
     lost = _use(kms, kms.create_key()["KeyMetadata"]["KeyId"], 30)
     found = asyncio.run(ends(running.settings, names(running.settings).decisions))
     asyncio.run(remove_up_to(running.settings, found))

@@ -38,6 +38,7 @@ from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from tests.installation import Installation, eventually
+from tests.pausing import pause, paused
 
 Tree = tuple[Checkpoint, list[bytes]]
 
@@ -311,11 +312,8 @@ def test_a_folder_that_is_lost_is_published_again_from_the_topics(notarised: Ins
     """Given an empty folder, when a notary starts, then the tree is the same, leaf for leaf."""
     before, _ = notarised_all(notarised)
     notary = notarised.process("notary-1")
-    notary.suspend()
-    try:
+    with paused(notary):
         asyncio.run(published_again(notarised.settings, tmp_path, before))
-    finally:
-        notary.resume()
 
 
 async def published_again(settings: Settings, folder: Path, before: Checkpoint) -> None:
@@ -340,7 +338,7 @@ async def test_rows_that_are_lost_or_changed_are_made_again(notarised: Installat
     async with notarised.connected() as pool:
         before = await pool.fetch(question)
         notary = notarised.process("notary-1")
-        notary.suspend()
+        pause(notary)
         await pool.execute(lost)
         notary.kill()
         await asyncio.to_thread(calls, notarised, 3)
@@ -372,15 +370,12 @@ def test_a_notary_that_stands_still_raises_one_alert_and_one_when_it_has_caught_
     eventually(lambda: not told() or "caught up" in told()[0])
     before = len(told())
     notary = notarised.process("notary-1")
-    notary.suspend()
-    try:
+    with paused(notary):
         calls(notarised, 3)
         eventually(lambda: len(told()) > before, within=60)
         assert "notary lag" in notarised.keytrail("status").stdout
         status = Client(notarised.data).get("/v1/status")["notary"]
         assert status["lag"] >= 3
-    finally:
-        notary.resume()
     eventually(lambda: "caught up" in told()[0], within=60)
     summaries = told()
     assert len(summaries) >= before + 2

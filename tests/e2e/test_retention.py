@@ -19,6 +19,7 @@ from services.adapters.topics import names
 from services.settings import Settings
 from tests.e2e.test_notary import calls, fetched, head, is_there, notarised_all
 from tests.installation import Installation, eventually
+from tests.pausing import pause
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_records_that_are_removed_before_they_are_leaves_stop_the_notary_until_a
 ) -> None:
     """A tree that went on behind them by itself would say that they never were. Passed over, they are named by a batch."""
     notary = kept.process("notary-1")
-    notary.suspend()
+    pause(notary)
     calls(kept, 3)
     kept.caught_up()  # the projector has read them
     asyncio.run(remove_up_to(kept.settings, asyncio.run(ends(kept.settings, names(kept.settings).decisions))))

@@ -67,8 +67,7 @@ def test_while_the_server_is_away_calls_go_on_and_afterwards_the_log(
 ) -> None:
     """The server hangs: it takes connections and answers nothing. The log under /log/ says so, and the notary's log file."""
     size = notarised_all(in_bucket)[0].size
-    server.suspend()
-    try:
+    with server.paused():
         began = time.monotonic()
         calls(in_bucket, 20)
         assert time.monotonic() - began < 5.0
@@ -77,7 +76,5 @@ def test_while_the_server_is_away_calls_go_on_and_afterwards_the_log(
             fetched(in_bucket, "checkpoint")
         status = in_bucket.answers("status")[0]
         assert status["notary"]["lag"] is None or status["notary"]["lag"] > 0
-    finally:
-        server.resume()
     eventually(lambda: head(in_bucket).size > size, within=60.0)
     notarised_all(in_bucket)

@@ -19,6 +19,7 @@ from services.runtime.bootstrap import open_vault
 from tests.e2e.test_notary import calls, fetched, head, is_there, notarised_all
 from tests.e2e.test_tree_keys import rotated, served_keys, signs
 from tests.installation import Installation, eventually
+from tests.pausing import paused
 
 ED25519 = {"KeySpec": "ECC_NIST_EDWARDS25519", "KeyUsage": "SIGN_VERIFY"}
 
@@ -76,15 +77,12 @@ def test_while_the_key_is_away_calls_go_on_and_afterwards_the_log(
     """The other installation hangs, and later refuses."""
     api, log = elsewhere.process("api-1"), signed.data / "logs" / "notary-1.log"
     size = notarised_all(signed)[0].size
-    api.suspend()
-    try:
+    with paused(api):
         began = time.monotonic()
         calls(signed, 20)
         assert time.monotonic() - began < 5.0
         eventually(lambda: "cannot be used" in log.read_text())
         assert head(signed).size == size
-    finally:
-        api.resume()
     eventually(lambda: head(signed).size > size)
     arn, kms = key_of(signed)["arn"], elsewhere.client()
     kms.disable_key(KeyId=arn)

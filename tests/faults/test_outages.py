@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import signal
 import time
 import urllib.error
 import urllib.request
@@ -30,6 +29,7 @@ from tests.faults.full_disk import no_file_grows
 from tests.faults.steady import Steady
 from tests.faults.test_soak import read_log
 from tests.installation import Installation, eventually
+from tests.pausing import paused
 
 NOT_NOW = {"DependencyTimeoutException", "EndpointConnectionError", "ConnectionClosedError", "ReadTimeoutError"}
 """What a client may get while something is away: try again."""
@@ -91,21 +91,6 @@ def tree(process: psutil.Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-@contextlib.contextmanager
-def stopped(process: psutil.Process) -> Iterator[None]:
-    """A stopped process answers nothing but is not dead, like a hung machine."""
-    processes = tree(process)
-    for each in processes:
-        with contextlib.suppress(psutil.Error):
-            each.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for each in processes:
-            with contextlib.suppress(psutil.Error):
-                each.send_signal(signal.SIGCONT)
-
-
 def test_postgres_is_killed_and_comes_back(away: Installation) -> None:
     """Calls whose material a worker holds go on without the vault. Calls that need the vault are told to try again."""
     with Steady(away) as steady:
@@ -150,7 +135,7 @@ def test_postgres_is_slow(away: Installation) -> None:
     """Calls that need no database do not wait for it, and /healthz says that the vault does not answer."""
     with Steady(away) as steady:
         goes_on(steady)
-        with stopped(away.process("postgres")):
+        with paused(*tree(away.process("postgres"))):
             before = len(steady.encrypted)
             assert eventually(lambda: "vault" in health(away)[1])
             assert health(away)[0] == 200, "what holds its material is served"
@@ -171,7 +156,7 @@ def test_postgres_is_slow(away: Installation) -> None:
 def test_the_broker_is_away(away: Installation, soak: bool) -> None:
     with Steady(away) as steady:
         goes_on(steady)
-        with stopped(away.process("kafka")):
+        with paused(*tree(away.process("kafka"))):
             eventually(lambda: health(away)[0] == 503)
             assert "not fresh" in health(away)[1]
             time.sleep(60 if soak else 3)  # the outage itself

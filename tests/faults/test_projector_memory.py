@@ -16,6 +16,7 @@ from services.projector.store import ReadTo
 from services.projector.worker import BATCH, chain_now
 from services.runtime.bootstrap import open_pool, open_vault
 from tests.installation import Installation, eventually
+from tests.pausing import pause
 
 CONTEXT = {"k": "\u0001" * 8000}
 """Of all that a request may hold, this makes the largest record: each character is six in JSON, and stands there three times."""
@@ -72,7 +73,7 @@ def test_a_projector_that_was_away_takes_no_more_memory_for_the_largest_records(
         key = running.client().create_key()["KeyMetadata"]["KeyId"]
         running.caught_up()
         away = running.process("projector")
-        away.suspend()
+        pause(away)
         use(running, key, 12_000)
         away.kill()
         running.has_another("projector", away.pid)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import signal
 import threading
 import time
 from collections import Counter
@@ -27,6 +26,7 @@ from domain.verification.log import verify
 from services.adapters.kafka import KafkaTopic, connection
 from services.adapters.topics import names
 from tests.installation import Installation, eventually
+from tests.pausing import pause, paused
 
 IN_FLIGHT = 32
 RESUMES_WITHIN = 10.0
@@ -127,12 +127,8 @@ def kill_writer(installation: Installation) -> None:
 
 def pause_writer(installation: Installation) -> None:
     before = terms(installation)
-    paused = leader(installation)
-    paused.send_signal(signal.SIGSTOP)
-    try:
+    with paused(leader(installation)):
         eventually(lambda: terms(installation) > before, within=20)
-    finally:
-        paused.send_signal(signal.SIGCONT)
 
 
 def kill_api(installation: Installation) -> None:
@@ -246,7 +242,7 @@ def test_commands_that_were_lost_unread_stop_the_writer_until_an_operator_lets_i
     client.create_key()
     writers = [struck.process(name) for name in ("writer-1", "writer-2")]
     for writer in writers:
-        writer.send_signal(signal.SIGSTOP)
+        pause(writer)
     with pytest.raises(ClientError, match="DependencyTimeoutException"):
         client.create_key(Description="lost")
     asyncio.run(delete_commands(struck))

@@ -22,6 +22,7 @@ from services.runtime.task_group import together
 from services.supervisor.forks import THERE
 from services.supervisor.up import CannotStart
 from tests.installation import Installation, eventually
+from tests.pausing import paused
 
 
 def gone(processes: list[psutil.Process]) -> bool:
@@ -65,11 +66,8 @@ def test_what_waits_is_not_known_while_the_broker_does_not_answer(own: Installat
     """It was shown as 0, and whatever waited for it went on."""
     own.caught_up()
     kafka = own.process("kafka")
-    kafka.suspend()
-    try:
+    with paused(kafka):
         status = Client(own.data).get("/v1/status")
-    finally:
-        kafka.resume()
     assert (status["lag"]["keys"], status["lag"]["decisions"], status["lag"]["alerts"]) == (0, None, None)
     own.caught_up()
 

@@ -22,6 +22,7 @@ from services.audit_api.resources.routes import ROUTES
 from services.wording.names import summary
 from tests.conforming import conforms
 from tests.installation import Installation, eventually
+from tests.pausing import paused
 
 
 def get(
@@ -214,12 +215,9 @@ def test_what_a_foreign_keys_policy_says_is_for_its_owner(installation: Installa
 
 def test_a_projector_that_stands_still_stops_no_question(installation: Installation) -> None:
     projector = installation.process("projector")
-    projector.suspend()
-    try:
+    with paused(projector):
         key = installation.client().create_key()["KeyMetadata"]["KeyId"]
         status, answer = get(installation, f"/v1/decisions?key={key}")
-    finally:
-        projector.resume()
     assert (status, answer["items"]) == (200, [])
 
 
