@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Containers often set this. Then each process compiles all that it imports again: half of a start's processor time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run console console-dev console-pictures charts test check soak cluster simulation fuzz fuzz-cost bench conformance-moto conformance-clients lock docs clean
+.PHONY: run console console-dev console-pictures charts test check soak cluster cluster-soak simulation fuzz fuzz-cost bench conformance-moto conformance-clients lock docs clean
 .DEFAULT_GOAL := run
 
 .tools/bin/uv: requirements/uv.txt
@@ -78,15 +78,21 @@ check: .venv/.dev console
 	$(BIN)/python -m services.console.checks
 
 # Where the counts are full, attackers and costly policies are timed too.
+# What takes half an hour by itself, and adds up over runs, has targets of its own: `cluster-soak`, `simulation` and `fuzz`.
 soak: TIMED += tests/attacks/test_denial.py tests/attacks/test_costly_alerts.py
 soak: .venv/.dev
-	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800 $(THREE) $(TIMED:%=--ignore=%)
-	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800 $(TIMED)
+	$(BIN)/pytest -m "not cluster" --soak -o timeout=1800 $(THREE) $(TIMED:%=--ignore=%)
+	$(BIN)/pytest -m "not cluster" --soak -o timeout=1800 $(TIMED)
 
 # Three brokers, Postgres with a standby, two processes of each kind: each kind of fault once, under load.
 # What `make test` does with few clients comes here with many.
 cluster: .venv/.dev
 	$(BIN)/pytest -s -m "cluster and not soak" --durations=0 tests/cluster
+
+# Three rounds of every fault, the five deliberate breaks, and an upgrade in the other order and back. Rounds add up over runs:
+# .cluster.json says how many there were.
+cluster-soak: .venv/.dev
+	$(BIN)/pytest -s -m cluster --soak --durations=0 tests/cluster tests/upgrade
 
 # Each run goes on where the last one ended, and adds up; .simulation.json says how far it has come.
 simulation: .venv/.dev
@@ -120,4 +126,4 @@ lock: $(UV)
 	echo uv | $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements/uv.txt
 
 clean:
-	rm -rf .venv .venv-moto .console .clients .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .simulation.json .fuzz
+	rm -rf .venv .venv-moto .console .clients .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .simulation.json .cluster.json .fuzz

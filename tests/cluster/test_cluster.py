@@ -1,6 +1,6 @@
 """A whole cluster under load, with one fault after another: every answer is kept, right and given in time.
 
-`make test` kills the broker that leads. `make cluster` does each kind of fault once, and `make soak` three times.
+`make test` kills the broker that leads. `make cluster` does each kind of fault once, and `make cluster-soak` three times.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pytest
 
 from services.arrangement import PROCESSES
 from services.runtime.memory import seldom
+from tests.cluster import rounds
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import FAULTS, Fault, kill_leader
 from tests.cluster.load import ATTEMPT_DEADLINE, Load
@@ -31,6 +32,7 @@ PAUSE = 0.15
 """Seconds between two calls of a client: with 96 clients that never rest, these two processors have no time left to recover in."""
 MANY, FEW = (32, 64), (6, 12)
 """How many clients change keys, and how many use them. `make test` has few: they take most of its time."""
+ROUNDS = 3
 CALM = 1.5
 """Seconds under load before a fault, and after it has been repaired."""
 
@@ -109,8 +111,10 @@ def _require_rights(cluster: Cluster, process: str) -> None:
 def test_nothing_answered_is_lost_and_calls_flow_again(cluster: Cluster, fault: Fault, soak: bool) -> None:
     if fault.cuts and not cluster.network.can_cut:
         pytest.skip("the network of the machines is cut by `ip`, which takes root")
-    for _ in range(3 if soak else 1):
+    for _ in range(ROUNDS if soak else 1):
         require_all(cluster, fault, FLOWS_AGAIN_WITHIN)
+        if soak:
+            rounds.add(fault.name)
 
 
 @pytest.mark.cluster

@@ -24,7 +24,7 @@ FLOWS_AGAIN_WITHIN = 10.0
 FEW, MANY = (2, 3), (8, 12)
 """How many clients change keys, and how many use them."""
 FEW_READERS = ("api-1", "api-2", "projector-1")
-"""Those of `make test`: a process takes a second of processor time to start. `make cluster` has all."""
+"""Those of `make test`: a process takes a second of processor time to start. `make cluster-soak` has all."""
 FOLDED_BY_BEFORE = """
 import json, sys
 from domain.state.fold import Fold
@@ -90,7 +90,7 @@ def test_processes_are_replaced_one_after_another_while_calls_go_on(tmp_path: Pa
             assert (refused.returncode, "writer that leads is of an earlier" in refused.stderr) == (1, True), (
                 refused.stderr
             )
-            # Other tests run at the same time; `make cluster` runs alone, and holds each step to the promise.
+            # Other tests run at the same time; `make cluster-soak` runs alone, and holds each step to the promise.
             roll(installation, load, FEW_READERS, None, 3 * FLOWS_AGAIN_WITHIN)
             roll(installation, load, WRITERS, None, 3 * FLOWS_AGAIN_WITHIN)
         require_explained(installation, load, before)
