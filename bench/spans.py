@@ -9,16 +9,16 @@ from functools import partial
 from bench.installed import Installed
 from domain.log.record import Decision
 from services.kms_api.app import new_call_id
-from services.otlp.messages import TRACES, Frame, resource_of
+from services.otlp.messages import TRACES
 from services.otlp.outbox import BATCH, Outbox
 from services.otlp.sender import Collector, OtlpSender
 from services.traces.ids import JUDGED, PROJECTED, REQUEST
-from services.traces.spans import record_attributes, request_attributes
+from services.traces.spans import frame_of, record_attributes, request_attributes
 from services.traces.tracer import Tracer
 
 CALLS = 20_000
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-AT = "1785000000000000000"
+AT = 1_785_000_000_000_000_000
 Figure = tuple[str, str, str]
 
 
@@ -40,12 +40,12 @@ def _encrypt(tracer: Tracer) -> None:
         tracer.answered(call, "Encrypt", 0.001, said, failed=False)
     for place in (PROJECTED, JUDGED):
         if tracer.samples(call):
-            said = record_attributes("decisions", 3, len(call) * 10_000)
-            tracer.followed(call, place, REQUEST, AT, AT, said)
+            said = record_attributes("decisions", 3)
+            tracer.followed(call, place, REQUEST, AT, AT, said, 360_000)
 
 
 def spans(installed: Installed, seconds: float) -> list[Figure]:
-    frame = Frame(TRACES, resource_of("api"))
+    frame = frame_of("api")
 
     def outbox() -> Outbox:
         return Outbox(OtlpSender(Collector(installed.url), TRACES), frame, lambda lost: None, most=5 * CALLS)

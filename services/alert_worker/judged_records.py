@@ -32,8 +32,7 @@ class JudgedSpans:
         """The batch is judged."""
         if self._tracer is None:
             return
-        began, ended = str(self._began), str(time.time_ns())
-        above = WRITER_DECIDED if self._topic == EVENTS else REQUEST
+        ended, above = time.time_ns(), WRITER_DECIDED if self._topic == EVENTS else REQUEST
+        said = record_attributes(self._topic, self._partition)
         for call, offset in self._calls:
-            said = record_attributes(self._topic, self._partition, offset)
-            self._tracer.followed(call, JUDGED, above, began, ended, said)
+            self._tracer.followed(call, JUDGED, above, self._began, ended, said, offset)

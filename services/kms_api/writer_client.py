@@ -57,7 +57,7 @@ class WriterClient:
         position, record = await self._recorded(command, value)
         if tracer is not None and tracer.samples(call.id):
             about = () if record.decision is None else record.decision.resources
-            tracer.awaited(call.id, about, began, record_attributes(EVENTS, 0, position))
+            tracer.awaited(call.id, about, began, record_attributes(EVENTS, 0), position)
         position, record = await self._first_answer(position, record)
         assert record.decision is not None, "a record of a call has its decision"
         if record.decision.error is not None:

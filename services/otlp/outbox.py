@@ -20,9 +20,9 @@ log = logger_of("otlp")
 
 MOST_WAITING = 16_384
 """Items. A span has 300 bytes, so this is 5 MB in each process that measures."""
-BATCH = 256
-"""Items of a message. Once so many wait they are sent: what waits longer leaves the processor's caches to nobody else, which cost
-calls more than the messages do."""
+BATCH = 1024
+"""Items of a message. Once so many wait they are sent. A message costs as much as some hundred spans do, whatever its length, so
+fewer items would cost more; more would crowd what calls need out of the processor's caches."""
 EVERY = 1.0
 """Seconds after which fewer are sent."""
 PATIENCE = 20.0

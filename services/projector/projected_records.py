@@ -12,11 +12,11 @@ from services.traces.tracer import Tracer, oldest_traced
 
 
 def trace(tracer: Tracer, entries: Sequence[Entry], began: int) -> None:
-    first, last, oldest = str(began), str(time.time_ns()), oldest_traced()
+    ended, oldest = time.time_ns(), oldest_traced()
     for entry in entries:
         call = entry.document.get("call")
         if not call or not tracer.samples(call["id"]) or entry.at < oldest:
             continue
         above = WRITER_DECIDED if entry.topic == EVENTS else REQUEST
-        said = record_attributes(entry.topic, entry.partition, entry.offset)
-        tracer.followed(call["id"], PROJECTED, above, first, last, said)
+        said = record_attributes(entry.topic, entry.partition)
+        tracer.followed(call["id"], PROJECTED, above, began, ended, said, entry.offset)

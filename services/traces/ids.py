@@ -32,11 +32,16 @@ PROJECTED = SpanPlace("0004", "project", CONSUMER)
 JUDGED = SpanPlace("0005", "judge", CONSUMER)
 """From the record that was read to its alerts, in the alert worker."""
 PLACES = (REQUEST, WRITER_AWAITED, WRITER_DECIDED, PROJECTED, JUDGED)
+RAISED = SpanPlace("", "alert", PRODUCER)
+NOTIFIED = SpanPlace("", "notify", CLIENT)
+"""A call has any number of these, so they have ids of their own (`span_of_alert`)."""
 
 CALL_ID = 36
 """Characters of a UUID: 8-4-4-4-12 digits."""
 NEVER = "~"
 """Greater than every digit."""
+END = slice(-15, None)
+"""Where `end_of` stands in a call's id: the tracer asks it of every call, where a call of a function counts."""
 _RANDOM_BITS = 56
 
 
@@ -67,4 +72,4 @@ def least_sampled(ratio: float) -> str:
 
 def end_of(call: str) -> str:
     """What `least_sampled` is compared with: the last 56 bits, with the dash that stands among them."""
-    return call[-15:]
+    return call[END]

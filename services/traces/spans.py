@@ -7,12 +7,15 @@ Source: OpenTelemetry semantic conventions, RPC, messaging and AWS SDK spans; OT
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
 
 from domain.log.record import Decision
-from services.otlp.messages import AttributeValue, attributes
+from services.otlp.messages import TRACES, AttributeValue, Frame, attributes, resource_of
+from services.traces import ids
+from services.traces.ids import SpanPlace
 
 MOST_KEPT = 4096
 """Encoded attributes that a process keeps of each kind."""
@@ -21,6 +24,12 @@ KEY_ARN = re.compile(
 )
 """What a caller calls a key may be anything, and so may what is on record of a key that does not exist. Only what has the form of
 an id that Keytrail gives is told."""
+ARNS: set[str] = set()
+"""Those that were told, up to so many: a call asks for its key's, and to match it again would take ten times as long."""
+NOWHERE = -1
+"""The offset of a span that names no record."""
+NOTHING_SAID = attributes({})
+_OFFSET = b',{"key":"messaging.kafka.offset","value":{"intValue":"'
 
 
 class SpanStatus(msgspec.Struct, gc=False, frozen=True):
@@ -29,10 +38,11 @@ class SpanStatus(msgspec.Struct, gc=False, frozen=True):
     code: int
 
 
-FAILED = SpanStatus(2)
+_FAILED = SpanStatus(2)
+_ENCODER = msgspec.json.Encoder()
 
 
-class TraceSpan(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
+class OtlpSpan(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
     """OTLP, `Span`. Times are nanoseconds since the epoch, as text, since they have 64 bits."""
 
     trace_id: str
@@ -46,9 +56,67 @@ class TraceSpan(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
     status: SpanStatus | None = None
 
 
+class TraceSpan(msgspec.Struct, gc=False):
+    """A span until it is sent. It holds what its process had in its hands anyway. Ids and texts are made by `encoded`, for many
+    spans one after the other: among calls each would take twice as long, and wait with all that belongs to it in the processor's
+    caches. Times are nanoseconds since the epoch."""
+
+    call: str
+    place: SpanPlace
+    began: int
+    ended: int
+    said: msgspec.Raw
+    """Attributes, from a function below."""
+    above: SpanPlace | None = None
+    """None: this span has no parent, or `parent` is its id."""
+    offset: int = NOWHERE
+    """That of the record whose place `said` has."""
+    name: str = ""
+    """"" for the place's."""
+    failed: bool = False
+    own: str = ""
+    parent: str = ""
+    """Ids, where `place` and `above` do not say them."""
+
+
+def encoded(spans: Sequence[TraceSpan]) -> bytes:
+    """OTLP's list of `Span`. The records of one batch have their times and the beginning of their attributes in common: what the
+    span before had too is not made again."""
+    found: list[OtlpSpan] = []
+    began, begun, ended, end = -1, "", -1, ""
+    place_said, opened = NOTHING_SAID, b""
+    for each in spans:
+        trace, place, above, said = ids.trace_of(each.call), each.place, each.above, each.said
+        if each.began != began:
+            began, begun = each.began, str(each.began)
+        if each.ended != ended:
+            ended, end = each.ended, str(each.ended)
+        if each.offset >= 0:
+            if said is not place_said:
+                place_said, opened = said, bytes(said)[:-1] + _OFFSET
+            said = msgspec.Raw(b'%b%d"}}]' % (opened, each.offset))
+        own = each.own or ids.span_of(trace, place)
+        parent = each.parent if above is None else ids.span_of(trace, above)
+        status = _FAILED if each.failed else None
+        found.append(OtlpSpan(trace, own, each.name or place.name, place.kind, begun, end, said, parent, status))
+    return _ENCODER.encode(found)
+
+
+def frame_of(process: str) -> Frame:
+    """What stands around the spans of a process of this kind."""
+    return Frame(TRACES, resource_of(process), encoded)
+
+
 def told(resource: str) -> str:
     """The ARN of a key; "" for anything else, which is neither told nor kept: a caller may have written it."""
-    return resource if KEY_ARN.fullmatch(resource) else ""
+    if resource in ARNS:
+        return resource
+    if not KEY_ARN.fullmatch(resource):
+        return ""
+    if len(ARNS) >= MOST_KEPT:
+        ARNS.clear()
+    ARNS.add(resource)
+    return resource
 
 
 def request_attributes(
@@ -103,14 +171,21 @@ def attributes_of(decision: Decision, event: str = "") -> msgspec.Raw:
     return decision_attributes(decision.effect, error, decision.resources[0] if decision.resources else "", event)
 
 
-def with_position(said: msgspec.Raw, topic: str, partition: int, offset: int) -> msgspec.Raw:
-    """The same attributes, and where the record stands on Kafka."""
-    return msgspec.Raw(b'%b,%b%d"}}]' % (bytes(said)[:-1], _place(topic, partition), offset))
+def with_position(said: msgspec.Raw, topic: str, partition: int) -> msgspec.Raw:
+    """The same attributes, and where a record stands on Kafka but for its offset."""
+    return msgspec.Raw(b"%b,%b" % (bytes(said)[:-1], bytes(record_attributes(topic, partition))[1:]))
 
 
-def record_attributes(topic: str, partition: int, offset: int) -> msgspec.Raw:
-    """Where a record stands on Kafka. `topic` is its kind: events, decisions or alerts."""
-    return msgspec.Raw(b'[%b%d"}}]' % (_place(topic, partition), offset))
+@lru_cache(MOST_KEPT)
+def record_attributes(topic: str, partition: int) -> msgspec.Raw:
+    """Where a record stands on Kafka but for its offset. `topic` is its kind: events, decisions or alerts."""
+    return attributes(
+        {
+            "messaging.system": "kafka",
+            "messaging.destination.name": topic,
+            "messaging.destination.partition.id": str(partition),
+        }
+    )
 
 
 @lru_cache(MOST_KEPT)
@@ -123,16 +198,3 @@ def alert_attributes(rule: str, severity: str) -> msgspec.Raw:
 def message_attributes(rule: str, notifier: str, outcome: str) -> msgspec.Raw:
     """A message about an alert of `rule`, by a notifier of this kind (webhook or apprise)."""
     return attributes({"keytrail.rule": rule, "keytrail.notifier": notifier, "keytrail.outcome": outcome})
-
-
-@lru_cache(MOST_KEPT)
-def _place(topic: str, partition: int) -> bytes:
-    said = attributes(
-        {
-            "messaging.system": "kafka",
-            "messaging.destination.name": topic,
-            "messaging.destination.partition.id": str(partition),
-            "messaging.kafka.offset": 0,
-        }
-    )
-    return bytes(said)[1:].removesuffix(b'0"}}]')

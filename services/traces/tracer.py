@@ -17,18 +17,15 @@ import msgspec
 from services.metrics import SPANS_LOST
 from services.named_files import unread
 from services.otlp.messages import TRACES as SIGNAL
-from services.otlp.messages import Frame, attributes, resource_of
 from services.otlp.outbox import AwayCollector, Outbox
 from services.otlp.sender import BadHeaders, Collector, OtlpSender, headers_in
 from services.settings import BadSetting, Settings
 from services.traces import ids
 from services.traces.ids import SpanPlace
-from services.traces.spans import FAILED, TraceSpan
+from services.traces.spans import NOTHING_SAID, NOWHERE, TraceSpan, frame_of
 
 OLDEST = timedelta(minutes=10)
 """Whoever reads records that are older reads the past again, and its calls have their traces or never had one."""
-RAISED, NOTIFIED = "alert", "notify"
-NOTHING_SAID = attributes({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +51,11 @@ class Tracer:
 
     def samples(self, call: str) -> bool:
         """Whether this call is traced: every process says the same of it."""
-        return ids.end_of(call) >= self._least and len(call) == ids.CALL_ID
+        return call[ids.END] >= self._least and len(call) == ids.CALL_ID
 
     def begin(self, call: str) -> None:
         """A request came, and has this id."""
-        if self.samples(call):
+        if call[ids.END] >= self._least and len(call) == ids.CALL_ID:  # `samples`: to call it would take as long again
             self._under_way[call] = ""
 
     def decided(self, call: str, resources: Sequence[str]) -> None:
@@ -66,15 +63,15 @@ class Tracer:
         if call in self._under_way:
             self._under_way[call] = resources[0] if resources else ""
         elif self.samples(call):
-            now = str(time.time_ns())
-            self.followed(call, ids.REQUEST, None, now, now, NOTHING_SAID)
+            now = time.time_ns()
+            self._add(TraceSpan(call, ids.REQUEST, now, now, NOTHING_SAID))
 
-    def awaited(self, call: str, resources: Sequence[str], began: int, said: msgspec.Raw) -> None:
+    def awaited(self, call: str, resources: Sequence[str], began: int, said: msgspec.Raw, position: int) -> None:
         """The writer's record of a call came, for which this worker has waited."""
         above = None
         if call in self._under_way:
             self._under_way[call], above = resources[0] if resources else "", ids.REQUEST
-        self.followed(call, ids.WRITER_AWAITED, above, str(began), str(time.time_ns()), said)
+        self._add(TraceSpan(call, ids.WRITER_AWAITED, began, time.time_ns(), said, above, position))
 
     def ended(self, call: str) -> str | None:
         """The request with this id has its answer. Returns the resource that it was about, None if the call is not traced."""
@@ -82,31 +79,32 @@ class Tracer:
 
     def answered(self, call: str, name: str, seconds: float, said: msgspec.Raw, *, failed: bool) -> None:
         """A request that took so many seconds, until now."""
-        trace, now = ids.trace_of(call), time.time_ns()
-        began, own = str(now - int(seconds * 1e9)), ids.span_of(trace, ids.REQUEST)
-        status = FAILED if failed else None
-        self._add(TraceSpan(trace, own, name, ids.SERVER, began, str(now), said, "", status))
+        now = time.time_ns()
+        self._add(TraceSpan(call, ids.REQUEST, now - int(seconds * 1e9), now, said, None, NOWHERE, name, failed))
 
     def followed(
-        self, call: str, place: SpanPlace, above: SpanPlace | None, began: str, ended: str, said: msgspec.Raw
+        self,
+        call: str,
+        place: SpanPlace,
+        above: SpanPlace | None,
+        began: int,
+        ended: int,
+        said: msgspec.Raw,
+        offset: int,
     ) -> None:
         """What a process made of a command or record of this call; `above`: None if no call asked for it."""
-        trace = ids.trace_of(call)
-        parent = "" if above is None else ids.span_of(trace, above)
-        self._add(TraceSpan(trace, ids.span_of(trace, place), place.name, place.kind, began, ended, said, parent))
+        self._add(TraceSpan(call, place, began, ended, said, above, offset))
 
     def raised(self, call: str, alert: str, began: int, said: msgspec.Raw) -> None:
         """A record of this call raised an alert, which is on its topic now."""
-        trace, now = ids.trace_of(call), str(time.time_ns())
-        own, above = ids.span_of_alert(call, alert), ids.span_of(trace, ids.JUDGED)
-        self._add(TraceSpan(trace, own, RAISED, ids.PRODUCER, str(began), now, said, above))
+        own = ids.span_of_alert(call, alert)
+        self._add(TraceSpan(call, ids.RAISED, began, time.time_ns(), said, ids.JUDGED, own=own))
 
     def notified(self, call: str, message: AlertMessage, began: int, said: msgspec.Raw, *, failed: bool) -> None:
         """A notifier tried to send a message about an alert that this call raised."""
         own = ids.span_of_alert(call, message.alert, message.notifier, str(message.attempt))
-        above, now = ids.span_of_alert(call, message.alert), str(time.time_ns())
-        status = FAILED if failed else None
-        self._add(TraceSpan(ids.trace_of(call), own, NOTIFIED, ids.CLIENT, str(began), now, said, above, status))
+        above, now = ids.span_of_alert(call, message.alert), time.time_ns()
+        self._add(TraceSpan(call, ids.NOTIFIED, began, now, said, failed=failed, own=own, parent=above))
 
     @property
     def away(self) -> AwayCollector | None:
@@ -136,7 +134,7 @@ class ProcessTraces:
         process in `services.metrics.MEASURED`. Raises BadSetting."""
         if not settings.traces_endpoint or not settings.traces_ratio:
             return
-        outbox = Outbox(sender_of(settings), Frame(SIGNAL, resource_of(process)), SPANS_LOST.inc)
+        outbox = Outbox(sender_of(settings), frame_of(process), SPANS_LOST.inc)
         self.tracer = Tracer(outbox, settings.traces_ratio)
         self._sending = asyncio.create_task(self.tracer.keep_sending(), name="traces")
 

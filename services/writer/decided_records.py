@@ -23,6 +23,6 @@ def trace(record: NewRecord, began: int, position: int) -> None:
     if tracer is None or call is None or record.decision is None or not tracer.samples(call.id):
         return
     event = "" if record.event is None else WIRE_NAMES[type(record.event)]
-    said = with_position(attributes_of(record.decision, event), EVENTS, 0, position)
+    said = with_position(attributes_of(record.decision, event), EVENTS, 0)
     asked = None if call.principal == OURSELVES else WRITER_AWAITED
-    tracer.followed(call.id, WRITER_DECIDED, asked, str(began), str(time.time_ns()), said)
+    tracer.followed(call.id, WRITER_DECIDED, asked, began, time.time_ns(), said, position)

@@ -8,17 +8,17 @@ import pytest
 
 from services.adapters.postgres import Pool
 from services.otlp.messages import TRACES as SIGNAL
-from services.otlp.messages import Frame, attributes, resource_of
 from services.otlp.outbox import Outbox
 from services.otlp.sender import Collector, OtlpSender
 from services.runtime.collector_faults import SCHEMA, CollectorTelling, state
 from services.settings import Settings
-from services.traces.spans import TraceSpan
+from services.traces.ids import REQUEST
+from services.traces.spans import NOTHING_SAID, TraceSpan, frame_of
 from services.traces.tracer import TRACES, Tracer
 from tests.collector import CollectorServer
 from tests.installation import Installation, free_port
 
-SPAN = TraceSpan("0" * 31 + "1", "0" * 15 + "1", "a", 1, "1", "2", attributes({}))
+SPAN = TraceSpan("0b9c2f0e-4f3c-4a55-9cff-ffffffffffff", REQUEST, 1, 2, NOTHING_SAID)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def pool(installation: Installation) -> AsyncIterator[Pool]:
 async def away() -> AsyncIterator[Outbox]:
     """The outbox of this process, whose collector is not there."""
     sender = OtlpSender(Collector(f"http://127.0.0.1:{free_port()}"), SIGNAL)
-    outbox = Outbox(sender, Frame(SIGNAL, resource_of("api")), lambda _: None)
+    outbox = Outbox(sender, frame_of("api"), lambda _: None)
     TRACES.tracer = Tracer(outbox, 1.0)
     outbox.add(SPAN)
     await outbox.close()
@@ -52,7 +52,7 @@ async def test_a_collector_that_is_away_is_told_and_taken_back(pool: Pool, away:
             ["api"],
         )
     with CollectorServer() as there:
-        back = Outbox(OtlpSender(Collector(there.url), SIGNAL), Frame(SIGNAL, resource_of("api")), lambda _: None)
+        back = Outbox(OtlpSender(Collector(there.url), SIGNAL), frame_of("api"), lambda _: None)
         TRACES.tracer = Tracer(back, 1.0)
         back.add(SPAN)
         await back.close()

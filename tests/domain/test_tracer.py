@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -14,19 +15,19 @@ from domain.log.record import Call, Decision
 from projections.log.entry import DECISIONS, EVENTS, Entry
 from services.alert_worker.judged_records import JudgedSpans
 from services.otlp.messages import TRACES as SIGNAL
-from services.otlp.messages import Frame, resource_of
 from services.otlp.outbox import Outbox
 from services.otlp.sender import Collector, OtlpSender
 from services.projector import projected_records
 from services.traces import ids
 from services.traces.ids import span_of, trace_of
-from services.traces.spans import TraceSpan, record_attributes
+from services.traces.spans import TraceSpan, encoded, frame_of, record_attributes
 from services.traces.tracer import OLDEST, TRACES, Tracer
 from services.writer import decided_records
 from services.writer.step import NewRecord
+from tests.collector import values
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-SAID = record_attributes(EVENTS, 0, 7)
+SAID = record_attributes(EVENTS, 0)
 ALWAYS = "0b9c2f0e-4f3c-4a55-9cff-ffffffffffff"
 """A call that every ratio but 0 samples."""
 SELDOM = "0b9c2f0e-4f3c-4a55-9c00-000000000000"
@@ -36,12 +37,14 @@ SELDOM = "0b9c2f0e-4f3c-4a55-9c00-000000000000"
 class Traced:
     def __init__(self, ratio: float = 1) -> None:
         sender = OtlpSender(Collector("http://localhost:4318"), SIGNAL)
-        self._outbox = Outbox(sender, Frame(SIGNAL, resource_of("api")), lambda lost: None)
+        self._outbox = Outbox(sender, frame_of("api"), lambda lost: None)
         self.tracer = Tracer(self._outbox, ratio)
 
     @property
-    def spans(self) -> list[TraceSpan]:
-        return cast("list[TraceSpan]", self._outbox.next_batch())
+    def spans(self) -> list[dict[str, Any]]:
+        """What waits, as a collector reads it."""
+        found: list[dict[str, Any]] = json.loads(encoded(cast("list[TraceSpan]", self._outbox.next_batch())))
+        return found
 
 
 @pytest.fixture
@@ -60,14 +63,15 @@ def call(principal: str, id: str = "") -> Call:
 def test_what_a_request_waits_for_is_part_of_it() -> None:
     traced, id = Traced(), str(uuid4())
     traced.tracer.begin(id)
-    traced.tracer.awaited(id, (KEY, "another"), 5, SAID)
+    traced.tracer.awaited(id, (KEY, "another"), 5, SAID, 7)
     assert traced.tracer.ended(id) == KEY
     assert traced.tracer.ended(id) is None
     traced.tracer.answered(id, "Encrypt", 0.5, SAID, failed=False)
     waited, request = traced.spans
-    assert (waited.parent_span_id, request.parent_span_id) == (request.span_id, "")
-    assert {waited.trace_id, request.trace_id} == {trace_of(id)}
-    assert int(request.end_time_unix_nano) - int(request.start_time_unix_nano) == 500_000_000
+    assert (waited["parentSpanId"], request.get("parentSpanId")) == (request["spanId"], None)
+    assert {waited["traceId"], request["traceId"]} == {trace_of(id)}
+    assert int(request["endTimeUnixNano"]) - int(request["startTimeUnixNano"]) == 500_000_000
+    assert values(waited["attributes"])["messaging.kafka.offset"] == "7"
 
 
 def test_a_request_has_what_its_record_is_about() -> None:
@@ -81,11 +85,11 @@ def test_what_the_api_does_by_itself_has_no_request() -> None:
     """A key that is made for a service, a code of an MFA device that is used and the count of refused attempts are calls with
     ids of their own."""
     traced, id, other = Traced(), str(uuid4()), str(uuid4())
-    traced.tracer.awaited(id, (), 5, SAID)
+    traced.tracer.awaited(id, (), 5, SAID, 7)
     traced.tracer.decided(other, ())
-    assert [(each.parent_span_id, each.span_id) for each in traced.spans] == [
-        ("", span_of(trace_of(id), ids.WRITER_AWAITED)),
-        ("", span_of(trace_of(other), ids.REQUEST)),
+    assert [(each.get("parentSpanId"), each["spanId"]) for each in traced.spans] == [
+        (None, span_of(trace_of(id), ids.WRITER_AWAITED)),
+        (None, span_of(trace_of(other), ids.REQUEST)),
     ]
 
 
@@ -107,7 +111,8 @@ def test_the_writer_decides_for_a_caller_or_by_itself(traced: Traced, principal:
     record = NewRecord(b"", [], None, made, Decision("allowed", resources=(KEY,)))
     decided_records.trace(record, decided_records.now(), 12)
     [span] = traced.spans
-    assert span.parent_span_id == (span_of(trace_of(made.id), ids.WRITER_AWAITED) if above else "")
+    assert span.get("parentSpanId") == (span_of(trace_of(made.id), ids.WRITER_AWAITED) if above else None)
+    assert values(span["attributes"])["messaging.kafka.offset"] == "12"
 
 
 def test_a_record_of_no_call_has_no_span(traced: Traced) -> None:
@@ -130,7 +135,7 @@ def test_rows_of_calls_have_spans_unless_the_past_is_read_again(traced: Traced) 
         Entry("alerts", 0, 3, datetime.now(UTC), "us-east-1", {}),
     ]
     projected_records.trace(traced.tracer, found, 5)
-    assert [(each.trace_id, each.parent_span_id) for each in traced.spans] == [
+    assert [(each["traceId"], each["parentSpanId"]) for each in traced.spans] == [
         (trace_of(new), span_of(trace_of(new), ids.WRITER_DECIDED)),
         (trace_of(other), span_of(trace_of(other), ids.REQUEST)),
     ]
@@ -145,7 +150,7 @@ def test_judgements_have_spans_unless_the_past_is_read_again(traced: Traced) -> 
     judged.note("", now, 5)
     assert traced.spans == [], "nothing is judged before the batch is"
     judged.end()
-    assert [(each.trace_id, each.parent_span_id) for each in traced.spans] == [
+    assert [(each["traceId"], each["parentSpanId"]) for each in traced.spans] == [
         (trace_of(new), span_of(trace_of(new), ids.REQUEST))
     ]
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from domain.log.record import Decision
 from services.kms_api.app import new_call_id
-from services.otlp.messages import TRACES, Frame, resource_of
 from services.traces import ids, spans
-from services.traces.spans import FAILED, TraceSpan
+from services.traces.spans import NOTHING_SAID, NOWHERE, TraceSpan, frame_of
 from tests.collector import values
 
 CALLS = st.uuids(version=4).map(str)
@@ -95,21 +94,25 @@ def test_a_hundredth_of_our_own_ids_is_sampled() -> None:
         assert 780 < sum(ids.end_of(made()) >= least for _ in range(100_000)) < 1220
 
 
-def span(call: str, said: Any, parent: str, failed: bool) -> TraceSpan:
-    place = ids.span_of(ids.trace_of(call), ids.REQUEST)
-    status = FAILED if failed else None
-    return TraceSpan(ids.trace_of(call), place, "Encrypt", ids.SERVER, str(2**63), "17", said, parent, status)
+def messages_spans(made: list[TraceSpan]) -> list[dict[str, Any]]:
+    """The spans of a message, as a collector reads it."""
+    [by_resource] = json.loads(frame_of("api").around(made))["resourceSpans"]
+    assert values(by_resource["resource"]["attributes"])["keytrail.process"] == "api"
+    [by_scope] = by_resource["scopeSpans"]
+    assert by_scope["scope"]["name"] == "keytrail"
+    found: list[dict[str, Any]] = by_scope["spans"]
+    return found
 
 
 SAID = st.one_of(
     st.builds(spans.request_attributes, *(st.sampled_from(each) for each in (("kms", "iam"), ("Encrypt", "none"))),
               st.sampled_from((200, 400)), st.sampled_from(("", "NotFoundException")), st.just("allowed"), TEXTS),
     st.builds(spans.decision_attributes, st.just("refused"), st.just("key-not-found"), TEXTS, st.just("")),
-    st.builds(spans.record_attributes, st.sampled_from(("events", "decisions")), st.integers(0, 50), st.integers(0, 2**63)),
+    st.builds(spans.record_attributes, st.sampled_from(("events", "decisions")), st.integers(0, 50)),
     st.builds(
         spans.with_position,
         st.builds(spans.decision_attributes, st.just("allowed"), st.just(""), TEXTS, st.just("key.created.v3")),
-        st.just("events"), st.just(0), st.integers(0, 2**63),
+        st.just("events"), st.just(0),
     ),
     st.builds(spans.alert_attributes, st.just("grant-outside"), st.just("high")),
     st.builds(spans.message_attributes, st.just("grant-outside"), st.just("webhook"), st.just("delivered")),
@@ -117,26 +120,56 @@ SAID = st.one_of(
 )  # fmt: skip
 
 
-@given(st.lists(st.tuples(CALLS, SAID, st.booleans(), st.booleans()), min_size=1, max_size=5))
-def test_a_message_is_otlp(made: list[tuple[str, Any, bool, bool]]) -> None:
-    given_spans = [
-        span(call, said, ids.span_of(ids.trace_of(call), ids.PROJECTED) if child else "", failed)
-        for call, said, child, failed in made
-    ]
-    message = json.loads(Frame(TRACES, resource_of("api")).around(given_spans))
-    [by_resource] = message["resourceSpans"]
-    assert values(by_resource["resource"]["attributes"])["keytrail.process"] == "api"
-    [by_scope] = by_resource["scopeSpans"]
-    assert by_scope["scope"]["name"] == "keytrail"
-    for each, (call, _, child, failed) in zip(by_scope["spans"], made, strict=True):
-        assert each["traceId"] == UUID(call).hex
+PARENTS = st.sampled_from((None, *ids.PLACES))
+OFFSETS = st.just(NOWHERE) | st.integers(0, 2**63)
+
+
+@given(
+    st.lists(
+        st.tuples(CALLS, st.sampled_from(ids.PLACES), PARENTS, SAID, OFFSETS, st.booleans()), min_size=1, max_size=5
+    )
+)
+def test_a_message_is_otlp(made: list[tuple[str, ids.SpanPlace, ids.SpanPlace | None, Any, int, bool]]) -> None:
+    found = messages_spans(
+        [
+            TraceSpan(call, place, 2**63, 17, said, above, offset, "Encrypt" if failed else "", failed)
+            for call, place, above, said, offset, failed in made
+        ]
+    )
+    for each, (call, place, above, _, offset, failed) in zip(found, made, strict=True):
+        trace = UUID(call).hex
+        assert (each["traceId"], each["spanId"]) == (trace, ids.span_of(trace, place))
+        assert (each["startTimeUnixNano"], each["endTimeUnixNano"]) == (str(2**63), "17")
+        assert (each["name"], each["kind"]) == ("Encrypt" if failed else place.name, place.kind)
+        assert each.get("parentSpanId") == (None if above is None else ids.span_of(trace, above))
+        assert each.get("status") == ({"code": 2} if failed else None)
         assert set(each) <= set(SHAPES) | OTHERS
         assert all(SHAPES[name].fullmatch(value) for name, value in each.items() if name in SHAPES)
-        assert ("parentSpanId" in each, each.get("status")) == (child, {"code": 2} if failed else None)
         said = each["attributes"]
         assert {attribute["key"] for attribute in said} <= NAMES
         assert len({attribute["key"] for attribute in said}) == len(said)
         assert all(set(attribute["value"]) < {"stringValue", "intValue", "boolValue"} for attribute in said)
+        assert values(said).get("messaging.kafka.offset") == (None if offset == NOWHERE else str(offset))
+
+
+@given(CALLS, CALLS)
+def test_an_alert_and_a_message_about_it_have_ids_of_their_own(call: str, alert: str) -> None:
+    own, above = ids.span_of_alert(call, alert, "siem", "0"), ids.span_of_alert(call, alert)
+    raised, notified = messages_spans(
+        [
+            TraceSpan(call, ids.RAISED, 1, 2, NOTHING_SAID, ids.JUDGED, own=above),
+            TraceSpan(call, ids.NOTIFIED, 1, 2, NOTHING_SAID, own=own, parent=above),
+        ]
+    )
+    assert (raised["spanId"], raised["parentSpanId"]) == (above, ids.span_of(UUID(call).hex, ids.JUDGED))
+    assert (notified["spanId"], notified["parentSpanId"]) == (own, above)
+    assert (raised["name"], notified["name"]) == ("alert", "notify")
+
+
+@given(CALLS, st.text(min_size=36, max_size=36) | st.sampled_from(('"' * 36, "\\" * 36, "-" * 36, "call-1")))
+def test_an_id_that_is_no_uuid_spoils_no_message(call: str, other: str) -> None:
+    made = [TraceSpan(each, ids.REQUEST, 1, 2, NOTHING_SAID) for each in (other, call)]
+    assert messages_spans(made)[-1]["traceId"] == UUID(call).hex
 
 
 @given(st.one_of(TEXTS, TEXTS.map("arn:aws:kms:us-east-1:111122223333:key/{}".format), TEXTS.map("alias/{}".format)))
@@ -166,3 +199,10 @@ def test_what_a_caller_calls_a_key_is_not_kept_either() -> None:
     assert said[0] is said[1]
     decided = [spans.decision_attributes("refused", "key-not-found", each * 2000) for each in "ab"]
     assert decided[0] is decided[1]
+    assert "a" * 2000 not in spans.ARNS
+
+
+def test_of_many_keys_few_are_kept() -> None:
+    arns = [f"arn:aws:kms:us-east-1:111122223333:key/mrk-{number:032x}" for number in range(spans.MOST_KEPT + 10)]
+    assert [spans.told(each) for each in arns] == arns
+    assert len(spans.ARNS) <= spans.MOST_KEPT
