@@ -13,19 +13,15 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import time
 from pathlib import Path
 
 from bench import load
 from bench.__main__ import encrypt_body
 from bench.installed import Installed
-from services.cli.client import Client
 
 PAIRS, TURNS = 7, 4
 ANEW = ("api-1", "projector", "alerts-1")
 WARM = 2.0  # seconds
-FEW = 20  # records that the followers may lag behind: asking for the exact number makes one
-IDLE = 0.4  # processor seconds a second of all processes of an idle installation
 
 
 def _rate(installed: Installed, key: str, seconds: float) -> float:
@@ -34,28 +30,6 @@ def _rate(installed: Installed, key: str, seconds: float) -> float:
     result = load.run(installed.url, request, 64, seconds)
     assert not result.errors, f"{result.errors} errors"
     return result.rate
-
-
-def until_followed(installed: Installed) -> None:
-    client = Client(installed.data)
-    while True:
-        status = client.get("/v1/status")
-        waiting = [*status["lag"].values(), *status["alerts"]["lag"].values()]
-        if None not in waiting and sum(waiting) <= FEW:
-            break
-        time.sleep(0.5)
-    spent = _spent(installed)
-    while True:
-        time.sleep(1)
-        before, spent = spent, _spent(installed)
-        if spent - before < IDLE:
-            return
-
-
-def _spent(installed: Installed) -> float:
-    """Processor seconds."""
-    times = [process.cpu_times() for process in installed.processes()]
-    return sum(each.user + each.system for each in times)
 
 
 def main() -> None:
@@ -74,12 +48,12 @@ def main() -> None:
                 for each, key in both:
                     each.anew(*ANEW)
                     _rate(each, key, WARM)
-                    until_followed(each)
+                    each.until_followed()
                 rates: tuple[list[float], list[float]] = [], []
                 for turn in range(TURNS):
                     for which in (0, 1) if turn % 2 else (1, 0):
                         rates[which].append(_rate(*both[which], asked.seconds / TURNS))
-                        until_followed(both[which][0])
+                        both[which][0].until_followed()
                 ours, theirs = map(statistics.mean, rates)
                 shares.append(ours / theirs)
                 print(f"{ours:,.0f}/s here, {theirs:,.0f}/s there: {shares[-1]:.3f}", flush=True)

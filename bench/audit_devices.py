@@ -65,9 +65,7 @@ def measure(seconds: float) -> Figures:
 
 def _beside_calls(installed: Installed, seconds: float) -> Figures:
     """Encrypt while the device works and while it is stopped, in alternation: each first in turn."""
-    key = installed.client().create_key()["KeyMetadata"]["KeyId"]
-    body = b'{"KeyId":"%b","Plaintext":"QUFB"}' % key.encode()
-    request = load.signed(installed.url, installed.credentials, "Encrypt", body)
+    request = installed.encrypt_request()
     load.run(installed.url, request, 64, 2)
     rates: dict[str, list[float]] = {"with": [], "without": []}
     made = 0

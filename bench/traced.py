@@ -23,7 +23,7 @@ from pathlib import Path
 
 from bench import load
 from bench.__main__ import encrypt_body
-from bench.against import ANEW, until_followed
+from bench.against import ANEW
 from bench.installed import Installed, free_port, until
 
 ROUNDS = 12
@@ -43,21 +43,15 @@ class Kind:
     turns: dict[str, list[float]] = field(default_factory=dict)
 
 
-def spent(installed: Installed) -> float:
-    """Processor seconds of every process of the installation."""
-    times = [each.cpu_times() for each in installed.processes()]
-    return sum(each.user + each.system for each in times)
-
-
 def turn(kind: Kind, operation: str, body: bytes, seconds: float) -> float:
     """Microseconds of processor time for each call, followers included."""
     installed = kind.installed
     request = load.signed(installed.url, installed.credentials, operation, body)
-    before, began = spent(installed), time.monotonic()
+    before, began = installed.processor_seconds(), time.monotonic()
     result = load.run(installed.url, request, CONNECTIONS, seconds)
     assert not result.errors, f"{result.errors} errors"
-    until_followed(installed)
-    used = spent(installed) - before - kind.idle * (time.monotonic() - began)
+    installed.until_followed()
+    used = installed.processor_seconds() - before - kind.idle * (time.monotonic() - began)
     return used / len(result.latencies) * 1e6
 
 
@@ -72,9 +66,9 @@ def measure(kinds: Sequence[Kind], rounds: int, seconds: float) -> None:
         kind.key = kind.installed.client().create_key()["KeyMetadata"]["KeyId"]
         turn(kind, "Encrypt", encrypt_body(kind.key), seconds)
     for kind in kinds:
-        began = spent(kind.installed)
+        began = kind.installed.processor_seconds()
         time.sleep(IDLE)
-        kind.idle = (spent(kind.installed) - began) / IDLE
+        kind.idle = (kind.installed.processor_seconds() - began) / IDLE
     for number in range(rounds):
         for kind in kinds if number % 2 else kinds[::-1]:
             # Memory layout alone makes one process a tenth faster than the next of the same code.

@@ -25,7 +25,7 @@ class JudgedSpans:
 
     def note(self, call: str, at: int, offset: int) -> None:
         """The record at `offset` is of this call, and was made at this time (microseconds since the epoch)."""
-        if self._tracer is not None and self._tracer.samples(call) and at > self._oldest:
+        if self._tracer is not None and at > self._oldest:
             self._calls.append((call, offset))
 
     def end(self) -> None:
@@ -35,4 +35,5 @@ class JudgedSpans:
         ended, above = time.time_ns(), WRITER_DECIDED if self._topic == EVENTS else REQUEST
         said = record_attributes(self._topic, self._partition)
         for call, offset in self._calls:
-            self._tracer.followed(call, JUDGED, above, self._began, ended, said, offset)
+            if self._tracer.samples(call):
+                self._tracer.followed(call, JUDGED, above, self._began, ended, said, offset)

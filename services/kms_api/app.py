@@ -32,7 +32,6 @@ from services.kms_api.token_door import WITH_TOKEN, TokenDoor, token_in
 from services.kms_api.vault_watch import VaultWatch
 from services.logs import logger_of
 from services.metrics import TALLY, UNAUTHENTICATED, Scrapes, exposition
-from services.traces.spans import request_attributes
 from services.traces.tracer import TRACES
 
 log = logger_of("api")
@@ -203,7 +202,7 @@ class App:
         call = new_call_id()
         tracer = TRACES.tracer
         if tracer is not None:
-            tracer.begin(call)
+            tracer.under_way[call] = ""
         headers, body = request.headers, request.body
         by_query = request.method != "POST"
         form = by_query or headers.get("content-type", "").startswith(query.FORM)
@@ -258,9 +257,8 @@ class App:
             status, document = _refusal(failed, service if form else "", call)
         name, took = operation if operation in LABELS else NONE_KNOWN, time.perf_counter() - began
         TALLY.add(name, effect, took)
-        if tracer is not None and (about := tracer.ended(call)) is not None:
-            said = request_attributes(service, name, status, error, effect, about)
-            tracer.answered(call, name, took, said, failed=status >= 500)
+        if tracer is not None:
+            tracer.called(call, service, name, status, error, effect, took)
         return Reply(status, document, query.CONTENT_TYPE if form else json_protocol.CONTENT_TYPE, call, known)
 
     async def _authenticate(self, request: signing.Signed, services: frozenset[str]) -> Authenticated:

@@ -22,7 +22,7 @@ from services.otlp.sender import BadHeaders, Collector, OtlpSender, headers_in
 from services.settings import BadSetting, Settings
 from services.traces import ids
 from services.traces.ids import SpanPlace
-from services.traces.spans import NOTHING_SAID, NOWHERE, TraceSpan, frame_of
+from services.traces.spans import NOTHING_SAID, NOWHERE, RequestSpan, TraceSpan, frame_of
 
 OLDEST = timedelta(minutes=10)
 """Whoever reads records that are older reads the past again, and its calls have their traces or never had one."""
@@ -38,16 +38,17 @@ class AlertMessage:
 
 
 class Tracer:
-    """The API calls `begin` and `ended` around each request, and `decided` and `awaited` within it; the others call `followed`,
-    `raised` and `notified`. Times are nanoseconds since the epoch."""
+    """The API enters each call of KMS, IAM or STS in `under_way`, and ends it by `called`. A question to the audit API has
+    `begin`, `ended` and `answered`. Within both there are `decided` and `awaited`. The other processes call `followed`, `raised`
+    and `notified`. Times are nanoseconds since the epoch."""
 
     def __init__(self, outbox: Outbox, ratio: float) -> None:
         self._add = outbox.add
         self._outbox = outbox
         self._least = ids.least_sampled(ratio)
-        self._under_way: dict[str, str] = {}
-        """By the id of each sampled call that this API worker is answering: the resource that it is about, "" before that is
-        known."""
+        self.under_way: dict[str, str] = {}
+        """By the id of each call that this API worker is answering: the resource that it is about, "" before that is known. The
+        API enters its calls here by itself: beside what is not in the processor's caches, one function less is worth it."""
 
     def samples(self, call: str) -> bool:
         """Whether this call is traced: every process says the same of it."""
@@ -55,13 +56,12 @@ class Tracer:
 
     def begin(self, call: str) -> None:
         """A request came, and has this id."""
-        if call[ids.END] >= self._least and len(call) == ids.CALL_ID:  # `samples`: to call it would take as long again
-            self._under_way[call] = ""
+        self.under_way[call] = ""
 
     def decided(self, call: str, resources: Sequence[str]) -> None:
         """The record of a call is durable. One that the API makes of its own accord has no request, and so no other span here."""
-        if call in self._under_way:
-            self._under_way[call] = resources[0] if resources else ""
+        if call in self.under_way:
+            self.under_way[call] = resources[0] if resources else ""
         elif self.samples(call):
             now = time.time_ns()
             self._add(TraceSpan(call, ids.REQUEST, now, now, NOTHING_SAID))
@@ -69,16 +69,26 @@ class Tracer:
     def awaited(self, call: str, resources: Sequence[str], began: int, said: msgspec.Raw, position: int) -> None:
         """The writer's record of a call came, for which this worker has waited."""
         above = None
-        if call in self._under_way:
-            self._under_way[call], above = resources[0] if resources else "", ids.REQUEST
+        if call in self.under_way:
+            self.under_way[call], above = resources[0] if resources else "", ids.REQUEST
         self._add(TraceSpan(call, ids.WRITER_AWAITED, began, time.time_ns(), said, above, position))
 
     def ended(self, call: str) -> str | None:
         """The request with this id has its answer. Returns the resource that it was about, None if the call is not traced."""
-        return self._under_way.pop(call, None)
+        about = self.under_way.pop(call, None)
+        return about if self.samples(call) else None
+
+    def called(
+        self, call: str, service: str, operation: str, status: int, error: str, effect: str, seconds: float
+    ) -> None:
+        """The call of this id, of KMS, IAM or STS, has its answer, after so many seconds. The others are as in
+        `request_attributes`."""
+        about = self.under_way.pop(call)
+        if call[ids.END] >= self._least:  # ours, so it has the length of an id
+            self._add(RequestSpan(call, service, operation, status, error, effect, about, seconds, time.time_ns()))
 
     def answered(self, call: str, name: str, seconds: float, said: msgspec.Raw, *, failed: bool) -> None:
-        """A request that took so many seconds, until now."""
+        """A question to the audit API that took so many seconds, until now."""
         now = time.time_ns()
         self._add(TraceSpan(call, ids.REQUEST, now - int(seconds * 1e9), now, said, None, NOWHERE, name, failed))
 

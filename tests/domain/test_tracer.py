@@ -81,6 +81,28 @@ def test_a_request_has_what_its_record_is_about() -> None:
     assert (traced.tracer.ended(id), traced.spans) == (KEY, [])
 
 
+@pytest.mark.parametrize(("status", "failed"), [(200, None), (499, None), (500, {"code": 2})])
+def test_a_call_is_a_span_when_it_is_answered(status: int, failed: dict[str, int] | None) -> None:
+    traced, id = Traced(), str(uuid4())
+    traced.tracer.under_way[id] = ""
+    traced.tracer.decided(id, (KEY,))
+    traced.tracer.called(id, "kms", "Encrypt", status, "NotFoundException", "refused", 0.25)
+    [span] = traced.spans
+    assert (span["traceId"], span["spanId"]) == (trace_of(id), span_of(trace_of(id), ids.REQUEST))
+    assert (span["name"], span["kind"], span.get("status")) == ("Encrypt", ids.SERVER, failed)
+    assert int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"]) == 250_000_000
+    assert values(span["attributes"]) == {
+        "rpc.system": "aws-api",
+        "rpc.service": "kms",
+        "rpc.method": "Encrypt",
+        "http.response.status_code": str(status),
+        "keytrail.effect": "refused",
+        "error.type": "NotFoundException",
+        "aws.kms.key_arn": KEY,
+    }
+    assert traced.tracer.under_way == {}
+
+
 def test_what_the_api_does_by_itself_has_no_request() -> None:
     """A key that is made for a service, a code of an MFA device that is used and the count of refused attempts are calls with
     ids of their own."""
@@ -99,7 +121,9 @@ def test_a_call_that_is_not_sampled_leaves_nothing() -> None:
         traced.tracer.begin(id)
         traced.tracer.decided(id, (KEY,))
         assert traced.tracer.ended(id) is None
-    assert traced.spans == []
+    traced.tracer.under_way[SELDOM] = ""
+    traced.tracer.called(SELDOM, "kms", "Encrypt", 200, "", "allowed", 0.25)
+    assert (traced.spans, traced.tracer.under_way) == ([], {})
     traced.tracer.begin(ALWAYS)
     assert traced.tracer.ended(ALWAYS) == ""
     assert not Traced(0).tracer.samples(ALWAYS)
