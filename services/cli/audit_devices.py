@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import click
-
 from services.cli.client import Client
+from services.cli.confirmation import confirm_or_fail
 from services.cli.failures import fail
 from services.cli.options import AsJson, Data, Yes
 from services.cli.parameters import Argument
@@ -47,8 +46,8 @@ def forget(
     What it holds stays. If the file names it again later, it begins as a new device does.
     """
     client = Client(data)
-    if not yes and not as_json and not click.confirm(_question(client, name)):
-        fail("Nothing was forgotten.")
+    if not yes:
+        confirm_or_fail(_question(client, name))
     answer = client.post(f"/v1/audit-devices/{name}/forget", {})
     if as_json:
         as_line(answer)
@@ -61,4 +60,4 @@ def _question(client: Client, name: str) -> str:
     if name not in found:
         fail(f"There is no audit device {name}; `keytrail audit-devices` lists them.")
     unsure = "" if found[name]["named"] is not None else "No process for audit devices is at work. "
-    return f"{unsure}Forget the audit device {name} and how far it is? If it comes back it begins anew"
+    return f"{unsure}If the audit device {name} comes back it begins anew. Forget it, and how far it is?"

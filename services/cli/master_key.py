@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import click
 from rich.text import Text
 
+from services.cli.confirmation import confirm_or_fail
 from services.cli.failures import fail
 from services.cli.host import TellBar, reaching, result_or_exit
 from services.cli.options import AsJson, Data, Yes
@@ -55,10 +55,9 @@ def rotate_master_key(
     if destroy_old:
         _require_backup(backup_to, no_backup=no_backup)
         if not yes:
-            click.confirm(
+            confirm_or_fail(
                 "Backups taken so far can never be opened again, and key material deleted so far can never be recovered. "
-                "Go on?",
-                abort=True,
+                "Go on?"
             )
     elif backup_to is not None or no_backup:
         fail("--backup and --no-backup go with --destroy-old.", 2)

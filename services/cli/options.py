@@ -9,7 +9,7 @@ from services.cli.parameters import Argument, Option
 
 Data = Annotated[Path | None, Option(value="FOLDER", help="The data folder [KEYTRAIL_DATA, .keytrail]")]
 AsJson = Annotated[bool, Option("--json", help="JSON for machines; of a list, one object a line")]
-Yes = Annotated[bool, Option("--yes", help="Do not ask for confirmation")]
+Yes = Annotated[bool, Option("--yes", help="Do not ask for confirmation; needed where nobody is at a terminal")]
 Force = Annotated[bool, Option("--force", help="Replace the file if it exists")]
 
 OfEffect = Annotated[str | None, Option(value="EFFECT", help="allowed or refused")]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
-
 from projections.registry import PROJECTIONS
+from services.cli.confirmation import confirm_or_fail
 from services.cli.failures import fail
 from services.cli.host import TellBar, reaching, reaching_broker_and_database, result_or_exit
 from services.cli.options import AsJson, Data, Yes
@@ -56,7 +55,7 @@ def skip_commands(yes: Yes = False, as_json: AsJson = False, data: Data = None) 
     """Let the writer go on after commands were lost before it could read them. The log records the skip."""
     settings = reaching(data)
     if not yes:
-        click.confirm("The calls that were lost will never be answered. Go on?", abort=True)
+        confirm_or_fail("The calls that were lost will never be answered. Go on?")
     result_or_exit(lambda _: _permit_skip(settings))
     if as_json:
         as_line({"skips": 1})
@@ -100,7 +99,7 @@ def accept_loss(yes: Yes = False, as_json: AsJson = False, data: Data = None) ->
             f"Alert workers judged the log up to @{lost.next - 1}, and the last of these records is not there any more."
         )
     if not yes:
-        click.confirm("What the lost records say of calls will never be known again. Go on without them?", abort=True)
+        confirm_or_fail("What the lost records say of calls will never be known again. Go on without them?")
     by = f"{user_name(os.geteuid())} on {os.uname().nodename}"
     result_or_exit(lambda _: _accept(settings, lost, by))
     if as_json:
@@ -154,7 +153,7 @@ def skip_records(yes: Yes = False, as_json: AsJson = False, data: Data = None) -
         records = counted(each["last"] - each["first"], "record")
         say(f"{records} of {each['kind']}, partition {each['partition']}, from @{each['first']} on")
     if gaps and not yes:
-        click.confirm("They will never be leaves, so nobody can prove them. Go on?", abort=True)
+        confirm_or_fail("The removed records will never be leaves, so nobody can prove them. Go on?")
     result_or_exit(lambda _: _permit_leaves(settings, gaps))
     if as_json:
         as_line({"removed": gaps})

@@ -9,9 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, assert_never
 
-import click
-
-from services.cli.failures import fail, failing
+from services.cli.confirmation import is_confirmed
+from services.cli.failures import fail
 from services.cli.parameters import Option
 from services.cli.readers import ReadByNobody
 from services.cli.screens import err
@@ -71,10 +70,8 @@ def target_or_fail(path: Path, *, force: bool) -> Path:
         fail(f"{path} is a folder: name a file.", 2)
     if not path.parent.is_dir():
         fail(f"There is no folder {path.parent}.", 2)
-    if path.exists() and not force:
-        asks = sys.stdin.isatty() and err.is_terminal and not failing.in_json
-        if not asks or not click.confirm(f"{path} exists already. Replace it?", err=True):
-            fail(f"{path} exists already: choose another name, or replace it with --force.", 2)
+    if path.exists() and not force and not is_confirmed(f"{path} exists already. Replace it?"):
+        fail(f"{path} exists already: choose another name, or replace it with --force.", 2)
     return path
 
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 from rich.text import Text
 
+from services.cli.confirmation import confirm_or_fail
 from services.cli.failures import fail
 from services.cli.host import reaching_broker_and_database, result_or_exit
 from services.cli.options import AsJson, Data, Yes
@@ -96,7 +96,7 @@ def retire(
     if kept is not None and kept.access_key_id == access_key and of == settings.account_id:
         fail(f"{access_key} is the one that {folder.path} keeps: run `keytrail root-credential rotate` first.")
     if not yes:
-        click.confirm(f"Every call that is signed with {access_key} will be refused. Go on?", abort=True)
+        confirm_or_fail(f"Every call that is signed with {access_key} will be refused. Go on?")
     states, _ = _done_or_exit(settings, of, lambda keys: keys.retire(access_key))
     if of == settings.account_id and folder.path.is_dir():
         folder.keep_replaced([access_key])

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
-
+from services.cli.confirmation import confirm_or_fail
 from services.cli.failures import fail
 from services.cli.host import result_or_exit
 from services.cli.options import AsJson, Yes
@@ -48,7 +47,7 @@ def create(users: UsersFolder = None, dry_run: DryRun = False, yes: Yes = False,
     files: list[Path] = []
     if not dry_run:
         if (parts or users) and not yes:
-            click.confirm("Make them?", abort=True, err=True)
+            confirm_or_fail("Make what is missing?")
         # Also where nothing is missing: the topics that are there are checked.
         files = result_or_exit(lambda _: _make(settings, parts, users))
     if as_json:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import click
-
+from services.cli.confirmation import confirm_or_fail
 from services.cli.failures import fail
 from services.cli.host import reaching_broker_and_database, result_or_exit
 from services.cli.options import AsJson, Data, Yes
@@ -44,8 +43,8 @@ def remove(
     """Remove a trail: its imported records, and the tables that were made from them. Keytrail's own log is not changed."""
     settings = reaching_broker_and_database(data)
     require_name(name)
-    if not yes and not as_json and not click.confirm(f"Remove the trail {name}? Only another import restores it"):
-        fail("Nothing was removed.")
+    if not yes:
+        confirm_or_fail(f"Only another import restores the trail {name}. Remove it?")
     existed = result_or_exit(lambda _: _removed(settings, name))
     if not existed:
         fail(f"There is no trail {name}; `keytrail trails` lists them.")

@@ -290,9 +290,9 @@ def test_a_device_that_left_its_file_is_shown_so_and_forgotten(recorded: Recorde
     eventually(lambda: _devices(running)["old"]["named"] is False)
     assert "keytrail audit-devices forget old" in " ".join(running.keytrail("status").stdout.split())
     assert "keytrail audit-devices forget" in " ".join(running.keytrail("doctor", check=False).stdout.split())
-    assert running.keytrail("audit-devices", "forget", "old", check=False).returncode == 1, (
-        "it asks, and nobody answers"
-    )
+    for form in ([], ["--json"]):
+        unasked = running.keytrail("audit-devices", "forget", "old", *form, check=False)
+        assert (unasked.returncode, unasked.stdout, "add --yes." in unasked.stderr) == (1, "", True)
     iam = running.client(service="iam")
     iam.create_user(UserName="nobody")
     key = iam.create_access_key(UserName="nobody")["AccessKey"]

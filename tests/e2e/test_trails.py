@@ -740,7 +740,7 @@ def test_trails_are_listed_and_removed_and_a_key_that_was_encrypted_to_was_used(
     ]
     row = next(each for each in installation.answers("trails") if each["trail"] == trail)
     assert (row["calls"], row["changes"], row["first"][:10]) == (3, 2, "2024-01-01")
-    done = installation.keytrail("trails", "remove", trail, "--json")
+    done = installation.keytrail("trails", "remove", trail, "--yes", "--json")
     assert json.loads(done.stdout) == {"removed": trail}
     assert trail not in [each["trail"] for each in installation.answers("trails")]
     done = installation.keytrail("trails", "remove", trail, "--yes", check=False)
