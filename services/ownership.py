@@ -37,6 +37,14 @@ def trusted() -> frozenset[int]:
     return frozenset({0, os.geteuid(), Path(__file__).stat().st_uid})
 
 
+def resolved(path: Path) -> Path:
+    """The path without symbolic links, whether or not anything is there. Raises OSError for a loop of links."""
+    try:
+        return path.resolve()
+    except RuntimeError:  # pathlib's error for a loop until Python 3.13, which raises none here
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
+
+
 def require_unswappable(path: Path) -> None:
     """Raises NotOurs if another user could put something else in the place of `path`.
 
@@ -53,7 +61,7 @@ def require_unswappable(path: Path) -> None:
         if found.st_uid not in ours:
             raise NotOurs(f"{part} belongs to {_name(found.st_uid)}, who could change it: choose another place.")
         if stat.S_ISLNK(found.st_mode):
-            require_unswappable(part.resolve())
+            require_unswappable(resolved(part))
         elif stat.S_ISDIR(found.st_mode) and not found.st_mode & stat.S_ISVTX and _others_write(found):
             raise NotOurs(f"Others may write to {part}, and could change what is in it: chmod go-w {part}")
 
@@ -104,7 +112,8 @@ def make_own(folder: Path, mode: int = 0o700) -> None:
         if stat.S_IMODE(folder.stat().st_mode) != mode:
             folder.chmod(mode)
     except OSError as fault:
-        raise NotOurs(f"{folder} has to be a folder of our own: {fault.strerror}.") from None
+        why = "it is a file" if isinstance(fault, FileExistsError) else fault.strerror
+        raise NotOurs(f"{folder} has to be a folder of our own: {why}.") from None
 
 
 def require_owned(folder: Path) -> None:
@@ -113,7 +122,7 @@ def require_owned(folder: Path) -> None:
     if not os.path.lexists(folder):
         return
     if folder.is_symlink():
-        require_unswappable(folder.resolve().parent)
+        require_unswappable(resolved(folder).parent)
     for found in (folder.lstat(), folder.stat()):
         if found.st_uid not in trusted():
             raise NotOurs(f"{folder} belongs to {_name(found.st_uid)}, who could change it: choose another place.")

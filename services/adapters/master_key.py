@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from services.named_files import unread
 from services.ownership import NotOurs, read_private, require_unswappable, write_private
 
 _NONCE = 12
@@ -123,7 +124,9 @@ def _read(path: Path) -> dict[str, bytes]:
         ) from None
     except NotOurs as fault:
         raise MasterKeyRefused(f"Others can read or replace the master key: {fault}") from None
-    except (OSError, ValueError):
+    except OSError as fault:
+        raise MasterKeyRefused(f"The master key at {unread(path, fault)}.") from None
+    except ValueError:
         raise MasterKeyRefused(f"The master key at {path} cannot be read: it has to be 32 bytes in base64.") from None
     if not keys or any(len(key) != KEY_BYTES for key in keys):
         raise MasterKeyRefused(f"The master key at {path} is not {KEY_BYTES} bytes long.")

@@ -70,6 +70,8 @@ def env(data: Data = None) -> None:
         credentials, running = folder.kept_credentials(), folder.live_state()
     except BadSetting as fault:
         raise NotHere(str(fault), settings.url) from None
+    except OSError as fault:
+        raise NotHere(f"{settings.data}: {fault.strerror or fault}.", settings.url) from None
     if credentials is None:
         raise NotHere(f"There is no installation in {folder.path} yet: start one with `{_up(folder)}`.", settings.url)
     if running is None or not running.url:

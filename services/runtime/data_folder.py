@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from services.adapters.bundled import login
-from services.ownership import NotOurs, make_own, read_private, require_owned, write_private, write_private_once
+from services.ownership import (
+    NotOurs,
+    make_own,
+    read_private,
+    require_owned,
+    resolved,
+    write_private,
+    write_private_once,
+)
 from services.settings import BadSetting, Settings
 
 if TYPE_CHECKING:
@@ -61,11 +69,11 @@ class Credentials:
 
 class Folder:
     """Only the owner may read its contents. Root's folder has mode 0711, because Postgres runs as another user and has to
-    pass through; everything in it is closed by its own mode."""
+    pass through; everything in it is closed by its own mode. Raises OSError for a path that is a loop of symbolic links."""
 
     def __init__(self, path: Path) -> None:
         self._named = path.absolute()
-        self.path = path.resolve()
+        self.path = resolved(path)
         self.run = self.path / "run"
         self.logs = self.path / "logs"
         self.kafka = self.path / "kafka"
@@ -123,7 +131,7 @@ class Folder:
             [running.pid] if running is not None else []
         )  # a version that does not write its id to the lock says it here
         with contextlib.suppress(ValueError):
-            said.insert(0, int(self.lock_file.read_text()))
+            said.insert(0, _process_id(int(self.lock_file.read_text())))
         return said
 
     def require_clock(self, *, test: bool) -> None:
@@ -145,9 +153,12 @@ class Folder:
     def state(self) -> Running | None:
         try:
             document = json.loads(read_private(self.state_file))
-            document["children"] = {name: tuple(each) for name, each in document["children"].items()}
+            document["pid"] = _process_id(document["pid"])
+            document["children"] = {
+                name: (_process_id(pid), float(started)) for name, (pid, started) in document["children"].items()
+            }
             return Running(**document)
-        except (OSError, ValueError, TypeError, KeyError, NotOurs):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, NotOurs):
             return None
 
     def live_state(self) -> Running | None:
@@ -294,6 +305,13 @@ class Folder:
             raise BadSetting(str(fault)) from None
         except (OSError, ValueError, TypeError):
             return None
+
+
+def _process_id(said: object) -> int:
+    """The id that a file names. To a signal, 0 and less mean groups of processes. Raises ValueError."""
+    if not isinstance(said, int) or not 0 < said < 1 << 31:
+        raise ValueError(f"{said} is not the id of a process")
+    return said
 
 
 def _exists(pid: int) -> bool:

@@ -127,17 +127,23 @@ def _end_of_owner(folder: Folder, tell: StartProgress) -> int | None:
 
 def _owner(folder: Folder) -> psutil.Process | None:
     """The process that has the folder's lock; None if it has ended. Raises CannotStop, PermissionError."""
-    ends = time.monotonic() + FREE_WITHIN
+    ends, unseen = time.monotonic() + FREE_WITHIN, None
     while time.monotonic() < ends:
         for said in folder.said_owners():
-            with contextlib.suppress(psutil.NoSuchProcess):
+            try:
                 process = psutil.Process(said)
                 # Another process may have the id of an owner that was killed. It does not have the lock's file open.
                 if _has_open(process, folder.lock_file):
                     return process
+            except psutil.NoSuchProcess:
+                continue
+            except PermissionError as fault:  # another user's, so most likely it only has the id of one that was killed
+                unseen = fault
         time.sleep(LOOK_EVERY)
         if _is_free(folder):
             return None
+    if unseen is not None:
+        raise unseen
     raise CannotStop(
         f"{folder.lock_file} is locked, and does not say by which process: find it (fuser {folder.lock_file}), and end it."
     )

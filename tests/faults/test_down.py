@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -11,14 +12,15 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
 
 from services.runtime.data_folder import Folder, FolderInUse, Running
-from services.supervisor.down import CannotStop, stop
+from services.supervisor.down import CannotStop, Stopped, stop
 from services.supervisor.forks import THERE
-from tests.attacks.test_local_user import as_root, somebody_else
+from tests.attacks.test_local_user import NOBODY, as_root, somebody_else
 from tests.faults.test_supervisor import gone
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
 
@@ -158,6 +160,52 @@ def test_a_restore_is_not_broken_off(tmp_path: Path) -> None:
         assert (code, "A restore onto" in text, "let it finish" in text) == (1, True, True)
         assert restoring.poll() is None
         restoring.communicate()
+
+
+@pytest.mark.parametrize("left", ["-5", "0", "99999999999999999999", "rubbish", "\0", "9" * 5000])
+def test_a_lock_that_says_rubbish_is_nobodys(left: str, tmp_path: Path) -> None:
+    """-5 ended the command with a traceback. To a signal it means a group of processes."""
+    folder = Folder(tmp_path / "data")
+    with folder.lock():
+        folder.lock_file.write_text(left)
+        assert folder.said_owners() == []
+    assert said(down(folder.path)) == (0, f"Nothing runs on {folder.path}.\n")
+
+
+@pytest.mark.parametrize("pid", [-5, 0, 1.5, 1 << 70, "rubbish", None])
+def test_a_state_that_names_no_process_is_as_none(pid: object, tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "data")
+    with folder.lock():
+        folder.keep_state(Running(1, 1, "", "", ""))
+    kept = json.loads(folder.state_file.read_text())
+    for spoilt in ({"pid": pid}, {"children": {"writer-1": [pid, 1.0]}}, {"children": {"writer-1": pid}}):
+        folder.state_file.write_text(json.dumps(kept | spoilt))
+        assert (folder.state(), folder.live_state()) == (None, None)
+        assert said(down(folder.path)) == (0, f"Nothing runs on {folder.path}.\n")
+
+
+@as_root
+def test_an_id_in_a_stale_lock_that_another_user_has_now_keeps_nobody_away() -> None:
+    """The owner was killed, another user's process has its id now, and another `keytrail down` has the folder for a moment."""
+
+    class LookedAt(Folder):
+        def said_owners(self) -> list[int]:
+            lock.close()  # the other one has ended
+            return super().said_owners()
+
+    with TemporaryDirectory(dir="/tmp") as place, subprocess.Popen(["sleep", "600"]) as bystander:
+        try:
+            os.chown(place, NOBODY, NOBODY)
+            with somebody_else():
+                lock = (other := Folder(Path(place) / "data")).lock()
+                other.lock_file.write_text(str(bystander.pid))
+                looked = LookedAt(other.path)
+                assert stop(looked, lambda what, done, of: None) == Stopped()
+                assert looked._lock is not None, "it was kept from others to the end"
+                looked._lock.close()
+            assert bystander.poll() is None
+        finally:
+            bystander.kill()
 
 
 @as_root
