@@ -66,7 +66,7 @@ from services.notary.served import PublishedTree
 from services.notary.tree_keys import known_keys
 from services.outgoing_http import trusted_by
 from services.runtime.bootstrap import open_pool, open_tokens, prepare
-from services.runtime.collector_faults import tell_of_collector
+from services.runtime.collector_faults import end_telling, tell_of_collector
 from services.runtime.listening_socket import listen
 from services.runtime.memory import look_seldom_for_cycles
 from services.runtime.metrics_endpoint import answer_metrics
@@ -133,6 +133,7 @@ async def serve(settings: Settings) -> None:
         clock, watch = clock_of(settings), VaultWatch(pool)
         prepared = await prepare(settings, pool)
         tell_of_collector(settings, pool, "api")
+        closing.push_async_callback(end_telling)
         vault, keys = prepared.vault, prepared.keys
         events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
         tokens = await open_tokens(vault)

@@ -1,13 +1,14 @@
 """A row for each process whose spans the collector of traces does not take, for `keytrail status` and `keytrail doctor`.
 
 Spans may be lost, so nothing here has to be certain: a row is written some seconds late, renewed each minute, and believed for
-three. One that a killed process leaves is soon worth nothing. What every process knows would also be in its metrics, but whoever
-asks `status` of one machine cannot read those of the others.
+three. A process removes its row as it ends, and one that a killed process leaves is soon worth nothing. What every process knows
+would also be in its metrics, but whoever asks `status` of one machine cannot read those of the others.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from datetime import datetime
@@ -26,6 +27,8 @@ from services.traces.tracer import TRACES
 log = logger_of("otlp")
 
 LOOK_EVERY, RENEW_EVERY, BELIEVED = 2.0, 60.0, 180.0
+END_PATIENCE = 2.0
+"""How many seconds an end waits for the database; what waits to be sent to the collector may take as long."""
 SCHEMA = "tracing"
 _TABLE = f"""
 CREATE SCHEMA IF NOT EXISTS {SCHEMA};
@@ -42,7 +45,8 @@ class CollectorTelling:
         self._pool, self._kind, self._collector = pool, kind, settings.traces_endpoint
         self._process = f"{kind} {os.uname().nodename} {os.getpid()}"
         self._told: AwayCollector | None = None
-        self._at = 0.0
+        self._at, self._ended = 0.0, False
+        self._looking = asyncio.Lock()
 
     async def keep_telling(self) -> None:
         while True:
@@ -54,16 +58,32 @@ class CollectorTelling:
 
     async def look(self) -> None:
         """Tells what has changed. Raises INTERRUPTED."""
+        async with self._looking:
+            if not self._ended:
+                await self._look()
+
+    async def end(self) -> None:
+        """Removes what this process told, and tells nothing more. Where the database does not answer, the row is soon worth
+        nothing."""
+        self._ended = True
+        with contextlib.suppress(UndefinedTableError, TimeoutError, *INTERRUPTED):
+            async with asyncio.timeout(END_PATIENCE), self._looking:  # a row that is being written is there by then
+                await self._remove()
+
+    async def _look(self) -> None:
         now = TRACES.tracer.away if TRACES.tracer is not None else None
         if now == self._told and (now is None or time.monotonic() < self._at + RENEW_EVERY):
             return
         if now is None:
-            await self._pool.execute(f"DELETE FROM {SCHEMA}.away WHERE process = $1", self._process)
+            await self._remove()
         else:
             if self._told is None:
                 await make(self._pool, _TABLE)
             await self._tell(now)
         self._told, self._at = now, time.monotonic()
+
+    async def _remove(self) -> None:
+        await self._pool.execute(f"DELETE FROM {SCHEMA}.away WHERE process = $1", self._process)
 
     async def _tell(self, now: AwayCollector) -> None:
         await self._pool.execute(
@@ -74,13 +94,20 @@ class CollectorTelling:
         )  # fmt: skip
 
 
-_telling: set[asyncio.Task[None]] = set()
+_telling: dict[CollectorTelling, asyncio.Task[None]] = {}
 
 
 def tell_of_collector(settings: Settings, pool: Pool, kind: str) -> None:
-    """From now on, as long as the event loop runs. Nothing where this process traces no calls."""
+    """From now on, until `end_telling`. Nothing where this process traces no calls."""
     if TRACES.tracer is not None:
-        _telling.add(asyncio.create_task(CollectorTelling(settings, pool, kind).keep_telling(), name="collector"))
+        telling = CollectorTelling(settings, pool, kind)
+        _telling[telling] = asyncio.create_task(telling.keep_telling(), name="collector")
+
+
+async def end_telling() -> None:
+    """Before an orderly end of the process, while it still reaches the database."""
+    for each in _telling:
+        await each.end()
 
 
 async def state(pool: Pool) -> dict[str, Any] | None:

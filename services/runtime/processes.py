@@ -20,6 +20,7 @@ from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE, Pool
 from services.logs import configure, logger_of
+from services.runtime.collector_faults import end_telling
 from services.settings import BadSetting
 from services.traces.tracer import TRACES
 
@@ -47,9 +48,13 @@ def end_now() -> None:
     """End this process. Where it traces calls, what waits is sent first, and its work goes on for that time."""
     if TRACES.tracer is None:
         os._exit(0)
-    task = asyncio.get_running_loop().create_task(TRACES.end())
+    task = asyncio.get_running_loop().create_task(_end_of_traces())
     _ending.add(task)
     task.add_done_callback(lambda _: os._exit(0))
+
+
+async def _end_of_traces() -> None:
+    await asyncio.gather(TRACES.end(), end_telling())
 
 
 async def alone(

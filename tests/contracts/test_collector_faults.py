@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -56,6 +57,20 @@ async def test_a_collector_that_is_away_is_told_and_taken_back(pool: Pool, away:
         TRACES.tracer = Tracer(back, 1.0)
         back.add(SPAN)
         await back.close()
+    await telling.look()
+    assert await state(pool) is None
+
+
+async def test_an_orderly_end_takes_back_what_was_told(pool: Pool, away: Outbox) -> None:
+    """It stood there for three more minutes: an upgrade, and `status` said that the collector is away."""
+    telling = CollectorTelling(Settings(traces_endpoint="http://c:4318"), pool, "api")
+    await telling.end()  # it was never away: there is no table
+    telling = CollectorTelling(Settings(traces_endpoint="http://c:4318"), pool, "api")
+    await telling.look()
+    assert await state(pool) is not None
+    looking = asyncio.create_task(telling.look())
+    await telling.end()
+    await looking
     await telling.look()
     assert await state(pool) is None
 

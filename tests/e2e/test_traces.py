@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import urllib.request
@@ -13,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from services.cli.client import Client
+from services.runtime.collector_faults import SCHEMA
 from services.traces.ids import end_of, least_sampled
 from tests.collector import CollectorServer
 from tests.e2e.test_alerts import OTHER, ROOTED, allow, document
@@ -251,8 +253,26 @@ def test_every_process_traces_the_same_calls_and_none_waits_for_the_collector(tm
         assert f"{there.url}: " in " ".join(running.keytrail("status").stdout.split())
         checks = {each["check"]: each for each in _checks(running)}
         assert checks["collector of traces"]["verdict"] == "look"
+        _takes_its_row_back_as_it_ends(running, "api-1", "projector")
         with CollectorServer(there.port):
             eventually(lambda: kms.list_keys() and Client(running.data).get("/v1/status")["traces"] is None, within=90)
+
+
+def _takes_its_row_back_as_it_ends(running: Installation, *names: str) -> None:
+    ending = {str(running.process(name).pid) for name in names}
+
+    def told() -> set[str]:
+        return {each.rpartition(" ")[2] for each in asyncio.run(_telling(running))} & ending
+
+    eventually(lambda: told() == ending, within=90)
+    for name in names:
+        running.process(name).terminate()
+    eventually(lambda: not told())
+
+
+async def _telling(running: Installation) -> list[str]:
+    async with running.connected() as pool:
+        return [row["process"] for row in await pool.fetch(f"SELECT process FROM {SCHEMA}.away")]
 
 
 def _checks(running: Installation) -> list[dict[str, Any]]:
