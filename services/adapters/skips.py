@@ -10,6 +10,8 @@ key is rotated: it then permits nothing, and the operator gives another.
 The notary needs one for each partition (`of_leaves`), for its next record, and names the records in a batch.
 
 Alert workers need one (`of_judging`) where brokers lost records of the log that were judged. An alert names who gave it.
+They read the permission and do not take it, since a worker that is killed before everything is judged anew needs it again. It
+goes with the positions that it was given for (`none_of_judging`): after a restore it would permit the same loss once more.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from uuid import uuid4
 
 from domain.log.authenticity import PERMIT, Keyring
 from services.adapters.keyring import VaultKeyring
-from services.adapters.postgres import Pool, make
+from services.adapters.postgres import Connection, Pool, make
 
 _TABLE = """
 CREATE SCHEMA IF NOT EXISTS present;
@@ -36,7 +38,11 @@ def of_leaves(log: str, kind: str, partition: int) -> str:
 
 def of_judging(log: str, head: str) -> str:
     """In the place of the log's id, for alert workers. `head` is the digest of the last record that was judged."""
-    return f"{log} judged {head}"
+    return f"{_judging(log)}{head}"
+
+
+def _judging(log: str) -> str:
+    return f"{log} judged "
 
 
 async def permit(pool: Pool, keys: Keyring, log: str, next_command: int, by: str = "") -> None:
@@ -62,9 +68,18 @@ async def permitted(pool: Pool, keys: VaultKeyring, log: str, next_command: int)
     return any(keys.holds(row["mac"], PERMIT, row["id"], log, next_command, under=keys.newest) for row in rows)
 
 
+_IS_THERE = "SELECT to_regclass('present.permits') IS NOT NULL"
+
+
+async def none_of_judging(connection: Connection, log: str) -> None:
+    """Remove the permissions that alert workers of this log had: they begin anew in this transaction, by one of them or not."""
+    if await connection.fetchval(_IS_THERE):
+        await connection.execute("DELETE FROM present.permits WHERE starts_with(log, $1)", _judging(log))
+
+
 async def given_by(pool: Pool, keys: VaultKeyring, log: str, next_command: int) -> str | None:
     """Who gave this permission, which stays there; None if nobody did."""
-    if not await pool.fetchval("SELECT to_regclass($1) IS NOT NULL", "present.permits"):
+    if not await pool.fetchval(_IS_THERE):
         return None
     await keys.read_again()
     rows = await pool.fetch(

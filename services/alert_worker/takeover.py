@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncpg
 
 from domain.ports import Unavailable
+from services.adapters import skips
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.postgres import Connection, Pool
 from services.alert_worker.books import Books, RowsChanged, goes_on
@@ -50,6 +51,7 @@ async def prepare(pool: Pool, books: Books, marks: Marks) -> None:
             await connection.execute(_LOCK_FIRST)
             await connection.execute("DROP SCHEMA IF EXISTS alerting CASCADE")
             await connection.execute(TABLES)
+            await skips.none_of_judging(connection, books.log)
             mac = books.begin(marked.era if marked is not None else "")
             await connection.execute("INSERT INTO alerting.origin VALUES ($1, $2, $3)", books.log, books.era, mac)
     except asyncpg.DeadlockDetectedError as fault:

@@ -16,7 +16,9 @@ from domain.alerts.engine.judge import Candidate, Judge, Pair
 from domain.alerts.observed_call import ObservedCall
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
+from services.adapters import skips
 from services.adapters.alert_publisher import Publisher
+from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.alert_worker import counts, positions, proof, takeover, unjudged
 from services.alert_worker.books import Books, JudgedElsewhere, LogPartition, RowsChanged
@@ -206,6 +208,25 @@ async def test_a_tampered_row_shows_and_everything_is_judged_again(
     ]  # fmt: skip
     await some(pool, books)
     await checked(pool, books)
+
+
+async def test_a_loss_that_was_accepted_is_accepted_until_everything_is_judged_anew_and_then_no_more(
+    pool: Pool, books: Books, marks: MemoryMarks, keys: VaultKeyring
+) -> None:
+    """After a restore the same records can be lost again, and nobody has accepted that."""
+    permit, others = skips.of_judging(books.log, "head"), (books.log, skips.of_leaves(books.log, "decisions", 0))
+    for _ in range(2):  # twice is once
+        await skips.permit(pool, keys, permit, 7, "ops on vault-1")
+    for each in others:
+        await skips.permit(pool, keys, each, 7)
+    await takeover.prepare(pool, books, marks)  # a restart meanwhile
+    await takeover.begin_anew(pool)
+    assert await skips.given_by(pool, keys, permit, 7) == "ops on vault-1", (
+        "a worker that is killed here needs it again"
+    )
+    await takeover.prepare(pool, books, marks)
+    assert await skips.given_by(pool, keys, permit, 7) is None
+    assert [await skips.permitted(pool, keys, each, 7) for each in others] == [True, True]
 
 
 TABLES = {

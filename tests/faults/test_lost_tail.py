@@ -35,6 +35,11 @@ def broken(running: Installation) -> list[str]:
     return list(dict.fromkeys(each["summary"] for each in on_topic(running) if each["rule"] == "chain-broken"))
 
 
+async def permits(running: Installation) -> int:
+    async with running.connected() as pool:
+        return int(await pool.fetchval("SELECT count(*) FROM present.permits"))
+
+
 def alarms(running: Installation, key: str) -> list[dict[str, Any]]:
     return [each for each in on_topic(running) if each["rule"] == "key-policy-public" and key in str(each["key"])]
 
@@ -80,3 +85,4 @@ def test_what_follows_goes_on_once_an_operator_accepts_the_loss(tmp_path: Path) 
         assert {each["id"] for each in alarms(running, first)} == known, "judged again, under the same name"
         assert running.keytrail("accept-loss", "--yes").stdout == NOTHING
         assert len(broken(running)) == 2
+        assert asyncio.run(permits(running)) == 0, "the same loss is not accepted once more, after a restore"
