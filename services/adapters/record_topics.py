@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -17,6 +16,9 @@ from services.settings import Settings
 
 AT_ONCE = 32
 """Records that are taken before their bytes are counted. One has a megabyte at most."""
+BATCH_BYTES = 16_777_216
+"""10,000 ordinary records have fewer bytes. A decision has up to 150,000 (an encryption context of control characters), so
+without a bound whoever may call Encrypt decides how much memory a reader of decisions needs."""
 RECORD_KINDS = (EVENTS, DECISIONS, ALERTS)
 KindAndNumber = tuple[str, int]
 """(kind of topic, number of the partition)"""
@@ -65,7 +67,7 @@ class RecordTopics:
         return self._consumer
 
     async def next(
-        self, most: int, within_ms: int, most_bytes: float = math.inf
+        self, most: int, within_ms: int, most_bytes: int = BATCH_BYTES
     ) -> list[tuple[str, list[ConsumerRecord]]]:
         """The next records of each partition, by kind; nothing if none came within so many milliseconds. No further ones are
         taken once there are `most_bytes`: what was fetched is compressed, and says little of how large it is. Raises OutOfRange,
@@ -73,7 +75,7 @@ class RecordTopics:
         taken: list[tuple[str, list[ConsumerRecord]]] = []
         count, size = 0, 0
         while count < most and size < most_bytes:
-            at_once = most if most_bytes == math.inf else min(AT_ONCE, most - count)
+            at_once = min(AT_ONCE, most - count)
             try:
                 found = await self.consumer.getmany(timeout_ms=0 if taken else within_ms, max_records=at_once)
             except OffsetOutOfRangeError as fault:
@@ -83,8 +85,6 @@ class RecordTopics:
             if not found:
                 break
             taken += [(self._kinds[partition.topic], records) for partition, records in found.items()]
-            if most_bytes == math.inf:
-                break
             count += sum(map(len, found.values()))
             size += sum(len(record.value or b"") for records in found.values() for record in records)
         return taken

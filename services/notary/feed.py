@@ -26,7 +26,7 @@ GATHERING_MS = 300
 """The broker answers once it has so many bytes, or after so many milliseconds: many small answers would cost it and the notary
 more than all the hashes do."""
 GATHERED = 2_000
-"""The most records of one fetch that are hashed before other work of this process has its turn."""
+"""After so many records other work of this process has its turn."""
 TakenRecord = tuple[LeafPlace, bytes | None]
 """A record's place, and the entry of its leaf; None if it is void."""
 
@@ -54,19 +54,19 @@ class LeafFeed:
 
     async def next(self, most: int, patience: float) -> list[TakenRecord]:
         """The next records; nothing if none came within `patience` seconds. Raises OutOfRange, KeyMissing, Unavailable."""
-        taken: list[TakenRecord] = []
+        taken, hashed = list[TakenRecord](), 0
         for kind, records in await self._topics.next(most, int(patience * 1000)):
             if records and not self.oldest:
                 self.oldest = records[0].timestamp
-            for first in range(0, len(records), GATHERED):
-                some = records[first : first + GATHERED]
-                await self._keys.know_those_of(each.value or b"" for each in some)
-                for each in some:
-                    try:
-                        taken.append(self._taken(kind, each))
-                    except KeyMissing:
-                        await self._keys.read_again()
-                        taken.append(self._taken(kind, each))
+            await self._keys.know_those_of(each.value or b"" for each in records)
+            for each in records:
+                try:
+                    taken.append(self._taken(kind, each))
+                except KeyMissing:
+                    await self._keys.read_again()
+                    taken.append(self._taken(kind, each))
+            if len(taken) >= hashed + GATHERED:
+                hashed = len(taken)
                 await asyncio.sleep(0)
         return taken
 

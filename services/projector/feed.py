@@ -22,7 +22,7 @@ from domain.log.lane import LaneRule, Lanes, anchors_of, place_of
 from projections.log.entry import DECISIONS, EVENTS, Entry
 from services.adapters.kafka import FETCH_WAIT_MS
 from services.adapters.keyring import VaultKeyring
-from services.adapters.record_topics import RECORD_KINDS, RecordTopics
+from services.adapters.record_topics import BATCH_BYTES, RECORD_KINDS, RecordTopics
 from services.projector.store import Partition, ReadTo
 from services.settings import Settings
 
@@ -31,9 +31,6 @@ GATHERING = (4_194_304, 100)
 than that arrive in this time, so the time limits the rate: a fetch and a transaction for every few calls would cost more than
 the calls."""
 PARTITION_BYTES = 8_388_608
-BATCH_BYTES = 16_777_216
-"""10,000 ordinary records have fewer bytes. A decision has up to 150,000 (an encryption context of control characters), so
-without a bound whoever may call Encrypt decides how much memory the projector needs."""
 IDLE = (1, FETCH_WAIT_MS)
 """The same while no records arrive: the first one is fetched at once, and the broker is asked twice a second, not ten times."""
 

@@ -1,4 +1,4 @@
-"""What callers send does not decide how much memory the projector needs."""
+"""What callers send does not decide how much memory the projector and the notary need."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
+from domain.log.authenticity import DECISIONS
+from domain.log.chain import Chain
 from services.adapters import topics
 from services.adapters.keyring import open_keyring
-from services.adapters.record_topics import AT_ONCE
-from services.projector.feed import BATCH_BYTES, EntryFeed
+from services.adapters.record_topics import AT_ONCE, BATCH_BYTES
+from services.adapters.topic_bounds import bounds
+from services.notary.feed import LeafFeed
+from services.notary.worker import MOST
+from services.projector.feed import EntryFeed
 from services.projector.store import ReadTo
 from services.projector.worker import BATCH, chain_now
 from services.runtime.bootstrap import open_pool, open_vault
@@ -54,6 +59,27 @@ async def test_a_batch_of_the_largest_records_ends_before_it_is_full(installatio
         await pool.close()
     assert count == sum(sizes)
     assert max(sizes) * LARGEST <= BATCH_BYTES + (AT_ONCE + 16) * LARGEST
+
+
+async def test_a_batch_of_leaves_ends_before_it_is_full_of_the_largest_records(installation: Installation) -> None:
+    """It had 20,000 records, whatever their size: a notary that was away would have taken three gigabytes."""
+    count, settings = 400, installation.settings
+    key = installation.client().create_key()["KeyMetadata"]["KeyId"]
+    pool = await open_pool(settings)
+    keys = await open_keyring(open_vault(settings, pool))
+    now = await chain_now(settings, pool, keys)
+    ends = await bounds(settings, topics.names(settings).decisions)
+    use(installation, key, count)
+    feed = LeafFeed(settings, await topics.prepare(settings, flush=False), keys, Chain(keys=keys), now)
+    await feed.open({(DECISIONS, partition): end for partition, (_, end) in ends.items()})
+    sizes: list[int] = []
+    try:
+        while sum(sizes) < count:
+            sizes.append(sum(place.kind == DECISIONS for place, _ in await feed.next(MOST, 0.5)))
+    finally:
+        await feed.close()
+        await pool.close()
+    assert max(sizes) <= BATCH_BYTES // (LARGEST * 2 // 3) + AT_ONCE < count
 
 
 def _is_large(document: dict[str, Any]) -> bool:
