@@ -28,13 +28,18 @@ def look_seldom_beside_batches() -> None:
 @contextmanager
 def seldom() -> Iterator[None]:
     """For a while. The records, cases and kinds in memory are many: walking them after every few hundred records took a third of
-    the time of judging."""
-    before = gc.get_threshold()
+    the time of judging.
+
+    Within another such while, or in a process that looks seldom for good, the end of this one changes nothing: Python only knows
+    what is left out as a whole, and would walk all of it again.
+    """
+    before, first = gc.get_threshold(), gc.get_freeze_count() == 0
     look_seldom_for_cycles()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if first:
+            gc.unfreeze()
         gc.set_threshold(*before)
 
 
