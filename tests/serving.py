@@ -22,7 +22,6 @@ from itertools import count
 from pathlib import Path
 
 import asyncpg
-from aiokafka.admin import AIOKafkaAdminClient
 
 from domain.ports import Unavailable
 from services.adapters import scram
@@ -30,7 +29,7 @@ from services.adapters.bundled import class_caches, jars, login
 from services.adapters.bundled.kafka import BundledKafka
 from services.adapters.bundled.ports import free_ports, listening
 from services.adapters.bundled.postgres import SETTINGS, BundledPostgres
-from services.adapters.kafka import connection
+from services.adapters.kafka import administering
 from services.inherited import for_server
 from services.logs import quiet
 from services.settings import load
@@ -86,12 +85,8 @@ class SharedServers:
 
     async def drop(self, name: str) -> None:
         await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
-        client = AIOKafkaAdminClient(**connection(self._settings))
-        await client.start()
-        try:
+        async with administering(self._settings) as client:
             await client.delete_topics([each for each in await client.list_topics() if each.startswith(f"{name}.")])
-        finally:
-            await client.close()
 
     async def _execute(self, statement: str) -> None:
         server = await asyncpg.connect(self._postgres.dsn)

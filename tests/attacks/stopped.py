@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from aiokafka.admin import AIOKafkaAdminClient
 
 from domain.log.authority import Authority
 from domain.transparency.checkpoints import Checkpoint
 from services.adapters import topics
-from services.adapters.kafka import KafkaReader, Producer, connection
+from services.adapters.kafka import KafkaReader, Producer, administering
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.record_topics import topics_read
 from services.adapters.topic_bounds import bounds
@@ -45,12 +44,10 @@ async def values_on(settings: Settings, topic: str) -> Values:
 
 async def put(settings: Settings, topic: str, values: Values) -> None:
     """The topic with these values and no others: deleted, made again and filled."""
-    admin = AIOKafkaAdminClient(**connection(settings))
-    await admin.start()
-    await admin.delete_topics([topic])
-    while topic in await admin.list_topics():  # noqa: ASYNC110  # the broker tells nobody when a topic is gone
-        await asyncio.sleep(0.05)
-    await admin.close()
+    async with administering(settings) as admin:
+        await admin.delete_topics([topic])
+        while topic in await admin.list_topics():  # noqa: ASYNC110  # the broker tells nobody when a topic is gone
+            await asyncio.sleep(0.05)
     await topics.prepare(settings, flush=False)
     producer = Producer(settings)
     for part, each in values.items():

@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,7 +24,7 @@ from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
 from domain.transparency.checkpoints import WitnessSigner, checkpoint
 from domain.transparency.notes import NoteSigner, signed_note, verifier_key
 from domain.transparency.witnessing import Witness, WitnessRequest
-from services.adapters.kafka import connection
+from services.adapters.kafka import administering
 from services.adapters.keyring import open_keyring
 from services.adapters.record_topics import topics_read
 from services.adapters.topics import names
@@ -172,10 +171,8 @@ async def _read_up_to(settings: Settings) -> int:
 
 
 async def _without_beginning(settings: Settings, topic: str, first: int) -> None:
-    admin = AIOKafkaAdminClient(**connection(settings))
-    await admin.start()
-    await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(first)})
-    await admin.close()
+    async with administering(settings) as admin:
+        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(first)})
 
 
 async def _rows_against_leaves(settings: Settings) -> LeafDifferences:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
 from botocore.exceptions import ClientError
@@ -23,7 +22,7 @@ from domain.log.chain import digest
 from domain.log.codec import canonical, object_of, rfc3339
 from domain.log.command import Command, encode
 from domain.log.record import Call
-from services.adapters.kafka import KafkaReader, Producer, connection
+from services.adapters.kafka import KafkaReader, Producer, administering
 from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.cli.client import Client
@@ -295,10 +294,8 @@ def test_decisions_that_were_cut_off_are_missed(attacked: Installation) -> None:
     before = verified(attacked)["decisions"]["faults"]
 
     async def cut() -> None:
-        admin = AIOKafkaAdminClient(**connection(attacked.settings))
-        await admin.start()
-        await admin.delete_records({TopicPartition(topic, partition): RecordsToDelete(counts[partition] - 2)})
-        await admin.close()
+        async with administering(attacked.settings) as admin:
+            await admin.delete_records({TopicPartition(topic, partition): RecordsToDelete(counts[partition] - 2)})
 
     asyncio.run(cut())
     found = verified(attacked)

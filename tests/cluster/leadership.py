@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 from aiokafka.protocol.types import Array, CompactArray, CompactString, Int16, Int32, Schema, String, TaggedFields
 
-from services.adapters.kafka import connection
+from services.adapters.kafka import administering
 from services.adapters.kafka_requests import RequestKind
 from services.settings import Settings
 
@@ -83,20 +82,14 @@ ALREADY_ELECTED = 84
 
 async def leader_of(settings: Settings, topic: str) -> int:
     """The id of the broker that leads partition 0."""
-    client = AIOKafkaAdminClient(**connection(settings))
-    await client.start()
-    try:
+    async with administering(settings) as client:
         (described,) = await client.describe_topics([topic])
         return int(described["partitions"][0]["leader"])
-    finally:
-        await client.close()
 
 
 async def move(settings: Settings, topic: str, to: int | None = None) -> int:
     """Make the broker `to`, or any other one in sync, the leader of partition 0. Returns its id. Raises KafkaError."""
-    client = AIOKafkaAdminClient(**connection(settings))
-    await client.start()
-    try:
+    async with administering(settings) as client:
         (described,) = await client.describe_topics([topic])
         (partition,) = described["partitions"]
         first, *rest = sorted(
@@ -114,5 +107,3 @@ async def move(settings: Settings, topic: str, to: int | None = None) -> int:
                 if code not in (0, ALREADY_ELECTED):
                     raise for_code(code)(message)
         return int(first)
-    finally:
-        await client.close()

@@ -16,11 +16,11 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 
 from services.adapters import skips, snapshots
 from services.adapters.attempts import Attempts
-from services.adapters.kafka import KafkaTopic, connection
+from services.adapters.kafka import KafkaTopic, administering
 from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import connect
 from services.adapters.tile_folder import TileFolder
@@ -49,10 +49,8 @@ async def memory_topic(settings: Callable[[], Settings]) -> AsyncIterator[Memory
 @asynccontextmanager
 async def kafka_topic(settings: Callable[[], Settings]) -> AsyncIterator[KafkaTopic]:
     found, name = settings(), f"contract.{uuid4().hex}"
-    admin = AIOKafkaAdminClient(**connection(found))
-    await admin.start()
-    await admin.create_topics([NewTopic(name, 1, 1, topic_configs=BROKERS_CLOCK)])
-    await admin.close()
+    async with administering(found) as admin:
+        await admin.create_topics([NewTopic(name, 1, 1, topic_configs=BROKERS_CLOCK)])
     topic = KafkaTopic(found, name)
     yield topic
     await topic.close()

@@ -9,13 +9,12 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 
 from domain.log.chain import digest
 from domain.ports import Unavailable
 from projections.log.entry import DECISIONS, EVENTS
 from services.adapters import topics
-from services.adapters.kafka import connection
+from services.adapters.kafka import administering, connection
 from services.adapters.keyring import VaultKeyring
 from services.adapters.record_topics import AT_ONCE
 from services.adapters.topic_bounds import bounds
@@ -94,25 +93,25 @@ async def test_a_topic_that_was_cut_and_grew_again_is_read_from_its_first_record
     settings = replace(installation.settings, topic_prefix=f"cut-{uuid4().hex[:8]}", decision_partitions=2)
     decisions = names(settings).decisions
     await topics.prepare(settings, flush=False)
-    admin = AIOKafkaAdminClient(**connection(settings))
-    await admin.start()
-    try:
-        await append(settings, {0: [b"a", b"b"], 1: [b"c"]})
-        places = {(DECISIONS, 0): 2, (DECISIONS, 1): 1}
-        reached = ReadTo({(EVENTS, 0): 0} | places, last={(DECISIONS, 0): digest(b"b"), (DECISIONS, 1): digest(b"c")})
-        assert (await feed.start_after(settings, reached)).again == []
-        await admin.delete_topics([decisions])
-        await made_again(settings)
-        await append(settings, {0: [b"x", b"y", b"z"], 1: [b"c", b"d"]})
-        found = await feed.start_after(settings, reached)
-        assert found.again == [(DECISIONS, 0)]
-        assert {where: found.reached.offsets[where] for where in places} == {(DECISIONS, 0): 0, (DECISIONS, 1): 1}
-        assert (found.waiting, found.gaps) == (4, [])
-    finally:
-        await admin.delete_topics(
-            [each for each in await admin.list_topics() if each.startswith(settings.topic_prefix)]
-        )
-        await admin.close()
+    async with administering(settings) as admin:
+        try:
+            await append(settings, {0: [b"a", b"b"], 1: [b"c"]})
+            places = {(DECISIONS, 0): 2, (DECISIONS, 1): 1}
+            reached = ReadTo(
+                {(EVENTS, 0): 0} | places, last={(DECISIONS, 0): digest(b"b"), (DECISIONS, 1): digest(b"c")}
+            )
+            assert (await feed.start_after(settings, reached)).again == []
+            await admin.delete_topics([decisions])
+            await made_again(settings)
+            await append(settings, {0: [b"x", b"y", b"z"], 1: [b"c", b"d"]})
+            found = await feed.start_after(settings, reached)
+            assert found.again == [(DECISIONS, 0)]
+            assert {where: found.reached.offsets[where] for where in places} == {(DECISIONS, 0): 0, (DECISIONS, 1): 1}
+            assert (found.waiting, found.gaps) == (4, [])
+        finally:
+            await admin.delete_topics(
+                [each for each in await admin.list_topics() if each.startswith(settings.topic_prefix)]
+            )
 
 
 async def append(settings: Settings, values: dict[int, list[bytes]]) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 
 from domain.ports import LogRefused
 from services.adapters import access_lists
-from services.adapters.kafka import connection
+from services.adapters.kafka import administering
 from services.arrangement import PROCESSES
 from services.cluster.preparation import make_users
 from services.settings import Settings
@@ -19,12 +18,8 @@ USERS = [process.user for process in PROCESSES]
 
 
 async def present(settings: Settings) -> set[str]:
-    client = AIOKafkaAdminClient(**connection(settings))
-    await client.start()
-    try:
+    async with administering(settings) as client:
         return await access_lists.users_among(client, USERS)
-    finally:
-        await client.close()
 
 
 async def test_users_are_made_once_and_keep_their_passwords(installation: Installation, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 
-from services.adapters.kafka import connection
+from services.adapters.kafka import administering
 from services.adapters.master_key import make
 from services.diagnosis.examination import BETWEEN_LOOKS, examined
 from services.diagnosis.outcome import CheckOutcome, exit_code
@@ -91,16 +91,14 @@ async def broken(installation: Installation, tmp_path: Path) -> Settings:
         postgres=f"postgresql://u:p@127.0.0.1:{free_port()}/keytrail",
         port=free_port(),
     )
-    admin = AIOKafkaAdminClient(**connection(settings))
-    await admin.start()
-    forever = {"retention.ms": "-1", "retention.bytes": "-1"}
-    await admin.create_topics(
-        [
-            NewTopic(f"{settings.topic_prefix}.events", 2, 1, topic_configs=forever),
-            NewTopic(f"{settings.topic_prefix}.order", 1, 1, topic_configs=forever | {"retention.ms": "1000"}),
-        ]
-    )
-    await admin.close()
+    async with administering(settings) as admin:
+        forever = {"retention.ms": "-1", "retention.bytes": "-1"}
+        await admin.create_topics(
+            [
+                NewTopic(f"{settings.topic_prefix}.events", 2, 1, topic_configs=forever),
+                NewTopic(f"{settings.topic_prefix}.order", 1, 1, topic_configs=forever | {"retention.ms": "1000"}),
+            ]
+        )
     certificate, key = certificates.make(tmp_path)
     key.chmod(0o644)
     (tmp_path / "data").mkdir(mode=0o755)

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from services.adapters.kafka import connection
+from services.adapters.kafka import administering
 from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.settings import Settings
@@ -33,12 +32,12 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 async def remove_up_to(settings: Settings, ends: dict[int, int]) -> None:
     """What a retention does: the topic says that it has one, and its first records go."""
     topic = names(settings).decisions
-    admin = AIOKafkaAdminClient(**connection(settings))
-    await admin.start()
-    wanted = {"retention.ms": str(90 * 86_400_000), "max.message.bytes": "1048588"}
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=wanted)])
-    await admin.delete_records({TopicPartition(topic, part): RecordsToDelete(end) for part, end in ends.items() if end})
-    await admin.close()
+    async with administering(settings) as admin:
+        wanted = {"retention.ms": str(90 * 86_400_000), "max.message.bytes": "1048588"}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=wanted)])
+        await admin.delete_records(
+            {TopicPartition(topic, part): RecordsToDelete(end) for part, end in ends.items() if end}
+        )
 
 
 def _a_call(running: Installation) -> str:

@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import RecordsToDelete
 from botocore.exceptions import ClientError
 
 from domain.alerts.rule import OnHealth
 from domain.alerts.rules.table import RULES
-from services.adapters.kafka import connection
+from services.adapters.kafka import administering, connection
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
 from services.adapters.topic_bounds import ends
@@ -276,15 +276,13 @@ async def _append_stranger(settings: Settings) -> None:
 
 async def _delete_records(settings: Settings) -> None:
     found = await ends(settings, names(settings).decisions)
-    admin = AIOKafkaAdminClient(**connection(settings))
-    await admin.start()
-    await admin.delete_records(
-        {
-            TopicPartition(names(settings).decisions, each): RecordsToDelete(before_offset=end)
-            for each, end in found.items()
-        }
-    )
-    await admin.close()
+    async with administering(settings) as admin:
+        await admin.delete_records(
+            {
+                TopicPartition(names(settings).decisions, each): RecordsToDelete(before_offset=end)
+                for each, end in found.items()
+            }
+        )
 
 
 async def held_while(installation: Installation, call: Callable[[], Any]) -> None:

@@ -17,13 +17,13 @@ from functools import partial
 import psutil
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import RecordsToDelete
 from botocore.exceptions import BotoCoreError, ClientError
 
 from domain.ports import Unavailable
 from domain.state.fold import Fold
 from domain.verification.log import verify
-from services.adapters.kafka import KafkaTopic, connection
+from services.adapters.kafka import KafkaTopic, administering
 from services.adapters.topics import names
 from tests.installation import Installation, eventually
 from tests.pausing import pause, paused
@@ -265,10 +265,8 @@ async def delete_commands(installation: Installation) -> None:
     """Do now what retention does: remove everything on `commands` up to its end."""
     topic = names(installation.settings).commands
     commands = KafkaTopic(installation.settings, topic)
-    admin = AIOKafkaAdminClient(**connection(installation.settings))
-    await admin.start()
     try:
-        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=await commands.end())})
+        async with administering(installation.settings) as admin:
+            await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=await commands.end())})
     finally:
-        await admin.close()
         await commands.close()

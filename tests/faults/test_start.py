@@ -12,12 +12,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 
 from domain.ports import LogRefused, Unavailable
 from services.adapters import origin, topics
 from services.adapters.bundled.ports import OUTGOING, free_ports
-from services.adapters.kafka import connection
+from services.adapters.kafka import administering
 from services.adapters.postgres import connect, dsn_of, for_writing, hosts_of
 from services.adapters.postgres_hosts import HostState, require_one_primary
 from services.inherited import for_server
@@ -30,10 +30,8 @@ FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 
 async def with_topic(installation: Installation, name: str, partitions: int, configs: dict[str, str]) -> Settings:
     settings = replace(installation.settings, topic_prefix=f"t{uuid4().hex[:8]}")
-    admin = AIOKafkaAdminClient(**connection(settings))
-    await admin.start()
-    await admin.create_topics([NewTopic(f"{settings.topic_prefix}.{name}", partitions, 1, topic_configs=configs)])
-    await admin.close()
+    async with administering(settings) as admin:
+        await admin.create_topics([NewTopic(f"{settings.topic_prefix}.{name}", partitions, 1, topic_configs=configs)])
     return settings
 
 
@@ -67,10 +65,8 @@ async def test_a_trails_topic_is_kept_as_safely_as_the_log(installation: Install
         await topics.make_kept(replace(here, kafka=",".join([here.kafka] * 3)), name)
     for _ in range(2):
         await topics.make_kept(here, name)
-    admin = AIOKafkaAdminClient(**connection(here))
-    await admin.start()
-    configs = await topics.configs_of(admin, name)
-    await admin.close()
+    async with administering(here) as admin:
+        configs = await topics.configs_of(admin, name)
     kept = {"retention.ms": "-1", "retention.bytes": "-1", "unclean.leader.election.enable": "false"}
     assert kept.items() <= configs.items()
 
