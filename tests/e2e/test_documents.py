@@ -7,6 +7,7 @@ the document has to occur, and nothing else may fail. All sessions of a document
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ ELSEWHERE = {
     "audit-devices.md": "it starts Keytrail with a file of devices, as tests/e2e/test_audit_devices.py does",
     "clients.md": "it needs openapi-generator and npm, which the project does not install",
 }
+JQ = re.compile(r"\bjq\b")
 HERE = [each for each in DOCUMENTS if each.name not in ELSEWHERE]
 
 
@@ -70,6 +72,15 @@ def cleared(installation: Installation) -> None:
 def test_a_documents_session_works_when_pasted(fresh: Installation, document: Path) -> None:
     cleared(fresh)
     assert stumbled(list(typed(document.read_text())), fresh.data.parent) == []
+
+
+def test_no_document_wants_a_program_that_an_installation_does_not_bring() -> None:
+    """Installing wants Python alone. The machines that run these tests had jq, and a newcomer's did not."""
+    documents = [*DOCUMENTS, *(ROOT / "docs").glob("*.md")]
+    found = {
+        path.name: each.command for path in documents for each in typed(path.read_text()) if JQ.search(each.command)
+    }
+    assert found == {}
 
 
 def test_a_question_right_after_a_call_finds_it(fresh: Installation) -> None:
