@@ -13,7 +13,7 @@ import structlog
 from xdist.remote import Producer
 
 import domain
-from tests import certificates, scheduling, servers
+from tests import certificates, compiling, scheduling, servers
 from tests.installation import Installation
 
 
@@ -69,6 +69,7 @@ def pytest_collection(session: pytest.Session) -> None:
     """Modules and tests are no garbage: with its collector, this takes a fifth more."""
     if not session.config.getoption("numprocesses", None):  # the controller of processes collects nothing
         gc.disable()
+        compiling.import_own_share(session.config)
 
 
 def pytest_collection_finish() -> None:
