@@ -7,6 +7,7 @@ import os
 from base64 import b64decode
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA224, SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from domain.crypto import asymmetric, mac, symmetric
 from domain.crypto.keyed_hash import KeyedHash
-from domain.crypto.material import generate, imported, load_private
+from domain.crypto.material import generate, imported, load_private, private_der
 from domain.crypto.specs import RSA_OAEP, SPECS
 from domain.crypto.wrapping import RSA_AES, unwrap
 from domain.errors import IncorrectKeyMaterial, InvalidCiphertext, InvalidMac, InvalidRequest, InvalidSignature
@@ -162,6 +163,24 @@ def test_material_of_every_spec_can_be_imported_and_only_of_its_own(spec: str) -
     for wrong in (b"", made.secret[:-1], made.secret + b"x"):
         with pytest.raises(IncorrectKeyMaterial):
             imported(SPECS[spec], key_id(1), wrong)
+
+
+def test_an_rsa_key_whose_numbers_do_not_belong_together_is_refused() -> None:
+    """RFC 8017, 3.2. Of the right kind and length, it would sign what its own public key does not verify."""
+    made = load_private(generate(SPECS["RSA_2048"]).secret)
+    assert isinstance(made, rsa.RSAPrivateKey)
+    numbers = made.private_numbers()
+    spoilt = rsa.RSAPrivateNumbers(
+        p=numbers.p,
+        q=numbers.q,
+        d=numbers.d + 2,
+        dmp1=numbers.dmp1,
+        dmq1=numbers.dmq1,
+        iqmp=numbers.iqmp,
+        public_numbers=numbers.public_numbers,
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    with pytest.raises(IncorrectKeyMaterial):
+        imported(SPECS["RSA_2048"], key_id(1), private_der(spoilt))
 
 
 @pytest.mark.parametrize("algorithm", [*RSA_OAEP, *RSA_AES])

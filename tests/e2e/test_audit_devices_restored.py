@@ -92,7 +92,7 @@ def test_a_restored_installation_goes_on_with_the_same_files(tmp_path: Path) -> 
 
     (tmp_path / "restored").mkdir()
     shutil.copy(tmp_path / "first" / "master.key", tmp_path / "restored")
-    restored = Installation(tmp_path / "restored", own="a restore starts them", variables=settings)
+    restored = Installation(tmp_path / "restored", variables=settings)
     restored.keytrail("restore", str(backup))
     with restored:
         eventually(lambda: "lately" in begun(restored))
