@@ -16,6 +16,7 @@ from projections.decisions.project import COLUMNS
 from projections.registry import PROJECTIONS
 from services.adapters import topics
 from services.adapters.keyring import open_keyring
+from services.adapters.record_topics import RecordTopics
 from services.cli.client import Client
 from services.projector import store
 from services.projector.feed import EntryFeed
@@ -58,7 +59,7 @@ async def _catch_up(settings: Settings) -> tuple[int, float]:
     partitions = await topics.prepare(settings, flush=False)
     keys = await open_keyring(open_vault(settings, pool))
     name = await log_name(settings, keys)
-    feed = EntryFeed(settings, partitions, keys)
+    feed = EntryFeed(RecordTopics(settings, partitions), settings.region, keys)
     records = 0
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():

@@ -7,7 +7,7 @@ for ever. A writer that has just been elected would hold the leadership meanwhil
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from domain.log.chain import digest
 from domain.ports import OutOfRange, Reader, Stored, Topic, Unavailable
@@ -25,6 +25,18 @@ async def read_known(reader: Reader, limit: int) -> Sequence[Stored]:
         raise Unavailable(
             f"a record that was on the topic has not come for {KNOWN_WITHIN:.0f} s: the brokers do not answer, or have lost it"
         ) from None
+
+
+async def read_between(reader: Reader, start: int, end: int, at_once: int) -> AsyncGenerator[list[Stored], None]:
+    """The values from `start`, where the reader is, up to before `end`, at most `at_once` at a time. Raises OutOfRange,
+    Unavailable."""
+    at = start
+    while at < end:
+        found = [each for each in await read_known(reader, at_once) if each.offset < end]
+        if not found:
+            return
+        at = found[-1].offset + 1
+        yield found
 
 
 async def record_at(topic: Topic, position: int) -> Stored:

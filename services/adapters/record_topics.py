@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
@@ -28,6 +28,37 @@ def topics_read(settings: Settings) -> dict[str, str]:
     """The name of each topic of records, by its kind."""
     found = names(settings)
     return {EVENTS: found.events, DECISIONS: found.decisions, ALERTS: found.alerts}
+
+
+class FetchedRecord(Protocol):
+    """A record of a partition, as it was fetched."""
+
+    @property
+    def partition(self) -> int: ...
+
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class FollowedRecords(Protocol):
+    """Every partition of some kinds of topic, from given positions on: in order within each partition, each value once."""
+
+    kinds: Collection[str]
+
+    async def open(self, begins: Mapping[KindAndNumber, int], **options: Any) -> None: ...
+
+    async def next(
+        self, most: int, within_ms: int, most_bytes: int = BATCH_BYTES
+    ) -> Sequence[tuple[str, Sequence[FetchedRecord]]]: ...
+
+    def gather(self, least_bytes: int, within_ms: int) -> None: ...
+
+    async def left(self) -> Sequence[tuple[str, int]]: ...
+
+    async def close(self) -> None: ...
 
 
 class RecordTopics:
@@ -88,6 +119,12 @@ class RecordTopics:
             count += sum(map(len, found.values()))
             size += sum(len(record.value or b"") for records in found.values() for record in records)
         return taken
+
+    def gather(self, least_bytes: int, within_ms: int) -> None:
+        """From the next fetch on, the broker waits so many milliseconds for so many bytes. aiokafka has no other way to change
+        these."""
+        fetcher = self.consumer._fetcher
+        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = least_bytes, within_ms
 
     async def left(self) -> list[tuple[str, int]]:
         """By partition: its kind, and how many of its records are not read yet, by the last watermark seen."""

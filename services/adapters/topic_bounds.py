@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from domain.ports import Stored, Unavailable
 from services.adapters.kafka import ASK_DEADLINE, KafkaReader, asker, drop
-from services.adapters.known_records import read_known
+from services.adapters.known_records import read_between
 from services.settings import Settings
 
 READ_AT_ONCE = 1000
@@ -52,13 +52,9 @@ async def values_between(
         return
     reader = await KafkaReader(settings, topic, partition).open(start)
     try:
-        at = start
-        while at < end:
-            found = [each for each in await read_known(reader, at_once) if each.offset < end]
-            if not found:
-                return
-            at = found[-1].offset + 1
-            yield found
+        async with aclosing(read_between(reader, start, end, at_once)) as batches:
+            async for found in batches:
+                yield found
     finally:
         await reader.close()
 

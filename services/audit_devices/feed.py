@@ -66,9 +66,8 @@ class DeviceFeed:
     async def open(self, start: ReadTo, now: Chain) -> None:
         """Raises Unavailable."""
         await self.close()
-        self._feed = EntryFeed(
-            self._settings, self._partitions, self._keys, GATHERING, KINDS, PARTITION_BYTES, BATCH_BYTES
-        )
+        topics = RecordTopics(self._settings, self._partitions, KINDS)
+        self._feed = EntryFeed(topics, self._settings.region, self._keys, GATHERING, PARTITION_BYTES, BATCH_BYTES)
         self._reached = start
         await self._feed.open(start, now, EveryPlace())
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from services.adapters.advisory_locks import AdvisoryLock
+from services.clock import clock_of
+from services.projector.topics import KafkaProjectedTopics
 from services.projector.worker import keep_snapshots, project
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.collector_faults import tell_of_collector
@@ -26,8 +28,9 @@ async def run() -> None:
     keep_beating(settings)
     tell_of_collector(settings, pool, "projector")
     await alone(pool, AdvisoryLock.PROJECTOR, "projector")
+    topics = KafkaProjectedTopics(settings, prepared.partitions)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(project(settings, pool, prepared.partitions, prepared.keys))
+        tasks.create_task(project(topics, pool, prepared.keys, settings.region, clock_of(settings)))
         tasks.create_task(keep_snapshots(settings, pool, prepared.keys))
 
 

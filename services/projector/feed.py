@@ -6,7 +6,6 @@ write it. A decision is also void if it is not the next of its lane: then it is 
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,9 +21,8 @@ from domain.log.lane import LaneRule, Lanes, anchors_of, place_of
 from projections.log.entry import DECISIONS, EVENTS, Entry
 from services.adapters.kafka import FETCH_WAIT_MS
 from services.adapters.keyring import VaultKeyring
-from services.adapters.record_topics import BATCH_BYTES, RECORD_KINDS, RecordTopics
+from services.adapters.record_topics import BATCH_BYTES, FollowedRecords
 from services.projector.store import Partition, ReadTo
-from services.settings import Settings
 
 GATHERING = (4_194_304, 100)
 """While records arrive: the bytes that a fetch should bring, and the milliseconds that the broker waits for them. Fewer bytes
@@ -46,26 +44,25 @@ class Batch:
 
 
 class EntryFeed:
-    """One consumer over every partition of `events`, `decisions` and `alerts`, by assignment."""
+    """Reads every partition of the topics that it is given."""
 
     def __init__(
         self,
-        settings: Settings,
-        partitions: int,
+        topics: FollowedRecords,
+        region: str,
         keys: VaultKeyring,
         gathering: tuple[int, int] = GATHERING,
-        kinds: Collection[str] = RECORD_KINDS,
         partition_bytes: int = PARTITION_BYTES,
         batch_bytes: int = BATCH_BYTES,
     ) -> None:
         """`gathering`: the bytes that a fetch should bring while records come, and the milliseconds that the broker waits for
-        them. `kinds`: the kinds of topic to read. `partition_bytes`: the most that a fetch brings of one partition.
-        `batch_bytes`: a batch that has so many takes no further records."""
+        them. `partition_bytes`: the most that a fetch brings of one partition. `batch_bytes`: a batch that has so many takes
+        no further records."""
         self._batch_bytes = batch_bytes
         self._gathering, self._partition_bytes = gathering, partition_bytes
-        self._region = settings.region
+        self._region = region
         self._keys = keys
-        self._topics = RecordTopics(settings, partitions, kinds)
+        self._topics = topics
         self._chain = Chain(keys=keys)
         self._lanes: LaneRule = Lanes()
         self._now = Chain(keys=keys)
@@ -90,9 +87,7 @@ class EntryFeed:
     async def next(self, most: int) -> Batch:
         """The next records; an empty batch after half a second without records. Raises OutOfRange, Unreadable, Unavailable."""
         found = await self._topics.next(most, FETCH_WAIT_MS, self._batch_bytes)
-        # aiokafka has no other way to change these. The next fetch reads them.
-        fetcher = self._topics.consumer._fetcher
-        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = self._gathering if found else IDLE
+        self._topics.gather(*(self._gathering if found else IDLE))
         await self._keys.know_those_of(record.value or b"" for _, records in found for record in records)
         batch = Batch()
         for topic, records in found:

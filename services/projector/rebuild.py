@@ -8,7 +8,7 @@ from projections.registry import Projection
 from services.adapters import topics
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
-from services.adapters.record_topics import topics_read
+from services.adapters.record_topics import RecordTopics, topics_read
 from services.adapters.topic_bounds import ends
 from services.projector import store
 from services.projector.feed import EntryFeed
@@ -31,7 +31,7 @@ async def rebuild_projection(
     name = await log_name(settings, keys)
     partitions = await topics.prepare(settings, flush=False)
     done = 0
-    feed = EntryFeed(settings, partitions, keys)
+    feed = EntryFeed(RecordTopics(settings, partitions), settings.region, keys)
     going = store.ProjectorMemory()
     async with pool.acquire() as connection:
         await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")

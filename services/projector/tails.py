@@ -15,13 +15,10 @@ from domain.log.codec import rfc3339
 from domain.log.command import Command, encode
 from domain.log.lane import Reached, Tails
 from domain.log.own_commands import ANCHOR, own_call
-from domain.ports import Unavailable
+from domain.ports import Topic, Unavailable
 from services.adapters import cloudevents
-from services.adapters.kafka import KafkaTopic
-from services.adapters.topics import names
 from services.clock import Clock
 from services.logs import logger_of
-from services.settings import Settings
 
 log = logger_of("projector")
 
@@ -35,8 +32,8 @@ GOOD_FOR = 10_000_000
 class Observer:
     """One task looks for ended workers (`keep_looking`); the task that follows the topics reports what it read (`read`)."""
 
-    def __init__(self, settings: Settings, keys: Keyring, log_name: str, clock: Clock) -> None:
-        self._commands = KafkaTopic(settings, names(settings).commands)
+    def __init__(self, commands: Topic, keys: Keyring, log_name: str, clock: Clock) -> None:
+        self._commands = commands
         self._keys = keys
         self._log = log_name
         self._clock = clock

@@ -8,14 +8,16 @@ from collections.abc import Container, Sequence
 
 from domain.log.chain import Chain
 from domain.log.lane import Tails
+from domain.ports import Topic
 from domain.state.fold import Fold
 from projections.log.entry import DECISIONS, EVENTS
 from projections.registry import PROJECTIONS, Projection
-from services.adapters import keyring, origin, snapshots, topics
+from services.adapters import keyring, origin, snapshots
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
-from services.clock import clock_of
+from services.adapters.topics import names
+from services.clock import Clock
 from services.logs import logger_of
 from services.metrics import LAG, PROJECTED_AT, VOIDS
 from services.projector import projected_records, store
@@ -23,6 +25,7 @@ from services.projector.feed import Batch, EntryFeed
 from services.projector.known_log import require_known_log
 from services.projector.store import ReadTo
 from services.projector.tails import Observer
+from services.projector.topics import ProjectedTopics
 from services.runtime.processes import pause_after
 from services.settings import Settings
 from services.traces.tracer import TRACES
@@ -35,7 +38,11 @@ SNAPSHOT_EVERY = 5_000
 
 async def log_name(settings: Settings, keys: VaultKeyring) -> str:
     """The log's name, from its first valid record. Waits until a writer has made the record."""
-    events = KafkaTopic(settings, topics.names(settings).events)
+    return await _log_name(KafkaTopic(settings, names(settings).events), keys)
+
+
+async def _log_name(events: Topic, keys: VaultKeyring) -> str:
+    """It closes the topic."""
     try:
         reader = await events.reader(0)
         try:
@@ -50,30 +57,30 @@ async def log_name(settings: Settings, keys: VaultKeyring) -> str:
         await events.close()
 
 
-async def project(settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring) -> None:
-    """Follows the topics for ever. Raises OutOfRange and Unreadable, which another try would not cure."""
+async def project(topics: ProjectedTopics, pool: Pool, keys: VaultKeyring, region: str, clock: Clock) -> None:
+    """Follows the topics for ever. `region`: that of keys. Raises OutOfRange and Unreadable, which another try would not cure."""
     await keys.read_again()  # a standby may have waited for weeks
-    name = await log_name(settings, keys)
-    await origin.require(pool, name, topics.names(settings).events)
-    observer = Observer(settings, keys, name, clock_of(settings))
+    name = await _log_name(topics.events(), keys)
+    await origin.require(pool, name, topics.name)
+    observer = Observer(topics.commands(), keys, name, clock)
     looking = asyncio.create_task(observer.keep_looking())
     try:
-        await _follow_for_ever(settings, pool, partitions, keys, name, observer)
+        await _follow_for_ever(topics, pool, keys, region, name, observer)
     finally:
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
 
 
 async def _follow_for_ever(
-    settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring, name: str, observer: Observer
+    topics: ProjectedTopics, pool: Pool, keys: VaultKeyring, region: str, name: str, observer: Observer
 ) -> None:
     anew: set[str] = set()
     going = store.ProjectorMemory()
     while True:
         try:
-            await _prepare(settings, pool, keys, name, anew)
+            await _prepare(topics, pool, keys, name, anew)
             anew.clear()
-            await _follow(settings, pool, partitions, keys, observer, going)
+            await _follow(topics, pool, keys, region, observer, going)
         except store.ProjectionChanged as fault:
             log.error("a projection was changed by somebody else; it is rebuilt", what=str(fault))
             anew.update([fault.schema] if fault.anew else [])
@@ -86,10 +93,10 @@ async def _follow_for_ever(
             await asyncio.sleep(0.5)
 
 
-async def _prepare(settings: Settings, pool: Pool, keys: VaultKeyring, name: str, anew: Container[str]) -> None:
+async def _prepare(topics: ProjectedTopics, pool: Pool, keys: VaultKeyring, name: str, anew: Container[str]) -> None:
     """`anew`: schemas to rebuild whatever their tables contain."""
     rotated = len(keys.names()) > 1
-    retired = (await chain_now(settings, pool, keys)).authority.retired if rotated else {}
+    retired = (await _chain_now(topics.events(), pool, keys)).authority.retired if rotated else {}
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
             again = projection.schema in anew
@@ -98,7 +105,11 @@ async def _prepare(settings: Settings, pool: Pool, keys: VaultKeyring, name: str
 
 async def chain_now(settings: Settings, pool: Pool, keys: VaultKeyring) -> Chain:
     """The log's chain at its end. Raises Unavailable, OutOfRange, Unreadable."""
-    events = KafkaTopic(settings, topics.names(settings).events)
+    return await _chain_now(KafkaTopic(settings, names(settings).events), pool, keys)
+
+
+async def _chain_now(events: Topic, pool: Pool, keys: VaultKeyring) -> Chain:
+    """It closes the topic."""
     try:
         return (await snapshots.newest(pool, events, keys)).chain
     finally:
@@ -136,17 +147,17 @@ def start_of(stored: Sequence[tuple[Projection, ReadTo]]) -> ReadTo:
 
 
 async def _follow(
-    settings: Settings,
+    topics: ProjectedTopics,
     pool: Pool,
-    partitions: int,
     keys: VaultKeyring,
+    region: str,
     observer: Observer,
     going: store.ProjectorMemory,
 ) -> None:
-    feed = EntryFeed(settings, partitions, keys)
-    now = await chain_now(settings, pool, keys)
+    feed = EntryFeed(topics.records(), region, keys)
+    now = await _chain_now(topics.events(), pool, keys)
     start = await _start(pool, keys, now.authority.retired, going)
-    await require_known_log(settings, start)
+    await require_known_log(topics, start)
     observer.begin(Tails(start.lanes, start.anchored, time.monotonic()))
     await feed.open(start, now)
     writing_batch: asyncio.Task[None] | None = None
@@ -195,7 +206,7 @@ async def take_in_all(
 async def keep_snapshots(settings: Settings, pool: Pool, keys: VaultKeyring) -> None:
     """Takes a snapshot of the world every so many records, so that a start folds only the last of them. Also takes one after each
     rotation of the key of records, since snapshots under the former key are then useless."""
-    events = KafkaTopic(settings, topics.names(settings).events)
+    events = KafkaTopic(settings, names(settings).events)
     while True:
         try:
             fold = await snapshots.restore(pool, events, keys)

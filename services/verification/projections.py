@@ -29,7 +29,7 @@ from services.adapters.kafka import KafkaReader, KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import read_known
 from services.adapters.postgres import Connection, Pool
-from services.adapters.record_topics import topics_read
+from services.adapters.record_topics import RecordTopics, topics_read
 from services.adapters.topic_bounds import TopicBounds
 from services.projector import store
 from services.projector.feed import IDLE, EntryFeed
@@ -216,7 +216,8 @@ async def _fill(
     """Fills the projection in the connection's temporary tables from the topics, up to exactly these offsets."""
     await store.prepare(connection, projection, await asked.log_name(), keys, TEMPORARY)
     # Of the log, each projection needs the chain at least. Nothing has to be waited for: it is all there.
-    feed = EntryFeed(settings, await asked.partitions(), keys, IDLE, {EVENTS, *projection.topics})
+    topics = RecordTopics(settings, await asked.partitions(), {EVENTS, *projection.topics})
+    feed = EntryFeed(topics, settings.region, keys, IDLE)
     await feed.open(ReadTo(), await asked.chain_now())
     going, reached, total, done = store.ProjectorMemory(), dict.fromkeys(to, 0), sum(to.values()), 0
     try:

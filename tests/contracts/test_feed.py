@@ -17,9 +17,11 @@ from services.adapters import topics
 from services.adapters.kafka import FETCH_WAIT_MS, Producer
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
+from services.adapters.record_topics import RecordTopics
 from services.projector.feed import GATHERING, EntryFeed
 from services.projector.known_log import require_known_log
 from services.projector.store import ReadTo
+from services.projector.topics import KafkaProjectedTopics
 from services.runtime.bootstrap import open_vault
 from tests.installation import Installation
 
@@ -28,9 +30,10 @@ async def test_a_feed_without_records_asks_seldom_and_is_brought_what_comes(inst
     settings = replace(installation.settings, topic_prefix=f"feed{uuid4().hex[:8]}")
     pool = await connect(settings)
     keys = await open_keyring(open_vault(settings, pool))
-    feed, producer = EntryFeed(settings, await topics.prepare(settings, flush=False), keys), Producer(settings)
+    records = RecordTopics(settings, await topics.prepare(settings, flush=False))
+    feed, producer = EntryFeed(records, settings.region, keys), Producer(settings)
     await feed.open(ReadTo(), Chain(keys=keys))
-    client, asked = feed._topics.consumer._client, 0
+    client, asked = records.consumer._client, 0
     send = client.send
 
     async def counted(node: int, request: Any, **options: Any) -> Any:
@@ -58,7 +61,7 @@ async def test_a_feed_that_is_closed_before_it_read_anything_ends_like_any_other
     settings = replace(installation.settings, topic_prefix=f"feed{uuid4().hex[:8]}")
     pool = await connect(settings)
     keys = await open_keyring(open_vault(settings, pool))
-    feed = EntryFeed(settings, await topics.prepare(settings, flush=False), keys)
+    feed = EntryFeed(RecordTopics(settings, await topics.prepare(settings, flush=False)), settings.region, keys)
     await feed.open(ReadTo(), Chain(keys=keys))
     await feed.close()
     await pool.close()
@@ -76,11 +79,11 @@ async def test_a_projector_whose_last_record_is_gone_does_not_go_on(installation
     for number in range(250):
         await producer.append(topics.names(settings).events, 0, b"record %d" % number, ())
     await producer.close()
-    at = {(EVENTS, 0): 240}
-    await require_known_log(settings, ReadTo(at, digest(b"record 239")))
-    await require_known_log(settings, ReadTo(at, digest(b"record 3")))  # all that came after it was void
+    at, followed = {(EVENTS, 0): 240}, KafkaProjectedTopics(settings, 1)
+    await require_known_log(followed, ReadTo(at, digest(b"record 239")))
+    await require_known_log(followed, ReadTo(at, digest(b"record 3")))  # all that came after it was void
     for lost in (ReadTo(at, digest(b"another")), ReadTo({(EVENTS, 0): 251}, digest(b"record 250"))):
         with pytest.raises(OutOfRange) as refused:
-            await require_known_log(settings, lost)
+            await require_known_log(followed, lost)
         assert [each for each in NAMED if each not in str(refused.value)] == []
-    await require_known_log(settings, ReadTo())
+    await require_known_log(followed, ReadTo())

@@ -12,7 +12,7 @@ from domain.log.authenticity import DECISIONS
 from domain.log.chain import Chain
 from services.adapters import topics
 from services.adapters.keyring import open_keyring
-from services.adapters.record_topics import AT_ONCE, BATCH_BYTES
+from services.adapters.record_topics import AT_ONCE, BATCH_BYTES, RecordTopics
 from services.adapters.topic_bounds import bounds
 from services.notary.feed import LeafFeed
 from services.notary.worker import MOST
@@ -45,7 +45,8 @@ async def test_a_batch_of_the_largest_records_ends_before_it_is_full(installatio
     pool = await open_pool(installation.settings)
     settings = installation.settings
     keys = await open_keyring(open_vault(settings, pool))
-    feed = EntryFeed(settings, await topics.prepare(settings, flush=False), keys)
+    records = RecordTopics(settings, await topics.prepare(settings, flush=False))
+    feed = EntryFeed(records, settings.region, keys)
     await feed.open(ReadTo(), await chain_now(settings, pool, keys))
     sizes: list[int] = []
     try:
