@@ -1,40 +1,48 @@
-"""What each statement that alert workers send does to the rows of alert_tables."""
+"""The schema `alerting`: what each statement that alert workers send does to its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
 from typing import Any
 
 from services.adapters.snapshots import SealedSnapshot
 from services.alert_worker import books, counts, positions, schema, takeover
 from services.alert_worker.schema import ITEMS, KEY_COLUMNS, PAIRS, ROWS, UNJUDGED, WINDOWS
-from tests.simulation.alert_tables import COLUMNS, MADE, ORIGIN, POSITIONS, TableRow, Transaction
+from tests.simulation.tables import Done, SimulatedTables, Statement, TableRow, Transaction
 
-Done = tuple[str, list[TableRow]]
-"""The status, and the rows."""
-Statement = Callable[..., Awaitable[Done]]
+POSITIONS, ORIGIN, MADE = "positions", "origin", "made"
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    POSITIONS: ("topic", "partition", "next", "digest", "skew", "total", "mac"),
+    ORIGIN: ("log", "era", "mac"),
+    **{table: (*columns, "mac") for table, columns in ROWS.items()},
+}
 
 
-def _rows(columns: Sequence[str], rows: Iterator[Sequence[Any]] | Sequence[Sequence[Any]]) -> Done:
+def alert_tables(chance: Random, snapshots: list[SealedSnapshot]) -> SimulatedTables:
+    return SimulatedTables(chance, snapshots, statement_of)
+
+
+def rows_of(columns: Sequence[str], rows: Iterator[Sequence[Any]] | Sequence[Sequence[Any]]) -> Done:
     found = [TableRow.of(columns, each) for each in rows]
     return f"SELECT {len(found)}", found
 
 
-async def _nothing(now: Transaction, *_: Any) -> Done:
+async def nothing(now: Transaction, *_: Any) -> Done:
     return "", []
 
 
 async def _all_positions(now: Transaction) -> Done:
-    return _rows(COLUMNS[POSITIONS], [row for _, row in now.all(POSITIONS)])
+    return rows_of(COLUMNS[POSITIONS], [row for _, row in now.all(POSITIONS)])
 
 
 async def _locked_position(now: Transaction, topic: str, partition: int) -> Done:
     name = topic, partition
     if now.get(POSITIONS, name) is None:
-        return _rows((), [])
+        return rows_of((), [])
     await now.lock(POSITIONS, name)
     row = now.get(POSITIONS, name)
-    return _rows(COLUMNS[POSITIONS], [] if row is None else [row])
+    return rows_of(COLUMNS[POSITIONS], [] if row is None else [row])
 
 
 async def _new_position(now: Transaction, *row: Any) -> Done:
@@ -67,7 +75,7 @@ async def _windows(now: Transaction, *columns: Sequence[Any]) -> Done:
         if now.get(WINDOWS, tuple(name)) is None:
             now.put(WINDOWS, tuple(name), (*name, 0, mac))
         found.append(now.get(WINDOWS, tuple(name)) or ())
-    return _rows(COLUMNS[WINDOWS], found)
+    return rows_of(COLUMNS[WINDOWS], found)
 
 
 async def _count(now: Transaction, *columns: Sequence[Any]) -> Done:
@@ -84,7 +92,7 @@ def _inserted(table: str) -> Statement:
             if now.get(table, tuple(name)) is None:
                 now.put(table, tuple(name), (*name, mac))
                 found.append(name)
-        return _rows(COLUMNS[table][:-1], found)
+        return rows_of(COLUMNS[table][:-1], found)
 
     return insert
 
@@ -92,14 +100,14 @@ def _inserted(table: str) -> Statement:
 def _there(table: str) -> Statement:
     async def there(now: Transaction, *columns: Sequence[Any]) -> Done:
         found = [now.get(table, name) for name in zip(*columns, strict=True)]
-        return _rows(COLUMNS[table], [row for row in found if row is not None])
+        return rows_of(COLUMNS[table], [row for row in found if row is not None])
 
     return there
 
 
 def _every(table: str) -> Statement:
     async def every(now: Transaction) -> Done:
-        return _rows(COLUMNS[table], [row for _, row in now.all(table)])
+        return rows_of(COLUMNS[table], [row for _, row in now.all(table)])
 
     return every
 
@@ -116,23 +124,23 @@ async def _oldest_unjudged(now: Transaction, without: Sequence[str]) -> Done:
     for name, row in now.all(UNJUDGED):
         if row[1] not in without and now.is_free(UNJUDGED, name):
             await now.lock(UNJUDGED, name)
-            return _rows(COLUMNS[UNJUDGED], [row])
-    return _rows((), [])
+            return rows_of(COLUMNS[UNJUDGED], [row])
+    return rows_of((), [])
 
 
 async def _unjudged_removed(now: Transaction, position: int) -> Done:
     await now.lock(UNJUDGED, (position,))
     row = now.get(UNJUDGED, (position,))
     now.put(UNJUDGED, (position,), None)
-    return _rows(COLUMNS[UNJUDGED], [] if row is None else [row])
+    return rows_of(COLUMNS[UNJUDGED], [] if row is None else [row])
 
 
 async def _oldest_position(now: Transaction) -> Done:
-    return _rows(("min",), [(min((row[0] for _, row in now.all(UNJUDGED)), default=None),)])
+    return rows_of(("min",), [(min((row[0] for _, row in now.all(UNJUDGED)), default=None),)])
 
 
 async def _origin(now: Transaction) -> Done:
-    return _rows(COLUMNS[ORIGIN], [row for _, row in now.all(ORIGIN)])
+    return rows_of(COLUMNS[ORIGIN], [row for _, row in now.all(ORIGIN)])
 
 
 async def _new_origin(now: Transaction, *row: Any) -> Done:
@@ -169,24 +177,24 @@ async def _drop_origin(now: Transaction) -> Done:
 
 
 async def _is_made(now: Transaction) -> Done:
-    return _rows(("there",), [(now.get(MADE, ()) is not None,)])
+    return rows_of(("there",), [(now.get(MADE, ()) is not None,)])
 
 
 async def _columns_stand(now: Transaction) -> Done:
-    return _rows(("count",), [(2,)])
+    return rows_of(("count",), [(2,)])
 
 
-async def _has_snapshots(now: Transaction, table: str) -> Done:
-    return _rows(("there",), [(table == "present.versioned_snapshots",)])
+async def has_snapshots(now: Transaction, table: str) -> Done:
+    return rows_of(("there",), [(table == "present.versioned_snapshots",)])
 
 
-async def _snapshot_places(now: Transaction, versions: Sequence[int], key: str) -> Done:
+async def snapshot_places(now: Transaction, versions: Sequence[int], key: str) -> Done:
     good = [each for each in now.tables.snapshots if each.version in versions and each.mac.startswith(key)]
-    return _rows(("log", "version", "position"), [(each.log, each.version, each.position) for each in good])
+    return rows_of(("log", "version", "position"), [(each.log, each.version, each.position) for each in good])
 
 
-async def _snapshot(now: Transaction, *place: Any) -> Done:
-    return _rows(SealedSnapshot._fields, [each for each in now.tables.snapshots if each[:3] == place])
+async def snapshot_at(now: Transaction, *place: Any) -> Done:
+    return rows_of(SealedSnapshot._fields, [each for each in now.tables.snapshots if each[:3] == place])
 
 
 STATEMENTS: Mapping[str, Statement] = {
@@ -208,22 +216,22 @@ STATEMENTS: Mapping[str, Statement] = {
     "SELECT pg_advisory_xact_lock": _advisory,
     takeover._IS_THERE: _is_made,
     takeover._STANDS: _columns_stand,
-    schema._ALTERED_TABLE: _nothing,
+    schema._ALTERED_TABLE: nothing,
     "SELECT log FROM alerting.origin": _origin,
     takeover._LOCK_FIRST: _lock_positions,
     "DROP SCHEMA": _drop,
     schema.TABLES: _made,
     "DROP TABLE IF EXISTS alerting.origin": _drop_origin,
-    takeover._ORIGIN_TABLE: _nothing,
+    takeover._ORIGIN_TABLE: nothing,
     **{
         f"SELECT {', '.join(columns)}, mac FROM alerting.{table} ORDER BY {', '.join(columns[: KEY_COLUMNS[table]])}": _every(
             table
         )
         for table, columns in ROWS.items()
     },
-    "SELECT to_regclass($1)": _has_snapshots,
-    "SELECT log, version, position FROM present": _snapshot_places,
-    "SELECT log, version, position, digest, body, mac FROM present": _snapshot,
+    "SELECT to_regclass($1)": has_snapshots,
+    "SELECT log, version, position FROM present": snapshot_places,
+    "SELECT log, version, position, digest, body, mac FROM present": snapshot_at,
 }
 """What is sent, or how it begins: what stands for it."""
 _FOUND: dict[str, Statement] = dict(STATEMENTS)

@@ -36,12 +36,13 @@ from services.alert_worker.marks import Marking
 from services.alert_worker.streams import UNJUDGEABLE, JudgedStreams
 from services.alert_worker.voids import Voids
 from services.alert_worker.worker import WATCH_EVERY
-from tests.simulation.alert_sessions import SimulatedMarks, SimulatedPool
+from tests.simulation.alert_statements import alert_tables
 from tests.simulation.alert_streams import AlertGroup, AlertStreams
-from tests.simulation.alert_tables import AlertTables
 from tests.simulation.brokers import Brokers, SimulatedTopic
 from tests.simulation.notary import DECISIONS_TOPIC, EVENTS_TOPIC
 from tests.simulation.notary import SETTINGS as CLIENTS
+from tests.simulation.sessions import SimulatedMarks, SimulatedPool
+from tests.simulation.tables import SimulatedTables
 from tests.simulation.virtual import Process
 
 ALERTS_TOPIC = "sim.alerts"
@@ -89,7 +90,7 @@ class AlertingShared:
     """What alert workers share. `faults`: what none of them may ever do."""
 
     chance: Random
-    tables: AlertTables
+    tables: SimulatedTables
     group: AlertGroup
     history: PolicyHistory = field(default_factory=PolicyHistory)
     faults: list[str] = field(default_factory=list)
@@ -98,7 +99,7 @@ class AlertingShared:
     def of(cls, seed: int, snapshots: list[SealedSnapshot], partitions: int) -> AlertingShared:
         chance = Random(f"{seed} alerts")  # the seed decides everything
         parts = [(EVENTS, 0), *((DECISIONS, number) for number in range(partitions))]
-        return cls(chance, AlertTables(chance, snapshots), AlertGroup(parts))
+        return cls(chance, alert_tables(chance, snapshots), AlertGroup(parts))
 
 
 class SimulatedFollowed:

@@ -28,11 +28,12 @@ from projections.log.entry import DECISIONS, EVENTS
 from services.adapters.keyring import VaultKeyring
 from services.alert_worker import proof
 from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged
-from tests.simulation.alert_sessions import SimulatedPool
-from tests.simulation.alert_tables import POSITIONS, AlertTables
+from tests.simulation.alert_statements import POSITIONS
 from tests.simulation.alert_workers import ALERTS_TOPIC, decisions_of, last_use
 from tests.simulation.brokers import Brokers
 from tests.simulation.notary import DECISIONS_TOPIC, EVENTS_TOPIC
+from tests.simulation.sessions import SimulatedPool
+from tests.simulation.tables import SimulatedTables
 from tests.simulation.virtual import EPOCH
 
 NEVER = frozenset({"chain-broken", "records-lost", "rule-failed"})
@@ -173,7 +174,7 @@ def _late(brokers: Brokers, document: Mapping[str, Any], came: int, soon: float,
         yield f"{document['rule']} about {document['subject']} was raised {(came - at) / 1000:.1f} s after its record"
 
 
-def all_judged(brokers: Brokers, tables: AlertTables) -> bool:
+def all_judged(brokers: Brokers, tables: SimulatedTables) -> bool:
     """Whether every record is judged, and no policy waits for being judged to the end."""
     ends = {(EVENTS, 0): len(brokers.partition(EVENTS_TOPIC).values)}
     for number, offset, _, _ in decisions_of(brokers):
@@ -182,7 +183,7 @@ def all_judged(brokers: Brokers, tables: AlertTables) -> bool:
     return not tables.rows["unjudged"] and all(reached.get(part) == end for part, end in ends.items())
 
 
-async def fault_of_rows(tables: AlertTables, keys: VaultKeyring, log: str) -> list[str]:
+async def fault_of_rows(tables: SimulatedTables, keys: VaultKeyring, log: str) -> list[str]:
     """What the workers' own proof finds wrong with the rows that they left."""
     try:
         async with SimulatedPool(tables, None).acquire() as session:

@@ -10,7 +10,7 @@ from random import Random
 
 from tests.simulation.brokers import Odds
 from tests.simulation.clients import Network
-from tests.simulation.installation import EVENTS, Installation
+from tests.simulation.installation import EVENTS, PROJECTIONS_EVERY, PROJECTORS, Installation
 
 FIRST, LAST = 3.0, 55.0
 """Virtual seconds between which faults strike."""
@@ -176,6 +176,59 @@ async def lose_requests(at: Target) -> None:
     at.network.lost = 0.0
 
 
+def _some_projector(at: Target) -> str:
+    """The one that is at work, mostly."""
+    holder = at.installation.shared.locks.get("projector")
+    if holder is not None and at.chance.random() < 0.8:
+        return holder.process.name
+    return at.chance.choice(PROJECTORS)
+
+
+async def kill_a_projector(at: Target) -> None:
+    name = _some_projector(at)
+    at.tell(f"{name} is killed")
+    at.installation.processes[name].kill("SIGKILL")
+
+
+async def stop_a_projector(at: Target) -> None:
+    """For so long that another one may take over, or not."""
+    name, seconds = _some_projector(at), at.chance.uniform(0.5, 12.0)
+    process = at.installation.processes[name]
+    at.tell(f"{name} is stopped for {seconds:.1f} s")
+    process.stop()
+    await asyncio.sleep(seconds)
+    process.resume()
+    at.tell(f"{name} goes on")
+
+
+async def hang_a_session(at: Target) -> None:
+    at.tell("a session of a projector with the database hangs")
+    at.installation.projecting.tables.hangs = True
+
+
+async def fail_over_the_database(at: Target) -> None:
+    """Every session is lost, and with those the locks. What was not committed never was."""
+    seconds = at.chance.uniform(0.1, 6.0)
+    at.tell(f"the database is lost with every session, and another one takes its place after {seconds:.1f} s")
+    shared, tables = at.installation.shared, at.installation.projecting.tables
+    tables.away = True
+    tables.end_sessions()
+    holder = shared.locks.pop("projector", None)
+    if holder is not None:
+        holder.lost()
+    await asyncio.sleep(seconds)
+    tables.away = False
+
+
+async def lose_commits(at: Target) -> None:
+    seconds = at.chance.uniform(2.0, 12.0)
+    at.tell(f"for {seconds:.1f} s what projectors write is done, and its answer is lost, every second time")
+    tables = at.installation.projecting.tables
+    tables.unanswered = 0.5
+    await asyncio.sleep(seconds)
+    tables.unanswered = 0.0
+
+
 async def lose_the_tail(at: Target) -> None:
     """What Kafka promises never to do. Nothing can bring back what is lost; but nobody may go on as if it were there."""
     partition = at.installation.shared.brokers.partition(EVENTS)
@@ -207,7 +260,12 @@ STROKES: Mapping[str, Strike] = {
         lose_requests,
     )
 }
-ALL_STROKES = {**STROKES, lose_the_tail.__name__: lose_the_tail}
+OF_PROJECTORS: Mapping[str, Strike] = {
+    each.__name__: each
+    for each in (kill_a_projector, stop_a_projector, hang_a_session, fail_over_the_database, lose_commits)
+}
+"""Where there are projectors, some of these strike too."""
+ALL_STROKES = {**STROKES, **OF_PROJECTORS, lose_the_tail.__name__: lose_the_tail}
 DISASTERS = 0.15
 """The share of seeds in which brokers lose what they had acknowledged."""
 
@@ -227,6 +285,9 @@ def plan_of(seed: int) -> tuple[Stroke, ...]:
     drawn = [chance.choice(names) for _ in range(chance.randint(3, 7))]
     if chance.random() < DISASTERS:
         drawn.append(lose_the_tail.__name__)
+    if seed % PROJECTIONS_EVERY == 0:
+        of_projectors = Random(f"{seed} plan of projectors")  # so that other faults strike as they do without
+        drawn += [of_projectors.choice(sorted(OF_PROJECTORS)) for _ in range(of_projectors.randint(2, 4))]
     strokes = sorted((chance.uniform(FIRST, LAST), name) for name in drawn)
     return tuple(Stroke(at, name, number) for number, (at, name) in enumerate(strokes))
 

@@ -6,8 +6,9 @@ import asyncio
 import contextvars
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
 from domain.commands.due import destroyed_by
@@ -49,6 +50,9 @@ from tests.simulation.alert_workers import AlertingShared, run_alert_worker
 from tests.simulation.brokers import Brokers, FreshProducer, SimulatedTopic
 from tests.simulation.election import Group, SimulatedElection
 from tests.simulation.notary import NotaryRows, SimulatedNotary
+from tests.simulation.projectors import ProjectingShared, run_projector
+from tests.simulation.sessions import SimulatedPool
+from tests.simulation.tables import SimulatedTables
 from tests.simulation.tiles import TileFiles
 from tests.simulation.vault import MemoryVault, VaultRows
 from tests.simulation.virtual import EPOCH, Process, VirtualLoop
@@ -61,6 +65,10 @@ SETTINGS = Settings(
 )
 SNAPSHOT_EVERY = 25
 """Records."""
+PROJECTIONS_EVERY = 15
+"""In one seed out of so many, projectors keep their tables, which are judged. In every second of these, alert workers do their work too,
+so that there are alerts to project."""
+PROJECTORS = ("projector-1", "projector-2")
 RESTART_AFTER = (0.3, 1.5)
 LOCK_LOST = 0.3
 """The chance in each second that the database takes a holder who does not answer for gone."""
@@ -69,6 +77,13 @@ NOT_SIMULATED = cast("Pool", None)
 
 WORLD = contextvars.Context()
 Serve = Callable[[Process], Any]
+
+
+class LockHolder(NamedTuple):
+    """`lost` has its session end."""
+
+    process: Process
+    lost: Callable[[], None]
 
 
 @dataclass(slots=True)
@@ -86,31 +101,38 @@ class Shared:
     snapshots: list[snapshots.SealedSnapshot] = field(default_factory=list)
     alerting: AlertingShared | None = None
     """None: nobody judges."""
+    wrong_rows: list[str] = field(default_factory=list)
+    """What was wrong with the rows of projections at the end."""
     origin: str = ""
-    notary: Process | None = None
-    """Who holds the lock of the notary that is at work."""
+    projecting: ProjectingShared | None = None
+    """None: no projector keeps tables."""
+    locks: dict[str, LockHolder] = field(default_factory=dict)
+    """Who holds the lock of the notary, and of the projector, that is at work."""
     tail_lost_at: float | None = None
 
     def set_database_away(self, away: bool) -> None:
         self.rows.away = self.leaf_rows.away = away
-        if self.alerting is not None:
-            self.alerting.tables.away = away
+        for each in self._tables():
+            each.away = away
 
     def set_unanswered(self, chance: float) -> None:
-        """The chance that a write of the vault, or one of the alert workers, is done and its answer lost."""
+        """The chance that a write of the vault, of alert workers or of projectors is done and its answer lost."""
         self.rows.unanswered = chance
-        if self.alerting is not None:
-            self.alerting.tables.unanswered = chance
+        for each in self._tables():
+            each.unanswered = chance
+
+    def _tables(self) -> list[SimulatedTables]:
+        return [each.tables for each in (self.alerting, self.projecting) if each is not None]
 
     def tell(self, what: str) -> None:
         self.story.append(f"{self.loop.now:10.4f}  {what}")
 
 
 class Installation:
-    """Two APIs, two writers, two notaries, two alert workers (if `alerts`) and a projector, and the supervisor that starts again what
-    dies."""
+    """Two APIs, two writers, two notaries, two alert workers (if `alerts`), two projectors (if `projections`) and one that keeps nothing
+    but snapshots, and the supervisor that starts again what dies."""
 
-    def __init__(self, loop: VirtualLoop, seed: int, *, alerts: bool = False) -> None:
+    def __init__(self, loop: VirtualLoop, seed: int, *, alerts: bool = False, projections: bool = False) -> None:
         chance = Random(f"{seed} world")  # the seed decides everything
         brokers = Brokers(chance, loop, EPOCH)
         self.shared = Shared(loop, chance, brokers, VaultRows(chance), NotaryRows(chance), TileFiles(chance), [])
@@ -126,13 +148,21 @@ class Installation:
             "writer-2": self._writer,
             "api-1": self._api,
             "api-2": self._api,
-            "projector": self._projector,
+            "projector": self._keep_snapshots,
             "notary-1": self._notary,
             "notary-2": self._notary,
         }
         if alerts:
             self.shared.alerting = AlertingShared.of(seed, self.shared.snapshots, PARTITIONS)
             self._works |= {"alerts-1": self._alert_worker, "alerts-2": self._alert_worker}
+        if projections:
+            self.shared.projecting = ProjectingShared.of(seed, brokers, self.shared.snapshots, PARTITIONS)
+            self._works |= dict.fromkeys(PROJECTORS, self._projector)
+
+    @property
+    def projecting(self) -> ProjectingShared:
+        assert self.shared.projecting is not None, "it has projectors"
+        return self.shared.projecting
 
     def start(self) -> None:
         for each in self._works:
@@ -245,8 +275,8 @@ class Installation:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         process.end("a task that runs beside the calls has ended")
 
-    async def _projector(self, process: Process) -> None:
-        """It keeps snapshots, and the history of key policies. Its other tables are not simulated."""
+    async def _keep_snapshots(self, process: Process) -> None:
+        """What a projector does beside its tables. It also keeps the history of key policies for alert workers."""
         shared = self.shared
         keys = await open_keyring(MemoryVault(shared.rows))
         events = SimulatedTopic(shared.brokers, EVENTS)
@@ -262,10 +292,31 @@ class Installation:
                 older = [each for each in shared.snapshots if each.position < new.position]
                 shared.snapshots[:] = [*older[1 - snapshots.KEEP :], new]
 
+    async def _projector(self, process: Process) -> None:
+        shared = self.shared
+        if self.projecting.log_unknown:
+            await asyncio.Event().wait()  # an operator has to decide what becomes of the log
+        keys = await open_keyring(MemoryVault(shared.rows))
+        pool = SimulatedPool(self.projecting.tables, process)
+        await self._has_lock(process, "projector", partial(self._lose_session, process, pool))
+        shared.tell(f"{process.name} projects")
+        await run_projector(self.projecting, keys, SETTINGS.region, process, pool)
+
+    def _lose_session(self, process: Process, pool: SimulatedPool) -> None:
+        """The database takes the process for gone, and ends its sessions. It ends once it hears of that."""
+
+        async def ends() -> None:
+            await process.goes_on()
+            await asyncio.sleep(self.shared.chance.uniform(0.0, 1.0))
+            process.kill("the lock was lost with its session")
+
+        pool.lose()
+        self.shared.loop.create_task(ends(), context=contextvars.Context())
+
     async def _notary(self, process: Process) -> None:
         shared = self.shared
         keys = await open_keyring(MemoryVault(shared.rows))
-        await self._has_lock(process)
+        await self._has_lock(process, "notary", lambda: None)
         fold = await self._folded(SimulatedTopic(shared.brokers, EVENTS), keys)
         notary = SimulatedNotary(shared.brokers, shared.leaf_rows, shared.tiles, keys, fold.chain, PARTITIONS)
         shared.tell(f"{process.name} notarises")
@@ -280,15 +331,19 @@ class Installation:
         shared.tell(f"{process.name} judges")
         await run_alert_worker(shared.alerting, shared.brokers, keys, shared.origin, SETTINGS.region, process)
 
-    async def _has_lock(self, process: Process) -> None:
-        """Waits for the lock. Its holder may have lost it, with the connection, and not know that yet."""
-        shared = self.shared
+    async def _has_lock(self, process: Process, of: str, lost: Callable[[], None]) -> None:
+        """Waits for the lock of one kind of process. Its holder may have lost it, with the session, and not know that yet. `lost` is
+        what becomes of this process then."""
+        locks, chance = self.shared.locks, self.shared.chance
         while True:
-            holder = shared.notary
-            if holder is None or holder.dead or (not self._answers(holder) and shared.chance.random() < LOCK_LOST):
-                shared.notary = process
-                return
+            holder = locks.get(of)
+            if holder is None or holder.process.dead:
+                break
+            if not self._answers(holder.process) and chance.random() < LOCK_LOST:
+                holder.lost()
+                break
             await asyncio.sleep(1)
+        locks[of] = LockHolder(process, lost)
 
     def _answers(self, process: Process) -> bool:
         link = self.shared.brokers.link(process)

@@ -23,8 +23,9 @@ from tests.simulation.alert_workers import STEPS, judge_of
 from tests.simulation.alerts_judged import all_judged, fault_of_rows, faults_of_alerts, raised
 from tests.simulation.clients import Load
 from tests.simulation.faults import Stroke, carry_out, plan_of
-from tests.simulation.installation import DECIDED, EVENTS, PARTITIONS, SETTINGS, Installation, Shared
+from tests.simulation.installation import DECIDED, EVENTS, PARTITIONS, PROJECTIONS_EVERY, SETTINGS, Installation, Shared
 from tests.simulation.notary import faults_of_tree
+from tests.simulation.projections_judged import all_projected, faults_of_projections
 from tests.simulation.vault import MemoryVault
 from tests.simulation.virtual import VirtualLoop, current, run, virtual_machine
 
@@ -36,6 +37,8 @@ SETTLES_WITHIN = 10.0
 """Virtual seconds after the last answer in which what is under way comes to its end."""
 JUDGED_WITHIN = 30.0
 """Virtual seconds after that in which alert workers come to their end."""
+PROJECTED_WITHIN = 100.0
+"""Virtual seconds after that in which projectors come to the end of the topics. A session that hangs takes one of them."""
 ALERTED_WITHIN = 15.0
 """Virtual seconds from a record to its alert, when no fault is near. Records that Faust passed over wait for two looks at what waits,
 which come every five seconds."""
@@ -80,7 +83,9 @@ def simulate(seed: int, plan: tuple[Stroke, ...] | None = None, size: Size | Non
     with virtual_machine(loop, seed), mock.patch.object(events, "AT_ONCE", STEPS):
         app._random.seed(seed)
         symmetric._fresh._left.clear()  # drawn by the simulation before
-        installation = Installation(loop, seed, alerts=seed % ALERTS_EVERY == 0)
+        installation = Installation(
+            loop, seed, alerts=seed % ALERTS_EVERY == 0, projections=seed % PROJECTIONS_EVERY == 0
+        )
         load, shared = Load(installation, seed), installation.shared
         healed = 0.0
 
@@ -102,13 +107,21 @@ def simulate(seed: int, plan: tuple[Stroke, ...] | None = None, size: Size | Non
                     await asyncio.sleep(1)
                 keys = await keyring.open_keyring(MemoryVault(shared.rows))
                 shared.alerting.faults += await fault_of_rows(shared.alerting.tables, keys, shared.origin)
+            if shared.projecting is not None:
+                until = loop.now + PROJECTED_WITHIN
+                while loop.now < until and not all_projected(shared.projecting):  # noqa: ASYNC110  # others do it
+                    await asyncio.sleep(1)
+                lost = shared.tail_lost_at is not None
+                found = await faults_of_projections(shared.projecting, _keys(shared), SETTINGS.region, tail_lost=lost)
+                shared.wrong_rows += found
 
         with _logs_in(shared):
             try:
                 run(loop, all_of_it(), LONGEST)
             except TimeoutError:
                 shared.tell("the clients are not done yet")
-        faults = _judged(installation, load.calls) + _late(load.calls, healed) + _alerts(shared, healed) + loop.faults
+        faults = _judged(installation, load.calls) + _late(load.calls, healed) + _alerts(shared, healed)
+        faults += shared.wrong_rows + loop.faults
         outcome = Outcome(
             seed, plan, faults, list(shared.story), load.calls, loop.now, _trace(shared), raised(shared.brokers)
         )

@@ -10,24 +10,25 @@ from typing import Any
 import pytest
 
 from services.alert_worker.positions import _LOCKED, _MOVE, POSITIONS
-from tests.simulation.alert_sessions import SimulatedPool, SimulatedSession
-from tests.simulation.alert_tables import AlertTables
+from tests.simulation.alert_statements import alert_tables
+from tests.simulation.sessions import SimulatedPool, SimulatedSession
+from tests.simulation.tables import SimulatedTables
 from tests.simulation.virtual import Process, VirtualLoop, run, virtual_machine
 
 PART = ("decisions", 1)
 FIRST, SECOND = ("decisions", 1, 0, "", None, "", ""), ("decisions", 1, 5, "digest", None, "total", "mac")
 
 
-def simulated(story: Callable[[VirtualLoop, AlertTables], Awaitable[Any]]) -> Any:
+def simulated(story: Callable[[VirtualLoop, SimulatedTables], Awaitable[Any]]) -> Any:
     loop = VirtualLoop()
     with virtual_machine(loop, 0):
-        found = run(loop, story(loop, AlertTables(Random(0), [])), 1000.0)
+        found = run(loop, story(loop, alert_tables(Random(0), [])), 1000.0)
         assert loop.faults == []
         loop.abandon()
     return found
 
 
-async def made(tables: AlertTables) -> SimulatedPool:
+async def made(tables: SimulatedTables) -> SimulatedPool:
     pool = SimulatedPool(tables, None)
     await pool.execute("INSERT INTO alerting.positions VALUES ($1, $2, $3, $4, $5, $6, $7)", *FIRST)
     return pool
@@ -39,7 +40,7 @@ async def move(session: SimulatedSession) -> None:
 
 
 def test_others_see_nothing_of_a_transaction_before_its_end_and_all_of_it_afterwards() -> None:
-    async def story(loop: VirtualLoop, tables: AlertTables) -> list[list[tuple[Any, ...]]]:
+    async def story(loop: VirtualLoop, tables: SimulatedTables) -> list[list[tuple[Any, ...]]]:
         pool, seen = await made(tables), []
         async with pool.acquire() as session, session.transaction():
             await move(session)
@@ -52,7 +53,7 @@ def test_others_see_nothing_of_a_transaction_before_its_end_and_all_of_it_afterw
 
 
 def test_a_transaction_that_fails_never_was() -> None:
-    async def story(loop: VirtualLoop, tables: AlertTables) -> list[tuple[Any, ...]]:
+    async def story(loop: VirtualLoop, tables: SimulatedTables) -> list[tuple[Any, ...]]:
         pool = await made(tables)
         with pytest.raises(ConnectionResetError):
             async with pool.acquire() as session, session.transaction():
@@ -68,7 +69,7 @@ def test_a_transaction_that_fails_never_was() -> None:
 def test_a_row_stays_locked_until_the_transaction_ends_or_its_process_does(
     died_after: float, expected: tuple[Any, ...]
 ) -> None:
-    async def story(loop: VirtualLoop, tables: AlertTables) -> tuple[float, tuple[Any, ...]]:
+    async def story(loop: VirtualLoop, tables: SimulatedTables) -> tuple[float, tuple[Any, ...]]:
         await made(tables)
         process = Process("alerts-1", loop)
 
@@ -88,7 +89,7 @@ def test_a_row_stays_locked_until_the_transaction_ends_or_its_process_does(
 
 
 def test_a_commit_whose_answer_is_lost_is_done() -> None:
-    async def story(loop: VirtualLoop, tables: AlertTables) -> list[tuple[Any, ...]]:
+    async def story(loop: VirtualLoop, tables: SimulatedTables) -> list[tuple[Any, ...]]:
         pool = await made(tables)
         tables.unanswered = 1.0
         with pytest.raises(ConnectionResetError):

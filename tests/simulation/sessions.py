@@ -1,14 +1,13 @@
-"""Connections of alert workers to their tables, in the place of asyncpg's."""
+"""Connections of processes to simulated tables, in the place of asyncpg's."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from services.alert_worker.marks import Marked
-from tests.simulation.alert_statements import Done, statement_of
-from tests.simulation.alert_tables import AlertTables, TableRow, Transaction
+from tests.simulation.tables import Done, SimulatedTables, TableRow, Transaction
 from tests.simulation.virtual import Process
 
 
@@ -26,13 +25,16 @@ class Rows:
 class SimulatedSession:
     """A connection of asyncpg."""
 
-    def __init__(self, tables: AlertTables, open: set[Transaction]) -> None:
+    def __init__(self, tables: SimulatedTables, open: set[Transaction]) -> None:
         self._tables = tables
         self._open = open
         self._now: Transaction | None = None
 
     @asynccontextmanager
     async def transaction(self, *, isolation: str = "", readonly: bool = False) -> AsyncIterator[None]:
+        if self._now is not None:  # a savepoint, which nobody returns to
+            yield
+            return
         self._now = now = Transaction(self._tables, repeatable=isolation == "repeatable_read")
         self._open.add(now)
         try:
@@ -47,11 +49,24 @@ class SimulatedSession:
         if self._now is None:
             async with self.transaction():
                 return await self._run(sql, *given)
-        await self._tables.way()
-        return await statement_of(sql)(self._now, *given)
+        await self._now.reach()
+        return await self._tables.statement_of(sql)(self._now, *given)
 
     async def execute(self, sql: str, *given: Any) -> str:
         return (await self._run(sql, *given))[0]
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Within a transaction."""
+        assert self._now is not None, "a transaction comes first"
+        await self._now.reach()
+        statement = self._tables.statement_of(sql)
+        for each in rows:
+            await statement(self._now, *each)
+
+    async def copy_records_to_table(
+        self, table: str, *, schema_name: str, columns: Sequence[str], records: Iterable[Sequence[Any]]
+    ) -> None:
+        await self._run(f"COPY {schema_name}.{table} ({', '.join(columns)})", records)
 
     async def fetch(self, sql: str, *given: Any) -> list[TableRow]:
         return (await self._run(sql, *given))[1]
@@ -70,15 +85,16 @@ class SimulatedSession:
 class SimulatedPool:
     """A pool of connections, of one process."""
 
-    def __init__(self, tables: AlertTables, process: Process | None) -> None:
+    def __init__(self, tables: SimulatedTables, process: Process | None) -> None:
         self._tables = tables
         self._open: set[Transaction] = set()
         if process is not None:
-            process.on_death.append(self._died)
+            process.on_death.append(self.lose)
 
-    def _died(self) -> None:
+    def lose(self) -> None:
+        """The sessions end, whatever the process does."""
         for each in list(self._open):
-            each.end()
+            each.lose()
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[SimulatedSession]:
@@ -103,7 +119,7 @@ class SimulatedPool:
 class SimulatedMarks:
     """Port Marks."""
 
-    def __init__(self, tables: AlertTables) -> None:
+    def __init__(self, tables: SimulatedTables) -> None:
         self._tables = tables
 
     async def read(self) -> Marked | None:
