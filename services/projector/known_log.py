@@ -1,8 +1,9 @@
 """Whether the log is still the one that the projections were made of.
 
-If brokers lost records that they had acknowledged, others may be in their place by the time that the projector comes back. Every
-record after those would be void to it: the tables would stand still, and no error would say so. The same holds where the servers'
-disks were put back to different times, and where settings name the broker of one installation and the database of another.
+If brokers lost records that they had acknowledged, others may be in their place by the time that the projector comes back or
+reads on. Every record after those would be void to it: the tables would stand still, and no error would say so. The same holds
+where the servers' disks were put back to different times, and where settings name the broker of one installation and the
+database of another.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,11 +18,12 @@ from uuid import uuid4
 
 from aiokafka.admin import NewTopic
 
-from services.adapters import skips, snapshots
+from services.adapters import skips, snapshots, topics
 from services.adapters.attempts import Attempts
-from services.adapters.kafka import KafkaTopic, administering
+from services.adapters.kafka import KafkaTopic, Producer, administering
 from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import connect
+from services.adapters.record_topics import FollowedRecords, RecordTopics, topics_read
 from services.adapters.tile_folder import TileFolder
 from services.adapters.tokens import Tokens
 from services.adapters.topics import BROKERS_CLOCK
@@ -32,6 +33,9 @@ from services.settings import Settings
 from tests.bucket_server import new_bucket
 from tests.memory_log import MemoryTopic
 from tests.simulation.brokers import Brokers, SimulatedTopic
+from tests.simulation.projection_statements import projection_tables
+from tests.simulation.projectors import SimulatedRecords, partitions_of
+from tests.simulation.sessions import SimulatedPool
 from tests.simulation.tiles import SimulatedTiles, TileFiles
 from tests.simulation.vault import MemoryVault, VaultRows
 
@@ -75,12 +79,62 @@ async def simulated_vault(settings: Callable[[], Settings]) -> AsyncIterator[Mem
     yield MemoryVault(VaultRows(Random(1)))  # delays of a simulation
 
 
+@asynccontextmanager
+async def postgres_sessions(settings: Callable[[], Settings]) -> AsyncIterator[Any]:
+    pool = await connect(settings())
+    yield pool
+    await pool.close()
+
+
+@asynccontextmanager
+async def simulated_sessions(settings: Callable[[], Settings]) -> AsyncIterator[Any]:
+    yield SimulatedPool(projection_tables(Random(1), []), None)  # delays of a simulation
+
+
+@dataclass(frozen=True, slots=True)
+class AppendedRecords:
+    """`records`: another reader of two partitions of decisions, and of the other topics. `append`: a value, to a kind and partition."""
+
+    records: Callable[[], FollowedRecords]
+    append: Callable[[str, int, bytes], Awaitable[object]]
+
+
+@asynccontextmanager
+async def kafka_records(settings: Callable[[], Settings]) -> AsyncIterator[AppendedRecords]:
+    found = replace(settings(), topic_prefix=f"records{uuid4().hex[:8]}", decision_partitions=2)
+    await topics.prepare(found, flush=False)
+    producer, names = Producer(found), topics_read(found)
+    yield AppendedRecords(
+        lambda: RecordTopics(found, 2), lambda kind, part, value: producer.append(names[kind], part, value, ())
+    )
+    await producer.close()
+
+
+@asynccontextmanager
+async def simulated_records(settings: Callable[[], Settings]) -> AsyncIterator[AppendedRecords]:
+    chance = Random(1)  # delays of a simulation
+    brokers = Brokers(chance, asyncio.get_running_loop(), time.time())
+
+    async def append(kind: str, part: int, value: bytes) -> None:
+        partitions_of(brokers, 2)[kind, part].land([value])
+
+    yield AppendedRecords(lambda: SimulatedRecords(brokers, 2, chance), append)
+
+
 def simulated_tiles(folder: Path) -> SimulatedTiles:
     return SimulatedTiles(TileFiles(Random(1)))
 
 
 TOPICS: dict[str, OpenTopic] = {"memory": memory_topic, "kafka": kafka_topic, "simulated": simulated_topic}
 VAULTS: dict[str, OpenVault] = {"postgres": postgres_vault, "simulated": simulated_vault}
+SESSIONS: dict[str, Callable[[Callable[[], Settings]], AbstractAsyncContextManager[Any]]] = {
+    "postgres": postgres_sessions,
+    "simulated": simulated_sessions,
+}
+RECORDS: dict[str, Callable[[Callable[[], Settings]], AbstractAsyncContextManager[AppendedRecords]]] = {
+    "kafka": kafka_records,
+    "simulated": simulated_records,
+}
 TOKENS: dict[str, type[Tokens]] = {"sealed": Tokens}
 SKIPS: dict[str, Any] = {"postgres": skips}
 SNAPSHOTS: dict[str, Any] = {"postgres": snapshots}
@@ -102,8 +156,10 @@ CONTRACTS: dict[str, Contract] = {
     "topics": Contract(
         ("test_kafka_security.py", "test_feed.py"),
         {"kafka": KafkaTopic},
-        ("topics.py", "trail_topics.py", "record_topics.py"),
+        ("topics.py", "trail_topics.py"),
     ),
+    "followed records": Contract(("test_followed_records.py",), RECORDS, ("record_topics.py",)),
+    "projections' sessions": Contract(("test_projection_sessions.py",), SESSIONS),
     "tokens": Contract(("test_tokens.py",), TOKENS, ("tokens.py",)),
     "snapshots": Contract(("test_snapshots.py",), SNAPSHOTS, ("snapshots.py", "directory_snapshot.py")),
     "skips": Contract(("test_skips.py",), SKIPS, ("skips.py",)),

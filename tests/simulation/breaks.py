@@ -1,5 +1,5 @@
 """Deliberate breaks of what keeps answers right, to show that the simulation finds them: those of the cluster's tests, as far as they
-are not of Kafka's clients, a snapshot that nobody compares with the log, and what keeps alerts from being lost."""
+are not of Kafka's clients, a snapshot that nobody compares with the log, and what keeps alerts and the rows of projections from being lost."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from domain.log.chain import Chain
 from domain.ports import Topic, Unavailable
 from domain.state.fold import Fold
 from domain.state.recent_calls import RecentCalls
+from projections.log.changes import TableChange
 from services.adapters import known_records, snapshots
 from services.adapters.alert_publisher import Publisher
 from services.alert_worker.copies import SeenLanes
 from services.alert_worker.events import JudgedEvents
 from services.alert_worker.positions import JudgedUpTo
 from services.kms_api.live_state import LiveState
+from services.projector import known_log, store, worker
+from services.projector.change_writer import ChangeWriter
+from services.projector.topics import ProjectedTopics
 from tests.cluster import breaks
 from tests.simulation.brokers import Brokers
 
@@ -76,6 +80,44 @@ OF_ALERT_WORKERS: Mapping[str, Callable[[], None]] = {
     "lost-records-unnoticed": lost_records_unnoticed,
     "copies-are-counted": copies_are_counted,
 }
+
+
+def rows_apart_from_positions() -> None:
+    """A projector commits the rows of a batch before the positions."""
+    write = ChangeWriter.write
+
+    async def apart(writer: ChangeWriter, change: TableChange) -> None:
+        session: Any = writer._connection
+        with session.apart():
+            async with session.transaction():
+                await write(writer, change)
+
+    ChangeWriter.write = apart  # type: ignore[method-assign, assignment]  # that is the break
+
+
+def batches_again() -> None:
+    """A projector takes in what it reads, whatever the stored positions say."""
+
+    async def nothing(*_: Any) -> dict[store.Partition, int]:
+        return {}
+
+    store._proved = nothing  # type: ignore[assignment]  # that is the break
+
+
+def log_not_compared() -> None:
+    """A projector that starts believes that the log still has the record that it read last."""
+
+    async def believe(topics: ProjectedTopics, start: store.ReadTo) -> None:
+        pass
+
+    worker.require_known_log = believe  # type: ignore[attr-defined]  # the function that it imports: that is the break
+
+
+OF_PROJECTORS: Mapping[str, Callable[[], None]] = {
+    "rows-apart-from-positions": rows_apart_from_positions,
+    "batches-again": batches_again,
+    "log-not-compared": log_not_compared,
+}
 BREAKS: Mapping[str, Callable[[], None]] = {
     "no-freshness": breaks.no_freshness,
     "no-chain": breaks.no_chain,
@@ -84,6 +126,7 @@ BREAKS: Mapping[str, Callable[[], None]] = {
     "any-leader-is-believed": any_leader_is_believed,
     "snapshots-without-digest": snapshots_without_digest,
     **OF_ALERT_WORKERS,
+    **OF_PROJECTORS,
 }
 
 
@@ -99,6 +142,9 @@ def broken(name: str) -> Iterator[None]:
         mock.patch.object(Publisher, "publish", Publisher.publish),
         mock.patch.object(JudgedEvents, "_require_known", JudgedEvents._require_known),
         mock.patch.object(SeenLanes, "takes", SeenLanes.takes),
+        mock.patch.object(ChangeWriter, "write", ChangeWriter.write),
+        mock.patch.object(store, "_proved", store._proved),
+        mock.patch.object(worker, "require_known_log", known_log.require_known_log),
     )
     with ExitStack() as stack:
         for each in whole:

@@ -260,12 +260,12 @@ STROKES: Mapping[str, Strike] = {
         lose_requests,
     )
 }
-OF_PROJECTORS: Mapping[str, Strike] = {
+STROKES_OF_PROJECTORS: Mapping[str, Strike] = {
     each.__name__: each
     for each in (kill_a_projector, stop_a_projector, hang_a_session, fail_over_the_database, lose_commits)
 }
 """Where there are projectors, some of these strike too."""
-ALL_STROKES = {**STROKES, **OF_PROJECTORS, lose_the_tail.__name__: lose_the_tail}
+ALL_STROKES = {**STROKES, **STROKES_OF_PROJECTORS, lose_the_tail.__name__: lose_the_tail}
 DISASTERS = 0.15
 """The share of seeds in which brokers lose what they had acknowledged."""
 
@@ -287,7 +287,7 @@ def plan_of(seed: int) -> tuple[Stroke, ...]:
         drawn.append(lose_the_tail.__name__)
     if seed % PROJECTIONS_EVERY == 0:
         of_projectors = Random(f"{seed} plan of projectors")  # so that other faults strike as they do without
-        drawn += [of_projectors.choice(sorted(OF_PROJECTORS)) for _ in range(of_projectors.randint(2, 4))]
+        drawn += [of_projectors.choice(sorted(STROKES_OF_PROJECTORS)) for _ in range(of_projectors.randint(2, 4))]
     strokes = sorted((chance.uniform(FIRST, LAST), name) for name in drawn)
     return tuple(Stroke(at, name, number) for number, (at, name) in enumerate(strokes))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from domain.log.chain import Chain
@@ -28,7 +28,7 @@ class WholeTopics:
     """Port FollowedRecords: all that the topics hold, at once."""
 
     def __init__(self, shared: ProjectingShared) -> None:
-        self.kinds = RECORD_KINDS
+        self.kinds: Collection[str] = RECORD_KINDS
         self._parts = partitions_of(shared.brokers, shared.partitions)
 
     async def open(self, begins: Mapping[Any, int], **options: Any) -> None:
@@ -81,7 +81,7 @@ async def faults_of_projections(
 
 def _wrong_rows(shared: ProjectingShared, projection: Projection, batch: Batch) -> Iterator[str]:
     entries = [each for each in batch.entries if each.topic in projection.topics]
-    made = _rows_of(projection.changes(entries, None if projection.restore is None else World()))
+    made = rows_made(projection.changes(entries, None if projection.restore is None else World()))
     for table, rows in contents(shared.tables, projection.schema).items():
         if table in OWN:
             continue
@@ -92,7 +92,7 @@ def _wrong_rows(shared: ProjectingShared, projection: Projection, batch: Batch) 
             yield from (f"{table} {what} {count} times {row}" for row, count in list(each.items())[:SAID])
 
 
-def _rows_of(changes: Sequence[TableChange]) -> Mapping[str, list[Columns]]:
+def rows_made(changes: Sequence[TableChange]) -> Mapping[str, list[Columns]]:
     """What the changes of one pass make of empty tables."""
     found: dict[str, list[Columns]] = defaultdict(list)
     for change in changes:

@@ -104,10 +104,10 @@ class SimulatedProjected:
         self._brokers, self._partitions, self._chance = brokers, partitions, chance
 
     def events(self) -> Topic:
-        return cast("Any", SimulatedTopic(self._brokers, EVENTS_TOPIC))
+        return cast("Topic", SimulatedTopic(self._brokers, EVENTS_TOPIC))
 
     def commands(self) -> Topic:
-        return cast("Any", SimulatedTopic(self._brokers, COMMANDS_TOPIC))
+        return cast("Topic", SimulatedTopic(self._brokers, COMMANDS_TOPIC))
 
     def records(self) -> FollowedRecords:
         return SimulatedRecords(self._brokers, self._partitions, self._chance)
@@ -173,8 +173,10 @@ async def run_projector(
     topics = SimulatedProjected(shared.brokers, shared.partitions, shared.chance)
     try:
         await project(topics, cast("Any", pool), keys, region, Clock())
-    except OutOfRange:
-        shared.log_unknown = True
+    except OutOfRange as fault:
+        shared.log_unknown |= "keytrail rebuild" in str(
+            fault
+        )  # not of a reader, who may come back and find more records
         raise
     except INTERRUPTED as fault:
         process.end(f"cannot start: {fault}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from services.alert_worker.marks import Marked
@@ -44,6 +44,15 @@ class SimulatedSession:
             now.end()
             self._open.discard(now)
             self._now = None
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """What runs here is no part of the transaction that is open. For a deliberate break."""
+        now, self._now = self._now, None
+        try:
+            yield
+        finally:
+            self._now = now
 
     async def _run(self, sql: str, *given: Any) -> Done:
         if self._now is None:

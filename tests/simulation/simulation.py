@@ -176,6 +176,8 @@ def _trace(shared: Shared) -> str:
         digest.update(name.encode())
         for value in partition.values:
             digest.update(value)
+    if shared.projecting is not None:
+        digest.update(repr(sorted(shared.projecting.tables.rows.items())).encode())
     return digest.hexdigest()
 
 

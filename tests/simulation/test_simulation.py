@@ -10,8 +10,17 @@ import sys
 import pytest
 
 from tests.simulation.__main__ import many
-from tests.simulation.breaks import BREAKS, OF_ALERT_WORKERS, broken
-from tests.simulation.faults import STROKES, Stroke, lose_the_tail, plan_of, set_every_clock
+from tests.simulation.breaks import BREAKS, OF_ALERT_WORKERS, OF_PROJECTORS, broken
+from tests.simulation.faults import (
+    STROKES,
+    STROKES_OF_PROJECTORS,
+    Stroke,
+    lose_the_tail,
+    plan_of,
+    set_every_clock,
+    stop_a_projector,
+)
+from tests.simulation.installation import PROJECTIONS_EVERY
 from tests.simulation.simulation import ALERTS_EVERY, SOON, shrunk, simulate
 
 SEEDS = 500
@@ -20,7 +29,7 @@ WITHIN = 2_000
 CALLS, FAULTS, ALERTS = 100, 3, 8
 TRACES = (
     "from tests.simulation.simulation import simulate; "
-    f"print([simulate(seed).trace for seed in ({ALERTS_EVERY}, 1, 2, {ALERTS_EVERY})])"
+    f"print([simulate(seed).trace for seed in ({2 * PROJECTIONS_EVERY}, 1, 2, {2 * PROJECTIONS_EVERY})])"
 )
 OFTEN = frozenset({"denied-burst", "deletion-scheduled", "disabled-in-use", "first-use", "key-policy-public"})
 """Rules of all kinds that the clients give reason for: on changes, on calls, on counted calls and on first uses."""
@@ -39,7 +48,7 @@ def test_every_answer_is_right_whatever_strikes() -> None:
 def test_every_plan_has_faults_and_every_fault_is_in_some_plan() -> None:
     plans = [plan_of(seed) for seed in range(SEEDS)]
     assert min(map(len, plans)) >= FAULTS
-    assert {each.name for plan in plans for each in plan} >= set(STROKES)
+    assert {each.name for plan in plans for each in plan} >= {*STROKES, *STROKES_OF_PROJECTORS}
 
 
 def test_the_same_seed_is_the_same_run_whatever_order_sets_have() -> None:
@@ -79,7 +88,24 @@ def test_whoever_judged_what_brokers_then_lost_says_so(seed: int) -> None:
     assert outcome.alerts["chain-broken"] >= 1
 
 
-QUICKLY_FOUND = ("no-freshness", "no-chain", "positions-before-alerts", "lost-records-unnoticed")
+@pytest.mark.parametrize("seed", [225, 405])
+def test_a_projector_that_read_what_brokers_then_lost_says_so(seed: int) -> None:
+    """It is away for so short a time that the log is longer than before when it reads on. It took all that came for void."""
+    plan = (Stroke(19.5, stop_a_projector.__name__, seed), Stroke(20.0, lose_the_tail.__name__, 1))
+    outcome = simulate(seed, plan)
+    assert outcome.faults == []
+    assert [line for line in outcome.story if "does not hold the record that the projections were read up to" in line]
+
+
+QUICKLY_FOUND = (
+    "rows-apart-from-positions",
+    "batches-again",
+    "log-not-compared",
+    "no-freshness",
+    "no-chain",
+    "positions-before-alerts",
+    "lost-records-unnoticed",
+)
 
 
 @pytest.mark.timeout(1800)
@@ -88,7 +114,8 @@ QUICKLY_FOUND = ("no-freshness", "no-chain", "positions-before-alerts", "lost-re
 )
 def test_a_break_is_found_and_its_story_is_short(name: str) -> None:
     with broken(name):
-        seeds = range(0, WITHIN, ALERTS_EVERY if name in OF_ALERT_WORKERS else 1)
+        every = ALERTS_EVERY if name in OF_ALERT_WORKERS else PROJECTIONS_EVERY if name in OF_PROJECTORS else 1
+        seeds = range(0, WITHIN, every)
         failing = next(outcome for outcome in map(simulate, seeds) if outcome.faults)
         story = shrunk(failing)
         assert story.faults
