@@ -56,7 +56,7 @@ async def test_each_partition_is_read_in_order_from_its_place_each_record_once(
 
 async def test_nothing_comes_until_something_is_appended(appended: AppendedRecords) -> None:
     records = appended.records()
-    await read(records, dict.fromkeys(PARTS, 4), len(PARTS))
+    await read(records, dict.fromkeys(PARTS, 2), 3 * len(PARTS))
     assert list(await records.next(100, WITHIN_MS)) == []
     records.gather(1, WITHIN_MS)
     await appended.append(DECISIONS, 1, b"new")

@@ -1,5 +1,5 @@
 """Deliberate breaks of what keeps answers right, to show that the simulation finds them: those of the cluster's tests, as far as they
-are not of Kafka's clients, a snapshot that nobody compares with the log, and what keeps alerts and the rows of projections from being lost."""
+are not of Kafka's clients, a snapshot that nobody compares with the log, and what keeps alerts and rows of projections from being lost."""
 
 from __future__ import annotations
 

@@ -64,6 +64,13 @@ def all_projected(shared: ProjectingShared) -> bool:
     )
 
 
+def projected(shared: ProjectingShared | None) -> Mapping[str, int]:
+    """How many rows each table of a projection has."""
+    if shared is None:
+        return {}
+    return {name: len(shared.tables.rows[name]) for name in SHAPES if name.partition(".")[2] not in OWN}
+
+
 async def faults_of_projections(
     shared: ProjectingShared, keys: VaultKeyring, region: str, *, tail_lost: bool
 ) -> list[str]:

@@ -132,7 +132,6 @@ class ProjectingShared:
     partitions: int
     faults: list[str] = field(default_factory=list)
     log_unknown: bool = False
-    batches: int = 0
 
     @classmethod
     def of(cls, seed: int, brokers: Brokers, snapshots: list[SealedSnapshot], partitions: int) -> ProjectingShared:
@@ -151,7 +150,6 @@ class ProjectingShared:
             if row is None:
                 self.faults.append(f"{table} was thrown away, though nobody else wrote to it")
                 continue
-            self.batches += 1
             if before is not None and row[2] <= before[2]:
                 self.faults.append(f"{table} of {name} went from {before[2]} to {row[2]}")
             if row[2] > len(parts[row[0], row[1]].values):

@@ -25,7 +25,7 @@ from tests.simulation.clients import Load
 from tests.simulation.faults import Stroke, carry_out, plan_of
 from tests.simulation.installation import DECIDED, EVENTS, PARTITIONS, PROJECTIONS_EVERY, SETTINGS, Installation, Shared
 from tests.simulation.notary import faults_of_tree
-from tests.simulation.projections_judged import all_projected, faults_of_projections
+from tests.simulation.projections_judged import all_projected, faults_of_projections, projected
 from tests.simulation.vault import MemoryVault
 from tests.simulation.virtual import VirtualLoop, current, run, virtual_machine
 
@@ -49,7 +49,7 @@ NOTICED_WITHIN = 6.0
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`seconds`: virtual ones. `trace`: a digest of all that happened and of every value on every topic. `alerts`: by rule, how many
-    were raised."""
+    were raised. `rows`: by table of a projection, how many it has."""
 
     seed: int
     plan: tuple[Stroke, ...]
@@ -59,6 +59,7 @@ class Outcome:
     seconds: float
     trace: str
     alerts: Mapping[str, int]
+    rows: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,15 @@ def simulate(seed: int, plan: tuple[Stroke, ...] | None = None, size: Size | Non
         faults = _judged(installation, load.calls) + _late(load.calls, healed) + _alerts(shared, healed)
         faults += shared.wrong_rows + loop.faults
         outcome = Outcome(
-            seed, plan, faults, list(shared.story), load.calls, loop.now, _trace(shared), raised(shared.brokers)
+            seed,
+            plan,
+            faults,
+            list(shared.story),
+            load.calls,
+            loop.now,
+            _trace(shared),
+            raised(shared.brokers),
+            projected(shared.projecting),
         )
         with _logs_in(shared):  # of what is closed in the middle of its work: nobody reads them any more
             loop.abandon()

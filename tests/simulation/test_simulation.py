@@ -80,6 +80,15 @@ def test_runs_with_alert_workers_raise_alerts_of_every_kind() -> None:
     assert simulate(1).alerts == {}, "no alert workers, no alerts"
 
 
+def test_runs_with_projectors_fill_the_tables_of_every_projection() -> None:
+    beside_alert_workers, alone = simulate(2 * PROJECTIONS_EVERY).rows, simulate(3 * PROJECTIONS_EVERY).rows
+    assert [table for table, count in beside_alert_workers.items() if not count] == ["p_alerts.marks"], (
+        "nobody marks any"
+    )
+    assert [table for table, count in alone.items() if not count] == ["p_alerts.alerts", "p_alerts.marks"]
+    assert simulate(1).rows == {}, "no projectors, no rows"
+
+
 @pytest.mark.parametrize("seed", [0, ALERTS_EVERY])
 def test_whoever_judged_what_brokers_then_lost_says_so(seed: int) -> None:
     """Alert workers took all that came afterwards for void, judged nothing any more, and said nothing."""
