@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
+from services.adapters import skips
 from services.adapters.snapshots import SealedSnapshot
 from services.alert_worker import books, counts, positions, schema, takeover
 from services.alert_worker.schema import ITEMS, KEY_COLUMNS, PAIRS, ROWS, UNJUDGED, WINDOWS
@@ -180,6 +181,11 @@ async def _is_made(now: Transaction) -> Done:
     return rows_of(("there",), [(now.get(MADE, ()) is not None,)])
 
 
+async def _no_permits(now: Transaction) -> Done:
+    """Nobody accepts a loss here."""
+    return rows_of(("there",), [(False,)])
+
+
 async def _columns_stand(now: Transaction) -> Done:
     return rows_of(("count",), [(2,)])
 
@@ -216,6 +222,7 @@ STATEMENTS: Mapping[str, Statement] = {
     "SELECT pg_advisory_xact_lock": _advisory,
     takeover._IS_THERE: _is_made,
     takeover._STANDS: _columns_stand,
+    skips._IS_THERE: _no_permits,
     schema._ALTERED_TABLE: nothing,
     "SELECT log FROM alerting.origin": _origin,
     takeover._LOCK_FIRST: _lock_positions,
