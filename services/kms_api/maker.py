@@ -8,8 +8,8 @@ from base64 import b64decode
 from typing import Any
 from uuid import uuid4
 
-from domain.crypto.material import generate, imported, load_private
-from domain.crypto.specs import RSA, SPECS, SYMMETRIC_DEFAULT
+from domain.crypto.material import NewMaterial, generate, imported, load_private
+from domain.crypto.specs import RSA, SPECS, SYMMETRIC_DEFAULT, Spec
 from domain.crypto.wrapping import unwrap
 from domain.errors import (
     IncorrectKeyMaterial,
@@ -59,7 +59,7 @@ class VaultMaker:
         await self._vault.put_material(key, new.id, new.secret)
         return {"material": new.id, "fingerprint": new.fingerprint}
 
-    async def imported(self, token: bytes, wrapped: bytes) -> Preparation:
+    async def imported(self, token: bytes, wrapped: bytes, account: str) -> Preparation:
         """Raises Unavailable."""
         document = self._tokens.open(IMPORT, token.decode("latin-1"))
         if document is None:
@@ -68,7 +68,7 @@ class VaultMaker:
         private = load_private(b64decode(document["private"]))
         try:
             secret = await aside(unwrap, private, document["algorithm"], wrapped)
-            new = await aside(imported, SPECS[document["spec"]], document["key"], secret)
+            new = await self._checked(SPECS[document["spec"]], document["key"], secret, account)
         except (InvalidCiphertext, IncorrectKeyMaterial) as fault:
             return {**known, **_fault(fault)}
         # Each import has its own name, so that an earlier deletion never removes this one from the vault.
@@ -81,6 +81,12 @@ class VaultMaker:
             "fingerprint": new.fingerprint,
             "public_key": new.public_key,
         }
+
+    async def _checked(self, spec: Spec, key: str, secret: bytes, account: str) -> NewMaterial:
+        """Raises IncorrectKeyMaterial. A caller's bytes may take long to read whatever the spec is."""
+        if spec.secret_bytes:
+            return imported(spec, key, secret)
+        return await long_aside(account, imported, spec, key, secret)
 
     async def access_key(self) -> Preparation:
         """Raises Unavailable."""

@@ -25,7 +25,7 @@ async def get_parameters_for_import(
 
 
 async def prepare(request: Request, maker: Maker) -> Preparation:
-    return await maker.imported(request["ImportToken"], request["EncryptedKeyMaterial"])
+    return await maker.imported(request["ImportToken"], request["EncryptedKeyMaterial"], request.caller.account)
 
 
 def import_key_material(parameters: Parameters, made: Preparation) -> ImportKeyMaterial:

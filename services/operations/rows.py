@@ -75,7 +75,7 @@ class Maker(Protocol):
         """`material` and `fingerprint` of new symmetric material for an existing key."""
         ...
 
-    async def imported(self, token: bytes, wrapped: bytes) -> Preparation:
+    async def imported(self, token: bytes, wrapped: bytes, account: str) -> Preparation:
         """`key` and `expires` of an import token. Also `material`, `stored`, `fingerprint` and `public_key` of the
         material that it unwraps, or `fault` and `message` if something is wrong with it."""
         ...

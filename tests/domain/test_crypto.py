@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 from base64 import b64decode
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -181,6 +182,30 @@ def test_an_rsa_key_whose_numbers_do_not_belong_together_is_refused() -> None:
     ).private_key(unsafe_skip_rsa_key_validation=True)
     with pytest.raises(IncorrectKeyMaterial):
         imported(SPECS["RSA_2048"], key_id(1), private_der(spoilt))
+
+
+def test_an_rsa_key_whose_primes_are_not_of_half_its_length_is_refused() -> None:
+    """FIPS 186-5, A.1.1. Its numbers belong together, and to check so long a prime takes many times as long."""
+    long = load_private(generate(SPECS["RSA_4096"]).secret)
+    assert isinstance(long, rsa.RSAPrivateKey)
+    p, q, e = 3, long.private_numbers().p, 65537
+    d = pow(e, -1, q - 1)
+    public = rsa.RSAPublicNumbers(e, p * q)
+    numbers = rsa.RSAPrivateNumbers(p=p, q=q, d=d, dmp1=d % 2, dmq1=d, iqmp=pow(q, -1, p), public_numbers=public)
+    uneven = private_der(numbers.private_key())
+    name = f"RSA_{public.n.bit_length()}"
+    with pytest.raises(IncorrectKeyMaterial):
+        imported(replace(SPECS["RSA_2048"], name=name), key_id(1), uneven)
+
+
+@pytest.mark.parametrize("spec", PAIRS)
+def test_a_key_that_openssl_cannot_read_is_refused(spec: str) -> None:
+    """Of Diffie-Hellman, with a prime of more than 10,000 bits: OpenSSL gives an error that cryptography has no name for."""
+    numbers = b"".join(b"\x02\x82\x05\xdd" + bytes([0, 255]) + b"\xff" * 1499 for _ in range(2))
+    algorithm = bytes.fromhex("06092a864886f70d010301") + b"\x30\x82" + len(numbers).to_bytes(2) + numbers
+    inner = b"\x02\x01\x00" + b"\x30\x82" + len(algorithm).to_bytes(2) + algorithm + b"\x04\x03\x02\x01\x05"
+    with pytest.raises(IncorrectKeyMaterial):
+        imported(SPECS[spec], key_id(1), b"\x30\x82" + len(inner).to_bytes(2) + inner)
 
 
 @pytest.mark.parametrize("algorithm", [*RSA_OAEP, *RSA_AES])
