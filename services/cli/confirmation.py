@@ -25,7 +25,10 @@ def is_confirmed(question: str) -> bool:
     if not somebody_answers():
         return False
     ask(f"{question} [y/N]")
-    return sys.stdin.readline().strip().lower() in YES
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # Ctrl-D, and the question stands in a line without an end
+        err.print()
+    return answer.strip().lower() in YES
 
 
 def confirm_or_fail(question: str) -> None:

@@ -12,6 +12,7 @@ import click
 
 from services.cli.exit_codes import PROGRAM, run
 from services.cli.groups import CommandGroup, CommandRow
+from services.cli.readers import open_closed_streams
 
 COMMANDS: dict[str, CommandRow] = {
     "up": CommandRow("up:up", "Start Keytrail and keep it running until Ctrl-C"),
@@ -144,6 +145,7 @@ def main() -> None:
     # dump would hold keys in the clear.
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    open_closed_streams()
     asked = sys.argv[1:]
     if completing := os.environ.get("_KEYTRAIL_COMPLETE"):
         from click.shell_completion import shell_complete

@@ -8,6 +8,7 @@ import pty
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.installation import KEYTRAIL, clean_environment
@@ -41,14 +42,31 @@ def test_the_question_stands_beside_the_answer_and_no_is_a_no(command: str, as_j
     asked = [*command.split(), *(["--json"] if as_json else [])]
     code, printed, shown = _answered(asked, "n\n", tmp_path)
     assert (code, printed) == (1, "")
+    shown = " ".join(shown.split())
     assert "? [y/N]: " in shown
     assert "Nothing was done." in shown
+
+
+def test_the_end_of_the_input_is_a_no_on_a_line_of_its_own(tmp_path: Path) -> None:
+    code, _, shown = _answered(["trails", "remove", "aws"], "\x04", tmp_path)
+    assert (code, click.unstyle(shown).splitlines()[1:]) == (1, ["error: Nothing was done.", "END"])
+
+
+@pytest.mark.parametrize("stream", ["<&-", ">&-", "2>&-"])
+def test_a_command_whose_input_or_output_is_closed_says_what_it_can(stream: str, tmp_path: Path) -> None:
+    """A service that closes what it does not use. It was a fault in Keytrail, or a traceback."""
+    environment = clean_environment() | NOWHERE | {"KEYTRAIL_DATA": str(tmp_path)}
+    asked = ["sh", "-c", f'"$0" trails remove aws {stream}', str(KEYTRAIL)]
+    done = subprocess.run(asked, env=environment, input="", capture_output=True, text=True, timeout=60, check=False)
+    said = "" if stream == "2>&-" else "Nobody can answer this here: to go on without a question, add --yes."
+    assert (done.returncode, done.stdout, done.stderr.partition("? ")[2].strip()) == (1, "", said)
 
 
 @pytest.mark.parametrize("answer", ["y\n", "Yes\n"])
 def test_a_yes_goes_on(answer: str, tmp_path: Path) -> None:
     code, printed, shown = _answered(["trails", "remove", "aws", "--json"], answer, tmp_path)
     assert (code, printed) == (1, ""), "nobody answers at the database's address"
+    shown = " ".join(shown.split())
     assert "? [y/N]: " in shown
     assert "Nothing was done." not in shown
 
@@ -70,4 +88,4 @@ def _answered(command: list[str], answer: str, data: Path) -> tuple[int, str, st
     finally:
         os.close(side)
         os.close(terminal)
-    return asked.returncode, printed, " ".join(shown.split())
+    return asked.returncode, printed, shown
