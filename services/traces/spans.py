@@ -24,6 +24,8 @@ KEY_ARN = re.compile(
 )
 """What a caller calls a key may be anything, and so may what is on record of a key that does not exist. Only what has the form of
 an id that Keytrail gives is told."""
+LONGEST_ARN = 128
+"""Characters. What is longer is no ARN of a key, and waits with no span: else callers decide how much memory spans take."""
 ARNS: set[str] = set()
 """Those that were told, up to so many: a call asks for its key's, and to match it again would take ten times as long."""
 LEAST_FAILED = 500

@@ -22,7 +22,7 @@ from services.otlp.sender import BadHeaders, Collector, OtlpSender, headers_in
 from services.settings import BadSetting, Settings
 from services.traces import ids
 from services.traces.ids import SpanPlace
-from services.traces.spans import NOTHING_SAID, NOWHERE, RequestSpan, TraceSpan, frame_of
+from services.traces.spans import LONGEST_ARN, NOTHING_SAID, NOWHERE, RequestSpan, TraceSpan, frame_of
 
 OLDEST = timedelta(minutes=10)
 """Whoever reads records that are older reads the past again, and its calls have their traces or never had one."""
@@ -85,6 +85,8 @@ class Tracer:
         `request_attributes`."""
         about = self.under_way.pop(call)
         if call[ids.END] >= self._least:  # ours, so it has the length of an id
+            if len(about) > LONGEST_ARN:
+                about = ""
             self._add(RequestSpan(call, service, operation, status, error, effect, about, seconds, time.time_ns()))
 
     def answered(self, call: str, name: str, seconds: float, said: msgspec.Raw, *, failed: bool) -> None:
