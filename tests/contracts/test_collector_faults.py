@@ -68,10 +68,17 @@ async def test_an_orderly_end_takes_back_what_was_told(pool: Pool, away: Outbox)
     telling = CollectorTelling(Settings(traces_endpoint="http://c:4318"), pool, "api")
     await telling.look()
     assert await state(pool) is not None
+    await telling.end()
+    await telling.look()
+    assert await state(pool) is None
+
+
+async def test_a_row_that_is_being_written_at_the_end_is_taken_back_too(pool: Pool, away: Outbox) -> None:
+    telling = CollectorTelling(Settings(traces_endpoint="http://c:4318"), pool, "api")
     looking = asyncio.create_task(telling.look())
+    await asyncio.sleep(0)  # now it has begun
     await telling.end()
     await looking
-    await telling.look()
     assert await state(pool) is None
 
 
