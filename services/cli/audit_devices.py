@@ -60,4 +60,4 @@ def _question(client: Client, name: str) -> str:
     if name not in found:
         fail(f"There is no audit device {name}; `keytrail audit-devices` lists them.")
     unsure = "" if found[name]["named"] is not None else "No process for audit devices is at work. "
-    return f"{unsure}If the audit device {name} comes back it begins anew. Forget it, and how far it is?"
+    return f"{unsure}If the audit device {name} comes back, it begins anew. Forget how far it is?"
