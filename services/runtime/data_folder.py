@@ -158,7 +158,7 @@ class Folder:
                 name: (_process_id(pid), float(started)) for name, (pid, started) in document["children"].items()
             }
             return Running(**document)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, NotOurs):
+        except (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, NotOurs):
             return None
 
     def live_state(self) -> Running | None:

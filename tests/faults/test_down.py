@@ -184,6 +184,15 @@ def test_a_state_that_names_no_process_is_as_none(pid: object, tmp_path: Path) -
         assert said(down(folder.path)) == (0, f"Nothing runs on {folder.path}.\n")
 
 
+@pytest.mark.parametrize("rubbish", ["", "[" * 100_000, '{"pid": 1, "children": {"writer-1": [1, %s]}}' % ("9" * 400)])
+def test_a_state_that_is_rubbish_is_as_none(rubbish: str, tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "data")
+    with folder.lock():
+        folder.keep_state(Running(1, 1, "", "", ""))
+    folder.state_file.write_text(rubbish)
+    assert said(down(folder.path)) == (0, f"Nothing runs on {folder.path}.\n")
+
+
 @as_root
 def test_an_id_in_a_stale_lock_that_another_user_has_now_keeps_nobody_away() -> None:
     """The owner was killed, another user's process has its id now, and another `keytrail down` has the folder for a moment."""
