@@ -89,7 +89,7 @@ class FileMasterKey:
         MasterKeyRefused."""
         if not self.retired.exists():
             return []
-        names = list(_read(self.retired))
+        names = list(self._retired_before())
         with self.retired.open("r+b") as file:
             file.write(b"\0" * self.retired.stat().st_size)
             file.flush()
@@ -106,11 +106,16 @@ class FileMasterKey:
         """Leave one key in the file, move the others to a file beside it, and return that file's path."""
         retired = self.retired
         others = {name: key for name, key in self._keys.items() if name != kept}
-        earlier = _read(retired) if retired.exists() else {}
-        _write(retired, earlier | others)
+        _write(retired, self._retired_before() | others)
         self._keys = {kept: self._keys[kept]}
         _write(self.path, self._keys)
         return retired
+
+    def _retired_before(self) -> dict[str, bytes]:
+        """The retired keys; none where they are overwritten, since who did that was killed before the file was removed."""
+        if not self.retired.exists() or not self.retired.read_bytes().strip(b"\0"):
+            return {}
+        return _read(self.retired)
 
 
 def _read(path: Path) -> dict[str, bytes]:

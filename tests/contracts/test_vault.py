@@ -153,6 +153,20 @@ def test_a_master_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
         FileMasterKey(path)
 
 
+def test_a_destruction_that_was_killed_halfway_keeps_no_later_rotation_away(tmp_path: Path) -> None:
+    """The file of retired keys was overwritten, and not removed any more: every rotation was refused until somebody removed it."""
+    path = tmp_path / "master.key"
+    master_key.make(path)
+    master = FileMasterKey(path)
+    for _ in range(2):
+        retired = master.retire(master.add())
+        retired.write_bytes(b"\0" * retired.stat().st_size)
+    assert (master.destroy_retired(), retired.exists()) == ([], False)
+    old, new = master.newest(), master.add()
+    master.retire(new)
+    assert (master.destroy_retired(), retired.exists()) == ([old], False)
+
+
 async def test_another_master_key_is_refused(installation: Installation, tmp_path: Path) -> None:
     pool = await connect(installation.settings)
     master_key.make(tmp_path / "other.key")
