@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import os
 import shutil
 import socket
 import time
@@ -121,21 +122,21 @@ class Supervisor:
         await self._wait_until_ready()
         return credentials
 
+    def _kept(self) -> list[str]:
+        """The names of what the folder holds besides the master key, which a restore needs there."""
+        key = os.path.realpath(
+            self.settings.master_key_path
+        )  # a path's own `resolve` raises RuntimeError for a loop of links
+        return sorted(each.name for each in self.folder.path.glob("*") if os.path.realpath(each) != key)
+
     async def start_servers(self) -> Settings:
         """Start only the broker and the database, on a folder that holds nothing yet, for a restore. Returns settings that reach
         them.
 
         Raises CannotStart, FolderInUse.
         """
-        kept = [
-            each.name
-            for each in self.folder.path.glob("*")
-            if each.resolve() != self.settings.master_key_path.resolve()
-        ]
-        if kept:
-            raise CannotStart(
-                f"{self.folder.path} is not empty ({', '.join(sorted(kept))}): restore onto an empty folder."
-            )
+        if kept := self._kept():
+            raise CannotStart(f"{self.folder.path} is not empty ({', '.join(kept)}): restore onto an empty folder.")
         self.folder.take()
         self.folder.restoring.touch()
         self.folder.require_clock(test=False)

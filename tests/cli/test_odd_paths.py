@@ -8,6 +8,8 @@ import click
 import pytest
 
 from services.cli.main import COMMANDS, command_line
+from services.settings import Settings
+from services.supervisor.up import CannotStart, Supervisor
 from tests.cli.replay import typed
 
 ODD = ("a loop of links", "in a loop of links", "a file", "an overlong name")
@@ -62,3 +64,9 @@ def test_a_path_that_cannot_be_reached_is_named(name: str, odd: str, tmp_path: P
         assert "fault in Keytrail" not in told, told
         assert "Traceback" not in told, told
         assert code == 0 or told.strip(), "no word of what is wrong"
+
+
+async def test_a_restore_names_a_loop_of_links_in_its_folder(tmp_path: Path) -> None:
+    _at(tmp_path, ODD[0])
+    with pytest.raises(CannotStart, match=r"is not empty \(file, loop, other\)"):
+        await Supervisor(Settings(data=tmp_path), lambda what, done, of: None).start_servers()
