@@ -18,9 +18,10 @@ from tests.sessions import Typed, stumbled
 
 TEXT = (Path(__file__).parents[2] / "docs" / "howto" / "prove.md").read_text()
 HAS_ENV = Typed('eval "$(.venv/bin/keytrail env)"', "")
+ITS_CALL = """keytrail decisions --key $KEY --json | grep -o '"call_id": *"[^"]*"' | cut -d'"' -f4"""
 A_CALL = [
     Typed("KEY=$(aws kms create-key --query KeyMetadata.KeyId --output text)", ""),
-    Typed('CALL=$(keytrail decisions --key $KEY --json | grep -o \'"call_id": *"[^"]*"\' | cut -d\'"\' -f4)', ""),
+    Typed(f'until CALL=$({ITS_CALL}) && test -n "$CALL"; do :; done', ""),  # its row may come after its answer
 ]
 
 

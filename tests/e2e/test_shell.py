@@ -58,7 +58,7 @@ def test_after_it_the_next_call_reaches_keytrail_whatever_the_shell_was_used_for
     found = variables(done.stdout)
     expected = installation.credentials() | {"AWS_PAGER": ""}
     assert found == expected | {"KEYTRAIL_DATA": str(installation.data.resolve())}
-    assert json.loads(done.stdout[done.stdout.index("{") :])["Arn"] == "arn:aws:iam::111122223333:root"
+    assert json.loads(done.stdout[done.stdout.index("\n{\n") :])["Arn"] == "arn:aws:iam::111122223333:root"
 
 
 STOPPED = {"pid": 2**22 + 1, "port": 8612, "url": "http://127.0.0.1:8612", "kafka": "", "postgres": "", "children": {}}
