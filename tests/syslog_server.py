@@ -93,7 +93,7 @@ class SyslogServer:
             ):  # killed during the handshake, after which the client thinks that it is connected
                 return
             while data := connection.recv(65536):
-                if self.keeps:
+                if self.keeps and self._listening is listening:
                     found, left = frames(left + data)
                     self.messages += map(parsed, found)
 
@@ -105,9 +105,9 @@ class SyslogServer:
             listening.close()
         connections, self.connections = self.connections, []
         for each in connections:
+            # Each is closed by its own thread. SSLSocket's own shutdown would let that thread read on without TLS.
             with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-                each.close()
+                socket.socket.shutdown(each, socket.SHUT_RDWR)
 
     def __enter__(self) -> SyslogServer:
         return self

@@ -139,8 +139,9 @@ class Client:
                             fail(document["message"], error=document["code"])
                         yield document
             except urllib.error.HTTPError as fault:
-                if fault.code < 500:
-                    self._refused(fault)
+                with fault:
+                    if fault.code < 500:
+                        self._refused(fault)
             except (urllib.error.URLError, OSError, HTTPException):
                 pass
             yield None

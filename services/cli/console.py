@@ -90,6 +90,7 @@ def _require_console(client: Client) -> None:
         with urllib.request.urlopen(asked, timeout=10):  # noqa: S310  # see above
             pass
     except urllib.error.HTTPError as fault:
+        fault.close()
         if fault.code == 404:
             fail(OFF.format(url=client.url))
     except (OSError, HTTPException):

@@ -115,7 +115,8 @@ def test_the_api_answers_by_its_probes(run: Run) -> None:
             path = pod.container[f"{probe}Probe"]["httpGet"]["path"]
             try:
                 url = f"https://127.0.0.1:{pod.environment['KEYTRAIL_PORT']}{path}"
-                return bool(urllib.request.urlopen(url, timeout=3, context=trusted).status == 200)
+                with urllib.request.urlopen(url, timeout=3, context=trusted) as answer:
+                    return bool(answer.status == 200)
             except OSError:
                 return False
 

@@ -180,6 +180,7 @@ def test_a_refused_call_is_a_trace_without_the_callers_words(traced: Installatio
     )
     with pytest.raises(urllib.error.HTTPError) as denied:
         urllib.request.urlopen(unsigned)
+    denied.value.close()
     call = str(denied.value.headers["x-amzn-requestid"]).replace("-", "")
     assert set(spans_of(collector, call, {"none"})) == {"none"}, "a request of nobody has no record"
 

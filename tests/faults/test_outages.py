@@ -50,7 +50,8 @@ def health(installation: Installation) -> tuple[int, str]:
         with urllib.request.urlopen(f"{installation.url}/healthz", timeout=5) as answer:
             return answer.status, json.load(answer)["status"]
     except urllib.error.HTTPError as fault:
-        return fault.code, json.load(fault)["status"]
+        with fault:
+            return fault.code, json.load(fault)["status"]
     except OSError as fault:
         return 0, str(fault)
 
