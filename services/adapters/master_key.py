@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.named_files import unread
-from services.ownership import NotOurs, read_private, require_unswappable, write_private
+from services.ownership import NotOurs, read_private, require_unswappable, write_private, write_private_once
 
 _NONCE = 12
 KEY_BYTES = 32
@@ -143,14 +143,12 @@ def _write(path: Path, keys: dict[str, bytes]) -> None:
 
 
 def make(path: Path) -> None:
-    """Write a new key with mode 0600; an existing file stays unchanged. Raises NotOurs."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    require_unswappable(path.parent)
+    """Write a new key with mode 0600; an existing file stays unchanged, and one that was not written whole never is there.
+    Raises NotOurs, OSError."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except FileExistsError:
-        return
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(b64encode(os.urandom(KEY_BYTES)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+        raise NotOurs(f"{path.parent} is not a folder, so the master key cannot be made there.") from None
+    require_unswappable(path.parent)
+    if not os.path.lexists(path):  # an existing one may be on a file system that nobody can write to
+        write_private_once(path, b64encode(os.urandom(KEY_BYTES)).decode() + "\n")

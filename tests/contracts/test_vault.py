@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
@@ -15,6 +17,7 @@ from services.adapters import master_key
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import Pool, connect
 from services.adapters.vault import Vault
+from services.ownership import NotOurs
 from services.runtime.bootstrap import open_vault
 from services.writer.vault_upkeep import VaultUpkeep
 from tests.contracts.adapters import VAULTS
@@ -134,6 +137,34 @@ def test_a_master_key_is_made_once_with_mode_0600_and_never_printed(tmp_path: Pa
     assert path.read_bytes() == first
     assert path.stat().st_mode & 0o777 == 0o600
     assert first.strip().decode() not in repr(FileMasterKey(path))
+
+
+NO_SPACE = """
+import resource, sys
+from pathlib import Path
+from services.adapters import master_key
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+try:
+    master_key.make(Path(sys.argv[1]))
+except OSError as fault:
+    print(fault.strerror)
+"""
+
+
+def test_a_master_key_that_a_full_disk_did_not_take_is_made_later(tmp_path: Path) -> None:
+    """An empty file was left, and the next start refused it."""
+    path = tmp_path / "master.key"
+    full = subprocess.run([sys.executable, "-c", NO_SPACE, str(path)], capture_output=True, text=True, check=True)
+    assert full.stdout == "File too large\n"
+    assert list(tmp_path.iterdir()) == []
+    master_key.make(path)
+    FileMasterKey(path)
+
+
+def test_a_place_for_the_master_key_that_is_no_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(NotOurs, match="loop is not a folder"):
+        master_key.make(tmp_path / "loop" / "master.key")
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"!" * 44, b"QUFB\n"])
