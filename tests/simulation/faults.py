@@ -47,8 +47,12 @@ async def kill_the_leader(at: Target) -> None:
 
 async def stop(at: Target) -> None:
     name, seconds = at.some_process(), at.chance.choice([0.5, 3.0, 7.0, 12.0, 20.0])
+    await _stop(at, name, seconds)
+
+
+async def _stop(at: Target, name: str, seconds: float) -> None:
     process = at.installation.processes[name]
-    at.tell(f"{name} is stopped for {seconds} s")
+    at.tell(f"{name} is stopped for {seconds:.1f} s")
     process.stop()
     await asyncio.sleep(seconds)
     process.resume()
@@ -193,12 +197,7 @@ async def kill_a_projector(at: Target) -> None:
 async def stop_a_projector(at: Target) -> None:
     """For so long that another one may take over, or not."""
     name, seconds = _some_projector(at), at.chance.uniform(0.5, 12.0)
-    process = at.installation.processes[name]
-    at.tell(f"{name} is stopped for {seconds:.1f} s")
-    process.stop()
-    await asyncio.sleep(seconds)
-    process.resume()
-    at.tell(f"{name} goes on")
+    await _stop(at, name, seconds)
 
 
 async def hang_a_session(at: Target) -> None:
