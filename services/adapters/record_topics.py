@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
 from domain.ports import OutOfRange, Unavailable
-from services.adapters.kafka import discard, started
+from services.adapters.kafka import ASK_DEADLINE, discard, started
 from services.adapters.topics import names
 from services.settings import Settings
 
@@ -133,6 +135,25 @@ class RecordTopics:
         these."""
         fetcher = self.consumer._fetcher
         fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = least_bytes, within_ms
+
+    async def sources(self) -> dict[KindAndNumber, object]:
+        """What each partition is read from: a connection to the broker that leads it. It is another object once another
+        broker leads, or the same one was connected to anew. That broker may have lost records that were read before, and have
+        others in their place. (aiokafka does not ask for the leader's epoch, KIP-320, by which Kafka's own consumer would
+        notice.) Raises Unavailable."""
+        client: AIOKafkaClient = self.consumer._client
+        try:
+            async with asyncio.timeout(ASK_DEADLINE):
+                for topic in self._kinds:
+                    await client._wait_on_metadata(topic)
+                leaders = {each: client.cluster.leader_for_partition(each) for each in self.all}
+                for leader in set(leaders.values()) - {None, -1}:
+                    await client.ready(leader)
+        except (KafkaError, TimeoutError, OSError) as fault:
+            raise Unavailable(f"the brokers do not say who leads: {fault!r}") from fault
+        return {
+            self.named(each): client._conns.get((leader, ConnectionGroup.DEFAULT)) for each, leader in leaders.items()
+        }
 
     async def left(self) -> list[tuple[str, int]]:
         """By partition: its kind, and how many of its records are not read yet, by the last watermark seen."""
