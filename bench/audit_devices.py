@@ -25,7 +25,9 @@ from bench import load
 from bench.installed import Installed, free_port, until
 from services.adapters import topics
 from services.adapters.keyring import VaultKeyring, open_keyring
+from services.adapters.log_now import chain_now, log_name
 from services.adapters.postgres import Pool
+from services.adapters.topics import log_topic
 from services.audit_devices import device_rows, positions, worker
 from services.audit_devices.devices_file import (
     DeviceSettings,
@@ -36,7 +38,6 @@ from services.audit_devices.devices_file import (
 from services.audit_devices.feed import DeviceFeed, first_start, start_now
 from services.audit_devices.lines import rendering
 from services.cli.client import Client
-from services.projector.worker import chain_now, log_name
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from tests.certificates import make
@@ -149,7 +150,7 @@ async def _feed_alone(settings: Settings, pool: Pool, keys: VaultKeyring, folder
     feed = DeviceFeed(settings, await topics.prepare(settings, flush=False), keys)
     render, count, bare = rendering("json", settings.region), 0, 0.0
     began = time.process_time()
-    await feed.open((await first_start(settings)).reached, await chain_now(settings, pool, keys))
+    await feed.open((await first_start(settings)).reached, await chain_now(log_topic(settings), pool, keys))
     with (folder / "bare").open("wb", buffering=0) as file:
         while True:
             batch = await feed.next()
@@ -168,8 +169,8 @@ async def _feed_alone(settings: Settings, pool: Pool, keys: VaultKeyring, folder
 
 async def _caught_up_by(settings: Settings, pool: Pool, keys: VaultKeyring, own: DeviceSettings) -> tuple[float, float]:
     """(seconds, seconds of processor time) until the device holds all that is on the topics, by its own kept position."""
-    partitions, name = await topics.prepare(settings, flush=False), await log_name(settings, keys)
-    wanted = (await start_now(settings, await chain_now(settings, pool, keys))).reached.offsets
+    partitions, name = await topics.prepare(settings, flush=False), await log_name(log_topic(settings), keys)
+    wanted = (await start_now(settings, await chain_now(log_topic(settings), pool, keys))).reached.offsets
     kept = positions.DevicePositions(pool, keys, name, own.name)
     began, busy = time.perf_counter(), time.process_time()
     task = asyncio.create_task(worker.run(settings, pool, partitions, keys, name, [own]))

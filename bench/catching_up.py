@@ -16,12 +16,14 @@ from projections.decisions.project import COLUMNS
 from projections.registry import PROJECTIONS
 from services.adapters import topics
 from services.adapters.keyring import open_keyring
+from services.adapters.log_now import chain_now, log_name
 from services.adapters.record_topics import RecordTopics
+from services.adapters.topics import log_topic
 from services.cli.client import Client
 from services.projector import store
 from services.projector.feed import EntryFeed
 from services.projector.store import ReadTo
-from services.projector.worker import BATCH, chain_now, log_name, take_in_all
+from services.projector.worker import BATCH, take_in_all
 from services.runtime.bootstrap import open_pool, open_vault
 from services.runtime.memory import look_seldom_beside_batches
 from services.settings import Settings
@@ -58,7 +60,7 @@ async def _catch_up(settings: Settings) -> tuple[int, float]:
     pool = await open_pool(settings)
     partitions = await topics.prepare(settings, flush=False)
     keys = await open_keyring(open_vault(settings, pool))
-    name = await log_name(settings, keys)
+    name = await log_name(log_topic(settings), keys)
     feed = EntryFeed(RecordTopics(settings, partitions), settings.region, keys)
     records = 0
     async with pool.acquire() as connection:
@@ -66,7 +68,7 @@ async def _catch_up(settings: Settings) -> tuple[int, float]:
             await store.prepare(connection, projection, name, keys, f"bench_{projection.schema}")
     going = store.ProjectorMemory()
     began = time.perf_counter()
-    await feed.open(ReadTo(), await chain_now(settings, pool, keys))
+    await feed.open(ReadTo(), await chain_now(log_topic(settings), pool, keys))
     pending: asyncio.Task[None] | None = None
     while True:
         batch = await feed.next(BATCH)

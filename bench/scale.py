@@ -24,10 +24,10 @@ from domain.log.record import Call, Decision
 from domain.policy.default import default_key_policy
 from domain.ports import Headers
 from domain.state.fold import Fold
-from services.adapters.kafka import KafkaTopic, Producer
+from services.adapters.kafka import Producer
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
-from services.adapters.topics import names
+from services.adapters.topics import log_topic
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from services.writer.step import WriterStep
@@ -39,7 +39,7 @@ Figure = tuple[str, str, str]
 
 
 async def _fill(settings: Settings) -> None:
-    topic = KafkaTopic(settings, names(settings).events)
+    topic = log_topic(settings)
     pool = await open_pool(settings)
     fold = Fold.under(await open_keyring(open_vault(settings, pool)))
     end = await topic.end()

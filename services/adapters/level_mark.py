@@ -15,10 +15,9 @@ from domain.log.authenticity import LEVEL_MARK, Keyring
 from domain.log.chain import Chain
 from domain.log.levels import LEVEL, why_unknown
 from domain.ports import LogRefused
-from services.adapters.kafka import KafkaTopic
 from services.adapters.known_records import has_record
 from services.adapters.postgres import Pool, make
-from services.adapters.topics import names
+from services.adapters.topics import log_topic
 from services.logs import logger_of
 from services.settings import Settings
 
@@ -78,7 +77,7 @@ async def require_known(settings: Settings, pool: Pool, keys: Keyring) -> None:
     if not keys.holds(mac, LEVEL_MARK, *named, under=keys.newest):
         log.error("the note of the log's level is not Keytrail's own, or under a former key, and is left alone")
         return
-    events = KafkaTopic(settings, names(settings).events)
+    events = log_topic(settings)
     try:
         if await has_record(events, position, head):
             raise LogRefused(f"{events.topic} cannot be read: {why_unknown(level, version)}.")

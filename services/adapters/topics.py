@@ -24,7 +24,7 @@ from aiokafka.errors import (
 )
 
 from domain.ports import LogRefused, Unavailable
-from services.adapters.kafka import administering
+from services.adapters.kafka import KafkaTopic, administering
 from services.arrangement import IN_SYNC, REPLICAS
 from services.settings import Settings
 
@@ -44,6 +44,11 @@ def names(settings: Settings) -> Topics:
     return Topics(
         f"{prefix}.commands", f"{prefix}.events", f"{prefix}.decisions", f"{prefix}.alerts", f"{prefix}.order"
     )
+
+
+def log_topic(settings: Settings) -> KafkaTopic:
+    """Whoever asks for it closes it, or gives it to somebody who does."""
+    return KafkaTopic(settings, names(settings).events)
 
 
 SETTLED_WITHIN = 15.0

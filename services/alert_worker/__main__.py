@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
+from services.adapters.log_now import log_name
+from services.adapters.topics import log_topic
 from services.alert_worker import takeover
 from services.alert_worker.books import Books
 from services.alert_worker.marks import KafkaMarks
 from services.alert_worker.worker import Worker
-from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.collector_faults import tell_of_collector
 from services.runtime.heartbeat import keep_beating
@@ -28,7 +29,7 @@ async def run() -> None:
     keys = (await prepare(settings, pool)).keys
     keep_beating(settings)
     tell_of_collector(settings, pool, "alerts")
-    name = await log_name(settings, keys)
+    name = await log_name(log_topic(settings), keys)
     books, marks = Books(keys, name), KafkaMarks(settings, keys, name)
     await takeover.prepare(pool, books, marks)
     look_seldom_for_cycles()

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from domain.ports import Reader, Topic
-from services.adapters.kafka import KafkaReader, KafkaTopic
+from services.adapters.kafka import KafkaReader
 from services.adapters.topic_bounds import TopicBounds
-from services.adapters.topics import names
+from services.adapters.topics import log_topic, names
 from services.settings import Settings
 
 
@@ -33,7 +33,7 @@ class FollowedTopics(Protocol):
 class KafkaTopics:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.events: Topic = KafkaTopic(settings, names(settings).events)
+        self.events: Topic = log_topic(settings)
         self.decisions = names(settings).decisions
         self._bounds = TopicBounds(settings, self.decisions)
 

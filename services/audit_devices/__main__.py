@@ -6,9 +6,10 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from services.adapters.advisory_locks import AdvisoryLock
+from services.adapters.log_now import log_name
+from services.adapters.topics import log_topic
 from services.audit_devices import device_rows, devices_file, worker
 from services.logs import logger_of
-from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.heartbeat import keep_beating
 from services.runtime.metrics_endpoint import answer_metrics
@@ -34,7 +35,7 @@ async def run() -> None:
         await asyncio.Event().wait()
     # A device has one blocking call under way, and a name to look up: none waits for the thread of another that hangs.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2 * len(wanted) + 2))
-    name = await log_name(settings, prepared.keys)
+    name = await log_name(log_topic(settings), prepared.keys)
     await worker.run(settings, pool, prepared.partitions, prepared.keys, name, wanted)
 
 

@@ -13,11 +13,12 @@ from projections.log.entry import DECISIONS, EVENTS
 from services.adapters.kafka import FETCH_WAIT_MS
 from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import KNOWN_WITHIN
+from services.adapters.log_now import has_before
 from services.adapters.record_topics import RecordTopics, topics_read
 from services.adapters.topic_bounds import TopicBounds
+from services.adapters.topics import log_topic
 from services.audit_devices.records import DeviceRecord, Gap, records_of
 from services.projector.feed import Batch, EntryFeed
-from services.projector.known_log import has_before
 from services.projector.store import Partition, ReadTo
 from services.settings import Settings
 
@@ -135,7 +136,9 @@ async def start_after(settings: Settings, reached: ReadTo) -> DeviceStart:
     replaced, or its brokers lost records that they had acknowledged. It is read again from its first record on: that writes some
     records twice, and leaves none out.
     """
-    cut = bool(reached.digest) and not await has_before(settings, reached.offsets.get((EVENTS, 0), 0), reached.digest)
+    cut = bool(reached.digest) and not await has_before(
+        log_topic(settings), reached.offsets.get((EVENTS, 0), 0), reached.digest
+    )
     bounds = await _bounds(settings)
     offsets, last, gaps, again = dict(reached.offsets), dict(reached.last), [], []
     other = await _with_another_record(settings, reached, bounds)

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 
 from domain.log.chain import Chain
 from services.adapters.keyring import VaultKeyring
+from services.adapters.log_now import chain_now
 from services.adapters.postgres import INTERRUPTED, Pool
+from services.adapters.topics import log_topic
 from services.audit_devices import feed as feeds
 from services.audit_devices.device import Device, DeviceFailed
 from services.audit_devices.devices_file import (
@@ -30,7 +32,6 @@ from services.audit_devices.progress import DeviceProgress
 from services.audit_devices.syslog_device import SyslogDevice
 from services.logs import logger_of
 from services.projector.store import ReadTo
-from services.projector.worker import chain_now
 from services.rendering import utc
 from services.runtime.processes import pause_after
 from services.settings import Settings
@@ -224,7 +225,7 @@ async def run(
     made: Callable[[DeviceSettings, str], Device] = device_of,
 ) -> None:
     """Run until it is stopped. Raises OutOfRange, Unreadable, UNREACHABLE."""
-    now = await chain_now(settings, pool, keys)
+    now = await chain_now(log_topic(settings), pool, keys)
     log.info("audit devices", names=[each.name for each in wanted])
     async with asyncio.TaskGroup() as tasks:
         for each in wanted:

@@ -19,10 +19,10 @@ from domain.log.codec import object_of, rfc3339
 from domain.ports import Unavailable
 from domain.state.fold import Fold
 from services.adapters import snapshots, topics
-from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring, open_keyring, take
 from services.adapters.master_key import FileMasterKey
 from services.adapters.topic_bounds import ends, values_between
+from services.adapters.topics import log_topic
 from services.adapters.vault import Vault
 from services.backup.sealed_file import SealedWriter
 from services.clock import Clock
@@ -40,7 +40,7 @@ async def take_backup(settings: Settings, path: Path, tell: Tell) -> dict[str, i
     """Take a backup. Returns what it holds, counted. Raises Unavailable, MasterKeyRefused, OSError."""
     master = FileMasterKey(settings.master_key_path)
     pool = await open_pool(settings)
-    events = KafkaTopic(settings, topics.names(settings).events)
+    events = log_topic(settings)
     file = SealedWriter(path, master, at=rfc3339(Clock().now()))
     try:
         vault = Vault(pool, master)

@@ -65,15 +65,14 @@ def skip_commands(yes: Yes = False, as_json: AsJson = False, data: Data = None) 
 
 async def _permit_skip(settings: Settings) -> None:
     from services.adapters import skips, snapshots  # see host.py
-    from services.adapters.kafka import KafkaTopic
     from services.adapters.keyring import open_keyring
-    from services.adapters.topics import names
+    from services.adapters.topics import log_topic
     from services.runtime.bootstrap import open_pool, open_vault
 
     pool = await open_pool(settings)
     try:
         keys = await open_keyring(open_vault(settings, pool))
-        events = KafkaTopic(settings, names(settings).events)
+        events = log_topic(settings)
         try:
             fold = await snapshots.newest(pool, events, keys)
         finally:
@@ -111,9 +110,10 @@ def accept_loss(yes: Yes = False, as_json: AsJson = False, data: Data = None) ->
 async def _lost(settings: Settings) -> JudgedUpTo | None:
     """How far the log was judged, if it lacks the last record that was. The row is not proved here: a permission for a row that
     somebody else wrote permits nothing."""
+    from services.adapters.log_now import has_before
+    from services.adapters.topics import log_topic
     from services.alert_worker import positions  # see host.py
     from services.alert_worker.events import PART
-    from services.projector.known_log import has_before
     from services.runtime.bootstrap import open_pool
 
     pool = await open_pool(settings)
@@ -121,7 +121,7 @@ async def _lost(settings: Settings) -> JudgedUpTo | None:
         if not await pool.fetchval("SELECT to_regclass('alerting.positions') IS NOT NULL"):
             return None
         judged = (await positions.reached(pool)).get(PART)
-        if judged is None or not judged.digest or await has_before(settings, judged.next, judged.digest):
+        if judged is None or not judged.digest or await has_before(log_topic(settings), judged.next, judged.digest):
             return None
         return judged
     finally:
@@ -131,13 +131,14 @@ async def _lost(settings: Settings) -> JudgedUpTo | None:
 async def _accept(settings: Settings, judged: JudgedUpTo, by: str) -> None:
     from services.adapters import skips  # see host.py
     from services.adapters.keyring import open_keyring
-    from services.projector.worker import log_name
+    from services.adapters.log_now import log_name
+    from services.adapters.topics import log_topic
     from services.runtime.bootstrap import open_pool, open_vault
 
     pool = await open_pool(settings)
     try:
         keys = await open_keyring(open_vault(settings, pool))
-        permit = skips.of_judging(await log_name(settings, keys), judged.digest)
+        permit = skips.of_judging(await log_name(log_topic(settings), keys), judged.digest)
         await skips.permit(pool, keys, permit, judged.next, by)
     finally:
         await pool.close()
@@ -164,16 +165,17 @@ def skip_records(yes: Yes = False, as_json: AsJson = False, data: Data = None) -
 async def _removed(settings: Settings) -> list[dict[str, Any]]:
     """The spans of records that would be the next leaves and are gone."""
     from services.adapters.keyring import open_keyring
+    from services.adapters.log_now import chain_now
     from services.adapters.record_topics import topics_read
     from services.adapters.topic_bounds import bounds
+    from services.adapters.topics import log_topic
     from services.notary import leaf_rows
-    from services.projector.worker import chain_now
     from services.runtime.bootstrap import open_pool, open_vault
 
     pool, found = await open_pool(settings), list[dict[str, Any]]()
     try:
         keys = await open_keyring(open_vault(settings, pool))
-        order = await leaf_rows.kept_order(pool, keys, (await chain_now(settings, pool, keys)).authority.key)
+        order = await leaf_rows.kept_order(pool, keys, (await chain_now(log_topic(settings), pool, keys)).authority.key)
         for kind, topic in topics_read(settings).items():
             for partition, (begin, _) in (await bounds(settings, topic)).items():
                 next = order.next.get((kind, partition), begin)
@@ -187,13 +189,14 @@ async def _removed(settings: Settings) -> list[dict[str, Any]]:
 async def _permit_leaves(settings: Settings, gaps: list[dict[str, Any]]) -> None:
     from services.adapters import skips  # see host.py
     from services.adapters.keyring import open_keyring
-    from services.projector.worker import log_name
+    from services.adapters.log_now import log_name
+    from services.adapters.topics import log_topic
     from services.runtime.bootstrap import open_pool, open_vault
 
     pool = await open_pool(settings)
     try:
         keys = await open_keyring(open_vault(settings, pool))
-        log = await log_name(settings, keys)
+        log = await log_name(log_topic(settings), keys)
         for each in gaps:
             await skips.permit(pool, keys, skips.of_leaves(log, each["kind"], each["partition"]), each["first"])
     finally:

@@ -20,12 +20,12 @@ from domain.log.own_commands import AUTHENTICATE, RETIRE_KEY, ROTATE_KEY
 from domain.ports import Unavailable
 from projections.registry import PROJECTIONS, Projection
 from services.adapters import pins, snapshots
-from services.adapters.kafka import APPEND_DEADLINE, KafkaReader, KafkaTopic
+from services.adapters.kafka import APPEND_DEADLINE, KafkaReader
 from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import read_known
 from services.adapters.postgres import LOST, Connection, Pool
 from services.adapters.topic_bounds import ends
-from services.adapters.topics import names
+from services.adapters.topics import log_topic, names
 from services.adapters.trail_topics import topic_of
 from services.adapters.vault import Vault
 from services.adapters.writer_requests import NotYet, ask_writer, recorded
@@ -61,7 +61,7 @@ class LogKeys:
         self._keys = keys
         self._tell = tell
         self._lock_patience = lock_patience
-        self._events = KafkaTopic(settings, names(settings).events)
+        self._events = log_topic(settings)
         self.filled_anew: list[str] = []
         """Projections and audit devices whose positions stayed under a key that a rotation retired."""
 

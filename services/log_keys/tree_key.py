@@ -12,10 +12,9 @@ from domain.log.events import TreeKeyRotated
 from domain.log.own_commands import ROTATE_TREE_KEY
 from services.adapters import snapshots
 from services.adapters.advisory_locks import AdvisoryLock
-from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
-from services.adapters.topics import names
+from services.adapters.topics import log_topic
 from services.adapters.vault import Vault
 from services.adapters.writer_requests import NotYet, ask_writer, recorded
 from services.notary.tree_keys import TreeKey, TreeKeys, new_secret, require_others_key
@@ -48,7 +47,7 @@ async def rotate_tree_key(settings: Settings, pool: Pool, vault: Vault, records:
 async def _recorded(settings: Settings, pool: Pool, records: VaultKeyring, new: TreeKey, former: TreeKey) -> int:
     """Have the writer record the change. Returns the record's time. Raises WriterRefused, Unavailable."""
     event = TreeKeyRotated(new.verifier.text, former.verifier.text)
-    events = KafkaTopic(settings, names(settings).events)
+    events = log_topic(settings)
     try:
         fold = await snapshots.newest(pool, events, records)
         reader = await events.reader(fold.next)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from services.adapters.advisory_locks import AdvisoryLock
+from services.adapters.log_now import log_name
 from services.adapters.postgres import INTERRUPTED
 from services.adapters.tile_stores import require_conditions, tile_store
+from services.adapters.topics import log_topic
 from services.logs import logger_of
 from services.notary.alerts import NotaryAlerts
 from services.notary.publisher import Superseded
@@ -14,7 +16,6 @@ from services.notary.timestamps import require_authority
 from services.notary.tree_keys import open_tree_keys, require_others_key
 from services.notary.witness_policy import load_policy
 from services.notary.worker import Notary
-from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.heartbeat import keep_beating
 from services.runtime.memory import look_seldom_for_cycles
@@ -37,7 +38,7 @@ async def run() -> None:
     keep_beating(settings)
     await alone(pool, AdvisoryLock.NOTARY, "notary")
     await prepared.keys.read_again()  # a standby may have waited for weeks
-    log = await log_name(settings, prepared.keys)
+    log = await log_name(log_topic(settings), prepared.keys)
     await require_others_key(settings, pool, prepared.keys)
     tree_keys = await open_tree_keys(settings, prepared.vault, log)
     store = tile_store(settings)

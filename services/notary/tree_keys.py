@@ -31,11 +31,10 @@ from domain.transparency.notes import (
     require_key_name,
 )
 from services.adapters import snapshots
-from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.kms_signer import KmsKey, KmsSigner
 from services.adapters.postgres import Pool
-from services.adapters.topics import names
+from services.adapters.topics import log_topic
 from services.adapters.vault import TreeSecret, Vault
 from services.clock import clock_of
 from services.logs import logger_of
@@ -179,7 +178,7 @@ async def require_others_key(settings: Settings, pool: Pool, keys: VaultKeyring)
     follows. `keys` are those of records. Raises BadSetting, Unavailable, OutOfRange, Unreadable."""
     if not settings.tree_key:
         return
-    events = KafkaTopic(settings, names(settings).events)
+    events = log_topic(settings)
     try:
         world = (await snapshots.newest(pool, events, keys)).world
     finally:

@@ -17,10 +17,11 @@ from domain.transparency.policies import NO_WITNESSES, WitnessPolicy
 from services.adapters import skips
 from services.adapters.kafka import KafkaReader, KafkaTopic
 from services.adapters.keyring import VaultKeyring
+from services.adapters.log_now import chain_now
 from services.adapters.postgres import Pool
 from services.adapters.record_topics import topics_read
 from services.adapters.topic_bounds import bounds
-from services.adapters.topics import names
+from services.adapters.topics import log_topic, names
 from services.clock import clock_of
 from services.logs import logger_of
 from services.metrics import CHECKPOINT_AT, LEAVES, NOTARY_SECONDS
@@ -33,7 +34,6 @@ from services.notary.order_topic import batch_in
 from services.notary.publisher import CHECKPOINT, GrownTree, Superseded, TreePublisher
 from services.notary.timestamps import Timestamping
 from services.notary.tree_keys import TreeKeys
-from services.projector.worker import chain_now
 from services.runtime.processes import pause_after
 from services.runtime.task_group import together
 from services.settings import Settings
@@ -91,7 +91,7 @@ class Notary:
     async def _notarise(self) -> None:
         await leaf_rows.prepare(self._pool)
         await kept_heads.prepare(self._pool)
-        self._now = await chain_now(self._settings, self._pool, self._keys)
+        self._now = await chain_now(log_topic(self._settings), self._pool, self._keys)
         await self.begin()
         await together(self.cosigning.keep_asking(), self._heads.run(), self._stamps.run(), self._follow())
 

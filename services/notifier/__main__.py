@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from services.adapters import alerts_file
 from services.adapters.advisory_locks import AdvisoryLock
+from services.adapters.log_now import log_name
+from services.adapters.topics import log_topic
 from services.notifier.marks import KafkaMark
 from services.notifier.progress import StandBy
 from services.notifier.worker import run as notify
-from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.collector_faults import tell_of_collector
 from services.runtime.heartbeat import keep_beating
@@ -26,7 +27,7 @@ async def run() -> None:
     keys = (await prepare(settings, pool)).keys
     keep_beating(settings)
     tell_of_collector(settings, pool, "notifier")
-    log = await log_name(settings, keys)
+    log = await log_name(log_topic(settings), keys)
     marks = [KafkaMark(settings, keys, log, each.name) for each in alerts_file.load(settings).notifiers]
     await alone(pool, AdvisoryLock.NOTIFIER, "notifier", StandBy(marks).look)
     await notify(settings, pool, keys, log)

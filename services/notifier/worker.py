@@ -15,8 +15,9 @@ from services.adapters import alerts_file
 from services.adapters.alerts_file import Notifier
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
+from services.adapters.log_now import chain_now
 from services.adapters.postgres import INTERRUPTED, UNREACHABLE, Pool
-from services.adapters.topics import names
+from services.adapters.topics import log_topic, names
 from services.logs import logger_of
 from services.metrics import NOTIFICATIONS
 from services.notifier import outbox
@@ -27,7 +28,6 @@ from services.notifier.message_span import DELIVERED, NOT_DELIVERED, UNDELIVERAB
 from services.notifier.outbox import Waiting
 from services.notifier.progress import NotifierProgress, ProgressWatch
 from services.notifier.raised_alerts import AlertFeed, AlertReader, EarlierAlerts, digest_of
-from services.projector.worker import chain_now
 from services.runtime.processes import pause_after_proof
 from services.settings import Settings
 
@@ -56,7 +56,7 @@ async def run(settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str)
     beginning = Proved(await topic.end(), outbox.now())
 
     async def newest() -> Authority:
-        return (await chain_now(settings, pool, keys)).authority
+        return (await chain_now(log_topic(settings), pool, keys)).authority
 
     alerts = AlertReader(keys, await newest(), newest)
     earlier = EarlierAlerts(pool, topic, alerts)

@@ -7,13 +7,15 @@ from collections.abc import Awaitable, Callable
 from projections.registry import Projection
 from services.adapters import topics
 from services.adapters.keyring import VaultKeyring
+from services.adapters.log_now import chain_now, log_name
 from services.adapters.postgres import Pool
 from services.adapters.record_topics import RecordTopics, topics_read
 from services.adapters.topic_bounds import ends
+from services.adapters.topics import log_topic
 from services.projector import store
 from services.projector.feed import EntryFeed
 from services.projector.store import ReadTo
-from services.projector.worker import BATCH, chain_now, log_name
+from services.projector.worker import BATCH
 from services.settings import Settings
 
 Ends = Callable[[Settings, str], Awaitable[dict[int, int]]]
@@ -28,7 +30,7 @@ async def rebuild_projection(
     If it is killed, the live projection is unchanged, and the next rebuild begins from the start. Raises Unavailable.
     """
     beside = f"{projection.schema}_beside"
-    name = await log_name(settings, keys)
+    name = await log_name(log_topic(settings), keys)
     partitions = await topics.prepare(settings, flush=False)
     done = 0
     feed = EntryFeed(RecordTopics(settings, partitions), settings.region, keys)
@@ -36,7 +38,7 @@ async def rebuild_projection(
     async with pool.acquire() as connection:
         await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
         await store.prepare(connection, projection, name, keys, beside)
-        await feed.open(ReadTo(), await chain_now(settings, pool, keys))
+        await feed.open(ReadTo(), await chain_now(log_topic(settings), pool, keys))
         try:
             while True:
                 batch = await feed.next(BATCH)

@@ -6,17 +6,14 @@ import asyncio
 import time
 from collections.abc import Container, Sequence
 
-from domain.log.chain import Chain
 from domain.log.lane import Tails
-from domain.ports import Topic
-from domain.state.fold import Fold
 from projections.log.entry import DECISIONS, EVENTS
 from projections.registry import PROJECTIONS, Projection
 from services.adapters import keyring, origin, snapshots
-from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
+from services.adapters.log_now import chain_now, log_name
 from services.adapters.postgres import INTERRUPTED, Pool
-from services.adapters.topics import names
+from services.adapters.topics import log_topic
 from services.clock import Clock
 from services.logs import logger_of
 from services.metrics import LAG, PROJECTED_AT, VOIDS
@@ -36,31 +33,10 @@ BATCH = 10_000
 SNAPSHOT_EVERY = 5_000
 
 
-async def log_name(settings: Settings, keys: VaultKeyring) -> str:
-    """The log's name, from its first valid record. Waits until a writer has made the record."""
-    return await _log_name(KafkaTopic(settings, names(settings).events), keys)
-
-
-async def _log_name(events: Topic, keys: VaultKeyring) -> str:
-    """It closes the topic."""
-    try:
-        reader = await events.reader(0)
-        try:
-            fold = Fold.under(keys)
-            while not fold.world.log:
-                for stored in await reader.read(1):
-                    await keyring.take(fold, stored, keys)
-            return fold.world.log
-        finally:
-            await reader.close()
-    finally:
-        await events.close()
-
-
 async def project(topics: ProjectedTopics, pool: Pool, keys: VaultKeyring, region: str, clock: Clock) -> None:
     """Follows the topics for ever. `region`: that of keys. Raises OutOfRange and Unreadable, which another try would not cure."""
     await keys.read_again()  # a standby may have waited for weeks
-    name = await _log_name(topics.events(), keys)
+    name = await log_name(topics.events(), keys)
     await origin.require(pool, name, topics.name)
     observer = Observer(topics.commands(), keys, name, clock)
     looking = asyncio.create_task(observer.keep_looking())
@@ -96,24 +72,11 @@ async def _follow_for_ever(
 async def _prepare(topics: ProjectedTopics, pool: Pool, keys: VaultKeyring, name: str, anew: Container[str]) -> None:
     """`anew`: schemas to rebuild whatever their tables contain."""
     rotated = len(keys.names()) > 1
-    retired = (await _chain_now(topics.events(), pool, keys)).authority.retired if rotated else {}
+    retired = (await chain_now(topics.events(), pool, keys)).authority.retired if rotated else {}
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
             again = projection.schema in anew
             await store.prepare(connection, projection, name, keys, retired=retired, anew=again)
-
-
-async def chain_now(settings: Settings, pool: Pool, keys: VaultKeyring) -> Chain:
-    """The log's chain at its end. Raises Unavailable, OutOfRange, Unreadable."""
-    return await _chain_now(KafkaTopic(settings, names(settings).events), pool, keys)
-
-
-async def _chain_now(events: Topic, pool: Pool, keys: VaultKeyring) -> Chain:
-    """It closes the topic."""
-    try:
-        return (await snapshots.newest(pool, events, keys)).chain
-    finally:
-        await events.close()
 
 
 async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going: store.ProjectorMemory) -> ReadTo:
@@ -155,7 +118,7 @@ async def _follow(
     going: store.ProjectorMemory,
 ) -> None:
     feed = EntryFeed(topics.records(), region, keys)
-    now = await _chain_now(topics.events(), pool, keys)
+    now = await chain_now(topics.events(), pool, keys)
     start = await _start(pool, keys, now.authority.retired, going)
     await require_known_log(topics, start)
     observer.begin(Tails(start.lanes, start.anchored, time.monotonic()))
@@ -213,7 +176,7 @@ async def take_in_all(
 async def keep_snapshots(settings: Settings, pool: Pool, keys: VaultKeyring) -> None:
     """Takes a snapshot of the world every so many records, so that a start folds only the last of them. Also takes one after each
     rotation of the key of records, since snapshots under the former key are then useless."""
-    events = KafkaTopic(settings, names(settings).events)
+    events = log_topic(settings)
     while True:
         try:
             fold = await snapshots.restore(pool, events, keys)

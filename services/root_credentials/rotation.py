@@ -21,10 +21,9 @@ from domain.log.own_commands import CREATE_ROOT_KEY, DISABLE_ROOT_KEY, END_ROOT_
 from domain.state.fold import Fold
 from services.adapters import snapshots
 from services.adapters.advisory_locks import AdvisoryLock
-from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
-from services.adapters.topics import names
+from services.adapters.topics import log_topic
 from services.adapters.vault import Vault
 from services.adapters.writer_requests import NotYet, ask_writer, recorded
 from services.clock import clock_of
@@ -51,7 +50,7 @@ class RootKeys:
         self._vault = vault
         self._records = records
         self._account = account
-        self._events = KafkaTopic(settings, names(settings).events)
+        self._events = log_topic(settings)
         self.changed = False
         """Whether a record was asked for."""
 

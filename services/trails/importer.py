@@ -28,7 +28,7 @@ from services.adapters.kafka import KafkaTopic, Producer
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.known_records import read_known
 from services.adapters.postgres import connect_alone
-from services.adapters.topics import make_kept, names
+from services.adapters.topics import log_topic, make_kept
 from services.adapters.trail_topics import schema_of, topic_of
 from services.bounded import forget_oldest
 from services.runtime.bootstrap import open_pool, open_vault
@@ -190,7 +190,7 @@ async def opened(settings: Settings, name: str) -> AsyncIterator[Trail]:
     Raises BadName, Unavailable, MasterKeyRefused.
     """
     pool = await open_pool(settings)
-    events = KafkaTopic(settings, names(settings).events)
+    events = log_topic(settings)
     try:
         keys = await open_keyring(open_vault(settings, pool))
         now = await snapshots.newest(pool, events, keys)

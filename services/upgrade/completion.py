@@ -17,7 +17,7 @@ from services.adapters import level_mark, sessions, snapshots
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
-from services.adapters.topics import names
+from services.adapters.topics import log_topic
 from services.adapters.writer_requests import NotYet, WriterRefused, ask_writer, recorded
 from services.settings import Settings
 
@@ -38,7 +38,7 @@ class Completion:
 async def finish(settings: Settings, pool: Pool, keys: VaultKeyring, *, whatever_runs: bool) -> Completion:
     """Raise the log to LEVEL. Twice is once, and a command that was interrupted is run again. `whatever_runs`: also if a process
     of an earlier version is seen. Raises NotYet, Unavailable, OutOfRange, Unreadable, asyncpg's errors."""
-    events = KafkaTopic(settings, names(settings).events)
+    events = log_topic(settings)
     try:
         fold = await snapshots.newest(pool, events, keys)
         if not fold.world.log:

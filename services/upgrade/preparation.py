@@ -15,7 +15,7 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import read_known
 from services.adapters.postgres import Pool
-from services.adapters.topics import names
+from services.adapters.topics import log_topic
 from services.runtime.memory import look_seldom_beside_batches
 from services.settings import Settings
 
@@ -40,7 +40,7 @@ async def prepare_snapshot(settings: Settings, pool: Pool, keys: VaultKeyring, t
     """Keep a snapshot of this version at the end of the log. Raises Unavailable, OutOfRange, Unreadable, asyncpg's errors."""
     look_seldom_beside_batches()
     await snapshots.prepare(pool)
-    events = KafkaTopic(settings, names(settings).events)
+    events = log_topic(settings)
     try:
         fold = await snapshots.restore(pool, events, keys)
         began, after = fold.next, fold.chain.position

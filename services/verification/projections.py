@@ -25,16 +25,18 @@ from domain.ports import Unavailable
 from domain.state.fold import Fold
 from projections.registry import PROJECTIONS, Projection
 from services.adapters import snapshots, topics
-from services.adapters.kafka import KafkaReader, KafkaTopic
+from services.adapters.kafka import KafkaReader
 from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import read_known
+from services.adapters.log_now import log_name
 from services.adapters.postgres import Connection, Pool
 from services.adapters.record_topics import RecordTopics, topics_read
 from services.adapters.topic_bounds import TopicBounds
+from services.adapters.topics import log_topic
 from services.projector import store
 from services.projector.feed import IDLE, EntryFeed
 from services.projector.store import TEMPORARY, ReadTo
-from services.projector.worker import BATCH, log_name
+from services.projector.worker import BATCH
 from services.settings import Settings
 from services.verification.topics import VerificationProgress
 
@@ -75,7 +77,7 @@ class AskedTopics:
 
     def __init__(self, settings: Settings, pool: Pool, keys: VaultKeyring) -> None:
         self._settings, self._pool, self._keys = settings, pool, keys
-        self._events = KafkaTopic(settings, topics.names(settings).events)
+        self._events = log_topic(settings)
         self._bounds = TopicBounds(settings, *topics_read(settings).values())
         self._fold: Fold | None = None
         self._name, self._partitions = "", 0
@@ -94,7 +96,7 @@ class AskedTopics:
         return {kind: found[name] for kind, name in topics_read(self._settings).items()}
 
     async def log_name(self) -> str:
-        self._name = self._name or await log_name(self._settings, self._keys)
+        self._name = self._name or await log_name(log_topic(self._settings), self._keys)
         return self._name
 
     async def partitions(self) -> int:

@@ -27,18 +27,18 @@ from domain.transparency.tiles import HEIGHT, WIDTH, TileName, TreeEdge, bundle
 from domain.verification.log import Report
 from projections.log.schema import AskedLog
 from services.adapters.keyring import VaultKeyring
+from services.adapters.log_now import chain_now
 from services.adapters.postgres import Pool
 from services.adapters.record_topics import topics_read
 from services.adapters.tile_stores import tile_store
 from services.adapters.topic_bounds import bounds
-from services.adapters.topics import names
+from services.adapters.topics import log_topic, names
 from services.adapters.vault import Vault
 from services.notary import leaf_rows
 from services.notary.cosigning import COSIGNED
 from services.notary.order_topic import batches
 from services.notary.publisher import CHECKPOINT, KEY, checkpoint_of
 from services.notary.tree_keys import known_keys
-from services.projector.worker import chain_now
 from services.questions.leaf_differences import differing_rows
 from services.settings import Settings
 from services.verification.leaf_sources import PartitionRecords, PublishedLeaves, entries_of
@@ -87,7 +87,7 @@ async def verify_tree(
     report, store, order = TreeReport(), tile_store(settings), LeafOrder()
     # The checkpoints come before the batches, whose end comes before that of the records: each has all that the former has.
     heads = await _heads(store, vault, report)
-    authority = (await chain_now(settings, pool, keys)).authority
+    authority = (await chain_now(log_topic(settings), pool, keys)).authority
     walk = _TreeWalk(settings, pool, keys, authority, log, store, heads, report)
     topic = names(settings).order
     begin, _ = (await bounds(settings, topic))[0]

@@ -15,10 +15,11 @@ from domain.transparency.checkpoints import Checkpoint
 from services.adapters import topics
 from services.adapters.kafka import KafkaReader, Producer, administering
 from services.adapters.keyring import VaultKeyring, open_keyring
+from services.adapters.log_now import chain_now
 from services.adapters.record_topics import topics_read
 from services.adapters.topic_bounds import bounds
+from services.adapters.topics import log_topic
 from services.notary.order_topic import extents_now
-from services.projector.worker import chain_now
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from services.verification.report import verified
@@ -103,7 +104,7 @@ async def notarise_the_rest(settings: Settings) -> None:
     """A worker that ends anchors its decisions, perhaps after the notary has ended."""
     pool = await open_pool(settings)
     keys = await open_keyring(open_vault(settings, pool))
-    authority = (await chain_now(settings, pool, keys)).authority
+    authority = (await chain_now(log_topic(settings), pool, keys)).authority
     async with another_notary(settings, settings.tree_path) as notary:
         at_work = asyncio.create_task(notary.run())
         while not await _all_are_leaves(settings, keys, authority, notary.publisher.edge.size):

@@ -26,11 +26,11 @@ from domain.transparency.notes import NoteSigner, signed_note, verifier_key
 from domain.transparency.witnessing import Witness, WitnessRequest
 from services.adapters.kafka import administering
 from services.adapters.keyring import open_keyring
+from services.adapters.log_now import chain_now
 from services.adapters.record_topics import topics_read
-from services.adapters.topics import names
+from services.adapters.topics import log_topic, names
 from services.notary.leaf_rows import stated
 from services.notary.order_topic import extents_now
-from services.projector.worker import chain_now
 from services.questions.leaf_differences import LeafDifferences, differing_rows
 from services.questions.snapshot import still
 from services.runtime.bootstrap import open_pool, open_vault
@@ -180,7 +180,7 @@ async def _rows_against_leaves(settings: Settings) -> LeafDifferences:
     pool = await open_pool(settings)
     try:
         keys = await open_keyring(open_vault(settings, pool))
-        authority = (await chain_now(settings, pool, keys)).authority
+        authority = (await chain_now(log_topic(settings), pool, keys)).authority
         async with still(settings) as found:
             return await differing_rows(found.log, await extents_now(settings, keys, authority))
     finally:

@@ -23,12 +23,11 @@ from domain.identities import event_effects
 from domain.log.identity_events import InlinePolicyPut
 from projections.registry import PROJECTIONS
 from services.adapters import skips, snapshots
-from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring, open_keyring
+from services.adapters.log_now import log_name
 from services.adapters.postgres import Pool, connect
-from services.adapters.topics import names
+from services.adapters.topics import log_topic
 from services.notifier.marks import KafkaMark
-from services.projector.worker import log_name
 from services.runtime.bootstrap import open_vault
 from services.verification.projections import AskedTopics, Difference, differences
 from tests.faults.test_alerts import SECRET, Receiver, receivers
@@ -102,7 +101,7 @@ def test_a_snapshot_that_somebody_wrote_gives_no_right(attacked: Installation) -
         """The state of the log, with one more policy."""
         pool = await connect(attacked.settings)
         keys = await open_keyring(open_vault(attacked.settings, pool))
-        topic = KafkaTopic(attacked.settings, names(attacked.settings).events)
+        topic = log_topic(attacked.settings)
         fold = await snapshots.newest(pool, topic, keys)
         every = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
         event_effects.take(
@@ -562,7 +561,9 @@ async def test_an_alert_that_a_stranger_raised_is_never_sent(telling: Telling) -
 async def marked_at(running: Installation) -> datetime | None:
     async with running.connected() as pool:
         keys = await open_keyring(open_vault(running.settings, pool))
-        return await KafkaMark(running.settings, keys, await log_name(running.settings, keys), "siem").kept_at()
+        return await KafkaMark(
+            running.settings, keys, await log_name(log_topic(running.settings), keys), "siem"
+        ).kept_at()
 
 
 def test_a_notifier_whose_rows_are_all_gone_tells_what_waited(attacked: Installation, siem: Receiver) -> None:

@@ -19,7 +19,9 @@ from projections.log.entry import DECISIONS
 from services.adapters import topics
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.keyring import VaultKeyring
+from services.adapters.log_now import log_name
 from services.adapters.postgres import Pool
+from services.adapters.topics import log_topic
 from services.audit_devices import device_rows, positions, worker
 from services.audit_devices.device_rows import SCHEMA
 from services.audit_devices.devices_file import (
@@ -32,7 +34,6 @@ from services.audit_devices.feed import DeviceFeed
 from services.audit_devices.positions import DevicePositions
 from services.metrics import DEVICE_LAG
 from services.projector.store import ReadTo
-from services.projector.worker import log_name
 from tests import certificates
 from tests.collector import CollectorServer
 from tests.contracts.test_device_feed import break_off
@@ -228,7 +229,7 @@ async def tried(
     async with installation.connected() as pool:
         await device_rows.prepare(pool)
         receiver = KINDS[request.param](f"{request.param}-{uuid4().hex[:8]}", tmp_path)
-        found = Tried(installation, pool, keys, await log_name(installation.settings, keys), receiver)
+        found = Tried(installation, pool, keys, await log_name(log_topic(installation.settings), keys), receiver)
         await found.start()
         yield found
         await found.kill()
@@ -464,7 +465,7 @@ async def test_where_a_device_begins_is_known_when_it_is_first_seen(
     receiver.fail()
     async with installation.connected() as pool:
         await device_rows.prepare(pool)
-        tried = Tried(installation, pool, keys, await log_name(installation.settings, keys), receiver)
+        tried = Tried(installation, pool, keys, await log_name(log_topic(installation.settings), keys), receiver)
         await tried.calls(3)
         before = set(tried.made)
         tried.made.clear()

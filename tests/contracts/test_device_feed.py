@@ -16,12 +16,12 @@ from projections.log.entry import DECISIONS, EVENTS
 from services.adapters import topics
 from services.adapters.kafka import administering, connection
 from services.adapters.keyring import VaultKeyring
+from services.adapters.log_now import chain_now
 from services.adapters.record_topics import AT_ONCE
 from services.adapters.topic_bounds import bounds
-from services.adapters.topics import names
+from services.adapters.topics import log_topic, names
 from services.audit_devices import feed
 from services.projector.store import ReadTo
-from services.projector.worker import chain_now
 from services.settings import Settings
 from tests.installation import Installation
 
@@ -38,7 +38,7 @@ async def test_large_records_make_small_batches(
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     settings = installation.settings
     async with installation.connected() as pool:
-        now = await chain_now(settings, pool, keys)
+        now = await chain_now(log_topic(settings), pool, keys)
         start = await feed.start_now(settings, now)
         made = set()
         for _ in range(100):
@@ -69,7 +69,7 @@ async def test_a_position_says_which_record_was_read_last(installation: Installa
     """So a device goes on where it was, and a partition with another record there is read again from its first one on."""
     kms, settings = installation.client(), installation.settings
     async with installation.connected() as pool:
-        now = await chain_now(settings, pool, keys)
+        now = await chain_now(log_topic(settings), pool, keys)
         start = await feed.start_now(settings, now)
         made = [await asyncio.to_thread(kms.list_keys) for _ in range(20)]
         reading = feed.DeviceFeed(settings, await topics.prepare(settings, flush=False), keys)
@@ -95,7 +95,7 @@ async def test_records_by_another_connection_are_read_again_once_their_place_is_
     A device that was at work noticed that at its next start only."""
     kms, settings = installation.client(), installation.settings
     async with installation.connected() as pool:
-        now = await chain_now(settings, pool, keys)
+        now = await chain_now(log_topic(settings), pool, keys)
         reading = feed.DeviceFeed(settings, await topics.prepare(settings, flush=False), keys)
         await reading.open((await feed.start_now(settings, now)).reached, now)
         try:

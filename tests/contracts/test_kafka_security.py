@@ -16,7 +16,8 @@ from domain.ports import Unavailable
 from services.adapters import topics
 from services.adapters.bundled.jars import class_path
 from services.adapters.bundled.kafka import BundledKafka
-from services.adapters.kafka import KafkaTopic, connection
+from services.adapters.kafka import connection
+from services.adapters.topics import log_topic
 from services.settings import Settings, load
 from tests import certificates
 from tests.installation import clean_environment, eventually, free_port
@@ -82,7 +83,7 @@ async def test_the_log_is_kept_on_a_broker_that_asks_for_both(secured: Settings)
             break
         except Unavailable:
             await asyncio.sleep(0.5)  # the broker is still starting
-    events = KafkaTopic(secured, topics.names(secured).events)
+    events = log_topic(secured)
     offset = await events.append(b"kept")
     reader = await events.reader(offset)
     assert [stored.value for stored in await reader.read(1)] == [b"kept"]
@@ -113,7 +114,7 @@ asyncio.run(main())
 async def test_faust_reads_from_it_with_the_same_settings(secured: Settings) -> None:
     """In a separate process, as in operation: Faust leaves a loop behind, which it made with the app."""
     await topics.prepare(secured, flush=True)
-    events = KafkaTopic(secured, topics.names(secured).events)
+    events = log_topic(secured)
     await events.append(b"told")
     await events.close()
     environment = clean_environment() | secured.environment() | secured.secrets()

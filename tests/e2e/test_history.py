@@ -16,8 +16,7 @@ from botocore.exceptions import ClientError
 from domain.authorization.audience import Audience
 from domain.state.fold import Fold
 from projections.decisions.spans import Touched
-from services.adapters.kafka import KafkaTopic
-from services.adapters.topics import names
+from services.adapters.topics import log_topic
 from services.questions.drafts import KeyPolicyDraft
 from services.questions.snapshot import still
 from services.questions.what_if import what_if
@@ -222,7 +221,7 @@ def test_the_policy_that_was_in_force_changes_nothing(told: Told, tmp_path: Path
 
 async def on_the_log(installation: Installation) -> list[tuple[int, bytes]]:
     """(position, value) of every record."""
-    events = KafkaTopic(installation.settings, names(installation.settings).events)
+    events = log_topic(installation.settings)
     reader, end = await events.reader(0), await events.end()
     values: list[tuple[int, bytes]] = []
     while len(values) < end:

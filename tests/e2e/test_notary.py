@@ -25,16 +25,16 @@ from domain.transparency.order import OrderBroken
 from domain.transparency.tiles import HEIGHT, WIDTH, TileName, root_of_tiles, span_hash, tiles_of
 from services.adapters.kafka import KafkaReader, KafkaTopic
 from services.adapters.keyring import open_keyring
+from services.adapters.log_now import log_name
 from services.adapters.tile_folder import TileFolder
 from services.adapters.topic_bounds import bounds
-from services.adapters.topics import names
+from services.adapters.topics import log_topic, names
 from services.cli.client import Client
 from services.notary.alerts import NotaryAlerts
 from services.notary.feed import GATHERING_MS
 from services.notary.publisher import Superseded, unbundled
 from services.notary.tree_keys import open_tree_keys
 from services.notary.worker import Notary
-from services.projector.worker import log_name
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from tests.installation import Installation, eventually
@@ -230,7 +230,7 @@ async def another_notary(settings: Settings, folder: Path, *, raises: bool = Fal
     pool = await open_pool(settings)
     vault = open_vault(settings, pool)
     keys = await open_keyring(vault)
-    log = await log_name(settings, keys)
+    log = await log_name(log_topic(settings), keys)
     tree_keys = await open_tree_keys(settings, vault, log)
     partitions = len(await bounds(settings, names(settings).decisions))
     alerts = NotaryAlerts(settings, keys, log) if raises else None

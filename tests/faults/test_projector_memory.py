@@ -12,13 +12,15 @@ from domain.log.authenticity import DECISIONS
 from domain.log.chain import Chain
 from services.adapters import topics
 from services.adapters.keyring import open_keyring
+from services.adapters.log_now import chain_now
 from services.adapters.record_topics import AT_ONCE, BATCH_BYTES, RecordTopics
 from services.adapters.topic_bounds import bounds
+from services.adapters.topics import log_topic
 from services.notary.feed import LeafFeed
 from services.notary.worker import MOST
 from services.projector.feed import EntryFeed
 from services.projector.store import ReadTo
-from services.projector.worker import BATCH, chain_now
+from services.projector.worker import BATCH
 from services.runtime.bootstrap import open_pool, open_vault
 from tests.installation import Installation, eventually
 from tests.pausing import pause
@@ -47,7 +49,7 @@ async def test_a_batch_of_the_largest_records_ends_before_it_is_full(installatio
     keys = await open_keyring(open_vault(settings, pool))
     records = RecordTopics(settings, await topics.prepare(settings, flush=False))
     feed = EntryFeed(records, settings.region, keys)
-    await feed.open(ReadTo(), await chain_now(settings, pool, keys))
+    await feed.open(ReadTo(), await chain_now(log_topic(settings), pool, keys))
     sizes: list[int] = []
     try:
         while sum(sizes) < count:
@@ -68,7 +70,7 @@ async def test_a_batch_of_leaves_ends_before_it_is_full_of_the_largest_records(i
     key = installation.client().create_key()["KeyMetadata"]["KeyId"]
     pool = await open_pool(settings)
     keys = await open_keyring(open_vault(settings, pool))
-    now = await chain_now(settings, pool, keys)
+    now = await chain_now(log_topic(settings), pool, keys)
     ends = await bounds(settings, topics.names(settings).decisions)
     use(installation, key, count)
     feed = LeafFeed(settings, await topics.prepare(settings, flush=False), keys, Chain(keys=keys), now)

@@ -24,7 +24,7 @@ from domain.ports import Unavailable
 from domain.state.fold import Fold
 from domain.verification.log import verify
 from services.adapters.kafka import KafkaTopic, administering
-from services.adapters.topics import names
+from services.adapters.topics import log_topic, names
 from tests.installation import Installation, eventually
 from tests.pausing import pause, paused
 
@@ -92,7 +92,7 @@ async def read_log(installation: Installation) -> list[tuple[int, bytes]]:
 
 
 async def _read_log(installation: Installation) -> list[tuple[int, bytes]]:
-    events = KafkaTopic(installation.settings, names(installation.settings).events)
+    events = log_topic(installation.settings)
     try:
         end = await events.end()
         reader = await events.reader(0)
