@@ -32,6 +32,7 @@ from aiokafka.errors import BrokerNotAvailableError, IllegalStateError, KafkaErr
 from aiokafka.protocol.metadata import MetadataRequest
 
 from domain.ports import Headers, OutOfRange, Reader, Stored, Unavailable
+from services.adapters.continuity import Continuity
 from services.settings import Settings
 
 APPEND_DEADLINE = 5.0
@@ -75,6 +76,7 @@ class KafkaReader:
         self._settings = settings
         self._partition = TopicPartition(topic, partition)
         self._consumer: AIOKafkaConsumer | None = None
+        self._continuity: Continuity | None = None
 
     async def open(self, offset: int) -> KafkaReader:
         consumer = await started(
@@ -86,14 +88,19 @@ class KafkaReader:
         consumer.assign([self._partition])
         consumer.seek(self._partition, offset)
         self._consumer = consumer
+        self._continuity = Continuity(consumer)
         return self
 
     async def read(self, limit: int) -> Sequence[Stored]:
         assert self._consumer is not None, "open comes first"
+        assert self._continuity is not None, "open comes first"
         while True:
             try:
-                found = await self._consumer.getmany(self._partition, timeout_ms=FETCH_WAIT_MS, max_records=limit)
+                fetched = await self._consumer.getmany(self._partition, timeout_ms=FETCH_WAIT_MS, max_records=limit)
+                found = self._continuity.checked(fetched)
             except OffsetOutOfRangeError as fault:
+                if await self._continuity.goes_on(fault):
+                    continue
                 raise OutOfRange(f"{self._partition.topic}: {fault}") from fault
             except (KafkaError, IllegalStateError) as fault:
                 raise Unavailable(str(fault)) from fault

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
 from domain.ports import OutOfRange, Unavailable
-from services.adapters.kafka import ASK_DEADLINE, discard, started
+from services.adapters.continuity import Continuity
+from services.adapters.kafka import discard, started
 from services.adapters.topics import names
 from services.settings import Settings
 
@@ -72,11 +71,14 @@ class FollowedRecords(Protocol):
 
 
 class RecordTopics:
-    """One consumer, by assignment. `partitions` are those of `decisions`; `kinds`: the kinds of topic to follow."""
+    """One consumer, by assignment. `partitions` are those of `decisions`; `kinds`: the kinds of topic to follow. `strict`: see
+    Continuity."""
 
-    def __init__(self, settings: Settings, partitions: int, kinds: Collection[str] = RECORD_KINDS) -> None:
+    def __init__(
+        self, settings: Settings, partitions: int, kinds: Collection[str] = RECORD_KINDS, *, strict: bool = False
+    ) -> None:
         topics = topics_read(settings)
-        self._settings = settings
+        self._settings, self._strict = settings, strict
         self.kinds = kinds
         self._kinds = {topics[kind]: kind for kind in kinds}
         self.all = [
@@ -85,6 +87,7 @@ class RecordTopics:
             for number in range(partitions if kind == DECISIONS else 1)
         ]
         self._consumer: AIOKafkaConsumer | None = None
+        self._continuity: Continuity | None = None
 
     async def open(self, begins: Mapping[KindAndNumber, int], *, from_first: bool = False, **options: Any) -> None:
         """Reads from these positions on. A partition that is not named is read from 0 on or, with `from_first`, from the first
@@ -98,6 +101,8 @@ class RecordTopics:
             raise Unavailable(str(fault)) from fault
         for each in self.all:
             consumer.seek(each, begins.get(self.named(each), first.get(each, 0)))
+        self._continuity = Continuity(consumer, strict=self._strict)
+        await self._continuity.begin(self.all)
 
     def named(self, partition: TopicPartition) -> KindAndNumber:
         return self._kinds[partition.topic], partition.partition
@@ -109,21 +114,25 @@ class RecordTopics:
 
     async def next(
         self, most: int, within_ms: int, most_bytes: int = BATCH_BYTES
-    ) -> list[tuple[str, list[ConsumerRecord]]]:
+    ) -> list[tuple[str, Sequence[ConsumerRecord]]]:
         """The next records of each partition, by kind; nothing if none came within so many milliseconds. No further ones are
         taken once there are `most_bytes`: what was fetched is compressed, and says little of how large it is. Raises OutOfRange,
         Unavailable."""
-        taken: list[tuple[str, list[ConsumerRecord]]] = []
+        assert self._continuity is not None, "open comes first"
+        taken: list[tuple[str, Sequence[ConsumerRecord]]] = []
         count, size = 0, 0
         while count < most and size < most_bytes:
             at_once = min(AT_ONCE, most - count)
             try:
-                found = await self.consumer.getmany(timeout_ms=0 if taken else within_ms, max_records=at_once)
+                fetched = await self.consumer.getmany(timeout_ms=0 if taken else within_ms, max_records=at_once)
+                found = self._continuity.checked(fetched)
             except OffsetOutOfRangeError as fault:
+                if await self._continuity.goes_on(fault):
+                    continue
                 raise OutOfRange(str(fault)) from fault
             except KafkaError as fault:
                 raise Unavailable(str(fault)) from fault
-            if not found:
+            if not fetched:
                 break
             taken += [(self._kinds[partition.topic], records) for partition, records in found.items()]
             count += sum(map(len, found.values()))
@@ -135,25 +144,6 @@ class RecordTopics:
         these."""
         fetcher = self.consumer._fetcher
         fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = least_bytes, within_ms
-
-    async def sources(self) -> dict[KindAndNumber, object]:
-        """What each partition is read from: a connection to the broker that leads it. It is another object once another
-        broker leads, or the same one was connected to anew. That broker may have lost records that were read before, and have
-        others in their place. (aiokafka does not ask for the leader's epoch, KIP-320, by which Kafka's own consumer would
-        notice.) Raises Unavailable."""
-        client: AIOKafkaClient = self.consumer._client
-        try:
-            async with asyncio.timeout(ASK_DEADLINE):
-                for topic in self._kinds:
-                    await client._wait_on_metadata(topic)
-                leaders = {each: client.cluster.leader_for_partition(each) for each in self.all}
-                for leader in set(leaders.values()) - {None, -1}:
-                    await client.ready(leader)
-        except (KafkaError, TimeoutError, OSError) as fault:
-            raise Unavailable(f"the brokers do not say who leads: {fault!r}") from fault
-        return {
-            self.named(each): client._conns.get((leader, ConnectionGroup.DEFAULT)) for each, leader in leaders.items()
-        }
 
     async def left(self) -> list[tuple[str, int]]:
         """By partition: its kind, and how many of its records are not read yet, by the last watermark seen."""

@@ -16,7 +16,7 @@ from domain.alerts.rules import records_lost
 from domain.log.authority import Authority
 from domain.log.chain import digest
 from domain.log.codec import RECORD_VERSION, Unreadable
-from domain.ports import OutOfRange, Stored
+from domain.ports import OutOfRange, Stored, Unavailable
 from projections.log.entry import DECISIONS
 from services.adapters.alert_publisher import Publisher
 from services.adapters.known_records import read_known
@@ -35,6 +35,8 @@ from services.logs import logger_of
 log = logger_of("alerts")
 
 READ = 500
+SETTLED_AFTER = 10.0
+"""Seconds after which a broker is believed that lacks what was judged. A client asks for the leaders each METADATA_AGE_MS."""
 
 
 class JudgedDecisions:
@@ -65,6 +67,8 @@ class JudgedDecisions:
         self._lanes: dict[int, SeenLanes] = {}
         """As far as each partition is judged; none for one that is being judged, or was when that was interrupted."""
         self._compared: set[int] = set()
+        self._doubted: dict[int, float] = {}
+        """Since when it is to be compared again, by the monotonic clock."""
         self._one_at_a_time = asyncio.Lock()
 
     async def catch_up(self, partition: int, end: int) -> None:
@@ -76,10 +80,16 @@ class JudgedDecisions:
     async def _start(self, partition: int) -> int:
         """The offset up to which a partition is judged. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
         start = self._next.get(partition)
-        if start is None or partition not in self._lanes:
-            kept = await positions.believed(self._pool, self._books, (DECISIONS, partition))
-            judged = await self._judged(partition, kept) if kept.next else []
-            self._compared.add(partition)
+        compares = partition not in self._compared
+        if start is None or compares or partition not in self._lanes:
+            self._compared.add(partition)  # before the first question: it may have to be compared once more meanwhile
+            try:
+                kept = await positions.believed(self._pool, self._books, (DECISIONS, partition))
+                judged = await self._judged(partition, kept, compares=compares) if kept.next else []
+            except BaseException:
+                if compares:
+                    self._compared.discard(partition)
+                raise
             await self._keys.know_those_of(each.value for each in judged)
             authority, lanes = await self._authority(), SeenLanes()
             for each in judged:
@@ -89,22 +99,38 @@ class JudgedDecisions:
             start = self._next[partition] = kept.next
         return start
 
-    async def _judged(self, partition: int, kept: JudgedUpTo) -> list[Stored]:
-        """The last records that were judged. The first time, it is checked that the topic goes on from them. Raises RowsChanged:
+    def compare_again(self, partition: int) -> None:
+        """Before more of a partition is judged, compare what was judged last with the topic. Its brokers may have lost that, and
+        have other records in its place, which would never be judged."""
+        self._compared.discard(partition)
+        self._doubted[partition] = time.monotonic()
+
+    async def _judged(self, partition: int, kept: JudgedUpTo, *, compares: bool) -> list[Stored]:
+        """The last records that were judged. With `compares` it is checked that the topic goes on from them. Raises RowsChanged:
         a restored log may be shorter, and would then count as judged up to an offset that it only reaches later."""
         start, end = (await self._topics.bounds()).get(partition, (0, 0))
-        compares = partition not in self._compared
         if end < kept.next:
             if compares:
+                self._require_settled(partition)
                 summary = f"{self._topic}/{partition} ends before @{kept.next - 1}, which was judged"
                 await self._broken(partition, kept, summary)
             return []
         found = await self._between(partition, max(start, kept.next - READ), kept.next)
         last = found[-1] if found and found[-1].offset == kept.next - 1 else None
         if compares and kept.digest and last is not None and digest(last.value) != kept.digest:
+            self._require_settled(partition)
             summary = f"the record at @{kept.next - 1} of {self._topic}/{partition} is not the one that was judged"
             await self._broken(partition, kept, summary)
+        self._doubted.pop(partition, None)
         return found
+
+    def _require_settled(self, partition: int) -> None:
+        """Raises Unavailable while another broker may lead than the one that was asked: a former leader does not know that it
+        leads no longer, and the topic may end earlier there."""
+        if time.monotonic() < self._doubted.get(partition, -SETTLED_AFTER) + SETTLED_AFTER:
+            raise Unavailable(
+                f"a broker that may lead no longer does not have what was judged of {self._topic}/{partition}"
+            )
 
     async def _between(self, partition: int, first: int, end: int) -> list[Stored]:
         """The records of a partition from `first` up to before `end`, which are there unless they are gone meanwhile."""

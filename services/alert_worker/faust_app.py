@@ -34,9 +34,9 @@ Take = Callable[[int, Sequence[Stored]], Awaitable[None]]
 """Takes a partition and the records that came from it, in order."""
 
 
-def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -> Any:
+def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take, on_moved: Callable[[int], None]) -> Any:
     """`name` is the worker's, and stays the same when it starts again. Records are judged when `on_events` or `on_decisions`
-    returns."""
+    returns. `on_moved` learns the partition of decisions that are read by another connection than those before them."""
     topics = names(settings)
     app = faust.App(
         f"{settings.topic_prefix}.alerts",
@@ -61,7 +61,12 @@ def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -
         autodiscover=False,
         logging_config=None,
     )
-    app.transport = GatheringTransport(app.conf.broker_consumer, app)
+
+    def moved(topic: str, partition: int) -> None:
+        if topic == topics.decisions:
+            on_moved(partition)
+
+    app.transport = GatheringTransport(app.conf.broker_consumer, app, on_moved=moved)
     for topic, kind, take in ((topics.events, "events", on_events), (topics.decisions, "decisions", on_decisions)):
         channel = app.topic(topic, key_serializer="raw", value_serializer="raw", value_type=bytes, internal=False)
         app.agent(channel, name=kind, concurrency=1)(partial(_judge, take))

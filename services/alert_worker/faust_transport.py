@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from faust.transport.drivers import aiokafka
 
 from domain.ports import Stored
+from services.adapters.continuity import Continuity
 from services.runtime.processes import pause_after
 
 SOON_MS = 100
@@ -26,10 +27,12 @@ AT_ONCE = 500
 
 class GatheringThread(aiokafka.AIOKafkaConsumerThread):
     _next = 0.0
+    _continuity: Continuity
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = SOON_MS  # Faust has no setting for it; the consumer reads it at its start
+        self._continuity = Continuity(consumer)
         return consumer
 
     async def getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109  # Faust's signature
@@ -40,6 +43,9 @@ class GatheringThread(aiokafka.AIOKafkaConsumerThread):
             # A fetch waits until its stream has room. It would also delay the records of the others, for a second.
             timeout = min(timeout, SOON_MS / 1000)
         found = await super().getmany(active_partitions, timeout)
+        transport: Any = self.transport
+        for each in self._continuity.moved(found):
+            transport.on_moved(each.topic, each.partition)
         count = sum(map(len, found.values()))
         if 1 < count < AT_ONCE:
             self._next = time.monotonic() + pause_after(count)
@@ -57,4 +63,11 @@ class GatheringConsumer(aiokafka.Consumer):
 
 
 class GatheringTransport(aiokafka.Transport):
+    """`on_moved` learns the topic and partition of records that come next, if they were read by another connection than those
+    before them."""
+
     Consumer = GatheringConsumer
+
+    def __init__(self, *arguments: Any, on_moved: Callable[[str, int], None], **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.on_moved = on_moved

@@ -96,7 +96,9 @@ class Worker:
         )
         self._clock = clock_of(settings)
         self._streams = JudgedStreams(pool, self._changes, decisions, os._exit)
-        self._app = app_of(settings, name, self._streams.take_events, self._streams.take_decisions)
+        self._app = app_of(
+            settings, name, self._streams.take_events, self._streams.take_decisions, decisions.compare_again
+        )
         self._watch = LagWatch(topics, pool, books, self._rules.judge, self._publisher, self._streams.catch_up)
         self._notary_watch = NotaryWatch(
             settings, pool, books.keys, self._changes.authority, self._rules.judge, self._publisher

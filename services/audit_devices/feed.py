@@ -35,12 +35,7 @@ GATHERING = (PARTITION_BYTES // 2, 100)
 
 
 class RecordsRemoved(Exception):
-    """Kafka has removed what comes next."""
-
-
-class ReadElsewhere(Exception):
-    """What comes next was read from another broker than before, or by another connection: whoever goes on compares the record
-    before its place first (`start_after`)."""
+    """Kafka has removed what comes next, or what was read last."""
 
 
 @dataclass(slots=True)
@@ -67,33 +62,24 @@ class DeviceFeed:
     def __init__(self, settings: Settings, partitions: int, keys: VaultKeyring) -> None:
         self._settings, self._partitions, self._keys = settings, partitions, keys
         self._feed: EntryFeed | None = None
-        self._topics: RecordTopics | None = None
-        self._sources: Mapping[Partition, object] = {}
         self._reached = ReadTo()
 
     async def open(self, start: ReadTo, now: Chain) -> None:
         """Raises Unavailable."""
         await self.close()
-        self._topics = topics = RecordTopics(self._settings, self._partitions, KINDS)
+        topics = RecordTopics(self._settings, self._partitions, KINDS, strict=True)
         self._feed = EntryFeed(topics, self._settings.region, self._keys, GATHERING, PARTITION_BYTES, BATCH_BYTES)
         self._reached = start
         await self._feed.open(start, now, EveryPlace())
-        self._sources = await topics.sources()
 
     async def next(self) -> DeviceBatch:
-        """The next records; an empty batch if none came within half a second. Raises RecordsRemoved, ReadElsewhere, Unreadable,
+        """The next records; an empty batch if none came within half a second. Raises RecordsRemoved, Unreadable,
         Unavailable."""
         assert self._feed is not None, "open comes first"
-        assert self._topics is not None, "open comes first"
         try:
             batch: Batch = await self._feed.next(MOST)
         except OutOfRange as fault:
             raise RecordsRemoved(str(fault)) from fault
-        if batch.reached.offsets:
-            sources = await self._topics.sources()
-            for where in batch.reached.offsets:
-                if sources[where] is not self._sources[where]:
-                    raise ReadElsewhere(f"{where[0]}/{where[1]} is read from another broker, or by another connection")
         found = records_of(batch.entries)
         offsets = self._reached.offsets | batch.reached.offsets
         last = self._reached.last | {where: digest(value) for where, value in batch.last.items() if where[0] != EVENTS}

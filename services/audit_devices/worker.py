@@ -23,7 +23,7 @@ from services.audit_devices.devices_file import (
     OtlpDeviceSettings,
     SyslogDeviceSettings,
 )
-from services.audit_devices.feed import DeviceBatch, DeviceFeed, DeviceStart, ReadElsewhere, RecordsRemoved
+from services.audit_devices.feed import DeviceBatch, DeviceFeed, DeviceStart, RecordsRemoved
 from services.audit_devices.file_device import FileDevice
 from services.audit_devices.lines import rendering
 from services.audit_devices.otlp_device import OtlpDevice
@@ -111,12 +111,8 @@ class DeviceWorker:
                 await self._tell(str(fault))
                 after = min(fault.after, LONGEST_ASKED)
             except RecordsRemoved as fault:  # the next start finds how many
-                log.warning("an audit device has to begin behind a gap", device=self._own.name, reason=str(fault))
-            except ReadElsewhere as fault:  # the next start compares
-                log.info(
-                    "an audit device looks whether its records are still there",
-                    device=self._own.name,
-                    reason=str(fault),
+                log.warning(
+                    "an audit device looks what the topics still have", device=self._own.name, reason=str(fault)
                 )
             except INTERRUPTED as fault:
                 log.warning("an audit device was interrupted; trying again", device=self._own.name, reason=repr(fault))

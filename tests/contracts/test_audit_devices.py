@@ -30,13 +30,11 @@ from services.audit_devices.devices_file import (
     OtlpDeviceSettings,
     SyslogDeviceSettings,
 )
-from services.audit_devices.feed import DeviceFeed
 from services.audit_devices.positions import DevicePositions
 from services.metrics import DEVICE_LAG
 from services.projector.store import ReadTo
 from tests import certificates
 from tests.collector import CollectorServer
-from tests.contracts.test_device_feed import break_off
 from tests.installation import Installation, eventually
 from tests.syslog_server import SyslogServer
 from tests.telling import Vault
@@ -272,28 +270,6 @@ async def test_what_came_while_the_device_was_away_comes_later(tried: Tried) -> 
     await tried.calls(20)
     await tried.start()
     await tried.holds_all()
-
-
-async def test_it_goes_on_after_its_connections_broke(tried: Tried, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It looks first whether the brokers still have what it read, and goes on from its place."""
-    feeds: list[DeviceFeed] = []
-    opened = DeviceFeed.open
-
-    async def noted(feed: DeviceFeed, *arguments: Any) -> None:
-        await opened(feed, *arguments)
-        feeds.append(feed)
-
-    monkeypatch.setattr(DeviceFeed, "open", noted)
-    await tried.kill()
-    await tried.start()
-    for _ in range(3):
-        await tried.calls(5)
-        await tried.holds_all()
-        began = len(feeds)
-        break_off(feeds[-1])
-        await tried.calls(5)
-        await tried.holds_all()
-        assert len(feeds) > began
 
 
 async def test_its_position_is_never_ahead_of_what_it_holds(tried: Tried) -> None:

@@ -88,37 +88,6 @@ async def test_a_position_says_which_record_was_read_last(installation: Installa
     assert strange not in other.reached.last
 
 
-async def test_records_by_another_connection_are_read_again_once_their_place_is_compared(
-    installation: Installation, keys: VaultKeyring
-) -> None:
-    """A broker that comes back, or another one that leads now, may have lost what a device read and have other records in its place.
-    A device that was at work noticed that at its next start only."""
-    kms, settings = installation.client(), installation.settings
-    async with installation.connected() as pool:
-        now = await chain_now(log_topic(settings), pool, keys)
-        reading = feed.DeviceFeed(settings, await topics.prepare(settings, flush=False), keys)
-        await reading.open((await feed.start_now(settings, now)).reached, now)
-        try:
-            first = await asyncio.to_thread(kms.list_keys)
-            reached = await read_all(reading, {first["ResponseMetadata"]["RequestId"]})
-            break_off(reading)
-            second = await asyncio.to_thread(kms.list_keys)
-            with pytest.raises(feed.ReadElsewhere):
-                await read_all(reading, {second["ResponseMetadata"]["RequestId"]})
-            start = await feed.start_after(settings, reached)
-            assert start.again == []
-            await reading.open(start.reached, now)
-            await read_all(reading, {second["ResponseMetadata"]["RequestId"]})
-        finally:
-            await reading.close()
-
-
-def break_off(reading: feed.DeviceFeed) -> None:
-    assert reading._topics is not None
-    for each in reading._topics.consumer._client._conns.values():
-        each.close()
-
-
 async def test_a_topic_that_was_cut_and_grew_again_is_read_from_its_first_record(installation: Installation) -> None:
     """Records before the device's place would otherwise be left out without a word. The other partition goes on."""
     settings = replace(installation.settings, topic_prefix=f"cut-{uuid4().hex[:8]}", decision_partitions=2)

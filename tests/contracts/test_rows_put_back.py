@@ -10,6 +10,7 @@ import pytest
 from domain.alerts.engine.judge import Judge
 from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.log.authority import Authority
+from domain.ports import Unavailable
 from services.adapters.alert_publisher import Publisher
 from services.adapters.postgres import Pool
 from services.adapters.topic_bounds import ends
@@ -320,3 +321,28 @@ async def test_decisions_go_on_from_the_record_that_was_judged(
         await held.move(MOVED[moved](at))
     with pytest.raises(RowsChanged, match=r"which was judged|the one that was judged"):
         await decisions().catch_up(partition, end)
+
+
+@pytest.mark.parametrize("moved", MOVED)
+async def test_a_worker_compares_again_when_another_broker_may_lead(
+    installation: Installation, pool: Pool, books: Books, decisions: Any, moved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its brokers may have lost what it judged while it was at work. A former leader may say so too, and is not believed at once."""
+    installation.client().list_keys()
+    found = await ends(installation.settings, names(installation.settings).decisions)
+    partition, end = max(found.items(), key=lambda each: each[1])
+    working = decisions()
+    await working.catch_up(partition, end)
+    working.compare_again(partition)
+    await working.catch_up(partition, end)
+    at = await positions.believed(pool, books, ("decisions", partition))
+    async with pool.acquire() as connection, connection.transaction():
+        held = await positions.locked(connection, books, ("decisions", partition))
+        await held.move(MOVED[moved](at))
+    await working.catch_up(partition, end)
+    working.compare_again(partition)
+    with pytest.raises(Unavailable, match="may lead no longer"):
+        await working.catch_up(partition, end + 1)
+    monkeypatch.setattr("services.alert_worker.decisions.SETTLED_AFTER", 0.0)
+    with pytest.raises(RowsChanged, match=r"which was judged|the one that was judged"):
+        await working.catch_up(partition, end + 1)
