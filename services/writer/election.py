@@ -20,7 +20,8 @@ from services.adapters.kafka import connection, discard
 from services.settings import Settings
 
 SESSION_MS = 6000
-"""The shortest session that brokers allow by default. A dead leader is replaced after it and one heartbeat at most."""
+"""The shortest session that brokers allow by default. A dead leader is replaced after it and one heartbeat of the standby."""
+HEARTBEAT_MS = 300
 
 
 class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no type information
@@ -44,7 +45,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             enable_auto_commit=False,
             auto_offset_reset="latest",
             session_timeout_ms=SESSION_MS,
-            heartbeat_interval_ms=1000,
+            heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=3000,
             request_timeout_ms=SESSION_MS,  # a rebalance takes as long as its slowest member
             max_poll_interval_ms=2_147_483_647,
