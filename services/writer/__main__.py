@@ -10,6 +10,8 @@ from contextlib import suppress
 from functools import partial
 from uuid import uuid4
 
+from aiokafka.errors import KafkaError
+
 from domain.keys.limits import Limits
 from domain.ports import LogRefused
 from domain.state.fold import Fold
@@ -58,8 +60,12 @@ async def _keep_marks(settings: Settings, pool: Pool, prepared: PreparedProcess,
         )
 
 
-async def _lead(settings: Settings) -> None:
+def _election(settings: Settings) -> Election:
     member = os.environ.get("KEYTRAIL_WRITER_NAME", f"writer-{os.uname().nodename}-{os.getpid()}")
+    return Election(settings, topics.names(settings).commands, f"{settings.topic_prefix}.writer", member)
+
+
+async def _lead(settings: Settings, election: Election) -> None:
     names = topics.names(settings)
     clock = clock_of(settings)
     await answer_metrics(settings, "writer")
@@ -69,13 +75,12 @@ async def _lead(settings: Settings) -> None:
     keep_beating(settings)
     tell_of_collector(settings, pool, "writer")
     vault, keys = prepared.vault, prepared.keys
-    election = Election(settings, names.commands, f"{settings.topic_prefix}.writer", member)
     await election.join()
     events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
     await events.connect()  # a takeover often comes with a broker that is away
-    log.info("writer stands by", member=member)
+    log.info("writer stands by", member=election.member)
     await election.elected()
-    log.info("writer is elected", member=member)
+    log.info("writer is elected", member=election.member)
     # A random wait, so that two writers elected in turn do not depose each other again and again.
     await asyncio.sleep(random.uniform(0, 0.1))  # noqa: S311  # jitter, no secret
     fold = await snapshots.restore(pool, events, keys)
@@ -108,13 +113,20 @@ async def _lead(settings: Settings) -> None:
         require_certain(TermEnded(leading.exception()))
 
 
+async def _hand_over(election: Election) -> None:
+    """Nothing else needs an orderly end: records that were read back count, and the next writer settles the others."""
+    with suppress(KafkaError, TimeoutError, OSError):
+        await election.hand_over()
+    end_now()
+
+
 async def run() -> None:
     settings = load()
-    task = asyncio.ensure_future(_lead(settings))
-    loop = asyncio.get_running_loop()
-    # Nothing needs an orderly end: records that were read back count, and the next writer settles the others.
+    election = _election(settings)
+    task = asyncio.ensure_future(_lead(settings, election))
+    loop, ending = asyncio.get_running_loop(), list[asyncio.Task[None]]()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end_now)
+        loop.add_signal_handler(number, lambda: ending.append(loop.create_task(_hand_over(election))))
     try:
         await task
     except CANNOT_START as fault:

@@ -14,6 +14,8 @@ from collections.abc import Collection
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import DescribeGroupsRequest
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from domain.ports import Unavailable
 from services.adapters.kafka import connection, discard
@@ -22,6 +24,7 @@ from services.settings import Settings
 SESSION_MS = 6000
 """The shortest session that brokers allow by default. A dead leader is replaced after it and one heartbeat of the standby."""
 HEARTBEAT_MS = 300
+HAND_OVER_WITHIN = 1.0
 
 
 class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no type information
@@ -31,7 +34,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._settings = settings
         self._topic = topic
         self._group = group
-        self._member = member
+        self.member = member
         self._consumer: AIOKafkaConsumer | None = None
         self._leads = asyncio.Event()
         self._lost = asyncio.Event()
@@ -41,7 +44,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         consumer = AIOKafkaConsumer(
             **connection(self._settings),
             group_id=self._group,
-            group_instance_id=self._member,
+            group_instance_id=self.member,
             enable_auto_commit=False,
             auto_offset_reset="latest",
             session_timeout_ms=SESSION_MS,
@@ -70,6 +73,17 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 self._consumer.pause(*assigned)
         elif self._leads.is_set():
             self._lost.set()
+
+    async def hand_over(self) -> None:
+        """Let a standby lead at once, if this member leads and there is one. Otherwise it would be missed after its session only:
+        it keeps its name, so that it leads again at once when it comes back. Raises KafkaError, TimeoutError, OSError."""
+        if self._consumer is None or not self._leads.is_set() or self._lost.is_set():
+            return
+        coordinator = self._consumer._coordinator
+        async with asyncio.timeout(HAND_OVER_WITHIN):
+            described = await coordinator._send_req(DescribeGroupsRequest([self._group]))
+            if any(len(members) > 1 for *_, members in (group[:6] for group in described.groups)):
+                await coordinator._send_req(LeaveGroupRequest(self._group, coordinator.member_id))
 
     async def elected(self) -> None:
         await self._leads.wait()

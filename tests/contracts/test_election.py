@@ -1,0 +1,102 @@
+"""The election of the writer, on a broker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from services.adapters import topics
+from services.adapters.kafka import administering, discard
+from services.adapters.topics import names
+from services.settings import Settings
+from services.writer.election import HEARTBEAT_MS, SESSION_MS, Election
+from tests.installation import Installation
+
+PATIENCE = 20.0
+Joined = Callable[[str], Election]
+
+
+@pytest.fixture
+async def settings(installation: Installation) -> AsyncIterator[Settings]:
+    """Another log on the same broker."""
+    found = replace(installation.settings, topic_prefix=f"election-{uuid4().hex[:8]}")
+    await topics.prepare(found, flush=False)
+    yield found
+    async with administering(found) as admin:
+        await admin.delete_topics([each for each in await admin.list_topics() if each.startswith(found.topic_prefix)])
+
+
+@pytest.fixture
+async def member(settings: Settings) -> AsyncIterator[Joined]:
+    made: list[Election] = []
+
+    def one(name: str) -> Election:
+        made.append(Election(settings, names(settings).commands, f"{settings.topic_prefix}.writer", name))
+        return made[-1]
+
+    yield one
+    for each in made:
+        if each._consumer is not None:
+            await discard(each._consumer)
+
+
+async def test_a_leader_that_ends_in_order_hands_over_at_once(member: Joined) -> None:
+    """Each restart of a writer took its start, or a session of six seconds, though another one stood by."""
+    one, two = member("one"), member("two")
+    async with asyncio.timeout(PATIENCE):
+        await one.join()
+        await one.elected()
+        await two.join()
+        leader, standby = await leader_and_standby(one, two)
+        began = time.monotonic()
+        await leader.hand_over()
+        assert leader._consumer is not None
+        await discard(leader._consumer)  # as the process ends
+        await standby.elected()
+    assert time.monotonic() - began < SESSION_MS / 1000 / 2
+
+
+async def leader_and_standby(one: Election, two: Election) -> tuple[Election, Election]:
+    """aiokafka's assignor keeps what it assigned on its class. So in one process both members claim the partition, and it may go to
+    the other one when that joins."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(two.elected(), 2.0)
+        await one.lost()
+        return two, one
+    return one, two
+
+
+async def test_a_leader_without_a_standby_keeps_its_place(member: Joined) -> None:
+    """It comes back under its name, and leads at once; a group without members would be put together anew first."""
+    only, again = member("one"), member("one")
+    async with asyncio.timeout(PATIENCE):
+        await only.join()
+        await only.elected()
+        await only.hand_over()
+        assert only._consumer is not None
+        generation = only._consumer._coordinator.generation
+        await again.join()
+        await again.elected()
+    assert again._consumer is not None
+    assert again._consumer._coordinator.generation == generation
+
+
+async def test_one_that_stands_by_hands_nothing_over(member: Joined) -> None:
+    one, two = member("one"), member("two")
+    await two.hand_over()  # it has not joined yet
+    async with asyncio.timeout(PATIENCE):
+        await one.join()
+        await one.elected()
+        await two.join()
+        leader, standby = await leader_and_standby(one, two)
+        await standby.hand_over()
+        assert leader._consumer is not None
+        generation = leader._consumer._coordinator.generation
+        await asyncio.sleep(2 * HEARTBEAT_MS / 1000)
+        assert leader._consumer._coordinator.generation == generation
