@@ -34,6 +34,7 @@ from services.writer.election import Election
 from services.writer.leader import FirstIdentities, Leader
 from services.writer.step import WriterStep
 from services.writer.vault_upkeep import VaultUpkeep
+from services.writer.warm_fold import WarmFold
 
 log = logger_of("writer")
 
@@ -79,11 +80,10 @@ async def _lead(settings: Settings, election: Election) -> None:
     events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
     await events.connect()  # a takeover often comes with a broker that is away
     log.info("writer stands by", member=election.member)
-    await election.elected()
-    log.info("writer is elected", member=election.member)
+    fold = await WarmFold(events, partial(snapshots.restore, pool, events, keys), keys).once(election.elected)
+    log.info("writer is elected", member=election.member, position=fold.chain.position)
     # A random wait, so that two writers elected in turn do not depose each other again and again.
     await asyncio.sleep(random.uniform(0, 0.1))  # noqa: S311  # jitter, no secret
-    fold = await snapshots.restore(pool, events, keys)
     limits = Limits(
         settings.keys_per_account, settings.aliases_per_key, settings.grants_per_key, settings.on_demand_rotations
     )

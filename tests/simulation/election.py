@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from services.writer.election import SESSION_MS
+from services.writer.election import HEARTBEAT_MS, SESSION_MS
 from tests.simulation.brokers import Brokers, Link
 from tests.simulation.virtual import current
-
-HEARTBEAT = 1.0
 
 
 class Group:
@@ -57,7 +55,7 @@ class SimulatedElection:
                 self._leads.set()
             elif self._leads.is_set():
                 self._lost.set()
-            await asyncio.sleep(HEARTBEAT)
+            await asyncio.sleep(HEARTBEAT_MS / 1000)
 
     async def elected(self) -> None:
         await self._leads.wait()

@@ -46,6 +46,7 @@ from services.writer.doubts import Deposed, TermEnded, require_certain
 from services.writer.leader import FirstIdentities, Leader
 from services.writer.step import WriterStep
 from services.writer.vault_upkeep import VaultUpkeep
+from services.writer.warm_fold import WarmFold
 from tests.simulation.alert_workers import AlertingShared, run_alert_worker
 from tests.simulation.brokers import Brokers, FreshProducer, SimulatedTopic
 from tests.simulation.election import Group, SimulatedElection
@@ -208,9 +209,8 @@ class Installation:
         election = SimulatedElection(shared.group, shared.brokers, process.name)
         await election.join()
         events, commands = SimulatedTopic(shared.brokers, EVENTS), SimulatedTopic(shared.brokers, COMMANDS)
-        await election.elected()
+        fold = await WarmFold(events, partial(self._restored, events, keys), keys).once(election.elected)
         await asyncio.sleep(shared.chance.uniform(0, 0.1))
-        fold = await self._restored(events, keys)
         leader = Leader(
             cast("Any", events),
             cast("Any", commands),
