@@ -7,10 +7,8 @@ begins to read. Postgres says what is judged (positions.py), and a record that F
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import faust
@@ -51,7 +49,6 @@ def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take, o
         consumer_group_instance_id=name,
         consumer_max_fetch_size=4 * 1_048_576,
         store="memory://",
-        datadir=str(_folder(settings)),
         topic_disable_leader=True,
         topic_allow_declare=False,
         web_enabled=False,
@@ -66,6 +63,7 @@ def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take, o
         if topic == topics.decisions:
             on_moved(partition)
 
+    app._create_directories = _nothing  # those for its tables, which we do not have: a killed worker would leave them
     app.transport = GatheringTransport(app.conf.broker_consumer, app, on_moved=moved)
     for topic, kind, take in ((topics.events, "events", on_events), (topics.decisions, "decisions", on_decisions)):
         channel = app.topic(topic, key_serializer="raw", value_serializer="raw", value_type=bytes, internal=False)
@@ -88,10 +86,8 @@ async def _judge(take: Take, stream: Any) -> None:
             each.ack()
 
 
-def _folder(settings: Settings) -> Path:
-    """Faust makes a folder for its tables, although we have none: in the data folder, if this process has one."""
-    own = settings.data / "run"
-    return own / "keytrail-faust" if own.is_dir() else Path(tempfile.mkdtemp(prefix="keytrail-faust-"))
+def _nothing() -> None:
+    pass
 
 
 def _credentials(settings: Settings) -> Any:

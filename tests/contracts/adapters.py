@@ -181,6 +181,8 @@ ELSEWHERE: dict[str, str] = {
     "cloudevents.py": "pure: names of headers",
     "committed_offsets.py": "a number of a consumer group, read back by tests/contracts/test_telling.py and test_counting.py",
     "cluster_description.py": "what brokers say of themselves: tests/e2e/test_doctor.py, tests/cluster",
+    "continuity.py": "a consumer of Kafka whose broker lost records: tests/contracts/test_continuity.py",
+    "log_now.py": "questions to the topic's contract: tests/faults/test_lost_tail.py, tests/contracts/test_device_feed.py",
     "decisions.py": "lanes over Kafka, tried with both faults in tests/faults/test_anchors.py",
     "kafka_requests.py": "the frame of requests that scram.py and cluster_description.py send",
     "kms_signer.py": "a client of another installation or of AWS: tests/e2e/test_tree_keys_elsewhere.py",
