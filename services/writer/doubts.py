@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn, assert_never
 
 from services.logs import logger_of
+from services.writer.election import SESSION_MS
 
 log = logger_of("writer")
 
@@ -45,6 +46,13 @@ class AppendFailed:
 @dataclass(frozen=True, slots=True)
 class OldestUnread:
     """How many seconds ago the oldest record was appended that is not read back yet."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """For how many seconds this process did not run."""
 
     seconds: float
 
@@ -89,6 +97,7 @@ Observation = (
     | SendFailed
     | AppendFailed
     | OldestUnread
+    | Stopped
     | FenceUnread
     | LogUnreadable
     | RecordUnreadable
@@ -116,6 +125,11 @@ def reason_to_stop(observed: Observation) -> str | None:
             return f"a record could not be appended: {fault!r}"
         case OldestUnread(seconds):
             return "an appended record was not read back in time" if seconds > READ_BACK_DEADLINE else None
+        case Stopped(seconds):
+            # What it appends now would be void, and come between the records of the writer that leads by now: that one would
+            # have to end, too.
+            away = f"this process did not run for {seconds:.0f} s: another writer may lead by now"
+            return away if seconds > SESSION_MS / 1000 else None
         case FenceUnread():
             return "the writer's start was not read back in time"
         case LogUnreadable(fault):

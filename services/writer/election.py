@@ -1,9 +1,9 @@
 """Which writer leads. The consumer group over `commands` elects it, and does nothing else.
 
 The one partition of `commands` is assigned to one member, and that member leads. Commands are read by assignment from
-the offset that the log gives, never from the group's offset. The sticky assignor leaves the partition in its place when
-a standby joins. A member loses the partition if it is silent for SESSION. A wrong election costs only a takeover, since
-the chain decides what counts.
+the offset that the log gives, never from the group's offset. The partition stays in its place when a standby joins, or a
+former leader comes back (leader_stays.py). A member loses the partition if it is silent for SESSION. A wrong election
+costs only a takeover, since the chain decides what counts.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from domain.ports import Unavailable
 from services.adapters.kafka import connection, discard
 from services.settings import Settings
+from services.writer.leader_stays import LeaderStays
 
 SESSION_MS = 6000
 """The shortest session that brokers allow by default. A dead leader is replaced after it and one heartbeat of the standby."""
@@ -52,7 +53,8 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             rebalance_timeout_ms=3000,
             request_timeout_ms=SESSION_MS,  # a rebalance takes as long as its slowest member
             max_poll_interval_ms=2_147_483_647,
-            partition_assignment_strategy=[StickyPartitionAssignor],
+            # Beside a writer of an earlier version, which knows the second one alone, the group uses that.
+            partition_assignment_strategy=[LeaderStays(), StickyPartitionAssignor],
             metadata_max_age_ms=30_000,
         )
         consumer.subscribe([self._topic], listener=self)

@@ -61,7 +61,7 @@ class Leader:
     | task | runs | owns |
     |---|---|---|
     | reading | `_read_back` | the reader of `events`; in `OwnRecords` what is confirmed |
-    | watching | `_watch` | nothing: it checks the age of the oldest unread record |
+    | watching | `_watch` | nothing: it checks the age of the oldest unread record, and whether the process was stopped |
     | commands | `CommandAnswers.keep_answering` | the reader of `commands` |
     | due work | `DueWork.keep_doing` | nothing: it takes the turn |
     | foreign commands | `ForeignCommands.keep_recording` | when it last made a record |
@@ -198,4 +198,5 @@ class Leader:
         while True:
             LEADER_AT.set_to_current_time()
             await asyncio.sleep(WATCH_EVERY)
+            self._own.require_running()
             self._own.require_read_back()

@@ -24,6 +24,7 @@ from services.writer.doubts import (
     OldestUnread,
     OtherRecord,
     SendFailed,
+    Stopped,
     end_process,
     require_certain,
 )
@@ -84,12 +85,15 @@ class OwnRecords:
         self._confirmed = step.fold.chain.head
         # The deciding task adds to it; `_sent` removes each append when it has ended.
         self._sends: set[asyncio.Future[Any]] = set()
+        # When this process ran last, as far as it knows. Every task may note it.
+        self._ran = time.monotonic()
         # `_sent` writes it, and the task of due work reads it.
         self.skew: ClockSkew | None = None
 
     def begin(self) -> None:
         """Call this when everything on the log is folded, before any record is appended."""
         self._confirmed = self._step.fold.chain.head
+        self._ran = time.monotonic()
 
     @property
     def all_read_back(self) -> bool:
@@ -106,6 +110,7 @@ class OwnRecords:
     async def append(self, record: NewRecord, began: int = 0) -> None:
         """Hold `turn` from the decision until this returns. `began`: see _Unread."""
         await self._room.acquire()
+        self.require_running()
         self._unread.append(_Unread(record, time.monotonic(), began))
         try:
             future = await self._events.send(record.value, record.headers)
@@ -158,6 +163,12 @@ class OwnRecords:
             return self._step.fold.chain.authority.admits(self._keys, value, document)
         except KeyMissing:
             return True  # one of ours, after a rotation that this process has not read of
+
+    def require_running(self) -> None:
+        """Ends the process if it was stopped for so long that the group elected another writer. Call it often."""
+        now = time.monotonic()
+        require_certain(Stopped(now - self._ran), self._end)
+        self._ran = now
 
     # -- for the watching task ----------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Collection, Iterable
 from typing import NoReturn, get_args
 
@@ -25,10 +26,12 @@ from services.writer.doubts import (
     RecordUnreadable,
     SendFailed,
     StartRefused,
+    Stopped,
     TermEnded,
     reason_to_stop,
     require_certain,
 )
+from services.writer.election import SESSION_MS
 from services.writer.leader import FirstIdentities, Leader
 from services.writer.step import WriterStep
 from services.writer.vault_upkeep import VaultUpkeep
@@ -51,6 +54,7 @@ STOPS: list[tuple[Observation, str]] = [
     (SendFailed(FAULT), "a record could not be sent: Unavailable('down')"),
     (AppendFailed(FAULT), "a record could not be appended: Unavailable('down')"),
     (OldestUnread(READ_BACK_DEADLINE + 0.1), "an appended record was not read back in time"),
+    (Stopped(6.1), "this process did not run for 6 s: another writer may lead by now"),
     (FenceUnread(), "the writer's start was not read back in time"),
     (LogUnreadable(FAULT), "the log cannot be read: down"),
     (RecordUnreadable(FAULT), "down"),
@@ -62,6 +66,7 @@ STOPS: list[tuple[Observation, str]] = [
 GOES_ON: list[Observation] = [
     OtherRecord(7, "b", valid=False, own_under_way=False),
     OldestUnread(READ_BACK_DEADLINE),
+    Stopped(SESSION_MS / 1000),
 ]
 
 
@@ -188,6 +193,18 @@ def other_writer(values: list[bytes]) -> Log:
     log.values = list(values)
     log.lead("writer-b")
     return log
+
+
+async def test_a_writer_that_was_paused_for_a_session_appends_nothing_more(
+    term: Term, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one leads by then. A void record between its own would end that one, too, and then no writer was there."""
+    before = list(term.events.values)
+    paused = time.monotonic() + SESSION_MS / 1000 + 0.1
+    monkeypatch.setattr("services.writer.own_records.time.monotonic", lambda: paused)
+    await term.ask(created(2, 2))
+    assert (await term.reason()).startswith("this process did not run for 6 s")
+    assert term.events.values == before
 
 
 async def test_a_valid_record_of_another_writer_ends_the_term(term: Term) -> None:

@@ -1,0 +1,95 @@
+"""Who leads: the writer that leads already, whoever joins or comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from unittest import mock
+
+import pytest
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.structs import TopicPartition
+
+from services.writer.leader_stays import LeaderStays
+
+COMMANDS = "commands"
+
+
+class Group:
+    """Members of one group, each with its own assignor, as in processes of their own."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, LeaderStays] = {}
+        self.cluster = mock.create_autospec(ClusterMetadata, instance=True)
+        self.cluster.partitions_for_topic.return_value = {0}
+
+    def joins(self, name: str) -> None:
+        self.members[name] = LeaderStays()
+
+    def leaves(self, name: str) -> LeaderStays:
+        return self.members.pop(name)
+
+    def rebalances(self, by: str) -> str:
+        """By the assignor of this member. Returns who leads."""
+        told = {name: each.metadata([COMMANDS]) for name, each in self.members.items()}
+        assigned = self.members[by].assign(self.cluster, told)
+        assert assigned.keys() == self.members.keys()
+        for name, each in assigned.items():
+            self.members[name].on_assignment(each)
+        leaders = [name for name, each in assigned.items() if each.partitions()]
+        (leader,) = leaders
+        assert assigned[leader].partitions() == [TopicPartition(COMMANDS, 0)]
+        return leader
+
+
+@pytest.fixture
+def group() -> Group:
+    return Group()
+
+
+def both(group: Group) -> Mapping[str, LeaderStays]:
+    group.joins("one")
+    assert group.rebalances("one") == "one"
+    group.joins("two")
+    return group.members
+
+
+@pytest.mark.parametrize("by", ["one", "two"])
+def test_the_leader_stays_when_another_joins(group: Group, by: str) -> None:
+    both(group)
+    assert group.rebalances(by) == "one"
+
+
+def test_of_new_members_the_first_one_leads(group: Group) -> None:
+    group.joins("two")
+    group.joins("one")
+    assert group.rebalances("two") == "one"
+
+
+@pytest.mark.parametrize("by", ["one", "two"])
+def test_a_former_leader_that_comes_back_does_not_lead(group: Group, by: str) -> None:
+    """It was paused, and believes that it leads still."""
+    both(group)
+    group.rebalances("one")
+    paused = group.leaves("one")
+    assert group.rebalances("two") == "two"
+    group.members["one"] = paused
+    assert group.rebalances(by) == "two"
+
+
+def test_it_does_not_lead_either_where_all_others_started_anew(group: Group) -> None:
+    both(group)
+    paused = group.leaves("one")
+    group.leaves("two")
+    with mock.patch("services.writer.leader_stays.time.time_ns", return_value=2**62):
+        group.joins("two")
+        assert group.rebalances("two") == "two"
+    group.members["one"] = paused
+    assert group.rebalances("one") == "two"
+
+
+def test_what_another_version_says_counts_as_nothing(group: Group) -> None:
+    both(group)
+    strange = mock.Mock(subscription=[COMMANDS], user_data=b"?")
+    told = {"zero": strange, "one": group.members["one"].metadata([COMMANDS])}
+    assigned = group.members["one"].assign(group.cluster, told)
+    assert [name for name, each in assigned.items() if each.partitions()] == ["one"]
