@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.protocol.group import LeaveGroupRequest
@@ -32,6 +32,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     """`elected` waits until this member leads, `lost` until it no longer does."""
 
     def __init__(self, settings: Settings, topic: str, group: str, member: str) -> None:
+        self._assignor: Any = LeaderStays(self._generation)
         self._settings = settings
         self._topic = topic
         self._group = group
@@ -53,17 +54,20 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             rebalance_timeout_ms=3000,
             request_timeout_ms=SESSION_MS,  # a rebalance takes as long as its slowest member
             max_poll_interval_ms=2_147_483_647,
-            # Beside a writer of an earlier version, which knows the second one alone, the group uses that.
-            partition_assignment_strategy=[LeaderStays(), StickyPartitionAssignor],
+            partition_assignment_strategy=[self._assignor],
             metadata_max_age_ms=30_000,
         )
         consumer.subscribe([self._topic], listener=self)
+        self._consumer = consumer
         try:
             await consumer.start()
         except KafkaError as fault:
             await discard(consumer)
             raise Unavailable(str(fault)) from fault
-        self._consumer = consumer
+
+    def _generation(self) -> int:
+        assert self._consumer is not None, "join comes first"
+        return int(self._consumer._coordinator.generation)
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Every rebalance revokes first; only the assignment after it says which member leads."""

@@ -1,60 +1,57 @@
 """How the group of writers assigns the one partition of `commands`: to the member that leads, as long as that is in the group.
 
-aiokafka's sticky assignor does not keep a generation. A former leader that comes back after a pause claims the partition as the
-new one does, and either may get it. Then the one that leads ends, and changes wait for the start of a process.
+aiokafka's sticky assignor would do that if it were told the group's generations, which aiokafka 0.14 does not do. So a former
+leader that comes back after a pause claims the partition as the new one does, and either may get it. Then the one that leads
+ends, and changes wait for the start of a process.
+
+This one bears the sticky assignor's name, and says its claims in the same form, so that a group may have writers of both
+versions. (With two assignors, aiokafka joins with the first one alone, and then once more with both.)
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping
-from struct import Struct, error
+from collections.abc import Callable, Iterable, Mapping
 
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
+from aiokafka.structs import TopicPartition
 
 VERSION = 0
-_TERMS = Struct(">qq")
-"""The term in which a member leads, 0 if it does not; and the latest term that it knows."""
+CLAIMS_NOTHING = -2
+"""Less than the generation of a member that claims the partition and knows no generation (-1)."""
 
 
 class LeaderStays(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka has no type information
-    """One member's view of terms, each of which begins with an election. What others say of theirs comes by the broker."""
+    """One member's. `generation` returns the group's, of which the newest assignment is."""
 
-    name = "keytrail-leader-stays"
+    name = StickyPartitionAssignor.name
 
-    def __init__(self) -> None:
-        self._leads = self._latest = 0
+    def __init__(self, generation: Callable[[], int]) -> None:
+        self._of_group = generation
+        self._held: list[TopicPartition] = []
+        self._generation = -1
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-        return ConsumerProtocolMemberMetadata(VERSION, list(topics), _TERMS.pack(self._leads, self._latest))
+        return StickyPartitionAssignor._metadata(topics, self._held, self._generation)
 
     def assign(
         self, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
-        """Everything to one member, by id: the one that leads in the latest term, or else the first one."""
-        terms = {member: _terms(told.user_data) for member, told in members.items()}
-        chosen = max(sorted(members), key=lambda member: terms[member][0])
-        term, _ = terms[chosen]
-        if not term:
-            latest = max(latest for _, latest in terms.values())
-            term = max(latest + 1, time.time_ns() // 1_000_000)  # members that all started anew know of no earlier term
-        topics = [(topic, sorted(cluster.partitions_for_topic(topic) or ())) for topic in members[chosen].subscription]
+        """Everything to one member: to the one that claims it for the latest generation, or else to the first one by id."""
+        claims = {member: _claimed(told) for member, told in members.items()}
+        leads = max(sorted(members), key=lambda member: claims[member])
+        topics = [(topic, sorted(cluster.partitions_for_topic(topic) or ())) for topic in members[leads].subscription]
         return {
-            member: ConsumerProtocolMemberAssignment(
-                VERSION, topics if member == chosen else [], _TERMS.pack(term if member == chosen else 0, term)
-            )
+            member: ConsumerProtocolMemberAssignment(VERSION, topics if member == leads else [], b"")
             for member in members
         }
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
-        self._leads, self._latest = _terms(assignment.user_data)
+        self._held, self._generation = assignment.partitions(), self._of_group()
 
 
-def _terms(user_data: bytes) -> tuple[int, int]:
-    try:
-        leads, latest = _TERMS.unpack(user_data)
-    except error:
-        return 0, 0
-    return leads, latest
+def _claimed(told: ConsumerProtocolMemberMetadata) -> int:
+    parsed = StickyPartitionAssignor.parse_member_metadata(told)
+    return int(parsed.generation) if parsed.partitions else CLAIMS_NOTHING

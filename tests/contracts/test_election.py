@@ -9,6 +9,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from services.adapters import topics
 from services.adapters.kafka import administering, discard
@@ -91,3 +92,18 @@ async def test_one_that_stands_by_hands_nothing_over(member: Joined) -> None:
         await asyncio.sleep(3 * HEARTBEAT_MS / 1000)
         assert one._consumer._coordinator.generation == generation
         assert not two._leads.is_set()
+
+
+async def test_members_of_an_earlier_version_are_replaced_one_after_another(member: Joined) -> None:
+    one, two, new_one, new_two = member("one"), member("two"), member("one"), member("two")
+    for each in (one, two):
+        each._assignor = StickyPartitionAssignor
+    async with asyncio.timeout(PATIENCE):
+        await one.join()
+        await one.elected()
+        await two.join()
+        for old, new in ((one, new_one), (two, new_two)):
+            assert old._consumer is not None
+            await discard(old._consumer)
+            await new.join()
+        await new_one.elected()

@@ -7,6 +7,7 @@ from unittest import mock
 
 import pytest
 from aiokafka.cluster import ClusterMetadata
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.structs import TopicPartition
 
 from services.writer.leader_stays import LeaderStays
@@ -19,17 +20,20 @@ class Group:
 
     def __init__(self) -> None:
         self.members: dict[str, LeaderStays] = {}
+        self.generation = 0
         self.cluster = mock.create_autospec(ClusterMetadata, instance=True)
         self.cluster.partitions_for_topic.return_value = {0}
+        self.cluster.topics.return_value = {COMMANDS}
 
     def joins(self, name: str) -> None:
-        self.members[name] = LeaderStays()
+        self.members[name] = LeaderStays(lambda: self.generation)
 
     def leaves(self, name: str) -> LeaderStays:
         return self.members.pop(name)
 
     def rebalances(self, by: str) -> str:
         """By the assignor of this member. Returns who leads."""
+        self.generation += 1
         told = {name: each.metadata([COMMANDS]) for name, each in self.members.items()}
         assigned = self.members[by].assign(self.cluster, told)
         assert assigned.keys() == self.members.keys()
@@ -76,20 +80,22 @@ def test_a_former_leader_that_comes_back_does_not_lead(group: Group, by: str) ->
     assert group.rebalances(by) == "two"
 
 
-def test_it_does_not_lead_either_where_all_others_started_anew(group: Group) -> None:
+@pytest.mark.parametrize("by", ["one", "two", "three"])
+def test_beside_a_writer_of_the_version_before_the_leader_stays(group: Group, by: str) -> None:
+    """That one knows no generations, and its assignor understands what this one says."""
     both(group)
-    paused = group.leaves("one")
-    group.leaves("two")
-    with mock.patch("services.writer.leader_stays.time.time_ns", return_value=2**62):
-        group.joins("two")
-        assert group.rebalances("two") == "two"
-    group.members["one"] = paused
-    assert group.rebalances("one") == "two"
-
-
-def test_what_another_version_says_counts_as_nothing(group: Group) -> None:
-    both(group)
-    strange = mock.Mock(subscription=[COMMANDS], user_data=b"?")
-    told = {"zero": strange, "one": group.members["one"].metadata([COMMANDS])}
-    assigned = group.members["one"].assign(group.cluster, told)
+    group.rebalances("one")
+    told = {name: each.metadata([COMMANDS]) for name, each in group.members.items()}
+    told["three"] = StickyPartitionAssignor._metadata([COMMANDS], [], -1)
+    assigned = (StickyPartitionAssignor if by == "three" else group.members[by]).assign(group.cluster, told)
     assert [name for name, each in assigned.items() if each.partitions()] == ["one"]
+
+
+def test_one_of_the_version_before_that_leads_stays(group: Group) -> None:
+    both(group)
+    paused = group.leaves("two")
+    told = {name: each.metadata([COMMANDS]) for name, each in {"two": paused}.items()}
+    told["zero"] = LeaderStays(lambda: 0).metadata([COMMANDS])
+    told["old"] = StickyPartitionAssignor._metadata([COMMANDS], [TopicPartition(COMMANDS, 0)], -1)
+    assigned = paused.assign(group.cluster, told)
+    assert [name for name, each in assigned.items() if each.partitions()] == ["old"]
