@@ -8,8 +8,7 @@ before, what came is put back, and the last record is read again and compared fi
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
@@ -18,56 +17,45 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from domain.log.chain import digest
 from domain.ports import OutOfRange, Unavailable
 
-ASKED_WITHIN = 3.0
-
 
 class Continuity:
-    """Of one consumer. `strict`: where a partition is read by another connection before any record of it was read, nothing can
-    be compared. Then Unavailable is raised, and whoever reads begins again with another consumer: he kept the last record's
-    digest, and compares it."""
+    """Of one consumer. `known`: by partition, offset and digest of the record before its place. Without that, what
+    the first fetch brings is believed."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, *, strict: bool = False) -> None:
-        self._consumer, self._strict = consumer, strict
+    def __init__(
+        self, consumer: AIOKafkaConsumer, known: Mapping[TopicPartition, tuple[int, str]] | None = None
+    ) -> None:
+        self._consumer = consumer
         self._client: AIOKafkaClient = consumer._client
         self._sources: dict[TopicPartition, object] = {}
-        self._last: dict[TopicPartition, tuple[int, str]] = {}
+        self._last = dict(known or {})
         """Offset and digest of the record that was given on last."""
         self._compared: set[TopicPartition] = set()
         """Where the last record is being read again."""
 
-    async def begin(self, partitions: Collection[TopicPartition]) -> None:
-        """Where `strict`, notes by which connections the partitions are read before any record is. Raises Unavailable."""
-        if not self._strict:
-            return
-        try:
-            async with asyncio.timeout(ASKED_WITHIN):
-                for topic in {each.topic for each in partitions}:
-                    await self._client._wait_on_metadata(topic)
-                leaders = {self._client.cluster.leader_for_partition(each) for each in partitions}
-                for leader in leaders - {None, -1}:
-                    await self._client.ready(leader)
-        except (KafkaError, TimeoutError, OSError) as fault:
-            raise Unavailable(f"the brokers do not say who leads: {fault!r}") from fault
-        self._sources = {each: self._source(each) for each in partitions}
-
-    def _source(self, partition: TopicPartition) -> object:
-        """The connection by which a partition is read; None if there is none now."""
-        leader = self._client.cluster.leader_for_partition(partition)
-        return self._client._conns.get((leader, ConnectionGroup.DEFAULT))
+    def moved(self) -> set[TopicPartition]:
+        """The partitions that are read by another connection than when this was asked before, or by none now. Ask after each
+        fetch, also one that brought nothing."""
+        found = set()
+        for each in self._consumer.assignment():
+            leader = self._client.cluster.leader_for_partition(each)
+            source = self._client._conns.get((leader, ConnectionGroup.DEFAULT))
+            if source is None or source is not self._sources.get(each):
+                self._sources[each] = source
+                found.add(each)
+        return found
 
     def checked(
         self, found: Mapping[TopicPartition, Sequence[ConsumerRecord]]
     ) -> dict[TopicPartition, Sequence[ConsumerRecord]]:
-        """What of these records may be given on now. The others come again. Raises OutOfRange; Unavailable where `strict`."""
-        elsewhere = self.moved(found)
-        if self._strict and elsewhere - self._last.keys():
-            named = _named(min(elsewhere - self._last.keys()))
-            raise Unavailable(f"{named} is read by another connection than before, and may have lost records")
+        """What of these records may be given on now. The others will be read once more. Raises OutOfRange."""
+        moved = self.moved() & self._last.keys()
+        for where in moved:
+            self._consumer.seek(where, self._last[where][0])
+            self._compared.add(where)
         good = dict[TopicPartition, Sequence[ConsumerRecord]]()
         for where, records in found.items():
-            if where in elsewhere and where in self._last:
-                self._consumer.seek(where, self._last[where][0])
-                self._compared.add(where)
+            if where in moved or not records:
                 continue
             if where in self._compared:
                 self._require_same(where, records[0])
@@ -78,42 +66,30 @@ class Continuity:
                 good[where] = records
         return good
 
-    def moved(self, partitions: Collection[TopicPartition]) -> set[TopicPartition]:
-        """Those that are read by another connection than when this was asked before, or by none now."""
-        found = set()
-        for each in partitions:
-            source = self._source(each)
-            if source is None or source is not self._sources.get(each):
-                self._sources[each] = source
-                found.add(each)
-        return found
-
     def _require_same(self, where: TopicPartition, again: ConsumerRecord) -> None:
         offset, known = self._last[where]
         if (again.offset, digest(again.value or b"")) != (offset, known):
             raise OutOfRange(
-                f"{_named(where)} has another record at @{offset} than the one that was read there: brokers lost records that "
-                "they had acknowledged, or the topic was replaced"
+                f"{where.topic}/{where.partition} has another record at @{offset} than the one that was read there: brokers lost "
+                "records that they had acknowledged, or the topic was replaced"
             )
 
     async def goes_on(self, fault: OffsetOutOfRangeError) -> bool:
         """Whether reading goes on after this fault: a retention removed the record that was to be compared, and not the one after
-        it. Raises Unavailable."""
+        it; or a broker that leads since then has it. Raises Unavailable."""
         asked = [each for each in fault.args[0] if each in self._compared]
         if not asked:
             return False
         try:
             firsts = await self._consumer.beginning_offsets(asked)
+            ends = await self._consumer.end_offsets(asked)
         except KafkaError as unanswered:
             raise Unavailable(str(unanswered)) from unanswered
         for where in asked:
-            behind = self._last[where][0] + 1
-            if firsts[where] != behind:
+            last = self._last[where][0]
+            if firsts[where] > last + 1 or ends[where] <= last:
                 return False
-            self._consumer.seek(where, behind)
-            self._compared.discard(where)
+            if firsts[where] == last + 1:
+                self._consumer.seek(where, last + 1)
+                self._compared.discard(where)
         return True
-
-
-def _named(partition: TopicPartition) -> str:
-    return f"{partition.topic}/{partition.partition}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -71,14 +72,11 @@ class FollowedRecords(Protocol):
 
 
 class RecordTopics:
-    """One consumer, by assignment. `partitions` are those of `decisions`; `kinds`: the kinds of topic to follow. `strict`: see
-    Continuity."""
+    """One consumer, by assignment. `partitions` are those of `decisions`; `kinds`: the kinds of topic to follow."""
 
-    def __init__(
-        self, settings: Settings, partitions: int, kinds: Collection[str] = RECORD_KINDS, *, strict: bool = False
-    ) -> None:
+    def __init__(self, settings: Settings, partitions: int, kinds: Collection[str] = RECORD_KINDS) -> None:
         topics = topics_read(settings)
-        self._settings, self._strict = settings, strict
+        self._settings = settings
         self.kinds = kinds
         self._kinds = {topics[kind]: kind for kind in kinds}
         self.all = [
@@ -89,9 +87,17 @@ class RecordTopics:
         self._consumer: AIOKafkaConsumer | None = None
         self._continuity: Continuity | None = None
 
-    async def open(self, begins: Mapping[KindAndNumber, int], *, from_first: bool = False, **options: Any) -> None:
+    async def open(
+        self,
+        begins: Mapping[KindAndNumber, int],
+        *,
+        from_first: bool = False,
+        last: Mapping[KindAndNumber, str] = MappingProxyType({}),
+        **options: Any,
+    ) -> None:
         """Reads from these positions on. A partition that is not named is read from 0 on or, with `from_first`, from the first
-        record that it still has. `options` are aiokafka's. Raises Unavailable."""
+        record that it still has. `last`: digests of the records before these positions, which are read again and compared.
+        `options` are aiokafka's. Raises Unavailable."""
         consumer = await started(self._settings, **options)
         self._consumer = consumer
         consumer.assign(self.all)
@@ -101,8 +107,8 @@ class RecordTopics:
             raise Unavailable(str(fault)) from fault
         for each in self.all:
             consumer.seek(each, begins.get(self.named(each), first.get(each, 0)))
-        self._continuity = Continuity(consumer, strict=self._strict)
-        await self._continuity.begin(self.all)
+        known = {each: (begins[where] - 1, last[where]) for each in self.all if (where := self.named(each)) in last}
+        self._continuity = Continuity(consumer, known)
 
     def named(self, partition: TopicPartition) -> KindAndNumber:
         return self._kinds[partition.topic], partition.partition

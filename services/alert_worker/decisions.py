@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import orjson
@@ -39,6 +40,14 @@ SETTLED_AFTER = 10.0
 """Seconds after which a broker is believed that lacks what was judged. A client asks for the leaders each METADATA_AGE_MS."""
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """The record before `offset` has to be compared again. `since`: by the monotonic clock."""
+
+    offset: int
+    since: float
+
+
 class JudgedDecisions:
     """`decisions` judged, partition by partition."""
 
@@ -67,8 +76,7 @@ class JudgedDecisions:
         self._lanes: dict[int, SeenLanes] = {}
         """As far as each partition is judged; none for one that is being judged, or was when that was interrupted."""
         self._compared: set[int] = set()
-        self._doubted: dict[int, float] = {}
-        """Since when it is to be compared again, by the monotonic clock."""
+        self._doubts: dict[int, Doubt] = {}
         self._one_at_a_time = asyncio.Lock()
 
     async def catch_up(self, partition: int, end: int) -> None:
@@ -79,17 +87,16 @@ class JudgedDecisions:
 
     async def _start(self, partition: int) -> int:
         """The offset up to which a partition is judged. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
-        start = self._next.get(partition)
-        compares = partition not in self._compared
-        if start is None or compares or partition not in self._lanes:
-            self._compared.add(partition)  # before the first question: it may have to be compared once more meanwhile
-            try:
-                kept = await positions.believed(self._pool, self._books, (DECISIONS, partition))
-                judged = await self._judged(partition, kept, compares=compares) if kept.next else []
-            except BaseException:
-                if compares:
-                    self._compared.discard(partition)
-                raise
+        start, doubt = self._next.get(partition), self._doubts.get(partition)
+        doubted = doubt is not None and start is not None and start >= doubt.offset
+        if start is None or doubted or partition not in self._lanes:
+            kept = await positions.believed(self._pool, self._books, (DECISIONS, partition))
+            compares = partition not in self._compared or (doubt is not None and kept.next >= doubt.offset)
+            told = doubt if partition in self._compared else None
+            judged = await self._judged(partition, kept, told, compares=compares)
+            self._compared.add(partition)
+            if compares and self._doubts.get(partition) is doubt:
+                self._doubts.pop(partition, None)
             await self._keys.know_those_of(each.value for each in judged)
             authority, lanes = await self._authority(), SeenLanes()
             for each in judged:
@@ -99,35 +106,37 @@ class JudgedDecisions:
             start = self._next[partition] = kept.next
         return start
 
-    def compare_again(self, partition: int) -> None:
-        """Before more of a partition is judged, compare what was judged last with the topic. Its brokers may have lost that, and
-        have other records in its place, which would never be judged."""
-        self._compared.discard(partition)
-        self._doubted[partition] = time.monotonic()
+    def compare_again(self, partition: int, offset: int) -> None:
+        """Before the record at `offset` of a partition is judged, compare what was judged last with the topic. Its brokers may
+        have lost that, and have other records in its place, which would never be judged."""
+        self._doubts[partition] = Doubt(offset, time.monotonic())
 
-    async def _judged(self, partition: int, kept: JudgedUpTo, *, compares: bool) -> list[Stored]:
+    async def _judged(self, partition: int, kept: JudgedUpTo, doubt: Doubt | None, *, compares: bool) -> list[Stored]:
         """The last records that were judged. With `compares` it is checked that the topic goes on from them. Raises RowsChanged:
         a restored log may be shorter, and would then count as judged up to an offset that it only reaches later."""
+        if not kept.next:
+            return []
         start, end = (await self._topics.bounds()).get(partition, (0, 0))
         if end < kept.next:
             if compares:
-                self._require_settled(partition)
+                self._require_settled(partition, doubt)
                 summary = f"{self._topic}/{partition} ends before @{kept.next - 1}, which was judged"
                 await self._broken(partition, kept, summary)
             return []
         found = await self._between(partition, max(start, kept.next - READ), kept.next)
         last = found[-1] if found and found[-1].offset == kept.next - 1 else None
+        if last is None and compares and start < kept.next:
+            raise Unavailable(f"{self._topic}/{partition} has @{kept.next - 1}, and it cannot be read")
         if compares and kept.digest and last is not None and digest(last.value) != kept.digest:
-            self._require_settled(partition)
+            self._require_settled(partition, doubt)
             summary = f"the record at @{kept.next - 1} of {self._topic}/{partition} is not the one that was judged"
             await self._broken(partition, kept, summary)
-        self._doubted.pop(partition, None)
         return found
 
-    def _require_settled(self, partition: int) -> None:
+    def _require_settled(self, partition: int, doubt: Doubt | None) -> None:
         """Raises Unavailable while another broker may lead than the one that was asked: a former leader does not know that it
         leads no longer, and the topic may end earlier there."""
-        if time.monotonic() < self._doubted.get(partition, -SETTLED_AFTER) + SETTLED_AFTER:
+        if doubt is not None and time.monotonic() < doubt.since + SETTLED_AFTER:
             raise Unavailable(
                 f"a broker that may lead no longer does not have what was judged of {self._topic}/{partition}"
             )
@@ -163,8 +172,11 @@ class JudgedDecisions:
                 if records[0].offset > start:
                     log.warning("records were passed over; reading them", partition=partition, first=start)
                     await self._read_up_to(partition, start, records[0].offset)
-                elif await self._batch(partition, start, records):
-                    return
+                    continue
+                doubt = self._doubts.get(partition)
+                end = records[-1].offset + 1 if doubt is None else doubt.offset
+                if await self._batch(partition, start, [each for each in records if each.offset < end]):
+                    records = [each for each in records if each.offset >= end]
 
     async def _batch(self, partition: int, start: int, records: Sequence[Stored]) -> bool:
         judge, spans = self._judge(), JudgedSpans(DECISIONS, partition)

@@ -32,11 +32,13 @@ Take = Callable[[int, Sequence[Stored]], Awaitable[None]]
 """Takes a partition and the records that came from it, in order."""
 
 
-def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take, on_moved: Callable[[int], None]) -> Any:
+def app_of(
+    settings: Settings, name: str, on_events: Take, on_decisions: Take, on_moved: Callable[[int, int], None]
+) -> Any:
     """`name` is the worker's, and stays the same when it starts again. Records are judged when `on_events` or `on_decisions`
-    returns. `on_moved` learns the partition of decisions that are read by another connection than those before them."""
+    returns. `on_moved` is told the partition of decisions, and the offset from which on they come by another connection."""
     topics = names(settings)
-    app = faust.App(
+    app: Any = faust.App(
         f"{settings.topic_prefix}.alerts",
         broker=[f"kafka://{each.strip()}" for each in settings.kafka.split(",")],
         broker_credentials=_credentials(settings),
@@ -59,9 +61,9 @@ def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take, o
         logging_config=None,
     )
 
-    def moved(topic: str, partition: int) -> None:
+    def moved(topic: str, partition: int, offset: int) -> None:
         if topic == topics.decisions:
-            on_moved(partition)
+            on_moved(partition, offset)
 
     app._create_directories = _nothing  # those for its tables, which we do not have: a killed worker would leave them
     app.transport = GatheringTransport(app.conf.broker_consumer, app, on_moved=moved)

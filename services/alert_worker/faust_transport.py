@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka
 
 from domain.ports import Stored
@@ -28,11 +29,12 @@ AT_ONCE = 500
 class GatheringThread(aiokafka.AIOKafkaConsumerThread):
     _next = 0.0
     _continuity: Continuity
+    _has_read: set[TopicPartition]
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = SOON_MS  # Faust has no setting for it; the consumer reads it at its start
-        self._continuity = Continuity(consumer)
+        self._continuity, self._has_read = Continuity(consumer), set()
         return consumer
 
     async def getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109  # Faust's signature
@@ -42,10 +44,14 @@ class GatheringThread(aiokafka.AIOKafkaConsumerThread):
         if active_partitions is not None and len(active_partitions) < len(self.assignment()):
             # A fetch waits until its stream has room. It would also delay the records of the others, for a second.
             timeout = min(timeout, SOON_MS / 1000)
-        found = await super().getmany(active_partitions, timeout)
-        transport: Any = self.transport
-        for each in self._continuity.moved(found):
-            transport.on_moved(each.topic, each.partition)
+        found = dict(await super().getmany(active_partitions, timeout))
+        for each in self._continuity.moved() & self._has_read:
+            # What comes next is read again by the new connection. Before that come fetches that wait for their stream.
+            offset: Any = found.pop(each)[0].offset if each in found else await self.position(each)
+            await self.seek_wait({each: offset})
+            transport: Any = self.transport
+            transport.on_moved(each.topic, each.partition, offset)
+        self._has_read |= found.keys()
         count = sum(map(len, found.values()))
         if 1 < count < AT_ONCE:
             self._next = time.monotonic() + pause_after(count)
@@ -63,11 +69,10 @@ class GatheringConsumer(aiokafka.Consumer):
 
 
 class GatheringTransport(aiokafka.Transport):
-    """`on_moved` learns the topic and partition of records that come next, if they were read by another connection than those
-    before them."""
+    """`on_moved` is told the topic, partition and offset from which on records come by another connection than those before."""
 
     Consumer = GatheringConsumer
 
-    def __init__(self, *arguments: Any, on_moved: Callable[[str, int], None], **more: Any) -> None:
+    def __init__(self, *arguments: Any, on_moved: Callable[[str, int, int], None], **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.on_moved = on_moved

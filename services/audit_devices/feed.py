@@ -35,7 +35,7 @@ GATHERING = (PARTITION_BYTES // 2, 100)
 
 
 class RecordsRemoved(Exception):
-    """Kafka has removed what comes next, or what was read last."""
+    """Kafka has removed what comes next, or has another record in the place of the one that was read last."""
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class DeviceFeed:
     async def open(self, start: ReadTo, now: Chain) -> None:
         """Raises Unavailable."""
         await self.close()
-        topics = RecordTopics(self._settings, self._partitions, KINDS, strict=True)
+        topics = RecordTopics(self._settings, self._partitions, KINDS)
         self._feed = EntryFeed(topics, self._settings.region, self._keys, GATHERING, PARTITION_BYTES, BATCH_BYTES)
         self._reached = start
         await self._feed.open(start, now, EveryPlace())
@@ -80,11 +80,17 @@ class DeviceFeed:
             batch: Batch = await self._feed.next(MOST)
         except OutOfRange as fault:
             raise RecordsRemoved(str(fault)) from fault
+        if batch.has_only_void_events and not await self._has_last_event(batch.reached):
+            raise RecordsRemoved(f"{EVENTS} does not have the last valid record that was read")
         found = records_of(batch.entries)
         offsets = self._reached.offsets | batch.reached.offsets
         last = self._reached.last | {where: digest(value) for where, value in batch.last.items() if where[0] != EVENTS}
         self._reached = ReadTo(offsets, batch.reached.digest, batch.reached.authority, last=last)
         return DeviceBatch(found, self._reached, len(batch.entries) + batch.voids)
+
+    async def _has_last_event(self, reached: ReadTo) -> bool:
+        place = reached.offsets[EVENTS, 0]
+        return not reached.digest or await has_before(log_topic(self._settings), place, reached.digest)
 
     async def waiting(self) -> int:
         """How many records are not read yet, by the last watermark seen."""

@@ -42,6 +42,12 @@ class Batch:
     voids: int = 0
     last: dict[Partition, bytes] = field(default_factory=dict)
 
+    @property
+    def has_only_void_events(self) -> bool:
+        """Whether records of the log came, and none that counts: brokers may have lost the last valid one, and then every later
+        one is void."""
+        return (EVENTS, 0) in self.reached.offsets and not any(each.topic == EVENTS for each in self.entries)
+
 
 class EntryFeed:
     """Reads every partition of the topics that it is given."""
@@ -80,6 +86,7 @@ class EntryFeed:
             fetch_min_bytes=self._gathering[0],
             fetch_max_wait_ms=self._gathering[1],
             max_partition_fetch_bytes=self._partition_bytes,
+            last=start.last,
         )
         self._chain = Chain(start.digest, start.offsets.get((EVENTS, 0), 0) - 1, self._keys, start.authority)
         self._lanes = lanes or Lanes(start.lanes)

@@ -127,7 +127,7 @@ async def _follow(
     try:
         while True:
             batch = await feed.next(BATCH)
-            if _only_void(batch):  # brokers may have lost the last valid one, and then every later one is void
+            if batch.has_only_void_events:
                 await require_known_log(topics, batch.reached)
             observer.read(batch.reached.lanes, batch.reached.anchored)
             # While Postgres writes one batch, this process reads and parses the next: they share no processor time.
@@ -148,11 +148,6 @@ async def _follow(
         if writing_batch is not None:
             await asyncio.gather(writing_batch, return_exceptions=True)
         await feed.close()
-
-
-def _only_void(batch: Batch) -> bool:
-    """Whether records of the log came, and none that counts."""
-    return (EVENTS, 0) in batch.reached.offsets and not any(each.topic == EVENTS for each in batch.entries)
 
 
 async def _take_in_traced(pool: Pool, batch: Batch, keys: VaultKeyring, going: store.ProjectorMemory) -> None:

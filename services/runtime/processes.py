@@ -44,17 +44,21 @@ def end_when_told() -> None:
 _ending: set[asyncio.Task[None]] = set()
 
 
-def end_now() -> None:
-    """End this process. Where it traces calls, what waits is sent first, and its work goes on for that time."""
-    if TRACES.tracer is None:
+def end_now(last: Callable[[], Awaitable[None]] | None = None) -> None:
+    """End this process. Where it traces calls, what waits is sent first, and its work goes on for that time. `last` is done right
+    before the end, which comes whatever it raises."""
+    if TRACES.tracer is None and last is None:
         os._exit(0)
-    task = asyncio.get_running_loop().create_task(_end_of_traces())
+    task = asyncio.get_running_loop().create_task(_end(last))
     _ending.add(task)
     task.add_done_callback(lambda _: os._exit(0))
 
 
-async def _end_of_traces() -> None:
-    await asyncio.gather(TRACES.end(), end_telling())
+async def _end(last: Callable[[], Awaitable[None]] | None) -> None:
+    if TRACES.tracer is not None:
+        await asyncio.gather(TRACES.end(), end_telling())
+    if last is not None:
+        await last()
 
 
 async def alone(

@@ -10,8 +10,6 @@ from contextlib import suppress
 from functools import partial
 from uuid import uuid4
 
-from aiokafka.errors import KafkaError
-
 from domain.keys.limits import Limits
 from domain.ports import LogRefused
 from domain.state.fold import Fold
@@ -113,20 +111,14 @@ async def _lead(settings: Settings, election: Election) -> None:
         require_certain(TermEnded(leading.exception()))
 
 
-async def _hand_over(election: Election) -> None:
-    """Nothing else needs an orderly end: records that were read back count, and the next writer settles the others."""
-    with suppress(KafkaError, TimeoutError, OSError):
-        await election.hand_over()
-    end_now()
-
-
 async def run() -> None:
     settings = load()
     election = _election(settings)
     task = asyncio.ensure_future(_lead(settings, election))
-    loop, ending = asyncio.get_running_loop(), list[asyncio.Task[None]]()
+    loop = asyncio.get_running_loop()
+    # Nothing else needs an orderly end: records that were read back count, and the next writer settles the others.
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: ending.append(loop.create_task(_hand_over(election))))
+        loop.add_signal_handler(number, end_now, election.hand_over)
     try:
         await task
     except CANNOT_START as fault:

@@ -81,8 +81,9 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             self._lost.set()
 
     async def hand_over(self) -> None:
-        """Let a standby lead at once, if this member leads and there is one. Otherwise it would be missed after its session only:
-        it keeps its name, so that it leads again at once when it comes back. Raises KafkaError, TimeoutError, OSError."""
+        """Let a standby lead at once, if this member leads and there is one. Otherwise this member would be missed only after its
+        session: it keeps its name, so that it leads again at once when it comes back. End the process right after this: a member
+        that goes on joins again. Raises KafkaError, TimeoutError, OSError."""
         if self._consumer is None or not self._leads.is_set() or self._lost.is_set():
             return
         coordinator = self._consumer._coordinator

@@ -61,7 +61,8 @@ class Leader:
     | task | runs | owns |
     |---|---|---|
     | reading | `_read_back` | the reader of `events`; in `OwnRecords` what is confirmed |
-    | watching | `_watch` | nothing: it checks the age of the oldest unread record, and whether the process was stopped |
+    | watching | `_watch` | nothing: it checks the age of the oldest unread record |
+    | running | `OwnRecords.keep_running` | nothing: it checks whether the process was stopped |
     | commands | `CommandAnswers.keep_answering` | the reader of `commands` |
     | due work | `DueWork.keep_doing` | nothing: it takes the turn |
     | foreign commands | `ForeignCommands.keep_recording` | when it last made a record |
@@ -102,10 +103,11 @@ class Leader:
 
     async def lead(self) -> None:
         fold = self._step.fold
-        reader = await self._events.reader(fold.next)
+        reader, running = await self._events.reader(fold.next), None
         try:
             await self._catch_up(reader, await self._events.end())
             self._own.begin()
+            running = asyncio.create_task(self._own.keep_running(), name="running")
             world = fold.world
             self._require_authentic(fold)
             await self._require_origin(world.log)
@@ -117,6 +119,8 @@ class Leader:
             self._upkeep.destroy(world.destroyed)
             await self._work(reader)
         finally:
+            if running is not None:
+                running.cancel()
             await reader.close()
 
     async def _work(self, reader: Reader) -> None:
@@ -198,5 +202,4 @@ class Leader:
         while True:
             LEADER_AT.set_to_current_time()
             await asyncio.sleep(WATCH_EVERY)
-            self._own.require_running()
             self._own.require_read_back()

@@ -1,4 +1,4 @@
-"""How the group of writers assigns the one partition of `commands`: to the member that leads, as long as that is in the group.
+"""How the group of writers assigns the one partition of `commands`: to the one that leads, while it is in the group.
 
 aiokafka's sticky assignor would do that if it were told the group's generations, which aiokafka 0.14 does not do. So a former
 leader that comes back after a pause claims the partition as the new one does, and either may get it. Then the one that leads

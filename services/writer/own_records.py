@@ -33,6 +33,7 @@ from services.writer.vault_upkeep import VaultUpkeep
 
 log = logger_of("writer")
 
+RUNS_EVERY = 0.5
 WINDOW = 512
 """How many records may be appended after the last one that was read back."""
 BROKERS_TIME = 1
@@ -85,7 +86,7 @@ class OwnRecords:
         self._confirmed = step.fold.chain.head
         # The deciding task adds to it; `_sent` removes each append when it has ended.
         self._sends: set[asyncio.Future[Any]] = set()
-        # When this process ran last, as far as it knows. Every task may note it.
+        # When this process ran last, as far as it knows: `keep_running` and each append note it.
         self._ran = time.monotonic()
         # `_sent` writes it, and the task of due work reads it.
         self.skew: ClockSkew | None = None
@@ -110,7 +111,7 @@ class OwnRecords:
     async def append(self, record: NewRecord, began: int = 0) -> None:
         """Hold `turn` from the decision until this returns. `began`: see _Unread."""
         await self._room.acquire()
-        self.require_running()
+        self._require_running()
         self._unread.append(_Unread(record, time.monotonic(), began))
         try:
             future = await self._events.send(record.value, record.headers)
@@ -164,8 +165,14 @@ class OwnRecords:
         except KeyMissing:
             return True  # one of ours, after a rotation that this process has not read of
 
-    def require_running(self) -> None:
-        """Ends the process if it was stopped for so long that the group elected another writer. Call it often."""
+    async def keep_running(self) -> None:
+        """Notes that this process runs, from the beginning of its term on."""
+        while True:
+            self._require_running()
+            await asyncio.sleep(RUNS_EVERY)
+
+    def _require_running(self) -> None:
+        """Ends the process if it was stopped for so long that the group may have elected another writer."""
         now = time.monotonic()
         require_certain(Stopped(now - self._ran), self._end)
         self._ran = now

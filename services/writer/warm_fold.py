@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from domain.log.authenticity import KeyMissing
-from domain.log.codec import Unreadable
 from domain.ports import OutOfRange, Topic
 from domain.state.fold import Fold
 from services.adapters import keyring
@@ -32,21 +31,25 @@ class WarmFold:
     def __init__(self, events: Topic, restored: Callable[[], Awaitable[Fold]], keys: VaultKeyring) -> None:
         self._events, self._restored, self._keys = events, restored, keys
         self._fold: Fold | None = None
+        self._following: asyncio.Task[None] | None = None
 
     async def once(self, elected: Callable[[], Awaitable[None]]) -> Fold:
         """The fold as far as it has come when this writer is elected. It reads on from behind the last valid record, which the
         log has. Raises Unavailable, and what `restored` raises."""
-        following = asyncio.create_task(self._follow())
+        self._following = asyncio.create_task(self._follow())
         try:
             await elected()
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
-        fold = self._fold
-        if fold is None or not await self._still_holds(fold):
-            return await self._restored()
-        fold.rewind()
-        return fold
+            fold, self._fold = self._fold, None
+            self._following.cancel()  # nobody waits for its end: a client of Kafka may take seconds for that
+        if fold is not None:
+            if fold.chain.authority.key and fold.chain.authority.key not in self._keys:
+                await self._keys.read_again()  # it was about to, when this writer was elected
+            if await self._still_holds(fold):
+                fold.rewind()
+                return fold
+        fold = None  # before another one is made, which is as large
+        return await self._restored()
 
     async def _still_holds(self, fold: Fold) -> bool:
         """Brokers may have lost what was read, and have other records in its place: to this fold all of them would be void."""
@@ -58,13 +61,15 @@ class WarmFold:
             try:
                 self._fold = await self._restored()
                 await self._read_on(self._fold)
-            except Unreadable as fault:
-                self._fold = None
-                log.warning("a newer version wrote to the log: this writer cannot follow it", reason=str(fault))
-                return
             except NOT_NOW as fault:
                 self._fold = None
                 log.warning("the log cannot be followed while this writer stands by; trying again", reason=repr(fault))
+            except (
+                Exception
+            ) as fault:  # a newer version's record, for instance: whoever leads by it finds out, and ends
+                self._fold = None  # the record may be half taken in
+                log.exception("the log cannot be followed while this writer stands by", reason=repr(fault))
+                return
             await asyncio.sleep(AGAIN)
 
     async def _read_on(self, fold: Fold) -> None:

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import NewTopic, RecordsToDelete
 from aiokafka.errors import KafkaError
 
+from domain.log.chain import digest
 from domain.ports import OutOfRange, Unavailable
 from projections.log.entry import ALERTS
 from services.adapters.kafka import KafkaReader, KafkaTopic, administering
@@ -153,14 +154,31 @@ async def test_a_record_that_a_retention_removed_meanwhile_is_not_missed(topic: 
         await reader.close()
 
 
-async def test_who_compares_at_his_start_begins_again_where_nothing_was_read_yet(topic: KafkaTopic) -> None:
+async def test_whoever_kept_the_last_record_compares_it_at_the_beginning(topic: KafkaTopic) -> None:
+    await append(topic, [b"0", b"1", b"2"])
+    for known, found in ((b"1", [b"2"]), (b"another", None)):
+        records = RecordTopics(topic._settings, 1, (ALERTS,))
+        await records.open({(ALERTS, 0): 2}, last={(ALERTS, 0): digest(known)})
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not (taken := await records.next(100, 200)):
+                    pass
+            assert [each.value for _, some in taken for each in some] == found
+        except OutOfRange:
+            assert found is None
+        finally:
+            await records.close()
+
+
+async def test_a_quiet_topic_is_compared_too(topic: KafkaTopic) -> None:
+    """Others may lead and follow again before the next record comes."""
     await append(topic, [b"0", b"1"])
-    records = RecordTopics(topic._settings, 1, (ALERTS,), strict=True)
-    await records.open({(ALERTS, 0): 2})
+    records = RecordTopics(topic._settings, 1, (ALERTS,))
+    await records.open({(ALERTS, 0): 2}, last={(ALERTS, 0): digest(b"1")})
     try:
         assert await records.next(100, 200) == []
-        await replaced(topic, consumer_of(records), [b"a", b"b", b"c"])
-        with pytest.raises(Unavailable, match="read by another connection than before"):
+        await replaced(topic, consumer_of(records), [b"0", b"another"])
+        with pytest.raises(OutOfRange, match="another record at @1 than the one that was read there"):
             async with asyncio.timeout(PATIENCE):
                 while True:
                     assert await records.next(100, 200) == []

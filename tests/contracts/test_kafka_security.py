@@ -103,7 +103,7 @@ async def take(partition, records):
             os._exit(0)
 
 async def main():
-    app = app_of(load(), "secured", take, take, lambda partition: None)
+    app = app_of(load(), "secured", take, take, lambda *where: None)
     await app.maybe_start()
     await app.wait_until_stopped()
 

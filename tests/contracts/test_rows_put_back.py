@@ -10,8 +10,9 @@ import pytest
 from domain.alerts.engine.judge import Judge
 from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.log.authority import Authority
-from domain.ports import Unavailable
+from domain.ports import Stored, Unavailable
 from services.adapters.alert_publisher import Publisher
+from services.adapters.kafka import KafkaReader
 from services.adapters.postgres import Pool
 from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
@@ -323,6 +324,43 @@ async def test_decisions_go_on_from_the_record_that_was_judged(
         await decisions().catch_up(partition, end)
 
 
+async def test_it_is_compared_where_the_other_connection_begins_and_not_before(
+    installation: Installation, decisions: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waited for its turn came by the former connection, and the record before it says nothing of the broker that leads now."""
+    client = installation.client()
+    compared: list[int] = []
+    judged = JudgedDecisions._judged
+
+    async def noted(
+        working: JudgedDecisions, partition: int, kept: JudgedUpTo, doubt: Any, *, compares: bool
+    ) -> list[Stored]:
+        compared.extend([kept.next] if compares else [])
+        return await judged(working, partition, kept, doubt, compares=compares)
+
+    monkeypatch.setattr(JudgedDecisions, "_judged", noted)
+    topic = names(installation.settings).decisions
+    before = await ends(installation.settings, topic)
+    for _ in range(60):
+        client.list_keys()
+    partition, end = next(
+        each for each in (await ends(installation.settings, topic)).items() if each[1] > before[each[0]] + 3
+    )
+    first = before[partition]
+    working = decisions()
+    await working.catch_up(partition, first)
+    reader = await KafkaReader(installation.settings, topic, partition).open(first)
+    records: list[Stored] = []
+    while len(records) < end - first:
+        records += await reader.read(100)
+    await reader.close()
+    compared.clear()
+    working.compare_again(partition, first + 2)
+    await working.take(partition, records)
+    assert compared == [first + 2]
+    assert await working._start(partition) == records[-1].offset + 1
+
+
 @pytest.mark.parametrize("moved", MOVED)
 async def test_a_worker_compares_again_when_another_broker_may_lead(
     installation: Installation, pool: Pool, books: Books, decisions: Any, moved: str, monkeypatch: pytest.MonkeyPatch
@@ -333,14 +371,14 @@ async def test_a_worker_compares_again_when_another_broker_may_lead(
     partition, end = max(found.items(), key=lambda each: each[1])
     working = decisions()
     await working.catch_up(partition, end)
-    working.compare_again(partition)
+    working.compare_again(partition, end)
     await working.catch_up(partition, end)
     at = await positions.believed(pool, books, ("decisions", partition))
     async with pool.acquire() as connection, connection.transaction():
         held = await positions.locked(connection, books, ("decisions", partition))
         await held.move(MOVED[moved](at))
     await working.catch_up(partition, end)
-    working.compare_again(partition)
+    working.compare_again(partition, end)
     with pytest.raises(Unavailable, match="may lead no longer"):
         await working.catch_up(partition, end + 1)
     monkeypatch.setattr("services.alert_worker.decisions.SETTLED_AFTER", 0.0)
