@@ -51,7 +51,7 @@ class OldestUnread:
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class NotRun:
     """For how many seconds this process did not run."""
 
     seconds: float
@@ -97,7 +97,7 @@ Observation = (
     | SendFailed
     | AppendFailed
     | OldestUnread
-    | Stopped
+    | NotRun
     | FenceUnread
     | LogUnreadable
     | RecordUnreadable
@@ -125,7 +125,7 @@ def reason_to_stop(observed: Observation) -> str | None:
             return f"a record could not be appended: {fault!r}"
         case OldestUnread(seconds):
             return "an appended record was not read back in time" if seconds > READ_BACK_DEADLINE else None
-        case Stopped(seconds):
+        case NotRun(seconds):
             # What it appends now would be void, and come between the records of the writer that leads by now: that one would
             # have to end, too.
             away = f"this process did not run for {seconds:.0f} s: another writer may lead by now"

@@ -21,10 +21,10 @@ from services.writer import decided_records
 from services.writer.doubts import (
     AppendFailed,
     End,
+    NotRun,
     OldestUnread,
     OtherRecord,
     SendFailed,
-    Stopped,
     end_process,
     require_certain,
 )
@@ -174,7 +174,7 @@ class OwnRecords:
     def _require_running(self) -> None:
         """Ends the process if it was stopped for so long that the group may have elected another writer."""
         now = time.monotonic()
-        require_certain(Stopped(now - self._ran), self._end)
+        require_certain(NotRun(now - self._ran), self._end)
         self._ran = now
 
     # -- for the watching task ----------------------------------------------------------------------------------------

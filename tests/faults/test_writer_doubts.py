@@ -20,13 +20,13 @@ from services.writer.doubts import (
     Deposed,
     FenceUnread,
     LogUnreadable,
+    NotRun,
     Observation,
     OldestUnread,
     OtherRecord,
     RecordUnreadable,
     SendFailed,
     StartRefused,
-    Stopped,
     TermEnded,
     reason_to_stop,
     require_certain,
@@ -54,7 +54,7 @@ STOPS: list[tuple[Observation, str]] = [
     (SendFailed(FAULT), "a record could not be sent: Unavailable('down')"),
     (AppendFailed(FAULT), "a record could not be appended: Unavailable('down')"),
     (OldestUnread(READ_BACK_DEADLINE + 0.1), "an appended record was not read back in time"),
-    (Stopped(6.1), "this process did not run for 6 s: another writer may lead by now"),
+    (NotRun(6.1), "this process did not run for 6 s: another writer may lead by now"),
     (FenceUnread(), "the writer's start was not read back in time"),
     (LogUnreadable(FAULT), "the log cannot be read: down"),
     (RecordUnreadable(FAULT), "down"),
@@ -66,7 +66,7 @@ STOPS: list[tuple[Observation, str]] = [
 GOES_ON: list[Observation] = [
     OtherRecord(7, "b", valid=False, own_under_way=False),
     OldestUnread(READ_BACK_DEADLINE),
-    Stopped(SESSION_MS / 1000),
+    NotRun(SESSION_MS / 1000),
 ]
 
 
