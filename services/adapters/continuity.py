@@ -45,7 +45,24 @@ class Continuity:
                 found.add(each)
         return found
 
-    def checked(
+    async def fetch(
+        self, *partitions: TopicPartition, within_ms: int, most: int
+    ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
+        """The next records of these partitions, or of all; nothing if none came in that time. Raises OutOfRange, Unavailable."""
+        while True:
+            try:
+                found = await self._consumer.getmany(*partitions, timeout_ms=within_ms, max_records=most)
+                checked = self._checked(found)
+            except OffsetOutOfRangeError as fault:
+                if not await self._goes_on(fault):
+                    raise OutOfRange(str(fault)) from fault
+            except KafkaError as fault:
+                raise Unavailable(str(fault)) from fault
+            else:
+                if checked or not found:
+                    return checked
+
+    def _checked(
         self, found: Mapping[TopicPartition, Sequence[ConsumerRecord]]
     ) -> dict[TopicPartition, Sequence[ConsumerRecord]]:
         """What of these records may be given on now. The others will be read once more. Raises OutOfRange."""
@@ -74,7 +91,7 @@ class Continuity:
                 "records that they had acknowledged, or the topic was replaced"
             )
 
-    async def goes_on(self, fault: OffsetOutOfRangeError) -> bool:
+    async def _goes_on(self, fault: OffsetOutOfRangeError) -> bool:
         """Whether reading goes on after this fault: a retention removed the record that was to be compared, and not the one after
         it; or a broker that leads since then has it. Raises Unavailable."""
         asked = [each for each in fault.args[0] if each in self._compared]

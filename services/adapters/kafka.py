@@ -28,10 +28,10 @@ from weakref import WeakSet
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import BrokerNotAvailableError, IllegalStateError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import BrokerNotAvailableError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from domain.ports import Headers, OutOfRange, Reader, Stored, Unavailable
+from domain.ports import Headers, Reader, Stored, Unavailable
 from services.adapters.continuity import Continuity
 from services.settings import Settings
 
@@ -92,21 +92,11 @@ class KafkaReader:
         return self
 
     async def read(self, limit: int) -> Sequence[Stored]:
-        assert self._consumer is not None, "open comes first"
         assert self._continuity is not None, "open comes first"
         while True:
-            try:
-                fetched = await self._consumer.getmany(self._partition, timeout_ms=FETCH_WAIT_MS, max_records=limit)
-                found = self._continuity.checked(fetched)
-            except OffsetOutOfRangeError as fault:
-                if await self._continuity.goes_on(fault):
-                    continue
-                raise OutOfRange(f"{self._partition.topic}: {fault}") from fault
-            except (KafkaError, IllegalStateError) as fault:
-                raise Unavailable(str(fault)) from fault
+            found = await self._continuity.fetch(self._partition, within_ms=FETCH_WAIT_MS, most=limit)
             for records in found.values():
-                if records:
-                    return [Stored(record.offset, record.value or b"", record.timestamp * 1000) for record in records]
+                return [Stored(record.offset, record.value or b"", record.timestamp * 1000) for record in records]
 
     def follow_leader(self, leader: int) -> None:
         """Ask the brokers who leads, if this reader reads from another one."""

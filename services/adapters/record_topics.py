@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError
 
 from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
-from domain.ports import OutOfRange, Unavailable
+from domain.ports import Unavailable
 from services.adapters.continuity import Continuity
 from services.adapters.kafka import discard, started
 from services.adapters.topics import names
@@ -129,16 +129,8 @@ class RecordTopics:
         count, size = 0, 0
         while count < most and size < most_bytes:
             at_once = min(AT_ONCE, most - count)
-            try:
-                fetched = await self.consumer.getmany(timeout_ms=0 if taken else within_ms, max_records=at_once)
-                found = self._continuity.checked(fetched)
-            except OffsetOutOfRangeError as fault:
-                if await self._continuity.goes_on(fault):
-                    continue
-                raise OutOfRange(str(fault)) from fault
-            except KafkaError as fault:
-                raise Unavailable(str(fault)) from fault
-            if not fetched:
+            found = await self._continuity.fetch(within_ms=0 if taken else within_ms, most=at_once)
+            if not found:
                 break
             taken += [(self._kinds[partition.topic], records) for partition, records in found.items()]
             count += sum(map(len, found.values()))

@@ -45,11 +45,11 @@ class GatheringThread(aiokafka.AIOKafkaConsumerThread):
             # A fetch waits until its stream has room. It would also delay the records of the others, for a second.
             timeout = min(timeout, SOON_MS / 1000)
         found = dict(await super().getmany(active_partitions, timeout))
+        transport: Any = self.transport
         for each in self._continuity.moved() & self._has_read:
             # What comes next is read again by the new connection. Before that come fetches that wait for their stream.
             offset: Any = found.pop(each)[0].offset if each in found else await self.position(each)
             await self.seek_wait({each: offset})
-            transport: Any = self.transport
             transport.on_moved(each.topic, each.partition, offset)
         self._has_read |= found.keys()
         count = sum(map(len, found.values()))

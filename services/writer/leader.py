@@ -62,7 +62,7 @@ class Leader:
     |---|---|---|
     | reading | `_read_back` | the reader of `events`; in `OwnRecords` what is confirmed |
     | watching | `_watch` | nothing: it checks the age of the oldest unread record |
-    | running | `OwnRecords.keep_running` | nothing: it checks whether the process was stopped |
+    | running | `OwnRecords.running` | nothing: it checks whether the process was stopped |
     | commands | `CommandAnswers.keep_answering` | the reader of `commands` |
     | due work | `DueWork.keep_doing` | nothing: it takes the turn |
     | foreign commands | `ForeignCommands.keep_recording` | when it last made a record |
@@ -103,24 +103,27 @@ class Leader:
 
     async def lead(self) -> None:
         fold = self._step.fold
-        reader, running = await self._events.reader(fold.next), None
+        reader = await self._events.reader(fold.next)
         try:
             await self._catch_up(reader, await self._events.end())
             self._own.begin()
-            running = asyncio.create_task(self._own.keep_running(), name="running")
-            world = fold.world
-            self._require_authentic(fold)
-            await self._require_origin(world.log)
-            await self._fence(reader)
-            await self._require_origin(world.log)
-            await self._keep_marks(fold)
-            log.info("writer leads", writer=self._step.writer, position=world.position, next_command=world.next_command)
-            TAKEOVERS.inc()
-            self._upkeep.destroy(world.destroyed)
-            await self._work(reader)
+            async with self._own.running():
+                world = fold.world
+                self._require_authentic(fold)
+                await self._require_origin(world.log)
+                await self._fence(reader)
+                await self._require_origin(world.log)
+                await self._keep_marks(fold)
+                log.info(
+                    "writer leads",
+                    writer=self._step.writer,
+                    position=world.position,
+                    next_command=world.next_command,
+                )
+                TAKEOVERS.inc()
+                self._upkeep.destroy(world.destroyed)
+                await self._work(reader)
         finally:
-            if running is not None:
-                running.cancel()
             await reader.close()
 
     async def _work(self, reader: Reader) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +88,7 @@ class OwnRecords:
         self._confirmed = step.fold.chain.head
         # The deciding task adds to it; `_sent` removes each append when it has ended.
         self._sends: set[asyncio.Future[Any]] = set()
-        # When this process ran last, as far as it knows: `keep_running` and each append note it.
+        # When this process ran last, as far as it knows: `running` and each append note it.
         self._ran = time.monotonic()
         # `_sent` writes it, and the task of due work reads it.
         self.skew: ClockSkew | None = None
@@ -165,8 +167,16 @@ class OwnRecords:
         except KeyMissing:
             return True  # one of ours, after a rotation that this process has not read of
 
-    async def keep_running(self) -> None:
-        """Notes that this process runs, from the beginning of its term on."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Notes meanwhile that this process runs."""
+        noting = asyncio.create_task(self._keep_running(), name="running")
+        try:
+            yield
+        finally:
+            noting.cancel()
+
+    async def _keep_running(self) -> None:
         while True:
             self._require_running()
             await asyncio.sleep(RUNS_EVERY)

@@ -64,10 +64,9 @@ class WarmFold:
             except NOT_NOW as fault:
                 self._fold = None
                 log.warning("the log cannot be followed while this writer stands by; trying again", reason=repr(fault))
-            except (
-                Exception
-            ) as fault:  # a newer version's record, for instance: whoever leads by it finds out, and ends
-                self._fold = None  # the record may be half taken in
+            except Exception as fault:
+                # A newer version's record, for instance. It may be half taken in; whoever leads meets it too, and ends.
+                self._fold = None
                 log.exception("the log cannot be followed while this writer stands by", reason=repr(fault))
                 return
             await asyncio.sleep(AGAIN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from uuid import uuid4
 
@@ -61,6 +61,18 @@ async def read(reader: KafkaReader, count: int) -> list[tuple[int, bytes]]:
     return found
 
 
+@asynccontextmanager
+async def at_work(topic: KafkaTopic) -> AsyncIterator[KafkaReader]:
+    """A reader that has read the two records that there are."""
+    await append(topic, [b"0", b"1"])
+    reader = await KafkaReader(topic._settings, topic.topic).open(0)
+    try:
+        assert await read(reader, 2) == [(0, b"0"), (1, b"1")]
+        yield reader
+    finally:
+        await reader.close()
+
+
 def consumer_of(reader: KafkaReader | RecordTopics) -> AIOKafkaConsumer:
     assert reader._consumer is not None
     return reader._consumer
@@ -83,30 +95,27 @@ async def replaced(topic: KafkaTopic, consumer: AIOKafkaConsumer, values: Sequen
     consumer.resume(TopicPartition(topic.topic, 0))
 
 
+async def says_so(records: RecordTopics) -> None:
+    with pytest.raises(OutOfRange, match="another record at @1 than the one that was read there"):
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                assert await records.next(100, 200) == []
+
+
 async def test_it_goes_on_by_another_connection_with_each_record_once(topic: KafkaTopic) -> None:
-    await append(topic, [b"0", b"1"])
-    reader = await KafkaReader(topic._settings, topic.topic).open(0)
-    try:
-        assert await read(reader, 2) == [(0, b"0"), (1, b"1")]
+    async with at_work(topic) as reader:
         for number in range(2, 12):
             break_off(consumer_of(reader))
             await append(topic, [b"%d" % number])
             assert await read(reader, 1) == [(number, b"%d" % number)]
-    finally:
-        await reader.close()
 
 
 async def test_other_records_in_place_of_those_that_were_read_are_noticed(topic: KafkaTopic) -> None:
     """aiokafka goes on at its offset, and record 1 of the new ones would be left out."""
-    await append(topic, [b"0", b"1"])
-    reader = await KafkaReader(topic._settings, topic.topic).open(0)
-    try:
-        await read(reader, 2)
+    async with at_work(topic) as reader:
         await replaced(topic, consumer_of(reader), [b"0", b"another", b"2"])
         with pytest.raises(OutOfRange, match="another record at @1 than the one that was read there"):
             await read(reader, 1)
-    finally:
-        await reader.close()
 
 
 async def test_whoever_reads_several_topics_notices_too(topic: KafkaTopic) -> None:
@@ -118,31 +127,20 @@ async def test_whoever_reads_several_topics_notices_too(topic: KafkaTopic) -> No
         while taken < 2:
             taken += sum(len(found) for _, found in await records.next(100, 200))
         await replaced(topic, consumer_of(records), [b"0", b"another", b"2"])
-        with pytest.raises(OutOfRange, match="another record at @1 than the one that was read there"):
-            async with asyncio.timeout(PATIENCE):
-                while True:
-                    assert await records.next(100, 200) == []
+        await says_so(records)
     finally:
         await records.close()
 
 
 async def test_the_same_records_on_a_topic_that_was_put_back_are_no_fault(topic: KafkaTopic) -> None:
-    await append(topic, [b"0", b"1"])
-    reader = await KafkaReader(topic._settings, topic.topic).open(0)
-    try:
-        await read(reader, 2)
+    async with at_work(topic) as reader:
         await replaced(topic, consumer_of(reader), [b"0", b"1", b"2"])
         assert await read(reader, 1) == [(2, b"2")]
-    finally:
-        await reader.close()
 
 
 async def test_a_record_that_a_retention_removed_meanwhile_is_not_missed(topic: KafkaTopic) -> None:
-    await append(topic, [b"0", b"1"])
     where = TopicPartition(topic.topic, 0)
-    reader = await KafkaReader(topic._settings, topic.topic).open(0)
-    try:
-        await read(reader, 2)
+    async with at_work(topic) as reader:
         async with administering(topic._settings) as admin:
             with suppress(KafkaError):
                 await admin.delete_records({where: RecordsToDelete(2)})
@@ -150,8 +148,6 @@ async def test_a_record_that_a_retention_removed_meanwhile_is_not_missed(topic: 
         break_off(consumer_of(reader))
         await append(topic, [b"2"])
         assert await read(reader, 1) == [(2, b"2")]
-    finally:
-        await reader.close()
 
 
 async def test_whoever_kept_the_last_record_compares_it_at_the_beginning(topic: KafkaTopic) -> None:
@@ -178,9 +174,6 @@ async def test_a_quiet_topic_is_compared_too(topic: KafkaTopic) -> None:
     try:
         assert await records.next(100, 200) == []
         await replaced(topic, consumer_of(records), [b"0", b"another"])
-        with pytest.raises(OutOfRange, match="another record at @1 than the one that was read there"):
-            async with asyncio.timeout(PATIENCE):
-                while True:
-                    assert await records.next(100, 200) == []
+        await says_so(records)
     finally:
         await records.close()

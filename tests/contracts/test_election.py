@@ -46,13 +46,17 @@ async def member(settings: Settings) -> AsyncIterator[Joined]:
             await discard(each._consumer)
 
 
+async def join_in_turn(leader: Election, standby: Election) -> None:
+    await leader.join()
+    await leader.elected()
+    await standby.join()
+
+
 async def test_a_leader_that_ends_in_order_hands_over_at_once(member: Joined) -> None:
     """Each restart of a writer took its start, or a session of six seconds, though another one stood by."""
     one, two = member("one"), member("two")
     async with asyncio.timeout(PATIENCE):
-        await one.join()
-        await one.elected()
-        await two.join()
+        await join_in_turn(one, two)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(two.elected(), 1.0)
         assert one._consumer is not None
@@ -82,9 +86,7 @@ async def test_one_that_stands_by_hands_nothing_over(member: Joined) -> None:
     one, two = member("one"), member("two")
     await two.hand_over()  # it has not joined yet
     async with asyncio.timeout(PATIENCE):
-        await one.join()
-        await one.elected()
-        await two.join()
+        await join_in_turn(one, two)
         assert one._consumer is not None
         await asyncio.sleep(3 * HEARTBEAT_MS / 1000)
         generation = one._consumer._coordinator.generation
@@ -99,9 +101,7 @@ async def test_members_of_an_earlier_version_are_replaced_one_after_another(memb
     for each in (one, two):
         each._assignor = StickyPartitionAssignor
     async with asyncio.timeout(PATIENCE):
-        await one.join()
-        await one.elected()
-        await two.join()
+        await join_in_turn(one, two)
         for old, new in ((one, new_one), (two, new_two)):
             assert old._consumer is not None
             await discard(old._consumer)
