@@ -30,6 +30,15 @@ sockets."""
 FORKING.set_forkserver_preload(["tests.attacks.attackers"])
 SERVERS = ("kafka", "postgres")
 """Processes that are not Keytrail's."""
+ALIKE = {
+    "trailers",  # as a body in chunks
+    "long Authorization headers",
+    "a byte at a time",
+    "900 unfinished bodies",  # as idle connections
+    "passwords from one address",  # as from 80
+    "the description again and again",  # as the metrics
+}
+"""Attackers that do much the same as others of the table: in a soak alone."""
 
 
 class Honest:
@@ -97,7 +106,9 @@ def ours(installation: Installation) -> dict[str, psutil.Process]:
     return {name: installation.process(name) for name in running.children if name not in SERVERS}
 
 
-@pytest.mark.parametrize("name", ATTACKERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=pytest.mark.soak) if each in ALIKE else each for each in ATTACKERS]
+)
 def test_the_service_goes_on(
     attacked: Installation, credentials: tuple[dict[str, str], dict[str, str]], soak: bool, name: str
 ) -> None:

@@ -60,11 +60,12 @@ class Link:
         while self.frozen is not None:
             await self._changed.wait()
 
-    async def _way(self) -> None:
-        await asyncio.sleep(self._chance.uniform(0.0003, 0.002) * self.slow)
+    async def _way(self, after: float = 0.0) -> None:
+        await asyncio.sleep(after + self._chance.uniform(0.0003, 0.002) * self.slow)
 
-    async def there(self) -> None:
-        await self._way()
+    async def there(self, after: float = 0.0) -> None:
+        """Returns when what is sent in so many seconds reaches the brokers."""
+        await self._way(after)
         while self.to:
             await self._changed.wait()
 

@@ -46,8 +46,9 @@ class SimulatedElection:
         self._beating = asyncio.create_task(self._beat())
 
     async def _beat(self) -> None:
+        pause = 0.0
         while True:
-            await self._link.there()
+            await self._link.there(pause)
             self._group.hears(self._member, asyncio.get_running_loop().time())
             leads = self._group.leader == self._member
             await self._link.clear()
@@ -55,7 +56,7 @@ class SimulatedElection:
                 self._leads.set()
             elif self._leads.is_set():
                 self._lost.set()
-            await asyncio.sleep(HEARTBEAT_MS / 1000)
+            pause = HEARTBEAT_MS / 1000
 
     async def elected(self) -> None:
         await self._leads.wait()

@@ -112,7 +112,6 @@ QUICKLY_FOUND = (
     "log-not-compared",
     "no-freshness",
     "no-chain",
-    "positions-before-alerts",
     "lost-records-unnoticed",
 )
 SHRUNK = "no-chain"
