@@ -43,6 +43,10 @@ LATTICES: dict[str, type[Lattice]] = {
     "ML_KEM_1024": mlkem.MLKEM1024PrivateKey,
 }
 _MORE_BITS = 64
+_FINITE_FIELDS = tuple(bytes.fromhex(each) for each in ("2a8648ce380401", "2a864886f70d010301", "2a8648ce3e0201"))
+"""The object identifiers of DSA (RFC 3279, 2.3.2) and of Diffie-Hellman (PKCS #3; RFC 3279, 2.3.3)."""
+_HEADER = 32
+"""No more bytes come before the end of the algorithm's identifier in DER of PKCS #8 (RFC 5958, 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,8 @@ def imported(spec: Spec, key: str, secret: bytes) -> NewMaterial:
 
 def _imported_private(spec: Spec, secret: bytes) -> PrivateKey:
     wrong = IncorrectKeyMaterial(f"The key material is no private key of {spec.name} in DER of PKCS #8.")
+    if any(each in secret[:_HEADER] for each in _FINITE_FIELDS):
+        raise wrong  # no spec has such keys, and reading one with numbers as long as a call has room for takes a second
     try:
         # Kind and lengths first: to check an RSA key of 4,096 bits takes a quarter of a second, and to read it no time.
         if not _fits(spec, load_der_private_key(secret, password=None, unsafe_skip_rsa_key_validation=True)):

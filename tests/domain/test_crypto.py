@@ -5,7 +5,9 @@ from __future__ import annotations
 import hmac
 import os
 from base64 import b64decode
+from collections.abc import Callable
 from dataclasses import replace
+from time import process_time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -198,14 +200,35 @@ def test_an_rsa_key_whose_primes_are_not_of_half_its_length_is_refused() -> None
         imported(replace(SPECS["RSA_2048"], name=name), key_id(1), uneven)
 
 
+def _of_a_finite_field(identifier: str, numbers: int, private: bytes) -> bytes:
+    """A private key in DER of PKCS #8 (RFC 5958), with so many parameters of 12,000 bits."""
+    parameters = b"".join(b"\x02\x82\x05\xdd" + bytes([0, 255]) + b"\xff" * 1499 for _ in range(numbers))
+    algorithm = bytes.fromhex(identifier) + b"\x30\x82" + len(parameters).to_bytes(2) + parameters
+    inner = b"\x02\x01\x00" + b"\x30\x82" + len(algorithm).to_bytes(2) + algorithm
+    inner += b"\x04\x82" + len(private).to_bytes(2) + private
+    return b"\x30\x82" + len(inner).to_bytes(2) + inner
+
+
 @pytest.mark.parametrize("spec", PAIRS)
 def test_a_key_that_openssl_cannot_read_is_refused(spec: str) -> None:
     """Of Diffie-Hellman, with a prime of more than 10,000 bits: OpenSSL gives an error that cryptography has no name for."""
-    numbers = b"".join(b"\x02\x82\x05\xdd" + bytes([0, 255]) + b"\xff" * 1499 for _ in range(2))
-    algorithm = bytes.fromhex("06092a864886f70d010301") + b"\x30\x82" + len(numbers).to_bytes(2) + numbers
-    inner = b"\x02\x01\x00" + b"\x30\x82" + len(algorithm).to_bytes(2) + algorithm + b"\x04\x03\x02\x01\x05"
     with pytest.raises(IncorrectKeyMaterial):
-        imported(SPECS[spec], key_id(1), b"\x30\x82" + len(inner).to_bytes(2) + inner)
+        imported(SPECS[spec], key_id(1), _of_a_finite_field("06092a864886f70d010301", 2, b"\x02\x01\x05"))
+
+
+def test_a_key_of_a_finite_field_is_refused_before_it_is_read() -> None:
+    """A DSA key with numbers of 12,000 bits took a second to read, in a thread that all calls of an account share."""
+    long = _of_a_finite_field("06072a8648ce380401", 3, b"\x02\x82\x05\xdc\x7f" + b"\xff" * 1499)
+    refused, read = _seconds(lambda: imported(SPECS["RSA_2048"], key_id(1), long)), _seconds(lambda: load_private(long))
+    assert refused < read / 10
+
+
+def _seconds(refuses: Callable[[], object]) -> float:
+    """The processor time that a refusal takes."""
+    began = process_time()
+    with pytest.raises((IncorrectKeyMaterial, AssertionError)):
+        refuses()
+    return process_time() - began
 
 
 @pytest.mark.parametrize("algorithm", [*RSA_OAEP, *RSA_AES])
