@@ -10,22 +10,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from domain.ports import Unavailable
 from services.adapters.kafka import connection, discard
+from services.logs import logger_of
 from services.settings import Settings
 from services.writer.leader_stays import LeaderStays
+
+log = logger_of("writer")
 
 SESSION_MS = 6000
 """The shortest session that brokers allow by default. A dead leader is replaced after it and one heartbeat of the standby."""
 HEARTBEAT_MS = 300
 HAND_OVER_WITHIN = 1.0
+YIELD_WITHIN, LOOK_EVERY = 2.0, 0.1
+_AFTER_NAME = len("-00000000-0000-0000-0000-000000000000")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """`id` is the broker's for one life of a process, `name` the one that it keeps (group.instance.id)."""
+
+    id: str
+    name: str
+    leads: bool
 
 
 class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no type information
@@ -57,13 +73,44 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             partition_assignment_strategy=[self._assignor],
             metadata_max_age_ms=30_000,
         )
-        consumer.subscribe([self._topic], listener=self)
         self._consumer = consumer
         try:
             await consumer.start()
+            await self._yield_to_standby(consumer._coordinator)
+            consumer.subscribe([self._topic], listener=self)
+            await consumer._subscription.wait_for_assignment()
         except KafkaError as fault:
             await discard(consumer)
             raise Unavailable(str(fault)) from fault
+
+    async def _yield_to_standby(self, coordinator: Any) -> None:
+        """A member that was killed and comes back within its session would lead again, by its name, and begin with a snapshot.
+        That takes seconds where the log is large, and a standby has followed the log: let that one lead."""
+        try:
+            async with asyncio.timeout(YIELD_WITHIN):
+                await coordinator.ensure_coordinator_known()
+                members = await self._members(coordinator)
+                killed = next((each for each in members if each.name == self.member and each.leads), None)
+                if killed is None or len(members) < 2:
+                    return
+                log.info("this writer led before it was killed; one that stands by is to lead now", member=self.member)
+                self._assignor.claim(TopicPartition(self._topic, 0))  # the standby may have been killed, too
+                await coordinator._send_req(LeaveGroupRequest(self._group, killed.id))
+                while True:
+                    if any(each.leads for each in await self._members(coordinator)):
+                        return
+                    await asyncio.sleep(LOOK_EVERY)
+        except (KafkaError, TimeoutError, OSError) as fault:
+            log.info("no other writer leads by now, as far as this one knows", member=self.member, reason=repr(fault))
+
+    async def _members(self, coordinator: Any) -> list[GroupMember]:
+        """Who is in the group. While it is being put together, no one leads. Raises KafkaError, OSError."""
+        described = await coordinator._send_req(DescribeGroupsRequest([self._group]))
+        return [
+            GroupMember(id, id[:-_AFTER_NAME], _has_partitions(assignment))
+            for *_, members in (group[:6] for group in described.groups)
+            for id, _client, _host, _metadata, assignment in members
+        ]
 
     def _generation(self) -> int:
         assert self._consumer is not None, "join comes first"
@@ -88,8 +135,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             return
         coordinator = self._consumer._coordinator
         async with asyncio.timeout(HAND_OVER_WITHIN):
-            described = await coordinator._send_req(DescribeGroupsRequest([self._group]))
-            if any(len(members) > 1 for *_, members in (group[:6] for group in described.groups)):
+            if len(await self._members(coordinator)) > 1:
                 await coordinator._send_req(LeaveGroupRequest(self._group, coordinator.member_id))
 
     async def elected(self) -> None:
@@ -97,3 +143,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def lost(self) -> None:
         await self._lost.wait()
+
+
+def _has_partitions(assignment: bytes) -> bool:
+    return bool(assignment and ConsumerProtocolMemberAssignment.decode(assignment).assignment)

@@ -33,6 +33,11 @@ class LeaderStays(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka 
         self._held: list[TopicPartition] = []
         self._generation = -1
 
+    def claim(self, partition: TopicPartition) -> None:
+        """Claim it, unless somebody was assigned it and claims it. A member that was killed is in the group until its session
+        ends, and claims nothing if it stood by."""
+        self._held, self._generation = [partition], -1
+
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
         return StickyPartitionAssignor._metadata(topics, self._held, self._generation)
 

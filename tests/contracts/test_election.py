@@ -82,6 +82,47 @@ async def test_a_leader_without_a_standby_keeps_its_place(member: Joined) -> Non
     assert again._consumer._coordinator.generation == generation
 
 
+async def test_a_leader_that_was_killed_and_comes_back_lets_the_standby_lead(member: Joined) -> None:
+    """By its name it led again at once, with a log that it had to read first. The standby has read it."""
+    one, two, again = member("one"), member("two"), member("one")
+    async with asyncio.timeout(PATIENCE):
+        await join_in_turn(one, two)
+        assert one._consumer is not None
+        await discard(one._consumer)  # it does not leave the group, as if it had been killed
+        began = time.monotonic()
+        joining = asyncio.create_task(again.join())
+        await two.elected()
+        assert time.monotonic() - began < SESSION_MS / 1000 / 2
+        await joining
+        await asyncio.sleep(3 * HEARTBEAT_MS / 1000)
+    assert not again._leads.is_set()
+    assert not two._lost.is_set()
+
+
+async def test_one_of_a_similar_name_does_not_count_as_the_former_leader(member: Joined) -> None:
+    one, two, similar = member("one"), member("two"), member("on")
+    async with asyncio.timeout(PATIENCE):
+        await join_in_turn(one, two)
+        await similar.join()
+        await asyncio.sleep(3 * HEARTBEAT_MS / 1000)
+    assert not one._lost.is_set()
+
+
+@pytest.mark.parametrize(("leading", "standing_by"), [("one", "two"), ("two", "one")])
+async def test_a_leader_whose_standby_was_killed_too_leads_again(
+    member: Joined, leading: str, standing_by: str
+) -> None:
+    """The standby counts as a member until its session ends, and would be given the partition if its name came first."""
+    leader, standby, again = member(leading), member(standing_by), member(leading)
+    async with asyncio.timeout(PATIENCE):
+        await join_in_turn(leader, standby)
+        for each in (leader, standby):
+            assert each._consumer is not None
+            await discard(each._consumer)
+        await again.join()
+    assert again._leads.is_set()
+
+
 async def test_one_that_stands_by_hands_nothing_over(member: Joined) -> None:
     one, two = member("one"), member("two")
     await two.hand_over()  # it has not joined yet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from services.writer.election import HEARTBEAT_MS, SESSION_MS
+from services.writer.election import HEARTBEAT_MS, SESSION_MS, YIELD_WITHIN
 from tests.simulation.brokers import Brokers, Link
 from tests.simulation.virtual import current
 
@@ -16,6 +16,12 @@ class Group:
         self.seen: dict[str, float] = {}
         """By member: when it was heard last."""
         self.leader = ""
+
+    def returns(self, member: str, now: float) -> None:
+        """A member that led before it was killed lets a standby lead, if one answers."""
+        others = [name for name, at in self.seen.items() if name != member and now - at <= YIELD_WITHIN]
+        if self.leader == member and others:
+            self.leader = min(others)
 
     def hears(self, member: str, now: float) -> None:
         self.seen[member] = now
@@ -32,7 +38,7 @@ class Group:
 
 class SimulatedElection:
     """`services.writer.election.Election` as one process has it. A member that comes back under its name within its session keeps
-    what it had (KIP-345)."""
+    what it had (KIP-345), unless it led and another one stands by."""
 
     def __init__(self, group: Group, brokers: Brokers, member: str) -> None:
         self._group = group
@@ -46,6 +52,8 @@ class SimulatedElection:
         self._beating = asyncio.create_task(self._beat())
 
     async def _beat(self) -> None:
+        await self._link.there()
+        self._group.returns(self._member, asyncio.get_running_loop().time())
         pause = 0.0
         while True:
             await self._link.there(pause)
