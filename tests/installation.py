@@ -55,16 +55,17 @@ def clean_environment() -> dict[str, str]:
 
 def eventually(condition: Callable[[], Any], within: float = 30.0) -> Any:
     """Poll until the condition is true, and return its value. The parts under test run in other processes, so at most half of
-    the time goes into asking: a command that is asked without a pause takes the processor from what it waits for."""
-    ends = time.monotonic() + within
+    the time goes into asking: a command that is asked without a pause takes the processor from what it waits for. What has not
+    come for a while is asked about less often: the wait is a twentieth longer for it at most, or half a second."""
+    first = time.monotonic()
     while True:
         began = time.monotonic()
         found = condition()
         if found:
             return found
         now = time.monotonic()
-        assert now < ends, f"not within {within} s: {condition}"
-        time.sleep(min(0.5, max(0.05, now - began)))
+        assert now < first + within, f"not within {within} s: {condition}"
+        time.sleep(min(0.5, max(0.05, now - began, (now - first) / 20)))
 
 
 def beside(database: str, name: str) -> str:

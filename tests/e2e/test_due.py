@@ -39,7 +39,7 @@ def test_deletion_expiry_and_rotation_come_in_their_time(ahead: Installation, tm
     doomed = kms.create_key()["KeyMetadata"]
     kms.create_alias(AliasName="alias/doomed", TargetKeyId=doomed["KeyId"])
     kms.rotate_key_on_demand(KeyId=doomed["KeyId"])
-    saved, turning = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
+    waiting, saved, turning = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(3))
     kms.enable_key_rotation(KeyId=turning, RotationPeriodInDays=90)
     old = kms.encrypt(KeyId=turning, Plaintext=b"old")["CiphertextBlob"]
     lost = kms.encrypt(KeyId=doomed["KeyId"], Plaintext=b"lost")["CiphertextBlob"]
@@ -52,6 +52,7 @@ def test_deletion_expiry_and_rotation_come_in_their_time(ahead: Installation, tm
     materials = [each["KeyMaterialId"] for each in kms.list_key_rotations(KeyId=doomed["KeyId"], IncludeKeyMaterial="ALL_KEY_MATERIAL")["Rotations"]]  # fmt: skip
     for key in (doomed["KeyId"], saved):
         kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    kms.schedule_key_deletion(KeyId=waiting, PendingWindowInDays=9)
     kms.cancel_key_deletion(KeyId=saved)
     forked().shims(ahead.data.parent / ".venv" / "bin")
     now, _, later = HOWTO.read_text().partition(LATER)
@@ -60,10 +61,9 @@ def test_deletion_expiry_and_rotation_come_in_their_time(ahead: Installation, tm
     assert len(materials) == 2
     assert all(material in before for material in materials)
 
-    ahead.at(days=6)
+    ahead.at(days=8)
     kms = ahead.client()
     eventually(lambda: kms.describe_key(KeyId=ending)["KeyMetadata"]["KeyState"] == "PendingImport")
-    assert kms.describe_key(KeyId=doomed["KeyId"])["KeyMetadata"]["KeyState"] == "PendingDeletion"
     blob = wrapped(tmp_path, given["PublicKey"], "RSAES_OAEP_SHA_256", secret)
     again = {"KeyId": ending, "ImportToken": given["ImportToken"], "EncryptedKeyMaterial": blob}
     with pytest.raises(ClientError) as late:
@@ -72,14 +72,13 @@ def test_deletion_expiry_and_rotation_come_in_their_time(ahead: Installation, tm
     bring(kms, tmp_path, ending, secret, "RSAES_OAEP_SHA_256")
     assert kms.describe_key(KeyId=ending)["KeyMetadata"]["KeyState"] == "Enabled"
 
-    ahead.at(days=8)
-    kms = ahead.client()
     eventually(lambda: _refusal(kms, KeyId=doomed["KeyId"]) == "NotFoundException")
     assert _refusal(kms, KeyId="alias/doomed") == "NotFoundException"
     with pytest.raises(ClientError) as gone:
         kms.decrypt(CiphertextBlob=lost)
     assert code(gone) == "AccessDeniedException"
     assert kms.describe_key(KeyId=saved)["KeyMetadata"]["KeyState"] == "Disabled"
+    assert kms.describe_key(KeyId=waiting)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     vault = eventually(lambda: _without(dump(ahead), "vault.materials", materials))
     assert turning in vault, "the dump has the vault, and what is left in it"
     ahead.caught_up()
@@ -123,9 +122,7 @@ def _without(text: str, table: str, names: list[str]) -> str:
 def test_a_test_clock_is_for_a_folder_of_its_own(tmp_path: Path) -> None:
     def up(data: Path, *options: str, **extra: str) -> str:
         command = [str(KEYTRAIL), "up", "--data", str(data), "--port", "1", *options]
-        done = subprocess.run(
-            command, env=clean_environment() | extra, capture_output=True, text=True, timeout=60, check=False
-        )
+        done = forked().run(command, clean_environment() | extra, timeout=60)
         assert done.returncode != 0
         return " ".join(done.stderr.split())
 

@@ -21,6 +21,7 @@ from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import connect
 from services.backup.restoration import check
 from services.runtime.bootstrap import open_vault
+from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, eventually
 
 SPECS = [
@@ -262,9 +263,7 @@ def _require_refusals(kept: Installation, put_away: Path) -> None:
 
     def says() -> str:
         began = time.monotonic()
-        done = subprocess.run(
-            kept.command(), env=kept.environment(), capture_output=True, text=True, timeout=120, check=False
-        )
+        done = forked().run(kept.command(), kept.environment(), timeout=120)
         assert done.returncode == 1
         assert time.monotonic() - began < 60
         assert "Traceback" not in done.stderr

@@ -4,6 +4,7 @@ tests/e2e/test_documents.py."""
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ def shown(begins: str) -> str:
 @pytest.fixture
 def proving(tmp_path: Path) -> Iterator[Installation]:
     forked().shims(tmp_path / ".venv" / "bin")
-    with Installation(tmp_path / ".keytrail", own="as a reader has it", KEYTRAIL_NOTARIES="1") as running:
+    with Installation(tmp_path / ".keytrail", KEYTRAIL_NOTARIES="1") as running:
         eventually(lambda: is_there(running, "checkpoint"))
         yield running
 
@@ -92,7 +93,8 @@ def test_a_key_of_another_installation_signs(proving: Installation, tmp_path: Pa
         proving.stop()
         proving.extra |= settings
         proving.start()
-        exports = [Typed(f"export {each}={value}", "") for each, value in settings.items()]
+        its = {name: value for name, value in proving.environment().items() if name.startswith("KEYTRAIL_")}
+        exports = [Typed(f"export {each}={shlex.quote(value)}", "") for each, value in its.items()]
         rotation = [Typed("keytrail log rotate-key", ""), Typed("keytrail log key > log.key", "")]
         proof = [
             Typed('keytrail prove "$CALL" -o proof.json', ""),

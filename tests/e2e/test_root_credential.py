@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.forking import forked
 from tests.installation import Installation, eventually
 
 INVALID = "UnrecognizedClientException", "InvalidClientTokenId"
@@ -198,9 +199,7 @@ def test_where_the_settings_name_it_the_new_one_goes_to_a_file_and_the_old_one_n
     assert "is the only access key" in only.stderr
 
     given.stop()  # a start with the old settings, as on a machine that somebody forgot
-    start = subprocess.run(
-        given.command(), env=given.environment(), capture_output=True, text=True, timeout=60, check=False
-    )
+    start = forked().run(given.command(), given.environment(), timeout=60)
     assert start.returncode == 1
     assert f"KEYTRAIL_ROOT_ACCESS_KEY_ID names {FIRST[0]}" in " ".join(start.stderr.split())
     (given.data / "replaced.json").unlink()  # a machine whose data folder knows nothing of it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -13,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.e2e.test_kinds import ROOT, code
+from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, clean_environment
 from tests.service import CREDENTIALS, FILE, ITS_ACCOUNT, SERVICE, service, services_file
 
@@ -117,7 +117,7 @@ def test_a_file_of_services_that_is_wrong_says_so(text: str, mode: int, says: st
     file.chmod(mode)
     environment = clean_environment() | {"KEYTRAIL_SERVICES_FILE": str(file)}
     command = [str(KEYTRAIL), "up", "--data", str(tmp_path / "data"), "--port", "1"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = forked().run(command, environment, timeout=60)
     assert done.returncode == 1
     assert says in " ".join(done.stderr.split())
     assert os.listdir(tmp_path) == ["services.toml"] or not (tmp_path / "data" / "kafka").exists()

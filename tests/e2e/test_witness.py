@@ -22,6 +22,7 @@ from services.witness.server import signer_of
 from tests.domain.test_witness_policies import KEYS
 from tests.domain.test_witnessing import LOG, asking
 from tests.e2e.test_notary import calls, fetched, head, is_there
+from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually, free_port
 
 NAME = "witness.example/w1"
@@ -111,13 +112,19 @@ def test_of_many_at_once_that_extend_the_same_one_is_cosigned(tmp_path: Path) ->
     assert sorted(found) == [200, *[409] * 19]
 
 
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWitness]:
+    with witness(tmp_path_factory.mktemp("asked") / "witness") as running:
+        assert running.asked(request(0, 7))[0] == 200
+        yield running
+
+
 @pytest.mark.parametrize(
     ("body", "status"), [(b"", 400), (b"\xff", 400), (b"x" * 200_000, 413), (b"old 0\n\nno note", 400)]
 )
-def test_what_is_no_request_is_refused(tmp_path: Path, body: bytes, status: int) -> None:
-    with witness(tmp_path / "witness") as running:
-        assert running.asked(body or b"\n")[0] == status
-        assert running.asked(request(0, 7))[0] == 200
+def test_what_is_no_request_is_refused(asked: RunningWitness, body: bytes, status: int) -> None:
+    assert asked.asked(body or b"\n")[0] == status
+    assert asked.asked(request(7, 7))[0] == 200, "it goes on with those that are right"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +138,7 @@ def test_what_is_no_request_is_refused(tmp_path: Path, body: bytes, status: int)
 )
 def test_a_witness_that_cannot_start_says_why(tmp_path: Path, more: tuple[str, ...], says: str) -> None:
     command = [str(KEYTRAIL), "witness", str(tmp_path / "witness"), *more]
-    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=30, check=False)
+    done = forked().run(command, clean_environment(), timeout=30)
     assert done.returncode == 2
     assert says in " ".join(done.stderr.split())
 
@@ -141,7 +148,7 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
         pass
     (tmp_path / "witness" / "witness.key").chmod(0o644)
     command = [str(KEYTRAIL), "witness", str(tmp_path / "witness"), "--log-key", LOG.verifier.text]
-    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=30, check=False)
+    done = forked().run(command, clean_environment(), timeout=30)
     assert (done.returncode, "chmod 600" in done.stderr) == (2, True)
 
 
@@ -239,7 +246,6 @@ def absences(running: Installation, name: str) -> int:
 def test_a_policy_that_cannot_work_keeps_everything_from_starting(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "policy").write_text(text)
     environment = clean_environment() | {"KEYTRAIL_WITNESS_POLICY_FILE": str(tmp_path / "policy")}
-    command = [str(KEYTRAIL), "up", "--data", str(tmp_path / ".keytrail")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = forked().run([str(KEYTRAIL), "up", "--data", str(tmp_path / ".keytrail")], environment, timeout=60)
     assert done.returncode == 1
     assert says in " ".join(done.stderr.split())

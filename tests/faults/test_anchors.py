@@ -30,7 +30,7 @@ def encrypts(steady: Steady, calls: int) -> None:
     eventually(lambda: len(steady.encrypted) > calls, within=WITHIN)
 
 
-@pytest.mark.parametrize("killed", ["api-1", "api-2", "kafka", "projector"])
+@pytest.mark.parametrize("killed", ["api-1", pytest.param("api-2", marks=pytest.mark.soak), "kafka", "projector"])
 def test_a_kill_raises_no_false_alarm_and_leaves_nothing_unbound(
     running: Installation, killed: str, soak: bool
 ) -> None:

@@ -18,6 +18,7 @@ from services.cluster.preparation import make_parts, missing_parts
 from services.settings import Settings, load
 from tests import certificates, servers
 from tests.contracts.test_kafka_security import SecuredKafka
+from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
 
 ADMIN, OPERATOR, PASSWORD = "admin", "keytrail-operator", "a-password-of-a-test"
@@ -61,7 +62,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 def restored(file: Path, data: Path, database: str, given: dict[str, str]) -> subprocess.CompletedProcess[str]:
     environment = clean_environment() | given | {"KEYTRAIL_POSTGRES": database}
     command = [str(KEYTRAIL), "restore", str(file), "--data", str(data)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return forked().run(command, environment, timeout=120)
 
 
 def test_a_user_who_may_not_fill_the_topics_is_told_which_user_may(

@@ -20,6 +20,7 @@ from typing import Any
 from services.inherited import BUNDLED_KAFKA, for_own, python
 from services.settings import Settings, load
 from tests import servers
+from tests.forking import forked
 from tests.installation import KEYTRAIL, clean_environment, eventually, free_port
 from tests.upgrade.before import VersionBefore
 
@@ -167,9 +168,12 @@ class MixedInstallation:
     def keytrail(self, *arguments: str, of: VersionBefore | None = None) -> subprocess.CompletedProcess[str]:
         """A command of the operator's, by this version or the one before."""
         environment = clean_environment() | self._settings | {"KEYTRAIL_DATA": str(self._folder / "api-1")}
+        command = [str(KEYTRAIL), *arguments]
+        if of is None:
+            return forked().run(command, environment, timeout=120)
         return subprocess.run(
-            [str(KEYTRAIL), *arguments],
-            env=environment | (of.environment if of else {}),
+            command,
+            env=environment | of.environment,
             capture_output=True,
             text=True,
             check=False,

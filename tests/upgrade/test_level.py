@@ -14,6 +14,7 @@ from typing import Any
 from domain.log.levels import LEVEL
 from services.adapters import snapshots
 from services.adapters.postgres import Pool
+from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation
 from tests.upgrade.before import VersionAfter
 
@@ -100,9 +101,7 @@ def test_an_upgrade_is_prepared_taken_back_and_finished(tmp_path: Path) -> None:
 
         running.stop()
         del running.extra["PYTHONPATH"]
-        refused = subprocess.run(
-            running.command(), env=running.environment(), capture_output=True, text=True, check=False, timeout=60
-        )
+        refused = forked().run(running.command(), running.environment(), timeout=60)
         assert refused.returncode != 0
         require_named(after, refused)
         # Nor does it restore a backup of that log, in which it would find out when it is too late.
@@ -110,9 +109,7 @@ def test_an_upgrade_is_prepared_taken_back_and_finished(tmp_path: Path) -> None:
         into = ["--data", str(tmp_path / "restored")]
         environment = running.environment() | {"KEYTRAIL_MASTER_KEY_FILE": str(key)}
         command = [str(KEYTRAIL), "restore", str(tmp_path / "later.backup"), *into]
-        require_named(
-            after, subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-        )
+        require_named(after, forked().run(command, environment, timeout=60))
 
 
 def require_named(after: VersionAfter, refused: subprocess.CompletedProcess[str]) -> None:
