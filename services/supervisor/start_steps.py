@@ -2,8 +2,7 @@
 the environment. It writes JSON objects to standard output, one on each line: its progress, and at last its answer or why
 there is none.
 
-A step imports what it needs itself. The first one mostly finds no file to read, and would spend three times as much on clients
-and alert rules.
+A step imports what it needs itself: the first one would spend three times as much on clients and alert rules.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from services.inherited import FROM_FILE
 from services.logs import configure
 from services.ownership import NotOurs
 from services.settings import BadSetting, Settings, load
-from services.supervisor.start_step import CONTROLLER_PASSWORD
+from services.supervisor.start_step import CONTROLLER_PASSWORD, NOTHING_NAMED
 
 BROKER_DEADLINE, SERVERS_DEADLINE = 90.0, 30.0
 LOOK_EVERY = 0.05
@@ -37,7 +36,8 @@ class CannotBeDone(Exception):
 
 
 async def read_files(settings: Settings) -> dict[str, bool]:
-    """Read the files that settings name, so that a fault in them is reported before anything starts."""
+    """Read the files that settings name, so that a fault in them is reported before anything starts. A start takes this step only
+    where one of the settings READ_FIRST is set (start_step.py)."""
     if settings.services_file:
         from services.adapters import services_file
 
@@ -54,7 +54,7 @@ async def read_files(settings: Settings) -> dict[str, bool]:
         from services.traces.tracer import sender_of
 
         sender_of(settings)
-    found = {"notifiers": False, "audit_devices": False}
+    found = dict(NOTHING_NAMED)
     if settings.alerts_file:
         from services.adapters import alerts_file
 

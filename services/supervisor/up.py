@@ -36,7 +36,7 @@ from services.supervisor.child import Child, Start, executing
 from services.supervisor.console import ConsoleBuild
 from services.supervisor.forks import Forks, can_fork
 from services.supervisor.logs import keep_rotating
-from services.supervisor.start_step import CONTROLLER_PASSWORD, StepRefused, answer_of
+from services.supervisor.start_step import CONTROLLER_PASSWORD, NOTHING_NAMED, StepRefused, answer_of, have_files
 
 log = logger_of("supervisor")
 
@@ -77,12 +77,13 @@ class Supervisor:
         self._forks: Forks | None = None
         """Forks our processes; where that cannot be, each is started anew."""
         self._metrics: Path | None = None
-        self._named: Mapping[str, bool] = {}
+        self._named: Mapping[str, bool] = NOTHING_NAMED
         """Whether the files that settings name say that notifiers and audit devices are wanted."""
 
     async def start(self) -> Credentials:
         """Start everything, until all of it answers. Raises CannotStart, FolderInUse, BadSetting."""
-        self._named = await self._step("read-files")
+        if have_files(self.settings):
+            self._named = await self._step("read-files")
         self.folder.take()
         if self.folder.restoring.exists():
             raise CannotStart(
