@@ -329,7 +329,11 @@ async def published_again(settings: Settings, folder: Path, before: Checkpoint) 
 
 @pytest.mark.parametrize(
     "lost",
-    ["TRUNCATE transparency.runs", "TRUNCATE transparency.reached", "UPDATE transparency.reached SET document = '{}'"],
+    [
+        "TRUNCATE transparency.runs",
+        "UPDATE transparency.reached SET document = '{}'",
+        pytest.param("TRUNCATE transparency.reached", marks=pytest.mark.soak),
+    ],
 )
 async def test_rows_that_are_lost_or_changed_are_made_again(notarised: Installation, lost: str) -> None:
     """Rows are a notary's notes: which leaf a record is, and how far it read. Kafka and the tree say both again."""

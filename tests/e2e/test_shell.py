@@ -17,6 +17,7 @@ from services.cli.env import ELSEWHERE
 from services.cli.up import first_call
 from services.ownership import user_name
 from services.settings import load
+from tests.forking import forked
 from tests.installation import AWS, KEYTRAIL, Installation, clean_environment, free_port
 
 NOWHERE = "http://127.0.0.1:9"
@@ -88,8 +89,9 @@ def test_where_keytrail_does_not_run_it_says_so_and_the_next_call_goes_nowhere(
         for file, its in kept.items():
             (tmp_path / name / file).write_text(its)
             (tmp_path / name / file).chmod(0o600)
-    port = str(free_port())
-    script = f'eval "$({KEYTRAIL} env {options})"; echo "ended $?"; env; {AWS} sts get-caller-identity'
+    port, programs = str(free_port()), tmp_path / "programs"
+    forked().shims(programs)
+    script = f'eval "$({KEYTRAIL} env {options})"; echo "ended $?"; env; {programs}/aws sts get-caller-identity'
     done = shell(script, tmp_path, **({"KEYTRAIL_PORT": port} | variable))
     assert "ended 1\n" in done.stdout
     assert says in done.stderr
