@@ -170,13 +170,19 @@ def serve(listening: socket.socket) -> None:
 
 
 def _told(connection: socket.socket) -> None:
-    """Fork once more. Send the process id, and later the exit code."""
+    """Fork once more. Send the process id, and later the exit code. A client that ends first, such as a shim that got a signal,
+    ends the command too: a test's witness outlived the tests."""
     _, (asked, *streams), _, _ = socket.recv_fds(connection, 16, 4)
     pid = os.fork()
     if pid == 0:
         connection.close()
         _become(asked, streams)
     connection.send(str(pid).encode())
+    # A client sends nothing more, so its connection can be read once it is closed.
+    select.select([connection.fileno(), os.pidfd_open(pid)], [], [])
+    with contextlib.suppress(OSError):
+        if connection.recv(1, socket.MSG_DONTWAIT) == b"":
+            os.kill(pid, signal.SIGTERM)
     _, status = os.waitpid(pid, 0)
     with contextlib.suppress(OSError):  # the client gave up
         connection.send(str(os.waitstatus_to_exitcode(status)).encode())
