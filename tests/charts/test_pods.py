@@ -47,6 +47,8 @@ def run(installation: Installation, tmp_path: Path) -> Iterator[Run]:
         "services.toml": "",
         "devices.toml": DEVICES,
         "siem-ca.crt": certificate.read_text(),
+        "traces.headers": "api-key = a secret\n",
+        "traces-ca.crt": certificate.read_text(),
     }
 
     def made(component: str) -> LocalPod:

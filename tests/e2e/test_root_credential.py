@@ -205,7 +205,8 @@ def test_where_the_settings_name_it_the_new_one_goes_to_a_file_and_the_old_one_n
     (given.data / "replaced.json").unlink()  # a machine whose data folder knows nothing of it
     given.start()
     assert [refused(new), refused(old)] == ["", INVALID[0]]
-    assert "was disabled, and is disabled still" in (given.data / "logs" / "writer-1.log").read_text()
+    log = given.data / "logs" / "writer-1.log"
+    eventually(lambda: "was disabled, and is disabled still" in log.read_text())  # calls are answered before it leads
     given.stop()
     given.extra |= named
     given.start()
