@@ -2,8 +2,9 @@
 
 The one partition of `commands` is assigned to one member, and that member leads. Commands are read by assignment from
 the offset that the log gives, never from the group's offset. The partition stays in its place when a standby joins, or a
-former leader comes back (leader_stays.py). A member loses the partition if it is silent for SESSION. A wrong election
-costs only a takeover, since the chain decides what counts.
+former leader comes back (leader_stays.py). A member loses the partition if it is silent for SESSION_MS, or gives it to a
+standby: when it ends in order, and when it comes back after it was killed. A wrong election costs only a takeover, since
+the chain decides what counts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoError, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 
@@ -30,9 +31,12 @@ log = logger_of("writer")
 SESSION_MS = 6000
 """The shortest session that brokers allow by default. A dead leader is replaced after it and one heartbeat of the standby."""
 HEARTBEAT_MS = 300
-HAND_OVER_WITHIN = 1.0
-YIELD_WITHIN, LOOK_EVERY = 2.0, 0.1
+REBALANCE_MS = 3000
+"""How long a new generation waits for a member that was killed."""
+HAND_OVER_WITHIN, YIELD_WITHIN = 1.0, 2.0
+"""Seconds. Both are a courtesy to those who wait for an answer: without it, the session of a writer ends some seconds later."""
 _AFTER_NAME = len("-00000000-0000-0000-0000-000000000000")
+"""A broker makes a member's id of the name that the member keeps, a dash and a UUID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     """`elected` waits until this member leads, `lost` until it no longer does."""
 
     def __init__(self, settings: Settings, topic: str, group: str, member: str) -> None:
-        self._assignor: Any = LeaderStays(self._generation)
+        self._assignor: Any = LeaderStays(self._generation, self._own_id)
         self._settings = settings
         self._topic = topic
         self._group = group
@@ -67,7 +71,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             auto_offset_reset="latest",
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=HEARTBEAT_MS,
-            rebalance_timeout_ms=3000,
+            rebalance_timeout_ms=REBALANCE_MS,
             request_timeout_ms=SESSION_MS,  # a rebalance takes as long as its slowest member
             max_poll_interval_ms=2_147_483_647,
             partition_assignment_strategy=[self._assignor],
@@ -76,6 +80,9 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._consumer = consumer
         try:
             await consumer.start()
+            await consumer._client._wait_on_metadata(
+                self._topic
+            )  # as a start with a subscription does: a missing topic is an error
             await self._yield_to_standby(consumer._coordinator)
             consumer.subscribe([self._topic], listener=self)
             await consumer._subscription.wait_for_assignment()
@@ -85,32 +92,37 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def _yield_to_standby(self, coordinator: Any) -> None:
         """A member that was killed and comes back within its session would lead again, by its name, and begin with a snapshot.
-        That takes seconds where the log is large, and a standby has followed the log: let that one lead."""
+        That takes seconds where the log is large. A standby has usually followed the log, so let that one lead."""
         try:
             async with asyncio.timeout(YIELD_WITHIN):
                 await coordinator.ensure_coordinator_known()
                 members = await self._members(coordinator)
-                killed = next((each for each in members if each.name == self.member and each.leads), None)
-                if killed is None or len(members) < 2:
-                    return
-                log.info("this writer led before it was killed; one that stands by is to lead now", member=self.member)
-                self._assignor.claim(TopicPartition(self._topic, 0))  # the standby may have been killed, too
-                await coordinator._send_req(LeaveGroupRequest(self._group, killed.id))
-                while True:
-                    if any(each.leads for each in await self._members(coordinator)):
-                        return
-                    await asyncio.sleep(LOOK_EVERY)
-        except (KafkaError, TimeoutError, OSError) as fault:
-            log.info("no other writer leads by now, as far as this one knows", member=self.member, reason=repr(fault))
+                former = next((each for each in members if each.name == self.member and each.leads), None)
+                if former is not None and len(members) > 1:
+                    await self._leave(coordinator, former.id)
+                    log.info(
+                        "this writer led before it started again; one that stands by is to lead", member=self.member
+                    )
+        except Exception as fault:  # noqa: BLE001  # whatever it is, joining meets it too, or the session of the former life ends
+            log.info("this writer cannot tell whether it led before", member=self.member, reason=repr(fault))
 
     async def _members(self, coordinator: Any) -> list[GroupMember]:
-        """Who is in the group. While it is being put together, no one leads. Raises KafkaError, OSError."""
+        """Raises KafkaError, OSError."""
         described = await coordinator._send_req(DescribeGroupsRequest([self._group]))
-        return [
-            GroupMember(id, id[:-_AFTER_NAME], _has_partitions(assignment))
-            for *_, members in (group[:6] for group in described.groups)
-            for id, _client, _host, _metadata, assignment in members
-        ]
+        found = []
+        for code, *_, members in (group[:6] for group in described.groups):
+            _require(code)
+            for id, _client, _host, _metadata, assignment in members:
+                found.append(GroupMember(id, id[:-_AFTER_NAME], _has_partitions(assignment)))
+        return found
+
+    async def _leave(self, coordinator: Any, member: str) -> None:
+        """Raises KafkaError, OSError."""
+        _require((await coordinator._send_req(LeaveGroupRequest(self._group, member))).error_code)
+
+    def _own_id(self) -> str:
+        assert self._consumer is not None, "join comes first"
+        return str(self._consumer._coordinator.member_id)
 
     def _generation(self) -> int:
         assert self._consumer is not None, "join comes first"
@@ -129,14 +141,14 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def hand_over(self) -> None:
         """Let a standby lead at once, if this member leads and there is one. Otherwise this member would be missed only after its
-        session: it keeps its name, so that it leads again at once when it comes back. End the process right after this: a member
-        that goes on joins again. Raises KafkaError, TimeoutError, OSError."""
+        session. Without a standby it stays in the group, and leads by its name when it comes back. End the process right after
+        this: a member that goes on joins again. Raises KafkaError, TimeoutError, OSError."""
         if self._consumer is None or not self._leads.is_set() or self._lost.is_set():
             return
         coordinator = self._consumer._coordinator
         async with asyncio.timeout(HAND_OVER_WITHIN):
             if len(await self._members(coordinator)) > 1:
-                await coordinator._send_req(LeaveGroupRequest(self._group, coordinator.member_id))
+                await self._leave(coordinator, coordinator.member_id)
 
     async def elected(self) -> None:
         await self._leads.wait()
@@ -146,4 +158,11 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
 
 def _has_partitions(assignment: bytes) -> bool:
-    return bool(assignment and ConsumerProtocolMemberAssignment.decode(assignment).assignment)
+    return bool(assignment and ConsumerProtocolMemberAssignment.decode(assignment).partitions())
+
+
+def _require(code: int) -> None:
+    """Raises the KafkaError of a code, if it is one."""
+    fault = for_code(code)
+    if fault is not NoError:
+        raise fault

@@ -21,22 +21,18 @@ from aiokafka.structs import TopicPartition
 VERSION = 0
 CLAIMS_NOTHING = -2
 """Less than the generation of a member that claims the partition and knows no generation (-1)."""
+STOOD_BY, ASSIGNS, OTHER = 2, 1, 0
 
 
 class LeaderStays(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka has no type information
-    """One member's. `generation` returns the group's, of which the newest assignment is."""
+    """One member's. `generation` returns the group's, for which members join or have joined last; `own_id` this member's id."""
 
     name = StickyPartitionAssignor.name
 
-    def __init__(self, generation: Callable[[], int]) -> None:
-        self._of_group = generation
+    def __init__(self, generation: Callable[[], int], own_id: Callable[[], str]) -> None:
+        self._of_group, self._own_id = generation, own_id
         self._held: list[TopicPartition] = []
         self._generation = -1
-
-    def claim(self, partition: TopicPartition) -> None:
-        """Claim it, unless somebody was assigned it and claims it. A member that was killed is in the group until its session
-        ends, and claims nothing if it stood by."""
-        self._held, self._generation = [partition], -1
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
         return StickyPartitionAssignor._metadata(topics, self._held, self._generation)
@@ -44,14 +40,22 @@ class LeaderStays(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka 
     def assign(
         self, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
-        """Everything to one member: to the one that claims it for the latest generation, or else to the first one by id."""
-        claims = {member: _claimed(told) for member, told in members.items()}
-        leads = max(sorted(members), key=lambda member: claims[member])
+        """Everything to one member: to the one that claims it for the latest generation. If nobody does, to one that stood by, or
+        else to the first one by id."""
+        ranks = {member: (_claimed(told), self._presence(member, told)) for member, told in members.items()}
+        leads = max(sorted(members), key=lambda member: ranks[member])
         topics = [(topic, sorted(cluster.partitions_for_topic(topic) or ())) for topic in members[leads].subscription]
         return {
             member: ConsumerProtocolMemberAssignment(VERSION, topics if member == leads else [], b"")
             for member in members
         }
+
+    def _presence(self, member: str, told: ConsumerProtocolMemberMetadata) -> int:
+        """A member that was killed is in the group until its session ends, with what it told when it joined. Whoever tells of the
+        last generation has joined anew for this one, and so has the member that assigns."""
+        if StickyPartitionAssignor.parse_member_metadata(told).generation == self._of_group() - 1:
+            return STOOD_BY
+        return ASSIGNS if member == self._own_id() else OTHER
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
         self._held, self._generation = assignment.partitions(), self._of_group()

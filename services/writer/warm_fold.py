@@ -31,6 +31,7 @@ class WarmFold:
     def __init__(self, events: Topic, restored: Callable[[], Awaitable[Fold]], keys: VaultKeyring) -> None:
         self._events, self._restored, self._keys = events, restored, keys
         self._fold: Fold | None = None
+        self._restoring: asyncio.Future[Fold] | None = None
         self._following: asyncio.Task[None] | None = None
 
     async def once(self, elected: Callable[[], Awaitable[None]]) -> Fold:
@@ -48,6 +49,8 @@ class WarmFold:
             if await self._still_holds(fold):
                 fold.rewind()
                 return fold
+        elif self._restoring is not None and not self._restoring.done():
+            return await self._restoring  # it began before this writer was elected
         fold = None  # before another one is made, which is as large
         return await self._restored()
 
@@ -59,7 +62,8 @@ class WarmFold:
     async def _follow(self) -> None:
         while True:
             try:
-                self._fold = await self._restored()
+                self._restoring = asyncio.ensure_future(self._restored())
+                self._fold = await asyncio.shield(self._restoring)
                 await self._read_on(self._fold)
             except NOT_NOW as fault:
                 self._fold = None

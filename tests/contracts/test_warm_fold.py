@@ -89,6 +89,23 @@ async def test_it_begins_anew_if_the_log_has_other_records_by_then(standing: Sta
     assert standing.restores == 2
 
 
+async def test_a_snapshot_that_is_being_read_when_it_is_elected_is_read_once(standing: Standing) -> None:
+    read = asyncio.Event()
+
+    async def slowly() -> Fold:
+        found = await standing.restored()
+        await read.wait()
+        return found
+
+    task = standing.stands_by(slowly)
+    await standing.takes(created(0, 1))
+    standing.elect()
+    await standing.takes()
+    read.set()
+    assert (await task).next == 0
+    assert standing.restores == 1
+
+
 async def test_it_goes_on_when_the_brokers_were_away(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.writer.warm_fold.AGAIN", 0.0)
     failed = 0

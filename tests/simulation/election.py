@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from services.writer.election import HEARTBEAT_MS, SESSION_MS, YIELD_WITHIN
+from services.writer.election import HEARTBEAT_MS, REBALANCE_MS, SESSION_MS
 from tests.simulation.brokers import Brokers, Link
 from tests.simulation.virtual import current
 
@@ -16,23 +16,33 @@ class Group:
         self.seen: dict[str, float] = {}
         """By member: when it was heard last."""
         self.leader = ""
+        self._back, self._until = "", 0.0
+        """Who came back and let another one lead, and until when the others may join for that; "" if all have joined."""
+        self._joined: set[str] = set()
 
     def returns(self, member: str, now: float) -> None:
-        """A member that led before it was killed lets a standby lead, if one answers."""
-        others = [name for name, at in self.seen.items() if name != member and now - at <= YIELD_WITHIN]
-        if self.leader == member and others:
-            self.leader = min(others)
+        """A member that led before it was killed lets a standby lead. Nobody leads until all others have joined, or for as long as
+        a new generation waits."""
+        self._expire(now)
+        if self.leader == member and len(self.seen) > 1:
+            self.leader, self._back, self._until = "", member, now + REBALANCE_MS / 1000
+            self._joined.clear()
 
     def hears(self, member: str, now: float) -> None:
         self.seen[member] = now
         self._expire(now)
-        if not self.leader:
+        if self._back:
+            self._joined.add(member)
+            if now >= self._until or self._joined >= self.seen.keys():
+                self.leader = min(self._joined - {self._back}, default=self._back)
+                self._back = ""
+        elif not self.leader:
             self.leader = member
 
     def _expire(self, now: float) -> None:
         for each in [name for name, at in self.seen.items() if now - at > SESSION_MS / 1000]:
             del self.seen[each]
-        if self.leader not in self.seen:
+        if not self._back and self.leader not in self.seen:
             self.leader = min(self.seen, default="")
 
 
@@ -58,11 +68,11 @@ class SimulatedElection:
         while True:
             await self._link.there(pause)
             self._group.hears(self._member, asyncio.get_running_loop().time())
-            leads = self._group.leader == self._member
+            leader = self._group.leader
             await self._link.clear()
-            if leads:
+            if leader == self._member:
                 self._leads.set()
-            elif self._leads.is_set():
+            elif leader and self._leads.is_set():
                 self._lost.set()
             pause = HEARTBEAT_MS / 1000
 
