@@ -61,13 +61,12 @@ def test_who_gained_and_lost_between_two_times(visit: Callable[..., Visit], serv
     tab = visit()
     page = tab.page
     tab.opens(f"/access?key={key}&action=kms:Decrypt&days=7")
-    tab.signs_in()
+    tab.signs_in(keep=True)
     table = page.get_by_role("table", name="Who gained and lost kms:Decrypt")
     granted = table.get_by_role("row").filter(has_text="user/access-dan")
     expect(granted.first).to_contain_text("grant")
     assert tab.serious() == []
     tab.opens(f"/access/changes?about={key}")
-    tab.signs_in()
     changes = page.get_by_role("table", name="Changes of who may do what")
     expect(changes.get_by_role("row").filter(has_text="user/access-dan: kms:Decrypt")).to_have_count(1)
     assert tab.serious() == []

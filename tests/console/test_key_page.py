@@ -51,7 +51,7 @@ def turns_to(page: Page, tab: str) -> None:
 def test_a_key_is_managed_on_its_page(visit: Callable[..., Visit], served: Installation, key: str) -> None:
     kms, account = served.client(), served.client(service="sts").get_caller_identity()["Account"]
     grantee = f"arn:aws:iam::{account}:root"
-    tab = visit()
+    tab = visit(reduced_motion="no-preference")  # the dialogs move here, as they do for most people
     tab.opens(f"/keys/{key}/tags")
     tab.signs_in()
     page = tab.page

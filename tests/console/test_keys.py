@@ -25,10 +25,17 @@ def key(served: Installation) -> str:
     return found
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("colours", "size"),
+    [
+        pytest.param("light", WIDE, id="light-wide"),
+        pytest.param("dark", NARROW, id="dark-narrow"),
+        pytest.param("light", NARROW, id="light-narrow", marks=pytest.mark.soak),
+        pytest.param("dark", WIDE, id="dark-wide", marks=pytest.mark.soak),
+    ],
+)
 def test_a_user_signs_in_and_sees_the_keys(
-    visit: Callable[..., Visit], key: str, size: dict[str, int], colours: str
+    visit: Callable[..., Visit], key: str, colours: str, size: dict[str, int]
 ) -> None:
     tab = visit(viewport=size, color_scheme=colours)
     tab.opens("/keys")
@@ -41,6 +48,7 @@ def test_a_user_signs_in_and_sees_the_keys(
     expect(row).to_contain_text("paid \\u202efdp.exe <img src=x onerror=alert(1)>")
     expect(row.get_by_role("time")).to_contain_text("UTC")
     assert page.url.endswith("/console/keys")
+    assert len([each for each in tab.sent if "/console/" in each.url]) < 30, "each file is a request"
     assert tab.serious() == []
     if size is WIDE:
         width, window = page.evaluate(
