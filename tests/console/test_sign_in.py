@@ -201,6 +201,7 @@ def test_a_session_whose_time_is_up_leads_to_sign_in_and_back(
     writes_a_draft(tab)
     tab.opens("/keys?state=Enabled")
     at_keys(tab)
+    tab.page.wait_for_load_state("networkidle")  # an answer that comes after the jump would say that the clock is wrong
     sent = len(tab.sent)
     tab.page.clock.fast_forward("12:00:15")
     expect(tab.page.get_by_text("Your console session is over: its time is up")).to_be_visible()
