@@ -34,7 +34,7 @@ HEARTBEAT_MS = 300
 REBALANCE_MS = 3000
 """How long a new generation waits for a member that was killed."""
 HAND_OVER_WITHIN, YIELD_WITHIN = 1.0, 2.0
-"""Seconds. Both are a courtesy to those who wait for an answer: without it, the session of a writer ends some seconds later."""
+"""Seconds. Neither step has to succeed: without it, another writer leads some seconds later."""
 _AFTER_NAME = len("-00000000-0000-0000-0000-000000000000")
 """A broker makes a member's id of the name that the member keeps, a dash and a UUID."""
 
@@ -80,9 +80,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._consumer = consumer
         try:
             await consumer.start()
-            await consumer._client._wait_on_metadata(
-                self._topic
-            )  # as a start with a subscription does: a missing topic is an error
+            await consumer._client._wait_on_metadata(self._topic)  # otherwise a missing topic would be no error
             await self._yield_to_standby(consumer._coordinator)
             consumer.subscribe([self._topic], listener=self)
             await consumer._subscription.wait_for_assignment()
@@ -103,7 +101,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                     log.info(
                         "this writer led before it started again; one that stands by is to lead", member=self.member
                     )
-        except Exception as fault:  # noqa: BLE001  # whatever it is, joining meets it too, or the session of the former life ends
+        except Exception as fault:  # noqa: BLE001  # if it matters, the join that follows meets it too
             log.info("this writer cannot tell whether it led before", member=self.member, reason=repr(fault))
 
     async def _members(self, coordinator: Any) -> list[GroupMember]:

@@ -152,6 +152,7 @@ def test_the_keys_survive_a_rotation_of_the_master_key_and_a_restore_under_anoth
     sealed = client.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     kept.keytrail("master-key", "rotate")
     client.update_key_description(KeyId=key, Description="after the master key's rotation")
+    strangers = len(kept.verified("--topics-only")["strange"])  # those of the test before, where it ran
     file = tmp_path / "kept.backup"
     kept.keytrail("backup", str(file))
     restored = Installation(tmp_path / "restored" / "data")
@@ -168,7 +169,7 @@ def test_the_keys_survive_a_rotation_of_the_master_key_and_a_restore_under_anoth
         assert (found["fault"], found["decisions"]["faults"], len(found["strange"]), found["projections"]) == (
             "",
             [],
-            1,
+            strangers,
             [],
         )
 
