@@ -186,7 +186,8 @@ def _trace(shared: Shared) -> str:
         for value in partition.values:
             digest.update(value)
     if shared.projecting is not None:
-        digest.update(repr(sorted(shared.projecting.tables.rows.items())).encode())
+        for table, rows in sorted(shared.projecting.tables.rows.items()):  # a table's rows have no order
+            digest.update(f"{table} {sorted(map(repr, rows.items()))}".encode())
     return digest.hexdigest()
 
 
