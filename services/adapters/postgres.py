@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
-from asyncpg.exceptions import TargetServerAttributeNotMatched
+from asyncpg.exceptions import InternalClientError
 
 from domain.log.levels import LEVEL
 from domain.ports import Unavailable
@@ -27,7 +27,7 @@ LOST: tuple[type[BaseException], ...] = (
     asyncpg.CrashShutdownError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
-    TargetServerAttributeNotMatched,
+    InternalClientError,  # no host takes writes; or the server has ended this session, and the connection to it still stands
 )
 """The errors of a server that is lost, starting, overloaded or out of disk space: the statement is right, and may be tried
 again."""
