@@ -21,7 +21,7 @@ from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from domain.ports import Unavailable
-from services.adapters.kafka import connection, discard
+from services.adapters.kafka import RETRY_BACKOFF, connection, discard
 from services.logs import logger_of
 from services.settings import Settings
 from services.writer.leader_stays import LeaderStays
@@ -93,8 +93,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         That takes seconds where the log is large. A standby has usually followed the log, so let that one lead."""
         try:
             async with asyncio.timeout(YIELD_WITHIN):
-                await coordinator.ensure_coordinator_known()
-                members = await self._members(coordinator)
+                members = await self._members_by_now(coordinator)
                 former = next((each for each in members if each.name == self.member and each.leads), None)
                 if former is not None and len(members) > 1:
                     await self._leave(coordinator, former.id)
@@ -103,6 +102,18 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                     )
         except Exception as fault:  # noqa: BLE001  # if it matters, the join that follows meets it too
             log.info("this writer cannot tell whether it led before", member=self.member, reason=repr(fault))
+
+    async def _members_by_now(self, coordinator: Any) -> list[GroupMember]:
+        """Asks until the broker that coordinates the group by now answers. Raises KafkaError, OSError."""
+        while True:
+            await coordinator.ensure_coordinator_known()
+            try:
+                return await self._members(coordinator)
+            except KafkaError as fault:
+                if not fault.retriable:
+                    raise
+                coordinator.coordinator_dead()
+                await asyncio.sleep(RETRY_BACKOFF)
 
     async def _members(self, coordinator: Any) -> list[GroupMember]:
         """Raises KafkaError, OSError."""
