@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -17,7 +18,7 @@ from services.traces.ids import REQUEST
 from services.traces.spans import NOTHING_SAID, TraceSpan, frame_of
 from services.traces.tracer import TRACES, Tracer
 from tests.collector import CollectorServer
-from tests.installation import Installation, free_port
+from tests.installation import Installation, eventually
 
 SPAN = TraceSpan("0b9c2f0e-4f3c-4a55-9cff-ffffffffffff", REQUEST, 1, 2, NOTHING_SAID)
 
@@ -32,13 +33,20 @@ async def pool(installation: Installation) -> AsyncIterator[Pool]:
 @pytest.fixture
 async def away() -> AsyncIterator[Outbox]:
     """The outbox of this process, whose collector is not there."""
-    sender = OtlpSender(Collector(f"http://127.0.0.1:{free_port()}"), SIGNAL)
-    outbox = Outbox(sender, frame_of("api"), lambda _: None)
-    TRACES.tracer = Tracer(outbox, 1.0)
-    outbox.add(SPAN)
-    await outbox.close()
-    yield outbox
-    TRACES.tracer = None
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # nobody listens there, and nobody else can
+        outbox = Outbox(
+            OtlpSender(Collector(f"http://127.0.0.1:{held.getsockname()[1]}"), SIGNAL), frame_of("api"), lambda _: None
+        )
+        TRACES.tracer = Tracer(outbox, 1.0)
+        outbox.add(SPAN)
+        sending = asyncio.create_task(outbox.keep_sending())
+        await asyncio.to_thread(eventually, lambda: outbox.away)  # an orderly end would try for two seconds alone
+        sending.cancel()
+        await asyncio.wait([sending])
+        await outbox.close()
+        yield outbox
+        TRACES.tracer = None
 
 
 async def test_a_collector_that_is_away_is_told_and_taken_back(pool: Pool, away: Outbox) -> None:
