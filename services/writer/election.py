@@ -34,7 +34,7 @@ HEARTBEAT_MS = 300
 REBALANCE_MS = 3000
 """How long a new generation waits for a member that was killed."""
 HAND_OVER_WITHIN, YIELD_WITHIN = 1.0, 2.0
-"""Seconds. Neither step has to succeed: without it, another writer leads some seconds later."""
+"""Seconds. Neither step has to succeed: without it, changes wait some seconds longer."""
 _AFTER_NAME = len("-00000000-0000-0000-0000-000000000000")
 """A broker makes a member's id of the name that the member keeps, a dash and a UUID."""
 
@@ -116,7 +116,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 await asyncio.sleep(RETRY_BACKOFF)
 
     async def _members(self, coordinator: Any) -> list[GroupMember]:
-        """Raises KafkaError, OSError."""
+        """Who is in the group. Raises KafkaError, OSError."""
         described = await coordinator._send_req(DescribeGroupsRequest([self._group]))
         found = []
         for code, *_, members in (group[:6] for group in described.groups):

@@ -21,7 +21,6 @@ from aiokafka.structs import TopicPartition
 VERSION = 0
 CLAIMS_NOTHING = -2
 """Less than the generation of a member that claims the partition and knows no generation (-1)."""
-STOOD_BY, ASSIGNS, OTHER = 2, 1, 0
 
 
 class LeaderStays(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka has no type information
@@ -41,26 +40,21 @@ class LeaderStays(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka 
         self, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
         """Everything to one member: to the one that claims it for the latest generation. If nobody does, to one that stood by, or
-        else to the first one by id."""
-        ranks = {member: (_claimed(told), self._presence(member, told)) for member, told in members.items()}
-        leads = max(sorted(members), key=lambda member: ranks[member])
+        else to the one that assigns."""
+        leads = max(sorted(members), key=lambda member: self._rank(member, members[member]))
         topics = [(topic, sorted(cluster.partitions_for_topic(topic) or ())) for topic in members[leads].subscription]
         return {
             member: ConsumerProtocolMemberAssignment(VERSION, topics if member == leads else [], b"")
             for member in members
         }
 
-    def _presence(self, member: str, told: ConsumerProtocolMemberMetadata) -> int:
+    def _rank(self, member: str, told: ConsumerProtocolMemberMetadata) -> tuple[int, bool, bool]:
         """A member that was killed is in the group until its session ends, with what it told when it joined. Whoever tells of the
         last generation has joined anew for this one, and so has the member that assigns."""
-        if StickyPartitionAssignor.parse_member_metadata(told).generation == self._of_group() - 1:
-            return STOOD_BY
-        return ASSIGNS if member == self._own_id() else OTHER
+        parsed = StickyPartitionAssignor.parse_member_metadata(told)
+        stood_by = parsed.generation == self._of_group() - 1
+        claims = parsed.generation if parsed.partitions else CLAIMS_NOTHING
+        return claims, stood_by, not stood_by and member == self._own_id()
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
         self._held, self._generation = assignment.partitions(), self._of_group()
-
-
-def _claimed(told: ConsumerProtocolMemberMetadata) -> int:
-    parsed = StickyPartitionAssignor.parse_member_metadata(told)
-    return int(parsed.generation) if parsed.partitions else CLAIMS_NOTHING
