@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
 from domain.ports import Unavailable
 from services.adapters.continuity import Continuity
-from services.adapters.kafka import discard, started
+from services.adapters.kafka import FETCH_WAIT_MS, discard, started
 from services.adapters.topics import names
 from services.settings import Settings
 
@@ -21,6 +21,9 @@ AT_ONCE = 32
 BATCH_BYTES = 16_777_216
 """10,000 ordinary records have fewer bytes. A decision has up to 150,000 (an encryption context of control characters), so
 without a bound whoever may call Encrypt decides how much memory a reader of decisions needs."""
+IDLE = (1, FETCH_WAIT_MS)
+"""The bytes that a fetch should bring, and the milliseconds that the broker waits for them, while no records arrive: the first
+one is fetched at once, and the broker is asked twice a second."""
 RECORD_KINDS = (EVENTS, DECISIONS, ALERTS)
 KindAndNumber = tuple[str, int]
 """(kind of topic, number of the partition)"""
@@ -50,18 +53,17 @@ class FollowedRecords(Protocol):
 
     kinds: Collection[str]
 
-    async def open(self, begins: Mapping[KindAndNumber, int], **options: Any) -> None:
-        """Reads a partition that `begins` does not name from 0 on. Raises Unavailable."""
+    async def open(
+        self, begins: Mapping[KindAndNumber, int], *, gathering: tuple[int, int] = IDLE, **options: Any
+    ) -> None:
+        """Reads a partition that `begins` does not name from 0 on. `gathering`: what IDLE is, while records arrive. Raises
+        Unavailable."""
         ...
 
     async def next(
         self, most: int, within_ms: int, most_bytes: int = BATCH_BYTES
     ) -> Sequence[tuple[str, Sequence[FetchedRecord]]]:
         """The next records, by kind; nothing if none came in that time. Raises OutOfRange, Unavailable."""
-        ...
-
-    def gather(self, least_bytes: int, within_ms: int) -> None:
-        """From now on, the broker may wait so many milliseconds for so many bytes."""
         ...
 
     async def left(self) -> Sequence[tuple[str, int]]:
@@ -86,19 +88,24 @@ class RecordTopics:
         ]
         self._consumer: AIOKafkaConsumer | None = None
         self._continuity: Continuity | None = None
+        self._gathering = IDLE
 
     async def open(
         self,
         begins: Mapping[KindAndNumber, int],
         *,
+        gathering: tuple[int, int] = IDLE,
         from_first: bool = False,
         last: Mapping[KindAndNumber, str] = MappingProxyType({}),
         **options: Any,
     ) -> None:
         """Reads from these positions on. A partition that is not named is read from 0 on or, with `from_first`, from the first
         record that it still has. `last`: digests of the records before these positions, which are read again and compared.
-        `options` are aiokafka's. Raises Unavailable."""
-        consumer = await started(self._settings, **options)
+        `gathering`: what IDLE is, while records arrive. `options` are aiokafka's. Raises Unavailable."""
+        self._gathering = gathering
+        consumer = await started(
+            self._settings, fetch_min_bytes=gathering[0], fetch_max_wait_ms=gathering[1], **options
+        )
         self._consumer = consumer
         consumer.assign(self.all)
         try:
@@ -135,13 +142,9 @@ class RecordTopics:
             taken += [(self._kinds[partition.topic], records) for partition, records in found.items()]
             count += sum(map(len, found.values()))
             size += sum(len(record.value or b"") for records in found.values() for record in records)
+        fetcher = self.consumer._fetcher  # aiokafka has no other way to change these
+        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = self._gathering if taken else IDLE
         return taken
-
-    def gather(self, least_bytes: int, within_ms: int) -> None:
-        """From the next fetch on, the broker waits so many milliseconds for so many bytes. aiokafka has no other way to change
-        these."""
-        fetcher = self.consumer._fetcher
-        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = least_bytes, within_ms
 
     async def left(self) -> list[tuple[str, int]]:
         """By partition: its kind, and how many of its records are not read yet, by the last watermark seen."""

@@ -17,11 +17,12 @@ from faust.transport.drivers import aiokafka
 
 from domain.ports import Stored
 from services.adapters.continuity import Continuity
+from services.adapters.kafka import FETCH_WAIT_MS
 from services.runtime.processes import pause_after
 
 SOON_MS = 100
-"""How long the broker holds a fetch while none of its partitions has records. A fetch leaves out the partitions whose last
-records are not taken yet. New records of those wait until that fetch ends (1,500 ms by Faust's default)."""
+"""How long the broker holds a fetch that leaves out a partition, because its last records are not taken yet. New records of that
+partition wait until the fetch ends (1,500 ms by Faust's default)."""
 AT_ONCE = 500
 """The most records in one answer, over all partitions."""
 
@@ -33,9 +34,12 @@ class GatheringThread(aiokafka.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = SOON_MS  # Faust has no setting for it; the consumer reads it at its start
         self._continuity, self._has_read = Continuity(consumer), set()
         return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        _set_wait_of_each_fetch(self._ensure_consumer()._fetcher)
 
     async def getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109  # Faust's signature
         left = self._next - time.monotonic()
@@ -56,6 +60,19 @@ class GatheringThread(aiokafka.AIOKafkaConsumerThread):
         if 1 < count < AT_ONCE:
             self._next = time.monotonic() + pause_after(count)
         return {partition: [_gathered(records)] for partition, records in found.items() if records}
+
+
+def _set_wait_of_each_fetch(fetcher: Any) -> None:
+    """The broker holds a fetch for FETCH_WAIT_MS, or for SOON_MS if it leaves out a partition. aiokafka has one wait for all of
+    them, which it reads when it makes a fetch."""
+    make_fetches = fetcher._get_actions_per_node
+
+    def make_fetches_with_their_wait(assignment: Any) -> Any:
+        leaves_out = not fetcher._records.keys().isdisjoint(assignment.tps)
+        fetcher._fetch_max_wait_ms = SOON_MS if leaves_out else FETCH_WAIT_MS
+        return make_fetches(assignment)
+
+    fetcher._get_actions_per_node = make_fetches_with_their_wait
 
 
 def _gathered(records: Sequence[Any]) -> Any:

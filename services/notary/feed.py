@@ -23,8 +23,8 @@ from services.settings import Settings
 
 FETCHED_BYTES = 4_194_304
 GATHERING_MS = 300
-"""The broker answers once it has so many bytes, or after so many milliseconds: many small answers would cost it and the notary
-more than all the hashes do."""
+"""While records arrive, the broker answers once it has so many bytes, or after so many milliseconds: many small answers would
+cost it and the notary more than all the hashes do."""
 GATHERED = 2_000
 """After so many records other work of this process has its turn."""
 TakenRecord = tuple[LeafPlace, bytes | None]
@@ -47,8 +47,7 @@ class LeafFeed:
         await self._topics.open(
             begins,
             from_first=True,
-            fetch_min_bytes=FETCHED_BYTES,
-            fetch_max_wait_ms=GATHERING_MS,
+            gathering=(FETCHED_BYTES, GATHERING_MS),
             max_partition_fetch_bytes=FETCHED_BYTES,
         )
 

@@ -29,8 +29,6 @@ GATHERING = (4_194_304, 100)
 than that arrive in this time, so the time limits the rate: a fetch and a transaction for every few calls would cost more than
 the calls."""
 PARTITION_BYTES = 8_388_608
-IDLE = (1, FETCH_WAIT_MS)
-"""The same while no records arrive: the first one is fetched at once, and the broker is asked twice a second, not ten times."""
 
 
 @dataclass(slots=True)
@@ -83,8 +81,7 @@ class EntryFeed:
         self._now = now
         await self._topics.open(
             start.offsets,
-            fetch_min_bytes=self._gathering[0],
-            fetch_max_wait_ms=self._gathering[1],
+            gathering=self._gathering,
             max_partition_fetch_bytes=self._partition_bytes,
             last=start.last,
         )
@@ -94,7 +91,6 @@ class EntryFeed:
     async def next(self, most: int) -> Batch:
         """The next records; an empty batch after half a second without records. Raises OutOfRange, Unreadable, Unavailable."""
         found = await self._topics.next(most, FETCH_WAIT_MS, self._batch_bytes)
-        self._topics.gather(*(self._gathering if found else IDLE))
         await self._keys.know_those_of(record.value or b"" for _, records in found for record in records)
         batch = Batch()
         for topic, records in found:

@@ -30,11 +30,11 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import read_known
 from services.adapters.log_now import log_name
 from services.adapters.postgres import Connection, Pool
-from services.adapters.record_topics import RecordTopics, topics_read
+from services.adapters.record_topics import IDLE, RecordTopics, topics_read
 from services.adapters.topic_bounds import TopicBounds
 from services.adapters.topics import log_topic
 from services.projector import store
-from services.projector.feed import IDLE, EntryFeed
+from services.projector.feed import EntryFeed
 from services.projector.store import TEMPORARY, ReadTo
 from services.projector.worker import BATCH
 from services.settings import Settings

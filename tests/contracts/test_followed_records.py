@@ -58,7 +58,6 @@ async def test_nothing_comes_until_something_is_appended(appended: AppendedRecor
     records = appended.records()
     await read(records, dict.fromkeys(PARTS, 2), 3 * len(PARTS))
     assert list(await records.next(100, WITHIN_MS)) == []
-    records.gather(1, WITHIN_MS)
     await appended.append(DECISIONS, 1, b"new")
     async with asyncio.timeout(30):
         while not (found := await records.next(100, WITHIN_MS)):

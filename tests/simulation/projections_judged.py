@@ -40,9 +40,6 @@ class WholeTopics:
             for (kind, number), partition in self._parts.items()
         ]
 
-    def gather(self, least_bytes: int, within_ms: int) -> None:
-        pass
-
     async def left(self) -> Sequence[tuple[str, int]]:
         return []
 

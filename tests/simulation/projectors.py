@@ -86,9 +86,6 @@ class SimulatedRecords:
                 self._next[kind, number] = end
         return found
 
-    def gather(self, least_bytes: int, within_ms: int) -> None:
-        pass
-
     async def left(self) -> Sequence[tuple[str, int]]:
         return [(each[0], max(0, end - self._next[each])) for each, end in self._ends.items()]
 
