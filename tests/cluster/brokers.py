@@ -36,7 +36,7 @@ class Broker:
         self.folder = folder
         self._jars = class_path(CACHE, lambda done, count: None)
         self.files = KafkaFolder(folder, list(self._jars), HEAP, self._from_cache)
-        self._ahead = 0
+        self.ahead = 0
         self.ports = {name: free_port() for name in ("CLIENTS", "PROXIED", "BROKERS", "CONTROLLER")}
         self.proxy = (proxied_at, free_port())
         certificate, key = authority.issue(f"broker-{number}", [machine.address, proxied_at])
@@ -93,13 +93,13 @@ class Broker:
 
     def set_clock(self, ahead: int) -> None:
         """From its next start on, its clock is so many seconds ahead."""
-        self._ahead = ahead
+        self.ahead = ahead
         self.files.jars[:] = [*([broker_clock.jar_of(self._jars, self.folder, ahead)] if ahead else []), *self._jars]
 
     def _from_cache(self, what: str) -> str:
         """As the other brokers of the tests start: three that start anew are sixteen seconds of processor time. A cache is for one
         class path alone."""
-        return "" if self._ahead else class_caches.option(what, environment={class_caches.WANTED})
+        return "" if self.ahead else class_caches.option(what, environment={class_caches.WANTED})
 
     def start(self) -> None:
         command = [*self.machine.enter, *self.files.command()]
