@@ -10,6 +10,7 @@ import bisect
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from domain.decisions.again import Callers, decide_again
 from domain.decisions.case import case_of
@@ -149,9 +150,10 @@ class Judge:
         placed = [(each, self._effect_of(each)) for each in changes]
         self._in_real_time([(each, at) for each, at in placed if at is not None])
         known = sorted((each.ended, at) for each, at in placed if at is not None)
+        ends, latest = [ended for ended, _ in known], list(accumulate((at for _, at in known), max))
         for each in calls:
             if each.answered and each.operation not in CHANGES:
-                self._use(each, known)
+                self._use(each, ends, latest)
         if registers:
             self._registers(calls)
         return self.faults
@@ -185,7 +187,8 @@ class Judge:
                     f"{call.operation} {call.request_id} is at {at}, and one that was answered before it began at {latest}"
                 )
 
-    def _use(self, call: ObservedCall, known: Sequence[tuple[float, int]]) -> None:
+    def _use(self, call: ObservedCall, ends: Sequence[float], latest: Sequence[int]) -> None:
+        """`ends`: when changes were answered, in order. `latest`: the last position of all that were answered by then."""
         records = self.decisions.get(call.request_id, ())
         if len(records) != 1:
             self._fault(
@@ -197,7 +200,8 @@ class Judge:
         # What had been answered when the call began; a use that is allowed may be as old as that.
         fresh = call.operation in READS or not call.succeeded
         since = call.began if fresh else call.began - self.stale_for
-        expected = max((at for ended, at in known[: bisect.bisect_left(known, (since, -1))]), default=-1)
+        answered = bisect.bisect_left(ends, since)
+        expected = latest[answered - 1] if answered else -1
         if seen < expected:
             self._fault(
                 f"{call.operation} {call.request_id} was decided on {seen}, and {expected} had been answered before"
