@@ -89,7 +89,7 @@ def test_the_doctor_finds_that_each_user_may_do_what_its_process_has_to(cluster:
     """A notifier could not start here: it compares the log with the vault's pin, as every process does, and had no right to. Before
     all faults: afterwards the doctor rightly finds that clocks were wrong, and that alert workers have much to judge."""
     cluster.wait_for_replicas()
-    with ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(5) as threads:
         for _ in threads.map(partial(_require_rights, cluster), [each.name for each in PROCESSES]):
             pass
 
