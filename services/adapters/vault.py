@@ -302,27 +302,29 @@ class Vault:
             rows = await self._pool.fetch("SELECT material, at < now() - interval '1 hour' AS old FROM vault.materials")
         return {row["material"]: row["old"] for row in rows}
 
-    async def sweep_secrets(self, referenced: Iterable[str]) -> int:
-        """Remove secrets older than an hour that belong to nothing: the command was refused or never came, or the access key
-        or MFA device was deleted. Raises Unavailable."""
-        known = set(referenced)
+    async def old_secrets(self) -> set[str]:
+        """The names of the secrets that are older than an hour. Raises Unavailable."""
         async with self._answering():
             rows = await self._pool.fetch("SELECT access_key FROM vault.secrets WHERE at < now() - interval '1 hour'")
-            gone = [row["access_key"] for row in rows if row["access_key"] not in known]
-            if gone:
-                async with self._writing() as connection:
-                    await connection.execute("DELETE FROM vault.secrets WHERE access_key = ANY($1::text[])", gone)
-                await self._pool.execute("VACUUM vault.secrets")
-        return len(gone)
+        return {row["access_key"] for row in rows}
+
+    async def remove_secrets(self, names: Sequence[str]) -> int:
+        """Remove these rows, and what the table still holds of them. Returns how many there were. Raises Unavailable."""
+        return await self._removed("secrets", "access_key", names)
 
     async def destroy(self, materials: Sequence[str]) -> int:
         """Remove these rows, and what the table still holds of them. Returns how many there were. Raises Unavailable."""
+        return await self._removed("materials", "material", materials)
+
+    async def _removed(self, table: str, column: str, names: Sequence[str]) -> int:
         async with self._writing() as connection:
-            done = await connection.execute("DELETE FROM vault.materials WHERE material = ANY($1::text[])", materials)
+            done = await connection.execute(
+                f"DELETE FROM vault.{table} WHERE {column} = ANY($1::text[])", names
+            )  # our own names
             removed = int(done.rpartition(" ")[2])
         if removed:
             async with self._answering():
-                await self._pool.execute("VACUUM vault.materials")
+                await self._pool.execute(f"VACUUM vault.{table}")
         return removed
 
     # -- backup ----------------------------------------------------------------------------------------------------

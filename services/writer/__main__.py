@@ -22,7 +22,7 @@ from services.logs import configure, logger_of
 from services.runtime.bootstrap import PreparedProcess, open_pool, prepare
 from services.runtime.collector_faults import tell_of_collector
 from services.runtime.health_alerts import HealthAlerts
-from services.runtime.heartbeat import keep_beating
+from services.runtime.heartbeat import forget_former, keep_beating
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import end_now
 from services.settings import BadSetting, Settings, load
@@ -67,6 +67,7 @@ def _election(settings: Settings) -> Election:
 async def _lead(settings: Settings, election: Election) -> None:
     names = topics.names(settings)
     clock = clock_of(settings)
+    forget_former(settings)
     await answer_metrics(settings, "writer")
     TRACES.begin(settings, "writer")
     pool = await open_pool(settings)

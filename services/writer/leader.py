@@ -140,7 +140,7 @@ class Leader:
             tasks.create_task(due.keep_doing(), name="due work")
             tasks.create_task(foreign.keep_recording(), name="foreign commands")
             tasks.create_task(self._upkeep.destroying(), name="destruction")
-            tasks.create_task(self._upkeep.sweeping(step.fold.world), name="sweeping")
+            tasks.create_task(self._upkeep.sweeping(step.fold.world, own.leads), name="sweeping")
 
     async def _catch_up(self, reader: Reader, end: int) -> None:
         """Folds everything up to the watermark `end`. Raises OutOfRange, Unavailable."""

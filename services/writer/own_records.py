@@ -14,6 +14,7 @@ from domain.commands.due import destroyed_by
 from domain.log.authenticity import KeyMissing
 from domain.log.chain import digest
 from domain.log.codec import parse
+from domain.log.events import ClockRead
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.clock import Clock
@@ -48,6 +49,8 @@ class _Unread:
     since: float
     began: int
     """When it began to be decided, in nanoseconds since the epoch; 0 if nobody traces it."""
+    read_back: asyncio.Future[None] | None = None
+    """Ends when it is read back. None: nobody waits for this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +107,20 @@ class OwnRecords:
 
     # -- for the deciding task ----------------------------------------------------------------------------------------
 
-    async def append_event(self, event: object, next_command: int | None = None) -> None:
-        """Appends a record of something that this writer itself does. Hold `turn`."""
+    async def append_event(
+        self, event: object, next_command: int | None = None, read_back: asyncio.Future[None] | None = None
+    ) -> None:
+        """Appends a record of something that this writer itself does. Hold `turn`. `read_back`: see _Unread."""
         if next_command is None:
             next_command = self._step.fold.world.next_command
-        await self.append(self._step.record(self._clock.now(), next_command, None, None, event))
+        record = self._step.record(self._clock.now(), next_command, None, None, event)
+        await self.append(record, read_back=read_back)
 
-    async def append(self, record: NewRecord, began: int = 0) -> None:
-        """Hold `turn` from the decision until this returns. `began`: see _Unread."""
+    async def append(self, record: NewRecord, began: int = 0, read_back: asyncio.Future[None] | None = None) -> None:
+        """Hold `turn` from the decision until this returns. `began`, `read_back`: see _Unread."""
         await self._room.acquire()
         self._require_running()
-        self._unread.append(_Unread(record, time.monotonic(), began))
+        self._unread.append(_Unread(record, time.monotonic(), began, read_back))
         try:
             future = await self._events.send(record.value, record.headers)
         except Exception as fault:
@@ -123,6 +129,14 @@ class OwnRecords:
             raise
         self._sends.add(future)
         future.add_done_callback(self._sent)
+
+    async def leads(self) -> None:
+        """Returns once a record that is appended now was read back. A writer that is deposed, or has lost the brokers, ends
+        instead (`require_read_back`)."""
+        read_back: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        async with self.turn:
+            await self.append_event(ClockRead(self._step.writer), read_back=read_back)
+        await read_back
 
     async def sends_ended(self, within: float) -> None:
         """Waits for the appends that are under way."""
@@ -148,6 +162,8 @@ class OwnRecords:
             unread = self._unread.popleft()
             self._room.release()
             self._confirmed = digest(value)
+            if unread.read_back is not None and not unread.read_back.done():
+                unread.read_back.set_result(None)
             RECORDS.inc()
             self._upkeep.destroy(destroyed_by(unread.record.event))
             if unread.began:

@@ -4,6 +4,9 @@ what is missing.
 Material is removed only after the record that destroys it was read back as valid: `destroy` is called only with the
 material of such records. If the process is killed in between, the world remembers that material for two hours, and the
 sweep removes it after that.
+
+What nothing refers to is removed only after a further record was read back. A leader that has lost the brokers, and not the
+database, does not learn that another one leads: to its world, all keys that were made since then refer to nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ log = logger_of("writer")
 SWEEP_EVERY = 600.0
 TellMissing = Callable[[str, set[str], list[str]], Awaitable[bool]]
 RETRY_AFTER = 1.0
+Leads = Callable[[], Awaitable[None]]
+"""Returns once it is certain that this writer leads, and that its world has every record up to now."""
 
 
 class VaultUpkeep:
@@ -64,25 +69,27 @@ class VaultUpkeep:
             self._doomed.difference_update(wanted)
             log.info("material destroyed", asked=len(wanted), removed=removed)
 
-    async def sweeping(self, world: World) -> None:
+    async def sweeping(self, world: World, leads: Leads) -> None:
         while True:
             with suppress(Unavailable):
-                await self.sweep(world)
+                await self.sweep(world, leads)
             await asyncio.sleep(SWEEP_EVERY)
 
-    async def sweep(self, world: World) -> None:
-        """Look for what the vault lacks, and remove what no event refers to: the command was refused, or never came. `world` may
-        be ahead of what was read back, so recently destroyed material is left to `destroy`. Raises Unavailable."""
+    async def sweep(self, world: World, leads: Leads) -> None:
+        """Look for what the vault lacks, and remove what no event refers to: the command was refused or never came, or the access
+        key or MFA device was deleted. `world` may be ahead of what was read back, so recently destroyed material is left to
+        `destroy`. Raises Unavailable."""
         referred = set(world.materials)
-        held = await self._vault.materials()
-        await self._find_missing(world, referred - held.keys())
-        unused = [
-            name for name, old in held.items() if old and name not in world.materials and name not in world.destroyed
-        ]
-        if unused and (removed := await self._vault.destroy(unused)):
+        held, secrets = await self._vault.materials(), await self._vault.old_secrets()
+        old = [name for name, is_old in held.items() if is_old]
+        missing = referred - held.keys()
+        if not (missing or _unused(world, old) or secrets - _named_secrets(world)):
+            return
+        await leads()
+        await self._find_missing(world, missing)
+        if (unused := _unused(world, old)) and (removed := await self._vault.destroy(unused)):
             log.info("unreferenced material removed from the vault", count=removed)
-        removed = await self._vault.sweep_secrets(_named_secrets(world))
-        if removed:
+        if (gone := sorted(secrets - _named_secrets(world))) and (removed := await self._vault.remove_secrets(gone)):
             log.info("unreferenced secrets removed from the vault", count=removed)
 
     async def _find_missing(self, world: World, missing: set[str]) -> None:
@@ -93,6 +100,10 @@ class VaultUpkeep:
             keys = [key.arn for key in world.all_keys() if any(each.stored in lacking for each in key.materials)]
             log.error("the vault lacks key material", materials=len(lacking), keys=keys[:10])
             await self._tell_missing(world.log, lacking, sorted(keys))
+
+
+def _unused(world: World, materials: Iterable[str]) -> list[str]:
+    return [name for name in materials if name not in world.materials and name not in world.destroyed]
 
 
 def _named_secrets(world: World) -> set[str]:

@@ -104,8 +104,15 @@ async def test_material_without_an_event_is_swept_after_an_hour(vault: Vault, in
         missing.append(lacking)
         return True
 
-    await VaultUpkeep(vault, told).sweep(world)
+    proven = 0
+
+    async def leads() -> None:
+        nonlocal proven
+        proven += 1
+
+    await VaultUpkeep(vault, told).sweep(world, leads)
     assert missing == [{lost}]
+    assert proven == 1
     assert {old, new, used, doomed} & (await vault.materials()).keys() == {new, used, doomed}
     await pool.execute("DELETE FROM vault.materials WHERE key = 'key'")
     await pool.close()
@@ -124,7 +131,9 @@ async def test_secrets_that_no_access_key_has_are_swept(vault: Vault, installati
     await pool.execute(
         "UPDATE vault.secrets SET at = now() - interval '2 hours' WHERE access_key = ANY($1::text[])", [old, used]
     )
-    assert await vault.sweep_secrets(known) == 1
+    gone = sorted(await vault.old_secrets() - known)
+    assert gone == [old]
+    assert await vault.remove_secrets(gone) == 1
     assert [await vault.secret(each) for each in (old, new, used)] == [None, "secret", "secret"]
     await pool.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import NoReturn, get_args
 
 import pytest
@@ -98,17 +98,25 @@ def test_every_observation_is_tried() -> None:
 # -- a term of leadership, in memory --------------------------------------------------------------------------------------
 
 
-class EmptyVault:
-    """A vault without content."""
+class RowsOfAVault:
+    """A vault by the names of its rows; all are old."""
+
+    def __init__(self) -> None:
+        self.rows = set[str]()
 
     async def materials(self) -> dict[str, bool]:
-        return {}
+        return {each: True for each in self.rows if not each.startswith("secret")}
 
-    async def sweep_secrets(self, referenced: Collection[str]) -> int:
-        return 0
+    async def old_secrets(self) -> set[str]:
+        return {each for each in self.rows if each.startswith("secret")}
+
+    async def remove_secrets(self, names: Sequence[str]) -> int:
+        return await self.destroy(names)
 
     async def destroy(self, materials: Iterable[str]) -> int:
-        return 0
+        before = len(self.rows)
+        self.rows.difference_update(materials)
+        return before - len(self.rows)
 
 
 class Term:
@@ -116,6 +124,7 @@ class Term:
 
     def __init__(self) -> None:
         self.events, self.commands = MemoryTopic(), MemoryTopic()
+        self.vault = RowsOfAVault()
         self.leading: asyncio.Task[None]
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -134,11 +143,12 @@ class Term:
         async def told(*given: object) -> bool:
             return True
 
-        leader = Leader(
+        self.upkeep = VaultUpkeep(self.vault, told)  # type: ignore[arg-type]  # nobody asks it for new material
+        self.leader = Leader(
             self.events,  # type: ignore[arg-type]  # a log in memory keeps the same promises
             self.commands,  # type: ignore[arg-type]  # see above
             WriterStep(Fold.under(keyring()), "writer-a"),
-            VaultUpkeep(EmptyVault(), told),  # type: ignore[arg-type]  # nobody asks it for new material
+            self.upkeep,
             Clock(),
             FirstIdentities(REGION, ACCOUNT, "AKIAONE"),
             permitted,
@@ -147,7 +157,7 @@ class Term:
             nothing,
             self._end,
         )
-        self.leading = asyncio.create_task(leader.lead())
+        self.leading = asyncio.create_task(self.leader.lead())
         async with self.events.grown:
             await self.events.grown.wait_for(lambda: self.events.values)
         await self.answered(created(1, 1))
@@ -164,6 +174,9 @@ class Term:
         await self.ask(value)
         async with self.events.grown:
             await self.events.grown.wait_for(lambda: len(self.events.values) > before)
+
+    async def sweep(self) -> None:
+        await self.upkeep.sweep(fold_of(self.events).world, self.leader._own.leads)
 
     async def reason(self) -> str:
         """Why it ended."""
@@ -223,6 +236,31 @@ async def test_a_failed_append_ends_the_term_whether_or_not_it_landed(term: Term
     await term.ask(command(2, "EnableKey", {"KeyId": key_id(1)}))
     assert await term.reason() == f"a record could not be appended: Unavailable({fault!r})"
     assert len(term.events.values) == landed
+
+
+MADE_BY_ANOTHER = frozenset({"material of a key", "secret of an access key"})
+
+
+async def test_a_leader_that_lost_the_brokers_removes_nothing_from_the_vault(term: Term) -> None:
+    """Another one leads by then, and made a key more than an hour ago, of which this one has heard nothing."""
+    term.vault.rows |= MADE_BY_ANOTHER
+    term.events.fault = NEVER_LANDED
+    sweep = asyncio.create_task(term.sweep())
+    assert (await term.reason()).startswith("a record could not be appended")
+    assert term.vault.rows == MADE_BY_ANOTHER
+    sweep.cancel()
+
+
+async def test_what_nothing_refers_to_is_removed_once_a_further_record_was_read_back(term: Term) -> None:
+    before, used = len(term.events.values), set(fold_of(term.events).world.materials)
+    term.vault.rows |= used
+    await term.sweep()
+    assert len(term.events.values) == before, "there is nothing to remove"
+    term.vault.rows |= MADE_BY_ANOTHER
+    await term.sweep()
+    assert term.vault.rows == used
+    (record,) = term.events.values[before:]
+    assert b'"type":"clock.read' in record
 
 
 async def test_a_void_record_beside_no_own_does_not_end_the_term(term: Term) -> None:

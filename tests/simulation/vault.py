@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -104,13 +104,16 @@ class MemoryVault(Vault):
         old = time.time() - AN_HOUR
         return {name: at < old for name, (_, _, at) in self._rows.materials.items()}
 
-    async def sweep_secrets(self, referenced: Iterable[str]) -> int:
-        known, old = set(referenced), time.time() - AN_HOUR
+    async def old_secrets(self) -> set[str]:
         await self._ask()
-        gone = [name for name, (_, at) in self._rows.secrets.items() if at < old and name not in known]
-        for each in gone:
-            del self._rows.secrets[each]
-        return len(gone)
+        old = time.time() - AN_HOUR
+        return {name for name, (_, at) in self._rows.secrets.items() if at < old}
+
+    async def remove_secrets(self, names: Sequence[str]) -> int:
+        await self._ask()
+        removed = sum(self._rows.secrets.pop(each, None) is not None for each in names)
+        await self._done()
+        return removed
 
     async def destroy(self, materials: Sequence[str]) -> int:
         await self._ask()
