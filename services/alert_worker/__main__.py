@@ -12,7 +12,7 @@ from services.alert_worker.marks import KafkaMarks
 from services.alert_worker.worker import Worker
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.collector_faults import tell_of_collector
-from services.runtime.heartbeat import keep_beating
+from services.runtime.heartbeat import forget_former, keep_beating
 from services.runtime.memory import look_seldom_for_cycles
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import end_when_told, run_until_told
@@ -23,6 +23,7 @@ from services.traces.tracer import TRACES
 async def run() -> None:
     settings = load()
     end_when_told()
+    forget_former(settings)
     await answer_metrics(settings, "alerts")
     TRACES.begin(settings, "alerts")
     pool = await open_pool(settings, size=6)

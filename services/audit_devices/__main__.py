@@ -11,7 +11,7 @@ from services.adapters.topics import log_topic
 from services.audit_devices import device_rows, devices_file, worker
 from services.logs import logger_of
 from services.runtime.bootstrap import open_pool, prepare
-from services.runtime.heartbeat import keep_beating
+from services.runtime.heartbeat import forget_former, keep_beating
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
@@ -23,6 +23,7 @@ async def run() -> None:
     settings = load()
     end_when_told()
     wanted = devices_file.load(settings)
+    forget_former(settings)
     await answer_metrics(settings, "audit-devices")
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)

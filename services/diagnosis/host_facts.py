@@ -8,7 +8,7 @@ import shutil
 import ssl
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from http.client import HTTPException
 from importlib.metadata import version
@@ -178,7 +178,7 @@ def _fault_of_tls_key(path: Path) -> str:
 
 
 def _certificates(settings: Settings) -> Iterator[Certificate]:
-    for field in ("tls_cert", "kafka_cert", "kafka_ca", "oidc_ca", "timestamp_ca"):
+    for field in (each.name for each in fields(Settings) if each.name.endswith(("_cert", "_ca"))):
         if text := getattr(settings, field):
             key = {"tls_cert": settings.tls_key, "kafka_cert": settings.kafka_key}.get(field, "")
             yield _certificate(f"{PREFIX}{field.upper()}", Path(text), key)

@@ -17,7 +17,7 @@ from services.notary.tree_keys import open_tree_keys, require_others_key
 from services.notary.witness_policy import load_policy
 from services.notary.worker import Notary
 from services.runtime.bootstrap import open_pool, prepare
-from services.runtime.heartbeat import keep_beating
+from services.runtime.heartbeat import forget_former, keep_beating
 from services.runtime.memory import look_seldom_for_cycles
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import alone, end_when_told, run_until_told
@@ -32,6 +32,7 @@ async def run() -> None:
     policy = load_policy(settings)
     require_authority(settings)
     end_when_told()
+    forget_former(settings)
     await answer_metrics(settings, "notary")
     pool = await open_pool(settings)
     prepared = await prepare(settings, pool)

@@ -10,7 +10,7 @@ from services.projector.topics import KafkaProjectedTopics
 from services.projector.worker import keep_snapshots, project
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.collector_faults import tell_of_collector
-from services.runtime.heartbeat import keep_beating
+from services.runtime.heartbeat import forget_former, keep_beating
 from services.runtime.memory import look_seldom_beside_batches
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import alone, end_when_told, run_until_told
@@ -21,6 +21,7 @@ from services.traces.tracer import TRACES
 async def run() -> None:
     settings = load()
     end_when_told()
+    forget_former(settings)
     await answer_metrics(settings, "projector")
     TRACES.begin(settings, "projector")
     pool = await open_pool(settings)

@@ -17,6 +17,12 @@ EVERY = 5.0
 """Seconds. Probes in deploy/helm take a process for dead after two minutes."""
 
 
+def forget_former(settings: Settings) -> None:
+    """Remove the file that a former process left: what waits for a start would take it for this process's own. Raises OSError."""
+    if settings.heartbeat_file:
+        Path(settings.heartbeat_file).unlink(missing_ok=True)
+
+
 def keep_beating(settings: Settings) -> None:
     """Touch the file of KEYTRAIL_HEARTBEAT_FILE now, and as long as this event loop runs. Raises OSError."""
     if settings.heartbeat_file:

@@ -123,14 +123,13 @@ class LocalPod:
                 tree = self.folder.parent / "tree"
                 lines.append(f"mkdir -p {tree} .{mount['mountPath']}; chown {USER}:{USER} {tree}")
                 lines.append(f"mount --rbind {'-o ro' if mount['readOnly'] else ''} {tree} .{mount['mountPath']}")
-            if mount["name"] == "audit":  # as the kubelet leaves a volume's folder with the pod's fsGroup
-                audit = self.folder.parent / "audit"
-                lines.append(f"mkdir -p {audit} .{mount['mountPath']}; chown 0:{USER} {audit}; chmod 2775 {audit}")
-                lines.append(f"mount --rbind {audit} .{mount['mountPath']}")
+            if mount["name"] in ("audit", "backups"):  # as the kubelet leaves a volume's folder with the pod's fsGroup
+                own = self.folder.parent / mount["name"]
+                lines.append(f"mkdir -p {own} .{mount['mountPath']}; chown 0:{USER} {own}; chmod 2775 {own}")
+                lines.append(f"mount --rbind {'-o ro' if mount.get('readOnly') else ''} {own} .{mount['mountPath']}")
         lines.append(f"mount -o remount,ro {root}")
-        lines.append(
-            f"exec {shutil.which('chroot')} {root} sh -c 'cd /keytrail && exec {shlex.join([*_AS_USER, *command])}'"
-        )
+        inside = f"cd /keytrail && exec {shlex.join([*_AS_USER, *command])}"
+        lines.append(f"exec {shutil.which('chroot')} {root} sh -c {shlex.quote(inside)}")
         return "\n".join(lines)
 
 

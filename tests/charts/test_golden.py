@@ -24,15 +24,20 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 OPERATORS = ("kafka.strimzi.io/", "monitoring.coreos.com/")
 """Resources of Strimzi and the Prometheus Operator, of which Kubernetes' own schemas know nothing."""
 
-OWN_VOLUMES = {"notary": "/var/lib/keytrail/tree", "audit-devices": "/var/lib/keytrail/audit"}
-JOBS = {"topics", "upgrade"}
-"""What runs before an upgrade, and ends."""
+OWN_VOLUMES = {
+    "notary": "/var/lib/keytrail/tree",
+    "audit-devices": "/var/lib/keytrail/audit",
+    "backup": "/var/lib/keytrail/backups",
+}
+JOBS = {"topics", "upgrade", "backup", "restore"}
+"""What runs and ends."""
 
 
 def pods(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The pods of a rendering by component, as their specs."""
     for each in golden(name):
-        template = each.get("spec", {}).get("template")
+        spec = each.get("spec", {})
+        template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
         if template is not None:
             yield template["metadata"]["labels"]["app.kubernetes.io/component"], template["spec"]
 
@@ -200,6 +205,26 @@ def test_the_jobs_run_before_anything_of_the_new_version() -> None:
     assert when == ["pre-install,pre-upgrade", "pre-install,pre-upgrade", "pre-upgrade"]
     commands = [each["spec"]["template"]["spec"]["containers"][0]["command"] for each in hooked[1:]]
     assert commands == [["keytrail", "topics", "create", "--yes"], ["keytrail", "upgrade", "prepare"]]
+
+
+def test_nothing_runs_beside_a_restore() -> None:
+    """Processes would fill the servers, which have to be empty; and the restore waits for the topics."""
+    found = golden("restored")
+    replicas = {
+        each["metadata"]["name"]: each["spec"]["replicas"] for each in found if "replicas" in each.get("spec", {})
+    }
+    assert len(replicas) == 5
+    assert set(replicas.values()) == {0}
+    (suspended,) = (each["spec"]["suspend"] for each in found if each["kind"] == "CronJob")
+    assert suspended is True
+    (restore,) = (each for each in found if each["metadata"]["name"] == "keytrail-restore")
+    assert restore["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade"
+    pod = dict(pods("restored"))["restore"]
+    assert {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}[
+        "KEYTRAIL_KAFKA_USERNAME"
+    ] == "admin"
+    (kept,) = (each["spec"]["suspend"] for each in golden("everything") if each["kind"] == "CronJob")
+    assert kept is False
 
 
 def test_writers_may_stay_behind_in_an_upgrade() -> None:

@@ -7,13 +7,15 @@ import re
 import secrets
 import ssl
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from tests import certificates
+from tests import certificates, servers
 from tests.charts.pods import LocalPod, can_run, relayed
 from tests.charts.rendering import ROOT
 from tests.charts.test_golden import pods
@@ -22,12 +24,14 @@ from tests.installation import Installation, eventually, free_port
 pytestmark = pytest.mark.skipif(not can_run(), reason="only root can make a container's root folder")
 EVERYTHING = dict(pods("everything"))
 PODS: dict[str, dict[str, Any]] = dict(pods("required")) | {
-    each: EVERYTHING[each] for each in ("notifier", "audit-devices")
+    each: EVERYTHING[each] for each in ("notifier", "audit-devices", "backup")
 }
+PODS["restore"] = dict(pods("restored"))["restore"]
 DEVICES = '[[file]]\nname = "archive"\npath = "/var/lib/keytrail/audit/decisions.jsonl"\n'
 ALERTS = '[[webhook]]\nname = "siem"\nurl = "http://127.0.0.1:9/"\nsecret_file = "/etc/keytrail/secrets/alerts/siem.secret"\n'
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
-Run = Callable[[str], LocalPod]
+Run = Callable[..., LocalPod]
+"""Of the name of a component and, for servers that are not the installation's, their settings."""
 
 
 @pytest.fixture
@@ -51,7 +55,17 @@ def run(installation: Installation, tmp_path: Path) -> Iterator[Run]:
         "traces-ca.crt": certificate.read_text(),
     }
 
-    def made(component: str) -> LocalPod:
+    ports: dict[str, int] = {}
+
+    def relayed_dsn(postgres: str) -> str:
+        """What a pod's user may reach: the servers of the tests listen on a Unix socket of ours alone."""
+        folder = postgres.rpartition("host=")[2]
+        if folder not in ports:
+            (address,) = Path(folder).glob(".s.PGSQL.*[0-9]")
+            ports[folder] = relays.enter_context(relayed(str(address)))
+        return postgres.replace("@/", f"@127.0.0.1:{ports[folder]}/").partition("?")[0]
+
+    def made(component: str, others: Mapping[str, str] = MappingProxyType({})) -> LocalPod:
         pod = PODS[component]
         given = {
             "KEYTRAIL_KAFKA": settings.kafka,
@@ -64,14 +78,12 @@ def run(installation: Installation, tmp_path: Path) -> Iterator[Run]:
             # The test's broker speaks no TLS, and its database neither.
             "KEYTRAIL_KAFKA_CA": "",
             "KEYTRAIL_POSTGRES_CA": "",
-        }
-        return LocalPod(
-            tmp_path / component, pod, contents | dict.fromkeys(("kafka-ca.crt", "postgres-ca.crt"), ""), given
-        )
+        } | dict(others)
+        dsn = {"postgres": relayed_dsn(others.get("KEYTRAIL_POSTGRES", settings.postgres))}
+        no_tls = dict.fromkeys(("kafka-ca.crt", "postgres-ca.crt"), "")
+        return LocalPod(tmp_path / component, pod, contents | dsn | no_tls, given)
 
-    (address,) = Path(settings.postgres.rpartition("host=")[2]).glob(".s.PGSQL.*[0-9]")
-    with relayed(str(address)) as port:
-        contents["postgres"] = settings.postgres.replace("@/", f"@127.0.0.1:{port}/").partition("?")[0]
+    with ExitStack() as relays:
         yield made
 
 
@@ -145,3 +157,32 @@ def test_the_job_of_an_upgrade_makes_a_snapshot(run: Run) -> None:
     with run("upgrade") as pod:
         assert pod.ended(60) == 0, pod.log
         assert "prepared: a snapshot at position" in pod.log
+
+
+@COSTLY
+def test_a_backup_is_taken_and_comes_back_on_empty_servers(
+    run: Run, installation: Installation, tmp_path: Path
+) -> None:
+    """Nothing else of a pod can be written to, and a log does not fit into its memory. Older files go."""
+    key = installation.client().create_key(Description="kept")["KeyMetadata"]["KeyId"]
+    backups = tmp_path / "backups"
+    backups.mkdir()
+    older = [backups / f"keytrail-2026112{day}T031700Z.backup" for day in range(3)]
+    for each in older:
+        each.touch()
+    with run("backup") as pod:
+        assert pod.ended(60) == 0, pod.log
+    before, taken = sorted(backups.iterdir())
+    assert before == older[-1], "two are kept"
+    taken.rename(backups / PODS["restore"]["containers"][0]["command"][2].rpartition("/")[2])
+    with closing(servers.Share(servers.place())) as share:
+        with run("restore", share.settings) as pod:
+            assert pod.ended(120) == 0, pod.log
+            assert "restored" in pod.log
+        found = Installation(tmp_path / "data", own="those of the share", variables=share.settings)
+        (tmp_path / "data").mkdir(mode=0o700)
+        (tmp_path / "data" / "master.key").write_text(installation.settings.master_key_path.read_text())
+        (tmp_path / "data" / "master.key").chmod(0o600)
+        with found:
+            described = found.client().describe_key(KeyId=key)
+    assert described["KeyMetadata"]["Description"] == "kept"

@@ -104,7 +104,8 @@ async def broken(installation: Installation, tmp_path: Path) -> Settings:
     (tmp_path / "data").mkdir(mode=0o755)
     make(tmp_path / "data" / "master.key")
     (tmp_path / "data" / "master.key").chmod(0o640)
-    return replace(settings, tls_cert=str(certificate), tls_key=str(key))
+    authority = str(certificate)
+    return replace(settings, tls_cert=str(certificate), tls_key=str(key), postgres_ca=authority, traces_ca=authority)
 
 
 async def test_each_fault_is_found_though_the_database_is_away(broken: Settings) -> None:
@@ -114,7 +115,14 @@ async def test_each_fault_is_found_though_the_database_is_away(broken: Settings)
     found, prefix = by_check(findings), broken.topic_prefix
     wrong = {check: each.do for check, each in found.items() if each.verdict == "wrong"}
     assert wrong.keys() == {
-        *("data folder", "files with secrets", "KEYTRAIL_TLS_CERT", "Postgres"),
+        *(
+            "data folder",
+            "files with secrets",
+            "KEYTRAIL_TLS_CERT",
+            "KEYTRAIL_POSTGRES_CA",
+            "KEYTRAIL_TRACES_CA",
+            "Postgres",
+        ),
         *(f"topic {prefix}.{each}" for each in ("events", "order", "commands", "decisions", "alerts")),
     }
     assert "chmod 700" in wrong["data folder"]

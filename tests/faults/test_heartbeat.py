@@ -28,6 +28,22 @@ async def test_it_stops_when_the_event_loop_hangs(tmp_path: Path, monkeypatch: p
     assert file.stat().st_mtime_ns == later
 
 
+def test_what_a_former_process_left_is_no_start(tmp_path: Path) -> None:
+    """A container that starts again finds the folder as it was. Its probe would hold the start to the limits of a running process."""
+    file = tmp_path / "heartbeat"
+    file.touch()
+    environment = clean_environment() | {
+        "KEYTRAIL_HEARTBEAT_FILE": str(file),
+        "KEYTRAIL_POSTGRES": f"postgresql://keytrail@127.0.0.1:{free_port()}/keytrail",
+        "KEYTRAIL_KAFKA": f"127.0.0.1:{free_port()}",
+    }
+    for program in ("writer", "projector", "alert_worker", "notifier", "audit_devices", "notary"):
+        ended = subprocess.run(python(f"services.{program}"), env=environment, capture_output=True, check=False)
+        assert ended.returncode, "there is no database"
+        assert not file.exists(), program
+        file.touch()
+
+
 def test_a_process_that_stands_by_beats_and_answers_prometheus(installation: Installation, tmp_path: Path) -> None:
     """The projector of the installation works, so this one waits. Its probe has to find it alive all the same."""
     port = free_port()

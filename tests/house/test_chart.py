@@ -103,4 +103,5 @@ def test_every_process_without_a_port_beats() -> None:
             for node in nodes(ROOT / each.module.replace(".", "/") / "__main__.py")
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         }
-        assert ("keep_beating" in called) == (each.name != "api"), each.name
+        for step in ("forget_former", "keep_beating"):
+            assert (step in called) == (each.name != "api"), each.name

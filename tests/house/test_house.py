@@ -266,7 +266,9 @@ def test_compose_names_existing_settings() -> None:
     ours = [
         service for service in compose["services"].values() if "build" in service or service.get("image") == "keytrail"
     ]
-    assert len(ours) == 10, "two APIs, two writers, a projector, two alert workers, a notifier, audit devices, a notary"
+    assert len(ours) == 11, (
+        "two APIs, two writers, a projector, two alert workers, a notifier, audit devices, a notary, the operator"
+    )
     for service in ours:
         given = {name for name in service["environment"] if name.startswith(PREFIX)}
         assert given <= SETTINGS | NAMES
@@ -277,6 +279,13 @@ def test_compose_names_existing_settings() -> None:
         assert broker["image"].startswith("apache/kafka:4.")
         wanted = {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in BROKER_SETTINGS.items()}
         assert wanted.items() <= broker["environment"].items()
+        (volume,) = broker["volumes"]
+        assert volume.partition(":")[2] == broker["environment"]["KAFKA_LOG_DIRS"], "the log outlives the container"
+    for service in ours:
+        mounted = {each.split(":")[1] for each in service["volumes"]}
+        assert str(Path(service["environment"]["KEYTRAIL_MASTER_KEY_FILE"]).parent) in mounted, (
+            "a file would be the first one for ever"
+        )
 
 
 def test_the_arrangement_names_every_topic_and_process() -> None:

@@ -65,6 +65,14 @@ def shows(alert: dict[str, Any], sign: str) -> bool:
 SIGNS = list(signs())
 
 
+def test_the_example_scrapes_every_process_of_compose() -> None:
+    scraped = set(re.findall(r'"([-\w]+):9600"', OPERATIONS))
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    assert scraped == {
+        name for name, each in services.items() if str((each.get("command") or [""])[0]).startswith("services.")
+    }
+
+
 def test_the_signs_are_found() -> None:
     assert len(SIGNS) > 20
 

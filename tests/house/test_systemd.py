@@ -43,6 +43,13 @@ def test_it_leaves_a_process_few_rights(api: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_it_is_never_given_up() -> None:
+    """A process that ends because Kafka or Postgres is away has to be there when they come back."""
+    unit = UNIT.read_text()
+    assert "\nStartLimitIntervalSec=0\n" in unit.partition("[Service]")[0]
+    assert "\nRestart=always\n" in unit
+
+
 def test_it_names_settings_and_processes_that_exist() -> None:
     text = UNIT.read_text()
     assert set(re.findall(r"KEYTRAIL_[A-Z_]+[A-Z]", text)) <= SETTINGS | NAMES

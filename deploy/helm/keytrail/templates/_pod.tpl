@@ -14,7 +14,8 @@ way in which a process that is not root can read them and the other users of its
 {{- $dsn := include "keytrail.dsn" .root | fromJson -}}
 {{- $found = append $found (dict "secret" $dsn.name "key" $dsn.key "path" "postgres") -}}
 {{- if include "keytrail.sasl" .root -}}
-{{- $password := include "keytrail.kafkaPassword" (dict "root" .root "user" .user) | fromJson -}}
+{{- $password := .password -}}
+{{- if not $password }}{{ $password = include "keytrail.kafkaPassword" (dict "root" .root "user" .user) | fromJson }}{{ end -}}
 {{- $found = append $found (dict "secret" $password.name "key" $password.key "path" "kafka.password") -}}
 {{- end -}}
 {{- if $values.servicePrincipals.secretName -}}
@@ -34,7 +35,7 @@ way in which a process that is not root can read them and the other users of its
 {{- $found = append $found (dict "secret" $devices.secretName "key" . "path" (printf "audit-devices/%s" .)) -}}
 {{- end -}}
 {{- end -}}
-{{- if and $values.alerts.file (ne .component "projector") -}}
+{{- if and $values.alerts.file (not (has .component (list "projector" "upgrade" "backup" "restore"))) -}}
 {{- range $values.alerts.keys -}}
 {{- $found = append $found (dict "secret" (required "alerts.secretName: name the Secret that has alerts.keys." $values.alerts.secretName) "key" . "path" (printf "alerts/%s" .)) -}}
 {{- end -}}
@@ -76,7 +77,7 @@ true
 {{- if $postgres.name }}
 - secret: {name: {{ $postgres.name | quote }}, items: [{key: {{ $postgres.key | quote }}, path: postgres-ca.crt}]}
 {{- end -}}
-{{- if and $values.alerts.file (ne .component "projector") }}
+{{- if and $values.alerts.file (not (has .component (list "projector" "upgrade" "backup" "restore"))) }}
 - configMap: {name: {{ $name }}, items: [{key: alerts.toml, path: alerts.toml}]}
 {{- end -}}
 {{- $tree := $values.transparencyLog -}}
@@ -136,7 +137,7 @@ true
 {{- if $values.servicePrincipals.secretName }}
 - {name: KEYTRAIL_SERVICES_FILE, value: {{ $secrets }}/services.toml}
 {{- end }}
-{{- if and $values.alerts.file (ne .component "projector") }}
+{{- if and $values.alerts.file (not (has .component (list "projector" "upgrade" "backup" "restore"))) }}
 - {name: KEYTRAIL_ALERTS_FILE, value: {{ $config }}/alerts.toml}
 {{- end }}
 {{- if eq .component "audit-devices" }}
@@ -165,7 +166,8 @@ true
 - {name: KEYTRAIL_TIMESTAMP_CA, value: {{ $config }}/timestamp-ca.crt}
 {{- end }}
 {{- end }}
-{{- if eq .component "api" }}
+{{- if has .component (list "upgrade" "backup" "restore") }}
+{{- else if eq .component "api" }}
 - {name: KEYTRAIL_HOST, value: {{ $values.api.listen | quote }}}
 - {name: KEYTRAIL_PORT, value: {{ .arrangement.port | int | quote }}}
 {{- if $values.api.tls.enabled }}
