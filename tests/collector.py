@@ -6,7 +6,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,12 +31,13 @@ class Reply:
 
 
 class CollectorServer:
-    """`replies` are the answers to the next requests, in their order; after them each is taken. While `stalls` is set, no
-    request is answered."""
+    """`replies` are the answers to the next requests, in their order; after them `judge` answers each message, and takes every one
+    unless a test has another judge. While `stalls` is set, no request is answered."""
 
     def __init__(self, port: int = 0, certificate: tuple[Path, Path] | None = None) -> None:
         self.taken: list[Taken] = []
         self.replies: list[Reply] = []
+        self.judge: Callable[[dict[str, Any]], Reply] = lambda message: Reply()
         self.asked = 0
         self.stalls = False
         self.released = threading.Event()
@@ -96,9 +97,10 @@ def _handler(collector: CollectorServer) -> type[BaseHTTPRequestHandler]:
                 collector.released.wait()
                 self.close_connection = True
                 return
-            reply = collector.replies.pop(0) if collector.replies else Reply()
+            message = json.loads(body)
+            reply = collector.replies.pop(0) if collector.replies else collector.judge(message)
             if reply.status == 200:
-                collector.taken.append(Taken(self.path, dict(self.headers), json.loads(body)))
+                collector.taken.append(Taken(self.path, dict(self.headers), message))
             self.send_response(reply.status)
             for name, value in reply.headers:
                 self.send_header(name, value)

@@ -10,11 +10,11 @@ from services.audit_devices.records import DeviceRecord
 
 class DeviceFailed(Exception):
     """The device did not take the records, or lost some that it had taken. They are written again from its position on. `after`:
-    the seconds that it asks to be left alone for."""
+    the seconds that it asks to be left alone for. `moved_on`: whether it has more of them now, and remembers which."""
 
-    def __init__(self, why: str, after: float = 0.0) -> None:
+    def __init__(self, why: str, after: float = 0.0, *, moved_on: bool = False) -> None:
         super().__init__(why)
-        self.after = after
+        self.after, self.moved_on = after, moved_on
 
 
 class Device(Protocol):

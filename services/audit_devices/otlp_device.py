@@ -7,8 +7,10 @@ The body is the record's line, so that it is the same text in every device. A ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
+from typing import NamedTuple
 
 import msgspec
 
@@ -48,6 +50,13 @@ class LogRecord(msgspec.Struct, rename="camel", omit_defaults=True):
     attributes: msgspec.Raw
     trace_id: str = ""
     event_name: str = ""
+
+
+class OtlpRecord(NamedTuple):
+    """A record's id, and what a message has of it."""
+
+    id: str
+    log_record: LogRecord
 
 
 class LogRecords:
@@ -90,37 +99,51 @@ class OtlpDevice:
         self._frame = Frame(LOGS, resource_of("audit-devices"))
         self._sender: OtlpSender | None = None
         self._writes = 0
-        self._took_one = False
-        """Whether the collector has taken a message since `open`."""
+        self._settled: set[str] = set()
+        """The ids of the records that the collector has, or refused, of a batch that failed. The next attempt leaves them out: a
+        collector that takes some messages at a time would otherwise get the first ones without end, and never the last one."""
+        self._taken: LogRecord | None = None
+        """The record that the collector took last, since this process began."""
+        self._newest: LogRecord | None = None
+        """The last record of the batch that is written."""
 
     async def open(self) -> None:
         await self.close()
-        self._writes, self._took_one = 0, False
+        self._writes = 0
         try:
             self._sender = OtlpSender(self._settings.collector(), LOGS)
         except OSError as fault:
             raise DeviceFailed(f"its certificates cannot be read: {fault}") from None
 
     async def write(self, records: Sequence[DeviceRecord]) -> None:
-        for some in _messages([self._records.log_record(each) for each in records]):
-            await self._send(some)
+        left = [OtlpRecord(each.id, self._records.log_record(each)) for each in records if each.id not in self._settled]
+        before = len(self._settled)
+        try:
+            for some in _messages(left):
+                self._newest = left[-1].log_record
+                await self._send(some)
+        except DeviceFailed as fault:
+            raise DeviceFailed(str(fault), fault.after, moved_on=len(self._settled) > before) from None
         self._writes += 1
+        if left:
+            self._settled.clear()
+        else:  # a batch may be smaller than the one that failed, and all of it be there
+            self._settled.difference_update(each.id for each in records)
 
-    async def _send(self, records: Sequence[LogRecord]) -> None:
+    async def _send(self, records: Sequence[OtlpRecord]) -> None:
         """What the collector will take of no sender is counted, and left out: a record that it does not understand must not hold
         up the others."""
         try:
-            refused = min(await self._post(records), len(records))
+            refused = await self._post([each.log_record for each in records])
         except NotTaken as fault:
-            if fault.status not in OF_THE_MESSAGE:
-                raise DeviceFailed(f"{self._settings.url}: {fault}") from None
             if len(records) > 1:
                 half = len(records) // 2
                 await self._send(records[:half])
                 await self._send(records[half:])
                 return
-            await self._require_collector()
-            refused = 1
+            await self._require_others_taken(fault)
+            refused = await self._refused_again(records[0])
+        self._settled.update(each.id for each in records)
         if refused:
             DEVICE_REFUSED.labels(self._settings.name).inc(refused)
             log.error(
@@ -128,28 +151,42 @@ class OtlpDevice:
             )
 
     async def _post(self, records: Sequence[LogRecord]) -> int:
-        """How many the collector refused. Raises NotTaken, DeviceFailed."""
+        """How many the collector refused. Raises NotTaken where fewer or other records may be taken; DeviceFailed."""
         assert self._sender is not None, "open comes first"
         try:
-            refused = await self._sender.post(self._frame.around(records))
+            refused = min(await self._sender.post(self._frame.around(records)), len(records))
         except CollectorAway as fault:
             raise DeviceFailed(f"{self._settings.url}: {fault}", fault.after or 0.0) from None
-        self._took_one = True
+        except NotTaken as fault:
+            if fault.status in OF_THE_MESSAGE:
+                raise
+            raise DeviceFailed(f"{self._settings.url}: {fault}") from None
+        if not refused:
+            self._taken = records[-1]
         return refused
 
-    async def _require_collector(self) -> None:
-        """Raises DeviceFailed if it is not the record that is wrong. A collector takes a message without records (OTLP
-        Specification). Others answer 400 to every message, such as a port of TLS to one in the clear: then each record would be
-        left out."""
-        if self._took_one:
-            return
+    async def _require_others_taken(self, refused: NotTaken) -> None:
+        """Raises DeviceFailed unless the collector takes another record now. A server may answer 400 to every message, such as a
+        port of TLS to one in the clear: then each record would be left out. What it took a moment ago proves nothing, and neither
+        does a message without records: OpenTelemetry's own collector takes it while what is behind it refuses everything, and
+        Loki refuses it always. So it gets a record twice, which the id tells. The one that it took last is tried first, so that
+        the order stays; but a collector may refuse that too, for its age."""
+        for each in (self._taken, self._newest):
+            if each is not None:
+                with suppress(NotTaken):
+                    if not await self._post([each]):
+                        return
+        raise DeviceFailed(
+            f"{self._settings.url}: {refused} to every record that it was tried with: look what listens there, whether it speaks "
+            "TLS, and what the collector's log says"
+        )
+
+    async def _refused_again(self, record: OtlpRecord) -> int:
+        """0 if the collector takes the record now: it was refused before others were taken again."""
         try:
-            await self._post([])
-        except NotTaken as fault:
-            raise DeviceFailed(
-                f"{self._settings.url}: {fault} to every message, also to one without records: look what listens there, and "
-                "whether it speaks TLS"
-            ) from None
+            return await self._post([record.log_record])
+        except NotTaken:
+            return 1
 
     async def kept(self) -> int:
         return self._writes
@@ -160,12 +197,12 @@ class OtlpDevice:
             await sender.close()
 
 
-def _messages(records: Sequence[LogRecord]) -> Iterator[Sequence[LogRecord]]:
-    held: list[LogRecord] = []
+def _messages(records: Sequence[OtlpRecord]) -> Iterator[Sequence[OtlpRecord]]:
+    held: list[OtlpRecord] = []
     size = 0
     for each in records:
         held.append(each)
-        size += len(each.body["stringValue"])
+        size += len(each.log_record.body["stringValue"])
         if size >= MESSAGE_BYTES:
             yield held
             held, size = [], 0

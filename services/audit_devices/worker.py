@@ -31,6 +31,7 @@ from services.audit_devices.positions import DevicePositions
 from services.audit_devices.progress import DeviceProgress
 from services.audit_devices.syslog_device import SyslogDevice
 from services.logs import logger_of
+from services.otlp.sender import LONGEST_ASKED
 from services.projector.store import ReadTo
 from services.rendering import utc
 from services.runtime.processes import pause_after
@@ -39,8 +40,6 @@ from services.settings import Settings
 log = logger_of("audit-devices")
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
-LONGEST_ASKED = 300.0
-"""Seconds for which a collector may ask to be left alone."""
 KEEP_EVERY = 5.0
 """Seconds after which a position is kept though no record came: Keytrail writes about itself twice a second while calls come."""
 
@@ -110,6 +109,8 @@ class DeviceWorker:
             except DeviceFailed as fault:
                 await self._tell(str(fault))
                 after = min(fault.after, LONGEST_ASKED)
+                if fault.moved_on:
+                    self._attempts = 0
             except RecordsRemoved as fault:  # the next start finds how many
                 log.warning(
                     "an audit device looks what the topics still have", device=self._own.name, reason=str(fault)

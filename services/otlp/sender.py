@@ -30,6 +30,8 @@ PATIENCE = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds until a message is tried again: twice as many each time, and any number below that, so that the processes of an
 installation do not come all at once."""
+LONGEST_ASKED = 300.0
+"""Seconds for which a collector may ask to be left alone."""
 LONGEST_ANSWER = 65_536
 LARGEST = 2**63 - 1
 """OTLP counts with 64 bits."""

@@ -4,6 +4,7 @@ that tells duplicates; and a position that is never ahead of what the device hol
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
@@ -34,7 +35,7 @@ from services.audit_devices.positions import DevicePositions
 from services.metrics import DEVICE_LAG
 from services.projector.store import ReadTo
 from tests import certificates
-from tests.collector import CollectorServer
+from tests.collector import CollectorServer, Reply
 from tests.installation import Installation, eventually
 from tests.syslog_server import SyslogServer
 from tests.telling import Vault
@@ -123,6 +124,10 @@ class CollectorReceiver:
     def __init__(self, name: str, folder: Path) -> None:
         self._servers = [CollectorServer()]
         self.settings = OtlpDeviceSettings(name=name, url=self._servers[0].url)
+
+    @property
+    def server(self) -> CollectorServer:
+        return self._servers[-1]
 
     def held(self) -> list[dict[str, Any]]:
         return [
@@ -470,3 +475,32 @@ async def test_where_a_device_begins_is_known_when_it_is_first_seen(
 def waiting_for(name: str) -> float:
     [metric] = DEVICE_LAG.collect()
     return next((each.value for each in metric.samples if each.labels["device"] == name), 0.0)
+
+
+async def test_a_collector_that_takes_one_message_at_a_time_is_not_left_alone_longer_each_time(
+    installation: Installation, keys: VaultKeyring, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The device has more of the batch each time. A worker that counted these attempts would wait a quarter of a minute for each
+    message."""
+    receiver = CollectorReceiver(f"limited-{uuid4().hex[:8]}", tmp_path)
+    kms = installation.client()
+    key = await asyncio.to_thread(lambda: kms.create_key()["KeyMetadata"]["KeyId"])
+
+    def call() -> list[str]:
+        context = {"what": "x" * 8000}
+        made = [kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext=context) for _ in range(250)]
+        return [each["ResponseMetadata"]["RequestId"] for each in made]
+
+    turns = itertools.cycle([Reply(), Reply(503)])
+    receiver.server.judge = lambda message: next(turns)
+    async with installation.connected() as pool:
+        await device_rows.prepare(pool)
+        tried = Tried(installation, pool, keys, await log_name(log_topic(installation.settings), keys), receiver)
+        tried.made = await asyncio.to_thread(call)
+        await tried.start()
+        await tried.holds_all()
+        await tried.kill()
+    receiver.close()
+    said = capsys.readouterr().out
+    assert said.count("answered 503") >= 4, "the batch was too small for this test"
+    assert "attempts=3" not in said

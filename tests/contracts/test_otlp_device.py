@@ -3,20 +3,22 @@ everything is not taken for a collector."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from services.audit_devices.device import DeviceFailed
 from services.audit_devices.devices_file import OtlpDeviceSettings
-from services.audit_devices.otlp_device import OtlpDevice
+from services.audit_devices.otlp_device import MESSAGE_BYTES, OtlpDevice
 from services.audit_devices.records import DeviceRecord
 from services.metrics import DEVICE_REFUSED
 from tests.collector import CollectorServer, Reply
 
 RECORDS = [
-    DeviceRecord(str(number), "2026-11-29T09:00:00.000000Z", {"id": str(number), "call_id": "c"}) for number in range(8)
+    DeviceRecord(str(number), "2026-11-29T09:00:00.000000Z", {"id": str(number), "call_id": "c"}) for number in range(9)
 ]
 
 
@@ -34,9 +36,27 @@ async def device(collector: CollectorServer) -> AsyncIterator[OtlpDevice]:
     await found.close()
 
 
+def ids_in(message: dict[str, Any]) -> list[str]:
+    records = message["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
+    return [each["attributes"][0]["value"]["stringValue"] for each in records]
+
+
 def ids(collector: CollectorServer) -> list[str]:
-    found = [each.message["resourceLogs"][0]["scopeLogs"][0]["logRecords"] for each in collector.taken]
-    return [record["attributes"][0]["value"]["stringValue"] for records in found for record in records]
+    return [id for each in collector.taken for id in ids_in(each.message)]
+
+
+def refusing(status: int, *refused: str) -> Callable[[dict[str, Any]], Reply]:
+    """A collector that refuses each message with one of these records, and takes every other."""
+    return lambda message: Reply(status) if set(ids_in(message)) & set(refused) else Reply()
+
+
+def refusing_records(status: int) -> Callable[[dict[str, Any]], Reply]:
+    """A collector that takes messages without records alone."""
+    return lambda message: Reply(status) if ids_in(message) else Reply()
+
+
+def in_messages_of_their_own(records: Sequence[DeviceRecord]) -> list[DeviceRecord]:
+    return [replace(each, item=each.item | {"x": "x" * MESSAGE_BYTES}) for each in records]
 
 
 def refused(device: OtlpDevice) -> float:
@@ -49,22 +69,86 @@ def refused(device: OtlpDevice) -> float:
 async def test_a_record_that_a_collector_refuses_is_passed_over(
     device: OtlpDevice, collector: CollectorServer, status: int
 ) -> None:
-    collector.replies = [Reply(status)] * 4  # eight records, four, two, the first one
-    await device.write(RECORDS)
-    assert (ids(collector), await device.kept(), refused(device)) == (list("1234567"), 1, 1)
+    await device.write(RECORDS[:1])
+    collector.judge = refusing(status, "1", "5")
+    await device.write(RECORDS[1:])
+    assert list(dict.fromkeys(ids(collector))) == list("0234678"), "in their order"
+    assert (await device.kept(), refused(device)) == (2, 2)
 
 
+@pytest.mark.parametrize("first", [0, 1, 2])
+async def test_one_record_that_is_refused_holds_up_no_other_of_the_first_batch(
+    device: OtlpDevice, collector: CollectorServer, first: int
+) -> None:
+    """The collector has taken nothing yet: another record of the batch shows that it takes any."""
+    collector.judge = refusing(400, str(first))
+    await device.write(RECORDS[:3])
+    assert set(ids(collector)) == {"0", "1", "2"} - {str(first)}
+    assert (await device.kept(), refused(device)) == (1, 1)
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+@pytest.mark.parametrize("status", [400, 413, 422])
 async def test_a_server_that_refuses_everything_is_given_the_records_again(
+    device: OtlpDevice, collector: CollectorServer, taken: int, status: int
+) -> None:
+    """A port of TLS answers 400 to every request in the clear, and a proxy may answer so once the collector behind it is gone: no
+    record may be passed over for that, however much the collector had taken before."""
+    await device.write(RECORDS[:taken])
+    collector.judge = lambda message: Reply(status)
+    for _ in range(2):
+        with pytest.raises(DeviceFailed, match=f"answered {status} to every record that it was tried with"):
+            await device.write(RECORDS[taken:])
+        await device.open()
+    assert (ids(collector), await device.kept(), refused(device)) == (list("0")[:taken], 0, 0)
+    collector.judge = lambda message: Reply()
+    await device.write(RECORDS[taken:])
+    assert (ids(collector), await device.kept()) == (list("012345678"), 1)
+
+
+async def test_a_collector_that_takes_empty_messages_alone_is_given_the_records_again(
     device: OtlpDevice, collector: CollectorServer
 ) -> None:
-    """A port of TLS answers 400 to every request in the clear: no record may be passed over for that."""
-    collector.replies = [Reply(400)] * 5
-    with pytest.raises(DeviceFailed, match="answered 400 to every message"):
-        await device.write(RECORDS)
-    assert (ids(collector), await device.kept(), refused(device)) == ([], 0, 0)
-    await device.open()
+    """OpenTelemetry's own answers a message without records by itself, also while what is behind it refuses everything."""
+    await device.write(RECORDS[:1])
+    collector.judge = refusing_records(400)
+    with pytest.raises(DeviceFailed, match="answered 400 to every record"):
+        await device.write(RECORDS[1:])
+    assert (await device.kept(), refused(device)) == (1, 0)
+
+
+async def test_a_collector_that_takes_no_message_without_records_is_one_too(
+    device: OtlpDevice, collector: CollectorServer
+) -> None:
+    """Loki answers 422 to those."""
+    collector.judge = lambda message: refusing(422, "0")(message) if ids_in(message) else Reply(422)
     await device.write(RECORDS)
-    assert (ids(collector), await device.kept()) == (list("01234567"), 1)
+    assert (set(ids(collector)), refused(device)) == (set("12345678"), 1)
+
+
+async def test_a_collector_that_refuses_from_the_middle_of_a_batch_on_loses_nothing(
+    device: OtlpDevice, collector: CollectorServer
+) -> None:
+    """One that is restarted behind TLS, for instance: what it took of this batch says nothing about what it takes now."""
+    large = in_messages_of_their_own(RECORDS)
+    collector.replies = [Reply(), Reply()]
+    collector.judge = lambda message: Reply(400)
+    with pytest.raises(DeviceFailed, match="answered 400 to every record"):
+        await device.write(large)
+    assert (await device.kept(), refused(device)) == (0, 0)
+    await device.open()
+    collector.judge = lambda message: Reply()
+    await device.write(large)
+    assert (ids(collector), refused(device)) == (list("012345678"), 0)
+
+
+async def test_a_record_that_was_refused_in_a_moment_of_trouble_is_held(
+    device: OtlpDevice, collector: CollectorServer
+) -> None:
+    await device.write(RECORDS[:1])
+    collector.replies = [Reply(400)] * 4  # eight records, four, two, the first one
+    await device.write(RECORDS[1:])
+    assert (list(dict.fromkeys(ids(collector))), refused(device)) == (list("012345678"), 0)
 
 
 async def test_a_collector_that_counts_wrong_counts_no_more_than_it_was_given(
@@ -73,3 +157,54 @@ async def test_a_collector_that_counts_wrong_counts_no_more_than_it_was_given(
     collector.replies = [Reply(body=b'{"partialSuccess":{"rejectedLogRecords":"%b"}}' % (b"9" * 400))]
     await device.write(RECORDS)
     assert (await device.kept(), refused(device)) == (1, len(RECORDS))
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_collector_with_a_limit_gets_each_record_once(
+    device: OtlpDevice, collector: CollectorServer, status: int
+) -> None:
+    """It takes two messages at a time. Each attempt began at the first record again, and so none ever reached the last one."""
+    batch = in_messages_of_their_own(RECORDS)
+    for attempt in range(1, 5):
+        collector.replies = [Reply(), Reply(), Reply(status, (("Retry-After", "7"),))]
+        with pytest.raises(DeviceFailed) as fault:
+            await device.write(batch)
+        assert (fault.value.after, fault.value.moved_on, len(ids(collector))) == (7, True, 2 * attempt)
+        await device.open()
+    collector.replies = []
+    await device.write(batch)
+    assert (ids(collector), await device.kept()) == (list("012345678"), 1)
+
+
+async def test_what_a_failed_attempt_left_is_taken_from_the_batches_that_come(
+    device: OtlpDevice, collector: CollectorServer
+) -> None:
+    """After a failure the records may come in other batches: by their ids the device knows which ones the collector has."""
+    one = in_messages_of_their_own(RECORDS)
+    collector.replies = [Reply(), Reply(), Reply(), Reply(503)]
+    with pytest.raises(DeviceFailed):
+        await device.write([one[0], one[2], one[4], one[6]])
+    await device.open()
+    await device.write(one[:1])
+    await device.write(one[1:6])
+    await device.write(one[6:])
+    assert (list(ids(collector)), await device.kept()) == (list("024135678"), 3)
+
+
+async def test_a_record_that_comes_again_later_is_given_again(device: OtlpDevice, collector: CollectorServer) -> None:
+    """The worker has a reason for it: brokers that lost records, or a position that was not kept."""
+    one = in_messages_of_their_own(RECORDS)
+    collector.replies = [Reply(), Reply(503)]
+    with pytest.raises(DeviceFailed):
+        await device.write(one[:3])
+    await device.write(one[:3])
+    await device.write(one[:3])
+    assert ids(collector) == list("012012")
+
+
+async def test_an_attempt_that_brought_nothing_forward_says_so(device: OtlpDevice, collector: CollectorServer) -> None:
+    """Then the worker waits longer each time."""
+    collector.replies = [Reply(503)]
+    with pytest.raises(DeviceFailed) as fault:
+        await device.write(RECORDS)
+    assert not fault.value.moved_on
