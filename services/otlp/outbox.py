@@ -14,7 +14,7 @@ import msgspec
 
 from services.logs import logger_of
 from services.otlp.messages import Frame
-from services.otlp.sender import CollectorAway, NotTaken, OtlpSender
+from services.otlp.sender import LONGEST_ASKED, CollectorAway, NotTaken, OtlpSender
 
 log = logger_of("otlp")
 
@@ -42,13 +42,22 @@ class AwayCollector:
 class Outbox:
     """One task runs `keep_sending`, which also encodes. `lost` is told how many items are lost."""
 
-    def __init__(self, sender: OtlpSender, frame: Frame, lost: Callable[[int], None], most: int = MOST_WAITING) -> None:
-        self._sender, self._frame, self._lost = sender, frame, lost
+    def __init__(
+        self,
+        sender: OtlpSender,
+        frame: Frame,
+        lost: Callable[[int], None],
+        most: int = MOST_WAITING,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._sender, self._frame, self._lost, self._patience = sender, frame, lost, patience
         self._waiting: deque[msgspec.Struct] = deque()
         self._most = most
         self._without_place = 0
         self.away: AwayCollector | None = None
         """None while the collector takes what it is sent, and before anything was sent."""
+        self._left_alone_until = 0.0
+        """By the event loop's clock: the collector asked for it."""
         self._full = asyncio.Event()
 
     def add(self, item: msgspec.Struct) -> None:
@@ -68,11 +77,12 @@ class Outbox:
                     await self._full.wait()
                 least = BATCH
             self._full.clear()
-            await self._send_all(PATIENCE, least)
+            await self._send_all(self._patience, least)
 
     async def close(self) -> None:
         """Send what waits, for a short time, and close the connection. Nothing is added any more, and `keep_sending` has
         ended."""
+        self._left_alone_until = 0.0  # this process asks once more, and never again
         with suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE):
                 await self._send_all(GOODBYE)
@@ -83,11 +93,12 @@ class Outbox:
         return list(islice(self._waiting, BATCH))
 
     async def _send_all(self, patience: float, least: int = 1) -> None:
-        """Sends what waits, as long as so many wait at least."""
+        """Sends what waits, as long as so many wait at least, and the collector is not to be left alone."""
+        loop = asyncio.get_running_loop()
         while True:
             self._count(self._without_place)
             self._without_place = 0
-            if len(self._waiting) < least:
+            if len(self._waiting) < least or loop.time() < self._left_alone_until:
                 return
             batch = self.next_batch()
             try:
@@ -95,6 +106,8 @@ class Outbox:
                 self._say_back()
             except (CollectorAway, NotTaken) as fault:
                 refused = len(batch)
+                if isinstance(fault, CollectorAway):
+                    self._left_alone_until = loop.time() + min(fault.after or 0.0, LONGEST_ASKED)
                 self._say_away(fault)
             # Only now: if this process ends meanwhile, `close` sends the batch once more.
             for _ in batch:

@@ -119,7 +119,8 @@ class OtlpSender:
             try:
                 return await self.post(message, min(PATIENCE, ends - loop.time()))
             except CollectorAway as fault:
-                wait = fault.after if fault.after is not None else random.uniform(pause / 2, pause)  # noqa: S311  # no secret
+                # "Now" is an answer too, and every process of an installation would post as fast as it can.
+                wait = max(fault.after or 0.0, random.uniform(pause / 2, pause))  # noqa: S311  # no secret
                 if loop.time() + wait >= ends:
                     raise
             await asyncio.sleep(wait)

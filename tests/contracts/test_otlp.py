@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.otlp.messages import LOGS, TRACES, Frame, Signal, attributes, resource_of
-from services.otlp.outbox import BATCH, Outbox
+from services.otlp.outbox import BATCH, PATIENCE, Outbox
 from services.otlp.sender import BadHeaders, Collector, CollectorAway, NotTaken, OtlpSender, headers_in, retry_after
 from services.settings import BadSetting, load
 from services.supervisor.start_steps import read_files
@@ -91,6 +91,16 @@ async def test_it_does_not_wait_longer_than_it_may(collector: CollectorServer) -
         with pytest.raises(CollectorAway, match="answered 503"):
             await found.send(message(), 5)
     assert collector.asked == 1
+
+
+@pytest.mark.parametrize("asked", ["0", "Sun, 29 Nov 2026 11:00:00 GMT"])
+async def test_a_collector_that_asks_for_no_pause_is_left_one(collector: CollectorServer, asked: str) -> None:
+    """Otherwise each process of an installation would post as fast as it can, on the event loop that answers calls."""
+    collector.judge = lambda message: Reply(503, (("Retry-After", asked),))
+    async with sender(collector) as found:
+        with pytest.raises(CollectorAway):
+            await found.send(message(), 2)
+    assert collector.asked <= 4
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 413, 500])
@@ -256,8 +266,11 @@ def test_settings_of_traces_that_mean_nothing_are_refused(setting: dict[str, str
         load(setting)
 
 
-async def outbox(collector: CollectorServer, lost: Callable[[int], None], most: int = 10_000) -> Outbox:
-    return Outbox(OtlpSender(Collector(collector.url), TRACES), Frame(TRACES, resource_of("api")), lost, most)
+async def outbox(
+    collector: CollectorServer, lost: Callable[[int], None], most: int = 10_000, patience: float = PATIENCE
+) -> Outbox:
+    sender = OtlpSender(Collector(collector.url), TRACES)
+    return Outbox(sender, Frame(TRACES, resource_of("api")), lost, most, patience)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -327,3 +340,37 @@ async def test_what_the_collector_refuses_is_counted(collector: CollectorServer)
         waiting.add(Item("item"))
     await waiting.close()
     assert lost == [BATCH, 5]
+
+
+async def test_a_collector_gets_no_other_batch_until_the_time_that_it_named(collector: CollectorServer) -> None:
+    """Its answer is about the next batches too: each would be refused, and lost."""
+    lost: list[int] = []
+    waiting = await outbox(collector, lost.append, patience=1.0)
+    collector.replies = [Reply(429, (("Retry-After", "3"),))]
+    sending = asyncio.create_task(waiting.keep_sending())
+    for _ in range(3 * BATCH):
+        waiting.add(Item("item"))
+    await until(lambda: waiting.away is not None)
+    began = time.monotonic()
+    await until(lambda: not waiting.next_batch())
+    assert time.monotonic() - began > 2
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    await waiting.close()
+    assert (collector.asked, lost) == (3, [BATCH])
+
+
+async def test_what_waits_as_the_process_ends_is_tried_once_though_the_collector_named_a_time(
+    collector: CollectorServer,
+) -> None:
+    lost: list[int] = []
+    waiting = await outbox(collector, lost.append, patience=1.0)
+    collector.replies = [Reply(429, (("Retry-After", "3600"),))]
+    sending = asyncio.create_task(waiting.keep_sending())
+    for number in range(BATCH + 1):
+        waiting.add(Item(f"item {number}"))
+    await until(lambda: waiting.away is not None)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    await waiting.close()
+    assert (names(collector), lost, collector.asked) == ([f"item {BATCH}"], [BATCH], 2)
