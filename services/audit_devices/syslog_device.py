@@ -172,18 +172,25 @@ class SyslogDevice:
 
 def connected_by(addresses: Sequence[tuple[int, SocketAddress]], ends: float) -> socket.socket:
     """A connection to the first address that answers; each is its family and what `connect` takes. `ends`: when to give up, by
-    the monotonic clock. Raises OSError."""
+    the monotonic clock. One that never answers leaves each of those behind it an equal part of the time. Raises OSError."""
     refused = OSError("the name has no address")
-    for family, address in addresses:
-        found = socket.socket(family, socket.SOCK_STREAM)
+    for left, (family, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
         try:
-            found.settimeout(_left(ends))
-            found.connect(address)
-            return found
-        except OSError as fault:
-            found.close()
+            return _connected(family, address, _left(ends) / left)
+        except OSError as fault:  # also of a family that this kernel lacks
             refused = fault
     raise refused
+
+
+def _connected(family: int, address: SocketAddress, within: float) -> socket.socket:
+    found = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        found.settimeout(within)
+        found.connect(address)
+    except BaseException:
+        found.close()
+        raise
+    return found
 
 
 def _left(ends: float) -> float:

@@ -135,18 +135,44 @@ async def test_a_handshake_that_drips_ends_in_time(tmp_path: Path, monkeypatch: 
         ended.set()
 
 
-def test_every_address_of_a_name_together_has_one_deadline() -> None:
-    """A name with many addresses that do not answer would take ten seconds for each."""
+@contextmanager
+def black_hole() -> Iterator[tuple[str, int]]:
+    """An address that answers nobody: the queue of whoever listens there is full."""
     with ExitStack() as opened:
         listening = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):  # its queue is full, so it answers nobody
+        for _ in range(4):
             waiting = opened.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(listening.getsockname())
+        yield listening.getsockname()
+
+
+def test_every_address_of_a_name_together_has_one_deadline() -> None:
+    """A name with many addresses that do not answer would take ten seconds for each."""
+    with black_hole() as hole:
         began = time.monotonic()
         with pytest.raises(TimeoutError):
-            connected_by([(socket.AF_INET, listening.getsockname())] * 5, began + 1.0)
+            connected_by([(socket.AF_INET, hole)] * 5, began + 1.0)
         assert 0.9 < time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("holes", [1, 3])
+def test_an_address_that_does_not_answer_leaves_time_for_the_others(holes: int) -> None:
+    """IPv6 that leads nowhere comes first, for instance: the server would never be reached."""
+    with black_hole() as hole, socket.create_server(("127.0.0.1", 0)) as there:
+        addresses = [(socket.AF_INET, hole)] * holes + [(socket.AF_INET, there.getsockname())]
+        with connected_by(addresses, time.monotonic() + 2.0) as found:
+            assert found.getpeername() == there.getsockname()
+
+
+def test_a_family_that_the_kernel_lacks_leaves_the_other_addresses() -> None:
+    """As IPv6 is on some machines. No kernel has the family of this test."""
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        missing, addresses = (45, ("::1", 1, 0, 0)), [(socket.AF_INET, there.getsockname())]
+        with connected_by([missing, *addresses], time.monotonic() + 5) as found:
+            assert found.getpeername() == there.getsockname()
+        with pytest.raises(OSError, match="Address family not supported"):
+            connected_by([missing], time.monotonic() + 5)
 
 
 def test_the_first_address_that_answers_is_taken() -> None:
