@@ -15,13 +15,21 @@ class TooLong(ValueError):
 
 
 async def at_most(content: aiohttp.StreamReader, bytes_: int) -> bytes:
-    """The whole body. (`StreamReader.read` returns what has arrived so far.) Raises TooLong."""
+    """The whole body. Raises TooLong."""
+    found = await beginning(content, bytes_ + 1)
+    if len(found) > bytes_:
+        raise TooLong(f"the answer is longer than {bytes_} bytes")
+    return found
+
+
+async def beginning(content: aiohttp.StreamReader, bytes_: int) -> bytes:
+    """The body, and of a longer one so many bytes. (`StreamReader.read` returns what has arrived so far.)"""
     found = bytearray()
     async for part in content.iter_chunked(16_384):
         found += part
-        if len(found) > bytes_:
-            raise TooLong(f"the answer is longer than {bytes_} bytes")
-    return bytes(found)
+        if len(found) >= bytes_:
+            break
+    return bytes(found[:bytes_])
 
 
 def trusted_by(ca_file: str) -> ssl.SSLContext:

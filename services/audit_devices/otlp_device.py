@@ -1,5 +1,5 @@
 """A collector of OpenTelemetry: each record is a log record, sent by OTLP/HTTP in JSON. A batch is held for good once the
-collector has answered 200.
+collector has answered 200, as OTLP/HTTP has it.
 
 The body is the record's line, so that it is the same text in every device. A call's id is the trace's, as for its spans.
 """
@@ -154,16 +154,18 @@ class OtlpDevice:
         """How many the collector refused. Raises NotTaken where fewer or other records may be taken; DeviceFailed."""
         assert self._sender is not None, "open comes first"
         try:
-            refused = min(await self._sender.post(self._frame.around(records)), len(records))
+            answer = await self._sender.post(self._frame.around(records))
         except CollectorAway as fault:
             raise DeviceFailed(f"{self._settings.url}: {fault}", fault.after or 0.0) from None
         except NotTaken as fault:
             if fault.status in OF_THE_MESSAGE:
                 raise
             raise DeviceFailed(f"{self._settings.url}: {fault}") from None
-        if not refused:
+        if answer.strange:  # a proxy's page of maintenance, for instance: nobody holds these records
+            raise DeviceFailed(f"{self._settings.url}: {answer.strange}")
+        if not answer.refused:
             self._taken = records[-1]
-        return refused
+        return min(answer.refused, len(records))
 
     async def _require_others_taken(self, refused: NotTaken) -> None:
         """Raises DeviceFailed unless the collector takes another record now. A server may answer 400 to every message, such as a

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from urllib.parse import unquote
 import orjson
 
 from services.otlp.messages import Signal
-from services.outgoing_http import at_most, trusted_by, why_no_answer
+from services.outgoing_http import beginning, trusted_by, why_no_answer
 
 if TYPE_CHECKING:  # it takes 10 MB, and most installations have no collector
     import aiohttp
@@ -43,9 +44,21 @@ AGAIN = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
+TAKEN = frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT})
+"""The specification has 200 alone. Loki says 204, which has no body, so that no page can be in it."""
+MEDIA_TYPE = re.compile(r"[A-Za-z0-9.+-]{1,40}/[A-Za-z0-9.+-]{1,40}")
 TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 """What the name of an HTTP header is made of (RFC 9110, section 5.6.2)."""
 RESERVED = frozenset({"accept-encoding", "content-length", "content-type", "host", "transfer-encoding"})
+
+
+@dataclass(frozen=True, slots=True)
+class ExportAnswer:
+    """What a server said to a message that it did not refuse. `refused`: how many of its items it will not take. `strange`: what
+    no collector says, so that nobody knows whether it has the message; "" for a collector's own answer."""
+
+    refused: int = 0
+    strange: str = ""
 
 
 class CollectorAway(Exception):
@@ -117,7 +130,7 @@ class OtlpSender:
         ends, pause = loop.time() + patience, FIRST_PAUSE
         while True:
             try:
-                return await self.post(message, min(PATIENCE, ends - loop.time()))
+                return (await self.post(message, min(PATIENCE, ends - loop.time()))).refused
             except CollectorAway as fault:
                 # "Now" is an answer too, and every process of an installation would post as fast as it can.
                 wait = max(fault.after or 0.0, random.uniform(pause / 2, pause))  # noqa: S311  # no secret
@@ -126,8 +139,8 @@ class OtlpSender:
             await asyncio.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def post(self, message: bytes, patience: float = PATIENCE) -> int:
-        """One try. Returns how many items the collector refused. Raises NotTaken, CollectorAway."""
+    async def post(self, message: bytes, patience: float = PATIENCE) -> ExportAnswer:
+        """One try. Raises NotTaken, CollectorAway: a refusal counts by its status, whatever follows that."""
         import aiohttp
 
         if self._session is None:
@@ -141,16 +154,16 @@ class OtlpSender:
                 asyncio.timeout(max(0.0, patience)),
                 self._session.post(self._url, data=message, headers=self._headers, allow_redirects=False) as answer,
             ):
-                body = await at_most(answer.content, LONGEST_ANSWER)
+                if answer.status in AGAIN:
+                    raise CollectorAway(f"it answered {answer.status}", retry_after(answer.headers, datetime.now(UTC)))
+                if not 200 <= answer.status < 300:
+                    raise NotTaken(f"it answered {answer.status}", answer.status)
+                body = await beginning(answer.content, LONGEST_ANSWER + 1)
         except TimeoutError:
             raise CollectorAway(f"it did not answer within {PATIENCE:.0f} seconds") from None
         except (aiohttp.ClientError, OSError, ValueError) as fault:
             raise CollectorAway(why_no_answer(fault)) from None
-        if answer.status in AGAIN:
-            raise CollectorAway(f"it answered {answer.status}", retry_after(answer.headers, datetime.now(UTC)))
-        if not 200 <= answer.status < 300:
-            raise NotTaken(f"it answered {answer.status}", answer.status)
-        return _refused(body, self._rejected)
+        return _judged(answer.status, answer.headers.get("Content-Type", ""), body, self._rejected)
 
     async def close(self) -> None:
         if self._session is not None:
@@ -178,10 +191,33 @@ def _moment(text: str) -> datetime | None:
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
-def _refused(body: bytes, member: str) -> int:
+def _judged(status: int, media: str, body: bytes, member: str) -> ExportAnswer:
+    """Of an answer from 200 to 299."""
+    if status not in TAKEN:
+        return ExportAnswer(strange=f"it answered {status}, which is no answer of OTLP/HTTP: a collector says 200")
+    if len(body) > LONGEST_ANSWER:
+        said: Any = {} if body.lstrip().startswith(b"{") else None
+    else:
+        said = _json(body) if body.strip() else {}
+    if isinstance(said, dict):
+        return ExportAnswer(_refused(said, member))
+    found = MEDIA_TYPE.match(media)
+    kind = found[0] if found else "something"
+    return ExportAnswer(
+        strange=f"it answered {status} with {kind} that is no answer of OTLP/HTTP in JSON: look what listens there"
+    )
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _refused(said: Mapping[str, Any], member: str) -> int:
     """How many items a partial success says were refused; 0 if the answer says nothing of it."""
     try:
-        said: Any = orjson.loads(body)["partialSuccess"][member]
-        return min(max(0, int(said)), LARGEST)
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError):
+        return min(max(0, int(said["partialSuccess"][member])), LARGEST)
+    except (KeyError, TypeError, ValueError, OverflowError):
         return 0

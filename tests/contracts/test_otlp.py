@@ -19,7 +19,17 @@ from hypothesis import strategies as st
 
 from services.otlp.messages import LOGS, TRACES, Frame, Signal, attributes, resource_of
 from services.otlp.outbox import BATCH, PATIENCE, Outbox
-from services.otlp.sender import BadHeaders, Collector, CollectorAway, NotTaken, OtlpSender, headers_in, retry_after
+from services.otlp.sender import (
+    LONGEST_ANSWER,
+    BadHeaders,
+    Collector,
+    CollectorAway,
+    ExportAnswer,
+    NotTaken,
+    OtlpSender,
+    headers_in,
+    retry_after,
+)
 from services.settings import BadSetting, load
 from services.supervisor.start_steps import read_files
 from tests.certificates import make
@@ -133,6 +143,64 @@ async def test_a_partial_success_says_how_many_were_refused(
     async with sender(collector) as found:
         assert await found.send(message(), 10) == refused
     assert collector.asked == 1, "what was refused in part is not sent again"
+
+
+LONG = b'{"message":"%b"}' % (b"x" * 2 * LONGEST_ANSWER)
+
+
+@pytest.mark.parametrize("body", [LONG, LONG[:-2]])
+@pytest.mark.parametrize(("status", "refusal"), [(400, NotTaken), (500, NotTaken), (503, CollectorAway)])
+async def test_a_refusal_counts_however_much_it_says(
+    collector: CollectorServer, status: int, refusal: type[Exception], body: bytes
+) -> None:
+    """One that quotes what it was sent, for instance: the message would be sent again without end."""
+    collector.replies = [Reply(status, (("Retry-After", "7"),), body, declared=len(LONG))]
+    async with sender(collector) as found:
+        with pytest.raises(refusal, match=f"answered {status}"):
+            await found.post(message(), 5)
+
+
+async def test_a_success_that_says_too_much_is_one(collector: CollectorServer) -> None:
+    """Nobody knows how many it refused, but it has the message."""
+    collector.replies = [Reply(body=LONG)]
+    async with sender(collector) as found:
+        assert await found.post(message()) == ExportAnswer()
+
+
+@pytest.mark.parametrize(
+    ("reply", "strange"),
+    [
+        (Reply(), ""),
+        (Reply(body=b""), ""),
+        (Reply(body=b' {"partialSuccess":null}\n'), ""),
+        (Reply(204, body=b""), ""),
+        (Reply(202, body=b""), "it answered 202, which is no answer of OTLP/HTTP: a collector says 200"),
+        (Reply(201), "it answered 201, which is no answer of OTLP/HTTP: a collector says 200"),
+        (
+            Reply(200, (("Content-Type", "text/html; charset=utf-8"),), b"<html>We are back soon</html>"),
+            "it answered 200 with text/html that is no answer of OTLP/HTTP in JSON: look what listens there",
+        ),
+        (
+            Reply(200, (("Content-Type", "text/\x9b2Jhtml"),), b"soon"),
+            "it answered 200 with something that is no answer of OTLP/HTTP in JSON: look what listens there",
+        ),
+        (
+            Reply(200, (("Content-Type", "text/html"),), b"<!-- %b -->" % LONG),
+            "it answered 200 with text/html that is no answer of OTLP/HTTP in JSON: look what listens there",
+        ),
+        (
+            Reply(200, (("Content-Type", "application/json"),), b"[1]"),
+            "it answered 200 with application/json that is no answer of OTLP/HTTP in JSON: look what listens there",
+        ),
+    ],
+)
+async def test_an_answer_says_whether_a_collector_would_give_it(
+    collector: CollectorServer, reply: Reply, strange: str
+) -> None:
+    """OpenTelemetry Protocol Specification, "OTLP/HTTP Response": 200, in the encoding of the request. Loki says 204."""
+    collector.replies = [reply]
+    async with sender(collector) as found:
+        assert await found.post(message()) == ExportAnswer(strange=strange)
 
 
 async def test_a_collector_that_stalls_is_not_waited_for(collector: CollectorServer) -> None:

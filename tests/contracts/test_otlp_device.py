@@ -15,6 +15,7 @@ from services.audit_devices.devices_file import OtlpDeviceSettings
 from services.audit_devices.otlp_device import MESSAGE_BYTES, OtlpDevice
 from services.audit_devices.records import DeviceRecord
 from services.metrics import DEVICE_REFUSED
+from services.otlp.sender import LONGEST_ANSWER
 from tests.collector import CollectorServer, Reply
 
 RECORDS = [
@@ -208,3 +209,28 @@ async def test_an_attempt_that_brought_nothing_forward_says_so(device: OtlpDevic
     with pytest.raises(DeviceFailed) as fault:
         await device.write(RECORDS)
     assert not fault.value.moved_on
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply(202, body=b""), Reply(200, (("Content-Type", "text/html"),), b"<html>We are back soon</html>")]
+)
+async def test_a_page_in_the_collectors_place_holds_no_records(
+    device: OtlpDevice, collector: CollectorServer, reply: Reply
+) -> None:
+    """A proxy's page of maintenance comes with 200 too."""
+    collector.replies = [reply]
+    with pytest.raises(DeviceFailed, match=f"it answered {reply.status}.* no answer of OTLP/HTTP"):
+        await device.write(RECORDS)
+    assert await device.kept() == 0
+    collector.taken.clear()
+    await device.write(RECORDS)
+    assert (ids(collector), await device.kept()) == (list("012345678"), 1)
+
+
+async def test_a_long_refusal_of_a_message_holds_up_no_other_record(
+    device: OtlpDevice, collector: CollectorServer
+) -> None:
+    quoted = b"x" * 2 * LONGEST_ANSWER
+    collector.judge = lambda message: Reply(400, body=quoted) if "4" in ids_in(message) else Reply(body=b"{%b" % quoted)
+    await device.write(RECORDS)
+    assert (set(ids(collector)), refused(device)) == (set("01235678"), 1)
