@@ -1,7 +1,8 @@
 """A file of JSON lines. It is rotated by size and age, and only its owner can read it.
 
 A batch is in the file for good when it is flushed to the disk. What a killed process or a full disk left of a batch is cut
-off: a part of a line, since whole lines may be written twice but no line may be half.
+off: a part of a line, since whole lines may be written twice but no line may be half. After a power cut the file may have its new
+size, and zeros in the place of what was not flushed (ext4 and XFS, delayed allocation). Those are cut off with all behind them.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ from services.ownership import NotOurs, require_unswappable, trusted
 
 log = logger_of("audit-devices")
 
+MODE = 0o600
 STAMP = "%Y%m%dT%H%M%S.%fZ"
 """In the name of a rotated file: when it was rotated."""
 LOOKED_BACK = 65_536
-"""How many bytes at the end of a file are searched for its last line break at a time."""
+"""How many bytes of a file are searched at a time, for its last line break or for zeros."""
+UNFLUSHED = 67_108_864
+"""More bytes than the lines of a batch have: what stands before them was flushed, and is not searched for zeros."""
 
 
 class FileDevice:
@@ -86,6 +90,10 @@ class FileDevice:
         self._close_file()
         new = not os.path.lexists(self._path)
         file = _own_file(self._path)
+        if os.pread(file, 1, 0) == b"\0":
+            os.close(file)
+            self._put_aside()
+            new, file = True, _own_file(self._path)
         try:
             if new:
                 os.utime(self._lock)
@@ -98,10 +106,18 @@ class FileDevice:
         self._file, self._size = file, whole
         if self._size < size:
             log.warning(
-                "a file ended in a part of a line, which was cut off", file=str(self._path), bytes=size - self._size
+                "a file ended in a part of a line or in zeros, which were cut off",
+                file=str(self._path),
+                bytes=size - self._size,
             )
             os.ftruncate(self._file, self._size)
             os.fsync(self._file)
+
+    def _put_aside(self) -> None:
+        """Nothing of such a file was flushed, unless logrotate cut it off while a batch was written. So it is not removed."""
+        aside = self._path.with_name(f"{self._path.name}.{self._stamp()}.torn")
+        self._path.rename(aside)
+        log.warning("a file began with zeros and was put aside", file=str(self._path), aside=str(aside))
 
     async def write(self, records: Sequence[DeviceRecord]) -> None:
         await asyncio.to_thread(self._write, b"".join(self._rendering(each) + b"\n" for each in records))
@@ -195,14 +211,15 @@ class FileDevice:
 def _own_file(path: Path) -> int:
     """The descriptor of a file that is made if it is missing. Raises NotOurs if it belongs to somebody else, who could read what
     is in it; OSError, also for a link: whoever put it there would choose what grows."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, MODE)
     try:
         found = os.fstat(descriptor)
         if found.st_uid not in trusted() or not stat.S_ISREG(found.st_mode):
             raise NotOurs(f"{path} is not a file of our own: remove it, or choose another path.")
-        if os.pread(descriptor, 1, 0) not in (b"", b"{"):  # its mode and its last line are somebody's
+        torn = os.pread(descriptor, 1, 0) == b"\0" and stat.S_IMODE(found.st_mode) == MODE
+        if not torn and os.pread(descriptor, 1, 0) not in (b"", b"{"):  # its mode and its last line are somebody's
             raise NotOurs(f"{path} holds something else than what an audit device writes: choose another path.")
-        os.fchmod(descriptor, 0o600)
+        os.fchmod(descriptor, MODE)
     except BaseException:
         os.close(descriptor)
         raise
@@ -210,8 +227,8 @@ def _own_file(path: Path) -> int:
 
 
 def _whole(file: int, size: int) -> int:
-    """Where the last whole line of an open file ends."""
-    end = size
+    """Where the last whole line of an open file ends, before whatever a power cut left."""
+    end = _before_zeros(file, size)
     while end > 0:
         start = max(0, end - LOOKED_BACK)
         found = os.pread(file, end - start, start).rfind(b"\n")
@@ -219,6 +236,15 @@ def _whole(file: int, size: int) -> int:
             return start + found + 1
         end = start
     return 0
+
+
+def _before_zeros(file: int, size: int) -> int:
+    """Where the zeros of a power cut begin; `size` if there are none."""
+    for start in range(max(0, size - UNFLUSHED), size, LOOKED_BACK):
+        found = os.pread(file, min(LOOKED_BACK, size - start), start).find(b"\0")
+        if found >= 0:
+            return start + found
+    return size
 
 
 def rotated(path: Path) -> list[Path]:

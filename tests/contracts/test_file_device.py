@@ -142,6 +142,51 @@ async def test_half_a_line_is_cut_off_and_no_other(settings: FileDeviceSettings,
     )
 
 
+@pytest.mark.parametrize("zeros", [1, 4096, 3_000_000])
+@pytest.mark.parametrize("after", [b"", b'mber":1}\n{"call_id":"c","number":2}\n', b'mber":1}\n{"call'])
+async def test_zeros_that_a_power_cut_left_are_cut_off_with_all_behind_them(
+    settings: FileDeviceSettings, zeros: int, after: bytes
+) -> None:
+    """A file system may keep a file's new size and lose what was written, or keep a later part of it (ext4 and XFS, delayed
+    allocation). The position has not moved past what was not flushed, so it comes again."""
+    device = made(settings)
+    await device.open()
+    await device.write(records(0, 2))
+    await device.close()
+    whole = settings.path.read_bytes()
+    settings.path.write_bytes(whole + b'{"call_id":"c","nu' + b"\0" * zeros + after)
+    await device.open()
+    assert settings.path.read_bytes() == whole
+    await device.write(records(2))
+    await device.close()
+    assert numbers(settings.path) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("after", [b"", b'mber":1}\n{"call_id":"c","number":2}\n'])
+async def test_a_file_that_begins_with_zeros_is_put_aside_and_begun_anew(
+    settings: FileDeviceSettings, after: bytes
+) -> None:
+    """Its first batch was not flushed when the power went. The device took it for somebody else's file at every start."""
+    settings.path.write_bytes(b"\0" * 5000 + after)
+    settings.path.chmod(0o600)
+    device = made(settings)
+    await device.open()
+    await device.write(records(0))
+    await device.close()
+    [aside] = settings.path.parent.glob("decisions.jsonl.*.torn")
+    assert (numbers(settings.path), rotated(settings.path)) == ([0], [])
+    assert (aside.read_bytes(), stat.S_IMODE(aside.stat().st_mode)) == (b"\0" * 5000 + after, 0o600)
+
+
+async def test_a_file_of_zeros_that_others_can_read_is_not_ours(settings: FileDeviceSettings) -> None:
+    """A disk's image, for instance. A device makes its file with mode 0600."""
+    settings.path.write_bytes(b"\0" * 5000)
+    settings.path.chmod(0o644)
+    with pytest.raises(DeviceFailed, match="something else than what an audit device writes"):
+        await made(settings).open()
+    assert settings.path.stat().st_size == 5000
+
+
 async def test_a_file_with_something_else_in_it_is_left_alone(settings: FileDeviceSettings) -> None:
     """Somebody made a mistake in the path: its last line without a break would be cut off as half of one, and its mode changed."""
     settings.path.write_text("root:x:0:0\nlast line")
