@@ -22,7 +22,7 @@ secret_file = "/etc/keytrail/siem.secret" # its signature's key; mode 0600
 least = "medium"                          # the mildest severity that is sent
 format = "ocsf"                           # or "keytrail", which is the default
 group_seconds = 300                       # alerts of one rule within this time are one message; 0: never
-give_up_after = 86400                     # seconds after which a message is a dead letter
+give_up_after = 86400                     # seconds; then a message that was tried is a dead letter
 
 [[apprise]]
 name = "chat"
@@ -56,7 +56,7 @@ FORMATS = ("keytrail", "ocsf")
 @dataclass(frozen=True, slots=True)
 class Notifier:
     """`least` is the mildest severity that is sent. Alerts of one rule within `group_seconds` are one message. A message that
-    cannot be delivered for `give_up_after` seconds is a dead letter."""
+    waited for `give_up_after` seconds is a dead letter, once it was tried too (services/notifier/message_attempts.py)."""
 
     kind: str
     name: str

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any
 
 from domain.log.authority import Authority
@@ -24,6 +22,7 @@ from services.notifier import outbox
 from services.notifier.delivery import NotDelivered, Sender, Undeliverable, sender_of
 from services.notifier.ledger import Ledger
 from services.notifier.marks import KafkaMark, Proved
+from services.notifier.message_attempts import FIRST_WAIT, MessageAttempts
 from services.notifier.message_span import DELIVERED, NOT_DELIVERED, UNDELIVERABLE, MessageSpan
 from services.notifier.outbox import Waiting
 from services.notifier.progress import NotifierProgress, ProgressWatch
@@ -36,12 +35,6 @@ log = logger_of("notifier")
 LOOK_EVERY, LOOK_AROUND_EVERY = 0.2, 1.0
 """Seconds between two looks for messages that wait, and between two looks for storms that are over and dead letters to try
 again."""
-FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-
-
-def pause(attempts: int) -> float:
-    """Seconds until the next attempt: twice as long each time, up to half a minute, and never in step with others."""
-    return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempts, 10)) * random.uniform(0.75, 1.0)  # noqa: S311  # no secret
 
 
 async def run(settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str) -> None:
@@ -143,7 +136,7 @@ async def _go_on(ledger: Ledger, topic: Topic, fault: str) -> None:
 
 async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender, progress: NotifierProgress) -> None:
     """Send messages in order: a message waits for the one before it."""
-    attempts: tuple[int, int, int] = (0, 0, 0)
+    attempts = MessageAttempts(notifier.give_up_after)
     while True:
         try:
             waiting = await ledger.head()
@@ -151,29 +144,28 @@ async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender, progress:
             if waiting is None:
                 await asyncio.sleep(LOOK_EVERY)
                 continue
-            if attempts[1:] != (waiting.times, waiting.number):
-                attempts = (0, waiting.times, waiting.number)
-            sending = MessageSpan(notifier, waiting, attempts[0])
+            attempts.begin(waiting)
+            sending = MessageSpan(notifier, waiting, attempts.made)
             try:
                 await sender.send(waiting)
             except Undeliverable as fault:
                 sending.end(UNDELIVERABLE)
                 await _give_up(ledger, notifier, waiting, str(fault))
+                await asyncio.sleep(attempts.failed())
             except NotDelivered as fault:
                 sending.end(NOT_DELIVERED)
-                if outbox.now() - waiting.since > timedelta(seconds=notifier.give_up_after):
+                if attempts.enough(waiting.since, outbox.now()):
                     await _give_up(ledger, notifier, waiting, str(fault))
-                    continue
-                NOTIFICATIONS.labels(notifier.kind, "failed").inc()
-                log.warning(
-                    "not delivered; trying again",
-                    notifier=notifier.name,
-                    attempts=attempts[0] + 1,
-                    reason=str(fault),
-                )
-                await ledger.failed(waiting, str(fault))
-                await asyncio.sleep(pause(attempts[0]))
-                attempts = (attempts[0] + 1, *attempts[1:])
+                else:
+                    NOTIFICATIONS.labels(notifier.kind, "failed").inc()
+                    log.warning(
+                        "not delivered; trying again",
+                        notifier=notifier.name,
+                        attempts=attempts.made + 1,
+                        reason=str(fault),
+                    )
+                    await ledger.failed(waiting, str(fault))
+                await asyncio.sleep(attempts.failed())
             else:
                 sending.end(DELIVERED)
                 await ledger.delivered(waiting)
