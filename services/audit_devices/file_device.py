@@ -154,7 +154,7 @@ class FileDevice:
             self._open_file()
         age = time.time() - os.fstat(self._lock).st_mtime
         large = 0 < self._settings.rotate_bytes <= self._size
-        old = 0 < self._settings.rotate_seconds <= age
+        old = 0 < self._settings.rotate_seconds <= abs(age)  # below zero, the clock was set back since the file began
         if not self._size or not (large or old):
             return
         self._path.rename(self._path.with_name(f"{self._path.name}.{self._stamp()}"))

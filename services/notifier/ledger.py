@@ -18,7 +18,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import orjson
@@ -41,6 +41,8 @@ log = logger_of("notifier")
 
 NO_TABLES = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 """Postgres raises these before the first start, and for the tables of an earlier version."""
+LATE = timedelta(days=1)
+"""An alert is not raised longer after its record than this."""
 
 
 class Ledger:
@@ -98,6 +100,7 @@ class Ledger:
         async with self._moving() as (connection, cursor):
             if cursor.number + 1 != start:
                 raise Unavailable(f"{self._name} goes on from @{cursor.number + 1}, and not from @{start}")
+            cursor = self._begun_by(cursor, now)
             found = [
                 (each.offset, each.alert)
                 for each in alerts
@@ -219,6 +222,18 @@ class Ledger:
 
     def _waits(self, waiting: Waiting) -> bool:
         return waiting.times == self._times and waiting.number in self._held.messages
+
+    def _begun_by(self, cursor: CursorRow, now: datetime) -> CursorRow:
+        """The cursor, of a notifier that began before now. If it began later, its clock was set back since, and nobody knows when
+        it began. A day earlier than now leaves out nothing that is raised from now on, also if alert workers are behind."""
+        if cursor.since <= now:
+            return cursor
+        log.warning(
+            "the clock was set back since a notifier began; it goes on as one that began a day ago",
+            notifier=self._name,
+            began=cursor.since.isoformat(),
+        )
+        return replace(cursor, since=now - LATE)
 
     # -- loading and proving ------------------------------------------------------------------------------------------
 

@@ -138,7 +138,9 @@ class StandBy:
         except INTERRUPTED as fault:
             log.warning("whether the other notifier is at work cannot be read from Kafka", reason=repr(fault))
             return
-        if self._now() - max(kept) <= timedelta(seconds=UNPROVED) if kept else at - self._began <= UNPROVED:
+        # A mark far in the future is no sign of work: somebody kept it before the clock was set back.
+        at_work = any(abs(self._now() - each) <= timedelta(seconds=UNPROVED) for each in kept)
+        if at_work or (not kept and at - self._began <= UNPROVED):
             return
         log.error(
             "this notifier stands by for another one, and nothing on Kafka says that another one is at work: alerts may be "

@@ -75,10 +75,10 @@ def gathered(
     to: str, storms: dict[str, Storm], alerts: Sequence[tuple[int, dict[str, Any]]], group_seconds: int, now: datetime
 ) -> list[Message]:
     """The messages to notifier `to`: for storms that are over, and for new alerts (each with its offset). `storms`, by rule,
-    is updated."""
+    is updated. A storm whose end is further away than any that begins now is over too: the clock was set back since."""
     later = now + timedelta(seconds=group_seconds)
     messages: list[Message] = []
-    for rule, storm in [each for each in storms.items() if each[1].until <= now]:
+    for rule, storm in [each for each in storms.items() if not now < each[1].until <= later]:
         if storm.count:
             messages.append(storm.message(to))
             storms[rule] = Storm(later, AT_ONCE, [])

@@ -36,6 +36,8 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.away (
     process text PRIMARY KEY, kind text NOT NULL, fault text NOT NULL, since timestamptz NOT NULL, at timestamptz NOT NULL
 )
 """
+_BELIEVED = "at BETWEEN now() - make_interval(secs => {0}) AND now() + make_interval(secs => {0})"
+"""A row far in the future is one of a process that is gone, from before Postgres's clock was set back."""
 
 
 class CollectorTelling:
@@ -87,7 +89,7 @@ class CollectorTelling:
 
     async def _tell(self, now: AwayCollector) -> None:
         await self._pool.execute(
-            f"WITH old AS (DELETE FROM {SCHEMA}.away WHERE process <> $1 AND at < now() - make_interval(secs => $5)) "
+            f"WITH old AS (DELETE FROM {SCHEMA}.away WHERE process <> $1 AND NOT {_BELIEVED.format('$5')}) "
             f"INSERT INTO {SCHEMA}.away VALUES ($1, $2, $3, $4, now()) ON CONFLICT (process) DO UPDATE "
             "SET fault = excluded.fault, since = excluded.since, at = excluded.at",
             self._process, self._kind, visible(f"{self._collector}: {now.why}"), now.since, BELIEVED,
@@ -115,7 +117,7 @@ async def state(pool: Pool) -> dict[str, Any] | None:
     errors."""
     try:
         rows = await pool.fetch(
-            f"SELECT kind, fault, since FROM {SCHEMA}.away WHERE at > now() - make_interval(secs => $1) ORDER BY since",
+            f"SELECT kind, fault, since FROM {SCHEMA}.away WHERE {_BELIEVED.format('$1')} ORDER BY since",
             BELIEVED,
         )
     except UndefinedTableError:  # it was never away

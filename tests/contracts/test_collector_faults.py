@@ -90,10 +90,12 @@ async def test_a_row_that_is_being_written_at_the_end_is_taken_back_too(pool: Po
     assert await state(pool) is None
 
 
-async def test_what_a_killed_process_told_is_soon_worth_nothing(pool: Pool, away: Outbox) -> None:
+@pytest.mark.parametrize("at", ["now() - interval '4 minutes'", "now() + interval '1 year'"])
+async def test_what_a_killed_process_told_is_soon_worth_nothing(at: str, pool: Pool, away: Outbox) -> None:
+    """Also what it told before Postgres's clock was set back: `status` said for a year that the collector is away."""
     telling = CollectorTelling(Settings(traces_endpoint="http://c:4318"), pool, "writer")
     await telling.look()
-    await pool.execute(f"UPDATE {SCHEMA}.away SET process = 'killed', at = now() - interval '4 minutes'")
+    await pool.execute(f"UPDATE {SCHEMA}.away SET process = 'killed', at = {at}")
     assert await state(pool) is None
     await CollectorTelling(Settings(traces_endpoint="http://c:4318"), pool, "api").look()
     rows = await pool.fetch(f"SELECT kind FROM {SCHEMA}.away")

@@ -93,6 +93,23 @@ async def test_a_file_is_rotated_by_its_age_across_a_restart(settings: FileDevic
     assert numbers(settings.path) == [0, 3500, 3700]
 
 
+async def test_a_file_that_was_begun_under_a_clock_that_was_ahead_is_rotated(settings: FileDeviceSettings) -> None:
+    """It was rotated no more until the clock had come to that time. A clock that is ahead a little, as that of a file server may
+    be, rotates nothing too early."""
+    device = made(replace(settings, rotate_seconds=3600))
+    await device.open()
+    await device.write(records(0))
+    await device.close()
+    lock = settings.path.with_name(".decisions.jsonl.lock")
+    for ahead, files in ((3500, 0), (365 * 86400, 1)):
+        os.utime(lock, (time.time() + ahead,) * 2)
+        await device.open()
+        await device.write(records(ahead))
+        await device.close()
+        assert len(rotated(settings.path)) == files
+    assert numbers(settings.path) == [0, 3500, 365 * 86400]
+
+
 async def test_a_file_that_logrotate_moved_away_is_begun_anew(device: FileDevice, settings: FileDeviceSettings) -> None:
     await device.write(records(0))
     moved = settings.path.with_name("moved")

@@ -174,6 +174,8 @@ class Kept:
         (timedelta(minutes=5), 600, False),  # at work, and checking
         (timedelta(minutes=16), 0, False),  # both have just begun
         (timedelta(minutes=16), 2, True),
+        (timedelta(days=-365), 2, True),  # kept under a clock that was a year ahead, and by nobody since
+        (timedelta(minutes=-5), 600, False),  # the other machine's clock is ahead
         (None, 2, False),  # a new notifier, or one of an earlier version
         (None, 16, True),
     ],
