@@ -18,7 +18,7 @@ expires = 2027-01-31                      # a day or a time
 [[webhook]]
 name = "siem"
 url = "https://siem.example.com/keytrail"
-secret_file = "/etc/keytrail/siem.secret" # its signature's key; mode 0600
+secret_file = "/etc/keytrail/siem.secret" # it signs the messages; mode 0600
 least = "medium"                          # the mildest severity that is sent
 format = "ocsf"                           # or "keytrail", which is the default
 group_seconds = 300                       # alerts of one rule within this time are one message; 0: never
@@ -31,6 +31,7 @@ url_file = "/etc/keytrail/chat.url"       # or url = "..."; see github.com/caron
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -49,6 +50,8 @@ WEBHOOK, APPRISE = "webhook", "apprise"
 LONGEST = 2**31 - 1
 """Seconds."""
 GROUP_SECONDS, GIVE_UP_AFTER = 300, DAY_SECONDS
+STANDARD_PREFIX, STANDARD_LENGTHS = "whsec_", range(24, 65)
+"""How a secret of Standard Webhooks begins, and how many bytes follow in base64 (its specification, "Signature scheme")."""
 FORMATS = ("keytrail", "ocsf")
 """What a webhook's event holds: our own message, or an OCSF Detection Finding."""
 
@@ -61,7 +64,7 @@ class Notifier:
     kind: str
     name: str
     url: str = field(repr=False)
-    secret: str = field(default="", repr=False)
+    signing_key: bytes = field(default=b"", repr=False)
     least: str = LOW
     form: str = "keytrail"
     group_seconds: int = GROUP_SECONDS
@@ -191,11 +194,15 @@ def _notifier(kind: str, given: Any, known: set[str]) -> Notifier:
     secret = _secret(table, "secret_file") if kind == WEBHOOK else ""
     if kind == WEBHOOK and len(secret) < 16:
         raise WrongTable(f"{table.where} needs a secret_file of 16 characters or more: it signs the messages")
+    if (signing_key := _signing_key(secret)) is None:
+        raise table.wrong(
+            f"secret_file: after {STANDARD_PREFIX} there must be base64 of 24 to 64 random bytes, as in Standard Webhooks"
+        )
     return Notifier(
         kind,
         given["name"],
         url,
-        secret,
+        signing_key,
         table.one_of("least", SEVERITIES, LOW),
         table.one_of("format", FORMATS),
         table.number("group_seconds", GROUP_SECONDS, most=LONGEST),
@@ -206,3 +213,17 @@ def _notifier(kind: str, given: Any, known: set[str]) -> Notifier:
 def _secret(table: SettingsTable, name: str) -> str:
     """ "" if no file is named."""
     return table.secret(name, table.file(name)) if table.has(name) else ""
+
+
+def _signing_key(secret: str) -> bytes | None:
+    """The key of a webhook's signature; None if its secret is none of Standard Webhooks, though its beginning says so. A secret
+    without that beginning is the key itself: receivers have had it so since before the other form was read."""
+    if not secret.startswith(STANDARD_PREFIX):
+        return secret.encode()
+    text = secret.removeprefix(STANDARD_PREFIX)
+    padding = "" if text.endswith("=") else "=" * (-len(text) % 4)
+    try:
+        key = b64decode(text + padding, validate=True)
+    except ValueError:
+        return None
+    return key if len(key) in STANDARD_LENGTHS else None

@@ -1,8 +1,8 @@
 """Sends one message to one notifier: to our webhook, or through apprise.
 
 A webhook gets a POST: a CloudEvent (1.0, structured mode), signed as Standard Webhooks has it. The headers are `webhook-id`,
-`webhook-timestamp`, and `webhook-signature: v1,` with the base64 of HMAC-SHA-256 under the secret over `id.timestamp.body`. The
-receiver recognises a repetition by its id.
+`webhook-timestamp`, and `webhook-signature: v1,` with the base64 of HMAC-SHA-256 over `id.timestamp.body`. Its key follows from
+the secret (services/adapters/alerts_file.py). The receiver recognises a repetition by its id.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Sender(Protocol):
     async def close(self) -> None: ...
 
 
-def signature(secret: str, id: str, timestamp: str, body: bytes) -> str:
+def signature(key: bytes, id: str, timestamp: str, body: bytes) -> str:
     signed = f"{id}.{timestamp}.".encode() + body
-    return "v1," + b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
+    return "v1," + b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
 class Webhook:
@@ -65,7 +65,7 @@ class Webhook:
             "content-type": "application/cloudevents+json",
             "webhook-id": waiting.id,
             "webhook-timestamp": timestamp,
-            "webhook-signature": signature(self._notifier.secret, waiting.id, timestamp, body),
+            "webhook-signature": signature(self._notifier.signing_key, waiting.id, timestamp, body),
         }
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE))

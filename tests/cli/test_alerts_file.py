@@ -67,7 +67,7 @@ def test_a_test_reaches_the_receiver_signed_as_an_alert_is(receiver: Receiver, t
     done = keytrail(tmp_path, webhook(receiver, tmp_path), "test", "--json")
     assert (done.returncode, json.loads(done.stdout)["fault"]) == (0, "")
     ((headers, body),) = receiver.taken
-    expected = signature(SECRET, headers["webhook-id"], headers["webhook-timestamp"], body)
+    expected = signature(SECRET.encode(), headers["webhook-id"], headers["webhook-timestamp"], body)
     assert headers["webhook-signature"] == expected
     ocsf = webhook(receiver, tmp_path) + 'format = "ocsf"\n'
     assert keytrail(tmp_path, ocsf, "test").returncode == 0

@@ -39,7 +39,7 @@ async def telling(installation: Installation) -> AsyncIterator[Telling]:
 
 @asynccontextmanager
 async def delivering(telling: Telling, url: str, give_up_after: int) -> AsyncIterator[None]:
-    notifier = replace(telling.notifier, url=url, secret=SECRET, give_up_after=give_up_after)
+    notifier = replace(telling.notifier, url=url, signing_key=SECRET.encode(), give_up_after=give_up_after)
     sender, progress = sender_of(notifier, LOG), NotifierProgress(telling.name)
     task = asyncio.create_task(worker._deliver(telling.ledger, notifier, sender, progress))
     try:

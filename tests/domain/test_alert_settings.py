@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from domain.alerts.finding import Finding
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import Allow
 from services.adapters import alerts_file
+from services.adapters.alerts_file import Notifier
+from services.notifier.delivery import signature
 from services.settings import BadSetting, Settings
 from tests.given import ACCOUNT, arn
 
@@ -108,6 +111,51 @@ def test_a_file_that_is_wrong_says_what_would_be_right(text: str, said: str, tmp
     with pytest.raises(BadSetting, match="KEYTRAIL_ALERTS_FILE") as fault:
         read(tmp_path, text.replace("SECRET", str(secret)))
     assert said in str(fault.value)
+
+
+STANDARD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def webhook_of(folder: Path, secret: str) -> Notifier:
+    file = folder / "secret"
+    file.touch(0o600)
+    file.write_text(f"{secret}\n")
+    (found,) = read(folder, f'[[webhook]]\nname = "a"\nurl = "https://x"\nsecret_file = "{file}"').notifiers
+    return found
+
+
+def test_a_secret_of_standard_webhooks_signs_as_its_libraries_do(tmp_path: Path) -> None:
+    """Their own example (libraries/javascript/src/webhook.test.ts, and the same in the others). The text itself was the key, so
+    that none of them took a message for ours."""
+    key = webhook_of(tmp_path, STANDARD).signing_key
+    signed = signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
+    assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize("length", [24, 25, 64])
+def test_a_secret_of_standard_webhooks_may_lack_its_padding(length: int, tmp_path: Path) -> None:
+    """Some of its libraries write it so, and all read both."""
+    key = bytes(range(length))
+    text = f"whsec_{b64encode(key).decode()}"
+    assert [webhook_of(tmp_path, each).signing_key for each in (text, text.rstrip("="))] == [key, key]
+
+
+def test_any_other_secret_is_the_key_itself(tmp_path: Path) -> None:
+    """Receivers have it so, also where it happens to be base64."""
+    for secret in ("a secret that is long enough", STANDARD.removeprefix("whsec_")):
+        assert webhook_of(tmp_path, secret).signing_key == secret.encode()
+
+
+@pytest.mark.parametrize(
+    "rest", ["a secret that is long enough", "MfKQ9r8GKYqrTwjUPD8ILPZIo2L-LaSw", "c2l4dGVlbiBjaGFyYWN0ZXJz"]
+)
+def test_a_secret_that_only_looks_like_one_of_standard_webhooks_is_refused(rest: str, tmp_path: Path) -> None:
+    with pytest.raises(BadSetting) as fault:
+        webhook_of(tmp_path, f"whsec_{rest}")
+    assert str(fault.value) == (
+        f"KEYTRAIL_ALERTS_FILE: {tmp_path}/alerts.toml: [[webhook]] a: secret_file: after whsec_ there must be base64 of 24 to 64 "
+        "random bytes, as in Standard Webhooks"
+    )
 
 
 def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:

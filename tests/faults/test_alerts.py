@@ -178,7 +178,7 @@ class Receiver:
                     self.end_headers()
                     return
                 named = self.headers["webhook-id"], self.headers["webhook-timestamp"]
-                assert signature(SECRET, *named, body) == self.headers["webhook-signature"]
+                assert signature(SECRET.encode(), *named, body) == self.headers["webhook-signature"]
                 receiver.tried.append(named[0])
                 while receiver.status is None:
                     time.sleep(0.1)  # it hangs, as instructed
