@@ -12,6 +12,7 @@ import time
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Callable, Mapping
+from itertools import product
 
 from prometheus_client import (
     PROCESS_COLLECTOR,
@@ -120,13 +121,20 @@ WITNESSES = Gauge(
     multiprocess_mode="mostrecent",
 )
 
-VOIDS_MET_BY: Mapping[str, tuple[str, ...]] = {
-    "api": ("api",),
-    "writer": ("commands", "writer"),
-    "projector": ("projector",),
-    "alerts": ("alerts",),
+OUTCOMES = ("dead", "delivered", "failed")
+RECEIVERS = ("apprise", "webhook")
+"""The values of the label `kind` of NOTIFICATIONS."""
+FROM_ZERO: Mapping[str, Mapping[Counter, tuple[tuple[str, ...], ...]]] = {
+    "api": {VOIDS: (("api",),)},
+    "writer": {VOIDS: (("commands",), ("writer",))},
+    "projector": {VOIDS: (("projector",),)},
+    "alerts": {VOIDS: (("alerts",),)},
+    "notifier": {NOTIFICATIONS: tuple(product(RECEIVERS, OUTCOMES))},
 }
-"""The values of the label of VOIDS, by the kind of process that counts under them."""
+"""The labels that a kind of process counts under, as far as they are known before the first event. What is missing here: labels
+of operations and the like, which only an API worker has (services/api/zero_metrics.py), the names of audit devices
+(services/audit_devices/progress.py), and ALERTS, whose rules few processes load: an alarm on those has to see a series that is
+new, too."""
 MEASURED: Mapping[str, tuple[Collector, ...]] = {
     "api": (CALLS, LATENCY, UNAUTHENTICATED, NOT_ANSWERED, VOIDS, ALERTS, SPANS_LOST),
     "writer": (RECORDS, TAKEOVERS, LEADER_AT, VOIDS, ALERTS, SPANS_LOST),
@@ -138,6 +146,14 @@ MEASURED: Mapping[str, tuple[Collector, ...]] = {
 }
 """What each kind of process measures. A gauge without labels exists, at zero, wherever this file is loaded: from a process that
 does not measure it, that zero would be a lie."""
+
+
+def count_from_zero(process: str) -> None:
+    """Make the series that a kind of process counts, in the process that answers for it. One that is born at 1 has not grown,
+    and an alarm on its growth would miss the first event (Prometheus, instrumentation: avoid missing metrics)."""
+    for counter, known in FROM_ZERO.get(process, {}).items():
+        for labels in known:
+            counter.labels(*labels)
 
 
 class Tally:

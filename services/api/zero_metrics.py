@@ -1,9 +1,8 @@
-"""Makes every metric exist with every value of its labels, at zero before the first event. So an alarm on a rate sees
-the first event, and a metric that nothing has written yet does not seem to be missing (Prometheus, instrumentation:
-avoid missing metrics).
+"""Makes every counter of an API worker exist with every value of its labels, at zero before the first event
+(`services.metrics.count_from_zero` says why).
 
-The API makes every counter, since it always runs; counts from other processes are added to it. A gauge is not a count:
-the process that measures it sets it when it starts. If no process measures it, zero would be a lie.
+Where an API worker answers for all processes it makes what they count too, since it always runs; their counts are added to it. A
+gauge is not a count: the process that measures it sets it when it starts. If no process measures it, zero would be a lie.
 """
 
 from __future__ import annotations
@@ -13,13 +12,10 @@ from itertools import product
 from domain.alerts.rules.table import RULES
 from domain.alerts.severities import SEVERITIES
 from services import metrics, signing
-from services.adapters.alerts_file import APPRISE, WEBHOOK
 from services.operations.table import BY_NAME, OPERATIONS
 
 EFFECTS = ("allowed", "refused", "not-answered", "failed")
 NOT_ANSWERED = ("answer-failed", "decision-not-durable", "no-record", "not-fresh", "vault")
-PROCESSES = tuple(label for labels in metrics.VOIDS_MET_BY.values() for label in labels)
-OUTCOMES = ("dead", "delivered", "failed")
 
 
 def exist(none_known: str) -> None:
@@ -33,9 +29,7 @@ def exist(none_known: str) -> None:
         metrics.UNAUTHENTICATED.labels(kind)
     for reason in NOT_ANSWERED:
         metrics.NOT_ANSWERED.labels(reason)
-    for process in PROCESSES:
-        metrics.VOIDS.labels(process)
+    for process in metrics.MEASURED if metrics.shares_metrics() else ("api",):
+        metrics.count_from_zero(process)
     for rule, severity in product(RULES, (*SEVERITIES, "suppressed")):
         metrics.ALERTS.labels(rule, severity)
-    for kind, outcome in product((WEBHOOK, APPRISE), OUTCOMES):
-        metrics.NOTIFICATIONS.labels(kind, outcome)

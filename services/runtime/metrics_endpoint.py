@@ -11,7 +11,7 @@ import asyncio
 from functools import partial
 from http import HTTPStatus
 
-from services.metrics import VOIDS, VOIDS_MET_BY, Scrapes, exposition, shares_metrics
+from services.metrics import Scrapes, count_from_zero, exposition, shares_metrics
 from services.settings import BadSetting, Settings
 
 PATIENCE = 5.0
@@ -32,8 +32,7 @@ async def answer_metrics(settings: Settings, process: str) -> asyncio.Server | N
     """
     if not settings.metrics_port or shares_metrics():
         return None
-    for label in VOIDS_MET_BY.get(process, ()):
-        VOIDS.labels(label)  # at zero, so that an alarm on its growth sees the first one
+    count_from_zero(process)
     host, port = settings.metrics_host or LOOPBACK, settings.metrics_port
     endpoint = MetricsEndpoint(Scrapes(partial(exposition, process)))
     try:

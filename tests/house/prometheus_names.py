@@ -9,9 +9,8 @@ from itertools import chain
 from prometheus_client.metrics import MetricWrapperBase
 
 from domain.alerts.rules.table import RULES
-from services.adapters.alerts_file import APPRISE, WEBHOOK
 from services.api import zero_metrics
-from services.metrics import MEASURED
+from services.metrics import MEASURED, OUTCOMES, RECEIVERS
 
 TARGET = frozenset({"job", "instance"})
 """The labels that Prometheus gives to everything it scrapes."""
@@ -20,8 +19,8 @@ OF_EVERY_PROCESS = ("up", "process_start_time_seconds", "process_resident_memory
 VALUES: Mapping[str, frozenset[str]] = {
     "reason": frozenset(zero_metrics.NOT_ANSWERED),
     "effect": frozenset(zero_metrics.EFFECTS),
-    "outcome": frozenset(zero_metrics.OUTCOMES),
-    "kind": frozenset({WEBHOOK, APPRISE}),
+    "outcome": frozenset(OUTCOMES),
+    "kind": frozenset(RECEIVERS),
     "rule": frozenset(RULES),
     "job": frozenset({"keytrail"}),
 }
