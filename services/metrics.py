@@ -89,12 +89,22 @@ DEVICE_SECONDS = Gauge(
 ALERTS_LAG = Gauge(
     "keytrail_alerts_lag", "Records on a topic that are not judged yet", ["topic"], multiprocess_mode="mostrecent"
 )
+ALERTS_AT = Gauge(
+    "keytrail_alerts_time_seconds",
+    "When an alert worker last learned how many records are not judged yet",
+    multiprocess_mode="mostrecent",
+)
 
 SPANS_LOST = Counter("keytrail_spans_lost", "Spans that the collector of traces did not get")
 
 LEAVES = Gauge("keytrail_notary_leaves", "Leaves of the published checkpoint", multiprocess_mode="mostrecent")
 NOTARY_LAG = Gauge(
     "keytrail_notary_lag", "Records on a topic that are not leaves yet", ["topic"], multiprocess_mode="mostrecent"
+)
+NOTARY_AT = Gauge(
+    "keytrail_notary_time_seconds",
+    "When the notary last had made leaves of all that it had read before",
+    multiprocess_mode="mostrecent",
 )
 NOTARY_SECONDS = Gauge(
     "keytrail_notary_seconds",
@@ -121,6 +131,13 @@ WITNESSES = Gauge(
     multiprocess_mode="mostrecent",
 )
 
+WANTED = Gauge(
+    "keytrail_wanted",
+    "How many processes of a kind that may be left out an API worker's settings ask for",
+    ["process"],
+    multiprocess_mode="mostrecent",
+)
+
 OUTCOMES = ("dead", "delivered", "failed")
 RECEIVERS = ("apprise", "webhook")
 """The values of the label `kind` of NOTIFICATIONS."""
@@ -136,11 +153,21 @@ of operations and the like, which only an API worker has (services/api/zero_metr
 (services/audit_devices/progress.py), and ALERTS, whose rules few processes load: an alarm on those has to see a series that is
 new, too."""
 MEASURED: Mapping[str, tuple[Collector, ...]] = {
-    "api": (CALLS, LATENCY, UNAUTHENTICATED, NOT_ANSWERED, VOIDS, ALERTS, SPANS_LOST),
+    "api": (CALLS, LATENCY, UNAUTHENTICATED, NOT_ANSWERED, VOIDS, ALERTS, SPANS_LOST, WANTED),
     "writer": (RECORDS, TAKEOVERS, LEADER_AT, VOIDS, ALERTS, SPANS_LOST),
     "projector": (LAG, PROJECTED_AT, VOIDS, SPANS_LOST),
-    "notary": (LEAVES, NOTARY_LAG, NOTARY_SECONDS, CHECKPOINT_AT, COSIGNED_LEAVES, COSIGNED_AT, WITNESSES, ALERTS),
-    "alerts": (ALERTS_LAG, VOIDS, ALERTS, SPANS_LOST),
+    "notary": (
+        LEAVES,
+        NOTARY_LAG,
+        NOTARY_AT,
+        NOTARY_SECONDS,
+        CHECKPOINT_AT,
+        COSIGNED_LEAVES,
+        COSIGNED_AT,
+        WITNESSES,
+        ALERTS,
+    ),
+    "alerts": (ALERTS_LAG, ALERTS_AT, VOIDS, ALERTS, SPANS_LOST),
     "audit-devices": (DEVICE_RECORDS, DEVICE_FAILURES, DEVICE_REFUSED, DEVICE_MISSED, DEVICE_LAG, DEVICE_SECONDS),
     "notifier": (NOTIFICATIONS, NOTIFIERS_STUCK, NOTIFIERS_LAG, SPANS_LOST),
 }

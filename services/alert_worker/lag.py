@@ -24,7 +24,7 @@ from services.alert_worker.books import Books, LogPartition, RowsChanged
 from services.alert_worker.followed import FollowedTopics, ends_of
 from services.alert_worker.positions import JudgedUpTo
 from services.logs import logger_of
-from services.metrics import ALERTS_LAG
+from services.metrics import ALERTS_AT, ALERTS_LAG
 
 log = logger_of("alerts")
 
@@ -125,6 +125,7 @@ class LagWatch:
         left = {part: max(0, end - reached.get(part, JudgedUpTo()).next) for part, end in there.items()}
         for topic in (EVENTS, DECISIONS):
             ALERTS_LAG.labels(topic).set(sum(count for part, count in left.items() if part[0] == topic))
+        ALERTS_AT.set_to_current_time()  # where Postgres or Kafka says nothing, the lag stands still, and so does this
         stuck = [part for part in there if left[part] and self._left.get(part) == reached.get(part, JudgedUpTo()).next]
         ends_early = there[EVENTS, 0] < reached.get((EVENTS, 0), JudgedUpTo()).next
         if ends_early and self._ended_early:  # not one look's race: whoever reads on finds what is lost, and says so

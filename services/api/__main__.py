@@ -197,7 +197,7 @@ async def serve(settings: Settings) -> None:
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN,
         )
-        zero_metrics.exist(NONE_KNOWN)
+        zero_metrics.exist(NONE_KNOWN, settings)
         server = DeadlineServer(config, door, certificate)
         tasks = [
             asyncio.create_task(live.follow()),

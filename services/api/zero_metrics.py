@@ -12,13 +12,15 @@ from itertools import product
 from domain.alerts.rules.table import RULES
 from domain.alerts.severities import SEVERITIES
 from services import metrics, signing
+from services.metrics import WANTED
 from services.operations.table import BY_NAME, OPERATIONS
+from services.settings import Settings
 
 EFFECTS = ("allowed", "refused", "not-answered", "failed")
 NOT_ANSWERED = ("answer-failed", "decision-not-durable", "no-record", "not-fresh", "vault")
 
 
-def exist(none_known: str) -> None:
+def exist(none_known: str, settings: Settings) -> None:
     """`none_known`: the label for calls whose operation does not exist."""
     for operation, effect in product((*BY_NAME, none_known), EFFECTS):
         metrics.CALLS.labels(operation, effect)
@@ -33,3 +35,6 @@ def exist(none_known: str) -> None:
         metrics.count_from_zero(process)
     for rule, severity in product(RULES, (*SEVERITIES, "suppressed")):
         metrics.ALERTS.labels(rule, severity)
+    # Not zeros, but what tells a process that is missing from one that nobody wants: `keytrail doctor` reads the same settings.
+    WANTED.labels("alerts").set(settings.alert_workers)
+    WANTED.labels("notary").set(settings.notaries)

@@ -24,7 +24,7 @@ from services.adapters.topic_bounds import bounds
 from services.adapters.topics import log_topic, names
 from services.clock import clock_of
 from services.logs import logger_of
-from services.metrics import CHECKPOINT_AT, LEAVES, NOTARY_SECONDS
+from services.metrics import CHECKPOINT_AT, LEAVES, NOTARY_AT, NOTARY_SECONDS
 from services.notary import kept_heads, leaf_rows
 from services.notary.alerts import NotaryAlerts
 from services.notary.cosigning import COSIGNED, Cosigning
@@ -177,6 +177,7 @@ class Notary:
                     await self._take(taken, feed.chain)
                     NOTARY_SECONDS.set(time.time() - feed.oldest / 1000)
                     feed.oldest = 0
+                NOTARY_AT.set_to_current_time()
                 await self._tree_keys.read_sometimes()
                 if waiting <= len(taken):
                     await asyncio.sleep(pause_after(len(taken), LONGEST_PAUSE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from services.alert_worker.followed import KafkaTopics
 from services.alert_worker.lag import LagWatch, Overdue
 from services.alert_worker.positions import JudgedUpTo
 from services.cli.client import Client
+from services.metrics import ALERTS_AT
 from services.runtime.processes import LONGEST_UNPROVED, pause_after_proof
 from services.settings import Settings
 from tests.contracts.test_counting import holding, some
@@ -107,6 +109,17 @@ async def test_a_lock_on_the_asked_table_is_reported(
     async with locking(database, f"LOCK TABLE alerting.{table} IN ACCESS EXCLUSIVE MODE"):
         await watch.look()
     assert [each for each in await told.summaries() if "Postgres has not said" in each]
+
+
+async def test_a_look_that_learns_nothing_is_not_shown_as_one(database: Settings, watch: LagWatch) -> None:
+    """The lag stood still at zero for as long as Postgres said nothing, and no alarm of Prometheus went off."""
+    before = time.time()
+    await watch.look()
+    (at,) = (each.value for family in ALERTS_AT.collect() for each in family.samples)
+    assert before <= at <= time.time()
+    async with locking(database, "LOCK TABLE alerting.positions IN ACCESS EXCLUSIVE MODE"):
+        await watch.look()
+    assert [each.value for family in ALERTS_AT.collect() for each in family.samples] == [at]
 
 
 async def test_a_policy_that_cannot_be_judged_is_reported(

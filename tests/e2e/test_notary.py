@@ -401,6 +401,8 @@ def test_metrics_say_how_far_the_notary_is(notarised: Installation) -> None:
     assert {found[f'keytrail_notary_lag{{topic="{kind}"}}'] for kind in (EVENTS, DECISIONS, ALERTS)} == {0}
     assert 0 < found["keytrail_notary_seconds"] < 60
     assert 0 <= time.time() - found["keytrail_checkpoint_time_seconds"] < 120
+    at = "keytrail_notary_time_seconds"
+    assert eventually(lambda: shown()[at] > found[at]), "also where nothing is called"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import Gauge
 
+from services.metrics import MEASURED
 from tests.house.prometheus_names import faults_in, labels_kept
 from tests.house.test_house import ROOT
 from tests.house.test_names_in_documents import anchors
@@ -32,6 +34,9 @@ IN_LOGS_ALONE = {
     "nothing on Kafka says that another one is at work": "the notifier that sends is away: KeytrailProcessAway",
 }
 """Signs that no metric shows."""
+ONLY_WHERE_WANTED = {"api", "notifier", "audit-devices"}
+"""API workers, whose gauge is their settings'; and what runs only where a file names receivers or devices, which no other process
+reads."""
 
 
 def signs() -> Iterator[tuple[str, str]]:
@@ -105,6 +110,21 @@ def test_each_alert_names_metrics_and_labels_that_exist(name: str) -> None:
     assert list(faults_in(rule["expr"])) == []
     shown = set(re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"].values())))
     assert shown <= labels_kept(rule["expr"])
+
+
+def test_an_alarm_on_a_gauge_has_one_for_when_nobody_measures_it() -> None:
+    """A gauge stands still while its process waits, often at zero, and is not there at all where no process is scraped: the alarm on
+    its value is silent in both."""
+    expressions = [each["expr"] for each in ALERTS.values()]
+    for process, measured in MEASURED.items():
+        gauges = [each._name for each in measured if isinstance(each, Gauge)]
+        alarmed = [name for name in gauges if any(re.search(rf"\b{name}\b.*[<>=] ", each) for each in expressions)]
+        away = [
+            name
+            for name in gauges
+            if any(re.search(rf"time\(\) - max.*\b{name}\b", each) and f"absent({name}" in each for each in expressions)
+        ]
+        assert bool(away) == (bool(alarmed) and process not in ONLY_WHERE_WANTED), process
 
 
 def test_each_alert_has_an_example_that_fires_and_one_that_nearly_does() -> None:

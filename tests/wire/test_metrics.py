@@ -80,6 +80,7 @@ EXPECTED = (
     'keytrail_alerts_total{rule="key-policy-public",severity="critical"}',
     'keytrail_notifications_total{kind="webhook",outcome="dead"}',
     "keytrail_takeovers_total",
+    'keytrail_wanted{process="notary"}',
 )
 
 

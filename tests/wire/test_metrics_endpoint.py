@@ -73,7 +73,7 @@ process, port = sys.argv[1], int(sys.argv[2])
 asyncio.run(answer_metrics(Settings(metrics_port=port), process))
 if process == "api":
     from services.api.zero_metrics import exist
-    exist("none")
+    exist("none", Settings())
 if process == "audit-devices":
     from services.audit_devices.progress import DeviceProgress
     DeviceProgress("siem")
