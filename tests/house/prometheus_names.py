@@ -22,7 +22,7 @@ VALUES: Mapping[str, frozenset[str]] = {
     "outcome": frozenset(OUTCOMES),
     "kind": frozenset(RECEIVERS),
     "rule": frozenset(RULES),
-    "job": frozenset({"keytrail"}),
+    "job": frozenset({"keytrail", "keytrail-staging"}),
 }
 """The values of labels that have few."""
 SELECTED = re.compile(r"\b((?:keytrail|process)_\w+|up)\b(?:\{([^}]*)\})?")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 from prometheus_client import Gauge
 
 from services.metrics import MEASURED
-from tests.house.prometheus_names import faults_in, labels_kept
+from tests.house.prometheus_names import GROUPED, SELECTED, faults_in, labels_kept
 from tests.house.test_house import ROOT
 from tests.house.test_names_in_documents import anchors
 
@@ -110,6 +111,35 @@ def test_each_alert_names_metrics_and_labels_that_exist(name: str) -> None:
     assert list(faults_in(rule["expr"])) == []
     shown = set(re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"].values())))
     assert shown <= labels_kept(rule["expr"])
+
+
+def of_job(expression: str, job: str) -> bool:
+    """Whether every series is of one job, and every group says which."""
+    series = SELECTED.findall(GROUPED.sub("", expression))
+    groups = GROUPED.findall(expression)
+    together = len(re.findall(r"\b(?:sum|max|min|count|unless on)\b", expression))
+    return (
+        all(f'job="{job}"' in matchers.split(",") for _, matchers in series)
+        and all(group.split(",")[0] == "job" for group in groups)
+        and len(groups) == together
+    )
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_no_alert_takes_another_installation_for_this_one(name: str) -> None:
+    """A writer of staging that led hid that none led in production."""
+    assert of_job(ALERTS[name]["expr"], "keytrail")
+
+
+def test_the_line_for_a_second_installation_makes_every_rule_one_of_it() -> None:
+    (line,) = re.findall(r"^sed 's/job=.*$", OPERATIONS, re.MULTILINE)
+    command = line.partition(" > ")[0].split()
+    done = subprocess.run(
+        [*(each.strip("'") for each in command)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    rules = [rule for group in yaml.safe_load(done.stdout)["groups"] for rule in group["rules"]]
+    assert [each["alert"] for each in rules] == list(ALERTS)
+    assert all(of_job(each["expr"], "keytrail-staging") for each in rules)
 
 
 def test_an_alarm_on_a_gauge_has_one_for_when_nobody_measures_it() -> None:
