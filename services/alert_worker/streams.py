@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import NoReturn, assert_never
+from typing import Any, NoReturn, assert_never
 
 from domain.log.codec import Unreadable
 from domain.ports import OutOfRange, Stored
@@ -23,6 +23,9 @@ log = logger_of("alerts")
 AGAIN = 0.5
 UNJUDGEABLE, BEGUN_ANEW, LOG_BROKEN = 70, 75, 78
 """What the process exits with."""
+
+LASTING = (OutOfRange, Unreadable, RowsChanged, LossAccepted)
+"""Faults that do not pass while the process goes on."""
 
 
 class JudgedStreams:
@@ -59,11 +62,8 @@ class JudgedStreams:
             try:
                 await judged()
                 return
-            except (OutOfRange, Unreadable) as fault:
-                log.error("the log does not go on from what was judged; this process ends", reason=str(fault))
-                self._end(LOG_BROKEN)
-            except (RowsChanged, LossAccepted) as fault:
-                await self._begin_anew(fault)
+            except LASTING as fault:
+                await self._end_for(fault)
             except JudgedElsewhere as fault:
                 log.info("judging goes on from where another worker left off", reason=str(fault))
             except INTERRUPTED as fault:
@@ -74,20 +74,39 @@ class JudgedStreams:
                 self._end(UNJUDGEABLE)
 
     async def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> NoReturn:
-        """Do what is done beside the streams, again and again."""
+        """Do what is done beside the streams, again and again. A fault of it ends the process as one of the streams does."""
         while True:
             try:
                 await work()
-            except (RowsChanged, LossAccepted) as fault:
-                await self._begin_anew(fault)
+            except LASTING as fault:
+                await self._end_for(fault)
             except JudgedElsewhere as fault:
                 log.info("what is done beside judging goes on with what another worker did", reason=str(fault))
             except INTERRUPTED as fault:
                 log.warning("what is done beside judging was interrupted", reason=repr(fault))
+            except Exception as fault:
+                log.exception("what is done beside judging failed; this process ends", reason=repr(fault))
+                self._end(UNJUDGEABLE)
             await asyncio.sleep(seconds)
 
-    async def _begin_anew(self, fault: RowsChanged | LossAccepted) -> NoReturn:
+    async def follow(self, app: Any) -> NoReturn:
+        """Run Faust's app. Its consumer has a thread that the interpreter waits for: after a fault, that thread would keep the
+        process and its partitions for ever, and nothing would be judged. So whatever ends this ends the process, and so does
+        being cancelled."""
+        try:
+            await app.maybe_start()
+            await app.wait_until_stopped()
+            log.error("the app stopped; this process ends")
+        except Exception as fault:
+            log.exception("the app failed; this process ends", reason=repr(fault))
+        finally:
+            self._end(BEGUN_ANEW)
+
+    async def _end_for(self, fault: OutOfRange | Unreadable | RowsChanged | LossAccepted) -> NoReturn:
         match fault:
+            case OutOfRange() | Unreadable():
+                log.error("the log does not go on from what was judged; this process ends", reason=str(fault))
+                self._end(LOG_BROKEN)
             case RowsChanged():
                 log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
             case LossAccepted():

@@ -24,7 +24,7 @@ from services.alert_worker.followed import KafkaTopics, ends_of
 from services.alert_worker.lag import LagWatch
 from services.alert_worker.marks import Marking, Marks
 from services.alert_worker.notary_lag import NotaryWatch
-from services.alert_worker.streams import AGAIN, BEGUN_ANEW, JudgedStreams
+from services.alert_worker.streams import AGAIN, JudgedStreams
 from services.alert_worker.voids import AlertsTopic, Voids
 from services.clock import clock_of
 from services.logs import logger_of
@@ -106,10 +106,10 @@ class Worker:
         self._marking = Marking(books, marks)
 
     async def run(self) -> None:
-        """Run until the app stops. It stops by itself only when it crashes."""
+        """Run until the process ends. The app stops by itself only when it crashes."""
         every = self._streams.every
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._run_app())
+            tasks.create_task(self._streams.follow(self._app))
             # This shows at once, and not only with the next record, whether the log is the one that was judged.
             tasks.create_task(self._streams.catch_up_with_events())
             tasks.create_task(every(AGAIN, self._changes.judge_to_the_end))
@@ -124,12 +124,6 @@ class Worker:
             tasks.create_task(every(AGAIN, self._check))
             tasks.create_task(every(LOOK_EVERY, self._seal_anew))
             tasks.create_task(every(LOOK_AROUND_EVERY, self._look_around))
-
-    async def _run_app(self) -> None:
-        await self._app.maybe_start()
-        await self._app.wait_until_stopped()
-        log.error("the app stopped; this process ends")
-        os._exit(BEGUN_ANEW)
 
     async def _look(self) -> None:
         self._rules.look()
