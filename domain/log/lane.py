@@ -9,7 +9,7 @@ of the append reached the topic.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -106,14 +106,19 @@ class EveryPlace:
 class Lanes:
     """How far each lane was read, and the rule that accepts only a record that is next in its lane."""
 
-    def __init__(self, reached: Mapping[LaneName, Reached] | None = None) -> None:
+    def __init__(self, reached: Mapping[LaneName, Reached] | None = None, cut: Collection[int] = ()) -> None:
+        """`cut`: the partitions whose first records a retention has removed. A lane of which nothing was read may begin at any
+        number there."""
         self.reached: dict[LaneName, Reached] = dict(reached or {})
+        self._cut = frozenset(cut)
         self._moved: set[LaneName] = set()
 
     def accepts(self, place: Place, digest: str, partition: int) -> bool:
         """Take the record with this digest if it is the next of its lane; say whether it was."""
-        last = self.reached.get(place.name, _BEGIN)
-        if (place.number - 1, place.previous) != (last.number, last.digest):
+        last = self.reached.get(place.name)
+        if last is None and partition not in self._cut:
+            last = _BEGIN
+        if last is not None and (place.number - 1, place.previous) != (last.number, last.digest):
             return False
         self.reached[place.name] = Reached(place.number, digest, partition)
         self._moved.add(place.name)

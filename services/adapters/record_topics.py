@@ -54,10 +54,16 @@ class FollowedRecords(Protocol):
     kinds: Collection[str]
 
     async def open(
-        self, begins: Mapping[KindAndNumber, int], *, gathering: tuple[int, int] = IDLE, **options: Any
-    ) -> None:
-        """Reads a partition that `begins` does not name from 0 on. `gathering`: what IDLE is, while records arrive. Raises
-        Unavailable."""
+        self,
+        begins: Mapping[KindAndNumber, int],
+        *,
+        gathering: tuple[int, int] = IDLE,
+        from_first: Collection[str] = (),
+        **options: Any,
+    ) -> Mapping[KindAndNumber, int]:
+        """Reads a partition that `begins` does not name from 0 on; of the kinds `from_first`, from the first record that it still
+        has. Returns where those of these kinds begin whose first records were removed. `gathering`: what IDLE is, while records
+        arrive. Raises Unavailable."""
         ...
 
     async def next(
@@ -95,13 +101,14 @@ class RecordTopics:
         begins: Mapping[KindAndNumber, int],
         *,
         gathering: tuple[int, int] = IDLE,
-        from_first: bool = False,
+        from_first: Collection[str] = (),
         last: Mapping[KindAndNumber, str] = MappingProxyType({}),
         **options: Any,
-    ) -> None:
-        """Reads from these positions on. A partition that is not named is read from 0 on or, with `from_first`, from the first
-        record that it still has. `last`: digests of the records before these positions, which are read again and compared.
-        `gathering`: what IDLE is, while records arrive. `options` are aiokafka's. Raises Unavailable."""
+    ) -> dict[KindAndNumber, int]:
+        """Reads from these positions on. A partition that is not named is read from 0 on; of the kinds `from_first`, from the
+        first record that it still has. Returns where those of these kinds begin whose first records were removed. `last`: digests
+        of the records before these positions, which are read again and compared. `gathering`: what IDLE is, while records arrive.
+        `options` are aiokafka's. Raises Unavailable."""
         self._gathering = gathering
         consumer = await started(
             self._settings, fetch_min_bytes=gathering[0], fetch_max_wait_ms=gathering[1], **options
@@ -109,13 +116,15 @@ class RecordTopics:
         self._consumer = consumer
         consumer.assign(self.all)
         try:
-            first = await consumer.beginning_offsets(self.all) if from_first else {}
+            asked = [each for each in self.all if self._kinds[each.topic] in from_first]
+            first = await consumer.beginning_offsets(asked) if asked else {}
         except KafkaError as fault:
             raise Unavailable(str(fault)) from fault
         for each in self.all:
             consumer.seek(each, begins.get(self.named(each), first.get(each, 0)))
         known = {each: (begins[where] - 1, last[where]) for each in self.all if (where := self.named(each)) in last}
         self._continuity = Continuity(consumer, known)
+        return {self.named(each): at for each, at in first.items() if at}
 
     def named(self, partition: TopicPartition) -> KindAndNumber:
         return self._kinds[partition.topic], partition.partition

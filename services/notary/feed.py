@@ -17,7 +17,7 @@ from domain.log.chain import Chain
 from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.order import LeafPartition
 from services.adapters.keyring import VaultKeyring
-from services.adapters.record_topics import RecordTopics
+from services.adapters.record_topics import RECORD_KINDS, RecordTopics
 from services.metrics import NOTARY_LAG
 from services.settings import Settings
 
@@ -46,7 +46,7 @@ class LeafFeed:
         """Reads from these positions on, and a partition that is not named from its first record on. Raises Unavailable."""
         await self._topics.open(
             begins,
-            from_first=True,
+            from_first=RECORD_KINDS,
             gathering=(FETCHED_BYTES, GATHERING_MS),
             max_partition_fetch_bytes=FETCHED_BYTES,
         )

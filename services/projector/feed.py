@@ -18,7 +18,7 @@ from domain.log.chain import Chain
 from domain.log.codec import RECORD_VERSION, Unreadable, event_from
 from domain.log.events import DecisionsAnchored
 from domain.log.lane import LaneRule, Lanes, anchors_of, place_of
-from projections.log.entry import DECISIONS, EVENTS, Entry
+from projections.log.entry import ALERTS, DECISIONS, EVENTS, Entry
 from services.adapters.kafka import FETCH_WAIT_MS
 from services.adapters.keyring import VaultKeyring
 from services.adapters.record_topics import BATCH_BYTES, FollowedRecords
@@ -71,22 +71,26 @@ class EntryFeed:
         self._lanes: LaneRule = Lanes()
         self._now = Chain(keys=keys)
 
-    async def open(self, start: ReadTo, now: Chain, lanes: LaneRule | None = None) -> None:
-        """Begins where `start` says (at 0 for a partition that it does not name). `lanes`: the rule for copies of decisions;
+    async def open(self, start: ReadTo, now: Chain, lanes: LaneRule | None = None) -> bool:
+        """Begins where `start` says; at 0 for a partition that it does not name, and of `decisions` and `alerts` at the first
+        record that is still there. Returns whether a retention has removed decisions. `lanes`: the rule for copies of decisions;
         that of `start` where left out.
 
         `now` is the chain at the log's end or near it. Other topics are read at the same time as the log, so the whole log
         decides what is authentic there, not only the part that was read here.
         """
         self._now = now
-        await self._topics.open(
+        begins = await self._topics.open(
             start.offsets,
+            from_first=(DECISIONS, ALERTS),
             gathering=self._gathering,
             max_partition_fetch_bytes=self._partition_bytes,
             last=start.last,
         )
         self._chain = Chain(start.digest, start.offsets.get((EVENTS, 0), 0) - 1, self._keys, start.authority)
-        self._lanes = lanes or Lanes(start.lanes)
+        cut = [number for kind, number in begins if kind == DECISIONS]
+        self._lanes = lanes or Lanes(start.lanes, cut)
+        return bool(cut)
 
     async def next(self, most: int) -> Batch:
         """The next records; an empty batch after half a second without records. Raises OutOfRange, Unreadable, Unavailable."""

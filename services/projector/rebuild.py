@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from projections.log.entry import DECISIONS
 from projections.registry import Projection
 from services.adapters import topics
 from services.adapters.keyring import VaultKeyring
@@ -38,7 +39,7 @@ async def rebuild_projection(
     async with pool.acquire() as connection:
         await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
         await store.prepare(connection, projection, name, keys, beside)
-        await feed.open(ReadTo(), await chain_now(log_topic(settings), pool, keys))
+        is_cut = await feed.open(ReadTo(), await chain_now(log_topic(settings), pool, keys))
         try:
             while True:
                 batch = await feed.next(BATCH)
@@ -49,13 +50,15 @@ async def rebuild_projection(
                 lag = await feed.lag()
                 behind = sum(lag[topic] for topic in projection.topics)
                 progress(done, done + behind)
-                if behind == 0 and await _swapped(settings, pool, projection, beside):
+                if behind == 0 and await _swapped(settings, pool, projection, beside, is_cut=is_cut):
                     return done
         finally:
             await feed.close()
 
 
-async def _swapped(settings: Settings, pool: Pool, projection: Projection, beside: str, ends: Ends = ends) -> bool:
+async def _swapped(
+    settings: Settings, pool: Pool, projection: Projection, beside: str, ends: Ends = ends, *, is_cut: bool = False
+) -> bool:
     """Swaps the two, unless the live projection has moved on meanwhile: then there is more to read first. If the live one has a
     position beyond the end of a topic, it does not count, since somebody else wrote it."""
     live = projection.schema
@@ -71,7 +74,9 @@ async def _swapped(settings: Settings, pool: Pool, projection: Projection, besid
         new = await store.positions(connection, beside)
         if any(new.get(where, 0) < min(old.get(where, 0), end) for where, end in held.items()):
             return False
-        await connection.execute(f"ALTER SCHEMA {live} RENAME TO {live}_old")
+        if is_cut and DECISIONS in projection.topics:  # the old one has decisions that the topic no longer has
+            await store.keep_aside(connection, live)
+        else:
+            await connection.execute(f"DROP SCHEMA {live} CASCADE")
         await connection.execute(f"ALTER SCHEMA {beside} RENAME TO {live}")
-        await connection.execute(f"DROP SCHEMA {live}_old CASCADE")
     return True

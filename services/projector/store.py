@@ -11,7 +11,7 @@ under a retired key.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,10 +96,12 @@ async def prepare(
     retired: Container[str] = (),
     *,
     anew: bool = False,
+    is_cut: Callable[[], Awaitable[bool]] | None = None,
 ) -> None:
     """Makes the tables if they do not exist. Tables are first thrown away if they belong to another log (`name` is the log's
     id), have another shape or positions that Keytrail did not write, or if `anew` is True. `retired`: the names of the keys
-    that the log has retired."""
+    that the log has retired. `is_cut`: whether a retention has removed decisions. Then tables that have them are kept under
+    another name, since nothing can make them again."""
     schema = schema or projection.schema
     tables = projection.table + _POSITIONS
     async with connection.transaction():
@@ -118,12 +120,25 @@ async def prepare(
                 else:
                     log.error("positions were changed by somebody else; the projection is rebuilt", projection=schema)
         if schema != TEMPORARY:
+            there = await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema)
+            if there and is_cut is not None and DECISIONS in projection.topics and await is_cut():
+                await keep_aside(connection, schema)
             await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
             await connection.execute(f"CREATE SCHEMA {schema}")
         await connection.execute(f"SET LOCAL search_path TO {schema}")
         await connection.execute(projection.table)
         await connection.execute(_POSITIONS)
         await connection.execute("INSERT INTO origin VALUES ($1, $2)", name, tables)
+
+
+async def keep_aside(connection: Connection, schema: str) -> None:
+    """Gives a schema another name, under which nobody reads or removes it."""
+    aside, number = f"{schema}_kept_1", 1
+    while await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", aside):
+        number += 1
+        aside = f"{schema}_kept_{number}"
+    await connection.execute(f"ALTER SCHEMA {schema} RENAME TO {aside}")
+    log.error("decisions that their topic no longer has are kept in other tables", projection=schema, kept=aside)
 
 
 async def are_made(pool: Pool, projections: Iterable[Projection]) -> bool:

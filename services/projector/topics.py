@@ -7,6 +7,7 @@ from typing import Protocol
 from domain.ports import Topic
 from services.adapters.kafka import KafkaTopic
 from services.adapters.record_topics import FollowedRecords, RecordTopics
+from services.adapters.topic_bounds import bounds
 from services.adapters.topics import names
 from services.settings import Settings
 
@@ -22,6 +23,10 @@ class ProjectedTopics(Protocol):
 
     def records(self) -> FollowedRecords:
         """Every partition of `events`, `decisions` and `alerts`."""
+        ...
+
+    async def are_cut(self) -> bool:
+        """Whether a retention has removed decisions. Raises Unavailable."""
         ...
 
 
@@ -40,3 +45,7 @@ class KafkaProjectedTopics:
 
     def records(self) -> FollowedRecords:
         return RecordTopics(self._settings, self._partitions)
+
+    async def are_cut(self) -> bool:
+        found = await bounds(self._settings, names(self._settings).decisions)
+        return any(first for first, _ in found.values())

@@ -76,7 +76,7 @@ async def _prepare(topics: ProjectedTopics, pool: Pool, keys: VaultKeyring, name
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
             again = projection.schema in anew
-            await store.prepare(connection, projection, name, keys, retired=retired, anew=again)
+            await store.prepare(connection, projection, name, keys, retired=retired, anew=again, is_cut=topics.are_cut)
 
 
 async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going: store.ProjectorMemory) -> ReadTo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,47 @@ def test_records_that_are_removed_before_they_are_leaves_stop_the_notary_until_a
         sum(each["last"] - each["first"] for each in asked),
     )
     assert json.loads(kept.keytrail("skip-records", "--json").stdout) == {"removed": []}
+
+
+def test_decisions_that_their_topic_no_longer_has_outlive_every_new_beginning_of_their_projection(
+    tmp_path: Path,
+) -> None:
+    """Whatever has the projection made anew: here, a position that somebody changed, and the operator's command."""
+    with Installation(tmp_path / ".keytrail", KEYTRAIL_DECISION_PARTITIONS="2") as running:
+        kms = running.client()
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+
+        def used() -> datetime | None:
+            for _ in range(4):
+                kms.describe_key(KeyId=key)
+            running.caught_up()
+            return asyncio.run(oldest_in(running, "p_decisions"))
+
+        oldest = used()
+        topic = names(running.settings).decisions
+        asyncio.run(remove_up_to(running.settings, asyncio.run(ends(running.settings, topic))))
+        assert used() == oldest
+        asyncio.run(changed(running, "UPDATE p_decisions.positions SET mac = 'another''s' WHERE topic = 'decisions'"))
+        kms.describe_key(KeyId=key)
+        eventually(lambda: asyncio.run(oldest_in(running, "p_decisions_kept_1")) == oldest)
+        later = used()
+        assert oldest is not None
+        assert later is not None
+        assert later > oldest
+        running.keytrail("rebuild", "decisions")
+        assert asyncio.run(oldest_in(running, "p_decisions_kept_2")) == later
+        assert used() == later
+
+
+async def changed(installation: Installation, statement: str) -> None:
+    async with installation.connected() as pool:
+        await pool.execute(statement)
+
+
+async def oldest_in(installation: Installation, schema: str) -> datetime | None:
+    """When the oldest decision of the topic was made that the tables of a schema have; None where the schema is not there."""
+    async with installation.connected() as pool:
+        if not await pool.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.decisions"):
+            return None
+        found: datetime | None = await pool.fetchval(f"SELECT min(at) FROM {schema}.decisions WHERE origin >= 0")
+        return found

@@ -31,8 +31,8 @@ class WholeTopics:
         self.kinds: Collection[str] = RECORD_KINDS
         self._parts = partitions_of(shared.brokers, shared.partitions)
 
-    async def open(self, begins: Mapping[Any, int], **options: Any) -> None:
-        pass
+    async def open(self, begins: Mapping[Any, int], **options: Any) -> Mapping[Any, int]:
+        return {}
 
     async def next(self, *_: Any) -> Sequence[tuple[str, Sequence[SimulatedRecord]]]:
         return [

@@ -49,7 +49,7 @@ class SimulatedRecords:
         self._next: dict[KindAndNumber, int] = {}
         self._ends: dict[KindAndNumber, int] = {}
 
-    async def open(self, begins: Mapping[KindAndNumber, int], **options: Any) -> None:
+    async def open(self, begins: Mapping[KindAndNumber, int], **options: Any) -> Mapping[KindAndNumber, int]:
         """Raises Unavailable."""
         self._next = {each: begins.get(each, 0) for each in self._parts}
         try:
@@ -58,6 +58,7 @@ class SimulatedRecords:
                 await self._link.clear()
         except TimeoutError as fault:
             raise Unavailable("the broker does not answer") from fault
+        return {}
 
     async def next(
         self, most: int, within_ms: int, most_bytes: float = math.inf
@@ -108,6 +109,9 @@ class SimulatedProjected:
 
     def records(self) -> FollowedRecords:
         return SimulatedRecords(self._brokers, self._partitions, self._chance)
+
+    async def are_cut(self) -> bool:
+        return False
 
 
 def partitions_of(brokers: Brokers, partitions: int) -> dict[KindAndNumber, Partition]:
