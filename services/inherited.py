@@ -34,6 +34,8 @@ BUILD = OWN | PROXIES | {"NODE_EXTRA_CA_CERTS"}
 """For the build of the console: also how to reach the npm registry."""
 BUNDLED_KAFKA = "KEYTRAIL_BUNDLED_KAFKA"
 """Set for our own processes: the broker is the bundled one, which has no replica."""
+CHILD = "KEYTRAIL_CHILD"
+"""Set for each of our processes that `keytrail up` starts, and starts again when it ends: its name."""
 LOCALE, PYTHON, NPM = "LC_", "PYTHON", "NPM_CONFIG_"
 FROM_FILE = "_FILE"
 """NAME_FILE names a file that holds the setting NAME."""

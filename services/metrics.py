@@ -26,6 +26,8 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from services.inherited import CHILD
+
 # The time of each counter's birth would double the text, and a shared folder does not have it.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it untyped
 
@@ -137,6 +139,10 @@ WANTED = Gauge(
     ["process"],
     multiprocess_mode="mostrecent",
 )
+STARTS = Counter("keytrail_process_starts", "Starts of a process by `keytrail up`", ["process"])
+"""Prometheus sees no single process there, and what starts them all loads no library of metrics. So each process counts its own
+start, and the file of one that has ended still counts. No row of MEASURED has it: elsewhere there is
+`process_start_time_seconds`."""
 
 OUTCOMES = ("dead", "delivered", "failed")
 RECEIVERS = ("apprise", "webhook")
@@ -224,6 +230,14 @@ def in_fork() -> None:
     """Give a fork files of its own. The library notices at the next count that it is in another process; until then the fork
     would be missing."""
     TAKEOVERS.inc(0)
+    _count_start()
+
+
+def _count_start() -> None:
+    """As early as can be, since a process may end because its settings are wrong. Once, and not in what a process starts: a fork
+    counts when it loads this file, and in `in_fork` if its server had loaded it before."""
+    if name := os.environ.pop(CHILD, ""):
+        STARTS.labels(name).inc()
 
 
 TALLY = Tally()
@@ -270,3 +284,6 @@ def exposition(process: str) -> bytes:
         for each in (*MEASURED[process], PROCESS_COLLECTOR):
             registry.register(each)
     return generate_latest(registry)
+
+
+_count_start()  # of a process that is no fork; the fork server has no name

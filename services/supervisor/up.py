@@ -25,7 +25,7 @@ from services.adapters.bundled.ports import free_ports
 from services.adapters.bundled.postgres import BundledPostgres
 from services.clock import TEST_CLOCK
 from services.console.build import is_built
-from services.inherited import BUNDLED_KAFKA, for_fetch, for_own, for_server, python
+from services.inherited import BUNDLED_KAFKA, CHILD, for_fetch, for_own, for_server, python
 from services.logs import logger_of
 from services.runtime.data_folder import Credentials, Folder, Running
 from services.runtime.health import ask_health
@@ -306,6 +306,7 @@ class Supervisor:
     def _add(
         self, name: str, program: str, environment: Mapping[str, str], passed: Mapping[str, int] | None = None
     ) -> None:
+        environment = {**environment, CHILD: name}
         start = self._starting(name, f"services.{program}.__main__", (), environment, self.settings.secrets(), passed)
         child = Child(name, start, self.folder.logs / f"{name}.log", self._started)
         self._children.append(child)

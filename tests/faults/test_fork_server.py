@@ -17,7 +17,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from services.inherited import for_own
+from services.inherited import CHILD, for_own
 from services.settings import Settings
 from services.supervisor import forks
 from services.supervisor.child import Child
@@ -107,6 +107,44 @@ async def test_each_fork_counts_into_files_of_its_own(server: Forks, tmp_path: P
             f"counter_{fork.pid}.db", f"gauge_mostrecent_{fork.pid}.db",
         }  # fmt: skip
     assert pids[0] != pids[1]
+
+
+STARTED = """
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
+registry = CollectorRegistry()
+MultiProcessCollector(registry)
+for name in ("projector", "notary-1"):
+    print(registry.get_sample_value("keytrail_process_starts_total", {"process": name}))
+"""
+
+
+async def python_says(code: str, environment: dict[str, str]) -> str:
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+async def test_each_start_of_a_process_that_is_kept_up_is_counted(server: Forks, tmp_path: Path) -> None:
+    """Prometheus saw the API alone, and not that another process ended again and again."""
+    shared = _environment(tmp_path)
+    log = (tmp_path / "out").open("wb")
+    named = shared | {CHILD: "projector"}
+    fork = await server.starting("projector", PROGRAM, ["7"], named, {})(log.fileno(), log.fileno())
+    assert await fork.wait() == 7
+    refused = named | {"KEYTRAIL_WORKERS": "0"}
+    fork = await server.starting("projector", "services.projector.__main__", [], refused, {})(
+        log.fileno(), log.fileno()
+    )
+    assert await fork.wait() > 0, "the server had loaded everything, and this one ends before it has begun"
+    step = await server.starting("a-step", PROGRAM, ["7"], shared, {})(log.fileno(), log.fileno())
+    assert await step.wait() == 7
+    log.close()
+    for _ in range(2):  # where this kernel cannot fork so
+        await python_says("import services.metrics", named)
+        await python_says("import services.metrics", shared)  # what it starts is no start of its own
+    assert await python_says(STARTED, shared) == "4.0\nNone\n"
 
 
 ALIKE = """

@@ -56,6 +56,11 @@ ANOTHER_ROOT = {"KEYTRAIL_ROOT_ACCESS_KEY_ID": "AKIAGIVEN", "KEYTRAIL_ROOT_SECRE
 FEW_CHANGES = {"KEYTRAIL_CHANGE_RATE": "0.1", "KEYTRAIL_CHANGE_BURST": "3"}
 
 
+def metrics(own: Installation) -> str:
+    with urllib.request.urlopen(f"{own.url}/metrics", timeout=10) as answer:
+        return str(answer.read(), "utf-8")
+
+
 def test_two_run_side_by_side(own: Installation, installation: Installation) -> None:
     own.client().create_key()
     installation.client().create_key()
@@ -95,6 +100,7 @@ def test_it_starts_again_what_dies_and_is_cleaned_up_after_a_sigkill(
     projector = own.process("projector")
     projector.kill()
     eventually(lambda: own.pid("projector") != projector.pid)
+    eventually(lambda: 'keytrail_process_starts_total{process="projector"} 2.0' in metrics(own))
     postgres = own.process("postgres")
     postgres.kill()
     eventually(lambda: own.pid("postgres") != postgres.pid, within=60)

@@ -10,7 +10,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from domain.alerts.rules.table import RULES
 from services.api import zero_metrics
-from services.metrics import MEASURED, OUTCOMES, RECEIVERS
+from services.metrics import MEASURED, OUTCOMES, RECEIVERS, STARTS
 
 TARGET = frozenset({"job", "instance"})
 """The labels that Prometheus gives to everything it scrapes."""
@@ -34,7 +34,7 @@ GRAFANA = re.compile(r"\$__\w+|\$\w+")
 def metrics() -> dict[str, frozenset[str]]:
     """The labels of each series, by its name in the text format."""
     found = dict.fromkeys(OF_EVERY_PROCESS, TARGET)
-    for each in set(chain.from_iterable(MEASURED.values())):
+    for each in {STARTS, *chain.from_iterable(MEASURED.values())}:
         assert isinstance(each, MetricWrapperBase)
         labels = TARGET | set(each._labelnames)
         match each._type:
