@@ -8,11 +8,12 @@ What this file knows of aiokafka 0.14 and works around:
   here has a short REQUEST_TIMEOUT_MS, and one that missed a deadline is thrown away;
 - a broker that is cut off from the others does not know that it leads no longer: it answers as before, from what it has. It has
   no new records, so a reader waits there without any error. So every client asks again for the leaders each METADATA_AGE_MS,
-  and whoever asks for the log's end has another broker confirm the leader;
+  and whoever asks for the log's end has another broker confirm the leader (leaders.py);
 - a fetch is long-polled on the connection to the leader, and a broker answers a connection's requests in order. So a
   separate client asks for the watermark, which would otherwise wait for the fetch;
 - a client that ends awaits its own tasks, and takes any cancellation for theirs. A task that was cancelled meanwhile would go on.
-  So every client ends by `discard`, in a task that nobody else cancels.
+  So every client ends by `discard`, in a task that nobody else cancels;
+- a client that ends while brokers are away stops half-way, and what is left looks for them for ever. `discard` ends that too.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeAlias
 from weakref import WeakSet
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import BrokerNotAvailableError, KafkaError
-from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from domain.ports import Headers, Reader, Stored, Unavailable
 from services.adapters.continuity import Continuity
+from services.adapters.leaders import ConfirmedLeaders, LeaderOf
 from services.settings import Settings
 
 APPEND_DEADLINE = 5.0
@@ -45,8 +46,7 @@ REQUEST_TIMEOUT_MS = 1500
 replicas have it. An append that takes longer is sent again with its number, so it is on the topic once."""
 RETRY_BACKOFF = 0.05
 METADATA_AGE_MS = 3000
-CONFIRM_DEADLINE = 0.5
-"""Seconds that a broker has to say who leads, before the next one is asked."""
+Client: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient
 MAX_VALUE = 1_048_576
 """The longest value in bytes that is sent; the topics are made for twice that."""
 
@@ -168,7 +168,7 @@ async def drop(consumer: AIOKafkaConsumer) -> None:
     await discard(consumer)
 
 
-async def discard(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient) -> None:
+async def discard(client: Client) -> None:
     """End a client of aiokafka without waiting for a broker that does not answer. A caller who is cancelled meanwhile learns that
     when the client has ended, so that none of its tasks is left."""
     ending, loop = asyncio.ensure_future(_end(client)), asyncio.get_running_loop()
@@ -182,11 +182,42 @@ async def discard(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminCli
         raise cancelled
 
 
-async def _end(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient) -> None:
-    # A consumer that is stopped before its own tasks first ran raises their cancellation as if it were ours.
-    with contextlib.suppress(KafkaError, TimeoutError, OSError, asyncio.CancelledError):
+async def _end(client: Client) -> None:
+    """While brokers are away, a consumer stops half-way, since it raises the cancellation of its own fetch, and a producer waits
+    for what it cannot send. What is left would look for brokers for ever, and keep connections to them once they are back."""
+    try:
+        await _by_deadline(client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+    finally:
+        parts = [getattr(client, name, None) for name in ("_coordinator", "_fetcher", "_sender")]
+        await _by_deadline(_cancel({each for part in parts if part is not None for each in _tasks_of(part)}))
+        if isinstance(client, AIOKafkaProducer):
+            client._message_accumulator.fail_all(KafkaConnectionError("the producer has ended"))
+        await _by_deadline((client.client if isinstance(client, AIOKafkaProducer) else client._client).close())
+
+
+async def _by_deadline(ending: Coroutine[Any, Any, None]) -> None:
+    own = asyncio.current_task()
+    assert own is not None, "a coroutine runs in a task"
+    try:
         async with asyncio.timeout(END_DEADLINE):
-            await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+            await ending
+    except (KafkaError, TimeoutError, OSError):
+        pass
+    except asyncio.CancelledError:
+        if own.cancelling():  # otherwise it was meant for a task of the client's
+            raise
+
+
+def _tasks_of(part: Any) -> set[asyncio.Task[Any]]:
+    return {
+        each for each in (*vars(part).values(), *vars(part).get("_pending_tasks", ())) if isinstance(each, asyncio.Task)
+    }
+
+
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+    for each in tasks:
+        each.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
@@ -210,8 +241,7 @@ class KafkaTopic:
         self._producer = Producer(settings)
         self._asking: AIOKafkaConsumer | None = None
         self._lock = asyncio.Lock()
-        self._witness = -1
-        """The broker that last confirmed the leader."""
+        self._leaders = ConfirmedLeaders()
         self._readers: WeakSet[KafkaReader] = WeakSet()
 
     async def connect(self) -> None:
@@ -243,43 +273,14 @@ class KafkaTopic:
         return int((await consumer.beginning_offsets([partition]))[partition])
 
     async def _confirmed_end(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
-        """The end that a leader gives whom another broker takes for the leader, too. If a partition has one replica, the word of
-        its leader counts. Raises KafkaError if no other broker is known: then no record could be written either."""
-        client: AIOKafkaClient = consumer._client
-        while True:
-            leader = client.cluster.leader_for_partition(partition)
-            replicas = self._replicas(client)
-            # Those that have the log: a broker without it may be cut off together with a former leader.
-            others = [each for each in replicas if each != leader and client.cluster.broker_metadata(each) is not None]
-            if not others:
-                if len(replicas) > 1:
-                    raise BrokerNotAvailableError("no other broker confirms who leads")
-                return int((await consumer.end_offsets([partition]))[partition])
-            ends, confirmed = await asyncio.gather(consumer.end_offsets([partition]), self._leader_by(client, others))
+        async def asked() -> int:
+            return int((await consumer.end_offsets([partition]))[partition])
+
+        def tell(said: LeaderOf) -> None:
             for each in self._readers:
-                each.follow_leader(confirmed)
-            if confirmed == leader == client.cluster.leader_for_partition(partition):
-                return int(ends[partition])
-            await client.force_metadata_update()
-            await asyncio.sleep(RETRY_BACKOFF)
+                each.follow_leader(said[partition])
 
-    def _replicas(self, client: AIOKafkaClient) -> Sequence[int]:
-        found = client.cluster._partitions.get(self.topic, {}).get(0)
-        return () if found is None else found.replicas
-
-    async def _leader_by(self, client: AIOKafkaClient, others: Sequence[int]) -> int:
-        """The partition's leader, as one of these brokers knows it. Raises KafkaError, TimeoutError if none of them answers."""
-        fault: Exception = TimeoutError()
-        for each in sorted(others, key=lambda each: each != self._witness):
-            try:
-                async with asyncio.timeout(CONFIRM_DEADLINE):
-                    answer: Any = await client.send(each, MetadataRequest([self.topic]))
-            except (KafkaError, TimeoutError, OSError) as found:
-                fault = found
-                continue
-            self._witness = each
-            return next((int(part[2]) for topic in answer.topics for part in topic[-1] if part[1] == 0), -1)
-        raise fault
+        return await self._leaders.ask(consumer, [partition], asked, tell)
 
     async def _ask(self, question: Callable[[AIOKafkaConsumer, TopicPartition], Awaitable[int]]) -> int:
         try:
