@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NoReturn
 
 import uvloop
 
@@ -18,7 +19,7 @@ from domain.ports import LogRefused, OutOfRange
 from domain.transparency.order import OrderBroken
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.master_key import MasterKeyRefused
-from services.adapters.postgres import UNREACHABLE, Pool
+from services.adapters.postgres import UNREACHABLE, Connection, Pool
 from services.logs import configure, logger_of
 from services.runtime.collector_faults import end_telling
 from services.settings import BadSetting
@@ -31,6 +32,8 @@ People wait for an alert or a verification, but read projections later."""
 AUTOGROUP = Path("/proc/self/autogroup")
 AUTOGROUP_PATIENCE = 2.0
 STAND_BY = 5.0
+LOOK_EVERY, ANSWERS_WITHIN = 4.0, 6
+"""Seconds. What promotes a standby waits longer, to be sure that the primary is gone."""
 PAUSE, LONGEST_PAUSE = 0.0005, 0.25
 PROVE_EVERY, LONGEST_UNPROVED, PROOF_AT_MOST_ONE_IN = 60.0, 300.0, 50
 
@@ -41,7 +44,8 @@ def end_when_told() -> None:
         asyncio.get_running_loop().add_signal_handler(number, end_now)
 
 
-_ending: set[asyncio.Task[None]] = set()
+_background: set[asyncio.Task[None]] = set()
+"""Tasks that nobody waits for: asyncio itself would forget them."""
 
 
 def end_now(last: Callable[[], Awaitable[None]] | None = None) -> None:
@@ -50,7 +54,7 @@ def end_now(last: Callable[[], Awaitable[None]] | None = None) -> None:
     if TRACES.tracer is None and last is None:
         os._exit(0)
     task = asyncio.get_running_loop().create_task(_end(last))
-    _ending.add(task)
+    _background.add(task)
     task.add_done_callback(lambda _: os._exit(0))
 
 
@@ -68,15 +72,34 @@ async def alone(
 
     A process that waits is a standby. Anybody can hold the lock, so `while_waiting`,
     called every few seconds, finds out elsewhere whether another process is at work.
+
+    The lock is lost with its session, and then this process ends. A host of Postgres that loses its power ends no connection, and
+    the standby that is promoted gives the lock to the next process. So the session has to answer, within ten seconds in all.
     """
     log = logger_of(what)
     connection = await pool.acquire()
-    connection.add_termination_listener(lambda _: os._exit(75))  # the lock is lost with the connection
+    connection.add_termination_listener(lambda _: os._exit(75))
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock):
         log.info(f"another {what} works on this database; standing by")
         if while_waiting is not None:
             await while_waiting()
         await asyncio.sleep(STAND_BY)
+    _background.add(asyncio.create_task(_end_once_silent(connection, what)))
+
+
+async def _end_once_silent(connection: Connection, what: str) -> NoReturn:
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        answer = asyncio.ensure_future(connection.fetchval("SELECT 1"))
+        for _ in range(ANSWERS_WITHIN):  # one timeout would also be over when this process was stopped meanwhile
+            await asyncio.wait([answer], timeout=1.0)
+            if answer.done():
+                break
+        if not answer.done() or answer.exception() is not None:
+            logger_of(what).error(
+                f"Postgres does not answer the session with the lock of this {what}; this process ends"
+            )
+            os._exit(75)
 
 
 def pause_after(records: int, longest: float = LONGEST_PAUSE) -> float:
