@@ -48,6 +48,8 @@ def why_no_answer(fault: Exception) -> str:
     match fault:
         case TooLong():
             return str(fault)
+        case aiohttp.InvalidURL() | UnicodeError():
+            return "nobody can be asked at such an address: look at its host and port"
         case aiohttp.ClientConnectorDNSError():
             return "its name has no address: look at the name, and at this machine's resolver"
         case aiohttp.ClientConnectorCertificateError():

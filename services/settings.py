@@ -14,6 +14,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from domain.http_address import FORM, is_http_address
 from services.inherited import FROM_FILE
 from services.named_files import BadFile, secret_text_of
 
@@ -24,7 +25,6 @@ SECRETIVE = re.compile("password|passphrase|secret|token|credential|private|dsn"
 """A setting with such a word in its name is never shown, even if nobody marked it as a secret."""
 TREE_BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9!_.*'()/-]*))?")
 KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
-HTTP_ADDRESS = ("https://", "http://")
 COLLECTOR = re.compile(r"(?!\S*/v1/(?:traces|logs)/?$)https?://[^\s/?#@]+(?:/[^\s?#@]*)?")
 LOGIN = re.compile(r"//[^/@\s]*@")
 """The user and password in an address."""
@@ -317,17 +317,16 @@ def _require_valid(settings: Settings) -> None:
         "KEYTRAIL_CONSOLE takes on or off": settings.console in ("on", "off"),
         "KEYTRAIL_TREE takes a folder, or s3://BUCKET/PREFIX": "://" not in settings.tree
         or bool(TREE_BUCKET.fullmatch(settings.tree)),
-        "KEYTRAIL_TREE_ENDPOINT takes an address that begins with https:// or http://": settings.tree_endpoint == ""
-        or settings.tree_endpoint.startswith(HTTP_ADDRESS),
+        f"KEYTRAIL_TREE_ENDPOINT takes an address that begins with {FORM}": settings.tree_endpoint == ""
+        or is_http_address(settings.tree_endpoint),
         "KEYTRAIL_TREE_ACCESS_KEY_ID and KEYTRAIL_TREE_SECRET_ACCESS_KEY are set together": bool(
             settings.tree_access_key_id
         )
         == bool(settings.tree_secret_access_key),
         "KEYTRAIL_TREE_KEY takes the ARN of a key: arn:aws:kms:REGION:ACCOUNT:key/ID": settings.tree_key == ""
         or bool(KMS_KEY.fullmatch(settings.tree_key)),
-        "KEYTRAIL_TREE_KEY_ENDPOINT takes an address that begins with https:// or http://": settings.tree_key_endpoint
-        == ""
-        or settings.tree_key_endpoint.startswith(HTTP_ADDRESS),
+        f"KEYTRAIL_TREE_KEY_ENDPOINT takes an address that begins with {FORM}": settings.tree_key_endpoint == ""
+        or is_http_address(settings.tree_key_endpoint),
         "KEYTRAIL_TREE_KEY_ACCESS_KEY_ID and KEYTRAIL_TREE_KEY_SECRET_ACCESS_KEY are set together": bool(
             settings.tree_key_access_key_id
         )
@@ -336,11 +335,11 @@ def _require_valid(settings: Settings) -> None:
         "KEYTRAIL_TREE_SERVED takes on or off": settings.tree_served in ("on", "off"),
         "KEYTRAIL_TIMESTAMP_URL and KEYTRAIL_TIMESTAMP_CA go together": bool(settings.timestamp_url)
         == bool(settings.timestamp_ca),
-        "KEYTRAIL_TIMESTAMP_URL takes an address such as https://tsa.example.com/": not settings.timestamp_url
-        or settings.timestamp_url.startswith(("https://", "http://")),
+        f"KEYTRAIL_TIMESTAMP_URL takes an address that begins with {FORM}": not settings.timestamp_url
+        or is_http_address(settings.timestamp_url),
         "KEYTRAIL_TIMESTAMP_EVERY takes at least 60": settings.timestamp_every >= 60,
-        "KEYTRAIL_TRACES_ENDPOINT takes https:// or http:// and an address without /v1/traces, user, query and fragment": (
-            not settings.traces_endpoint or bool(COLLECTOR.fullmatch(settings.traces_endpoint))
+        f"KEYTRAIL_TRACES_ENDPOINT takes an address without /v1/traces, user, query and fragment; it begins with {FORM}": (
+            not settings.traces_endpoint or is_collector(settings.traces_endpoint)
         ),
         "KEYTRAIL_TRACES_RATIO takes 0 to 1": 0 <= settings.traces_ratio <= 1,
         "KEYTRAIL_LOG_BYTES takes at least 1000": settings.log_bytes >= 1000,
@@ -359,6 +358,11 @@ def _require_valid(settings: Settings) -> None:
     wrong = [message for message, right in checks.items() if not right]
     if wrong:
         raise BadSetting("; ".join(wrong) + ".")
+
+
+def is_collector(text: str) -> bool:
+    """Whether it is the address of a collector of OpenTelemetry, which has no path of a signal, user, query and fragment."""
+    return bool(COLLECTOR.fullmatch(text)) and is_http_address(text)
 
 
 def _are_networks(text: str) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from domain.http_address import FORM, is_http_address
 from domain.transparency.notes import COSIGNATURE, NoteRefused, VerifierKey, verifier_key
 
 NO_QUORUM = "none"
-HTTP = ("http://", "https://")
 
 
 class PolicyRefused(Exception):
@@ -103,8 +103,8 @@ class _Reading:
             raise PolicyRefused(f"the key of {name} is a log's, not a witness's")
         if any(each.key.public == key.public for each in self.witnesses.values()):
             raise PolicyRefused(f"the key of {name} is there twice")
-        if url and not url.startswith(HTTP):
-            raise PolicyRefused(f"the address of {name} begins with https://")
+        if url and not is_http_address(url):
+            raise PolicyRefused(f"the address of {name} begins with {FORM}")
         self.witnesses[name] = KnownWitness(name, key, url.rstrip("/"))
 
     def _group(self, name: str, needed: str, members: tuple[str, ...]) -> None:

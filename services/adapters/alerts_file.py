@@ -42,6 +42,7 @@ from domain.alerts.settings import EVERY, AlertSettings, Allow, RuleSettings
 from domain.alerts.severities import LOW, SEVERITIES
 from domain.arn import ACCOUNT_ID
 from domain.durations import DAY_SECONDS
+from domain.http_address import FORM, is_http_address
 from services.named_files import BadFile, text_of, toml_in
 from services.settings import BadSetting, Settings
 from services.settings_table import SettingsTable, WrongTable, require_known, require_own_names
@@ -169,8 +170,8 @@ _COMMON = {"name", "url", "url_file", "least", "group_seconds", "give_up_after"}
 
 def _webhook(given: Any) -> Notifier:
     found = _notifier(WEBHOOK, given, _COMMON | {"secret_file", "format"})
-    if not found.url.startswith(("https://", "http://")):
-        raise WrongTable(f"[[webhook]] {found.name}: url must begin with https:// or http://")
+    if not is_http_address(found.url):
+        raise WrongTable(f"[[webhook]] {found.name}: url must begin with {FORM}")
     return found
 
 

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from services.client_address import address_in
-from services.outgoing_http import TooLong, at_most
+from services.outgoing_http import TooLong, at_most, why_no_answer
 
 if TYPE_CHECKING:
     import aiohttp
@@ -166,7 +166,9 @@ def _why(fault: Exception) -> str:
         return "its name has no address that may be asked; the operator lists private ones in KEYTRAIL_OIDC_ADDRESSES"
     if isinstance(fault, aiohttp.ClientConnectorCertificateError):
         return "its certificate is not trusted; KEYTRAIL_OIDC_CA names a file with the certificates of its issuer"
-    return str(fault) if isinstance(fault, TooLong) else type(fault).__name__
+    if isinstance(fault, aiohttp.InvalidURL | TooLong):
+        return why_no_answer(fault)
+    return type(fault).__name__
 
 
 def _read(url: str, status: int, body: bytes) -> dict[str, Any]:

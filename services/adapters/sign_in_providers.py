@@ -17,6 +17,7 @@ from typing import Any
 
 from domain.arn import ACCOUNT_ID, parse_arn
 from domain.errors import InvalidInput
+from domain.http_address import FORM, is_http_address
 from domain.identities.oidc_providers import name_of
 from services.private_toml import private_toml
 from services.settings import BadSetting, Settings
@@ -58,6 +59,8 @@ def _provider(path: Path, name: str, table: Any, account: str) -> SignInProvider
         name_of(table["issuer"])
     except InvalidInput as fault:
         raise BadSetting(f"{where}: {fault.message}") from None
+    if not is_http_address(table["issuer"]):
+        raise BadSetting(f"{where}: its issuer begins with {FORM}.")
     found = SignInProvider(name, **{"account": account, **table})
     role = parse_arn(found.role) if found.role else None
     if not ACCOUNT_ID.fullmatch(found.account):

@@ -38,11 +38,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from domain.durations import DAY_SECONDS
+from domain.http_address import FORM
 from services.named_files import unread
 from services.otlp.sender import BadHeaders, Collector, headers_in
 from services.outgoing_http import trusted_by
 from services.private_toml import private_toml
-from services.settings import COLLECTOR, BadSetting, Settings
+from services.settings import BadSetting, Settings, is_collector
 from services.settings_table import SettingsTable, WrongTable, require_known, require_own_names
 
 SETTING = "KEYTRAIL_AUDIT_DEVICES_FILE"
@@ -182,10 +183,10 @@ class _DeviceTable(SettingsTable):
 
     def url(self, name: str) -> str:
         found = self.given.get(name)
-        if not isinstance(found, str) or not COLLECTOR.fullmatch(found):
+        if not isinstance(found, str) or not is_collector(found):
             raise self.wrong(
-                f"{name} must begin with https:// or http://, without the path of a signal, and has no user, query or fragment: "
-                "what authorises stands in headers_file"
+                f"{name} must begin with {FORM}; it has no path of a signal, user, query or fragment: what authorises stands in "
+                "headers_file"
             )
         return found
 

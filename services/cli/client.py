@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
+from domain.http_address import is_http_address
 from services.cli.failures import fail, failing
 from services.cli.terminal import settings_or_fail, times_or_fail
 from services.runtime.data_folder import Credentials, Folder
@@ -77,14 +78,7 @@ class Client:
         return self._url
 
     def _require_url(self) -> None:
-        try:
-            where = urlsplit(self._url)
-            usable = (
-                where.scheme in ("http", "https") and bool(where.hostname) and (where.port is None or where.port > 0)
-            )
-        except ValueError:
-            usable = False
-        if not usable:
+        if not is_http_address(self._url):
             fail(f"AWS_ENDPOINT_URL is {self._url!r}. It takes an address such as http://127.0.0.1:8600.", 2)
 
     def get(self, path: str, **parameters: Any) -> Any:

@@ -57,6 +57,12 @@ async def test_a_server_that_is_something_else(answer: bytes, said: str) -> None
     assert await said_of_server(answer) == said
 
 
+async def test_an_address_that_no_client_can_use() -> None:
+    """A start refuses it. A witness's or a provider's own answer may name one."""
+    for url in ("http://127.0.0.1:99999", "http://[::1", "http://:4318", f"http://{'a' * 64}.example"):
+        assert await said_of(url) == "nobody can be asked at such an address: look at its host and port"
+
+
 async def test_an_address_that_is_a_secret_is_not_quoted() -> None:
     for url in ("http://127.0.0.1:99999", "nonsense://x", f"http://127.0.0.1:{free_port()}"):
         assert "hidden" not in await said_of(url)

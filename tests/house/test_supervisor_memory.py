@@ -33,5 +33,5 @@ def test_the_supervisor_imports_no_client_and_no_rule() -> None:
     found = imported_by("services.supervisor.up")
     assert {each.partition(".")[0] for each in found} & HEAVY == set()
     assert {each for each in found if each.startswith(("domain.", "projections."))} <= {
-        "domain.characters", "domain.ports",
+        "domain.characters", "domain.http_address", "domain.ports",
     }  # fmt: skip
