@@ -35,6 +35,7 @@ from services.otlp.sender import LONGEST_ASKED
 from services.projector.store import ReadTo
 from services.rendering import utc
 from services.runtime.processes import pause_after
+from services.runtime.task_group import until_one_fails
 from services.settings import Settings
 
 log = logger_of("audit-devices")
@@ -224,10 +225,10 @@ async def run(
     """Run until it is stopped. Raises OutOfRange, Unreadable, UNREACHABLE."""
     now = await chain_now(log_topic(settings), pool, keys)
     log.info("audit devices", names=[each.name for each in wanted])
-    async with asyncio.TaskGroup() as tasks:
-        for each in wanted:
-            feed = DeviceFeed(settings, partitions, keys)
-            positions = DevicePositions(pool, keys, log_name, each.name)
-            worker = DeviceWorker(settings, made(each, settings.region), each, feed, positions, now)
-            tasks.create_task(worker.run())
-            tasks.create_task(worker.progress.keep_measuring())
+    works = []
+    for each in wanted:
+        feed = DeviceFeed(settings, partitions, keys)
+        positions = DevicePositions(pool, keys, log_name, each.name)
+        worker = DeviceWorker(settings, made(each, settings.region), each, feed, positions, now)
+        works += [worker.run(), worker.progress.keep_measuring()]
+    await until_one_fails(*works)

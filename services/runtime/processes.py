@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -140,21 +142,35 @@ def give_way(niceness: int) -> None:
             time.sleep(0.05)
 
 
-def run_until_told(what: str, run: Callable[[], Awaitable[None]]) -> int:
-    """Run until the process is stopped. Returns its exit code: 75 if trying again may help, 78 if the log does not go on from
-    what was read.
+def run_until_told(what: str, run: Callable[[], Awaitable[None]]) -> NoReturn:
+    """Run until the process is stopped. It ends with its exit code: 75 if trying again may help, 78 if the log does not go on
+    from what was read, 1 after a fault that nobody foresaw.
 
     `what` is the process's name in NICENESS.
     """
     configure()
     give_way(NICENESS[what])
+    uvloop.run(_to_the_end(what, run))
+    raise AssertionError("the process has ended")
+
+
+async def _to_the_end(what: str, run: Callable[[], Awaitable[None]]) -> None:
+    """The process ends here, as it does when it is told to. An event loop that is closed, and the interpreter too, wait without
+    limit for threads, one of which may hang in a disk. The process would beat and hold its lock, and do nothing."""
     log, code = logger_of(what), 0
     try:
-        uvloop.run(run())  # type: ignore[arg-type]  # a coroutine, as every async function gives
-    except* CANNOT_START as faults:
-        log.error(f"{what} cannot start", reason=repr(faults.exceptions))
-        code = 75
-    except* (OutOfRange, OrderBroken, Unreadable) as faults:
-        log.error(f"{what} ends: the log does not go on from what was read", reason=repr(faults.exceptions))
-        code = 78
-    return code
+        try:
+            await run()
+        except* CANNOT_START as faults:
+            log.error(f"{what} cannot start", reason=repr(faults.exceptions))
+            code = 75
+        except* (OutOfRange, OrderBroken, Unreadable) as faults:
+            log.error(f"{what} ends: the log does not go on from what was read", reason=repr(faults.exceptions))
+            code = 78
+    except Exception as fault:  # noqa: BLE001  # whatever it is, the process ends with it, as if nothing had caught it
+        sys.excepthook(type(fault), fault, fault.__traceback__)
+        code = 1
+    with contextlib.suppress(OSError):  # nobody may read them
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)

@@ -17,3 +17,21 @@ async def together(*works: Coroutine[Any, Any, None]) -> None:
                 group.create_task(work)
     except BaseExceptionGroup as faults:
         raise faults.exceptions[0] from None
+
+
+async def until_one_fails(*works: Coroutine[Any, Any, None]) -> None:
+    """Run all of them, in a process that ends once one of them fails. Raises what that one raised, at once: the others are
+    cancelled and not waited for, since their end may hang: one of them may have to close a file whose server is gone. If the
+    caller is cancelled, all of them are waited for."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        ended, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    except asyncio.CancelledError:
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+    for each in others:
+        each.cancel()
+    for each in ended:
+        each.result()
