@@ -47,6 +47,10 @@ LONGEST_PAUSE = 0.5
 IDLE = 0.5
 """Seconds that an idle notary waits for a record at a time."""
 READ_BACK_WITHIN = 30.0
+KEYS_FOR, SURELY_GOOD_FOR = 2.0, 8.0
+"""Seconds for which the keys of records are known after they were read from the vault, and for which what is sealed under the
+newest of them counts in any case: a rotation retires a key ten seconds or more after the vault has the next one
+(services/log_keys/rotation.py)."""
 
 
 class Notary:
@@ -72,6 +76,8 @@ class Notary:
         self._reader: Reader | None = None
         self._order, self._read = LeafOrder(), 0
         self._now = Chain(keys=keys)
+        self._keys_read = float("-inf")
+        """When the keys were read from the vault."""
         self._tree_keys = tree_keys
         self.publisher = TreePublisher(store, tree_keys)
         self._stamps = Timestamping(settings, pool)
@@ -249,11 +255,16 @@ class Notary:
             chain.authority.document(),
             removed,
         )
-        seal = self._keys.seal(chain.authority.key or self._keys.newest, ORDER, self._log)
-        value, _ = seal.sealed(batch.body(self._log, self._order.head))
+        if time.monotonic() - self._keys_read > KEYS_FOR:
+            self._keys_read = time.monotonic()
+            await self._keys.read_again()
+        # Not the key that `chain` has reached: by the log's end it may have been retired, and then nobody believes the batch.
+        value, _ = self._keys.seal(self._keys.newest, ORDER, self._log).sealed(batch.body(self._log, self._order.head))
         async with asyncio.timeout(READ_BACK_WITHIN):
             position = await self._topic.append(value)
             found = await self._read_to(position)
+        if time.monotonic() - self._keys_read > SURELY_GOOD_FOR:
+            await self._require_believed(position, value)
         if [each.notary for each in found] != [self._name] or self._order.position != position:
             raise Superseded("another notary is at work")
         await leaf_rows.keep(self._pool, found)
@@ -263,6 +274,12 @@ class Notary:
         CHECKPOINT_AT.set_to_current_time()
         self._heads.published()
         await leaf_rows.keep_order(self._pool, self._keys, chain.authority.key or self._keys.newest, self._order)
+
+    async def _require_believed(self, position: int, value: bytes) -> None:
+        """Raises Superseded if the log has retired the key meanwhile, before this batch came: this process stood still."""
+        self._now = await chain_now(log_topic(self._settings), self._pool, self._keys)
+        if not self._now.authority.believes(self._keys, ORDER, 0, position, value):
+            raise Superseded("the key of records was rotated while a batch was made")
 
     async def close(self) -> None:
         await self.cosigning.close()

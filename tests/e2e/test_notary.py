@@ -27,9 +27,10 @@ from services.adapters.kafka import KafkaReader, KafkaTopic
 from services.adapters.keyring import open_keyring
 from services.adapters.log_now import log_name
 from services.adapters.tile_folder import TileFolder
-from services.adapters.topic_bounds import bounds
+from services.adapters.topic_bounds import bounds, ends
 from services.adapters.topics import log_topic, names
 from services.cli.client import Client
+from services.notary import worker
 from services.notary.alerts import NotaryAlerts
 from services.notary.feed import GATHERING_MS
 from services.notary.publisher import Superseded, unbundled
@@ -260,6 +261,34 @@ def test_two_notaries_by_accident_agree(notarised: Installation) -> None:
     """Given a second notary that does not know of the first, when both are at work on one folder, then the tree is one."""
     asyncio.run(_beside(notarised, 150))
     notarised_all(notarised)
+
+
+async def _notarised_by_another(running: Installation) -> None:
+    """Up to the end of the log."""
+    end = (await ends(running.settings, names(running.settings).events))[0]
+    async with another_notary(running.settings, running.settings.tree_path) as notary:
+        at_work = asyncio.create_task(notary.run())
+        while notary._order.next.get((EVENTS, 0), 0) < end:
+            assert not at_work.done(), at_work.exception()
+            await asyncio.sleep(0.1)
+        at_work.cancel()
+        await asyncio.gather(at_work, return_exceptions=True)
+
+
+def test_a_notary_that_is_away_during_a_rotation_of_the_key_goes_on(
+    notarised: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has more batches to make before it reads of the rotation. Under the key of that time nobody would believe them."""
+    monkeypatch.setattr(worker, "MOST", 8)
+    kms = notarised.client()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    with paused(notarised.process("notary-1")):
+        for number in range(30):
+            kms.update_key_description(KeyId=key, Description=str(number))
+        notarised.keytrail("log-keys", "rotate")
+        asyncio.run(_notarised_by_another(notarised))
+    notarised_all(notarised)
+    assert notarised.verified("--topics-only")["whole"]
 
 
 async def fault_of_notary(settings: Settings, folder: Path, *, raises: bool = False) -> OrderBroken:
