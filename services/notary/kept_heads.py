@@ -44,6 +44,7 @@ FEW = 5
 STAMPED_WITHIN = "interval '1 day'"
 """A checkpoint with a time stamp is taken instead of one that is at most so much nearer."""
 _NEWEST_BY = f"{_COLUMNS} WHERE at <= $1 AND size <= $2 {{}} ORDER BY at DESC, size DESC LIMIT {FEW}"
+_NEWEST = f"{_COLUMNS} WHERE at <= to_timestamp($1 / 1000000.0) ORDER BY at DESC, size DESC LIMIT {FEW}"
 _FIRST_AFTER = f"{_COLUMNS} WHERE at >= $1 AND size BETWEEN $2 AND $3 {{}} ORDER BY at, size LIMIT {FEW}"
 _STAMPED_BEFORE = f"AND stamp IS NOT NULL AND at > $1 - {STAMPED_WITHIN}"
 _STAMPED_AFTER = f"AND stamp IS NOT NULL AND at < $1 + {STAMPED_WITHIN}"
@@ -78,9 +79,10 @@ async def first_after(pool: Pool, at: datetime, least: int, most: int) -> list[K
     return _heads([*stamped, *await pool.fetch(_FIRST_AFTER.format(""), at, least, most)])
 
 
-async def to_stamp(pool: Pool) -> KeptHead | None:
-    """The newest checkpoint, unless it has a time stamp. Raises Postgres's errors."""
-    found = _heads(await pool.fetch(f"{_COLUMNS} ORDER BY at DESC, size DESC LIMIT {FEW}"))
+async def to_stamp(pool: Pool, clock: Clock) -> KeptHead | None:
+    """The newest checkpoint, unless it has a time stamp. One of the future is not the newest: its clock was ahead, and was set
+    back since. Raises Postgres's errors."""
+    found = _heads(await pool.fetch(_NEWEST, clock.now()))
     return found[0] if found and not found[0].stamp else None
 
 

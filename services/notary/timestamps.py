@@ -10,6 +10,7 @@ import asyncio
 from pathlib import Path
 
 from services.adapters.postgres import Pool
+from services.clock import clock_of
 from services.logs import logger_of
 from services.named_files import unread
 from services.notary import kept_heads
@@ -33,6 +34,7 @@ class Timestamping:
     def __init__(self, settings: Settings, pool: Pool) -> None:
         self._url, self._every, self._pool = settings.timestamp_url, settings.timestamp_every, pool
         self._ca = Path(settings.timestamp_ca).read_bytes() if settings.timestamp_ca else b""
+        self._clock = clock_of(settings)
         self._away = False
 
     async def run(self) -> None:
@@ -40,7 +42,7 @@ class Timestamping:
         if not self._url:
             return
         while True:
-            found = await kept_heads.to_stamp(self._pool)
+            found = await kept_heads.to_stamp(self._pool, self._clock)
             pause: float = LOOK_EVERY
             if found is not None:
                 pause = self._every if await self._stamp(found) else AGAIN_AFTER
