@@ -4,11 +4,17 @@ A broker that failed may come back without records that it had acknowledged, or 
 in their place. Kafka's own client asks for the epoch of the leader then (KIP-320). aiokafka 0.14 does not: it goes on at its
 offset, and whoever reads leaves out what came before that without a word. So when a partition is read by another connection than
 before, what came is put back, and the last record is read again and compared first.
+
+A broker that led, and is cut off from the others, ends before what was read since from the one that leads. So a record is missing
+if it is missing where another broker confirms who leads.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+from typing import assert_never
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
@@ -16,6 +22,32 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from domain.log.chain import digest
 from domain.ports import OutOfRange, Unavailable
+from services.adapters.leaders import ConfirmedLeaders
+
+ASK_WITHIN = 3.0
+"""Seconds for a leader, and another broker that confirms it, to say where partitions begin and end."""
+
+
+class AfterMissing(Enum):
+    """What follows when a broker had no record at an offset."""
+
+    READ_ON = auto()
+    """A broker that leads has it: the last record is read again there, and compared."""
+    PASS_OVER = auto()
+    """A retention removed the record that was to be compared, and not the one after it."""
+    OPEN_AGAIN = auto()
+    """A broker that leads has it. Whoever asked another one begins anew."""
+    LOST = auto()
+
+
+def after_missing(asked: int, begin: int, end: int, *, compares: bool) -> AfterMissing:
+    """`begin`, `end`: of the partition, at a confirmed leader. With `compares`, the offset that was asked for is that of the last
+    record that was read."""
+    if not compares:
+        return AfterMissing.OPEN_AGAIN if begin <= asked <= end else AfterMissing.LOST
+    if begin > asked + 1 or end <= asked:
+        return AfterMissing.LOST
+    return AfterMissing.PASS_OVER if begin == asked + 1 else AfterMissing.READ_ON
 
 
 class Continuity:
@@ -32,6 +64,7 @@ class Continuity:
         """Offset and digest of the record that was given on last."""
         self._compared: set[TopicPartition] = set()
         """Where the last record is being read again."""
+        self._leaders = ConfirmedLeaders()
 
     def moved(self) -> set[TopicPartition]:
         """The partitions that are read by another connection than when this was asked before, or by none now. Ask after each
@@ -54,8 +87,7 @@ class Continuity:
                 found = await self._consumer.getmany(*partitions, timeout_ms=within_ms, max_records=most)
                 checked = self._checked(found)
             except OffsetOutOfRangeError as fault:
-                if not await self._goes_on(fault):
-                    raise OutOfRange(str(fault)) from fault
+                await self._require_there(fault)
             except KafkaError as fault:
                 raise Unavailable(str(fault)) from fault
             else:
@@ -91,22 +123,31 @@ class Continuity:
                 "records that they had acknowledged, or the topic was replaced"
             )
 
-    async def _goes_on(self, fault: OffsetOutOfRangeError) -> bool:
-        """Whether reading goes on after this fault: a retention removed the record that was to be compared, and not the one after
-        it; or a broker that leads since then has it. Raises Unavailable."""
-        asked = [each for each in fault.args[0] if each in self._compared]
-        if not asked:
-            return False
+    async def _require_there(self, fault: OffsetOutOfRangeError) -> None:
+        """Raises OutOfRange if a partition does not have what was asked of it; Unavailable if its leader is not confirmed, or has
+        it and another broker was asked."""
+        asked: Mapping[TopicPartition, int] = fault.args[0]
         try:
-            firsts = await self._consumer.beginning_offsets(asked)
-            ends = await self._consumer.end_offsets(asked)
-        except KafkaError as unanswered:
-            raise Unavailable(str(unanswered)) from unanswered
-        for where in asked:
-            last = self._last[where][0]
-            if firsts[where] > last + 1 or ends[where] <= last:
-                return False
-            if firsts[where] == last + 1:
-                self._consumer.seek(where, last + 1)
-                self._compared.discard(where)
-        return True
+            async with asyncio.timeout(ASK_WITHIN):
+                bounds = await self._leaders.bounds(self._consumer, asked)
+        except (KafkaError, TimeoutError) as unanswered:
+            raise Unavailable(f"no broker confirms that a record is missing: {unanswered!r}") from unanswered
+        for where, offset in asked.items():
+            begin, end = bounds[where]
+            match after_missing(offset, begin, end, compares=where in self._compared):
+                case AfterMissing.READ_ON:
+                    pass
+                case AfterMissing.PASS_OVER:
+                    self._consumer.seek(where, offset + 1)
+                    self._compared.discard(where)
+                case AfterMissing.OPEN_AGAIN:
+                    raise Unavailable(
+                        f"a broker that does not lead {where.topic}/{where.partition} has no record at @{offset}"
+                    )
+                case AfterMissing.LOST:
+                    raise OutOfRange(
+                        f"{where.topic}/{where.partition} has no record at @{offset}: it begins at @{begin}, and "
+                        f"its next record is @{end}"
+                    ) from fault
+                case unknown:
+                    assert_never(unknown)

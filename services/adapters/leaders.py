@@ -13,12 +13,14 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.client import AIOKafkaClient
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.errors import BrokerNotAvailableError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 CONFIRM_DEADLINE = 0.5
 """Seconds that a broker has to say who leads, before the next one is asked."""
+CONNECT_DEADLINE = 1.5
+"""Seconds for that where the connection is made first: TLS and SCRAM take six turns."""
 AGAIN_AFTER = 0.05
 LeadersAnswer = TypeVar("LeadersAnswer")
 Bounds = dict[TopicPartition, tuple[int, int]]
@@ -88,7 +90,7 @@ class ConfirmedLeaders:
             answers_for = Counter(broker for each in left for broker in others[each] if broker not in silent)
             broker = max(answers_for, key=lambda each: (answers_for[each], each == self._confirmed_by))
             try:
-                async with asyncio.timeout(CONFIRM_DEADLINE):
+                async with asyncio.timeout(CONFIRM_DEADLINE if _is_connected(client, broker) else CONNECT_DEADLINE):
                     answer: Any = await client.send(broker, MetadataRequest(topics))
             except (KafkaError, TimeoutError, OSError) as found:
                 silent.add(broker)
@@ -98,6 +100,11 @@ class ConfirmedLeaders:
             leaders = {TopicPartition(topic[1], part[1]): int(part[2]) for topic in answer.topics for part in topic[-1]}
             said |= {each: leaders.get(each, -1) for each in left if broker in others[each]}
         return said
+
+
+def _is_connected(client: AIOKafkaClient, broker: int) -> bool:
+    found = client._conns.get((broker, ConnectionGroup.DEFAULT))
+    return found is not None and bool(found.connected())
 
 
 def _known(client: AIOKafkaClient, partitions: Collection[TopicPartition]) -> LeaderOf:

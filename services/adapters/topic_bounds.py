@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from domain.ports import Stored, Unavailable
 from services.adapters.kafka import ASK_DEADLINE, KafkaReader, asker, drop
 from services.adapters.known_records import read_between
+from services.adapters.leaders import ConfirmedLeaders
 from services.settings import Settings
 
 READ_AT_ONCE = 1000
@@ -60,13 +61,15 @@ async def values_between(
 
 
 class TopicBounds:
-    """Where the partitions of some topics begin and end, asked again and again. The client is kept, since connecting takes
-    several times as long as an answer. After a question that failed, a new one is made."""
+    """Where the partitions of some topics begin and end, asked again and again: at leaders that other brokers confirm, where
+    there are several. The client is kept, since connecting takes several times as long as an answer. After a question that
+    failed, a new one is made."""
 
     def __init__(self, settings: Settings, *topics: str) -> None:
         self._settings = settings
         self._topics = topics
         self._asking: AIOKafkaConsumer | None = None
+        self._leaders = ConfirmedLeaders()
         self._lock = asyncio.Lock()  # whoever gives up throws the client away, so nobody else may be using it
 
     async def now(self) -> dict[str, dict[int, tuple[int, int]]]:
@@ -97,11 +100,9 @@ class TopicBounds:
         if unknown:  # not an answer: a topic without partitions would be taken for one without records
             raise UnknownTopicOrPartitionError(", ".join(unknown))
         partitions = [TopicPartition(topic, each) for topic, found in parts.items() for each in found]
-        starts = await consumer.beginning_offsets(partitions)
-        ends = await consumer.end_offsets(partitions)
         result: dict[str, dict[int, tuple[int, int]]] = {topic: {} for topic in self._topics}
-        for each in partitions:
-            result[each.topic][each.partition] = (int(starts[each]), int(ends[each]))
+        for each, found in (await self._leaders.bounds(consumer, partitions)).items():
+            result[each.topic][each.partition] = found
         return result
 
     async def ends(self) -> dict[str, dict[int, int]]:

@@ -10,7 +10,9 @@ from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from domain.ports import OutOfRange, Unavailable
 from domain.transparency.leaves import LeafPlace
+from services.adapters.continuity import ASK_WITHIN
 from services.adapters.kafka import discard, started
+from services.adapters.leaders import ConfirmedLeaders
 from services.adapters.record_topics import topics_read
 from services.settings import Settings
 
@@ -31,6 +33,7 @@ class RecordValues:
         self._settings, self._topics = settings, topics_read(settings)
         self._alone = asyncio.Lock()
         self._consumer: AIOKafkaConsumer | None = None
+        self._leaders = ConfirmedLeaders()
 
     async def of(self, places: Iterable[LeafPlace]) -> dict[LeafPlace, bytes]:
         """The values at these places; one that is no longer on its topic is left out. Raises OutOfRange, Unavailable."""
@@ -49,9 +52,7 @@ class RecordValues:
                 )
             try:
                 return await self._read_what_is_there(self._consumer, wanted)
-            except OffsetOutOfRangeError as fault:
-                raise OutOfRange(f"a topic ends before a record that was on it: {fault}") from fault
-            except (KafkaError, IllegalStateError) as fault:
+            except (KafkaError, IllegalStateError, TimeoutError) as fault:
                 raise Unavailable(str(fault)) from fault
             finally:  # otherwise it would go on to fetch what nobody asked for
                 self._consumer.pause(*self._consumer.assignment())
@@ -61,13 +62,18 @@ class RecordValues:
     ) -> dict[LeafPlace, bytes]:
         try:
             return await self._read(consumer, {partition: list(places) for partition, places in wanted.items()})
-        except OffsetOutOfRangeError:  # a retention removed records from the beginning of a topic
-            begins = await consumer.beginning_offsets(list(wanted))
-        left = {
-            partition: there
-            for partition, places in wanted.items()
-            if (there := [each for each in places if each.position >= begins[partition]])
-        }
+        except (
+            OffsetOutOfRangeError
+        ):  # a retention removed them; or a broker was asked that led before, and does not have them
+            async with asyncio.timeout(ASK_WITHIN):
+                bounds = await self._leaders.bounds(consumer, wanted)
+        left: dict[TopicPartition, list[LeafPlace]] = {}
+        for partition, places in wanted.items():
+            begin, end = bounds[partition]
+            if places[0].position >= end:
+                raise OutOfRange(f"{partition.topic} ends at @{end}, before a record that was on it")
+            if there := [each for each in places if each.position >= begin]:
+                left[partition] = there
         return await self._read(consumer, left)
 
     async def _read(

@@ -182,7 +182,7 @@ ELSEWHERE: dict[str, str] = {
     "committed_offsets.py": "a number of a consumer group, read back by tests/contracts/test_telling.py and test_counting.py",
     "cluster_description.py": "what brokers say of themselves: tests/e2e/test_doctor.py, tests/cluster",
     "continuity.py": "a consumer of Kafka whose broker lost records: tests/contracts/test_continuity.py",
-    "leaders.py": "which brokers lead, as a cluster says that was cut apart: tests/cluster",
+    "leaders.py": "which brokers lead: tests/domain/test_leaders.py, tests/cluster/test_former_leader.py",
     "log_now.py": "questions to the topic's contract: tests/faults/test_lost_tail.py, tests/contracts/test_device_feed.py",
     "decisions.py": "lanes over Kafka, tried with both faults in tests/faults/test_anchors.py",
     "kafka_requests.py": "the frame of requests that scram.py and cluster_description.py send",

@@ -118,6 +118,14 @@ async def test_other_records_in_place_of_those_that_were_read_are_noticed(topic:
             await read(reader, 1)
 
 
+async def test_a_topic_that_was_cut_is_noticed(topic: KafkaTopic) -> None:
+    """At once, where one broker is all there is: nobody else has to confirm that it leads."""
+    async with at_work(topic) as reader:
+        await replaced(topic, consumer_of(reader), [b"0"])
+        with pytest.raises(OutOfRange, match="no record at @2: it begins at @0, and its next record is @1"):
+            await read(reader, 1)
+
+
 async def test_whoever_reads_several_topics_notices_too(topic: KafkaTopic) -> None:
     await append(topic, [b"0", b"1"])
     records = RecordTopics(topic._settings, 1, (ALERTS,))
