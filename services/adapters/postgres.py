@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
@@ -16,6 +16,10 @@ from services.settings import Settings
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+if TYPE_CHECKING:
+    _AnyPool = asyncpg.Pool[asyncpg.Record]
+else:  # it takes no parameters when it runs
+    _AnyPool = asyncpg.Pool
 
 LOST: tuple[type[BaseException], ...] = (
     OSError,
@@ -27,6 +31,7 @@ LOST: tuple[type[BaseException], ...] = (
     asyncpg.CrashShutdownError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
+    asyncpg.ReadOnlySQLTransactionError,  # this host takes no writes any more, and a new session may find the one that does
     InternalClientError,  # no host takes writes; or the server has ended this session, and the connection to it still stands
 )
 """The errors of a server that is lost, starting, overloaded or out of disk space: the statement is right, and may be tried
@@ -59,8 +64,9 @@ def hosts_of(dsn: str) -> list[str]:
 
 
 def for_writing(dsn: str) -> str:
-    """The DSN that finds the host which takes writes, where there are several."""
-    if len(hosts_of(dsn)) == 1 or SESSION in dsn:
+    """The DSN that finds the host which takes writes. One name or address may be that of several hosts, too: after a failover it
+    may lead to the former primary for a while."""
+    if SESSION in dsn:
         return dsn
     return f"{dsn}{'&' if urlsplit(dsn).query else '?'}{SESSION}=read-write"
 
@@ -87,13 +93,33 @@ async def make(pool: Pool, statements: str) -> None:
         await connection.execute(statements)
 
 
+class PatientPool(_AnyPool):
+    """A pool that nobody waits for without an end. asyncpg bounds each connecting, and each statement. Where a server is silent,
+    whoever wants a session would wait for all who asked before, one after another."""
+
+    __slots__ = ("_patience",)
+
+    def __init__(self, *arguments: Any, patience: float, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._patience = patience
+
+    def acquire(self, *, timeout: float | None = None) -> Any:
+        return super().acquire(timeout=self._patience if timeout is None else timeout)
+
+
 async def connect(settings: Settings, *, size: int = 4, patience: float = 60.0) -> Pool:
-    """A pool. Raises Unavailable."""
+    """A pool. `patience`: seconds to wait for a connection, and for each statement. Raises Unavailable."""
     try:
-        return await asyncpg.create_pool(
+        return await PatientPool(
             for_writing(dsn_of(settings)),
+            patience=patience,
             min_size=1,
             max_size=size,
+            max_queries=50_000,
+            max_inactive_connection_lifetime=300.0,
+            loop=None,
+            connection_class=asyncpg.Connection,
+            record_class=asyncpg.Record,
             command_timeout=patience,
             timeout=5,
             server_settings=NAMED,

@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
+import asyncpg
 import pytest
 
+from domain.ports import Unavailable
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.postgres import LOST, Pool, connect
+from services.runtime.bootstrap import open_vault
 from services.runtime.processes import LOOK_EVERY, alone
 from services.settings import Settings
 from tests.installation import Installation
@@ -119,3 +123,49 @@ async def test_a_process_that_works_alone_ends_when_its_session_falls_silent(
             process.kill()
             process.join()
             relay.close()
+
+
+async def test_nobody_waits_for_a_session_behind_all_others(installation: Installation, relay: Relay) -> None:
+    """The server stopped answering. Each connection was given five seconds, and each call waited for those of all before it: a
+    thousand calls for ten minutes."""
+    async with asyncio.timeout(PATIENCE), await relay.serve() as server:
+        pool = await connect(relayed(installation.settings, server), size=2, patience=1.0)
+        relay.silent = True
+        await pool.expire_connections()
+        calls = (pool.fetchval("SELECT 1") for _ in range(50))
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        assert [each for each in found if not isinstance(each, LOST)] == []
+        pool.terminate()
+        relay.close()
+
+
+async def test_a_session_that_takes_no_writes_is_not_used_again(database: Settings) -> None:
+    """A name led to the former primary for some seconds after a failover. CreateKey was answered with an internal error until the
+    process was started again, or its sessions had idled out."""
+    async with database_without_writes(database):
+        before = await asyncpg.create_pool(database.postgres, min_size=1, max_size=1)
+    vault = open_vault(database, before)
+    with pytest.raises(Unavailable):
+        await vault.destroy(["nothing"])
+    assert await vault.destroy(["nothing"]) == 0
+    await before.close()
+
+
+async def test_no_session_begins_where_no_writes_are_taken(database: Settings) -> None:
+    """Also with one name or address in the DSN, which may be that of several hosts."""
+    async with database_without_writes(database):
+        with pytest.raises(Unavailable):
+            await connect(database)
+    await (await connect(database)).close()
+
+
+@asynccontextmanager
+async def database_without_writes(database: Settings) -> AsyncIterator[None]:
+    """Its new sessions take none. It has the tables of a vault."""
+    pool = await connect(database, size=1)
+    await open_vault(database, pool).migrate()
+    name = await pool.fetchval("SELECT current_database()")
+    await pool.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    yield
+    await pool.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    await pool.close()

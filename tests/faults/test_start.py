@@ -208,7 +208,8 @@ def test_the_hosts_of_a_dsn_are_told_apart() -> None:
     assert for_writing(several) == several
     assert for_writing("postgresql://db1,db2/k") == "postgresql://db1,db2/k?target_session_attrs=read-write"
     bundled = "postgresql://keytrail@/keytrail?host=/run/socket"
-    assert for_writing(bundled) == bundled
+    assert for_writing(bundled) == f"{bundled}&target_session_attrs=read-write"
+    assert for_writing("postgresql://db1/k") == "postgresql://db1/k?target_session_attrs=read-write"
 
 
 @pytest.mark.parametrize(("authority", "trusted"), [("own", True), ("another", False)])

@@ -10,18 +10,17 @@ from tests.house.sources import nodes
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / "services" / "adapters" / "postgres.py"
-OPENERS = {"connect", "create_pool"}
+OPENERS = {"connect", "create_pool", "Pool"}
+POOL = "PatientPool"
+"""The adapter's own class of pools."""
 
 
 def opened(path: Path) -> list[int]:
-    """The lines that call asyncpg.connect or asyncpg.create_pool."""
+    """The lines that call asyncpg.connect or asyncpg.create_pool, or make a pool."""
     return [
         node.lineno
         for node in nodes(path)
-        if isinstance(node, ast.Attribute)
-        and node.attr in OPENERS
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "asyncpg"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {POOL, *(f"asyncpg.{each}" for each in OPENERS)}
     ]
 
 
