@@ -7,14 +7,12 @@ so an outdated entry does no harm.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.commands.import_material import expired
 from domain.commands.rotate_key import is_due
 from domain.keys.key import Key
 from domain.keys.states import State
-from domain.log.events import KeyDeleted, MaterialDeleted, MaterialExpired
 from domain.state.world import World
 
 
@@ -55,16 +53,6 @@ def work_on(key: Key, now: int) -> Work | None:
     if ended is not None:
         return Expiry(key.id, ended.id)
     return Rotation(key.id) if is_due(key, now) else None
-
-
-def destroyed_by(event: object) -> Sequence[str]:
-    """The vault's names of the material that an event destroys."""
-    match event:
-        case KeyDeleted():
-            return event.stored
-        case MaterialDeleted() | MaterialExpired() if event.stored:
-            return (event.stored,)
-    return ()
 
 
 class Agenda:

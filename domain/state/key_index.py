@@ -4,7 +4,8 @@ Invariants (tests/domain/test_world_indexes.py):
 - `ids` names every key once, under its account.
 - `materials` are the vault's names of all material that some key has; those of keys that are read later are missing.
 - No id in `deleted` belongs to a key that exists.
-- `destroyed` is in the order of time.
+- `destroyed` is in the order of time, and holds nothing that is older than the window.
+- `removed` are names in `destroyed`.
 """
 
 from __future__ import annotations
@@ -79,6 +80,9 @@ class KeyIndex:
     materials: set[str] = field(default_factory=set)
     destroyed: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """The vault's names of recently destroyed material, with the time."""
+    removed: tuple[str, ...] = field(default=(), compare=False)
+    """The vault's names of the material that the last record destroyed. Not every such event names it: if material is imported
+    again, the vault has the same bytes under a new name, and what is under the old one has to go."""
 
     @classmethod
     def read_later(cls, unread: dict[str, tuple[str, Any]], make: Callable[[Any], Key]) -> KeyIndex:
@@ -88,6 +92,12 @@ class KeyIndex:
         for id in sorted(unread):
             names.setdefault(unread[id][0], []).append(id)
         return cls(KeysReadLater(unread, lambda held: make(held[1])), SortedNames(names))
+
+    def begin(self, at: int) -> None:
+        """A record of this time is taken in."""
+        self.removed = ()
+        while self.destroyed and next(iter(self.destroyed.values())) < at - DESTROYED_WINDOW:
+            self.destroyed.popitem(last=False)
 
     def add(self, key: Key) -> None:
         self.by_id[key.id] = key
@@ -110,10 +120,8 @@ class KeyIndex:
     def _renew_materials(self, before: set[str], after: set[str], at: int) -> None:
         self.materials |= after
         self.materials -= before - after
-        for name in sorted(before - after):
-            self.destroyed[name] = at
-        while self.destroyed and next(iter(self.destroyed.values())) < at - DESTROYED_WINDOW:
-            self.destroyed.popitem(last=False)
+        self.removed = tuple(sorted(before - after))
+        self.destroyed.update(dict.fromkeys(self.removed, at))
 
 
 def _stored(key: Key) -> set[str]:

@@ -95,6 +95,11 @@ class World:
         return self.key_index.destroyed
 
     @property
+    def removed(self) -> Sequence[str]:
+        """The vault's names of the material that the last record destroyed."""
+        return self.key_index.removed
+
+    @property
     def aliases(self) -> Mapping[tuple[str, str], Alias]:
         """By account and name."""
         return self.alias_index.by_name
@@ -234,6 +239,7 @@ class World:
         self.position = position
         self.at = max(self.at, record.at)
         self.next_command = record.next_command
+        self.key_index.begin(self.at)
         if record.event is not None:
             self.apply(record.event)
         if record.call is not None:

@@ -28,6 +28,7 @@ from domain.log.levels import FIRST, FIRST_VERSION
 from domain.ports import Topic
 from domain.state import documents
 from domain.state.fold import Fold
+from domain.state.key_index import DESTROYED_WINDOW
 from domain.state.recent_calls import FirstAnswer, RedeemedCode
 from domain.state.world import World
 from services.adapters import keyring
@@ -44,9 +45,16 @@ VERSION = 6
 """Of the snapshots that are made here. It is raised when a fold of the same records gives something else than before, or when a
 snapshot says it in another way; a release alone does not raise it. tests/upgrade compares with the version before: snapshots that
 its code made, upgraded, have to be what this code folds."""
-UPGRADES: Mapping[int, Callable[[WorldDocument], WorldDocument]] = {
-    5: lambda document: document | {"level": [FIRST, FIRST_VERSION]},  # that version knew only logs at the first level
-}
+
+
+def _from_5(document: WorldDocument) -> WorldDocument:
+    """That version knew only logs at the first level, and forgot destroyed material only when more was destroyed."""
+    since = document["at"] - DESTROYED_WINDOW
+    known = [[name, at] for name, at in document["destroyed"] if at >= since]
+    return document | {"level": [FIRST, FIRST_VERSION], "destroyed": known}
+
+
+UPGRADES: Mapping[int, Callable[[WorldDocument], WorldDocument]] = {5: _from_5}
 """By version: what turns the first part of such a snapshot into that of the next version. A version is in this table only if
 nothing else has to change."""
 KEEP = 3

@@ -16,10 +16,10 @@ from typing import cast
 import uvicorn
 import uvloop
 
-from domain.commands.due import destroyed_by
 from domain.log.authenticity import DECISIONS
 from domain.log.record import Record
 from domain.ports import LogRefused
+from domain.state.world import World
 from services.adapters import snapshots, topics
 from services.adapters.alert_publisher import Publisher
 from services.adapters.attempts import Attempts
@@ -108,12 +108,14 @@ def _door(settings: Settings) -> Door:
     return Door(places, settings.connections_per_address, networks(settings.trusted_proxies))
 
 
-def _following(materials: HeldMaterials) -> Callable[[Record | None], None]:
+def forgetting(world: World, materials: HeldMaterials) -> Callable[[Record | None], None]:
+    """What a worker does after each record that its world has taken in."""
+
     def on_record(record: Record | None) -> None:
         if record is None:
             VOIDS.labels("api").inc()
-        elif record.event is not None:
-            materials.forget(destroyed_by(record.event))
+        else:
+            materials.forget(world.removed)
 
     return on_record
 
@@ -139,7 +141,7 @@ async def serve(settings: Settings) -> None:
         tokens = await open_tokens(vault)
         materials = HeldMaterials(vault, tokens)
         fold = await snapshots.restore(pool, events, keys)
-        live = LiveState(events, fold, keys, settings.fresh_for, _following(materials))
+        live = LiveState(events, fold, keys, settings.fresh_for, forgetting(fold.world, materials))
         start = random.randrange(prepared.partitions)  # noqa: S311  # spreads load, no secret
         producers = partial(Producer, settings)
         decisions = DecisionLanes(producers, names.decisions, prepared.partitions, start, lambda: live.seal(DECISIONS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from domain.crypto.material import PrivateKey, load_private, new_private, private_der, public_der
 from domain.crypto.specs import SPECS
@@ -25,6 +25,8 @@ class HeldMaterials:
         self._vault = vault
         self._tokens = tokens
         self._held: OrderedDict[str, bytes | PrivateKey] = OrderedDict()
+        # How often material was forgotten. What was asked for before that may be destroyed material, and is not held.
+        self._forgotten = 0
 
     def __repr__(self) -> str:
         return f"HeldMaterials({len(self._held)} held)"
@@ -32,7 +34,9 @@ class HeldMaterials:
     async def secret(self, key: Key, material: Material) -> bytes:
         held = self._held.get(material.stored)
         if held is None:
-            held = self._hold(material.stored, Secret(await self._vault.material(key.id, material.stored)))
+            asked = self._forgotten
+            held = Secret(await self._vault.material(key.id, material.stored))
+            self._hold(material.stored, held, asked)
         assert isinstance(held, bytes), "secret keys have bytes for material"
         return held
 
@@ -40,18 +44,22 @@ class HeldMaterials:
         stored = key.current.stored
         held = self._held.get(stored)
         if held is None:
-            held = self._hold(stored, load_private(await self._vault.material(key.id, stored)))
+            asked = self._forgotten
+            held = load_private(await self._vault.material(key.id, stored))
+            self._hold(stored, held, asked)
         assert not isinstance(held, bytes), "key pairs have a private key for material"
         return held
 
-    def _hold(self, stored: str, secret: bytes | PrivateKey) -> bytes | PrivateKey:
+    def _hold(self, stored: str, secret: bytes | PrivateKey, asked: int) -> None:
+        if asked != self._forgotten:
+            return
         self._held[stored] = secret
         if len(self._held) > HELD:
             self._held.popitem(last=False)
-        return secret
 
-    def forget(self, destroyed: Iterable[str]) -> None:
-        """Removes destroyed material from memory too."""
+    def forget(self, destroyed: Sequence[str]) -> None:
+        """Removes destroyed material from memory too, also if the vault is about to give it."""
+        self._forgotten += bool(destroyed)
         for stored in destroyed:
             self._held.pop(stored, None)
 

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from domain.commands.due import destroyed_by
 from domain.log.authenticity import KeyMissing
 from domain.log.chain import digest
 from domain.log.codec import parse
@@ -165,7 +164,7 @@ class OwnRecords:
             if unread.read_back is not None and not unread.read_back.done():
                 unread.read_back.set_result(None)
             RECORDS.inc()
-            self._upkeep.destroy(destroyed_by(unread.record.event))
+            self._upkeep.destroy(unread.record.removed)
             if unread.began:
                 decided_records.trace(unread.record, unread.began, offset)
             return

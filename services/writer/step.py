@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 from uuid import uuid4
@@ -53,13 +53,15 @@ class _Readable:
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record to append: its value, its Kafka headers, its event, and the call and decision that it is of."""
+    """A record to append: its value, its Kafka headers, its event, the call and decision that it is of, and the vault's names of
+    the material that it destroys."""
 
     value: bytes
     headers: Headers
     event: object | None = None
     call: Call | None = None
     decision: Decision | None = None
+    removed: Sequence[str] = ()
 
 
 class WriterStep:
@@ -114,7 +116,7 @@ class WriterStep:
         name = WIRE_NAMES[type(event)] if event is not None else None
         called = call.id if call is not None else None
         headers = cloudevents.of_event(world.log, called, record.previous, name, codec.rfc3339(record.at))
-        return NewRecord(value, headers, event, record.call, record.decision)
+        return NewRecord(value, headers, event, record.call, record.decision, world.removed)
 
     def _may_hold(self, event: object) -> bool:
         """Whether the log is at a level that has the event. The one that raises the level cannot wait for it."""

@@ -41,6 +41,8 @@ from domain.keys.limits import Limits
 from domain.keys.states import State
 from domain.log import events
 from domain.log.codec import rfc3339
+from domain.log.record import Record
+from domain.state.key_index import DESTROYED_WINDOW
 from tests.given import ACCOUNT, Given, a_key, arn, create_key, given, key_id
 
 HMAC = {"spec": "HMAC_256", "usage": "GENERATE_VERIFY_MAC"}
@@ -266,6 +268,28 @@ def test_the_same_material_comes_again_and_its_old_row_goes() -> None:
     assert after.world.materials == {"row"}
     assert list(after.world.destroyed) == ["row-m1"]
     assert the_key(after).current.expires == 2 * DAY_MICROS
+
+
+def test_the_last_record_says_which_material_it_removed_from_the_vault() -> None:
+    """Material that is imported again has a row of its own. The old row has the same bytes, and has to go as well."""
+    deleted = events.MaterialDeleted(key_id(), "m1", "row", "PendingImport")
+    expired = events.MaterialExpired(key_id(), "m1", "row", "PendingImport")
+    gone = events.KeyDeleted(key_id(), ACCOUNT, [], [], ["row"])
+    again = (external(), came("m1"), came("m1", stored="row"))
+    assert given(*again[:2]).world.removed == ()
+    assert given(*again).world.removed == ("row-m1",)
+    for last in (deleted, expired, gone):
+        assert given(*again, last).world.removed == ("row",)
+        assert given(*again, last, a_key(2)).world.removed == ()
+
+
+def test_destroyed_material_is_remembered_for_two_hours_whatever_happens_then() -> None:
+    """A writer's sweep leaves alone what is remembered."""
+    world = given(external(), came("m1"), came("m1", stored="row")).world
+    (at,) = world.destroyed.values()
+    for later, known in ((DESTROYED_WINDOW, ["row-m1"]), (DESTROYED_WINDOW + 1, [])):
+        world.fold(world.position + 1, Record("", 0, at + later, "w", 0, None, None, events.ClockRead("w")))
+        assert list(world.destroyed) == known
 
 
 @pytest.mark.parametrize("spec", [{}, HMAC, {"spec": "RSA_2048", "usage": "SIGN_VERIFY"}])

@@ -87,6 +87,7 @@ def hold(keys: KeyIndex) -> None:
     assert keys.materials == {each.stored for key in keys.by_id.values() for each in key.materials if each.stored}
     assert not keys.deleted.keys() & keys.by_id.keys()
     assert list(keys.destroyed.values()) == sorted(keys.destroyed.values())
+    assert set(keys.removed) <= keys.destroyed.keys()
 
 
 def aliases_hold(aliases: AliasIndex, keys: KeyIndex) -> None:

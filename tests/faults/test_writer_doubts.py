@@ -41,6 +41,8 @@ from tests.logs import Log, command, created
 from tests.memory_log import LANDED_BUT_UNANSWERED, NEVER_LANDED, MemoryTopic
 
 FAULT = Unavailable("down")
+FAR = 4_000_000_000_000_000
+"""A time that is still to come, in microseconds since the epoch."""
 STOPS: list[tuple[Observation, str]] = [
     (
         OtherRecord(7, "b", valid=True, own_under_way=False),
@@ -103,6 +105,7 @@ class RowsOfAVault:
 
     def __init__(self) -> None:
         self.rows = set[str]()
+        self.is_empty = asyncio.Event()
 
     async def materials(self) -> dict[str, bool]:
         return {each: True for each in self.rows if not each.startswith("secret")}
@@ -116,6 +119,8 @@ class RowsOfAVault:
     async def destroy(self, materials: Iterable[str]) -> int:
         before = len(self.rows)
         self.rows.difference_update(materials)
+        if not self.rows:
+            self.is_empty.set()
         return before - len(self.rows)
 
 
@@ -261,6 +266,20 @@ async def test_what_nothing_refers_to_is_removed_once_a_further_record_was_read_
     assert term.vault.rows == used
     (record,) = term.events.values[before:]
     assert b'"type":"clock.read' in record
+
+
+async def test_material_that_is_imported_again_and_deleted_leaves_nothing_in_the_vault(term: Term) -> None:
+    """Each import has a row of its own, and the same bytes are in all of them."""
+    made = {"key": key_id(3), "material": "", "fingerprint": "", "public_key": ""}
+    await term.answered(command(2, "CreateKey", {"Origin": "EXTERNAL"}, made))
+    for number, stored in ((3, "first"), (4, "second")):
+        term.vault.rows.add(stored)
+        known = {"expires": str(FAR), "material": "aa" * 32, "stored": stored, "fingerprint": "f", "public_key": ""}
+        asked = {"KeyId": key_id(3), "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+        await term.answered(command(number, "ImportKeyMaterial", asked, {**known, "key": key_id(3)}))
+    await term.answered(command(5, "DeleteImportedKeyMaterial", {"KeyId": key_id(3)}))
+    async with asyncio.timeout(READ_BACK_DEADLINE):
+        await term.vault.is_empty.wait()
 
 
 async def test_a_void_record_beside_no_own_does_not_end_the_term(term: Term) -> None:

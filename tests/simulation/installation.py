@@ -11,7 +11,6 @@ from random import Random
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
-from domain.commands.due import destroyed_by
 from domain.keys.limits import Limits
 from domain.log.authenticity import DECISIONS
 from domain.log.record import Record
@@ -247,10 +246,11 @@ class Installation:
         materials = HeldMaterials(vault, tokens)
 
         def on_record(record: Record | None) -> None:
-            if record is not None and record.event is not None:
-                materials.forget(destroyed_by(record.event))
+            if record is not None:
+                materials.forget(fold.world.removed)
 
-        live = LiveState(events, await self._restored(events, keys), keys, SETTINGS.fresh_for, on_record, process.end)
+        fold = await self._restored(events, keys)
+        live = LiveState(events, fold, keys, SETTINGS.fresh_for, on_record, process.end)
         start = shared.chance.randrange(PARTITIONS)
         decisions = DecisionLanes(
             lambda: FreshProducer(shared.brokers), DECIDED, PARTITIONS, start, lambda: live.seal(DECISIONS)

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from domain.durations import DAY_MICROS
+from domain.log import events
 from domain.log.catalogue import CATALOGUE
 from domain.state.fold import Fold
 from services.adapters import snapshots
 from services.writer.step import WriterStep
 from tests.contracts.test_snapshots import known
+from tests.given import REGION, a_key, key_id
 from tests.histories import History
 from tests.logs import a_log
 from tests.upgrade import every_event
@@ -45,7 +48,18 @@ def history(seed: int) -> list[bytes]:
     ]
 
 
+def after_a_day() -> list[bytes]:
+    """A log of somebody who imports material again, and a day later does something else."""
+    step, at = WriterStep(Fold(), "writer"), 1_800_000_000_000_000
+    key = a_key(origin="EXTERNAL", material="", fingerprint="")
+    first, again = (events.MaterialImported(key_id(), "m", row, "f", "", "", "", False, "Enabled") for row in "ab")
+    day = [events.LogCreated("the-log", REGION), key, first, again, events.KeyDisabled(key_id())]
+    moments = [(at, each) for each in day] + [(at + DAY_MICROS, events.KeyEnabled(key_id()))]
+    return [step.record(when, 0, None, None, event).value for when, event in moments]
+
+
 LOGS: dict[str, list[bytes]] = {
+    "after a day": after_a_day(),
     "every event": every_event.values(),
     "calls": a_log().values,
     "random 1": history(1),
