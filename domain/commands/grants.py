@@ -6,8 +6,8 @@ Rules: #grants-only-allow, #grant-constraints, #child-grant-is-no-wider, #cross-
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 from domain.arn import PARTITION
 from domain.authorization.caller import Caller
@@ -155,19 +155,30 @@ def _require_constraints(command: CreateGrant, key: Key) -> None:
 
 
 def _parent(command: CreateGrant, key: Key, caller: Caller, world: World) -> str:
-    """The id of the grant that allows this one, "" if a policy allows it. Raises AccessRefused if the new grant would be wider
-    (#child-grant-is-no-wider)."""
-    verdict = may(caller, "kms:CreateGrant", world.resource(key))
-    parent = next((each for each in (verdict.by, verdict.delegation) if isinstance(each, Grant)), None)
-    if parent is None:
+    """The id of the grant that allows this one, "" if policies allow it. Raises AccessRefused if the new grant would be wider
+    than each grant that allows it (#child-grant-is-no-wider).
+
+    The verdict on the permission does not say it: it names what means the caller most closely, and something else may allow more.
+    """
+    action, resource = "kms:CreateGrant", world.resource(key)
+    if may(caller, action, replace(resource, grants={})).allowed:
         return ""
-    operations = {f"kms:{operation}" for operation in command.operations}
-    if not operations <= parent.operations or not is_narrower(command.constraints, parent.constraints):
-        raise AccessRefused(
-            f"User: {caller.principal} is not authorized to perform: kms:CreateGrant on resource: {key.arn} because the "
-            f"grant {parent.id} allows grants of its own operations and with its constraints or stricter ones only"
-        )
-    return parent.id
+    operations = {action, *(f"kms:{operation}" for operation in command.operations)}
+    for name in sorted(caller.names, key=caller.names.__getitem__, reverse=True):
+        # Grants to the same name let CreateGrant in alike, so one of them is asked: there may be thousands.
+        wide = next((each for each in resource.grants.get(name, ()) if _is_within(command, operations, each)), None)
+        if wide is not None and may(caller, action, replace(resource, grants={name: (wide,)})).allowed:
+            return wide.id
+    verdict = may(caller, action, resource)
+    closest = next(each for each in (verdict.by, verdict.delegation) if isinstance(each, Grant))
+    raise AccessRefused(
+        f"User: {caller.principal} is not authorized to perform: {action} on resource: {key.arn} because the "
+        f"grant {closest.id} allows grants of its own operations and with its constraints or stricter ones only"
+    )
+
+
+def _is_within(command: CreateGrant, operations: Set[str], parent: Grant) -> bool:
+    return operations <= parent.operations and is_narrower(command.constraints, parent.constraints)
 
 
 def _same(event: GrantCreated, held: Mapping[str, Grant]) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from domain.arn import root_arn
 from domain.authorization.caller import Caller, root_of
 from domain.authorization.evaluate import may
 from domain.commands.grants import CreateGrant, RetireGrant, RevokeGrant
@@ -120,6 +121,56 @@ def test_a_grant_that_allows_grants_allows_narrower_ones() -> None:
 
 
 NOBODY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"kms:*","Resource":"*"}]}'  # fmt: skip
+
+
+ANYTHING = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}'
+TO_ALICE = '{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"{}"}},"Action":"kms:*","Resource":"*"}}]}}'  # fmt: skip
+
+
+@pytest.mark.parametrize("key", [a_key(), a_key(policy=TO_ALICE.format(user_arn()), principals={user_arn(): ALICE})])
+def test_whoever_may_make_any_grant_by_a_policy_may_still_do_so_with_a_grant(key: events.KeyCreated) -> None:
+    """#child-grant-is-no-wider: a grant only adds to what policies allow (#grants-only-allow)."""
+    by_policy = (key, *users(), identity_events.InlinePolicyPut(ACCOUNT, "user", ALICE, "p", ANYTHING))
+    lends = granted(operations=["CreateGrant", "Decrypt"], constraints=SUBSET)
+    for there in (by_policy, (*by_policy, lends)):
+        world = given(*there)
+        world.when(create(user_arn("bob"), "Encrypt", grant="g2"), by=caller(world, "alice"))
+        assert isinstance(world.event, events.GrantCreated), world.outcome
+        assert world.event.parent == ""
+
+
+def test_of_several_grants_that_allow_grants_one_has_to_be_wide_enough() -> None:
+    """#child-grant-is-no-wider: what one grant allows, another one does not take away (#grants-only-allow)."""
+    narrow, decrypts, encrypts, to_account = (
+        granted("g1", operations=["CreateGrant"]),
+        granted("g2", operations=["CreateGrant", "Decrypt"], constraints=SUBSET),
+        granted("g3", operations=["CreateGrant", "Encrypt"]),
+        granted("g4", operations=["CreateGrant", "Decrypt", "Encrypt"], grantee=ACCOUNT, grantee_id=root_arn(ACCOUNT)),
+    )  # the last one is for whoever has an identity policy, and alice has none
+    world = given(a_key(policy=NOBODY), *users(), narrow, decrypts, encrypts, to_account)
+    for operation, constraints, parent in (("Decrypt", SUBSET, "g2"), ("Encrypt", {}, "g3"), ("CreateGrant", {}, "g1")):
+        asked = create(user_arn("bob"), operation, constraints=constraints, grant="g5")
+        world.when(asked, by=caller(world, "alice"))
+        assert isinstance(world.event, events.GrantCreated), world.outcome
+        assert world.event.parent == parent
+    both = create(user_arn("bob"), "Decrypt", "Encrypt", constraints=SUBSET, grant="g5")
+    world.when(both, by=caller(world, "alice")).refused(AccessRefused, "the grant g1 allows")
+    world.when(create(user_arn("bob"), grant="g5"), by=caller(world, "alice")).refused(AccessRefused, "stricter")
+
+
+def test_a_grant_to_an_account_that_its_policies_hand_on_is_a_parent_too() -> None:
+    """The grant to alice comes first and is too narrow; the one to her account needs her identity policy, which she has."""
+    may_grant = ANYTHING.replace("kms:*", "kms:CreateGrant")
+    to_alice = granted("g1", operations=["CreateGrant"])
+    to_account = granted("g2", operations=["CreateGrant", "Decrypt"], grantee=ACCOUNT, grantee_id=root_arn(ACCOUNT))
+    child = create(user_arn("bob"), grant="g3")
+    there = (a_key(policy=NOBODY), *users(), to_alice, to_account)
+    world = given(*there)
+    world.when(child, by=caller(world, "alice")).refused(AccessRefused, "the grant g1 allows")
+    world = given(*there, identity_events.InlinePolicyPut(ACCOUNT, "user", ALICE, "p", may_grant))
+    world.when(child, by=caller(world, "alice"))
+    assert isinstance(world.event, events.GrantCreated), world.outcome
+    assert world.event.parent == "g2"
 
 
 def test_who_may_retire_a_grant() -> None:
