@@ -113,7 +113,7 @@ def decide(command: CreateKey, caller: Caller, world: World) -> KeyCreated:
         manager="",
         alias="",
     )
-    locked_out = is_locked_out(created(event, world.region, world.at), caller)
+    locked_out = is_locked_out(created(event, world.region, world.at), caller, world)
     # Only a policy that the caller provides is checked (API reference, CreateKey, Policy). With the default policy the
     # account may put one, and so may every principal who can give permissions in the account.
     if locked_out and command.policy is not None and not command.bypass_lockout_check:
@@ -121,10 +121,10 @@ def decide(command: CreateKey, caller: Caller, world: World) -> KeyCreated:
     return replace(event, locked_out=locked_out)
 
 
-def is_locked_out(key: Key, caller: Caller) -> bool:
+def is_locked_out(key: Key, caller: Caller, world: World) -> bool:
     """Whether the caller could not call PutKeyPolicy on the resulting key, even through delegation to identity policies
     (developer guide, key-policy-default)."""
-    return not may(caller, "kms:PutKeyPolicy", key.resource).allowed
+    return not may(caller, "kms:PutKeyPolicy", world.resource_of_draft(key)).allowed
 
 
 def lockout() -> MalformedPolicy:

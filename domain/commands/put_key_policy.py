@@ -51,7 +51,7 @@ def decide(command: PutKeyPolicy, caller: Caller, world: World) -> PolicyReplace
     require_policy_name(command.name)
     version = key.policy_version + 1
     principals = principals_of(check_policy(command.policy, KEY), world, key.account)
-    locked_out = is_locked_out(with_policy(key, command.policy, version, principals), caller)
+    locked_out = is_locked_out(with_policy(key, command.policy, version, principals), caller, world)
     if locked_out and not command.bypass_lockout_check:
         raise lockout()
     return PolicyReplaced(key.id, version, command.policy, command.bypass_lockout_check, locked_out, principals)

@@ -151,14 +151,18 @@ class World:
         """The key in the evaluator's form."""
         found = self.resources.get(key.id)
         if found is None:
-            aliases, grants = self.aliases_of(key.id), self.grantees(key.id)
-            if not aliases and not grants:
-                return key.resource
-            context = (
-                {**key.resource.context, "kms:resourcealiases": tuple(aliases)} if aliases else key.resource.context
-            )
-            found = self.resources[key.id] = Resource(key.arn, key.account, key.resource.policy, context, grants)
+            found = self.resource_of_draft(key)
+            if found is not key.resource:
+                self.resources[key.id] = found
         return found
+
+    def resource_of_draft(self, key: Key) -> Resource:
+        """The same for a key as it would be, with the aliases and grants that it has."""
+        aliases, grants = self.aliases_of(key.id), self.grantees(key.id)
+        if not aliases and not grants:
+            return key.resource
+        context = {**key.resource.context, "kms:resourcealiases": tuple(aliases)} if aliases else key.resource.context
+        return Resource(key.arn, key.account, key.resource.policy, context, grants)
 
     # -- what a KeyId means -----------------------------------------------------------------------------------
 

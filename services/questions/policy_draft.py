@@ -49,5 +49,5 @@ def checked(text: str, key: Key, caller: Caller, world: World) -> dict[str, Any]
         principals = principals_of(check_policy(text, KEY), world, key.account)
     except (MalformedPolicy, LimitExceeded) as fault:
         return told | {"fault": PolicyFault.of(fault.message).shown(), "locked_out": False, "refusal": None}
-    locked_out = is_locked_out(with_policy(key, text, key.policy_version + 1, principals), caller)
+    locked_out = is_locked_out(with_policy(key, text, key.policy_version + 1, principals), caller, world)
     return told | {"fault": None, "locked_out": locked_out, "refusal": lockout().message if locked_out else None}

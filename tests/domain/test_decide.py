@@ -26,6 +26,7 @@ from domain.errors import (
 )
 from domain.log import events
 from domain.policy.default import default_key_policy
+from services.questions.policy_draft import checked
 from tests.given import ACCOUNT, OTHER, REGION, ROOT, STRANGER, a_key, arn, create_key, given, key_id
 from tests.policies import to_identity, user
 
@@ -95,6 +96,36 @@ def test_a_policy_that_would_lock_its_author_out_is_refused() -> None:
     """Developer guide, key-policy-modifying: the caller must be able to call PutKeyPolicy afterwards."""
     message = "The new key policy will not allow you to update the key policy in the future."
     given(a_key()).when(PutKeyPolicy(key_id(), ONLY_ENCRYPT)).refused(MalformedPolicy, message)
+
+
+ON_ALIAS = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/a"}}
+EVERYTHING = {
+    "Effect": "Allow",
+    "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+    "Action": "kms:*",
+    "Resource": "*",
+}
+NOBODY_BY_ALIAS = json.dumps({"Statement": [EVERYTHING, EVERYTHING | {"Effect": "Deny", "Condition": ON_ALIAS}]})
+ALL_BY_ALIAS = json.dumps({"Statement": [EVERYTHING | {"Condition": ON_ALIAS}]})
+
+
+@pytest.mark.parametrize("alias", ["alias/a", "alias/b", ""])
+def test_the_lockout_check_knows_the_aliases_of_the_key(alias: str) -> None:
+    """Whoever is not locked out may put the next policy, and nobody else may (developer guide, key-policy-modifying)."""
+    named = [events.AliasCreated(ACCOUNT, alias, key_id())] if alias else []
+    for text, opens in ((NOBODY_BY_ALIAS, alias != "alias/a"), (ALL_BY_ALIAS, alias == "alias/a")):
+        there = given(a_key(), *named)
+        told = checked(text, there.world.keys[key_id()], ROOT, there.world)
+        assert (told["fault"], told["locked_out"]) == (None, not opens)
+        there.when(PutKeyPolicy(key_id(), text, bypass_lockout_check=True))
+        put = events.PolicyReplaced(key_id(), 2, text, True, not opens, {})
+        there.then(put)
+        after = given(a_key(), *named, put).when(PutKeyPolicy(key_id(), DEFAULT))
+        assert isinstance(after.event, events.PolicyReplaced) == opens
+        if opens:
+            there.when(PutKeyPolicy(key_id(), text)).then(replace(put, bypassed_lockout_check=False))
+        else:
+            there.when(PutKeyPolicy(key_id(), text)).refused(MalformedPolicy, "in the future")
 
 
 def test_the_lockout_check_is_of_a_policy_that_the_caller_provides() -> None:
