@@ -29,6 +29,8 @@ TRUST = json.dumps(
     }
 )
 ROOT = "arn:aws:iam::111122223333:root"
+TAG_KEYS = ("é" * 128, "k0", "Größe", "中" * 127 + "一", "中" * 128)
+"""A marker may hold no other characters than those of Latin-1, and no more than 320 of them for IAM."""
 NOT_HERE = {"GetAccountAuthorizationDetails"}
 """Its pages count users, groups, roles and policies together: see tests/e2e/test_iam_tools.py."""
 
@@ -43,7 +45,7 @@ def asked(installation: Installation) -> dict[str, dict[str, Any]]:
     iam, kms = installation.client(service="iam"), installation.client()
     path = f"/{fresh()}/"
     users, groups, roles = ([fresh() for _ in range(3)] for _ in range(3))
-    tags = [{"Key": f"k{number}", "Value": "v"} for number in range(3)]
+    tags = [{"Key": key, "Value": "v"} for key in TAG_KEYS]
     for user, group, role in zip(users, groups, roles, strict=True):
         iam.create_user(UserName=user, Path=path, Tags=tags)
         iam.create_group(GroupName=group, Path=path)
@@ -75,7 +77,7 @@ def asked(installation: Installation) -> dict[str, dict[str, Any]]:
     for phone in phones:
         phone.give(user)
     provider = iam.create_open_id_connect_provider(Url=f"https://{fresh()}.example.com", Tags=tags)
-    key = kms.create_key(Tags=[{"TagKey": f"k{number}", "TagValue": "v"} for number in range(3)])["KeyMetadata"]["Arn"]
+    key = kms.create_key(Tags=[{"TagKey": key, "TagValue": "v"} for key in TAG_KEYS])["KeyMetadata"]["Arn"]
     for _ in range(3):
         kms.create_alias(AliasName=f"alias/{fresh()}", TargetKeyId=key)
         kms.create_grant(KeyId=key, GranteePrincipal=ROOT, RetiringPrincipal=ROOT, Operations=["Decrypt"])
