@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from domain.arn import key_arn
 from domain.authorization.context import re_encrypt_context
@@ -30,6 +31,7 @@ from domain.errors import (
     InvalidCiphertext,
     InvalidKeyUsage,
     InvalidRequest,
+    KeyNotFound,
     UnsupportedOperation,
 )
 from domain.keys.key import Key, Material, absent
@@ -128,8 +130,11 @@ async def encrypt(request: Request, world: World, found: Sequence[Key], material
     return {"KeyId": key.arn, "CiphertextBlob": ciphertext, "EncryptionAlgorithm": algorithm}
 
 
-def _source(request: Request, world: World, action: str, key_parameter: str, algorithm_parameter: str) -> Key:
-    """The key that a ciphertext is under. Raises InvalidCiphertext, IncorrectKey, InvalidRequest, KeyNotFound.
+def _source(
+    request: Request, world: World, action: str, key_parameter: str, algorithm_parameter: str
+) -> tuple[Key, str | None]:
+    """The key that a ciphertext is under, and how the request names it; None: only the ciphertext does. Raises
+    InvalidCiphertext, IncorrectKey, InvalidRequest, KeyNotFound.
 
     If another account's key does not admit the caller, it is returned at once, and the access check then refuses. Only
     a caller whom the key admits may learn what kind of key it is, and whether the ciphertext is under it.
@@ -140,23 +145,40 @@ def _source(request: Request, world: World, action: str, key_parameter: str, alg
     if ignores_ciphertext(request):
         if given is None:
             raise InvalidRequest(f"{key_parameter} must not be null")
-        return world.key(given, account, aliases=True)
+        return world.key(given, account, aliases=True), given
     if "CiphertextBlob" not in request.parameters:
         raise InvalidRequest("CiphertextBlob is required, but for a DryRun with the modifier IGNORE_CIPHERTEXT.")
     if request.get(algorithm_parameter, SYMMETRIC_DEFAULT) != SYMMETRIC_DEFAULT:
         if given is None:
             raise InvalidRequest(f"{key_parameter} must not be null")
-        return world.key(given, account, aliases=True)
-    named = None if given is None else world.key(given, account, aliases=True)
+        return world.key(given, account, aliases=True), given
+    named = _named(given, request["CiphertextBlob"], account, world)
     name = symmetric.name_of(request["CiphertextBlob"]).key
     if named is None:
         key = world.keys.get(name)
-        return absent(name, key_arn(world.region, "", name), "") if key is None else key
+        return absent(name, key_arn(world.region, "", name), "") if key is None else key, None
     if named.account != account and not _admitted(request, action, named, world):
-        return named
+        return named, given
     if named.id != name:
         raise IncorrectKey("The key ID in the request does not identify a CMK that can perform this operation.")
-    return named
+    return named, given
+
+
+def _named(given: str | None, ciphertext: bytes, account: str, world: World) -> Key | None:
+    """The key that a request names; None if it names none. Raises KeyNotFound, AliasNotFound, InvalidArn.
+
+    An id finds only the account's own keys. But the id in the ciphertext may be that of another account's key. A request that
+    names it says no more than the ciphertext, and gets the same answers: they do not tell whether such a key exists.
+    """
+    if given is None:
+        return None
+    try:
+        return world.key(given, account, aliases=True)
+    except KeyNotFound:
+        with suppress(InvalidCiphertext):
+            if symmetric.name_of(ciphertext).key == given and world.deleted.get(given) != account:
+                return None
+        raise
 
 
 def _admitted(request: Request, action: str, key: Key, world: World) -> bool:
@@ -169,8 +191,8 @@ def _admitted(request: Request, action: str, key: Key, world: World) -> bool:
 
 
 def decrypt_targets(request: Request, world: World) -> Sequence[Target]:
-    source = _source(request, world, "kms:Decrypt", "KeyId", "EncryptionAlgorithm")
-    return [Target("kms:Decrypt", source, ENCRYPT_DECRYPT, named=request.get("KeyId"))]
+    source, named = _source(request, world, "kms:Decrypt", "KeyId", "EncryptionAlgorithm")
+    return [Target("kms:Decrypt", source, ENCRYPT_DECRYPT, named=named)]
 
 
 async def decrypt(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
@@ -191,13 +213,13 @@ async def decrypt(request: Request, world: World, found: Sequence[Key], material
 
 
 def re_encrypt_targets(request: Request, world: World) -> Sequence[Target]:
-    source = _source(request, world, "kms:ReEncryptFrom", "SourceKeyId", "SourceEncryptionAlgorithm")
+    source, named = _source(request, world, "kms:ReEncryptFrom", "SourceKeyId", "SourceEncryptionAlgorithm")
     destination = world.key(request["DestinationKeyId"], request.caller.account, aliases=True)
     same = source.id == destination.id
     from_asked, from_pairs = re_encrypt_context(request.parameters, "Source", same)
     to_asked, to_pairs = re_encrypt_context(request.parameters, "Destination", same)
     return [
-        Target("kms:ReEncryptFrom", source, ENCRYPT_DECRYPT, from_asked, from_pairs, request.get("SourceKeyId")),
+        Target("kms:ReEncryptFrom", source, ENCRYPT_DECRYPT, from_asked, from_pairs, named),
         Target("kms:ReEncryptTo", destination, ENCRYPT_DECRYPT, to_asked, to_pairs, request["DestinationKeyId"]),
     ]
 

@@ -490,7 +490,8 @@ class Asking:
                 yield "ReEncrypt", {"SourceKeyId": key, "CiphertextBlob": blob, "DestinationKeyId": own}
             yield "DescribeKey", {"KeyId": key}
             yield "GetPublicKey", {"KeyId": key}
-        for blob in sealed:
+        for blob, number in zip(sealed, KEYS[A], strict=True):
+            yield "Decrypt", {"CiphertextBlob": blob, "KeyId": key_id(number)}
             yield "Decrypt", {"CiphertextBlob": blob}
             yield "ReEncrypt", {"CiphertextBlob": blob, "DestinationKeyId": own}
         for key in foreign:

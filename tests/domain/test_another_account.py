@@ -18,9 +18,10 @@ from domain.commands.managed_policies import DeletePolicy
 from domain.commands.put_key_policy import PutKeyPolicy
 from domain.commands.roles import CreateRole
 from domain.commands.users_and_groups import CreateUser
+from domain.crypto import symmetric
 from domain.errors import InvalidArn, KeyNotFound, MalformedPolicy, NoSuchEntity
 from domain.identities.identity import POLICY, USER
-from domain.log.events import AliasCreated
+from domain.log.events import AliasCreated, KeyDeleted
 from domain.log.identity_events import (
     BoundarySet,
     IdentityDeleted,
@@ -32,7 +33,9 @@ from domain.log.identity_events import (
 from domain.policy.default import default_key_policy
 from domain.state.callers import caller_for
 from domain.state.principals import shown
+from services.operations.encryption import decrypt_targets, re_encrypt_targets
 from services.operations.grants import entry
+from services.operations.rows import Request, Target
 from tests.given import ACCOUNT, OTHER, REGION, Given, a_key, given, key_id
 from tests.policies import policy, statement, to_identity
 
@@ -91,6 +94,31 @@ def test_a_foreign_key_that_is_absent_is_refused_as_one_that_admits_nobody(comma
 
 def test_an_own_key_that_is_absent_is_still_not_found() -> None:
     theirs().when(DisableKey(key_arn(REGION, ACCOUNT, key_id(2)))).refused(KeyNotFound, "does not exist")
+
+
+def test_an_id_alone_finds_another_accounts_key_only_if_the_ciphertext_names_it() -> None:
+    """API reference, Decrypt, KeyId: "Enter a key ID of the KMS key that was used to encrypt the ciphertext." It says no more than
+    the ciphertext, and the answer is the same whether the key exists or not. To a deleted key of its own, an account is told."""
+    deleted = [a_key(4), KeyDeleted(key_id(4), ACCOUNT, [], [], [f"{4:064x}"])]
+    world = theirs(*deleted).world
+
+    def target(named: int, under: int) -> Target:
+        blob = symmetric.encrypt(b"k" * 32, key_id(under), "ab" * 32, b"x", {})
+        asked = Request("Decrypt", {"CiphertextBlob": blob, "KeyId": key_id(named)}, root_of(ACCOUNT))
+        moved = {"CiphertextBlob": blob, "SourceKeyId": key_id(named), "DestinationKeyId": key_id(3)}
+        (found,), (source, _) = (
+            decrypt_targets(asked, world),
+            re_encrypt_targets(Request("ReEncrypt", moved, root_of(ACCOUNT)), world),
+        )
+        assert (found.key, found.named) == (source.key, source.named)
+        return found
+
+    assert (target(1, 1).key, target(1, 1).named) == (world.keys[key_id(1)], None)
+    assert (target(2, 2).key.id, target(2, 2).named) == (key_id(2), None)
+    assert (target(3, 3).key, target(3, 3).named) == (world.keys[key_id(3)], key_id(3))
+    for named, under in ((1, 3), (2, 3), (1, 2), (4, 4)):
+        with pytest.raises(KeyNotFound):
+            target(named, under)
 
 
 def test_an_alias_is_not_resolved_for_whom_its_key_does_not_admit() -> None:

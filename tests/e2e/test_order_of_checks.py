@@ -127,6 +127,10 @@ def test_a_caller_of_another_account_reads_what_an_admitted_one_reads(
     asked = {"CiphertextBlob": ciphertexts["open"], "KeyId": keys["abroad"]}
     _, answer = call(house.installation.url, caller, "Decrypt", asked)
     assert answer == {"__type": WRONG, "message": INCORRECT}
+    sealed = b64encode(abroad.encrypt(KeyId=keys["abroad"], Plaintext=b"x")["CiphertextBlob"]).decode()
+    for named in ({}, {"KeyId": keys["abroad"]}, {"KeyId": keys["abroad"].rpartition("/")[2]}):
+        status, answer = call(house.installation.url, caller, "Decrypt", {"CiphertextBlob": sealed, **named})
+        assert (status, answer["KeyId"]) == (200, keys["abroad"])
 
 
 BLOB = "eA=="
