@@ -126,11 +126,27 @@ class JudgedEvents:
                 raise
 
     async def authority(self) -> Authority:
-        """What this installation's log says about authenticity, as far as it is judged. Raises INTERRUPTED, OutOfRange."""
+        """What this installation's log says about authenticity, as far as it is judged and `follow` came. Raises INTERRUPTED,
+        OutOfRange."""
         if self._fold is not None:
             return self._fold.chain.authority
         async with self._one_at_a_time:
             return (await self._go_on()).chain.authority
+
+    async def follow(self) -> None:
+        """Fold what another worker has judged. Without that, a worker which is given no partition of `events` would know of no
+        rotation: it would go on believing the former key, and find nothing that the notary keeps under the new one. Raises
+        RowsChanged, JudgedElsewhere, INTERRUPTED, OutOfRange, Unreadable."""
+        async with self._one_at_a_time:
+            fold = self._fold
+            if fold is None:
+                return
+            kept = await positions.believed(self._pool, self._books, PART)
+            if kept.next < fold.next:  # another worker began anew
+                self._fold = None
+            elif kept.next > fold.next:
+                self._fold = None
+                await self._fold_up_to(kept, fold)
 
     async def _go_on(self) -> Fold:
         if self._fold is None:
@@ -147,6 +163,9 @@ class JudgedEvents:
         fold = Fold.under(self._keys)
         if kept.next:
             fold = await snapshots.restore(self._pool, self._topic, self._keys, (kept.next - 1, None))
+        await self._fold_up_to(kept, fold)
+
+    async def _fold_up_to(self, kept: JudgedUpTo, fold: Fold) -> None:
         if fold.next < kept.next:
             reader = await self._topic.reader(fold.next)
             try:

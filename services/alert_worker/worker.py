@@ -118,6 +118,7 @@ class Worker:
             tasks.create_task(every(LOOK_EVERY, self._look_at_alerts))
             tasks.create_task(every(LOOK_EVERY, self._marking.mark))
             tasks.create_task(every(WATCH_EVERY, self._watch.look))
+            tasks.create_task(every(WATCH_EVERY, self._changes.follow))
             if self._settings.notaries:
                 tasks.create_task(every(WATCH_EVERY, self._notary_watch.look))
             tasks.create_task(every(FORGET_EVERY, self._forget))

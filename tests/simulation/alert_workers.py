@@ -212,6 +212,7 @@ async def run_alert_worker(
     works: Sequence[tuple[float, Callable[[], Awaitable[None]]]] = (
         (BESIDE_EVERY, beside),
         (WATCH_EVERY, watch.look),
+        (WATCH_EVERY, changes.follow),
         (PROVE_EVERY, watch.prove),
     )
     await asyncio.gather(
