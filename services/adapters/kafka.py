@@ -270,7 +270,7 @@ class KafkaTopic:
         return await self._ask(self._start)
 
     async def _start(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
-        return int((await consumer.beginning_offsets([partition]))[partition])
+        return (await self._leaders.bounds(consumer, [partition]))[partition][0]
 
     async def _confirmed_end(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
         async def asked() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -11,8 +12,9 @@ from aiokafka.errors import KafkaError
 
 from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
 from domain.ports import Unavailable
-from services.adapters.continuity import Continuity
+from services.adapters.continuity import ASK_WITHIN, Continuity
 from services.adapters.kafka import FETCH_WAIT_MS, discard, started
+from services.adapters.leaders import ConfirmedLeaders
 from services.adapters.topics import names
 from services.settings import Settings
 
@@ -117,9 +119,11 @@ class RecordTopics:
         consumer.assign(self.all)
         try:
             asked = [each for each in self.all if self._kinds[each.topic] in from_first]
-            first = await consumer.beginning_offsets(asked) if asked else {}
-        except KafkaError as fault:
-            raise Unavailable(str(fault)) from fault
+            async with asyncio.timeout(ASK_WITHIN):
+                there = await ConfirmedLeaders().bounds(consumer, asked) if asked else {}
+        except (KafkaError, TimeoutError) as fault:
+            raise Unavailable(f"no broker says where topics begin: {fault!r}") from fault
+        first = {each: begin for each, (begin, _) in there.items()}
         for each in self.all:
             consumer.seek(each, begins.get(self.named(each), first.get(each, 0)))
         known = {each: (begins[where] - 1, last[where]) for each in self.all if (where := self.named(each)) in last}
