@@ -19,6 +19,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from services.durable import flush_names
+
 OTHERS = 0o077
 """The rights of the group and of everybody else."""
 ACCESS_LIST = "system.posix_acl_access"
@@ -173,18 +175,21 @@ def _readers(descriptor: int, owning_group: int) -> tuple[set[int], set[int]]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file at once, with mode 0600."""
+    """Replace a file at once, with mode 0600. Durable when this returns: the vault may be sealed under a key in it next."""
     _written_beside(path, text).replace(path)
+    flush_names(path.parent)
 
 
 def write_private_once(path: Path, text: str) -> None:
-    """Make a file at once, with mode 0600. One that is there, perhaps by another process at the same moment, stays."""
+    """Make a file at once, with mode 0600. One that is there, perhaps by another process at the same moment, stays. Durable when
+    this returns."""
     temporary = _written_beside(path, text)
     try:
         with contextlib.suppress(FileExistsError):
             os.link(temporary, path)
     finally:
         temporary.unlink()
+    flush_names(path.parent)
 
 
 def _written_beside(path: Path, text: str) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from services.durable import flush_names
 from services.named_files import unread
 from services.ownership import NotOurs, read_private, require_unswappable, write_private, write_private_once
 
@@ -95,11 +96,7 @@ class FileMasterKey:
             file.flush()
             os.fsync(file.fileno())
         self.retired.unlink()
-        descriptor = os.open(self.retired.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flush_names(self.retired.parent)
         return names
 
     def retire(self, kept: str) -> Path:

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 from uuid import uuid4
 
 from domain.ports import ContentDiffers, Unavailable
+from services.durable import flush
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,7 +64,7 @@ class TileFolder:
                     if wanted.read_bytes() != content:
                         raise ContentDiffers(path) from None
         for folder in {(self._folder / path).parent for path, _ in contents}:
-            _flush(folder)
+            flush(folder)
 
     def _replace(self, path: str, content: bytes, former: bytes | None) -> None:
         wanted = self._folder / path
@@ -71,7 +72,7 @@ class TileFolder:
             if self._read(path) != former:
                 raise ContentDiffers(path)
             written.replace(wanted)
-        _flush(wanted.parent)
+        flush(wanted.parent)
 
     @contextlib.contextmanager
     def _written(self, contents: Sequence[tuple[str, bytes]]) -> Iterator[list[Path]]:
@@ -83,7 +84,7 @@ class TileFolder:
                 written.append(beside)
                 beside.write_bytes(content)
             for each in written:
-                _flush(each)
+                flush(each)
             yield written
         finally:
             for each in written:
@@ -116,14 +117,5 @@ def _folder(wanted: Path) -> Path:
     folder = wanted.parent
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        _flush(folder.parent)
+        flush(folder.parent)
     return folder
-
-
-def _flush(path: Path) -> None:
-    """Makes a file's content, or the names in a folder, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

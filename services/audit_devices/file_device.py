@@ -22,6 +22,7 @@ from services.audit_devices.device import DeviceFailed
 from services.audit_devices.devices_file import FileDeviceSettings
 from services.audit_devices.lines import Rendering
 from services.audit_devices.records import DeviceRecord
+from services.durable import flush
 from services.logs import logger_of
 from services.ownership import NotOurs, require_unswappable, trusted
 
@@ -97,7 +98,7 @@ class FileDevice:
         try:
             if new:
                 os.utime(self._lock)
-            self._flush_folder()  # also where a process made the file and was killed before it did this
+            flush(self._path.parent)  # also where a process made the file and was killed before it did this
             size = os.fstat(file).st_size
             whole = _whole(file, size)
         except BaseException:
@@ -184,13 +185,6 @@ class FileDevice:
             return
         for each in rotated(self._path)[: -self._settings.keep]:
             each.unlink(missing_ok=True)
-
-    def _flush_folder(self) -> None:
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     async def kept(self) -> int:
         return self._writes

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from services.adapters.bundled import login
+from services.durable import flush_names
 from services.ownership import (
     NotOurs,
     make_own,
@@ -265,6 +266,7 @@ class Folder:
         """From now on `keytrail env` and the next start use them. One step, so that an interrupted rotation either goes on with
         them or has ended."""
         self._next_credentials.replace(self._credentials)
+        flush_names(self.path)
 
     def keep_replaced(self, access_keys: Sequence[str]) -> None:
         """Remember access keys of the root user that another one replaces: no start takes them again."""
