@@ -20,6 +20,7 @@ from domain.grants.grant import Grant, granted
 from domain.identities import event_effects
 from domain.identities.account import ACTIVE, INACTIVE, Account, Service
 from domain.identities.directory import Directory
+from domain.identities.identity import stored_rows
 from domain.identities.password_policy import PasswordPolicy
 from domain.keys import key as keys
 from domain.keys.key import Key
@@ -88,6 +89,13 @@ class World:
     def materials(self) -> Set[str]:
         """The vault's names of all material that some key has."""
         return self.key_index.materials
+
+    @property
+    def secrets(self) -> Set[str]:
+        """The vault's names of all secrets that something has: access keys, MFA devices and passwords."""
+        seeds = {each.seed for each in self.directory.mfa.by_serial.values()}
+        passwords = {row for user in self.directory.identities.values() for row in stored_rows(user)}
+        return {*self.access_keys, *self.directory.users_of, *self.services, *seeds, *passwords}
 
     @property
     def destroyed(self) -> OrderedDict[str, int]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gc
 import zlib
+from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from hashlib import sha256
@@ -61,6 +62,8 @@ KEEP = 3
 BATCH = 1000
 PART = 2000
 """How many keys are read at once: a large world as one JSON document would take twice as much memory."""
+PIECE = 16 * 1024 * 1024
+"""Bytes of a snapshot's body that are read at once, and written to a backup."""
 
 _TABLE = """
 CREATE SCHEMA IF NOT EXISTS present;
@@ -260,24 +263,47 @@ WHERE (log, version, position) NOT IN (SELECT log, version, position FROM good W
 push it out. How old a snapshot is says nothing: where little happens, the newest one is old."""
 
 
-async def dump(pool: Pool, position: int) -> list[dict[str, Any]]:
-    """This version's snapshots up to this position, for a backup. Raises what LOST names."""
-    rows = await pool.fetch(
-        "SELECT log, position, digest, version, encode(body, 'base64') AS body, mac FROM present.versioned_snapshots "
-        "WHERE position <= $1 AND version = $2 ORDER BY position",
-        position,
-        VERSION,
+async def dump(pool: Pool, position: int) -> AsyncGenerator[dict[str, Any], None]:
+    """This version's snapshots up to this position, for a backup. Each comes as pieces of its body, since that may have hundreds
+    of megabytes, and then as a row without it. Raises what LOST names."""
+    question = (
+        "SELECT log, position, digest, version, mac, octet_length(body) AS length FROM present.versioned_snapshots "
+        "WHERE position <= $1 AND version = $2 ORDER BY position"
     )
-    return [dict(row) for row in rows]
+    piece = (
+        "SELECT substring(body FROM $4 FOR $5) FROM present.versioned_snapshots "
+        "WHERE log = $1 AND version = $2 AND position = $3"
+    )
+    # One transaction: a snapshot that is dropped meanwhile is still there for it.
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        for found in await connection.fetch(question, position, VERSION):
+            row = dict(found)
+            for start in range(1, row.pop("length") + 1, PIECE):
+                content = await connection.fetchval(piece, row["log"], VERSION, row["position"], start, PIECE)
+                yield {"piece": b64encode(content).decode()}
+            yield {"row": row}
 
 
-async def load(pool: Pool, row: dict[str, Any]) -> None:
-    """Write a row of `dump`, also of an earlier version's. Raises what LOST names."""
-    await pool.execute(
-        "INSERT INTO present.versioned_snapshots (log, position, digest, version, body, mac) "
-        "VALUES ($1, $2, $3, $4, decode($5, 'base64'), $6)",
-        *(row.get(name, "") for name in ("log", "position", "digest", "version", "body", "mac")),
-    )
+class LoadedSnapshots:
+    """Puts together again what `dump` gave, and writes it."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._body = bytearray()
+
+    async def take(self, document: dict[str, Any]) -> None:
+        """The next one. A row of an earlier version has its body with it. Raises what LOST names."""
+        if "piece" in document:
+            self._body += b64decode(document["piece"])
+            return
+        row, body = document["row"], bytes(self._body)
+        self._body.clear()
+        await self._pool.execute(
+            "INSERT INTO present.versioned_snapshots (log, position, digest, version, mac, body) "
+            "VALUES ($1, $2, $3, $4, $5, $6)",
+            *(row.get(name, "") for name in ("log", "position", "digest", "version", "mac")),
+            b64decode(row["body"]) if "body" in row else body,
+        )
 
 
 async def restore(pool: Pool, log: Topic, keys: Keyring, before: tuple[int, int | None] | None = None) -> Fold:

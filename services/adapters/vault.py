@@ -8,7 +8,7 @@ more, even by a process that had read its name before. The rows that are left un
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -16,13 +16,17 @@ from domain.ports import MasterKey, Unavailable
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import LOST, Connection, Pool
-from services.adapters.vault_tables import MIGRATIONS, REWRAPPED, TABLES, bound_to
+from services.adapters.vault_tables import (
+    MIGRATIONS,
+    REWRAPPED,
+    ROOT,
+    ROOT_OF_AUTHENTIC,
+    bound_to,
+    open_record_secret,
+    open_root,
+)
 
 _CHECK = b"keytrail vault"
-_ROOT = b"keytrail root"
-_ROOT_OF_AUTHENTIC = b"keytrail root, of a log that is authenticated"
-"""The root secret is bound to one of these two. Once it is bound to the second, no log without MACs is accepted for this
-vault again. Somebody who can only write to the database cannot bind it back, since that takes the master key."""
 ROOT_BYTES = 32
 WAITS_FOR_STANDBY = "SET LOCAL synchronous_commit = remote_apply"
 BATCH = 200
@@ -42,10 +46,6 @@ class TreeSecret(NamedTuple):
     secret: bytes
     since: int | None
     until: int | None
-
-
-def _texts(rows: Iterable[Any]) -> list[list[str]]:
-    return [list(row) for row in rows]
 
 
 async def _migrate(connection: Connection) -> None:
@@ -97,7 +97,7 @@ class Vault:
                 raise MasterKeyRefused(reason)
             if row is None:
                 under = self._master.newest()
-                sealed, root = self._seals(under, os.urandom(ROOT_BYTES), _ROOT_OF_AUTHENTIC)
+                sealed, root = self._seals(under, os.urandom(ROOT_BYTES), ROOT_OF_AUTHENTIC)
                 await connection.execute(
                     "INSERT INTO vault.seal (sealed, under, root) VALUES ($1, $2, $3)", sealed, under, root
                 )
@@ -109,23 +109,19 @@ class Vault:
                 for table in ("materials", "secrets", "seal"):
                     await connection.execute(f"UPDATE vault.{table} SET under = $1 WHERE under = ''", under)
                 await connection.execute(
-                    "UPDATE vault.seal SET root = $1", self._seals(under, os.urandom(ROOT_BYTES), _ROOT)[1]
+                    "UPDATE vault.seal SET root = $1", self._seals(under, os.urandom(ROOT_BYTES), ROOT)[1]
                 )
 
     async def migrate(self) -> None:
-        """Make only the tables, for `load`."""
+        """Make only the tables, which a restore fills."""
         async with self._pool.acquire() as connection, connection.transaction():
             await _migrate(connection)
 
     def _seals(self, under: str, root: bytes, bound: bytes) -> tuple[bytes, bytes]:
         return self._master.seal(under, _CHECK, _CHECK), self._master.seal(under, root, bound)
 
-    def _open_root(self, row: Any) -> tuple[bytes, bytes]:
-        """(the root secret, the data that it is bound to). Raises MasterKeyRefused."""
-        try:
-            return self._master.open(row["under"], row["root"], _ROOT_OF_AUTHENTIC), _ROOT_OF_AUTHENTIC
-        except MasterKeyRefused:
-            return self._master.open(row["under"], row["root"], _ROOT), _ROOT
+    def _open_root(self, row: Any) -> tuple[bytes, bool]:
+        return open_root(self._master, row["under"], row["root"])
 
     @staticmethod
     async def is_sealed(pool: Pool) -> bool:
@@ -147,14 +143,14 @@ class Vault:
         async with self._answering():
             row = await self._pool.fetchrow("SELECT under, root FROM vault.seal")
         assert row is not None, "prepare comes first"
-        return self._open_root(row)[1] == _ROOT_OF_AUTHENTIC
+        return self._open_root(row)[1]
 
     async def require_authentic(self) -> None:
         """From now on and for good, accept no log without MACs for this vault. Raises Unavailable, MasterKeyRefused."""
         async with self._writing() as connection:
             row = await connection.fetchrow("SELECT under, root FROM vault.seal FOR UPDATE")
             assert row is not None, "prepare comes first"
-            sealed = self._master.seal(row["under"], self._open_root(row)[0], _ROOT_OF_AUTHENTIC)
+            sealed = self._master.seal(row["under"], self._open_root(row)[0], ROOT_OF_AUTHENTIC)
             await connection.execute("UPDATE vault.seal SET root = $1", sealed)
 
     async def record_secrets(self) -> list[bytes]:
@@ -164,10 +160,7 @@ class Vault:
         """
         async with self._answering():
             rows = await self._pool.fetch("SELECT number, under, sealed FROM vault.record_secrets ORDER BY number")
-        later = [
-            self._master.open(row["under"], row["sealed"], bound_to("record-secret", str(row["number"])))
-            for row in rows
-        ]
+        later = [open_record_secret(self._master, row["number"], row["under"], row["sealed"]) for row in rows]
         return [await self.root(), *later]
 
     async def add_record_secret(self) -> bytes:
@@ -327,28 +320,6 @@ class Vault:
                 await self._pool.execute(f"VACUUM vault.{table}")
         return removed
 
-    # -- backup ----------------------------------------------------------------------------------------------------
-
-    async def dump(self) -> dict[str, list[list[str]]]:
-        """Every row of every table at one moment, still sealed, as text. Raises Unavailable."""
-        async with (
-            self._answering(),
-            self._pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            return {table: _texts(await connection.fetch(question)) for table, (question, _) in TABLES.items()}
-
-    async def dump_materials(self, materials: Sequence[str]) -> list[list[str]]:
-        """The rows of these materials, as far as they exist."""
-        question = f"SELECT * FROM ({TABLES['materials'][0]}) rows WHERE material = ANY($1::text[])"
-        async with self._answering():
-            return _texts(await self._pool.fetch(question, materials))
-
-    async def load(self, table: str, rows: Sequence[Sequence[str]]) -> None:
-        """Write rows of a dump. Raises Unavailable."""
-        async with self._writing() as connection:
-            await connection.executemany(TABLES[table][1], rows)
-
     # -- another master key --------------------------------------------------------------------------------------
 
     @asynccontextmanager
@@ -375,7 +346,8 @@ class Vault:
         async with self._writing() as connection:
             row = await connection.fetchrow("SELECT under, root FROM vault.seal FOR UPDATE")
             assert row is not None, "prepare comes first"
-            sealed, root = self._seals(under, *self._open_root(row))
+            secret, authentic = self._open_root(row)
+            sealed, root = self._seals(under, secret, ROOT_OF_AUTHENTIC if authentic else ROOT)
             await connection.execute("UPDATE vault.seal SET sealed = $1, under = $2, root = $3", sealed, under, root)
             self._under = under
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from domain.ports import MasterKey
+from services.adapters.master_key import MasterKeyRefused
+
 # The vault is the only schema that is migrated: each step once, in order, for ever.
 MIGRATIONS = (
     """
@@ -52,6 +55,25 @@ async def steps_missing(pool: Any) -> int | None:
 
 def bound_to(*names: str) -> bytes:
     return "\0".join(names).encode()
+
+
+ROOT = b"keytrail root"
+ROOT_OF_AUTHENTIC = b"keytrail root, of a log that is authenticated"
+"""The root secret is bound to one of these two. Once it is bound to the second, no log without MACs is accepted for this
+vault again. Somebody who can only write to the database cannot bind it back, since that takes the master key."""
+
+
+def open_root(master: MasterKey, under: str, sealed: bytes) -> tuple[bytes, bool]:
+    """(the root secret, whether it is that of a log that is authenticated). Raises MasterKeyRefused."""
+    try:
+        return master.open(under, sealed, ROOT_OF_AUTHENTIC), True
+    except MasterKeyRefused:
+        return master.open(under, sealed, ROOT), False
+
+
+def open_record_secret(master: MasterKey, number: int, under: str, sealed: bytes) -> bytes:
+    """Raises MasterKeyRefused."""
+    return master.open(under, sealed, bound_to("record-secret", str(number)))
 
 
 SecretName = Callable[[Any], bytes]

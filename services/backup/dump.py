@@ -1,27 +1,31 @@
 """Taking a backup while calls go on.
 
 The order makes it consistent: the vault first (in one snapshot of the database), then the decisions, then the log up to its end
-at that time. Every decision was made at a position that the log has. Material that was added after the vault was read is read
-separately; if it is gone by then, the log is read on to the record that destroyed it. Last come the decisions that were made
-meanwhile, as far as the log in the backup goes.
+at that time. Every decision was made at a position that the log has. Material and secrets that were added after the vault was
+read are read separately; if they are gone by then, the log is read on to the record that removed them. Then come the decisions
+that were made meanwhile, as far as the log in the backup goes.
+
+Last, the vault is asked whether it is still sealed as it was, and whether the log still has the same keys. If a rotation came
+between, the parts do not fit together, and the backup begins again. Rotations are rare, so all that was written is thrown away.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.log.codec import object_of, rfc3339
-from domain.ports import Unavailable
+from domain.ports import LogRefused, OutOfRange, Unavailable
 from domain.state.fold import Fold
-from services.adapters import snapshots, topics
+from services.adapters import snapshots, topics, vault_copy
 from services.adapters.keyring import VaultKeyring, open_keyring, take
 from services.adapters.master_key import FileMasterKey
-from services.adapters.topic_bounds import ends, values_between
+from services.adapters.postgres import Pool
+from services.adapters.topic_bounds import bounds, ends, values_between
 from services.adapters.topics import log_topic
 from services.adapters.vault import Vault
 from services.backup.sealed_file import SealedWriter
@@ -36,71 +40,150 @@ Tell = Callable[[str, int, int], None]
 """(what is being done, how many are done, of how many)."""
 
 
-async def take_backup(settings: Settings, path: Path, tell: Tell) -> dict[str, int]:
-    """Take a backup. Returns what it holds, counted. Raises Unavailable, MasterKeyRefused, OSError."""
-    master = FileMasterKey(settings.master_key_path)
+class BackupTaken(NamedTuple):
+    """What a backup holds, counted; and the names of the secrets that the log names and the vault lacks."""
+
+    counts: dict[str, int]
+    lacking: list[str]
+
+
+class _RotatedMeanwhile(Exception):
+    """The vault is sealed under another key than it was, or the log has got another key."""
+
+
+async def take_backup(settings: Settings, path: Path, tell: Tell) -> BackupTaken:
+    """Raises Unavailable, LogRefused, MasterKeyRefused, BadBackup, OSError."""
+    await require_all_decisions(settings)
     pool = await open_pool(settings)
-    events = log_topic(settings)
-    file = SealedWriter(path, master, at=rfc3339(Clock().now()))
     try:
-        vault = Vault(pool, master)
-        partitions = await ends(settings, topics.names(settings).decisions)
-        credentials = Folder(settings.data).kept_credentials()
-        file.write({"kind": "start", "partitions": len(partitions), "credentials": _document(credentials)})
-        rows = await vault.dump()
-        for table, found in rows.items():
-            file.write({"kind": "vault", "table": table, "rows": found})
-        counts = {"materials": len(rows["materials"]), "events": 0, "decisions": 0}
-        # After the vault, so that the backup has a decision's material before the decision; before the log.
-        taken = dict.fromkeys(partitions, 0)
-        await _decisions(settings, taken, file, tell)
-        keys = await open_keyring(vault)
-        fold = Fold.under(keys)
-        held = {row[0] for row in rows["materials"]}
         for _ in range(TRIES):
-            await _log(settings, fold, keys, await events.end(), file, tell)
-            late = await vault.dump_materials(sorted(fold.world.materials - held))
-            file.write({"kind": "vault", "table": "materials", "rows": late})
-            held |= {row[0] for row in late}
-            if fold.world.materials <= held:
-                break
-        else:
-            raise Unavailable(f"the vault lacks {len(fold.world.materials - held)} materials that the log refers to")
-        # The backup has what the log says of decisions (decisions.anchored), so it needs these decisions too.
-        await _decisions(settings, taken, file, tell, fold.chain.position)
-        counts |= {"events": fold.next, "materials": len(held), "decisions": sum(taken.values())}
-        for row in await snapshots.dump(pool, fold.chain.position):
-            file.write({"kind": "snapshot", "row": row})
+            with suppress(_RotatedMeanwhile):
+                return await _Taking(settings, pool, path, tell).run()
+    finally:
+        await pool.close()
+    raise Unavailable("keys were rotated each time while the backup was taken: take it when no rotation is under way")
+
+
+async def require_all_decisions(settings: Settings) -> None:
+    """Raises LogRefused if a retention has removed decisions; Unavailable.
+
+    The log and other records name decisions by their offsets, and a restore begins each partition at 0.
+    """
+    topic = topics.names(settings).decisions
+    removed = {part: begin for part, (begin, _) in (await bounds(settings, topic)).items() if begin}
+    if removed:
+        where = ", ".join(f"{begin} of partition {part}" for part, begin in removed.items())
+        raise LogRefused(
+            f"{topic} lacks its first records ({where}): a retention removed them, or somebody did. A backup needs all "
+            "decisions, so none can be taken. Back up the servers of Kafka and Postgres by their own means."
+        )
+
+
+class _Taking:
+    """One try."""
+
+    def __init__(self, settings: Settings, pool: Pool, path: Path, tell: Tell) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._path = path
+        self._tell = tell
+        self._master = FileMasterKey(settings.master_key_path)
+        self._held: dict[str, set[str]] = {table: set() for table in vault_copy.NAMED}
+        """By table, the names of the rows in the backup."""
+        self._next: dict[int, int] = {}
+        """By partition of decisions: the offset up to which the backup has them."""
+
+    async def run(self) -> BackupTaken:
+        keys = await vault_copy.sealed_keys(self._pool)
+        self._file = SealedWriter(self._path, self._master, keys.under, at=rfc3339(Clock().now()))
+        try:
+            found = await self._written()
+            if await vault_copy.sealed_keys(self._pool) != keys:
+                raise _RotatedMeanwhile
+            self._file.close()
+        except BaseException:
+            self._file.abandon()
+            raise
+        return found
+
+    async def _written(self) -> BackupTaken:
+        events = log_topic(self._settings)
+        try:
+            self._next = dict.fromkeys(await ends(self._settings, topics.names(self._settings).decisions), 0)
+            credentials = _document(Folder(self._settings.data).kept_credentials())
+            self._file.write({"kind": "start", "partitions": len(self._next), "credentials": credentials})
+            async with aclosing(vault_copy.copied(self._pool)) as parts:
+                async for table, rows in parts:
+                    self._write_rows(table, rows)
+            # After the vault, so that the backup has a decision's material before the decision; before the log.
+            await self._write_decisions()
+            keys = await open_keyring(Vault(self._pool, self._master))
+            fold = Fold.under(keys)
+            for _ in range(TRIES):
+                await self._write_log(fold, keys, await events.end())
+                if not await self._write_late(fold):
+                    break
+            if lacking := fold.world.materials - self._held["materials"]:
+                raise Unavailable(f"the vault lacks {len(lacking)} materials that the log refers to")
+            # The backup has what the log says of decisions (decisions.anchored), so it needs these decisions too.
+            await self._write_decisions(fold.chain.position)
+            async with aclosing(snapshots.dump(self._pool, fold.chain.position)) as found:
+                async for document in found:
+                    self._file.write({"kind": "snapshot", **document})
+        finally:
+            await events.close()
         head = {"log": fold.world.log, "next": fold.next, "head": fold.chain.head}
         head |= {"level": fold.world.level, "level_version": fold.world.level_version}
-        file.write({"kind": "end", **head}, last=True)
-        file.close()
-    except BaseException:
-        file.abandon()
-        raise
-    finally:
-        await events.close()
-        await pool.close()
-    return counts
+        self._file.write({"kind": "end", **head}, last=True)
+        counts = {"materials": len(self._held["materials"]), "events": fold.next, "decisions": sum(self._next.values())}
+        # No reason to take no backup: whoever has lost a secret is given another one, unlike material.
+        return BackupTaken(counts, sorted(fold.world.secrets - self._held["secrets"]))
 
+    def _write_rows(self, table: str, rows: vault_copy.Rows) -> None:
+        self._file.write({"kind": "vault", "table": table, "rows": rows})
+        if table in self._held:
+            self._held[table].update(row[0] for row in rows)
 
-async def _decisions(
-    settings: Settings, taken: dict[int, int], file: SealedWriter, tell: Tell, seen: int | None = None
-) -> None:
-    """Write the records that were appended to each partition since `taken`, and move `taken` on. With `seen`, stop at the
-    first decision that was made at a later position. Raises Unavailable, OutOfRange."""
-    topic = topics.names(settings).decisions
-    found = await ends(settings, topic)
-    total = sum(found.values())
-    for partition in taken:
-        async for offset, values in _values(settings, topic, partition, taken[partition], found[partition]):
+    async def _write_late(self, fold: Fold) -> bool:
+        """Write the rows that the log names and the backup lacks. Whether there are such rows, written now or not to be found."""
+        named = {"materials": fold.world.materials, "secrets": fold.world.secrets}
+        lacking = {table: sorted(names - self._held[table]) for table, names in named.items()}
+        for table, names in lacking.items():
+            async with aclosing(vault_copy.copied_of(self._pool, table, names)) as parts:
+                async for rows in parts:
+                    self._write_rows(table, rows)
+        return any(names - self._held[table] for table, names in named.items())
+
+    async def _write_decisions(self, seen: int | None = None) -> None:
+        """Write the records that were appended to each partition since the last time. With `seen`, stop at the first decision
+        that was made at a later position. Raises Unavailable, LogRefused."""
+        topic = topics.names(self._settings).decisions
+        found = await ends(self._settings, topic)
+        total = sum(found.values())
+        for partition in self._next:
+            try:
+                await self._write_partition(partition, found[partition], seen, total)
+            except OutOfRange:  # a retention has removed some since this try began
+                await require_all_decisions(self._settings)
+                raise
+
+    async def _write_partition(self, partition: int, end: int, seen: int | None, total: int) -> None:
+        topic, start = topics.names(self._settings).decisions, self._next[partition]
+        async for offset, values in _values(self._settings, topic, partition, start, end):
             kept = values if seen is None else list(takewhile(lambda value: _seen(value) <= seen, values))
             if kept:
-                file.write({"kind": "decisions", "partition": partition, "offset": offset, "values": kept})
-            taken[partition] = offset + len(kept)
-            tell("decisions", sum(taken.values()), total)
+                self._file.write({"kind": "decisions", "partition": partition, "offset": offset, "values": kept})
+            self._next[partition] = offset + len(kept)
+            self._tell("decisions", sum(self._next.values()), total)
             if len(kept) < len(values):
                 break
+
+    async def _write_log(self, fold: Fold, keys: VaultKeyring, end: int) -> None:
+        """Write the log from the fold's position to `end`, and fold it."""
+        topic = topics.names(self._settings).events
+        async for offset, values in _values(self._settings, topic, 0, fold.next, end, fold, keys):
+            self._file.write({"kind": "events", "offset": offset, "values": values})
+            self._tell("events", fold.next, end)
 
 
 def _seen(value: str) -> int:
@@ -118,13 +201,6 @@ def _document(credentials: Any) -> dict[str, str] | None:
         "secret_access_key": credentials.secret_access_key,
         "region": credentials.region,
     }
-
-
-async def _log(settings: Settings, fold: Fold, keys: VaultKeyring, end: int, file: SealedWriter, tell: Tell) -> None:
-    """Write the log from the fold's position to `end`, and fold it."""
-    async for offset, values in _values(settings, topics.names(settings).events, 0, fold.next, end, fold, keys):
-        file.write({"kind": "events", "offset": offset, "values": values})
-        tell("events", fold.next, end)
 
 
 async def _values(

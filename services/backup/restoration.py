@@ -11,21 +11,21 @@ from aiokafka.errors import KafkaError
 
 from domain.log.chain import Chain
 from domain.log.codec import object_of, parse
-from domain.log.levels import FIRST, LEVEL, why_unknown
 from domain.ports import Headers, LogRefused, MasterKey, Unavailable
 from projections.registry import PROJECTIONS
-from services.adapters import cloudevents, skips, snapshots, topics
+from services.adapters import cloudevents, skips, snapshots, topics, vault_copy
 from services.adapters.cluster_description import describe
 from services.adapters.kafka import KafkaTopic, Producer, administering
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import Pool
+from services.adapters.snapshots import LoadedSnapshots
 from services.adapters.topic_bounds import ends
 from services.adapters.vault import Vault
 from services.arrangement import KafkaOperation
 from services.audit_devices.device_rows import SCHEMA as DEVICES
 from services.backup.dump import Tell
-from services.backup.sealed_file import BadBackup, read
+from services.backup.sealed_file import read
 from services.ownership import write_private
 from services.runtime.bootstrap import open_pool
 from services.runtime.data_folder import Folder
@@ -34,21 +34,6 @@ from services.settings import Settings
 
 class NotEmpty(Exception):
     """The servers already hold data where the backup would go. The message says what to do."""
-
-
-def check(path: Path, master: MasterKey) -> dict[str, Any]:
-    """Read the whole file. Return the members of its first and last parts. Raises BadBackup, MasterKeyRefused, OSError."""
-    first: dict[str, Any] = {}
-    last: dict[str, Any] = {}
-    for document in read(path, master):
-        first = first or document
-        last = document
-    if first.get("kind") != "start" or last.get("kind") != "end":
-        raise BadBackup(f"{path} is not complete.")
-    level = last.get("level", FIRST)  # Keytrail 0.1.0 wrote none
-    if level > LEVEL:
-        raise BadBackup(f"{path} cannot be restored: {why_unknown(level, last['level_version'])}.")
-    return {**first, **last}
 
 
 async def require_rights(settings: Settings) -> None:
@@ -85,7 +70,7 @@ async def restore(settings: Settings, path: Path, partitions: int, tell: Tell) -
                 f"keys. Restore onto an empty database, or remove them (DROP SCHEMA {', '.join(left)} CASCADE)."
             )
         names = topics.names(settings)
-        for topic in (names.events, names.decisions, names.commands):
+        for topic in (names.events, names.decisions, names.commands, names.order, names.alerts):
             if any((await ends(settings, topic)).values()):
                 raise NotEmpty(
                     f"{topic} holds records already: restore onto empty topics, or set KEYTRAIL_TOPIC_PREFIX."
@@ -99,9 +84,16 @@ async def restore(settings: Settings, path: Path, partitions: int, tell: Tell) -
 
 async def _left_over(pool: Pool) -> list[str]:
     """The schemas of an earlier installation that are still there. Their rows say how far that installation's topics were read.
-    The restored keys make their MACs valid again, so new records at those positions would count as already judged, sent and
-    projected."""
-    ours = ["alerting", "notifying", DEVICES, *(each.schema for each in PROJECTIONS.values())]
+    The restored keys make their MACs valid again, so new records at those positions would count as already judged, sent,
+    projected and proven, and rows of the backup would clash with those of its predecessor."""
+    ours = [
+        "alerting",
+        "notifying",
+        "present",
+        "transparency",
+        DEVICES,
+        *(each.schema for each in PROJECTIONS.values()),
+    ]
     rows = await pool.fetch("SELECT nspname FROM pg_namespace WHERE nspname = ANY($1::text[]) ORDER BY 1", ours)
     return [row["nspname"] for row in rows]
 
@@ -113,6 +105,7 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
     names = topics.names(settings)
     counts = {"events": 0, "decisions": 0, "materials": 0}
     log_id, next_command = "", 0
+    loaded = LoadedSnapshots(pool)
     await vault.migrate()
     await snapshots.prepare(pool)
     events = KafkaTopic(settings, names.events)
@@ -122,7 +115,7 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
                 case "start":
                     _keep_credentials(settings, document["credentials"])
                 case "vault":
-                    await vault.load(document["table"], document["rows"])
+                    await vault_copy.load(pool, document["table"], document["rows"])
                     counts["materials"] += len(document["rows"]) if document["table"] == "materials" else 0
                 case "decisions":
                     values = _values(document)
@@ -145,7 +138,7 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
                     counts["events"] += len(values)
                     tell("events", counts["events"], 0)
                 case "snapshot":
-                    await snapshots.load(pool, document["row"])
+                    await loaded.take(document)
                 case "end":
                     await _require_same(events, chain, document)
         # A backup has no commands, so the writer may skip those that were waiting when it was made.

@@ -25,6 +25,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from domain.ports import MasterKey
+from services.durable import flush_names
 
 MAGIC = b"keytrail backup 1\n"
 _FRAME = struct.Struct(">IB")
@@ -32,6 +33,7 @@ _BOUND = b"keytrail backup"
 SEALED_KEY = 12 + 32 + 16
 """Bytes of the file's key as the master key seals it: nonce, key, tag."""
 LONGEST = 256 * 1024 * 1024
+"""Bytes of a sealed part: a reader takes a longer one for damage."""
 
 
 class BadBackup(Exception):
@@ -45,12 +47,14 @@ def _nonce(number: int) -> bytes:
 class SealedWriter:
     """Writes beside the wanted place, and moves the file there once it is complete and on the disk."""
 
-    def __init__(self, path: Path, master: MasterKey, **about: Any) -> None:
-        """`about` goes into the header, in the clear. Raises MasterKeyRefused, OSError."""
-        key, under = os.urandom(32), master.newest()
+    def __init__(self, path: Path, master: MasterKey, under: str, *, longest: int = LONGEST, **about: Any) -> None:
+        """`under`: the name of the master key that seals it. `about` goes into the header, in the clear. Raises MasterKeyRefused,
+        OSError."""
+        key = os.urandom(32)
         header = {"under": under, "key": b64encode(master.seal(under, key, _BOUND)).decode(), **about}
         line = json.dumps(header).encode() + b"\n"
         self._path = path
+        self._longest = longest
         # A name that nobody can foresee, created with mode 0600: in a folder like /tmp another user may have taken any
         # other name.
         descriptor, temporary = mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -62,8 +66,13 @@ class SealedWriter:
         self._number = 0
 
     def write(self, document: Any, *, last: bool = False) -> None:
+        """Raises BadBackup for a document that nobody could read back."""
         body = zlib.compress(orjson.dumps(document), 1)
         sealed = self._gcm.encrypt(_nonce(self._number), body, self._bound + bytes([last]))
+        if len(sealed) > self._longest:
+            raise BadBackup(
+                f"Part {self._number} would have {len(sealed)} bytes, and {self._longest} can be read: not written."
+            )
         self._file.write(_FRAME.pack(len(sealed), last) + sealed)
         self._number += 1
 
@@ -73,6 +82,7 @@ class SealedWriter:
         os.fsync(self._file.fileno())
         self._file.close()
         self._temporary.replace(self._path)
+        flush_names(self._path.parent)  # an old master key may be destroyed next, since this file is there
 
     def abandon(self) -> None:
         self._file.close()

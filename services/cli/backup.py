@@ -13,7 +13,7 @@ from services.cli.options import AsJson, Data, Force
 from services.cli.parameters import Argument
 from services.cli.result_files import target_or_fail
 from services.cli.screens import err
-from services.cli.terminal import as_line, say, settings_or_fail
+from services.cli.terminal import as_line, counted, say, settings_or_fail
 from services.named_files import unread
 from services.settings import Settings
 
@@ -29,17 +29,17 @@ def backup(
     if file.exists() and not file.is_file():  # the complete backup would replace it
         fail(f"{file} is a device or a pipe, and a backup is a file.", 2)
     settings = reaching(data)
-    counts, size = result_or_exit(lambda tell: _taken(settings, file, tell))
+    counts, lacking, size = result_or_exit(lambda tell: _taken(settings, file, tell))
     big = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
-    _show(counts, as_json, f"{file}, {big}, sealed under the master key: keep that apart")
+    _show(counts, as_json, f"{file}, {big}, sealed under the master key: keep that apart", lacking)
 
 
-async def _taken(settings: Settings, file: Path, tell: TellBar) -> tuple[dict[str, int], int]:
-    """Returns (the number of records and rows by kind, the file's size in bytes)."""
+async def _taken(settings: Settings, file: Path, tell: TellBar) -> tuple[dict[str, int], list[str], int]:
+    """Returns (the number of records and rows by kind, the secrets that are missing, the file's size in bytes)."""
     from services.backup.dump import take_backup  # loads the clients of Kafka and Postgres: see host.py
 
-    counts = await take_backup(settings, file, tell)
-    return counts, (await asyncio.to_thread(file.stat)).st_size
+    counts, lacking = await take_backup(settings, file, tell)
+    return counts, lacking, (await asyncio.to_thread(file.stat)).st_size
 
 
 def restore(
@@ -53,8 +53,13 @@ def restore(
 
     configure()
     settings = settings_or_fail(data=data)
-    counts = result_or_exit(lambda tell: _restore(settings, file, tell))
-    _show(counts, as_json, f"restored to {settings.data}: start it with `keytrail up`, then run `keytrail verify`")
+    counts, lacking = result_or_exit(lambda tell: _restore(settings, file, tell))
+    _show(
+        counts,
+        as_json,
+        f"restored to {settings.data}: start it with `keytrail up`, then run `keytrail verify`",
+        lacking,
+    )
 
 
 def _require_file(file: Path) -> None:
@@ -62,16 +67,17 @@ def _require_file(file: Path) -> None:
         fail(f"{file} is a folder: name a file." if file.is_dir() else f"There is no file {file}.", 2)
 
 
-async def _restore(settings: Settings, file: Path, tell: TellBar) -> dict[str, int]:
+async def _restore(settings: Settings, file: Path, tell: TellBar) -> tuple[dict[str, int], list[str]]:
+    """Returns (the number of records and rows by kind, the secrets that are missing)."""
     from services.adapters import topics
     from services.adapters.master_key import FileMasterKey
-    from services.backup import restoration
+    from services.backup import checking, restoration
     from services.supervisor.up import Supervisor
 
     tell("checking the file", 0, 0)
     await asyncio.to_thread(_require_file, file)
     try:
-        found = await asyncio.to_thread(restoration.check, file, FileMasterKey(settings.master_key_path))
+        found = await asyncio.to_thread(checking.check, file, FileMasterKey(settings.master_key_path))
     except OSError as fault:
         fail(unread(file, fault))
     settings = replace(settings, decision_partitions=found["partitions"])
@@ -88,10 +94,16 @@ async def _restore(settings: Settings, file: Path, tell: TellBar) -> dict[str, i
         supervisor.folder.restoring.unlink()
     finally:
         await supervisor.stop()
-    return counts
+    return counts, found["lacking"]
 
 
-def _show(counts: dict[str, int], as_json: bool, what: str) -> None:
+def _show(counts: dict[str, int], as_json: bool, what: str, lacking: list[str]) -> None:
+    """`lacking`: the names of the secrets that the log names and the vault lacks."""
+    if lacking:
+        few = ", ".join(lacking[:5]) + (" and others" if len(lacking) > 5 else "")
+        what = f"{counted(len(lacking), 'secret')} that the log names ({few})"
+        words = f"the vault lacks {what}: whoever signs in with one needs another"
+        say(words, "yellow", screen=err)
     if as_json:
         as_line(counts)
         return

@@ -12,12 +12,11 @@ database, does not learn that another one leads: to its world, all keys that wer
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Set
 from contextlib import suppress
 
 from domain.crypto.material import NewMaterial, generate
 from domain.crypto.specs import SPECS, SYMMETRIC_DEFAULT
-from domain.identities.identity import stored_rows
 from domain.identities.passwords import NOBODYS_ROW
 from domain.ports import Unavailable
 from domain.state.world import World
@@ -106,9 +105,5 @@ def _unused(world: World, materials: Iterable[str]) -> list[str]:
     return [name for name in materials if name not in world.materials and name not in world.destroyed]
 
 
-def _named_secrets(world: World) -> set[str]:
-    """The names of the vault's secrets that something has: access keys, MFA devices and passwords."""
-    directory = world.directory
-    seeds = {each.seed for each in directory.mfa.by_serial.values()}
-    passwords = {row for user in directory.identities.values() for row in stored_rows(user)}
-    return {*world.access_keys, *directory.users_of, *world.services, *seeds, *passwords, NOBODYS_ROW}
+def _named_secrets(world: World) -> Set[str]:
+    return {*world.secrets, NOBODYS_ROW}

@@ -467,7 +467,8 @@ def test_a_result_does_not_follow_a_link_that_was_there_first(tmp_path: Path) ->
 
     make_master_key(tmp_path / "master.key")
     (tmp_path / f".backup.{os.getpid()}").symlink_to(victim)
-    writer = SealedWriter(tmp_path / "backup", FileMasterKey(tmp_path / "master.key"))
+    master = FileMasterKey(tmp_path / "master.key")
+    writer = SealedWriter(tmp_path / "backup", master, master.newest())
     writer.write({}, last=True)
     writer.close()
     assert victim.read_text() == "precious"

@@ -19,7 +19,7 @@ import pytest
 from projections.registry import PROJECTIONS
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import connect
-from services.backup.restoration import check
+from services.backup.checking import check
 from services.runtime.bootstrap import open_vault
 from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, eventually

@@ -1,0 +1,182 @@
+"""Backups for which something had happened to the keys, the secrets or the topics. They are restored, or refused before anything is
+written."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin.records_to_delete import RecordsToDelete
+
+from services.adapters.kafka import administering
+from services.adapters.master_key import FileMasterKey
+from services.adapters.topic_bounds import bounds
+from services.adapters.topics import names
+from services.backup.checking import check
+from services.backup.dump import take_backup
+from services.backup.sealed_file import BadBackup, SealedWriter, read
+from tests.installation import Installation
+
+PASSWORD = "correct Horse 1"
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with Installation(tmp_path_factory.mktemp("kept") / "data") as running:
+        running.client().list_keys()  # so that there is a decision, at which the things below happen
+        yield running
+
+
+def taken_while(installation: Installation, file: Path, happens: Callable[[], Any]) -> Any:
+    """Take a backup. Once it has read the vault, something happens, and it goes on afterwards."""
+    happened: list[Any] = []
+
+    def tell(what: str, done: int, total: int) -> None:
+        if not happened:
+            happened.append(happens())
+
+    asyncio.run(take_backup(installation.settings, file, tell))
+    return happened[0]
+
+
+def told(kept: Installation, file: Path, data: Path) -> tuple[Installation, str]:
+    """What a restore made, and what it said besides."""
+    data.mkdir(parents=True)
+    shutil.copy(kept.data / "master.key", data / "master.key")
+    installation = Installation(data)
+    return installation, installation.keytrail("restore", str(file)).stderr
+
+
+def restored(kept: Installation, file: Path, data: Path) -> Installation:
+    return told(kept, file, data)[0]
+
+
+def test_secrets_that_were_made_meanwhile_are_in_the_backup(kept: Installation, tmp_path: Path) -> None:
+    iam = kept.client(service="iam")
+    iam.create_user(UserName="late")
+
+    def happens() -> dict[str, str]:
+        iam.create_login_profile(UserName="late", Password=PASSWORD)
+        return dict(iam.create_access_key(UserName="late")["AccessKey"])
+
+    made = taken_while(kept, tmp_path / "kept.backup", happens)
+    with restored(kept, tmp_path / "kept.backup", tmp_path / "restored") as again:
+        credentials = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+        late = again.client(credentials, service="sts").get_caller_identity()
+        assert late["Arn"].endswith(":user/late")
+
+
+def test_a_backup_that_keys_of_records_were_rotated_under_is_restored(kept: Installation, tmp_path: Path) -> None:
+    def happens() -> str:
+        kept.answers("log-keys", "rotate")
+        return str(kept.client().create_key(Description="under the new key")["KeyMetadata"]["KeyId"])
+
+    key = taken_while(kept, tmp_path / "kept.backup", happens)
+    with restored(kept, tmp_path / "kept.backup", tmp_path / "restored") as again:
+        assert again.client().describe_key(KeyId=key)["KeyMetadata"]["Description"] == "under the new key"
+
+
+def test_a_backup_that_the_master_key_was_rotated_under_needs_the_new_one_alone(
+    kept: Installation, tmp_path: Path
+) -> None:
+    def happens() -> str:
+        kept.keytrail("master-key", "rotate")
+        return str(kept.client().create_key(Description="under the new key")["KeyMetadata"]["KeyId"])
+
+    key = taken_while(kept, tmp_path / "kept.backup", happens)
+    assert len((kept.data / "master.key").read_text().split()) == 1
+    with restored(kept, tmp_path / "kept.backup", tmp_path / "restored") as again:
+        again.client().encrypt(KeyId=key, Plaintext=b"x")
+
+
+def rewritten(kept: Installation, file: Path, to: Path, changed: Callable[[Any], Any]) -> Path:
+    """The same backup with other parts: None leaves one out."""
+    master = FileMasterKey(kept.data / "master.key")
+    writer = SealedWriter(to, master, master.newest())
+    for document in read(file, master):
+        if (part := changed(document)) is not None:
+            writer.write(part, last=part["kind"] == "end")
+    writer.close()
+    return to
+
+
+def test_a_backup_of_which_rows_are_missing_is_refused_or_says_so(kept: Installation, tmp_path: Path) -> None:
+    """An earlier version took such backups, where keys were rotated or secrets made meanwhile."""
+    kept.answers("log-keys", "rotate")
+    kept.client().create_key()
+    made = kept.client(service="iam")
+    made.create_user(UserName="lost")
+    lost = made.create_access_key(UserName="lost")["AccessKey"]["AccessKeyId"]
+    kept.keytrail("backup", str(tmp_path / "whole"))
+    master = FileMasterKey(kept.data / "master.key")
+    whole = check(tmp_path / "whole", master)
+    assert whole["lacking"] == []
+
+    def without_keys(part: Any) -> Any:
+        return None if part.get("table") == "record_secrets" else part
+
+    def without_secret(part: Any) -> Any:
+        return (
+            part | {"rows": [row for row in part["rows"] if row[0] != lost]} if part.get("table") == "secrets" else part
+        )
+
+    def under_another(part: Any) -> Any:
+        return (
+            part | {"rows": [[*row[:2], "ab" * 8, *row[3:]] for row in part["rows"]]}
+            if part.get("table") == "materials"
+            else part
+        )
+
+    for changed, says in (
+        (without_keys, "its vault lacks that one"),
+        (under_another, "It may be in master.key.retired"),
+        (
+            lambda part: part | {"next": part["next"] + 1} if part["kind"] == "end" else part,
+            "does not end where it says",
+        ),
+    ):
+        file = rewritten(kept, tmp_path / "whole", tmp_path / "changed", changed)
+        with pytest.raises(BadBackup, match=says):
+            check(file, master)
+        folder = tmp_path / "refused"
+        folder.mkdir(exist_ok=True)
+        shutil.copy(kept.data / "master.key", folder / "master.key")
+        refused = Installation(folder, own="none may start").keytrail("restore", str(file), check=False)
+        assert (refused.returncode, says in " ".join(refused.stderr.split())) == (1, True), refused.stderr
+        assert [each.name for each in folder.iterdir()] == ["master.key"], "nothing was begun"
+
+    file = rewritten(kept, tmp_path / "whole", tmp_path / "changed", without_secret)
+    again, said = told(kept, file, tmp_path / "restored")
+    with again:
+        assert f"the vault lacks 1 secret that the log names ({lost})" in said
+
+
+async def _remove_decisions(kept: Installation) -> None:
+    """What a retention does to a topic."""
+    topic = names(kept.settings).decisions
+    found = await bounds(kept.settings, topic)
+    partition = next(each for each, (_, end) in found.items() if end)
+    async with administering(kept.settings) as client:
+        await client.delete_records({TopicPartition(topic, partition): RecordsToDelete(before_offset=1)})
+
+
+def test_no_backup_is_taken_once_a_retention_has_removed_decisions(kept: Installation, tmp_path: Path) -> None:
+    """It would promise what it does not hold. Nor is the master key rotated first, and then refused its backup."""
+    kept.client().list_keys()
+    before, file = (kept.data / "master.key").read_text(), tmp_path / "kept.backup"
+    asyncio.run(_remove_decisions(kept))
+    for command in (
+        ["backup", str(file)],
+        ["master-key", "rotate", "--destroy-old", "--backup", str(file), "--yes"],
+    ):
+        refused = kept.keytrail(*command, check=False)
+        assert (refused.returncode, "lacks its first records (1 of partition" in refused.stderr) == (1, True), (
+            refused.stderr
+        )
+        assert list(tmp_path.iterdir()) == []
+    assert (kept.data / "master.key").read_text() == before
