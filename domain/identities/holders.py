@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from domain.arn import iam_arn
+from domain.arn import iam_arn, parse_arn
 from domain.errors import NoSuchEntity
 from domain.identities.directory import Directory
 from domain.identities.identity import POLICY, Identity, ManagedPolicy
@@ -12,6 +12,7 @@ from domain.identities.published import AWS, PUBLISHED
 
 OF_AWS = iam_arn(AWS, POLICY, "/", "")
 """The beginning of the ARN of a policy that AWS publishes."""
+NOT_ATTACHABLE = "Policy {arn} does not exist or is not attachable."
 
 
 def attachable(directory: Directory, arn: str, account: str) -> ManagedPolicy:
@@ -24,7 +25,15 @@ def attachable(directory: Directory, arn: str, account: str) -> ManagedPolicy:
         raise NoSuchEntity(
             f"Policy {arn} does not exist or is not attachable: of the policies that AWS manages, Keytrail has {names}."
         )
-    raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
+    raise NoSuchEntity(NOT_ATTACHABLE.format(arn=arn))
+
+
+def require_of_account(arn: str, account: str) -> None:
+    """Whether this can be the ARN of a policy that the account may attach, by its text alone: nothing is looked up, so the
+    answer tells nothing about the policies that there are. Raises NoSuchEntity."""
+    named = parse_arn(arn)
+    if named is None or named.account not in (account, AWS):
+        raise NoSuchEntity(NOT_ATTACHABLE.format(arn=arn))
 
 
 def attached(directory: Directory, policy: ManagedPolicy, account: str) -> set[str]:

@@ -17,7 +17,7 @@ from domain.commands.identity_permissions import role_at, role_resource, with_we
 from domain.durations import SECOND_MICROS
 from domain.errors import AccessRefused, InvalidInput, InvalidRequest
 from domain.identities import limits
-from domain.identities.holders import attachable
+from domain.identities.holders import attachable, require_of_account
 from domain.identities.identity import PREFIXES, ROLE, Identity
 from domain.identities.oidc_providers import HTTPS, OIDC
 from domain.policy.check import check_policy
@@ -179,6 +179,9 @@ def _asked_role(request: Request, world: World) -> tuple[Identity, str, tuple[st
     assert role is not None, "nobody may assume a role that is not there"
     policy, arns = request.get("Policy", ""), tuple(each["arn"] for each in request.get("PolicyArns", []))
     _require_session_policies(policy, arns)
+    for arn in arns:
+        # A session's policies stand beside its decisions, for the role's account to read: no other account's may be there.
+        require_of_account(arn, role.account)
     for arn in arns if role.account == request.caller.account else ():
         # To a caller of another account, a missing policy gives nothing, just like one that is deleted later. A refusal
         # would reveal which policies the role's account has.

@@ -128,6 +128,37 @@ def test_a_policy_of_another_account_is_no_boundary(house: House) -> None:
     house.a.client("iam").delete_policy(PolicyArn=made)
 
 
+def test_a_policy_of_another_account_limits_no_session(house: House) -> None:
+    """A's policy document, from the reasons of calls of a session that had it as a session policy. B assumes its own role, and
+    one of a third account that trusts B."""
+    iam, first = house.b.client("iam"), house.a.installation.client(service="iam")
+    iam.create_user(UserName="assumer")
+    iam.put_user_policy(UserName="assumer", PolicyName="p", PolicyDocument=document(allow(Action="sts:*")))
+    made = iam.create_access_key(UserName="assumer")["AccessKey"]
+    assumer = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+    sts = house.a.installation.client(assumer, "sts")
+    trust = document({"Effect": "Allow", "Principal": {"AWS": B}, "Action": "sts:AssumeRole"})
+    own, foreign = (
+        each.create_role(RoleName="guest", AssumeRolePolicyDocument=trust)["Role"]["Arn"] for each in (iam, first)
+    )
+
+    def assumed(role: str, arn: str) -> Any:
+        return sts.assume_role(RoleArn=role, RoleSessionName="guest", PolicyArns=[{"arn": arn}])
+
+    def answer(role: str, arn: str) -> tuple[int, str, str]:
+        status, code, message = refused(lambda: assumed(role, arn))
+        return status, code, message.replace(arn, "ARN")
+
+    theirs = [iam_arn(A, "policy", "/", name) for name in ("limits", "none")]
+    not_said = {(404, "NoSuchEntity", "Policy ARN does not exist or is not attachable.")}
+    for arns in (theirs, ["no-arn-of-any-policy", "arn:aws:iam:::policy/limits"]):
+        assert {answer(role, arn) for role in (own, foreign) for arn in arns} == not_said
+    # What the role's own account has is not told to a caller of another one.
+    assert assumed(foreign, iam_arn("111122223333", "policy", "/", "none"))["Credentials"]
+    for role in (own, foreign):
+        assert assumed(role, "arn:aws:iam::aws:policy/AdministratorAccess")["Credentials"]
+
+
 def test_who_can_says_that_another_account_may_delegate_and_no_more(house: House) -> None:
     """A's users and roles, and what their policies say."""
     status, text = house.b.asks(f"/v1/who-can/{house.mine}?action=kms:Encrypt")
