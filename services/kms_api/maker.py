@@ -98,9 +98,9 @@ class VaultMaker:
         """Raises Unavailable."""
         return await self._mfa.new_seed()
 
-    async def mfa_codes(self, serial: str, account: str, codes: tuple[str, str]) -> Preparation:
+    async def mfa_codes(self, serial: str, account: str, holder: str, codes: tuple[str, str]) -> Preparation:
         """Raises Unavailable, NotFresh, Throttled."""
-        return await self._mfa.found(serial, account, codes)
+        return await self._mfa.found(serial, account, holder, codes)
 
     async def password(self, account: str, user: str, password: str) -> Preparation:
         """Raises Unavailable, NotFresh, Throttled."""

@@ -14,6 +14,7 @@ from hashlib import sha256
 from domain.commands.mfa_devices import INVALID_CODES
 from domain.crypto.totp import SEED_BYTES, step_at, step_of
 from domain.errors import InvalidMfaCode
+from domain.identities.identity import USER
 from domain.identities.mfa_devices import MfaDevice
 from domain.ports import Unavailable
 from services.adapters.attempts import Attempts, TooManyAttempts
@@ -46,10 +47,11 @@ class MfaCodes:
         await self._vault.put_secret(name, b32encode(seed).decode())
         return {"seed": name, "digest": sha256(seed).hexdigest()}
 
-    async def found(self, serial: str, account: str, codes: tuple[str, str]) -> Preparation:
-        """`step` of the second code and `drift`, or `fault` and `message`. {} if there is no such device: the writer refuses
-        the command by itself. Raises Unavailable, NotFresh, Throttled."""
-        device = await self._seen(serial, lambda device: device.account == account)
+    async def found(self, serial: str, account: str, holder: str, codes: tuple[str, str]) -> Preparation:
+        """`step` of the second code and `drift`, or `fault` and `message`. `holder` names the user who has the device, "" for
+        a device that nobody has. {} if there is no such device: the writer refuses the command by itself, and the attempts
+        on somebody else's device stay that user's. Raises Unavailable, NotFresh, Throttled."""
+        device = await self._seen(serial, lambda device: device.account == account and self._has(holder, device))
         if device is None:
             return {}
         now = step_at(self._clock.now())
@@ -73,6 +75,12 @@ class MfaCodes:
     async def device_of(self, user: str, serial: str) -> MfaDevice | None:
         """The device that a user (a unique id) has, also if another worker gave it to the user a moment ago. Raises NotFresh."""
         return await self._seen(serial, lambda device: device.user == user)
+
+    def _has(self, holder: str, device: MfaDevice) -> bool:
+        if not holder:
+            return not device.user
+        user = self._live.world.directory.find(USER, device.account, holder)
+        return user is not None and device.user == user.id
 
     async def _seen(self, serial: str, is_meant: Callable[[MfaDevice], bool]) -> MfaDevice | None:
         """The device if it is the one that is meant; before that is denied, by everything that is on the log."""

@@ -37,9 +37,17 @@ async def prepare_seed(request: Request, maker: Maker) -> Preparation:
     return await maker.mfa_seed()
 
 
+async def prepare_first_codes(request: Request, maker: Maker) -> Preparation:
+    return await _compared(request, "", maker)
+
+
 async def prepare_codes(request: Request, maker: Maker) -> Preparation:
+    return await _compared(request, request["UserName"], maker)
+
+
+async def _compared(request: Request, holder: str, maker: Maker) -> Preparation:
     codes = (request["AuthenticationCode1"], request["AuthenticationCode2"])
-    return await maker.mfa_codes(request["SerialNumber"], request.caller.account, codes)
+    return await maker.mfa_codes(request["SerialNumber"], request.caller.account, holder, codes)
 
 
 def create(parameters: Parameters, made: Preparation) -> CreateMfaDevice:

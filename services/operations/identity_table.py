@@ -126,7 +126,7 @@ IAM: dict[str, OperationRow] = {
         overview.access_on_account("iam:GetAccountPasswordPolicy"), passwords.get_policy
     ),
     "CreateVirtualMFADevice": Changing(mfa.create, mfa.created, mfa.prepare_seed, mfa.issue_seed, costly=True),
-    "EnableMFADevice": Changing(mfa.enable, prepare=mfa.prepare_codes, costly=True),
+    "EnableMFADevice": Changing(mfa.enable, prepare=mfa.prepare_first_codes, costly=True),
     "ResyncMFADevice": Changing(mfa.synchronise, prepare=mfa.prepare_codes, costly=True),
     "DeactivateMFADevice": Changing(mfa.deactivate),
     "DeleteVirtualMFADevice": Changing(mfa.delete),

@@ -88,9 +88,9 @@ class Maker(Protocol):
         """`seed` and `digest` of a new MFA device's seed, which is in the vault."""
         ...
 
-    async def mfa_codes(self, serial: str, account: str, codes: tuple[str, str]) -> Preparation:
-        """`step` and `drift` of two codes that an MFA device shows one after the other, or `fault` and `message`. {} if
-        there is no such device. Raises NotFresh, Throttled."""
+    async def mfa_codes(self, serial: str, account: str, holder: str, codes: tuple[str, str]) -> Preparation:
+        """`step` and `drift` of two codes that an MFA device shows one after the other, or `fault` and `message`. {} if the
+        user `holder` has no such device ("": if there is none that nobody has). Raises NotFresh, Throttled."""
         ...
 
     async def password(self, account: str, user: str, password: str) -> Preparation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -103,3 +104,30 @@ def test_a_code_stays_used_whatever_is_killed(crashing: Installation) -> None:
     crashing.start()
     sts = crashing.client(user.credentials, service="sts")
     refused(sts.get_session_token, "AccessDenied", "invalid MFA", **shown)
+
+
+def test_who_may_manage_an_own_device_locks_nobody_else_out(iam: Any, installation: Installation) -> None:
+    """Gained: with the permission that AWS gives as the example for one's own device, five attempts a minute on anybody's
+    device kept that user from signing in."""
+    alice, mallory = User(iam), User(iam)
+    allow = {"Effect": "Allow", "Action": ["iam:ResyncMFADevice", "iam:EnableMFADevice"], "Resource": mallory.arn}
+    document = json.dumps({"Version": "2012-10-17", "Statement": allow})
+    iam.put_user_policy(UserName=mallory.name, PolicyName="own", PolicyDocument=document)
+    own = installation.client(mallory.credentials, service="iam", retries={"total_max_attempts": 1})
+    guess = {
+        "UserName": mallory.name,
+        "SerialNumber": alice.device.serial,
+        "AuthenticationCode1": "000000",
+        "AuthenticationCode2": "000001",
+    }
+    for _ in range(6):
+        refused(own.resync_mfa_device, "NoSuchEntity", **guess)
+        refused(own.enable_mfa_device, "EntityAlreadyExists", **guess)
+    sts = installation.client(alice.credentials, service="sts", retries={"total_max_attempts": 1})
+    assert sts.get_session_token(SerialNumber=alice.device.serial, TokenCode=alice.device.code())["Credentials"]
+    iam.resync_mfa_device(
+        UserName=alice.name,
+        SerialNumber=alice.device.serial,
+        AuthenticationCode1=alice.device.code(1),
+        AuthenticationCode2=alice.device.code(2),
+    )
