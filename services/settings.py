@@ -118,7 +118,7 @@ class Settings:
     region: str = _setting("the region in ARNs and signatures", "us-east-1")
     account_id: str = _setting("the first account, which hosts others", "111122223333")
     services_file: str = _setting("TOML file (mode 0600) of the service principals that may call; unset: none", "")
-    org_id: str = _setting("aws:PrincipalOrgID of every hosted principal; unset: absent", "")
+    org_id: str = _setting("aws:PrincipalOrgID of every hosted root, user and role; unset: absent", "")
     root_access_key_id: str = _setting(
         "the access key of the first account's root user; unset: made at the first start", ""
     )

@@ -9,6 +9,8 @@ from domain.arn import root_arn
 from domain.policy.compile import DIRECT, NO_PERMISSIONS, CallerNames, Permissions
 from domain.policy.variables import Context
 
+ORGANIZATION = "aws:principalorgid"
+
 
 @dataclass(slots=True)  # made for every call: frozen would cost two microseconds
 class Caller:
@@ -32,7 +34,10 @@ class Caller:
     mfa: int = 0
 
     def asking(self, request: Context, encryption_context: Mapping[str, str]) -> Caller:
-        """The same caller with what one request adds."""
+        """The same caller with what one request adds. The organization is that of a root, user or role: the sender of a
+        provider's token and a service have none (IAM user guide, reference_policies_condition-keys, aws:PrincipalOrgID)."""
+        if ORGANIZATION in request and "aws:principalaccount" not in self.context:
+            request = {key: values for key, values in request.items() if key != ORGANIZATION}
         if self.mfa and "aws:epochtime" in request:
             age = int(request["aws:epochtime"][0]) - self.mfa
             request = {**request, "aws:multifactorauthage": (str(max(age, 0)),)}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from domain.authorization.caller import ORGANIZATION
 from domain.log.codec import rfc3339
 from domain.policy.condition_keys import PARAMETERS, row_of
 from domain.policy.variables import Context
@@ -62,7 +63,7 @@ def request_context(origin: RequestOrigin, operation: str, parameters: Parameter
     if origin.agent:
         context["aws:useragent"] = (origin.agent,)
     if origin.org:
-        context["aws:principalorgid"] = (origin.org,)
+        context[ORGANIZATION] = (origin.org,)
     for key, read in BY_OPERATION.get(operation, ()):
         values = read(parameters)
         if values:

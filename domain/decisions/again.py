@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from domain.authorization.caller import Caller
+from domain.authorization.caller import ORGANIZATION, Caller
 from domain.authorization.context import Via
 from domain.authorization.evaluate import evaluate
 from domain.authorization.question import Question, Resource, in_account
@@ -157,7 +157,10 @@ def asked_again(caller: Caller, case: CaseDocument, world: World, at: int) -> It
     """Every permission that the call needed, in that order. Where record and world differ about the caller, the record
     counts: a draft changes only policies."""
     inputs = case["inputs"]
-    asking = caller.asking(_recorded(case, at), inputs.get("encryption_context", {}))
+    recorded = _recorded(case, at)
+    asking = caller.asking(recorded, inputs.get("encryption_context", {}))
+    if ORGANIZATION in recorded:  # of every caller, in records of earlier versions
+        asking.request = {**asking.request, ORGANIZATION: recorded[ORGANIZATION]}
     if inputs.get("evaluator", 1) < 3 and BOUNDED in asking.names:
         asking.names = {name: how for name, how in asking.names.items() if name != BOUNDED}
     rules: dict[str, tuple[str, ...]] = {BEFORE_MAPPED: ()} if inputs.get("evaluator", 1) < 2 else {}

@@ -11,10 +11,12 @@ from domain.authorization.context import RequestOrigin, encryption_context, requ
 from domain.authorization.evaluate import evaluate
 from domain.authorization.question import Question, Resource
 from domain.commands.grants import CreateGrant
+from domain.commands.identity_permissions import with_web_identity
 from domain.commands.put_key_policy import PutKeyPolicy
 from domain.decisions.again import Callers, decide_again
+from domain.identities.oidc_providers import OidcProvider
 from domain.log import events, identity_events
-from domain.state.callers import Session, caller_of, session_from
+from domain.state.callers import Session, caller_of, provider_session, session_from
 from tests.given import ACCOUNT, REGION, Given, a_key, arn, given, key_id
 from tests.policies import delegating, policy, role_arn, statement, to_identity, user_arn
 
@@ -223,3 +225,42 @@ def effect_again(made: Given, evaluator: int, pairs: dict[str, str]) -> str:
     }
     (reason,) = decide_again(case, made.world, 0, Callers()).reasons
     return str(reason["effect"])
+
+
+SENDER = provider_session(
+    OidcProvider(ACCOUNT, "id.example.com", 0, ("me",), ()), "ada", "me", {}, 0, 4_000_000_000_000_000
+)
+OF_THE_ORGANIZATION = {"StringEquals": {"aws:PrincipalOrgID": "o-ours00000"}}
+
+
+@pytest.mark.parametrize(("of_the_organization", "effect"), [(True, "allow"), (False, "deny")])
+def test_the_sender_of_a_token_was_of_the_organization_where_the_record_says_so(
+    of_the_organization: bool, effect: str
+) -> None:
+    """Earlier versions gave aws:PrincipalOrgID to every request. Their records come out as they were."""
+    federated = {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/id.example.com"}
+    admits = {"Effect": "Allow", "Principal": federated, "Action": "sts:*", "Condition": OF_THE_ORGANIZATION}
+    made = given(
+        identity_events.OidcProviderCreated(ACCOUNT, "id.example.com", ["me"], [], {}),
+        identity_events.RoleCreated(ACCOUNT, "AROAAPP", "app", "/", policy(admits), {}, "", 3600, {}, ""),
+    )
+    origin = RequestOrigin("10.0.0.1", "tests", True, 0, REGION, "o-ours00000")
+    context = request_context(origin, "AssumeRoleWithWebIdentity", {})
+    sender = caller_of(made.world, "", SENDER, 0).asking(context, {})
+    asked = role_arn()
+    assert not with_web_identity(sender, asked, made.world).allowed
+    case = {
+        "access_key": "",
+        "session": SENDER.document(),
+        "operation": "AssumeRoleWithWebIdentity",
+        "kind": "trust-policy",
+        "reasons": [{"action": "sts:AssumeRoleWithWebIdentity", "resource": asked, "effect": effect, "by": {}}],
+        "inputs": {
+            "evaluator": 4,
+            "context": json.loads(
+                json.dumps({**sender.context, **(context if of_the_organization else sender.request)})
+            ),
+        },
+    }
+    (reason,) = decide_again(case, made.world, 0, Callers()).reasons
+    assert reason["effect"] == effect

@@ -188,3 +188,16 @@ def test_the_settings_say_which_services_there_are() -> None:
     assert service_events(there, [REGISTERED, other]) == [other]
     assert service_events(there, [moved]) == [moved]
     assert service_events(there, []) == [events.ServiceRemoved(SERVICE)]
+
+
+def test_a_service_is_of_no_organization_and_whom_it_calls_for_is() -> None:
+    there = given(REGISTERED, ALICE)
+    origin = RequestOrigin("10.0.0.1", "tests", True, 0, REGION, "o-ours00000")
+    context = request_context(origin, "Encrypt", {})
+    behalf = f"arn:aws:iam::{ACCOUNT}:user/alice"
+    for caller, organization in (
+        (through(there, "Encrypt"), None),
+        (through(there, "Encrypt", behalf), ("o-ours00000",)),
+    ):
+        assert caller.asking(context, {}).request.get("aws:principalorgid") == organization
+    assert ROOT.asking(context, {}).request == context

@@ -117,7 +117,8 @@ class HypotheticalCall:
             raise missing(fault.message) from None
         context = request_context(origin, self.operation, {}) | encryption_context_keys(self.encryption_context)
         given = {name.lower(): tuple(values) for name, values in self.conditions.items()}
-        whole = {**caller.context, **context, **resource.context, **given}
+        asking = caller.asking(context, self.encryption_context)
+        whole = {**asking.context, **asking.request, **resource.context, **given}
         question = Question(f"kms:{self.operation}", resource, whole, self.encryption_context)
         reaches = of == owner or self.operation in CROSS_ACCOUNT
         found = explain(caller, question, reaches=reaches)
