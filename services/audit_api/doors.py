@@ -70,7 +70,7 @@ class Doors:
             body,
         )
         try:
-            who = await self._authenticator.authenticate(signed, SIGNED_FOR)
+            who = self._authenticator.without_services(await self._authenticator.authenticate(signed, SIGNED_FOR))
         except signing.SignatureRefused as fault:
             UNAUTHENTICATED.labels(fault.kind).inc()
             raise WireError(403, errors.from_signature(fault).code, fault.message) from None

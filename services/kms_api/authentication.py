@@ -48,6 +48,7 @@ BEHALF, SOURCE_ARN, SOURCE_ACCOUNT = "x-amz-keytrail-on-behalf-of", "x-amz-sourc
 """The headers in which a service says for whom it calls. From any other caller they mean nothing."""
 TOKEN_HEADER = "x-amz-security-token"  # noqa: S105  # a header's name
 
+KMS_ALONE = "A service principal calls KMS alone."
 UNKNOWN_CODE = "The code is not one that this installation made. Run `keytrail console` for a new one."
 
 
@@ -147,6 +148,12 @@ class Authenticator:
             return credential.who
         return await self._who(credential)
 
+    def without_services(self, who: Authenticated) -> Authenticated:
+        """The same where no service may call, for itself or for anybody: a request may be signed for KMS and sent elsewhere."""
+        if who.via is None:
+            return who
+        return self._refused(_Credential(who.access_key, "", None), CredentialDisabled(KMS_ALONE))
+
     async def authenticate_presigned(self, request: signing.Signed) -> Authenticated:
         """The same for a signature in a URL. Raises SignatureRefused, NotFresh, Unavailable."""
         presigned = Presigned(request, self._region, time.time())
@@ -217,7 +224,7 @@ class Authenticator:
         said = (headers.get(name, "")[:2048] for name in (BEHALF, SOURCE_ARN, SOURCE_ACCOUNT))
         via = via_of(self._live.world, credential.access_key, *said)
         if api != "kms":
-            return self._refused(credential, CredentialDisabled("A service principal calls KMS alone."))
+            return self._refused(credential, CredentialDisabled(KMS_ALONE))
         try:
             caller = caller_of(self._live.world, credential.access_key, None, self._clock.now(), via)
         except CredentialDisabled:

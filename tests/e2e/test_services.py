@@ -9,12 +9,16 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tests.e2e.test_kinds import ROOT, code
 from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, clean_environment
 from tests.service import CREDENTIALS, FILE, ITS_ACCOUNT, SERVICE, service, services_file
+from tests.wire_client import post
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +101,20 @@ def test_what_only_a_service_may_say(served: Installation) -> None:
     kms.list_keys()  # the header has no effect for other callers
     with pytest.raises(ClientError):
         served.client(CREDENTIALS, "iam").list_users()
+
+
+@pytest.mark.parametrize("behalf", [ROOT, ""])
+def test_a_service_asks_nothing_but_kms(served: Installation, behalf: str) -> None:
+    """A request to the audit API may be signed for KMS. One of a service's key that named a principal was that principal's:
+    it read the principal's account, and changed it."""
+    keys = Credentials(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
+    headers = {"Content-Type": "application/json"} | ({"x-amz-keytrail-on-behalf-of": behalf} if behalf else {})
+    for path, body in (("/v1/console/codes", b""), ("/v1/accounts", b'{"account": "999988887777"}')):
+        request = AWSRequest("POST", served.url + path, data=body, headers=headers)
+        SigV4Auth(keys, "kms", "us-east-1").add_auth(request)
+        status, found = post(served.url, dict(request.headers), body, path)
+        assert (status, found["error"]["code"]) == (403, "UnrecognizedClientException"), found
+        assert found["error"]["message"] == "A service principal calls KMS alone."
 
 
 @pytest.mark.parametrize(
