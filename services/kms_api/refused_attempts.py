@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from domain.errors import Refusal
 from domain.log.record import Call
+from services.client_address import group_of
 from services.kms_api.errors import WireError
 from services.kms_api.records import Records
 from services.logs import logger_of
@@ -26,7 +27,7 @@ MOST_FLOODS = 1_000
 COUNT, ELSEWHERE = "Attempts", "several addresses"
 
 Flood = tuple[str, str, str, str]
-"""(operation, account, principal, address)"""
+"""(operation, account, principal, addresses that are counted together): whoever has one IPv6 address has 2^64 of them."""
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class RefusedAttempts:
 
     async def refused(self, call: Call, fault: Refusal) -> None:
         """Records the call, or counts it if one like it was recorded a moment ago. Raises WireError."""
-        flood = (call.operation, call.account, call.principal, call.source)
+        flood = (call.operation, call.account, call.principal, group_of(call.source))
         if flood not in self._floods and len(self._floods) >= MOST_FLOODS:
             call = replace(call, source="", agent="")
             flood = (call.operation, call.account, ELSEWHERE, "")

@@ -21,7 +21,7 @@ from domain.authorization.caller import Caller, root_of
 from domain.authorization.context import encryption_context_keys, tag_keys
 from domain.commands.create_key import CreateKey
 from domain.commands.decide import decide, refuse
-from domain.errors import LONGEST_MESSAGE, AccessRefused, InvalidRequest, InvalidTag
+from domain.errors import LONGEST_MESSAGE, AccessRefused, InvalidRequest, InvalidTag, SignInRefused
 from domain.log.authenticity import Seal
 from domain.log.identity_events import UserAccessKeyCreated, UserCreated
 from domain.log.lane import Decided
@@ -39,6 +39,7 @@ from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import LiveState
 from services.kms_api.maker import VaultMaker
+from services.kms_api.refused_attempts import RefusedAttempts
 from services.kms_api.shapes import MOST_FAULTS
 from services.operations.rows import NOT_PREPARED, Changing, NotYetPrepared, Request
 from services.operations.table import BY_NAME
@@ -210,6 +211,23 @@ async def test_a_decision_that_no_record_takes_is_on_record_as_refused(present: 
     (record,) = map(orjson.loads, kept.values)
     assert record["decision"]["effect"] == "refused"
     assert (record["call"]["operation"], record["call"]["parameters"]) == ("Encrypt", {})
+
+
+async def test_the_addresses_of_one_site_are_one_flood(present: LiveState) -> None:
+    """Gained: a record for each of 2^64 addresses that one customer of a provider has, in the log of an account that the
+    sender names."""
+    kept = Kept()
+    attempts = RefusedAttempts(calls(present, kept).records)
+    for place in ("2001:db8:0:7::", "2001:db8:0:8::"):
+        for number in range(1, 51):
+            call = Call(
+                "id", "", "HIDDEN", ACCOUNT, f"{place}{number:x}", "tests", operation="ConsoleLogin", parameters={}
+            )
+            await attempts.refused(call, SignInRefused("No."))
+    assert len(kept.values) == 2
+    await attempts.record()
+    counted = [orjson.loads(value)["call"]["parameters"] for value in kept.values]
+    assert counted == [{}, {}, {"Attempts": 49}, {"Attempts": 49}]
 
 
 # -- work before permission ------------------------------------------------------------------------------------------------
