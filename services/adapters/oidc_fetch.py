@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 PATIENCE = 3.0
 """Seconds, for all that one provider is asked at a time."""
 NAT64 = IPv6Network("64:ff9b::/96")
+NEVER_PUBLIC = tuple(map(IPv6Network, ("64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96", "fec0::/10")))
+"""Where IPv6 carries an IPv4 address at a place that a network chooses (RFC 8215), or did so once (RFC 4291, section 2.5.5.1;
+RFC 2765, section 2.1), and addresses of a site (RFC 3879). Python's `is_global` is true of some."""
 MOST_AT_ONCE = 512
 """Connections. An account has a hundred providers (`oidc_providers.MOST_OF_ACCOUNT`), and each is asked once at a time: so one
 account whose providers hang does not keep the others waiting."""
@@ -61,6 +64,8 @@ class PublicOnly:
             return False
         if any(address in each for each in self.listed):
             return True
+        if any(address in each for each in NEVER_PUBLIC):
+            return False
         return all(each.is_global and not each.is_multicast for each in (address, *_inside(address)))
 
 

@@ -297,13 +297,19 @@ def test_a_provider_inside_is_not_asked(attacked: Installation, provider_certifi
 
 
 PRIVATE = ("127.0.0.1", "10.1.2.3", "192.168.1.1", "169.254.169.254", "::1", "fe80::1", "fd00::1", "::ffff:10.1.2.3",
-           "0.0.0.0", "100.64.0.1", "224.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::")  # fmt: skip
+           "0.0.0.0", "100.64.0.1", "224.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "64:ff9b:1::7f00:1", "::127.0.0.1",
+           "::ffff:0:7f00:1", "fec0::1")  # fmt: skip
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_no_private_address_is_public(address: str) -> None:
     assert not PublicOnly().admits(address)
-    assert PublicOnly().admits("93.184.216.34")
+    for public in ("93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822"):
+        assert PublicOnly().admits(public)
+
+
+def test_an_operator_may_list_what_is_never_public() -> None:
+    assert PublicOnly(networks("64:ff9b:1::/48")).admits("64:ff9b:1::7f00:1")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "[::1]", "2130706433", "0x7f.1", "127.1"])
