@@ -63,7 +63,7 @@ CONDITION_KEYS = _table("""
     aws:PrincipalAccount                        | caller     | its account
     aws:PrincipalArn                            | caller     | the user's, the root's, or the role's and not its session's
     aws:PrincipalIsAWSService                   | caller     | false but for service principals
-    aws:PrincipalOrgID                          | setting    | KEYTRAIL_ORG_ID; absent where it is not set
+    aws:PrincipalOrgID                          | setting    | KEYTRAIL_ORG_ID, of roots, users and roles; absent if unset
     aws:PrincipalOrgPaths+                      | never      | there are no organizational units
     aws:PrincipalServiceName                    | caller     | the name of a service that calls for itself
     aws:PrincipalServiceNamesList+              | never      | a service principal has one name here
@@ -137,7 +137,7 @@ CONDITION_KEYS = _table("""
     ISSUER:sub                                  | session    | the subject of a provider's token; ISSUER is its URL without https://
     ISSUER:aud                                  | session    | whom the token was for: its azp if it has one, else its aud
     ISSUER:amr+                                 | session    | how the provider authenticated the subject, where the token says it
-    ISSUER:email+                               | session    | the subject's address, unless the token says that nobody checked it
+    ISSUER:email+                               | session    | the subject's address, if the token says `email_verified`
     sts:ExternalId                              | parameters | AssumeRole
     sts:RoleSessionName                         | parameters | AssumeRole, AssumeRoleWithWebIdentity, "Sign in with ..."
     sts:SourceIdentity                          | parameters | AssumeRole

@@ -164,9 +164,9 @@ def _name(claims: Mapping[str, Any], name: str) -> str:
 
 
 def _is_of_subject(claims: Mapping[str, Any]) -> bool:
-    """Whether the e-mail address may be the subject's: the provider does not say that nobody checked it (OpenID Connect Core
-    1.0, section 5.1; some providers write the value as a text)."""
-    return str(claims.get("email_verified", True)).lower() == "true"
+    """Whether the e-mail address is the subject's: the provider says that it checked it (OpenID Connect Core 1.0, section 5.1;
+    some write the value as a text). One that does not say so may let people enter any address."""
+    return str(claims.get("email_verified")).lower() == "true"
 
 
 def _texts(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:

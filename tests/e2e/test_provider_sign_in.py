@@ -44,7 +44,7 @@ class Company(Provider):
 
     def signed_in(self, code: str, **claims: Any) -> None:
         """What the provider remembers of a person who has signed in there."""
-        self.codes[code] = {"nonce": NONCE, "sub": "ada", "email": "ada@example.com", **claims}
+        self.codes[code] = {"nonce": NONCE, "sub": "ada", "email": "ada@example.com", "email_verified": True, **claims}
 
     def _token(self, handler: BaseHTTPRequestHandler) -> None:
         form = {name: values[0] for name, values in parse_qs(self.body_of(handler)).items()}
@@ -162,14 +162,16 @@ def test_another_code_nonce_verifier_or_token_lets_nobody_in(
     assert refused_as(post(offering, CODES, given(**{"code": "code-3"} | other))) == "AccessDeniedException"
 
 
+@pytest.mark.parametrize("checked", [False, "false", None])
 def test_nobody_signs_in_under_an_address_that_the_provider_did_not_check(
-    offering: Installation, company: Company, iam: Any
+    offering: Installation, company: Company, iam: Any, checked: Any
 ) -> None:
-    """Gained: records that name somebody else, and what a condition on the address gives."""
+    """Gained: records that name somebody else, and what a condition on the address gives. None: the token does not say it."""
     mine = role(iam, company)
     theirs = role(iam, company, {"StringEquals": {f"{company.name}:email": "boss@example.com"}})
-    company.signed_in("code-5", email="boss@example.com", email_verified=False)
-    _, found = post(offering, CODES, given("code-5"))
+    code = f"code-5-{checked}"
+    company.signed_in(code, email="boss@example.com", email_verified=checked)
+    _, found = post(offering, CODES, given(code))
     arns = [each["arn"] for each in found["roles"]]
     assert mine in arns
     assert theirs not in arns

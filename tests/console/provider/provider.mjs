@@ -18,11 +18,11 @@ const provider = new Provider(`https://localhost:${port}`, {
       token_endpoint_auth_method: "client_secret_post",
     },
   ],
-  claims: { openid: ["sub"], email: ["email"] },
+  claims: { openid: ["sub"], email: ["email", "email_verified"] },
   conformIdTokenClaims: false, // the address stands in the ID token
   cookies: { keys: ["of the test"] },
   features: { devInteractions: { enabled: true } },
-  findAccount: (_, sub) => ({ accountId: sub, claims: () => ({ sub, email: `${sub}@example.com` }) }),
+  findAccount: (_, sub) => ({ accountId: sub, claims: () => ({ sub, email: `${sub}@example.com`, email_verified: true }) }),
 });
 
 createServer({ cert: readFileSync(certificate), key: readFileSync(key) }, provider.callback()).listen(
