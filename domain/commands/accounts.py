@@ -53,7 +53,8 @@ def create(command: CreateAccount, caller: Caller, world: World) -> AccountCreat
 @dataclass(frozen=True, slots=True)
 class SetAccountAlias:
     """CreateAccountAlias and DeleteAccountAlias. An account has at most one alias, and a new one replaces it (IAM user
-    guide, console_account-alias). Only the account's own principals see it, so two accounts may have the same."""
+    guide, console_account-alias). People sign in by it, so no two accounts have the same: in a log of an earlier version two
+    may, and it then names neither."""
 
     alias: str
     deletes: bool
@@ -65,11 +66,11 @@ def permissions_to_set_alias(command: SetAccountAlias, caller: Caller, world: Wo
 
 
 def set_alias(command: SetAccountAlias, caller: Caller, world: World) -> AccountAliasSet:
-    """Raises EntityExists (the account already has this alias), NoSuchEntity (it does not have the alias to delete)."""
+    """Raises EntityExists (an account already has this alias), NoSuchEntity (this one does not have the alias to delete)."""
     held = world.accounts[caller.account].alias
     if command.deletes and held != command.alias:
         raise NoSuchEntity(f"The account alias {command.alias} cannot be found.")
-    if not command.deletes and held == command.alias:
+    if not command.deletes and any(each.alias == command.alias for each in world.accounts.values()):
         raise EntityExists(f"The account alias {command.alias} already exists.")
     return AccountAliasSet(caller.account, "" if command.deletes else command.alias)
 

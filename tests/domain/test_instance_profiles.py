@@ -8,7 +8,7 @@ from domain.commands.users_and_groups import DeleteIdentity
 from domain.errors import DeleteConflict, EntityExists, LimitExceeded, NoSuchEntity
 from domain.log import identity_events as events
 from domain.log.events import AccountAliasSet, AccountCreated
-from tests.given import ACCOUNT, STRANGER, given
+from tests.given import ACCOUNT, OTHER, STRANGER, given
 
 ROLE, OTHER_ROLE, PROFILE = "AROAAPP", "AROAOTHER", "AIPAWEB"
 TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}'  # fmt: skip
@@ -56,3 +56,11 @@ def test_an_account_has_one_alias_and_the_next_replaces_it() -> None:
     given(made, one).when(SetAccountAlias("two", deletes=False)).then(AccountAliasSet(ACCOUNT, "two"))
     given(made, one).when(SetAccountAlias("two", deletes=True)).refused(NoSuchEntity)
     given(made, one).when(SetAccountAlias("one", deletes=True)).then(AccountAliasSet(ACCOUNT, ""))
+
+
+def test_an_alias_that_another_account_has_is_refused_until_that_one_gives_it_up() -> None:
+    theirs = AccountAliasSet(OTHER, "company")
+    given(theirs).when(SetAccountAlias("company", deletes=False)).refused(EntityExists)
+    given(theirs).when(SetAccountAlias("company", deletes=True)).refused(NoSuchEntity)
+    mine = AccountAliasSet(ACCOUNT, "company")
+    given(theirs, AccountAliasSet(OTHER, "")).when(SetAccountAlias("company", deletes=False)).then(mine)
