@@ -11,6 +11,7 @@ from typing import Any, assert_never
 
 import orjson
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from domain.authorization.audience import Told
 from services.adapters.postgres import INTERRUPTED
@@ -45,6 +46,20 @@ def of_fault(fault: WireError, call: str) -> Response:
     return in_json(fault.status, {"error": {"code": fault.code, "message": fault.message}}, call)
 
 
+class LiveResponse(StreamingResponse):
+    """An iterator that was never asked for its first event has no end of its own: the client may leave before."""
+
+    def __init__(self, live: Live) -> None:
+        super().__init__(live.bytes(), 200, live.HEADERS, live.TYPE)
+        self._end = live.end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._end()
+
+
 async def answered(found: RouteAnswer, request: AuditRequest, permissions: RoutePermissions) -> Response:
     """The response. Only what an Audience told is sent here."""
     match found:
@@ -53,7 +68,7 @@ async def answered(found: RouteAnswer, request: AuditRequest, permissions: Route
             answer.headers[ACCOUNT] = request.caller.account
             return answer
         case Live():
-            return StreamingResponse(found.bytes(), 200, found.HEADERS, found.TYPE)
+            return LiveResponse(found)
         case WrittenFile():
             return await in_file(found, request, permissions)
         case AsyncGenerator():

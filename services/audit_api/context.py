@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from projections.alerts import queries as alerts
 from projections.log.schema import AskedLog
 from projections.progress import RecordExtent
 from services.adapters.alert_publisher import Publisher
@@ -96,12 +97,12 @@ def context_of(
 ) -> AuditContext:
     """`actions` are the permissions that the routes need."""
     records, sources = CallRecords(calls), Sources(settings, live, pool)
-    keys, long_questions = KeyReferences(live, sources), LongQuestions(settings)
+    keys, long_questions, log = KeyReferences(live, sources), LongQuestions(settings), AskedLog(pool)
     return AuditContext(
         settings=settings,
         live=live,
         pool=pool,
-        log=AskedLog(pool),
+        log=log,
         clock=clock,
         publisher=publisher,
         maker=maker,
@@ -113,8 +114,8 @@ def context_of(
         operations=OperationNames(actions),
         filtered_questions=filtered_questions(pool),
         long_questions=long_questions,
-        streams=Streams(stopping),
-        own_writes=OwnWrites(AskedLog(pool), lambda: RecordExtent(decisions.worker, live.next, decisions.durable())),
+        streams=Streams(stopping, lambda: alerts.newest(log)),
+        own_writes=OwnWrites(log, lambda: RecordExtent(decisions.worker, live.next, decisions.durable())),
         sign_ins=sign_ins,
         refused_attempts=refused_attempts,
         mfa=mfa,

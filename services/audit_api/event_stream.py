@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import ClassVar, assert_never
 
@@ -22,10 +22,12 @@ class Ended:
 @dataclass(frozen=True, slots=True)
 class Live:
     """(id, what is told) of each event. None is a beat, so that a silence is not taken for a lost connection (HTML
-    standard, 9.2: a line that begins with a colon is a comment)."""
+    standard, 9.2: a line that begins with a colon is a comment). `end` is called once the response has ended, however that
+    comes, also if it never began."""
 
     name: str
     events: AsyncIterator[tuple[int, Told] | Ended | None]
+    end: Callable[[], None]
     TYPE: ClassVar[str] = "text/event-stream"
     HEADERS: ClassVar[dict[str, str]] = {"cache-control": "no-store", "x-accel-buffering": "no"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import ExitStack
 
 from domain.authorization.audience import Told
 from projections.alerts import queries as alerts
@@ -29,16 +29,17 @@ AT_ONCE = 100
 
 async def alert_stream(audit: AuditContext, request: AuditRequest) -> Live:
     """The id of each event is the alert's number: a client that connects again continues after it. Raises WireError."""
-    audit.streams.require_place()
-    filters = await filters_of(audit, request)
-    text = request.http.headers.get("last-event-id") or request.text("after")
-    if text is None:
-        number = await alerts.newest(audit.log)
-    elif text.removeprefix("-").isdigit() and text.isascii() and len(text) < 19:
-        number = int(text)
-    else:
-        raise invalid("after and Last-Event-ID must be the number of an alert")
-    return Live("alert", _follow(audit, request, filters, number))
+    with ExitStack() as place:
+        place.enter_context(audit.streams.place(request))
+        filters = await filters_of(audit, request)
+        text = request.http.headers.get("last-event-id") or request.text("after")
+        if text is None:
+            number = await alerts.newest(audit.log)
+        elif text.removeprefix("-").isdigit() and text.isascii() and len(text) < 19:
+            number = int(text)
+        else:
+            raise invalid("after and Last-Event-ID must be the number of an alert")
+        return Live("alert", _follow(audit, request, filters, number), place.pop_all().close)
 
 
 async def _follow(
@@ -46,31 +47,32 @@ async def _follow(
 ) -> AsyncIterator[tuple[int, Told] | Ended | None]:
     loop = asyncio.get_running_loop()
     quiet, ask_at = 0.0, loop.time()
-    with audit.streams.place():
-        while not audit.streams.stopping():
-            newest, rows = number, []
-            with suppress(*INTERRUPTED):  # the database will come back, and the alerts with it
-                newest = await alerts.newest(audit.log)
-                if newest > number:
-                    rows = await alerts.after(audit.log, filters, number, AT_ONCE)
-            if rows or loop.time() >= ask_at:
-                # A caller who may no longer ask gets nothing more.
-                try:
-                    request, ask_at = await audit.permissions.still_may(request), loop.time() + ASK_AGAIN_EVERY
-                except WireError as fault:
-                    yield Ended(fault.code, fault.message)
-                    return
-            for row in rows:
-                number, quiet = row["number"], 0.0
-                yield number, request.audience.alerts([row["account"]], shown(audit, request, row))
-            if len(rows) < AT_ONCE:  # alerts that the filters exclude are never sent later
-                number = max(number, newest)
-            if not rows:
-                quiet += LOOK_EVERY
-                if quiet >= BEAT_EVERY:
-                    quiet = 0.0
-                    yield None
-                await asyncio.sleep(LOOK_EVERY)
+    while not audit.streams.stopping():
+        newest, rows = number, []
+        try:
+            newest = await audit.streams.newest()
+            if newest > number:
+                rows = await alerts.after(audit.log, filters, number, AT_ONCE)
+        except INTERRUPTED:  # the database will come back, and the alerts after this number with it
+            newest = number
+        if rows or loop.time() >= ask_at:
+            # A caller who may no longer ask gets nothing more.
+            try:
+                request, ask_at = await audit.permissions.still_may(request), loop.time() + ASK_AGAIN_EVERY
+            except WireError as fault:
+                yield Ended(fault.code, fault.message)
+                return
+        for row in rows:
+            number, quiet = row["number"], 0.0
+            yield number, request.audience.alerts([row["account"]], shown(audit, request, row))
+        if len(rows) < AT_ONCE:  # alerts that the filters exclude are never sent later
+            number = max(number, newest)
+        if not rows:
+            quiet += LOOK_EVERY
+            if quiet >= BEAT_EVERY:
+                quiet = 0.0
+                yield None
+            await asyncio.sleep(LOOK_EVERY)
 
 
 ALERT_STREAM = RouteRow(

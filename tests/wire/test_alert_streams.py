@@ -1,0 +1,129 @@
+"""Streams of alerts: how many one principal and one account keep open, and what they ask of the database together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, suppress
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+from starlette.requests import ClientDisconnect
+
+from domain.authorization.caller import Caller
+from services.audit_api.answers import LiveResponse
+from services.audit_api.event_stream import Live
+from services.audit_api.request import AuditRequest
+from services.audit_api.streams import FRESH, PLACES, Streams
+from services.kms_api.errors import WireError
+from tests.attacks.test_sessions import allow, following, user
+from tests.given import ACCOUNT, OTHER
+from tests.installation import Installation, eventually
+
+
+def test_one_principal_leaves_streams_to_the_others_of_its_account(installation: Installation) -> None:
+    """Gained: nobody else of the installation followed alerts, the operator's page of the console included."""
+    greedy, other = (user(installation, f"follows-{uuid4().hex[:8]}", allow("keytrail:ReadAlerts")) for _ in range(2))
+
+    def status(by: dict[str, str]) -> int:
+        with following(installation, by) as stream:
+            return stream.status
+
+    with ExitStack() as opened:
+        found = [opened.enter_context(following(installation, greedy)).status for _ in range(60)]
+        assert set(found) == {200, 503}
+        assert found.count(200) <= installation.workers * PLACES.of_principal
+        assert status(other) == 200
+    eventually(lambda: {status(greedy) for _ in range(8)} == {200})  # what it left is free again
+
+
+def asking(account: str, name: str) -> AuditRequest:
+    nobody = cast(Any, None)
+    return AuditRequest(nobody, Caller(account, name, {}, name), nobody, b"", "alert_stream", "", "call")
+
+
+async def no_alert() -> int:
+    return -1
+
+
+def streams() -> Streams:
+    return Streams(lambda: False, no_alert)
+
+
+def opened_by(found: Streams, account: str, principals: int, stack: ExitStack) -> int:
+    """How many streams an account gets whose principals ask for ten each."""
+    count = 0
+    for number in range(principals * 10):
+        with suppress(WireError):
+            stack.enter_context(found.place(asking(account, f"principal-{number // 10}")))
+            count += 1
+    return count
+
+
+def test_no_account_has_all_streams_of_a_worker() -> None:
+    found = streams()
+    with ExitStack() as stack:
+        assert opened_by(found, ACCOUNT, 20, stack) == PLACES.of_account < PLACES.at_once
+        assert opened_by(found, OTHER, 20, stack) == PLACES.at_once - PLACES.of_account
+    with ExitStack() as stack:
+        assert opened_by(found, OTHER, 20, stack) == PLACES.of_account
+
+
+async def test_many_streams_look_at_the_projection_once() -> None:
+    """Gained: of the connections that calls share, a thousand questions a second."""
+    looks, answer = 0, asyncio.Event()
+
+    async def look() -> int:
+        nonlocal looks
+        looks += 1
+        await answer.wait()
+        return 7
+
+    found = Streams(lambda: False, look)
+    asked = [asyncio.create_task(found.newest()) for _ in range(100)]
+    await asyncio.sleep(0)
+    asked[0].cancel()  # its reader leaves: the others wait for the same look
+    answer.set()
+    assert await asyncio.gather(*asked[1:]) == [7] * 99
+    assert await found.newest() == 7
+    assert looks == 1
+
+
+async def test_a_look_that_failed_is_made_again() -> None:
+    """The database is away, and comes back."""
+    answers: Iterator[int | OSError] = iter([OSError("away"), 7])
+
+    async def look() -> int:
+        match next(answers):
+            case OSError() as fault:
+                raise fault
+            case number:
+                return number
+
+    found = Streams(lambda: False, look)
+    with pytest.raises(OSError, match="away"):
+        await found.newest()
+    await asyncio.sleep(2 * FRESH)
+    assert await found.newest() == 7
+
+
+async def test_a_client_who_left_before_the_first_event_leaves_no_place_behind() -> None:
+    found = streams()
+
+    async def events() -> AsyncIterator[None]:
+        yield None
+
+    async def send(message: Any) -> None:
+        raise OSError("the connection is gone")
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    with ExitStack() as stack:
+        place = ExitStack()
+        place.enter_context(found.place(asking(ACCOUNT, "a")))
+        response = LiveResponse(Live("alert", events(), place.close))
+        with pytest.raises(ClientDisconnect):
+            await response({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send)
+        assert opened_by(found, ACCOUNT, 20, stack) == PLACES.of_account
