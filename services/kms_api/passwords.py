@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from hashlib import sha256
 
 from domain.errors import AccessRefused, PasswordPolicyViolation
 from domain.identities.identity import USER, Identity, StoredPassword
-from domain.identities.password_policy import faults_of
+from domain.identities.password_policy import PasswordPolicy, faults_of
 from domain.identities.passwords import NOBODYS_ROW
 from domain.ports import Unavailable
 from services.adapters.attempts import Attempts, TooManyAttempts
@@ -70,14 +71,29 @@ class Passwords:
 
     async def fault_of(self, user: Identity, password: str) -> Preparation:
         """`fault` and `message` if this may not be the user's next password, otherwise {}. Raises Unavailable, Throttled."""
-        policy = self._live.world.accounts[user.account].password_policy
-        fault = next(faults_of(password, policy, user.name), "")
-        count = 0 if policy is None else policy.reuse_prevention
-        if not fault and count and user.login is not None:
-            held = [await self._hash(each) for each in (user.login.password, *user.login.former)[:count]]
-            if await self._hashes.fits_any(user.account, held, password):
-                fault = USED_BEFORE.format(count=count)
+        return self.fault_by_rules(user, password) or await self.fault_by_former(user, password)
+
+    def fault_by_rules(self, user: Identity, password: str) -> Preparation:
+        """The same by the account's rules alone, which are no secret."""
+        fault = next(faults_of(password, self._policy(user), user.name), "")
         return {"fault": PasswordPolicyViolation.kind, "message": fault} if fault else {}
+
+    def excluded(self, user: Identity) -> Sequence[StoredPassword]:
+        """The passwords of the user that may not be the next one."""
+        policy = self._policy(user)
+        if policy is None or user.login is None:
+            return ()
+        return (user.login.password, *user.login.former)[: policy.reuse_prevention]
+
+    async def fault_by_former(self, user: Identity, password: str) -> Preparation:
+        """The same by the user's own passwords. Raises Unavailable, Throttled."""
+        policy, held = self._policy(user), [await self._hash(each) for each in self.excluded(user)]
+        if policy is None or not held or not await self._hashes.fits_any(user.account, held, password):
+            return {}
+        return {"fault": PasswordPolicyViolation.kind, "message": USED_BEFORE.format(count=policy.reuse_prevention)}
+
+    def _policy(self, user: Identity) -> PasswordPolicy | None:
+        return self._live.world.accounts[user.account].password_policy
 
     async def _stored(self, account: str, password: str) -> Preparation:
         row, made = PASSWORD_ROW + secrets.token_hex(16), await self._hashes.made(account, password)

@@ -18,12 +18,14 @@ from domain.state.world import World
 from services.adapters.attempts import Attempts, TooManyAttempts
 from services.adapters.tokens import Tokens
 from services.client_address import group_of
+from services.kms_api.errors import Throttled
 from services.kms_api.live_state import LiveState
-from services.kms_api.passwords import Passwords
+from services.kms_api.passwords import TOO_MANY, Passwords
+from services.operations.rows import Preparation
 
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 """Stands in records where somebody typed a name that is no user's: people type passwords there (CloudTrail's word)."""
-ATTEMPT = "sign-in"
+ATTEMPT, NEW_PASSWORD = "sign-in", "new-password"
 """What the digests of names are for."""
 
 STOPPED_FOR = 1.0
@@ -121,6 +123,19 @@ class SignIns:
         await self._of_user.forget(named)
         return TriedPassword(meant.account, meant.user, True, meant.seen)
 
+    async def fault_of_new(self, user: Identity, password: str, address: str) -> Preparation:
+        """What is wrong with a user's new password, {} if nothing. Who asks has shown the present one, and perhaps no code: the
+        answer tells whether this was one of the user's former passwords, so it is given as rarely as other guesses are
+        compared. Raises Throttled, Unavailable."""
+        fault = self.passwords.fault_by_rules(user, password)
+        if fault or not self.passwords.excluded(user):
+            return fault
+        try:
+            await self._take(self._of_user, self._tokens.digest(NEW_PASSWORD, f"{user.id}\0{group_of(address)}"))
+        except TooManyAttempts:
+            raise Throttled(TOO_MANY) from None
+        return await self.passwords.fault_by_former(user, password)
+
     async def _take(self, attempts: Attempts, subject: str) -> None:
         """Raises TooManyAttempts, Unavailable."""
         now = time.monotonic()
@@ -143,7 +158,9 @@ class SignIns:
 
 
 def account_named(text: str, world: World) -> str:
-    """The id of the account with this id or alias, "" if there is none."""
+    """The id of the account with this id or alias, "" if there is none, or if two have the alias: earlier versions allowed
+    that, and nobody's password is for another account to receive or to test."""
     if text in world.accounts:
         return text
-    return next((each.id for each in world.accounts.values() if text and each.alias == text), "")
+    named = [each.id for each in world.accounts.values() if text and each.alias == text]
+    return named[0] if len(named) == 1 else ""

@@ -104,7 +104,8 @@ async def _changes_password(audit: AuditContext, request: AuditRequest, user: Id
         await _ask(audit, request, CHECK_NEW_PASSWORD, "NewPasswordRequired", NEEDS_PASSWORD)
     if given.new_password == given.password:
         raise PasswordPolicyViolation(SAME)
-    fault = await audit.sign_ins.passwords.fault_of(user, given.new_password)
+    address = request.http.client.host if request.http.client else ""
+    fault = await audit.sign_ins.fault_of_new(user, given.new_password, address)
     if fault:
         raise refusal(fault["fault"], fault["message"])
     return True
