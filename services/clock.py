@@ -1,4 +1,5 @@
-"""The clock that times decisions and records: the machine's, or in tests one that is ahead of it.
+"""The clock that times decisions and records: the machine's, or in tests one that is ahead of it; and the one that says how long
+ago something was.
 
 Signatures, deadlines and freshness always use the machine's clock.
 """
@@ -13,6 +14,15 @@ from services.settings import BadSetting, Settings
 
 TEST_CLOCK = "KEYTRAIL_TEST_CLOCK"
 """Set by `keytrail up --test-clock` for its children; without it no offset is accepted."""
+
+
+_LASTING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def lasting() -> float:
+    """Seconds since some moment, for what is believed only so long. Unlike `time.monotonic` it goes on while the host is
+    suspended: by the latter, what is hours old on resume is as fresh as before."""
+    return time.clock_gettime(_LASTING)
 
 
 @dataclass(frozen=True, slots=True)

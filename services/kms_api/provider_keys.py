@@ -7,7 +7,6 @@ most: otherwise a stranger could have Keytrail ask it as often as the stranger l
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 import jwt
 
 from services.adapters.oidc_fetch import NotFetched, OidcFetch
+from services.clock import lasting
 
 FRESH = 600.0
 """Seconds after which keys are fetched again."""
@@ -41,7 +41,7 @@ primes, for hours if it is long."""
 
 @dataclass(slots=True)
 class _Held:
-    """`keys` by kind and `kid` ("" for a key without one). Times are of the monotonic clock."""
+    """`keys` by kind and `kid` ("" for a key without one). Times are those of `lasting`."""
 
     keys: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     fetched: float = float("-inf")
@@ -61,7 +61,7 @@ class ProviderKeys:
     async def key(self, issuer: str, algorithm: str, kid: str) -> Any | None:
         """The public key that a token names; None if the provider has no such key. Raises NotFetched."""
         held = self._of(issuer)
-        now = time.monotonic()
+        now = lasting()
         found = _chosen(held, algorithm, kid)
         due = now - held.fetched > FRESH or (found is None and now - held.asked > ASK_AGAIN)
         if due and now - held.asked > (RETRY if held.failed else 0.0):
@@ -70,7 +70,7 @@ class ProviderKeys:
                 found = _chosen(held, algorithm, kid)
             else:  # the token need not wait for a provider that is slow today
                 self._begin(issuer, held)
-        if time.monotonic() - held.fetched > KEPT:
+        if lasting() - held.fetched > KEPT:
             raise NotFetched(held.failed or f"{issuer} was not asked yet")
         return found
 
@@ -102,9 +102,9 @@ class ProviderKeys:
         except NotFetched as fault:
             held.failed = str(fault)
         else:
-            held.keys, held.failed, held.fetched = _usable(keys), "", time.monotonic()
+            held.keys, held.failed, held.fetched = _usable(keys), "", lasting()
         finally:
-            held.asked, held.asking = time.monotonic(), None
+            held.asked, held.asking = lasting(), None
 
 
 def _chosen(held: _Held, algorithm: str, kid: str) -> Any | None:

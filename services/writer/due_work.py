@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import assert_never
 
 from domain.commands.accounts import ended_root_keys
 from domain.commands.due import Agenda, Deletion, Expiry, Rotation, Work
 from domain.log.events import ClockRead
 from domain.ports import Unavailable
-from services.clock import Clock
+from services.clock import Clock, lasting
 from services.logs import logger_of
 from services.writer import decided_records
 from services.writer.doubts import READ_BACK_DEADLINE
@@ -81,7 +80,7 @@ class DueWork:
         """Material that is destroyed too early never comes back. So two clocks have to agree that it is time. Raises
         Unavailable."""
         own = self._own
-        if own.skew is None or time.monotonic() - own.skew.measured > MEASURED_WITHIN:
+        if own.skew is None or lasting() - own.skew.measured > MEASURED_WITHIN:
             async with own.turn:
                 await own.append_event(ClockRead(self._step.writer))
             await own.sends_ended(within=READ_BACK_DEADLINE)

@@ -16,7 +16,7 @@ from domain.log.codec import parse
 from domain.log.events import ClockRead
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
-from services.clock import Clock
+from services.clock import Clock, lasting
 from services.logs import logger_of
 from services.metrics import RECORDS, VOIDS
 from services.writer import decided_records
@@ -54,7 +54,7 @@ class _Unread:
 
 @dataclass(frozen=True, slots=True)
 class ClockSkew:
-    """How many seconds the broker's clock and this one's differed, and when that was measured (monotonic)."""
+    """How many seconds the broker's clock and this one's differed, and when that was measured (`lasting`)."""
 
     seconds: float
     measured: float
@@ -91,14 +91,14 @@ class OwnRecords:
         # The deciding task adds to it; `_sent` removes each append when it has ended.
         self._sends: set[asyncio.Future[Any]] = set()
         # When this process ran last, as far as it knows: `running` and each append note it.
-        self._ran = time.monotonic()
+        self._ran = lasting()
         # `_sent` writes it, and the task of due work reads it.
         self.skew: ClockSkew | None = None
 
     def begin(self) -> None:
         """Call this when everything on the log is folded, before any record is appended."""
         self._confirmed = self._step.fold.chain.head
-        self._ran = time.monotonic()
+        self._ran = lasting()
 
     @property
     def all_read_back(self) -> bool:
@@ -119,7 +119,7 @@ class OwnRecords:
         """Hold `turn` from the decision until this returns. `began`, `read_back`: see _Unread."""
         await self._room.acquire()
         self._require_running()
-        self._unread.append(_Unread(record, time.monotonic(), began, read_back))
+        self._unread.append(_Unread(record, lasting(), began, read_back))
         try:
             future = await self._events.send(record.value, record.headers)
         except Exception as fault:
@@ -150,7 +150,7 @@ class OwnRecords:
             require_certain(AppendFailed(fault), self._end)
         told = future.result()
         if told.timestamp_type == BROKERS_TIME:
-            self.skew = ClockSkew(abs(told.timestamp / 1000 - time.time()), time.monotonic())
+            self.skew = ClockSkew(abs(told.timestamp / 1000 - time.time()), lasting())
 
     # -- for the reading task -----------------------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ class OwnRecords:
 
     def _require_running(self) -> None:
         """Ends the process if it was stopped for so long that the group may have elected another writer."""
-        now = time.monotonic()
+        now = lasting()
         require_certain(NotRun(now - self._ran), self._end)
         self._ran = now
 
@@ -207,4 +207,4 @@ class OwnRecords:
     def require_read_back(self) -> None:
         """Ends the process if the oldest unread record has waited too long."""
         if self._unread:
-            require_certain(OldestUnread(time.monotonic() - self._unread[0].since), self._end)
+            require_certain(OldestUnread(lasting() - self._unread[0].since), self._end)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import NoReturn, get_args
 
@@ -12,7 +11,7 @@ import pytest
 from domain.log.authenticity import COMMANDS
 from domain.ports import Unavailable
 from domain.state.fold import Fold
-from services.clock import Clock
+from services.clock import Clock, lasting
 from services.writer.doubts import (
     READ_BACK_DEADLINE,
     AppendFailed,
@@ -218,8 +217,8 @@ async def test_a_writer_that_was_paused_for_a_session_appends_nothing_more(
 ) -> None:
     """Another one leads by then. A void record between its own would end that one, too, and then no writer was there."""
     before = list(term.events.values)
-    paused = time.monotonic() + SESSION_MS / 1000 + 0.1
-    monkeypatch.setattr("services.writer.own_records.time.monotonic", lambda: paused)
+    paused = lasting() + SESSION_MS / 1000 + 0.1
+    monkeypatch.setattr("services.writer.own_records.lasting", lambda: paused)
     await term.ask(created(2, 2))
     assert (await term.reason()).startswith("this process did not run for 6 s")
     assert term.events.values == before

@@ -286,6 +286,7 @@ def virtual_machine(loop: VirtualLoop, seed: int) -> Iterator[None]:
         mock.patch.object(time, "time", wall),
         mock.patch.object(time, "time_ns", lambda: int(wall() * 1e6) * 1000),
         mock.patch.object(time, "monotonic", lambda: loop.now),
+        mock.patch.object(time, "clock_gettime", lambda _: loop.now),
         mock.patch.object(time, "perf_counter", lambda: loop.now),
         mock.patch.object(os, "urandom", drawn),
         mock.patch.object(random, "_urandom", drawn),
