@@ -106,7 +106,8 @@ async def prepare(
     tables = projection.table + _POSITIONS
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.PREPARE_PROJECTION)
-        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.origin"):
+        there = await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.origin")
+        if there:
             # The schema's name comes from the registry, never from a caller.
             row = await connection.fetchrow(f"SELECT log, tables FROM {schema}.origin")
             if row is not None and (row["log"], row["tables"]) == (name, tables) and not anew:
@@ -120,7 +121,6 @@ async def prepare(
                 else:
                     log.error("positions were changed by somebody else; the projection is rebuilt", projection=schema)
         if schema != TEMPORARY:
-            there = await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema)
             if there and is_cut is not None and DECISIONS in projection.topics and await is_cut():
                 await keep_aside(connection, schema)
             await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
