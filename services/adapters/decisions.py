@@ -23,7 +23,7 @@ NOT_KNOWN = 1 << 30
 """The group's size while a lane that has started has not taken one yet."""
 
 Sealing = Callable[[], Seal]
-"""Gives the key that authenticates decisions at present."""
+"""Gives the key that authenticates decisions at present. Raises Unavailable if it is not known."""
 
 
 class GroupProducer(Protocol):
@@ -55,7 +55,7 @@ class DecisionLanes:
         self._idle = [_Lane(new_producer(), self._new_lane(), self._partition) for _ in range(LANES)]
         self._lanes = tuple(self._idle)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: list[tuple[Decided, Headers, asyncio.Future[None]]] = []
+        self._waiting: list[_Waiting] = []
         self._appending: set[asyncio.Task[None]] = set()
         self._moved: dict[int, _Durable] = {}
         self._under_way = NOT_KNOWN
@@ -95,11 +95,15 @@ class DecisionLanes:
             group, self._waiting = self._waiting, []
             self._under_way = len(group)
             durably, reason = False, "the append was broken off"
+            try:
+                seal = self._sealing()
+            except Unavailable as unavailable:  # nothing of this group was sent, so the lane goes on
+                _fail(group, str(unavailable))
+                continue
             if lane.partition != self._partition:
                 lane.begin(self._new_lane(), self._partition)
             chain, partition = lane.chain, lane.partition
             try:
-                seal = self._sealing()
                 values = [(chain.value(decided, seal), headers) for decided, headers, _ in group]
                 await lane.producer.append_all(self.topic, partition, values)
                 durably = True
@@ -113,13 +117,11 @@ class DecisionLanes:
                 if not durably:  # it is not known how much of it was written: no record continues this lane
                     lane.begin(self._new_lane(), lane.partition)
                 # Whatever ended the append, even a cancellation or a fault of ours, no caller is left waiting.
+                if not durably:
+                    _fail(group, reason)
                 for _, _, durable in group:
-                    if durable.done():
-                        continue
-                    if durably:
+                    if not durable.done():
                         durable.set_result(None)
-                    else:
-                        durable.set_exception(Unavailable(reason))
 
     def durable(self) -> dict[int, int]:
         """The number of the last decision that is durable, by lane. Lanes that ended are left out."""
@@ -143,6 +145,15 @@ class DecisionLanes:
     async def close(self) -> None:
         for each in self._lanes:
             await each.producer.close()
+
+
+_Waiting = tuple[Decided, Headers, asyncio.Future[None]]
+
+
+def _fail(group: Sequence[_Waiting], reason: str) -> None:
+    for _, _, durable in group:
+        if not durable.done():
+            durable.set_exception(Unavailable(reason))
 
 
 @dataclass(slots=True)

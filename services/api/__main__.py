@@ -16,7 +16,6 @@ from typing import cast
 import uvicorn
 import uvloop
 
-from domain.log.authenticity import DECISIONS
 from domain.log.record import Record
 from domain.ports import LogRefused
 from domain.state.world import World
@@ -144,7 +143,7 @@ async def serve(settings: Settings) -> None:
         live = LiveState(events, fold, keys, settings.fresh_for, forgetting(fold.world, materials))
         start = random.randrange(prepared.partitions)  # noqa: S311  # spreads load, no secret
         producers = partial(Producer, settings)
-        decisions = DecisionLanes(producers, names.decisions, prepared.partitions, start, lambda: live.seal(DECISIONS))
+        decisions = DecisionLanes(producers, names.decisions, prepared.partitions, start, live.seal_of_decisions)
         bounds = TopicBounds(settings, names.decisions, names.alerts)
         for each in (events, commands, decisions, bounds):
             closing.push_async_callback(each.close)

@@ -1,7 +1,7 @@
 """The API's live state: the fold of `events`, and whether it is fresh enough to decide on.
 
 It is fresh if it is folded up to a recent watermark. The broker must have given that watermark for a question *sent*
-less than `fresh_for` seconds ago by the monotonic clock, with a read always pending. A refusal needs a barrier: a
+less than `fresh_for` seconds ago, with a read always pending. A refusal needs a barrier: a
 watermark that was asked for after the call arrived, because another worker may have made the key a millisecond ago.
 """
 
@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from domain.log.authenticity import KeyMissing, Seal
+from domain.log.authenticity import DECISIONS, KeyMissing, Seal
 from domain.log.authority import Authority
 from domain.log.chain import digest
 from domain.log.codec import Unreadable, parse, record_from
@@ -25,6 +24,7 @@ from domain.state.world import World
 from services.adapters import keyring
 from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import read_known, record_at
+from services.clock import lasting
 from services.logs import logger_of
 
 log = logger_of("present")
@@ -58,8 +58,10 @@ class LiveState:
         fresh_for: float,
         on_record: Callable[[Record | None], None],
         end: Callable[[str], NoReturn] = end_process,
+        now: Callable[[], float] = lasting,
     ) -> None:
-        """`end` is called with the reason when nothing may be answered from here any more. By default it ends the process."""
+        """`end` is called with the reason when nothing may be answered from here any more. By default it ends the process. `now`:
+        seconds."""
         self._events = events
         self._keys = keys
         self._fold = fold
@@ -68,6 +70,7 @@ class LiveState:
         self._fresh_for = fresh_for
         self._on_record = on_record
         self._end = end
+        self._now = now
         self._fresh_at = float("-inf")
         self._in_doubt = False
         """A void record was read, and it is not known yet whether the log is still the one that was read."""
@@ -99,17 +102,28 @@ class LiveState:
         return self._fold.chain.authority
 
     def seal(self, kind: str) -> Seal:
-        """The key that now authenticates values of this kind of topic."""
+        """The key that now authenticates values of this kind of topic. Raises Unavailable while the vault has not told a key that
+        the log has gone on to."""
         authority = self._fold.chain.authority
-        return self._keys.seal(authority.key or self._keys.newest, kind, self.world.log)
+        try:
+            return self._keys.seal(authority.key or self._keys.newest, kind, self.world.log)
+        except KeyMissing as missing:
+            raise Unavailable(f"the vault has not told the key {missing} yet") from None
+
+    def seal_of_decisions(self) -> Seal:
+        """As `seal`. A decision may have waited for a lane. Whoever rotates the key waits until every state is fresh or decides
+        nothing; what a stale one sealed later, under the former key, would be answered and void. Raises Unavailable."""
+        if not self.is_fresh():
+            raise Unavailable("the log's newest state is not known")
+        return self.seal(DECISIONS)
 
     def sealed(self, kind: str, body: bytes) -> bytes:
-        """The value to append, for a JSON object that is never shown in parts."""
+        """The value to append, for a JSON object that is never shown in parts. Raises Unavailable."""
         return self.seal(kind).sealed(body)[0]
 
     def is_fresh(self) -> bool:
         """Whether this state may decide: it has reached the log's end, and the log is this installation's own."""
-        return time.monotonic() - self._fresh_at < self._fresh_for and (self._settled or self._is_settled())
+        return self._now() - self._fresh_at < self._fresh_for and (self._settled or self._is_settled())
 
     def _is_settled(self) -> bool:
         # Kept, since every call asks: a log that was once authentic stays authentic.
@@ -177,6 +191,7 @@ class LiveState:
                 try:
                     if reader is None:
                         self._fold.rewind()
+                        await keyring.know_key_in_force(self._fold, self._keys)
                         reader = await self._opened()
                     voids = self._fold.voids
                     for stored in await reader.read(BATCH):
@@ -250,7 +265,7 @@ class LiveState:
                     await self._asked.wait()
             self._asked.clear()
             waiting, self._waiting = self._waiting, []
-            sent, folded = time.monotonic(), self._fold.next
+            sent, folded = self._now(), self._fold.next
             try:
                 end = await self._events.end()
                 # Compared with what was folded when the question was sent: by now the fold may be ahead of the answer.

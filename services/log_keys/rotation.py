@@ -106,7 +106,7 @@ class LogKeys:
 
     async def _let_others_follow(self) -> None:
         """Wait until every process that decides has read the rotation, and until records under way are written: a worker that
-        is not fresh decides nothing."""
+        is not fresh decides nothing, and seals nothing that it decided before."""
         seconds = int(self._settings.fresh_for + APPEND_DEADLINE) + 1
         for second in range(seconds):
             self._tell("waiting until every process uses the new key", second, seconds)

@@ -39,7 +39,9 @@ from tests.installation import Installation, beside, eventually
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with Installation(tmp_path_factory.mktemp("kept") / "data", KEYTRAIL_ALERT_WORKERS="2") as running:
+    with Installation(
+        tmp_path_factory.mktemp("kept") / "data", KEYTRAIL_ALERT_WORKERS="2", KEYTRAIL_NOTARIES="1"
+    ) as running:
         yield running
 
 
@@ -117,6 +119,8 @@ def test_a_rotation_of_the_key_goes_on_with_calls_and_shuts_the_old_key_out(kept
     logs = [log for name in ("alerts", "projector") for log in kept.data.glob(f"logs/{name}*.log")]
     assert len(logs) == 3
     assert [line for log in logs for line in log.read_text().splitlines() if "somebody else" in line] == []
+    (notary,) = kept.data.glob("logs/notary*.log")
+    assert "KeyMissing" not in notary.read_text(), "it ended where a rotation was the last record"
     client.update_key_description(KeyId=key, Description="under the new key")
     values = events_of(kept)
     assert key_of(values[-1]) == rotated["key"] != key_of(values[0])

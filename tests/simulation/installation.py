@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
 from domain.keys.limits import Limits
-from domain.log.authenticity import DECISIONS
 from domain.log.record import Record
 from domain.ports import OutOfRange, Unavailable
 from domain.state.fold import Fold
@@ -253,7 +252,7 @@ class Installation:
         live = LiveState(events, fold, keys, SETTINGS.fresh_for, on_record, process.end)
         start = shared.chance.randrange(PARTITIONS)
         decisions = DecisionLanes(
-            lambda: FreshProducer(shared.brokers), DECIDED, PARTITIONS, start, lambda: live.seal(DECISIONS)
+            lambda: FreshProducer(shared.brokers), DECIDED, PARTITIONS, start, live.seal_of_decisions
         )
         anchors = Anchors(live, decisions, commands, clock)
         mfa = MfaCodes(live, vault, Attempts(NOT_SIMULATED, 5, 60.0), clock)
