@@ -36,6 +36,14 @@ class VaultKeyring(Keyring):
         if unusual and any(name not in self for name in {key_of(value) for value in unusual} - {""}):
             await self.read_again()
 
+    async def know(self, name: str) -> None:
+        """Read the keys again if this one is unknown. Raises Unavailable, MasterKeyRefused; KeyMissing if the vault does not have
+        it."""
+        if name not in self:
+            await self.read_again()
+            if name not in self:
+                raise KeyMissing(name)
+
     async def know_that_of(self, mac: str) -> None:
         """Read the keys again if a row's MAC names an unknown key. Raises Unavailable, MasterKeyRefused."""
         if mac.partition(":")[0] not in self:
@@ -69,9 +77,13 @@ async def take(fold: Fold, stored: Stored, keys: VaultKeyring) -> Record | None:
     except KeyMissing:
         await keys.read_again()
         record = fold.take(stored.offset, stored.value)
-    key = fold.chain.authority.key
-    if key and key not in keys:  # a process that folds may write next, and then needs the key
-        await keys.read_again()
-        if key not in keys:
-            raise KeyMissing(key)
+    await know_key_in_force(fold, keys)
     return record
+
+
+async def know_key_in_force(fold: Fold, keys: VaultKeyring) -> None:
+    """A process that folds may write next, and then needs the key. Whoever goes on with a fold after `take` raised Unavailable
+    asks for it first: the record of the rotation may be folded already. Raises Unavailable, MasterKeyRefused; KeyMissing if the
+    vault does not have that key."""
+    if key := fold.chain.authority.key:
+        await keys.know(key)

@@ -22,7 +22,7 @@ from services.adapters.postgres import Pool
 from services.adapters.record_topics import topics_read
 from services.adapters.topic_bounds import bounds
 from services.adapters.topics import log_topic, names
-from services.clock import clock_of
+from services.clock import clock_of, lasting
 from services.logs import logger_of
 from services.metrics import CHECKPOINT_AT, LEAVES, NOTARY_AT, NOTARY_SECONDS
 from services.notary import kept_heads, leaf_rows
@@ -255,15 +255,17 @@ class Notary:
             chain.authority.document(),
             removed,
         )
-        if time.monotonic() - self._keys_read > KEYS_FOR:
-            self._keys_read = time.monotonic()
+        if lasting() - self._keys_read > KEYS_FOR:
+            self._keys_read = lasting()
             await self._keys.read_again()
+        if chain.authority.key:  # how far the order is kept is sealed under it, and the last record may be the rotation
+            await self._keys.know(chain.authority.key)
         # Not the key that `chain` has reached: by the log's end it may have been retired, and then nobody believes the batch.
         value, _ = self._keys.seal(self._keys.newest, ORDER, self._log).sealed(batch.body(self._log, self._order.head))
         async with asyncio.timeout(READ_BACK_WITHIN):
             position = await self._topic.append(value)
             found = await self._read_to(position)
-        if time.monotonic() - self._keys_read > SURELY_GOOD_FOR:
+        if lasting() - self._keys_read > SURELY_GOOD_FOR:
             await self._require_believed(position, value)
         if [each.notary for each in found] != [self._name] or self._order.position != position:
             raise Superseded("another notary is at work")
