@@ -105,11 +105,6 @@ class TopicBounds:
             result[each.topic][each.partition] = found
         return result
 
-    async def ends(self) -> dict[str, dict[int, int]]:
-        """By topic, for each partition: the offset of its next record. Raises Unavailable."""
-        found = await self.now()
-        return {topic: {part: end for part, (_, end) in parts.items()} for topic, parts in found.items()}
-
     async def close(self) -> None:
         consumer, self._asking = self._asking, None
         if consumer is not None:

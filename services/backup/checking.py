@@ -14,12 +14,13 @@ from domain.ports import MasterKey
 from domain.state.fold import Fold
 from services.adapters import vault_copy
 from services.adapters.master_key import MasterKeyRefused
+from services.backup.decision_topic import MissingDecisions
 from services.backup.sealed_file import BadBackup, read
 
 
 def check(path: Path, master: MasterKey) -> dict[str, Any]:
-    """Return the members of a backup's first and last parts, and `lacking`: the names of the secrets that its log names and its
-    vault lacks. Raises BadBackup, MasterKeyRefused, OSError."""
+    """Return the members of a backup's first and last parts, and besides: `lacking`, the names of the secrets that its log names
+    and its vault lacks; `removed`, how many decisions a retention had removed. Raises BadBackup, MasterKeyRefused, OSError."""
     return _Check(path, master).run()
 
 
@@ -33,6 +34,8 @@ class _Check:
         self._held: dict[str, set[str]] = {table: set() for table in vault_copy.NAMED}
         self._fold: Fold | None = None
         self._unreadable = ""
+        self._decisions = MissingDecisions()
+        self._removed = 0
 
     def run(self) -> dict[str, Any]:
         first: dict[str, Any] = {}
@@ -55,7 +58,8 @@ class _Check:
         key = fold.chain.authority.key
         if key and fold.chain.keys is not None and key not in fold.chain.keys:  # the last record named it
             raise self._lacks_key(key)
-        return {**first, **last, "lacking": sorted(fold.world.secrets - self._held["secrets"])}
+        lacking = sorted(fold.world.secrets - self._held["secrets"])
+        return {**first, **last, "lacking": lacking, "removed": self._removed}
 
     def _refused(self, why: str) -> BadBackup:
         return BadBackup(f"{self._path} cannot be restored: {why}.")
@@ -70,6 +74,9 @@ class _Check:
         match document["kind"]:
             case "vault":
                 self._take_rows(document["table"], document["rows"])
+            case "decisions":
+                count = len(document["values"])
+                self._removed += self._decisions.before(document["partition"], document["offset"], count)
             case "events":
                 self._take_events(document["offset"], [b64decode(value) for value in document["values"]])
 

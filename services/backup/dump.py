@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from domain.log.codec import object_of, rfc3339
-from domain.ports import LogRefused, OutOfRange, Unavailable
+from domain.ports import OutOfRange, Unavailable
 from domain.state.fold import Fold
 from services.adapters import snapshots, topics, vault_copy
 from services.adapters.keyring import VaultKeyring, open_keyring, take
@@ -52,8 +52,7 @@ class _RotatedMeanwhile(Exception):
 
 
 async def take_backup(settings: Settings, path: Path, tell: Tell) -> BackupTaken:
-    """Raises Unavailable, LogRefused, MasterKeyRefused, BadBackup, OSError."""
-    await require_all_decisions(settings)
+    """Raises Unavailable, OutOfRange, MasterKeyRefused, BadBackup, OSError."""
     pool = await open_pool(settings)
     try:
         for _ in range(TRIES):
@@ -62,21 +61,6 @@ async def take_backup(settings: Settings, path: Path, tell: Tell) -> BackupTaken
     finally:
         await pool.close()
     raise Unavailable("keys were rotated each time while the backup was taken: take it when no rotation is under way")
-
-
-async def require_all_decisions(settings: Settings) -> None:
-    """Raises LogRefused if a retention has removed decisions; Unavailable.
-
-    The log and other records name decisions by their offsets, and a restore begins each partition at 0.
-    """
-    topic = topics.names(settings).decisions
-    removed = {part: begin for part, (begin, _) in (await bounds(settings, topic)).items() if begin}
-    if removed:
-        where = ", ".join(f"{begin} of partition {part}" for part, begin in removed.items())
-        raise LogRefused(
-            f"{topic} lacks its first records ({where}): a retention removed them, or somebody did. A backup needs all "
-            "decisions, so none can be taken. Back up the servers of Kafka and Postgres by their own means."
-        )
 
 
 class _Taking:
@@ -92,6 +76,7 @@ class _Taking:
         """By table, the names of the rows in the backup."""
         self._next: dict[int, int] = {}
         """By partition of decisions: the offset up to which the backup has them."""
+        self._decisions = 0
 
     async def run(self) -> BackupTaken:
         keys = await vault_copy.sealed_keys(self._pool)
@@ -135,7 +120,7 @@ class _Taking:
         head = {"log": fold.world.log, "next": fold.next, "head": fold.chain.head}
         head |= {"level": fold.world.level, "level_version": fold.world.level_version}
         self._file.write({"kind": "end", **head}, last=True)
-        counts = {"materials": len(self._held["materials"]), "events": fold.next, "decisions": sum(self._next.values())}
+        counts = {"materials": len(self._held["materials"]), "events": fold.next, "decisions": self._decisions}
         # No reason to take no backup: whoever has lost a secret is given another one, unlike material.
         return BackupTaken(counts, sorted(fold.world.secrets - self._held["secrets"]))
 
@@ -155,17 +140,24 @@ class _Taking:
         return any(names - self._held[table] for table, names in named.items())
 
     async def _write_decisions(self, seen: int | None = None) -> None:
-        """Write the records that were appended to each partition since the last time. With `seen`, stop at the first decision
-        that was made at a later position. Raises Unavailable, LogRefused."""
+        """Write the records that were appended to each partition since the last time, as far as a retention has left them. With
+        `seen`, stop at the first decision that was made at a later position. Raises Unavailable, OutOfRange."""
         topic = topics.names(self._settings).decisions
-        found = await ends(self._settings, topic)
-        total = sum(found.values())
+        found = await bounds(self._settings, topic)
+        total = sum(end for _, end in found.values())
         for partition in self._next:
-            try:
-                await self._write_partition(partition, found[partition], seen, total)
-            except OutOfRange:  # a retention has removed some since this try began
-                await require_all_decisions(self._settings)
-                raise
+            begin, end = found[partition]
+            while True:
+                if begin > self._next[partition]:
+                    self._file.write({"kind": "decisions", "partition": partition, "offset": begin, "values": []})
+                    self._next[partition] = begin
+                try:
+                    await self._write_partition(partition, end, seen, total)
+                    break
+                except OutOfRange:  # a retention has removed what comes next, or the topic is another one
+                    begin, end = (await bounds(self._settings, topic))[partition]
+                    if begin <= self._next[partition]:
+                        raise
 
     async def _write_partition(self, partition: int, end: int, seen: int | None, total: int) -> None:
         topic, start = topics.names(self._settings).decisions, self._next[partition]
@@ -174,6 +166,7 @@ class _Taking:
             if kept:
                 self._file.write({"kind": "decisions", "partition": partition, "offset": offset, "values": kept})
             self._next[partition] = offset + len(kept)
+            self._decisions += len(kept)
             self._tell("decisions", sum(self._next.values()), total)
             if len(kept) < len(values):
                 break

@@ -24,6 +24,7 @@ from services.adapters.topic_bounds import ends
 from services.adapters.vault import Vault
 from services.arrangement import KafkaOperation
 from services.audit_devices.device_rows import SCHEMA as DEVICES
+from services.backup.decision_topic import RestoredDecisions
 from services.backup.dump import Tell
 from services.backup.sealed_file import read
 from services.ownership import write_private
@@ -36,21 +37,24 @@ class NotEmpty(Exception):
     """The servers already hold data where the backup would go. The message says what to do."""
 
 
-async def require_rights(settings: Settings) -> None:
+async def require_rights(settings: Settings, *, deletes: bool) -> None:
     """Find out whether this user of Kafka may fill the topics, before anything is written. No process needs so much, so none of
-    their users may. Raises LogRefused, Unavailable."""
+    their users may. `deletes`: decisions do not begin at 0, and to make that so, records are deleted. Raises LogRefused,
+    Unavailable."""
     named = topics.names(settings)
     try:
         async with administering(settings, topics.ADMIN_TIMEOUT_MS) as client:
             found = await describe(client, (named.events, named.decisions))
     except (KafkaError, TimeoutError, OSError) as fault:
         raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault!r}") from fault
-    needed = frozenset({KafkaOperation.READ, KafkaOperation.WRITE})
-    denied = [topic for topic, state in found.topics.items() if not needed <= state.may] + sorted(found.denied)
+    fills = frozenset({KafkaOperation.READ, KafkaOperation.WRITE})
+    needed = {named.events: fills, named.decisions: fills | {KafkaOperation.DELETE} if deletes else fills}
+    denied = [topic for topic, state in found.topics.items() if not needed[topic] <= state.may] + sorted(found.denied)
     if denied:
+        does = "read, write and delete records of" if deletes else "read and write"
         who = f"The user {settings.kafka_username}" if settings.kafka_username else "This connection"
         raise LogRefused(
-            f"{who} may not read and write {' and '.join(sorted(denied))} on Kafka, and a restore fills them. Name a user who "
+            f"{who} may not {does} {' and '.join(sorted(denied))} on Kafka, and a restore fills them. Name a user who "
             "may, such as the one who made the topics, in KEYTRAIL_KAFKA_USERNAME and KEYTRAIL_KAFKA_PASSWORD, for this command "
             "alone. Nothing was written."
         )
@@ -105,7 +109,7 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
     names = topics.names(settings)
     counts = {"events": 0, "decisions": 0, "materials": 0}
     log_id, next_command = "", 0
-    loaded = LoadedSnapshots(pool)
+    decisions, loaded = RestoredDecisions(settings, names.decisions, producer), LoadedSnapshots(pool)
     await vault.migrate()
     await snapshots.prepare(pool)
     events = KafkaTopic(settings, names.events)
@@ -120,7 +124,7 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
                 case "decisions":
                     values = _values(document)
                     records = [(value, _decision_headers(value)) for value in values]
-                    await producer.append_all(names.decisions, document["partition"], records)
+                    await decisions.append(document["partition"], document["offset"], records)
                     counts["decisions"] += len(values)
                     tell("decisions", counts["decisions"], 0)
                 case "events":
@@ -140,6 +144,7 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
                 case "snapshot":
                     await loaded.take(document)
                 case "end":
+                    await decisions.end()
                     await _require_same(events, chain, document)
         # A backup has no commands, so the writer may skip those that were waiting when it was made.
         await skips.permit(pool, keys or await open_keyring(vault), log_id, next_command)

@@ -84,7 +84,7 @@ async def _restore(settings: Settings, file: Path, tell: TellBar) -> tuple[dict[
     if settings.kafka:  # before the folder is taken: it stays empty for another try
         tell("looking at the topics", 0, 0)
         await topics.prepare(settings, flush=False)
-        await restoration.require_rights(settings)
+        await restoration.require_rights(settings, deletes=found["removed"] > 0)
     supervisor = Supervisor(settings, tell)
     try:
         reached = await supervisor.start_servers()

@@ -89,11 +89,9 @@ async def _rotate(
     """Returns (the new key's name, how many rows it sealed again, where the old keys are, which were destroyed)."""
     from services.adapters.master_key import FileMasterKey  # see host.py
     from services.adapters.vault import Vault
-    from services.backup.dump import require_all_decisions, take_backup
+    from services.backup.dump import take_backup
     from services.runtime.bootstrap import open_pool
 
-    if backup_to is not None:  # while nothing has been done
-        await require_all_decisions(settings)
     master = FileMasterKey(settings.master_key_path)
     pool = await open_pool(settings)
     try:

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from services.adapters.kafka import administering
+from services.adapters.kafka import Producer, administering
 from services.adapters.master_key import FileMasterKey
 from services.adapters.topic_bounds import bounds
-from services.adapters.topics import names
+from services.adapters.topics import OWN, configs_of, names
 from services.backup.checking import check
 from services.backup.dump import take_backup
 from services.backup.sealed_file import BadBackup, SealedWriter, read
@@ -156,27 +157,60 @@ def test_a_backup_of_which_rows_are_missing_is_refused_or_says_so(kept: Installa
         assert f"the vault lacks 1 secret that the log names ({lost})" in said
 
 
-async def _remove_decisions(kept: Installation) -> None:
-    """What a retention does to a topic."""
+async def _append_to_another(kept: Installation) -> None:
+    """Each worker keeps to one partition, so that others have nothing yet."""
     topic = names(kept.settings).decisions
-    found = await bounds(kept.settings, topic)
-    partition = next(each for each, (_, end) in found.items() if end)
+    empty = next(each for each, (_, end) in (await bounds(kept.settings, topic)).items() if not end)
+    producer = Producer(kept.settings)
+    await producer.append_all(topic, empty, [(b"{}", ())] * 3)
+    await producer.close()
+
+
+async def _remove_decisions(kept: Installation) -> dict[int, tuple[int, int]]:
+    """What a retention does to a topic: half of one partition is left, and nothing of another. Returns what is there then."""
+    topic = names(kept.settings).decisions
+    found = sorted((await bounds(kept.settings, topic)).items(), key=lambda each: each[1][1])
+    (some, (_, end)), rest = found[-1], next(each for each, (_, end) in found if end)
+    assert some != rest
+    removed = {
+        TopicPartition(topic, some): RecordsToDelete(before_offset=end // 2),
+        TopicPartition(topic, rest): RecordsToDelete(before_offset=-1),  # up to its end
+    }
     async with administering(kept.settings) as client:
-        await client.delete_records({TopicPartition(topic, partition): RecordsToDelete(before_offset=1)})
+        await client.delete_records(removed)
+    return await bounds(kept.settings, topic)
 
 
-def test_no_backup_is_taken_once_a_retention_has_removed_decisions(kept: Installation, tmp_path: Path) -> None:
-    """It would promise what it does not hold. Nor is the master key rotated first, and then refused its backup."""
-    kept.client().list_keys()
-    before, file = (kept.data / "master.key").read_text(), tmp_path / "kept.backup"
-    asyncio.run(_remove_decisions(kept))
-    for command in (
-        ["backup", str(file)],
-        ["master-key", "rotate", "--destroy-old", "--backup", str(file), "--yes"],
-    ):
-        refused = kept.keytrail(*command, check=False)
-        assert (refused.returncode, "lacks its first records (1 of partition" in refused.stderr) == (1, True), (
-            refused.stderr
-        )
-        assert list(tmp_path.iterdir()) == []
-    assert (kept.data / "master.key").read_text() == before
+async def _projected(installation: Installation) -> int:
+    async with installation.connected() as pool:
+        return int(await pool.fetchval("SELECT count(*) FROM p_decisions.decisions"))
+
+
+async def _keep_for_a_year(installation: Installation) -> None:
+    topic = names(installation.settings).decisions
+    async with administering(installation.settings) as client:
+        configs = await configs_of(client, topic)
+        kept = {name: configs[name] for name in OWN} | {"retention.ms": str(365 * 24 * 3600 * 1000)}
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=kept)])
+
+
+def test_decisions_that_a_retention_removed_keep_no_backup_away(kept: Installation, tmp_path: Path) -> None:
+    """Those that are left have the offsets that they had, by which anchors name them."""
+    for _ in range(50):
+        kept.client().list_keys()
+    asyncio.run(_append_to_another(kept))
+    kept.caught_up()
+    left = asyncio.run(_remove_decisions(kept))
+    assert len([begin for begin, _ in left.values() if begin]) == 2
+    kept.keytrail("backup", str(tmp_path / "kept.backup"))
+    found = check(tmp_path / "kept.backup", FileMasterKey(kept.data / "master.key"))
+    assert found["removed"] == sum(begin for begin, _ in left.values())
+    with restored(kept, tmp_path / "kept.backup", tmp_path / "restored") as again:
+        after = asyncio.run(bounds(again.settings, names(again.settings).decisions))
+        assert {each: begin for each, (begin, _) in after.items()} == {each: begin for each, (begin, _) in left.items()}
+        again.client().list_keys()
+        again.caught_up()
+        asyncio.run(_keep_for_a_year(again))  # else they should all be there
+        verified = again.verified()
+        assert verified["whole"], verified
+        assert asyncio.run(_projected(again)) >= sum(end - begin for begin, end in left.values())
