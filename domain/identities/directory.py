@@ -24,6 +24,7 @@ from domain.identities.identity import (
     InstanceProfile,
     ManagedPolicy,
     RoleParts,
+    stored_rows,
 )
 from domain.identities.mfa_devices import MFA, MfaDevice, MfaDevices
 from domain.identities.oidc_providers import OIDC, OidcProvider
@@ -87,6 +88,11 @@ class Directory:
     _permissions: dict[tuple[str, str], tuple[int, Permissions]] = field(default_factory=dict)
 
     # -- questions --------------------------------------------------------------------------------------------
+
+    def secrets(self) -> set[str]:
+        """The vault's names of the secrets that users have: access keys, MFA devices and passwords."""
+        seeds = {each.seed for each in self.mfa.by_serial.values()}
+        return {*self.users_of, *seeds, *(row for user in self.identities.values() for row in stored_rows(user))}
 
     def find(self, kind: str, account: str, name: str) -> Identity | None:
         found = self.ids.get((kind, account, name.lower()))

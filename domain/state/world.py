@@ -20,7 +20,6 @@ from domain.grants.grant import Grant, granted
 from domain.identities import event_effects
 from domain.identities.account import ACTIVE, INACTIVE, Account, Service
 from domain.identities.directory import Directory
-from domain.identities.identity import stored_rows
 from domain.identities.password_policy import PasswordPolicy
 from domain.keys import key as keys
 from domain.keys.key import Key
@@ -93,9 +92,7 @@ class World:
     @property
     def secrets(self) -> Set[str]:
         """The vault's names of all secrets that something has: access keys, MFA devices and passwords."""
-        seeds = {each.seed for each in self.directory.mfa.by_serial.values()}
-        passwords = {row for user in self.directory.identities.values() for row in stored_rows(user)}
-        return {*self.access_keys, *self.directory.users_of, *self.services, *seeds, *passwords}
+        return {*self.access_keys, *self.services, *self.directory.secrets()}
 
     @property
     def destroyed(self) -> OrderedDict[str, int]:
