@@ -363,7 +363,7 @@ def test_pages_of_the_newest_first_are_all_there_is(people: People) -> None:
             (("keys",), {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL": url}, code)
             for url, code in (
                 ("", 2), ("x", 2), ("http://", 2), ("http://h:port", 2), ("ftp://h", 2), ("http://127.0.0.1:1", 1),
-                ("http://nothing.invalid", 1), ("http://[::1", 2), ("http://h..h", 1),
+                ("http://nothing.invalid", 1), ("http://[::1", 2), ("http://h..h", 2),
             )
         ),
     ],

@@ -172,6 +172,7 @@ class ModelledNotary(Notary):
         self._name, self._clock = name, FixedClock()  # type: ignore[assignment]  # as above
         self._topic = AskedTopic()  # type: ignore[assignment]  # as above
         self._now = Chain("", -1, KEYS, AUTHORITY)
+        self._keys_read = float("inf")  # nobody rotates the key of records here, so they are never read again
         self._arrivals = arrivals
 
     async def run(self) -> None:
