@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -32,6 +33,7 @@ class Relay:
     def __init__(self, address: str) -> None:
         self._address = address
         self._writers: list[asyncio.StreamWriter] = []
+        self._joined: set[asyncio.Task[Any]] = set()
         self.ended = asyncio.Event()
         self.silent = False
 
@@ -39,8 +41,12 @@ class Relay:
         return await asyncio.start_server(self._join, "127.0.0.1", 0)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._joined.add(task)
+        self._writers.append(writer)
         answers, asks = await asyncio.open_unix_connection(self._address)
-        self._writers += [writer, asks]
+        self._writers.append(asks)
         with suppress(OSError):
             await asyncio.gather(self._pass(reader, asks), self._pass(answers, writer))
 
@@ -51,9 +57,16 @@ class Relay:
                 await writer.drain()
         self.ended.set()
 
-    def close(self) -> None:
-        for each in self._writers:
-            each.close()
+    async def close(self) -> None:
+        """Also what has just come, and is not joined yet."""
+        await asyncio.sleep(0)
+        for each in self._joined:
+            each.cancel()
+        await asyncio.gather(*self._joined, return_exceptions=True)
+        for writer in self._writers:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 def relayed(settings: Settings, server: asyncio.Server) -> Settings:
@@ -80,7 +93,7 @@ async def test_it_is_lost_and_not_a_fault_of_ours(installation: Installation, re
             await pool.fetchval("SELECT 1")
         assert await pool.fetchval("SELECT 1") == 1, "the next session is another one"
         pool.terminate()
-        relay.close()
+        await relay.close()
 
 
 async def test_the_server_asks_whether_a_client_is_still_there(installation: Installation) -> None:
@@ -122,7 +135,7 @@ async def test_a_process_that_works_alone_ends_when_its_session_falls_silent(
         finally:
             process.kill()
             process.join()
-            relay.close()
+            await relay.close()
 
 
 async def test_nobody_waits_for_a_session_behind_all_others(installation: Installation, relay: Relay) -> None:
@@ -136,7 +149,7 @@ async def test_nobody_waits_for_a_session_behind_all_others(installation: Instal
         found = await asyncio.gather(*calls, return_exceptions=True)
         assert [each for each in found if not isinstance(each, LOST)] == []
         pool.terminate()
-        relay.close()
+        await relay.close()
 
 
 async def test_a_session_that_takes_no_writes_is_not_used_again(database: Settings) -> None:
