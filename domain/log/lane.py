@@ -115,9 +115,7 @@ class Lanes:
 
     def accepts(self, place: Place, digest: str, partition: int) -> bool:
         """Take the record with this digest if it is the next of its lane; say whether it was."""
-        last = self.reached.get(place.name)
-        if last is None and partition not in self._cut:
-            last = _BEGIN
+        last = self.reached.get(place.name, None if partition in self._cut else _BEGIN)
         if last is not None and (place.number - 1, place.previous) != (last.number, last.digest):
             return False
         self.reached[place.name] = Reached(place.number, digest, partition)

@@ -64,6 +64,16 @@ def allow(**elements: Any) -> dict[str, Any]:
     return {"Sid": SECRET, "Effect": "Allow", "Action": "kms:*", "Resource": "*"} | elements
 
 
+def who_may_assume_roles(account: Account, name: str) -> Any:
+    """A new user of an account, as a client of STS."""
+    iam = account.client("iam")
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document(allow(Action="sts:*")))
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    key = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+    return account.installation.client(key, "sts")
+
+
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with Installation(tmp_path_factory.mktemp("accounts") / "data") as installation:
@@ -132,11 +142,7 @@ def test_a_policy_of_another_account_limits_no_session(house: House) -> None:
     """A's policy document, from the reasons of calls of a session that had it as a session policy. B assumes its own role, and
     one of a third account that trusts B."""
     iam, first = house.b.client("iam"), house.a.installation.client(service="iam")
-    iam.create_user(UserName="assumer")
-    iam.put_user_policy(UserName="assumer", PolicyName="p", PolicyDocument=document(allow(Action="sts:*")))
-    made = iam.create_access_key(UserName="assumer")["AccessKey"]
-    assumer = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
-    sts = house.a.installation.client(assumer, "sts")
+    sts = who_may_assume_roles(house.b, "assumer")
     trust = document({"Effect": "Allow", "Principal": {"AWS": B}, "Action": "sts:AssumeRole"})
     own, foreign = (
         each.create_role(RoleName="guest", AssumeRolePolicyDocument=trust)["Role"]["Arn"] for each in (iam, first)
@@ -278,12 +284,7 @@ def test_list_aliases_has_one_answer_for_a_foreign_key(house: House) -> None:
 
 def test_a_foreign_key_that_is_absent_is_answered_as_one_that_does_not_admit(house: House) -> None:
     """Which keys, aliases, grants and roles A has."""
-    kms, sts, iam = house.b.client(), house.b.client("sts"), house.b.client("iam")
-    iam.create_user(UserName="eve")
-    iam.put_user_policy(UserName="eve", PolicyName="p", PolicyDocument=document(allow(Action="sts:*")))
-    made = iam.create_access_key(UserName="eve")["AccessKey"]
-    eve = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
-    sts = house.b.installation.client(eve, "sts")
+    kms, sts = house.b.client(), who_may_assume_roles(house.b, "eve")
     trust = document({"Effect": "Allow", "Principal": {"AWS": A}, "Action": "sts:AssumeRole"})
     house.a.client("iam").create_role(RoleName="ops", AssumeRolePolicyDocument=trust)
     sealed = house.a.client().encrypt(KeyId=house.key, Plaintext=b"x")["CiphertextBlob"]

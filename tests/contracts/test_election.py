@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
-from uuid import uuid4
 
 import pytest
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
-from services.adapters import topics
-from services.adapters.kafka import administering, discard
+from services.adapters.kafka import discard
 from services.adapters.topics import names
 from services.settings import Settings
 from services.writer.election import HEARTBEAT_MS, SESSION_MS, Election
+from tests.contracts.another_log import another_log
 from tests.installation import Installation
 
 PATIENCE = 20.0
@@ -25,11 +23,8 @@ Joined = Callable[[str], Election]
 @pytest.fixture
 async def settings(installation: Installation) -> AsyncIterator[Settings]:
     """Another log on the same broker."""
-    found = replace(installation.settings, topic_prefix=f"election-{uuid4().hex[:8]}")
-    await topics.prepare(found, flush=False)
-    yield found
-    async with administering(found) as admin:
-        await admin.delete_topics([each for each in await admin.list_topics() if each.startswith(found.topic_prefix)])
+    async with another_log(installation.settings) as found:
+        yield found
 
 
 @pytest.fixture

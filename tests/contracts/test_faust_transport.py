@@ -5,21 +5,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from aiokafka.protocol.fetch import FetchRequest
 from faust.types import TP
 
 from domain.ports import Stored
-from services.adapters import topics
-from services.adapters.kafka import FETCH_WAIT_MS, Producer, administering
+from services.adapters.kafka import FETCH_WAIT_MS, Producer
 from services.adapters.topics import names
 from services.alert_worker.faust_app import app_of
 from services.alert_worker.faust_transport import SOON_MS
 from services.settings import Settings
+from tests.contracts.another_log import another_log
 from tests.installation import Installation, eventually
 
 PATIENCE = 40.0
@@ -28,11 +26,8 @@ PATIENCE = 40.0
 @pytest.fixture
 async def settings(installation: Installation) -> AsyncIterator[Settings]:
     """Another log on the same broker."""
-    found = replace(installation.settings, topic_prefix=f"faust-{uuid4().hex[:8]}", decision_partitions=2)
-    await topics.prepare(found, flush=False)
-    yield found
-    async with administering(found) as admin:
-        await admin.delete_topics([each for each in await admin.list_topics() if each.startswith(found.topic_prefix)])
+    async with another_log(installation.settings, decision_partitions=2) as found:
+        yield found
 
 
 async def test_an_idle_worker_asks_seldom_and_one_that_leaves_records_untaken_asks_soon(settings: Settings) -> None:

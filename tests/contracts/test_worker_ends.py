@@ -6,9 +6,7 @@ import asyncio
 import multiprocessing
 import os
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import Any, NoReturn
-from uuid import uuid4
 
 import pytest
 
@@ -16,10 +14,11 @@ from domain.log.authenticity import KeyMissing
 from domain.log.codec import Unreadable
 from domain.ports import OutOfRange, Stored
 from services.adapters import topics
-from services.adapters.kafka import Producer, administering
+from services.adapters.kafka import Producer
 from services.alert_worker.faust_app import app_of
 from services.alert_worker.streams import BEGUN_ANEW, LOG_BROKEN, UNJUDGEABLE, JudgedStreams
 from services.settings import Settings
+from tests.contracts.another_log import another_log
 from tests.installation import Installation
 
 NOTHING: Any = None
@@ -60,11 +59,8 @@ async def test_what_is_done_beside_judging_ends_the_process_as_judging_does(faul
 @pytest.fixture
 async def settings(installation: Installation) -> AsyncIterator[Settings]:
     """Another log on the same broker."""
-    found = replace(installation.settings, topic_prefix=f"ends-{uuid4().hex[:8]}", decision_partitions=1)
-    await topics.prepare(found, flush=False)
-    yield found
-    async with administering(found) as admin:
-        await admin.delete_topics([each for each in await admin.list_topics() if each.startswith(found.topic_prefix)])
+    async with another_log(installation.settings, decision_partitions=1) as found:
+        yield found
 
 
 async def test_a_fault_ends_the_process_although_fausts_thread_is_at_work(settings: Settings) -> None:

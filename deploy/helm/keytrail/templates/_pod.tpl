@@ -35,7 +35,7 @@ way in which a process that is not root can read them and the other users of its
 {{- $found = append $found (dict "secret" $devices.secretName "key" . "path" (printf "audit-devices/%s" .)) -}}
 {{- end -}}
 {{- end -}}
-{{- if and $values.alerts.file (not (has .component (list "projector" "upgrade" "backup" "restore"))) -}}
+{{- if include "keytrail.alertRules" . -}}
 {{- range $values.alerts.keys -}}
 {{- $found = append $found (dict "secret" (required "alerts.secretName: name the Secret that has alerts.keys." $values.alerts.secretName) "key" . "path" (printf "alerts/%s" .)) -}}
 {{- end -}}
@@ -58,6 +58,20 @@ way in which a process that is not root can read them and the other users of its
 {{- end -}}
 {{- end -}}
 
+{{/* Whether it is a command of a Job, which ends: nobody probes it, and it judges no alerts. */}}
+{{- define "keytrail.runsOnce" -}}
+{{- if has .component (list "upgrade" "backup" "restore") -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{/* Whether this kind of process reads the file of alerts. */}}
+{{- define "keytrail.alertRules" -}}
+{{- if and .root.Values.alerts.file (ne .component "projector") (not (include "keytrail.runsOnce" .)) -}}
+true
+{{- end -}}
+{{- end -}}
+
 {{/* Whether this kind of process traces calls. */}}
 {{- define "keytrail.traces" -}}
 {{- if and .root.Values.traces.endpoint (has .component (list "api" "writer" "projector" "alert-worker" "notifier")) -}}
@@ -77,7 +91,7 @@ true
 {{- if $postgres.name }}
 - secret: {name: {{ $postgres.name | quote }}, items: [{key: {{ $postgres.key | quote }}, path: postgres-ca.crt}]}
 {{- end -}}
-{{- if and $values.alerts.file (not (has .component (list "projector" "upgrade" "backup" "restore"))) }}
+{{- if include "keytrail.alertRules" . }}
 - configMap: {name: {{ $name }}, items: [{key: alerts.toml, path: alerts.toml}]}
 {{- end -}}
 {{- $tree := $values.transparencyLog -}}
@@ -137,7 +151,7 @@ true
 {{- if $values.servicePrincipals.secretName }}
 - {name: KEYTRAIL_SERVICES_FILE, value: {{ $secrets }}/services.toml}
 {{- end }}
-{{- if and $values.alerts.file (not (has .component (list "projector" "upgrade" "backup" "restore"))) }}
+{{- if include "keytrail.alertRules" . }}
 - {name: KEYTRAIL_ALERTS_FILE, value: {{ $config }}/alerts.toml}
 {{- end }}
 {{- if eq .component "audit-devices" }}
@@ -166,8 +180,7 @@ true
 - {name: KEYTRAIL_TIMESTAMP_CA, value: {{ $config }}/timestamp-ca.crt}
 {{- end }}
 {{- end }}
-{{- if has .component (list "upgrade" "backup" "restore") }}
-{{- else if eq .component "api" }}
+{{- if eq .component "api" }}
 - {name: KEYTRAIL_HOST, value: {{ $values.api.listen | quote }}}
 - {name: KEYTRAIL_PORT, value: {{ .arrangement.port | int | quote }}}
 {{- if $values.api.tls.enabled }}
@@ -183,7 +196,7 @@ true
 {{- if $values.oidc.addresses }}
 - {name: KEYTRAIL_OIDC_ADDRESSES, value: {{ join "," $values.oidc.addresses | quote }}}
 {{- end }}
-{{- else }}
+{{- else if not (include "keytrail.runsOnce" .) }}
 - {name: KEYTRAIL_HEARTBEAT_FILE, value: /tmp/heartbeat}
 {{- end }}
 {{- if $values.monitoring.enabled }}
