@@ -16,6 +16,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.api import http_bounds as bounds
+from services.api.after_upgrade import parse
 from services.api.door import PROXIED, Door
 from services.api.http_bounds import DoorRefusal
 from services.api.whole_responses import WholeResponses
@@ -53,7 +54,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._proxied = False
         self._header_bytes = 0
         self._size = 0
-        """The size of the data that the parser is given now."""
+        """Of the data that the parser is given now."""
         self._arrived = 0
         """The bytes that arrived for requests that are not being answered yet."""
         self._pending = 0
@@ -188,8 +189,7 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self.room.is_free:
             self.room.do_now(partial(self._take_in_of_stranger, data))
         elif not self.plain.is_closing():
-            # Only one read waits at a time, and it counts as held.
-            self._waiting = data
+            self._waiting = data  # only one read waits at a time, and it counts as held
             self.plain.pause_reading()
             self.room.wait(self.group, self._take_what_waits)
             self.door.hold(self, self._pending + self._unread + len(data))
@@ -214,9 +214,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._size = size = len(data)
         self._header_bytes += size
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # nothing is upgraded: a request for it is answered like any other
+            parse(self, data)
         except httptools.HttpParserError as fault:
             cause = fault.__context__
             self._refuse(cause.refusal if isinstance(cause, Refused) else bounds.MALFORMED)
@@ -363,6 +361,8 @@ class GuardedProtocol(HttpToolsProtocol):
             raise Refused(bounds.IN_TOO_MANY_PARTS)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return  # only the head is complete: see `parse`
         self._began = None
         if not self.known:
             self._later += (

@@ -438,6 +438,23 @@ def test_an_address_made_up_before_a_trusted_proxy(attacked: Installation) -> No
     assert decided_at(attacked, PROXY, "6.6.6.6, 203.0.113.7, 10.1.2.3") == "203.0.113.7"
 
 
+def test_a_request_in_the_body_of_one_that_asks_for_another_protocol(attacked: Installation) -> None:
+    """The body was read as a request of its own, whose headers the trusted proxy never saw: any address, and TLS that was not."""
+    agent = "in a body"
+    inner = sent(signed(attacked) | {"X-Forwarded-For": "10.1.2.3", "X-Forwarded-Proto": "https", "User-Agent": agent})
+    wish = "X-Forwarded-For: 203.0.113.9\r\nUpgrade: x\r\nConnection: Upgrade\r\nExpect: 100-continue\r\n"
+    with Stranger(attacked.port, PROXY) as client:
+        client.send(post(wish, length=len(inner)))
+        client.socket.recv(65_536)  # the head is read, so that the body comes in another packet
+        client.send(inner)
+        client.answer()
+        client.send(sent(signed(attacked) | {"X-Forwarded-For": "203.0.113.9", "User-Agent": "behind it"}))
+        assert client.answer()[0] == 200
+    attacked.caught_up()
+    agents = [each["agent"] for each in attacked.answers("decisions") if each["operation"] == "GenerateRandom"]
+    assert ("behind it" in agents, agent in agents) == (True, False)
+
+
 # -- what anybody may ask -----------------------------------------------------------------------------------------
 
 

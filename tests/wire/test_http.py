@@ -114,6 +114,41 @@ def test_a_body_in_chunks(installation: Installation, client: socket.socket) -> 
     assert answer(client, bytearray())[0] == b"HTTP/1.1 200 OK"
 
 
+UPGRADE = "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@pytest.mark.parametrize("parts", [1, 2, 1000])
+def test_a_wish_for_another_protocol_is_ignored(
+    installation: Installation, client: socket.socket, parts: int, version: str
+) -> None:
+    """JDK's HttpClient says so with each call over plain HTTP (RFC 9110, section 7.8: a server may ignore it). Its body was lost,
+    or read as a request of its own."""
+    head, _, _ = request(installation, extra=UPGRADE, version=version).partition(BODY)
+    if parts == 1:
+        client.sendall(head + BODY)
+    elif parts == 2:
+        client.sendall(head)
+        client.sendall(BODY)
+    else:
+        for byte in head + BODY:
+            client.sendall(bytes([byte]))
+    kept = bytearray()
+    assert answer(client, kept)[0] == b"HTTP/1.1 200 OK"
+    if version == "1.0":
+        assert (bytes(kept), client.recv(10)) == (b"", b"")
+        return
+    # The connection goes on, with another wish, and with requests that come together.
+    chunked = request(installation, extra=UPGRADE + "Transfer-Encoding: chunked\r\n")
+    chunked += b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+    without = f"GET /healthz HTTP/1.1\r\nHost: x\r\n{UPGRADE}\r\n".encode()
+    client.sendall(chunked + without + request(installation, extra=UPGRADE) + without)
+    assert [answer(client, kept)[0] for _ in range(4)] == [b"HTTP/1.1 200 OK"] * 4
+    client.sendall(without)
+    assert answer(client, kept)[0] == b"HTTP/1.1 200 OK"
+    assert not kept
+
+
 @pytest.mark.parametrize("how", ["Connection: close\r\n", "1.0"])
 def test_a_connection_that_is_to_end_after_the_answer_ends(
     installation: Installation, client: socket.socket, how: str
