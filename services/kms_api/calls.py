@@ -40,11 +40,9 @@ from services.operations.rows import (
     Materials,
     NotYetPrepared,
     Preparation,
-    Reading,
     Recall,
     RecordedChange,
     Request,
-    Using,
 )
 from services.settings import Settings
 
@@ -116,7 +114,7 @@ class Calls:
 
     async def _decide_here(self, row: Unchanging, request: Request, call: Call) -> Answer:
         """Steps 4 to 10. Raises WireError, NotFresh, Unavailable."""
-        looks = isinstance(row, Reading) or (isinstance(row, Using) and row.shows)
+        looks = live_decision.shows_state(row)
         if looks:
             # Whoever looks has often just changed something, by another worker. An allowed use need not wait for that.
             await self._live.barrier()

@@ -69,6 +69,12 @@ class LiveDecision:
         return allowed(request.caller, self.verdicts, materials=request.used)
 
 
+def shows_state(row: Unchanging) -> bool:
+    """Whether the answer says what a key, a user or another thing is. Whoever asks has often just changed it by another worker,
+    so that a state which is some seconds old may not answer."""
+    return isinstance(row, Reading | Researching) or (isinstance(row, Using) and row.shows)
+
+
 async def decide(row: Unchanging, request: Request, live: LiveState, ports: OperationPorts) -> LiveDecision:
     """The decision by the present live state. Raises Unavailable."""
     seen = live.position

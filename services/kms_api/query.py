@@ -31,6 +31,10 @@ FORM = "application/x-www-form-urlencoded"
 SERVICES = frozenset({"iam", "sts"})
 INTEGER = re.compile(r"-?[0-9]{1,20}")
 _MISSING = object()
+_NOT_IN_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+"""What no document may hold (XML 1.0, section 2.2). What a caller sent may hold it."""
+_KEPT = {"\r": "&#xD;"}
+"""Readers take a carriage return that stands as it is for the end of a line (XML 1.0, section 2.11)."""
 
 
 def is_form(headers: Iterable[tuple[bytes, bytes]]) -> bool:
@@ -164,12 +168,11 @@ def error(service: str, code: str, message: str, status: int, call: str) -> byte
     return (
         f'<ErrorResponse xmlns="{namespace}"><Error><Type>{side}</Type><Code>{code}</Code>'
         f"<Message>{_text(message)}</Message></Error><RequestId>{call}</RequestId></ErrorResponse>"
-    ).encode("utf-8", "replace")
+    ).encode()
 
 
 def _text(text: str) -> str:
-    # XML 1.0 allows only three control characters; what a caller sent may hold others.
-    return escape("".join(each if each in "\t\n\r" or each >= " " else "?" for each in text))
+    return escape(_NOT_IN_XML.sub("?", text), _KEPT)
 
 
 def _members(shape: Shape, found: Mapping[str, Any]) -> str:

@@ -128,7 +128,8 @@ async def list_grants(request: Request, world: World, found: Sequence[Key], mate
         arn, account = parse_arn(wanted), request.caller.account
         if arn is not None and arn.partition != PARTITION:
             raise _no_principal(wanted)
-        grants = [grant for grant in grants if entry(grant, world, account).get("GranteePrincipal") == wanted]
+        shown = ((grant, _principal(grant.grantee_shown, grant.grantee, world, account)) for grant in grants)
+        grants = [grant for grant, grantee in shown if grantee == ("Principal", wanted)]
     return _page(grants, request, world)
 
 

@@ -29,8 +29,8 @@ def boundary(arn: str) -> Answer:
     return {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}
 
 
-def brief(identity: Identity, world: World) -> Answer:
-    """The members that a list shows; GetUser and GetRole also show boundary and tags."""
+def brief(identity: Identity, world: World, *, trust: bool = True) -> Answer:
+    """The members that a list shows; GetUser and GetRole also show boundary and tags. `trust`: with a role's trust policy."""
     noun = identity.kind.capitalize()
     result: Answer = {
         "Path": identity.path,
@@ -40,9 +40,10 @@ def brief(identity: Identity, world: World) -> Answer:
         "CreateDate": seconds(identity.created),
     }
     if identity.role is not None:
-        result["AssumeRolePolicyDocument"] = encoded(
-            shown(identity.role.trust, identity.role.principals, world, identity.account)
-        )
+        if trust:
+            result["AssumeRolePolicyDocument"] = encoded(
+                shown(identity.role.trust, identity.role.principals, world, identity.account)
+            )
         result["MaxSessionDuration"] = identity.role.max_session
         if identity.role.description:
             result["Description"] = identity.role.description
@@ -62,8 +63,8 @@ def full(identity: Identity, world: World) -> Answer:
     return result
 
 
-def profile(found: InstanceProfile, world: World, *, tags: bool = True) -> Answer:
-    """GetInstanceProfile shows tags; a list does not."""
+def profile(found: InstanceProfile, world: World, *, tags: bool = True, trust: bool = True) -> Answer:
+    """GetInstanceProfile shows tags; a list does not. `trust`: with the role's trust policy."""
     role = world.directory.identities.get(found.role)
     result: Answer = {
         "Path": found.path,
@@ -71,7 +72,7 @@ def profile(found: InstanceProfile, world: World, *, tags: bool = True) -> Answe
         "InstanceProfileId": found.id,
         "Arn": found.arn,
         "CreateDate": seconds(found.created),
-        "Roles": [] if role is None else [brief(role, world)],
+        "Roles": [] if role is None else [brief(role, world, trust=trust)],
     }
     if tags and found.tags:
         result["Tags"] = [{"Key": key, "Value": value} for key, value in found.tags.items()]

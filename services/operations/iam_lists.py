@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
-from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -16,7 +15,7 @@ from domain.commands.users_and_groups import owner_of_keys
 from domain.identities.directory import Directory
 from domain.identities.holders import attachable, attached, bounded
 from domain.identities.identity import GROUP, POLICY, ROLE, USER, Identity, ManagedPolicy
-from domain.identities.published import PUBLISHED
+from domain.identities.published import AWS, PUBLISHED
 from domain.state.world import World
 from services.operations import iam_descriptions
 from services.operations.iam import named
@@ -24,19 +23,34 @@ from services.operations.markers import after_marker, marker_after
 from services.operations.rows import AccessCheck, Answer, Request
 
 USUAL = 100
+MOST_CHARACTERS = 1_000_000
+"""With so many characters a page is full ("IAM might return fewer results"). A role's trust policy has up to 131,072, and is
+shown percent-encoded: a thousand roles would be an answer of hundreds of megabytes, made while nobody else is answered."""
 Run = Callable[[Request, World], Answer]
 PLURAL = {GROUP: "Groups", ROLE: "Roles"}
 
 
 def paged(member: str, items: Iterable[tuple[str, Any]], request: Request) -> Answer:
-    """A page of (name, item), in the given order, after the marker's name."""
+    """A page of (name, item), in the given order, after the marker's name. `items` are made one by one, as far as they fit."""
     after, limit = after_marker(request), request.get("MaxItems", USUAL)
-    found = list(islice(((name, item) for name, item in items if not after or name > after), limit + 1))
-    more = len(found) > limit
-    result: Answer = {member: [item for _, item in found[:limit]], "IsTruncated": more}
-    if more:
-        result["Marker"] = marker_after(request, found[limit - 1][0])
-    return result
+    found, size, last = list[Any](), 0, ""
+    for name, item in items:
+        if after and name <= after:
+            continue
+        if len(found) == limit or size > MOST_CHARACTERS:
+            return {member: found, "IsTruncated": True, "Marker": marker_after(request, last)}
+        found.append(item)
+        size, last = size + characters(item), name
+    return {member: found, "IsTruncated": False}
+
+
+def characters(item: Any) -> int:
+    """How many characters its texts have."""
+    if isinstance(item, str):
+        return len(item)
+    if isinstance(item, Mapping):
+        return sum(map(characters, item.values()))
+    return sum(map(characters, item)) if isinstance(item, list | tuple) else 0
 
 
 def paged_tags(held: Mapping[str, str], request: Request) -> Answer:
@@ -161,14 +175,14 @@ def list_inline(kind: str) -> Run:
 def list_attached(kind: str) -> Run:
     def run(request: Request, world: World) -> Answer:
         prefix = request.get("PathPrefix", "/")
-        arns = sorted(_identity(kind, request, world).attached)
+        arns = _identity(kind, request, world).attached
         policies = [policy for arn in arns if (policy := world.directory.managed(arn)) is not None]
-        items = (
-            (policy.arn, {"PolicyName": policy.name, "PolicyArn": policy.arn})
+        items = [
+            (_page_name(policy), {"PolicyName": policy.name, "PolicyArn": policy.arn})
             for policy in policies
             if policy.path.startswith(prefix)
-        )
-        return paged("AttachedPolicies", items, request)
+        ]
+        return paged("AttachedPolicies", sorted(items, key=itemgetter(0)), request)
 
     return run
 
@@ -214,10 +228,15 @@ def _use_of(request: Request, directory: Directory, account: str) -> Callable[[M
     return fits
 
 
+def _page_name(policy: ManagedPolicy) -> str:
+    """By name and not by ARN, which may be longer than a marker. An account may have a policy with the name of one of AWS's.
+    AWS's is paged by its name with a space in it, which no name holds. So no page can end between two policies of one name and
+    lose the second."""
+    return f"{policy.name.lower()} aws" if policy.account == AWS else policy.name.lower()
+
+
 def policies_of(account: str, world: World, scope: str, after: str, path: str) -> Iterator[tuple[str, ManagedPolicy]]:
-    """(name to page by, policy), in order. An account may have a policy with the name of one of AWS's. AWS's is paged
-    by its name with a space in it, which no name holds. So no page can end between two policies of one name and lose
-    the second."""
+    """(name to page by, policy), in order."""
     directory = world.directory
     own: Iterable[tuple[str, ManagedPolicy]] = ()
     aws: Iterable[tuple[str, ManagedPolicy]] = ()
@@ -227,7 +246,7 @@ def policies_of(account: str, world: World, scope: str, after: str, path: str) -
             (each, directory.policies[directory.policy_arns[directory.ids[POLICY, account, each]]]) for each in names
         )
     if scope != "Local":
-        named = {f"{each.name.lower()} aws": each for each in PUBLISHED.values() if each.path.startswith(path)}
+        named = {_page_name(each): each for each in PUBLISHED.values() if each.path.startswith(path)}
         aws = [(name, named[name]) for name in sorted(named) if name > after]
     return merge(own, aws, key=itemgetter(0))
 

@@ -21,14 +21,13 @@ from domain.identities.mfa_devices import MFA
 from domain.identities.published import AWS
 from domain.state.world import World
 from services.operations import iam_descriptions
-from services.operations.iam_lists import policies_of
+from services.operations.iam_lists import MOST_CHARACTERS, characters, policies_of
 from services.operations.markers import after_marker, marker_after
 from services.operations.rows import AccessCheck, Answer, Request
 
 USUAL = 100
-MOST_CHARACTERS = 1_000_000
-"""The most characters of the documents on one page ("IAM might return fewer results"), so that no account's roles make
-an answer of megabytes."""
+MOST_OF_PROFILES = 100_000
+"""The most characters of trust policies in the profiles of one role, which may have a thousand."""
 FILTERS = {
     USER: "User",
     GROUP: "Group",
@@ -61,7 +60,7 @@ def authorization_details(request: Request, world: World) -> Answer:
             return answer | {"IsTruncated": True, "Marker": marker_after(request, last)}
         answer[member].append(item)
         last, count = name, count + 1
-        size += len(str(item))
+        size += characters(item)
     return answer
 
 
@@ -97,7 +96,9 @@ def _identity(identity: Identity, world: World) -> Answer:
         shown["GroupList"] = sorted(world.directory.identities[group].name for group in identity.groups)
     if identity.kind == ROLE:
         profiles = [world.directory.profiles[each] for each in world.directory.profiles_of.get(identity.id, ())]
-        shown["InstanceProfileList"] = [iam_descriptions.profile(each, world) for each in profiles]
+        # Each shows the role once more. If there are many, or its trust policy is long, that policy stands beside them alone.
+        trust = len(profiles) * len(shown["AssumeRolePolicyDocument"]) <= MOST_OF_PROFILES
+        shown["InstanceProfileList"] = [iam_descriptions.profile(each, world, trust=trust) for each in profiles]
     return shown
 
 

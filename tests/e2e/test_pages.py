@@ -43,7 +43,7 @@ def fresh() -> str:
 def asked(installation: Installation) -> dict[str, dict[str, Any]]:
     """The request of each operation, which has three or more items to answer (two for access keys, the maximum)."""
     iam, kms = installation.client(service="iam"), installation.client()
-    path = f"/{fresh()}/"
+    path = f"/{fresh()}/{'long/' * 80}"  # no marker has room for an ARN with it
     users, groups, roles = ([fresh() for _ in range(3)] for _ in range(3))
     tags = [{"Key": key, "Value": "v"} for key in TAG_KEYS]
     for user, group, role in zip(users, groups, roles, strict=True):
@@ -146,6 +146,43 @@ def test_pages_of_one_item_hold_what_one_page_holds(
     assert max(map(len, pages)) <= 1
     if not (operation.startswith("List") and operation.endswith(NONE) and service == "iam") and operation != "ListAccountAliases":  # fmt: skip
         assert len(whole) >= FEW.get(operation, 3)
+
+
+def test_a_page_of_long_policies_ends_before_it_has_as_many_items_as_were_asked_for(installation: Installation) -> None:
+    """A trust policy may have 131,072 characters with its white space, and is shown three times as long. A page of a thousand such
+    roles kept everybody waiting for half a minute, and so did one role that a thousand instance profiles show."""
+    iam = installation.client(service="iam")
+    path, padded = f"/{fresh()}/", TRUST + " " * (131_072 - len(TRUST))
+    roles, profiles = [fresh() for _ in range(5)], [fresh() for _ in range(5)]
+    for role in roles:
+        iam.create_role(RoleName=role, Path=path, AssumeRolePolicyDocument=padded)
+    for profile in profiles:
+        iam.create_instance_profile(InstanceProfileName=profile, Path=path)
+        iam.add_role_to_instance_profile(InstanceProfileName=profile, RoleName=roles[0])
+
+    def pages(operation: str, key: str, **parameters: Any) -> list[list[Any]]:
+        found = iam.get_paginator(operation).paginate(PaginationConfig={"PageSize": 1000}, **parameters)
+        return [page[key] for page in found]
+
+    shown = pages("list_roles", "Roles", PathPrefix=path)
+    assert {each["RoleName"] for page in shown for each in page} == set(roles)
+    assert max(map(len, shown)) < 5
+    shown = pages("list_instance_profiles", "InstanceProfiles", PathPrefix=path)
+    assert {each["InstanceProfileName"] for page in shown for each in page} == set(profiles)
+    assert max(map(len, shown)) < 5
+    found = {
+        each["RoleName"]: each
+        for page in pages("get_account_authorization_details", "RoleDetailList", Filter=["Role"])
+        for each in page
+        if each["Path"] == path
+    }
+    assert set(found) == set(roles)
+    role = found[roles[0]]
+    assert {each["InstanceProfileName"] for each in role["InstanceProfileList"]} == set(profiles)
+    assert role["AssumeRolePolicyDocument"] == json.loads(TRUST)
+    assert not any(
+        "AssumeRolePolicyDocument" in each for shown in role["InstanceProfileList"] for each in shown["Roles"]
+    )
 
 
 def test_a_marker_is_of_the_operation_that_gave_it(
