@@ -30,12 +30,11 @@ from domain.policy.compile import (
     compile_key_policy,
 )
 from domain.policy.parse import Statement
-from domain.policy.variables import SIGNS, Context
+from domain.policy.variables import Context, keys_written
 
 ALLOWED, EXPLICIT, IMPLICIT = "allowed", "explicitDeny", "implicitDeny"
 OF_IAM, OF_RESOURCE, OF_BOUNDARY = "IAM Policy", "Resource Policy", "Permissions Boundary Policy"
 RESOURCE_POLICY = "ResourcePolicy"
-_VARIABLE = re.compile(r"\$\{\s*([^{},]*?)\s*(?:,[^{}]*)?\}")
 _BETWEEN = re.compile(r"[\s,:]*")
 LineAndColumn = tuple[int, int]
 """(line, column), both from 1."""
@@ -190,9 +189,7 @@ def keys_of(statement: Statement, *, conditions: bool = True) -> Iterator[str]:
                 yield key
                 texts += wanted
     for text in texts:
-        for name in _VARIABLE.findall(text):
-            if name not in SIGNS:
-                yield name
+        yield from keys_written(text)
 
 
 def context_keys(rules: Iterable[Statement]) -> list[str]:

@@ -78,7 +78,7 @@ def tags_told(reading: TrailReading) -> Mapping[str, str]:
     return found
 
 
-_NAMED = re.compile(r'"arn:aws[\w-]*:iam::(\d{12}):(user|role)/(?:[^"*/]+/)*([^"*/]+)"')
+_NAMED = re.compile(r'"arn:aws[\w-]*:iam::(\d{12}):(user|role)/(?:[^"*/]+/)*+([^"*/]+)"')
 
 
 def names_there(policy: str, step: Step) -> None:

@@ -35,7 +35,9 @@ SINGLE_VALUED = {"kms:encryptioncontext:": ("EncryptionContext:", "encryption co
 """The beginnings of condition keys with one value, on which AWS KMS refuses ForAllValues, and the words in which it refuses."""
 _SID = re.compile(r"[0-9A-Za-z]*")
 _WILD = frozenset("*?")
-_PARTITION = re.compile(r"arn:((?:\$\{[^}]*\}|[^:])*):")
+_PARTITION = re.compile(r"arn:((?:\$\{[^{}]*+\}|[^:])*+):")
+"""The repeats are possessive: both alternatives fit a variable, so without a further colon Python would try every way to
+divide the text, and their number doubles with each variable."""
 
 
 def check_policy(text: str, kind: PolicyKind) -> Policy:

@@ -8,7 +8,7 @@ variable is null: it equals nothing and is like nothing, so negated operators ho
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -23,7 +23,6 @@ evaluator 3 an empty value was an ordinary value. A key of many values was repla
 case of names in a grant constraint's pairs mattered."""
 WITH_VARIABLES = "2012-10-17"
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
-_WITH_DEFAULT = re.compile(r"\s*([^,]*?)\s*,\s*'([^']*)'\s*")
 SIGNS = frozenset("*?$")
 
 
@@ -67,10 +66,25 @@ def template(text: str, version: str) -> Template:
 def _variable(name: str) -> Sign | Variable:
     if name in SIGNS:
         return Sign(name)
-    with_default = _WITH_DEFAULT.fullmatch(name)
-    key = (with_default.group(1) if with_default else name.strip()).lower()
+    written, default = _key_and_default(name)
+    key = written.lower()
     row = row_of(key)
-    return Variable(key, with_default.group(2) if with_default else None, row is not None and row.many)
+    return Variable(key, default, row is not None and row.many)
+
+
+def _key_and_default(name: str) -> tuple[str, str | None]:
+    """What stands between the braces, cut at its first comma if a default in quotes follows. An expression for both
+    parts with the spaces around them would take a time that grows with the cube of the spaces."""
+    key, comma, rest = name.partition(",")
+    default = rest.strip()
+    if comma and len(default) > 1 and default[0] == default[-1] == "'" and "'" not in default[1:-1]:
+        return key.strip(), default[1:-1]
+    return name.strip(), None
+
+
+def keys_written(text: str) -> Iterator[str]:
+    """The condition keys of the text's variables, as it writes them."""
+    return (_key_and_default(name)[0] for name in _VARIABLE.findall(text) if name not in SIGNS)
 
 
 def is_constant(parts: Template) -> bool:

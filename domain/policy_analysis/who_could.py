@@ -7,7 +7,6 @@ take is found, so a caller without a path is refused for every request.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
@@ -22,14 +21,12 @@ from domain.grants.grant import EQUALS, SOURCE_ARN, UNCONSTRAINED, Grant
 from domain.policy.compile import DIRECT, ROLE, CompiledStatement
 from domain.policy.condition_keys import row_of
 from domain.policy.conditions import Test
-from domain.policy.variables import Context
+from domain.policy.variables import Context, keys_written
 from domain.policy_analysis.budget import spend
 from domain.policy_analysis.possible import meetable
 
 MOST_PATHS = 20
 """The most paths that are shown for one caller. A path without open conditions comes first."""
-_VARIABLE = re.compile(r"\$\{\s*([^{},]*?)\s*(?:,[^{}]*)?\}")
-_SIGNS = frozenset("*?$")
 _OF_THE_KEY = ("aws:resourcetag/", "kms:resourcealiases", "aws:resourceaccount", "kms:keyspec", "kms:keyusage")
 _OF_A_USER = ("aws:principaltag/", "aws:username", "aws:sourceidentity")
 _OF_THE_REQUEST = frozenset({"aws:viaawsservice", "aws:tokenissuetime", "aws:multifactorauthpresent"})
@@ -87,7 +84,7 @@ class KnownFacts:
         return [
             text
             for text in texts
-            if any(not self._is_known(name.lower()) for name in _VARIABLE.findall(text) if _varies(name))
+            if any(not self._is_known(name.lower()) for name in keys_written(text) if _varies(name))
         ]
 
     def _is_known(self, key: str) -> bool:
@@ -103,7 +100,7 @@ class KnownFacts:
 def _varies(name: str) -> bool:
     """Whether a policy variable of this name has a value: a key with many values is no variable."""
     row = row_of(name)
-    return name not in _SIGNS and not (row is not None and row.many)
+    return row is None or not row.many
 
 
 def could(caller: Caller, action: str, resource: Resource, *, reaches: bool = True) -> Could:

@@ -15,7 +15,7 @@ from domain.policy.parse import KEY
 from domain.state.principals import principals_of
 from domain.state.world import World
 
-_PATH = re.compile(r"\$(?:\.[A-Z]\w*|\[\d+\])*(?:\.[\w:/-]+)*")
+_PATH = re.compile(r"\$(?:\.[A-Z]\w*|\[\d+\])*+(?:\.[\w:/-]+)*")
 _LINE = re.compile(r"line (\d+) column (\d+)")
 
 

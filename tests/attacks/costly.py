@@ -1,4 +1,5 @@
-"""The most expensive key policies to understand: each is full of one thing that divides into many cases."""
+"""The most expensive key policies to understand: each is full of one thing that divides into many cases. And the policies
+that are the most expensive to read."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from domain.policy.parse import INLINE, KEY, MANAGED, MOST_TEXT, SESSION, SIMULATED, TRUST, PolicyKind
 from tests.given import ACCOUNT
 
 ROOTED = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"}
@@ -51,3 +53,34 @@ def policy(statement: Callable[[int], dict[str, Any]], most: int = 32_700, *firs
             return json.dumps({"Version": "2012-10-17", "Statement": held}, separators=(",", ":"))
         held.append(made)
         number += 1
+
+
+# -- to read: one text in a statement, as long as its kind of policy may be ----------------------------------------------------
+
+KINDS = (KEY, TRUST, MANAGED, INLINE, SESSION, SIMULATED)
+TEXTS: dict[str, tuple[Callable[[int], str], Callable[[str], dict[str, Any]]]] = {
+    "a partition of variables": (lambda n: "arn:" + "${a}" * (n // 4), lambda text: {"Resource": text}),
+    "a variable of spaces": (
+        lambda n: "${" + " " * n + "}",
+        lambda text: {"Condition": {"StringEquals": {"aws:username": text}}},
+    ),
+    "a variable of spaces and commas": (
+        lambda n: "${" + " ," * (n // 2) + "}",
+        lambda text: {"Condition": {"StringEquals": {"aws:username": text}}},
+    ),
+    "spaces without an end": (lambda n: "${" + " " * n, lambda text: {"Resource": ["*", text]}),
+    "variables without an end": (lambda n: "${" * (n // 2), lambda text: {"Resource": ["*", text]}),
+}
+"""The text, and the elements of the statement that holds it."""
+
+
+def long_text(name: str, kind: PolicyKind) -> str:
+    """A policy with the text in the room that its kind has. IAM does not count white space."""
+    text, elements = TEXTS[name]
+    spaces = " " * 99 in text(99)
+    room = (MOST_TEXT if kind.spaced and spaces else kind.most) - 400
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole" if kind is TRUST else "kms:*"}
+    statement |= {"Resource": "*"} if kind.resource else {}
+    statement |= {"Principal": "*"} if kind.principal else {}
+    held = {each: value for each, value in elements(text(room)).items() if kind.resource or each != "Resource"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement | held]})

@@ -1,9 +1,10 @@
 """`make fuzz-cost`: what a request at its limits costs before permission is decided, or on the event loop, for every
-operation and every route with a body. More than 50 ms of processor time or 5 MB of memory is a finding, which ends it
+operation, every route with a body and every kind of policy. More than 50 ms of processor time or 5 MB of memory is a finding, which ends it
 with exit code 1."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tracemalloc
@@ -17,9 +18,9 @@ from rich.table import Table
 
 from domain.authorization.audience import Audience
 from domain.authorization.context import RequestOrigin
-from domain.errors import Refusal
+from domain.errors import MalformedPolicy, Refusal
 from domain.policy.check import check_policy
-from domain.policy.parse import KEY
+from domain.policy.parse import KEY, PolicyKind
 from domain.state.principals import principals_of
 from services.audit_api.bodies import document_in, text_in
 from services.audit_api.resources.explanations import HypotheticalCall
@@ -28,7 +29,7 @@ from services.kms_api.errors import WireError
 from services.questions import policy_change
 from services.questions.drafts import KeyPolicyDraft
 from tests.attacks.at_limits import BODY, Door, requests
-from tests.attacks.costly import STATEMENTS, policy
+from tests.attacks.costly import KINDS, STATEMENTS, TEXTS, long_text, policy
 from tests.attacks.counted import seconds
 from tests.given import ACCOUNT, key_id
 
@@ -132,6 +133,17 @@ def of_routes(size: int) -> Iterator[Finding]:
             yield measured(f"{route.method} {route.path}", how, partial(_tried, route.operation_id, body))
 
 
+def of_policies() -> Iterator[Finding]:
+    for kind in KINDS:
+        for name in TEXTS:
+            yield measured(f"check of a {kind.name}", name, partial(_read, long_text(name, kind), kind))
+
+
+def _read(text: str, kind: PolicyKind) -> None:
+    with contextlib.suppress(MalformedPolicy):
+        check_policy(text, kind)
+
+
 def _tried(operation: str, body: bytes) -> None:
     try:
         BODIES[operation](body)
@@ -140,7 +152,8 @@ def _tried(operation: str, body: bytes) -> None:
 
 
 def main() -> int:
-    found = [each for part in (of_operations(BODY - 4_096), of_routes(BODY - 4_096)) for each in part]
+    parts = (of_operations(BODY - 4_096), of_routes(BODY - 4_096), of_policies())
+    found = [each for part in parts for each in part]
     table = Table("what", "how", "ms", "MB")
     worst = sorted(found, key=lambda each: -max(each.seconds / MOST_SECONDS, each.size / MOST_BYTES))
     for each in worst[:20]:

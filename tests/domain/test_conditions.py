@@ -4,13 +4,18 @@ reference_policies_multi-value-conditions."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.errors import MalformedPolicy
 from domain.policy.check import check_policy
 from domain.policy.condition_keys import CONDITION_KEYS
 from domain.policy.conditions import FAMILIES, BadValue, compile_test
 from domain.policy.parse import KEY
+from domain.policy.variables import Variable, keys_written, template
 from tests.policies import policy, statement
 
 V = "2012-10-17"
@@ -179,3 +184,19 @@ def test_a_key_of_many_values_is_no_variable(name: str, values: tuple[str, ...])
             assert not compile_test(operator, "aws:Key", [text], V).holds(context), text
         assert compile_test("StringNotEquals", "aws:Key", [text], V).holds(context)
         assert compile_test("StringEquals", "aws:Key", [text], "2008-10-17").holds(context | {"aws:key": (text,)})
+
+
+WITH_DEFAULT = re.compile(r"\s*([^,]*?)\s*,\s*'([^']*)'\s*")
+"""A key and its default, in one expression. It takes a time that grows with the cube of the spaces."""
+
+
+@given(st.text(alphabet=" \ta,'*", max_size=10))
+def test_a_variable_is_cut_at_its_first_comma_if_a_default_follows(name: str) -> None:
+    """reference_policies_variables, Specifying default values: "${key, 'default'}". The spaces around do not count."""
+    found = WITH_DEFAULT.fullmatch(name)
+    key, default = (found[1], found[2]) if found else (name.strip(), None)
+    if name == "*":
+        assert list(keys_written("${*}")) == []
+    else:
+        assert (Variable(key, default),) == template(f"${{{name}}}", V)
+        assert [key] == list(keys_written(f"${{{name}}}"))
