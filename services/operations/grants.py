@@ -149,11 +149,12 @@ def _retiring(request: Request) -> str:
 
 
 def access_to_list_retirable(request: Request, world: World) -> Sequence[Verdict]:
-    """The permission is asked in the caller's own account. The resource is the retiring principal (API reference,
-    ListRetirableGrants)."""
-    arn = parse_arn(_retiring(request))
+    """The permission is on no key (#operations-on-no-key), and asked in the caller's own account. A retiring principal of another
+    account is refused as a resource of that account (API reference, ListRetirableGrants)."""
+    principal, own = _retiring(request), request.caller.account
+    arn = parse_arn(principal)
     account = arn.account if arn is not None else ""
-    return (may(request.caller, "kms:ListRetirableGrants", in_account(_retiring(request), account)),)
+    return (may(request.caller, "kms:ListRetirableGrants", in_account("*" if account == own else principal, account)),)
 
 
 def list_retirable(request: Request, world: World) -> Answer:

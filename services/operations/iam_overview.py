@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from domain.authorization.evaluate import may
-from domain.authorization.question import in_account
-from domain.authorization.verdict import Verdict
 from domain.errors import NoSuchEntity
 from domain.identities import limits
 from domain.identities.account import ACTIVE
@@ -23,7 +20,7 @@ from domain.state.world import World
 from services.operations import iam_descriptions
 from services.operations.iam_lists import MOST_CHARACTERS, characters, policies_of
 from services.operations.markers import after_marker, marker_after
-from services.operations.rows import AccessCheck, Answer, Request
+from services.operations.rows import Answer, Request
 
 USUAL = 100
 MOST_OF_PROFILES = 100_000
@@ -37,15 +34,6 @@ FILTERS = {
 LISTS = {USER: "UserDetailList", GROUP: "GroupDetailList", ROLE: "RoleDetailList", POLICY: "Policies"}
 OverviewEntry = tuple[str, str, Answer]
 """(name to page by, the list that the item belongs to, the item)"""
-
-
-def access_on_account(action: str) -> AccessCheck:
-    """A permission without a resource: IAM asks for it on `*`."""
-
-    def access(request: Request, world: World) -> Sequence[Verdict]:
-        return (may(request.caller, action, in_account("*", request.caller.account)),)
-
-    return access
 
 
 def authorization_details(request: Request, world: World) -> Answer:

@@ -14,7 +14,7 @@ from services.operations import iam_overview as overview
 from services.operations import iam_passwords as passwords
 from services.operations import iam_profiles as profiles
 from services.operations import service_linked_roles as linked
-from services.operations.rows import Changing, Issuing, OperationRow, Reading, Researching
+from services.operations.rows import Changing, Issuing, OperationRow, Reading, Researching, in_own_account
 
 
 def _of_each(kind: str) -> dict[str, OperationRow]:
@@ -53,11 +53,11 @@ def _none_of(operation: str, member: str) -> dict[str, OperationRow]:
 
 def _none_here(operation: str, member: str) -> dict[str, OperationRow]:
     """Lists of an account's providers, certificates and devices, which are always empty. Scanners ask for each of them."""
-    return {operation: Reading(overview.access_on_account(f"iam:{operation}"), reading.empty(member))}
+    return {operation: Reading(in_own_account(f"iam:{operation}"), reading.empty(member))}
 
 
 def _no_such(operation: str, what: str) -> dict[str, OperationRow]:
-    return {operation: Reading(overview.access_on_account(f"iam:{operation}"), overview.nothing_of(what))}
+    return {operation: Reading(in_own_account(f"iam:{operation}"), overview.nothing_of(what))}
 
 
 IAM: dict[str, OperationRow] = {
@@ -119,19 +119,17 @@ IAM: dict[str, OperationRow] = {
     ),
     "CreateAccountAlias": Changing(profiles.set_alias(deletes=False)),
     "DeleteAccountAlias": Changing(profiles.set_alias(deletes=True)),
-    "ListAccountAliases": Reading(overview.access_on_account("iam:ListAccountAliases"), profiles.list_aliases),
+    "ListAccountAliases": Reading(in_own_account("iam:ListAccountAliases"), profiles.list_aliases),
     "UpdateAccountPasswordPolicy": Changing(passwords.set_policy),
     "DeleteAccountPasswordPolicy": Changing(passwords.delete_policy),
-    "GetAccountPasswordPolicy": Reading(
-        overview.access_on_account("iam:GetAccountPasswordPolicy"), passwords.get_policy
-    ),
+    "GetAccountPasswordPolicy": Reading(in_own_account("iam:GetAccountPasswordPolicy"), passwords.get_policy),
     "CreateVirtualMFADevice": Changing(mfa.create, mfa.created, mfa.prepare_seed, mfa.issue_seed, costly=True),
     "EnableMFADevice": Changing(mfa.enable, prepare=mfa.prepare_first_codes, costly=True),
     "ResyncMFADevice": Changing(mfa.synchronise, prepare=mfa.prepare_codes, costly=True),
     "DeactivateMFADevice": Changing(mfa.deactivate),
     "DeleteVirtualMFADevice": Changing(mfa.delete),
     "ListMFADevices": Reading(reading.access_on_self("ListMFADevices"), mfa.list_of_user),
-    "ListVirtualMFADevices": Reading(overview.access_on_account("iam:ListVirtualMFADevices"), mfa.list_all),
+    "ListVirtualMFADevices": Reading(in_own_account("iam:ListVirtualMFADevices"), mfa.list_all),
     "GetMFADevice": Reading(reading.access_on_self("GetMFADevice"), mfa.get),
     "TagMFADevice": Changing(iam.tag(MFA)),
     "UntagMFADevice": Changing(iam.untag(MFA)),
@@ -147,7 +145,7 @@ IAM: dict[str, OperationRow] = {
     "RemoveClientIDFromOpenIDConnectProvider": Changing(oidc.remove_client),
     "DeleteOpenIDConnectProvider": Changing(oidc.delete),
     "GetOpenIDConnectProvider": Reading(oidc.access_on_provider("iam:GetOpenIDConnectProvider"), oidc.get),
-    "ListOpenIDConnectProviders": Reading(overview.access_on_account("iam:ListOpenIDConnectProviders"), oidc.list_all),
+    "ListOpenIDConnectProviders": Reading(in_own_account("iam:ListOpenIDConnectProviders"), oidc.list_all),
     "TagOpenIDConnectProvider": Changing(iam.tag(OIDC)),
     "UntagOpenIDConnectProvider": Changing(iam.untag(OIDC)),
     "ListOpenIDConnectProviderTags": Reading(
@@ -162,16 +160,12 @@ IAM: dict[str, OperationRow] = {
     **_no_such("GetSAMLProvider", "SAML provider"),
     **_no_such("GetServerCertificate", "server certificate"),
     "GetAccountAuthorizationDetails": Reading(
-        overview.access_on_account("iam:GetAccountAuthorizationDetails"), overview.authorization_details
+        in_own_account("iam:GetAccountAuthorizationDetails"), overview.authorization_details
     ),
-    "GetAccountSummary": Reading(overview.access_on_account("iam:GetAccountSummary"), overview.account_summary),
+    "GetAccountSummary": Reading(in_own_account("iam:GetAccountSummary"), overview.account_summary),
     "GetAccessKeyLastUsed": Researching(iam_history.access_to_last_used, iam_history.access_key_last_used),
-    "GenerateCredentialReport": Reading(
-        overview.access_on_account("iam:GenerateCredentialReport"), credential_report.report_made
-    ),
-    "GetCredentialReport": Researching(
-        overview.access_on_account("iam:GetCredentialReport"), credential_report.credential_report
-    ),
+    "GenerateCredentialReport": Reading(in_own_account("iam:GenerateCredentialReport"), credential_report.report_made),
+    "GetCredentialReport": Researching(in_own_account("iam:GetCredentialReport"), credential_report.credential_report),
     "GenerateServiceLastAccessedDetails": Reading(iam_history.access_to_generate, iam_history.generate),
     "GetServiceLastAccessedDetails": Researching(iam_history.access_to_job, iam_history.last_accessed),
     "GetServiceLastAccessedDetailsWithEntities": Researching(iam_history.access_to_job, iam_history.accessed_by),

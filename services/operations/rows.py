@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from domain.arn import key_arn
 from domain.authorization.caller import Caller
 from domain.authorization.context import Parameters
 from domain.authorization.evaluate import may
@@ -297,10 +296,9 @@ OperationRow = Changing | Using | Recalling | Reading | Researching | Issuing
 
 
 def in_own_account(action: str) -> AccessCheck:
-    """A KMS permission that does not concern one key (ListKeys and the like)."""
+    """A permission without a resource: ListKeys and the like (#operations-on-no-key). IAM has such permissions too."""
 
     def access(request: Request, world: World) -> Sequence[Verdict]:
-        account = request.caller.account
-        return (may(request.caller, action, in_account(key_arn(world.region, account, "*"), account)),)
+        return (may(request.caller, action, in_account("*", request.caller.account)),)
 
     return access

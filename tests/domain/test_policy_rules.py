@@ -16,14 +16,17 @@ from domain.authorization.caller import Caller, root_of
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import NO_BOUNDARY, NO_IDENTITY_POLICY, NO_RESOURCE_POLICY, NO_SESSION_POLICY
+from domain.commands.create_key import required_permissions
 from domain.errors import MalformedPolicy
 from domain.grants.grant import is_narrower
 from domain.policy.check import check_policy
 from domain.policy.compile import DIRECT, compile_key_policy
 from domain.policy.glob import compile_glob
 from domain.policy.parse import KEY
+from services.operations.iam_simulation_results import KMS_ANYWHERE
+from services.operations.rows import Reading, Request
 from services.operations.table import BY_NAME, CROSS_ACCOUNT
-from tests.given import arn
+from tests.given import Given, arn, create_key
 from tests.policies import (
     ACCOUNT,
     OTHER,
@@ -264,6 +267,45 @@ def test_an_alias_arn_in_resource_is_the_alias_and_not_the_key() -> None:
     on_alias = user(to_identity(Resource=alias))
     assert may(on_alias, "kms:CreateAlias", in_account(alias, ACCOUNT)).allowed
     assert not may(user(to_identity(Resource=arn())), "kms:CreateAlias", in_account(alias, ACCOUNT)).allowed
+
+
+def on_no_key(caller: Caller, operation: str) -> bool:
+    world = Given().world
+    if operation == "CreateKey":
+        return all(each.allowed for each in required_permissions(create_key(), caller, world))
+    row = BY_NAME[operation]
+    assert isinstance(row, Reading)
+    (verdict,) = row.access(Request(operation, {"RetiringPrincipal": user_arn()}, caller), world)
+    return verdict.allowed
+
+
+ON_NO_KEY = sorted(name for name in BY_NAME if name.lower() in KMS_ANYWHERE)
+
+
+@pytest.mark.parametrize("operation", ON_NO_KEY)
+def test_an_operation_on_no_key_needs_a_statement_on_everything(operation: str) -> None:
+    """#operations-on-no-key"""
+    assert ON_NO_KEY == ["CreateKey", "GenerateRandom", "ListAliases", "ListKeys", "ListRetirableGrants"]
+    keys, named = f"arn:aws:kms:*:{ACCOUNT}:key/*", user_arn()
+    assert not on_no_key(user(to_identity(Resource=[keys, named])), operation)
+    assert on_no_key(user(to_identity()), operation)
+    assert on_no_key(user(to_identity(), to_identity(**DENY, Resource=[keys, named])), operation)
+    assert not on_no_key(user(to_identity(), to_identity(**DENY)), operation)
+
+
+def test_tags_for_a_new_key_are_on_a_key() -> None:
+    """#operations-on-no-key, by the example of KMS tag-permissions."""
+    create, tagging = to_identity(Action="kms:CreateKey"), to_identity(Action="kms:TagResource")
+    tagged, world = create_key(tags=[("team", "red")]), Given().world
+    keys = {"Resource": f"arn:aws:kms:*:{ACCOUNT}:key/*"}
+    for statements, expected in [
+        ([create], [True, False]),
+        ([create, tagging | keys], [True, True]),
+        ([create | keys, tagging], [False, True]),
+        ([create, tagging | {"Resource": arn()}], [True, False]),
+    ]:
+        verdicts = required_permissions(tagged, user(*statements), world)
+        assert [each.allowed for each in verdicts] == expected
 
 
 def test_a_grant_allows_without_being_named_and_an_explicit_deny_beats_it() -> None:
