@@ -190,6 +190,38 @@ def test_an_idle_session_is_forgotten(visit: Callable[..., Visit], alice: dict[s
     assert "ASIA" not in secret_of(tab)
 
 
+def test_an_idle_session_is_not_revived_by_a_click(visit: Callable[..., Visit], alice: dict[str, str]) -> None:
+    """After a computer's sleep: timers stood still, and the click comes before the first of them."""
+    tab = visit()
+    tab.page.clock.install()
+    tab.opens("/keys")
+    tab.signs_in(alice)
+    at_keys(tab)
+    tab.page.clock.set_system_time(datetime.now(UTC) + timedelta(minutes=31))
+    tab.page.keyboard.press("Shift")
+    tab.page.clock.fast_forward("00:16")
+    at_sign_in(tab)
+    expect(tab.page.get_by_text("nothing happened here for 30 minutes")).to_be_visible()
+
+
+def test_a_tab_that_comes_back_after_half_an_hour_is_signed_out(
+    visit: Callable[..., Visit], alice: dict[str, str]
+) -> None:
+    """The browser keeps the storage of a tab that it discards, or whose user goes to another site."""
+    tab = visit()
+    tab.page.clock.install()
+    tab.opens("/keys")
+    tab.signs_in(alice, keep=True)
+    at_keys(tab)
+    for away, comes_back in (("03:00", at_keys), ("31:00", at_sign_in)):  # Keytrail's clock stays
+        tab.page.goto("about:blank")
+        tab.page.clock.fast_forward(away)
+        tab.page.go_back()
+        comes_back(tab)
+    expect(tab.page.get_by_text("nothing happened here for 30 minutes")).to_be_visible()
+    assert "ASIA" not in secret_of(tab)
+
+
 def test_a_session_whose_time_is_up_leads_to_sign_in_and_back(
     visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
 ) -> None:

@@ -1,29 +1,35 @@
 /** A session that nobody uses is forgotten, and so is one whose time is over. */
 
 import { keytrailNow } from "./clock";
-import { current, end, over } from "./session";
+import { isIdle, used } from "./last-use";
+import { current, end, keepUse, over } from "./session";
 
-export const IDLE_MINUTES = 30;
 const LOOK_EVERY = 15_000;
 const SIGNS_OF_LIFE = ["pointerdown", "keydown", "wheel", "touchstart"] as const;
+/** When a page comes back: from another tab, or out of the browser's memory of pages. */
+const RETURNS = ["visibilitychange", "pageshow"] as const;
+
+function look(): void {
+  const session = current();
+  if (session !== null && keytrailNow() >= Date.parse(session.expires)) over(session, "expired");
+  if (isIdle()) end("idle");
+  else keepUse();
+}
+
+/** A session that is over already is not brought back by a click: after a computer's sleep, it comes before the first look. */
+function alive(): void {
+  look();
+  used();
+}
 
 /** Watch until the returned function is called. Compares clock times, since timers stand still while a computer sleeps. */
-export function watchSession(now: () => number = Date.now): () => void {
-  let last = now();
-  const alive = () => {
-    last = now();
-  };
-  const look = () => {
-    const session = current();
-    if (session !== null && keytrailNow(now()) >= Date.parse(session.expires)) over(session, "expired");
-    if (now() - last >= IDLE_MINUTES * 60_000) end("idle");
-  };
+export function watchSession(): () => void {
   for (const each of SIGNS_OF_LIFE) addEventListener(each, alive, { passive: true, capture: true });
-  addEventListener("visibilitychange", look);
+  for (const each of RETURNS) addEventListener(each, look);
   const timer = setInterval(look, LOOK_EVERY);
   return () => {
     for (const each of SIGNS_OF_LIFE) removeEventListener(each, alive, { capture: true });
-    removeEventListener("visibilitychange", look);
+    for (const each of RETURNS) removeEventListener(each, look);
     clearInterval(timer);
   };
 }

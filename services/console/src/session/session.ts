@@ -1,13 +1,15 @@
 /** Who is signed in, with which credential, and which role they switched to.
  *
- * A credential is kept in memory. If the user asks, it is kept in sessionStorage too, which the browser forgets with the tab, and
- * new tabs get it: never in localStorage, a URL or a log.
+ * A credential is kept in memory. If the user asks, it is kept in sessionStorage too, which ends with the tab, and new tabs get it:
+ * never in localStorage, a URL or a log. A browser may bring a closed tab back with its sessionStorage, so the time of the last use
+ * stands beside it.
  */
 
 import { useSyncExternalStore } from "react";
 
 import { forgetDrafts, keepDraftsOf } from "./drafts";
 import { handedOver, handOver } from "./hand-over";
+import { forgetLastUse, isIdle, keepLastUse, used, wasIdle } from "./last-use";
 import type { Role } from "./role";
 
 export interface Credential {
@@ -72,6 +74,10 @@ function kept(): Signed {
   try {
     const read: unknown = JSON.parse(text);
     if (!isSigned(read)) throw new TypeError("no session");
+    if (wasIdle()) {
+      sessionStorage.removeItem(KEPT);
+      return { ...NOBODY, ended: "idle" };
+    }
     keeping = true;
     return { ...read, ended: "never" };
   } catch {
@@ -87,10 +93,11 @@ function isSigned(read: unknown): read is Signed {
 
 /** Take the session of another tab, if this one has none. */
 export async function takeOver(): Promise<void> {
-  if (signed !== NOBODY) return;
+  const before = signed;
+  if (before.first !== null) return;
   const found = await handedOver(isSigned);
   // Somebody may have signed in here meanwhile, or out there.
-  if (found?.first == null || signed !== NOBODY || leaving.has(found.first.identity.arn)) return;
+  if (found?.first == null || signed !== before || leaving.has(found.first.identity.arn)) return;
   keeping = true;
   keepDraftsOf(found.first.identity.arn);
   change({ ...found, ended: "never" });
@@ -98,12 +105,23 @@ export async function takeOver(): Promise<void> {
 
 function change(to: Signed): void {
   signed = to;
-  if (keeping && to.first !== null) sessionStorage.setItem(KEPT, JSON.stringify(to));
-  else sessionStorage.removeItem(KEPT);
+  if (keeping && to.first !== null) {
+    sessionStorage.setItem(KEPT, JSON.stringify(to));
+    keepLastUse();
+  } else {
+    sessionStorage.removeItem(KEPT);
+    forgetLastUse();
+  }
   for (const each of listeners) each();
 }
 
+/** Keep the time of the last use with the session, if the tab keeps that. */
+export function keepUse(): void {
+  if (keeping && signed.first !== null) keepLastUse();
+}
+
 export function begin(begun: Session, keep: boolean): void {
+  used();
   keeping = keep;
   keepDraftsOf(begun.identity.arn);
   change({ ...NOBODY, first: begun });
@@ -124,7 +142,7 @@ tabs?.addEventListener("message", ({ data }) => {
   leaving.add(data);
   if (signed.first?.identity.arn === data) leave("elsewhere");
 });
-if (tabs !== null) handOver(() => (keeping && signed.first !== null ? { arn: signed.first.identity.arn, signed } : null));
+if (tabs !== null) handOver(() => (keeping && signed.first !== null && !isIdle() ? { arn: signed.first.identity.arn, signed } : null));
 
 /** Sign out in every tab of this browser: who leaves a computer expects that nothing of theirs stays open. A tab of another user
  * stays: it was signed in by itself. Tabs that nobody uses, and credentials that Keytrail refuses, end each tab by itself. */

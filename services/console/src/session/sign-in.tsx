@@ -9,8 +9,8 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 
 import { clockWords } from "./clock";
-import { IDLE_MINUTES } from "./idle";
 import { KeySignIn } from "./key-sign-in";
+import { IDLE_MINUTES } from "./last-use";
 import { PasswordSignIn } from "./password-sign-in";
 import { ProviderButtons } from "./provider-buttons";
 import { type Ended, whyEnded } from "./session";
