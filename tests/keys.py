@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from domain.log.authenticity import Keyring
+from collections.abc import Collection
+
+from domain.log.authenticity import Keyring, key_id
+from domain.log.levels import LEVEL
+from domain.state.fold import Fold
+from domain.state.world import World
 from services.adapters.keyring import VaultKeyring
+from services.adapters.tokens import Tokens
 
 ROOT = bytes(range(32))
 OTHER = bytes(range(32, 64))
@@ -24,3 +30,10 @@ class NoRotation:
 def process_keys(*secrets: bytes) -> VaultKeyring:
     """The keys as a process has them."""
     return VaultKeyring(NoRotation(), secrets or (ROOT,), strict=True)
+
+
+def tokens_of(*secrets: bytes, retired: Collection[bytes] = (), level: int = LEVEL) -> Tokens:
+    """Those of a process that has these secrets, and has read a log of this level, which has retired some."""
+    fold = Fold(World(level=level))
+    fold.chain.authority.retired |= {key_id(each): {} for each in retired}
+    return Tokens(keyring(*secrets), fold)

@@ -225,6 +225,13 @@ class Keyring:
             found = self._seals[name, kind, log] = Seal(secret, name, kind, log)
         return found
 
+    def derived(self, name: str, purpose: str) -> bytes:
+        """32 bytes for one purpose, under the key that is derived from a secret. Raises KeyMissing."""
+        secret = self._secrets.get(name)
+        if secret is None:
+            raise KeyMissing(name)
+        return _derived(secret, f"keytrail {purpose}", "")
+
     # -- rows that are read back as true ------------------------------------------------------------------------------
 
     def rank(self, name: str) -> int:
@@ -251,10 +258,7 @@ class Keyring:
         """The keyed hash for one purpose, under the key that is derived from a secret. Raises KeyMissing."""
         found = self._row_hashes.get((name, purpose))
         if found is None:
-            secret = self._secrets.get(name)
-            if secret is None:
-                raise KeyMissing(name)
-            found = self._row_hashes[name, purpose] = KeyedHash(_derived(secret, f"keytrail {purpose}", ""))
+            found = self._row_hashes[name, purpose] = KeyedHash(self.derived(name, purpose))
         return found
 
 

@@ -29,6 +29,7 @@ from services.adapters.oidc_fetch import OidcFetch, PublicOnly
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.sign_in_providers import load_providers
 from services.adapters.tile_stores import tile_store
+from services.adapters.tokens import Tokens
 from services.adapters.topic_bounds import TopicBounds
 from services.api import zero_metrics
 from services.api.certificate import ServedCertificate
@@ -64,7 +65,7 @@ from services.metrics import TALLY, VOIDS
 from services.notary.served import PublishedTree
 from services.notary.tree_keys import known_keys
 from services.outgoing_http import trusted_by
-from services.runtime.bootstrap import open_pool, open_tokens, prepare
+from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.collector_faults import end_telling, tell_of_collector
 from services.runtime.listening_socket import listen
 from services.runtime.memory import look_seldom_for_cycles
@@ -137,9 +138,9 @@ async def serve(settings: Settings) -> None:
         closing.push_async_callback(end_telling)
         vault, keys = prepared.vault, prepared.keys
         events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
-        tokens = await open_tokens(vault)
-        materials = HeldMaterials(vault, tokens)
         fold = await snapshots.restore(pool, events, keys)
+        tokens = Tokens(keys, fold)
+        materials = HeldMaterials(vault, tokens)
         live = LiveState(events, fold, keys, settings.fresh_for, forgetting(fold.world, materials))
         start = random.randrange(prepared.partitions)  # noqa: S311  # spreads load, no secret
         producers = partial(Producer, settings)

@@ -33,14 +33,28 @@ def begin(as_json: AsJson = False, data: Data = None) -> None:
 def rotate(as_json: AsJson = False, data: Data = None) -> None:
     """Authenticate records with a new key from now on. Calls go on meanwhile.
 
-    Records under the old key stay valid. Whoever holds the old key can no longer write a record that counts. It takes about
-    fifteen seconds.
+    Records under the old key stay valid. Whoever holds the old key can no longer write a record that counts, nor make a token.
+    So every token ends that was made before: temporary credentials, console sessions, and the tokens of grants and imports. Who
+    has one asks for another. It takes about fifteen seconds.
     """
     found = _result_or_exit(reaching_broker_and_database(data), lambda keys: keys.rotate())
     if as_json:
-        as_line({"log": found["log"], "key": found["key"], "filled_anew": found["filled_anew"]})
+        as_line({name: found[name] for name in ("log", "key", "filled_anew", "tokens_ended")})
         return
     say(Text.assemble(("rotated", "bold green"), f": records are authenticated with key {found['key']} now"))
+    if found["tokens_ended"]:
+        say(
+            Text(
+                "Temporary credentials, console sessions, grant tokens and import tokens from before are no longer accepted."
+            )
+        )
+    else:
+        say(
+            Text(
+                "Temporary credentials and other tokens are still made and accepted under the first key, which the version "
+                "before needs. They end with `keytrail upgrade finish`: run it as soon as every process is of this version."
+            )
+        )
     if found["filled_anew"]:
         say(
             Text(
@@ -73,4 +87,5 @@ async def _done(settings: Settings, work: Callable[[LogKeys], Awaitable[Authorit
         "since": authority.since,
         "key": authority.key,
         "filled_anew": log_keys.filled_anew,
+        "tokens_ended": log_keys.tokens_ended,
     }

@@ -71,11 +71,13 @@ class Authenticated:
 
 @dataclass(slots=True)
 class _Credential:
-    """A credential in memory: its secret, its session, and its caller when the directory had made `changes`."""
+    """A credential in memory: its secret, its session, and its caller when the directory had made `changes`. `under`: the secret
+    that its token was sealed under; "" for one without a token."""
 
     access_key: str
     secret: str
     session: Session | None
+    under: str = ""
     changes: int = -1
     who: Authenticated | None = None
 
@@ -141,6 +143,7 @@ class Authenticator:
                 self._sessions.keep(token, credential)
         # The caller is looked up only now: it has to be the caller at the position of the decision.
         await next_stage()
+        self._require_token_counts(credential)
         if given.access_key in self._live.world.services:
             return await self._through(credential, headers, given.service)
         if credential.session is None and credential.changes == self._live.world.directory.changes:
@@ -164,6 +167,7 @@ class Authenticator:
         if credential.access_key != access_key:
             raise signing.SignatureRefused(signing.UNKNOWN, signing.UNKNOWN_KEY)
         presigned.require_right(credential.secret)
+        self._require_token_counts(credential)
         return await self._who(credential)
 
     async def authenticate_code(self, text: str) -> tuple[Authenticated, ConsoleCode]:
@@ -209,15 +213,21 @@ class Authenticator:
         await self._live.barrier()
 
     def _open(self, token: str) -> _Credential:
-        """A session's credential. Raises SignatureRefused."""
+        """A session's credential. Raises SignatureRefused, NotFresh."""
         document = self._tokens.open(SESSION, token)
         if document is None:
+            self._live.require_fresh()  # a worker that was away may lack the secret that others seal under by now
             raise signing.SignatureRefused(signing.UNKNOWN, signing.UNKNOWN_KEY)
         try:
             session = session_from(document["session"])
         except UnreadableSession:  # credentials from before an upgrade
             raise signing.SignatureRefused(signing.UNKNOWN, signing.UNKNOWN_KEY) from None
-        return _Credential(document["access_key"], document["secret"], session)
+        return _Credential(document["access_key"], document["secret"], session, self._tokens.under(token))
+
+    def _require_token_counts(self, credential: _Credential) -> None:
+        """A token may be held that counted when it came. Raises SignatureRefused."""
+        if credential.under and not self._tokens.counts(credential.under):
+            raise signing.SignatureRefused(signing.UNKNOWN, signing.UNKNOWN_KEY)
 
     async def _through(self, credential: _Credential, headers: Mapping[str, str], api: str) -> Authenticated:
         """A service's call, for itself or for a principal. The principal is looked up each time."""

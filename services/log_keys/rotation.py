@@ -16,6 +16,7 @@ import asyncpg
 from domain.durations import HOUR_MICROS
 from domain.log.authenticity import ALERTS, DECISIONS, ORDER, key_of
 from domain.log.authority import NO_KEY, Authority, trail_kind
+from domain.log.levels import FIRST
 from domain.log.own_commands import AUTHENTICATE, RETIRE_KEY, ROTATE_KEY
 from domain.ports import Unavailable
 from projections.registry import PROJECTIONS, Projection
@@ -64,6 +65,8 @@ class LogKeys:
         self._events = log_topic(settings)
         self.filled_anew: list[str] = []
         """Projections and audit devices whose positions stayed under a key that a rotation retired."""
+        self.tokens_ended = False
+        """Whether a rotation ended the tokens (services/adapters/tokens.py): not while the version before may still run."""
 
     async def close(self) -> None:
         await self._events.close()
@@ -102,7 +105,9 @@ class LogKeys:
         return authority
 
     async def _authority(self) -> Authority:
-        return (await snapshots.newest(self._pool, self._events, self._keys)).chain.authority
+        fold = await snapshots.newest(self._pool, self._events, self._keys)
+        self.tokens_ended = fold.world.level > FIRST
+        return fold.chain.authority
 
     async def _let_others_follow(self) -> None:
         """Wait until every process that decides has read the rotation, and until records under way are written: a worker that

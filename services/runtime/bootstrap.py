@@ -9,7 +9,6 @@ from services.adapters import level_mark, master_key, pins, postgres_hosts, serv
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import Pool, connect
-from services.adapters.tokens import Tokens
 from services.adapters.vault import Vault
 from services.inherited import BUNDLED_KAFKA
 from services.settings import BadSetting, Settings
@@ -32,11 +31,6 @@ async def open_pool(settings: Settings, *, size: int = 4, patience: float = 60.0
 def open_vault(settings: Settings, pool: Pool) -> Vault:
     """Raises MasterKeyRefused."""
     return Vault(pool, FileMasterKey(settings.master_key_path))
-
-
-async def open_tokens(vault: Vault) -> Tokens:
-    """The tokens of a vault that is prepared. Raises MasterKeyRefused, Unavailable."""
-    return Tokens(await vault.root())
 
 
 async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = False) -> PreparedProcess:

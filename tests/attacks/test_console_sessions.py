@@ -21,9 +21,10 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from services.kms_api.console_codes import ConsoleCode, new_code_id, sealed_code
-from services.runtime.bootstrap import open_tokens, open_vault
+from services.runtime.bootstrap import open_vault
 from tests.attacks.test_sessions import ACCOUNT, ROOT, allow, role, session, trust, user
 from tests.installation import Installation, eventually
+from tests.keys import tokens_of
 from tests.pausing import pause
 
 SESSIONS, CODES, REDEEM = "/v1/console/sessions", "/v1/console/codes", "/v1/console/codes/redeem"
@@ -205,7 +206,8 @@ def sealed(installation: Installation, by: Variables, expires: float) -> str:
 
     async def seal() -> str:
         async with installation.connected() as pool:
-            return sealed_code(await open_tokens(open_vault(installation.settings, pool)), code)
+            secrets = await open_vault(installation.settings, pool).record_secrets()
+            return sealed_code(tokens_of(*secrets), code)
 
     return asyncio.run(seal())
 

@@ -31,6 +31,7 @@ from services.adapters.vault import Vault
 from services.runtime.bootstrap import open_vault
 from services.settings import Settings
 from tests.bucket_server import new_bucket
+from tests.keys import tokens_of
 from tests.memory_log import MemoryTopic
 from tests.simulation.brokers import Brokers, SimulatedTopic
 from tests.simulation.projection_statements import projection_tables
@@ -135,7 +136,7 @@ RECORDS: dict[str, Callable[[Callable[[], Settings]], AbstractAsyncContextManage
     "kafka": kafka_records,
     "simulated": simulated_records,
 }
-TOKENS: dict[str, type[Tokens]] = {"sealed": Tokens}
+TOKENS: dict[str, Callable[..., Tokens]] = {"sealed": tokens_of}
 SKIPS: dict[str, Any] = {"postgres": skips}
 SNAPSHOTS: dict[str, Any] = {"postgres": snapshots}
 TILES: dict[str, Callable[[Path], Any]] = {"folder": TileFolder, "bucket": new_bucket, "simulated": simulated_tiles}

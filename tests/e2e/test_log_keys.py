@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,11 +15,13 @@ from typing import Any
 
 import asyncpg
 import pytest
+from botocore.exceptions import ClientError
 
 from domain.log.authenticity import EVENTS, key_of
 from domain.log.chain import digest
 from domain.log.codec import canonical, object_of
 from domain.log.events import AccountCreated, LogCreated, WriterStarted
+from domain.state.callers import Session
 from domain.state.fold import Fold
 from projections.registry import PROJECTIONS
 from services.adapters import master_key, topics
@@ -26,6 +29,7 @@ from services.adapters.kafka import KafkaReader, Producer
 from services.adapters.keyring import open_keyring
 from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import connect
+from services.adapters.tokens import SESSION
 from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.alert_worker import schema
@@ -35,12 +39,13 @@ from services.projector.store import ReadTo
 from services.runtime.bootstrap import open_vault
 from services.writer.step import WriterStep
 from tests.installation import Installation, beside, eventually
+from tests.keys import tokens_of
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with Installation(
-        tmp_path_factory.mktemp("kept") / "data", KEYTRAIL_ALERT_WORKERS="2", KEYTRAIL_NOTARIES="1"
+        tmp_path_factory.mktemp("kept") / "data", 2, KEYTRAIL_ALERT_WORKERS="2", KEYTRAIL_NOTARIES="1"
     ) as running:
         yield running
 
@@ -146,6 +151,54 @@ def test_a_rotation_of_the_key_goes_on_with_calls_and_shuts_the_old_key_out(kept
     kept.stop()
     kept.start()
     assert kept.client().decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
+
+
+def forged_session(secret: bytes, account: str) -> dict[str, str]:
+    """Credentials of the root user, made by somebody who has read the secret of tokens."""
+    now = time.time_ns() // 1000
+    lasting = Session(account, f"arn:aws:iam::{account}:root", account, "", now, now + 3_600_000_000)
+    given = {"access_key": "ASIAFORGED0000000001", "secret": "a secret of their own choice"}
+    token = tokens_of(secret).seal(SESSION, {**given, "session": lasting.document()})
+    return {
+        "AWS_ACCESS_KEY_ID": given["access_key"],
+        "AWS_SECRET_ACCESS_KEY": given["secret"],
+        "AWS_SESSION_TOKEN": token,
+    }
+
+
+def why_refused(installation: Installation, credentials: dict[str, str]) -> str:
+    """ "" if the credentials are accepted."""
+    try:
+        installation.client(credentials, "sts").get_caller_identity()
+    except ClientError as fault:
+        return str(fault.response["Error"]["Code"])
+    return ""
+
+
+def test_a_rotation_ends_what_a_stolen_root_secret_can_make(kept: Installation) -> None:
+    """Gained: whoever had read the secret once stayed root of every account, after any number of rotations."""
+
+    async def stolen() -> bytes:
+        async with kept.connected() as pool:
+            return (await open_vault(kept.settings, pool).record_secrets())[-1]
+
+    secret, account = asyncio.run(stolen()), kept.settings.account_id
+    thief = forged_session(secret, account)
+    assert why_refused(kept, thief) == "", "nobody knows yet that it was stolen"
+    own = kept.client(service="sts").get_session_token()["Credentials"]
+    held = {
+        "AWS_ACCESS_KEY_ID": own["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": own["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": own["SessionToken"],
+    }
+    assert why_refused(kept, held) == ""
+    (rotated,) = kept.answers("log-keys", "rotate")
+    assert rotated["tokens_ended"] is True
+    eventually(lambda: why_refused(kept, thief))
+    for each in (thief, held, forged_session(secret, account)):
+        # Both workers, and also where the token was accepted before.
+        assert {why_refused(kept, each) for _ in range(8)} == {"InvalidClientTokenId"}
+    kept.client(service="sts").get_session_token()
 
 
 def test_the_keys_survive_a_rotation_of_the_master_key_and_a_restore_under_another_prefix(

@@ -16,7 +16,7 @@ from services.api.__main__ import forgetting
 from services.kms_api.live_state import LiveState
 from services.kms_api.materials import HeldMaterials
 from tests.given import key_id
-from tests.keys import ROOT, keyring, process_keys
+from tests.keys import keyring, process_keys
 from tests.logs import NOW, SECOND, Log, command, created
 from tests.memory_log import MemoryTopic
 from tests.simulation.vault import MemoryVault, VaultRows
@@ -38,8 +38,8 @@ class Worker:
         self.log, self.events = Log(), MemoryTopic()
         self.rows = VaultRows(Random(1))
         vault = MemoryVault(self.rows)
-        self.materials = HeldMaterials(vault, Tokens(ROOT))
         fold = Fold.under(keyring())
+        self.materials = HeldMaterials(vault, Tokens(keyring(), fold))
         self.live = LiveState(self.events, fold, process_keys(), 5.0, forgetting(fold.world, self.materials))
 
     @property

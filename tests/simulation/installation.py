@@ -240,15 +240,15 @@ class Installation:
         shared = self.shared
         vault, clock = MemoryVault(shared.rows), Clock()
         keys = await open_keyring(vault)
-        tokens = Tokens(await vault.root())
         events, commands = SimulatedTopic(shared.brokers, EVENTS), SimulatedTopic(shared.brokers, COMMANDS)
+        fold = await self._restored(events, keys)
+        tokens = Tokens(keys, fold)
         materials = HeldMaterials(vault, tokens)
 
         def on_record(record: Record | None) -> None:
             if record is not None:
                 materials.forget(fold.world.removed)
 
-        fold = await self._restored(events, keys)
         live = LiveState(events, fold, keys, SETTINGS.fresh_for, on_record, process.end)
         start = shared.chance.randrange(PARTITIONS)
         decisions = DecisionLanes(
