@@ -63,6 +63,8 @@ class LogKeys:
         self._tell = tell
         self._lock_patience = lock_patience
         self._events = log_topic(settings)
+        self._last: pins.PinnedRecord | None = None
+        """What a rotation last had recorded."""
         self.filled_anew: list[str] = []
         """Projections and audit devices whose positions stayed under a key that a rotation retired."""
         self.tokens_ended = False
@@ -95,13 +97,15 @@ class LogKeys:
         if self._keys.newest != authority.key:
             asked = {"authentication_key": self._keys.newest}
             authority = await self._recorded(ROTATE_KEY, asked, lambda found: found.key == self._keys.newest)
+            # At once: if nobody runs this again after an interruption, the log cannot be written anew under the former key.
+            await pins.keep(self._settings, self._vault, self._keys, authority, self._last)
         await self._let_others_follow()
         self.filled_anew = await self._seal_positions(authority)
         for name in self._keys.names():
             if name != authority.key and name not in authority.retired:
                 retiring = {"authentication_key": name, "before": await self._offsets()}
                 authority = await self._recorded(RETIRE_KEY, retiring, partial(_is_retired, name))
-        await pins.keep(self._settings, self._vault, self._keys, authority)
+        await pins.keep(self._settings, self._vault, self._keys, authority, self._last)
         return authority
 
     async def _authority(self) -> Authority:
@@ -174,6 +178,7 @@ class LogKeys:
             await recorded(fold, reader, self._keys, call, lambda _: reached(fold.chain.authority))
         finally:
             await reader.close()
+        self._last = pins.PinnedRecord(fold.chain.position, fold.chain.head)
         return fold.chain.authority
 
 

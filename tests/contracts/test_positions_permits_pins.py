@@ -3,6 +3,7 @@ pins."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import replace
@@ -151,3 +152,39 @@ async def test_pins_are_resealed(database: Settings, pool: Pool, tmp_path: Path)
         assert kept[1].partition(":")[0] == name
     await vault.keep_pin("another", "mac", "of a pin that is not there any more")
     assert await vault.pin() == kept
+
+
+async def test_a_pin_keeps_the_last_rotation_wherever_it_is_known(
+    database: Settings, pool: Pool, tmp_path: Path
+) -> None:
+    """A writer pins the log at each start and does not know where a rotation was recorded; nor does another machine's file."""
+    vault, settings = open_vault(database, pool), replace(database, data=tmp_path)
+    await vault.migrate()
+    await pool.execute("DELETE FROM vault.pin")
+
+    async def pinned() -> list[Any]:
+        kept = await vault.pin()
+        assert kept is not None
+        assert kept == pins._kept(tmp_path / "pin.json")
+        return [pins._rotated(json.loads(kept[0])), kept[1].partition(":")[0]]
+
+    authority = Authority("log", 3, "digest", OLD)
+    first, second = pins.PinnedRecord(7, "a"), pins.PinnedRecord(9, "b")
+    await pins.keep(settings, vault, BEFORE, authority)
+    assert await pinned() == [None, OLD]
+    await pins.keep(settings, vault, AFTER, authority, first)
+    assert await pinned() == [first, NEW]
+    for keys in (AFTER, BEFORE):  # the second is a process that has not read the rotation
+        await pins.keep(settings, vault, keys, authority)
+        assert await pinned() == [first, NEW]
+    (tmp_path / "pin.json").unlink()  # another machine
+    await pins.keep(settings, vault, AFTER, authority)
+    assert await pinned() == [first, NEW]
+    await pins.keep(settings, vault, AFTER, authority, second)
+    await pool.execute("DELETE FROM vault.pin")
+    await pins.keep(settings, vault, AFTER, authority, first)
+    assert await pinned() == [second, NEW]
+    stranger = json.dumps({"log": "log", "since": 3, "digest": "digest", "rotated": {"position": 99, "digest": "c"}})
+    await pool.execute("UPDATE vault.pin SET document = $1", stranger)
+    await pins.keep(settings, vault, AFTER, authority)
+    assert await pinned() == [second, NEW], "its MAC is not of this document"

@@ -25,7 +25,7 @@ from domain.state.callers import Session
 from domain.state.fold import Fold
 from projections.registry import PROJECTIONS
 from services.adapters import master_key, topics
-from services.adapters.kafka import KafkaReader, Producer
+from services.adapters.kafka import KafkaReader, Producer, administering
 from services.adapters.keyring import open_keyring
 from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import connect
@@ -199,6 +199,46 @@ def test_a_rotation_ends_what_a_stolen_root_secret_can_make(kept: Installation) 
         # Both workers, and also where the token was accepted before.
         assert {why_refused(kept, each) for _ in range(8)} == {"InvalidClientTokenId"}
     kept.client(service="sts").get_session_token()
+
+
+def test_a_log_that_is_written_anew_under_the_former_key_is_refused(tmp_path: Path) -> None:
+    """Gained: whoever had the former key and could delete the topic wrote back what was there before the rotation, and then
+    records of their own, which the writer and the API took for Keytrail's."""
+    with Installation(tmp_path / "data") as robbed:
+        robbed.client().create_key()
+        before = events_of(robbed)
+        (rotated,) = robbed.answers("log-keys", "rotate")
+        robbed.client().create_key()
+        robbed.stop()
+        robbed.start()
+        robbed.client().create_key()
+        settings = robbed.settings
+        robbed.stop()
+        topic = names(settings).events
+
+        async def written_anew() -> None:
+            pool = await connect(settings)
+            keys = await open_keyring(open_vault(settings, pool))
+            await pool.close()
+            last = object_of(before[-1]) or {}
+            body = {name: last[name] for name in last if name != "auth"} | {
+                "previous": digest(before[-1]),
+                "call": None,
+            }
+            own, _ = keys.seal(key_of(before[0]), EVENTS, rotated["log"]).sealed(canonical(body))
+            async with administering(settings) as admin:
+                await admin.delete_topics([topic])
+                while topic in await admin.list_topics():
+                    pass
+            await topics.prepare(settings, flush=True)
+            producer = Producer(settings)
+            for value in (*before, own):
+                await producer.append(topic, 0, value, ())
+            await producer.close()
+
+        asyncio.run(written_anew())
+        with pytest.raises(AssertionError, match="written anew by somebody who has the former key"):
+            robbed.start()
 
 
 def test_the_keys_survive_a_rotation_of_the_master_key_and_a_restore_under_another_prefix(
