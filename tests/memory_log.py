@@ -43,13 +43,15 @@ class MemoryReader:
 
 
 class MemoryTopic:
-    """`fault`: what happens to the next append. None: it lands and is answered."""
+    """`fault`: what happens to the next append. None: it lands and is answered. `ahead`: how many seconds the broker's clock is
+    ahead of this machine's."""
 
     def __init__(self) -> None:
         self.values: list[bytes] = []
         self.grown = asyncio.Condition()
         self.fault: str | None = None
         self.down = False
+        self.ahead = 0
 
     async def append(self, value: bytes, headers: Headers = ()) -> int:
         fault, self.fault = self.fault, None
@@ -64,7 +66,7 @@ class MemoryTopic:
 
     async def send(self, value: bytes, headers: Headers = ()) -> asyncio.Task[Sent]:
         async def durable() -> Sent:
-            return Sent(await self.append(value, headers), time.time_ns() // 1_000_000)
+            return Sent(await self.append(value, headers), time.time_ns() // 1_000_000 + self.ahead * 1000)
 
         return asyncio.create_task(durable())
 

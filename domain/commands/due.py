@@ -61,6 +61,7 @@ class Agenda:
     def __init__(self, world: World) -> None:
         self._world = world
         self._times: list[tuple[int, str]] = []
+        self._aside: list[tuple[int, str]] = []
         for key in world.all_keys():
             self.note(key.id)
 
@@ -72,7 +73,7 @@ class Agenda:
             heapq.heappush(self._times, (time, key_id))
 
     def due(self, now: int) -> Work | None:
-        """The next work that is due, or None. The caller does it and then calls `note`."""
+        """The next work that is due, or None. The caller does it and then calls `note`, or `set_aside` if it cannot be done."""
         while self._times and self._times[0][0] <= now:
             key = self._world.keys.get(self._times[0][1])
             work = None if key is None else work_on(key, now)
@@ -80,3 +81,14 @@ class Agenda:
                 return work
             heapq.heappop(self._times)
         return None
+
+    def set_aside(self) -> None:
+        """Leave out the work that `due` gave last, so that it holds up nothing behind it, until `take_up`."""
+        if self._times:
+            self._aside.append(heapq.heappop(self._times))
+
+    def take_up(self) -> None:
+        """What was set aside is due again."""
+        for entry in self._aside:
+            heapq.heappush(self._times, entry)
+        self._aside.clear()

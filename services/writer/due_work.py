@@ -46,12 +46,27 @@ class DueWork:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
-                while (work := self._agenda.due(self._clock.now())) is not None:
-                    await self._do(work)
                 if ended_root_keys(self._step.fold.world, self._clock.now()):
                     await self._disable_root_keys()
             except Unavailable as fault:
-                log.warning("what is due waits", reason=str(fault))
+                log.warning("the end of an access key waits", reason=str(fault))
+            await self._look()
+
+    async def _look(self) -> None:
+        """Do what is due. Work that cannot be done now is left for the next look, with all that needs the same, and holds up
+        nothing else: a clock that is wrong keeps keys from being destroyed, and not from being rotated."""
+        self._agenda.take_up()
+        waiting = set[str]()
+        while (work := self._agenda.due(self._clock.now())) is not None:
+            needed = _needed(work)
+            try:
+                if needed not in waiting:
+                    await self._do(work)
+                    continue
+            except Unavailable as fault:
+                log.warning("what is due waits", needed=needed, reason=str(fault))
+                waiting.add(needed)
+            self._agenda.set_aside()
 
     async def _disable_root_keys(self) -> None:
         async with self._own.turn:
@@ -91,3 +106,14 @@ class DueWork:
                 f"the broker's clock and this machine's are {own.skew.seconds:.0f} s apart: nothing is destroyed until "
                 f"they agree within {MOST_SKEW:.0f} s"
             )
+
+
+def _needed(work: Work) -> str:
+    """What a piece of work cannot be done without."""
+    match work:
+        case Rotation():
+            return "the vault"
+        case Deletion() | Expiry():
+            return "clocks that agree"
+        case _:
+            assert_never(work)
