@@ -63,13 +63,13 @@ def permissions_to_describe(command: UpdateKeyDescription, caller: Caller, world
 def enable(command: EnableKey, caller: Caller, world: World) -> KeyEnabled:
     """An enabled key can be enabled again: that is carried out and recorded, as AWS does."""
     key = world.key(command.key, caller.account)
-    require_state("EnableKey", key.arn, key.state)
+    require_state("EnableKey", key.arn, key.state_at(world.now))
     return KeyEnabled(key.id)
 
 
 def disable(command: DisableKey, caller: Caller, world: World) -> KeyDisabled:
     key = world.key(command.key, caller.account)
-    require_state("DisableKey", key.arn, key.state)
+    require_state("DisableKey", key.arn, key.state_at(world.now))
     return KeyDisabled(key.id)
 
 

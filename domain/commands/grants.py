@@ -77,7 +77,7 @@ def create(command: CreateGrant, caller: Caller, world: World) -> GrantCreated |
     """Raises InvalidKeyState, InvalidRequest, InvalidArn, LimitExceeded, DryRunSucceeded, and AccessRefused if the
     grant would be wider than the grant that allows it."""
     key = world.key(command.key, caller.account)
-    require_state("CreateGrant", key.arn, key.state)
+    require_state("CreateGrant", key.arn, key.state_at(world.now))
     grantee = _one(command.grantees, "GranteePrincipal", "GranteeServicePrincipal")
     if not grantee:
         raise InvalidRequest("You must specify either GranteePrincipal or GranteeServicePrincipal.")

@@ -175,14 +175,14 @@ def delete(command: DeleteImportedKeyMaterial, caller: Caller, world: World) -> 
 
 def expired(key: Key, now: int) -> Material | None:
     """A material of the key that has expired, or None."""
-    return next((each for each in key.materials if each.stored and 0 < each.expires <= now), None)
+    return next((each for each in key.materials if each.has_expired(now)), None)
 
 
 def expire(command: ExpireMaterial, caller: Caller, world: World) -> MaterialExpired:
     """Raises InvalidKeyState if nothing is due."""
     key = world.keys[command.key]
     held = key.material(command.material)
-    if held is None or not held.stored or not 0 < held.expires <= world.now:
+    if held is None or not held.has_expired(world.now):
         raise InvalidKeyState(f"Key material {command.material} of {key.arn} is not due.")
     return stated(MaterialExpired(key.id, held.id, held.stored, ""), key)
 

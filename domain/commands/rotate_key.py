@@ -112,7 +112,7 @@ def disable(command: DisableKeyRotation, caller: Caller, world: World) -> Rotati
 def on_demand(command: RotateKeyOnDemand, caller: Caller, world: World) -> KeyRotated:
     """Raises UnsupportedOperation, KeyIsDisabled, InvalidKeyState (no material waits), LimitExceeded, RotationConflict."""
     key = world.key(command.key, caller.account)
-    require_state("RotateKeyOnDemand", key.arn, key.state)
+    require_state("RotateKeyOnDemand", key.arn, key.state_at(world.now))
     require_rotatable(key, AWS_KMS, EXTERNAL)
     limit = world.limits.on_demand_rotations
     if key.on_demand_rotations >= limit:
@@ -125,7 +125,7 @@ def on_demand(command: RotateKeyOnDemand, caller: Caller, world: World) -> KeyRo
     if key.origin == AWS_KMS:
         return KeyRotated(key.id, command.material, command.material, command.fingerprint, ON_DEMAND, "")
     waiting = key.pending
-    if waiting is None:
+    if waiting is None or waiting.has_expired(world.now):
         raise InvalidKeyState(f"No available key material pending rotation for the key: {key.arn}.")
     return KeyRotated(key.id, waiting.id, waiting.stored, waiting.fingerprint, ON_DEMAND, "")
 

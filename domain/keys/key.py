@@ -11,7 +11,7 @@ from domain.arn import key_arn
 from domain.authorization.question import Resource
 from domain.crypto.specs import ENCRYPT_DECRYPT, SPECS, SYMMETRIC_DEFAULT, Spec
 from domain.durations import DAY_MICROS, YEAR_DAYS
-from domain.keys.origins import AWS_KMS
+from domain.keys.origins import AWS_KMS, EXTERNAL
 from domain.keys.states import State
 from domain.log import events
 from domain.log.codec import micros
@@ -34,6 +34,10 @@ class Material:
     rotated: int = 0
     rotation: str = ""
     pending: bool = False
+
+    def has_expired(self, now: int) -> bool:
+        """Whether it has reached its end, and nobody has recorded that yet. `now`: microseconds since the epoch."""
+        return bool(self.stored) and 0 < self.expires <= now
 
 
 NO_MATERIAL = Material("", "", "")
@@ -99,6 +103,14 @@ class Key:
 
     def material(self, id: str) -> Material | None:
         return next((each for each in self.materials if each.id == id), None)
+
+    def state_at(self, now: int) -> State:
+        """The state for a call at this time (microseconds since the epoch). Imported material is good until its ValidTo, and no
+        longer if no writer leads who would record its end, or none may."""
+        if self.origin != EXTERNAL or self.state is State.PENDING_DELETION:
+            return self.state
+        ended = any(each.has_expired(now) and not each.pending for each in self.materials)
+        return State.PENDING_IMPORT if ended else self.state
 
     @property
     def on_demand_rotations(self) -> int:

@@ -134,7 +134,7 @@ def _permitted_keys(row: Using | Recalling, request: Request, world: World, verd
         key = target.key
         if target.origin:
             require_origin(key, target.origin)
-        require_state(operation, key.arn, key.state)
+        require_state(operation, key.arn, key.state_at(request.at))
     return [target.key for target in targets]
 
 

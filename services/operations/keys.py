@@ -73,20 +73,25 @@ def create_key(parameters: Parameters, made: Preparation) -> CreateKey:
 
 
 def key_created(changed: RecordedChange) -> Answer:
-    return {"KeyMetadata": metadata(keys.created(changed.event, changed.world.region, changed.at), changed.world)}
+    return {
+        "KeyMetadata": metadata(
+            keys.created(changed.event, changed.world.region, changed.at), changed.world, changed.at
+        )
+    }
 
 
-def metadata(key: Key, world: World) -> Answer:
-    """KeyMetadata as the API reference lists it; members that do not apply are left out."""
+def metadata(key: Key, world: World, at: int) -> Answer:
+    """KeyMetadata as the API reference lists it, for a call at `at`; members that do not apply are left out."""
+    state = key.state_at(at)
     result: Answer = {
         "AWSAccountId": key.account,
         "KeyId": key.id,
         "Arn": key.arn,
         "CreationDate": key.created / 1_000_000,
-        "Enabled": key.state is State.ENABLED,
+        "Enabled": state is State.ENABLED,
         "Description": key.description,
         "KeyUsage": key.usage,
-        "KeyState": key.state.value,
+        "KeyState": state.value,
         "Origin": key.origin,
         "KeyManager": "AWS" if key.manager or world.is_service(key.account) else "CUSTOMER",
         "CustomerMasterKeySpec": key.spec.name,
@@ -98,7 +103,7 @@ def metadata(key: Key, world: World) -> Answer:
         result["CurrentKeyMaterialId"] = key.current.id
     if key.deletion:
         result["DeletionDate"] = key.deletion / 1_000_000
-    held = [each for each in key.materials if each.stored and not each.pending]
+    held = [each for each in key.materials if each.stored and not each.pending and not each.has_expired(at)]
     if key.origin == EXTERNAL and held:
         ends = min((each.expires for each in held if each.expires), default=0)
         result["ExpirationModel"] = EXPIRES if ends else DOES_NOT_EXPIRE
@@ -122,7 +127,7 @@ def _algorithms(key: Key) -> Answer:
 
 
 async def describe_key(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
-    return {"KeyMetadata": metadata(found[0], world)}
+    return {"KeyMetadata": metadata(found[0], world, request.at)}
 
 
 def list_keys(request: Request, world: World) -> Answer:

@@ -70,23 +70,24 @@ async def list_key_rotations(request: Request, world: World, found: Sequence[Key
     if marker and marker not in ids:
         raise InvalidMarker("The marker is not one that an earlier answer gave.")
     start = ids.index(marker) + 1 if marker else 0
-    shown = [_rotation(key, each) for each in wanted[start : start + limit]]
+    shown = [_rotation(key, each, request.at) for each in wanted[start : start + limit]]
     more = len(wanted) > start + limit
     return page(request, "Rotations", shown, ids[start + limit - 1] if more else None)
 
 
-def _rotation(key: Key, material: Material) -> Answer:
+def _rotation(key: Key, material: Material, at: int) -> Answer:
     """RotationsListEntry as the API reference lists it; members that do not apply are left out."""
     state = "PENDING_ROTATION" if material.pending else "CURRENT" if material is key.current else "NON_CURRENT"
     result: Answer = {"KeyId": key.id, "KeyMaterialId": material.id, "KeyMaterialState": state}
     if material.rotated:
         result |= {"RotationDate": material.rotated / 1_000_000, "RotationType": material.rotation}
     if key.origin == EXTERNAL:
-        result["ImportState"] = "IMPORTED" if material.stored else "PENDING_IMPORT"
+        held = bool(material.stored) and not material.has_expired(at)
+        result["ImportState"] = "IMPORTED" if held else "PENDING_IMPORT"
         if material.description:
             result["KeyMaterialDescription"] = material.description
-        if material.stored:
+        if held:
             result["ExpirationModel"] = EXPIRES if material.expires else DOES_NOT_EXPIRE
-        if material.expires:
+        if held and material.expires:
             result["ValidTo"] = material.expires / 1_000_000
     return result

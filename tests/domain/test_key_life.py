@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from domain.commands.aliases import CreateAlias, UpdateAlias
-from domain.commands.change_key import EnableKey
+from domain.commands.change_key import DisableKey, EnableKey
 from domain.commands.delete_key import CancelKeyDeletion, DeleteKey, ScheduleKeyDeletion
 from domain.commands.due import Agenda, Deletion, Expiry, Rotation, Work
+from domain.commands.grants import CreateGrant
 from domain.commands.import_material import (
     DOES_NOT_EXPIRE,
     EXISTING,
@@ -70,6 +71,10 @@ def bring(material: str = "m1", /, **changes: Any) -> ImportKeyMaterial:
         "made": made | {"public_key": ""} | changes.pop("made", {}),
     }
     return ImportKeyMaterial(**(fields | changes))
+
+
+def turned(material: str) -> events.KeyRotated:
+    return events.KeyRotated(key_id(), material, f"row-{material}", "f", "ON_DEMAND", "")
 
 
 def the_key(situation: Given) -> Key:
@@ -387,6 +392,44 @@ def test_material_expires_when_it_is_due() -> None:
     after = given(external(), came("m1", rfc3339(5 * DAY_MICROS)), expired)
     assert due_at(after, 50 * DAY_MICROS) is None
     assert the_key(after).state is State.PENDING_IMPORT
+
+
+def test_material_is_not_used_after_its_end_whether_or_not_that_is_recorded() -> None:
+    """API reference, ImportKeyMaterial, ValidTo: "When this material expires, KMS deletes it and the KMS key becomes unusable." No
+    writer may lead then, or its clock may differ from the broker's."""
+    end = 5 * DAY_MICROS
+    usable = given(external(), came("m1", rfc3339(end)))
+    key = the_key(usable)
+    assert [key.state, key.state_at(end - 1), key.state_at(end)] == [State.ENABLED, State.ENABLED, State.PENDING_IMPORT]
+    usable.world.deciding_at = end - 1
+    usable.when(EnableKey(key_id())).then(events.KeyEnabled(key_id()))
+    ended = given(external(), came("m1", rfc3339(end)))
+    ended.world.deciding_at = end
+    ended.when(EnableKey(key_id())).refused(InvalidKeyState)
+    ended.when(DisableKey(key_id())).refused(InvalidKeyState)
+    ended.when(RotateKeyOnDemand(key_id(), "", "")).refused(InvalidKeyState)
+    ended.when(CreateGrant(key_id(), "g", "", [f"arn:aws:iam::{ACCOUNT}:root"], [], ["Encrypt"], {}, False)).refused(
+        InvalidKeyState
+    )
+    forever = the_key(given(external(), came("m1")))
+    assert forever.state_at(10**18) is State.ENABLED
+    doomed = the_key(given(external(), came("m1", rfc3339(end)), scheduled(30)))
+    assert doomed.state_at(end) is State.PENDING_DELETION
+    older = the_key(given(external(), came("m1", rfc3339(end)), came("m2", pending=True), turned("m2")))
+    assert older.state_at(end) is State.PENDING_IMPORT, "what it encrypted before cannot be decrypted"
+
+
+def test_material_that_waits_for_a_rotation_is_not_turned_to_after_its_end() -> None:
+    end = 5 * DAY_MICROS
+    there = given(external(), came("m1"), came("m2", rfc3339(end), pending=True))
+    there.world.deciding_at = end
+    assert the_key(there).state_at(end) is State.ENABLED, "what encrypts is there"
+    there.when(RotateKeyOnDemand(key_id(), "", "")).refused(
+        InvalidKeyState, f"No available key material pending rotation for the key: {arn()}."
+    )
+    before = given(external(), came("m1"), came("m2", rfc3339(end), pending=True))
+    before.world.deciding_at = end - 1
+    before.when(RotateKeyOnDemand(key_id(), "", "")).then(turned("m2"))
 
 
 # -- deletion -------------------------------------------------------------------------------------------------------

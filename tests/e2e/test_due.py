@@ -16,6 +16,7 @@ from services.adapters.bundled.postgres import binaries
 from tests.e2e.test_kinds import bring, code, wrapped
 from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
+from tests.pausing import pause
 from tests.sessions import stumbled, typed
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "key-life.md"
@@ -102,6 +103,44 @@ def test_deletion_expiry_and_rotation_come_in_their_time(ahead: Installation, tm
     decided = ahead.answers("decisions", "--key", turning, "--operation", "Decrypt")
     assert [each["materials"] for each in decided] == [[first["KeyMaterialId"]], [second["KeyMaterialId"]]]
     assert stumbled(list(typed(later)), ahead.data.parent, goes_on=True) == []
+
+
+def test_imported_material_ends_on_time_also_while_no_writer_leads(tmp_path: Path) -> None:
+    """Gained: for as long as the writers were down, or clocks differed, material was used that its owner had given an end."""
+    with Installation(tmp_path / "data") as running:
+        kms = running.client()
+        key = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
+        ends = datetime.now(UTC) + timedelta(seconds=15)
+        bring(
+            kms,
+            tmp_path,
+            key,
+            os.urandom(32),
+            "RSAES_OAEP_SHA_256",
+            ExpirationModel="KEY_MATERIAL_EXPIRES",
+            ValidTo=ends,
+        )
+        sealed = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+        writer = running.process("writer-1")
+        pause(writer)
+        assert eventually(lambda: _state(kms, key) == "PendingImport")
+        for use, asked in (
+            (kms.encrypt, {"KeyId": key, "Plaintext": b"x"}),
+            (kms.decrypt, {"CiphertextBlob": sealed}),
+            (kms.generate_data_key, {"KeyId": key, "KeySpec": "AES_256"}),
+        ):
+            with pytest.raises(ClientError) as fault:
+                use(**asked)
+            assert code(fault) == "KMSInvalidStateException"
+        described = kms.describe_key(KeyId=key)["KeyMetadata"]
+        assert (described["Enabled"], "ValidTo" in described) == (False, False)
+        (shown,) = kms.list_key_rotations(KeyId=key, IncludeKeyMaterial="ALL_KEY_MATERIAL")["Rotations"]
+        assert (shown["ImportState"], "ValidTo" in shown) == ("PENDING_IMPORT", False)
+        writer.resume()
+
+
+def _state(kms: Any, key: str) -> str:
+    return str(kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"])
 
 
 def _refusal(kms: Any, **asked: str) -> str:
