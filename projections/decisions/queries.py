@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from domain.arn import ACCOUNT_ID
+from projections.history.arn_holders import HeldArn
 from projections.log.conditions import QueryConditions
 from projections.log.schema import AskedLog, Table
 
@@ -104,10 +105,31 @@ class CallFilters:
     """Leaves out calls that were refused with this error."""
     encrypts_to: str | None = None
     """With `key`: its ARN. Calls that encrypt again under it are selected as well."""
+    callers: Sequence[HeldArn] = ()
+    """Every ARN under which one principal called. None of them: calls of all principals."""
 
 
 def _where(account: str, filters: CallFilters) -> QueryConditions:
     """Of the calls that an account may see, those that the filters leave."""
+    found = _but_callers(account, filters)
+    if filters.callers:
+        arns, first, until = _columns(filters.callers)
+        found.add("principal = ANY({})", arns)  # by an index: EXISTS alone is put to every row
+        found.add(
+            f"EXISTS (SELECT FROM unnest({_HELD}) AS held (arn, first, until) WHERE {_UNDER})", arns, first, until
+        )
+    return found
+
+
+_HELD = "{}::text[], {}::bigint[], {}::bigint[]"
+_UNDER = "principal = held.arn AND seen >= held.first AND seen < held.until"
+
+
+def _columns(callers: Sequence[HeldArn]) -> tuple[list[str], list[int], list[int]]:
+    return [each.arn for each in callers], [each.first for each in callers], [each.until for each in callers]
+
+
+def _but_callers(account: str, filters: CallFilters) -> QueryConditions:
     found = QueryConditions(account)
     found.add("$1 = ANY(owners)")
     if filters.encrypts_to is not None:
@@ -138,6 +160,8 @@ def _where(account: str, filters: CallFilters) -> QueryConditions:
         found.add("error IS DISTINCT FROM {}", filters.without_error)
     if filters.changes_only:
         found.add("position IS NOT NULL")
+    if filters.callers:
+        found.add(f"({CALLED} OR {SERVICES})")
     return found
 
 
@@ -168,12 +192,22 @@ async def page(
 ) -> list[Any]:
     """The next calls that concern an account, by default the oldest first. Indexes: decisions_key, decisions_history,
     decisions_about, decisions_principal, decisions_at."""
-    where = _where(account, filters)
+    where = _but_callers(account, filters)
     beyond, order = ("<", " DESC") if newest_first else (">", "")
     if after is not None:
         where.add(f"(at, origin, record) {beyond} ({{}}, {{}}, {{}})", *after)
-    where.add(f"TRUE ORDER BY at{order}, origin{order}, record{order} LIMIT {{}}", limit)
-    return await log.fetch(f"{WITH_INPUTS if inputs else _WITH_CASE} WHERE {where}", *where.values)
+    with_case, ordered = WITH_INPUTS if inputs else _WITH_CASE, f"ORDER BY at{order}, origin{order}, record{order}"
+    if not filters.callers:
+        where.add(f"TRUE {ordered} LIMIT {{}}", limit)
+        return await log.fetch(f"{with_case} WHERE {where}", *where.values)
+    # The first calls under each ARN, and of these the first: with one condition on all ARNs, Postgres would sort every call.
+    each = QueryConditions(*where.values)
+    each.add(f"{where} AND {_UNDER} {ordered} LIMIT {{}}", limit)
+    held = QueryConditions(*each.values)
+    held.add(f"FROM unnest({_HELD}) AS held (arn, first, until)", *_columns(filters.callers))
+    rows = f"(SELECT found.* {held}, LATERAL (SELECT * FROM {DECISIONS} WHERE {each}) AS found) AS decisions"
+    query = with_case.replace(str(DECISIONS), rows, 1)
+    return await log.fetch(f"{query} {ordered} LIMIT ${len(each.values)}", *held.values)
 
 
 async def places(log: AskedLog, account: str, filters: CallFilters, limit: int) -> list[Cursor]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from projections.decisions.queries import CASES, DECISIONS
+from projections.history.arn_holders import HeldArn
 from projections.log.conditions import QueryConditions
 from projections.log.schema import AskedLog
 
@@ -32,10 +33,9 @@ class CallsOfAccount:
 
 @dataclass(frozen=True, slots=True)
 class CallsOfPrincipal:
-    """Calls by an identity. `session`: the beginning of the ARNs of a role's sessions."""
+    """Calls by an identity under the ARNs that it had."""
 
-    arn: str
-    session: str
+    held: Sequence[HeldArn]
 
 
 Whose = CallsOfKey | CallsOfAccount | CallsOfPrincipal
@@ -89,9 +89,20 @@ def _add_whose(found: QueryConditions, whose: Whose) -> None:
         case CallsOfAccount():
             found.add(cases.format("account = {}"), whose.account)
         case CallsOfPrincipal():
-            found.add(cases.format("principal = {} OR starts_with(principal, {})"), whose.arn, whose.session)
+            add_callers(found, whose.held)
         case _:
             assert_never(whose)
+
+
+def add_callers(found: QueryConditions, held: Sequence[HeldArn]) -> None:
+    """Requires a case that is an identity's, under one of its ARNs; for a role, one of its sessions. Index: cases_principal."""
+    matches = "^@" if any(each.sessions for each in held) else "="
+    names = [each.sessions or each.arn for each in held]
+    found.add(f"case_id IN (SELECT id FROM {CASES} WHERE principal {matches} ANY({{}}))", names)
+    spans = "unnest({}::text[], {}::bigint[], {}::bigint[]) AS held (name, first, until)"
+    then = f"principal {matches} held.name AND seen >= held.first AND seen < held.until"
+    ends = [each.first for each in held], [each.until for each in held]
+    found.add(f"EXISTS (SELECT FROM {spans} WHERE {then})", names, *ends)
 
 
 def _add_times(found: QueryConditions, times: TimeBounds) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 from domain.crypto.uses import USES
 from projections.decisions.queries import CASES, DECISIONS
+from projections.decisions.spans import add_callers
+from projections.history.arn_holders import HeldArn
+from projections.log.conditions import QueryConditions
 from projections.log.schema import AskedLog
 
 # indexes: decisions_key, decisions_destination
@@ -37,22 +40,22 @@ async def last_uses(log: AskedLog, key_id: str, arn: str) -> list[Any]:
     return await log.fetch(LAST_USES, key_id, arn, USES)
 
 
-# index: decisions_key
 LET_IN = f"""
 SELECT case_id, count(*) AS calls, max(at) AS last FROM {DECISIONS}
-WHERE {{whose}} AND at >= $2 AND at < $4 AND effect = 'allowed' AND case_id IS NOT NULL GROUP BY case_id
+WHERE at >= $1 AND at < $2 AND effect = 'allowed' AND case_id IS NOT NULL AND {{whose}} GROUP BY case_id
 """
 
 
 async def let_in_with(log: AskedLog, key_id: str, arn: str, since: datetime, until: datetime) -> list[Any]:
     """The cases of calls that a key's policy or grants let in during a period. Indexes: decisions_key, decisions_destination."""
-    return await log.fetch(LET_IN.format(whose="(key_id = $1 OR destination = $3)"), key_id, since, arn, until)
+    return await log.fetch(LET_IN.format(whose="(key_id = $3 OR destination = $4)"), since, until, key_id, arn)
 
 
-async def let_in_of(log: AskedLog, principal: str, session: str, since: datetime, until: datetime) -> list[Any]:
-    """The cases of a principal's calls; for a role, those of all its sessions. Index: cases_principal."""
-    whose = f"case_id IN (SELECT id FROM {CASES} WHERE principal = $1 OR starts_with(principal, $3))"
-    return await log.fetch(LET_IN.format(whose=whose), principal, since, session, until)
+async def let_in_of(log: AskedLog, held: Sequence[HeldArn], since: datetime, until: datetime) -> list[Any]:
+    """The cases of an identity's calls; for a role, those of all its sessions. Index: cases_principal."""
+    whose = QueryConditions(since, until)
+    add_callers(whose, held)
+    return await log.fetch(LET_IN.format(whose=whose), *whose.values)
 
 
 # indexes: decisions_key, and decisions_destination for the key that ReEncrypt encrypts with
@@ -72,54 +75,63 @@ async def last_use(log: AskedLog, key_id: str, arn: str) -> Any | None:
     return await log.fetchrow(LAST_USE, key_id, arn, USES)
 
 
-# index: decisions_principal
+# index: decisions_principal. An access key has one holder, so the holder's ARNs only say where to look.
 LAST_USES_OF_ACCESS_KEYS = f"""
-SELECT asked.access_key, last.operation, last.at, last.call_id
+SELECT DISTINCT ON (asked.access_key) asked.access_key, last.operation, last.at, last.call_id
 FROM unnest($1::text[], $2::text[]) AS asked (principal, access_key), LATERAL (
     SELECT operation, at, call_id FROM {DECISIONS}
     WHERE principal = asked.principal AND access_key = asked.access_key ORDER BY at DESC LIMIT 1
-) last
+) last ORDER BY asked.access_key, last.at DESC
 """
 
 
-async def last_uses_of_access_keys(log: AskedLog, access_keys: Sequence[tuple[str, str]]) -> list[Any]:
-    """The last call with each access key; `access_keys` are (the ARN of its holder, id)."""
-    principals, names = [arn for arn, _ in access_keys], [name for _, name in access_keys]
+async def last_uses_of_access_keys(log: AskedLog, access_keys: Sequence[tuple[HeldArn, str]]) -> list[Any]:
+    """The last call with each access key; `access_keys` are (an ARN of its holder, id)."""
+    principals, names = [held.arn for held, _ in access_keys], [name for _, name in access_keys]
     return await log.fetch(LAST_USES_OF_ACCESS_KEYS, principals, names)
 
 
 # index: decisions_login
 LAST_LOGINS = f"""
-SELECT asked.principal, last.at FROM unnest($1::text[], $2::timestamptz[]) AS asked (principal, since), LATERAL (
+SELECT held.id, max(last.at) AS at
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS held (id, arn, first, until), LATERAL (
     SELECT at FROM {DECISIONS}
-    WHERE principal = asked.principal AND operation = 'ConsoleLogin' AND effect = 'allowed' AND at >= asked.since
+    WHERE principal = held.arn AND operation = 'ConsoleLogin' AND effect = 'allowed'
+        AND seen >= held.first AND seen < held.until
     ORDER BY at DESC LIMIT 1
-) last
+) last GROUP BY held.id
 """
 
 
-async def last_logins(log: AskedLog, users: Sequence[tuple[str, datetime]]) -> list[Any]:
-    """When each user last signed in with a password; no row for one who never did. `users` are (ARN, since when): an earlier
-    user may have had the same ARN."""
-    return await log.fetch(LAST_LOGINS, [arn for arn, _ in users], [since for _, since in users])
+async def last_logins(log: AskedLog, held: Sequence[HeldArn]) -> list[Any]:
+    """(id, at): when each user last signed in with a password; no row for one who never did."""
+    return await log.fetch(LAST_LOGINS, *_columns(held))
+
+
+def _columns(held: Sequence[HeldArn]) -> tuple[list[str], list[str], list[int], list[int]]:
+    ids, arns = [each.id for each in held], [each.arn for each in held]
+    return ids, arns, [each.first for each in held], [each.until for each in held]
 
 
 # indexes: decisions_principal, cases_principal
 ACCESSES = f"""
-SELECT operation, principal, max(at) AS at FROM {DECISIONS}
-WHERE account = $1 AND at >= $4 AND principal IN (
-    SELECT unnest($2::text[])
-    UNION SELECT DISTINCT principal FROM {CASES}
-    WHERE account = $1 AND EXISTS (SELECT FROM unnest($3::text[]) AS role WHERE starts_with(principal, role))
-) GROUP BY operation, principal
+SELECT held.id, operation, max(at) AS at FROM (
+    SELECT * FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[]) AS users (id, arn, first, until)
+    UNION ALL SELECT roles.id, called.principal, roles.first, roles.until
+    FROM unnest($7::text[], $8::text[], $9::bigint[], $10::bigint[]) AS roles (id, sessions, first, until)
+    JOIN (SELECT DISTINCT principal FROM {CASES} WHERE account = $1 AND principal ^@ ANY($8)) AS called
+        ON called.principal ^@ roles.sessions
+) held JOIN {DECISIONS} ON principal = held.arn AND seen >= held.first AND seen < held.until
+WHERE account = $1 AND at >= $2 GROUP BY held.id, operation
 """
 
 
-async def accesses(
-    log: AskedLog, account: str, principals: Sequence[str], sessions: Sequence[str], since: datetime
-) -> list[Any]:
-    """The last call of each operation by each principal since a time. `sessions`: beginnings of the ARNs of sessions."""
-    return await log.fetch(ACCESSES, account, list(principals), list(sessions), since)
+async def accesses(log: AskedLog, account: str, held: Sequence[HeldArn], since: datetime) -> list[Any]:
+    """(id, operation, at): the last call of each operation by each identity since a time; for a role, by any of its sessions."""
+    users, roles = [each for each in held if not each.sessions], [each for each in held if each.sessions]
+    ids, _, first, until = _columns(roles)
+    of_roles = (ids, [each.sessions for each in roles], first, until)
+    return await log.fetch(ACCESSES, account, since, *_columns(users), *of_roles)
 
 
 # indexes: decisions_key, and decisions_destination for the key that ReEncrypt encrypts with

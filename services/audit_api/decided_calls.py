@@ -109,12 +109,11 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> CallFilters:
         fields["operation"] = await audit.operations.recorded(source, str(fields["operation"]))
     if "rule" in fields:
         fields["rule"] = rule_named(str(fields["rule"]))
-    if "principal" in fields:
-        fields["principal"] = await audit.principals.caller(request, source, str(fields["principal"]))
+    principal = fields.pop("principal", None)
     if key:
         key = await audit.keys.recorded(request, source, key)
     since, until = await span_of(source.log, request)
-    return CallFilters(
+    filters = CallFilters(
         key=key or None,
         since=since,
         until=until,
@@ -122,6 +121,7 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> CallFilters:
         pair=None if pair is None else (pair.partition("=")[0], pair.partition("=")[2]),
         without_error=None if request.one_of("unanswered", ("false",)) is None else QuestionRefused.kind,
     )
+    return filters if principal is None else await audit.principals.calls_of(request, source, str(principal), filters)
 
 
 async def calls_answer(audit: AuditContext, request: AuditRequest, filters: CallFilters) -> Told:

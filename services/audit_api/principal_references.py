@@ -4,6 +4,7 @@ names of the asking account are searched."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from domain.arn import ACCOUNT_ID, parse_arn, root_arn
 from domain.authorization.audience import account_in
@@ -11,7 +12,9 @@ from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.policy.parse import UNIQUE_ID
 from domain.state.world import World
 from projections.decisions import queries as decisions
+from projections.decisions.queries import CallFilters
 from projections.history import queries as history
+from projections.history.arn_holders import HeldArn, held_arns, last_holder
 from services.audit_api.faults import invalid, missing
 from services.audit_api.long_questions import LongQuestions
 from services.audit_api.request import AuditRequest
@@ -62,9 +65,23 @@ class PrincipalReferences:
         near = await self._long_questions.compute(request, nearest, name, names)
         raise missing(f"Nobody here is called {text}.{in_words(near)}")
 
-    async def caller(self, request: AuditRequest, source: Source, text: str) -> str:
-        """A filter of calls by their caller: a pattern, an account, or a principal. A role includes its sessions.
-        Raises WireError."""
+    async def calls_of(self, request: AuditRequest, source: Source, text: str, filters: CallFilters) -> CallFilters:
+        """Narrows filters to the calls of a caller: a pattern, an account, or a principal. A role includes its sessions, and a
+        user what it called under its other names. Raises WireError."""
+        caller, asked = await self._caller(request, source, text), text.strip()
+        held = list[HeldArn]()
+        if "*" not in caller and parse_arn(caller) is not None:
+            held = await held_arns(source.log, [asked]) if UNIQUE_ID.fullmatch(asked) else []
+            if not held and (id := await last_holder(source.log, caller)):
+                others = [each for each in await held_arns(source.log, [id]) if each.arn != caller]
+                # An ARN also means every call that its record has it in, whoever had it then.
+                held = [HeldArn(caller, caller), *others] if others else []
+        if held:
+            return replace(filters, callers=held)
+        return replace(filters, fields={**filters.fields, "principal": caller})
+
+    async def _caller(self, request: AuditRequest, source: Source, text: str) -> str:
+        """The account, the ARN or the pattern of ARNs that records have of a caller. Raises WireError."""
         if "*" in text:
             return text
         if ACCOUNT_ID.fullmatch(text) and source.account and text != source.account:

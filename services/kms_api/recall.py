@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from domain.keys.key import Key
 from domain.log.codec import micros_of
 from domain.ports import Unavailable
 from projections.decisions import uses
+from projections.history.arn_holders import HeldArn, held_arns
 from projections.log.schema import AskedLog
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.kms_api.shapes import operation_names
@@ -34,31 +36,32 @@ class ProjectedRecall:
     async def last_uses_of(self, access_keys: Sequence[tuple[str, str]]) -> dict[str, LastUse]:
         """Raises Unavailable."""
         try:
-            rows = await uses.last_uses_of_access_keys(self._log, access_keys)
+            held = defaultdict[str, list[HeldArn]](list)
+            for each in await held_arns(self._log, [holder for holder, _ in access_keys]):
+                held[each.id].append(each)
+            asked = [(each, name) for holder, name in access_keys for each in held[holder]]
+            rows = await uses.last_uses_of_access_keys(self._log, asked)
         except INTERRUPTED as fault:
             raise Unavailable("the projections do not answer") from fault
         return {row["access_key"]: _use(row) for row in rows}
 
-    async def last_logins(self, users: Sequence[tuple[str, int]]) -> dict[str, int]:
+    async def last_logins(self, users: Iterable[str]) -> dict[str, int]:
         """Raises Unavailable."""
-        since = [(arn, datetime.fromtimestamp(created / 1_000_000, UTC)) for arn, created in users]
         try:
-            rows = await uses.last_logins(self._log, since)
+            rows = await uses.last_logins(self._log, await held_arns(self._log, users))
         except INTERRUPTED as fault:
             raise Unavailable("the projections do not answer") from fault
-        return {row["principal"]: micros_of(row["at"]) for row in rows}
+        return {row["id"]: micros_of(row["at"]) for row in rows}
 
-    async def accesses(
-        self, account: str, principals: Sequence[str], sessions: Sequence[str], since: int
-    ) -> list[Accessed]:
+    async def accesses(self, account: str, identities: Iterable[str], since: int) -> list[Accessed]:
         """Raises Unavailable."""
         moment = datetime.fromtimestamp(since / 1_000_000, UTC)
         try:
-            rows = await uses.accesses(self._log, account, principals, sessions, moment)
+            rows = await uses.accesses(self._log, account, await held_arns(self._log, identities), moment)
         except INTERRUPTED as fault:
             raise Unavailable("the projections do not answer") from fault
         return [
-            Accessed(SERVICE_OF[row["operation"]], row["operation"], row["principal"], micros_of(row["at"]))
+            Accessed(SERVICE_OF[row["operation"]], row["operation"], row["id"], micros_of(row["at"]))
             for row in rows
             if row["operation"] in SERVICE_OF
         ]

@@ -42,8 +42,9 @@ NO_CERTIFICATES = ("false", NOT_USED, "false", NOT_USED)
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    """A row before its times are looked up. `keys` are the access keys by id, the oldest first."""
+    """A row before its times are looked up. `id`: of a root, its account. `keys` are the access keys by id, the oldest first."""
 
+    id: str
     name: str
     arn: str
     created: int
@@ -54,7 +55,7 @@ class _Person:
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """`uses` by access key, `logins` (microseconds since the epoch) by the user's ARN."""
+    """`uses` by access key, `logins` (microseconds since the epoch) by the user's unique id."""
 
     uses: Mapping[str, LastUse]
     logins: Mapping[str, int]
@@ -69,8 +70,8 @@ async def credential_report(request: Request, world: World, recall: Recall) -> A
     """Raises Unavailable."""
     account = world.accounts[request.caller.account]
     people = _people(account, world)
-    uses = await recall.last_uses_of([(each.arn, key) for each in people for key, _ in each.keys[:2]])
-    logins = await recall.last_logins([(each.arn, each.created) for each in people if each.login is not None])
+    uses = await recall.last_uses_of([(each.id, key) for each in people for key, _ in each.keys[:2]])
+    logins = await recall.last_logins([each.id for each in people if each.login is not None])
     past, policy = _Past(uses, logins), account.password_policy
     text = await long_aside(account.id, _report, people, past, policy, world.region)
     generated = iam_descriptions.seconds(request.at)
@@ -82,12 +83,12 @@ def _people(account: Account, world: World) -> list[_Person]:
     of_root = [
         (key, AccessKey(status, account.created)) for key, status in account.access_keys.items() if status == ACTIVE
     ]
-    people = [_Person(ROOT, root_arn(account.id), account.created, of_root)]
+    people = [_Person(account.id, ROOT, root_arn(account.id), account.created, of_root)]
     for name in directory.listed.get((USER, account.id), ()):
         user = directory.identities[directory.ids[USER, account.id, name]]
         keys = sorted(user.access_keys.items(), key=lambda item: item[1].created)
         has_mfa = bool(directory.mfa.of(user.id))
-        people.append(_Person(user.name, user.arn, user.created, keys, user.login, has_mfa))
+        people.append(_Person(user.id, user.name, user.arn, user.created, keys, user.login, has_mfa))
     return people
 
 
@@ -108,7 +109,7 @@ def _report(people: Sequence[_Person], past: _Past, policy: PasswordPolicy | Non
 def _password(person: _Person, past: _Past, policy: PasswordPolicy | None) -> Sequence[str]:
     if person.login is None:
         return NO_PASSWORD_OF_ROOT if person.name == ROOT else NO_PASSWORD
-    changed, used = person.login.changed, past.logins.get(person.arn)
+    changed, used = person.login.changed, past.logins.get(person.id)
     expires = policy.max_age * DAY_MICROS if policy is not None else 0
     return (
         "true",

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from domain.arn import parse_arn, root_arn, session_arn
+from domain.arn import parse_arn
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
@@ -63,8 +63,8 @@ async def access_key_last_used(request: Request, world: World, recall: Recall) -
     owner = _owner(access_key, account, world)
     if owner is None and world.access_keys.get(access_key) != account:
         raise NoSuchEntity(f"The Access Key with id {access_key} cannot be found.")
-    principal = root_arn(account) if owner is None else owner.arn
-    use = (await recall.last_uses_of([(principal, access_key)])).get(access_key)
+    holder = account if owner is None else owner.id
+    use = (await recall.last_uses_of([(holder, access_key)])).get(access_key)
     used: Answer = {"ServiceName": NOT_USED, "Region": NOT_USED}
     if use is not None:
         used = {"LastUsedDate": iam_descriptions.seconds(use.at), "ServiceName": use.service, "Region": world.region}
@@ -192,17 +192,6 @@ def _identities(entity: Entity, account: str, world: World) -> list[Identity]:
     return [entity]
 
 
-def _principals(identities: Iterable[Identity]) -> tuple[list[str], list[str]]:
-    """(ARNs, prefixes of the ARNs of roles' sessions)"""
-    exact, sessions = [], []
-    for each in identities:
-        if each.kind == ROLE:
-            sessions.append(session_arn(each.account, each.name, ""))
-        else:
-            exact.append(each.arn)
-    return exact, sessions
-
-
 def _namespaces(entity: Entity, world: World) -> list[str]:
     """The services in which the permission policies allow any action, in order."""
     rules: Sequence[CompiledStatement]
@@ -227,24 +216,25 @@ async def last_accessed(request: Request, world: World, recall: Recall) -> Answe
     """Raises NoSuchEntity, Unavailable."""
     job, entity = _job(request, world)
     account = request.caller.account
-    exact, sessions = _principals(_identities(entity, account, world))
-    accesses = await recall.accesses(account, exact, sessions, request.at - LOOKED_BACK)
-    items = [_service(name, accesses, job, world) for name in _namespaces(entity, world)]
+    arns = {each.id: each.arn for each in _identities(entity, account, world)}
+    accesses = await recall.accesses(account, arns, request.at - LOOKED_BACK)
+    items = [_service(name, accesses, arns, job, world) for name in _namespaces(entity, world)]
     return _done(job) | _paged("ServicesLastAccessed", items, request) | {"JobType": GRANULARITY[job.by_action]}
 
 
-def _service(namespace: str, accesses: Sequence[Accessed], job: Job, world: World) -> Answer:
+def _service(namespace: str, accesses: Sequence[Accessed], arns: Mapping[str, str], job: Job, world: World) -> Answer:
+    """`arns`: the ARNs that the identities have now, by unique id."""
     own = [each for each in accesses if each.service == namespace]
     shown: Answer = {
         "ServiceName": SERVICE_NAMES[namespace],
         "ServiceNamespace": namespace,
-        "TotalAuthenticatedEntities": len({_of(each.principal) for each in own}),
+        "TotalAuthenticatedEntities": len({each.identity for each in own}),
     }
     if own:
         last = max(own, key=lambda each: each.at)
         shown |= {
             "LastAuthenticated": iam_descriptions.seconds(last.at),
-            "LastAuthenticatedEntity": _of(last.principal),
+            "LastAuthenticatedEntity": arns[last.identity],
             "LastAuthenticatedRegion": world.region,
         }
     if job.by_action:
@@ -255,7 +245,7 @@ def _service(namespace: str, accesses: Sequence[Accessed], job: Job, world: Worl
         shown["TrackedActionsLastAccessed"] = [
             {
                 "ActionName": name,
-                "LastAccessedEntity": _of(each.principal),
+                "LastAccessedEntity": arns[each.identity],
                 "LastAccessedTime": iam_descriptions.seconds(each.at),
                 "LastAccessedRegion": world.region,
             }
@@ -264,28 +254,15 @@ def _service(namespace: str, accesses: Sequence[Accessed], job: Job, world: Worl
     return shown
 
 
-def _of(principal: str) -> str:
-    """For a role's session, the role's ARN. It lacks the role's path, which the session's ARN does not have."""
-    named = parse_arn(principal)
-    if named is None or not named.resource.startswith("assumed-role/"):
-        return principal
-    return f"arn:{named.partition}:iam::{named.account}:role/{named.resource.split('/')[1]}"
-
-
 async def accessed_by(request: Request, world: World, recall: Recall) -> Answer:
     """Which identities of a group or a policy used one service. Raises NoSuchEntity, Unavailable."""
     job, entity = _job(request, world)
     account, namespace = request.caller.account, request["ServiceNamespace"]
     identities = _identities(entity, account, world)
-    accesses = await recall.accesses(account, *_principals(identities), request.at - LOOKED_BACK)
+    accesses = await recall.accesses(account, [each.id for each in identities], request.at - LOOKED_BACK)
     items = []
     for each in sorted(identities, key=lambda identity: identity.arn):
-        exact, sessions = _principals([each])
-        times = [
-            found.at
-            for found in accesses
-            if found.service == namespace and (found.principal in exact or found.principal.startswith(tuple(sessions)))
-        ]
+        times = [found.at for found in accesses if found.service == namespace and found.identity == each.id]
         info = {"Arn": each.arn, "Name": each.name, "Type": each.kind.upper(), "Id": each.id, "Path": each.path}
         items.append(
             {"EntityInfo": info} | ({"LastAuthenticated": iam_descriptions.seconds(max(times))} if times else {})

@@ -54,11 +54,11 @@ async def list_all(request: Request, world: World, recall: Recall) -> Answer:
 
 
 async def last_logins(users: Sequence[Identity], recall: Recall) -> Mapping[str, int]:
-    """When each user last signed in with a password, by ARN, in microseconds since the epoch. A user without a password may
+    """When each user last signed in with a password, by unique id, in microseconds since the epoch. A user without a password may
     have had one; but users are shown even while the decisions do not answer, if none of them has a password now. Raises
     Unavailable."""
     try:
-        return await recall.last_logins([(each.arn, each.created) for each in users])
+        return await recall.last_logins([each.id for each in users])
     except Unavailable:
         if any(each.login is not None for each in users):
             raise
@@ -67,5 +67,5 @@ async def last_logins(users: Sequence[Identity], recall: Recall) -> Mapping[str,
 
 def _last_used(user: Identity, logins: Mapping[str, int]) -> Answer:
     """The member is absent if the user never signed in with a password."""
-    at = logins.get(user.arn)
+    at = logins.get(user.id)
     return {} if at is None else {"PasswordLastUsed": iam_descriptions.seconds(at)}

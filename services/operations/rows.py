@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -227,32 +227,30 @@ class LastUse:
 
 @dataclass(frozen=True, slots=True)
 class Accessed:
-    """The last call of an operation by a principal. Refused calls count."""
+    """The last call of an operation by an identity, whose unique id it has. Refused calls count."""
 
     service: str
     operation: str
-    principal: str
+    identity: str
     at: int
 
 
 class Recall(Protocol):
-    """The past, from the projections: a moment behind the log. Raises Unavailable."""
+    """The past, from the projections: a moment behind the log. Raises Unavailable. An identity is asked for by its unique id, and
+    a root by its account: its calls are those under every ARN that it had, and nobody else's."""
 
     async def last_use(self, key: Key) -> LastUse | None: ...
 
     async def last_uses_of(self, access_keys: Sequence[tuple[str, str]]) -> Mapping[str, LastUse]:
-        """The last use of each access key, by its id. `access_keys` are (ARN of its owner, id)."""
+        """The last use of each access key, by its id. `access_keys` are (its holder, its id)."""
         ...
 
-    async def last_logins(self, users: Sequence[tuple[str, int]]) -> Mapping[str, int]:
-        """When each user last signed in with a password, by ARN. `users` are (ARN, since when there is this user). Times are
-        microseconds since the epoch."""
+    async def last_logins(self, users: Iterable[str]) -> Mapping[str, int]:
+        """When each user last signed in with a password, in microseconds since the epoch."""
         ...
 
-    async def accesses(
-        self, account: str, principals: Sequence[str], sessions: Sequence[str], since: int
-    ) -> Sequence[Accessed]:
-        """The operations that principals called since a time. `sessions` are prefixes of the ARNs of roles' sessions."""
+    async def accesses(self, account: str, identities: Iterable[str], since: int) -> Sequence[Accessed]:
+        """The operations that users and roles called since a time."""
         ...
 
 

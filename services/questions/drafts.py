@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from domain.arn import parse_arn
 from domain.authorization.question import Resource
 from domain.errors import MalformedPolicy
 from domain.identities.identity import GROUP, Identity, InlinePolicy
@@ -17,6 +16,7 @@ from domain.state.world import World
 from projections.decisions import queries as decisions
 from projections.decisions.spans import CallsOfAccount, CallsOfKey, CallsOfPrincipal, Touched, Whose
 from projections.history import queries as history
+from projections.history.arn_holders import held_arns
 from projections.history.project import IDENTITY
 from projections.log.schema import AskedLog
 from services.questions.touched_calls import touched_by
@@ -27,7 +27,7 @@ class Draft(Protocol):
         """Puts the draft into the world. Called again after each change of the world."""
         ...
 
-    def whose(self) -> Whose:
+    async def whose(self, log: AskedLog) -> Whose:
         """Selects the decisions that the draft could change."""
         ...
 
@@ -63,7 +63,7 @@ class KeyPolicyDraft:
         self._put = with_policy(held, self.text, held.policy_version, principals)
         world.replace_key(self._put)
 
-    def whose(self) -> Whose:
+    async def whose(self, log: AskedLog) -> Whose:
         return CallsOfKey(self.key.id, self.key.arn)
 
     async def touched(self, log: AskedLog, first: int, last: int) -> Touched | None:
@@ -97,7 +97,7 @@ class RevokedGrant:
         }
         self._put = world.resources[held.id] = replace(resource, grants=left)
 
-    def whose(self) -> Whose:
+    async def whose(self, log: AskedLog) -> Whose:
         return CallsOfKey(self.key.id, self.key.arn)
 
     async def touched(self, log: AskedLog, first: int, last: int) -> Touched | None:
@@ -127,12 +127,10 @@ class IdentityPolicyDraft:
         self._put = world.directory.identities[held.id] = replace(held, inline=inline)
         world.directory.changes += 1
 
-    def whose(self) -> Whose:
-        arn = parse_arn(self.identity.arn)
-        assert arn is not None, "an identity's ARN is one"
+    async def whose(self, log: AskedLog) -> Whose:
         if self.identity.kind == GROUP:  # its members changed over time, so the whole account counts
-            return CallsOfAccount(arn.account)
-        return CallsOfPrincipal(self.identity.arn, f"arn:aws:sts::{arn.account}:assumed-role/{self.identity.name}/")
+            return CallsOfAccount(self.identity.account)
+        return CallsOfPrincipal(await held_arns(log, [self.identity.id]))
 
     async def touched(self, log: AskedLog, first: int, last: int) -> Touched | None:
         return None

@@ -29,6 +29,7 @@ from domain.state.principals import canonical
 from domain.state.world import World
 from projections.decisions import queries as decisions
 from projections.decisions import uses as uses_of
+from projections.history.arn_holders import HeldArn, held_arns
 from projections.log.schema import AskedLog
 from services.rendering import utc
 from services.turns import Turn
@@ -133,10 +134,9 @@ async def unused_of_principal(
     if not audience.owns(account_in(name) or audience.account):
         raise NoSuchEntity(f"There is no user, role or account {principal} here.")
     caller = caller_for(world, name)
-    arn = parse_arn(name)
-    assert arn is not None, "whoever calls has an ARN"
-    session = f"arn:aws:sts::{arn.account}:assumed-role/{arn.resource.rpartition('/')[2]}/"
-    uses = await _uses(log, world, await uses_of.let_in_of(log, name, session, *times), decide, audience)
+    id = world.directory.by_arn.get(name)
+    held = [HeldArn(name, name)] if id is None else await held_arns(log, [id])
+    uses = await _uses(log, world, await uses_of.let_in_of(log, held, *times), decide, audience)
     return of_rules(caller.identity.statements, uses)
 
 

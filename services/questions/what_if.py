@@ -40,7 +40,7 @@ async def what_if(
     A later question may give the last `through` as `after`: it continues there, and the results add up.
     """
     log, last = still.log, still.last
-    span = DecisionSpan(-2 if after is None else after, last, times, draft.whose(), audience.account)
+    span = DecisionSpan(-2 if after is None else after, last, times, await draft.whose(log), audience.account)
     total, first = await spans.counted(log, span)
     weighed = _nothing()
     beside: CountBeside = none_beside

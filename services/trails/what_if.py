@@ -24,7 +24,7 @@ async def what_if(
     log: AskedLog, draft: Draft, last: int, times: TimeBounds, after: int | None, *, calls: bool
 ) -> AsyncIterator[dict[str, Any]]:
     """As services/questions/what_if.py, but besides the groups that flip there are groups with the effect `unknown`."""
-    span = DecisionSpan(-2 if after is None else after, last, times, draft.whose())
+    span = DecisionSpan(-2 if after is None else after, last, times, await draft.whose(log))
     async for each in told(log, _weighed(log, draft, span), none_beside, last, None, calls=calls):
         yield each
 

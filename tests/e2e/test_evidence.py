@@ -134,6 +134,16 @@ def test_evidence_of_a_principal_has_what_it_did_and_what_was_done_to_it(
     assert operations >= {"CreateUser", "CreateAccessKey", "Decrypt", "PutKeyPolicy"}
 
 
+def test_evidence_of_a_renamed_user_has_what_it_did_under_its_former_name(house: House, tmp_path: Path) -> None:
+    name, arn, who = house.user("carl")
+    key = house.key(may("kms:Encrypt", Principal={"AWS": arn}))
+    house.installation.client(who).encrypt(KeyId=key, Plaintext=b"x")
+    house.iam.update_user(UserName=name, NewUserName=f"{name}-renamed")
+    path = made(house, tmp_path / "carl.zip", f"user/{name}-renamed")
+    operations = [each["call"]["operation"] for each in records(path) if each.get("call")]
+    assert [operations.count(each) for each in ("Encrypt", "UpdateUser")] == [1, 1]
+
+
 def test_each_of_two_accounts_gets_its_own_part(house: House, other: Credentials, log_key: str, tmp_path: Path) -> None:
     """Given a call of another account on our key, then our package has our part of it alone."""
     key = house.key(may("kms:Encrypt", Principal={"AWS": f"arn:aws:iam::{OTHER}:root"}, Sid="theirs"))

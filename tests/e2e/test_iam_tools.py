@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -30,9 +31,9 @@ def allowing(*actions: str, **elements: Any) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def a_user(iam: Any, installation: Installation, *policies: str) -> tuple[str, str, dict[str, str]]:
+def a_user(iam: Any, installation: Installation, *policies: str, name: str = "") -> tuple[str, str, dict[str, str]]:
     """(name, ARN, credentials)."""
-    name = fresh("tool")
+    name = name or fresh("tool")
     arn = iam.create_user(UserName=name)["User"]["Arn"]
     for number, document in enumerate(policies):
         iam.put_user_policy(UserName=name, PolicyName=f"p{number}", PolicyDocument=document)
@@ -374,6 +375,69 @@ def test_the_past_of_a_credential_comes_from_the_decisions(iam: Any, installatio
     with pytest.raises(ClientError) as fault:
         installation.client(other, "iam").get_service_last_accessed_details(JobId=job)
     assert code_of(fault) == "AccessDenied"
+
+
+def test_a_renamed_user_keeps_its_past_and_a_later_user_of_the_name_has_none(
+    iam: Any, installation: Installation, tmp_path: Path
+) -> None:
+    """Decisions have the ARN of their time. A name that is given again stands for somebody else (IAM user guide,
+    reference_identifiers, unique ids)."""
+    name, former, credentials = a_user(iam, installation, allowing("kms:ListKeys"))
+    access_key = credentials["AWS_ACCESS_KEY_ID"]
+    kms = installation.client(credentials)
+    kms.list_keys()
+    renamed = fresh("renamed")
+    iam.update_user(UserName=name, NewUserName=renamed, NewPath="/moved/")
+    arn = iam.get_user(UserName=renamed)["User"]["Arn"]
+    with pytest.raises(ClientError):
+        kms.list_aliases()
+    _, again, other = a_user(iam, installation, allowing("kms:*"), name=name)
+    assert again == former
+    installation.caught_up()
+
+    def accessed(entity: str) -> list[tuple[str, str]]:
+        job = iam.generate_service_last_accessed_details(Arn=entity, Granularity="ACTION_LEVEL")["JobId"]
+        (used,) = iam.get_service_last_accessed_details(JobId=job)["ServicesLastAccessed"]
+        assert used["TotalAuthenticatedEntities"] == len({each["LastAccessedEntity"] for each in _actions(used)})
+        return [(each["ActionName"], each["LastAccessedEntity"]) for each in _actions(used)]
+
+    assert accessed(arn) == [("ListAliases", arn), ("ListKeys", arn)]
+    assert accessed(again) == []
+    installation.client(other).list_retirable_grants(RetiringPrincipal=again)
+    installation.caught_up()
+    assert accessed(again) == [("ListRetirableGrants", again)]
+    used = iam.get_access_key_last_used(AccessKeyId=access_key)
+    assert (used["UserName"], used["AccessKeyLastUsed"]["ServiceName"]) == (renamed, "kms")
+    rows = {row["user"]: row for row in csv.DictReader(_report(iam).splitlines())}
+    assert rows[renamed]["access_key_1_last_used_service"] == "kms"
+    (permissions,) = installation.answers("unused", "--principal", arn)
+    assert [set(each["used"]) for each in permissions["items"]] == [{"kms:ListKeys"}]
+
+    draft = tmp_path / "denies.json"
+    draft.write_text(allowing("kms:*", Effect="Deny"))
+    (weighed,) = installation.answers("what-if", "--principal", arn, "--policy", str(draft))
+    assert [each["operation"] for each in weighed["groups"]] == ["ListKeys"]
+
+    def operations(principal: str) -> list[str]:
+        rows = installation.answers("decisions", "--principal", principal)
+        last = installation.answers("decisions", "--principal", principal, "--limit", "1")
+        assert last == rows[-1:]
+        return [row["operation"] for row in rows]
+
+    assert operations(arn) == ["ListKeys", "ListAliases"]
+    # A name stands for every call that was recorded under it; a unique id for one user.
+    assert operations(former) == ["ListKeys", "ListRetirableGrants"]
+    assert operations(iam.get_user(UserName=name)["User"]["UserId"]) == ["ListRetirableGrants"]
+
+
+def _actions(service: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = service["TrackedActionsLastAccessed"]
+    return found
+
+
+def _report(iam: Any) -> str:
+    iam.generate_credential_report()
+    return str(iam.get_credential_report()["Content"].decode())
 
 
 def test_whose_an_access_key_is(iam: Any, installation: Installation) -> None:

@@ -21,6 +21,7 @@ from domain.state.fold import Fold
 from projections.decisions import queries as decisions
 from projections.decisions import uses
 from projections.decisions.queries import CallFilters
+from projections.history.arn_holders import HeldArn
 from projections.log.changes import TableChange
 from projections.log.entry import ALERTS, DECISIONS, EVENTS, Entry
 from projections.log.schema import AskedLog, Schema
@@ -295,11 +296,11 @@ async def test_the_last_sign_in_of_a_user_is_found_without_the_calls(pool: Pool)
             ACCOUNT,
         )
         await connection.execute("ANALYZE p_plans.decisions")
-        users = [(f"p{number}", datetime.fromtimestamp(0, UTC)) for number in range(40)]
+        users = [HeldArn(f"AIDA{number}", f"p{number}") for number in range(40)]
         ((found,),) = [await uses.last_logins(AskedLog(Explained(connection), PlansSchema()), users)]
         assert rows_read(found["Plan"]) < 100
         found = await uses.last_logins(AskedLog(connection, PlansSchema()), users)
-        assert [(row["principal"], row["at"]) for row in found] == [("p7", datetime.fromtimestamp(7, UTC))]
-        later = [(user, datetime.fromtimestamp(8, UTC)) for user, _ in users]
-        assert await uses.last_logins(AskedLog(connection, PlansSchema()), later) == []
+        assert [(row["id"], row["at"]) for row in found] == [("AIDA7", datetime.fromtimestamp(7, UTC))]
+        for somebody in (HeldArn("AIDA7", "p7", first=8), HeldArn("AIDA7", "p7", until=7)):  # not who had the ARN then
+            assert await uses.last_logins(AskedLog(connection, PlansSchema()), [somebody]) == []
         await connection.execute("DROP SCHEMA p_plans CASCADE")

@@ -96,19 +96,17 @@ async def _subject(
         id = await audit.keys.called(request, key)
         owner = account_in(audit.keys.written(key, request.account)) or request.account
         arn = key_arn(source.region, owner, id)
-        calls, raised = replace(span, key=id, encrypts_to=arn), replace(raised, key=id)
+        of_key, raised = replace(span, key=id, encrypts_to=arn), replace(raised, key=id)
         found = audit.live.world.keys.get(id)
         if found is None or not request.audience.owns(found.account):
             # Whether another account has such a key must not be seen by what the package calls it.
-            return EvidenceSubject(audit.keys.written(key, request.account), "", [calls], raised)
+            return EvidenceSubject(audit.keys.written(key, request.account), "", [of_key], raised)
         (row,) = await audit.keys.with_aliases(source, [{"key_id": id}])
-        return EvidenceSubject(arn, ", ".join(row["key_aliases"]), [calls], raised)
-    caller = await audit.principals.caller(request, source, principal or "")
+        return EvidenceSubject(arn, ", ".join(row["key_aliases"]), [of_key], raised)
+    calls = await audit.principals.calls_of(request, source, principal or "", span)
     about = await audit.principals.principal(request, source, principal or "", (USER, ROLE, GROUP, POLICY))
     changes = await concerning_principal(replace(span, about=about, changes_only=True), source, about)
-    return EvidenceSubject(
-        about, "", [replace(span, fields={"principal": caller}), changes], replace(raised, about=about)
-    )
+    return EvidenceSubject(about, "", [calls, changes], replace(raised, about=about))
 
 
 async def _pages(
