@@ -11,6 +11,7 @@ import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from domain.arn import parse_arn
 from domain.authorization.evaluate import may
@@ -258,23 +259,34 @@ async def accessed_by(request: Request, world: World, recall: Recall) -> Answer:
     """Which identities of a group or a policy used one service. Raises NoSuchEntity, Unavailable."""
     job, entity = _job(request, world)
     account, namespace = request.caller.account, request["ServiceNamespace"]
-    identities = _identities(entity, account, world)
-    accesses = await recall.accesses(account, [each.id for each in identities], request.at - LOOKED_BACK)
-    items = []
-    for each in sorted(identities, key=lambda identity: identity.arn):
-        times = [found.at for found in accesses if found.service == namespace and found.identity == each.id]
-        info = {"Arn": each.arn, "Name": each.name, "Type": each.kind.upper(), "Id": each.id, "Path": each.path}
-        items.append(
-            {"EntityInfo": info} | ({"LastAuthenticated": iam_descriptions.seconds(max(times))} if times else {})
-        )
-    return _done(job) | _paged("EntityDetailsList", items, request)
+    identities = sorted(_identities(entity, account, world), key=lambda identity: identity.arn)
+    answer = _done(job) | _paged("EntityDetailsList", identities, request)
+    shown: list[Identity] = answer["EntityDetailsList"]
+    last: dict[str, int] = {}
+    for found in await recall.accesses(account, [each.id for each in shown], request.at - LOOKED_BACK):
+        if found.service == namespace:
+            last[found.identity] = max(found.at, last.get(found.identity, found.at))
+    answer["EntityDetailsList"] = [
+        {
+            "EntityInfo": {
+                "Arn": each.arn,
+                "Name": each.name,
+                "Type": each.kind.upper(),
+                "Id": each.id,
+                "Path": each.path,
+            }
+        }
+        | ({"LastAuthenticated": iam_descriptions.seconds(last[each.id])} if each.id in last else {})
+        for each in shown
+    ]
+    return answer
 
 
 def _done(job: Job) -> Answer:
     return {"JobStatus": "COMPLETED", "JobCreationDate": job.at, "JobCompletionDate": job.at}
 
 
-def _paged(member: str, items: Sequence[Answer], request: Request) -> Answer:
+def _paged(member: str, items: Sequence[Any], request: Request) -> Answer:
     """A page. Its marker is the number of items before it."""
     after = after_marker(request) or "0"
     if not after.isascii() or not after.isdigit() or len(after) > 9:
