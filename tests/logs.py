@@ -8,6 +8,7 @@ from typing import Any
 from domain.log.authenticity import Keyring
 from domain.log.command import Command, encode
 from domain.log.events import AccountCreated, LogCreated, WriterStarted
+from domain.log.own_commands import own_call
 from domain.log.record import Call
 from domain.policy.default import default_key_policy
 from domain.state.fold import Fold
@@ -115,3 +116,10 @@ def a_log(keys: Keyring | None = None, *, with_macs: bool = True) -> Log:
 
 def changed(value: bytes, **fields: Any) -> bytes:
     return json.dumps(json.loads(value) | fields, sort_keys=True, separators=(",", ":")).encode()
+
+
+def own(log: Log, operation: str, *, not_after: int = NOW * 2, **parameters: Any) -> bytes:
+    """A command of Keytrail's own, whose call's id says at which offset it stands."""
+    body = encode(Command(own_call(f"own-{log.offset}", operation, parameters), {}, not_after))
+    authority = log.fold().chain.authority
+    return log.keys.seal(authority.key or log.keys.newest, "commands", authority.log).sealed(body)[0]

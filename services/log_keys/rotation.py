@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from domain.log.own_commands import AUTHENTICATE, RETIRE_KEY, ROTATE_KEY
 from domain.ports import Unavailable
 from projections.registry import PROJECTIONS, Projection
 from services.adapters import pins, snapshots
+from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.kafka import APPEND_DEADLINE, KafkaReader
 from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import read_known
@@ -44,7 +46,7 @@ PositionsSealing = Callable[[Connection, VaultKeyring, Container[str]], Awaitabl
 
 
 class LogKeys:
-    """One command, on the host. Raises Unavailable, MasterKeyRefused, LogRefused, NotYet."""
+    """One command, on the host. Raises Unavailable, MasterKeyRefused, LogRefused, NotYet, AlreadyRotating."""
 
     def __init__(
         self,
@@ -75,38 +77,54 @@ class LogKeys:
 
     async def authenticate(self) -> Authority:
         """From now on every record has to be authentic. Changes nothing if that has begun already."""
-        authority = await self._authority()
-        if not authority.begun:
-            await self._require_new_processes()
-            asked = {"before": await self._offsets()}
-            authority = await self._recorded(AUTHENTICATE, asked, lambda found: found.begun)
-        # Only after the event: from then on the vault refuses a log without MACs, and before it this log had none.
-        await self._vault.require_authentic()
-        await pins.keep(self._settings, self._vault, self._keys, authority)
-        return authority
+        async with self._alone():
+            authority = await self._authority()
+            if not authority.begun:
+                await self._require_new_processes()
+                asked = {"before": await self._offsets()}
+                authority = await self._recorded(AUTHENTICATE, asked, lambda found: found.begun)
+            # Only after the event: from then on the vault refuses a log without MACs, and before it this log had none.
+            await self._vault.require_authentic()
+            await pins.keep(self._settings, self._vault, self._keys, authority)
+            return authority
 
     async def rotate(self) -> Authority:
         """Go on under a new key; the earlier ones authenticate nothing new."""
-        authority = await self._authority()
-        if not authority.begun:
-            raise NotYet("The log is not authenticated yet: run `keytrail log-keys begin` first.")
-        older = [name for name in self._keys.names() if name != authority.key and name not in authority.retired]
-        if self._keys.newest == authority.key and not older:  # otherwise a rotation was interrupted: it is ended first
-            await self._vault.add_record_secret()
-            await self._keys.read_again()
-        if self._keys.newest != authority.key:
-            asked = {"authentication_key": self._keys.newest}
-            authority = await self._recorded(ROTATE_KEY, asked, lambda found: found.key == self._keys.newest)
-            # At once: if nobody runs this again after an interruption, the log cannot be written anew under the former key.
-            await pins.keep(self._settings, self._vault, self._keys, authority, self._last)
-        await self._let_others_follow()
-        self.filled_anew = await self._seal_positions(authority)
-        for name in self._keys.names():
-            if name != authority.key and name not in authority.retired:
+        async with self._alone():
+            await self._keys.read_again()  # a rotation that ended meanwhile has added one
+            authority = await self._authority()
+            if not authority.begun:
+                raise NotYet("The log is not authenticated yet: run `keytrail log-keys begin` first.")
+            if not self._is_interrupted(authority):
+                await self._vault.add_record_secret()
+                await self._keys.read_again()
+            newest = self._keys.newest
+            if newest != authority.key:
+                asked = {"authentication_key": newest}
+                authority = await self._recorded(ROTATE_KEY, asked, lambda found: found.key == newest)
+                # At once: if nobody runs this again after an interruption, the log cannot be written anew under the former key.
+                await pins.keep(self._settings, self._vault, self._keys, authority, self._last)
+            await self._let_others_follow()
+            self.filled_anew = await self._seal_positions(authority)
+            for name in self._older(authority):
                 retiring = {"authentication_key": name, "before": await self._offsets()}
                 authority = await self._recorded(RETIRE_KEY, retiring, partial(_is_retired, name))
-        await pins.keep(self._settings, self._vault, self._keys, authority, self._last)
-        return authority
+            await pins.keep(self._settings, self._vault, self._keys, authority, self._last)
+            return authority
+
+    def _alone(self) -> AbstractAsyncContextManager[None]:
+        """Of two rotations at once, one would retire the key that the other has added, under which others seal by then."""
+        return self._vault.rotating(AdvisoryLock.ROTATE_LOG_KEY, "the key of records")
+
+    def _is_interrupted(self, authority: Authority) -> bool:
+        """Whether a rotation was interrupted, which is ended first. A newest key that is retired is the work of two rotations at
+        once in an earlier version: only another key mends that."""
+        newest = self._keys.newest
+        return newest not in authority.retired and (newest != authority.key or bool(self._older(authority)))
+
+    def _older(self, authority: Authority) -> list[str]:
+        """The keys that can still authenticate something new, but for the one in force."""
+        return [name for name in self._keys.names() if name != authority.key and name not in authority.retired]
 
     async def _authority(self) -> Authority:
         fold = await snapshots.newest(self._pool, self._events, self._keys)

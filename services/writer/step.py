@@ -22,10 +22,11 @@ from domain.commands.service_key import CreateServiceKey
 from domain.errors import CommandExpired, CommandUnreadable, Refusal, UpgradeUnfinished
 from domain.keys.limits import Limits
 from domain.log import codec, parts
-from domain.log.authenticity import COMMANDS, KeyMissing, key_of
+from domain.log.authenticity import COMMANDS, KeyMissing, Keyring, key_of
+from domain.log.authority import Authority
 from domain.log.catalogue import LEVELS, WIRE_NAMES
 from domain.log.command import CLOCKS_APART
-from domain.log.events import DecisionsAnchored, LogCreated, LogKeyRotated
+from domain.log.events import DecisionsAnchored, LogCreated, LogKeyRetired, LogKeyRotated
 from domain.log.levels import LEVEL, LevelRaised
 from domain.log.own_commands import OURSELVES, own_event
 from domain.log.record import LONGEST_RECORD, Call, Decision, Record, Repeat
@@ -177,11 +178,11 @@ class WriterStep:
     def _why_not(self, own: object) -> Refusal | None:
         """Why the log may not hold an event that one of Keytrail's own processes asks for. Raises KeyMissing."""
         chain, world = self.fold.chain, self.fold.world
-        if isinstance(own, LogKeyRotated):
-            if own.authentication_key in chain.authority.retired:
-                return CommandUnreadable("A key that was retired is not used again.")
-            if chain.keys is None or own.authentication_key not in chain.keys:
-                raise KeyMissing(own.authentication_key)
+        if isinstance(own, LogKeyRotated | LogKeyRetired):
+            assert chain.keys is not None, "the command names one of them"
+            why_not = _why_not_key(own, chain.keys, chain.authority)
+            if why_not is not None:
+                return why_not
         if isinstance(own, LevelRaised) and own.level > LEVEL:
             return UpgradeUnfinished(
                 f"The writer that leads knows the levels up to {LEVEL}, and not level {own.level}. Start the writers anew with "
@@ -232,6 +233,25 @@ class WriterStep:
             return Outcome(refused(fault), None)
         except Exception as fault:  # noqa: BLE001  # whatever a command makes decide raise, it must not stop every command behind it
             return Outcome(refused(CommandUnreadable(f"deciding failed: {type(fault).__name__}")), None)
+
+
+def _why_not_key(own: LogKeyRotated | LogKeyRetired, keys: Keyring, authority: Authority) -> Refusal | None:
+    """Why the log does not go on under a key of records, or may not retire it. Raises KeyMissing.
+
+    Many processes seal under the newest key that the vault has, so the log only goes forward, and keeps whatever comes after the
+    key in force. A command can ask for the opposite if another rotation came before it.
+    """
+    name = own.authentication_key
+    rotates = isinstance(own, LogKeyRotated)
+    if rotates and name in authority.retired:
+        return CommandUnreadable("A key that was retired is not used again.")
+    if name not in keys:
+        raise KeyMissing(name)
+    if rotates and keys.rank(name) < keys.rank(authority.key):
+        return CommandUnreadable("The log goes on under a newer key already. Run the same command again.")
+    if not rotates and keys.rank(name) >= keys.rank(authority.key):
+        return CommandUnreadable("Only a key older than the one in force is retired. Run the same command again.")
+    return None
 
 
 def _is_late(command: _Readable, own: object | None, now: int) -> bool:

@@ -14,7 +14,7 @@ from domain.log.events import AliasCreated, DecisionsAnchored, KeyDescribed, Log
 from domain.log.levels import FIRST, LEVEL, LEVEL_VERSION, LevelRaised, why_unknown
 from domain.log.own_commands import ANCHOR, AUTHENTICATE, RAISE_LEVEL, ROTATE_KEY, ROTATE_TREE_KEY, own_call
 from tests.given import key_id
-from tests.logs import NOW, SECOND, Log, a_log, command
+from tests.logs import NOW, SECOND, Log, a_log, command, own
 
 LATER = (FIRST + 1, "0.2.0")
 
@@ -24,13 +24,6 @@ def decided(log: Log, value: bytes) -> Any:
     made = log.answer(value)
     assert made is not None
     return codec.record_from(codec.parse(made) or {})
-
-
-def own(log: Log, operation: str, *, not_after: int = NOW * 2, **parameters: Any) -> bytes:
-    """A command of Keytrail's own, whose call's id says at which offset it stands."""
-    body = encode(Command(own_call(f"own-{log.offset}", operation, parameters), {}, not_after))
-    authority = log.fold().chain.authority
-    return log.keys.seal(authority.key or log.keys.newest, "commands", authority.log).sealed(body)[0]
 
 
 @pytest.fixture

@@ -6,13 +6,15 @@ import json
 
 import pytest
 
+from domain.log.authenticity import KeyMissing
 from domain.log.codec import parse, record_from
 from domain.log.command import CLOCKS_APART
+from domain.log.own_commands import RETIRE_KEY, ROTATE_KEY
 from domain.log.record import Record
 from domain.state.recent_calls import REPEAT_WINDOW
 from services.writer.step import GOOD_ONCE
 from tests.given import key_id
-from tests.logs import SECOND, Log, a_log, command, created
+from tests.logs import SECOND, Log, a_log, command, created, own
 
 
 def record(value: bytes | None) -> Record:
@@ -140,3 +142,35 @@ def test_every_reader_computes_the_same_world_whatever_voids_stand_between() -> 
 
 def _made(number: int) -> dict[str, str]:
     return {"key": key_id(number), "material": f"{number:064x}", "fingerprint": f"{number:064x}", "public_key": ""}
+
+
+def test_the_key_of_records_only_goes_forward_whatever_two_rotations_ask_for() -> None:
+    """Given two keys that two rotations made, the log goes on under the newer one alone: many processes seal under it already. A
+    retirement that one of them asks for leaves the key in force, and whatever comes after it."""
+    log = Log()
+    log.keys.renew([b"1" * 32, b"2" * 32, b"3" * 32])
+    first, one, two, three = log.keys.names()
+    asked = [
+        (ROTATE_KEY, two, True),
+        (ROTATE_KEY, one, False),
+        (ROTATE_KEY, two, True),  # again by whoever lost the answer
+        (RETIRE_KEY, two, False),
+        (RETIRE_KEY, three, False),
+        (RETIRE_KEY, first, True),
+        (RETIRE_KEY, one, True),
+        (ROTATE_KEY, first, False),
+        (ROTATE_KEY, three, True),
+        (RETIRE_KEY, two, True),
+    ]
+    for operation, key, wanted in asked:
+        made = record(log.answer(own(log, operation, authentication_key=key, before={})))
+        assert (made.event is not None) == wanted, (operation, key)
+    authority = log.fold().chain.authority
+    assert (authority.key, set(authority.retired)) == (three, {"", first, one, two})
+
+
+def test_a_retirement_of_a_key_that_is_not_read_yet_waits_until_it_is() -> None:
+    log = Log()
+    asked = own(log, RETIRE_KEY, authentication_key="f" * 16, before={})
+    with pytest.raises(KeyMissing):
+        log.answer(asked)

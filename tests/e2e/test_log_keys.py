@@ -8,6 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,23 +21,24 @@ from botocore.exceptions import ClientError
 from domain.log.authenticity import EVENTS, key_of
 from domain.log.chain import digest
 from domain.log.codec import canonical, object_of
-from domain.log.events import AccountCreated, LogCreated, WriterStarted
+from domain.log.events import AccountCreated, LogCreated, LogKeyRetired, WriterStarted
 from domain.state.callers import Session
 from domain.state.fold import Fold
 from projections.registry import PROJECTIONS
-from services.adapters import master_key, topics
+from services.adapters import master_key, snapshots, topics
 from services.adapters.kafka import KafkaReader, Producer, administering
 from services.adapters.keyring import open_keyring
 from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import connect
 from services.adapters.tokens import SESSION
 from services.adapters.topic_bounds import ends
-from services.adapters.topics import names
+from services.adapters.topics import log_topic, names
 from services.alert_worker import schema
 from services.audit_devices import device_rows
 from services.audit_devices.positions import DevicePositions
 from services.projector.store import ReadTo
 from services.runtime.bootstrap import open_vault
+from services.settings import Settings
 from services.writer.step import WriterStep
 from tests.installation import Installation, beside, eventually
 from tests.keys import tokens_of
@@ -239,6 +241,56 @@ def test_a_log_that_is_written_anew_under_the_former_key_is_refused(tmp_path: Pa
         asyncio.run(written_anew())
         with pytest.raises(AssertionError, match="written anew by somebody who has the former key"):
             robbed.start()
+
+
+async def retire_the_newest(settings: Settings) -> str:
+    """Leave what two rotations at once did in an earlier version: the newest key is retired, and never was in force. Returns it."""
+    log, producer, pool = log_topic(settings), Producer(settings), await connect(settings)
+    vault = open_vault(settings, pool)
+    await vault.add_record_secret()
+    keys = await open_keyring(vault)
+    fold = await snapshots.newest(pool, log, keys)
+    await pool.close()
+    await log.close()
+    deciding = WriterStep(fold, "a-writer-of-then")
+    for event in (WriterStarted("a-writer-of-then", fold.world.next_command), LogKeyRetired(keys.newest, {})):
+        decided = deciding.record(fold.world.at, fold.world.next_command, None, None, event)
+        await producer.append(names(settings).events, 0, decided.value, decided.headers)
+    await producer.close()
+    return keys.newest
+
+
+def test_two_rotations_at_once_mend_what_two_at_once_left_in_an_earlier_version(kept: Installation) -> None:
+    """One of two waits for nobody and says so, or both take their turns. Each key that was made comes into force, and no key is
+    retired that somebody seals under."""
+    settings = kept.settings
+    kept.stop()
+    retired = asyncio.run(retire_the_newest(settings))
+    kept.start()
+    before = asyncio.run(names_of_keys(kept))
+    assert before[-1] == retired
+    with ThreadPoolExecutor(2) as threads:
+        going = [threads.submit(kept.keytrail, "log-keys", "rotate", "--json", check=False) for _ in range(2)]
+    done = [each.result() for each in going]
+    in_force = [json.loads(each.stdout)["key"] for each in done if each.returncode == 0]
+    for each in done:
+        assert each.returncode == 0 or "Another rotation of the key of records is under way" in each.stderr
+    after = asyncio.run(names_of_keys(kept))
+    assert (after[: len(before)], set(after[len(before) :])) == (before, set(in_force))
+    assert len(in_force) == len(after) - len(before) >= 1
+    kept.judged()
+    assert eventually(lambda: asyncio.run(keys_of_rows(kept)) == {after[-1]}, within=30)
+    found = kept.verified()  # alerts of before the rotations stay void
+    assert (found["fault"], found["projections"], found["tree"]["differences"]) == ("", [], [])
+    void = found["topics"]["alerts"]["strange"]
+    kept.client().create_key()
+    kept.judged()
+    assert kept.verified()["topics"]["alerts"]["strange"] == void
+
+
+async def names_of_keys(installation: Installation) -> list[str]:
+    async with installation.connected() as pool:
+        return (await open_keyring(open_vault(installation.settings, pool))).names()
 
 
 def test_the_keys_survive_a_rotation_of_the_master_key_and_a_restore_under_another_prefix(
