@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from domain.arn import PARTITION, parse_arn
 from domain.characters import UNFIT, texts
 from domain.errors import MalformedPolicy
-from domain.policy.conditions import FOR_ALL, BadValue, UnknownOperator, compile_test, operator
+from domain.policy.conditions import FOR_ALL, BadValue, UnknownOperator, as_utc, compile_test, operator
 from domain.policy.parse import (
     INLINE,
     KEY,
@@ -62,7 +62,7 @@ def _check_conditions(statement: Statement, version: str) -> None:
     for name, keys in (statement.condition or {}).items():
         path = f"$.Statement[{statement.index}].Condition.{name}"
         try:
-            operator(name)
+            dates = operator(name).name.startswith("Date")
         except UnknownOperator:
             raise MalformedPolicy(f"Syntax error in policy at {path}: {name!r} is no condition operator.") from None
         for key, wanted in keys.items():
@@ -70,6 +70,8 @@ def _check_conditions(statement: Statement, version: str) -> None:
                 raise MalformedPolicy(f"Conditions must be prefaced by a vendor, e.g., aws, kms, iam. ({path}.{key})")
             try:
                 compile_test(name, key, wanted, version)
+                for each in wanted if dates else ():
+                    as_utc(each)
             except BadValue as fault:
                 raise MalformedPolicy(f"Syntax error in policy at {path}.{key}: {fault}.") from None
 

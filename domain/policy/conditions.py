@@ -244,6 +244,15 @@ def as_date(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def as_utc(text: str) -> datetime:
+    """Reads a date that UTC has. The hours beside the first and last year that only other zones have cannot be put, but
+    the log may hold them: to the evaluator they are dates, so that its decisions come out as before. Raises BadValue."""
+    try:
+        return as_date(text).astimezone(UTC)
+    except OverflowError:
+        raise BadValue(f"{text!r} is outside of the years 1 to 9999 in UTC") from None
+
+
 def _boolean(text: str) -> bool:
     folded = text.lower()
     if folded not in ("true", "false"):

@@ -9,13 +9,13 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import MAXYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Address
 from itertools import pairwise
 
 from domain.policy.condition_keys import row_of
-from domain.policy.conditions import NULL, Test, as_binary, as_date, as_network, as_number, operator
+from domain.policy.conditions import NULL, BadValue, Test, as_binary, as_network, as_number, as_utc, operator
 from domain.policy.variables import PatternParts, is_constant, resolve, template
 from domain.policy_analysis import words
 from domain.policy_analysis.budget import spend, steps_of
@@ -204,7 +204,7 @@ def _numbers(tests: Sequence[tuple[Test, str]]) -> list[str]:
 
 
 def _dates(tests: Sequence[tuple[Test, str]]) -> list[str]:
-    bounds = sorted({as_date(each) for each in _wanted(tests)})
+    bounds = sorted({each for test, _ in tests for each in _utc(test)})
     found = list(bounds)
     tick = timedelta(microseconds=1)
     found += [one + (other - one) / 2 for one, other in pairwise(bounds) if other - one > tick]
@@ -215,8 +215,15 @@ def _dates(tests: Sequence[tuple[Test, str]]) -> list[str]:
     return ["x", *(_date(each) for each in sorted(found))]
 
 
+def _utc(test: Test) -> list[datetime]:
+    try:
+        return [as_utc(each) for each in test.wanted] if family(test) else []
+    except BadValue as fault:
+        raise Unmodelled(test, str(fault)) from None
+
+
 def _date(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _binaries(tests: Sequence[tuple[Test, str]]) -> list[str]:

@@ -812,3 +812,11 @@ def test_a_restore_is_not_called_a_span_of_commands() -> None:
     (lost,), (restored,) = judged(events.CommandsSkipped(3, 9)), judged(events.CommandsSkipped(41, 0))
     assert lost.finding.summary == "commands 3 to 8 were passed over by an operator's leave"
     assert restored.finding.summary == "the log was restored without its commands, which are numbered from 0 on again"
+
+
+@pytest.mark.parametrize("date", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+def test_a_date_that_utc_does_not_have_hides_no_public_policy(date: str) -> None:
+    """A policy that was put by an earlier version may have one. Every rule on key policies failed on it."""
+    never = allow("*", "kms:*", effect="Deny", Condition={"DateGreaterThan": {"aws:CurrentTime": date}})
+    for alerts in (made(policy(ROOTED, OPEN, never)), put(policy(ROOTED), policy(ROOTED, OPEN, never))):
+        assert "key-policy-public" in {each.rule.id for each in alerts}

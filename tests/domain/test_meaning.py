@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from domain.errors import MalformedPolicy
 from domain.keys.states import KEY_ACTIONS
+from domain.policy.check import check_policy
 from domain.policy.default import default_key_policy
+from domain.policy.parse import KEY
 from domain.policy_analysis.check import Policies, no_new_access_than, not_grants, not_public
 from domain.policy_analysis.compare import compare
 from domain.policy_analysis.outcomes import DIFFERENT, EQUIVALENT, UNKNOWN
@@ -66,6 +69,23 @@ def who(region: dict[str, Any]) -> set[str]:
 )  # fmt: skip
 def test_other_words_for_the_same_are_equivalent(one: dict[str, Any], other: list[dict[str, Any]]) -> None:
     assert diff(policy(delegating(), one), policy(delegating(), *other))["answer"] == EQUIVALENT
+
+
+@pytest.mark.parametrize("date", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+def test_a_date_that_utc_does_not_have_is_unknown_and_no_fault(date: str) -> None:
+    """No new policy may have one; the log may hold one. Each comparison with it ended in an exception."""
+    never = named("*", Effect="Deny", Condition={"DateGreaterThan": {"aws:CurrentTime": date}})
+    assert diff(policy(delegating()), policy(delegating(), never))["answer"] in (UNKNOWN, DIFFERENT)
+    assert diff(policy(delegating(), never), policy(delegating(), never, named(OTHER)))["answer"] in (
+        UNKNOWN,
+        DIFFERENT,
+    )
+    check_policy(
+        policy(delegating(), named("*", Condition={"DateGreaterThan": {"aws:CurrentTime": "9999-12-31T23:59:59Z"}})),
+        KEY,
+    )
+    with pytest.raises(MalformedPolicy, match="outside of the years 1 to 9999"):
+        check_policy(policy(delegating(), never), KEY)
 
 
 def test_a_new_statement_lets_in_whom_it_names_with_a_witness() -> None:
