@@ -89,12 +89,13 @@ def take_in(command: ImportKeyMaterial, caller: Caller, world: World) -> Materia
     expires = _expiry(command, world.now)
     _require_token(command, key, world.now)
     made = command.made
-    pending = _is_pending(command, key, made["material"])
-    held = key.material(made["material"])
+    material = _known_as(key, made["material"], made["public_key"])
+    pending = _is_pending(command, key, material)
+    held = key.material(material)
     description = command.description if command.description is not None else (held.description if held else "")
     event = MaterialImported(
         key=key.id,
-        material=made["material"],
+        material=material,
         stored=made["stored"],
         fingerprint=made["fingerprint"],
         public_key=made["public_key"],
@@ -140,6 +141,14 @@ def _require_token(command: ImportKeyMaterial, key: Key, now: int) -> None:
             )
     if "fault" in made:
         raise refusal(made["fault"], made["message"])
+
+
+def _known_as(key: Key, material: str, public_key: str) -> str:
+    """The id that the material has in this key. Key pairs are told by their public half: DER has several ways to write one
+    private key (RSA's exponent modulo either of two numbers, its primes in either order), and the id that the API gives depends
+    on the bytes."""
+    known = key.material(material) is not None or not public_key or public_key != key.public_key
+    return material if known else key.current.id or material
 
 
 def _is_pending(command: ImportKeyMaterial, key: Key, material: str) -> bool:

@@ -381,6 +381,19 @@ def test_material_that_waits_for_a_rotation_is_not_missed() -> None:
     assert [each.id for each in the_key(given(*there, gone)).materials] == ["m1"]
 
 
+def test_a_key_pair_is_the_same_whichever_way_its_private_key_is_written() -> None:
+    """The id that the API gives follows from the bytes; DER writes one RSA key in several ways."""
+    first = events.MaterialImported(key_id(), "m1", "row-m1", "f", "AA==", "", "", False, "Enabled")
+    gone = events.MaterialDeleted(key_id(), "m1", "row-m1", "PendingImport")
+    there = given(external(**{**RSA, "public_key": ""}), first, gone)
+    again = bring("m2", made={"public_key": "AA==", "fingerprint": "g"})
+    there.when(again).then(events.MaterialImported(key_id(), "m1", "row", "g", "AA==", "", "", False, "Enabled"))
+    there.when(bring("m2", made={"public_key": "BB=="})).refused(IncorrectKeyMaterial)
+    held = given(external(**{**RSA, "public_key": ""}), first)
+    held.when(again).then(events.MaterialImported(key_id(), "m1", "row", "g", "AA==", "", "", False, "Enabled"))
+    given(external(), came("m1")).when(bring("m2", import_type=EXISTING)).refused(IncorrectKeyMaterial)
+
+
 def test_material_expires_when_it_is_due() -> None:
     there = given(external(), came("m1", rfc3339(5 * DAY_MICROS)))
     assert due_at(there, 5 * DAY_MICROS - 1) is None

@@ -4,6 +4,7 @@ guide."""
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 from base64 import b64decode
@@ -14,7 +15,9 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from domain.crypto.material import private_der
 from domain.crypto.specs import ED25519_SHA_512, ML_DSA_SHAKE_256, SPECS
 from tests.installation import Installation
 
@@ -395,6 +398,35 @@ def test_imported_material_is_deleted_and_brought_again(kms: Any, installation: 
     assert code(gone) == "KMSInvalidStateException"
     bring(kms, tmp_path, key, secret, "RSAES_OAEP_SHA_256")
     assert kms.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
+
+
+def test_an_rsa_key_comes_back_whichever_way_its_private_half_is_written(kms: Any, tmp_path: Path) -> None:
+    """Gained: a key whose material was deleted, and that its owner had in a file of another program, was lost for good."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    numbers = private.private_numbers()
+    p, q, d = numbers.p, numbers.q, numbers.d
+    shorter = d % math.lcm(p - 1, q - 1)
+    ways = [
+        rsa.RSAPrivateNumbers(p, q, each, numbers.dmp1, numbers.dmq1, numbers.iqmp, numbers.public_numbers)
+        for each in (shorter, shorter + math.lcm(p - 1, q - 1))
+    ]
+    ways.append(
+        rsa.RSAPrivateNumbers(q, p, d, numbers.dmq1, numbers.dmp1, rsa.rsa_crt_iqmp(q, p), numbers.public_numbers)
+    )
+    written = [private_der(each.private_key()) for each in ways]
+    assert len(set(written)) == 3
+    wrapping = "RSA_AES_KEY_WRAP_SHA_256"
+    key = imported(kms, tmp_path, "RSA_2048", "SIGN_VERIFY", written[0], wrapping)["KeyId"]
+    asked = {"KeyId": key, "Message": b"m", "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"}
+    signed = kms.sign(**asked)["Signature"]
+    for each in written:
+        bring(kms, tmp_path, key, each, wrapping)
+        kms.delete_imported_key_material(KeyId=key)
+        bring(kms, tmp_path, key, each, wrapping)
+        assert kms.sign(**asked)["Signature"] == signed
+    with pytest.raises(ClientError) as other:
+        bring(kms, tmp_path, key, private_der(rsa.generate_private_key(65537, 2048)), wrapping)
+    assert code(other) == "IncorrectKeyMaterialException"
 
 
 def test_imported_material_is_rotated_on_demand(kms: Any, tmp_path: Path) -> None:
