@@ -247,6 +247,45 @@ def test_the_past_is_shown_as_it_was_and_cannot_be_changed(visit: Callable[..., 
     expect(page.get_by_text("There were none.")).to_be_visible()
 
 
+def test_the_past_without_its_answer_shows_nothing_of_the_present(
+    visit: Callable[..., Visit], served: Installation
+) -> None:
+    """Given a key that got a tag since and waits for its material, when the question about the past is not answered, then
+    neither is shown as the past, and nothing can be changed."""
+    kms = served.client()
+    key: str = kms.create_key(Origin="EXTERNAL", Description="of now")["KeyMetadata"]["KeyId"]
+    served.caught_up()
+    before = Client(served.data).get("/v1/status")["position"]
+    kms.tag_resource(KeyId=key, Tags=[{"TagKey": "set-since", "TagValue": "x"}])
+    tab = visit()
+    tab.opens(f"/keys/{key}/tags")
+    tab.signs_in(keep=True)
+    page = tab.page
+    expect(page.get_by_text("set-since")).to_be_visible()
+    away = {"error": {"code": "ServiceUnavailableException", "message": "the projections are away"}}
+    page.route("**/v1/as-of/keys/*", lambda route: route.fulfill(status=503, json=away))
+    for name in ("tags", "material"):
+        tab.opens(f"/keys/{key}/{name}?at=@{before}")
+        expect(page.get_by_text("the projections are away")).to_be_visible()
+        expect(page.get_by_role("tabpanel").get_by_role("heading", name="History")).to_be_visible()
+        assert page.get_by_role("tab").all_inner_texts() == ["Key policy", "History", "Access", "Decisions", "Alerts"]
+        for text in ("set-since", "of now", "General configuration", "Upload material"):
+            expect(page.get_by_text(text)).to_have_count(0)
+    page.unroute("**/v1/as-of/keys/*")
+    tab.opens(f"/keys/{key}/tags?at=@{before}")
+    expect(page.get_by_text("This key has no tags.")).to_be_visible()
+    # From the present, to a time before the key: what is shown of the present goes with it.
+    page.get_by_role("button", name="Back to now").click()
+    expect(page.get_by_text("set-since")).to_be_visible()
+    page.get_by_role("button", name="Time: show the past").click()
+    page.get_by_role("tab", name="At a position").click()
+    page.get_by_role("textbox", name="Position").fill("1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("This does not exist").first).to_be_visible()
+    expect(page.get_by_text("General configuration")).to_have_count(0)
+    assert tab.serious() == []
+
+
 def test_a_trail_is_asked_by_the_same_pages_and_links_stay_in_it(
     visit: Callable[..., Visit], served: Installation, tmp_path: Path
 ) -> None:

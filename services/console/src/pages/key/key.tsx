@@ -25,7 +25,7 @@ import { NARROWEST } from "../../shown/widths";
 import { KeyActions } from "./actions";
 import { factsAt, factsNow, type KeyFacts, type TabProps } from "./facts";
 import { KeyState } from "./state";
-import { TABS } from "./tabs";
+import { tabsFor } from "./tabs";
 
 async function aliasesOf(facts: KeyFacts, signal: AbortSignal): Promise<readonly string[]> {
   if (facts.past !== null) return facts.past.aliases;
@@ -45,7 +45,8 @@ export default function KeyPage({ places }: PageProps) {
   const [answer, again] = useAnswer(`key ${name} ${at ?? ""} ${trail ?? ""} ${notices.length}`, (signal) =>
     at === null ? factsNow(name, signal) : factsAt(name, at, trail, signal),
   );
-  const facts = answer.value;
+  // The past without its answer is shown as nothing, never as the present, and the other way round.
+  const facts = answer.value !== null && (answer.value.past !== null) === (at !== null) ? answer.value : null;
   const given: TabProps = {
     name: facts?.arn ?? name,
     facts,
@@ -65,9 +66,9 @@ export default function KeyPage({ places }: PageProps) {
   const last = notices.at(-1);
   // Of a deleted key the record is left.
   const gone = answer.state === "fault" && answer.fault.kind === "not there";
-  const tabs = TABS.filter((each) => (trail === null || each.ofTrail === true) && (gone ? each.ofRecord : facts === null || each.fits(facts)));
+  const tabs = tabsFor({ facts, at, trail, gone });
   const asked = places["tab"] ?? "policy";
-  const wanted = gone && !tabs.some((each) => each.id === asked) ? "history" : asked;
+  const wanted = facts === null && (gone || at !== null) && !tabs.some((each) => each.id === asked) ? "history" : asked;
 
   return (
     <ContentLayout
