@@ -196,7 +196,12 @@ def _key_id(resources: list[str]) -> str | None:
 
 
 def _destination(operation: str, resources: list[str]) -> str | None:
-    return resources[1] if operation == "ReEncrypt" and len(resources) > 1 else None
+    """The second key of a call that concerns two: the one that ReEncrypt encrypts with, or the one that UpdateAlias takes the
+    alias from."""
+    if operation == "ReEncrypt":
+        return resources[1] if len(resources) > 1 else None
+    keys = [name for name in resources if ":key/" in name and not name.endswith("*")]
+    return keys[1] if len(keys) > 1 else None
 
 
 def _admitted_by(reasons: list[dict[str, Any]], account: str) -> dict[str, Any]:

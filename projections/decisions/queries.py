@@ -103,15 +103,17 @@ class CallFilters:
     pair: tuple[str, str] | None = None
     without_error: str | None = None
     """Leaves out calls that were refused with this error."""
-    encrypts_to: str | None = None
-    """With `key`: its ARN. Calls that encrypt again under it are selected as well."""
+    key_arn: str = ""
+    """With `key`: its ARN, by which calls name it that concern two keys."""
     callers: Sequence[HeldArn] = ()
     """Every ARN under which one principal called. None of them: calls of all principals."""
 
 
 def _where(account: str, filters: CallFilters) -> QueryConditions:
     """Of the calls that an account may see, those that the filters leave."""
-    found = _but_callers(account, filters)
+    found = _of_every_key_and_caller(account, filters)
+    if filters.key is not None:
+        found.add(f"({' OR '.join(_of_key(found, filters))})")
     if filters.callers:
         arns, first, until = _columns(filters.callers)
         found.add("principal = ANY({})", arns)  # by an index: EXISTS alone is put to every row
@@ -129,13 +131,17 @@ def _columns(callers: Sequence[HeldArn]) -> tuple[list[str], list[int], list[int
     return [each.arn for each in callers], [each.first for each in callers], [each.until for each in callers]
 
 
-def _but_callers(account: str, filters: CallFilters) -> QueryConditions:
+def _of_key(found: QueryConditions, filters: CallFilters) -> tuple[str, str]:
+    """Conditions for calls that concern a key first, and for those that concern it second."""
+    id, arn = found.place(filters.key), found.place(filters.key_arn)
+    second = f"({CALLED} OR split_part(destination, ':', 5) = $1)"
+    return f"key_id = {id} AND {ONE_KEY}", f"destination = {arn} AND key_id IS DISTINCT FROM {id} AND {second}"
+
+
+def _of_every_key_and_caller(account: str, filters: CallFilters) -> QueryConditions:
     found = QueryConditions(account)
     found.add("$1 = ANY(owners)")
-    if filters.encrypts_to is not None:
-        found.add(f"(key_id = {{}} AND {ONE_KEY} OR destination = {{}})", filters.key, filters.encrypts_to)
     for condition, value in (
-        ("key_id = {}", None if filters.encrypts_to else filters.key),
         ("at >= {}", filters.since),
         ("at < {}", filters.until),
     ):
@@ -151,8 +157,6 @@ def _but_callers(account: str, filters: CallFilters) -> QueryConditions:
         )
     for name, wanted in filters.fields.items():
         _add_field(found, name, wanted)
-    if filters.key is not None and filters.encrypts_to is None:
-        found.add(ONE_KEY)
     if filters.pair is not None:
         found.add(ONE_KEY)
         found.add("encryption_context @> {}::jsonb", orjson.dumps(dict([filters.pair])).decode())
@@ -192,22 +196,27 @@ async def page(
 ) -> list[Any]:
     """The next calls that concern an account, by default the oldest first. Indexes: decisions_key, decisions_history,
     decisions_about, decisions_principal, decisions_at."""
-    where = _but_callers(account, filters)
+    where = _of_every_key_and_caller(account, filters)
     beyond, order = ("<", " DESC") if newest_first else (">", "")
     if after is not None:
         where.add(f"(at, origin, record) {beyond} ({{}}, {{}}, {{}})", *after)
-    with_case, ordered = WITH_INPUTS if inputs else _WITH_CASE, f"ORDER BY at{order}, origin{order}, record{order}"
+    first = f"ORDER BY at{order}, origin{order}, record{order} LIMIT {where.place(limit)}"
+    rows = _first_rows(where, filters, first)
+    with_case = WITH_INPUTS if inputs else _WITH_CASE
+    return await log.fetch(f"{with_case.replace(str(DECISIONS), f'({rows}) AS decisions', 1)} {first}", *where.values)
+
+
+def _first_rows(where: QueryConditions, filters: CallFilters, first: str) -> str:
+    """The first rows that the filters leave, and more. With one condition for several keys or callers, Postgres sorts every call;
+    so it takes the first of each, by an index in their order."""
     if not filters.callers:
-        where.add(f"TRUE {ordered} LIMIT {{}}", limit)
-        return await log.fetch(f"{with_case} WHERE {where}", *where.values)
-    # The first calls under each ARN, and of these the first: with one condition on all ARNs, Postgres would sort every call.
-    each = QueryConditions(*where.values)
-    each.add(f"{where} AND {_UNDER} {ordered} LIMIT {{}}", limit)
-    held = QueryConditions(*each.values)
-    held.add(f"FROM unnest({_HELD}) AS held (arn, first, until)", *_columns(filters.callers))
-    rows = f"(SELECT found.* {held}, LATERAL (SELECT * FROM {DECISIONS} WHERE {each}) AS found) AS decisions"
-    query = with_case.replace(str(DECISIONS), rows, 1)
-    return await log.fetch(f"{query} {ordered} LIMIT ${len(each.values)}", *held.values)
+        keys = [f" AND {each}" for each in _of_key(where, filters)] if filters.key is not None else [""]
+        return " UNION ALL ".join(f"(SELECT * FROM {DECISIONS} WHERE {where}{key} {first})" for key in keys)
+    if filters.key is not None:
+        where.add(f"({' OR '.join(_of_key(where, filters))})")
+    held = _HELD.format(*(where.place(each) for each in _columns(filters.callers)))
+    of_each = f"SELECT * FROM {DECISIONS} WHERE {where} AND {_UNDER} {first}"
+    return f"SELECT found.* FROM unnest({held}) AS held (arn, first, until), LATERAL ({of_each}) AS found"
 
 
 async def places(log: AskedLog, account: str, filters: CallFilters, limit: int) -> list[Cursor]:

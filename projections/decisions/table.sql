@@ -16,7 +16,8 @@ CREATE TABLE decisions (
     key_id text,
     -- of a changing call: the ARN of what it changes first
     about text,
-    -- of ReEncrypt, the ARN of the key that it encrypts with
+    -- of a call that concerns two keys, the ARN of the second: of ReEncrypt, the one that it encrypts with; of UpdateAlias, the
+    -- other one of those that lose and get the alias
     destination text,
     -- who may read of it: of a call across accounts that was denied, its caller's account alone
     owners text[] NOT NULL,
@@ -45,7 +46,7 @@ CREATE TABLE decisions (
 -- resources and the key material. Arrays and documents are kept once, not in every row.
 CREATE TABLE cases (
     id bytea PRIMARY KEY,
-    -- the key concerned, and the ARN of the one that ReEncrypt encrypts with
+    -- the key concerned, and the ARN of the second one
     key_id text,
     destination text,
     -- who asked
@@ -73,7 +74,7 @@ CREATE INDEX decisions_login ON decisions (principal, at) WHERE operation = 'Con
 CREATE INDEX decisions_position ON decisions (position) WHERE position IS NOT NULL;
 -- deciding again, in the order of the state that each was decided on; by itself it answers which case, how often and when
 CREATE INDEX decisions_seen ON decisions (seen, case_id, at);
--- queries.last_use: the key that ReEncrypt encrypts with
+-- uses.last_use and queries.page: the second key of a call
 CREATE INDEX decisions_destination ON decisions (destination, at) WHERE destination IS NOT NULL;
 -- queries.one: a call by its id. A hash, since an id is long and nothing is asked of its order
 CREATE INDEX decisions_call ON decisions USING hash (call_id);

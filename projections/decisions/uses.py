@@ -31,7 +31,7 @@ SELECT destination FROM {DECISIONS} WHERE split_part(destination, ':key/', 2) = 
 
 
 async def destination(log: AskedLog, key_id: str) -> str:
-    """The ARN by which a ReEncrypt in a trail names a key as the key to encrypt with; "" if no call does."""
+    """The ARN by which calls of a trail name a key as their second one; "" if no call does."""
     return str(await log.fetchval(DESTINATION, key_id) or "")
 
 
@@ -65,7 +65,7 @@ SELECT operation, at, call_id FROM (
      WHERE key_id = $1 AND effect = 'allowed' AND operation = ANY($3) ORDER BY at DESC LIMIT 1)
     UNION ALL
     (SELECT operation, at, call_id FROM {DECISIONS}
-     WHERE destination = $2 AND effect = 'allowed' ORDER BY at DESC LIMIT 1)
+     WHERE destination = $2 AND operation = 'ReEncrypt' AND effect = 'allowed' ORDER BY at DESC LIMIT 1)
 ) uses ORDER BY at DESC LIMIT 1
 """
 
@@ -139,7 +139,8 @@ USED_BEFORE = f"""
 SELECT greatest(
     (SELECT max(at) FROM {DECISIONS}
      WHERE key_id = $1 AND effect = 'allowed' AND operation = ANY($3) AND at < $4),
-    (SELECT max(at) FROM {DECISIONS} WHERE destination = $2 AND effect = 'allowed' AND at < $4)
+    (SELECT max(at) FROM {DECISIONS}
+     WHERE destination = $2 AND operation = 'ReEncrypt' AND effect = 'allowed' AND at < $4)
 )
 """
 

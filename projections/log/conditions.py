@@ -21,9 +21,12 @@ class QueryConditions:
 
     def add(self, condition: str, *values: Any) -> None:
         """`condition` has {} in the place of each value."""
-        numbers = [f"${len(self.values) + place}" for place in range(1, len(values) + 1)]
-        self._texts.append(condition.format(*numbers))
-        self.values.extend(values)
+        self._texts.append(condition.format(*(self.place(value) for value in values)))
+
+    def place(self, value: Any) -> str:
+        """The placeholder of one more value."""
+        self.values.append(value)
+        return f"${len(self.values)}"
 
     def add_text(self, column: str, wanted: str) -> None:
         """Requires a text: the whole of it, or with `*` for any characters. `column` becomes part of the query."""

@@ -110,11 +110,14 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> CallFilters:
     if "rule" in fields:
         fields["rule"] = rule_named(str(fields["rule"]))
     principal = fields.pop("principal", None)
+    arn = ""
     if key:
-        key = await audit.keys.recorded(request, source, key)
+        text, key = key, await audit.keys.recorded(request, source, key)
+        arn = await audit.keys.arn_of(source, text, key)
     since, until = await span_of(source.log, request)
     filters = CallFilters(
         key=key or None,
+        key_arn=arn,
         since=since,
         until=until,
         fields=fields,

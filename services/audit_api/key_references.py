@@ -6,13 +6,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any
 
-from domain.arn import KEY_ID, is_elsewhere
+from domain.arn import KEY_ID, is_elsewhere, key_arn
 from domain.authorization.audience import Audience, account_in
 from domain.cloudtrail.keys_named import MULTI_REGION, id_of
 from domain.errors import AliasNotFound, KeyNotFound, Refusal
 from domain.identities.identity import GROUP, ROLE, USER
 from domain.keys.key import Key
 from projections.decisions import queries as decisions
+from projections.decisions import uses
 from projections.history import queries as history
 from projections.history.aggregates import aggregate_of
 from projections.history.project import ALIAS, KEY
@@ -117,6 +118,12 @@ class KeyReferences:
         found = await self.of_trail(request, text)
         await self.require_recorded(source, found, text)
         return found
+
+    async def arn_of(self, source: Source, text: str, key: str) -> str:
+        """The ARN of the key that a text names, as calls have it that concern two keys; "" if no call of a trail has it."""
+        if source.is_trail:
+            return await uses.destination(source.log, key)
+        return key_arn(source.region, account_in(self.written(text, source.account)) or source.account, key)
 
     async def called(self, request: AuditRequest, text: str) -> str:
         """The id of a key, including a deleted one. For another account's key: the last part of its ARN, which may be

@@ -68,10 +68,8 @@ def case_of(reading: TrailReading) -> dict[str, Any] | None:
 
 def kind_row(reading: TrailReading, case: bytes | None) -> TrailRow:
     """The row of `kinds`. Its name is derived from its other columns."""
-    destination = None
-    if reading.operation == "ReEncrypt":
-        keys = [arn for arn in reading.resources if ":key/" in arn]
-        destination = keys[1] if len(keys) > 1 else None
+    keys = [arn for arn in reading.resources if ":key/" in arn]
+    destination = keys[1] if len(keys) > 1 else None
     parameters = orjson.dumps(reading.parameters).decode()
     rest = (
         reading.account,

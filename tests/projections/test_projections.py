@@ -277,7 +277,7 @@ async def test_a_keys_history_is_read_without_its_uses(pool: Pool) -> None:
         )
         await connection.execute("ANALYZE p_plans.decisions")
         log = AskedLog(Explained(connection), PlansSchema())
-        filters = CallFilters(key=key_id(), changes_only=True)
+        filters = CallFilters(key=key_id(), key_arn=arn(), changes_only=True)
         ((found,),) = [await decisions.page(log, ACCOUNT, filters, None, 50, newest_first=True)]
         assert rows_read(found["Plan"]) < 100
         await connection.execute("DROP SCHEMA p_plans CASCADE")

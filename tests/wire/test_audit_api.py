@@ -382,7 +382,18 @@ def test_a_change_names_the_principal_it_concerns(installation: Installation) ->
         ("DeleteUser", "user nadja deleted"),
     ]
     moved = ("UpdateAlias", f"alias/night moved from alias/day {keys[0]}")
-    assert told(f"/v1/keys/{keys[1]}/history")[-1] == moved
+    # A change of two keys stands in the history of both: who took the alias from the first one is asked there.
+    assert [told(f"/v1/keys/{each}/history")[-1] for each in keys] == [moved, moved]
+    assert told(f"/v1/decisions?key={keys[0]}&limit=3&order=newest")[0] == moved
+    sealed = kms.encrypt(KeyId=keys[1], Plaintext=b"x")["CiphertextBlob"]
+    kms.re_encrypt(CiphertextBlob=sealed, DestinationKeyId=keys[0])
+    installation.caught_up()
+    of_both = [told(f"/v1/decisions?key={each}&operation=ReEncrypt&principal=root") for each in keys]
+    assert of_both == [[("ReEncrypt", "ReEncrypt answered")]] * 2
+    kms.update_alias(AliasName="alias/night", TargetKeyId=keys[0])
+    installation.caught_up()
+    last = get(installation, f"/v1/keys/{keys[1]}/last-use")[1]["last"]
+    assert (last["operation"], kms.get_key_last_usage(KeyId=keys[1])["KeyLastUsage"]["Operation"]) == ("ReEncrypt",) * 2
     (made,) = get(installation, "/v1/principals/user%2Fnadia/history?operation=CreateUser")[1]["items"]
     events = told(f"/v1/events?after={made['position'] - 1}&limit=100")
     assert [each for each in events if "nadia" in each[1] or "nadja" in each[1]] == of_nadia

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.arn import key_arn
-from domain.authorization.audience import Told, account_in
+from domain.authorization.audience import Told
 from domain.characters import visible
 from domain.errors import AccessRefused
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
@@ -94,9 +93,8 @@ async def _subject(
     raised = AlertFilters(accounts_of(audit, request), suppressed=True, since=since, until=until)
     if key is not None:
         id = await audit.keys.called(request, key)
-        owner = account_in(audit.keys.written(key, request.account)) or request.account
-        arn = key_arn(source.region, owner, id)
-        of_key, raised = replace(span, key=id, encrypts_to=arn), replace(raised, key=id)
+        arn = await audit.keys.arn_of(source, key, id)
+        of_key, raised = replace(span, key=id, key_arn=arn), replace(raised, key=id)
         found = audit.live.world.keys.get(id)
         if found is None or not request.audience.owns(found.account):
             # Whether another account has such a key must not be seen by what the package calls it.

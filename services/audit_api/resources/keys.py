@@ -79,11 +79,13 @@ LIST_KEYS = RouteRow(
 
 
 async def key_history(audit: AuditContext, request: AuditRequest) -> Told:
-    if request.text("trail"):
-        key = await audit.keys.recorded(request, await audit.sources.of(request), request.place("key"))
+    source = await audit.sources.of(request)
+    if source.is_trail:
+        key = await audit.keys.recorded(request, source, request.place("key"))
     else:
         key = await audit.keys.own_of_path(request)
-    filters = replace(await filters_of(audit, request), key=key, changes_only=True)
+    arn = await audit.keys.arn_of(source, key, key)
+    filters = replace(await filters_of(audit, request), key=key, key_arn=arn, changes_only=True)
     return await calls_answer(audit, request, filters)
 
 
