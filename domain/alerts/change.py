@@ -88,7 +88,7 @@ class Change:
 
     def alone(self) -> Change:
         """The same change on a separate world. That world never changes and holds only what the rules on key policies read."""
-        world = World(region=self.world.region)
+        world = World(region=self.world.region, of_trail=self.world.of_trail)
         world.accounts = dict(self.world.accounts)
         held = self.world.keys.get(getattr(self.event, "key", ""))
         if held is not None:
@@ -120,12 +120,16 @@ class Change:
     @property
     def _was_unseen(self) -> bool:
         key = self.key
-        return key is not None and key.policy_version == 1 and unseen.POLICY in unseen.unseen_of(key.tags)
+        if key is None or not self.world.of_trail:
+            return False
+        return key.policy_version == 1 and unseen.POLICY in unseen.unseen_of(key.tags)
 
     @property
     def assumed(self) -> bool:
         """Whether nobody made this change: it only adds what must have existed before a trail's records."""
         event = self.event
+        if not self.world.of_trail:
+            return False
         if isinstance(event, KeyCreated):
             return bool(unseen.unseen_of(event.tags))
         return isinstance(event, InlinePolicyPut) and event.policy == unseen.NAME
@@ -144,7 +148,7 @@ class Change:
                 Side(default_key_policy(key.account)),
                 Side(event.policy, own_principals(event.principals, key.account), 2),
             )
-        return Compared(old, new, key.account, key.arn, known_of(key))
+        return Compared(old, new, key.account, key.arn, known_of(key, of_trail=self.world.of_trail))
 
     @property
     def old_statements(self) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from domain.arn import PARTITION, parse_arn
 from domain.characters import UNFIT, texts
 from domain.errors import MalformedPolicy
+from domain.policy import unseen
 from domain.policy.conditions import FOR_ALL, BadValue, UnknownOperator, as_utc, compile_test, operator
 from domain.policy.parse import (
     INLINE,
@@ -68,6 +69,10 @@ def _check_conditions(statement: Statement, version: str) -> None:
         for key, wanted in keys.items():
             if ":" not in key:
                 raise MalformedPolicy(f"Conditions must be prefaced by a vendor, e.g., aws, kms, iam. ({path}.{key})")
+            if key.lower() == unseen.KEY.lower():
+                raise MalformedPolicy(
+                    f"{key} stands for what an imported trail never saw, and in no policy. ({path}.{key})"
+                )
             try:
                 compile_test(name, key, wanted, version)
                 for each in wanted if dates else ():

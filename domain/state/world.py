@@ -66,6 +66,9 @@ class World:
     """The limits of this installation; not part of the log."""
     deciding_at: int = 0
     """The time of the decision in progress, set by the decider. Not part of the log."""
+    of_trail: bool = False
+    """Whether a trail tells it, with marks in the place of what it never saw (domain/policy/unseen.py). In our own world the same
+    words are anybody's tags and policies. Not part of the log."""
 
     @property
     def now(self) -> int:

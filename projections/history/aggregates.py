@@ -84,10 +84,18 @@ def _key_of(row: VersionRow) -> Key:
     return documents.key_from(orjson.loads(row["document"]), row["text"])
 
 
-def world_of(rows: Iterable[VersionRow], region: str, position: int, at: int, *, keys_later: bool = False) -> World:
+def world_of(
+    rows: Iterable[VersionRow],
+    region: str,
+    position: int,
+    at: int,
+    *,
+    keys_later: bool = False,
+    of_trail: bool = False,
+) -> World:
     """A world that holds only these rows. The evaluator reads it like any world. With `keys_later`, a key is made of its row
-    when it is first asked for: for a world with all keys that answers one question, and is thrown away."""
-    world = World(region=region, position=position, at=at)
+    when it is first asked for: for a world with all keys that answers one question, and is thrown away. `of_trail`: see World."""
+    world = World(region=region, position=position, at=at, of_trail=of_trail)
     if keys_later:
         rows = list(rows)
         keys = {row["id"]: (row["account"], row) for row in rows if row["kind"] == KEY}

@@ -84,6 +84,10 @@ class AskedLog:
     connection: Any
     schema: Schema = field(default=OWN)
 
+    @property
+    def is_trail(self) -> bool:
+        return bool(self.schema.trail)
+
     async def fetch(self, query: str, *values: Any) -> list[Any]:
         found: list[Any] = await self.connection.fetch(self.schema.sql(query), *values)
         return found

@@ -57,7 +57,7 @@ async def _changes(
         await changes_read(audit, last)
 
     async def compare(key: Key, old: ComparedPolicy, new: ComparedPolicy) -> dict[str, Any]:
-        return await audit.long_questions.compute(request, difference, key, old, new, [])
+        return await audit.long_questions.compute(request, difference, key, old, new, [], of_trail=source.is_trail)
 
     still = source.still(audit.settings) if has_place else audit.long_questions.snapshot(request, source)
     async with still as found:

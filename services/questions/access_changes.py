@@ -191,7 +191,7 @@ class AccessReview:
         sides = (old.side, new.side)
         if any("key/" in side.text for side in sides):
             return await self._compare(key, old, new)
-        known = tuple(sorted(known_of(key).items()))
+        known = tuple(sorted(known_of(key, of_trail=self._log.is_trail).items()))
         name = (key.account, known, *((side.text, tuple(sorted(side.ids.items()))) for side in sides))
         if name not in self._compared:
             found = await self._compare(key, old, new)

@@ -79,14 +79,14 @@ async def show_key(log: AskedLog, row: Any, moment: Moment, audience: Audience) 
     names = {*key.principals.values(), *(name for grant in grants for name in (grant.grantee, grant.retiring) if name)}
     named = {role_of(name) for name in names}
     people = await _identities(log, moment.position, named, audience)
-    unknown = unseen.unseen_of(key.tags)
+    unknown = unseen.unseen_of(key.tags) if log.is_trail else ""
     shown = {
         **({"unknown": unknown, "settled_by": unseen.SETTLED_BY} if unknown else {}),
         "position": moment.position,
         "at": moment.text,
         "key": _key(key) | _not_of_a_trail(key) if not audience.account else _key(key),
         "as_since": row["position"],
-        "policy": None if unseen.is_document(key.policy_text) else _document(key.policy_text),
+        "policy": None if log.is_trail and unseen.is_document(key.policy_text) else _document(key.policy_text),
         "aliases": sorted(each.name for each in related if isinstance(each, Alias)),
         "grants": [_grant(each) for each in grants],
         "identities": people,
@@ -153,7 +153,8 @@ async def _identities(log: AskedLog, position: int, ids: Iterable[str], audience
     }
     policies |= {arn: PUBLISHED[arn] for arn in arns & PUBLISHED.keys() - policies.keys()}
     by_id = {group.id: group for group in groups}
-    return [_identity(each, by_id, policies) for each in sorted(held, key=lambda each: each.arn)]
+    of_trail = log.is_trail
+    return [_identity(each, by_id, policies, of_trail=of_trail) for each in sorted(held, key=lambda each: each.arn)]
 
 
 async def _named(log: AskedLog, position: int, kind: str, ids: Iterable[str]) -> list[Identity]:
@@ -211,22 +212,25 @@ def _grant(grant: Grant) -> dict[str, Any]:
     }
 
 
-def _identity(identity: Identity, groups: dict[str, Identity], policies: dict[str, ManagedPolicy]) -> dict[str, Any]:
-    before = unseen.NAME in identity.inline
+def _identity(
+    identity: Identity, groups: dict[str, Identity], policies: dict[str, ManagedPolicy], *, of_trail: bool
+) -> dict[str, Any]:
+    before = of_trail and unseen.NAME in identity.inline
+    dated = not (before or (of_trail and unseen.NAME in identity.tags))
     shown: dict[str, Any] = {
         "arn": identity.arn,
         "id": None if identity.id.startswith("ARN:") else identity.id,
         "kind": identity.kind,
-        "created_at": None if before or unseen.NAME in identity.tags else utc(identity.created),
+        "created_at": utc(identity.created) if dated else None,
         **({"unknown": unseen.IDENTITY, "settled_by": unseen.SETTLED_BY} if before else {}),
-        "tags": {name: value for name, value in identity.tags.items() if name != unseen.NAME},
-        **_policies(identity, policies),
+        "tags": {name: value for name, value in identity.tags.items() if not (of_trail and name == unseen.NAME)},
+        **_policies(identity, policies, of_trail=of_trail),
     }
     if identity.boundary:
-        shown["boundary"] = {identity.boundary: _managed(policies.get(identity.boundary))}
+        shown["boundary"] = {identity.boundary: _managed(policies.get(identity.boundary), of_trail=of_trail)}
     if identity.kind != GROUP:
         shown["groups"] = [
-            {"arn": group.arn, **_policies(group, policies)}
+            {"arn": group.arn, **_policies(group, policies, of_trail=of_trail)}
             for name in identity.groups
             if (group := groups.get(name)) is not None
         ]
@@ -236,15 +240,16 @@ def _identity(identity: Identity, groups: dict[str, Identity], policies: dict[st
     return shown
 
 
-def _policies(identity: Identity, policies: dict[str, ManagedPolicy]) -> dict[str, Any]:
+def _policies(identity: Identity, policies: dict[str, ManagedPolicy], *, of_trail: bool) -> dict[str, Any]:
+    inline = {name: held for name, held in identity.inline.items() if not (of_trail and name == unseen.NAME)}
     return {
-        "inline": {name: _document(policy.document) for name, policy in identity.inline.items() if name != unseen.NAME},
-        "attached": {arn: _managed(policies.get(arn)) for arn in identity.attached},
+        "inline": {name: _document(held.document) for name, held in inline.items()},
+        "attached": {arn: _managed(policies.get(arn), of_trail=of_trail) for arn in identity.attached},
     }
 
 
-def _managed(policy: ManagedPolicy | None) -> Any:
-    if policy is None or unseen.is_document(policy.document):
+def _managed(policy: ManagedPolicy | None, *, of_trail: bool) -> Any:
+    if policy is None or (of_trail and unseen.is_document(policy.document)):
         return None
     return {"version": policy.default, "document": _document(policy.document)}
 

@@ -52,7 +52,7 @@ async def policy_in(log: AskedLog, key: Key, reference: str, end: int) -> Compar
     (put,) = await policy_versions.page(log, key.id, held.policy_version - 1, 1)
     shown = {name: put[name] for name in ("version", "position", "principal", "call_id")}
     side = Side(held.policy_text, own_principals(held.principals, held.account), held.policy_version)
-    if unseen.is_document(put["document"]):
+    if log.is_trail and unseen.is_document(put["document"]):
         # A record of the trail named the key; it does not say who wrote the key's policy, nor when.
         told = {"version": None, "principal": None, "call_id": None, "at": None, "unknown": unseen.POLICY}
         return ComparedPolicy(side, shown | told | {"settled_by": unseen.SETTLED_BY})
@@ -84,11 +84,15 @@ def draft(text: str, world: World | None, version: int, account: str) -> Compare
     return ComparedPolicy(Side(text, own_principals(ids, account), version), {"draft": True})
 
 
-def difference(key: Key, old: ComparedPolicy, new: ComparedPolicy, more: list[str]) -> dict[str, Any]:
-    """`more`: actions on keys besides those of KMS."""
+def difference(
+    key: Key, old: ComparedPolicy, new: ComparedPolicy, more: list[str], *, of_trail: bool
+) -> dict[str, Any]:
+    """`more`: actions on keys besides those of KMS. `of_trail`: whether a trail told of the key."""
     told = {"key_id": key.id, "from": old.shown, "to": new.shown}
     try:
-        space = Space((old.side, new.side), key.account, [*KEY_ACTIONS, *more], key.arn, fixed=known_of(key))
+        space = Space(
+            (old.side, new.side), key.account, [*KEY_ACTIONS, *more], key.arn, fixed=known_of(key, of_trail=of_trail)
+        )
         return told | compare(space)
     except OutOfSteps:
         why = "to tell them apart takes more steps than are taken"

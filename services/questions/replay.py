@@ -36,7 +36,7 @@ class Replay:
     async def begin(cls, log: AskedLog, region: str, position: int, last: int) -> Replay:
         """Begins at a position; -1 means before the first record."""
         rows = await history.whole(log, position) if position >= 0 else []
-        world = world_of(rows, region, position, 0, keys_later=True)
+        world = world_of(rows, region, position, 0, keys_later=True, of_trail=log.is_trail)
         return cls(log, world, last)
 
     async def to(self, position: int) -> bool:

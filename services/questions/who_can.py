@@ -55,16 +55,17 @@ def row_of(world: World, key: Key, action: str, kind: str, caller: Caller) -> Ac
     """None if the caller could not."""
     reaches = action.removeprefix("kms:") in CROSS_ACCOUNT
     found = could(caller, action, world.resource(key), reaches=reaches)
-    if not found.paths or _only_perhaps(key, caller, found):
+    if not found.paths or _only_perhaps(world, key, caller, found):
         return None
     return {"principal": caller.principal, "kind": kind, **_told(found)}
 
 
-def _only_perhaps(key: Key, caller: Caller, found: Could) -> bool:
+def _only_perhaps(world: World, key: Key, caller: Caller, found: Could) -> bool:
     """Whether a caller of another account is listed only because the key's policy was never seen, and so may name anybody. The
     answer says that once, for everyone."""
     return (
-        caller.account not in ("", key.account)
+        world.of_trail
+        and caller.account not in ("", key.account)
         and unseen.is_document(key.policy_text)
         and not any("grant" in path.document()["by"] for path in found.paths)
     )

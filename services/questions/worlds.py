@@ -22,4 +22,4 @@ async def world_then(log: AskedLog, region: str, moment: Moment, keys: Sequence[
     around = await history.about(log, moment.position, [row["id"] for row in keys])
     people = await history.of_accounts(log, moment.position, accounts, WHO)
     at = int(moment.at.timestamp() * 1_000_000)
-    return world_of([*keys, *around, *people], region, moment.position, at)
+    return world_of([*keys, *around, *people], region, moment.position, at, of_trail=log.is_trail)

@@ -78,7 +78,7 @@ class TrailFold:
     def __init__(self, connection: asyncpg.Connection[Any], schema: str, name: str) -> None:
         self._connection, self._name = connection, name
         self._writer = ChangeWriter(connection, schema, {})
-        self._folded = Folded(World(region=""))
+        self._folded = Folded(World(region="", of_trail=True))
         self._batch = HistoryBatch(self._folded.world)
         self._entries: list[Entry] = []
         """The batch's entries."""

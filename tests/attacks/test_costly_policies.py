@@ -179,7 +179,7 @@ def test_a_comparison_that_takes_too_many_steps_is_not_known() -> None:
     old = policy_change.ComparedPolicy(Side(default_key_policy(ACCOUNT)), {})
     new = policy_change.ComparedPolicy(Side(policy(STATEMENTS["patterns of callers"])), {})
     with spending(Budget(AT_ONCE)):
-        found = policy_change.difference(key, old, new, [])
+        found = policy_change.difference(key, old, new, [], of_trail=False)
     assert found["answer"] == "unknown"
 
 

@@ -87,9 +87,11 @@ def judged(
     facts: Facts = NO_FACTS,
     by: str = ROOT,
     settings: AlertSettings | None = None,
+    of_trail: bool = False,
 ) -> list[Alert]:
     """The alerts on an event, in a state made of other events."""
     world: World = given(*PEOPLE, *before).world
+    world.of_trail = of_trail
     change = Change(
         event,
         world,
@@ -758,13 +760,30 @@ def test_a_key_that_a_service_manages_raises_nothing() -> None:
 def test_assumptions_of_a_trail_raise_nothing() -> None:
     """The key existed before the trail began. The first policy that the trail shows is judged like a new key's."""
     met = a_key(policy=unseen.policy_before(arn()), tags={unseen.NAME: unseen.POLICY})
-    assert judged(met) == []
+    assert judged(met, of_trail=True) == []
     wide = identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", unseen.NAME, unseen.policies_of(USER))
-    assert judged(wide) == []
+    assert judged(wide, of_trail=True) == []
     put_first = events.PolicyReplaced(key_id(), 2, policy(ROOTED, allow(USER, "kms:Decrypt")), False, False, {})
-    assert judged(put_first, met) == []
+    assert judged(put_first, met, of_trail=True) == []
     public = events.PolicyReplaced(key_id(), 2, policy(ROOTED, OPEN), False, False, {})
-    assert [each.rule.id for each in judged(public, met)] == ["key-policy-public"]
+    assert [each.rule.id for each in judged(public, met, of_trail=True)] == ["key-policy-public"]
+
+
+def test_a_trails_marks_in_the_words_of_our_own_users_hide_nothing() -> None:
+    """Anybody may name a tag or a policy so. Every rule was silent then, since it took the change for an assumption of a trail."""
+    mark = {unseen.NAME: unseen.POLICY}
+    assert "key-policy-public" in {each.rule.id for each in judged(a_key(policy=policy(ROOTED, OPEN), tags=mark))}
+    for_user = events.PolicyReplaced(key_id(), 2, policy(ROOTED, allow(USER, "kms:*")), False, False, {})
+    as_ever = [each.rule.id for each in judged(for_user, a_key(policy=policy(ROOTED)))]
+    assert [each.rule.id for each in judged(for_user, a_key(policy=policy(ROOTED), tags=mark))] == as_ever
+    assert {"key-policy-decrypt", "key-policy-administrator"} <= set(as_ever)
+    named = identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", unseen.NAME, INLINE)
+    decoy = {"Effect": "Deny", "Action": unseen.KEY, "Resource": "*"}
+    text = json.dumps({**json.loads(INLINE), "Id": unseen.NAME, "Statement": [json.loads(INLINE)["Statement"], decoy]})
+    assert unseen.is_document(text)
+    told = identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", "p", text)
+    for each in (named, told):
+        assert "identity-wide" in {alert.rule.id for alert in judged(each)}
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ OF_GAINS = {
 def space_of(old: str, new: str) -> Space:
     """The sets of the key that the rules ask about, over every action."""
     key = given(a_key(policy=old)).world.keys[key_id()]
-    return Space((Side(old), Side(new)), ACCOUNT, KEY_ACTIONS, arn(), fixed=known_of(key))
+    return Space((Side(old), Side(new)), ACCOUNT, KEY_ACTIONS, arn(), fixed=known_of(key, of_trail=False))
 
 
 def fired(old: str, new: str, *before: str) -> set[str]:

@@ -18,7 +18,7 @@ def judge(change: Change) -> Iterator[Finding]:
     """A managed policy counts when it is attached, and when it changes while it is attached."""
     event, region = change.event, change.world.region
     before, after, subject, whose = _documents(change)
-    if not after or unseen.is_document(after):
+    if not after or (change.world.of_trail and unseen.is_document(after)):
         return  # what was never seen is not new
     was = gives(before, event.account, region) if before else {}
     new = {action: keys for action, keys in gives(after, event.account, region).items() if was.get(action) != keys}

@@ -35,7 +35,9 @@ async def policy_difference(audit: AuditContext, request: AuditRequest) -> Told:
             await _side(audit, source, key, texts[name], texts[f"{name}_policy"], name) for name in ("from", "to")
         ]
         own = sorted(audit.operations.actions)
-        found = await audit.long_questions.compute(request, policy_change.difference, key, old, new, own)
+        found = await audit.long_questions.compute(
+            request, policy_change.difference, key, old, new, own, of_trail=source.is_trail
+        )
         return source.audience.own(key.account, found)
 
 

@@ -80,7 +80,7 @@ async def _unused(
         held = await audit.keys.now(source, key)
         world = await world_now(audit.live, source, held.id)
         rows = await unused_of_key(source.log, world, held, source.audience, times, decide)
-        return rows, None, unseen.unseen_of(held.tags)
+        return rows, None, unseen.unseen_of(held.tags) if source.is_trail else ""
     world = await world_now(audit.live, source, None)
     unknown = unseen.IDENTITY if source.is_trail else ""
     if principal is not None:
