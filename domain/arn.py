@@ -51,6 +51,11 @@ def key_arn(region: str, account: str, key_id: str) -> str:
     return f"arn:{PARTITION}:kms:{own or region}:{account}:key/{name}"
 
 
+def region_in(arn: str) -> str:
+    """ "" for an ARN without a Region, as IAM's are."""
+    return arn.split(":", 4)[3] if arn.count(":") > 3 else ""
+
+
 def alias_arn(region: str, account: str, name: str) -> str:
     """`name` includes its prefix `alias/`, like AliasName."""
     return f"arn:{PARTITION}:kms:{region}:{account}:{name}"

@@ -208,7 +208,7 @@ def _alias_to(reading: TrailReading, world: World, key: str) -> CausedEvents:
     if key not in world.keys:
         return
     account = world.keys[key].account
-    held = world.aliases.get((account, name))
+    held = world.alias_index.of(reading.region).get((account, name))
     if held is None:
         yield kms.AliasCreated(account, name, key)
     elif held.key != key:
@@ -231,7 +231,7 @@ def _delete_alias(reading: TrailReading, world: World) -> CausedEvents:
     name = f"alias/{rest}" if colon else name
     owners = [world.keys[key_id(reading.key)].account] if key_id(reading.key) in world.keys else []
     for account in dict.fromkeys((*owners, reading.account)):
-        held = world.aliases.get((account, name))
+        held = world.alias_index.of(reading.region).get((account, name))
         if held is not None:
             yield kms.AliasDeleted(account, name, held.key)
             return

@@ -232,12 +232,16 @@ def _require_parameters(parameters: Document) -> None:
     _require_names(*[each for name, each in parameters.items() if isinstance(each, str) and name not in DOCUMENTS])
 
 
+HIGHEST_POSITION = 2**62
+"""Twice as much still fits into a column of Postgres, and no log is as long."""
+
+
 def _of_own(reading: TrailReading, own: Document) -> None:
     """Reads what only our own export has, since CloudTrail has no place for it."""
     session = own.get("session")
     for name in ("position", "seen"):
-        if name in own and not isinstance(own[name], int):
-            raise Broken(f"{OWN}.{name} is no number")
+        if name in own and not (type(own[name]) is int and -1 <= own[name] <= HIGHEST_POSITION):
+            raise Broken(f"{OWN}.{name} is no position")
     reading.order, reading.seen = own.get("position", -1), own.get("seen", -1)
     if isinstance(session, dict):
         reading.policy = _text(session, "policy")

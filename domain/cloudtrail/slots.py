@@ -127,7 +127,7 @@ def before(slot: Slot, world: World) -> Value | bool:
         here = any(each.stored for each in key.materials)
         return "yes" if {"deletion": bool(key.deletion), "enabled": key.enabled, "material": here}[what] else None
     if what == "alias":
-        found = world.aliases.get((slot[2], slot[3]))
+        found = world.alias_index.of(slot[1]).get((slot[2], slot[3]))
         return UNKNOWN if found is None else found.key
     if what == "grant":
         return "yes" if any(slot[1] in grants for grants in world.grants.values()) else UNKNOWN

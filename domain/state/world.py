@@ -109,8 +109,8 @@ class World:
 
     @property
     def aliases(self) -> Mapping[tuple[str, str], Alias]:
-        """By account and name."""
-        return self.alias_index.by_name
+        """Those of the world's Region, by account and name."""
+        return self.alias_index.of(self.region)
 
     @property
     def grants(self) -> Mapping[str, Mapping[str, Grant]]:
@@ -153,7 +153,7 @@ class World:
         """The next aliases of an account, or of one of its keys if given, in the order of their names."""
         index = self.alias_index
         names = index.names.page(account, after, limit) if key is None else index.names_of_key.page(key, after, limit)
-        return [index.by_name[account, name] for name in names]
+        return [self.aliases[account, name] for name in names]
 
     def resource(self, key: Key) -> Resource:
         """The key in the evaluator's form."""
@@ -383,7 +383,7 @@ class World:
     def _(self, event: events.KeyDeleted) -> None:
         """Removes the key with everything that refers to it."""
         for alias in event.aliases:
-            self.alias_index.remove(event.account, alias)
+            self.alias_index.remove(self.alias_index.pointing(event.account, alias, event.key))
         self.grant_index.remove_all(event.key)
         self.key_index.remove(event.key, self.at)
         self.resources.pop(event.key, None)
@@ -398,14 +398,14 @@ class World:
 
     @apply.register
     def _(self, event: events.AliasMoved) -> None:
-        old = self.aliases[event.account, event.alias]
-        self.alias_index.replace(replace(old, key=event.key, updated=self.at))
+        old = self.alias_index.pointing(event.account, event.alias, event.previous_key)
+        self.alias_index.replace(old, replace(old, key=event.key, updated=self.at))
         self.resources.pop(event.key, None)
         self.resources.pop(event.previous_key, None)
 
     @apply.register
     def _(self, event: events.AliasDeleted) -> None:
-        self.alias_index.remove(event.account, event.alias)
+        self.alias_index.remove(self.alias_index.pointing(event.account, event.alias, event.key))
         self.resources.pop(event.key, None)
 
     @apply.register

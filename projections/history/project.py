@@ -147,8 +147,8 @@ def _key(world: World, name: str, event: Any) -> HistoryRow | None:
 
 
 def _alias(world: World, name: str, event: Any) -> HistoryRow | None:
-    account, alias = name.split(":", 5)[4:]
-    found = world.aliases.get((account, alias))
+    region, account, alias = name.split(":", 5)[3:]
+    found = world.alias_index.of(region).get((account, alias))
     return None if found is None else (account, found.key, None, documents.alias_document(found), None)
 
 

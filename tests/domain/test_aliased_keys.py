@@ -27,9 +27,9 @@ def world() -> World:
     index = found.alias_index
     for number, key in [*enumerate(IDS), ("first", IDS[0])]:
         alias = Alias(ACCOUNT, f"alias/app/{number}", "", key, 0, 0)
-        index.by_name[ACCOUNT, alias.name] = alias
+        index.by_region.setdefault("", {})[ACCOUNT, alias.name] = alias
         index.names_of_key.add(key, alias.name)
-    index.names.by_owner[ACCOUNT] = sorted(name for _, name in index.by_name)
+    index.names.by_owner[ACCOUNT] = sorted(name for _, name in found.aliases)
     return found
 
 

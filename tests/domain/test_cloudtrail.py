@@ -22,6 +22,7 @@ from domain.cloudtrail.judge import (
 )
 from domain.cloudtrail.kms_changes import changes_of, is_own
 from domain.cloudtrail.record import Broken, NotOurService, TrailReading, moment, read
+from domain.cloudtrail.slots import before
 from domain.log import events
 from domain.policy import unseen
 from domain.policy.compile import (
@@ -54,6 +55,8 @@ def fold(*records: dict[str, Any]) -> World:
     for each in records:
         one = reading(each)
         world.at = one.at
+        if one.region != world.region:
+            world.apply(events.LogCreated("trail", one.region))
         for event in changes_of(one, world):
             world.position += 1
             world.apply(event)
@@ -452,3 +455,33 @@ def test_a_key_of_several_regions_is_a_key_in_each() -> None:
     assert [each.arn.rpartition("/")[2] for each in world.keys.values()] == ["mrk-1234abcd12ab34cd56ef1234567890ab"] * 2
     (alias,) = world.aliases.values()
     assert world.keys[alias.key].arn.split(":")[3] == "eu-west-1"
+
+
+def test_an_alias_of_one_name_is_another_alias_in_each_region() -> None:
+    """An alias belongs to one Region (developer guide, alias-about)."""
+    near, far = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+
+    def of(region: str, operation: str, at: str, key: str) -> dict[str, Any]:
+        arn = f"arn:aws:kms:{region}:{A}:key/{key}"
+        told = {"aliasName": "alias/payroll", "targetKeyId": key}
+        return record(operation, at, awsRegion=region, resources=[{"ARN": arn}], requestParameters=told)
+
+    both = (
+        of("us-west-2", "CreateAlias", "2024-01-01T00:00:00Z", near),
+        of("eu-west-1", "CreateAlias", "2024-01-02T00:00:00Z", far),
+    )
+    world = fold(*both)
+    assert [list(world.aliases_of(key)) for key in (near, far)] == [["alias/payroll"]] * 2
+    assert list(world.alias_names(A)) == ["alias/payroll"]
+    assert before(("alias", "us-west-2", A, "alias/payroll"), world) == near
+    world = fold(*both, of("us-west-2", "DeleteAlias", "2024-01-03T00:00:00Z", near))
+    assert [list(world.aliases_of(key)) for key in (near, far)] == [[], ["alias/payroll"]]
+    assert list(world.alias_names(A)) == ["alias/payroll"]
+
+
+@pytest.mark.parametrize("number", [2**63, 2**62 + 1, -2, True, 1.5, "1"])
+def test_a_position_that_no_log_has_makes_a_record_broken(number: Any) -> None:
+    """Postgres refused the whole batch, and every later import of the file."""
+    for name in ("position", "seen"):
+        with pytest.raises(Broken, match=f"keytrail.{name} is no position"):
+            reading(record("Decrypt", "2024-01-01T00:00:00Z", additionalEventData={"keytrail": {name: number}}))

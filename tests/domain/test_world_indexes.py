@@ -9,6 +9,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.arn import region_in
 from domain.grants.grant import Grant
 from domain.identities.directory import Directory
 from domain.identities.identity import GROUP, POLICY, PROFILE, USER
@@ -93,10 +94,12 @@ def hold(keys: KeyIndex) -> None:
 def aliases_hold(aliases: AliasIndex, keys: KeyIndex) -> None:
     of_account: dict[str, list[str]] = {}
     of_key: dict[str, list[str]] = {}
-    for (account, name), alias in sorted(aliases.by_name.items()):
-        assert (alias.account, alias.name) == (account, name)
+    named = [(*held, region) for region, by_name in aliases.by_region.items() for held in by_name.items()]
+    for (account, name), alias, region in sorted(named, key=lambda each: (each[0], each[2])):
+        assert (alias.account, alias.name, region_in(alias.arn)) == (account, name, region)
         assert alias.key in keys.by_id
-        of_account.setdefault(account, []).append(name)
+        if name not in of_account.setdefault(account, []):
+            of_account[account].append(name)
         of_key.setdefault(alias.key, []).append(name)
     assert aliases.names.by_owner == of_account
     assert aliases.names_of_key.by_owner == of_key
