@@ -24,19 +24,31 @@ async def changes_read(audit: AuditContext, position: int) -> None:
     await _until(audit, reached)
 
 
-async def all_read(audit: AuditContext) -> None:
-    """Waits until the decisions and the alerts have all that is on their topics now, whoever wrote it. Raises WireError."""
+async def calls_read(audit: AuditContext) -> int:
+    """Waits until the decisions have every call that is on the topics now, whoever made it. Returns the position of the newest
+    change. Raises WireError."""
     async with fresh(audit.live):
-        ends, events, topics = await audit.bounds.now(), audit.live.position, names(audit.settings)
-    of_decisions = {partition: end for partition, (_, end) in ends[topics.decisions].items()}
-    of_alerts = max(end for _, end in ends[topics.alerts].values())
+        ends, position = await audit.bounds.now(), audit.live.position
+    of_decisions = {partition: end for partition, (_, end) in ends[names(audit.settings).decisions].items()}
 
     async def reached() -> bool:
         read = await decisions.reached_by_partition(audit.log)
         behind = any(read.get(partition, 0) < end for partition, end in of_decisions.items())
-        return (
-            not behind and await decisions.reached(audit.log) >= events and await alerts.reached(audit.log) >= of_alerts
-        )
+        return not behind and await decisions.reached(audit.log) >= position
+
+    await _until(audit, reached)
+    return position
+
+
+async def all_read(audit: AuditContext) -> None:
+    """Waits until the decisions and the alerts have all that is on their topics now, whoever wrote it. Raises WireError."""
+    async with fresh(audit.live):
+        ends = await audit.bounds.now()
+    of_alerts = max(end for _, end in ends[names(audit.settings).alerts].values())
+    await calls_read(audit)
+
+    async def reached() -> bool:
+        return await alerts.reached(audit.log) >= of_alerts
 
     await _until(audit, reached)
 

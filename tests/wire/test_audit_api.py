@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from domain.characters import STANDS_FOR_NUL
 from services.audit_api.answer_shapes import EVENT_STREAM
 from services.audit_api.resources.routes import ROUTES
+from services.cli.client import Client
 from services.wording.names import summary
 from tests.conforming import conforms
 from tests.installation import Installation, eventually
@@ -219,6 +220,27 @@ def test_a_projector_that_stands_still_stops_no_question(installation: Installat
         key = installation.client().create_key()["KeyMetadata"]["KeyId"]
         status, answer = get(installation, f"/v1/decisions?key={key}")
     assert (status, answer["items"]) == (200, [])
+
+
+def test_the_log_for_an_auditor_has_what_it_says_that_it_goes_up_to(installation: Installation) -> None:
+    """An auditor compares the last line's position with the log: a change up to it that no line has looks removed."""
+    kms = installation.client()
+    projector = installation.process("projector")
+    with paused(projector):
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        assert get(installation, "/v1/log")[0] == 503
+    client = Client(installation.data)
+
+    def told(**span: str) -> tuple[list[Any], int]:
+        *lines, last = client.lines("/v1/log", **span)
+        assert last["end"]["records"] == len(lines)
+        return [line["record"] for line in lines], last["end"]["position"]
+
+    rows, position = told()
+    (made,) = [row["position"] for row in rows if row["operation"] == "CreateKey" and row["key_id"] == key]
+    assert position >= made == max(row["position"] or -1 for row in rows)
+    rows, position = told(to=f"@{made - 1}")
+    assert max(row["position"] or -1 for row in rows) <= position < made
 
 
 def test_keys_are_found_by_what_they_are(installation: Installation) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
 
 from domain.authorization.audience import Told
 from projections.decisions import queries as decisions
 from projections.decisions.queries import CallFilters
+from projections.history import queries as history
 from services.audit_api.answer_shapes import Lines, Page
 from services.audit_api.context import AuditContext
 from services.audit_api.decided_calls import DECISION
 from services.audit_api.faults import invalid
+from services.audit_api.read_models import calls_read
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import CURSOR, LIMIT, SPAN, Parameter, RouteRow
 from services.audit_api.schemas import AFTER, Member
@@ -55,12 +58,24 @@ EVENTS = RouteRow(
 
 
 async def own_log(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
-    """Everything that `decisions` would return, page after page."""
+    """Everything that `decisions` would return, page after page, up to now: calls go on while it is read. Raises WireError."""
     since, until = await span_of(audit.log, request)
-    return _own_log(audit, request, CallFilters(since=since, until=until))
+    position = await calls_read(audit)
+    if until is None:
+        until = datetime.fromtimestamp(audit.clock.now() / 1_000_000, UTC)
+        newest = await decisions.moment_of(audit.log, position)
+        if newest is not None:  # by the writer's clock, which may be ahead of this one
+            until = max(until, newest + timedelta(microseconds=1))
+    else:
+        last = await history.position_at(audit.log, until - timedelta(microseconds=1))
+        position = min(position, -1 if last is None else last)
+    return _own_log(audit, request, CallFilters(since=since, until=until), position)
 
 
-async def _own_log(audit: AuditContext, request: AuditRequest, filters: CallFilters) -> AsyncGenerator[Told, None]:
+async def _own_log(
+    audit: AuditContext, request: AuditRequest, filters: CallFilters, position: int
+) -> AsyncGenerator[Told, None]:
+    """`position`: that of the last change that the lines may have, which the projections have."""
     audience, count, after = request.audience, 0, None
     async with audit.long_questions.place(request):
         while True:
@@ -72,7 +87,7 @@ async def _own_log(audit: AuditContext, request: AuditRequest, filters: CallFilt
             if len(rows) < AT_ONCE:
                 break
             after = (rows[-1]["at"], rows[-1]["origin"], rows[-1]["record"])
-        end = {"position": audit.live.position, "records": count}
+        end = {"position": position, "records": count}
         more = await (await audit.sources.of(request)).before_it_began(filters.since)
     yield audience.own(audience.account, {"end": end, **more})
 
