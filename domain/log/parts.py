@@ -19,6 +19,7 @@ from domain.policy.compile import KEY_POLICY, TRUST_POLICY
 
 CALL, DECISION, EVENT = "call", "decision", "event"
 ALLOW = "allow"
+EVERYTHING = "*"
 SHARED_OF_CALL = ("id", "operation", "account")
 SHARED_OF_DECISION = ("effect", "kind", "resources")
 OF_RESOURCES_ACCOUNT = frozenset({KEY_POLICY, TRUST_POLICY, "grant"})
@@ -26,10 +27,11 @@ OF_RESOURCES_ACCOUNT = frozenset({KEY_POLICY, TRUST_POLICY, "grant"})
 
 
 def is_across(account: str, resources: Iterable[str]) -> bool:
-    """Whether one of these ARNs belongs to an account other than the caller's."""
+    """Whether one of these resources belongs to an account other than the caller's. A permission on `*` is on nothing of
+    anybody's, and asked in the caller's account."""
     mine = f":{account}:"
     for arn in resources:  # noqa: SIM110  # `any` of a generator takes twice as long, and this is asked for every call
-        if mine not in arn:
+        if mine not in arn and arn != EVERYTHING:
             return True
     return False
 
@@ -37,10 +39,19 @@ def is_across(account: str, resources: Iterable[str]) -> bool:
 def parts_of(document: Mapping[str, Any], dump: Callable[[Mapping[str, Any]], bytes]) -> Parts | None:
     """The parts of a record of `events` or `decisions`, each written by `dump`; None for a record that belongs to one
     account as a whole. `document` has no envelope."""
+    call, decision = document[CALL], document[DECISION]
+    if call is None or decision is None or not is_across(call["account"], decision["resources"]):
+        return None
+    return bound_parts_of(document, dump)
+
+
+def bound_parts_of(document: Mapping[str, Any], dump: Callable[[Mapping[str, Any]], bytes]) -> Parts:
+    """The parts of a record whose value names a commitment to them. Earlier versions also made parts of a record with a
+    permission on `*`."""
     return _parts_by(divided, document, dump)
 
 
-def former_parts_of(document: Mapping[str, Any], dump: Callable[[Mapping[str, Any]], bytes]) -> Parts | None:
+def former_parts_of(document: Mapping[str, Any], dump: Callable[[Mapping[str, Any]], bytes]) -> Parts:
     """The parts as earlier versions made them, which their records are bound to. Only a caller who was allowed may be shown
     theirs: the caller's part says more than one who was refused may know, and the resource's part names the caller."""
     return _parts_by(_formerly_divided, document, dump)
@@ -54,10 +65,8 @@ def _parts_by(
     division: Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any] | None], DividedRecord],
     document: Mapping[str, Any],
     dump: Callable[[Mapping[str, Any]], bytes],
-) -> Parts | None:
+) -> Parts:
     call, decision = document[CALL], document[DECISION]
-    if call is None or decision is None or not is_across(call["account"], decision["resources"]):
-        return None
     rest = {name: value for name, value in document.items() if name not in (CALL, DECISION, EVENT)}
     caller, resource, shared = division(call, decision, document.get(EVENT))
     return Parts(dump(caller), dump(resource), dump(rest | shared))

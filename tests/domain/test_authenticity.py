@@ -167,13 +167,15 @@ def test_across_accounts_an_own_deny_and_who_called_are_not_told() -> None:
     document["decision"]["reasons"][0]["effect"] = "deny"
     parts, former = parts_of(document, canonical), former_parts_of(document, canonical)
     assert parts is not None
-    assert former is not None
     assert [b"secret-of-the-caller" in each for each in (parts.caller, former.caller)] == [False, True]
     assert [b"who-called" in each for each in (parts.resource, parts.rest, former.resource)] == [False, False, True]
 
 
 def test_in_one_account_a_record_has_no_parts() -> None:
     assert parts_of(across(OTHER), canonical) is None
+    of_nothing = across(ACCOUNT)
+    of_nothing["decision"]["resources"] = ["*", f"arn:aws:kms:us-east-1:{ACCOUNT}:key/*"]
+    assert parts_of(of_nothing, canonical) is None, "ListKeys and the like are asked on `*`, in the caller's account"
     assert "parts" not in json.loads(SEAL.sealed(canonical(across(OTHER)))[0])
 
 
