@@ -67,8 +67,7 @@ class World:
     deciding_at: int = 0
     """The time of the decision in progress, set by the decider. Not part of the log."""
     of_trail: bool = False
-    """Whether a trail tells it, with marks in the place of what it never saw (domain/policy/unseen.py). In our own world the same
-    words are anybody's tags and policies. Not part of the log."""
+    """Whether a trail tells it. Only then its marks for what it never saw (domain/policy/unseen.py) are not words of users."""
 
     @property
     def now(self) -> int:
@@ -309,8 +308,7 @@ class World:
         | events.AlertMarked
         | events.GrantFound,
     ) -> None:
-        """Nothing changes that a decision reads. The chain (log/authority.py) knows what is authentic, and the record
-        holds the offset of the next command."""
+        """Nothing changes that a decision reads: the chain (log/authority.py) has the keys, the record the next offset."""
 
     @apply.register
     def _(self, event: events.ConsoleCodeRedeemed) -> None:
