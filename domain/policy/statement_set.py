@@ -14,7 +14,7 @@ from typing import Any
 
 from domain.errors import Refusal
 from domain.policy.glob import compile_glob
-from domain.policy.parse import MANAGED, TRUST, Principals, Statement, parse_policy
+from domain.policy.parse import INLINE, TRUST, Principals, Statement, parse_policy
 
 EVERYTHING = "*"
 GIVEN, REFUSED = "Allow", "Deny"
@@ -50,7 +50,7 @@ def given(text: str, universe: Iterable[str]) -> PermissionsGiven:
     """The actions of a policy, grouped by where they are given. Actions of `universe` are listed one by one; a pattern
     that reaches beyond it is kept as written. A text that is not an identity policy gives nothing."""
     try:
-        policy = parse_policy(text, MANAGED)
+        policy = parse_policy(text, INLINE)  # a role's inline policies are the longest
     except Refusal:
         return NOTHING
     return _taken((each, _actions(each, tuple(universe))) for each in policy.statements)

@@ -345,7 +345,9 @@ class Space:
                         among = asked.index(True)
                         named = bits_of(case.passes[among] for case in held.members)
                         yield self.box({key: there, names_key: held.whole & ~named})
-                        yield self.box({key: dimension.whole & ~there, names_key: named})
+                        # UntagResource has the names of tags and no pairs.
+                        pairs = self.actions.whole & ~(self.without_parameter(key) if carrying is not None else 0)
+                        yield self.box({ACTION: pairs, key: dimension.whole & ~there, names_key: named})
 
     def box(self, bits: Mapping[str, int]) -> Box:
         """All requests whose cases are among these bits; dimensions by name."""

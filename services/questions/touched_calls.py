@@ -43,7 +43,7 @@ class _Differences:
         self.operations |= {_operation(action) for action in actions}
         for each in everyone:
             arn = parse_arn(each.arn)
-            if arn is None:
+            if arn is None or each.example:  # an example's ARN is nobody's
                 self.anyone = True
             elif arn.resource.startswith("role/"):
                 self.sessions.add(f"arn:aws:sts::{arn.account}:assumed-role/{each.arn.rpartition('/')[2]}/")

@@ -91,3 +91,14 @@ def test_what_other_statements_say_of_the_same_actions(
     left: list[Any], effect: str, actions: list[str], found: list[Any]
 ) -> None:
     assert [each["actions"] for each in of_these(given(policy(*left), UNIVERSE), effect, actions)] == found
+
+
+def test_a_long_inline_policy_of_a_role_gives_what_it_says() -> None:
+    """One of more than 6,144 characters, a managed policy's limit, gave nothing: neither when it was put nor when it was taken."""
+    sids = [
+        {"Sid": f"S{number}{'x' * 200}", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}
+        for number in range(25)
+    ]
+    text = json.dumps({"Version": "2012-10-17", "Statement": sids})
+    assert 6_144 < len(text.replace(" ", "")) < 10_240
+    assert given(text, UNIVERSE)

@@ -88,6 +88,19 @@ def test_a_date_that_utc_does_not_have_is_unknown_and_no_fault(date: str) -> Non
         check_policy(policy(delegating(), never), KEY)
 
 
+def test_untagging_has_the_names_of_tags_and_no_pairs() -> None:
+    """The second Deny alone keeps somebody from taking the tag away; it was taken for one that the first makes needless."""
+    admin = named(user_arn(), Action="kms:*")
+    pairs = named(
+        "*", Effect="Deny", Action="kms:TagResource", Condition={"StringNotEquals": {"aws:RequestTag/team": "a"}}
+    )
+    names = named(
+        "*", Effect="Deny", Action="kms:UntagResource", Condition={"ForAnyValue:StringEquals": {"aws:TagKeys": "team"}}
+    )
+    found = diff(policy(delegating(), admin, pairs, names), policy(delegating(), admin, pairs))
+    assert (found["answer"], next(each["actions"] for each in found["allowed"])) == (DIFFERENT, ["kms:UntagResource"])
+
+
 def test_a_new_statement_lets_in_whom_it_names_with_a_witness() -> None:
     more = named(user_arn(), Action="kms:Decrypt", Condition={"StringEquals": {"kms:EncryptionContext:app": "payroll"}})
     found = diff(policy(delegating()), policy(delegating(), more))
