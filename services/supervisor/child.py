@@ -88,15 +88,32 @@ class Child:
         delay = FIRST_DELAY
         while True:
             began = time.monotonic()
-            with self._output.open("ab") as output:
-                process = await self._start(output.fileno(), output.fileno())
+            try:
+                with self._output.open("ab") as output:
+                    process = await self._start(output.fileno(), output.fileno())
+            except OSError as fault:  # a full disk, or no further process or descriptor: it may end
+                delay = min(delay * 2, LONGEST_DELAY)
+                log.error("child cannot be started; trying again", name=self.name, fault=str(fault), delay=delay)
+                await asyncio.sleep(delay)
+                continue
             self._process = process
-            self._on_start(self.name, process.pid)
-            code = await process.wait()
+            ended = asyncio.ensure_future(process.wait())
+            while not (self._is_told(process.pid) or ended.done()):
+                await asyncio.wait({ended}, timeout=LONGEST_DELAY)
+            code = await ended
             self.restarts += 1
             delay = FIRST_DELAY if time.monotonic() - began > YOUNG else min(delay * 2, LONGEST_DELAY)
             log.warning("child ended; starting it again", name=self.name, code=code, delay=delay)
             await asyncio.sleep(delay)
+
+    def _is_told(self, pid: int) -> bool:
+        """Tell who keeps the processes' ids. If that fails, it has to be told again: after `kill -9` nobody else would end it."""
+        try:
+            self._on_start(self.name, pid)
+        except OSError as fault:
+            log.error("the child runs, and its process id cannot be kept", name=self.name, pid=pid, fault=str(fault))
+            return False
+        return True
 
     async def stop(self, deadline: float) -> None:
         """Ask the child to end; after `deadline` seconds, kill it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -16,9 +17,11 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from services.adapters.bundled.postgres import BundledPostgres
 from services.cli.client import Client
 from services.runtime.processes import AUTOGROUP, NICENESS
 from services.runtime.task_group import together
+from services.supervisor.child import Child
 from services.supervisor.forks import THERE
 from services.supervisor.up import CannotStart
 from tests.forking import forked
@@ -280,3 +283,55 @@ def test_what_watches_holds_40_megabytes_at_most(installation: Installation) -> 
     """The start is over: what it took is not held any more."""
     assert installation.up is not None, "it runs"
     assert psutil.Process(installation.up.pid).memory_info().rss <= 40 * 1024 * 1024
+
+
+async def test_a_full_disk_ends_nobodys_watch(tmp_path: Path) -> None:
+    """Given that a child's id cannot be kept, and then that it cannot be started, when there is room again, then it is told, and
+    started as often as it ends. One such fault ended the watch for ever, without a word."""
+    told: asyncio.Queue[int] = asyncio.Queue()
+    full = OSError(errno.ENOSPC, "No space left on device")
+    faults: list[OSError | None] = [full, None, None]
+    starts: list[OSError | None] = [None, full, None, None]
+
+    async def start(output: int, errors: int) -> asyncio.subprocess.Process:
+        fault = starts.pop(0) if starts else None
+        if fault is not None:
+            raise fault
+        return await asyncio.create_subprocess_exec("sleep", "60", stdout=output, stderr=errors)
+
+    def on_start(name: str, pid: int) -> None:
+        fault = faults.pop(0) if faults else None
+        if fault is not None:
+            raise fault
+        told.put_nowait(pid)
+
+    child = Child("child", start, tmp_path / "child.log", on_start)
+    child.start()
+    try:
+        for _ in range(3):
+            async with asyncio.timeout(30):
+                pid = await told.get()
+            assert pid == child.pid
+            os.kill(pid, signal.SIGKILL)
+    finally:
+        await child.stop(5)
+
+
+def test_a_stale_id_of_postgres_that_another_process_has_is_left_alone(tmp_path: Path) -> None:
+    """After a power cut the id may be anybody's: it was sent SIGINT, and SIGQUIT after that, and Postgres refused to start."""
+    server = BundledPostgres(tmp_path / "postgres")
+    server.prepare()
+    owner = server.data.stat().st_uid
+    other = subprocess.Popen(["sleep", "600"], user=owner if os.geteuid() == 0 else None, cwd="/")
+    try:
+        (server.data / "postmaster.pid").write_text(f"{other.pid}\n{server.data}\n1\n5432\n\nlocalhost\n")
+        os.chown(server.data / "postmaster.pid", owner, -1)
+        assert server.pid() is None
+        server.start()
+        assert other.poll() is None, "it got no signal"
+        assert server.pid() not in (None, other.pid)
+    finally:
+        server.stop()
+        other.kill()
+        other.wait()
+    assert server.pid() is None

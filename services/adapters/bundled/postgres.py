@@ -153,6 +153,8 @@ class BundledPostgres:
         A server that already runs on this folder could not be stopped in time: the caller owns the folder.
         """
         self.stop()
+        if self._is_of_another():  # Postgres would take it for a postmaster that runs, and refuse to start
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
         options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in self._settings.items())
         arguments = ("-D", str(self.data), "-l", str(self.log), "-w", "-t", "60")
         done = self._run("pg_ctl", *arguments, "-o", f"{options} -k {self.sockets}", "start")
@@ -174,12 +176,29 @@ class BundledPostgres:
 
     def pid(self) -> int | None:
         """The postmaster's process id; None if no postmaster runs on this data folder."""
+        pid = self._noted()
+        return pid if pid is not None and self._is_postmaster(pid) else None
+
+    def _noted(self) -> int | None:
+        """The process id in postmaster.pid. After a power cut it may be another process's, or a thread's."""
         try:
-            pid = int((self.data / "postmaster.pid").read_text().split()[0])
-            os.kill(pid, 0)
+            return int((self.data / "postmaster.pid").read_text().split()[0])
         except (OSError, ValueError, IndexError):
             return None
-        return pid
+
+    def _is_postmaster(self, pid: int) -> bool:
+        """A postmaster works in its data folder. Who may not look at that is content with its name."""
+        process = Path(f"/proc/{pid}")
+        try:
+            return os.readlink(process / "cwd") == os.path.realpath(self.data)
+        except PermissionError:
+            return (process / "comm").read_text().strip() == "postgres"
+        except OSError:
+            return False
+
+    def _is_of_another(self) -> bool:
+        pid = self._noted()
+        return pid is not None and Path(f"/proc/{pid}").exists() and not self._is_postmaster(pid)
 
     def _log_end(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:]) if self.log.exists() else "(no log)"
