@@ -139,9 +139,12 @@ class Folder:
         """A folder keeps the kind of clock that it first ran with: deletions that a test clock causes could not be undone.
         Raises ClockRefused."""
         wanted, path = ("test" if test else "real"), self.run / "clock"
-        if not path.exists():
+        if not path.exists() or path.read_text() not in (
+            "test",
+            "real",
+        ):  # not there, or half written by an earlier version
             new = not (self.path / "credentials.json").exists()
-            path.write_text("real" if not new else wanted)  # from a version without test clocks
+            write_private(path, "real" if not new else wanted)  # from a version without test clocks
         if path.read_text() == wanted:
             return
         if test:

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from services.runtime.data_folder import Folder, FolderInUse, Running
+from services.runtime.data_folder import ClockRefused, Folder, FolderInUse, Running
 from services.supervisor.down import CannotStop, Stopped, stop
 from services.supervisor.forks import THERE
 from tests.attacks.test_local_user import NOBODY, as_root, somebody_else
@@ -255,3 +255,16 @@ def test_the_folder_is_looked_at_while_its_owner_replaces_files(tmp_path: Path, 
         finally:
             ended.set()
         replacing.result()
+
+
+@pytest.mark.parametrize("left", ["", "re", None], ids=["empty", "half written", "missing"])
+def test_a_clock_that_was_not_written_whole_is_written_anew(tmp_path: Path, left: str | None) -> None:
+    """A full disk at the first start left an empty file. Each later start then said that the folder has a test clock."""
+    folder = Folder(tmp_path / "data")
+    folder.run.mkdir(parents=True)
+    (folder.path / "credentials.json").touch()
+    if left is not None:
+        (folder.run / "clock").write_text(left)
+    folder.require_clock(test=False)
+    with pytest.raises(ClockRefused, match="was run with the real clock"):
+        folder.require_clock(test=True)
