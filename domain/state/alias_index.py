@@ -44,7 +44,10 @@ class AliasIndex:
         self.names_of_key.add(alias.key, alias.name)
 
     def remove(self, alias: Alias) -> None:
-        del self.by_region[region_in(alias.arn)][alias.account, alias.name]
+        region = region_in(alias.arn)
+        del self.by_region[region][alias.account, alias.name]
+        if not self.by_region[region]:  # the world that is read from a snapshot has no empty one either
+            del self.by_region[region]
         if not self._is_named(alias):
             self.names.remove(alias.account, alias.name)
         self.names_of_key.remove(alias.key, alias.name)
