@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from playwright.sync_api import Download, Page, Response, expect
+from playwright.sync_api import Download, Page, Response, Route, expect
 
 from tests.console.visit import NARROW, Visit
 from tests.installation import Installation
@@ -42,6 +43,13 @@ def confirms(page: Page, verb: str, notice: str) -> None:
     page.get_by_role("dialog").get_by_role("button", name=verb, exact=True).click()
     expect(page.get_by_text(notice)).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+CALLS = re.compile(r"//[^/]+/$")
+
+
+def is_of(route: Route, operation: str) -> bool:
+    return route.request.headers.get("x-amz-target", "").endswith(operation)
 
 
 def turns_to(page: Page, tab: str) -> None:
@@ -94,7 +102,18 @@ def test_a_key_is_managed_on_its_page(visit: Callable[..., Visit], served: Insta
 
     page.get_by_role("button", name="Key actions").click()
     page.get_by_role("menuitem", name="Disable").click()
-    confirms(page, "Disable", "The key is disabled.")
+    held: list[Route] = []
+    page.route(CALLS, lambda route: held.append(route) if is_of(route, "DisableKey") else route.continue_())
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Disable", exact=True).click()
+    # Under way, the dialog stays: whoever closed it never learned what became of the change.
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_disabled()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_visible()
+    held.pop().continue_()
+    expect(page.get_by_text("The key is disabled.")).to_be_visible()
+    expect(dialog).to_have_count(0)
+    page.unroute(CALLS)
     page.get_by_role("button", name="Key actions").click()
     page.get_by_role("menuitem", name="Schedule key deletion").click()
     page.get_by_label("Waiting period in days").fill("9")

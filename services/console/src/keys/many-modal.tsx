@@ -105,7 +105,9 @@ export function ManyModal({ verb, selected, changed, close }: ManyModalProps) {
       visible
       header={words.title}
       closeAriaLabel="Close"
-      onDismiss={close}
+      onDismiss={({ detail }) => {
+        if (detail.reason !== "overlay" && state !== "under way") close();
+      }}
       footer={
         <Box float="right">
           <SpaceBetween direction="horizontal" size="xs">

@@ -33,12 +33,13 @@ export function ChangeModal<T>({ title, verb, work, done, close, incomplete = fa
       header={title}
       closeAriaLabel="Close"
       onDismiss={({ detail }) => {
-        if (detail.reason !== "overlay") close(); // a slip beside the dialog would lose what was typed
+        // A slip beside the dialog would lose what was typed; under way, nobody would see what became of the change.
+        if (detail.reason !== "overlay" && !act.busy) close();
       }}
       footer={
         <Box float="right">
           <SpaceBetween direction="horizontal" size="xs">
-            <Button variant="link" onClick={close}>
+            <Button variant="link" onClick={close} disabled={act.busy}>
               Cancel
             </Button>
             <Button variant="primary" form={form} formAction="submit" loading={act.busy} disabled={incomplete}>
