@@ -330,9 +330,8 @@ class Space:
         for key, dimension in keys.items():
             spend(len(dimension.members) + len(self.actions.members) + len(self.whole) // 4)
             there = bits_of(bool(case.example) for case in dimension.members)
-            carrying = self.carrying.get(key)
-            if carrying is not None and key not in self._fixed:
-                without = self.without_parameter(key)
+            without = self.without_parameter(key) if key in self.carrying else 0
+            if key in self.carrying and key not in self._fixed:
                 yield self.box({ACTION: without, key: there})
             for prefix, names_key in values.NAMES_OF.items():
                 if key.startswith(prefix) and names_key in keys:
@@ -346,8 +345,8 @@ class Space:
                         named = bits_of(case.passes[among] for case in held.members)
                         yield self.box({key: there, names_key: held.whole & ~named})
                         # UntagResource has the names of tags and no pairs.
-                        pairs = self.actions.whole & ~(self.without_parameter(key) if carrying is not None else 0)
-                        yield self.box({ACTION: pairs, key: dimension.whole & ~there, names_key: named})
+                        with_pairs = self.actions.whole & ~without
+                        yield self.box({ACTION: with_pairs, key: dimension.whole & ~there, names_key: named})
 
     def box(self, bits: Mapping[str, int]) -> Box:
         """All requests whose cases are among these bits; dimensions by name."""

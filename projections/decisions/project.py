@@ -191,8 +191,14 @@ def _deciding(reasons: list[dict[str, Any]]) -> dict[str, Any]:
     return by
 
 
+def _keys(resources: list[str]) -> list[str]:
+    """The ARNs of single keys among them."""
+    return [name for name in resources if ":key/" in name and not name.endswith("*")]
+
+
 def _key_id(resources: list[str]) -> str | None:
-    return next((name.rpartition("/")[2] for name in resources if ":key/" in name and not name.endswith("*")), None)
+    keys = _keys(resources)
+    return keys[0].rpartition("/")[2] if keys else None
 
 
 def _destination(operation: str, resources: list[str]) -> str | None:
@@ -200,7 +206,7 @@ def _destination(operation: str, resources: list[str]) -> str | None:
     alias from."""
     if operation == "ReEncrypt":
         return resources[1] if len(resources) > 1 else None
-    keys = [name for name in resources if ":key/" in name and not name.endswith("*")]
+    keys = _keys(resources)
     return keys[1] if len(keys) > 1 else None
 
 

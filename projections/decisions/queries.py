@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from domain.arn import ACCOUNT_ID
-from projections.history.arn_holders import HeldArn
+from projections.history.arn_holders import HeldArn, columns_of
 from projections.log.conditions import QueryConditions
 from projections.log.schema import AskedLog, Table
 
@@ -115,7 +115,7 @@ def _where(account: str, filters: CallFilters) -> QueryConditions:
     if filters.key is not None:
         found.add(f"({' OR '.join(_of_key(found, filters))})")
     if filters.callers:
-        arns, first, until = _columns(filters.callers)
+        _, arns, first, until = columns_of(filters.callers)
         found.add("principal = ANY({})", arns)  # by an index: EXISTS alone is put to every row
         found.add(
             f"EXISTS (SELECT FROM unnest({_HELD}) AS held (arn, first, until) WHERE {_UNDER})", arns, first, until
@@ -125,10 +125,6 @@ def _where(account: str, filters: CallFilters) -> QueryConditions:
 
 _HELD = "{}::text[], {}::bigint[], {}::bigint[]"
 _UNDER = "principal = held.arn AND seen >= held.first AND seen < held.until"
-
-
-def _columns(callers: Sequence[HeldArn]) -> tuple[list[str], list[int], list[int]]:
-    return [each.arn for each in callers], [each.first for each in callers], [each.until for each in callers]
 
 
 def _of_key(found: QueryConditions, filters: CallFilters) -> tuple[str, str]:
@@ -214,7 +210,7 @@ def _first_rows(where: QueryConditions, filters: CallFilters, first: str) -> str
         return " UNION ALL ".join(f"(SELECT * FROM {DECISIONS} WHERE {where}{key} {first})" for key in keys)
     if filters.key is not None:
         where.add(f"({' OR '.join(_of_key(where, filters))})")
-    held = _HELD.format(*(where.place(each) for each in _columns(filters.callers)))
+    held = _HELD.format(*(where.place(each) for each in columns_of(filters.callers)[1:]))
     of_each = f"SELECT * FROM {DECISIONS} WHERE {where} AND {_UNDER} {first}"
     return f"SELECT found.* FROM unnest({held}) AS held (arn, first, until), LATERAL ({of_each}) AS found"
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from projections.decisions.queries import CASES, DECISIONS
-from projections.history.arn_holders import HeldArn
+from projections.history.arn_holders import HeldArn, columns_of
 from projections.log.conditions import QueryConditions
 from projections.log.schema import AskedLog
 
@@ -101,8 +101,8 @@ def add_callers(found: QueryConditions, held: Sequence[HeldArn]) -> None:
     found.add(f"case_id IN (SELECT id FROM {CASES} WHERE principal {matches} ANY({{}}))", names)
     spans = "unnest({}::text[], {}::bigint[], {}::bigint[]) AS held (name, first, until)"
     then = f"principal {matches} held.name AND seen >= held.first AND seen < held.until"
-    ends = [each.first for each in held], [each.until for each in held]
-    found.add(f"EXISTS (SELECT FROM {spans} WHERE {then})", names, *ends)
+    _, _, first, until = columns_of(held)
+    found.add(f"EXISTS (SELECT FROM {spans} WHERE {then})", names, first, until)
 
 
 def _add_times(found: QueryConditions, times: TimeBounds) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from domain.crypto.uses import USES
 from projections.decisions.queries import CASES, DECISIONS
 from projections.decisions.spans import add_callers
-from projections.history.arn_holders import HeldArn
+from projections.history.arn_holders import HeldArn, columns_of
 from projections.log.conditions import QueryConditions
 from projections.log.schema import AskedLog
 
@@ -105,12 +105,7 @@ FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS held (id, arn
 
 async def last_logins(log: AskedLog, held: Sequence[HeldArn]) -> list[Any]:
     """(id, at): when each user last signed in with a password; no row for one who never did."""
-    return await log.fetch(LAST_LOGINS, *_columns(held))
-
-
-def _columns(held: Sequence[HeldArn]) -> tuple[list[str], list[str], list[int], list[int]]:
-    ids, arns = [each.id for each in held], [each.arn for each in held]
-    return ids, arns, [each.first for each in held], [each.until for each in held]
+    return await log.fetch(LAST_LOGINS, *columns_of(held))
 
 
 # indexes: decisions_principal, cases_principal
@@ -129,9 +124,9 @@ WHERE account = $1 AND at >= $2 GROUP BY held.id, operation
 async def accesses(log: AskedLog, account: str, held: Sequence[HeldArn], since: datetime) -> list[Any]:
     """(id, operation, at): the last call of each operation by each identity since a time; for a role, by any of its sessions."""
     users, roles = [each for each in held if not each.sessions], [each for each in held if each.sessions]
-    ids, _, first, until = _columns(roles)
+    ids, _, first, until = columns_of(roles)
     of_roles = (ids, [each.sessions for each in roles], first, until)
-    return await log.fetch(ACCESSES, account, since, *_columns(users), *of_roles)
+    return await log.fetch(ACCESSES, account, since, *columns_of(users), *of_roles)
 
 
 # indexes: decisions_key, and decisions_destination for the key that ReEncrypt encrypts with

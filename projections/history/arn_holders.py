@@ -3,7 +3,7 @@ deleted and made again has the one that somebody else had before."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from domain.arn import ACCOUNT_ID, parse_arn, root_arn, session_arn
@@ -51,12 +51,18 @@ class HeldArn:
         return session_arn(found.account, found.resource.rpartition("/")[2], "")
 
 
+def columns_of(held: Sequence[HeldArn]) -> tuple[list[str], list[str], list[int], list[int]]:
+    """(ids, ARNs, firsts, untils), for a query that unnests them."""
+    ids, arns = [each.id for each in held], [each.arn for each in held]
+    return ids, arns, [each.first for each in held], [each.until for each in held]
+
+
 async def held_arns(log: AskedLog, ids: Iterable[str]) -> list[HeldArn]:
     """The ARNs that these identities have and had, by id and in the order of time. Positions are exact and times are not: the
     worker that decided a call and the writer that renamed its caller have a clock each."""
     asked = sorted(set(ids))
     roots = [HeldArn(id, root_arn(id)) for id in asked if ACCOUNT_ID.fullmatch(id)]
-    rows = await log.fetch(HELD, [id for id in asked if not ACCOUNT_ID.fullmatch(id)], bool(log.schema.trail))
+    rows = await log.fetch(HELD, [id for id in asked if not ACCOUNT_ID.fullmatch(id)], log.is_trail)
     return [*roots, *(HeldArn(row["id"], row["arn"], row["first"], row["until"]) for row in rows)]
 
 

@@ -54,7 +54,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._proxied = False
         self._header_bytes = 0
         self._size = 0
-        """Of the data that the parser is given now."""
+        """The size of the data that the parser is given now."""
         self._arrived = 0
         """The bytes that arrived for requests that are not being answered yet."""
         self._pending = 0

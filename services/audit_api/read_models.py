@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from domain.ports import Unavailable
 from projections.alerts import queries as alerts
@@ -12,6 +12,9 @@ from services.adapters.topics import names
 from services.audit_api.context import AuditContext
 from services.audit_api.freshness import fresh
 from services.questions.moments import LOOK_EVERY, PATIENCE
+
+BoundsByTopic = Mapping[str, Mapping[int, tuple[int, int]]]
+"""By topic, for each partition: its first offset, and that of its next record."""
 
 
 async def changes_read(audit: AuditContext, position: int) -> None:
@@ -27,8 +30,18 @@ async def changes_read(audit: AuditContext, position: int) -> None:
 async def calls_read(audit: AuditContext) -> int:
     """Waits until the decisions have every call that is on the topics now, whoever made it. Returns the position of the newest
     change. Raises WireError."""
+    ends, position = await _ends(audit)
+    await _calls_read(audit, ends, position)
+    return position
+
+
+async def _ends(audit: AuditContext) -> tuple[BoundsByTopic, int]:
+    """Where the topics end now, and the position of the newest change."""
     async with fresh(audit.live):
-        ends, position = await audit.bounds.now(), audit.live.position
+        return await audit.bounds.now(), audit.live.position
+
+
+async def _calls_read(audit: AuditContext, ends: BoundsByTopic, position: int) -> None:
     of_decisions = {partition: end for partition, (_, end) in ends[names(audit.settings).decisions].items()}
 
     async def reached() -> bool:
@@ -37,15 +50,13 @@ async def calls_read(audit: AuditContext) -> int:
         return not behind and await decisions.reached(audit.log) >= position
 
     await _until(audit, reached)
-    return position
 
 
 async def all_read(audit: AuditContext) -> None:
     """Waits until the decisions and the alerts have all that is on their topics now, whoever wrote it. Raises WireError."""
-    async with fresh(audit.live):
-        ends = await audit.bounds.now()
+    ends, position = await _ends(audit)
     of_alerts = max(end for _, end in ends[names(audit.settings).alerts].values())
-    await calls_read(audit)
+    await _calls_read(audit, ends, position)
 
     async def reached() -> bool:
         return await alerts.reached(audit.log) >= of_alerts

@@ -29,7 +29,7 @@ class Source:
 
     @property
     def is_trail(self) -> bool:
-        return bool(self.log.schema.trail)
+        return self.log.is_trail
 
     @property
     def audience(self) -> Audience:

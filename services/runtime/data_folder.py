@@ -139,13 +139,12 @@ class Folder:
         """A folder keeps the kind of clock that it first ran with: deletions that a test clock causes could not be undone.
         Raises ClockRefused."""
         wanted, path = ("test" if test else "real"), self.run / "clock"
-        if not path.exists() or path.read_text() not in (
-            "test",
-            "real",
-        ):  # not there, or half written by an earlier version
+        kept = path.read_text() if path.exists() else ""
+        if kept not in ("test", "real"):  # not there, or half written by an earlier version
             new = not (self.path / "credentials.json").exists()
-            write_private(path, "real" if not new else wanted)  # from a version without test clocks
-        if path.read_text() == wanted:
+            kept = wanted if new else "real"  # from a version without test clocks
+            write_private(path, kept)
+        if kept == wanted:
             return
         if test:
             raise ClockRefused(

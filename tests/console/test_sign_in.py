@@ -173,12 +173,17 @@ def test_a_user_without_rights_sees_why_and_no_key(visit: Callable[..., Visit], 
     assert tab.serious() == []
 
 
-def test_an_idle_session_is_forgotten(visit: Callable[..., Visit], alice: dict[str, str]) -> None:
-    tab = visit()
+def under_a_clock(tab: Visit, user: dict[str, str], *, keep: bool = False) -> Visit:
+    """Signed in at the list of keys, in a browser whose clock the test moves."""
     tab.page.clock.install()
     tab.opens("/keys")
-    tab.signs_in(alice, keep=True)
+    tab.signs_in(user, keep=keep)
     at_keys(tab)
+    return tab
+
+
+def test_an_idle_session_is_forgotten(visit: Callable[..., Visit], alice: dict[str, str]) -> None:
+    tab = under_a_clock(visit(), alice, keep=True)
     tab.page.clock.fast_forward("29:00")
     at_keys(tab)
     tab.page.keyboard.press("Shift")
@@ -192,11 +197,7 @@ def test_an_idle_session_is_forgotten(visit: Callable[..., Visit], alice: dict[s
 
 def test_an_idle_session_is_not_revived_by_a_click(visit: Callable[..., Visit], alice: dict[str, str]) -> None:
     """After a computer's sleep: timers stood still, and the click comes before the first of them."""
-    tab = visit()
-    tab.page.clock.install()
-    tab.opens("/keys")
-    tab.signs_in(alice)
-    at_keys(tab)
+    tab = under_a_clock(visit(), alice)
     tab.page.clock.set_system_time(datetime.now(UTC) + timedelta(minutes=31))
     tab.page.keyboard.press("Shift")
     tab.page.clock.fast_forward("00:16")
@@ -208,11 +209,7 @@ def test_a_tab_that_comes_back_after_half_an_hour_is_signed_out(
     visit: Callable[..., Visit], alice: dict[str, str]
 ) -> None:
     """The browser keeps the storage of a tab that it discards, or whose user goes to another site."""
-    tab = visit()
-    tab.page.clock.install()
-    tab.opens("/keys")
-    tab.signs_in(alice, keep=True)
-    at_keys(tab)
+    tab = under_a_clock(visit(), alice, keep=True)
     for away, comes_back in (("03:00", at_keys), ("31:00", at_sign_in)):  # Keytrail's clock stays
         tab.page.goto("about:blank")
         tab.page.clock.fast_forward(away)

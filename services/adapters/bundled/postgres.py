@@ -190,10 +190,11 @@ class BundledPostgres:
         """A postmaster works in its data folder. Who may not look at that is content with its name."""
         process = Path(f"/proc/{pid}")
         try:
-            return os.readlink(process / "cwd") == os.path.realpath(self.data)
-        except PermissionError:
-            return (process / "comm").read_text().strip() == "postgres"
-        except OSError:
+            try:
+                return os.readlink(process / "cwd") == os.path.realpath(self.data)
+            except PermissionError:
+                return (process / "comm").read_text().strip() == "postgres"
+        except OSError:  # it ended, perhaps between the two
             return False
 
     def _is_of_another(self) -> bool:
