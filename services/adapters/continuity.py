@@ -7,11 +7,16 @@ before, what came is put back, and the last record is read again and compared fi
 
 A broker that led, and is cut off from the others, ends before what was read since from the one that leads. So a record is missing
 if it is missing where another broker confirms who leads.
+
+Offsets have gaps where somebody wrote in a transaction: the broker marks its end at an offset of its own, and clients leave the
+mark out. Whoever waits for the record before a topic's end would wait for ever, and a backup would shift what follows. So such an
+offset is given on like the record of a stranger: with an empty value, which everybody counts and leaves out.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import assert_never
@@ -64,6 +69,8 @@ class Continuity:
         """Offset and digest of the record that was given on last."""
         self._compared: set[TopicPartition] = set()
         """Where the last record is being read again."""
+        self._next = dict[TopicPartition, int]()
+        """The offset that each partition is read from next, its marks of transactions included."""
         self._leaders = ConfirmedLeaders()
 
     def moved(self) -> set[TopicPartition]:
@@ -82,9 +89,12 @@ class Continuity:
         self, *partitions: TopicPartition, within_ms: int, most: int
     ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
         """The next records of these partitions, or of all; nothing if none came in that time. Raises OutOfRange, Unavailable."""
+        for each in partitions or self._consumer.assignment():
+            self._next.setdefault(each, self._place(each))
         while True:
             try:
-                found = await self._consumer.getmany(*partitions, timeout_ms=within_ms, max_records=most)
+                fetched = await self._consumer.getmany(*partitions, timeout_ms=within_ms, max_records=most)
+                found = self._with_marks(fetched)
                 checked = self._checked(found)
             except OffsetOutOfRangeError as fault:
                 await self._require_there(fault)
@@ -94,13 +104,34 @@ class Continuity:
                 if checked or not found:
                     return checked
 
+    def _place(self, where: TopicPartition) -> int:
+        """Where aiokafka reads next. Its own `position` may wait for a broker."""
+        found: int = self._consumer._subscription.subscription.assignment.state_value(where).position
+        return found
+
+    def _with_marks(
+        self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]
+    ) -> dict[TopicPartition, Sequence[ConsumerRecord]]:
+        """These records, and one without a value for each offset that a mark has, also behind the last of them."""
+        found = dict(fetched)
+        for where, at in self._next.items():
+            records, end = fetched.get(where, ()), self._place(where)
+            if end - at > len(records):
+                found[where] = _without_gaps(where, records, at, end)
+            self._next[where] = end
+        return found
+
+    def _go_to(self, where: TopicPartition, offset: int) -> None:
+        self._consumer.seek(where, offset)
+        self._next[where] = offset
+
     def _checked(
         self, found: Mapping[TopicPartition, Sequence[ConsumerRecord]]
     ) -> dict[TopicPartition, Sequence[ConsumerRecord]]:
         """What of these records may be given on now. The others will be read once more. Raises OutOfRange."""
         moved = self.moved() & self._last.keys()
         for where in moved:
-            self._consumer.seek(where, self._last[where][0])
+            self._go_to(where, self._last[where][0])
             self._compared.add(where)
         good = dict[TopicPartition, Sequence[ConsumerRecord]]()
         for where, records in found.items():
@@ -138,7 +169,7 @@ class Continuity:
                 case AfterMissing.READ_ON:
                     pass
                 case AfterMissing.PASS_OVER:
-                    self._consumer.seek(where, offset + 1)
+                    self._go_to(where, offset + 1)
                     self._compared.discard(where)
                 case AfterMissing.OPEN_AGAIN:
                     raise Unavailable(
@@ -151,3 +182,20 @@ class Continuity:
                     ) from fault
                 case unknown:
                     assert_never(unknown)
+
+
+def _without_gaps(
+    where: TopicPartition, records: Sequence[ConsumerRecord], begin: int, end: int
+) -> list[ConsumerRecord]:
+    """The records from offset `begin` up to before `end`, with one without a value where there is none. A mark has the time of
+    the record behind it, or the present one."""
+    found, at = list[ConsumerRecord](), begin
+    for each in records:
+        found += [_mark(where, offset, each.timestamp) for offset in range(at, each.offset)]
+        found.append(each)
+        at = each.offset + 1
+    return found + [_mark(where, offset, int(time.time() * 1000)) for offset in range(at, end)]
+
+
+def _mark(where: TopicPartition, offset: int, timestamp: int) -> ConsumerRecord:
+    return ConsumerRecord(where.topic, where.partition, offset, timestamp, 0, None, None, None, -1, -1, ())
