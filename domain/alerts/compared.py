@@ -17,11 +17,12 @@ from domain.policy.compile import DELEGATED, ROLE
 from domain.policy_analysis.boxes import Box, common, subtract, within
 from domain.policy_analysis.budget import spend
 from domain.policy_analysis.callers import Someone
-from domain.policy_analysis.check import STRANGER, as_a_stranger, strangers
+from domain.policy_analysis.check import as_a_stranger, strangers
 from domain.policy_analysis.compare import DENIES, WORDS, Witnesses, gains, space_shown
 from domain.policy_analysis.dimensions import ACTION, ACTION_AT, CALLER, CALLER_AT, Dimension, bits_of
 from domain.policy_analysis.named_people import people
 from domain.policy_analysis.space import Meaning, Side, Space
+from domain.policy_analysis.stranger_values import STRANGER
 from domain.policy_analysis.words import TooMany
 
 DECRYPTING = frozenset({"kms:Decrypt", "kms:ReEncryptFrom", "kms:DeriveSharedSecret", "kms:Decapsulate"})

@@ -10,29 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.policy.glob import compile_glob
+from domain.policy.variables import Context
+from domain.policy_analysis.budget import spend, steps_of
 from domain.policy_analysis.compare import compare
 from domain.policy_analysis.dimensions import ACTION, CALLER, Dimension, bits_of, one_of
 from domain.policy_analysis.outcomes import EQUIVALENT, FAILED, PASSED, UNKNOWN
 from domain.policy_analysis.space import Side, Space
+from domain.policy_analysis.stranger_values import STRANGER, values_of
 
 NOTHING = Side('{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*"}}')
 """A statement without Action has no effect."""
-
-# A stranger's values for the keys by which a policy may limit whom it lets in: an organization, a source and an address
-# that nobody in particular has. Values that a stranger can choose (an encryption context, tags) are not here.
-STRANGER: dict[str, tuple[str, ...]] = {
-    "aws:principalorgid": ("o-stranger00",),
-    "aws:principalorgpaths": ("o-stranger00/r-stra/ou-stra-stranger/",),
-    "aws:sourceaccount": ("999999999999",),
-    "aws:sourceorgid": ("o-stranger00",),
-    "aws:sourcearn": ("arn:aws:s3:::strangers-bucket",),
-    "aws:sourcevpc": ("vpc-0stranger0",),
-    "aws:sourcevpce": ("vpce-0stranger0",),
-    "aws:sourceip": ("8.8.8.8", "2001:4860:4860::8888"),
-    "aws:vpcsourceip": ("8.8.8.8",),
-    "aws:userid": ("AIDASTRANGERSTRANGER1",),
-    "aws:federatedprovider": ("stranger.example.com",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +81,12 @@ def strangers(space: Space) -> int:
 
 def as_a_stranger(dimension: Dimension) -> int:
     """The cases of a stranger's values, and of no value."""
-    values = [()] + [(each,) for each in STRANGER[dimension.name]]
-    contexts = [{dimension.name: each} if each else {} for each in values]
-    passes = {tuple(test.holds(context) for test in dimension.tests) for context in contexts}
+    weight = 1 + len(dimension.tests) * max(map(steps_of, dimension.tests), default=1)
+    passes = set[tuple[bool, ...]]()
+    for each in [None, *values_of(dimension.name, dimension.tests)]:
+        spend(weight)
+        context: Context = {} if each is None else {dimension.name: (each,)}
+        passes.add(tuple(test.holds(context) for test in dimension.tests))
     return bits_of(case.passes in passes and len(case.example) < 2 for case in dimension.members)
 
 

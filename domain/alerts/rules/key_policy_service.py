@@ -10,7 +10,8 @@ from domain.alerts.key_policy import POLICY_SET
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import MEDIUM
 from domain.policy_analysis.boxes import common
-from domain.policy_analysis.check import STRANGER, as_a_stranger
+from domain.policy_analysis.check import as_a_stranger
+from domain.policy_analysis.stranger_values import STRANGER
 
 
 def judge(change: Change) -> Iterator[Finding]:
