@@ -22,7 +22,7 @@ from domain.policy.parse import KEY, Policy, parse_policy
 from domain.policy_analysis import values
 from domain.policy_analysis.boxes import Box
 from domain.policy_analysis.budget import spend, steps_of
-from domain.policy_analysis.callers import FOLLOWING, Someone, someones
+from domain.policy_analysis.callers import FOLLOWING, NAME, Someone, someones
 from domain.policy_analysis.dimensions import (
     ACTION,
     ACTION_AT,
@@ -122,6 +122,11 @@ class Space:
             for rule in rules:
                 for test in rule.tests or ():
                     yield rule, test, policy.version
+
+    @property
+    def usernames(self) -> frozenset[str]:
+        """What the policies compare aws:username with."""
+        return frozenset(text for _, test, _ in self._tests() if test.key.lower() == NAME for text in test.wanted)
 
     def _hide(self, rule: CompiledStatement, test: Test, version: str, why: str) -> None:
         made = OpaqueTest(test.operator, test.key, test.wanted, why, rule.by.document())

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from domain.authorization.question import Resource
-from domain.errors import MalformedPolicy
 from domain.identities.identity import GROUP, Identity, InlinePolicy
 from domain.keys.key import Key, with_policy
 from domain.policy.parse import INLINE, KEY, parse_policy
 from domain.policy_analysis.space import Side
-from domain.state.principals import named, principals_of
+from domain.state.principals import meaning, named
 from domain.state.world import World
 from projections.decisions import queries as decisions
 from projections.decisions.spans import CallsOfAccount, CallsOfKey, CallsOfPrincipal, Touched, Whose
@@ -42,24 +42,34 @@ class Draft(Protocol):
 
 @dataclass(slots=True)
 class KeyPolicyDraft:
-    """Another policy for one key, in force during the whole span. Raises MalformedPolicy, LimitExceeded."""
+    """Another policy for one key, in force during the whole span. Raises MalformedPolicy, LimitExceeded.
+
+    A name in it means whoever had it at the time of a call. If nobody had it then, it means whoever has it at the end of the span:
+    somebody who was renamed or did not exist yet. `touched` reads who that is.
+    """
 
     key: Key
     text: str
     _put: Key | None = None
+    _names: Sequence[str] = ()
+    _last: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        parse_policy(self.text, KEY)
+        policy = parse_policy(self.text, KEY)
+        self._names = sorted({name for statement in policy.statements for _, name in named(statement)})
 
     def put(self, world: World) -> None:
         held = world.keys.get(self.key.id)
-        if held is None or held is self._put:
+        if held is None:
             return
-        try:
-            principals = principals_of(parse_policy(self.text, KEY), world, self.key.account)
-        except MalformedPolicy:
-            principals = {}  # it names a principal that did not exist yet, so its names mean nobody
-        # While the key stays the same, so does this object, and what was derived from it stays valid.
+        principals = {}
+        for name in self._names:
+            unique = meaning(name, world, self.key.account) or self._last.get(name, name)
+            if unique != name:
+                principals[name] = unique
+        if held is self._put and held.principals == principals:
+            return
+        # While the key and whom its names mean stay the same, so does this object, and what was derived from it stays valid.
         self._put = with_policy(held, self.text, held.policy_version, principals)
         world.replace_key(self._put)
 
@@ -67,11 +77,9 @@ class KeyPolicyDraft:
         return CallsOfKey(self.key.id, self.key.arn)
 
     async def touched(self, log: AskedLog, first: int, last: int) -> Touched | None:
-        policy = parse_policy(self.text, KEY)
-        names = {name for statement in policy.statements for _, name in named(statement)}
-        rows = await history.by_arns(log, last, sorted(names))
-        ids = {row["arn"]: row["id"] for row in rows if row["kind"] == IDENTITY}
-        return await touched_by(log, self.key, Side(self.text, ids), first, last)
+        rows = await history.by_arns(log, last, self._names)
+        self._last = {row["arn"]: row["id"] for row in rows if row["kind"] == IDENTITY}
+        return await touched_by(log, self.key, Side(self.text, self._last), first, last)
 
     async def epochs(self, log: AskedLog, after: int, last: int) -> tuple[int, ...] | None:
         return await _epochs_of(self.key, log, after, last)

@@ -20,6 +20,7 @@ from domain.policy_analysis.words import TooMany
 from projections.decisions.spans import Touched
 from projections.history import queries as history
 from projections.history.aggregates import aggregate_of
+from projections.history.arn_holders import held_arns
 from projections.log.schema import AskedLog
 from services.shares import QUESTIONS, breathe
 
@@ -32,8 +33,11 @@ MOST_STEPS = 20_000_000
 class _Differences:
     """The callers and operations of requests that are answered differently. `anyone`: also callers whom no policy names.
 
-    `principals` are ARNs; `sessions` are the beginnings of the ARNs of a role's sessions."""
+    `principals` are ARNs; `sessions` are the beginnings of the ARNs of a role's sessions. `uniques`: the unique ids that ARNs
+    meant when a policy was put. `usernames`: what policies compare aws:username with, which leaves out a user's path."""
 
+    usernames: frozenset[str] = frozenset()
+    uniques: set[str] = field(default_factory=set)
     operations: set[str] = field(default_factory=set)
     principals: set[str] = field(default_factory=set)
     sessions: set[str] = field(default_factory=set)
@@ -42,11 +46,14 @@ class _Differences:
     def take(self, everyone: Iterable[Someone], actions: Iterable[str]) -> None:
         self.operations |= {_operation(action) for action in actions}
         for each in everyone:
-            arn = parse_arn(each.arn)
-            if arn is None or each.example:  # an example's ARN is nobody's
+            arn, named = parse_arn(each.arn), each.arn.rpartition("/")[2]
+            if each.unique:
+                self.uniques.add(each.unique)
+            # An example's ARN is nobody's, and a name alone is that of users of every path.
+            if arn is None or each.example or (arn.resource.startswith("user/") and named in self.usernames):
                 self.anyone = True
             elif arn.resource.startswith("role/"):
-                self.sessions.add(f"arn:aws:sts::{arn.account}:assumed-role/{each.arn.rpartition('/')[2]}/")
+                self.sessions.add(f"arn:aws:sts::{arn.account}:assumed-role/{named}/")
             else:
                 self.principals.add(each.arn)
 
@@ -71,23 +78,33 @@ async def touched_by(log: AskedLog, key: Key, draft: Side, first: int, last: int
         sides.append(Side(held.policy_text, dict(held.principals), held.policy_version))
     if len(sides) > MOST_VERSIONS:
         return None
-    return await QUESTIONS.run(key.account, _touched, key, draft, sides)
+    found = await QUESTIONS.run(key.account, _differences, key, draft, sides)
+    if found is None:
+        return None
+    # A user who was renamed calls under another ARN than the policy has, and is still meant.
+    for each in await held_arns(log, found.uniques):
+        if each.sessions:
+            found.sessions.add(each.sessions)
+        else:
+            found.principals.add(each.arn)
+    return found.calls()
 
 
-def _touched(key: Key, draft: Side, sides: list[Side]) -> Touched | None:
+def _differences(key: Key, draft: Side, sides: list[Side]) -> _Differences | None:
     found = _Differences()
     try:
         with spending(Budget(MOST_STEPS, breathe)):
             _take_differences(found, key, draft, sides)
     except (TooMany, OutOfSteps):
         return None
-    return found.calls()
+    return found
 
 
 def _take_differences(found: _Differences, key: Key, draft: Side, sides: list[Side]) -> None:
     """Raises TooMany, OutOfSteps."""
     for side in sides:
         space = Space((side, draft), key.account, KEY_ACTIONS, key.arn)
+        found.usernames = space.usernames
         before, after = space.meanings
         for weak, strong in ((before, after), (after, before)):
             for region in gains(weak, strong, space, space.whole):

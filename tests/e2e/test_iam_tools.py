@@ -430,6 +430,25 @@ def test_a_renamed_user_keeps_its_past_and_a_later_user_of_the_name_has_none(
     assert operations(iam.get_user(UserName=name)["User"]["UserId"]) == ["ListRetirableGrants"]
 
 
+def test_a_draft_for_a_renamed_user_decides_the_calls_from_before_too(
+    iam: Any, installation: Installation, tmp_path: Path
+) -> None:
+    """A key policy means the user by its unique id. Only the calls under the present ARN were decided again."""
+    name, _, credentials = a_user(iam, installation, allowing("kms:Encrypt"))
+    key = installation.client().create_key()["KeyMetadata"]["KeyId"]
+    installation.client(credentials).encrypt(KeyId=key, Plaintext=b"x")
+    renamed = fresh("renamed")
+    iam.update_user(UserName=name, NewUserName=renamed)
+    arn = iam.get_user(UserName=renamed)["User"]["Arn"]
+    policy = json.loads(installation.client().get_key_policy(KeyId=key)["Policy"])
+    policy["Statement"].append({"Effect": "Deny", "Principal": {"AWS": arn}, "Action": "kms:*", "Resource": "*"})
+    draft = tmp_path / "denies.json"
+    draft.write_text(json.dumps(policy))
+    installation.caught_up()
+    (weighed,) = installation.answers("what-if", key, "--policy", str(draft))
+    assert [each["operation"] for each in weighed["groups"]] == ["Encrypt"]
+
+
 def _actions(service: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = service["TrackedActionsLastAccessed"]
     return found
