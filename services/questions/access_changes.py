@@ -40,6 +40,7 @@ from projections.log.schema import AskedLog
 from projections.trails.calls import MET
 from services.questions.access_between import OF_THE_CHANGE
 from services.questions.effects import (
+    BOUNDARY,
     GIVES,
     NOT_GIVEN,
     REFUSED_OF_IT,
@@ -287,7 +288,7 @@ class AccessReview:
             told.more["policy"] = event.policy
         limits = [each.boundary if each else "" for each in (old, new)]
         if limits[0] != limits[1]:
-            told.more["boundary"] = {"from": limits[0] or None, "to": limits[1] or None}
+            told.more[BOUNDARY] = {"from": limits[0] or None, "to": limits[1] or None}
         return told
 
     async def _given_to(self, identity: Identity | None, position: int) -> statement_set.PermissionsGiven:
@@ -345,21 +346,39 @@ class AccessReview:
         policy = new or old
         if policy is None:
             return None
-        holders = await self._holders(policy, position)
-        told = ChangeEffects(account, (), (policy.arn, *holders))
+        holders, limited = await self._holders(policy, position)
+        told = ChangeEffects(account, (), (policy.arn, *dict.fromkeys((*holders, *limited))))
         before, after = [
             statement_set.given(each.document, self._universe) if each else statement_set.NOTHING for each in (old, new)
         ]
         if holders:
             self._tell(told, before, after, holders)
-        else:
+        if limited:
+            self._tell_limits(told, before, after, limited)
+        if not holders and not limited:
             told.more["attached_to_nobody"] = True
         return told
 
-    async def _holders(self, policy: ManagedPolicy, position: int) -> tuple[str, ...]:
+    def _tell_limits(
+        self,
+        told: ChangeEffects,
+        before: statement_set.PermissionsGiven,
+        after: statement_set.PermissionsGiven,
+        limited: tuple[str, ...],
+    ) -> None:
+        gained, lost = statement_set.difference(before, after)
+        for some, made in ((gained, True), (lost, False)):
+            for each in some:
+                put(told, statement(each, limited, made=made, limits=True))
+
+    async def _holders(self, policy: ManagedPolicy, position: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The ARNs of those who have a policy attached, and of those whose permissions boundary it is."""
         rows = await history.of_accounts(self._log, position, [policy.account], (IDENTITY,))
-        held = [each for row in rows if isinstance(each := aggregate_of(row), Identity)]
-        return tuple(sorted(each.arn for each in held if policy.arn in each.attached))
+        held = sorted(
+            (each for row in rows if isinstance(each := aggregate_of(row), Identity)), key=lambda each: each.arn
+        )
+        attached = tuple(each.arn for each in held if policy.arn in each.attached)
+        return attached, tuple(each.arn for each in held if policy.arn == each.boundary)
 
 
 def _beside(effect: Mapping[str, Any], holds: ByGroups, *, made: bool) -> dict[str, Any]:

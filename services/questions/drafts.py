@@ -44,7 +44,7 @@ class Draft(Protocol):
 class KeyPolicyDraft:
     """Another policy for one key, in force during the whole span. Raises MalformedPolicy, LimitExceeded.
 
-    A name in it means whoever had it at the time of a call. If nobody had it then, it means whoever has it at the end of the span:
+    A name in it means whoever had it when a call was made. If nobody had it then, it means whoever has it at the end of the span:
     somebody who was renamed or did not exist yet. `touched` reads who that is.
     """
 

@@ -10,7 +10,8 @@ from domain.arn import parse_arn
 from domain.policy import statement_set, unseen
 
 NOT_GIVEN, GIVES, REFUSES = "not given", "given", "refused"
-DEPENDS = "depends"
+KEPT_OUT, LET_THROUGH = "outside the boundary", "within the boundary"
+DEPENDS, BOUNDARY = "depends", "boundary"
 STILL, REFUSED_OF_IT = "still", "refused"
 """Members of an identity policy's effect. `still`: what the holder's other statements still say of actions that went (they allow
 them, or refuse them if the effect is a refusal). `refused`: what those statements refuse of actions that came."""
@@ -52,15 +53,17 @@ def put(told: ChangeEffects, effect: Effect) -> None:
         words = f"{what}, {unseen.NEVER}"
         told.unknown += [words] if words not in told.unknown else []
         return
-    takes = effect["after"] == REFUSES or (effect["before"] == GIVES)
+    takes = effect["after"] == REFUSES or effect["before"] in (GIVES, LET_THROUGH)
     (told.lost if takes else told.gained).append(effect)
 
 
-def statement(effect: Mapping[str, Any], who: tuple[str, ...], *, made: bool) -> Effect:
-    """A statement that was added or removed."""
-    word = GIVES if effect["effect"] == statement_set.GIVEN else REFUSES
+def statement(effect: Mapping[str, Any], who: tuple[str, ...], *, made: bool, limits: bool = False) -> Effect:
+    """A statement that was added or removed. `limits`: of a permissions boundary, which gives nothing and lets through what other
+    policies give."""
+    gives = effect["effect"] == statement_set.GIVEN
+    word, none = (REFUSES, NOT_GIVEN) if not gives else (LET_THROUGH, KEPT_OUT) if limits else (GIVES, NOT_GIVEN)
     shown = {name: value for name, value in effect.items() if name not in ("effect", "who")}
-    states = (NOT_GIVEN, word) if made else (word, NOT_GIVEN)
+    states = (none, word) if made else (word, none)
     return {"who": [{"principal": each} for each in who], **shown, "before": states[0], "after": states[1]}
 
 
@@ -81,10 +84,11 @@ def depends(
 def concerns(told: ChangeEffects, scope: ChangeScope) -> bool:
     effects = [*told.gained, *told.lost]
     if scope.key:
+        # Another boundary, or none, lets through what the holder's policies give on any key.
         of_people = not told.keys and any(
             "resources" in each and statement_set.reaches(each, scope.key_arn) and _is_of_keys(each) for each in effects
         )
-        return scope.key in told.keys or of_people
+        return scope.key in told.keys or of_people or BOUNDARY in told.more
     if scope.principal:
         return scope.principal in told.about or any(
             _means(each, scope.principal)

@@ -53,6 +53,14 @@ VERBS: dict[tuple[str, str], tuple[str, str]] = {
     ("given", "not given"): ("no longer may", ""),
     ("not given", "refused"): ("no longer may", "refused outright"),
     ("refused", "not given"): ("are no longer refused", ""),
+    ("outside the boundary", "within the boundary"): (
+        "are no longer kept by their boundary from",
+        "their policies decide",
+    ),
+    ("within the boundary", "outside the boundary"): (
+        "are now kept by their boundary from",
+        "whatever their policies say",
+    ),
 }
 REST = "rest"
 """In an effect on an account's root: the effect on the account's users and roles, for the same sentence."""

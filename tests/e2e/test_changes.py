@@ -201,3 +201,34 @@ def test_another_accounts_changes_are_its_own(told: Told) -> None:
 def test_it_asks_for_permission_to_read_history(told: Told) -> None:
     _, _, who = told.house.user("dave")
     assert asked(told.house, who, "/v1/changes")[0] == 403
+
+
+def test_a_wider_boundary_names_those_whom_it_limits(installation: Installation) -> None:
+    """It said that nobody has the policy attached, and was missing from the changes that concern a key."""
+    house = House(installation, *(installation.client(service=service) for service in ("iam", "sts", "kms")))
+    name = house.user("bounded")[0]
+    narrow, wide = document(may("kms:Decrypt")), document(may("kms:Decrypt"), may("kms:Encrypt"))
+    arn = house.iam.create_policy(PolicyName=f"{name}-limit", PolicyDocument=narrow)["Policy"]["Arn"]
+    begin = position(installation)
+    house.iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=arn)
+    house.iam.create_policy_version(PolicyArn=arn, PolicyDocument=wide, SetAsDefault=True)
+    house.iam.set_default_policy_version(PolicyArn=arn, VersionId="v1")
+    end = position(installation)
+    installation.caught_up()
+    told = Told(house, "", name, "", begin, end)
+    key = house.kms.create_key()["KeyMetadata"]["KeyId"]
+    assert told.sentences() == [
+        ("PutUserPermissionsBoundary", "", ""),
+        (
+            "CreatePolicyVersion",
+            f"user/{name} is no longer kept by their boundary from Encrypt on every key (their policies decide)",
+            "",
+        ),
+        (
+            "SetDefaultPolicyVersion",
+            "",
+            f"user/{name} is now kept by their boundary from Encrypt on every key (whatever their policies say)",
+        ),
+    ]
+    installation.caught_up()
+    assert [each["change"]["operation"] for each in told.changes(key)] == [each for each, _, _ in told.sentences()]
