@@ -28,7 +28,8 @@ from domain.policy_analysis.possible import meetable
 MOST_PATHS = 20
 """The most paths that are shown for one caller. A path without open conditions comes first."""
 _OF_THE_KEY = ("aws:resourcetag/", "kms:resourcealiases", "aws:resourceaccount", "kms:keyspec", "kms:keyusage")
-_OF_A_USER = ("aws:principaltag/", "aws:username", "aws:sourceidentity")
+_OF_A_USER = ("aws:principaltag/", "aws:sourceidentity")
+_USERNAME, _SERVICE_NAME, _IS_SERVICE = "aws:username", "aws:principalservicename", "aws:principalisawsservice"
 _OF_THE_REQUEST = frozenset({"aws:viaawsservice", "aws:tokenissuetime", "aws:multifactorauthpresent"})
 """Keys for which a caller has a default value, but another value in another request."""
 _OF_THE_SESSION = frozenset({"aws:userid"})
@@ -71,8 +72,10 @@ class KnownFacts:
         known = {**caller.context, **resource.context}
         self._role = ROLE in caller.names.values()
         unknown = _OF_THE_REQUEST | (_OF_THE_SESSION if self._role else frozenset())
-        # Only the name of another account's principal is known here: its other keys are unknown rather than absent.
-        self._stranger = bool(caller.account) and "aws:principaltype" not in caller.context
+        # Only the name of another account's principal is known here, and nothing of anybody: other keys are unknown rather than
+        # absent.
+        anybody = caller.principal == "*"
+        self._stranger = (bool(caller.account) or anybody) and "aws:principaltype" not in caller.context
         self.context: Context = {name: values for name, values in known.items() if name not in unknown}
 
     def settles(self, test: Test) -> bool:
@@ -94,6 +97,10 @@ class KnownFacts:
         if key in self.context or key.startswith(_OF_THE_KEY):
             # A session may have tags of its own, which replace the role's.
             return not (self._role and key.startswith("aws:principaltag/"))
+        if key == _USERNAME:  # users alone have one
+            return not self._stranger
+        if key == _SERVICE_NAME:
+            return self.context.get(_IS_SERVICE) == ("false",)
         return not self._role and not self._stranger and key.startswith(_OF_A_USER)
 
 

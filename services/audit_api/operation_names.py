@@ -15,6 +15,10 @@ from services.questions.nearest import in_words, nearest
 from services.questions.source import Source
 
 KMS_ACTIONS = (shapes.operation_names("kms") - {"ReEncrypt"}) | {"ReEncryptFrom", "ReEncryptTo"}
+WITHOUT_KEY = frozenset({"CreateKey", "GenerateRandom", "ListKeys"}) | {
+    each for each in KMS_ACTIONS if "CustomKeyStore" in each
+}
+"""No key is the resource of these, so no key policy is asked."""
 OWN_OPERATIONS = (
     "CreateAccount",
     "MarkAlert",
@@ -49,7 +53,10 @@ class OperationNames:
     @staticmethod
     def of_kms(text: str) -> str:
         """The same for an action on a key. Raises WireError."""
-        return _named(text, _KMS)
+        found = _named(text, _KMS)
+        if found in WITHOUT_KEY:
+            raise invalid(f"{found} is not an action on a key. Identity policies alone allow it, on the resource *.")
+        return found
 
     async def recorded(self, source: Source, text: str) -> str:
         """The same for a call on record. A trail may have operations that AWS added later and that no name here covers.

@@ -283,3 +283,34 @@ def test_who_gains_and_loses_a_role_by_a_token_is_named_too() -> None:
         ([ours], []),
         ([], [session, ours]),
     ]
+
+
+RED = {"StringEquals": {"aws:PrincipalTag/team": "red"}}
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [statement(Action="kms:Decrypt", Condition=RED)],
+        [statement(Action="kms:Decrypt"), statement(Effect="Deny", Condition={"StringNotEquals": RED["StringEquals"]})],
+    ],
+)
+def test_everybody_may_have_a_tag(statements: list[dict[str, Any]]) -> None:
+    """The caller who stands for everybody was taken for one without tags, so strangers were missing."""
+    world = given(a_key(policy=policy(*statements))).world
+    assert "everyone" in {row["kind"] for row in who_can(world, world.keys[key_id()], "kms:Decrypt")}
+
+
+@pytest.mark.parametrize(
+    "statement_",
+    [
+        statement(Action="kms:Decrypt", Condition={"StringEquals": {"aws:username": "app"}}),
+        statement(Action="kms:Decrypt", Condition={"StringEquals": {"aws:PrincipalServiceName": "s3.amazonaws.com"}}),
+    ],
+)
+def test_a_role_has_no_username_and_is_no_service(statement_: dict[str, Any]) -> None:
+    trusted = {"Effect": "Allow", "Principal": {"AWS": root_arn(ACCOUNT)}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
+    made = identities.RoleCreated(ACCOUNT, "AROAAPP", "app", "/", trust, {}, "", 3600, {}, "")
+    world = given(made, a_key(policy=policy(statement_))).world
+    assert "role" not in {row["kind"] for row in who_can(world, world.keys[key_id()], "kms:Decrypt")}

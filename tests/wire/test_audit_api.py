@@ -361,6 +361,7 @@ def test_a_misspelt_parameter_is_answered_with_the_nearest(installation: Install
         ("/v1/explain", {"principal": "root", "operation": "Decrypt", "key": "x", "encryption_context": []}),
         ("/v1/explain", {"principal": "root", "operation": "Decrypt", "key": "x", "conditions": {"a": {"b": "c"}}}),
         ("/v1/explain", {"principal": "root", "operation": "Decrypt", "key": "x", "conditions": {"a": ["b", 1]}}),
+        ("/v1/explain", {"principal": "root", "operation": "CreateKey", "key": "x"}),
         ("/v1/keys/x/diff", {"from": 0}),
         ("/v1/keys/x/alerts", {"policy": {}}),
         ("/v1/alerts/x", {"state": "open", "note": 0}),
