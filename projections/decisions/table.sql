@@ -54,8 +54,9 @@ CREATE TABLE cases (
     principal text NOT NULL,
     document json NOT NULL
 );
--- what a draft could change: the cases of a key, or of a principal
-CREATE INDEX cases_key ON cases (key_id) WHERE key_id IS NOT NULL;
+-- what a draft could change: the cases of a key, or of a principal; and queries.names_key, for which another account's use of a key
+-- must make no difference, in its time either
+CREATE INDEX cases_key ON cases (key_id, account) WHERE key_id IS NOT NULL;
 CREATE INDEX cases_destination ON cases (destination) WHERE destination IS NOT NULL;
 CREATE INDEX cases_principal ON cases (principal);
 -- queries.page in the order of time, over all

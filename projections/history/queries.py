@@ -54,7 +54,9 @@ WHERE h.kind = 'key' AND h.id = $1 AND h.until_position < $2
 ORDER BY h.document->>'policy_version', h.position DESC
 """
 # index: history_pkey
-ALIAS_NAMED = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'alias' AND split_part(h.id, ':', 6) = $2 LIMIT 1"
+ALIASES_NAMED = (
+    f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'alias' AND split_part(h.id, ':', 6) = $2 ORDER BY h.id"
+)
 # index: history_pkey
 IN_REGIONS = (
     f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'key' AND starts_with(h.id, $2 || '@') ORDER BY h.id LIMIT 50"
@@ -231,10 +233,9 @@ async def one(log: AskedLog, position: int, kind: str, name: str) -> VersionRow 
     return await log.fetchrow(ONE, position, kind, name)
 
 
-async def alias_named(log: AskedLog, position: int, name: str) -> VersionRow | None:
-    """The first alias with this name in any account and Region. Index: history_pkey, within its kind."""
-    found: VersionRow | None = await log.fetchrow(ALIAS_NAMED, position, name)
-    return found
+async def aliases_named(log: AskedLog, position: int, name: str) -> list[VersionRow]:
+    """The aliases with this name, of any account and Region. Index: history_pkey, within its kind."""
+    return await log.fetch(ALIASES_NAMED, position, name)
 
 
 async def in_regions(log: AskedLog, position: int, name: str) -> list[VersionRow]:

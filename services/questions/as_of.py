@@ -47,7 +47,7 @@ async def find_key(log: AskedLog, reference: str, account: str, region: str, mom
             where = region if arn is None else arn.region
             alias = await history.one(log, moment.position, ALIAS, alias_arn(where, owner, name))
         else:
-            alias = await history.alias_named(log, moment.position, name)
+            alias = await _only_alias(log, moment, name)
         held = None if alias is None else aggregate_of(alias)
         name = held.key if isinstance(held, Alias) else name
     if not account:
@@ -56,6 +56,18 @@ async def find_key(log: AskedLog, reference: str, account: str, region: str, mom
     if row is None or owner not in ("", row["account"]):
         raise KeyNotFound(f"There was no key {reference} at @{moment.position}.")
     return row
+
+
+async def _only_alias(log: AskedLog, moment: Moment, name: str) -> Any | None:
+    """The row of the alias with this name in a trail. Raises KeyNotFound if there are several, of other accounts or Regions, and
+    they are of different keys."""
+    found = await history.aliases_named(log, moment.position, name)
+    held = {row["id"]: each.key for row in found if isinstance(each := aggregate_of(row), Alias)}
+    if len(set(held.values())) > 1:
+        raise KeyNotFound(
+            f"There are several aliases {name}. Name the one that you mean by its ARN: {', '.join(held)}."
+        )
+    return found[0] if found else None
 
 
 async def _of_a_trail(log: AskedLog, moment: Moment, reference: str) -> str:

@@ -816,6 +816,30 @@ def test_a_key_of_two_regions_is_asked_by_its_arn(installation: Installation, tr
     assert (done.returncode, all(arn in done.stderr.replace("\n", "") for arn in arns.values())) == (1, True)
 
 
+def test_an_alias_of_two_regions_is_asked_by_its_arn(installation: Installation, trail: str, tmp_path: Path) -> None:
+    """`alias/payroll` was the key of one Region, without a word."""
+    regions = ("us-west-2", "eu-west-1")
+    keys = [
+        f"arn:aws:kms:{region}:{A}:key/1234abcd-12ab-34cd-56ef-00000000000{number}"
+        for number, region in enumerate(regions)
+    ]
+    records = [
+        record(
+            "CreateAlias", f"2024-01-01T00:00:0{number}Z", awsRegion=region, resources=[{"ARN": keys[number]}],
+            requestParameters={"aliasName": "alias/payroll", "targetKeyId": keys[number]},
+        )
+        for number, region in enumerate(regions)
+    ]  # fmt: skip
+    imported(installation, trail, written(tmp_path / "a.jsonl", *records))
+    arns = [f"arn:aws:kms:{region}:{A}:alias/payroll" for region in regions]
+    for command in (("show",), ("history",), ("who-can", "Decrypt")):
+        done = installation.keytrail(*command, "alias/payroll", "--trail", trail, check=False)
+        assert (done.returncode, all(arn in done.stderr.replace("\n", "") for arn in arns)) == (1, True), command
+    for alias, key in zip(arns, keys, strict=True):
+        (shown,) = installation.answers("show", alias, "--trail", trail)
+        assert shown["key"]["arn"] == key
+
+
 def test_a_trails_key_is_named_as_our_own_are(installation: Installation, trail: str, tmp_path: Path) -> None:
     """By its alias without the prefix, or by the beginning of its id, as tables show it. An unknown name is an
     error."""

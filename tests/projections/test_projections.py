@@ -28,7 +28,7 @@ from projections.log.schema import AskedLog, Schema
 from projections.registry import PROJECTIONS, Projection
 from services.adapters.postgres import Connection, Pool
 from services.projector import store, worker
-from tests.given import ACCOUNT, REGION, arn, key_id
+from tests.given import ACCOUNT, OTHER, REGION, arn, key_id
 from tests.installation import Installation
 from tests.keys import process_keys
 from tests.logs import NOW, Log, a_log
@@ -255,6 +255,9 @@ class Explained:
         (row,) = await self._connection.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *values)
         return list(json.loads(row[0]))
 
+    async def fetchval(self, query: str, *values: Any) -> Any:
+        return (await self.fetch(query, *values))[0]
+
 
 def rows_read(plan: dict[str, Any]) -> int:
     """The rows that a plan took from tables, with those that it read in vain."""
@@ -304,3 +307,36 @@ async def test_the_last_sign_in_of_a_user_is_found_without_the_calls(pool: Pool)
         for somebody in (HeldArn("AIDA7", "p7", first=8), HeldArn("AIDA7", "p7", until=7)):  # not who had the ARN then
             assert await uses.last_logins(AskedLog(connection, PlansSchema()), [somebody]) == []
         await connection.execute("DROP SCHEMA p_plans CASCADE")
+
+
+async def test_whether_a_key_was_called_is_answered_without_other_accounts_calls(pool: Pool) -> None:
+    """The time of the answer told another account whether a key exists, and how much it is used."""
+    projection = PROJECTIONS["decisions"]
+    async with pool.acquire() as connection, connection.transaction():
+        await store.prepare(connection, projection, "plans", process_keys(), "p_plans")
+        await connection.execute(
+            "INSERT INTO p_plans.decisions (at, origin, record, seen, call_id, account, principal, access_key, operation,"
+            " effect, key_id, owners, source, agent, summary, parameters) "
+            "SELECT to_timestamp(n), 0, n, n, n::text, $1, 'p', 'a', 'Encrypt', 'allowed', $2, ARRAY[$1], '', '', '', '{}'"
+            " FROM generate_series(1, 40000) n",
+            ACCOUNT,
+            key_id(),
+        )
+        await connection.execute(
+            "INSERT INTO p_plans.cases (id, key_id, account, principal, document) "
+            "SELECT n::text::bytea, $2, $1, 'p', '{}' FROM generate_series(1, 40000) n",
+            ACCOUNT,
+            key_id(),
+        )
+        await connection.execute("ANALYZE p_plans.decisions")
+        await connection.execute("ANALYZE p_plans.cases")
+        explained = AskedLog(Explained(connection), PlansSchema())
+        for account in (ACCOUNT, OTHER):
+            assert rows_read((await names_key_plan(explained, account))["Plan"]) < 10
+            found = await decisions.names_key(AskedLog(connection, PlansSchema()), account, key_id())
+            assert found is (account == ACCOUNT)
+        await connection.execute("DROP SCHEMA p_plans CASCADE")
+
+
+async def names_key_plan(log: AskedLog, account: str) -> Any:
+    return await log.fetchval(decisions.NAMES_KEY[False], key_id(), account)

@@ -153,7 +153,9 @@ async def last_use(audit: AuditContext, request: AuditRequest) -> Told:
         key_id = await audit.keys.own_of_path(request)
         key = audit.live.world.keys.get(key_id)
         arn = key.arn if key is not None else ""
-    rows = [_use(item(row), source.audience) for row in await uses.last_uses(source.log, key_id, arn)]
+    async with audit.filtered_questions.place(request):  # it counts every use
+        found = await uses.last_uses(source.log, key_id, arn)
+    rows = [_use(item(row), source.audience) for row in found]
     used = {"key_id": key_id, "created_at": None if key is None else utc_of(key.created)}
     answer = used | {"last": rows[0] if rows else None, "by_operation": rows}
     return source.audience.own(source.account, answer)
