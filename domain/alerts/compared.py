@@ -14,12 +14,12 @@ from domain.crypto.uses import USES, permissions_of
 from domain.keys.states import KEY_ACTIONS
 from domain.once import once
 from domain.policy.compile import DELEGATED, ROLE
-from domain.policy_analysis.boxes import Box, common, subtract, within
+from domain.policy_analysis.boxes import Box, common, merged, subtract, within
 from domain.policy_analysis.budget import spend
 from domain.policy_analysis.callers import Someone
 from domain.policy_analysis.check import as_a_stranger, strangers
 from domain.policy_analysis.compare import DENIES, WORDS, Witnesses, gains, space_shown
-from domain.policy_analysis.dimensions import ACTION, ACTION_AT, CALLER, CALLER_AT, Dimension, bits_of
+from domain.policy_analysis.dimensions import ACTION, ACTION_AT, CALLER, CALLER_AT, Dimension, bits_of, with_bits
 from domain.policy_analysis.named_people import people
 from domain.policy_analysis.space import Meaning, Side, Space
 from domain.policy_analysis.stranger_values import STRANGER
@@ -99,13 +99,35 @@ class Compared:
     @once
     def public(self) -> list[Gain]:
         """The new access of callers about whom nothing is known."""
+        return self._of_strangers([each for each in self.gained if each.upper >= DELEGATED])
+
+    def beyond_public(self, found: list[Gain]) -> list[Gain]:
+        """What is left of these sets without the requests that anyone may make. The rule on public policies tells of those; who
+        else gets what else is told beside it, or a harmless statement for everyone would hide the rest of its policy."""
+        try:
+            return [
+                Gain(box, each.lower, each.upper) for each in found for box in subtract([each.box], self._of_everyone)
+            ]
+        except TooMany:
+            return found
+
+    @once
+    def _of_everyone(self) -> list[Box]:
+        """The requests that strangers too may make. Whoever else makes them: it is the same access, which everybody has."""
+        let_in = [each for each in self.gained if each.upper >= DELEGATED]
+        return merged(
+            with_bits(each.box, CALLER_AT, self.space.callers.whole) for each in let_in if self._of_strangers([each])
+        )
+
+    def _of_strangers(self, found: list[Gain]) -> list[Gain]:
+        """What of these sets is new access of callers about whom nothing is known."""
         if self.why:
             return []
         limits = {CALLER: strangers(self.space)}
         for dimension in self.space.dimensions:
             if dimension.name in STRANGER:
                 limits[dimension.name] = as_a_stranger(dimension)
-        return self._within([each for each in self.gained if each.upper >= DELEGATED], limits)
+        return self._within(found, limits)
 
     def could(self, meaning: Meaning, actions: Collection[str], least: int = ROLE) -> int:
         """The bits of the callers whom the policy itself allows one of these actions, under some condition."""

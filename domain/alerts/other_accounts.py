@@ -13,9 +13,9 @@ from domain.policy_analysis.dimensions import CALLER_AT
 
 
 def judge(change: Change, known: bool) -> Iterator[Finding]:
-    """One finding for each account. A policy that lets everyone in is left to the rule about that."""
+    """One finding for each account. What the policy lets everyone do is left to the rule about that."""
     key, policy = change.key, change.policy
-    if key is None or policy.why or policy.public:
+    if key is None or policy.why:
         return
     own = change.known_accounts | change.world.accounts.keys()
     callers = policy.callers(lambda each: each.of not in ("", key.account))
@@ -23,7 +23,7 @@ def judge(change: Change, known: bool) -> Iterator[Finding]:
     for account in accounts:
         if (account in own) is not known:
             continue
-        theirs = policy.let_in(policy.callers(partial(_is_of, account)))
+        theirs = policy.beyond_public(policy.let_in(policy.callers(partial(_is_of, account))))
         if not theirs:
             continue
         actions = policy.actions_of(theirs)

@@ -13,11 +13,11 @@ from domain.alerts.severities import HIGH
 
 def judge(change: Change) -> Iterator[Finding]:
     key, policy = change.key, change.policy
-    if key is None or policy.why or policy.public:
+    if key is None or policy.why:
         return
     before = policy.could_administer(policy.before)
     someone = policy.callers(lambda each: each.kind != "root" and bool(each.account)) & ~before
-    gained = policy.newly_administering(someone)
+    gained = policy.beyond_public(policy.newly_administering(someone))
     if gained:
         who = policy.callers_of(gained)
         summary = f"{', '.join(who)} may administer the key now: {', '.join(policy.actions_of(gained))}"

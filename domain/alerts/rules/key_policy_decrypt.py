@@ -16,9 +16,10 @@ from domain.policy.compile import ROLE
 def judge(change: Change) -> Iterator[Finding]:
     """Judges only a policy that replaced another: a new key's policy has to name its first users."""
     key, policy = change.key, change.policy
-    if key is None or policy.why or policy.public:
+    if key is None or policy.why:
         return
-    gained = policy.let_in(policy.callers(is_own(key.account)), policy.actions(DECRYPTING), ROLE)
+    own = policy.callers(is_own(key.account))
+    gained = policy.beyond_public(policy.let_in(own, policy.actions(DECRYPTING), ROLE))
     if gained:
         who = policy.callers_of(gained)
         summary = f"the policy lets {', '.join(who)} decrypt: {', '.join(policy.actions_of(gained))}"

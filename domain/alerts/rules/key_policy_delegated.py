@@ -18,10 +18,10 @@ from domain.policy.glob import compile_glob
 
 def judge(change: Change) -> Iterator[Finding]:
     key, policy = change.key, change.policy
-    if key is None or policy.why or policy.public:
+    if key is None or policy.why:
         return
     gained = policy.let_in(policy.callers(is_own(key.account)), policy.actions(DECRYPTING))
-    left = [each for each in gained if each.upper == DELEGATED]
+    left = policy.beyond_public([each for each in gained if each.upper == DELEGATED])
     if left:
         summary = (
             f"whoever identity policies of {key.account} allow may decrypt now: {', '.join(policy.actions_of(left))}"

@@ -17,9 +17,9 @@ from domain.policy_analysis.stranger_values import STRANGER
 def judge(change: Change) -> Iterator[Finding]:
     """A policy is safe if the service must say for which account or resource it calls: it is then not let in for a stranger."""
     key, policy = change.key, change.policy
-    if key is None or policy.why or policy.public:
+    if key is None or policy.why:
         return
-    gained = policy.let_in(policy.callers(lambda each: each.kind == "service"))
+    gained = policy.beyond_public(policy.let_in(policy.callers(lambda each: each.kind == "service")))
     limits = {each.name: as_a_stranger(each) for each in policy.space.dimensions if each.name in STRANGER}
     everyones = [each for each in gained if all(limits.values()) and common(each.box, policy.space.box(limits))]
     if everyones:
