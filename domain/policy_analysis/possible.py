@@ -27,11 +27,12 @@ Condition = Mapping[str, Any]
 def meetable(conditions: Sequence[Condition], but_not: Condition | None = None) -> bool:
     """Whether some request meets all of the conditions, but not `but_not`."""
     spend(1 + len(conditions))
-    name = (meetable, *map(_name_of, conditions), None if but_not is None else _name_of(but_not))
+    name = (meetable, *map(name_of, conditions), None if but_not is None else name_of(but_not))
     return once(name, lambda: _meetable(conditions, but_not))
 
 
-def _name_of(condition: Condition) -> tuple[str, str, tuple[str, ...]]:
+def name_of(condition: Condition) -> tuple[str, str, tuple[str, ...]]:
+    """Equal for the same condition, whichever policy has it."""
     return condition["operator"], condition["key"].lower(), tuple(map(str, condition["wanted"]))
 
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domain.alerts.change import Facts, Version
 from domain.alerts.engine.alert import Alert
 from domain.alerts.settings import AlertSettings, Allow
-from tests.domain.test_alert_rules import NOW, ROOTED, UNKNOWN, USER, allow, judged, policy, put
-from tests.given import OTHER, a_key
+from domain.log import events
+from domain.log import identity_events as identities
+from tests.attacks import costly
+from tests.domain.test_alert_rules import NOW, ROLE, ROOT, ROOTED, UNKNOWN, USER, allow, grant, judged, policy, put
+from tests.given import ACCOUNT, OTHER, a_key, key_id
 
 PUBLISHED = allow("*", "kms:GetPublicKey")
 """Public, and harmless by itself."""
@@ -50,3 +59,82 @@ def test_who_needs_fewer_conditions_than_everyone_is_told_of() -> None:
     inside = allow("*", "kms:Decrypt", Condition={"StringEquals": {"kms:EncryptionContext:app": "web"}})
     found = put(policy(ROOTED), policy(ROOTED, inside, allow(USER, "kms:Decrypt")))
     assert rules(found) == {"key-policy-public", "key-policy-decrypt"}
+
+
+GRANTED = events.GrantCreated(key_id(), "g1", "", USER, USER, "", "", ["Decrypt"], {}, ACCOUNT, ROOT, "")
+CONTEXT = {"StringEquals": {"kms:EncryptionContext:tenant": "a"}}
+THROUGH_S3 = {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
+WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+OTHER_TENANT, SAME_TENANT, MORE = (
+    {"EncryptionContextSubset": pairs} for pairs in ({"tenant": "b"}, {"Tenant": "a"}, {"tenant": "a", "app": "x"})
+)
+
+
+def reads_under(condition: Any) -> str:
+    return policy(ROOTED, allow(USER, "kms:Decrypt", Condition=condition))
+
+
+@pytest.mark.parametrize("constraints", [OTHER_TENANT, {}, {"EncryptionContextSubset": {}}])
+@pytest.mark.parametrize(
+    ("condition", "key"),
+    [
+        (CONTEXT, "kms:EncryptionContext:tenant"),
+        (THROUGH_S3, "kms:ViaService"),
+        (WITH_MFA, "aws:MultiFactorAuthPresent"),
+        ({"StringEquals": {"kms:EncryptionContext:user": "${aws:username}"}}, "kms:EncryptionContext:user"),
+    ],
+)
+def test_a_grant_that_asks_for_less_than_the_policy_is_new_access(condition: Any, key: str, constraints: Any) -> None:
+    """Gained: decryption without the tenant, the service or the second factor that the key policy asks for."""
+    found = grant(USER, "Decrypt", old=reads_under(condition), constraints=constraints)
+    (alert,) = (each for each in found if each.rule.id == "grant-new-access")
+    assert alert.finding.summary == f"{USER} could not do this before: Decrypt without {key}"
+    assert alert.finding.evidence["free_of"] == [key]
+
+
+@pytest.mark.parametrize("constraints", [SAME_TENANT, MORE, {"EncryptionContextEquals": {"tenant": "a"}}])
+def test_a_grant_that_asks_for_as_much_as_the_policy_is_nothing_new(constraints: Any) -> None:
+    assert rules(grant(USER, "Decrypt", old=reads_under(CONTEXT), constraints=constraints)) == set()
+
+
+def test_a_grant_is_as_limited_by_a_roles_boundary_as_a_policy() -> None:
+    """What the boundary asks for, the grant's requests have to meet too."""
+    bounded = (
+        {
+            "Effect": "Allow",
+            "Action": "kms:*",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}},
+        },
+    )
+    limits = identities.ManagedPolicyCreated(ACCOUNT, "ANPA0000000000000009", "limits", "/", "", policy(*bounded), {})
+    bound = identities.BoundarySet(ACCOUNT, "role", ROLE.id, f"arn:aws:iam::{ACCOUNT}:policy/limits")
+    role = f"arn:aws:iam::{ACCOUNT}:role/app"
+    given = judged(
+        replace(GRANTED, grantee=role, grantee_id=role), a_key(policy=policy(ROOTED, allow(role, "kms:Decrypt"))),
+        ROLE, limits, bound,
+    )  # fmt: skip
+    assert rules(given) == {"grant-unconstrained"}
+
+
+def test_a_grant_gives_back_what_a_new_condition_took() -> None:
+    free, bound = policy(ROOTED, allow(USER, "kms:Decrypt")), reads_under(CONTEXT)
+    was_free = Facts(versions=(Version(1, free, {}, NOW),))
+    assert "grant-gives-back" in rules(grant(USER, "Decrypt", old=bound, facts=was_free))
+    assert "grant-gives-back" not in rules(grant(USER, "Decrypt", old=bound, facts=was_free, constraints=SAME_TENANT))
+    always_bound = Facts(versions=(Version(1, bound, {}, NOW),))
+    assert "grant-gives-back" not in rules(grant(USER, "Decrypt", old=bound, facts=always_bound))
+
+
+@pytest.mark.parametrize("constraints", [None, {}, {"EncryptionContextSubset": {}}])
+def test_a_constraint_that_asks_for_nothing_is_none(constraints: Any) -> None:
+    assert "grant-unconstrained" in rules(grant(USER, "Decrypt", constraints=constraints))
+    assert "grant-unconstrained" not in rules(grant(USER, "Decrypt", constraints={"EncryptionContextEquals": {}}))
+
+
+def test_a_costly_policy_makes_a_grant_unclear_and_keeps_nobody_waiting() -> None:
+    """One grant on such a key kept every account's alerts waiting for a minute."""
+    old = costly.policy(costly.STATEMENTS["long patterns"])
+    found = grant(USER, "Decrypt", "Encrypt", old=old, facts=Facts(versions=(Version(1, old, {}, NOW),)))
+    (alert,) = (each for each in found if each.rule.id == "grant-new-access")
+    assert alert.finding.summary.endswith("which takes too many steps to say: Decrypt, Encrypt")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
-from domain.alerts.grantee import NOT_USE, caller, cannot
+from domain.alerts.grantee import NOT_USE, GivenAccess, caller
 from domain.alerts.numbers import Number, Numbers
 from domain.alerts.rule import AlertRule, OnMeasuredChange
 from domain.alerts.severities import HIGH
@@ -30,11 +30,11 @@ def judge(change: Change, numbers: Numbers) -> Iterator[Finding]:
     if who is None:
         return
     operations = [each for each in event.operations if each not in NOT_USE]
-    lost = cannot(who, operations, change.world.resource(key))
-    for each in sorted(recent, key=lambda version: -version.version) if lost else ():
+    given, now = GivenAccess(change, who), change.world.resource(key)
+    new = list(given.new(operations, now))
+    for each in sorted(recent, key=lambda version: -version.version) if new else ():
         policy = compile_key_policy(each.text, key.arn, each.version, each.principals)
-        then = cannot(who, lost, Resource(key.arn, key.account, policy, key.resource.context, {}))
-        back = [name for name in lost if name not in then]
+        back = given.back(new, Resource(key.arn, key.account, policy, key.resource.context, {}), now)
         if back:
             summary = (
                 f"{event.grantee} gets back what version {each.version} of the policy let it do: {', '.join(back)}"
