@@ -15,7 +15,7 @@ from domain.errors import NoSuchEntity
 from domain.grants.grant import granted
 from domain.policy.compile import CompiledPolicy
 from domain.policy_analysis.budget import Budget, OutOfSteps, spending
-from domain.policy_analysis.possible import Condition, meetable, name_of
+from domain.policy_analysis.possible import implied, meetable
 from domain.policy_analysis.who_could import Open, Path, constraints_of, could
 from domain.state.callers import caller_for
 
@@ -82,7 +82,7 @@ class GivenAccess:
         paths = could(self._who, f"kms:{operation}", resource).paths
         for given in self._given(operation, resource):
             if not _covered(given, paths):
-                return sorted({one["key"] for path in paths[:1] for one in path.open if not _implied(one, given)})
+                return sorted({one["key"] for path in paths[:1] for one in path.open if not implied(one, given)})
         return None
 
     def _is_back(self, operation: str, was: Resource, now: Resource) -> bool:
@@ -99,10 +99,4 @@ class GivenAccess:
 
 def _covered(request: Open, paths: Sequence[Path]) -> bool:
     """Whether one of the paths is open to every request that meets these conditions."""
-    return any(all(_implied(each, request) for each in path.open) for path in paths)
-
-
-def _implied(condition: Condition, by: Open) -> bool:
-    """Whether every request that meets these conditions meets this one too. One that cannot be cut into cases follows from
-    itself alone."""
-    return name_of(condition) in map(name_of, by) or not meetable(by, but_not=condition)
+    return any(all(implied(each, request) for each in path.open) for path in paths)

@@ -31,6 +31,12 @@ def meetable(conditions: Sequence[Condition], but_not: Condition | None = None) 
     return once(name, lambda: _meetable(conditions, but_not))
 
 
+def implied(condition: Condition, by: Sequence[Condition]) -> bool:
+    """Whether every request that meets the conditions `by` meets this one too. One that cannot be cut into cases follows from
+    itself alone."""
+    return name_of(condition) in map(name_of, by) or not meetable(by, but_not=condition)
+
+
 def name_of(condition: Condition) -> tuple[str, str, tuple[str, ...]]:
     """Equal for the same condition, whichever policy has it."""
     return condition["operator"], condition["key"].lower(), tuple(map(str, condition["wanted"]))

@@ -138,3 +138,69 @@ def test_a_costly_policy_makes_a_grant_unclear_and_keeps_nobody_waiting() -> Non
     found = grant(USER, "Decrypt", "Encrypt", old=old, facts=Facts(versions=(Version(1, old, {}, NOW),)))
     (alert,) = (each for each in found if each.rule.id == "grant-new-access")
     assert alert.finding.summary.endswith("which takes too many steps to say: Decrypt, Encrypt")
+
+
+def trusts(*statements: dict[str, Any]) -> str:
+    """A trust policy."""
+    return policy(*({name: value for name, value in each.items() if name != "Resource"} for each in statements))
+
+
+def assumes(who: Any, effect: str = "Allow", **condition: Any) -> dict[str, Any]:
+    return allow(who, "sts:AssumeRole", effect=effect, **({"Condition": condition} if condition else {}))
+
+
+PARTNER = f"arn:aws:iam::{UNKNOWN}:root"
+SECRET: dict[str, Any] = {"StringEquals": {"sts:ExternalId": "s1"}}
+OURS: dict[str, Any] = {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
+WITHOUT_SECRET: dict[str, Any] = {"StringNotEquals": {"sts:ExternalId": "s1"}}
+
+
+def trust_replaced(before: str, after: str) -> list[Alert]:
+    return judged(identities.TrustReplaced(ACCOUNT, ROLE.id, 2, after, {}), replace(ROLE, trust=before))
+
+
+def outside(alerts: list[Alert]) -> str:
+    """What the rule says of who may assume the role."""
+    (alert,) = (each for each in alerts if each.rule.id == "role-trust-outside")
+    return alert.finding.summary.removesuffix(f" may assume arn:aws:iam::{ACCOUNT}:role/app")
+
+
+@pytest.mark.parametrize("denied", ["999999999999", "000000000001", OTHER, UNKNOWN])
+def test_a_deny_for_one_account_does_not_hide_a_role_that_is_open_to_all(denied: str) -> None:
+    open_to_all = trusts(assumes("*"), assumes(f"arn:aws:iam::{denied}:root", effect="Deny"))
+    assert outside(judged(replace(ROLE, trust=open_to_all))) == "anyone"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ([assumes(PARTNER, **SECRET)], [assumes(PARTNER)], PARTNER),
+        ([assumes("*", **SECRET)], [assumes("*")], "anyone"),
+        ([assumes("*", **SECRET, Bool={"aws:MultiFactorAuthPresent": "true"})], [assumes("*", **SECRET)], "anyone (asking sts:ExternalId)"),
+        ([assumes(PARTNER), assumes("*", "Deny", **WITHOUT_SECRET)], [assumes(PARTNER)], PARTNER),
+        ([assumes(PARTNER, StringEquals={"sts:ExternalId": "s1"})], [assumes(PARTNER, StringLike={"sts:ExternalId": "s*"})],
+         f"{PARTNER} (asking sts:ExternalId)"),
+        ([assumes("*", **OURS)], [assumes("*", **OURS), assumes(PARTNER)], PARTNER),
+        ([assumes(PARTNER)], [assumes("*", **SECRET), assumes(PARTNER)], "anyone (asking sts:ExternalId)"),
+        ([assumes("*"), assumes(PARTNER, "Deny")], [assumes("*")], PARTNER),
+    ],
+)  # fmt: skip
+def test_a_role_that_asks_for_less_than_before_is_opened(before: Any, after: Any, told: str) -> None:
+    """Gained: the condition that kept everybody else out was dropped, and nobody heard of it."""
+    assert outside(trust_replaced(trusts(*before), trusts(*after))) == told
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([assumes(PARTNER)], [assumes(PARTNER, **SECRET)]),
+        ([assumes(PARTNER)], [assumes(PARTNER), assumes("*", "Deny", **WITHOUT_SECRET)]),
+        ([assumes(PARTNER), assumes("*", "Deny", **WITHOUT_SECRET)], [assumes(PARTNER, **SECRET)]),
+        ([assumes("*")], [assumes(PARTNER)]),
+        ([assumes(PARTNER)], [assumes(f"arn:aws:iam::{UNKNOWN}:role/one")]),
+        ([assumes("*", **OURS)], [assumes("*", **OURS), assumes(PARTNER, **OURS)]),
+        ([assumes(PARTNER, StringEquals={"sts:ExternalId": ["s1", "s2"]})], [assumes(PARTNER, **SECRET)]),
+    ],
+)  # fmt: skip
+def test_a_role_that_asks_for_as_much_as_before_is_not_opened(before: Any, after: Any) -> None:
+    assert "role-trust-outside" not in rules(trust_replaced(trusts(*before), trusts(*after)))
