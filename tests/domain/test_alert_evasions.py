@@ -204,3 +204,79 @@ def test_a_role_that_asks_for_less_than_before_is_opened(before: Any, after: Any
 )  # fmt: skip
 def test_a_role_that_asks_for_as_much_as_before_is_not_opened(before: Any, after: Any) -> None:
     assert "role-trust-outside" not in rules(trust_replaced(trusts(*before), trusts(*after)))
+
+
+GITHUB = "token.actions.githubusercontent.com"
+CLUSTER = "oidc.eks.eu-west-1.amazonaws.com/id/0A1B"
+FOR_US = {"StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com"}}
+
+
+def with_token(issuer: str, condition: dict[str, Any]) -> list[Alert]:
+    """The alerts on a new role for tokens of the issuer."""
+    principal = {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRoleWithWebIdentity"}
+    return judged(replace(ROLE, trust=policy(statement | {"Condition": condition})))
+
+
+@pytest.mark.parametrize(
+    ("issuer", "subject"),
+    [
+        *((GITHUB, each) for each in (
+            "repo:*", "r*", "*:*", "repo:*/*:*", "repo:*/app:*", "repo:*:ref:refs/heads/main", "*:ref:refs/heads/main", "repo:ac*",
+            "repo:acme*", "repo:ac?e/app:*", "?*?", "repo:${aws:RequestTag/owner}/app:*",
+        )),
+        (CLUSTER, "system:serviceaccount:*:*"),
+        (CLUSTER, "system:serviceaccount:*:deployer"),
+        ("app.terraform.io", "organization:*:project:*:workspace:*:run_phase:*"),
+        ("auth.example.com", "auth0|*"),
+    ],
+)  # fmt: skip
+def test_a_pattern_with_a_letter_in_it_names_no_subject(issuer: str, subject: str) -> None:
+    """Gained: a role for every repository, of anybody, on GitHub; its trust policy had a condition on the subject."""
+    assert "role-trust-any-subject" in rules(with_token(issuer, FOR_US | {"StringLike": {f"{issuer}:sub": subject}}))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringLike": {"aws:RequestTag/x:sub": "repo:acme/app:*"}},
+        {"StringEquals": {"aws:PrincipalTag/token.actions.githubusercontent.com:sub": "repo:acme/app"}},
+        {"StringEquals": {"accounts.example.com:sub": "repo:acme/app"}},
+        {"StringLike": {f"{GITHUB}:sub": ["repo:acme/app:*", "repo:*"]}},
+        {"StringLikeIfExists": {f"{GITHUB}:sub": "repo:acme/app:*"}},
+    ],
+)
+def test_what_is_no_condition_on_the_providers_own_subject_names_none(condition: dict[str, Any]) -> None:
+    assert "role-trust-any-subject" in rules(with_token(GITHUB, condition))
+
+
+@pytest.mark.parametrize(
+    ("issuer", "operator", "subject"),
+    [
+        (GITHUB, "StringLike", "repo:acme/app:*"),
+        (GITHUB, "StringLike", "repo:acme/*"),
+        (GITHUB, "ForAnyValue:StringLike", "repo:acme/app:ref:refs/heads/*"),
+        (GITHUB, "StringEquals", "repo:acme/app:ref:refs/heads/main"),
+        (GITHUB, "StringEqualsIgnoreCase", "repo:Acme/App:environment:production"),
+        (GITHUB, "StringLike", "repo:acme/app:ref:refs/heads/main"),
+        (CLUSTER, "StringLike", "system:serviceaccount:payments:*"),
+        ("app.terraform.io", "StringLike", "organization:acme:project:*:workspace:*:run_phase:*"),
+        ("api.bitbucket.org/2.0/workspaces/acme", "StringLike", "{0bd7c2df-1111-4222-8333-944455556666}*:*"),
+        ("auth.example.com", "StringEquals", "auth0|5f7c"),
+    ],
+)
+def test_a_pattern_with_an_owner_names_subjects(issuer: str, operator: str, subject: str) -> None:
+    assert "role-trust-any-subject" not in rules(with_token(issuer, FOR_US | {operator: {f"{issuer}:sub": subject}}))
+
+
+def test_each_provider_of_a_statement_needs_its_own_condition() -> None:
+    principal = {"Federated": [f"arn:aws:iam::{ACCOUNT}:oidc-provider/{each}" for each in (GITHUB, CLUSTER)]}
+    condition = {"StringLike": {f"{GITHUB}:sub": "repo:acme/app:*"}}
+    web = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition}
+    (alert,) = (each for each in judged(replace(ROLE, trust=policy(web))) if each.rule.id == "role-trust-any-subject")
+    assert CLUSTER in alert.finding.summary
+    assert GITHUB not in alert.finding.summary
+    anybodys = policy(web | {"Principal": "*"})
+    assert "role-trust-any-subject" not in rules(judged(replace(ROLE, trust=anybodys)))
+    by_tag = policy(web | {"Principal": "*", "Condition": {"StringEquals": {"aws:RequestTag/x:sub": "repo:acme/app"}}})
+    assert "role-trust-any-subject" in rules(judged(replace(ROLE, trust=by_tag)))
