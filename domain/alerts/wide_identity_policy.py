@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from hashlib import sha256
+from itertools import product
 
+from domain.alerts.compared import DECRYPTING
 from domain.arn import key_arn, root_arn
 from domain.authorization.caller import Caller
 from domain.authorization.question import Resource
@@ -11,30 +15,85 @@ from domain.policy.compile import (
     DELEGATED,
     DIRECT,
     IDENTITY_POLICY,
+    CompiledStatement,
     Permissions,
     compile_identity_policy,
     compile_key_policy,
 )
 from domain.policy.default import default_key_policy
 from domain.policy.parse import INLINE
-from domain.policy_analysis.who_could import could
+from domain.policy_analysis.budget import Budget, OutOfSteps, spending
+from domain.policy_analysis.possible import met_by, name_of
+from domain.policy_analysis.who_could import Open, could
 
-ASKED = ("kms:Decrypt", "kms:CreateGrant", "kms:PutKeyPolicy")
-NO_KEY = "00000000-0000-0000-0000-000000000000"
-"""A key's id that a policy can cover only with a pattern for all keys."""
+ASKED = (*sorted(DECRYPTING), "kms:CreateGrant", "kms:PutKeyPolicy")
+MOST_STEPS = 500_000
+"""Ordinary policies take some thousand steps. Nothing is put off here, so other accounts wait for the rest."""
 ANY_USER = "any-user"
+DIFFER = frozenset({"kms:keyspec", "kms:keyusage"})
+"""What keys differ in without anybody's doing: the conditions on it stay open."""
+DIGITS = "0123456789abcdef"
+TAG = "aws:resourcetag/"
+
+
+def newly_given(before: str, after: str, account: str, region: str) -> dict[str, list[str] | None]:
+    """What the document `after` allows and `before` ("" for none) did not, or only under further conditions: by action, the keys
+    of the conditions that are left; None if that takes too many steps."""
+    try:
+        now = gives(after, account, region)
+        was = gives(before, account, region) if before else {}
+        with spending(Budget(MOST_STEPS)):
+            wider = {
+                action: [each for each in ways if not any(met_by(mine, each) for mine in was.get(action, ()))]
+                for action, ways in now.items()
+            }
+    except OutOfSteps:
+        return dict.fromkeys(ASKED)
+    return {action: sorted({each["key"] for each in ways[0]}) for action, ways in wider.items() if ways}
 
 
 @lru_cache(maxsize=1024)
-def gives(document: str, account: str, region: str) -> dict[str, tuple[str, ...]]:
-    """What the document allows on a key that it does not name and that leaves access to identity policies: by action, the
-    condition keys that must be met."""
-    arn, root = key_arn(region, account, NO_KEY), root_arn(account)
-    principal = f"arn:aws:iam::{account}:user/{ANY_USER}"
+def gives(document: str, account: str, region: str) -> dict[str, tuple[Open, ...]]:
+    """What the document allows on keys that it does not name and that leave access to identity policies: by action, the sets
+    of conditions under which it does, the fewest first.
+
+    Keys are asked about that nobody has. A policy covers their ids only by a pattern. A part of all keys, such as those whose
+    ids begin with one digit, is as good as all: ids come by chance, and in time a key falls to the part. A tag or an alias
+    makes a part of its own, so a policy may ask for those, if it says which. Raises OutOfSteps."""
+    principal, root = f"arn:aws:iam::{account}:user/{ANY_USER}", root_arn(account)
     rules = compile_identity_policy(document, IDENTITY_POLICY, principal, 0, INLINE)
     who = Caller(account, principal, {principal: DIRECT, root: DELEGATED}, ANY_USER, identity=Permissions(rules))
-    resource = Resource(arn, account, compile_key_policy(default_key_policy(account), arn, 1), {}, {})
-    found = {each: could(who, each, resource).paths for each in ASKED}
-    return {
-        each: tuple(sorted({condition["key"] for condition in paths[0].open})) for each, paths in found.items() if paths
-    }
+    found: dict[str, dict[object, Open]] = {}
+    with spending(Budget(MOST_STEPS)):  # its own, since what is remembered must not depend on who else asked
+        for resource, action in product(_keys(document, account, region, rules), ASKED):
+            for path in could(who, action, resource, unknown=DIFFER).paths:
+                found.setdefault(action, {})[tuple(map(name_of, path.open))] = path.open
+    return {action: tuple(sorted(ways.values(), key=len)) for action, ways in found.items()}
+
+
+def _keys(document: str, account: str, region: str, rules: Sequence[CompiledStatement]) -> Iterator[Resource]:
+    """Keys that nobody has, one for each set of statements that cover one: some without tags and aliases, some with every
+    tag that the document names and an alias, of values that it does not name."""
+    ids = list(unnamed_ids(document))
+    tags = sorted({key for rule in rules for test in rule.tests or () if (key := test.key.lower()).startswith(TAG)})
+    seen = set()
+    for id, tagged in product(ids, (False, True)):
+        arn = key_arn(region, account, id)
+        context: dict[str, tuple[str, ...]] = {"aws:resourceaccount": (account,)}
+        if tagged:
+            context |= {"kms:resourcealiases": (f"alias/{id}",)} | dict.fromkeys(tags, (id,))
+        sort = (tagged, tuple(rule.covers is None or rule.covers(arn, context) for rule in rules))
+        if sort not in seen:
+            seen.add(sort)
+            yield Resource(arn, account, compile_key_policy(default_key_policy(account), arn, 1), context, {})
+
+
+def unnamed_ids(document: str) -> Iterator[str]:
+    """Ids as keys have them, which the document cannot name, since they follow from it. Each digit is in each place once, so a
+    pattern that settles one digit covers one of them."""
+    seed = sha256(document.encode("utf-8", "surrogatepass")).digest()
+    for turn in range(len(DIGITS)):
+        digits = [DIGITS[(turn + byte) % len(DIGITS)] for byte in seed]
+        digits[12], digits[16] = "4", "89ab"[(turn + seed[16]) % 4]
+        text = "".join(digits)
+        yield f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -37,6 +37,11 @@ def implied(condition: Condition, by: Sequence[Condition]) -> bool:
     return name_of(condition) in map(name_of, by) or not meetable(by, but_not=condition)
 
 
+def met_by(conditions: Iterable[Condition], by: Sequence[Condition]) -> bool:
+    """Whether every request that meets the conditions `by` meets all of these too."""
+    return all(implied(each, by) for each in conditions)
+
+
 def name_of(condition: Condition) -> tuple[str, str, tuple[str, ...]]:
     """Equal for the same condition, whichever policy has it."""
     return condition["operator"], condition["key"].lower(), tuple(map(str, condition["wanted"]))

@@ -7,7 +7,7 @@ take is found, so a caller without a path is refused for every request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import islice, product
@@ -67,10 +67,11 @@ NEVER = Could((), ())
 class KnownFacts:
     """What is known of a caller and a key for every request."""
 
-    def __init__(self, caller: Caller, action: str, resource: Resource) -> None:
+    def __init__(self, caller: Caller, action: str, resource: Resource, unknown_keys: Set[str] = frozenset()) -> None:
         self._operation = action.partition(":")[2]
         known = {**caller.context, **resource.context}
         self._role = ROLE in caller.names.values()
+        self._unknown = unknown_keys
         unknown = _OF_THE_REQUEST | (_OF_THE_SESSION if self._role else frozenset())
         # Only the name of another account's principal is known here, and nothing of anybody: other keys are unknown rather than
         # absent.
@@ -94,6 +95,8 @@ class KnownFacts:
         carrying = carriers(key)
         if carrying is not None and self._operation not in carrying:
             return True
+        if key in self._unknown:
+            return False
         if key in self.context or key.startswith(_OF_THE_KEY):
             # A session may have tags of its own, which replace the role's.
             return not (self._role and key.startswith("aws:principaltag/"))
@@ -110,11 +113,14 @@ def _varies(name: str) -> bool:
     return row is None or not row.many
 
 
-def could(caller: Caller, action: str, resource: Resource, *, reaches: bool = True) -> Could:
-    """`reaches`: whether the operation can be called from another account."""
+def could(
+    caller: Caller, action: str, resource: Resource, *, reaches: bool = True, unknown: Set[str] = frozenset()
+) -> Could:
+    """`reaches`: whether the operation can be called from another account. `unknown`: condition keys, in lower case, that the
+    key may have any value of."""
     if caller.account != resource.account and not reaches:
         return NEVER
-    known = KnownFacts(caller, action, resource)
+    known = KnownFacts(caller, action, resource, unknown)
     policy = resource.policy
     assert policy is not None, "a key has its policy"
     spend(10 + len(policy.statements) + len(caller.identity.statements))

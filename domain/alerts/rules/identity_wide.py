@@ -1,4 +1,4 @@
-"""An identity policy newly allows Decrypt, CreateGrant or PutKeyPolicy on every key."""
+"""An identity policy newly allows what decrypts, CreateGrant or PutKeyPolicy on every key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from domain.alerts.change import Change
 from domain.alerts.finding import Finding
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import HIGH
-from domain.alerts.wide_identity_policy import gives
+from domain.alerts.wide_identity_policy import newly_given
 from domain.identities.identity import ManagedPolicy
 from domain.log.identity_events import DefaultVersionSet, InlinePolicyPut, PolicyAttached, PolicyVersionCreated
 from domain.policy import unseen
@@ -20,16 +20,19 @@ def judge(change: Change) -> Iterator[Finding]:
     before, after, subject, whose = _documents(change)
     if not after or (change.world.of_trail and unseen.is_document(after)):
         return  # what was never seen is not new
-    was = gives(before, event.account, region) if before else {}
-    new = {action: keys for action, keys in gives(after, event.account, region).items() if was.get(action) != keys}
-    # An action with more conditions than before is not wider than before.
-    new = {action: keys for action, keys in new.items() if action not in was or not set(was[action]) <= set(keys)}
+    new = newly_given(before, after, event.account, region)
     if new:
-        actions = [f"{each} (asking {', '.join(new[each])})" if new[each] else each for each in sorted(new)]
         by = subject.rpartition("#")[2]
-        summary = f"{', '.join(whose)} may {', '.join(actions)} on every key of the account, by {by}"
+        summary = f"{', '.join(whose)} may {', '.join(map(_in_words, sorted(new.items())))} on every key of the account, by {by}"
         evidence = {"policy": after, "by": change.who}
         yield Finding(subject, summary, event.account, about=tuple(whose), evidence=evidence)
+
+
+def _in_words(given: tuple[str, list[str] | None]) -> str:
+    action, keys = given
+    if keys is None:
+        return f"perhaps {action} (which takes too many steps to say)"
+    return f"{action} (asking {', '.join(keys)})" if keys else action
 
 
 def _documents(change: Change) -> tuple[str, str, str, list[str]]:
@@ -62,8 +65,8 @@ RULE = AlertRule(
     title="Identity policy reaches every key",
     severity=HIGH,
     means=(
-        "The policy allows Decrypt, CreateGrant or PutKeyPolicy on every present and future key that lets "
-        "identity policies decide."
+        "The policy allows what decrypts (such as Decrypt and ReEncryptFrom), CreateGrant or PutKeyPolicy on every present and "
+        "future key that lets identity policies decide, or on a part of them that a pattern of key ids makes."
     ),
     do="Name keys, or a tag that they have, in the policy.",
     references=("Security Hub KMS.1", "Security Hub KMS.2", "T1098.003"),
