@@ -9,23 +9,30 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, tzinfo
-from ipaddress import ip_network
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from domain.http_address import FORM, is_http_address
 from services.inherited import FROM_FILE
 from services.named_files import BadFile, secret_text_of
+from services.setting_forms import (
+    KAFKA_SECURITY,
+    KMS_KEY,
+    SASL_MECHANISMS,
+    TREE_BUCKET,
+    are_brokers,
+    are_networks,
+    is_collector,
+    is_dsn,
+    is_zone,
+)
 
 PREFIX = "KEYTRAIL_"
 
 
 SECRETIVE = re.compile("password|passphrase|secret|token|credential|private|dsn")
 """A setting with such a word in its name is never shown, even if nobody marked it as a secret."""
-TREE_BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9!_.*'()/-]*))?")
-KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
-COLLECTOR = re.compile(r"(?!\S*/v1/(?:traces|logs)/?$)https?://[^\s/?#@]+(?:/[^\s?#@]*)?")
 LOGIN = re.compile(r"//[^/@\s]*@")
 """The user and password in an address."""
 
@@ -306,12 +313,15 @@ def _require_valid(settings: Settings) -> None:
         ),
         "KEYTRAIL_PORT takes 1 to 65535": 0 < settings.port < 65536,
         "KEYTRAIL_METRICS_PORT takes 0 to 65535": 0 <= settings.metrics_port < 65536,
-        "KEYTRAIL_TRUSTED_PROXIES takes addresses and networks such as 10.0.0.0/8, between commas": _are_networks(
+        "KEYTRAIL_TRUSTED_PROXIES takes addresses and networks such as 10.0.0.0/8, between commas": are_networks(
             settings.trusted_proxies
+        ),
+        "KEYTRAIL_OIDC_ADDRESSES takes addresses and networks such as 10.0.0.0/8, between commas": are_networks(
+            settings.oidc_addresses
         ),
         "KEYTRAIL_CONNECTIONS takes at least 16": settings.connections >= 16,
         "KEYTRAIL_CONNECTIONS_PER_ADDRESS takes at least 4": settings.connections_per_address >= 4,
-        "KEYTRAIL_TIME_ZONE takes the name of a time zone, Europe/Berlin for instance, or local": _is_zone(
+        "KEYTRAIL_TIME_ZONE takes the name of a time zone, Europe/Berlin for instance, or local": is_zone(
             settings.time_zone
         ),
         "KEYTRAIL_CONSOLE takes on or off": settings.console in ("on", "off"),
@@ -331,7 +341,7 @@ def _require_valid(settings: Settings) -> None:
             settings.tree_key_access_key_id
         )
         == bool(settings.tree_key_secret_access_key),
-        "KEYTRAIL_TREE_KEY_OVERLAP takes 0 or more days": settings.tree_key_overlap >= 0,
+        "KEYTRAIL_TREE_KEY_OVERLAP takes 0 to 36500 days": 0 <= settings.tree_key_overlap <= 36500,
         "KEYTRAIL_TREE_SERVED takes on or off": settings.tree_served in ("on", "off"),
         "KEYTRAIL_TIMESTAMP_URL and KEYTRAIL_TIMESTAMP_CA go together": bool(settings.timestamp_url)
         == bool(settings.timestamp_ca),
@@ -346,6 +356,16 @@ def _require_valid(settings: Settings) -> None:
         "KEYTRAIL_WORKERS takes at least 1": settings.workers >= 1,
         "KEYTRAIL_WRITERS takes at least 1": settings.writers >= 1,
         "KEYTRAIL_ALERT_WORKERS takes 0 or more": settings.alert_workers >= 0,
+        "KEYTRAIL_NOTARIES takes 0 or more": settings.notaries >= 0,
+        "KEYTRAIL_DECISION_PARTITIONS takes at least 1": settings.decision_partitions >= 1,
+        "KEYTRAIL_CHANGE_RATE takes 0 or more": 0 <= settings.change_rate < inf,
+        "KEYTRAIL_CHANGE_BURST takes at least 1": settings.change_burst >= 1,
+        "KEYTRAIL_COMMAND_DEADLINE takes more than 0 and at most 3600 seconds": 0 < settings.command_deadline <= 3600,
+        "KEYTRAIL_FRESH_FOR takes more than 0 and at most 3600 seconds": 0 < settings.fresh_for <= 3600,
+        "KEYTRAIL_KEYS_PER_ACCOUNT takes 0 or more": settings.keys_per_account >= 0,
+        "KEYTRAIL_ALIASES_PER_KEY takes 0 or more": settings.aliases_per_key >= 0,
+        "KEYTRAIL_GRANTS_PER_KEY takes 0 or more": settings.grants_per_key >= 0,
+        "KEYTRAIL_ON_DEMAND_ROTATIONS takes 0 or more": settings.on_demand_rotations >= 0,
         "KEYTRAIL_TLS_CERT and KEYTRAIL_TLS_KEY go together": bool(settings.tls_cert) == bool(settings.tls_key),
         "KEYTRAIL_ROOT_ACCESS_KEY_ID and KEYTRAIL_ROOT_SECRET_ACCESS_KEY go together": bool(settings.root_access_key_id)
         == bool(settings.root_secret_access_key),
@@ -353,45 +373,17 @@ def _require_valid(settings: Settings) -> None:
             re.fullmatch(r"[A-Za-z0-9._-]{1,100}", settings.topic_prefix)
         ),
         "KEYTRAIL_KAFKA_SECURITY takes PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL": settings.kafka_security
-        in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+        in KAFKA_SECURITY,
+        "KEYTRAIL_KAFKA_SASL_MECHANISM takes PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512": settings.kafka_sasl_mechanism
+        in SASL_MECHANISMS,
+        "KEYTRAIL_KAFKA takes HOST:PORT, several between commas": settings.kafka == "" or are_brokers(settings.kafka),
+        "KEYTRAIL_POSTGRES takes postgresql://USER:PASSWORD@HOST:PORT/DATABASE. In the user and password, percent-encode "
+        "what is not a letter or digit (/ is %2F, ? is %3F, # is %23, @ is %40)": settings.postgres == ""
+        or is_dsn(settings.postgres),
     }
     wrong = [message for message, right in checks.items() if not right]
     if wrong:
         raise BadSetting("; ".join(wrong) + ".")
-
-
-def is_collector(text: str) -> bool:
-    """Whether it is the address of a collector of OpenTelemetry, which has no path of a signal, user, query and fragment."""
-    return bool(COLLECTOR.fullmatch(text)) and is_http_address(text)
-
-
-def _are_networks(text: str) -> bool:
-    try:
-        return all(ip_network(each.strip()) for each in text.split(",") if each.strip())
-    except ValueError:
-        return False
-
-
-def zone_of(name: str) -> tzinfo | None:
-    """The zone that KEYTRAIL_TIME_ZONE names; None for the machine's own. Raises ValueError."""
-    if name in ("", "UTC"):
-        return UTC
-    if name == "local":
-        return None
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # for whoever sets one: it reads files
-
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, OSError) as fault:
-        raise ValueError(f"{name} is not a time zone") from fault
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        zone_of(name)
-    except ValueError:
-        return False
-    return True
 
 
 def table() -> list[tuple[str, str, str]]:

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeAlias
@@ -34,7 +33,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from domain.ports import Headers, Reader, Stored, Unavailable
 from services.adapters.continuity import Continuity
 from services.adapters.leaders import ConfirmedLeaders, LeaderOf
-from services.settings import Settings
+from services.settings import BadSetting, Settings
+from services.tls_files import context_for_kafka
 
 APPEND_DEADLINE = 5.0
 """Seconds after which an append counts as failed. It may still be written later."""
@@ -52,16 +52,16 @@ MAX_VALUE = 1_048_576
 
 
 def connection(settings: Settings) -> dict[str, Any]:
-    """The options of every client of aiokafka: the servers, and security if it is set."""
+    """The options of every client of aiokafka: the servers, and security if it is set. Raises OSError."""
     result: dict[str, Any] = {
         "bootstrap_servers": settings.kafka,
         "security_protocol": settings.kafka_security,
     }
     if "SSL" in settings.kafka_security:
-        context = ssl.create_default_context(cafile=settings.kafka_ca or None)
-        if settings.kafka_cert:
-            context.load_cert_chain(settings.kafka_cert, settings.kafka_key or None)
-        result["ssl_context"] = context
+        try:
+            result["ssl_context"] = context_for_kafka(settings)
+        except BadSetting as fault:  # a start refuses it; while a process runs, the file may be there again in a moment
+            raise OSError(str(fault)) from None
     if settings.kafka_security.startswith("SASL"):
         result["sasl_mechanism"] = settings.kafka_sasl_mechanism
         result["sasl_plain_username"] = settings.kafka_username

@@ -5,7 +5,8 @@ from __future__ import annotations
 from domain.ports import TileStore
 from services.adapters.tile_bucket import BucketAddress, TileBucket
 from services.adapters.tile_folder import TileFolder
-from services.settings import TREE_BUCKET, BadSetting, Settings
+from services.setting_forms import TREE_BUCKET
+from services.settings import BadSetting, Settings
 
 
 def tile_store(settings: Settings) -> TileStore:

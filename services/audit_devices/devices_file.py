@@ -43,7 +43,8 @@ from services.named_files import unread
 from services.otlp.sender import BadHeaders, Collector, headers_in
 from services.outgoing_http import trusted_by
 from services.private_toml import private_toml
-from services.settings import BadSetting, Settings, is_collector
+from services.setting_forms import is_collector
+from services.settings import BadSetting, Settings
 from services.settings_table import SettingsTable, WrongTable, require_known, require_own_names
 
 SETTING = "KEYTRAIL_AUDIT_DEVICES_FILE"

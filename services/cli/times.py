@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from services.settings import zone_of
+from services.setting_forms import zone_of
 
 EXAMPLES = '7d, yesterday, "last week", 2026-11-20, "2026-11-20 14:30", 2026-11-20T14:30:00Z or @1234'
 

@@ -33,7 +33,10 @@ from services.settings import Settings
 PATIENCE = 12.0
 LATEST = 2**62
 """A position that no log reaches."""
-FAULTS: tuple[type[BaseException], ...] = (*INTERRUPTED, ValueError)  # ValueError: the DSN is not an address
+FAULTS: tuple[type[BaseException], ...] = (
+    *INTERRUPTED,
+    ValueError,
+)  # ValueError: PGPORT, which asyncpg reads, is no port
 STATEMENT_PATIENCE = 5.0
 
 

@@ -21,7 +21,7 @@ CONTROLLER_PASSWORD = "KEYTRAIL_CONTROLLER_PASSWORD"  # noqa: S105  # the name o
 
 READ_FIRST = (
     *("services_file", "sign_in_providers_file", "witness_policy_file", "traces_endpoint"),
-    *("alerts_file", "audit_devices_file"),
+    *("alerts_file", "audit_devices_file", "kafka_ca", "kafka_cert", "postgres_ca", "oidc_ca"),
 )
 """The settings that the step `read-files` has something to read for (start_steps.py). An installation without any of them starts
 without the step: its process takes a sixth of a second."""

@@ -46,6 +46,10 @@ async def read_files(settings: Settings) -> dict[str, bool]:
         from services.adapters.sign_in_providers import load_providers
 
         load_providers(settings)
+    if settings.kafka_ca or settings.kafka_cert or settings.postgres_ca or settings.oidc_ca:
+        from services.tls_files import require_usable
+
+        require_usable(settings)
     if settings.witness_policy_file:
         from services.notary.witness_policy import load_policy
 

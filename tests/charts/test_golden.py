@@ -134,14 +134,14 @@ def test_a_process_can_load_its_environment(name: str, tmp_path: Path) -> None:
             if value.startswith("/etc/"):
                 assert value in mounted, f"{component}: {each['name']}"
                 secret = tmp_path / value.rpartition("/")[2]
-                secret.write_text("a secret\n")
+                secret.write_text("postgresql://a-secret/\n")  # of all secrets, a DSN alone has a form
                 secret.chmod(0o600)
                 value = str(secret)
             environment[each["name"]] = value
         settings = load(environment)
         assert settings.kafka.count(":") == settings.kafka.count(",") + 1
         if component != "topics":
-            assert settings.postgres == settings.root_secret_access_key == "a secret"
+            assert settings.postgres == settings.root_secret_access_key == "postgresql://a-secret/"
             assert settings.master_key_path.exists()
         if component == "api":
             assert (settings.bind, settings.port, settings.tls) == ("0.0.0.0", Settings().port, True)

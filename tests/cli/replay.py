@@ -126,7 +126,7 @@ def replayed(recording: Recording) -> Iterator[None]:
             for name_of in REACHING:
                 if hasattr(module, name_of):
                     stack.enter_context(
-                        patch.object(module, name_of, lambda data: load({"KEYTRAIL_POSTGRES": "there"}))
+                        patch.object(module, name_of, lambda data: load({"KEYTRAIL_POSTGRES": "postgresql://there/k"}))
                     )
         yield
 

@@ -25,7 +25,7 @@ from services.supervisor.child import Child
 from services.supervisor.forks import THERE
 from services.supervisor.up import CannotStart
 from tests.forking import forked
-from tests.installation import Installation, eventually
+from tests.installation import KEYTRAIL, Installation, eventually
 from tests.pausing import paused
 
 
@@ -194,6 +194,9 @@ def test_a_port_in_use_is_reported(installation: Installation, tmp_path: Path) -
         ("KEYTRAIL_WORKERS", "many", "takes a number"),
         ("KEYTRAIL_TLS_CERT", "cert.pem", "KEYTRAIL_TLS_KEY"),
         ("KEYTRAIL_KAFKA_SECURITY", "NONE", "KEYTRAIL_KAFKA_SECURITY"),
+        ("KEYTRAIL_KAFKA_SASL_MECHANISM", "SCRAM-SHA512", "KEYTRAIL_KAFKA_SASL_MECHANISM"),
+        ("KEYTRAIL_KAFKA", "broker:x", "KEYTRAIL_KAFKA takes HOST:PORT"),
+        ("KEYTRAIL_FRESH_FOR", "nan", "KEYTRAIL_FRESH_FOR"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(tmp_path: Path, variable: str, value: str, says: str) -> None:
@@ -203,6 +206,30 @@ def test_a_setting_that_cannot_be_is_named(tmp_path: Path, variable: str, value:
     done = forked().run(command, environment, timeout=60)
     assert done.returncode == 2
     assert says in done.stderr
+
+
+@pytest.mark.parametrize("password", ["40817/sesame", "40817?sesame=1", "40817#sesame", "40817@sesame"])
+def test_no_piece_of_a_password_that_cuts_its_dsn_short_is_shown(tmp_path: Path, password: str) -> None:
+    """What comes before such a character was taken for a port, and what comes after for a host: logs and doctor named them."""
+    installation = Installation(tmp_path / "data", own="they are what is broken off, or never starts")
+    dsn = f"postgresql://keytrail:{password}@127.0.0.1:1/keytrail"
+    environment = installation.environment() | {"KEYTRAIL_POSTGRES": dsn}
+    start = forked().run(installation.command()[:4], environment, timeout=60)
+    looked = forked().run(
+        [str(KEYTRAIL), "doctor", "--json", "--data", str(installation.data)], environment, timeout=60
+    )
+    assert (start.returncode, looked.returncode) == (2, 1)
+    for said in (start.stderr, looked.stdout):
+        assert "KEYTRAIL_POSTGRES takes postgresql://" in said
+        assert [each for each in ("40817", "sesame") if each in said] == []
+
+
+def test_a_file_of_certificates_that_is_not_there_is_named(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "data", own="they are what is broken off, or never starts")
+    environment = installation.environment() | {"KEYTRAIL_POSTGRES_CA": "/nowhere/ca.pem"}
+    done = forked().run(installation.command()[:4], environment, timeout=60)
+    assert done.returncode == 1
+    assert "KEYTRAIL_POSTGRES_CA: /nowhere/ca.pem cannot be read: No such file" in done.stderr
 
 
 def _runs_below(pid: int, program: str) -> bool:

@@ -1,0 +1,102 @@
+"""Settings that no start takes. What is said names the variable, and quotes nothing of a secret."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from asyncpg import connect_utils
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from services.adapters.postgres import for_writing, hosts_of
+from services.setting_forms import is_dsn
+from services.settings import BadSetting, load
+
+DSN = "KEYTRAIL_POSTGRES takes postgresql://"
+IMPOSSIBLE = [
+    ("KEYTRAIL_POSTGRES", "host=db user=keytrail password=hunter22", DSN),
+    ("KEYTRAIL_POSTGRES", "mysql://db/keytrail", DSN),
+    ("KEYTRAIL_POSTGRES", "postgresql://db:fivefour/keytrail", DSN),
+    ("KEYTRAIL_POSTGRES", "postgresql://db:70000/keytrail", DSN),
+    ("KEYTRAIL_POSTGRES", "postgresql://db1:5432,,db2/keytrail", DSN),
+    ("KEYTRAIL_POSTGRES", "postgresql://db/keytrail?sslmode", DSN),
+    ("KEYTRAIL_POSTGRES", "postgresql://db/keytrail?host=db&port=x", DSN),
+    ("KEYTRAIL_KAFKA", "broker:x", "KEYTRAIL_KAFKA takes HOST:PORT"),
+    ("KEYTRAIL_KAFKA", "broker:0", "KEYTRAIL_KAFKA takes HOST:PORT"),
+    ("KEYTRAIL_KAFKA", "PLAINTEXT://broker:9092", "KEYTRAIL_KAFKA takes HOST:PORT"),
+    ("KEYTRAIL_KAFKA", " , ", "KEYTRAIL_KAFKA takes HOST:PORT"),
+    ("KEYTRAIL_KAFKA_SASL_MECHANISM", "SCRAM-SHA512", "KEYTRAIL_KAFKA_SASL_MECHANISM takes PLAIN, SCRAM-SHA-256"),
+    ("KEYTRAIL_OIDC_ADDRESSES", "10.0.0.0/40", "KEYTRAIL_OIDC_ADDRESSES takes addresses and networks"),
+    ("KEYTRAIL_NOTARIES", "-1", "KEYTRAIL_NOTARIES takes 0 or more"),
+    ("KEYTRAIL_DECISION_PARTITIONS", "0", "KEYTRAIL_DECISION_PARTITIONS takes at least 1"),
+    ("KEYTRAIL_CHANGE_RATE", "nan", "KEYTRAIL_CHANGE_RATE takes 0 or more"),
+    ("KEYTRAIL_CHANGE_RATE", "-1", "KEYTRAIL_CHANGE_RATE takes 0 or more"),
+    ("KEYTRAIL_CHANGE_BURST", "0", "KEYTRAIL_CHANGE_BURST takes at least 1"),
+    ("KEYTRAIL_COMMAND_DEADLINE", "-5", "KEYTRAIL_COMMAND_DEADLINE takes more than 0"),
+    ("KEYTRAIL_COMMAND_DEADLINE", "inf", "KEYTRAIL_COMMAND_DEADLINE takes more than 0"),
+    ("KEYTRAIL_FRESH_FOR", "-1", "KEYTRAIL_FRESH_FOR takes more than 0"),
+    ("KEYTRAIL_FRESH_FOR", "nan", "KEYTRAIL_FRESH_FOR takes more than 0"),
+    ("KEYTRAIL_TREE_KEY_OVERLAP", "inf", "KEYTRAIL_TREE_KEY_OVERLAP takes 0 to 36500 days"),
+    ("KEYTRAIL_TRACES_RATIO", "nan", "KEYTRAIL_TRACES_RATIO takes 0 to 1"),
+    ("KEYTRAIL_KEYS_PER_ACCOUNT", "-1", "KEYTRAIL_KEYS_PER_ACCOUNT takes 0 or more"),
+    ("KEYTRAIL_ALIASES_PER_KEY", "-1", "KEYTRAIL_ALIASES_PER_KEY takes 0 or more"),
+    ("KEYTRAIL_GRANTS_PER_KEY", "-1", "KEYTRAIL_GRANTS_PER_KEY takes 0 or more"),
+    ("KEYTRAIL_ON_DEMAND_ROTATIONS", "-1", "KEYTRAIL_ON_DEMAND_ROTATIONS takes 0 or more"),
+]
+GOOD_DSNS = [
+    "postgresql://k:p%40w@db1:5432,db2:5433/keytrail?target_session_attrs=read-write&sslmode=require",
+    "postgresql://keytrail@/keytrail?host=/run/socket",
+    "postgresql:///keytrail?host=db1,db2&port=5432,5433",
+    "postgres://[::1]:5432/keytrail",
+    "postgresql://k@%2Frun%2Fpostgresql/keytrail",
+    "postgresql://?service=keytrail",
+    "postgresql://k:p@db/keytrail?options=-c%20statement_timeout%3D5s&user=k%40azure",
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "says"), IMPOSSIBLE)
+def test_a_setting_that_cannot_be_is_refused_by_name(variable: str, value: str, says: str) -> None:
+    with pytest.raises(BadSetting, match=f"^{says}") as refused:
+        load({variable: value})
+    assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize("dsn", GOOD_DSNS)
+def test_a_dsn_that_asyncpg_takes_is_taken(dsn: str) -> None:
+    assert load({"KEYTRAIL_POSTGRES": dsn}).postgres == dsn
+
+
+@pytest.mark.parametrize("brokers", ["broker", "b1:9092,b2:9092", " b1:9092, [::1]:9092,", "127.0.0.1:9092"])
+def test_brokers_that_kafka_clients_take_are_taken(brokers: str) -> None:
+    assert load({"KEYTRAIL_KAFKA": brokers}).kafka == brokers
+
+
+@given(password=st.text(st.sampled_from("ab12/?#@:%=&,[] \u00e9"), min_size=1, max_size=12))
+@example("12/34")
+@example("12?a=b")
+@example("12#34")
+@example("12@34")
+@example("p[w")
+@example("1/2?a=b")
+@example("@/?=")
+def test_no_piece_of_a_password_is_asked_for_as_a_host(password: str) -> None:
+    """A password with such a character cut the address short. What came before it was looked up as a host, and quoted in logs."""
+    dsn = f"postgresql://keytrail:{password}@db.example.com:5433/keytrail"
+    escaped = f"postgresql://keytrail:{quote(password, safe='')}@db.example.com:5433/keytrail"
+    assert is_dsn(escaped)
+    for each in (dsn, escaped):
+        if is_dsn(each):
+            for read in (for_writing(each), *hosts_of(each)):
+                assert _read_by_asyncpg(read) == ([("db.example.com", 5433)], "keytrail", "keytrail")
+
+
+def _read_by_asyncpg(dsn: str) -> tuple[Any, str, str]:
+    """(addresses, user, database)"""
+    parse: Callable[..., Any] = vars(connect_utils)["_parse_connect_dsn_and_args"]
+    names = inspect.signature(parse).parameters
+    addresses, meant = parse(**(dict.fromkeys(names) | {"dsn": dsn}))
+    return addresses, meant.user, meant.database
