@@ -29,3 +29,5 @@ class AdvisoryLock(IntEnum):
     """Held for as long as an import takes."""
     VERIFY = 1802661493
     """Held for as long as a verification for the API takes."""
+    REBUILD = 1802661494
+    """Held for as long as a rebuild takes, together with the projection's schema (a lock of two numbers)."""

@@ -54,7 +54,7 @@ def result_or_exit(work: Callable[[TellBar], Coroutine[Any, Any, Result]], why: 
         with progress_bar() as progress:
             return asyncio.run(work(telling(progress)))
     except host_faults() as fault:
-        fail(f"{why}{fault}")
+        fail(f"{why}{str(fault) or type(fault).__name__}")  # a TimeoutError has no text
 
 
 def unreachable() -> tuple[type[BaseException], ...]:

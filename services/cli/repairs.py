@@ -44,9 +44,7 @@ async def _rebuild(settings: Settings, name: str, tell: TellBar) -> int:
     pool = await open_pool(settings)
     try:
         keys = await open_keyring(open_vault(settings, pool))
-        return await rebuild_projection(
-            settings, pool, keys, PROJECTIONS[name], lambda done, count: tell(f"rebuilding {name}", done, count)
-        )
+        return await rebuild_projection(settings, pool, keys, PROJECTIONS[name], tell)
     finally:
         await pool.close()
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
+import asyncpg
+
+from domain.ports import Unavailable
 from projections.log.entry import DECISIONS
 from projections.registry import Projection
 from services.adapters import topics
+from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.keyring import VaultKeyring
 from services.adapters.log_now import chain_now, log_name
-from services.adapters.postgres import Pool
+from services.adapters.postgres import Connection, Pool
 from services.adapters.record_topics import RecordTopics, topics_read
 from services.adapters.topic_bounds import ends
 from services.adapters.topics import log_topic
@@ -21,14 +27,21 @@ from services.settings import Settings
 
 Ends = Callable[[Settings, str], Awaitable[dict[int, int]]]
 """Finds where each partition of a topic ends."""
+HELD: tuple[type[BaseException], ...] = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+"""The errors of a swap that somebody who reads the live tables has to make room for."""
+LOCK_PATIENCE = "2s"
+"""While a swap waits for the tables, whoever asks for them later waits behind it: every question, and the projector. It is longer
+than Postgres's deadlock_timeout, after which a vacuum gives way."""
+BETWEEN_SWAPS = 3.0
 
 
 async def rebuild_projection(
-    settings: Settings, pool: Pool, keys: VaultKeyring, projection: Projection, progress: Callable[[int, int], None]
+    settings: Settings, pool: Pool, keys: VaultKeyring, projection: Projection, tell: Callable[[str, int, int], None]
 ) -> int:
-    """Returns from how many records it built the projection. `progress(done, all)`.
+    """Returns from how many records it built the projection. `tell(what is being done, records done, of how many)`.
 
-    If it is killed, the live projection is unchanged, and the next rebuild begins from the start. Raises Unavailable.
+    If it is killed, the live projection is unchanged, and the next rebuild begins from the start. A long reader of the live
+    tables (a verification, pg_dump) is waited for, and what comes meanwhile is read. Raises Unavailable.
     """
     beside = f"{projection.schema}_beside"
     name = await log_name(log_topic(settings), keys)
@@ -36,7 +49,7 @@ async def rebuild_projection(
     done = 0
     feed = EntryFeed(RecordTopics(settings, partitions), settings.region, keys)
     going = store.ProjectorMemory()
-    async with pool.acquire() as connection:
+    async with pool.acquire() as connection, _alone(connection, projection):
         await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
         await store.prepare(connection, projection, name, keys, beside)
         is_cut = await feed.open(ReadTo(), await chain_now(log_topic(settings), pool, keys))
@@ -49,18 +62,35 @@ async def rebuild_projection(
                     )
                 lag = await feed.lag()
                 behind = sum(lag[topic] for topic in projection.topics)
-                progress(done, done + behind)
-                if behind == 0 and await _swapped(settings, pool, projection, beside, is_cut=is_cut):
-                    return done
+                tell(f"rebuilding {projection.name}", done, done + behind)
+                try:
+                    if behind == 0 and await _swapped(settings, pool, projection, beside, is_cut=is_cut):
+                        return done
+                except HELD:
+                    tell(f"waiting for those who read {projection.name}", 0, 0)
+                    await asyncio.sleep(BETWEEN_SWAPS)
         finally:
             await feed.close()
+
+
+@asynccontextmanager
+async def _alone(connection: Connection, projection: Projection) -> AsyncIterator[None]:
+    """Two rebuilds of one projection would fill and drop the same tables. Raises Unavailable."""
+    schema = projection.schema
+    if not await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", AdvisoryLock.REBUILD, schema):
+        raise Unavailable(f"another rebuild of {projection.name} is under way")
+    try:
+        yield
+    finally:
+        if not connection.is_closed():
+            await connection.execute("SELECT pg_advisory_unlock($1, hashtext($2))", AdvisoryLock.REBUILD, schema)
 
 
 async def _swapped(
     settings: Settings, pool: Pool, projection: Projection, beside: str, ends: Ends = ends, *, is_cut: bool = False
 ) -> bool:
     """Swaps the two, unless the live projection has moved on meanwhile: then there is more to read first. If the live one has a
-    position beyond the end of a topic, it does not count, since somebody else wrote it."""
+    position beyond the end of a topic, it does not count, since somebody else wrote it. Raises HELD."""
     live = projection.schema
     held = {
         (topic, partition): end
@@ -69,6 +99,7 @@ async def _swapped(
         for partition, end in (await ends(settings, name)).items()
     }
     async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE}'")
         await connection.execute(f"LOCK TABLE {live}.positions IN ACCESS EXCLUSIVE MODE")
         old = await store.positions(connection, live)
         new = await store.positions(connection, beside)

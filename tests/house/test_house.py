@@ -88,7 +88,7 @@ def test_nothing_is_kept_by_a_property_that_locks_its_class() -> None:
 
 def test_every_advisory_lock_has_its_id_from_the_one_list() -> None:
     """Imports of trails and the alert workers had one id, so a worker could not begin while an import was under way."""
-    named = re.compile(r'advisory_\w*lock\w*\(\$1\)",\s*(AdvisoryLock\.\w+|lock)\)')
+    named = re.compile(r'advisory_\w*lock\w*\(\$1(?:, hashtext\(\$2\))?\)",\s*(AdvisoryLock\.\w+|lock)[,)]')
     wrong = []
     for path in (ROOT / "services").rglob("*.py"):
         text = path.read_text()
