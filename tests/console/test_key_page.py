@@ -197,6 +197,28 @@ def test_material_is_imported_and_a_public_key_downloaded(
     assert found == expected
 
 
+def test_the_answer_to_the_question_before_is_never_shown_under_this_one(
+    visit: Callable[..., Visit], served: Installation, key: str
+) -> None:
+    tab = visit()
+    page = tab.page
+    tab.opens(f"/keys/{key}/access")
+    tab.signs_in()
+    expect(page.get_by_role("heading", name="Who can call kms:Decrypt")).to_be_visible()
+    rows = page.get_by_role("tabpanel").get_by_role("row").filter(has_text=":root")
+    expect(rows).to_have_count(1)
+    held: list[Route] = []
+    page.route("**/v1/who-can/*", lambda route: held.append(route))
+    page.get_by_role("button", name="Operation kms:Decrypt").click()
+    page.get_by_role("option", name="kms:DisableKey").click()
+    expect(page.get_by_role("heading", name="Who can call kms:DisableKey")).to_be_visible()
+    expect(rows).to_have_count(0)
+    (route,) = held
+    route.fulfill(status=400, json={"error": {"code": "ValidationException", "message": "no answer to this one"}})
+    expect(page.get_by_text("no answer to this one")).to_be_visible()
+    expect(rows).to_have_count(0)
+
+
 @pytest.fixture
 def stranger(served: Installation) -> Iterator[dict[str, str]]:
     """A user whom no policy names."""

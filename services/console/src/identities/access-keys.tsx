@@ -84,7 +84,8 @@ export function AccessKeys({ user }: { user: string }) {
       )}
       <Listing
         title="Access keys"
-        question={`access keys ${user} ${round}`}
+        question={`access keys ${user}`}
+        round={round}
         load={async (cursor, abortSignal) => {
           const found = await (await iam()).send(new ListAccessKeysCommand({ UserName: user, ...paged(cursor) }), { abortSignal });
           return piece(found.AccessKeyMetadata ?? [], found);

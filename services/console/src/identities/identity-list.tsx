@@ -63,7 +63,8 @@ export function IdentityList({ kind }: { kind: Made }) {
       </Header>
       <Listing
         title={TITLES[kind]}
-        question={`${kind} list ${round}`}
+        question={`${kind} list`}
+        round={round}
         load={(cursor, signal) => (kind === "policy" ? listPolicies(cursor, signal) : list(kind, cursor, signal))}
         columns={columns}
         keyOf={(item) => item.arn}

@@ -41,7 +41,8 @@ export function Membership({ title, question, load, empty, header, page, removal
       {act.fault !== null && <Problem fault={act.fault} />}
       <Listing
         title={title}
-        question={`${question} ${round}`}
+        question={question}
+        round={round}
         load={load}
         keyOf={(item) => item}
         empty={empty}

@@ -40,7 +40,8 @@ export function AttachedPolicies({ kind, name }: Of) {
       {act.fault !== null && <Problem fault={act.fault} />}
       <Listing
         title="Attached policies"
-        question={`attached ${kind} ${name} ${round}`}
+        question={`attached ${kind} ${name}`}
+        round={round}
         load={(cursor, signal) => attached(kind, name, cursor, signal)}
         keyOf={(item) => item.arn}
         empty="No policy is attached."
@@ -116,7 +117,8 @@ export function InlinePolicies({ kind, name }: Of) {
       {act.fault !== null && <Problem fault={act.fault} />}
       <Listing
         title="Inline policies"
-        question={`inline ${kind} ${name} ${round}`}
+        question={`inline ${kind} ${name}`}
+        round={round}
         load={(cursor, signal) => inline(kind, name, cursor, signal)}
         keyOf={(item) => item.name}
         empty="There is no inline policy."

@@ -47,7 +47,8 @@ export function PolicyVersions({ arn, document, changed }: VersionsProps) {
       {act.fault !== null && <Problem fault={act.fault} />}
       <Listing
         title="Versions"
-        question={`versions ${arn} ${round}`}
+        question={`versions ${arn}`}
+        round={round}
         load={async (cursor, abortSignal) => {
           const all = await (await iam()).send(new ListPolicyVersionsCommand({ PolicyArn: arn, ...paged(cursor) }), { abortSignal });
           return piece(all.Versions ?? [], all);

@@ -8,7 +8,7 @@ import { usersWithDevices } from "./devices";
 
 /** No column for other lists, nor for a reader who may not ask. */
 export function useMfaColumn(wanted: boolean, round: number): readonly TableProps.ColumnDefinition<Named>[] {
-  const [answer] = useAnswer(`users with mfa devices ${wanted} ${round}`, (signal) => (wanted ? usersWithDevices(signal) : Promise.resolve(null)));
+  const [answer] = useAnswer(`users with mfa devices ${wanted}`, (signal) => (wanted ? usersWithDevices(signal) : Promise.resolve(null)), round);
   if (!wanted || answer.state === "fault") return [];
   const found = answer.value;
   const words = (arn: string) => {

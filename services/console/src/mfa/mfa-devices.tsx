@@ -33,7 +33,8 @@ export function MfaDevices({ user }: { user: string }) {
       <Listing
         title="MFA devices"
         description="Apps that show a code, which is asked for at sign-in beside the password."
-        question={`mfa devices ${user} ${round}`}
+        question={`mfa devices ${user}`}
+        round={round}
         load={async (cursor, abortSignal) => {
           const found = await (await iam()).send(new ListMFADevicesCommand({ UserName: user, ...paged(cursor) }), { abortSignal });
           setCount(found.MFADevices?.length ?? 0);

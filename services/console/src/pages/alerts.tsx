@@ -131,9 +131,11 @@ export default function Alerts({ query }: PageProps) {
           ariaLabels={{ tableLabel: "Alerts" }}
           wrapLines
           empty={
-            <Box textAlign="center" padding="l">
-              No alert matches.
-            </Box>
+            answer.state === "there" && (
+              <Box textAlign="center" padding="l">
+                No alert matches.
+              </Box>
+            )
           }
           pagination={<Pagination {...cursor.pagination(found?.next ?? null)} />}
         />

@@ -157,9 +157,11 @@ export default function Decisions({ query }: PageProps) {
             ariaLabels={{ tableLabel: "Decisions" }}
             wrapLines
             empty={
-              <Box textAlign="center" padding="l">
-                No call matches. A longer span of time or fewer filters may find some.
-              </Box>
+              answer.state === "there" && (
+                <Box textAlign="center" padding="l">
+                  No call matches. A longer span of time or fewer filters may find some.
+                </Box>
+              )
             }
             pagination={<Pagination {...cursor.pagination(found?.next ?? null)} />}
           />

@@ -106,7 +106,8 @@ export default function IdentityProvider({ places }: PageProps) {
       </Container>
       <Tags
         description="Names and values that you choose, for search and for policies with aws:ResourceTag."
-        question={`provider tags ${arn} ${round}`}
+        question={`provider tags ${arn}`}
+        round={round}
         load={(cursor, signal) => tagsOf(arn, cursor, signal)}
         empty="This provider has no tags."
         changes={{ put: (tag) => putTag(arn, tag), remove: (name) => removeTag(arn, name), changed: () => setRound((before) => before + 1) }}

@@ -24,10 +24,12 @@ interface PickerProps {
   title: string;
   /** ARNs. */
   chosen: readonly string[];
+  /** Whether a change can be made now; false while the one before is under way. */
+  ready?: boolean;
   onChange: (chosen: readonly string[]) => void;
 }
 
-export function PeoplePicker({ title, chosen, onChange }: PickerProps) {
+export function PeoplePicker({ title, chosen, ready = true, onChange }: PickerProps) {
   const [answer, again] = useAnswer("users and roles", everybody);
   const [filter, setFilter] = useState("");
   const [index, setIndex] = useState(1);
@@ -43,7 +45,7 @@ export function PeoplePicker({ title, chosen, onChange }: PickerProps) {
 
   function add() {
     const arn = typed.trim();
-    if (!isPerson(arn)) return;
+    if (!ready || !isPerson(arn)) return;
     if (!picked.has(arn)) onChange([...chosen, arn]);
     setTyped("");
   }
@@ -119,7 +121,7 @@ export function PeoplePicker({ title, chosen, onChange }: PickerProps) {
         description="For a user or role that the list does not show."
         errorText={typedFault ? "Type the ARN of a user or role, such as arn:aws:iam::111122223333:role/app." : null}
         secondaryControl={
-          <Button disabled={typed.trim() === "" || typedFault} onClick={add}>
+          <Button disabled={!ready || typed.trim() === "" || typedFault} onClick={add}>
             Add
           </Button>
         }

@@ -41,22 +41,26 @@ interface FormViewProps {
 export function FormView({ text, kind, onText, onTextView }: FormViewProps) {
   const [answer, again] = useAnswer(`form ${text}`, (signal) => v1().post("/v1/key-policies/read", { body: { policy: text } }, signal));
   const act = useAct();
-  const form = answer.value;
-  if (form === null) {
-    return answer.state === "fault" ? <Problem fault={answer.fault} again={again} /> : <Waiting text="Reading the policy" />;
-  }
-  if (answer.state === "fault" || !form.shown) {
+  const [form, setForm] = useState<Form | null>(null);
+  if (answer.state === "there" && form !== answer.value) setForm(answer.value);
+  // Of a text that is not read yet, its form before the change stays, so that nothing jumps. A change begins from what it shows, and
+  // would take the one before back.
+  const ready = answer.state === "there" && !act.busy;
+  if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
+  if (form === null) return <Waiting text="Reading the policy" />;
+  if (!form.shown) {
     return (
       <Alert
         type="info"
         header="This policy has another form than the one that the console makes"
         action={<Button onClick={onTextView}>Policy view</Button>}
       >
-        {visible(answer.state === "fault" ? answer.fault.message : (form.why ?? ""))}
+        {visible(form.why ?? "")}
       </Alert>
     );
   }
   const change = (wanted: Wanted): void => {
+    if (!ready) return;
     const of = kind === null ? {} : { spec: kind.spec, usage: kind.usage, origin: kind.origin };
     const body = { policy: text, ...of, ...wanted };
     act.run(() => v1().post("/v1/key-policies/change", { body: body as never }), ({ policy }) => onText(policy));
@@ -64,7 +68,12 @@ export function FormView({ text, kind, onText, onTextView }: FormViewProps) {
   return (
     <SpaceBetween size="l">
       {act.fault !== null && <Problem fault={act.fault} />}
-      <PeoplePicker title="Key administrators" chosen={form.administrators} onChange={(administrators) => change({ administrators: [...administrators] })} />
+      <PeoplePicker
+        title="Key administrators"
+        chosen={form.administrators}
+        ready={ready}
+        onChange={(administrators) => change({ administrators: [...administrators] })}
+      />
       <Container header={<Header variant="h2">Key deletion</Header>}>
         <Checkbox
           checked={form.may_delete}
@@ -74,8 +83,8 @@ export function FormView({ text, kind, onText, onTextView }: FormViewProps) {
           Allow key administrators to delete this key
         </Checkbox>
       </Container>
-      <PeoplePicker title="Key users" chosen={form.users} onChange={(users) => change({ users: [...users] })} />
-      <Accounts accounts={form.accounts} onChange={(accounts) => change({ accounts })} />
+      <PeoplePicker title="Key users" chosen={form.users} ready={ready} onChange={(users) => change({ users: [...users] })} />
+      <Accounts accounts={form.accounts} ready={ready} onChange={(accounts) => change({ accounts })} />
       {form.beside.length > 0 && (
         <Alert type="info">
           The policy has {form.beside.length === 1 ? "a statement" : `${form.beside.length} statements`} besides:{" "}
@@ -91,10 +100,17 @@ function named(beside: Record<string, unknown>): string {
   return typeof sid === "string" && sid !== "" ? `"${sid}"` : `statement ${typeof statement === "number" ? statement : ""}`;
 }
 
-function Accounts({ accounts, onChange }: { accounts: string[]; onChange: (accounts: string[]) => void }) {
+interface AccountsProps {
+  accounts: string[];
+  ready: boolean;
+  onChange: (accounts: string[]) => void;
+}
+
+function Accounts({ accounts, ready, onChange }: AccountsProps) {
   const [typed, setTyped] = useState("");
   const [fault, setFault] = useState("");
   const add = (): void => {
+    if (!ready) return;
     if (!/^\d{12}$/.test(typed)) setFault("An account number has twelve digits.");
     else {
       setFault("");
@@ -122,7 +138,7 @@ function Accounts({ accounts, onChange }: { accounts: string[]; onChange: (accou
             onDismiss={({ detail }) => onChange(accounts.filter((_, index) => index !== detail.itemIndex))}
           />
         )}
-        <FormField label="Account number" errorText={visible(fault)} secondaryControl={<Button onClick={add}>Add the account</Button>}>
+        <FormField label="Account number" errorText={visible(fault)} secondaryControl={<Button disabled={!ready} onClick={add}>Add the account</Button>}>
           <Input
             value={typed}
             inputMode="numeric"

@@ -21,8 +21,10 @@ export interface Piece<T> {
 export interface ListingProps<T> {
   title: string;
   description?: ReactNode;
-  /** Stands for everything that `load` reads but the cursor; it changes when the rows are to be asked for again. */
+  /** Stands for everything that `load` reads but the cursor; it stands for other rows when it changes. */
   question: string;
+  /** A larger number asks the same question again. */
+  round?: number;
   /** `cursor` is "" for the first piece. */
   load: (cursor: string, signal: AbortSignal) => Promise<Piece<T>>;
   columns: readonly TableProps.ColumnDefinition<T>[];
@@ -31,9 +33,9 @@ export interface ListingProps<T> {
   actions?: ReactNode;
 }
 
-export function Listing<T>({ title, description, question, load, columns, keyOf, empty, actions }: ListingProps<T>) {
-  const cursor = useCursor(question);
-  const [answer, again] = useAnswer(`${question} ${cursor.at}`, (signal) => load(cursor.at, signal));
+export function Listing<T>({ title, description, question, round = 0, load, columns, keyOf, empty, actions }: ListingProps<T>) {
+  const cursor = useCursor(`${question} ${round}`); // what a change made stands on the first page
+  const [answer, again] = useAnswer(`${question} ${cursor.at}`, (signal) => load(cursor.at, signal), round);
   const next = answer.value?.next ?? null;
   // A table without rows would say that there are none.
   if (answer.state === "fault" && (answer.fault.kind === "refused" || answer.value === null)) return <Problem fault={answer.fault} again={again} />;

@@ -20,6 +20,7 @@ interface TagsProps {
   /** What the tags are good for. */
   description: string;
   question: string;
+  round: number;
   load: (cursor: string, signal: AbortSignal) => Promise<Piece<Tag>>;
   empty: string;
   /** How they are changed; null: they can only be read. */
@@ -28,7 +29,7 @@ interface TagsProps {
 
 const NEW: Tag = { name: "", value: "" };
 
-export function Tags({ description, question, load, empty, changes }: TagsProps) {
+export function Tags({ description, question, round, load, empty, changes }: TagsProps) {
   const [doing, setDoing] = useState<{ tag: Tag; remove: boolean } | null>(null);
   const close = () => setDoing(null);
   return (
@@ -37,6 +38,7 @@ export function Tags({ description, question, load, empty, changes }: TagsProps)
         title="Tags"
         description={description}
         question={question}
+        round={round}
         load={load}
         columns={[
           { id: "name", header: "Tag key", isRowHeader: true, cell: (tag) => visible(tag.name) },

@@ -34,7 +34,8 @@ export function AccessTab({ name, facts, at, trail, round }: TabProps) {
       </FormField>
       <Listing<ItemOf<"/v1/who-can/{reference}">>
         title={`Who can call ${visible(action)}`}
-        question={`who can ${name} ${action} ${at ?? ""} ${round}`}
+        question={`who can ${name} ${action} ${at ?? ""}`}
+        round={round}
         load={async (_, signal) => {
           const query = { action, ...asked(at, trail) };
           const answer = await v1().get("/v1/who-can/{reference}", { path: { reference: name }, query }, signal);

@@ -17,7 +17,8 @@ export function AlertsTab({ name, facts, at, round }: TabProps) {
     <Listing<ItemOf<"/v1/alerts">>
       title="Alerts"
       description="What the alert rules found on this key, the newest first."
-      question={`alerts ${name} ${at ?? ""} ${round}`}
+      question={`alerts ${name} ${at ?? ""}`}
+      round={round}
       load={(cursor, signal) =>
         v1().get("/v1/alerts", { query: { key: name, limit: FEW, ...upTo(at), ...after(cursor) } }, signal)
       }

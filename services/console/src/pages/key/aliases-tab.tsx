@@ -50,7 +50,8 @@ export function AliasesTab(props: TabProps) {
       <Listing
         title="Aliases"
         description="Names for this key. A program that uses an alias need not change when the alias is moved to another key."
-        question={`aliases of ${name} ${at ?? ""} ${facts?.past?.position ?? ""} ${round}`}
+        question={`aliases of ${name} ${at ?? ""} ${facts?.past?.position ?? ""}`}
+        round={round}
         load={(cursor, signal) => aliasesOf(props, cursor, signal)}
         columns={[
           { id: "name", header: "Alias name", isRowHeader: true, cell: (alias) => visible(alias.name.replace(/^alias\//, "")) },

@@ -13,7 +13,8 @@ export function DecisionsTab({ name, facts, at, trail, round }: TabProps) {
     <Listing<ItemOf<"/v1/decisions">>
       title="Decisions"
       description="The calls that concerned this key and what decided each, the newest first."
-      question={`decisions ${name} ${at ?? ""} ${round}`}
+      question={`decisions ${name} ${at ?? ""}`}
+      round={round}
       load={(cursor, signal) => {
         const query = { key: name, order: "newest", limit: FEW, ...upTo(at), ...asked(null, trail), ...after(cursor) } as const;
         return v1().get("/v1/decisions", { query }, signal);

@@ -74,7 +74,8 @@ export function GrantsTab(props: TabProps) {
       <Listing
         title="Grants"
         description="Each lets one principal call certain operations with this key, beside what the policy allows."
-        question={`grants ${name} ${at ?? ""} ${facts?.past?.position ?? ""} ${round}`}
+        question={`grants ${name} ${at ?? ""} ${facts?.past?.position ?? ""}`}
+        round={round}
         load={(cursor, signal) => grantsOf(props, cursor, signal)}
         columns={[
           { id: "grantee", header: "Grantee", isRowHeader: true, cell: (grant) => <LongText text={grant.grantee} />, minWidth: 180 },

@@ -19,7 +19,8 @@ export function HistoryTab({ name, at, trail, round }: TabProps) {
     <Listing<Entry>
       title="History"
       description="Every change of this key, refused attempts included, the newest first."
-      question={`history ${name} ${at ?? ""} ${round}`}
+      question={`history ${name} ${at ?? ""}`}
+      round={round}
       load={(cursor, signal) => {
         const query = { order: "newest", limit: FEW, ...upTo(at), ...asked(null, trail), ...after(cursor) } as const;
         return v1().get("/v1/keys/{key}/history", { path: { key: name }, query }, signal);

@@ -42,8 +42,10 @@ export default function KeyPage({ places }: PageProps) {
   // A trail is the past: nothing of it can be changed. Without a time, it is asked as it was at its end.
   const at = asOf ?? (trail === null ? null : END_OF_TIME);
   const [notices, setNotices] = useState<readonly string[]>([]);
-  const [answer, again] = useAnswer(`key ${name} ${at ?? ""} ${trail ?? ""} ${notices.length}`, (signal) =>
-    at === null ? factsNow(name, signal) : factsAt(name, at, trail, signal),
+  const [answer, again] = useAnswer(
+    `key ${name} ${at ?? ""} ${trail ?? ""}`,
+    (signal) => (at === null ? factsNow(name, signal) : factsAt(name, at, trail, signal)),
+    notices.length,
   );
   // The past without its answer is shown as nothing, never as the present, and the other way round.
   const facts = answer.value !== null && (answer.value.past !== null) === (at !== null) ? answer.value : null;
@@ -55,8 +57,10 @@ export default function KeyPage({ places }: PageProps) {
     round: notices.length,
     changed: (notice) => setNotices((before) => [...before, notice]),
   };
-  const [aliases] = useAnswer(`aliases ${facts?.arn ?? ""} ${facts?.past?.position ?? ""} ${notices.length}`, (signal) =>
-    facts === null ? Promise.resolve([]) : aliasesOf(facts, signal),
+  const [aliases] = useAnswer(
+    `aliases ${facts?.arn ?? ""} ${facts?.past?.position ?? ""}`,
+    (signal) => (facts === null ? Promise.resolve([]) : aliasesOf(facts, signal)),
+    notices.length,
   );
   const names = (aliases.value ?? []).map((each) => each.replace(/^alias\//, ""));
   const id = visible(facts?.id ?? name);

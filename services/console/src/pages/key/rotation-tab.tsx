@@ -47,9 +47,7 @@ async function statusOf({ name, facts }: TabProps, signal: AbortSignal): Promise
 export function RotationTab(props: TabProps) {
   const { name, facts, at, round, changed } = props;
   const [doing, setDoing] = useState<Doing | null>(null);
-  const [answer, again] = useAnswer(`rotation ${name} ${at ?? ""} ${facts?.past?.position ?? ""} ${round}`, (signal) =>
-    statusOf(props, signal),
-  );
+  const [answer, again] = useAnswer(`rotation ${name} ${at ?? ""} ${facts?.past?.position ?? ""}`, (signal) => statusOf(props, signal), round);
   const close = () => setDoing(null);
   const done = (notice: string) => {
     close();
@@ -93,7 +91,8 @@ export function RotationTab(props: TabProps) {
         <Listing<RotationsListEntry>
           title="Key materials"
           description="Every material that this key has or had, in the order in which it came."
-          question={`rotations ${name} ${round}`}
+          question={`rotations ${name}`}
+          round={round}
           load={async (cursor, signal) => {
             const request = { KeyId: name, Limit: 50, IncludeKeyMaterial: "ALL_KEY_MATERIAL" as const };
             const command = new ListKeyRotationsCommand({ ...request, ...(cursor === "" ? {} : { Marker: cursor }) });

@@ -22,7 +22,8 @@ export function TagsTab(props: TabProps) {
   return (
     <Tags
       description="Names and values that you choose: for costs, for search, and for policies with aws:ResourceTag."
-      question={`tags ${name} ${at ?? ""} ${facts?.past?.position ?? ""} ${round}`}
+      question={`tags ${name} ${at ?? ""} ${facts?.past?.position ?? ""}`}
+      round={round}
       load={(cursor, signal) => tagsOf(props, cursor, signal)}
       empty="This key has no tags."
       changes={
