@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
@@ -177,3 +178,36 @@ def test_a_lost_answer_makes_no_second_key(
     expect(page.get_by_role("heading", name="General configuration")).to_be_visible()
     (key,) = keys_described(served, description)
     assert key in page.url
+
+
+def test_an_unanswered_try_is_not_sent_again_once_the_server_has_forgotten_it(
+    visit: Callable[..., Visit], served: Installation, people: dict[str, str]
+) -> None:
+    """It would make a second key, while the page promises that it cannot."""
+    tab = visit()
+    page = tab.page
+    page.clock.install()
+    tab.opens("/keys/create")
+    tab.signs_in()
+
+    def loses(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    walks_by_keyboard(page, "forgotten", "forgotten", people)
+    expect(page.get_by_role("group", name="Policy editor")).to_be_visible()
+    page.route(f"{served.url}/", loses)
+    page.keyboard.press("Enter")
+    promise = page.get_by_text("It is not known whether the key was made")
+    expect(promise).to_be_visible()
+    page.unroute(f"{served.url}/")
+    warning = page.get_by_text("An earlier try had no answer")
+    expect(warning).to_have_count(0)
+    sent = len(tab.sent)
+    page.clock.set_system_time(datetime.now(UTC) + timedelta(minutes=11))  # the computer slept, and its timers with it
+    page.keyboard.press("Enter")
+    expect(warning).to_be_visible()
+    expect(promise).to_have_count(0)
+    assert [each.url for each in tab.sent[sent:] if each.url == f"{served.url}/"] == []
+    assert len(keys_described(served, "forgotten")) == 1
+    assert tab.serious() == []

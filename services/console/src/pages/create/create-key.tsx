@@ -1,7 +1,7 @@
 /** /keys/create: the AWS console's five steps to a key. */
 
 import Wizard from "@cloudscape-design/components/wizard";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 
 import { kms } from "../../aws";
 import { href, navigate } from "../../router";
@@ -12,7 +12,7 @@ import { leaveNotice } from "../../shown/notice";
 import { faultOf, isUnanswered } from "../../shown/fault";
 import { v1 } from "../../v1/client";
 import { AliasLeft } from "./alias-left";
-import { type Attempt, basisOf, type Draft, faultsOf, FRESH, formOf, keepDraft, keptDraft, type Made, newAttempt } from "./draft";
+import { type Attempt, basisOf, type Draft, faultsOf, FRESH, formOf, isKnown, keepDraft, keptDraft, type Made, newAttempt, REMEMBERED } from "./draft";
 import { KindStep } from "./kind-step";
 import { LabelsStep } from "./labels-step";
 import { makeKey, nameKey } from "./making";
@@ -33,6 +33,16 @@ export default function CreateKey() {
     if (!reviewing) return "";
     return (await v1().post("/v1/key-policies/make", { body: formOf(draft) as never }, signal)).policy;
   });
+
+  const { attempt: unanswered } = draft;
+  const [tooOld, setTooOld] = useState<Attempt | null>(null);
+  const [heldBack, holdBack] = useState(0);
+  useEffect(() => {
+    if (unanswered === null) return undefined;
+    const timer = setTimeout(() => setTooOld(unanswered), unanswered.at + REMEMBERED - Date.now());
+    return () => clearTimeout(timer);
+  }, [unanswered]);
+  const forgotten = unanswered !== null && (unanswered.accessKey !== accessKey || unanswered === tooOld);
 
   /** Kept at once: what a click begins must not be lost by a reload. */
   function change(changes: Partial<Draft>): Draft {
@@ -77,7 +87,13 @@ export default function CreateKey() {
     }
     const policy = draft.edited?.policy ?? generated.value;
     if (policy === null || policy === "") return;
-    const attempt = draft.attempt ?? newAttempt(accessKey);
+    // The time of the click counts: this computer may have slept, and a timer with it.
+    if (unanswered !== null && !isKnown(unanswered, accessKey)) {
+      setTooOld(unanswered);
+      holdBack(heldBack + 1);
+      return;
+    }
+    const attempt = unanswered ?? newAttempt(accessKey);
     const sent = change({ attempt });
     act.run(
       () => make(sent, policy, attempt),
@@ -139,7 +155,17 @@ export default function CreateKey() {
         },
         {
           title: "Review",
-          content: <ReviewStep draft={draft} change={change} generated={generated} again={again} fault={act.fault} accessKey={accessKey} />,
+          content: (
+            <ReviewStep
+              draft={draft}
+              change={change}
+              generated={generated}
+              again={again}
+              fault={act.fault}
+              forgotten={forgotten}
+              heldBack={heldBack}
+            />
+          ),
         },
       ]}
     />

@@ -91,10 +91,10 @@ export function newAttempt(accessKey: string): Attempt {
   return { id, accessKey, at: Date.now() };
 }
 
-const REMEMBERED = 10 * 60_000; // how long the writer remembers a call, in milliseconds
+export const REMEMBERED = 10 * 60_000; // how long the writer remembers a call, in milliseconds
 
 /** Whether the server would know the attempt again. */
-export function isKnown(attempt: Attempt, accessKey: string, now: number): boolean {
+export function isKnown(attempt: Attempt, accessKey: string, now = Date.now()): boolean {
   return attempt.accessKey === accessKey && now - attempt.at < REMEMBERED;
 }
 

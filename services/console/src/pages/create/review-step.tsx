@@ -1,4 +1,4 @@
-import Alert from "@cloudscape-design/components/alert";
+import Alert, { type AlertProps } from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
@@ -6,7 +6,7 @@ import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useEffect, useRef } from "react";
 
 import { type Answer, useAnswer } from "../../shown/answer";
 import { type Fault, isUnanswered } from "../../shown/fault";
@@ -17,7 +17,7 @@ import { visible } from "../../shown/visible";
 import { v1 } from "../../v1/client";
 import { full } from "../key/alias-name";
 import { ORIGINS, USAGES } from "../key/words";
-import { basisOf, type Draft, isKnown } from "./draft";
+import { basisOf, type Draft } from "./draft";
 
 const Editor = lazy(() => import("../../policy/editor"));
 
@@ -28,32 +28,38 @@ interface ReviewProps {
   again: () => void;
   /** Why the key was not made. */
   fault: Fault | null;
-  /** With which its user is signed in. */
-  accessKey: string;
+  /** Whether the server would not know the unanswered try again: another click would make a second key. */
+  forgotten: boolean;
+  /** How many clicks sent nothing for that reason. */
+  heldBack: number;
 }
 
 function named(arns: readonly string[]): string {
   return arns.map((each) => principalName(each)).join(", ") || "–";
 }
 
-export function ReviewStep({ draft, change, generated, again, fault, accessKey }: ReviewProps) {
-  const [opened] = useState(() => Date.now());
+export function ReviewStep({ draft, change, generated, again, fault, forgotten, heldBack }: ReviewProps) {
+  const warning = useRef<AlertProps.Ref>(null);
+  useEffect(() => {
+    if (heldBack > 0) warning.current?.focus(); // the button is below, and did nothing
+  }, [heldBack]);
   return (
     <SpaceBetween size="l">
-      {draft.attempt !== null && !isKnown(draft.attempt, accessKey, opened) && (
+      {draft.attempt !== null && forgotten && (
         <Alert
+          ref={warning}
           type="warning"
           header="An earlier try had no answer"
           action={<Button onClick={() => change({ attempt: null })}>There is no such key</Button>}
         >
           Look in the list of keys first: this key may have been made at <Time at={new Date(draft.attempt.at)} />. You signed in again
-          since, or it is too long ago, so another click could make a second one.
+          since, or it is too long ago, so another click could make a second one. Create key does nothing until you have looked.
         </Alert>
       )}
       {fault !== null && (
         <SpaceBetween size="s">
           <Problem fault={fault} />
-          {isUnanswered(fault) && (
+          {isUnanswered(fault) && !forgotten && (
             <Alert type="info">
               It is not known whether the key was made. Click Create key again without a change: if it was, you get that key, and no
               second one.
@@ -107,7 +113,7 @@ function Edit({ step, change, what }: { step: number; change: ReviewProps["chang
   );
 }
 
-function Policy({ draft, change, generated, again }: Omit<ReviewProps, "fault" | "accessKey">) {
+function Policy({ draft, change, generated, again }: Omit<ReviewProps, "fault" | "forgotten" | "heldBack">) {
   const basis = basisOf(draft);
   const { edited } = draft;
   const outdated = edited !== null && edited.basis !== basis;
