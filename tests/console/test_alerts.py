@@ -41,6 +41,17 @@ def test_a_live_alert_arrives_in_two_seconds_and_is_resolved_with_a_note(
     done = page.get_by_role("table", name="What was done").get_by_role("row").filter(has_text=NOTE)
     expect(done).to_contain_text("Resolved")
     assert tab.serious() == []
+
+    # Opened again from here, and resolved elsewhere: the page is older, and its button would open the alert once more.
+    alert = page.url.rpartition("/")[2]
+    page.get_by_role("button", name="Open again").click()
+    expect(page.get_by_role("button", name="Acknowledge")).to_be_enabled()
+    served.keytrail("alerts", "resolve", alert, "--note", "by the one before")
+    served.judged()
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_text("Somebody else has marked it meanwhile: resolved")).to_be_visible()
+    expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
+    assert tab.serious() == []
     (marked,) = [each for each in Client(served.data).items("/v1/events", None) if NOTE in json.dumps(each)]
     assert marked["principal"].endswith(":root")
     assert took < 2

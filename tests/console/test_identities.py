@@ -268,6 +268,61 @@ def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., 
     ]
 
 
+def test_a_policy_that_somebody_else_changed_meanwhile_is_not_replaced_unseen(
+    visit: Callable[..., Visit], served: Installation
+) -> None:
+    iam, name = served.client(service="iam"), "shared-role"
+    other, another = (iam.create_user(UserName=f"shared-{each}")["User"]["Arn"] for each in ("one", "two"))
+    one, two, three = (trust(who, "sts:AssumeRole") for who in (ROOT, other, another))
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=one)
+
+    def now() -> object:
+        return iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+
+    tab = visit()
+    page = tab.page
+    tab.opens(f"/roles/{name}")
+    tab.signs_in(keep=True)
+    expect(page.get_by_label("Trust policy", exact=True)).to_contain_text(ROOT)
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=two)
+    page.get_by_role("button", name="Edit the trust policy").click()
+    dialog = page.get_by_role("dialog", name="Who may assume the role")
+    text, put = dialog.get_by_role("textbox", name="Trust policy"), dialog.get_by_role("button", name="Put")
+    expect(text).to_have_value(two)  # the page behind is older
+    text.fill(f"{one} ")
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=three)
+    put.click()
+    overtaken = dialog.get_by_text("Somebody else changed the policy since you began")
+    expect(overtaken).to_be_visible()
+    expect(dialog.get_by_role("region", name="Text difference")).to_contain_text(f'added: "AWS": "{another}"')
+    expect(put).to_be_disabled()
+    assert tab.serious() == []
+    assert now() == json.loads(three)
+
+    page.reload()  # the draft survives it, and still says what it was begun from
+    page.get_by_role("button", name="Edit the trust policy").click()
+    expect(text).to_have_value(f"{one} ")
+    expect(dialog.get_by_text("This is a draft that you began before")).to_be_visible()
+    expect(overtaken).to_be_visible()
+    dialog.get_by_role("button", name="Begin from the new one").click()
+    expect(text).to_have_value(three)
+    expect(overtaken).to_have_count(0)
+    text.fill(one)
+    put.click()
+    expect(dialog).to_have_count(0)
+    assert now() == json.loads(one)
+
+    iam.put_role_policy(RoleName=name, PolicyName="there", PolicyDocument=policy(allow("kms:ListKeys")))
+    page.get_by_role("button", name="Create inline policy").click()
+    dialog = page.get_by_role("dialog", name="Create inline policy")
+    dialog.get_by_role("textbox", name="Name").fill("there")
+    dialog.get_by_role("textbox", name="Policy").fill(policy(allow("kms:ListAliases")))
+    dialog.get_by_role("button", name="Put").click()
+    expect(dialog.get_by_text("There is an inline policy of this name already")).to_be_visible()
+    found = iam.get_role_policy(RoleName=name, PolicyName="there")["PolicyDocument"]
+    assert found == json.loads(policy(allow("kms:ListKeys")))
+
+
 @pytest.mark.parametrize("colours", ["dark", pytest.param("light", marks=pytest.mark.soak)])
 def test_the_page_of_each_kind_fits_a_telephone(
     visit: Callable[..., Visit], served: Installation, colours: str

@@ -324,6 +324,13 @@ def test_an_administrator_sets_and_takes_back_the_password_policy(
 
     page.get_by_role("button", name="Edit").click()  # which has the keyboard's ring
     dialog.get_by_role("radio", name="IAM default").check()
+    iam.update_account_password_policy(MinimumPasswordLength=33)  # somebody else, meanwhile
+    save.click()
+    expect(dialog.get_by_text("Somebody else changed the password policy since you began")).to_be_visible()
+    expect(dialog.get_by_text("At least 33 characters")).to_be_visible()
+    assert tab.serious() == []
+    assert iam.get_account_password_policy()["PasswordPolicy"]["MinimumPasswordLength"] == 33
+    dialog.get_by_role("button", name="Keep mine, to replace it").click()
     save.click()
     expect(page.get_by_role("heading", name="IAM’s default")).to_be_visible()
     with pytest.raises(ClientError, match="NoSuchEntity"):
@@ -331,6 +338,7 @@ def test_an_administrator_sets_and_takes_back_the_password_policy(
     served.caught_up()
     events = [each["event_type"] or "" for each in Client(served.data).items("/v1/events", None)]
     assert [each for each in events if each.startswith("account.password-policy")] == [
+        "account.password-policy-set.v1",
         "account.password-policy-set.v1",
         "account.password-policy-deleted.v1",
     ]

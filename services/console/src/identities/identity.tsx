@@ -3,24 +3,19 @@
 import { UpdateAssumeRolePolicyCommand } from "@aws-sdk/client-iam";
 import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
-import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
-import Textarea from "@cloudscape-design/components/textarea";
 import { useState } from "react";
 
-import { iam } from "../aws";
 import { MakeEvidence } from "../evidence/make-evidence";
 import { MfaDevices } from "../mfa/mfa-devices";
 import { ConsoleSignIn } from "../passwords/console-sign-in";
 import { href, navigate } from "../router";
 import { ofArn } from "../session/role";
 import { useAnswer } from "../shown/answer";
-import { ChangeModal } from "../shown/change-modal";
 import { DocumentText } from "../shown/document";
-import { useDraft } from "../shown/draft";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { useSubject } from "../shown/subject";
@@ -28,6 +23,7 @@ import { visible } from "../shown/visible";
 import { NARROWEST } from "../shown/widths";
 import { AccessKeys } from "./access-keys";
 import { Boundary } from "./boundary";
+import { EditDocument } from "./edit-document";
 import { GroupsOf } from "./groups-of";
 import { type KindName, one, type OneIdentity } from "./kinds";
 import { Members } from "./members";
@@ -105,8 +101,12 @@ function Trust({ of, again }: { of: OneIdentity; again: () => void }) {
     >
       <DocumentText document={of.trust ?? ""} label="Trust policy" />
       {editing && (
-        <EditTrust
-          of={of}
+        <EditDocument
+          title="Who may assume the role"
+          label="Trust policy"
+          subject={`trust ${of.name}`}
+          ask={async (signal) => (await one("role", of.name, signal)).trust ?? ""}
+          put={(client, text) => client.send(new UpdateAssumeRolePolicyCommand({ RoleName: of.name, PolicyDocument: text }))}
           close={() => edit(false)}
           done={() => {
             edit(false);
@@ -115,28 +115,5 @@ function Trust({ of, again }: { of: OneIdentity; again: () => void }) {
         />
       )}
     </Container>
-  );
-}
-
-function EditTrust({ of, done, close }: { of: OneIdentity; done: () => void; close: () => void }) {
-  const draft = useDraft(`trust ${of.name}`, of.trust ?? "");
-  return (
-    <ChangeModal
-      title="Who may assume the role"
-      verb="Put"
-      work={async () => (await iam()).send(new UpdateAssumeRolePolicyCommand({ RoleName: of.name, PolicyDocument: draft.text }))}
-      done={() => {
-        draft.forget();
-        done();
-      }}
-      close={() => {
-        draft.forget();
-        close();
-      }}
-    >
-      <FormField label="Trust policy" stretch>
-        <Textarea value={draft.text} rows={14} spellcheck={false} onChange={({ detail }) => draft.write(detail.value)} />
-      </FormField>
-    </ChangeModal>
   );
 }

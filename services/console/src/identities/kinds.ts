@@ -26,9 +26,11 @@ import {
   ListRolesCommand,
   ListUserPoliciesCommand,
   ListUsersCommand,
+  NoSuchEntityException,
   PutGroupPolicyCommand,
   PutRolePolicyCommand,
   PutUserPolicyCommand,
+  type IAMClient,
 } from "@aws-sdk/client-iam";
 
 import { iam } from "../aws";
@@ -176,7 +178,7 @@ export async function inline(kind: KindName, name: string, cursor: string, abort
   return piece(documents, found);
 }
 
-async function inlineDocument(kind: KindName, name: string, PolicyName: string, abortSignal: AbortSignal): Promise<Inline> {
+export async function inlineDocument(kind: KindName, name: string, PolicyName: string, abortSignal: AbortSignal): Promise<Inline> {
   const client = await iam();
   const found =
     kind === "user"
@@ -187,8 +189,7 @@ async function inlineDocument(kind: KindName, name: string, PolicyName: string, 
   return { name: PolicyName, document: decodeURIComponent(found.PolicyDocument ?? "") };
 }
 
-export async function putInline(kind: KindName, name: string, PolicyName: string, PolicyDocument: string): Promise<unknown> {
-  const client = await iam();
+export async function putInline(client: IAMClient, kind: KindName, name: string, PolicyName: string, PolicyDocument: string): Promise<unknown> {
   switch (kind) {
     case "user":
       return client.send(new PutUserPolicyCommand({ UserName: name, PolicyName, PolicyDocument }));
@@ -197,6 +198,18 @@ export async function putInline(kind: KindName, name: string, PolicyName: string
     case "role":
       return client.send(new PutRolePolicyCommand({ RoleName: name, PolicyName, PolicyDocument }));
   }
+}
+
+/** Puts nothing over a policy that is there: IAM's own call would replace it. */
+export async function makeInline(kind: KindName, name: string, PolicyName: string, PolicyDocument: string): Promise<unknown> {
+  const client = await iam();
+  try {
+    await inlineDocument(kind, name, PolicyName, new AbortController().signal);
+  } catch (thrown) {
+    if (thrown instanceof NoSuchEntityException) return putInline(client, kind, name, PolicyName, PolicyDocument);
+    throw thrown;
+  }
+  throw new Error("There is an inline policy of this name already. Choose another name, or edit that one.");
 }
 
 export async function deleteInline(kind: KindName, name: string, PolicyName: string): Promise<unknown> {

@@ -41,12 +41,13 @@ async function make(kind: Made, name: string, document: string): Promise<unknown
 
 export function NewIdentity({ kind, done, close }: { kind: Made; done: () => void; close: () => void }) {
   const [name, setName] = useState("");
-  const draft = useDraft(`new ${kind}`, begin(kind));
+  const draft = useDraft(`new ${kind}`);
+  const text = draft.own?.text ?? begin(kind);
   return (
     <ChangeModal
       title={`Create ${kind}`}
       verb="Create"
-      work={() => make(kind, name, draft.text)}
+      work={() => make(kind, name, text)}
       done={() => {
         draft.forget();
         done();
@@ -62,7 +63,7 @@ export function NewIdentity({ kind, done, close }: { kind: Made; done: () => voi
       </FormField>
       {(kind === "role" || kind === "policy") && (
         <FormField label={kind === "role" ? "Trust policy: who may assume the role" : "Policy"} stretch>
-          <Textarea value={draft.text} rows={14} spellcheck={false} onChange={({ detail }) => draft.write(detail.value)} />
+          <Textarea value={text} rows={14} spellcheck={false} onChange={({ detail }) => draft.write(detail.value, null)} />
         </FormField>
       )}
     </ChangeModal>

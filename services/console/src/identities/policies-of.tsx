@@ -19,8 +19,9 @@ import { useDraft } from "../shown/draft";
 import { Listing } from "../shown/listing";
 import { Problem } from "../shown/problem";
 import { visible } from "../shown/visible";
+import { EditDocument } from "./edit-document";
 import { pageOf } from "./identity-list";
-import { attach, attached, deleteInline, detach, inline, type KindName, listPolicies, MOST_CHOICES, putInline } from "./kinds";
+import { attach, attached, deleteInline, detach, inline, inlineDocument, type KindName, listPolicies, makeInline, MOST_CHOICES, putInline } from "./kinds";
 
 interface Of {
   kind: KindName;
@@ -106,9 +107,11 @@ function Attach({ kind, name, done, close }: Of & { done: () => void; close: () 
 
 export function InlinePolicies({ kind, name }: Of) {
   const [round, setRound] = useState(0);
-  const [editing, edit] = useState<{ name: string; document: string } | null>(null);
+  const [making, make] = useState(false);
+  const [editing, edit] = useState<string | null>(null);
   const act = useAct();
   const changed = () => {
+    make(false);
     edit(null);
     setRound((before) => before + 1);
   };
@@ -139,7 +142,7 @@ export function InlinePolicies({ kind, name }: Of) {
             header: "",
             cell: (item) => (
               <SpaceBetween direction="horizontal" size="s">
-                <Button variant="inline-link" ariaLabel={`Edit ${visible(item.name)}`} onClick={() => edit(item)}>
+                <Button variant="inline-link" ariaLabel={`Edit ${visible(item.name)}`} onClick={() => edit(item.name)}>
                   Edit
                 </Button>
                 <Button
@@ -154,21 +157,33 @@ export function InlinePolicies({ kind, name }: Of) {
             ),
           },
         ]}
-        actions={<Button onClick={() => edit({ name: "", document: "" })}>Create inline policy</Button>}
+        actions={<Button onClick={() => make(true)}>Create inline policy</Button>}
       />
-      {editing !== null && <EditInline kind={kind} name={name} policy={editing} done={changed} close={() => edit(null)} />}
+      {making && <MakeInline kind={kind} name={name} done={changed} close={() => make(false)} />}
+      {editing !== null && (
+        <EditDocument
+          title={`Edit ${visible(editing)}`}
+          label="Policy"
+          subject={`inline ${kind} ${name} ${editing}`}
+          ask={async (signal) => (await inlineDocument(kind, name, editing, signal)).document}
+          put={(client, text) => putInline(client, kind, name, editing, text)}
+          done={changed}
+          close={() => edit(null)}
+        />
+      )}
     </SpaceBetween>
   );
 }
 
-function EditInline({ kind, name, policy, done, close }: Of & { policy: { name: string; document: string }; done: () => void; close: () => void }) {
-  const [called, call] = useState(policy.name);
-  const draft = useDraft(`inline ${kind} ${name} ${policy.name}`, policy.document);
+function MakeInline({ kind, name, done, close }: Of & { done: () => void; close: () => void }) {
+  const [called, call] = useState("");
+  const draft = useDraft(`inline ${kind} ${name} `);
+  const text = draft.own?.text ?? "";
   return (
     <ChangeModal
-      title={policy.name === "" ? "Create inline policy" : `Edit ${visible(policy.name)}`}
+      title="Create inline policy"
       verb="Put"
-      work={() => putInline(kind, name, called, draft.text)}
+      work={() => makeInline(kind, name, called, text)}
       done={() => {
         draft.forget();
         done();
@@ -177,15 +192,13 @@ function EditInline({ kind, name, policy, done, close }: Of & { policy: { name: 
         draft.forget();
         close();
       }}
-      incomplete={called === "" || draft.text === ""}
+      incomplete={called === "" || text === ""}
     >
-      {policy.name === "" && (
-        <FormField label="Name">
-          <Input value={called} onChange={({ detail }) => call(detail.value)} />
-        </FormField>
-      )}
+      <FormField label="Name">
+        <Input value={called} onChange={({ detail }) => call(detail.value)} />
+      </FormField>
       <FormField label="Policy" stretch>
-        <Textarea value={draft.text} rows={14} spellcheck={false} onChange={({ detail }) => draft.write(detail.value)} />
+        <Textarea value={text} rows={14} spellcheck={false} onChange={({ detail }) => draft.write(detail.value, null)} />
       </FormField>
     </ChangeModal>
   );

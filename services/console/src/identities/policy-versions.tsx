@@ -3,37 +3,36 @@
 import {
   CreatePolicyVersionCommand,
   DeletePolicyVersionCommand,
+  GetPolicyCommand,
+  GetPolicyVersionCommand,
   ListPolicyVersionsCommand,
   SetDefaultPolicyVersionCommand,
 } from "@aws-sdk/client-iam";
 import Button from "@cloudscape-design/components/button";
 import Checkbox from "@cloudscape-design/components/checkbox";
-import FormField from "@cloudscape-design/components/form-field";
 import Link from "@cloudscape-design/components/link";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Textarea from "@cloudscape-design/components/textarea";
 import { useState } from "react";
 
 import { iam } from "../aws";
 import { changeQuery, href } from "../router";
 import { useAct } from "../shown/act";
-import { ChangeModal } from "../shown/change-modal";
-import { useDraft } from "../shown/draft";
 import { Listing } from "../shown/listing";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
+import { EditDocument } from "./edit-document";
 import { paged, piece } from "./kinds";
 
 interface VersionsProps {
   arn: string;
-  /** What a new version begins with. */
-  document: string;
+  /** What a new version begins with, if it is not the version in force. */
+  begin?: string | undefined;
   /** Something about the policy is no longer as it was. */
   changed: () => void;
 }
 
-export function PolicyVersions({ arn, document, changed }: VersionsProps) {
+export function PolicyVersions({ arn, begin, changed }: VersionsProps) {
   const [round, setRound] = useState(0);
   const [making, make] = useState(false);
   const act = useAct();
@@ -106,36 +105,41 @@ export function PolicyVersions({ arn, document, changed }: VersionsProps) {
         ]}
         actions={<Button onClick={() => make(true)}>Create version</Button>}
       />
-      {making && <NewVersion arn={arn} document={document} done={done} close={() => make(false)} />}
+      {making && <NewVersion arn={arn} begin={begin} done={done} close={() => make(false)} />}
     </SpaceBetween>
   );
 }
 
-function NewVersion({ arn, document, done, close }: { arn: string; document: string; done: () => void; close: () => void }) {
-  const { text, write, forget } = useDraft(`version ${arn}`, document);
+export async function versionText(PolicyArn: string, VersionId: string, abortSignal: AbortSignal): Promise<string> {
+  const { PolicyVersion: version } = await (await iam()).send(new GetPolicyVersionCommand({ PolicyArn, VersionId }), { abortSignal });
+  return decodeURIComponent(version?.Document ?? "");
+}
+
+async function textInForce(PolicyArn: string, abortSignal: AbortSignal): Promise<string> {
+  const { Policy: policy } = await (await iam()).send(new GetPolicyCommand({ PolicyArn }), { abortSignal });
+  return versionText(PolicyArn, policy?.DefaultVersionId ?? "v1", abortSignal);
+}
+
+function NewVersion({ arn, begin, done, close }: Pick<VersionsProps, "arn" | "begin"> & { done: () => void; close: () => void }) {
   const [inForce, setInForce] = useState(true);
   return (
-    <ChangeModal
+    <EditDocument
       title="Create version"
       verb="Create version"
-      work={async () => (await iam()).send(new CreatePolicyVersionCommand({ PolicyArn: arn, PolicyDocument: text, SetAsDefault: inForce }))}
+      label="Policy"
+      subject={`version ${arn}`}
+      ask={(signal) => textInForce(arn, signal)}
+      {...(begin === undefined ? {} : { begin })}
+      put={(client, text) => client.send(new CreatePolicyVersionCommand({ PolicyArn: arn, PolicyDocument: text, SetAsDefault: inForce }))}
       done={() => {
-        forget();
         changeQuery({ version: undefined }, { replace: true });
         done();
       }}
-      close={() => {
-        forget();
-        close();
-      }}
-      incomplete={text.trim() === ""}
+      close={close}
     >
-      <FormField label="Policy" stretch>
-        <Textarea value={text} rows={14} spellcheck={false} onChange={({ detail }) => write(detail.value)} />
-      </FormField>
       <Checkbox checked={inForce} onChange={({ detail }) => setInForce(detail.checked)}>
         Put it into force at once
       </Checkbox>
-    </ChangeModal>
+    </EditDocument>
   );
 }

@@ -23,6 +23,7 @@ import { useAct } from "../shown/act";
 import { useAnswer } from "../shown/answer";
 import { DocumentText } from "../shown/document";
 import { keyName, principalName } from "../shown/names";
+import { unlessOvertaken } from "../shown/overtaken";
 import { Problem } from "../shown/problem";
 import { Prose } from "../shown/prose";
 import { summaryWords } from "../shown/summary";
@@ -180,15 +181,23 @@ function MarkForm({ alert, again }: { alert: OneAlert; again: () => void }) {
   const [asOf] = useAsOf();
   const [note, setNote] = useState("");
   const [marking, setMarking] = useState<AlertState | null>(null);
+  const [overtaken, setOvertaken] = useState<string | null>(null);
   const act = useAct();
   const mark = (state: AlertState) => {
     if (!act.busy) setMarking(state);
     const work = async () => {
-      const { position } = await v1().post("/v1/alerts/{alert}", { path: { alert: alert.id }, body: { state, note } });
-      await taken(alert.id, position);
+      const asked = v1(); // taken before the wait: a click that was meant for a role is not made by its user
+      const path = { alert: alert.id };
+      // Somebody else may have resolved it since the page was opened: to acknowledge it now would open it again.
+      return unlessOvertaken(
+        alert.state,
+        async () => (await asked.get("/v1/alerts/{alert}", { path })).state,
+        async () => taken(alert.id, (await asked.post("/v1/alerts/{alert}", { path, body: { state, note } })).position),
+      );
     };
-    act.run(work, () => {
-      setNote("");
+    act.run(work, (instead) => {
+      setOvertaken(instead?.now ?? null);
+      if (instead === null) setNote("");
       again();
     });
   };
@@ -197,6 +206,11 @@ function MarkForm({ alert, again }: { alert: OneAlert; again: () => void }) {
     <Container header={<Header variant="h2">Say what was done</Header>}>
       <SpaceBetween size="s">
         {act.fault !== null && <Problem fault={act.fault} />}
+        {overtaken !== null && (
+          <Alert type="warning" header={`Somebody else has marked it meanwhile: ${visible(overtaken)}`}>
+            Nothing of yours was recorded. Below is what was done.
+          </Alert>
+        )}
         <FormField label="Note" description="It goes on the log with your name.">
           <Textarea value={note} rows={2} onChange={({ detail }) => setNote(detail.value)} />
         </FormField>

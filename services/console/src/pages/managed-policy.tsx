@@ -1,6 +1,6 @@
 /** One managed policy: its text, its versions, and whom it is attached to. */
 
-import { GetPolicyCommand, GetPolicyVersionCommand, ListEntitiesForPolicyCommand } from "@aws-sdk/client-iam";
+import { GetPolicyCommand, ListEntitiesForPolicyCommand } from "@aws-sdk/client-iam";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
@@ -12,7 +12,7 @@ import { iam } from "../aws";
 import { MakeEvidence } from "../evidence/make-evidence";
 import { paged, piece } from "../identities/kinds";
 import { RemoveIdentity } from "../identities/remove-identity";
-import { PolicyVersions } from "../identities/policy-versions";
+import { PolicyVersions, versionText } from "../identities/policy-versions";
 import { follow, href, type PageProps } from "../router";
 import { useAnswer } from "../shown/answer";
 import { DocumentText } from "../shown/document";
@@ -23,20 +23,18 @@ import { useSubject } from "../shown/subject";
 import { visible } from "../shown/visible";
 import { NARROWEST } from "../shown/widths";
 
-async function policyOf(PolicyArn: string, wanted: string | null, abortSignal: AbortSignal) {
-  const client = await iam();
-  const { Policy: policy } = await client.send(new GetPolicyCommand({ PolicyArn }), { abortSignal });
-  const VersionId = wanted ?? policy?.DefaultVersionId ?? "v1";
-  const { PolicyVersion: version } = await client.send(new GetPolicyVersionCommand({ PolicyArn, VersionId }), { abortSignal });
-  return { policy, version: VersionId, document: decodeURIComponent(version?.Document ?? "") };
-}
-
 export default function ManagedPolicy({ places, query }: PageProps) {
   const arn = places["arn"] ?? "";
   const wanted = query.get("version");
-  const [answer, again] = useAnswer(`policy ${arn} ${wanted ?? ""}`, (signal) => policyOf(arn, wanted, signal));
+  const [answer, again] = useAnswer(`policy ${arn}`, async (abortSignal) => {
+    return (await (await iam()).send(new GetPolicyCommand({ PolicyArn: arn }), { abortSignal })).Policy ?? {};
+  });
   const found = answer.value;
-  useSubject(visible(found?.policy?.PolicyName ?? ""));
+  const version = found === null ? null : (wanted ?? found.DefaultVersionId ?? "v1");
+  const [text, textAgain] = useAnswer(`policy ${arn} ${version ?? ""}`, (signal) =>
+    version === null ? Promise.resolve(null) : versionText(arn, version, signal),
+  );
+  useSubject(visible(found?.PolicyName ?? ""));
   if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
   if (found === null) return <Spinner size="large" />;
   return (
@@ -46,11 +44,11 @@ export default function ManagedPolicy({ places, query }: PageProps) {
         actions={
           <SpaceBetween direction="horizontal" size="xs">
             <MakeEvidence about={{ principal: arn }} />
-            <RemoveIdentity kind="policy" name={arn} shown={found.policy?.PolicyName ?? ""} />
+            <RemoveIdentity kind="policy" name={arn} shown={found.PolicyName ?? ""} />
           </SpaceBetween>
         }
       >
-        {visible(found.policy?.PolicyName ?? "")}
+        {visible(found.PolicyName ?? "")}
       </Header>
       <Container header={<Header variant="h2">Summary</Header>}>
         <KeyValuePairs
@@ -58,15 +56,16 @@ export default function ManagedPolicy({ places, query }: PageProps) {
           columns={3}
           items={[
             { label: "ARN", value: visible(arn) },
-            { label: "Version in force", value: visible(found.policy?.DefaultVersionId ?? "") },
-            { label: "Created", value: <Time at={found.policy?.CreateDate} /> },
+            { label: "Version in force", value: visible(found.DefaultVersionId ?? "") },
+            { label: "Created", value: <Time at={found.CreateDate} /> },
           ]}
         />
       </Container>
-      <Container header={<Header variant="h2">Version {visible(found.version)}</Header>}>
-        <DocumentText document={found.document} label={`Version ${visible(found.version)}`} />
+      <Container header={<Header variant="h2">Version {visible(version ?? "")}</Header>}>
+        {text.state === "fault" && <Problem fault={text.fault} again={textAgain} />}
+        {text.value === null ? text.state === "loading" && <Spinner /> : <DocumentText document={text.value} label={`Version ${visible(version ?? "")}`} />}
       </Container>
-      <PolicyVersions arn={arn} document={found.document} changed={again} />
+      <PolicyVersions arn={arn} begin={wanted === null ? undefined : (text.value ?? undefined)} changed={again} />
       <Listing
         title="Attached to"
         question={`entities ${arn}`}

@@ -9,13 +9,16 @@ import { useState } from "react";
 
 import { askedRules } from "../passwords/asked-rules";
 import { EditPolicy } from "../passwords/policy-form";
-import { lifeWords, passwordWords } from "../passwords/rules";
+import { RuleWords } from "../passwords/rule-words";
+import type { Rules } from "../passwords/rules";
+import { useAct } from "../shown/act";
 import { useAnswer } from "../shown/answer";
 import { Problem } from "../shown/problem";
 
 export default function PasswordPolicyPage() {
   const [answer, again] = useAnswer("password policy", askedRules);
-  const [editing, edit] = useState(false);
+  const [editing, edit] = useState<{ rules: Rules } | null>(null);
+  const opening = useAct();
   const found = answer.value;
   return (
     <SpaceBetween size="l">
@@ -23,7 +26,7 @@ export default function PasswordPolicyPage() {
         variant="h1"
         description="What this account asks of its users’ passwords."
         actions={
-          <Button disabled={found === null} onClick={() => edit(true)}>
+          <Button disabled={found === null} onClick={() => opening.run(() => askedRules(new AbortController().signal), edit)}>
             Edit
           </Button>
         }
@@ -34,20 +37,16 @@ export default function PasswordPolicyPage() {
       {found === null && answer.state === "loading" && <Spinner size="large" />}
       {found !== null && (
         <Container header={<Header variant="h2">{found.rules === null ? "IAM’s default" : "The account’s own"}</Header>}>
-          <ul>
-            {[...passwordWords(found.rules), ...lifeWords(found.rules)].map((each) => (
-              // eslint-disable-next-line keytrail/visible-text -- our words
-              <li key={each}>{each}</li>
-            ))}
-          </ul>
+          <RuleWords rules={found.rules} />
         </Container>
       )}
-      {found !== null && editing && (
+      {opening.fault !== null && <Problem fault={opening.fault} />}
+      {editing !== null && (
         <EditPolicy
-          rules={found.rules}
-          close={() => edit(false)}
+          rules={editing.rules}
+          close={() => edit(null)}
           done={() => {
-            edit(false);
+            edit(null);
             again();
           }}
         />

@@ -3,6 +3,7 @@
 import {
   DeleteAccountPasswordPolicyCommand,
   GetAccountPasswordPolicyCommand,
+  type IAMClient,
   NoSuchEntityException,
   UpdateAccountPasswordPolicyCommand,
 } from "@aws-sdk/client-iam";
@@ -20,8 +21,7 @@ export async function askedRules(abortSignal: AbortSignal): Promise<{ rules: Rul
   }
 }
 
-export async function put(form: PolicyForm): Promise<unknown> {
-  const client = await iam();
+export async function put(client: IAMClient, form: PolicyForm): Promise<unknown> {
   const request = requestOf(form);
   return request === null
     ? client.send(new DeleteAccountPasswordPolicyCommand({}))

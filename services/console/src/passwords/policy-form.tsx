@@ -8,23 +8,48 @@ import RadioGroup from "@cloudscape-design/components/radio-group";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 
+import { iam } from "../aws";
 import { ChangeModal } from "../shown/change-modal";
-import { put } from "./asked-rules";
+import { Overtaken, unlessOvertaken } from "../shown/overtaken";
+import { askedRules, put } from "./asked-rules";
+import { RuleWords } from "./rule-words";
 import { DAYS, EVERY_KIND, formOf, isWhole, kindLabel, LENGTH, numberFault, passwordWords, REMEMBERED, type Rules } from "./rules";
 
+/** `rules` are those of this moment: the page behind may be hours old. */
 export function EditPolicy({ rules, done, close }: { rules: Rules; done: () => void; close: () => void }) {
   const [form, setForm] = useState(() => formOf(rules));
+  const [base, setBase] = useState(rules);
+  const [overtaken, setOvertaken] = useState<{ rules: Rules } | null>(null);
   const change = (to: Partial<typeof form>) => setForm((before) => ({ ...before, ...to }));
-  const unchanged = !form.own && rules === null;
+  const unchanged = !form.own && base === null;
+  const goOn = (from: Rules): void => {
+    setBase(from);
+    setOvertaken(null);
+  };
   return (
     <ChangeModal
       title="Edit the password policy"
       verb="Save changes"
-      work={() => put(form)}
-      done={done}
+      work={async () => {
+        const client = await iam(); // taken before the wait: a click that was meant for a role is not made by its user
+        return unlessOvertaken({ rules: base }, () => askedRules(new AbortController().signal), () => put(client, form));
+      }}
+      done={(instead) => (instead === null ? done() : setOvertaken(instead.now))}
       close={close}
-      incomplete={unchanged || !isWhole(form)}
+      incomplete={unchanged || !isWhole(form) || overtaken !== null}
     >
+      {overtaken !== null && (
+        <Overtaken
+          what="the password policy"
+          keep={() => goOn(overtaken.rules)}
+          take={() => {
+            setForm(formOf(overtaken.rules));
+            goOn(overtaken.rules);
+          }}
+        >
+          <RuleWords rules={overtaken.rules} />
+        </Overtaken>
+      )}
       <RadioGroup
         ariaLabel="Which rules apply"
         value={form.own ? "own" : "default"}

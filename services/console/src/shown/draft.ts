@@ -8,30 +8,47 @@ import { current } from "../session/session";
 
 const KEPT = `${DRAFT}text `;
 
-interface DraftText {
+export interface OwnText {
   text: string;
-  write: (text: string) => void;
+  /** The document that the text was begun from, to see whether it was changed meanwhile; null: the text is of something new. */
+  base: string | null;
+}
+
+interface DraftText {
+  /** What its author wrote; null: nothing yet. */
+  own: OwnText | null;
+  write: (text: string, base: string | null) => void;
   /** It was sent, or given up. */
   forget: () => void;
 }
 
-/** `subject` names what is written; `begin` is the text to begin with. */
-export function useDraft(subject: string, begin: string): DraftText {
+/** `subject` names what is written. */
+export function useDraft(subject: string): DraftText {
   const name = `${KEPT}${current()?.identity.arn ?? ""} ${subject}`;
-  const [text, setText] = useState(() => sessionStorage.getItem(name) ?? begin);
+  const [own, setOwn] = useState(() => kept(name));
   return {
-    text,
-    write: (to) => {
-      setText(to);
+    own,
+    write: (text, base) => {
+      setOwn({ text, base });
       try {
-        sessionStorage.setItem(name, to);
+        sessionStorage.setItem(name, JSON.stringify({ text, base }));
       } catch {
         // The browser's quota is used up: the draft is still on the page.
       }
     },
     forget: () => {
       sessionStorage.removeItem(name);
-      setText(begin);
+      setOwn(null);
     },
   };
+}
+
+/** We wrote it ourselves, but an older build of the console may have. */
+function kept(name: string): OwnText | null {
+  try {
+    const read = JSON.parse(sessionStorage.getItem(name) ?? "null") as OwnText | null;
+    return read !== null && typeof read.text === "string" && (read.base === null || typeof read.base === "string") ? read : null;
+  } catch {
+    return null;
+  }
 }
