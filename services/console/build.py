@@ -59,6 +59,13 @@ def current(made: Path = MADE) -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def former(made: Path = MADE) -> list[Path]:
+    """The folders of builds that were served before."""
+    now = current(made)
+    found = [each for each in sorted((made / "built").iterdir()) if each.is_dir() and each.suffix != ".new"]
+    return [each for each in found if each != now]
+
+
 def is_under_way(made: Path = MADE) -> bool:
     """Whether a process builds now. The kernel knows it, so no build that was killed is waited for."""
     try:
@@ -92,7 +99,7 @@ def build(tell: Callable[[str], None], *, checks: bool = False) -> Path:
         new.rename(folder)
         _write_whole(MADE / "current", name)
         for other in (MADE / "built").iterdir():
-            if other != folder:  # a worker that serves it has it in memory
+            if other not in (folder, found):  # tabs that are open go on with the build before
                 shutil.rmtree(other, ignore_errors=True)
         return folder
 

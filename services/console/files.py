@@ -1,7 +1,8 @@
 """The console's files under /console/, answered from memory.
 
 They are unsigned, so a stranger's request must cost little. No path of a request is ever looked up on the disk: the files of a
-build are read once, with their compressed forms, and a request finds one of them by its name or none.
+build are read once, with their compressed forms, and a request finds one of them by its name or none. Of the build before, the
+scripts are served too: a page that is open loads its parts when they are first shown, by the names that they had.
 """
 
 from __future__ import annotations
@@ -103,12 +104,14 @@ class ConsoleFiles:
         folder = build.current(self._made) if now != self._read else None
         if folder is None:
             return
-        self._files, self._read = read(folder), now
+        before = [read(each, HASHED) for each in build.former(self._made)]
+        self._files, self._read = {name: each for files in [*before, read(folder)] for name, each in files.items()}, now
 
 
-def read(folder: Path) -> dict[str, ConsoleFile]:
-    """The files of a build, by their names below /console/."""
-    paths = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+def read(folder: Path, begin: str = "") -> dict[str, ConsoleFile]:
+    """The files of a build whose names below /console/ begin so, by those names."""
+    found = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    paths = {name: path for name, path in found.items() if name.startswith(begin)}
     return {
         name: ConsoleFile(
             body=(body := path.read_bytes()),

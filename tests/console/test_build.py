@@ -102,7 +102,12 @@ def test_a_built_console_is_not_built_again_until_its_sources_change(checkout: C
         source.write('document.documentElement.dataset["another"] = "";\n')
     assert doing(checkout.builds()) == ["building the pages"]
     assert build.current(checkout.made) != kept
-    assert len(list((checkout.made / "built").iterdir())) == 1, "the former build is gone"
+    second = build.current(checkout.made)
+    assert set((checkout.made / "built").iterdir()) == {kept, second}, "open tabs go on with the one before"
+    with checkout.main.open("a") as source:
+        source.write('document.documentElement.dataset["third"] = "";\n')
+    checkout.builds()
+    assert set((checkout.made / "built").iterdir()) == {second, build.current(checkout.made)}
 
 
 def test_a_build_that_was_killed_is_done_again(checkout: Checkout) -> None:

@@ -250,6 +250,29 @@ def test_a_session_whose_time_is_up_leads_to_sign_in_and_back(
     expect(tab.page.get_by_text("yours is 17 minutes slow")).to_be_visible()
 
 
+def test_a_script_that_did_not_come_is_told_from_a_bug(visit: Callable[..., Visit], alice: dict[str, str]) -> None:
+    """A browser does not ask again for a script that it did not get, so a reload is offered: before the first page, and on one."""
+    tab = visit()
+    page = tab.page
+    missing = page.get_by_text("A part of the console could not be loaded")
+
+    def comes_back(script: str, heading: str) -> None:
+        expect(missing).to_be_visible()
+        assert tab.serious() == []
+        page.unroute(script)
+        page.get_by_role("button", name="Reload the page").click()
+        expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
+
+    shell, access = "**/console/assets/shell-*.js", "**/console/assets/access-*.js"
+    page.route(shell, lambda route: route.abort())
+    tab.opens("/decisions")
+    tab.fills_in(alice, keep=True)
+    comes_back(shell, "Decisions")
+    page.route(access, lambda route: route.abort())
+    page.get_by_role("link", name="Who can").click()
+    comes_back(access, "Who can")
+
+
 def test_a_server_that_restarts_is_waited_for(visit: Callable[..., Visit], served: Installation) -> None:
     tab = visit()
     tab.opens("/keys")

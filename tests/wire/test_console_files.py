@@ -31,7 +31,7 @@ def put_build(made: Path, name: str, files: dict[str, str]) -> None:
 
 
 async def test_a_worker_serves_a_new_build_from_its_first_page_on(tmp_path: Path) -> None:
-    """And until a browser asks for that page, what the former page loads."""
+    """What the former page loads is there as before: a page that is open asks for it when it is first shown."""
     files = ConsoleFiles(tmp_path)
     assert (await answer(files, "/console/"))[0] == 503
     put_build(tmp_path, "a", {"index.html": "first", "assets/a.js": "a"})
@@ -40,7 +40,9 @@ async def test_a_worker_serves_a_new_build_from_its_first_page_on(tmp_path: Path
     assert await answer(files, "/console/assets/a.js") == (200, b"a")
     assert await answer(files, "/console/") == (200, b"second")
     assert await answer(files, "/console/assets/b.js") == (200, b"b")
-    assert (await answer(files, "/console/assets/a.js"))[0] == 404
+    assert await answer(files, "/console/assets/a.js") == (200, b"a")
+    assert (await answer(files, "/console/assets/c.js"))[0] == 404
+    assert await answer(ConsoleFiles(tmp_path), "/console/assets/a.js") == (200, b"a"), "also after a restart"
 
 
 async def test_a_file_of_another_kind_is_not_served(tmp_path: Path) -> None:

@@ -1,17 +1,19 @@
 /** Without a session the sign-in page, whatever the URL says; with one, the page of the URL. So a session that ends leads back
  * to the same page. */
 
-import { lazy, Suspense, useEffect, useState } from "react";
+import { type ReactNode, Suspense, useEffect, useState } from "react";
 
 import { takeOver, useSession, useSigned } from "./session/session";
 import { takeAnswer } from "./session/begun-sign-in";
 import { takeCode } from "./session/exchange";
 import { SignIn } from "./session/sign-in";
 import { CodeSignIn } from "./session/code-sign-in";
+import { CrashFence } from "./shell/crash-fence";
+import { onDemand } from "./shown/on-demand";
 
-const Shell = lazy(() => import("./shell/shell"));
-const ProviderSignIn = lazy(() => import("./session/provider-sign-in"));
-const RoleLost = lazy(() => import("./session/role-lost"));
+const Shell = onDemand(() => import("./shell/shell"));
+const ProviderSignIn = onDemand(() => import("./session/provider-sign-in"));
+const RoleLost = onDemand(() => import("./session/role-lost"));
 
 export function App() {
   const session = useSession();
@@ -25,23 +27,32 @@ export function App() {
   if (code !== null) return <CodeSignIn code={code} done={() => setCode(null)} />;
   if (answered !== null) {
     return (
-      <Suspense fallback={null}>
+      <Part>
         <ProviderSignIn answered={answered} done={() => setAnswered(null)} />
-      </Suspense>
+      </Part>
     );
   }
   if (lost !== null && first !== null) {
     return (
-      <Suspense fallback={null}>
+      <Part>
         <RoleLost lost={lost} first={first} />
-      </Suspense>
+      </Part>
     );
   }
   if (session === null) return asking ? null : <SignIn />;
   return (
-    <Suspense fallback={null}>
+    <Part>
       {/* A page keeps nothing of another user's. */}
       <Shell key={session.identity.arn} session={session} />
-    </Suspense>
+    </Part>
+  );
+}
+
+/** Loaded once it is needed. */
+function Part({ children }: { children: ReactNode }) {
+  return (
+    <CrashFence>
+      <Suspense fallback={null}>{children}</Suspense>
+    </CrashFence>
   );
 }

@@ -2,15 +2,16 @@
 
 import Box from "@cloudscape-design/components/box";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 
 import { useAnswer } from "../shown/answer";
+import { onDemand } from "../shown/on-demand";
 import { v1 } from "../v1/client";
 import { Waiting } from "./alerts-raised";
 import type { PolicyWords } from "./completions";
 import type { PlacedFault } from "./editor";
 
-const Editor = lazy(() => import("./editor"));
+const Editor = onDemand(() => import("./editor"));
 
 interface TextViewProps {
   text: string;

@@ -6,11 +6,12 @@ import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
-import { lazy, Suspense, useEffect, useRef } from "react";
+import { Suspense, useEffect, useRef } from "react";
 
 import { type Answer, useAnswer } from "../../shown/answer";
 import { type Fault, isUnanswered } from "../../shown/fault";
 import { principalName } from "../../shown/names";
+import { onDemand } from "../../shown/on-demand";
 import { Problem } from "../../shown/problem";
 import { Time } from "../../shown/time";
 import { visible } from "../../shown/visible";
@@ -19,7 +20,7 @@ import { full } from "../key/alias-name";
 import { ORIGINS, USAGES } from "../key/words";
 import { basisOf, type Draft } from "./draft";
 
-const Editor = lazy(() => import("../../policy/editor"));
+const Editor = onDemand(() => import("../../policy/editor"));
 
 interface ReviewProps {
   draft: Draft;
