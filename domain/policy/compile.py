@@ -15,7 +15,7 @@ from functools import lru_cache
 from domain.policy.conditions import BadValue, Holds, Test, UnknownOperator, compile_condition
 from domain.policy.glob import Matcher, compile_arn, compile_glob
 from domain.policy.parse import KEY, TRUST, Policy, PolicyKind, Principals, Statement, parse_policy
-from domain.policy.variables import Context, any_of, is_constant, template
+from domain.policy.variables import Context, any_arn, is_constant, template
 
 DIRECT, ROLE, DELEGATED = 3, 2, 1
 """How a Principal element can mean a caller: by the caller's own name, its role's name, or its account's."""
@@ -301,7 +301,7 @@ def _resources(statement: Statement, version: str) -> Covers | None:
 
 
 def _any_resource(patterns: Sequence[str], version: str) -> Covers:
-    return any_of(patterns, version, compile_resource)
+    return any_arn(patterns, version, compile_resource)
 
 
 def compile_resource(parts: Sequence[tuple[str, bool]]) -> Matcher:

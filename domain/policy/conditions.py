@@ -19,7 +19,7 @@ from operator import eq, ge, gt, le, lt
 from typing import Any
 
 from domain.policy.glob import compile_arn, compile_parts
-from domain.policy.variables import BEFORE_NULL_SETS, Context, Template, any_of, is_constant, joined, resolve, template
+from domain.policy.variables import BEFORE_NULL_SETS, Context, Template, any_arn, is_constant, joined, resolve, template
 
 Matches = Callable[[str, Context], bool]
 """(a value of the request, the context) -> whether it matches one of the wanted values."""
@@ -187,7 +187,7 @@ def _resolved(parts: Template, context: Context, value: str, wild: bool, fold: b
 
 
 def _arns(wanted: Sequence[str], version: str) -> Matches:
-    return any_of(wanted, version, compile_arn)
+    return any_arn(wanted, version, compile_arn)
 
 
 def _compared(

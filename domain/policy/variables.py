@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from domain.policy.condition_keys import row_of
+from domain.policy.glob import ARN_PARTS, STAR, compile_parts
 
 Context = Mapping[str, tuple[str, ...]]
 """Condition keys in lower case, with the request's values. A key without a value is absent."""
@@ -115,13 +116,13 @@ def resolve(parts: Template, context: Context) -> PatternParts | None:
     return result
 
 
-def any_of(
+def any_arn(
     patterns: Sequence[str], version: str, compiled: Callable[[PatternParts], Callable[[str], bool]]
 ) -> Callable[[str, Context], bool]:
-    """Whether a value matches one of the patterns in a context. A pattern without variables is compiled once."""
+    """Whether an ARN matches one of the patterns in a context. `compiled` is for those without variables."""
     templates = [template(pattern, version) for pattern in patterns]
     constant = [compiled(resolve(parts, {}) or []) for parts in templates if is_constant(parts)]
-    open_ones = [parts for parts in templates if not is_constant(parts)]
+    open_ones = [_ArnTemplate(parts) for parts in templates if not is_constant(parts)]
     if not open_ones and len(constant) == 1:
         only = constant[0]
         return lambda value, context: only(value)
@@ -129,9 +130,38 @@ def any_of(
     def matches(value: str, context: Context) -> bool:
         if any(covers(value) for covers in constant):
             return True
-        return any(compiled(found)(value) for parts in open_ones if (found := resolve(parts, context)) is not None)
+        return any(each.matches(value, context) for each in open_ones)
 
     return matches
+
+
+class _ArnTemplate:
+    """`glob.compile_arn` for a pattern with variables, which is another pattern in each context. It is cut into components once,
+    and those without a variable are compiled once: an account may write thousands of such patterns, and others wait meanwhile."""
+
+    def __init__(self, parts: Template) -> None:
+        components: list[list[str | Sign | Variable]] = [[]]
+        for part in parts:
+            # A colon in a variable's value does not separate components: the value stays within its own.
+            cuts = part.split(":", ARN_PARTS - len(components)) if isinstance(part, str) else [part]
+            components[-1].append(cuts[0])
+            components.extend([cut] for cut in cuts[1:])
+        last = components[-1][-1]
+        self._count = len(components)
+        self._possible = self._count == ARN_PARTS or (isinstance(last, str) and last.endswith(STAR))
+        templates = [(at, tuple(component)) for at, component in enumerate(components)]
+        self._constant = [(at, compile_parts(resolve(each, {}) or [])) for at, each in templates if is_constant(each)]
+        self._open = [(at, each) for at, each in templates if not is_constant(each)]
+
+    def matches(self, value: str, context: Context) -> bool:
+        found = value.split(":", self._count - 1)
+        if not self._possible or len(found) != self._count:
+            return False
+        if not all(covers(found[at]) for at, covers in self._constant):
+            return False
+        return all(
+            (parts := resolve(each, context)) is not None and compile_parts(parts)(found[at]) for at, each in self._open
+        )
 
 
 def joined(parts: PatternParts) -> str:
