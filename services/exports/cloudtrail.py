@@ -18,6 +18,8 @@ from services.kms_api.errors import CODES
 
 EVENT_VERSION = "1.11"
 OWN = "keytrail"
+SIGN_IN = frozenset({"ConsoleLogin", "CheckMfa"})
+"""Not calls of an API: CloudTrail user guide, cloudtrail-event-reference-aws-console-sign-in-events."""
 _KEPT = ("position", "seen", "kind", "decided_by", "policy_version", "sid", "statement", "rule", "event_type")
 SERVICE_EVENTS = {
     "key.deleted.v1": "DeleteKey",
@@ -34,7 +36,8 @@ def lines(calls: Iterable[dict[str, Any]], region: str) -> Iterator[str]:
 def record_of(item: dict[str, Any], region: str) -> dict[str, Any]:
     """`item` comes from /v1/decisions, with its inputs."""
     operation = item["operation"]
-    service = service_of(operation)
+    signs_in = operation in SIGN_IN
+    service = "signin" if signs_in else service_of(operation)
     event_name = SERVICE_EVENTS.get(item["event_type"] or "", operation) if item["kind"] == "due" else operation
     input_shape, _ = shapes_of(service, operation)
     context = (item.get("inputs") or {}).get("context") or {}
@@ -52,14 +55,14 @@ def record_of(item: dict[str, Any], region: str) -> dict[str, Any]:
         "awsRegion": region,
         "sourceIPAddress": item.get("via") or item["source"] or "AWS Internal",
         "userAgent": item.get("via") or item["agent"] or "AWS Internal",
-        "requestParameters": camel(input_shape, item["parameters"]) or None,
+        "requestParameters": None if signs_in else camel(input_shape, item["parameters"]) or None,
         "responseElements": _response(item),
         "additionalEventData": {OWN: {"at": item["at"], **kept}} | _of_grant(item),
         "requestID": item["call_id"],
         "eventID": item["call_id"],
         "readOnly": activity_of(operation) == READ or operation in USES or operation.startswith("Generate"),
         "resources": [_resource(name) for name in item["resources"]],
-        "eventType": "AwsServiceEvent" if event_name != operation or item["kind"] == "due" else "AwsApiCall",
+        "eventType": _type(item, event_name),
         "managementEvent": True,
         "recipientAccountId": item["account"],
         "eventCategory": "Management",
@@ -69,6 +72,12 @@ def record_of(item: dict[str, Any], region: str) -> dict[str, Any]:
     if item["effect"] == "refused":
         record["errorCode"], record["errorMessage"] = _error(item["error"]), item["message"]
     return record
+
+
+def _type(item: dict[str, Any], event_name: str) -> str:
+    if item["operation"] in SIGN_IN:
+        return "AwsConsoleSignIn"
+    return "AwsServiceEvent" if event_name != item["operation"] or item["kind"] == "due" else "AwsApiCall"
 
 
 def _error(kind: str) -> str:
@@ -93,6 +102,8 @@ def _identity(item: dict[str, Any], context: dict[str, list[str]]) -> dict[str, 
     identity: dict[str, Any] = {"principalId": unique or account, "arn": arn, "accountId": account}
     if item["access_key"]:
         identity["accessKeyId"] = item["access_key"]
+    if ":oidc-provider/" in arn:
+        return _of_provider(arn, context)
     if arn.endswith(":root"):
         identity["type"] = "Root"
     elif ":assumed-role/" in arn:
@@ -114,6 +125,15 @@ def _identity(item: dict[str, Any], context: dict[str, list[str]]) -> dict[str, 
     return identity
 
 
+def _of_provider(arn: str, context: dict[str, list[str]]) -> dict[str, Any]:
+    """The sender of a provider's token, before it is somebody's session (CloudTrail user guide,
+    cloudtrail-event-reference-user-identity)."""
+    before, _, rest = arn.partition(":oidc-provider/")
+    provider = (context.get("aws:federatedprovider") or [f"{before}:oidc-provider/{rest.partition(':')[0]}"])[0]
+    subject = (context.get(f"{provider.partition('/')[2].lower()}:sub") or [arn.rpartition(":")[2]])[0]
+    return {"type": "WebIdentityUser", "principalId": arn, "userName": subject, "identityProvider": provider}
+
+
 def _of_grant(item: dict[str, Any]) -> dict[str, Any]:
     """The grant of a RetireGrant, which CloudTrail names here (developer guide, ct-retire-grant)."""
     event = item.get("event") or {}
@@ -126,6 +146,8 @@ _MADE = {"CreateUser": "user", "CreateGroup": "group", "CreateRole": "role", "Cr
 def _response(item: dict[str, Any]) -> dict[str, Any] | None:
     """What the answer said about the created resource, since the request does not name it."""
     operation, event = item["operation"], item.get("event") or {}
+    if operation in SIGN_IN:
+        return {operation: "Failure" if item["effect"] == "refused" else "Success"}
     if item["effect"] == "refused" or not event:
         return None
     resources = item["resources"]

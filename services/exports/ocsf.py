@@ -95,7 +95,8 @@ def event_of(item: dict[str, Any], region: str, product_version: str) -> dict[st
 
 
 _TYPES = {":key/": "AWS::KMS::Key", ":alias/": "AWS::KMS::Alias", ":user/": "AWS::IAM::User", ":role/": "AWS::IAM::Role",
-          ":group/": "AWS::IAM::Group", ":policy/": "AWS::IAM::ManagedPolicy"}  # fmt: skip
+          ":group/": "AWS::IAM::Group", ":policy/": "AWS::IAM::ManagedPolicy", ":mfa/": "AWS::IAM::VirtualMFADevice",
+          ":oidc-provider/": "AWS::IAM::OIDCProvider", ":instance-profile/": "AWS::IAM::InstanceProfile"}  # fmt: skip
 
 
 def type_of(arn: str) -> str:
