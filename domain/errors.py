@@ -262,6 +262,10 @@ class GrantNotFound(Refusal):
     kind = "grant-not-found"
 
 
+class CustomKeyStoreNotFound(Refusal):
+    kind = "custom-key-store-not-found"
+
+
 class InvalidGrantToken(Refusal):
     kind = "invalid-grant-token"
 
@@ -311,6 +315,7 @@ REFUSALS: dict[str, type[Refusal]] = {
         DeleteConflict,
         ProtectedRole,
         GrantNotFound,
+        CustomKeyStoreNotFound,
         InvalidGrantToken,
         PackedPolicyTooLarge,
         InvalidInput,

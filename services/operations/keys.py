@@ -20,7 +20,7 @@ from domain.crypto.specs import (
     KEY_AGREEMENT,
     SIGN_VERIFY,
 )
-from domain.errors import InvalidRequest, Refusal, UnsupportedOperation
+from domain.errors import CustomKeyStoreNotFound, InvalidRequest, Refusal, UnsupportedOperation
 from domain.keys import key as keys
 from domain.keys.key import Key
 from domain.keys.origins import AWS_KMS, EXTERNAL
@@ -137,6 +137,14 @@ def list_keys(request: Request, world: World) -> Answer:
     ids = world.keys_of(account, after_marker(request), limit + 1)
     items = [{"KeyId": each, "KeyArn": world.keys[each].arn} for each in ids[:limit]]
     return page(request, "Keys", items, ids[limit - 1] if len(ids) > limit else None)
+
+
+def describe_custom_key_stores(request: Request, world: World) -> Answer:
+    """There are none: tools that look for them go on. Raises CustomKeyStoreNotFound."""
+    for name in ("CustomKeyStoreId", "CustomKeyStoreName"):
+        if name in request.parameters:
+            raise CustomKeyStoreNotFound(f"There is no custom key store {request.parameters[name]}.")
+    return page(request, "CustomKeyStores", [], None)
 
 
 def page(request: Request, name: str, items: list[Any], last: str | None) -> Answer:

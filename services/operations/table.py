@@ -88,6 +88,7 @@ OPERATIONS: dict[str, OperationRow] = {
     "ListRetirableGrants": Reading(grants.access_to_list_retirable, grants.list_retirable),
     "ListKeys": Reading(in_own_account("kms:ListKeys"), keys.list_keys),
     "ListAliases": Reading(aliases.access_to_list, aliases.list_aliases),
+    "DescribeCustomKeyStores": Reading(in_own_account("kms:DescribeCustomKeyStores"), keys.describe_custom_key_stores),
     "GenerateRandom": Reading(in_own_account("kms:GenerateRandom"), encryption.generate_random),
 }
 

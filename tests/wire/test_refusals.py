@@ -361,3 +361,8 @@ def test_a_grants_constraints_on_the_encryption_context(installation: Installati
     assert [encrypts(), encrypts(a="b")] == [True, True]
     (shown,) = kms.list_grants(KeyId=key)["Grants"]
     assert "Constraints" not in shown
+
+
+def test_there_are_no_custom_key_stores(installation: Installation) -> None:
+    """Tools that take stock of an account ask, and stopped at an unsupported operation."""
+    assert installation.client().describe_custom_key_stores()["CustomKeyStores"] == []
