@@ -34,10 +34,12 @@ class Version:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Facts of the history that the world does not hold. `used`: the last use of the key in microseconds, 0 for never;
-    `versions`: the key's policies before the one in force."""
+    `versions`: the key's policies before the one in force; `former_key`: the id of the key that an alias of the same name
+    pointed to last, "" for a name that is new."""
 
     used: int = 0
     versions: Sequence[Version] = ()
+    former_key: str = ""
 
 
 NO_FACTS = Facts()

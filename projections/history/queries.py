@@ -54,6 +54,10 @@ WHERE h.kind = 'key' AND h.id = $1 AND h.until_position < $2
 ORDER BY h.document->>'policy_version', h.position DESC
 """
 # index: history_pkey
+FORMER_ALIAS = f"""
+SELECT about FROM {HISTORY} WHERE kind = 'alias' AND id = $1 AND until_position < $2 ORDER BY position DESC LIMIT 1
+"""
+# index: history_pkey
 ALIASES_NAMED = (
     f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'alias' AND split_part(h.id, ':', 6) = $2 ORDER BY h.id"
 )
@@ -322,6 +326,12 @@ async def policies_between(log: AskedLog, key: str, first: int, last: int, limit
 async def policy_spans(log: AskedLog, key: str, position: int) -> list[VersionRow]:
     """For each policy that a key had before a position, the key's last version with it."""
     return await log.fetch(POLICY_SPANS, key, position)
+
+
+async def former_key(log: AskedLog, alias: str, position: int) -> str:
+    """The key that the last alias of an ARN pointed to which ended before a position; "" if there was none."""
+    found: str | None = await log.fetchval(FORMER_ALIAS, alias, position)
+    return found or ""
 
 
 async def keys_between(log: AskedLog, first: int, last: int, after: str, limit: int, account: str = "") -> list[str]:

@@ -23,7 +23,7 @@ DecisionEnds = Callable[[], Awaitable[Mapping[int, int]]]
 
 
 class PastFacts(Protocol):
-    """Facts about a key before a record of `events`."""
+    """Facts about a key or alias before a record of `events`."""
 
     async def used(self, key: Key, at: int) -> int:
         """The key's last use before a time, both in microseconds; 0 for never. Raises INTERRUPTED, Unavailable."""
@@ -31,6 +31,11 @@ class PastFacts(Protocol):
 
     async def versions(self, key: Key, position: int) -> list[Version]:
         """The policies of a key before the one in force at the record at `position`, the oldest first. Raises INTERRUPTED."""
+        ...
+
+    async def former_key(self, alias: str, position: int) -> str:
+        """The id of the key that an alias (an ARN) pointed to when it was last deleted before a position; "" if it never was.
+        Raises INTERRUPTED."""
         ...
 
 
@@ -56,6 +61,9 @@ class ProjectedFacts:
                 )
         return sorted(found, key=lambda each: each.version)
 
+    async def former_key(self, alias: str, position: int) -> str:
+        return await history.former_key(self._log, alias, position)
+
 
 class AwaitedFacts:
     """Facts of our log while it goes on. The projections are waited for, so that a rule never judges on less than there was."""
@@ -74,6 +82,13 @@ class AwaitedFacts:
         return await self._projected.used(key, at)
 
     async def versions(self, key: Key, position: int) -> list[Version]:
+        await self._written_before(position)
+        return await self._projected.versions(key, position)
+
+    async def former_key(self, alias: str, position: int) -> str:
+        await self._written_before(position)
+        return await self._projected.former_key(alias, position)
+
+    async def _written_before(self, position: int) -> None:
         while await history.reached(self._log) < position - 1:  # noqa: ASYNC110  # another process writes it
             await asyncio.sleep(WAIT)
-        return await self._projected.versions(key, position)

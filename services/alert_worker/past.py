@@ -10,8 +10,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from domain.alerts.change import NO_FACTS, Facts, Version
+from domain.arn import alias_arn, region_in
 from domain.keys.key import Key
-from domain.log.events import DeletionScheduled, GrantCreated, KeyDisabled, PolicyReplaced
+from domain.log.events import AliasCreated, DeletionScheduled, GrantCreated, KeyDisabled, PolicyReplaced
 from domain.state.principals import own_principals
 from services.alert_worker.facts import PastFacts
 
@@ -35,6 +36,9 @@ class Past:
         match event:
             case PolicyReplaced() | GrantCreated():
                 return Facts(versions=await self._versions(key, position))
+            case AliasCreated():
+                alias = alias_arn(region_in(key.arn), event.account, event.alias)
+                return Facts(former_key=await self._facts.former_key(alias, position))
             case DeletionScheduled() | KeyDisabled():
                 return Facts(used=await self._facts.used(key, at))
         return NO_FACTS

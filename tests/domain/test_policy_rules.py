@@ -285,7 +285,9 @@ ON_NO_KEY = sorted(name for name in BY_NAME if name.lower() in KMS_ANYWHERE)
 @pytest.mark.parametrize("operation", ON_NO_KEY)
 def test_an_operation_on_no_key_needs_a_statement_on_everything(operation: str) -> None:
     """#operations-on-no-key"""
-    assert ON_NO_KEY == ["CreateKey", "GenerateRandom", "ListAliases", "ListKeys", "ListRetirableGrants"]
+    assert ON_NO_KEY == [
+        "CreateKey", "DescribeCustomKeyStores", "GenerateRandom", "ListAliases", "ListKeys", "ListRetirableGrants",
+    ]  # fmt: skip
     keys, named = f"arn:aws:kms:*:{ACCOUNT}:key/*", user_arn()
     assert not on_no_key(user(to_identity(Resource=[keys, named])), operation)
     assert on_no_key(user(to_identity()), operation)

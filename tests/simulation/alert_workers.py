@@ -160,6 +160,12 @@ class SimulatedFacts:
             await asyncio.sleep(PROJECTED_WITHIN)
         return [each for each in self._history.versions[key.id] if each.version < key.policy_version]
 
+    async def former_key(self, alias: str, position: int) -> str:
+        """No caller of the simulation deletes an alias."""
+        while self._history.reached < position - 1:  # noqa: ASYNC110  # another process writes it
+            await asyncio.sleep(PROJECTED_WITHIN)
+        return ""
+
 
 class SimulatedPublisher(Publisher):
     def __init__(self, brokers: Brokers, keys: VaultKeyring) -> None:
