@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from services.inherited import FROM_FILE
 from services.named_files import unread
 from services.ownership import NotOurs, read_private, require_owned
-from services.runtime.data_folder import Folder, Running, process_of
+from services.runtime.data_folder import Folder, Running
 from services.runtime.health import ask_health
 from services.settings import PREFIX, Settings, secret_settings
 
@@ -202,9 +202,7 @@ def _certificate(what: str, path: Path, key: str) -> Certificate:
 
 
 def _processes(running: Running) -> list[OwnProcess]:
-    return [
-        OwnProcess(name, pid, process_of(pid, started) is not None) for name, (pid, started) in running.children.items()
-    ]
+    return [OwnProcess(name, pid, running.process(name) is not None) for name, (pid, _) in running.children.items()]
 
 
 def _api(settings: Settings, running: Running | None) -> ApiState:

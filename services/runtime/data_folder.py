@@ -45,7 +45,8 @@ class ClockRefused(Exception):
 class Running:
     """What `keytrail up` runs, kept in `run/state.json` for the other commands and for the next start.
 
-    `children`: name to (process id, start time). The two together show that a reused id is not one of our processes.
+    `children`: name to (process id, start time by the system's clock of then). `starts`: name to what no other process has, by
+    `start_of`; a version that did not say it has none. They show that a reused id is not one of our processes.
     """
 
     pid: int
@@ -59,6 +60,12 @@ class Running:
     given_root: bool = False
     """Whether its settings name the root user's access key; else this folder keeps the one that it made."""
     children: dict[str, tuple[int, float]] = field(default_factory=dict)
+    starts: dict[str, str] = field(default_factory=dict)
+
+    def process(self, name: str) -> psutil.Process | None:
+        """One of `children`; None if it has ended, also if another process has its id now."""
+        pid, started = self.children[name]
+        return _process_of(pid, started, self.starts.get(name, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,7 @@ class Folder:
             document["children"] = {
                 name: (_process_id(pid), float(started)) for name, (pid, started) in document["children"].items()
             }
+            document["starts"] = {name: str(start) for name, start in document.get("starts", {}).items()}
             return Running(**document)
         except (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, NotOurs):
             return None
@@ -206,11 +214,7 @@ class Folder:
         running = self.state()
         if running is None:
             return []
-        left = [
-            (name, process)
-            for name, (pid, started) in running.children.items()
-            if (process := process_of(pid, started))
-        ]
+        left = [(name, process) for name in running.children if (process := running.process(name))]
         for name, process in left:
             # Postgres takes SIGTERM as "when the last client has gone", and SIGINT as "now, in order".
             process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
@@ -328,13 +332,25 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def process_of(pid: int, started: float) -> psutil.Process | None:
-    """The process that was started then; None if it has ended, also if another one has its id now."""
+def start_of(pid: int) -> str:
+    """The boot, and how long after it this process began. Steps of the clock change neither, and its start time by the clock they
+    do: the kernel has none, so it is counted back from now. "" where there is no such process, or no /proc."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        ticks = (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        )  # field 22; the name before may have spaces
+    except (OSError, IndexError):
+        return ""
+    return f"{boot} {ticks}"
+
+
+def _process_of(pid: int, started: float, start: str) -> psutil.Process | None:
     import psutil
 
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - started) < 2
+        same = start == start_of(pid) if start else abs(process.create_time() - started) < 2
     except psutil.Error:
         return None
     return process if same and process.status() != psutil.STATUS_ZOMBIE else None

@@ -27,7 +27,7 @@ from services.clock import TEST_CLOCK
 from services.console.build import is_built
 from services.inherited import BUNDLED_KAFKA, CHILD, for_fetch, for_own, for_server, python
 from services.logs import logger_of
-from services.runtime.data_folder import Credentials, Folder, Running
+from services.runtime.data_folder import Credentials, Folder, Running, start_of
 from services.runtime.health import ask_health
 from services.runtime.listening_socket import listen
 from services.runtime.task_group import together
@@ -321,6 +321,7 @@ class Supervisor:
         assert self._running is not None
         with contextlib.suppress(psutil.Error):
             self._running.children[name] = (pid, psutil.Process(pid).create_time())
+            self._running.starts[name] = start_of(pid)
             # `keytrail status` lists them in this order. They start at the same time, and any of them may be first.
             order = ["kafka", "postgres", *(child.name for child in self._children)]
             found = self._running.children

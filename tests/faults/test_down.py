@@ -11,13 +11,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
 
-from services.runtime.data_folder import ClockRefused, Folder, FolderInUse, Running
+from services.runtime.data_folder import ClockRefused, Folder, FolderInUse, Running, start_of
 from services.supervisor.down import CannotStop, Stopped, stop
 from services.supervisor.forks import THERE
 from tests.attacks.test_local_user import NOBODY, as_root, somebody_else
@@ -106,6 +107,49 @@ def test_what_a_killed_up_left_behind_is_ended(own: Installation) -> None:
     assert (found["process"], {*found["left_behind"]}) == (None, names)
     assert done_on(own.data) == (0, f"Nothing runs on {own.data}.\n")
     own.start()
+
+
+def test_a_step_of_the_clock_hides_no_process(own: Installation) -> None:
+    """An installation whose machine got its time after the start counted as ended, and what a killed `up` left was not found: the
+    next start found its ports, and the broker's folder, taken by it."""
+    folder, children = Folder(own.data), own.children()
+    running = folder.state() or pytest.fail("it runs")
+    # The clock of this machine cannot be set. What is kept is moved instead: the difference between the two is what counts.
+    moved = {name: (pid, started - 3600) for name, (pid, started) in running.children.items()}
+    folder.keep_state(replace(running, children=moved))
+    looked = [json.loads(each) for each in own.keytrail("doctor", "--json", check=False).stdout.splitlines()]
+    assert [each["verdict"] for each in looked if each["check"] == "processes"] == ["ok"]
+    assert own.up is not None, "it runs"
+    own.up.kill()
+    own.up.wait()
+    found = json.loads(down(own.data, "--json").stdout)
+    assert gone(children)
+    assert {*found["left_behind"]} == {*running.children}
+    own.start()
+
+
+def test_a_reused_id_is_not_one_of_ours_though_the_clock_says_so(tmp_path: Path) -> None:
+    """After a restart of the machine, what starts with it has the same ids as before, at the same times."""
+    process = psutil.Process()
+    children = {"writer-1": (process.pid, process.create_time())}
+    boot, ticks = start_of(process.pid).split()
+    starts = {"": True, f"{boot} {ticks}": True, f"{boot} {int(ticks) + 1}": False, f"another {ticks}": False}
+    found = {
+        start: Running(1, 1, "", "", "", children=children, starts={"writer-1": start}).process("writer-1") is not None
+        for start in starts
+    }
+    assert found == starts
+
+
+def test_a_state_of_a_version_that_kept_no_starts_is_read(tmp_path: Path) -> None:
+    folder, process = Folder(tmp_path / "data"), psutil.Process()
+    with folder.lock():
+        folder.keep_state(Running(1, 1, "", "", "", children={"writer-1": (process.pid, process.create_time())}))
+    kept = json.loads(folder.state_file.read_text())
+    del kept["starts"]
+    folder.state_file.write_text(json.dumps(kept))
+    running = folder.state() or pytest.fail("it is read")
+    assert running.process("writer-1") == process
 
 
 @as_root
