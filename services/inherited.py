@@ -36,6 +36,13 @@ BUNDLED_KAFKA = "KEYTRAIL_BUNDLED_KAFKA"
 """Set for our own processes: the broker is the bundled one, which has no replica."""
 CHILD = "KEYTRAIL_CHILD"
 """Set for each of our processes that `keytrail up` starts, and starts again when it ends: its name."""
+MARKS = frozenset(
+    {
+        *(BUNDLED_KAFKA, CHILD, "KEYTRAIL_BROKER_AHEAD", "KEYTRAIL_CONTROLLER_PASSWORD_FILE", "KEYTRAIL_FORK_SERVER"),
+        *("KEYTRAIL_ALERTS_NAME", "KEYTRAIL_LISTEN_FD", "KEYTRAIL_TEST_CLOCK", "KEYTRAIL_URL", "KEYTRAIL_WRITER_NAME"),
+    }
+)
+"""Every variable of our own that is no setting."""
 LOCALE, PYTHON, NPM = "LC_", "PYTHON", "NPM_CONFIG_"
 FROM_FILE = "_FILE"
 """NAME_FILE names a file that holds the setting NAME."""

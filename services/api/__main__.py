@@ -70,6 +70,7 @@ from services.runtime.collector_faults import end_telling, tell_of_collector
 from services.runtime.listening_socket import listen
 from services.runtime.memory import look_seldom_for_cycles
 from services.runtime.metrics_endpoint import answer_metrics
+from services.runtime.setting_names import warn_of_unknown
 from services.settings import BadSetting, Settings, load
 from services.traces.tracer import TRACES
 
@@ -232,6 +233,7 @@ async def serve(settings: Settings) -> None:
 
 def main() -> int:
     configure()
+    warn_of_unknown(log, os.environ)
     settings = load()
     try:
         uvloop.run(serve(settings))

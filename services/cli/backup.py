@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -49,9 +50,11 @@ def restore(
 ) -> None:
     """Restore a backup to an empty data folder (or empty servers). It needs the master key that the backup was sealed
     under."""
-    from services.logs import configure
+    from services.logs import configure, logger_of
+    from services.runtime.setting_names import warn_of_unknown
 
     configure()
+    warn_of_unknown(logger_of("restore"), os.environ)
     settings = settings_or_fail(data=data)
     counts, lacking = result_or_exit(lambda tell: _restore(settings, file, tell))
     _show(

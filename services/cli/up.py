@@ -37,9 +37,11 @@ def up(
     ] = False,
 ) -> None:
     """Start Keytrail and everything that it needs, and keep it running until Ctrl-C."""
-    from services.logs import configure  # see host.py
+    from services.logs import configure, logger_of  # see host.py
+    from services.runtime.setting_names import warn_of_unknown
 
     configure()
+    warn_of_unknown(logger_of("supervisor"), os.environ)
     asyncio.run(_up(settings_or_fail(data=data, port=port, workers=workers), test_clock))
 
 

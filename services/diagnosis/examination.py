@@ -15,10 +15,11 @@ from services.adapters import topics
 from services.diagnosis import host_findings, kafka_findings, lag_findings, postgres_findings
 from services.diagnosis.host_facts import host_facts
 from services.diagnosis.kafka_facts import KafkaFacts, kafka_facts
-from services.diagnosis.outcome import SETTINGS, CheckOutcome, ok, unchecked, wrong
+from services.diagnosis.outcome import SETTINGS, CheckOutcome, look, ok, unchecked, wrong
 from services.diagnosis.postgres_facts import PostgresFacts, followed_now, postgres_facts
 from services.ownership import NotOurs
 from services.runtime.data_folder import Folder, Running
+from services.runtime.setting_names import unknown
 from services.settings import BadSetting, Settings
 from services.supervisor.start_steps import read_files
 
@@ -37,8 +38,8 @@ def of_bad_settings(fault: BadSetting) -> list[CheckOutcome]:
 
 
 async def examined(settings: Settings, environment: Mapping[str, str]) -> list[CheckOutcome]:
-    """Every check's outcome. `environment`: where settings name files with secrets. Changes nothing."""
-    findings = [await _settings(settings)]
+    """Every check's outcome. `environment`: where settings and files with secrets are named. Changes nothing."""
+    findings = [await _settings(settings, environment)]
     facts = await asyncio.to_thread(host_facts, settings, environment)
     findings += host_findings.of_host(settings, facts, time.time())
     reached, running = _reached(settings, facts.running), facts.running
@@ -52,11 +53,13 @@ async def examined(settings: Settings, environment: Mapping[str, str]) -> list[C
     return findings
 
 
-async def _settings(settings: Settings) -> CheckOutcome:
+async def _settings(settings: Settings, environment: Mapping[str, str]) -> CheckOutcome:
     try:
         await read_files(settings)
     except (BadSetting, NotOurs) as fault:
         return wrong(SETTINGS, "a start refuses a file that they name", str(fault))
+    if others := unknown(environment):
+        return look(SETTINGS, f"no settings: {', '.join(others)}", " ".join(others.values()))
     return ok(SETTINGS, "they can be read")
 
 

@@ -24,6 +24,7 @@ from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE, Connection, Pool
 from services.logs import configure, logger_of
 from services.runtime.collector_faults import end_telling
+from services.runtime.setting_names import warn_of_unknown
 from services.settings import BadSetting
 from services.traces.tracer import TRACES
 
@@ -149,6 +150,7 @@ def run_until_told(what: str, run: Callable[[], Awaitable[None]]) -> NoReturn:
     `what` is the process's name in NICENESS.
     """
     configure()
+    warn_of_unknown(logger_of(what), os.environ)
     give_way(NICENESS[what])
     uvloop.run(_to_the_end(what, run))
     raise AssertionError("the process has ended")

@@ -25,6 +25,7 @@ from services.runtime.health_alerts import HealthAlerts
 from services.runtime.heartbeat import forget_former, keep_beating
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import end_now
+from services.runtime.setting_names import warn_of_unknown
 from services.settings import BadSetting, Settings, load
 from services.traces.tracer import TRACES
 from services.writer.doubts import Deposed, StartRefused, TermEnded, require_certain
@@ -128,6 +129,7 @@ async def run() -> None:
 
 def main() -> None:
     configure()
+    warn_of_unknown(log, os.environ)
     asyncio.run(run())
 
 

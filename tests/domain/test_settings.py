@@ -13,8 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.adapters.postgres import for_writing, hosts_of
+from services.inherited import MARKS
+from services.runtime.setting_names import unknown
 from services.setting_forms import is_dsn
-from services.settings import BadSetting, load
+from services.settings import BadSetting, load, table
 
 DSN = "KEYTRAIL_POSTGRES takes postgresql://"
 IMPOSSIBLE = [
@@ -100,3 +102,39 @@ def _read_by_asyncpg(dsn: str) -> tuple[Any, str, str]:
     names = inspect.signature(parse).parameters
     addresses, meant = parse(**(dict.fromkeys(names) | {"dsn": dsn}))
     return addresses, meant.user, meant.database
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("KEYTRAIL_MASTER_KEYFILE", "Near it: KEYTRAIL_MASTER_KEY_FILE"),
+        ("KEYTRAIL_POSTGRESS", "Near it: KEYTRAIL_POSTGRES,"),
+        ("KEYTRAIL_ROOT_SECRET_KEY", "Near it: KEYTRAIL_ROOT_SECRET_ACCESS_KEY"),
+        ("KEYTRAIL_METRIC_PORT", "Near it: KEYTRAIL_METRICS_PORT"),
+        ("keytrail_notaries", "Near it: KEYTRAIL_NOTARIES"),
+        ("KEYTRAIL_XYZZY", "KEYTRAIL_XYZZY is no setting, so nobody reads it."),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_told_with_the_nearest_ones(name: str, says: str) -> None:
+    """A misspelt KEYTRAIL_MASTER_KEY_FILE was taken without a word, and the master key was made beside the data."""
+    found = unknown({name: "9", "PATH": "/bin"})
+    assert found.keys() == {name}
+    assert says in found[name]
+
+
+def test_what_is_a_setting_or_a_mark_or_made_by_kubernetes_is_not_told() -> None:
+    """kubernetes.io/docs/concepts/services-networking/service, "Environment variables": here of Services keytrail, keytrail-api."""
+    port, other = "KEYTRAIL_PORT_8600_TCP", "KEYTRAIL_API_PORT"
+    made = {
+        "KEYTRAIL_SERVICE_HOST": "10.0.0.11",
+        "KEYTRAIL_SERVICE_PORT": "8600",
+        "KEYTRAIL_SERVICE_PORT_HTTPS": "8600",
+        port: "tcp://10.0.0.11:8600",
+        f"{port}_PROTO": "tcp",
+        f"{port}_PORT": "8600",
+        f"{port}_ADDR": "10.0.0.11",
+        "KEYTRAIL_API_SERVICE_HOST": "10.0.0.12",
+        other: "tcp://10.0.0.12:8600",
+    }
+    ours = dict.fromkeys([*(name for name, _, _ in table()), *MARKS], "1")
+    assert unknown(ours | made) == {}

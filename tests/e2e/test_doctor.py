@@ -67,6 +67,14 @@ def test_settings_that_cannot_be_read_are_a_finding(installation: Installation) 
     assert {row["verdict"] for row in rows[1:]} == {"unchecked"}
 
 
+def test_a_misspelt_setting_is_named_with_the_nearest_one(installation: Installation) -> None:
+    environment = installation.environment() | {"KEYTRAIL_MASTER_KEYFILE": "/elsewhere/master.key"}
+    done = forked().run([str(KEYTRAIL), "doctor", "--json", "--data", str(installation.data)], environment, timeout=60)
+    row = json.loads(done.stdout.splitlines()[0])
+    assert (row["check"], row["verdict"], row["found"]) == ("settings", "look", "no settings: KEYTRAIL_MASTER_KEYFILE")
+    assert "Near it: KEYTRAIL_MASTER_KEY_FILE" in row["do"]
+
+
 def test_where_nothing_was_ever_started_nothing_can_be_checked(tmp_path: Path) -> None:
     environment = clean_environment() | {"KEYTRAIL_PORT": str(free_port())}
     done = forked().run([str(KEYTRAIL), "doctor", "--data", str(tmp_path / "none")], environment, timeout=60)

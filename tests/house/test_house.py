@@ -26,12 +26,13 @@ from domain.state.world import IDENTITY_EVENTS, World
 from projections.registry import PROJECTIONS
 from services.adapters import topics
 from services.arrangement import BROKER_SETTINGS, PROCESSES, TOPICS
+from services.inherited import MARKS
 from services.kms_api import errors, shapes
 from services.operations.rows import Reading, Recalling, Using
 from services.operations.table import BY_NAME, CROSS_ACCOUNT, OPERATIONS, SERVICES
 from services.settings import PREFIX, load, table
 from tests.house.sources import nodes
-from tests.installation import clean_environment
+from tests.installation import KEYTRAIL, clean_environment
 
 ROOT = Path(__file__).parents[2]
 ALLOWED = {
@@ -229,11 +230,31 @@ NAMES = {"KEYTRAIL_WRITER_NAME", "KEYTRAIL_ALERTS_NAME"}
 """The names of the processes of an installation, and no others."""
 
 
+def test_every_variable_of_ours_is_a_setting_or_a_mark() -> None:
+    """Others are called misspelt settings."""
+    named = {
+        found
+        for package in ALLOWED
+        for path, _ in modules(package)
+        for found in re.findall(r'"(KEYTRAIL_[A-Z_]+[A-Z])"', path.read_text())
+    }
+    kept = {"KEYTRAIL_CONTROLLER_PASSWORD"}  # a secret, which reaches its process as a file
+    assert named - SETTINGS - MARKS == kept
+
+
 FORMER_PROGRAMS = {"services.alerts"}
 """Programs of compose.yaml in versions up to 0.1 that have another name today: they still start."""
 
 
 PREFIX_OF_TOPICS = load({}).topic_prefix
+
+
+@pytest.mark.parametrize("command", ["api", "writer", "notary", "keytrail up"])
+def test_each_process_warns_of_a_misspelt_setting(command: str) -> None:
+    environment = clean_environment() | {"KEYTRAIL_MASTER_KEYFILE": "/elsewhere", "KEYTRAIL_PORT": "many"}
+    program = [str(KEYTRAIL), "up"] if command == "keytrail up" else [sys.executable, "-m", f"services.{command}"]
+    started = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert "KEYTRAIL_MASTER_KEYFILE is no setting" in started.stderr
 
 
 def test_compose_starts_programs_that_exist_today_and_those_of_former_versions() -> None:
