@@ -46,6 +46,25 @@ async def last_uses(log: AskedLog, key_id: str, arn: str) -> list[Any]:
     return await log.fetch(LAST_USES, key_id, arn, USES)
 
 
+FEW = 100
+"""A partition's first records by time. Clocks differ, so the first of them need not be the first that was written."""
+# index: decisions_at, which is read up to the first rows of each partition
+WHOLE_SINCE = f"""
+SELECT max(coalesce(first.at, now())) FROM unnest($1::smallint[]) AS cut (origin) LEFT JOIN LATERAL (
+    SELECT min(at) AS at, min(record) AS record FROM (
+        SELECT at, record FROM {DECISIONS} WHERE origin = cut.origin ORDER BY at, origin, record LIMIT {FEW}
+    ) few
+) first ON true WHERE first.record IS DISTINCT FROM 0
+"""
+
+
+async def whole_since(log: AskedLog, cut: Sequence[int]) -> datetime | None:
+    """Since when every decision has a row, where the topic no longer has the first ones of some partitions; None: each has one.
+    Of a partition without rows nothing is known until now."""
+    found: datetime | None = await log.fetchval(WHOLE_SINCE, cut) if cut else None
+    return found
+
+
 LET_IN = f"""
 SELECT case_id, count(*) AS calls, max(at) AS last FROM {DECISIONS}
 WHERE at >= $1 AND at < $2 AND effect = 'allowed' AND case_id IS NOT NULL AND {{whose}} GROUP BY case_id

@@ -65,6 +65,7 @@ from services.metrics import TALLY, VOIDS
 from services.notary.served import PublishedTree
 from services.notary.tree_keys import known_keys
 from services.outgoing_http import trusted_by
+from services.questions.begun_decisions import whole_since
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.collector_faults import end_telling, tell_of_collector
 from services.runtime.listening_socket import listen
@@ -154,7 +155,17 @@ async def serve(settings: Settings) -> None:
         mfa = MfaCodes(live, vault, Attempts(pool, *ONE_DEVICE), clock)
         passwords = Passwords(live, vault, Attempts(pool, *ONE_PASSWORD))
         making = VaultMaker(vault, tokens, mfa, passwords)
-        calls = Calls(settings, live, commands, decisions, making, materials, ProjectedRecall(pool), clock, mfa)
+        calls = Calls(
+            settings,
+            live,
+            commands,
+            decisions,
+            making,
+            materials,
+            ProjectedRecall(pool, partial(whole_since, settings, bounds)),
+            clock,
+            mfa,
+        )
         authenticator = Authenticator(live, vault, tokens, settings.region, clock)
         fetch = OidcFetch(PublicOnly(networks(settings.oidc_addresses)), trusted_by(settings.oidc_ca))
         closing.push_async_callback(fetch.close)

@@ -9,6 +9,7 @@ from domain.authorization.audience import Told
 from projections.decisions import queries as decisions
 from projections.decisions.queries import FIELDS, CallFilters
 from projections.history import queries as history
+from services.audit_api.begun_decisions import before_decisions_began
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import invalid
 from services.audit_api.operation_names import rule_named
@@ -148,6 +149,8 @@ async def calls_answer(audit: AuditContext, request: AuditRequest, filters: Call
     cursor = [utc(last["at"]), last["origin"], last["record"]] if last else None
     calls = await with_names(source, [call_of(row) for row in rows], audit.keys.with_aliases)
     more = {} if after is not None else await source.before_it_began(filters.since)
+    if not rows and after is None and not filters.changes_only:
+        more |= await before_decisions_began(audit, source, filters.since)
     return source.audience.calls(calls, following(len(rows), limit, cursor), more)
 
 

@@ -7,11 +7,13 @@ from itertools import chain, islice
 from typing import Annotated, Any
 
 from domain.keys.states import KEY_ACTIONS
+from services.cli.calls import before_the_record
 from services.cli.client import Client
 from services.cli.failures import fail
 from services.cli.options import AsJson, Data, From, KeyArgument, Most, OfTrail, To
 from services.cli.parameters import Argument, Option
 from services.cli.references import kind_of
+from services.cli.screens import err
 from services.cli.tables import Column, Row, member, print_rows
 from services.cli.terminal import as_line, said, say, times_or_fail
 from services.cli.times import Times
@@ -30,7 +32,7 @@ def last_use(
     if as_json:
         as_line(found)
         return
-    made = times.shown(found["created_at"])
+    began, made = times.shown(found.get("began")), times.shown(found["created_at"])
     since = f"it was made: {made}" if made else "the record began; when it was made is not known"
     columns = (
         member("operation", heading="what", leads=True),
@@ -39,7 +41,10 @@ def last_use(
         Column("who", lambda row: names.short(row["principal"], client.account), leads=True),
         member("call_id", heading="call"),
     )
-    print_rows(found["by_operation"], columns, f"(no use of {key} since {since})")
+    nothing = f"(no use of {key} since {since})" if not began else f"(no use of {key} is on record since {began})"
+    print_rows(found["by_operation"], columns, nothing)
+    if began:
+        say(before_the_record(found["began"], times), "yellow", screen=err)
 
 
 NOT_COUNTED = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,8 +22,9 @@ SERVICE_OF = {name: service for service in ("kms", "iam", "sts") for name in ope
 
 
 class ProjectedRecall:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, whole_since: Callable[[AskedLog], Awaitable[datetime | None]]) -> None:
         self._log = AskedLog(pool)
+        self._whole_since = whole_since
 
     async def last_use(self, key: Key) -> LastUse | None:
         """Raises Unavailable, also while a projection is being built for the first time."""
@@ -32,6 +33,14 @@ class ProjectedRecall:
         except INTERRUPTED as fault:
             raise Unavailable("the projections do not answer") from fault
         return None if row is None else _use(row)
+
+    async def whole_since(self) -> int:
+        """Raises Unavailable."""
+        try:
+            found = await self._whole_since(self._log)
+        except INTERRUPTED as fault:
+            raise Unavailable("the projections do not answer") from fault
+        return 0 if found is None else micros_of(found)
 
     async def last_uses_of(self, access_keys: Sequence[tuple[str, str]]) -> dict[str, LastUse]:
         """Raises Unavailable."""

@@ -223,12 +223,13 @@ def cancelled(changed: RecordedChange) -> Answer:
 
 
 async def get_key_last_usage(request: Request, world: World, found: Sequence[Key], recall: Recall) -> Answer:
-    """Every use of a key since its creation is on record."""
+    """Every use of a key since its creation is on record, unless a retention removed the first ones."""
     (key,) = found
     used = await recall.last_use(key)
     last: Answer = {}
     if used is not None:
         last = {"Operation": used.operation, "Timestamp": used.at / 1_000_000, "KmsRequestId": used.call}
         last["CloudTrailEventId"] = used.call
-    since = key.created / 1_000_000
-    return {"KeyId": key.arn, "KeyLastUsage": last, "TrackingStartDate": since, "KeyCreationDate": since}
+    created, tracked = key.created, max(key.created, await recall.whole_since())
+    dates = {"TrackingStartDate": tracked / 1_000_000, "KeyCreationDate": created / 1_000_000}
+    return {"KeyId": key.arn, "KeyLastUsage": last, **dates}

@@ -241,6 +241,10 @@ class Recall(Protocol):
 
     async def last_use(self, key: Key) -> LastUse | None: ...
 
+    async def whole_since(self) -> int:
+        """Since when every use is there, in microseconds since the epoch: a retention may have removed the first ones; else 0."""
+        ...
+
     async def last_uses_of(self, access_keys: Sequence[tuple[str, str]]) -> Mapping[str, LastUse]:
         """The last use of each access key, by its id. `access_keys` are (its holder, its id)."""
         ...

@@ -121,10 +121,16 @@ def test_decisions_that_their_topic_no_longer_has_outlive_every_new_beginning_of
             running.caught_up()
             return asyncio.run(oldest_in(running, "p_decisions"))
 
+        kms.encrypt(KeyId=key, Plaintext=b"x")
         oldest = used()
+        assert (used_since(running, key), kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]["Operation"]) == (
+            None,
+            "Encrypt",
+        )
         topic = names(running.settings).decisions
         asyncio.run(remove_up_to(running.settings, asyncio.run(ends(running.settings, topic))))
         assert used() == oldest
+        assert used_since(running, key) is None, "the tables still have every use"
         asyncio.run(changed(running, "UPDATE p_decisions.positions SET mac = 'another''s' WHERE topic = 'decisions'"))
         kms.describe_key(KeyId=key)
         eventually(lambda: asyncio.run(oldest_in(running, "p_decisions_kept_1")) == oldest)
@@ -135,6 +141,25 @@ def test_decisions_that_their_topic_no_longer_has_outlive_every_new_beginning_of
         running.keytrail("rebuild", "decisions")
         assert asyncio.run(oldest_in(running, "p_decisions_kept_2")) == later
         assert used() == later
+
+        # Nobody is told that the key was never used, which may have been before.
+        since = used_since(running, key)
+        assert since is not None
+        assert since >= later
+        assert "no use of" in (told := " ".join(running.keytrail("last-use", key).stdout.split()))
+        assert "is on record since" in told
+        last = kms.get_key_last_usage(KeyId=key)
+        assert (last["KeyLastUsage"], last["TrackingStartDate"] >= since.replace(microsecond=0)) == ({}, True)
+        assert last["KeyCreationDate"] < last["TrackingStartDate"]
+        (unused,) = [each["began"] for each in running.answers("unused", key)]
+        assert datetime.fromisoformat(unused) >= later
+
+
+def used_since(running: Installation, key: str) -> datetime | None:
+    """Since when the uses of a key are on record, where that is not since it was made."""
+    running.caught_up()
+    (found,) = running.answers("last-use", key)
+    return None if found["began"] is None else datetime.fromisoformat(found["began"])
 
 
 async def changed(installation: Installation, statement: str) -> None:

@@ -257,7 +257,7 @@ class Installation:
         anchors = Anchors(live, decisions, commands, clock)
         mfa = MfaCodes(live, vault, Attempts(NOT_SIMULATED, 5, 60.0), clock)
         making = VaultMaker(vault, tokens, mfa, Passwords(live, vault, Attempts(NOT_SIMULATED, 5, 60.0)))
-        recall = ProjectedRecall(NOT_SIMULATED)
+        recall = ProjectedRecall(NOT_SIMULATED, cast("Any", None))
         calls = Calls(SETTINGS, live, commands, decisions, making, materials, recall, clock, mfa)
         authenticator = Authenticator(live, vault, tokens, SETTINGS.region, clock)
         refused = RefusedAttempts(calls.records)

@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from domain.authorization.audience import Audience, Told
+from domain.log.codec import micros_of
 from projections.decisions import uses
 from projections.keys import queries as keys
 from projections.policy_versions import queries as policy_versions
 from services.audit_api.aliased_keys import keys_with_alias
 from services.audit_api.answer_shapes import BEGAN, One, Page
+from services.audit_api.begun_decisions import decisions_began
 from services.audit_api.context import AuditContext
 from services.audit_api.decided_calls import DECISION, OF_HISTORY, ORDER, calls_answer, filters_of
 from services.audit_api.key_filters import KEY_FILTERS, key_filters
@@ -20,7 +22,7 @@ from services.audit_api.route import CURSOR, LIMIT, RouteRow
 from services.audit_api.schemas import Member, with_types
 from services.kms_api import errors
 from services.questions.as_of import utc as utc_of
-from services.rendering import item, page
+from services.rendering import item, page, utc
 
 KEY = (
     Member("key_id", "text?", "the key"),
@@ -156,7 +158,10 @@ async def last_use(audit: AuditContext, request: AuditRequest) -> Told:
     async with audit.filtered_questions.place(request):  # it counts every use
         found = await uses.last_uses(source.log, key_id, arn)
     rows = [_use(item(row), source.audience) for row in found]
-    used = {"key_id": key_id, "created_at": None if key is None else utc_of(key.created)}
+    used = {"key_id": key_id, "created_at": None if key is None else utc_of(key.created), "began": None}
+    began = None if source.is_trail else await decisions_began(audit, source)
+    if began is not None and (key is None or micros_of(began) > key.created):
+        used["began"] = utc(began)
     answer = used | {"last": rows[0] if rows else None, "by_operation": rows}
     return source.audience.own(source.account, answer)
 
@@ -179,8 +184,9 @@ LAST_USE = RouteRow(
         (
             Member("key_id", "text?", "the key"),
             Member("created_at", "time?", "when it was made, where it is still there"),
+            Member("began", "time?", "since when every use is on record, where that is after the key was made"),
             Member(
-                "last", "object?", "the last use: operation, last, principal, call_id; null for a key that never was"
+                "last", "object?", "the last use on record: operation, last, principal, call_id; null if there is none"
             ),
             Member("by_operation", "objects", "the same of every operation, with the number of calls"),
         )

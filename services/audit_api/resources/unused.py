@@ -11,6 +11,7 @@ from domain.errors import AccessRefused, Refusal
 from domain.policy import unseen
 from domain.state.world import World
 from services.audit_api.answer_shapes import One
+from services.audit_api.begun_decisions import decisions_began
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import invalid, missing
 from services.audit_api.request import AuditRequest
@@ -47,7 +48,7 @@ async def unused(audit: AuditContext, request: AuditRequest) -> Told:
     until = ends if until is None else min(until, ends)
     since = until - timedelta(days=days) if since is None else since
     # Nobody knows what was used before the record began.
-    began = await source.began()
+    began = await decisions_began(audit, source)
     times = (since if began is None else max(since, began), until)
     async with audit.long_questions.place(request):
         try:

@@ -97,6 +97,7 @@ export default function Decisions({ query }: PageProps) {
     ),
   );
   const found = answer.value;
+  const began = found?.began; // the answer has it only where it explains why nothing was found
 
   return (
     <SpaceBetween size="m">
@@ -160,6 +161,12 @@ export default function Decisions({ query }: PageProps) {
               answer.state === "there" && (
                 <Box textAlign="center" padding="l">
                   No call matches. A longer span of time or fewer filters may find some.
+                  {began !== undefined && (
+                    <>
+                      {" "}
+                      The record of decisions begins at <Time at={began} />: of what was before, nothing is known.
+                    </>
+                  )}
                 </Box>
               )
             }

@@ -173,6 +173,14 @@ function LastUse({ facts }: { facts: KeyFacts }) {
     return <Box color="text-body-secondary">Its last use is not shown: {visible(answer.fault.message)}</Box>;
   }
   const last = answer.value.last as { operation: string; last: string; principal: string } | null | undefined;
+  const { began } = answer.value;
+  if ((last === null || last === undefined) && began !== null) {
+    return (
+      <Box>
+        No use is on record since <Time at={began} />. Whether it was used before is not known.
+      </Box>
+    );
+  }
   if (last === null || last === undefined) return <Box>It was never used.</Box>;
   return (
     <Box>
