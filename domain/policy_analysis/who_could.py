@@ -17,8 +17,9 @@ from domain.authorization.caller import Caller
 from domain.authorization.context import carriers
 from domain.authorization.evaluation_order import CLOSED, GRANT, STATEMENT, WAY_OF, WayIn, is_at_home, reach_of
 from domain.authorization.question import Resource, made
+from domain.authorization.verdict import ACCOUNT_ROOT
 from domain.grants.grant import EQUALS, SOURCE_ARN, UNCONSTRAINED, Grant
-from domain.policy.compile import DIRECT, ROLE, CompiledStatement
+from domain.policy.compile import DELEGATED, DIRECT, ROLE, CompiledStatement
 from domain.policy.condition_keys import row_of
 from domain.policy.conditions import Test
 from domain.policy.variables import Context, keys_written
@@ -34,6 +35,7 @@ _OF_THE_REQUEST = frozenset({"aws:viaawsservice", "aws:tokenissuetime", "aws:mul
 """Keys for which a caller has a default value, but another value in another request."""
 _OF_THE_SESSION = frozenset({"aws:userid"})
 PAIRS = "kms:EncryptionContextKeys"
+RETIRE = "kms:RetireGrant"
 
 Open = tuple[dict[str, Any], ...]
 """Conditions in the record's form (operator, key, wanted), each with the kind of its policy."""
@@ -120,49 +122,81 @@ def could(
     key may have any value of."""
     if caller.account != resource.account and not reaches:
         return NEVER
-    known = KnownFacts(caller, action, resource, unknown)
-    policy = resource.policy
-    assert policy is not None, "a key has its policy"
-    spend(10 + len(policy.statements) + len(caller.identity.statements))
-    own = list(_speaking(caller.identity.statements, action, resource, known))
-    limits = [
-        list(_speaking(each.statements, action, resource, known))
-        for each in (caller.boundary, caller.session)
-        if each is not None
-    ]
-    stated = [
-        (means, statement, conditions)
-        for statement, conditions in _speaking(policy.statements, action, resource, known)
-        if (means := DIRECT if statement.who is None else statement.who(caller.names)) != CLOSED
-    ]
-
-    # 1. Explicit deny.
-    denies = [(statement, conditions) for _, statement, conditions in stated if statement.denies]
-    denies += [each for statements in (own, *limits) for each in statements if each[0].denies]
-    if any(not conditions for _, conditions in denies):
+    policies = _Policies(caller, action, resource, unknown)
+    if policies.refuse:
         return NEVER
-
     # 2. Ways in; 3. and 4. the other policies that must allow the request on each of them.
-    identity, *limiting = [[each for each in statements if not each[0].denies] for statements in (own, *limits)]
-    allowing, within = _least(identity), [_least(statements) for statements in limiting]
+    allowing, within = policies.allowing, policies.within
     paths: list[Path] = []
-    speaking = [each for each in stated if not each[1].denies]
     granted = sorted(_granted(caller, action, resource), key=lambda each: made(each[1]))
     at_home = is_at_home(caller.account, resource.account)
-    for means, statement, conditions in _least_of_each(speaking):
+    for means, statement, conditions in _least_of_each(policies.speaking):
         reach = reach_of(means, at_home=at_home, needs_policies=caller.needs_policies)
         paths += _paths(WAY_OF[STATEMENT, reach], statement.by.document(), conditions, allowing, within)
     for means, grant, conditions in _least_of_each(granted):
         paths += _paths(WAY_OF[GRANT, means], dict(grant.document()), conditions, allowing, within)
-    paths.sort(key=lambda path: len(path.open))
+    return policies.found(paths, len(granted))
 
-    told = _met([conditions for _, conditions in denies], paths[:MOST_PATHS])
-    counts = (*map(len, (identity, *limiting)), len(speaking), len(granted), len(paths))
-    whole = max(counts) <= MOST_PATHS
-    if not told and not whole:
-        told = paths[:MOST_PATHS]  # another path may be possible, and no caller may be left out
-    unless = tuple({"by": statement.by.document(), "open": list(conditions)} for statement, conditions in denies)
-    return Could(tuple(told), unless) if told else NEVER
+
+def could_retire(caller: Caller, resource: Resource) -> Could:
+    """Whether the caller could retire some grant of the key. No statement of the key's policy allows that, though one may refuse
+    it: the grant says who may (`domain.commands.grants.permissions_to_retire`; API reference, RetireGrant)."""
+    policies = _Policies(caller, RETIRE, resource, frozenset())
+    if policies.refuse:
+        return NEVER
+    paths, by_account = list[Path](), False
+    grants = {each.id: each for some in resource.grants.values() for each in some}
+    for grant in sorted(grants.values(), key=made):
+        retiring, grantee = (caller.names.get(name, CLOSED) for name in (grant.retiring, grant.grantee))
+        if retiring > DELEGATED or (grantee > DELEGATED and RETIRE in grant.operations):
+            paths.append(Path(dict(grant.document()), None, ()))
+        elif retiring == DELEGATED or (caller.account and caller.account in (grant.issued_by, resource.account)):
+            by_account = True
+    if by_account and not caller.needs_policies:
+        paths.append(Path({"rule": ACCOUNT_ROOT}, None, ()))
+    elif by_account:
+        for statement, conditions in policies.allowing:
+            paths += _limited(statement.by.document(), None, conditions, policies.within)
+    return policies.found(paths, len(grants))
+
+
+class _Policies:
+    """What of every policy speaks about a request of the caller. `refuse`: a Deny without open conditions does."""
+
+    def __init__(self, caller: Caller, action: str, resource: Resource, unknown: Set[str]) -> None:
+        known = KnownFacts(caller, action, resource, unknown)
+        policy = resource.policy
+        assert policy is not None, "a key has its policy"
+        spend(10 + len(policy.statements) + len(caller.identity.statements))
+        own = list(_speaking(caller.identity.statements, action, resource, known))
+        limits = [
+            list(_speaking(each.statements, action, resource, known))
+            for each in (caller.boundary, caller.session)
+            if each is not None
+        ]
+        stated = [
+            (means, statement, conditions)
+            for statement, conditions in _speaking(policy.statements, action, resource, known)
+            if (means := DIRECT if statement.who is None else statement.who(caller.names)) != CLOSED
+        ]
+        # 1. Explicit deny.
+        self.denies = [(statement, conditions) for _, statement, conditions in stated if statement.denies]
+        self.denies += [each for statements in (own, *limits) for each in statements if each[0].denies]
+        self.refuse = any(not conditions for _, conditions in self.denies)
+        identity, *limiting = [[each for each in statements if not each[0].denies] for statements in (own, *limits)]
+        self.allowing, self.within = _least(identity), [_least(statements) for statements in limiting]
+        self.speaking = [each for each in stated if not each[1].denies]
+        self._most = max(len(self.speaking), *map(len, (identity, *limiting)))
+
+    def found(self, paths: list[Path], granted: int) -> Could:
+        """The paths that no Deny closes. `granted`: how many grants they come from."""
+        paths.sort(key=lambda path: len(path.open))
+        told = _met([conditions for _, conditions in self.denies], paths[:MOST_PATHS])
+        whole = max(self._most, granted, len(paths)) <= MOST_PATHS
+        if not told and not whole:
+            told = paths[:MOST_PATHS]  # another path may be possible, and no caller may be left out
+        unless = tuple({"by": rule.by.document(), "open": list(conditions)} for rule, conditions in self.denies)
+        return Could(tuple(told), unless) if told else NEVER
 
 
 def _met(denies: Sequence[Open], paths: Sequence[Path]) -> list[Path]:

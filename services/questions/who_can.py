@@ -15,7 +15,7 @@ from domain.identities.identity import ROLE, USER
 from domain.keys.key import Key
 from domain.policy import unseen
 from domain.policy.compile import DIRECT
-from domain.policy_analysis.who_could import Could, could
+from domain.policy_analysis.who_could import RETIRE, Could, could, could_retire
 from domain.state.callers import caller_for
 from domain.state.principals import canonical
 from domain.state.world import World
@@ -53,11 +53,16 @@ def everyone(world: World, key: Key, action: str) -> Iterator[tuple[str, Caller]
 
 def row_of(world: World, key: Key, action: str, kind: str, caller: Caller) -> AccessRow | None:
     """None if the caller could not."""
-    reaches = action.removeprefix("kms:") in CROSS_ACCOUNT
-    found = could(caller, action, world.resource(key), reaches=reaches)
+    found = _could(caller, action, world.resource(key))
     if not found.paths or _only_perhaps(world, key, caller, found):
         return None
     return {"principal": caller.principal, "kind": kind, **_told(found)}
+
+
+def _could(caller: Caller, action: str, resource: Resource) -> Could:
+    if action == RETIRE:
+        return could_retire(caller, resource)
+    return could(caller, action, resource, reaches=action.removeprefix("kms:") in CROSS_ACCOUNT)
 
 
 def _only_perhaps(world: World, key: Key, caller: Caller, found: Could) -> bool:
@@ -135,14 +140,18 @@ def outside(world: World, key: Key, action: str) -> Iterator[tuple[str, Caller]]
 
 
 def _written(world: World, key: Key) -> set[str]:
-    """Every name in the key policy's statements, and every grantee's name as it was written."""
-    shown = {grant.grantee: grant.grantee_shown for grant in world.grants.get(key.id, {}).values()}
-    return {shown.get(name, name) for name in _named(world.resource(key))}
+    """Every name in the key policy's statements, and every grantee's and retiring principal's name as it was written."""
+    grants = world.grants.get(key.id, {}).values()
+    shown = {grant.grantee: grant.grantee_shown for grant in grants}
+    retiring = {grant.retiring_shown for grant in grants if grant.retiring}
+    return {shown.get(name, name) for name in _named(world.resource(key))} | retiring
 
 
 def foreign(world: World, key: Key, account: str, name: str) -> Caller:
     """A principal of another account, with everything to which this key's policy and grants bound its name."""
-    meant = {grant.grantee for grant in world.grants.get(key.id, {}).values() if grant.grantee_shown == name}
+    grants = world.grants.get(key.id, {}).values()
+    meant = {grant.grantee for grant in grants if grant.grantee_shown == name}
+    meant |= {grant.retiring for grant in grants if grant.retiring and grant.retiring_shown == name}
     return stranger(account, name, meant | {key.principals[name]} if name in key.principals else meant)
 
 
@@ -180,7 +189,7 @@ def can_what(
         under: dict[str, AccessRow] = {}
         for action in actions:
             name_of = action.removeprefix("kms:")
-            found = could(caller, action, resource, reaches=name_of in CROSS_ACCOUNT)
+            found = _could(caller, action, resource)
             if found.paths:
                 told = _told(found)
                 if told["for_sure"]:

@@ -13,6 +13,7 @@ from domain.commands.grants import CreateGrant, RetireGrant, RevokeGrant
 from domain.errors import AccessRefused, DryRunSucceeded, GrantNotFound, InvalidArn, InvalidRequest, KeyIsDisabled
 from domain.log import events, identity_events
 from domain.state.callers import caller_of
+from services.questions.who_can import who_can
 from tests.given import ACCOUNT, OTHER, Given, a_key, arn, given, key_id
 from tests.policies import user_arn
 
@@ -206,3 +207,33 @@ def test_a_disabled_key_takes_no_grant_and_lets_one_go() -> None:
     given(a_key(), *users(), granted(), disabled).when(RevokeGrant(key_id(), "g1", False)).then(
         events.GrantRevoked(key_id(), "g1")
     )
+
+
+MAY_RETIRE = ANYTHING.replace("kms:*", "kms:RetireGrant")
+MAY_NOT = MAY_RETIRE.replace("Allow", "Deny")
+LETS_BOB = NOBODY.replace("999999999999", user_arn("bob"))
+
+
+@pytest.mark.parametrize("policy", [NOBODY, LETS_BOB])
+@pytest.mark.parametrize("own", ["", MAY_RETIRE, MAY_NOT])
+@pytest.mark.parametrize(
+    "grant",
+    [
+        None,
+        granted(),
+        granted(retiring=user_arn("bob"), retiring_id=BOB),
+        granted(operations=["RetireGrant"]),
+        granted(issued_by=OTHER, retiring=f"arn:aws:iam::{ACCOUNT}:root", retiring_id=f"arn:aws:iam::{ACCOUNT}:root"),
+    ],
+)
+def test_who_can_names_those_who_may_retire_a_grant(policy: str, own: str, grant: Any) -> None:
+    """It asked the key policy, which does not allow this: those whom the grant names were missing."""
+    policies = [identity_events.InlinePolicyPut(ACCOUNT, "user", BOB, "p", own)] if own else []
+    world = given(a_key(policy=policy), *users(), *policies, *([grant] if grant else []))
+    rows = {row["principal"]: row for row in who_can(world.world, world.world.keys[key_id()], "kms:RetireGrant")}
+    may_retire = set()
+    for who in (root_of(ACCOUNT), root_of(OTHER), caller(world, "alice"), caller(world, "bob")):
+        if grant:
+            world.when(RetireGrant(arn(), "g1", False), by=who)
+            may_retire |= {who.principal} if world.event is not None else set()
+    assert {name for name, row in rows.items() if row["for_sure"]} == set(rows) == may_retire

@@ -17,6 +17,7 @@ from domain.authorization.verdict import OTHER_ACCOUNT
 from domain.errors import Refusal
 from domain.keys.key import nobodys
 from domain.policy.compile import KEY_POLICY
+from domain.policy_analysis.who_could import RETIRE
 from domain.state.callers import caller_for
 from domain.state.principals import canonical
 from domain.state.world import World
@@ -55,6 +56,8 @@ async def explain_request(audit: AuditContext, request: AuditRequest) -> Told:
         operation=audit.operations.of_kms(body.operation),
         key=audit.keys.written(body.key, source.account),
     )
+    if f"kms:{body.operation}" == RETIRE:
+        raise invalid(f"A grant says who may retire it: `keytrail who-can RetireGrant {body.key}` names them.")
     origin = audit.permissions.origin(request.http)
     async with fresh(audit.live):
         world = await _world_then(audit, body, request.audience) if body.at else audit.live.world
