@@ -58,6 +58,11 @@ PROJECTED_AT = Gauge(
     "When the projector last had written all that it had read before",
     multiprocess_mode="mostrecent",
 )
+DUE_SECONDS = Gauge(
+    "keytrail_due_seconds",
+    "For how long the deletion, expiry or rotation has been due that waits longest; 0 if none waits",
+    multiprocess_mode="mostrecent",
+)
 ALERTS = Counter("keytrail_alerts", "Alerts by rule, and by severity or as suppressed", ["rule", "severity"])
 NOTIFICATIONS = Counter("keytrail_notifications", "Messages to notifiers by what became of them", ["kind", "outcome"])
 NOTIFIERS_STUCK = Gauge(
@@ -160,7 +165,7 @@ of operations and the like, which only an API worker has (services/api/zero_metr
 new, too."""
 MEASURED: Mapping[str, tuple[Collector, ...]] = {
     "api": (CALLS, LATENCY, UNAUTHENTICATED, NOT_ANSWERED, VOIDS, ALERTS, SPANS_LOST, WANTED),
-    "writer": (RECORDS, TAKEOVERS, LEADER_AT, VOIDS, ALERTS, SPANS_LOST),
+    "writer": (RECORDS, TAKEOVERS, LEADER_AT, DUE_SECONDS, VOIDS, ALERTS, SPANS_LOST),
     "projector": (LAG, PROJECTED_AT, VOIDS, SPANS_LOST),
     "notary": (
         LEAVES,

@@ -87,6 +87,11 @@ class Agenda:
         if self._times:
             self._aside.append(heapq.heappop(self._times))
 
+    @property
+    def waiting_since(self) -> int | None:
+        """When what was set aside and waits longest became due, in microseconds since the epoch; None if nothing waits."""
+        return min((time for time, _ in self._aside), default=None)
+
     def take_up(self) -> None:
         """What was set aside is due again."""
         for entry in self._aside:

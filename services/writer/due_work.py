@@ -7,10 +7,12 @@ from typing import assert_never
 
 from domain.commands.accounts import ended_root_keys
 from domain.commands.due import Agenda, Deletion, Expiry, Rotation, Work
+from domain.durations import SECOND_MICROS
 from domain.log.events import ClockRead
 from domain.ports import Unavailable
 from services.clock import Clock, lasting
 from services.logs import logger_of
+from services.metrics import DUE_SECONDS
 from services.writer import decided_records
 from services.writer.doubts import READ_BACK_DEADLINE
 from services.writer.own_records import OwnRecords
@@ -67,6 +69,8 @@ class DueWork:
                 log.warning("what is due waits", needed=needed, reason=str(fault))
                 waiting.add(needed)
             self._agenda.set_aside()
+        since = self._agenda.waiting_since
+        DUE_SECONDS.set(0 if since is None else (self._clock.now() - since) / SECOND_MICROS)
 
     async def _disable_root_keys(self) -> None:
         async with self._own.turn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -529,6 +530,17 @@ def test_the_agenda_follows_what_happens() -> None:
     agenda.note(key_id())
     assert agenda.due(8 * DAY_MICROS) is None
     assert agenda.due(9 * DAY_MICROS) == Deletion(key_id())
+
+
+def test_the_agenda_says_since_when_work_waits() -> None:
+    agenda = Agenda(given(a_key(1), a_key(2), scheduled(7), replace(scheduled(9), key=key_id(2))).world)
+    since = [agenda.waiting_since]
+    for number in (1, 2):
+        assert agenda.due(10 * DAY_MICROS) == Deletion(key_id(number))
+        agenda.set_aside()
+        since.append(agenda.waiting_since)
+    agenda.take_up()
+    assert [*since, agenda.waiting_since] == [None, 7 * DAY_MICROS, 7 * DAY_MICROS, None]
 
 
 # -- limits ---------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from domain.log.codec import rfc3339
 from domain.log.events import AccessKeyCreated, AccessKeyEnding
 from domain.state.fold import Fold
 from services.clock import Clock
+from services.metrics import DUE_SECONDS
 from services.writer.due_work import MOST_SKEW, DueWork
 from services.writer.own_records import OwnRecords
 from services.writer.vault_upkeep import VaultUpkeep
@@ -88,6 +89,7 @@ async def test_a_deletion_that_has_to_wait_holds_up_no_rotation_and_no_end_of_an
     """Gained: a leaked access key of a root user worked on after its end, for as long as some key's deletion had to wait."""
     await leading.has_done(ROTATED, ENDED)
     assert leading.done() == {ROTATED, ENDED}
+    assert DUE_SECONDS._value.get() > 100 * 86_400, "due after seven days, and it is day 120"
     await leading.own.sends_ended(within=30)
     leading.events.ahead = 0
     leading.own.skew = None  # measured anew, as every half minute

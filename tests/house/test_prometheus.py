@@ -28,7 +28,6 @@ DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "grafana" / "keytrail.
 PANELS = [each for each in DASHBOARD["panels"] if each["type"] != "row"]
 MOST_PANELS = 23
 IN_LOGS_ALONE = {
-    "what is due waits": "the due work is done late, and nothing is lost",
     "commands were lost before they were read": "the callers have had their errors",
     "a process ends with code 78": "KeytrailProcessAway or KeytrailProcessRestarts",
     "The master key": "a process that cannot start: KeytrailProcessAway",
