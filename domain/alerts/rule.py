@@ -21,7 +21,7 @@ from domain.keys.key import Key
 class OnChange:
     """Judges a record that changed something, on the world before it. `on`: the types of event that the rule judges.
     `costly`: the rule compares sets of requests, within a budget if somebody waits. `by_text` finds what the text by itself
-    shows; it is used if the budget ends before `judge` was called."""
+    shows; it is used if the budget ends before `judge` was called, and if `judge` fails."""
 
     judge: Callable[[Change], Iterator[Finding]]
     on: tuple[type, ...]

@@ -1,13 +1,17 @@
-"""Ways around a rule in several steps, none of which the rule saw."""
+"""Ways around a rule in several steps, none of which the rule saw; and by a policy that cannot be compared."""
 
 from __future__ import annotations
 
 import pytest
 
-from domain.alerts.change import Facts
+from domain.alerts.change import Change, Facts
+from domain.alerts.engine.judge import Judge
 from domain.log import events
-from tests.domain.test_alert_rules import judged
-from tests.given import ACCOUNT, a_key, key_id
+from domain.policy.parse import KEY
+from domain.policy_analysis.budget import Budget
+from tests.domain.test_alert_evasions import PUBLISHED
+from tests.domain.test_alert_rules import ADMIN, NOW, OPEN, ROOTED, allow, judged, parted, policy, put
+from tests.given import ACCOUNT, a_key, given, key_id
 
 
 @pytest.mark.parametrize(
@@ -26,3 +30,45 @@ def test_an_alias_that_is_deleted_and_made_again_for_another_key_was_moved(forme
     found = judged(event, a_key(1), a_key(2), facts=Facts(former_key=former))
     assert [each.finding.summary.partition(" made ")[2] for each in found] == ([told] if told else [])
     assert {each.rule.id for each in found} == ({"alias-moved"} if told else set())
+
+
+ADMINISTERED = allow(ADMIN, "kms:*")
+TOO_LONG = allow("*", "kms:Decrypt", Condition={"StringEquals": {"kms:EncryptionContext:app": "x" * KEY.most}})
+"""No call puts such a policy, so the rules cannot read it."""
+GRANTS_ONLY = allow(f"arn:aws:iam::{ACCOUNT}:root", "kms:CreateGrant")
+
+
+def fired(old: str, new: str) -> set[str]:
+    return {each.rule.id for each in put(old, new)}
+
+
+def fired_by_text(old: str, new: str) -> set[str]:
+    """The rules that fire when there are no steps left."""
+    event = events.PolicyReplaced(key_id(), 2, new, False, False, {})
+    change = Change(event, given(a_key(policy=old)).world, NOW, 100, account=ACCOUNT)
+    return {each.rule.id for each in Judge("the-log").within(change, {}, Budget(0)).alerts}
+
+
+def test_a_policy_that_makes_too_many_cases_hides_nothing_that_its_text_shows() -> None:
+    """Gained: a key that is open to everyone, of which it was said only that it is not known what its policy lets in."""
+    assert {"key-policy-unclear", "key-policy-public"} <= fired(parted(), policy(ADMINISTERED, OPEN))
+    assert {"key-policy-unclear", "key-policy-delegated"} <= fired(parted(), policy(ROOTED))
+    assert not {"key-policy-public", "key-policy-delegated"} & fired(parted(), policy(ADMINISTERED))
+
+
+def test_a_rule_that_fails_tells_what_the_text_shows() -> None:
+    old = policy(ADMINISTERED)
+    found = fired(old, policy(ROOTED, OPEN, TOO_LONG))
+    assert {"rule-failed", "key-policy-public", "key-policy-delegated"} <= found
+    assert not {"key-policy-public", "key-policy-delegated"} & fired(old, policy(ADMINISTERED, TOO_LONG))
+
+
+def test_what_the_text_shows_is_not_hidden_by_what_an_earlier_text_showed() -> None:
+    """Gained: a policy that was public for GetPublicKey already became public for all, unseen as long as there were no steps."""
+    assert "key-policy-public" in fired_by_text(policy(ROOTED, PUBLISHED), policy(ROOTED, PUBLISHED, OPEN))
+    assert "key-policy-public" not in fired_by_text(policy(ROOTED, OPEN), policy(ROOTED, {**OPEN, "Sid": "again"}))
+    everything_else = {"Effect": "Allow", "Principal": "*", "NotAction": "kms:GetPublicKey", "Resource": "*"}
+    assert "key-policy-public" in fired_by_text(policy(ROOTED, PUBLISHED), policy(ROOTED, everything_else))
+    secrets = allow(f"arn:aws:iam::{ACCOUNT}:root", "kms:DeriveSharedSecret")
+    assert "key-policy-delegated" in fired_by_text(policy(secrets), policy(secrets, ROOTED))
+    assert "key-policy-delegated" not in fired_by_text(policy(ROOTED), policy(ROOTED, secrets, GRANTS_ONLY))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, assert_never
 
@@ -169,12 +169,11 @@ class Judge:
             if each.costly:
                 waiting.append(each)
             else:
-                found[each.rule.id] = self._by(each.rule, each.judge, change, source)
+                found[each.rule.id] = self._by(each, change, source)
         try:
             with spending(budget):
                 while waiting:
-                    rule = waiting[0].rule
-                    found[rule.id] = self._by(rule, waiting[0].judge, change, source)
+                    found[waiting[0].rule.id] = self._by(waiting[0], change, source)
                     del waiting[0]
         except OutOfSteps:
             found |= self._by_text(waiting, change, source)
@@ -186,26 +185,37 @@ class Judge:
         rules = self._on_change.get(type(change.event), [])
         return [each for each in rules if not each.compares] if change.made else rules
 
-    def _by(
+    def _by(self, asked: _ChangeRule, change: Change, source: Mapping[str, Any]) -> list[Alert]:
+        """A rule that fails raises an alert, and keeps no other from judging. Beside it stands what the rule had found until
+        then, or what the texts show. Raises OutOfSteps."""
+        found: list[Alert] = []
+        fault = self._add_found(found, asked.rule, asked.judge, change, source)
+        if fault is None:
+            return found
+        if asked.by_text is not None and not found:
+            self._add_found(found, asked.rule, asked.by_text, change, source)
+        summary = f"{asked.rule.id} could not judge the record @{change.position}: {type(fault).__name__}"
+        where = f"{asked.rule.id}@{change.position}"
+        return [*found, *self.of_health(Health(rule_failed.RULE, where, change.at, summary))]
+
+    def _add_found(
         self,
+        found: list[Alert],
         rule: AlertRule,
         judge: Callable[[Change], Iterator[Finding]],
         change: Change,
         source: Mapping[str, Any],
-    ) -> list[Alert]:
-        """Raises OutOfSteps."""
+    ) -> Exception | None:
+        """Returns the fault that ended it early. Raises OutOfSteps."""
         try:
-            findings = list(judge(change))
+            for each in judge(change):
+                known = {**source, **change.deed(each.account)} if source else source
+                found.append(self.alert(rule, each, f"@{change.position}", change.at, known))
         except OutOfSteps:
             raise
-        except Exception as fault:  # noqa: BLE001  # a rule that fails raises an alert, and keeps no other from judging
-            summary = f"{rule.id} could not judge the record @{change.position}: {type(fault).__name__}"
-            return self.of_health(Health(rule_failed.RULE, f"{rule.id}@{change.position}", change.at, summary))
-        at = f"@{change.position}"
-        return [
-            self.alert(rule, each, at, change.at, {**source, **change.deed(each.account)} if source else source)
-            for each in findings
-        ]
+        except Exception as fault:  # noqa: BLE001  # whatever it is: nobody else tells of this record
+            return fault
+        return None
 
     def _by_text(
         self, left: Sequence[_ChangeRule], change: Change, source: Mapping[str, Any]
@@ -214,10 +224,10 @@ class Judge:
         worst = max((self.settings.of(each.rule).severity or each.rule.severity for each in left), key=SEVERITIES.index)
         for each in left:
             if each.by_text is not None:
-                found[each.rule.id] = self._by(each.rule, each.by_text, change, source)
+                found[each.rule.id] = self._by(replace(each, judge=each.by_text, by_text=None), change, source)
             if each.rule is key_policy_unclear.RULE:
                 not_yet = partial(key_policy_unclear.not_yet, severity=worst)
-                found[each.rule.id] = self._by(each.rule, not_yet, change, source)
+                found[each.rule.id] = self._by(replace(each, judge=not_yet), change, source)
         return found
 
     def of_health(self, health: Health) -> list[Alert]:

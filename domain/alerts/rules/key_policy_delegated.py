@@ -8,16 +8,17 @@ from typing import Any
 from domain.alerts.change import Change, on_key
 from domain.alerts.compared import DECRYPTING, is_own
 from domain.alerts.finding import Finding
-from domain.alerts.key_policy import POLICY_REPLACED
+from domain.alerts.key_policy import POLICY_REPLACED, covered
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import MEDIUM
 from domain.arn import root_arn
 from domain.policy.compile import DELEGATED
-from domain.policy.glob import compile_glob
 
 
 def judge(change: Change) -> Iterator[Finding]:
     key, policy = change.key, change.policy
+    if policy.why:
+        yield from by_text(change)
     if key is None or policy.why:
         return
     gained = policy.let_in(policy.callers(is_own(key.account)), policy.actions(DECRYPTING))
@@ -32,28 +33,27 @@ def judge(change: Change) -> Iterator[Finding]:
 
 
 def by_text(change: Change) -> Iterator[Finding]:
-    """Finds a statement that names the account, has no condition and covers decrypting, if no statement did so before."""
+    """Finds a statement that names the account, has no condition and covers some decrypting that no such statement did before."""
     key = change.key
-    if key is None or any(_delegates(each, key.account) for each in change.old_statements):
+    if key is None:
         return
+    before = {name for each in change.old_statements for name in _delegated(each, key.account)}
     for at, statement in change.new_statements:
-        if _delegates(statement, key.account):
+        if not _delegated(statement, key.account) <= before:
             summary = f"whoever identity policies of {key.account} allow may decrypt now, as statement {at} says"
             about = (root_arn(key.account),)
             yield Finding(key.arn, summary, about=about, evidence={"statement": statement}, **on_key(key))
             return
 
 
-def _delegates(statement: dict[str, Any], account: str) -> bool:
+def _delegated(statement: dict[str, Any], account: str) -> set[str]:
     if statement.get("Effect") != "Allow" or statement.get("Condition"):
-        return False
+        return set()
     principal = statement.get("Principal")
     named = principal.get("AWS", ()) if isinstance(principal, dict) else ()
     if not {account, root_arn(account)} & set([named] if isinstance(named, str) else named):
-        return False
-    actions = statement.get("Action", ())
-    patterns = [compile_glob(each.lower()) for each in ([actions] if isinstance(actions, str) else actions)]
-    return "NotAction" in statement or any(matches(each.lower()) for each in DECRYPTING for matches in patterns)
+        return set()
+    return covered(statement, DECRYPTING)
 
 
 RULE = AlertRule(

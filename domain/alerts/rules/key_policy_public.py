@@ -7,13 +7,16 @@ from typing import Any
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
-from domain.alerts.key_policy import POLICY_SET, PUT_BACK
+from domain.alerts.key_policy import POLICY_SET, PUT_BACK, covered
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import CRITICAL
+from domain.keys.states import KEY_ACTIONS
 
 
 def judge(change: Change) -> Iterator[Finding]:
     key, policy = change.key, change.policy
+    if policy.why:
+        yield from by_text(change)
     if key is None or not policy.public:
         return
     actions = policy.actions_of(policy.public)
@@ -22,12 +25,14 @@ def judge(change: Change) -> Iterator[Finding]:
 
 
 def by_text(change: Change) -> Iterator[Finding]:
-    """Finds a statement that names everyone and has no condition, if no statement did so before. Denies are not considered."""
+    """Finds a statement that names everyone and has no condition, for something for which no statement did so before. Denies
+    are not considered."""
     key = change.key
-    if key is None or any(map(_admits_everyone, change.old_statements)):
+    if key is None:
         return
+    before = {name for each in change.old_statements if _admits_everyone(each) for name in covered(each, KEY_ACTIONS)}
     for at, statement in change.new_statements:
-        if _admits_everyone(statement):
+        if _admits_everyone(statement) and not covered(statement, KEY_ACTIONS) <= before:
             summary = f"the policy lets anyone in, of any account: statement {at} names everyone and asks for nothing"
             yield Finding(key.arn, summary, about=("*",), evidence={"statement": statement}, **on_key(key))
             return
