@@ -10,8 +10,8 @@ from domain.log import events
 from domain.policy.parse import KEY
 from domain.policy_analysis.budget import Budget
 from tests.domain.test_alert_evasions import PUBLISHED
-from tests.domain.test_alert_rules import ADMIN, NOW, OPEN, ROOTED, allow, judged, parted, policy, put
-from tests.given import ACCOUNT, a_key, given, key_id
+from tests.domain.test_alert_rules import ADMIN, NOW, OPEN, ROOTED, allow, judged, parted, policy, put, tried, uses
+from tests.given import ACCOUNT, OTHER, a_key, given, key_id
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,17 @@ def test_what_the_text_shows_is_not_hidden_by_what_an_earlier_text_showed() -> N
     secrets = allow(f"arn:aws:iam::{ACCOUNT}:root", "kms:DeriveSharedSecret")
     assert "key-policy-delegated" in fired_by_text(policy(secrets), policy(secrets, ROOTED))
     assert "key-policy-delegated" not in fired_by_text(policy(ROOTED), policy(ROOTED, secrets, GRANTS_ONLY))
+
+
+def told_of(*attempts: tuple[str, int]) -> list[tuple[str, str, tuple[str, ...]]]:
+    """(account, what it is told, about whom), for so many refused sign-ins from one address at each of these accounts."""
+    calls = [each for account, count in attempts for each in tried(count, 1, account=account)]
+    found = [each.finding for each in uses(*calls) if each.rule.id == "sign-ins-from-address"]
+    return [(each.account, each.summary.partition(" were")[0], each.about) for each in found]
+
+
+def test_sign_ins_at_one_account_neither_hide_nor_make_those_at_another() -> None:
+    """Gained: ten refused attempts at an account of one's own, and the ones at the other account raise nothing."""
+    said = "10 sign-ins or more from 10.0.0.0"
+    assert told_of((OTHER, 10), (ACCOUNT, 200)) == [(OTHER, said, ("10.0.0.0",)), (ACCOUNT, said, ("10.0.0.0",))]
+    assert told_of((OTHER, 9), (ACCOUNT, 1)) == []

@@ -12,14 +12,16 @@ from domain.alerts.severities import MEDIUM
 
 
 def occurrences(call: ObservedCall) -> Iterator[Occurrence]:
-    """Each refused attempt counts. Names that are no user's are not on record, so it is not known how many were tried."""
+    """Each refused attempt counts, for the account that it is at: another account's attempts are none of its business, and
+    must not use up its alert. Names that are no user's are not on record, so it is not known how many were tried."""
     if call.sign_in_refused and call.source:
-        yield Occurrence(call.source, call.account)
+        yield Occurrence(f"{call.source} {call.account}", call.account)
 
 
 def found(occurrence: Occurrence, count: int, seconds: int) -> Finding:
-    summary = f"{count} sign-ins or more from {occurrence.subject} were refused within {seconds} s"
-    return Finding(occurrence.subject, summary, occurrence.account, about=(occurrence.subject,))
+    address = occurrence.subject.partition(" ")[0]
+    summary = f"{count} sign-ins or more from {address} were refused within {seconds} s"
+    return Finding(occurrence.subject, summary, occurrence.account, about=(address,))
 
 
 RULE = AlertRule(
@@ -30,5 +32,7 @@ RULE = AlertRule(
     do="Look at `keytrail decisions --where source=ADDRESS --operation ConsoleLogin`: a success after the refusals is the one to "
     "follow. Keep the address out at your proxy.",
     references=("T1110.003", "T1110.004"),
-    kind=OnCountedCalls(occurrences, found, threshold(10, "refused sign-ins from one address"), window(600)),
+    kind=OnCountedCalls(
+        occurrences, found, threshold(10, "refused sign-ins from one address at one account"), window(600)
+    ),
 )
