@@ -6,6 +6,7 @@ Source: schema.ocsf.io, classes/detection_finding and its objects. Members witho
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,12 +23,17 @@ SEVERITIES = {
     "critical": (5, "Critical"),
 }
 STATES = {"open": (1, "New", CREATE), "acknowledged": (2, "In Progress", UPDATE), "resolved": (4, "Resolved", CLOSE)}
+RESOURCE_UID = 10
+"""An observable's type: a resource's id."""
 SUPPRESSED = (3, "Suppressed")
 _TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
 
 
-def finding_of(alert: dict[str, Any], count: int = 1, version: str = "") -> dict[str, Any]:
-    """`alert` comes from /v1/alerts and is the first of `count` alerts; `version` is Keytrail's version."""
+def finding_of(
+    alert: dict[str, Any], count: int = 1, version: str = "", others: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """`alert` comes from /v1/alerts and is the first of `count` alerts; `version` is Keytrail's version. `others` are lines of
+    further alerts (services/notifier/storms.py), each of which is a finding of its own by its id."""
     status, name, activity = STATES[alert["state"]]
     if alert.get("suppressed"):
         status, name = SUPPRESSED
@@ -73,6 +79,9 @@ def finding_of(alert: dict[str, Any], count: int = 1, version: str = "") -> dict
     attacks = [each for each in alert.get("references") or () if _TECHNIQUE.fullmatch(each)]
     if attacks:
         event["finding_info"]["attacks"] = [{"technique": {"uid": each, "name": each}} for each in attacks]
+    if others:
+        event["finding_info"]["related_events"] = [_related(each) for each in others]
+        event["unmapped"]["others"] = list(others)
     if alert.get("do"):
         event["remediation"] = {"desc": alert["do"]}
     if alert.get("key_id"):
@@ -82,3 +91,15 @@ def finding_of(alert: dict[str, Any], count: int = 1, version: str = "") -> dict
     if alert.get("note"):
         event["comment"] = alert["note"]
     return event
+
+
+def _related(other: dict[str, Any]) -> dict[str, Any]:
+    """Source: objects/related_event. It has no place for a text or a time."""
+    made: dict[str, Any] = {
+        "uid": other["id"],
+        "type_uid": CLASS * 100 + CREATE,
+        "type_name": "Detection Finding: Create",
+    }
+    if other.get("key_id"):
+        made["observables"] = [{"name": "resources.uid", "type_id": RESOURCE_UID, "value": other["key_id"]}]
+    return made

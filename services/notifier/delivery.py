@@ -13,6 +13,7 @@ import hmac
 import threading
 import time
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import aiohttp
@@ -23,6 +24,7 @@ from domain.characters import all_visible, visible
 from services.adapters.alerts_file import APPRISE, Notifier
 from services.exports.ocsf_finding import finding_of
 from services.notifier.outbox import Waiting
+from services.notifier.storms import OTHERS
 from services.outgoing_http import why_no_answer
 
 PATIENCE = 10.0
@@ -85,7 +87,7 @@ class Webhook:
     def event(self, waiting: Waiting) -> dict[str, Any]:
         """The CloudEvent; its data is the message, or an OCSF Detection Finding."""
         message = waiting.message
-        data = message if self._notifier.form != "ocsf" else finding_of(message["alert"], message["count"])
+        data = message if self._notifier.form != "ocsf" else _finding(message)
         return {
             "specversion": "1.0",
             "id": waiting.id,
@@ -101,6 +103,10 @@ class Webhook:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+def _finding(message: dict[str, Any]) -> dict[str, Any]:
+    return finding_of(message["alert"], message["count"], others=message.get(OTHERS, ()))
 
 
 class ByApprise:
@@ -162,9 +168,22 @@ def words(message: dict[str, Any]) -> tuple[str, str]:
         f"{alert['at'][:19]}Z  {alert['rule']}  {alert['id']}",
         *([f"What to do: {alert['do']}"] if alert.get("do") else []),
         *alert.get("commands", ()),
+        *_of_the_others(message),
     ]
     text = "\n".join(visible(line) for line in lines if line)
     return f"[{alert['severity']}] {alert['title']}{many}", text
+
+
+def _of_the_others(message: dict[str, Any]) -> Iterator[str]:
+    """A line for each alert that the message names after the first. A message of version 0.1.0 has only their ids."""
+    others, more = message.get(OTHERS, ()), message["count"] - 1
+    if others:
+        yield "The others:"
+    for each in others:
+        about = each["key_id"] or each["account"]
+        yield f"{each['at'][:19]}Z  {about}  {each['summary']}  {each['id']}"
+    if more > len(others):
+        yield f"{more - len(others)} more: keytrail alerts --rule {message['alert']['rule']}"
 
 
 def sender_of(notifier: Notifier, log: str) -> Sender:

@@ -36,7 +36,7 @@ class HeldRows:
         self.messages: dict[int, int] = {}
         """The messages that wait, the next one first: each message's number, and its row's number in the sum."""
         self.storms: dict[str, int] = {}
-        """The storms that are held back: by rule, the row's number in the sum."""
+        """The storms that are held back: by group, the row's number in the sum."""
 
     def hold(self, found: FoundRows) -> None:
         """Take over the rows that were found when all were proved."""
@@ -57,7 +57,7 @@ class HeldRows:
         return row
 
     async def storm_texts(self, connection: Connection) -> dict[str, str]:
-        """The documents of the storms that are held back, by rule. Raises LedgerChanged."""
+        """The documents of the storms that are held back, by group. Raises LedgerChanged."""
         rows = await connection.fetch(STORMS, self._name)
         if {row["rule"]: self.number(self._rows.storm, row) for row in rows} != self.storms:
             raise self.changed("what is held back")

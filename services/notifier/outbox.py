@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS notifying.cursors (
 );
 -- The digest of the value at `number`; '' where that is not known.
 ALTER TABLE notifying.cursors ADD COLUMN IF NOT EXISTS last text NOT NULL DEFAULT '';
--- What is held back of each rule? `document` is a Storm (storms.py).
+-- What is held back of each group? `rule` holds the group's name (a rule alone in rows of 0.1.0), `document` a Storm (storms.py).
 CREATE TABLE IF NOT EXISTS notifying.storms (
     notifier text, rule text, document text NOT NULL, mac text NOT NULL, PRIMARY KEY (notifier, rule)
 );
@@ -61,8 +61,8 @@ sent."""
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A message that waits. `message` is what happened: count, first and last time, the first alert whole, the names of the
-    others. `row` is the row in Postgres; `times`: see Ledger."""
+    """A message that waits. `message` is what happened (Message in storms.py). `row` is the row in Postgres; `times`: see
+    Ledger."""
 
     number: int
     id: str
