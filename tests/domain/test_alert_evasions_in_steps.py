@@ -7,9 +7,10 @@ import pytest
 from domain.alerts.change import Change, Facts
 from domain.alerts.engine.judge import Judge
 from domain.log import events
+from domain.log import identity_events as identities
 from domain.policy.parse import KEY
 from domain.policy_analysis.budget import Budget
-from tests.domain.test_alert_evasions import PUBLISHED
+from tests.domain.test_alert_evasions import PUBLISHED, given_by, keys, rules
 from tests.domain.test_alert_rules import ADMIN, NOW, OPEN, ROOTED, allow, judged, parted, policy, put, tried, uses
 from tests.given import ACCOUNT, OTHER, a_key, given, key_id
 
@@ -86,3 +87,53 @@ def test_sign_ins_at_one_account_neither_hide_nor_make_those_at_another() -> Non
     said = "10 sign-ins or more from 10.0.0.0"
     assert told_of((OTHER, 10), (ACCOUNT, 200)) == [(OTHER, said, ("10.0.0.0",)), (ACCOUNT, said, ("10.0.0.0",))]
     assert told_of((OTHER, 9), (ACCOUNT, 1)) == []
+
+
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+LIMITS = f"arn:aws:iam::{ACCOUNT}:policy/limits"
+NO_IAM = policy(
+    {"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": "iam:*", "Resource": "*"}
+)
+ONE_KEY, ANOTHER_KEY = (
+    given_by(resource=keys(each))
+    for each in ("12345678-1234-4234-8234-123456789012", "22345678-1234-4234-8234-123456789012")
+)
+
+
+def managed(name: str, text: str) -> identities.ManagedPolicyCreated:
+    return identities.ManagedPolicyCreated(ACCOUNT, f"ANPA{name:0<16}", name, "/", "", text, {})
+
+
+def bound(policy: str) -> identities.BoundarySet:
+    return identities.BoundarySet(ACCOUNT, "user", "AIDA0000000000000002", policy)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (ONE_KEY, "", "removed"),
+        (ONE_KEY, ADMINISTRATOR, "it limits nothing"),
+        (NO_IAM, ADMINISTRATOR, "it limits nothing"),
+        (ONE_KEY, given_by("kms:*"), "on every key"),
+        (ONE_KEY, ANOTHER_KEY, ""),
+        (given_by("kms:*"), given_by(), ""),
+        (given_by("kms:*"), given_by("kms:*", Sid="again"), ""),
+    ],
+)
+def test_a_boundary_that_limits_less_is_as_good_as_removed(before: str, after: str, told: str) -> None:
+    """Gained: everything that the boundary kept away, by setting another boundary in its place, or another version of it."""
+    is_text = after.startswith("{")
+    set_before = (managed("limits", before), bound(LIMITS))
+    set_now = bound(f"arn:aws:iam::{ACCOUNT}:policy/other" if is_text else after)
+    others = (managed("other", after),) if is_text else ()
+    found = [[each for each in judged(set_now, *set_before, *others) if each.rule.id == "boundary-removed"]]
+    if is_text:
+        version = identities.PolicyVersionCreated(ACCOUNT, managed("limits", before).id, "v2", after, True)
+        found.append([each for each in judged(version, *set_before) if each.rule.id == "boundary-removed"])
+        kept = identities.PolicyVersionCreated(ACCOUNT, managed("limits", before).id, "v2", after, False)
+        chosen = identities.DefaultVersionSet(ACCOUNT, managed("limits", before).id, "v2")
+        found.append([each for each in judged(chosen, *set_before, kept) if each.rule.id == "boundary-removed"])
+        assert "boundary-removed" not in rules(judged(kept, *set_before))
+        assert "boundary-removed" not in rules(judged(version, managed("limits", before)))
+    for each in found:
+        assert [told in alert.finding.summary for alert in each] == ([True] if told else [])

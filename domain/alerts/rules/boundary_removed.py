@@ -1,4 +1,4 @@
-"""A permissions boundary was taken away."""
+"""A permissions boundary was taken away, or limits less than before."""
 
 from __future__ import annotations
 
@@ -6,25 +6,78 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change
 from domain.alerts.finding import Finding
+from domain.alerts.replaced_default import document_of, replaced_default
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import HIGH
-from domain.log.identity_events import BoundarySet
+from domain.alerts.wide_identity_policy import newly_given
+from domain.log.identity_events import BoundarySet, DefaultVersionSet, PolicyVersionCreated
+from domain.policy.parse import MANAGED, parse_policy
 
 
 def judge(change: Change) -> Iterator[Finding]:
+    """A boundary that limits less is as good as none: it is compared with the one before, by what both let identity policies
+    allow on every key, and by whether they limit anything."""
+    if isinstance(change.event, BoundarySet):
+        yield from _of_identity(change)
+    else:
+        yield from _of_policy(change)
+
+
+def _of_identity(change: Change) -> Iterator[Finding]:
     event = change.event
     identity = change.world.directory.identities[event.id]
-    if not event.policy and identity.boundary:
+    if not identity.boundary or event.policy == identity.boundary:
+        return
+    if event.policy:
+        before, after = (document_of(change, each) for each in (identity.boundary, event.policy))
+        freed = _freed(change, before, after)
+        summary = f"{change.who} replaced the boundary {identity.boundary} of {identity.arn} by {event.policy}: {freed}"
+        if not freed:
+            return
+    else:
         summary = f"{change.who} removed the boundary {identity.boundary} of {identity.arn}"
-        yield Finding(identity.arn, summary, event.account, about=(identity.arn,))
+    yield Finding(identity.arn, summary, event.account, about=(identity.arn,))
+
+
+def _of_policy(change: Change) -> Iterator[Finding]:
+    directory, replaced = change.world.directory, replaced_default(change)
+    bounded = directory.bounded_by.get(replaced.policy, ()) if replaced is not None else ()
+    if replaced is None or not bounded:
+        return
+    freed = _freed(change, replaced.before, replaced.after)
+    if freed:
+        whose = sorted(directory.identities[each].arn for each in bounded)
+        summary = f"{change.who} changed {replaced.policy}, the boundary of {', '.join(whose)}: {freed}"
+        yield Finding(replaced.policy, summary, change.event.account, about=tuple(whose))
+
+
+def _freed(change: Change, before: str, after: str) -> str:
+    """What the boundary no longer keeps from the identity, in words; "" for nothing."""
+    if limits_nothing(after) and not (before and limits_nothing(before)):
+        return "it limits nothing"
+    actions = newly_given(before, after, change.event.account, change.world.region) if after else {}
+    if None in actions.values():
+        return "it may allow more, which takes too many steps to say"
+    return f"it allows {', '.join(sorted(actions))} on every key" if actions else ""
+
+
+def limits_nothing(text: str) -> bool:
+    """Whether a statement without conditions allows everything, and none denies anything."""
+    if not text:
+        return False
+    statements = parse_policy(text, MANAGED).statements
+    return all(each.effect == "Allow" for each in statements) and any(
+        not each.condition and "*" in (each.action or ()) and "*" in (each.resource or ()) for each in statements
+    )
 
 
 RULE = AlertRule(
     id="boundary-removed",
     title="Permissions boundary removed",
     severity=HIGH,
-    means="Nothing limits any more what the identity's policies can allow.",
+    means="Nothing limits any more what the identity's policies can allow; or a boundary does that allows more than the one "
+    "before.",
     do="Put the boundary back.",
     references=("T1548.005",),
-    kind=OnChange(judge, on=(BoundarySet,)),
+    kind=OnChange(judge, on=(BoundarySet, PolicyVersionCreated, DefaultVersionSet)),
 )

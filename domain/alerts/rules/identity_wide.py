@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change
 from domain.alerts.finding import Finding
+from domain.alerts.replaced_default import document_of, replaced_default
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import HIGH
 from domain.alerts.wide_identity_policy import newly_given
-from domain.identities.identity import ManagedPolicy
 from domain.log.identity_events import DefaultVersionSet, InlinePolicyPut, PolicyAttached, PolicyVersionCreated
 from domain.policy import unseen
 
@@ -41,23 +41,14 @@ def _documents(change: Change) -> tuple[str, str, str, list[str]]:
     if isinstance(event, InlinePolicyPut | PolicyAttached):
         identity = directory.identities[event.id]
         if isinstance(event, PolicyAttached):
-            policy = directory.managed(event.policy)
-            text = "" if policy is None else policy.versions[policy.default].document
-            return "", text, f"{identity.arn}#{event.policy}", [identity.arn]
+            return "", document_of(change, event.policy), f"{identity.arn}#{event.policy}", [identity.arn]
         held = identity.inline.get(event.policy)
         return held.document if held else "", event.document, f"{identity.arn}#{event.policy}", [identity.arn]
-    policy = _managed(change)
-    if policy is None or (isinstance(event, PolicyVersionCreated) and not event.default):
+    replaced = replaced_default(change)
+    if replaced is None:
         return "", "", "", []
-    assert isinstance(event, PolicyVersionCreated | DefaultVersionSet), "the other events of the rule"
-    new = event.document if isinstance(event, PolicyVersionCreated) else policy.versions[event.version].document
-    whose = sorted(directory.identities[each].arn for each in directory.attached_to.get(policy.arn, ()))
-    return policy.versions[policy.default].document, new if whose else "", f"{policy.arn}#{policy.arn}", whose
-
-
-def _managed(change: Change) -> ManagedPolicy | None:
-    arn = change.world.directory.policy_arns.get(change.event.id)
-    return None if arn is None else change.world.directory.policies.get(arn)
+    whose = sorted(directory.identities[each].arn for each in directory.attached_to.get(replaced.policy, ()))
+    return replaced.before, replaced.after if whose else "", f"{replaced.policy}#{replaced.policy}", whose
 
 
 RULE = AlertRule(
