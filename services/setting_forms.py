@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, tzinfo
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from urllib.parse import parse_qsl, urlsplit
 
 from domain.http_address import is_http_address
@@ -27,6 +27,14 @@ def is_collector(text: str) -> bool:
 def are_networks(text: str) -> bool:
     try:
         return all(ip_network(each.strip()) for each in text.split(",") if each.strip())
+    except ValueError:
+        return False
+
+
+def is_everywhere(text: str) -> bool:
+    """Whether who listens there does so at every address: 0.0.0.0 and ::."""
+    try:
+        return ip_address(text).is_unspecified
     except ValueError:
         return False
 

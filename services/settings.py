@@ -25,6 +25,7 @@ from services.setting_forms import (
     are_networks,
     is_collector,
     is_dsn,
+    is_everywhere,
     is_zone,
 )
 
@@ -220,11 +221,17 @@ class Settings:
 
     @property
     def bind(self) -> str:
-        return self.host or ("0.0.0.0" if self.tls else "127.0.0.1")  # noqa: S104  # with TLS the API is meant to be reached
+        return self.host.strip("[]") or ("0.0.0.0" if self.tls else "127.0.0.1")  # noqa: S104  # with TLS the API is meant to be reached
+
+    @property
+    def near(self) -> str:
+        """The address at which this machine reaches what listens on `bind`."""
+        return "127.0.0.1" if is_everywhere(self.bind) else self.bind
 
     @property
     def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        host = f"[{self.near}]" if ":" in self.near else self.near
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
     def environment(self) -> dict[str, str]:
         """The variables that make these settings again in a child process, but for the secrets."""

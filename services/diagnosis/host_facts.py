@@ -13,6 +13,7 @@ from hashlib import sha256
 from http.client import HTTPException
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -209,7 +210,8 @@ def _api(settings: Settings, running: Running | None) -> ApiState:
     """Of the API on this machine: the one that `keytrail up` started, or that these settings name."""
     url, port = (running.url, running.port) if running is not None and running.url else (settings.url, settings.port)
     try:
-        answer = ask_health(settings.bind, port, tls=url.startswith("https"), patience=API_PATIENCE)
+        host = urlsplit(url).hostname or settings.near
+        answer = ask_health(host, port, tls=url.startswith("https"), patience=API_PATIENCE)
     except (OSError, HTTPException) as fault:
         return ApiState(url, 0, str(fault) or type(fault).__name__)
     try:

@@ -18,9 +18,8 @@ class HealthAnswer:
     certificate: bytes
 
 
-def ask_health(bind: str, port: int, *, tls: bool, patience: float = 2.0) -> HealthAnswer:
+def ask_health(host: str, port: int, *, tls: bool, patience: float = 2.0) -> HealthAnswer:
     """What the API that listens there answers at /healthz. `patience`: seconds. Raises OSError, HTTPException."""
-    host = "127.0.0.1" if bind in ("0.0.0.0", "") else bind.strip("[]")  # noqa: S104  # compared, not bound
     # The certificate names the outside address; this only asks our own socket on our own machine whether it answers.
     context = ssl._create_unverified_context() if tls else None  # noqa: S323  # see above
     connection = (

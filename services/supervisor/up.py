@@ -95,7 +95,7 @@ class Supervisor:
             log.warning("an earlier run was killed; what it left was ended", names=left)
         self._require_clock()
         self._begin_forks()
-        self._socket = self._listen()
+        self._socket = listen(self.settings)
         credentials = self.folder.credentials(self.settings)
         self._running = Running(
             _pid(),
@@ -158,14 +158,6 @@ class Supervisor:
         if self.settings.clock_offset and not self._test_clock:
             raise CannotStart("KEYTRAIL_CLOCK_OFFSET takes `keytrail up --test-clock`.")
         self.folder.require_clock(test=self._test_clock)
-
-    def _listen(self) -> socket.socket:
-        try:
-            return listen(self.settings)
-        except OSError as fault:
-            raise CannotStart(
-                f"Port {self.settings.port} cannot be bound ({fault.strerror}): choose another with KEYTRAIL_PORT."
-            ) from None
 
     # -- the bundled servers --------------------------------------------------------------------------------------
 
@@ -387,7 +379,7 @@ async def _to_its_end(start: Callable[[], None]) -> None:
 
 def _healthy(settings: Settings) -> bool:
     try:
-        return ask_health(settings.bind, settings.port, tls=settings.tls).code == 200
+        return ask_health(settings.near, settings.port, tls=settings.tls).code == 200
     except (OSError, http.client.HTTPException):
         return False
 

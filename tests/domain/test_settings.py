@@ -138,3 +138,21 @@ def test_what_is_a_setting_or_a_mark_or_made_by_kubernetes_is_not_told() -> None
     }
     ours = dict.fromkeys([*(name for name, _, _ in table()), *MARKS], "1")
     assert unknown(ours | made) == {}
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "url"),
+    [
+        ("", "", "http://127.0.0.1:8600"),
+        ("", "chain.pem", "https://127.0.0.1:8600"),
+        ("0.0.0.0", "", "http://127.0.0.1:8600"),  # it is only read
+        ("::", "", "http://127.0.0.1:8600"),
+        ("[::]", "", "http://127.0.0.1:8600"),
+        ("[::1]", "", "http://[::1]:8600"),
+        ("::1", "", "http://[::1]:8600"),
+        ("10.1.2.3", "chain.pem", "https://10.1.2.3:8600"),
+        ("keys.example.com", "", "http://keys.example.com:8600"),
+    ],
+)
+def test_the_address_that_commands_name_is_one_that_the_api_listens_on(host: str, tls: str, url: str) -> None:
+    assert load({"KEYTRAIL_HOST": host, "KEYTRAIL_TLS_CERT": tls, "KEYTRAIL_TLS_KEY": tls}).url == url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -184,6 +185,28 @@ def test_a_port_in_use_is_reported(installation: Installation, tmp_path: Path) -
     done = forked().run(other.command(), other.environment(), timeout=60)
     assert done.returncode == 1
     assert "KEYTRAIL_PORT" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid"])  # RFC 5737, RFC 6761: no machine has them
+def test_an_address_of_another_machine_is_reported(tmp_path: Path, host: str) -> None:
+    other = Installation(tmp_path / "other", own="it starts none", KEYTRAIL_HOST=host)
+    done = forked().run(other.command(), other.environment(), timeout=60)
+    assert done.returncode == 1
+    assert f"KEYTRAIL_HOST: {host} is no address of this machine" in done.stderr
+
+
+def test_an_address_of_its_own_is_the_one_that_everything_names(tmp_path: Path) -> None:
+    """`keytrail up`, `env` and every command named 127.0.0.1, where nobody listened."""
+    other = Installation(tmp_path / "other", KEYTRAIL_HOST="127.0.0.2")
+    other.url = f"http://127.0.0.2:{other.port}"
+    with other:
+        assert other.credentials()["AWS_ENDPOINT_URL"] == other.url
+        assert "api-1" in other.keytrail("status").stdout
+        assert other.aws("kms", "list-keys").returncode == 0
+        assert "ready after" in (log := other.data.with_suffix(".up.log").read_text())
+        assert f"at {other.url}" in log
+        looked = [json.loads(each) for each in other.keytrail("doctor", "--json", check=False).stdout.splitlines()]
+    assert [each["found"] for each in looked if each["check"] == "API"] == [f"{other.url} answers"]
 
 
 @pytest.mark.parametrize(
