@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from services.inherited import FROM_FILE
 from services.named_files import unread
-from services.ownership import NotOurs, read_private, require_owned
+from services.ownership import NotOurs, owner_of, read_private, require_owned
 from services.runtime.data_folder import Folder, Running
 from services.runtime.health import ask_health
 from services.settings import PREFIX, Settings, secret_settings
@@ -104,7 +104,8 @@ def host_facts(settings: Settings, environment: Mapping[str, str]) -> HostFacts:
     """Never raises because of what it finds."""
     folder = Folder(settings.data)
     running = folder.live_state()
-    exists = folder.path.is_dir()
+    # Not `Path.exists` and its like, here and below: they raise an error where this user may not look.
+    exists = os.path.isdir(folder.path)
     usage = shutil.disk_usage(folder.path) if exists else None
     return HostFacts(
         version("keytrail"),
@@ -125,12 +126,18 @@ def _folder(folder: Folder, named: Path) -> DataFolderState:
     try:
         require_owned(named.absolute())
         mode = stat.S_IMODE(folder.path.stat().st_mode)
-        clock = (folder.run / "clock").read_text()
+        if not os.access(folder.path, os.R_OK | os.X_OK, effective_ids=True):
+            fault = f"{folder.path} belongs to user {owner_of(folder.path)}: run `keytrail doctor` as that user."
+        else:
+            clock = (folder.run / "clock").read_text()
     except NotOurs as found:
         fault = str(found)
+    except PermissionError as found:
+        fault = f"{unread(folder.path, found)}. Run `keytrail doctor` as the user whose it is."
     except OSError:  # it is not there yet
         pass
-    return DataFolderState(folder.path, folder.path.is_dir(), mode, fault, folder.restoring.exists(), clock == "test")
+    exists, restoring = os.path.isdir(folder.path), os.path.exists(folder.restoring)
+    return DataFolderState(folder.path, exists, mode, fault, restoring, clock == "test")
 
 
 def _secrets(settings: Settings, folder: Folder, environment: Mapping[str, str]) -> Iterator[SecretFile]:
@@ -144,17 +151,17 @@ def _secrets(settings: Settings, folder: Folder, environment: Mapping[str, str])
         "what runs here": folder.state_file,
     }
     for what, path in [*((what, Path(text)) for what, text in named.items() if text), *kept.items()]:
-        if what in kept and not path.exists():
+        if what in kept and not os.path.exists(path):
             continue
         yield SecretFile(what, path, _fault(path))
     for each in ("tls_key", "kafka_key"):
         if text := str(getattr(settings, each)):
             yield SecretFile(f"{PREFIX}{each.upper()}", Path(text), _fault_of_tls_key(Path(text)))
     master = settings.master_key_path
-    if master.exists() or settings.master_key_file:
+    if os.path.exists(master) or settings.master_key_file:
         yield SecretFile("the master key", master, _fault(master))
     retired = master.with_name(master.name + ".retired")
-    if retired.exists():
+    if os.path.exists(retired):
         yield SecretFile("retired master keys", retired, _fault(retired))
 
 

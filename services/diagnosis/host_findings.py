@@ -75,7 +75,8 @@ def _secrets(facts: HostFacts) -> CheckOutcome:
             + " If others could read one, replace the secret in it too.",
         )
     if not facts.secrets:
-        return unchecked(SECRETS, "none is there, and no setting names one")
+        why = f"see {FOLDER}" if facts.folder.fault else "none is there, and no setting names one"
+        return unchecked(SECRETS, why)
     return ok(SECRETS, f"{len(facts.secrets)}, which only their owner may read")
 
 

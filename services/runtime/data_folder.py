@@ -191,9 +191,9 @@ class Folder:
         return replace(settings, kafka=running.kafka)
 
     def log_bytes(self) -> int | None:
-        """How much the bundled broker's topics take on the disk; None if this folder has no such broker."""
+        """How much the bundled broker's topics take on the disk; None if this user sees no such broker in this folder."""
         kafka = self.kafka / "data"
-        if not kafka.exists():
+        if not os.path.exists(kafka):
             return None
         total = 0
         for each in kafka.rglob("*.log"):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -17,6 +19,7 @@ from services.diagnosis.examination import BETWEEN_LOOKS, examined
 from services.diagnosis.outcome import CheckOutcome, exit_code
 from services.settings import Settings
 from tests import certificates
+from tests.attacks.test_local_user import as_root, somebody_else
 from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, clean_environment, free_port
 
@@ -81,6 +84,23 @@ def test_where_nothing_was_ever_started_nothing_can_be_checked(tmp_path: Path) -
     assert done.returncode == 2
     assert "nothing runs on" in done.stdout
     assert not (tmp_path / "none").exists(), "it made something"
+
+
+@as_root
+@pytest.mark.parametrize("closed", ["the folder", "the one above"])
+async def test_a_folder_that_this_user_may_not_read_is_a_finding(closed: str) -> None:
+    """`sudo keytrail up`, and then doctor without sudo: it ended with one error, and no finding."""
+    with TemporaryDirectory() as above:
+        data = Path(above) / "data"
+        data.mkdir(mode=0o700)
+        make(data / "master.key")
+        os.chmod(above, 0o700 if closed == "the one above" else 0o711)
+        await examined(Settings(data=data, port=free_port()), {})  # what it imports, somebody else may not read here
+        with somebody_else():
+            found = by_check(await examined(Settings(data=data, port=free_port()), {}))
+    assert found["data folder"].verdict == "wrong"
+    assert "un `keytrail doctor` as " in found["data folder"].do
+    assert (found["files with secrets"].verdict, found["files with secrets"].found) == ("unchecked", "see data folder")
 
 
 def by_check(findings: list[CheckOutcome]) -> dict[str, CheckOutcome]:
