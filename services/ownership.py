@@ -11,6 +11,7 @@ import errno
 import grp
 import os
 import pwd
+import re
 import stat
 import struct
 import sys
@@ -204,6 +205,12 @@ def _written_beside(path: Path, text: str) -> Path:
         temporary.unlink()
         raise
     return temporary
+
+
+def left_beside(path: Path) -> list[Path]:
+    """What processes that were killed left of files which were to become this one. Others may be writing such a file now."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.\d+\.\d+")
+    return [each for each in path.parent.iterdir() if name.fullmatch(each.name)]
 
 
 @contextlib.contextmanager

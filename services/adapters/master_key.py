@@ -16,7 +16,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.durable import flush_names
 from services.named_files import unread
-from services.ownership import NotOurs, read_private, require_unswappable, write_private, write_private_once
+from services.ownership import (
+    NotOurs,
+    left_beside,
+    read_private,
+    require_unswappable,
+    write_private,
+    write_private_once,
+)
 
 _NONCE = 12
 KEY_BYTES = 32
@@ -86,17 +93,19 @@ class FileMasterKey:
 
     def destroy_retired(self) -> list[str]:
         """Remove the keys that no longer seal anything, and overwrite their file as far as the file system allows. Returns
-        their names. Destroyed material, and backups that these keys sealed, can never be opened again. Raises
-        MasterKeyRefused."""
-        if not self.retired.exists():
-            return []
+        their names. Destroyed material, and backups that these keys sealed, can never be opened again. What a process that was
+        killed left of a file with keys goes too. The caller keeps others from writing one. Raises MasterKeyRefused."""
         names = list(self._retired_before())
-        with self.retired.open("r+b") as file:
-            file.write(b"\0" * self.retired.stat().st_size)
-            file.flush()
-            os.fsync(file.fileno())
-        self.retired.unlink()
-        flush_names(self.retired.parent)
+        for each in (*left_beside(self.path), *left_beside(self.retired)):
+            if self.path.exists() and each.samefile(
+                self.path
+            ):  # `make` was killed between giving it its name and this one up
+                each.unlink()
+            else:
+                _destroy(each)
+        if self.retired.exists():
+            _destroy(self.retired)
+        flush_names(self.path.parent)
         return names
 
     def retire(self, kept: str) -> Path:
@@ -113,6 +122,14 @@ class FileMasterKey:
         if not self.retired.exists() or not self.retired.read_bytes().strip(b"\0"):
             return {}
         return _read(self.retired)
+
+
+def _destroy(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"\0" * os.fstat(file.fileno()).st_size)
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
 
 
 def _read(path: Path) -> dict[str, bytes]:

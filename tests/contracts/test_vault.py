@@ -17,7 +17,7 @@ from services.adapters import master_key
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import Pool, connect
 from services.adapters.vault import Vault
-from services.ownership import NotOurs
+from services.ownership import NotOurs, _written_beside
 from services.runtime.bootstrap import open_vault
 from services.writer.vault_upkeep import VaultUpkeep
 from tests.contracts.adapters import VAULTS
@@ -205,6 +205,33 @@ def test_a_destruction_that_was_killed_halfway_keeps_no_later_rotation_away(tmp_
     old, new = master.newest(), master.add()
     master.retire(new)
     assert (master.destroy_retired(), retired.exists()) == ([old], False)
+
+
+def test_what_a_killed_process_left_of_a_destroyed_master_key_goes_too(tmp_path: Path) -> None:
+    """A rotation that was killed before a file got its name left a copy of the old key, which "was destroyed" later."""
+    path = tmp_path / "master.key"
+    master_key.make(path)
+    master = FileMasterKey(path)
+    old, others = path.read_text(), tmp_path / ".master.key.bak"
+    others.write_text("somebody's own")
+    left = [_written_beside(each, old) for each in (path, master.retired)]
+    held = [each.open("rb") for each in left]  # what a reader of the disk finds of them
+    master.retire(master.add())
+    master.destroy_retired()
+    assert [each.read().strip(b"\0") for each in held] == [b"", b""]
+    assert {each.name for each in tmp_path.iterdir()} == {"master.key", ".master.key.bak"}
+    for each in held:
+        each.close()
+
+
+def test_the_other_name_of_the_master_key_goes_and_the_key_stays(tmp_path: Path) -> None:
+    """A start that was killed just as it had made the key leaves one file with two names."""
+    path = tmp_path / "master.key"
+    master_key.make(path)
+    os.link(path, tmp_path / ".master.key.17.4711")
+    master, key = FileMasterKey(path), path.read_text()
+    assert master.destroy_retired() == []
+    assert (path.read_text(), [each.name for each in tmp_path.iterdir()]) == (key, ["master.key"])
 
 
 async def test_another_master_key_is_refused(installation: Installation, tmp_path: Path) -> None:
