@@ -82,6 +82,7 @@ EXPRESSIONS: dict[str, str] = {
     "day": "date_trunc('day', at)",
 }
 """The fields by which calls can be counted, as SQL."""
+TIMES = ("hour", "day")
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,12 +292,15 @@ async def callers(log: AskedLog, account: str, limit: int) -> list[str]:
 
 
 async def counts(log: AskedLog, account: str, filters: CallFilters, by: Sequence[str], limit: int) -> list[Any]:
-    """How many calls there were of each kind, how many were refused, the first and the last; the most frequent kind first. `by`:
-    names from EXPRESSIONS. Reads every row that the filters leave."""
+    """How many calls there were of each kind, how many were refused, the first and the last; the most frequent kind first.
+    Counted by time, the latest first: a limit then takes the oldest away, and not the quietest from among the others.
+
+    `by`: names from EXPRESSIONS. Reads every row that the filters leave."""
     where = _where(account, filters)
     columns = ", ".join(f"{EXPRESSIONS[name]} AS {name}" for name in by)
     numbers = ", ".join(str(place) for place in range(1, len(by) + 1))
-    where.add(f"TRUE GROUP BY {numbers} ORDER BY calls DESC, {numbers} LIMIT {{}}", limit)
+    times = "".join(f"{by.index(name) + 1} DESC, " for name in TIMES if name in by)
+    where.add(f"TRUE GROUP BY {numbers} ORDER BY {times}calls DESC, {numbers} LIMIT {{}}", limit)
     query = f"""SELECT {columns}, count(*) AS calls, count(*) FILTER (WHERE effect = 'refused') AS refused,
         min(at) AS first, max(at) AS last FROM {DECISIONS} WHERE {where}"""
     return await log.fetch(query, *where.values)

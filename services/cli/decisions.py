@@ -82,10 +82,9 @@ def decisions(
     nothing = asked_for("no decisions", span, times, **asked, trail=trail)
     if by is not None:
         print_calls(iter(found["items"]), columns, client, nothing, times, as_json=as_json)
-        if len(found["items"]) == MOST_COUNTED and most is None:
-            words = (
-                f"These are the {MOST_COUNTED} most frequent; there may be more. Ask for less with --from or a filter."
-            )
+        if found.get("more") and most is None:
+            which = "latest" if {"hour", "day"} & set(by.split(",")) else "most frequent"
+            words = f"These are the {MOST_COUNTED} {which}; there are more. Ask for less with --from or a filter."
             say(words, "yellow", screen=err)
         return
     list_calls(

@@ -156,6 +156,14 @@ def test_records_in_documented_shapes_are_read(
     counted = installation.answers("decisions", "--by", "operation", "--trail", trail)
     assert sum(each["calls"] for each in counted) == found["calls"]
 
+    def over_time(limit: int) -> tuple[list[str], bool]:
+        told = Client(installation.data).get("/v1/decisions/counts", by="effect,hour", limit=limit, trail=trail)
+        return [each["hour"] for each in told["items"]], told["more"]
+
+    hours, more = over_time(1000)
+    assert (hours, more) == (sorted(hours, reverse=True), False)
+    assert over_time(2) == (hours[:2], True), "the oldest are left out, and not the quietest"
+
 
 def test_what_a_trail_knows_answers_and_what_it_does_not_is_unknown(
     installation: Installation, trail: str, tmp_path: Path

@@ -40,18 +40,18 @@ async def count_decisions(audit: AuditContext, request: AuditRequest) -> Told:
         strange = next(name for name in by if name not in EXPRESSIONS)
         near = in_words(nearest(strange, EXPRESSIONS))
         raise invalid(f"by must be one or more of {', '.join(sorted(EXPRESSIONS))}, separated by commas.{near}")
-    filters = await filters_of(audit, request)
+    filters, limit = await filters_of(audit, request), request.limit()
     async with audit.long_questions.place(request):
         source = await audit.sources.of(request)
         async with audit.filtered_questions.turn(request):
-            rows = await decisions.counts(source.log, request.account, filters, by, request.limit())
+            rows = await decisions.counts(source.log, request.account, filters, by, limit + 1)
         more = await source.before_it_began(filters.since)
-        counted = [item(row) for row in rows]
+        counted = [item(row) for row in rows[:limit]]
         if "key" in by:
             named = await audit.keys.with_aliases(source, [{"key_id": row["key"]} for row in counted])
             counted = [row | {"key_aliases": its["key_aliases"]} for row, its in zip(counted, named, strict=True)]
     # The query counts only what the account may read of each call, so the counts reveal no more than the calls.
-    return source.audience.own(source.account, only_page(counted) | more)
+    return source.audience.own(source.account, only_page(counted) | {"more": len(rows) > limit} | more)
 
 
 _COUNTED_BY: dict[str, TypeName] = {"statement": "integer?", "hour": "time?", "day": "time?"}
@@ -64,7 +64,7 @@ COUNTS = RouteRow(
     "/v1/decisions/counts",
     "counts",
     count_decisions,
-    "How many calls there were by principal, operation, key, hour or any other field; most first",
+    "How many calls there were by principal, operation, key, hour or any other field; most first, by time the latest",
     tag="decisions",
     action="keytrail:ReadDecisions",
     parameters=(
@@ -87,7 +87,7 @@ COUNTS = RouteRow(
             *(Member(name, _COUNTED_BY.get(name, "text?"), "where it is counted by") for name in sorted(EXPRESSIONS)),
             Member("key_aliases", "texts", "where it is counted by key: the names of the key's aliases"),
         ),
-        beside=(BEGAN,),
+        beside=(Member("more", "yes-or-no", "whether there are more kinds than `limit`"), BEGAN),
     ),
 )
 

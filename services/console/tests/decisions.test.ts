@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 
 import { expect, test } from "vitest";
 
-import { barsOf } from "../src/decisions/bars";
+import { barsOf, wholeTimes } from "../src/decisions/bars";
 import { FIELDS, filtersOf, queryOfTokens, tokensOf } from "../src/decisions/filters";
 import { treeOf } from "../src/decisions/explanation";
-import { boundsOf, spanOf, spanQuery } from "../src/shown/span";
+import { boundsOf, lengthOf, spanOf, spanQuery } from "../src/shown/span";
 
 interface Described {
   paths: Record<string, { get: { parameters: { name: string }[] } }>;
@@ -40,6 +40,23 @@ test("an hour in which nobody called has a bar of nothing", () => {
     [11, undefined, undefined],
     [12, undefined, 2],
   ]);
+});
+
+test("an answer that was cut has no bar of an hour of which only a part came", () => {
+  const row = { calls: 1, day: null };
+  const of = (hour: string, effect: string) => ({ ...row, hour, effect });
+  const counted = [of("2026-11-27T12:00:00Z", "allowed"), of("2026-11-27T12:00:00Z", "refused"), of("2026-11-27T11:00:00Z", "allowed")];
+  expect(wholeTimes(counted, "hour", true)).toEqual(counted.slice(0, 2));
+  expect(wholeTimes(counted, "hour", false)).toEqual(counted);
+});
+
+test("how long the span is follows from what is asked, so the whole record is counted by day", () => {
+  const day = { type: "relative", amount: 1, unit: "day" } as const;
+  const now = Date.parse("2026-11-20T00:00:00Z");
+  const long = (asOf: string | null) => lengthOf(boundsOf(day, asOf, now), now);
+  expect([long(null), long("2026-01-20T00:00:00Z"), long("@5000")]).toEqual([24 * 3_600_000, 24 * 3_600_000, Infinity]);
+  expect(lengthOf({ from: "2026-11-19T00:00:00Z" }, now)).toBe(24 * 3_600_000);
+  expect(lengthOf({ from: "@12", to: "2026-11-19T00:00:00Z" }, now)).toBe(Infinity);
 });
 
 test("a span goes into the URL and comes back", () => {

@@ -12,6 +12,12 @@ export interface Counted {
   day: string | null;
 }
 
+/** Of an answer that was cut: what is left without its oldest hour or day, of which a part may be missing. The latest come first. */
+export function wholeTimes<T extends Counted>(counted: readonly T[], unit: keyof typeof LENGTHS, more: boolean): readonly T[] {
+  const oldest = counted.at(-1)?.[unit];
+  return more ? counted.filter((each) => each[unit] !== oldest) : counted;
+}
+
 export interface Bars {
   bars: Date[];
   allowed: Map<Date, number>;

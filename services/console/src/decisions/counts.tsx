@@ -15,7 +15,7 @@ import { Problem } from "../shown/problem";
 import { Time, zoneWords } from "../shown/time";
 import { visible } from "../shown/visible";
 import { type ItemOf, v1 } from "../v1/client";
-import { barsOf, HOURS_UP_TO, MOST_BARS } from "./bars";
+import { barsOf, HOURS_UP_TO, MOST_BARS, wholeTimes } from "./bars";
 import type { filtersOf } from "./filters";
 
 type Count = ItemOf<"/v1/decisions/counts">;
@@ -48,30 +48,38 @@ function OverTime({ wanted, long }: { wanted: Wanted; long: number }) {
     v1().get("/v1/decisions/counts", { query: { ...wanted, by: `${unit},effect`, limit: 1000 } as never }, signal),
   );
   if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
-  const { bars, allowed, refused } = barsOf(answer.value?.items ?? [], unit, innerWidth < 700 ? MOST_BARS.narrow : MOST_BARS.wide);
+  const counted = answer.value === null ? [] : wholeTimes(answer.value.items, unit, answer.value.more === true);
+  const { bars, allowed, refused } = barsOf(counted, unit, innerWidth < 700 ? MOST_BARS.narrow : MOST_BARS.wide);
   return (
-    <BarChart
-      stackedBars
-      hideFilter
-      height={160}
-      ariaLabel={`Calls by ${unit}`}
-      xTickFormatter={(at) => (unit === "hour" ? HOUR : DAY).format(at)}
-      xTitle={`${unit === "hour" ? "Hour" : "Day"} (${zoneWords()})`}
-      yTitle="Calls"
-      xScaleType="categorical"
-      xDomain={bars}
-      statusType={answer.state === "loading" ? "loading" : "finished"}
-      loadingText="Counting"
-      empty={<Box textAlign="center">No calls in this span.</Box>}
-      series={
-        bars.length === 0
-          ? []
-          : [
-              { title: "Allowed", type: "bar", data: bars.map((x) => ({ x, y: allowed.get(x) ?? 0 })) },
-              { title: "Refused", type: "bar", color: "#d13212", data: bars.map((x) => ({ x, y: refused.get(x) ?? 0 })) },
-            ]
-      }
-    />
+    <>
+      <BarChart
+        stackedBars
+        hideFilter
+        height={160}
+        ariaLabel={`Calls by ${unit}`}
+        xTickFormatter={(at) => (unit === "hour" ? HOUR : DAY).format(at)}
+        xTitle={`${unit === "hour" ? "Hour" : "Day"} (${zoneWords()})`}
+        yTitle="Calls"
+        xScaleType="categorical"
+        xDomain={bars}
+        statusType={answer.state === "loading" ? "loading" : "finished"}
+        loadingText="Counting"
+        empty={<Box textAlign="center">No calls in this span.</Box>}
+        series={
+          bars.length === 0
+            ? []
+            : [
+                { title: "Allowed", type: "bar", data: bars.map((x) => ({ x, y: allowed.get(x) ?? 0 })) },
+                { title: "Refused", type: "bar", color: "#d13212", data: bars.map((x) => ({ x, y: refused.get(x) ?? 0 })) },
+              ]
+        }
+      />
+      {answer.value?.more === true && (
+        <Box textAlign="center">
+          The bars begin at <Time at={bars[0]} />: earlier calls of this span are not counted here.
+        </Box>
+      )}
+    </>
   );
 }
 

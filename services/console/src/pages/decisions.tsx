@@ -81,9 +81,10 @@ export default function Decisions({ query }: PageProps) {
   const trail = query.get("trail") ?? "";
   // They are on record, and say nothing of keys: a reader's own slip would otherwise lead the list of what was refused.
   const all = query.get(UNANSWERED) === "true" || filters.error !== undefined || filters.call_id !== undefined;
+  const bounds = boundsOf(span, asOf, asked);
   const wanted = {
     ...filters,
-    ...boundsOf(span, asOf, asked),
+    ...bounds,
     ...(trail === "" ? {} : { trail }),
     ...(all ? {} : { unanswered: "false" as const }),
   };
@@ -146,7 +147,7 @@ export default function Decisions({ query }: PageProps) {
       {answer.state === "fault" && <Problem fault={answer.fault} again={again} />}
       {!(answer.state === "fault" && answer.fault.kind === "refused") && (
         <SpaceBetween size="m">
-          <Counts wanted={wanted} long={lengthOf(span, asked)} />
+          <Counts wanted={wanted} long={lengthOf(bounds, asked)} />
           <Table
             variant="container"
             header={<Header variant="h2">Calls, the newest first</Header>}

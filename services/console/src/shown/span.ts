@@ -66,10 +66,9 @@ function earlier(asOf: string, end: string): string {
   return !positions && Date.parse(end) < Date.parse(asOf) ? end : asOf;
 }
 
-/** How long it is in milliseconds, if both ends are known. */
-export function lengthOf(span: Span, now: number): number {
-  if (span.type === "relative") return span.amount * (LENGTHS[span.unit] ?? HOUR);
-  const from = Date.parse(span.startDate);
-  const to = span.endDate === "" ? now : Date.parse(span.endDate);
-  return Number.isNaN(from) || Number.isNaN(to) ? Infinity : to - from;
+/** How long they are apart in milliseconds. Without a beginning it is the whole record, and nobody here knows when a position was. */
+export function lengthOf({ from, to }: Bounds, now: number): number {
+  const ends = [from ?? "", to ?? new Date(now).toISOString()];
+  const [first = NaN, last = NaN] = ends.map((each) => (each.startsWith("@") ? NaN : Date.parse(each)));
+  return Number.isNaN(first) || Number.isNaN(last) ? Infinity : last - first;
 }
