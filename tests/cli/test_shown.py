@@ -242,15 +242,15 @@ def test_recheck_says_in_a_sentence_what_came_of_it() -> None:
                 assert (ended, says in " ".join(text.split())) == (code, True), text
 
 
-def test_counts_that_fill_the_answer_say_that_there_may_be_more() -> None:
+def test_counts_of_which_some_were_left_out_say_so() -> None:
     recording = read("decisions-by")
     ((asked, lines),) = recording.answers.items()
     document = json.loads("".join(lines))
-    for count, says in ((MOST_COUNTED, 1), (MOST_COUNTED - 1, 0)):
-        rows = (document["items"] * count)[:count]
-        recording.answers[asked] = [json.dumps(document | {"items": rows})]
+    for more, says in ((True, 1), (False, 0)):
+        rows = (document["items"] * MOST_COUNTED)[:MOST_COUNTED]
+        recording.answers[asked] = [json.dumps(document | {"items": rows, "more": more})]
         with replayed(recording):
-            assert typed(recording.command, 80)[1].count("there may be more") == says
+            assert typed(recording.command, 80)[1].count("most frequent; there are more") == says
 
 
 def test_a_key_whose_material_was_imported_says_so() -> None:
