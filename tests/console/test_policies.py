@@ -198,3 +198,46 @@ def test_the_default_view_changes_who_uses_a_key(visit: Callable[..., Visit], se
         "Allow use of the key",
         "Allow attachment of persistent resources",
     ]
+
+
+def test_a_draft_is_given_up_only_when_its_author_says_so(
+    visit: Callable[..., Visit], served: Installation, key: str
+) -> None:
+    tab = visit()
+    page = tab.page
+    tab.opens(f"/keys/{key}/policy?view=text")
+    tab.signs_in(keep=True)
+    writes(page, policy(deny_bob()))
+    expect(page.get_by_text("A draft that began from version 1")).to_be_visible()
+    theirs = policy(allow("Theirs", BOB, "kms:Encrypt"))
+    served.client().put_key_policy(KeyId=key, PolicyName="default", Policy=theirs)
+    page.reload()
+    lost = page.get_by_role("dialog", name="Your draft is lost then")
+    for view, button in (("text", "Discard the draft"), ("versions", "Put version 1 back")):
+        page.get_by_test_id(view).click()
+        page.get_by_role("button", name=button).click()
+        expect(lost).to_be_visible()
+        assert tab.serious() == []
+        lost.get_by_role("button", name="Cancel").click()
+        page.get_by_test_id("text").click()
+        expect(page.get_by_text("A draft that began from version 1")).to_be_visible()
+
+    # It is compared with the text that it began from, and not with the newest.
+    reviews(page)
+    page.get_by_role("button", name="The text, line by line").click()
+    difference = page.get_by_role("region", name="Text difference")
+    expect(difference).to_contain_text("NoBob")
+    expect(difference).not_to_contain_text("Theirs")
+    anew = page.get_by_role("button", name="Review against version 2")
+    page.route(f"{served.url}/", lambda route: route.abort())
+    anew.click()
+    expect(page.get_by_text("Keytrail does not answer")).to_be_visible()
+    page.unroute(f"{served.url}/")
+    anew.click()
+    expect(page.get_by_text("What changes when version 2 is replaced by the draft.")).to_be_visible()
+    expect(difference).to_contain_text("Theirs")
+
+    page.get_by_role("button", name="Back to the editor").click()
+    page.get_by_role("button", name="Discard the draft").click()
+    lost.get_by_role("button", name="Discard the draft").click()
+    expect(page.get_by_text("Version 2, in force.")).to_be_visible()

@@ -4,8 +4,9 @@ import { DRAFT } from "../session/drafts";
 
 export interface KeptDraft {
   text: string;
-  /** The version of the policy that the draft began from. */
+  /** The version of the policy that the draft began from, and its text; null: an older build of the console kept the draft. */
   version: number;
+  base: string | null;
 }
 
 /** One for each key and each user, so that nobody finds another's. */
@@ -16,7 +17,8 @@ function name(principal: string, key: string): string {
 export function keptDraft(principal: string, key: string): KeptDraft | null {
   try {
     const read = JSON.parse(sessionStorage.getItem(name(principal, key)) ?? "null") as KeptDraft | null;
-    return read !== null && typeof read.text === "string" && typeof read.version === "number" ? read : null;
+    if (read === null || typeof read.text !== "string" || typeof read.version !== "number") return null;
+    return { ...read, base: typeof read.base === "string" ? read.base : null };
   } catch {
     return null;
   }

@@ -35,7 +35,8 @@ export interface OpenedPolicy {
 
 interface ReviewProps {
   keyId: string;
-  opened: OpenedPolicy;
+  /** What the draft began from; its text may not be known any more. */
+  opened: { version: number; text: string | null };
   draft: string;
   /** What the draft is, if it is not the user's own: "version 3". */
   about: string | null;
@@ -131,9 +132,11 @@ export function Review({ keyId, opened, draft, about, onBack, onReplaced, onOpen
           <Container header={<Header variant="h3">Alerts that it would raise</Header>}>
             <AlertsRaised keyId={keyId} draft={draft} />
           </Container>
-          <ExpandableSection variant="container" headerText="The text, line by line">
-            <TextDiff before={opened.text} after={draft} />
-          </ExpandableSection>
+          {opened.text !== null && (
+            <ExpandableSection variant="container" headerText="The text, line by line">
+              <TextDiff before={opened.text} after={draft} />
+            </ExpandableSection>
+          )}
         </SpaceBetween>
       )}
       {fault !== null && <Problem fault={fault} />}

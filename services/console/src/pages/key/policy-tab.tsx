@@ -5,6 +5,7 @@
 
 import { GetKeyPolicyCommand } from "@aws-sdk/client-kms";
 import Alert from "@cloudscape-design/components/alert";
+import Box from "@cloudscape-design/components/box";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
@@ -21,7 +22,9 @@ import { TextView } from "../../policy/text-view";
 import { Versions } from "../../policy/versions";
 import { changeQuery, usePlace } from "../../router";
 import { current } from "../../session/session";
+import { useAct } from "../../shown/act";
 import { useAnswer } from "../../shown/answer";
+import { ChangeModal } from "../../shown/change-modal";
 import { isAbort } from "../../shown/fault";
 import { Problem } from "../../shown/problem";
 import { v1 } from "../../v1/client";
@@ -63,6 +66,7 @@ function PresentPolicy({ keyId, facts }: { keyId: string; facts: KeyFacts | null
   const [draft, setDraft] = useState<KeptDraft | null>(() => keptDraft(principal, keyId));
   const [about, setAbout] = useState<string | null>(null);
   const [replaced, setReplaced] = useState<number | null>(null);
+  const [losing, setLosing] = useState<{ verb: string; then: () => void } | null>(null);
 
   const opened = answer.value;
   const change = (changed: KeptDraft | null, of: string | null = null): void => {
@@ -72,8 +76,12 @@ function PresentPolicy({ keyId, facts }: { keyId: string; facts: KeyFacts | null
   };
   const write = (changed: string): void => {
     if (opened !== null && changed === opened.text) change(null);
-    else change({ text: changed, version: draft?.version ?? opened?.version ?? 0 });
+    else if (draft !== null) change({ ...draft, text: changed });
+    else if (opened !== null) change({ text: changed, version: opened.version, base: opened.text });
   };
+  const anew = useAct();
+  // A version that was put back is no work of the user's until they write on.
+  const unlessLost = (verb: string, then: () => void): void => (draft === null || about !== null ? then() : setLosing({ verb, then }));
   const show = (next: string | undefined): void => changeQuery({ view: next });
 
   if (opened === null) {
@@ -87,23 +95,31 @@ function PresentPolicy({ keyId, facts }: { keyId: string; facts: KeyFacts | null
   const text = draft?.text ?? opened.text;
   if (view === "review" && draft !== null) {
     return (
-      <Review
-        keyId={keyId}
-        opened={draft.version === opened.version ? opened : { ...opened, version: draft.version }}
-        draft={draft.text}
-        about={about}
-        onBack={() => show(undefined)}
-        onReplaced={(version) => {
-          change(null);
-          setReplaced(version);
-          changeQuery({ view: undefined }, { replace: true });
-          again();
-        }}
-        onOpenAnew={() => {
-          again();
-          void checkDraft(keyId, draft.text).then(({ version }) => change({ text: draft.text, version }, about));
-        }}
-      />
+      <SpaceBetween size="l">
+        {anew.fault !== null && <Problem fault={anew.fault} />}
+        <Review
+          keyId={keyId}
+          opened={draft.version === opened.version ? opened : { version: draft.version, text: draft.base }}
+          draft={draft.text}
+          about={about}
+          onBack={() => show(undefined)}
+          onReplaced={(version) => {
+            change(null);
+            setReplaced(version);
+            changeQuery({ view: undefined }, { replace: true });
+            again();
+          }}
+          onOpenAnew={() =>
+            anew.run(
+              () => openedPolicy(keyId, new AbortController().signal),
+              (now) => {
+                change({ text: draft.text, version: now.version, base: now.text }, about);
+                again();
+              },
+            )
+          }
+        />
+      </SpaceBetween>
     );
   }
   return (
@@ -125,10 +141,12 @@ function PresentPolicy({ keyId, facts }: { keyId: string; facts: KeyFacts | null
           keyId={keyId}
           inForce={opened.version}
           readOnly={readOnly}
-          onPutBack={({ document, version }) => {
-            change({ text: document, version: opened.version }, `version ${version}`);
-            show("review");
-          }}
+          onPutBack={({ document, version }) =>
+            unlessLost("Put the version back", () => {
+              change({ text: document, version: opened.version, base: opened.text }, `version ${version}`);
+              show("review");
+            })
+          }
         />
       ) : (
         <DraftView
@@ -138,7 +156,7 @@ function PresentPolicy({ keyId, facts }: { keyId: string; facts: KeyFacts | null
           began={draft?.version ?? null}
           readOnly={readOnly}
           onReview={() => show("review")}
-          onDiscard={() => change(null)}
+          onDiscard={() => unlessLost("Discard the draft", () => change(null))}
         >
           {(fault) =>
             view === "form" ? (
@@ -148,6 +166,20 @@ function PresentPolicy({ keyId, facts }: { keyId: string; facts: KeyFacts | null
             )
           }
         </DraftView>
+      )}
+      {losing !== null && (
+        <ChangeModal
+          title="Your draft is lost then"
+          verb={losing.verb}
+          work={() => Promise.resolve()}
+          done={() => {
+            setLosing(null);
+            losing.then();
+          }}
+          close={() => setLosing(null)}
+        >
+          <Box variant="p">Nothing else keeps what you wrote. To keep it, cancel and review it first, or copy its text.</Box>
+        </ChangeModal>
       )}
     </SpaceBetween>
   );
