@@ -22,7 +22,7 @@ from domain.policy_analysis.compare import DENIES, WORDS, Witnesses, gains, spac
 from domain.policy_analysis.dimensions import ACTION, ACTION_AT, CALLER, CALLER_AT, Dimension, bits_of, with_bits
 from domain.policy_analysis.named_people import people
 from domain.policy_analysis.space import Meaning, Side, Space
-from domain.policy_analysis.stranger_values import STRANGER
+from domain.policy_analysis.stranger_values import strangers_have
 from domain.policy_analysis.words import TooMany
 
 DECRYPTING = frozenset({"kms:Decrypt", "kms:ReEncryptFrom", "kms:DeriveSharedSecret", "kms:Decapsulate"})
@@ -56,7 +56,7 @@ class Compared:
         self.why = ""
         self.gained: list[Gain] = []
         try:
-            self.space = Space((old, new), account, KEY_ACTIONS, key, fixed=fixed, examples=STRANGER)
+            self.space = Space((old, new), account, KEY_ACTIONS, key, fixed=fixed)
             found = gains(self.before, self.after, self.space, self.space.whole)
         except TooMany as fault:
             self.why = str(fault)
@@ -125,7 +125,7 @@ class Compared:
             return []
         limits = {CALLER: strangers(self.space)}
         for dimension in self.space.dimensions:
-            if dimension.name in STRANGER:
+            if strangers_have(dimension.name):
                 limits[dimension.name] = as_a_stranger(dimension)
         return self._within(found, limits)
 

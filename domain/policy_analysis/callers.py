@@ -53,6 +53,8 @@ class Someone:
     context: Context
     unique: str = ""
     example: bool = False
+    of_examples: bool = False
+    """Whether its account is an example, too: one of the accounts that match the patterns."""
 
     @property
     def needs_policies(self) -> bool:
@@ -154,7 +156,8 @@ def someones(
         _from_patterns(named, tests)
         named.examples = {*named.accounts, *named.users, *named.roles} - known
     people = [
-        replace(each, example=True) if _is_example(each, named) else each for each in _people(named, meant, stranger)
+        replace(each, example=True, of_examples=each.of in named.examples) if _is_example(each, named) else each
+        for each in _people(named, meant, stranger)
     ]
     if bounded:
         people += [_within_boundary(each) for each in people if each.kind in ("user", "role")]

@@ -16,7 +16,7 @@ from domain.policy_analysis.compare import compare
 from domain.policy_analysis.dimensions import ACTION, CALLER, Dimension, bits_of, one_of
 from domain.policy_analysis.outcomes import EQUIVALENT, FAILED, PASSED, UNKNOWN
 from domain.policy_analysis.space import Side, Space
-from domain.policy_analysis.stranger_values import STRANGER, values_of
+from domain.policy_analysis.stranger_values import strangers_have, values_of
 
 NOTHING = Side('{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*"}}')
 """A statement without Action has no effect."""
@@ -63,18 +63,18 @@ def no_new_access_than(of: Policies, reference: Side) -> dict[str, Any]:
 def not_public(of: Policies) -> dict[str, Any]:
     """Whether the policy keeps out strangers: callers of an account, an organization and a network that the policy does not
     name."""
-    space = of.space(NOTHING, examples=STRANGER)
+    space = of.space(NOTHING)
     limits = {CALLER: strangers(space)}
     for dimension in space.dimensions:
-        if dimension.name in STRANGER:
+        if strangers_have(dimension.name):
             limits[dimension.name] = as_a_stranger(dimension)
     return _result(compare(space, space.box(limits)))
 
 
 def strangers(space: Space) -> int:
-    """The callers of accounts that no policy names."""
+    """The callers of accounts that no policy names, whichever patterns of accounts they match."""
     return bits_of(
-        any(each.kind in ("root", "user", "role") and not each.of for each in everyone)
+        any(each.kind in ("root", "user", "role") and (not each.of or each.of_examples) for each in everyone)
         for everyone in space.callers.members
     )
 

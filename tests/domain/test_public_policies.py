@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from domain.keys.states import KEY_ACTIONS
@@ -45,3 +47,45 @@ def test_two_conditions_of_which_strangers_choose_a_part_each_do_not_make_a_poli
     assert "key-policy-public" in {
         each.rule.id for each in made(policy(ROOTED, allow("*", "kms:Decrypt", Condition=both)))
     }
+
+
+SOMEWHERE = {"Null": {"aws:SourceIp": "false"}}
+"""Calls through a VPC endpoint have no such address."""
+
+
+@pytest.mark.parametrize(
+    ("condition", "public"),
+    [
+        ({"NotIpAddress": {"aws:SourceIp": ["8.8.8.8/32", "2001:4860:4860::8888/128"]}, **SOMEWHERE}, True),
+        ({"IpAddress": {"aws:SourceIp": "128.0.0.0/1"}}, True),
+        ({"IpAddress": {"aws:SourceIp": [f"{number}.0.0.0/9" for number in range(1, 10)]}}, True),
+        ({"IpAddress": {"aws:SourceIp": "2600::/12"}}, True),
+        ({"IpAddress": {"aws:SourceIp": ["198.51.100.0/24", "2001:db8::/32", "10.0.0.0/8"]}}, False),
+        ({"IpAddress": {"aws:SourceIp": ["52.94.0.0/16", "2600:1f00::/24"]}}, False),
+        ({"StringNotEquals": {"aws:PrincipalOrgID": "o-stranger00"}, "Null": {"aws:PrincipalOrgID": "false"}}, True),
+        ({"StringLike": {"aws:userid": "A*"}, "StringNotLike": {"aws:userid": "*STRANGER*"}}, True),
+        ({"StringNotLike": {"aws:PrincipalAccount": "9999*"}}, True),
+        ({"StringLike": {"aws:PrincipalAccount": "4444*"}}, True),
+        ({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::9999*:*"}}, True),
+        ({"StringNotEquals": {"aws:SourceVpc": "vpc-0stranger0"}, "Null": {"aws:SourceVpc": "false"}}, True),
+        ({"StringNotLike": {"aws:PrincipalOrgID": "o-[a]*"}, "StringLike": {"aws:PrincipalOrgID": "o-acme*"}}, False),
+        ({"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}}, True),
+    ],
+)
+def test_a_policy_cannot_spare_the_strangers_who_are_tried(condition: dict[str, Any], public: bool) -> None:
+    """They stood in the source, and a policy that let in everybody but those passed the check without an alert."""
+    text = policy(ROOTED, allow("*", "kms:Decrypt", Condition=condition))
+    assert ("key-policy-public" in {each.rule.id for each in made(text)}) is public
+    assert not_public(Policies(Side(text), ACCOUNT, KEY_ACTIONS, arn()))["answer"] == (FAILED if public else PASSED)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringNotEquals": {"aws:SourceAccount": "999999999999"}, "Null": {"aws:SourceAccount": "false"}},
+        {"ArnNotLike": {"aws:SourceArn": "arn:aws:s3:::strangers-bucket"}, "Null": {"aws:SourceArn": "false"}},
+    ],
+)
+def test_a_service_for_nearly_everybody_is_told(condition: dict[str, Any]) -> None:
+    service = allow("*", "kms:Decrypt", Condition=condition) | {"Principal": {"Service": "s3.amazonaws.com"}}
+    assert "key-policy-service" in {each.rule.id for each in made(policy(ROOTED, service))}

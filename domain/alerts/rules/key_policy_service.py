@@ -11,7 +11,7 @@ from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import MEDIUM
 from domain.policy_analysis.boxes import common
 from domain.policy_analysis.check import as_a_stranger
-from domain.policy_analysis.stranger_values import STRANGER
+from domain.policy_analysis.stranger_values import strangers_have
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -20,7 +20,7 @@ def judge(change: Change) -> Iterator[Finding]:
     if key is None or policy.why:
         return
     gained = policy.beyond_public(policy.let_in(policy.callers(lambda each: each.kind == "service")))
-    limits = {each.name: as_a_stranger(each) for each in policy.space.dimensions if each.name in STRANGER}
+    limits = {each.name: as_a_stranger(each) for each in policy.space.dimensions if strangers_have(each.name)}
     everyones = [each for each in gained if all(limits.values()) and common(each.box, policy.space.box(limits))]
     if everyones:
         who = policy.callers_of(everyones)
