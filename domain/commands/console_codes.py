@@ -38,7 +38,9 @@ def no_permission_needed(command: RedeemConsoleCode, caller: Caller, world: Worl
 
 def redeem(command: RedeemConsoleCode, caller: Caller, world: World) -> ConsoleCodeRedeemed:
     """Raises AccessRefused."""
-    if world.now >= command.expires:
+    # Not `world.now`, which stands still after a clock was set back: every code would have expired until that time comes again. A
+    # code that was redeemed is remembered for as long as it stands still.
+    if world.deciding_at >= command.expires:
         raise AccessRefused(EXPIRED)
     if command.code in world.recent_calls.codes:
         raise AccessRefused(USED)

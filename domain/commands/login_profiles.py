@@ -133,7 +133,11 @@ def permissions_to_change(command: ChangePassword, caller: Caller, world: World)
     (asked,) = on_identity("ChangePassword", USER, user.name, caller, world)
     policy = world.accounts[caller.account].password_policy
     may_all = policy is not None and policy.users_may_change
-    return (own_password(asked) if may_all or must_change(user.login, policy, world.now) else asked,)
+    hard = policy is not None and policy.hard_expiry  # then an administrator has to reset a password that has expired
+    has_to = user.login is not None and (
+        user.login.reset_required or (not hard and must_change(user.login, policy, world.now))
+    )
+    return (own_password(asked) if may_all or has_to else asked,)
 
 
 def own_password(asked: Verdict) -> Verdict:

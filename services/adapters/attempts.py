@@ -22,11 +22,14 @@ CREATE UNLOGGED TABLE IF NOT EXISTS attempts.buckets (
 _TAKE = """
 INSERT INTO attempts.buckets AS held (subject, left_over, at) VALUES ($1, $2 - 1, clock_timestamp())
 ON CONFLICT (subject) DO UPDATE SET
-    left_over = least($2, held.left_over + extract(epoch FROM clock_timestamp() - held.at) / $3) - 1,
+    left_over = least($2, held.left_over + greatest(0, extract(epoch FROM clock_timestamp() - held.at)) / $3) - 1,
     at = clock_timestamp()
-WHERE least($2, held.left_over + extract(epoch FROM clock_timestamp() - held.at) / $3) >= 1
+WHERE held.at > clock_timestamp() + interval '1 second'
+    OR least($2, held.left_over + extract(epoch FROM clock_timestamp() - held.at) / $3) >= 1
 RETURNING left_over
 """
+"""A row of a time to come was written before the clock was set back: it would keep everybody out for as long as the step. It lets
+one attempt pass, and has the present time then."""
 _GIVE_BACK = "UPDATE attempts.buckets SET left_over = least($2, left_over + 1) WHERE subject = $1"
 _REMOVE_FULL = "DELETE FROM attempts.buckets WHERE at < clock_timestamp() - interval '1 hour'"
 """Within an hour every bucket is full again."""

@@ -65,10 +65,10 @@ class ProviderKeys:
         found = _chosen(held, algorithm, kid)
         due = now - held.fetched > FRESH or (found is None and now - held.asked > ASK_AGAIN)
         if due and now - held.asked > (RETRY if held.failed else 0.0):
-            if found is None:
+            if found is None or now - held.fetched > KEPT:
                 await self._ask(issuer, held)
                 found = _chosen(held, algorithm, kid)
-            else:  # the token need not wait for a provider that is slow today
+            else:  # these keys are still believed, so the token need not wait for a provider that is slow today
                 self._begin(issuer, held)
         if lasting() - held.fetched > KEPT:
             raise NotFetched(held.failed or f"{issuer} was not asked yet")

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from domain.identities.oidc_providers import MOST_OF_ACCOUNT
 from services.adapters.oidc_fetch import PATIENCE, NotFetched, OidcFetch, PublicOnly
 from services.api.door import networks
-from services.kms_api.provider_keys import MOST_WAITING, RETRY
+from services.kms_api.provider_keys import FRESH, KEPT, MOST_WAITING, RETRY, ProviderKeys
 from services.kms_api.refused_attempts import COUNTED_FOR
 from services.outgoing_http import trusted_by
 from tests.e2e.test_web_identity import arn_of, role, sts
@@ -221,6 +221,20 @@ def test_a_provider_that_changes_its_keys_is_asked_again(
     for _ in range(4):
         assert answer(installation, arn, provider.token("new")) == ""
     assert answer(installation, arn, old) == "InvalidIdentityToken"
+
+
+async def test_a_provider_is_asked_again_when_its_keys_are_old(provider_certificate: tuple[Path, Path]) -> None:
+    """The first token after a quiet hour was refused, though the provider answered: its keys were too old to be believed, and
+    were fetched behind the refusal."""
+    fetch = OidcFetch(PublicOnly(networks("127.0.0.0/8")), trusted_by(str(provider_certificate[0])))
+    with Provider(provider_certificate) as provider:
+        keys = ProviderKeys(fetch)
+        for later, asked in ((0.0, 1), (KEPT + 60.0, 2), (FRESH + 60.0, 2)):
+            if held := keys._held.get(provider.issuer):
+                held.fetched, held.asked = held.fetched - later, held.asked - later
+            assert await keys.key(provider.issuer, "RS256", "rsa") is not None
+            assert provider.asked[KEYS] == asked, "keys that are still believed are fetched behind the answer"
+    await fetch.close()
 
 
 def test_a_trust_policy_forbids_the_name_of_a_session(iam: Any, installation: Installation, provider: Provider) -> None:

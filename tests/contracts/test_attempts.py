@@ -60,6 +60,15 @@ async def test_one_more_comes_after_a_while_and_a_refused_one_does_not_delay_it(
     assert await allowed(attempts, subject)
 
 
+async def test_a_clock_that_is_set_back_keeps_nobody_out(opened: OpenAttempts) -> None:
+    """Postgres's clock was an hour ahead when an attempt was made. Nobody at that address could sign in for an hour."""
+    attempts, subject = opened(1, 3600.0), uuid4().hex
+    assert await allowed(attempts, subject)
+    ahead = "UPDATE attempts.buckets SET at = at + interval '1 hour' WHERE subject = $1"
+    await attempts.pool.execute(ahead, subject)
+    assert [await allowed(attempts, subject), await allowed(attempts, subject)] == [True, False]
+
+
 async def test_the_right_secret_gives_all_back(opened: OpenAttempts) -> None:
     attempts, subject = opened(2, 3600.0), uuid4().hex
     assert [await allowed(attempts, subject) for _ in range(3)] == [True, True, False]

@@ -104,6 +104,17 @@ def test_a_code_is_redeemed_once_and_in_time() -> None:
     assert list(world.recent_calls.codes) == ["d"]
 
 
+def test_a_code_opens_the_console_after_the_clock_was_set_back() -> None:
+    """Time on the log stands still until the clock comes there again. Every code had expired until then."""
+    situation, by = given(), root_of(ACCOUNT)
+    world = situation.world
+    world.at, world.deciding_at = 3600 * 1_000_000, 0
+    redeemed = events.ConsoleCodeRedeemed(ACCOUNT, "c")
+    situation.when(RedeemConsoleCode("c", 60_000_000), by=by).then(redeemed)
+    world.apply(redeemed)
+    situation.when(RedeemConsoleCode("c", 60_000_000), by=by).refused(AccessRefused)
+
+
 def test_a_snapshot_remembers_both() -> None:
     """A process that starts from one would accept a used code, and a session that has ended."""
     log = a_log()
