@@ -97,9 +97,8 @@ class FileMasterKey:
         killed left of a file with keys goes too. The caller keeps others from writing one. Raises MasterKeyRefused."""
         names = list(self._retired_before())
         for each in (*left_beside(self.path), *left_beside(self.retired)):
-            if self.path.exists() and each.samefile(
-                self.path
-            ):  # `make` was killed between giving it its name and this one up
+            # `make` may have been killed between giving the key its name and this one up.
+            if self.path.exists() and each.samefile(self.path):
                 each.unlink()
             else:
                 _destroy(each)

@@ -85,6 +85,7 @@ class Folder:
         self.run = self.path / "run"
         self.logs = self.path / "logs"
         self.kafka = self.path / "kafka"
+        self.postgres = self.path / "postgres"
         self._lock: IO[str] | None = None
 
     @property
@@ -208,16 +209,27 @@ class Folder:
         self.state_file.unlink(missing_ok=True)
 
     def clean_up(self) -> list[str]:
-        """End the processes that an earlier `up` left when it was killed, and return their names."""
+        """End the processes that an earlier `up` or restore left when it was killed, and return their names. The caller owns the
+        folder."""
         import psutil  # every command needs the folder, and only a start needs this
 
+        from services.adapters.bundled.postgres import data_of, postmaster_of, starting_on
+
+        data = data_of(self.postgres)
+        coming = [each for each in map(_process, starting_on(data)) if each is not None]
+        _, late = psutil.wait_procs(coming, timeout=STOP_DEADLINE)  # what they start is known once they have ended
+        for process in late:
+            process.kill()
         running = self.state()
-        if running is None:
-            return []
-        left = [(name, process) for name in running.children if (process := running.process(name))]
+        known = {} if running is None else {name: running.process(name) for name in running.children}
+        left = [(name, process) for name, process in known.items() if process is not None]
+        postmaster = postmaster_of(data)
+        if postmaster is not None and "postgres" not in dict(left):  # whoever started it was killed before it said so
+            left += [("postgres", each) for each in [_process(postmaster)] if each is not None]
         for name, process in left:
             # Postgres takes SIGTERM as "when the last client has gone", and SIGINT as "now, in order".
-            process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
         _, alive = psutil.wait_procs([process for _, process in left], timeout=STOP_DEADLINE)
         for process in alive:
             process.kill()
@@ -343,6 +355,16 @@ def start_of(pid: int) -> str:
     except (OSError, IndexError):
         return ""
     return f"{boot} {ticks}"
+
+
+def _process(pid: int) -> psutil.Process | None:
+    """None if it has ended."""
+    import psutil
+
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _process_of(pid: int, started: float, start: str) -> psutil.Process | None:

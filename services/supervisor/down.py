@@ -14,7 +14,7 @@ from services.runtime.data_folder import Folder, FolderInUse
 from services.supervisor.up import StartProgress
 
 LOOK_EVERY = 0.2
-FREE_WITHIN = 30.0
+FREE_WITHIN = 40.0
 """Longer than another `keytrail down` may take to end what a killed run left; see Folder.clean_up."""
 ENDED_WITHIN = 150.0
 """Longer than an orderly end may take; see Supervisor.stop."""

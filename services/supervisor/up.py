@@ -84,15 +84,12 @@ class Supervisor:
         """Start everything, until all of it answers. Raises CannotStart, FolderInUse, BadSetting."""
         if have_files(self.settings):
             self._named = await self._step("read-files")
-        self.folder.take()
+        self._take_folder()
         if self.folder.restoring.exists():
             raise CannotStart(
                 f"A restore onto {self.folder.path} was broken off: empty the folder (but for the master key) and restore "
                 "again."
             )
-        left = self.folder.clean_up()
-        if left:
-            log.warning("an earlier run was killed; what it left was ended", names=left)
         self._require_clock()
         self._begin_forks()
         self._socket = listen(self.settings)
@@ -123,6 +120,14 @@ class Supervisor:
         await self._wait_until_ready()
         return credentials
 
+    def _take_folder(self) -> None:
+        """Before anything is refused: whoever empties the folder then takes away what says which processes there are. Raises
+        FolderInUse, NotOurs."""
+        self.folder.take()
+        left = self.folder.clean_up()
+        if left:
+            log.warning("an earlier run was killed; what it left was ended", names=left)
+
     def _kept(self) -> list[str]:
         """The names of what the folder holds besides the master key, which a restore needs there."""
         key = os.path.realpath(
@@ -137,6 +142,10 @@ class Supervisor:
         Raises CannotStart, FolderInUse.
         """
         if kept := self._kept():
+            if (
+                self.folder.state_file.exists() or self.folder.restoring.exists()
+            ):  # else the folder is no business of ours
+                self._take_folder()
             raise CannotStart(f"{self.folder.path} is not empty ({', '.join(kept)}): restore onto an empty folder.")
         self.folder.take()
         self.folder.restoring.touch()
@@ -164,7 +173,7 @@ class Supervisor:
     async def _start_postgres(self) -> None:
         if self.settings.postgres:
             return
-        postgres = BundledPostgres(self.folder.path / "postgres")
+        postgres = BundledPostgres(self.folder.postgres)
         self._progress("starting Postgres", 0, 0)
         await asyncio.to_thread(postgres.prepare)
         self._postgres = postgres

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,7 +23,7 @@ from services.runtime.data_folder import ClockRefused, Folder, FolderInUse, Runn
 from services.supervisor.down import CannotStop, Stopped, stop
 from services.supervisor.forks import THERE
 from tests.attacks.test_local_user import NOBODY, as_root, somebody_else
-from tests.faults.test_supervisor import gone
+from tests.faults.test_supervisor import _of_folder, _runs_below, gone
 from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
 
@@ -185,6 +186,47 @@ def test_a_start_that_is_under_way_is_ended_too(tmp_path: Path) -> None:
     assert said(down(starting.data))[0] == 0
     assert up.wait(10) == 130
     assert not (starting.data / "run" / "state.json").exists()
+
+
+def test_what_a_start_that_was_killed_brings_into_being_is_ended(tmp_path: Path) -> None:
+    """Postgres comes up by itself once it is being started, and nothing said yet that it exists."""
+    starting = Installation(tmp_path / "data", own="they are what a killed start leaves")
+    up = subprocess.Popen(starting.command(), env=starting.environment(), stderr=subprocess.DEVNULL)
+    ends = time.monotonic() + WITHIN
+    while not _runs_below(up.pid, "pg_ctl"):  # without a pause: it runs for a quarter of a second
+        assert time.monotonic() < ends, "Postgres was never started"
+    up.kill()
+    up.wait()
+    found = json.loads(down(starting.data, "--json").stdout)
+    assert "postgres" in found["left_behind"]
+    assert _of_folder(tmp_path, "") == []
+
+
+RESTORING = """
+import asyncio, os, pathlib, signal, sys
+from services.settings import load
+from services.supervisor.up import Supervisor
+asyncio.run(Supervisor(load(data=pathlib.Path(sys.argv[1])), lambda *_: None).start_servers())
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""A restore that is killed when its servers run."""
+
+
+@pytest.mark.parametrize("next_is", ["a start", "a restore"])
+def test_what_a_killed_restore_left_is_ended_before_its_folder_is_refused(tmp_path: Path, next_is: str) -> None:
+    """Whoever then emptied the folder, as he is told, took away what says which processes there are: they ran on without one."""
+    data = tmp_path / "data"
+    restoring = [sys.executable, "-c", RESTORING, str(data)]
+    subprocess.run(restoring, env=clean_environment(), check=False, timeout=WITHIN)
+    assert {"kafka", "postgres"} == {*(Folder(data).state() or pytest.fail("it was killed")).children}
+    assert _of_folder(tmp_path, "postgres") != []
+    start = [str(KEYTRAIL), "up", "--data", str(data)]
+    again = subprocess.run(
+        start if next_is == "a start" else restoring, env=clean_environment(), check=False, timeout=WITHIN,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert ("was broken off" if next_is == "a start" else "is not empty") in again.stderr
+    assert _of_folder(tmp_path, "") == []
 
 
 def test_a_version_that_does_not_write_its_id_to_the_lock_is_found(tmp_path: Path) -> None:

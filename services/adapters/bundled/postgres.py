@@ -44,7 +44,7 @@ class BundledPostgres:
     def __init__(self, folder: Path, settings: Mapping[str, str] = SETTINGS) -> None:
         self.folder = folder.resolve()
         self._settings = settings
-        self.data = self.folder / "data"
+        self.data = data_of(folder)
         self.log = self.folder / "postgres.log"
         self.sockets = self.folder / "socket"
         """If the path is too long for a socket, `prepare` chooses another."""
@@ -153,7 +153,7 @@ class BundledPostgres:
         A server that already runs on this folder could not be stopped in time: the caller owns the folder.
         """
         self.stop()
-        if self._is_of_another():  # Postgres would take it for a postmaster that runs, and refuse to start
+        if _is_of_another(self.data):  # Postgres would take it for a postmaster that runs, and refuse to start
             (self.data / "postmaster.pid").unlink(missing_ok=True)
         options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in self._settings.items())
         arguments = ("-D", str(self.data), "-l", str(self.log), "-w", "-t", "60")
@@ -176,33 +176,58 @@ class BundledPostgres:
 
     def pid(self) -> int | None:
         """The postmaster's process id; None if no postmaster runs on this data folder."""
-        pid = self._noted()
-        return pid if pid is not None and self._is_postmaster(pid) else None
-
-    def _noted(self) -> int | None:
-        """The process id in postmaster.pid. After a power cut it may be another process's, or a thread's."""
-        try:
-            return int((self.data / "postmaster.pid").read_text().split()[0])
-        except (OSError, ValueError, IndexError):
-            return None
-
-    def _is_postmaster(self, pid: int) -> bool:
-        """A postmaster works in its data folder. Who may not look at that is content with its name."""
-        process = Path(f"/proc/{pid}")
-        try:
-            try:
-                return os.readlink(process / "cwd") == os.path.realpath(self.data)
-            except PermissionError:
-                return (process / "comm").read_text().strip() == "postgres"
-        except OSError:  # it ended, perhaps between the two
-            return False
-
-    def _is_of_another(self) -> bool:
-        pid = self._noted()
-        return pid is not None and Path(f"/proc/{pid}").exists() and not self._is_postmaster(pid)
+        return postmaster_of(self.data)
 
     def _log_end(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:]) if self.log.exists() else "(no log)"
+
+
+def data_of(folder: Path) -> Path:
+    return folder.resolve() / "data"
+
+
+def postmaster_of(data: Path) -> int | None:
+    """The id of the postmaster that runs on this data folder."""
+    pid = _noted(data)
+    return pid if pid is not None and _is_postmaster(data, pid) else None
+
+
+def starting_on(data: Path) -> list[int]:
+    """The ids of processes that bring a postmaster into being there, or make its files. postmaster.pid does not name it yet."""
+    found = []
+    for process in Path("/proc").glob("[1-9]*"):
+        with suppress(OSError):  # it has ended
+            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            # Its user is the server's, so that nobody else can pass for one.
+            named = words[0].rpartition("/")[2] in ("pg_ctl", "initdb") and str(data) in words
+            if named and process.stat().st_uid == data.parent.stat().st_uid:
+                found.append(int(process.name))
+    return found
+
+
+def _noted(data: Path) -> int | None:
+    """The process id in postmaster.pid. After a power cut it may be another process's, or a thread's."""
+    try:
+        return int((data / "postmaster.pid").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _is_postmaster(data: Path, pid: int) -> bool:
+    """A postmaster works in its data folder. Who may not look at that is content with its name."""
+    process = Path(f"/proc/{pid}")
+    try:
+        try:
+            return os.readlink(process / "cwd") == os.path.realpath(data)
+        except PermissionError:
+            return (process / "comm").read_text().strip() == "postgres"
+    except OSError:  # it ended, perhaps between the two
+        return False
+
+
+def _is_of_another(data: Path) -> bool:
+    pid = _noted(data)
+    return pid is not None and Path(f"/proc/{pid}").exists() and not _is_postmaster(data, pid)
 
 
 def binaries() -> Path:
