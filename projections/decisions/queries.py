@@ -341,6 +341,13 @@ async def moment_of(log: AskedLog, position: int) -> datetime | None:
     return found
 
 
+async def moment_from(log: AskedLog, position: int) -> datetime | None:
+    """When the first record at a position or after it was decided. Index: decisions_position."""
+    query = f"SELECT at FROM {DECISIONS} WHERE position >= $1 ORDER BY position LIMIT 1"
+    found: datetime | None = await log.fetchval(query, position)
+    return found
+
+
 # indexes: cases_key, cases_destination
 ASKED_WITH = f"""
 SELECT split_part(destination, ':key/', 2) AS key FROM {CASES} WHERE key_id = $1 AND destination IS NOT NULL

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 
 from projections.decisions import queries as decisions
+from projections.history import queries as history
 from projections.log.schema import AskedLog
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import invalid
@@ -15,14 +16,22 @@ from services.audit_api.request import AuditRequest
 from services.questions.moments import Moment, read_moment, read_time
 from services.questions.source import Source
 
+FOR_EVER = datetime(9999, 12, 30, tzinfo=UTC)
+
 
 async def time_of(log: AskedLog, text: str, name: str) -> datetime:
-    """A time for a text that is a time (RFC 3339) or a position (@1234). `name` is the parameter's name. Raises WireError."""
+    """A time for a text that is a time (RFC 3339) or a position (@1234). `name` is the parameter's name. Raises WireError.
+
+    A position means its record, or the next one where it has none. The position after the last record is taken, since `to` names
+    what comes after the last that is wanted.
+    """
     if text.startswith("@") and text[1:].isascii() and text[1:].isdigit() and len(text) < 19:
-        found = await decisions.moment_of(log, int(text[1:]))
-        if found is None:
+        position = int(text[1:])
+        if (found := await decisions.moment_from(log, position)) is not None:
+            return found
+        if position > await history.reached(log) + 1:
             raise invalid(f"there is no record at position {text}")
-        return found
+        return FOR_EVER
     try:
         return read_time(text)
     except ValueError:

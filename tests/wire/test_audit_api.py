@@ -447,3 +447,16 @@ def test_a_wrong_method_is_answered_with_the_right_ones(installation: Installati
             connection.request(method, url)
             answer = connection.getresponse()
             assert (answer.status, answer.headers["allow"]) == (405, ", ".join(allow)), method
+
+
+def test_a_span_may_end_after_the_last_record(installation: Installation) -> None:
+    """`to` is what comes after the last that is wanted: so it is for whoever looks at the present as a position."""
+    key = installation.client().create_key()["KeyMetadata"]["KeyId"]
+    installation.caught_up()
+    (made,) = get(installation, f"/v1/keys/{key}/history")[1]["items"]
+    end = get(installation, "/v1/status")[1]["position"]
+    for to, found in ((made["position"], []), (made["position"] + 1, ["CreateKey"]), (end + 1, ["CreateKey"])):
+        answer = get(installation, f"/v1/decisions?key={key}&to=@{to}")[1]
+        assert [each["operation"] for each in answer["items"]] == found
+    assert get(installation, f"/v1/alerts?key={key}&to=@{end + 1}")[0] == 200
+    assert get(installation, f"/v1/decisions?from=@{end + 50}")[0] == 400

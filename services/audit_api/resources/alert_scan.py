@@ -21,11 +21,11 @@ from services.audit_api.raised_alerts import ALERT, accounts_of
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import SPAN, RouteRow
 from services.audit_api.schemas import Member
-from services.audit_api.times import time_of
+from services.audit_api.times import FOR_EVER, time_of
 from services.questions.moments import read_moment
 from services.questions.source import Source
 
-ALWAYS, FOR_EVER = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+ALWAYS = datetime(1, 1, 2, tzinfo=UTC)
 TELL_EVERY = 0.25
 """Seconds between two lines about the scan's progress."""
 

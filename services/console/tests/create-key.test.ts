@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { aliasFault, basisOf, faultsOf, FRESH, formOf, isKnown, withKind } from "../src/pages/create/draft";
 import { specsOf, usagesOf } from "../src/pages/create/kinds";
 import { pem } from "../src/pages/key/pem";
-import { upTo } from "../src/pages/key/records";
+import { upTo } from "../src/shown/span";
 
 describe("the draft of a key", () => {
   it("takes a spec that fits its type and usage", () => {

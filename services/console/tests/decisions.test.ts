@@ -74,10 +74,10 @@ test("nothing later than the time that the console shows is asked for", () => {
   const day = { type: "relative", amount: 1, unit: "day" } as const;
   const then = "2026-11-20T00:00:00.000Z";
   expect(boundsOf(day, then, 0)).toEqual({ from: "2026-11-19T00:00:00.000Z", to: then });
-  expect(boundsOf(day, "@12", 0)).toEqual({ to: "@12" });
+  expect(boundsOf(day, "@12", 0)).toEqual({ to: "@13" }); // /v1 means what comes after the last
   expect(boundsOf({ type: "absolute", startDate: "", endDate: "2027-01-01T00:00:00Z" }, then, 0)).toEqual({ to: then });
   expect(boundsOf({ type: "absolute", startDate: "", endDate: "2026-01-01T00:00:00Z" }, then, 0)).toEqual({ to: "2026-01-01T00:00:00Z" });
-  expect(boundsOf({ type: "absolute", startDate: "", endDate: "2026-01-01T00:00:00Z" }, "@12", 0)).toEqual({ to: "@12" });
+  expect(boundsOf({ type: "absolute", startDate: "", endDate: "2026-01-01T00:00:00Z" }, "@12", 0)).toEqual({ to: "@13" });
 });
 
 test("the tree names a statement by its Sid, with what callers wrote made visible", () => {

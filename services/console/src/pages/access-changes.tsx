@@ -22,6 +22,7 @@ import { useFollowing } from "../shown/following";
 import { useLines } from "../shown/lines";
 import { LongText } from "../shown/long-text";
 import { Problem } from "../shown/problem";
+import { upTo } from "../shown/span";
 import { summaryWords } from "../shown/summary";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
@@ -84,7 +85,7 @@ function Changes({ span, about }: { span: Span; about: string }) {
   const [at] = useAsOf();
   const trail = useTrail();
   const subject = about === "" ? {} : PRINCIPAL.test(about) ? { principal: about } : { key: about };
-  const to = at ?? span.to;
+  const to = upTo(at).to ?? span.to;
   const query = { from: span.from, ...(to === null ? {} : { to }), ...subject, ...asked(null, trail) };
   const [answer, again] = useLines<Row, { changes: number }>(
     `changes ${JSON.stringify(query)}`,

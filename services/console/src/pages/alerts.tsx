@@ -22,6 +22,7 @@ import { useAnswer } from "../shown/answer";
 import { after, useCursor } from "../shown/cursor";
 import { keyName } from "../shown/names";
 import { Problem } from "../shown/problem";
+import { upTo } from "../shown/span";
 import { summaryWords } from "../shown/summary";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
@@ -67,7 +68,7 @@ const COLUMNS: TableProps.ColumnDefinition<RaisedAlert>[] = [
 export default function Alerts({ query }: PageProps) {
   const filters = alertFiltersOf(query);
   const [asOf] = useAsOf();
-  const wanted = { ...filters, ...(asOf === null ? {} : { to: asOf }) };
+  const wanted = { ...filters, ...upTo(asOf) };
   const question = JSON.stringify(wanted);
   const cursor = useCursor(question);
   const [answer, again] = useAnswer(`alerts ${question} ${cursor.at}`, (signal) =>

@@ -45,17 +45,24 @@ export interface Bounds {
   to?: string;
 }
 
+/** The end of what is looked at, as the lists of /v1 take it: everything up to and including `at`. */
+export function upTo(at: string | null): { to?: string } {
+  if (at === null) return {};
+  const position = /^@(\d+)$/.exec(at)?.[1];
+  return { to: position === undefined ? at : `@${Number(position) + 1}` };
+}
+
 /** What /v1 takes. `asOf`: nothing later than that is shown, and a relative span ends there if it is a time. */
 export function boundsOf(span: Span, asOf: string | null, now: number): Bounds {
   if (span.type === "absolute") {
-    const to = earlier(asOf ?? "", span.endDate);
+    const to = earlier(upTo(asOf).to ?? "", span.endDate);
     return { ...(span.startDate === "" ? {} : { from: span.startDate }), ...(to === "" ? {} : { to }) };
   }
   const then = asOf === null ? now : asOf.startsWith("@") ? NaN : Date.parse(asOf);
   const length = span.amount * (LENGTHS[span.unit] ?? HOUR);
   return {
     ...(Number.isNaN(then) ? {} : { from: new Date(then - length).toISOString() }), // before a position: everything
-    ...(asOf === null ? {} : { to: asOf }),
+    ...upTo(asOf),
   };
 }
 

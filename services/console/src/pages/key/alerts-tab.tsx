@@ -5,12 +5,13 @@ import { AlertStateShown, SeverityBadge } from "../../alerts/severity";
 import { follow, href } from "../../router";
 import { after } from "../../shown/cursor";
 import { Listing } from "../../shown/listing";
+import { upTo } from "../../shown/span";
 import { summaryWords } from "../../shown/summary";
 import { Time } from "../../shown/time";
 import { visible } from "../../shown/visible";
 import { type ItemOf, v1 } from "../../v1/client";
 import type { TabProps } from "./facts";
-import { FEW, upTo } from "./records";
+import { FEW } from "./records";
 
 export function AlertsTab({ name, facts, at, round }: TabProps) {
   return (

@@ -3,10 +3,11 @@ import Button from "@cloudscape-design/components/button";
 import { asked, follow, href } from "../../router";
 import { after } from "../../shown/cursor";
 import { Listing } from "../../shown/listing";
+import { upTo } from "../../shown/span";
 import { type ItemOf, v1 } from "../../v1/client";
 import type { TabProps } from "./facts";
 import { CALL_COLUMNS } from "./history-tab";
-import { FEW, upTo } from "./records";
+import { FEW } from "./records";
 
 export function DecisionsTab({ name, facts, at, trail, round }: TabProps) {
   return (

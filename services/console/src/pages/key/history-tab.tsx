@@ -5,12 +5,13 @@ import { asked, follow, href } from "../../router";
 import { after } from "../../shown/cursor";
 import { Listing } from "../../shown/listing";
 import { LongText } from "../../shown/long-text";
+import { upTo } from "../../shown/span";
 import { summaryWords } from "../../shown/summary";
 import { Time } from "../../shown/time";
 import { visible } from "../../shown/visible";
 import { type ItemOf, v1 } from "../../v1/client";
 import type { TabProps } from "./facts";
-import { FEW, upTo } from "./records";
+import { FEW } from "./records";
 
 type Entry = ItemOf<"/v1/keys/{key}/history">;
 
