@@ -44,6 +44,14 @@ def chooses(page: Page, opens: str, label: str, choice: str) -> None:
     expect(dialog).to_have_count(0)
 
 
+def takes(page: Page, verb: str, what: str) -> None:
+    """What takes something away asks first."""
+    page.get_by_role("button", name=f"{verb} {what}").click()
+    dialog = page.get_by_role("dialog", name=f"{verb} {what}")
+    dialog.get_by_role("button", name=verb, exact=True).click()
+    expect(dialog).to_have_count(0)
+
+
 def changes_of(served: Installation, names: str) -> list[str]:
     """The operations on record whose parameters have the name, the oldest first."""
     served.caught_up()
@@ -93,7 +101,7 @@ def loses_access_keys(tab: Visit, user: str, known: str) -> None:
 
     def deletes() -> None:
         page.get_by_role("button", name=re.compile(f"^Deactivate (?!{known})")).click()
-        page.get_by_role("button", name="Delete AKIA").click()
+        takes(page, "Delete", "AKIA")
         # Wait for the list without it. Before, one other key is active too, and a click beside a list that is drawn anew is lost.
         expect(page.get_by_role("button", name="Delete AKIA")).to_have_count(0)
         expect(page.get_by_role("button", name="Deactivate")).to_have_count(1)
@@ -126,17 +134,17 @@ def loses_access_keys(tab: Visit, user: str, known: str) -> None:
 def takes_apart(tab: Visit, served: Installation, access_key: str) -> None:
     """What belongs to the user goes, one thing after another, and then the user."""
     page, iam = tab.page, served.client(service="iam")
-    page.get_by_role("button", name="Detach made-lists").click()
+    takes(page, "Detach", "made-lists")
     expect(page.get_by_role("button", name="Detach made-lists")).to_have_count(0)
     assert iam.list_attached_user_policies(UserName="made-user")["AttachedPolicies"] == []
-    page.get_by_role("button", name="Remove the permissions boundary").click()
+    takes(page, "Remove", "the permissions boundary")
     expect(page.get_by_role("button", name="Remove the permissions boundary")).to_have_count(0)
     assert "PermissionsBoundary" not in iam.get_user(UserName="made-user")["User"]
     page.get_by_role("button", name="Remove from made-group").click()
     expect(page.get_by_role("link", name="made-group")).to_have_count(0)
     assert iam.list_groups_for_user(UserName="made-user")["Groups"] == []
     page.get_by_role("button", name=f"Deactivate {access_key}").click()
-    page.get_by_role("button", name=f"Delete {access_key}").click()
+    takes(page, "Delete", access_key)
     expect(page.get_by_text(access_key)).to_have_count(0)
     assert tab.serious() == []
     page.get_by_role("button", name="Delete", exact=True).click()
@@ -198,7 +206,10 @@ def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., 
     expect(dialog).to_have_count(0)
     with pytest.raises(ClientError, match="AccessDenied"):
         kms.list_aliases()
-    page.get_by_role("button", name="Delete made-inline").click()
+    page.get_by_role("button", name="Delete made-inline").click()  # a slip: nothing is deleted by one click
+    page.get_by_role("dialog", name="Delete made-inline").get_by_role("button", name="Cancel").click()
+    assert served.client(service="iam").list_user_policies(UserName="made-user")["PolicyNames"] == ["made-inline"]
+    takes(page, "Delete", "made-inline")
     expect(page.get_by_text("There is no inline policy")).to_be_visible()
 
     tab.opens("/groups")
@@ -223,7 +234,7 @@ def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., 
     page.get_by_role("button", name="Put v1 into force").click()
     expect(page.get_by_role("heading", name="Version v1")).to_be_visible()
     assert "Keys" in kms.list_keys()
-    page.get_by_role("button", name="Delete v2").click()
+    takes(page, "Delete", "v2")
     expect(page.get_by_role("link", name="v2")).to_have_count(0)
 
     tab.opens("/roles")

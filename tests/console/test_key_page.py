@@ -94,9 +94,22 @@ def test_a_key_is_managed_on_its_page(visit: Callable[..., Visit], served: Insta
     page.get_by_role("button", name="Operations").click()
     page.get_by_role("option", name="Decrypt", exact=True).click()
     page.keyboard.press("Escape")
+    page.get_by_role("button", name="It allows").click()
+    page.get_by_role("option", name="has these pairs").click()
+    page.get_by_role("textbox", name="Name", exact=True).last.fill("case")
+    page.get_by_role("button", name="Add pair").click()
+    page.get_by_role("textbox", name="Name", exact=True).last.fill("case")
+    expect(page.get_by_text("This name is there twice.")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_role("button", name="Create grant")).to_be_disabled()
+    page.get_by_role("textbox", name="Name", exact=True).last.fill("other")
+    expect(page.get_by_text("This name is there twice.")).to_have_count(0)
     page.get_by_role("dialog").get_by_role("button", name="Create grant").click()
     expect(page.get_by_text("The grant is created")).to_be_visible()
-    assert [each["Operations"] for each in kms.list_grants(KeyId=key)["Grants"]] == [["Decrypt"]]
+    (grant,) = kms.list_grants(KeyId=key)["Grants"]
+    assert (grant["Operations"], grant["Constraints"]) == (
+        ["Decrypt"],
+        {"EncryptionContextSubset": {"case": "", "other": ""}},
+    )
     page.get_by_role("button", name="Revoke grant").click()
     confirms(page, "Revoke", "The grant is revoked.")
 
@@ -248,6 +261,9 @@ def test_a_user_without_rights_sees_refusals_and_never_data(
         expect(page.get_by_role("tab", name=each)).to_have_attribute("aria-selected", "true")
         expect(refusals).to_have_count(3 if each == "Key rotation" else 2)  # the page's own, and those of the tab
         assert SECRET not in page.content()
+    turns_to(page, "Imported key material")
+    expect(page.get_by_text("Expires")).to_be_visible()
+    expect(page.get_by_text("Never")).to_have_count(0)  # it is not known
     assert tab.serious() == []
     told = [each.text() for each in answers if "/console/" not in each.url]
     assert len(told) > len(TABS)

@@ -15,6 +15,7 @@ import { useEffect, useRef, useState } from "react";
 
 import { iam } from "../aws";
 import { useAct } from "../shown/act";
+import { AskedFirst } from "../shown/asked-first";
 import { isUnanswered } from "../shown/fault";
 import { useLeaveGuard } from "../shown/leave-guard";
 import { Listing } from "../shown/listing";
@@ -121,14 +122,13 @@ export function AccessKeys({ user }: { user: string }) {
                     {other === "Active" ? "Activate" : "Deactivate"}
                   </Button>
                   {item.Status !== "Active" && (
-                    <Button
-                      variant="inline-link"
-                      ariaLabel={`Delete ${id}`}
-                      disabled={act.busy}
-                      onClick={() => act.run(async () => (await iam()).send(new DeleteAccessKeyCommand({ UserName: user, AccessKeyId: id })), changed)}
-                    >
-                      Delete
-                    </Button>
+                    <AskedFirst
+                      verb="Delete"
+                      what={id}
+                      then="The access key cannot be activated again, and nothing brings it back."
+                      work={async () => (await iam()).send(new DeleteAccessKeyCommand({ UserName: user, AccessKeyId: id }))}
+                      done={changed}
+                    />
                   )}
                 </SpaceBetween>
               );

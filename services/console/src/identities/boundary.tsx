@@ -6,11 +6,10 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 
 import { follow, href } from "../router";
-import { useAct } from "../shown/act";
 import { useAnswer } from "../shown/answer";
+import { AskedFirst } from "../shown/asked-first";
 import { ChangeModal } from "../shown/change-modal";
 import { Choice } from "../shown/choice";
-import { Problem } from "../shown/problem";
 import { visible } from "../shown/visible";
 import { type Bounded, setBoundary } from "./changes";
 import { listPolicies, MOST_CHOICES } from "./kinds";
@@ -24,7 +23,6 @@ interface BoundaryProps {
 
 export function Boundary({ kind, name, boundary, again }: BoundaryProps) {
   const [choosing, setChoosing] = useState(false);
-  const act = useAct();
   return (
     <SpaceBetween size="xs">
       {boundary === null ? (
@@ -39,17 +37,15 @@ export function Boundary({ kind, name, boundary, again }: BoundaryProps) {
           Set
         </Button>
         {boundary !== null && (
-          <Button
-            variant="inline-link"
-            ariaLabel="Remove the permissions boundary"
-            disabled={act.busy}
-            onClick={() => act.run(() => setBoundary(kind, name, ""), again)}
-          >
-            Remove
-          </Button>
+          <AskedFirst
+            verb="Remove"
+            what="the permissions boundary"
+            then={`Nothing bounds the ${kind} then: it may do everything that its policies allow.`}
+            work={() => setBoundary(kind, name, "")}
+            done={again}
+          />
         )}
       </SpaceBetween>
-      {act.fault !== null && <Problem fault={act.fault} />}
       {choosing && (
         <Choose
           kind={kind}

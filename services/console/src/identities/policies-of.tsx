@@ -10,14 +10,13 @@ import Textarea from "@cloudscape-design/components/textarea";
 import { useState } from "react";
 
 import { follow } from "../router";
-import { useAct } from "../shown/act";
 import { useAnswer } from "../shown/answer";
+import { AskedFirst } from "../shown/asked-first";
 import { ChangeModal } from "../shown/change-modal";
 import { Choice } from "../shown/choice";
 import { DocumentText } from "../shown/document";
 import { useDraft } from "../shown/draft";
 import { Listing } from "../shown/listing";
-import { Problem } from "../shown/problem";
 import { visible } from "../shown/visible";
 import { EditDocument } from "./edit-document";
 import { pageOf } from "./identity-list";
@@ -31,14 +30,12 @@ interface Of {
 export function AttachedPolicies({ kind, name }: Of) {
   const [round, setRound] = useState(0);
   const [attaching, setAttaching] = useState(false);
-  const act = useAct();
   const changed = () => {
     setAttaching(false);
     setRound((before) => before + 1);
   };
   return (
     <SpaceBetween size="m">
-      {act.fault !== null && <Problem fault={act.fault} />}
       <Listing
         title="Attached policies"
         question={`attached ${kind} ${name}`}
@@ -61,14 +58,13 @@ export function AttachedPolicies({ kind, name }: Of) {
             id: "detach",
             header: "",
             cell: (item) => (
-              <Button
-                variant="inline-link"
-                ariaLabel={`Detach ${visible(item.name)}`}
-                disabled={act.busy}
-                onClick={() => act.run(() => detach(kind, name, item.arn), changed)}
-              >
-                Detach
-              </Button>
+              <AskedFirst
+                verb="Detach"
+                what={item.name}
+                then={`The ${kind} may no longer do what this policy alone allows, and is no longer denied what it alone denies.`}
+                work={() => detach(kind, name, item.arn)}
+                done={changed}
+              />
             ),
           },
         ]}
@@ -109,7 +105,6 @@ export function InlinePolicies({ kind, name }: Of) {
   const [round, setRound] = useState(0);
   const [making, make] = useState(false);
   const [editing, edit] = useState<string | null>(null);
-  const act = useAct();
   const changed = () => {
     make(false);
     edit(null);
@@ -117,7 +112,6 @@ export function InlinePolicies({ kind, name }: Of) {
   };
   return (
     <SpaceBetween size="m">
-      {act.fault !== null && <Problem fault={act.fault} />}
       <Listing
         title="Inline policies"
         question={`inline ${kind} ${name}`}
@@ -145,14 +139,13 @@ export function InlinePolicies({ kind, name }: Of) {
                 <Button variant="inline-link" ariaLabel={`Edit ${visible(item.name)}`} onClick={() => edit(item.name)}>
                   Edit
                 </Button>
-                <Button
-                  variant="inline-link"
-                  ariaLabel={`Delete ${visible(item.name)}`}
-                  disabled={act.busy}
-                  onClick={() => act.run(() => deleteInline(kind, name, item.name), changed)}
-                >
-                  Delete
-                </Button>
+                <AskedFirst
+                  verb="Delete"
+                  what={item.name}
+                  then={`The policy is gone, with its text: the ${kind} may no longer do what it alone allows, and is no longer denied what it alone denies.`}
+                  work={() => deleteInline(kind, name, item.name)}
+                  done={changed}
+                />
               </SpaceBetween>
             ),
           },

@@ -17,6 +17,7 @@ import { useState } from "react";
 import { iam } from "../aws";
 import { changeQuery, href } from "../router";
 import { useAct } from "../shown/act";
+import { AskedFirst } from "../shown/asked-first";
 import { Listing } from "../shown/listing";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
@@ -90,14 +91,13 @@ export function PolicyVersions({ arn, begin, changed }: VersionsProps) {
                   >
                     Put into force
                   </Button>
-                  <Button
-                    variant="inline-link"
-                    ariaLabel={`Delete ${visible(VersionId)}`}
-                    disabled={act.busy}
-                    onClick={() => act.run(async () => (await iam()).send(new DeletePolicyVersionCommand({ PolicyArn: arn, VersionId })), done)}
-                  >
-                    Delete
-                  </Button>
+                  <AskedFirst
+                    verb="Delete"
+                    what={VersionId}
+                    then="The version is gone, with its text. The one in force stays."
+                    work={async () => (await iam()).send(new DeletePolicyVersionCommand({ PolicyArn: arn, VersionId }))}
+                    done={done}
+                  />
                 </SpaceBetween>
               );
             },

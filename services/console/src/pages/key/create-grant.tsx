@@ -61,12 +61,15 @@ export function CreateGrant({
 
   const constrained = context !== ANY.value;
   const pairsMissing = constrained && (pairs.length === 0 || pairs.some((each) => each.name === ""));
+  // Of two pairs with one name the request would have the last alone, and nobody would see that the grant allows another context.
+  const twice = (index: number): boolean => pairs.some((each, other) => other < index && each.name !== "" && each.name === pairs[index]?.name);
+  const pairsTwice = constrained && pairs.some((_, index) => twice(index));
   return (
     <ChangeModal
       title="Create a grant"
       verb="Create grant"
       close={close}
-      incomplete={grantee.trim() === "" || operations.length === 0 || pairsMissing}
+      incomplete={grantee.trim() === "" || operations.length === 0 || pairsMissing || pairsTwice}
       work={create}
       done={done}
     >
@@ -104,7 +107,7 @@ export function CreateGrant({
           onAddButtonClick={() => setPairs([...pairs, { name: "", value: "" }])}
           onRemoveButtonClick={({ detail }) => setPairs(pairs.filter((_, index) => index !== detail.itemIndex))}
           definition={[
-            { label: "Name", control: (pair, index) => <Input value={pair.name} onChange={({ detail }) => setPairs(pairs.with(index, { ...pair, name: detail.value }))} /> },
+            { label: "Name", errorText: (_, index) => twice(index) && "This name is there twice.", control: (pair, index) => <Input value={pair.name} onChange={({ detail }) => setPairs(pairs.with(index, { ...pair, name: detail.value }))} /> },
             { label: "Value", control: (pair, index) => <Input value={pair.value} onChange={({ detail }) => setPairs(pairs.with(index, { ...pair, value: detail.value }))} /> },
           ]}
         />

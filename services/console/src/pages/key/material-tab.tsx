@@ -58,7 +58,7 @@ export function MaterialTab({ name, facts, changed }: TabProps) {
           columns={3}
           items={[
             { label: "Status", value: facts === null ? "–" : <KeyState state={facts.state} /> },
-            { label: "Expires", value: facts?.validTo === undefined ? (waits ? "–" : "Never") : <Time at={facts.validTo} /> },
+            { label: "Expires", value: facts === null || waits ? "–" : facts.validTo === undefined ? "Never" : <Time at={facts.validTo} /> },
             { label: "Key material ID", value: visible(facts?.material ?? "") || "–" },
           ]}
         />
