@@ -176,10 +176,6 @@ class Compared:
         root = root_arn(self.account)
         return bool(self.could(meaning, actions, DELEGATED) & self.callers(lambda each: each.arn == root))
 
-    def named(self, bits: int) -> list[str]:
-        """The ARNs that a policy names; a session appears as its role."""
-        return sorted({each.arn for each in self.people(bits) if each.arn})
-
     def people(self, bits: int) -> Iterator[Someone]:
         for _, everyone in Space.members(self.space.callers, bits):
             spend(len(everyone))
@@ -213,7 +209,35 @@ class Compared:
         bits = 0
         for each in found:
             bits |= each.box[CALLER_AT]
-        return sorted({named(each) for each in self.people(bits)})
+        return self.named(bits)
+
+    def named(self, bits: int, wanted: Callable[[Someone], bool] = lambda each: True) -> list[str]:
+        """Those of these callers for whom `wanted` holds, in words. A caller who is an example of a pattern does not exist: the
+        words are the conditions that it meets. So no entry of the allow-list that matches the example covers the finding."""
+        everyone = [each for each in self.people(bits) if wanted(each)]
+        others = {(each.kind, each.of) for each in everyone if not (each.arn or each.example)}
+        found, alike = set[str](), dict[str, set[str]]()
+        for each in everyone:
+            if not each.example:
+                found.add(named(each))
+            elif (each.kind, each.of) not in others:
+                alike.setdefault(self._meant_by(each), set()).add(f"{each.kind}s")
+        for meant, kinds in alike.items():
+            *first, last = sorted(kinds)
+            found.add(f"{', '.join(first)}{' and ' if first else ''}{last}{meant}")
+        return sorted(found)
+
+    def _meant_by(self, example: Someone) -> str:
+        spend(1 + len(self.space.callers.tests) // 4)
+        met = [test for test in self.space.callers.tests if test.holds(example.context)]
+        words = " and ".join(f"{each.operator} {each.key} {' or '.join(each.wanted)}" for each in met)
+        of = f" of {example.of}" if example.of and example.of not in self.invented else ""
+        return f"{of} that meet {words}" if words else of
+
+    @once
+    def invented(self) -> set[str]:
+        """The accounts that no policy names, made to meet a pattern."""
+        return {each.of for each in self.people(self.space.callers.whole) if each.kind == "root" and each.example}
 
 
 def not_for_services(dimension: Dimension) -> int:

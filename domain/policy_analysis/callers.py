@@ -95,7 +95,7 @@ class Named:
     others: dict[str, None] = field(default_factory=dict)
     uniques: dict[str, None] = field(default_factory=dict)
     examples: set[str] = field(default_factory=set)
-    """The ARNs and accounts among these that no policy names: words of patterns."""
+    """The ARNs, accounts and services among these that no policy names: words of patterns."""
 
     def add(self, name: str) -> None:
         """Adds a name from a Principal element, or an ARN that a condition compares with."""
@@ -145,6 +145,7 @@ def someones(
         meant.setdefault(arn, {})[unique] = None
         named.uniques.pop(unique, None)
     names = _from_tests(named, tests)
+    named.accounts |= dict.fromkeys(_accounts_in_patterns(tests))
     stranger = next(text for each in STRANGERS if (text := f"{each:012}") not in named.accounts)
     named.accounts.setdefault(stranger)
     for owner in named.accounts:
@@ -152,9 +153,9 @@ def someones(
         for name in names:
             named.users.setdefault(f"arn:aws:iam::{owner}:user/{name}")
     if any(not _is_plain(test) for test, _ in tests):
-        known = {*named.accounts, *named.users, *named.roles}
+        known = {*named.accounts, *named.users, *named.roles, *named.others}
         _from_patterns(named, tests)
-        named.examples = {*named.accounts, *named.users, *named.roles} - known
+        named.examples = {*named.accounts, *named.users, *named.roles, *named.others} - known
     people = [
         replace(each, example=True, of_examples=each.of in named.examples) if _is_example(each, named) else each
         for each in _people(named, meant, stranger)
@@ -195,6 +196,15 @@ def _from_tests(named: Named, tests: Sequence[tuple[Test, str]]) -> list[str]:
             elif key == "aws:principalservicename":
                 named.others[SERVICE + text] = None
     return names
+
+
+def _accounts_in_patterns(tests: Sequence[tuple[Test, str]]) -> Iterator[str]:
+    """The accounts that patterns of ARNs name, wildcards elsewhere."""
+    for test, _ in tests:
+        for text in test.wanted if test.key.lower() == ARN else ():
+            parts = text.split(":", 5)
+            if len(parts) == 6 and ACCOUNT_ID.fullmatch(parts[4]):
+                yield parts[4]
 
 
 def _from_patterns(named: Named, tests: Sequence[tuple[Test, str]]) -> None:
@@ -313,6 +323,6 @@ def _rest(named: Named) -> Iterator[Someone]:
         told = "" if SOMEBODY in rest else rest
         if f"{kind}:" == SERVICE:
             context: Context = {"aws:principalisawsservice": ("true",), "aws:principalservicename": (rest,)}
-            yield Someone("service", "", told, rest, "", {name: DIRECT}, context)
+            yield Someone("service", "", told, rest, "", {name: DIRECT}, context, example=name in named.examples)
         else:
             yield Someone("federated", "", told, rest, "", {name: DIRECT}, {})

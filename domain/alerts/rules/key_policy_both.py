@@ -13,7 +13,8 @@ from domain.alerts.severities import MEDIUM
 
 
 def judge(change: Change) -> Iterator[Finding]:
-    """Judges only principals that the policy names. Root can do both on most keys, and no separation of duties limits it."""
+    """Judges only principals that the policy names or means by a pattern. Root can do both on most keys, and no separation of
+    duties limits it."""
     key, policy = change.key, change.policy
     if key is None or policy.why:
         return

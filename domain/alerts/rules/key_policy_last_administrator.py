@@ -29,11 +29,12 @@ def judge(change: Change) -> Iterator[Finding]:
 
 
 def managers(policy: Compared, meaning: Meaning) -> list[str] | None:
-    """The principals that may replace the policy; None if they cannot be listed (root, or unnamed principals of an account)."""
+    """The principals that may replace the policy; None if they cannot be listed (root, unnamed principals of an
+    account, or those of a pattern)."""
     if policy.root_can(meaning, MANAGING):
         return None
     people = list(policy.people(policy.could(meaning, MANAGING)))
-    return None if any(not each.arn for each in people) else sorted({each.arn for each in people})
+    return None if any(not each.arn or each.example for each in people) else sorted({each.arn for each in people})
 
 
 RULE = AlertRule(

@@ -1,0 +1,74 @@
+"""Whom an alert names where a policy means its callers by a pattern. A caller made to meet the pattern does not exist: who reads its
+name looks for nobody, and an entry of the allow-list for that name would cover all whom the pattern means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domain.alerts.settings import AlertSettings, Allow
+from tests.domain.test_alert_rules import ADMIN, NOW, ROOT, ROOTED, UNKNOWN, USER, allow, policy, put
+from tests.given import ACCOUNT, arn
+
+CI, THEIRS = f"arn:aws:iam::{ACCOUNT}:role/ci-*", f"arn:aws:iam::{UNKNOWN}:role/ci-*"
+ROLES = f"roles of {ACCOUNT} that meet ArnLike aws:PrincipalArn {CI}"
+
+
+def met(operator: str, key: str, wanted: str) -> dict[str, Any]:
+    return {"Condition": {operator: {key: wanted}}}
+
+
+CI_ROLES = met("ArnLike", "aws:PrincipalArn", CI)
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule", "subject", "whom", "words"),
+    [
+        (allow("*", "kms:Decrypt", **CI_ROLES), "key-policy-decrypt", arn(), [ROLES], f"lets {ROLES} decrypt"),
+        (allow("*", "kms:PutKeyPolicy", **CI_ROLES), "key-policy-administrator", arn(), [ROLES], f"{ROLES} may"),
+        (
+            allow("*", "kms:Decrypt", **met("ArnLike", "aws:PrincipalArn", THEIRS)),
+            "key-policy-unknown-account", UNKNOWN,
+            [f"roles of {UNKNOWN} that meet ArnLike aws:PrincipalArn {THEIRS}"], f"account {UNKNOWN}",
+        ),
+        (
+            allow("*", "kms:Decrypt", **met("StringLike", "aws:PrincipalAccount", "4444*")),
+            "key-policy-unknown-account", arn(),
+            ["roles, roots and users that meet StringLike aws:PrincipalAccount 4444*"],
+            "accounts by a pattern, roles, roots and users that meet StringLike aws:PrincipalAccount 4444*",
+        ),
+        (
+            allow([ROOT, USER], "kms:Decrypt", **met("StringLike", "aws:PrincipalArn", "*:user/r*")),
+            "key-policy-decrypt", arn(), [USER], f"lets {USER} decrypt",
+        ),
+    ],
+)  # fmt: skip
+def test_an_alert_names_the_pattern_and_nobody_who_was_made_to_meet_it(
+    statement: dict[str, Any], rule: str, subject: str, whom: list[str], words: str
+) -> None:
+    (one,) = [each for each in put(policy(ROOTED), policy(ROOTED, statement)) if each.rule.id == rule]
+    assert (one.finding.subject, list(one.finding.about)) == (subject, whom)
+    assert words in one.finding.summary
+
+
+def test_who_no_longer_meets_a_deny_is_named_by_its_pattern() -> None:
+    denied = allow("*", "kms:*", effect="Deny", **CI_ROLES)
+    (one,) = [each for each in put(policy(ROOTED, denied), policy(ROOTED)) if each.rule.id == "key-policy-deny-dropped"]
+    assert one.finding.about == (ROLES,)
+
+
+def test_an_entry_for_a_name_does_not_cover_all_whom_a_pattern_means() -> None:
+    """The name is the one that a caller was given to meet the pattern."""
+    entry = Allow("*", "one role", NOW * 2, principal=CI.removesuffix("*"))
+    new = policy(ROOTED, allow("*", "kms:Decrypt", **CI_ROLES))
+    found = put(policy(ROOTED), new, settings=AlertSettings(allow=(entry,)))
+    assert [(each.rule.id, each.suppressed) for each in found] == [("key-policy-decrypt", None)]
+
+
+def test_a_pattern_is_not_one_principal_alone() -> None:
+    """Nobody knows how many roles it means."""
+    one = put(policy(ROOTED), policy(allow(ADMIN, "kms:*")))
+    assert "key-policy-last-administrator" in {each.rule.id for each in one}
+    some = put(policy(ROOTED), policy(allow("*", "kms:*", **CI_ROLES)))
+    assert "key-policy-last-administrator" not in {each.rule.id for each in some}
