@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from domain.policy.conditions import Test
 from domain.policy.glob import compile_glob
 from domain.policy.variables import Context
 from domain.policy_analysis.budget import spend, steps_of
+from domain.policy_analysis.callers import Someone
 from domain.policy_analysis.compare import compare
 from domain.policy_analysis.dimensions import ACTION, CALLER, Dimension, bits_of, one_of
 from domain.policy_analysis.outcomes import EQUIVALENT, FAILED, PASSED, UNKNOWN
 from domain.policy_analysis.space import Side, Space
-from domain.policy_analysis.stranger_values import strangers_have, values_of
+from domain.policy_analysis.stranger_values import accounts_of_strangers, strangers_have, values_of
 
 NOTHING = Side('{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*"}}')
 """A statement without Action has no effect."""
@@ -72,11 +74,30 @@ def not_public(of: Policies) -> dict[str, Any]:
 
 
 def strangers(space: Space) -> int:
-    """The callers of accounts that no policy names, whichever patterns of accounts they match."""
+    """The callers of accounts that no policy names, and those who meet patterns of accounts that others meet as well."""
+    tests, accounts = space.caller_tests, accounts_of_strangers(space.caller_tests)
     return bits_of(
-        any(each.kind in ("root", "user", "role") and (not each.of or each.of_examples) for each in everyone)
+        any(
+            each.kind in ("root", "user", "role")
+            and (not each.of or (each.of_examples and _is_met_by_others(each, tests, accounts)))
+            for each in everyone
+        )
         for everyone in space.callers.members
     )
+
+
+def _is_met_by_others(example: Someone, tests: Sequence[Test], accounts: Sequence[str]) -> bool:
+    """Whether somebody of one of these accounts who is called the same passes and fails the same tests."""
+    spend((len(accounts) + 1) * (1 + len(tests) * max(map(steps_of, tests), default=1)))
+    own = [test.holds(example.context) for test in tests]
+    for account in accounts:
+        context = {
+            key: tuple(value.replace(example.of, account, 1) for value in values)
+            for key, values in example.context.items()
+        }
+        if [test.holds(context) for test in tests] == own:
+            return True
+    return False
 
 
 def as_a_stranger(dimension: Dimension) -> int:

@@ -126,7 +126,7 @@ class Space:
     @property
     def usernames(self) -> frozenset[str]:
         """What the policies compare aws:username with."""
-        return frozenset(text for _, test, _ in self._tests() if test.key.lower() == NAME for text in test.wanted)
+        return frozenset(text for test in self.caller_tests if test.key.lower() == NAME for text in test.wanted)
 
     def _hide(self, rule: CompiledStatement, test: Test, version: str, why: str) -> None:
         made = OpaqueTest(test.operator, test.key, test.wanted, why, rule.by.document())
@@ -154,6 +154,7 @@ class Space:
 
     def _callers(self, more: Sequence[str]) -> None:
         read = self._readable(following=True)
+        self.caller_tests = [test for _, test, _ in read]
         principals = [
             named
             for rules in self.rules

@@ -22,6 +22,8 @@ from domain.policy_analysis.budget import spend, steps_of
 
 MANY = 64
 """How many strangers are tried. A policy would have to spare all of them, and nearly everybody else with them."""
+FEWER = 32
+"""How many accounts, each of which is tried with every name."""
 MOST_PAIRS = 200
 """Beyond so many pairs of an id and a session's name, only those that stand together in a pattern are tried."""
 DIGITS, LOWER = "0123456789", "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -65,6 +67,12 @@ def values_of(key: str, tests: Sequence[Test]) -> Iterator[str]:
         case "aws:sourcearn":
             draw = _drawing(MANY, wanted)
             yield from (found for each in patterns if (found := _of_strangers(each, draw)))
+
+
+def accounts_of_strangers(tests: Sequence[Test]) -> list[str]:
+    """Account numbers that nobody chose."""
+    wanted = sorted({text for test in tests for text in test.wanted})
+    return [_drawing(number, wanted)(DIGITS, 12) for number in range(FEWER)]
 
 
 def _drawing(number: int, wanted: Sequence[str]) -> Draw:

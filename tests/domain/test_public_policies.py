@@ -65,7 +65,8 @@ SOMEWHERE = {"Null": {"aws:SourceIp": "false"}}
         ({"StringNotEquals": {"aws:PrincipalOrgID": "o-stranger00"}, "Null": {"aws:PrincipalOrgID": "false"}}, True),
         ({"StringLike": {"aws:userid": "A*"}, "StringNotLike": {"aws:userid": "*STRANGER*"}}, True),
         ({"StringNotLike": {"aws:PrincipalAccount": "9999*"}}, True),
-        ({"StringLike": {"aws:PrincipalAccount": "4444*"}}, True),
+        ({"StringLike": {"aws:PrincipalAccount": "4444*"}}, False),  # one account in ten thousand
+        ({"StringLike": {"aws:PrincipalAccount": ["1*", "2*", "3*", "4*", "5*"]}}, True),
         ({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::9999*:*"}}, True),
         ({"StringNotEquals": {"aws:SourceVpc": "vpc-0stranger0"}, "Null": {"aws:SourceVpc": "false"}}, True),
         ({"StringNotLike": {"aws:PrincipalOrgID": "o-[a]*"}, "StringLike": {"aws:PrincipalOrgID": "o-acme*"}}, False),
