@@ -277,7 +277,7 @@ json.dump(given, sys.stdout, default=str)
 async def test_a_child_process_gets_every_secret_and_shows_none(tmp_path: Path) -> None:
     """With your own cluster and database too: the password in an address would have been in seven environments."""
     secret: dict[str, Any] = {
-        each.name: f"secret of {each.name}" for each in fields(Settings) if each.metadata["secret"]
+        each.name: f"postgresql://secret-of-{each.name}/" for each in fields(Settings) if each.metadata["secret"]
     }
     ids: dict[str, Any] = {
         each.replace("secret_access_key", "access_key_id"): "AKIAGIVEN" for each in secret if "secret_access" in each
@@ -305,7 +305,7 @@ SECRETS = [f"KEYTRAIL_{each.name.upper()}" for each in fields(Settings) if each.
 def test_a_secret_in_a_file_that_others_may_read_is_refused(tmp_path: Path, name: str) -> None:
     """They would have read the password of the cluster, the database or root in the file that holds it."""
     file = tmp_path / "secret"
-    file.write_text("a secret\n")
+    file.write_text("postgresql://a-secret/\n")  # of all secrets, a DSN alone has a form
     given = {name + "_FILE": str(file)}
     if name.endswith("_SECRET_ACCESS_KEY"):
         given[name.replace("SECRET_ACCESS_KEY", "ACCESS_KEY_ID")] = "AKIAGIVEN"
@@ -313,7 +313,7 @@ def test_a_secret_in_a_file_that_others_may_read_is_refused(tmp_path: Path, name
     with pytest.raises(BadSetting, match="chmod 600"):
         load(given)
     file.chmod(0o600)
-    assert "a secret" in load(given).secrets().values()
+    assert "postgresql://a-secret/" in load(given).secrets().values()
     with pytest.raises(BadSetting, match="both set"):
         load(given | {name: "another"})
     file.write_text("\n")

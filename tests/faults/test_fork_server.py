@@ -63,7 +63,7 @@ def the_server() -> psutil.Process:
 
 async def test_a_fork_is_as_a_process_that_was_started(server: Forks, tmp_path: Path) -> None:
     secret: dict[str, Any] = {
-        each.name: f"secret of {each.name}" for each in fields(Settings) if each.metadata["secret"]
+        each.name: f"postgresql://secret-of-{each.name}/" for each in fields(Settings) if each.metadata["secret"]
     }
     ids: dict[str, Any] = {
         each.replace("secret_access_key", "access_key_id"): "AKIAGIVEN" for each in secret if "secret_access" in each
