@@ -165,7 +165,8 @@ def _root(settings: Settings, facts: PostgresFacts) -> CheckOutcome:
         return look(
             ROOT,
             f"the vault has another secret of {named}, or none",
-            "The next start writes the one of KEYTRAIL_ROOT_SECRET_ACCESS_KEY there, and the other stops working.",
+            "If it has none, the next start writes the one of KEYTRAIL_ROOT_SECRET_ACCESS_KEY there. It refuses to replace "
+            "another: correct that setting, or name a new access key with a new secret.",
         )
     others = [key for key, status in keys.items() if status == ACTIVE and key != named]
     for_good = [key for key in others if facts.root is None or key not in facts.root.ends]

@@ -59,10 +59,19 @@ async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = Fal
             "KEYTRAIL_ROOT_ACCESS_KEY_ID and KEYTRAIL_ROOT_SECRET_ACCESS_KEY are not set: `keytrail up` makes them, "
             "processes that are started one by one are given them."
         )
-    secrets = {settings.root_access_key_id: settings.root_secret_access_key}
-    secrets |= {each.registered.access_key: each.secret for each in services_file.load(settings)}
-    for access_key, secret in secrets.items():
-        # Only where it is another one: a start should not wait for a standby that is away.
-        if await vault.secret(access_key) != secret:
+    named = [("KEYTRAIL_ROOT_SECRET_ACCESS_KEY", settings.root_access_key_id, settings.root_secret_access_key)]
+    for each in services_file.load(settings):
+        setting = f"KEYTRAIL_SERVICES_FILE: [{each.registered.service}]"
+        named.append((setting, each.registered.access_key, each.secret))
+    for setting, access_key, secret in named:
+        kept = await vault.secret(access_key)
+        if kept is None:
             await vault.put_secret(access_key, secret)
+        elif kept != secret:
+            # It may be the one that was replaced because it leaked, on a machine where nobody changed the file. And API workers
+            # that know the former one would go on taking it.
+            raise BadSetting(
+                f"{setting} has another secret of {access_key} than the vault. A new secret takes a new access key: "
+                "`keytrail root-credential rotate` makes one of the root user; of a service, change access_key_id too."
+            )
     return PreparedProcess(partitions, vault, keys)
