@@ -39,9 +39,14 @@ def key(served: Installation) -> str:
     return found
 
 
+def hears(page: Page, notice: str) -> None:
+    """A notice is a live region: a screen reader says it."""
+    expect(page.get_by_role("status").filter(has_text=notice)).to_be_visible()
+
+
 def confirms(page: Page, verb: str, notice: str) -> None:
     page.get_by_role("dialog").get_by_role("button", name=verb, exact=True).click()
-    expect(page.get_by_text(notice)).to_be_visible()
+    hears(page, notice)
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
@@ -76,7 +81,7 @@ def test_a_key_is_managed_on_its_page(visit: Callable[..., Visit], served: Insta
     page.get_by_label("Alias name").fill("on-the-page")
     assert tab.serious() == []
     page.keyboard.press("Enter")
-    expect(page.get_by_text("alias/on-the-page is created.")).to_be_visible()
+    hears(page, "alias/on-the-page is created.")
 
     turns_to(page, "Key rotation")
     page.get_by_role("button", name="Switch on").click()
@@ -124,7 +129,7 @@ def test_a_key_is_managed_on_its_page(visit: Callable[..., Visit], served: Insta
     page.keyboard.press("Escape")
     expect(dialog).to_be_visible()
     held.pop().continue_()
-    expect(page.get_by_text("The key is disabled.")).to_be_visible()
+    hears(page, "The key is disabled.")
     expect(dialog).to_have_count(0)
     page.unroute(CALLS)
     page.get_by_role("button", name="Key actions").click()

@@ -102,7 +102,7 @@ def test_a_wrong_credential_is_refused_in_the_servers_words(visit: Callable[...,
     ):
         tab.opens()  # without what the one before was told
         tab.fills_in(alice | changed)
-        expect(tab.page.get_by_role("group").filter(has_text=says).first).to_be_visible()
+        expect(tab.page.get_by_role("alert").filter(has_text=says)).to_be_visible()  # a live region: it is also heard
         assert tab.serious() == []
 
 

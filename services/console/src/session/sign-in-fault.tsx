@@ -14,14 +14,16 @@ const TITLES: Readonly<Record<string, string>> = {
 
 export function SignInFault({ fault }: { fault: Fault }) {
   return (
-    <Alert type="error" header={TITLES[fault.code] ?? fault.title}>
-      {isClock(fault)
-        ? clockWords()
-        : fault.kind === "unreachable"
-          ? "It may be starting, or the network is down. Try again in a moment."
-          : visible(fault.message)}
-      {isMismatch(fault) &&
-        ` If the secret is right, a proxy changes requests on their way: it must pass them on with Host: ${visible(location.host)}.`}
-    </Alert>
+    <div role="alert">
+      <Alert type="error" header={TITLES[fault.code] ?? fault.title}>
+        {isClock(fault)
+          ? clockWords()
+          : fault.kind === "unreachable"
+            ? "It may be starting, or the network is down. Try again in a moment."
+            : visible(fault.message)}
+        {isMismatch(fault) &&
+          ` If the secret is right, a proxy changes requests on their way: it must pass them on with Host: ${visible(location.host)}.`}
+      </Alert>
+    </div>
   );
 }

@@ -79,6 +79,7 @@ export default function Shell({ session }: { session: Session }) {
               items={[
                 {
                   type: "success",
+                  ariaRole: "status",
                   content: (
                     <>
                       {visible(notice.text)}{" "}

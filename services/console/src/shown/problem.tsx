@@ -1,4 +1,4 @@
-/** How every page shows that a request was refused or failed. */
+/** How every page shows that a request was refused or failed. It is a live region, so a screen reader says it when it comes. */
 
 import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
@@ -9,7 +9,20 @@ import { follow, href, useAsOf } from "../router";
 import type { Fault } from "./fault";
 import { visible } from "./visible";
 
-export function Problem({ fault, again }: { fault: Fault; again?: () => void }) {
+interface ProblemProps {
+  fault: Fault;
+  again?: () => void;
+}
+
+export function Problem(given: ProblemProps) {
+  return (
+    <div role="alert">
+      <Told {...given} />
+    </div>
+  );
+}
+
+function Told({ fault, again }: ProblemProps) {
   const [at, setAt] = useAsOf();
   const first = at === null ? undefined : /^the record begins at .* Ask for (@\d+)/.exec(fault.message)?.[1];
   if (first !== undefined) {

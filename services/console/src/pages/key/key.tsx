@@ -84,6 +84,7 @@ export default function KeyPage({ places }: PageProps) {
               {
                 id: String(notices.length),
                 type: "success",
+                ariaRole: "status",
                 content: visible(last),
                 dismissible: true,
                 dismissLabel: "Close",
