@@ -11,7 +11,7 @@ from domain.alerts.compared import Compared
 from domain.authorization.audience import Audience
 from domain.keys.key import Key, created
 from domain.log.events import KeyCreated, PolicyReplaced
-from domain.log.identity_events import InlinePolicyPut
+from domain.log.identity_events import InlinePolicyPut, UserAccessKeyCreated
 from domain.once import once
 from domain.policy import unseen
 from domain.policy.default import default_key_policy
@@ -134,6 +134,8 @@ class Change:
             return False
         if isinstance(event, KeyCreated):
             return bool(unseen.unseen_of(event.tags))
+        if isinstance(event, UserAccessKeyCreated):
+            return self.operation != "CreateAccessKey"  # the first that the trail shows of the key is another call
         return isinstance(event, InlinePolicyPut) and event.policy == unseen.NAME
 
     @once

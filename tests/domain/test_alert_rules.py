@@ -88,6 +88,7 @@ def judged(
     by: str = ROOT,
     settings: AlertSettings | None = None,
     of_trail: bool = False,
+    operation: str = "",
 ) -> list[Alert]:
     """The alerts on an event, in a state made of other events."""
     world: World = given(*PEOPLE, *before).world
@@ -99,6 +100,7 @@ def judged(
         100,
         caller=by,
         account=ACCOUNT,
+        operation=operation,
         facts=facts,
         known_accounts=(settings or AlertSettings()).known_accounts,
     )
@@ -516,6 +518,10 @@ EXAMPLES: dict[str, Example] = {
     "password-set-for-other": Example(
         lambda: judged(profile(reset_required=False)),
         (lambda: judged(profile(reset_required=False), by=USER),),
+    ),
+    "access-key-made-for-other": Example(
+        lambda: judged(identities.UserAccessKeyCreated(ACCOUNT, "AIDA0000000000000002", "AKIANEW"), by=ADMIN),
+        (lambda: judged(identities.UserAccessKeyCreated(ACCOUNT, "AIDA0000000000000002", "AKIANEW"), by=USER),),
     ),
     "password-policy-loosened": Example(
         lambda: judged(asks(minimum_length=13), asks(minimum_length=14)),

@@ -318,6 +318,11 @@ def password_set(scene: Scene) -> None:
     scene.iam.create_login_profile(UserName=user.rpartition("/")[2], Password="correct Horse 1")
 
 
+def key_made(scene: Scene) -> None:
+    scene.about = scene.user("keyed")
+    scene.client(scene.about)
+
+
 def policy_loosened(scene: Scene) -> None:
     """Whose policy is loosened says nothing of the scene, so its twin's author does."""
     author = scene.user("policy")
@@ -435,6 +440,7 @@ SCENES: dict[str, Callable[[Scene], None]] = {
     "boundary-removed": boundary,
     "mfa-device-removed": mfa_removed,
     "password-set-for-other": password_set,
+    "access-key-made-for-other": key_made,
     "password-policy-loosened": policy_loosened,
     "sign-ins-at-user": sign_ins_at_user,
     "sign-ins-from-address": sign_ins_from_address,

@@ -55,7 +55,7 @@ def _freed(change: Change, before: str, after: str) -> str:
     """What the boundary no longer keeps from the identity, in words; "" for nothing."""
     if limits_nothing(after) and not (before and limits_nothing(before)):
         return "it limits nothing"
-    actions = newly_given(before, after, change.event.account, change.world.region) if after else {}
+    actions = newly_given([before], [after], change.event.account, change.world.region) if after else {}
     if None in actions.values():
         return "it may allow more, which takes too many steps to say"
     return f"it allows {', '.join(sorted(actions))} on every key" if actions else ""

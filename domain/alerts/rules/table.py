@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from domain.alerts.rule import AlertRule
 from domain.alerts.rules import (
+    access_key_made_for_other,
     alerts_behind,
     alias_moved,
     boundary_removed,
@@ -120,6 +121,7 @@ FAMILIES: dict[str, tuple[AlertRule, ...]] = {
         boundary_removed.RULE,
         mfa_device_removed.RULE,
         password_set_for_other.RULE,
+        access_key_made_for_other.RULE,
         password_policy_loosened.RULE,
     ),
     "Use": (
