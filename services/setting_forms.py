@@ -17,6 +17,11 @@ KAFKA_SECURITY = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _COLLECTOR = re.compile(r"(?!\S*/v1/(?:traces|logs)/?$)https?://[^\s/?#@]+(?:/[^\s?#@]*)?")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%[^\s\[\]]+)?\]|[^\s:/?#@\[\],]+)(?::(?P<port>[0-9]{1,5}))?")
 """A host's name or address, with a port or without one: [::1]:9092 for instance."""
+_MAY_HAVE_AT = re.compile(
+    "application_name|database|dbname|host|options|passfile|password|search_path|service|sslcert|sslcrl|sslkey|sslpassword"
+    "|sslrootcert|user"
+)
+"""Parameters of a DSN that people write an "@" in: user=me@corp, or a file in a folder whose name has one."""
 
 
 def is_collector(text: str) -> bool:
@@ -40,7 +45,8 @@ def is_everywhere(text: str) -> bool:
 
 
 def are_brokers(text: str) -> bool:
-    """Whether it is a list of HOST:PORT for Kafka, or of HOST alone, between commas."""
+    """Whether it is a list of HOST:PORT for Kafka, or of HOST alone, between commas. An IPv6 address has its brackets: without
+    them the library of the alert workers takes its end for a port."""
     found = [each.strip() for each in text.split(",") if each.strip()]
     return found != [] and all(map(_is_host, found))
 
@@ -50,18 +56,29 @@ def is_dsn(text: str) -> bool:
     its author means it.
 
     A password with "/", "?", "#" or "@" that is not percent-encoded ends before its end: asyncpg takes what comes before for a
-    host and its port, asks the resolver about it, and quotes it where it fails.
+    host and its port, asks the resolver about it, and quotes it where it fails. What is left of such a password stands in the
+    path or the query, with the "@" after it. So an "@" may stand in neither, but in the value of a parameter that is known to
+    have one. To refuse each "@" refused folders of sockets and users of other realms, which asyncpg reads rightly.
     """
     try:
         parts = urlsplit(text)
         query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True)) if parts.query else {}
     except ValueError:
         return False
-    if parts.scheme not in ("postgresql", "postgres") or "#" in text or text.count("@") > ("@" in parts.netloc):
+    if (
+        parts.scheme not in ("postgresql", "postgres")
+        or "#" in text
+        or parts.netloc.count("@") > 1
+        or "@" in parts.path
+    ):
+        return False
+    if any("@" in each and not _MAY_HAVE_AT.fullmatch(each.partition("=")[0]) for each in parts.query.split("&")):
         return False
     hosts = parts.netloc.rpartition("@")[2]
     ports = query.get("port", "").split(",")
-    return (hosts == "" or all(map(_is_host, hosts.split(",")))) and all(each == "" or _is_port(each) for each in ports)
+    return (hosts == "" or all(_is_host(each.removesuffix(":")) for each in hosts.split(","))) and all(
+        each == "" or _is_port(each) for each in ports
+    )
 
 
 def _is_host(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from asyncpg import connect_utils
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from services.adapters.bundled.postgres import BundledPostgres
 from services.adapters.postgres import for_writing, hosts_of
 from services.inherited import MARKS
 from services.runtime.setting_names import unknown
@@ -57,6 +59,9 @@ GOOD_DSNS = [
     "postgresql://k@%2Frun%2Fpostgresql/keytrail",
     "postgresql://?service=keytrail",
     "postgresql://k:p@db/keytrail?options=-c%20statement_timeout%3D5s&user=k%40azure",
+    "postgresql://db/keytrail?user=me@corp&application_name=kms@prod",
+    "postgresql://k@db/keytrail?sslrootcert=/home/jane@corp.example/ca.pem",
+    "postgresql://k:p@db:/keytrail",
 ]
 
 
@@ -70,6 +75,22 @@ def test_a_setting_that_cannot_be_is_refused_by_name(variable: str, value: str, 
 @pytest.mark.parametrize("dsn", GOOD_DSNS)
 def test_a_dsn_that_asyncpg_takes_is_taken(dsn: str) -> None:
     assert load({"KEYTRAIL_POSTGRES": dsn}).postgres == dsn
+
+
+@given(name=st.text(st.sampled_from("ab2@#+%&?=:;' \u00e9"), min_size=1, max_size=12))
+@example("jane@corp.example")
+@example("kms@2")
+@example("a#b")
+@example("a+b")
+@example("a%40b")
+@example("a&b=c")
+@example("a b")
+def test_the_bundled_postgres_is_found_in_a_folder_of_any_name(name: str) -> None:
+    """A home such as /home/jane@corp.example, or a workspace of Jenkins, kms@2: the name of the folder stands in a DSN."""
+    postgres = BundledPostgres(Path("/srv") / name)
+    dsn = load({"KEYTRAIL_POSTGRES": postgres.dsn}).postgres
+    for each in (dsn, *hosts_of(dsn)):
+        assert _read_by_asyncpg(for_writing(each)) == ([f"{postgres.sockets}/.s.PGSQL.5432"], "keytrail", "keytrail")
 
 
 @pytest.mark.parametrize("brokers", ["broker", "b1:9092,b2:9092", " b1:9092, [::1]:9092,", "127.0.0.1:9092"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import stat
 import subprocess
@@ -12,6 +13,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
+from urllib.parse import quote
 
 from services.inherited import for_server
 from services.ownership import NotOurs, read_private, require_unswappable, write_private
@@ -53,7 +55,7 @@ class BundledPostgres:
 
     @property
     def dsn(self) -> str:
-        return f"postgresql://keytrail@/keytrail?host={self.sockets}"
+        return f"postgresql://keytrail@/keytrail?host={quote(str(self.sockets), safe='/')}"
 
     def prepare(self) -> None:
         """Make the cluster if there is none. The first time this blocks for some seconds. Raises NotOurs, PostgresFailed."""
@@ -157,7 +159,7 @@ class BundledPostgres:
             (self.data / "postmaster.pid").unlink(missing_ok=True)
         options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in self._settings.items())
         arguments = ("-D", str(self.data), "-l", str(self.log), "-w", "-t", "60")
-        done = self._run("pg_ctl", *arguments, "-o", f"{options} -k {self.sockets}", "start")
+        done = self._run("pg_ctl", *arguments, "-o", f"{options} -k {shlex.quote(str(self.sockets))}", "start")
         if done.returncode:
             raise PostgresFailed(f"The bundled Postgres did not start:\n{self._log_end()}")
         self._run_sql("SELECT 1 FROM pg_database WHERE datname = 'keytrail'", "CREATE DATABASE keytrail")
