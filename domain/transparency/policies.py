@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from domain.http_address import FORM, is_http_address
-from domain.transparency.notes import COSIGNATURE, NoteRefused, VerifierKey, verifier_key
+from domain.transparency.checkpoints import cosigned_at
+from domain.transparency.notes import COSIGNATURE, NoteRefused, SignedNote, VerifierKey, verifier_key
 
 NO_QUORUM = "none"
 
@@ -45,11 +46,22 @@ class WitnessPolicy:
         """Whether these witnesses, by name, are enough."""
         return self.quorum == NO_QUORUM or self._has(self.quorum, cosigned)
 
+    def is_met_by(self, note: SignedNote) -> bool:
+        """Whether enough witnesses cosigned a checkpoint. A cosignature that does not hold is none."""
+        return self.is_met([name for name, each in self.witnesses.items() if _cosigned(note, each.key)])
+
     def _has(self, name: str, cosigned: Collection[str]) -> bool:
         group = self.groups.get(name)
         if group is None:
             return name in cosigned
         return sum(self._has(each, cosigned) for each in group.members) >= group.needed
+
+
+def _cosigned(note: SignedNote, key: VerifierKey) -> bool:
+    try:
+        return cosigned_at(note, key) is not None
+    except NoteRefused:
+        return False
 
 
 NO_WITNESSES = WitnessPolicy()

@@ -64,6 +64,7 @@ from services.logs import configure, logger_of
 from services.metrics import TALLY, VOIDS
 from services.notary.served import PublishedTree
 from services.notary.tree_keys import known_keys
+from services.notary.witness_policy import load_policy
 from services.outgoing_http import trusted_by
 from services.questions.begun_decisions import whole_since
 from services.runtime.bootstrap import open_pool, prepare
@@ -172,7 +173,9 @@ async def serve(settings: Settings) -> None:
         refused_attempts = RefusedAttempts(calls.records)
         web = WebIdentities(live, ProviderKeys(fetch))
         publisher = Publisher(settings, keys)
-        proofs = ProofMaker(settings, pool, keys, tile_store(settings), partial(known_keys, vault))
+        proofs = ProofMaker(
+            settings, pool, keys, tile_store(settings), partial(known_keys, vault), load_policy(settings)
+        )
         closing.push_async_callback(publisher.close)
         closing.push_async_callback(proofs.close)
         audit = context_of(

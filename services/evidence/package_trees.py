@@ -41,7 +41,8 @@ class PackageHeads:
         self, records: Sequence[LeafPlace], since: datetime | None, until: datetime | None
     ) -> tuple[ProvenTree, EarlierHead | None]:
         """(the tree that has all these records, the last checkpoint from before `since` without any of them: clocks may differ).
-        The tree is the first one that was kept after `until`, or else the newest. The checkpoint is None if none is that old.
+        The tree is the first one that was kept after `until`, or else the newest: of those that enough witnesses cosigned, since
+        verifiers ask that of it. The checkpoint is None if none is that old; it may be older than the witnesses.
         `records`: the first and the last one of each partition. Raises NotProven, Unavailable."""
         tree, leaves = await self._proofs.notarised(records)
         pool, size = self._proofs.pool, tree.head.size
@@ -57,7 +58,7 @@ class PackageHeads:
         except UndefinedTableError:  # the notary makes the table when it first starts
             after = before = []
         for each in after:
-            if (key := await self._key_of(each, tree)) is not None:
+            if self._proofs.policy.is_met_by(each.note) and (key := await self._key_of(each, tree)) is not None:
                 tree = ProvenTree(self._proofs.store, each.note, each.head, key, each.stamp)
                 break
         for each in before:

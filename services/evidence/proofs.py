@@ -21,6 +21,7 @@ from domain.transparency.leaves import LeafPlace, entry_of, parts_of_value
 from domain.transparency.merkle import ProofRefused, check_inclusion, inclusion_spans, leaf_hash
 from domain.transparency.notes import NoteRefused, SignedNote, VerifierKey, note_of, verifier_keys
 from domain.transparency.order import LeafPartition
+from domain.transparency.policies import WitnessPolicy
 from domain.transparency.proofs import ShownParts, proof_document, proof_text
 from domain.transparency.tiles import TileMissing
 from services.adapters.keyring import VaultKeyring
@@ -80,7 +81,7 @@ class ProvenTree:
 
 class ProofMaker:
     """`keys` are those of the installation's records. `log_keys` gives every key that has signed the transparency log, newest
-    first."""
+    first. `policy`: which witnesses the notary asks."""
 
     def __init__(
         self,
@@ -89,13 +90,14 @@ class ProofMaker:
         keys: VaultKeyring,
         store: TileStore,
         log_keys: Callable[[], Awaitable[Sequence[VerifierKey]]],
+        policy: WitnessPolicy,
     ) -> None:
-        self.log_keys = log_keys
+        self.log_keys, self.policy = log_keys, policy
         self.pool, self.store = pool, store
         self._settings, self._keys = settings, keys
         # Whoever wants one proof does not wait for somebody's package.
         self._one, self._many = RecordValues(settings), RecordValues(settings)
-        self._checkpoint = COSIGNED if settings.witness_policy_file else CHECKPOINT
+        self._checkpoint = COSIGNED if policy.witnesses else CHECKPOINT
 
     async def values(self, places: Sequence[LeafPlace]) -> dict[LeafPlace, bytes]:
         """The records at these places of the topics; one that was removed is left out. Raises OutOfRange, Unavailable."""

@@ -3,7 +3,7 @@
 It needs Python 3.9 and the library `cryptography` alone. A JSON file holds one record (where it stood, and the record or parts of
 it) and its proof (C2SP tlog-proof: the number of its leaf, hashes, and a checkpoint that the log signed). Of it is checked:
 1. The checkpoint was signed by the log's key, which you got from somebody whom you trust, and not from this package.
-2. As many witnesses as you ask for cosigned the same checkpoint (C2SP tlog-cosignature).
+2. As many witnesses as you ask for cosigned the same checkpoint (C2SP tlog-cosignature); in a package, the later one.
 3. The leaf made of this record, at this place, is in the tree of the checkpoint (RFC 6962, RFC 9162).
 A folder with `evidence.json` is a package: many records, and a checkpoint before and after them. Of it is checked as well:
 4. Every file is there as the list of files has it, by its SHA-256.
@@ -188,7 +188,7 @@ class ProofVerifier:
         self._log = [public_key(each, LOG_KEY) for each in log_key.split()]
         self._witnesses = [public_key(each, WITNESS_KEY) for each in witness_keys]
         self._quorum = len(witness_keys) if quorum is None else quorum
-        self._heads: dict[tuple[str, str], Head] = {}
+        self._head = functools.cache(self._head_in)
 
     def check(self, text: str) -> tuple[dict[str, Any], int, Head]:
         """(document, number of the record's leaf, checkpoint). Raises Wrong."""
@@ -196,7 +196,7 @@ class ProofVerifier:
             document = document_in(text, FORMAT, {"proof", "record"})
             above, empty, note = document["proof"].partition("\n\n")
             first, index, *path = above.split("\n")
-            number, head = int(index.removeprefix("index ")), self._head(note, document["key"])
+            number, head = int(index.removeprefix("index ")), self._head(note, document["key"], self._quorum)
             if f"{first} {index}{empty}" != f"c2sp.org/tlog-proof@v1 index {number}\n\n":
                 raise Wrong("its proof is no tlog-proof")
             leaf, hashes = leaf_of(document["record"]), [decoded(each) for each in path]
@@ -206,20 +206,19 @@ class ProofVerifier:
             raise Wrong("the record is not in the tree that the checkpoint names: record, place or proof was changed")
         return document, number, head
 
-    def _head(self, note: str, named: str) -> Head:
-        if (note, named) not in self._heads:
-            own = [public_key(each, LOG_KEY) for each in named.split()]
-            heads = [head_of(note, keys, self._witnesses, self._quorum) for keys in (self._log or own, own)]
-            self._heads[note, named] = heads[0]
-        return self._heads[note, named]
+    def _head_in(self, note: str, named: str, quorum: int) -> Head:
+        own = [public_key(each, LOG_KEY) for each in named.split()]
+        found, _ = [head_of(note, keys, self._witnesses, quorum) for keys in (self._log or own, own)]
+        return found
 
     def check_package(self, names: Iterable[str], read: Callable[[str], bytes]) -> Iterator[tuple[str, str, str]]:
         """Checks the files with these names; `read` says what is in each."""
         there = Counter([*names])
         try:
             package = document_in(read(MANIFEST).decode(), PACKAGE, MEMBERS)
-            before = self._head(package["before"], package["key"]) if package["before"] else Head()
-            after = self._head(package["after"], package["key"])
+            # It may be older than the witnesses: those of the later tree saw all of it, since that begins with it (check 5).
+            before = self._head(package["before"], package["key"], 0) if package["before"] else Head()
+            after = self._head(package["after"], package["key"], self._quorum)
             require_onward(before, after, [decoded(each) for each in package["consistency"]])
             own = sha256(canonical({**package, "sha256": ""}).encode()).hexdigest()
             if own != package["sha256"] or there[MANIFEST] > 1:
@@ -227,7 +226,8 @@ class ProofVerifier:
         except (Wrong, *MALFORMED) as fault:
             yield MANIFEST, str(fault), ""
             return
-        yield MANIFEST, "", f"leaves {before.size} to {after.size}; it says that it is about {package['about']}"
+        seen = f" (cosigned by {len(before.cosigned)} and {len(after.cosigned)} witnesses)" if self._witnesses else ""
+        yield MANIFEST, "", f"leaves {before.size} to {after.size}{seen}; it says that it is about {package['about']}"
 
         def shown(name: str) -> str:
             if name not in package["files"] or there[name] > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Collection
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.transparency.checkpoints import Checkpoint
+from domain.transparency.checkpoints import Checkpoint, WitnessSigner
 from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.merkle import consistency_spans, inclusion_spans, leaf_hash, perfect_spans
-from domain.transparency.notes import NoteSigner
+from domain.transparency.notes import NoteSigner, SignedNote
 from domain.transparency.packages import LEAVES, MANIFEST, EvidenceScope, PackageTrees, manifest, record_path
 from domain.transparency.proofs import proof_document, proof_text, written
 from domain.transparency.tiles import TileName, TreeEdge, node_in, node_place, span_hash, tile_nodes, tiles_of
 from services.evidence import verify
 
 LOG = NoteSigner("keys.example.com/log", Ed25519PrivateKey.from_private_bytes(b"\1" * 32))
+WITNESS = WitnessSigner("witness.example/w1", Ed25519PrivateKey.from_private_bytes(b"\5" * 32))
 SCOPE = EvidenceScope("111122223333", "a key", "2026-01-01T00:00:00Z", "", "2026-02-01T00:00:00Z")
 Files = dict[str, bytes]
 
@@ -52,12 +54,15 @@ def root(size: int) -> bytes:
     return edge.root()
 
 
-def note(size: int) -> str:
-    return str(Checkpoint(LOG.name, size, root(size)).signed_by(LOG))
+def note(size: int, cosigned: Collection[int] = ()) -> SignedNote:
+    found = Checkpoint(LOG.name, size, root(size)).signed_by(LOG)
+    return found.beside([WITNESS.cosigned(found.text, 1_700_000_000)]) if size in cosigned else found
 
 
-def parts(before: int, after: int, shown: list[int], *, whole: bool) -> tuple[Files, PackageTrees]:
-    """The files and the trees of a package of a log of `after` leaves."""
+def parts(
+    before: int, after: int, shown: list[int], *, whole: bool, cosigned: Collection[int] = ()
+) -> tuple[Files, PackageTrees]:
+    """The files and the trees of a package of a log of `after` leaves. `cosigned`: which trees a witness cosigned."""
     stored = tiles(after)
 
     def hashes(spans: list[tuple[int, int]]) -> list[bytes]:
@@ -65,7 +70,7 @@ def parts(before: int, after: int, shown: list[int], *, whole: bool) -> tuple[Fi
         return [span_hash(each, after, read) for each in spans]
 
     files: Files = {"report.html": b"<p>words</p>", "verify.py": b"pass"}
-    checkpoint = Checkpoint(LOG.name, after, root(after)).signed_by(LOG)
+    checkpoint = note(after, cosigned)
     for number in shown:
         text = proof_text(number, hashes(inclusion_spans(number, after)), checkpoint)
         proof = proof_document(place(number), value(number), LOG.verifier, text)
@@ -74,16 +79,16 @@ def parts(before: int, after: int, shown: list[int], *, whole: bool) -> tuple[Fi
         files[LEAVES] = b"".join(map(leaf, range(before, after)))
     trees = PackageTrees(
         LOG.verifier.text,
-        note(before) if before else "",
-        note(after),
+        str(note(before, cosigned)) if before else "",
+        str(checkpoint),
         hashes(consistency_spans(before, after)),
         hashes(list(perfect_spans((0, before)))) if whole else [],
     )
     return files, trees
 
 
-def package(before: int, after: int, shown: list[int], *, whole: bool) -> Files:
-    files, trees = parts(before, after, shown, whole=whole)
+def package(before: int, after: int, shown: list[int], *, whole: bool, cosigned: Collection[int] = ()) -> Files:
+    files, trees = parts(before, after, shown, whole=whole, cosigned=cosigned)
     digests = {path: sha256(content).digest() for path, content in files.items()}
     return files | {MANIFEST: manifest(SCOPE, trees, digests, []).encode()}
 
@@ -161,8 +166,8 @@ def test_a_tree_that_does_not_go_on_from_the_earlier_one_is_noticed() -> None:
     other = str(Checkpoint(LOG.name, 130, b"\7" * 32).signed_by(LOG))
     wrong: list[dict[str, Any]] = [
         {"before": other},
-        {"before": note(131)},
-        {"before": note(300), "after": note(130)},
+        {"before": str(note(131))},
+        {"before": str(note(300)), "after": str(note(130))},
         {"consistency": []},
         {"consistency": [b64encode(b"\7" * 32).decode()]},
     ]
@@ -206,9 +211,9 @@ def test_what_the_package_does_not_list_is_not_read() -> None:
 
 
 def test_a_stamped_checkpoint_is_that_of_the_package() -> None:
-    right = listed(SELECTED | {"before.checkpoint": note(130).encode(), "before.tsr": b"\xff"})
+    right = listed(SELECTED | {"before.checkpoint": str(note(130)).encode(), "before.tsr": b"\xff"})
     assert not faults(right)
-    assert list(faults(listed(right | {"before.checkpoint": note(131).encode()}))) == ["before.checkpoint"]
+    assert list(faults(listed(right | {"before.checkpoint": str(note(131)).encode()}))) == ["before.checkpoint"]
 
 
 def test_no_text_of_a_package_looks_like_another_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -219,6 +224,24 @@ def test_no_text_of_a_package_looks_like_another_line(tmp_path: Path, capsys: py
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(SELECTED)
     assert not [each for each in lines if "\x1b" in each]
+
+
+@pytest.mark.parametrize("cosigned", [(), (130,), (300,), (130, 300)])
+@pytest.mark.parametrize("before", [0, 130, 300])
+def test_the_witnesses_have_to_have_cosigned_the_later_checkpoint_alone(
+    before: int, cosigned: tuple[int, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The earlier one may be from before the log had witnesses: its tree is the beginning of the one that they cosigned."""
+    for name, content in package(before, 300, [], whole=False, cosigned=cosigned).items():
+        (tmp_path / name).write_bytes(content)
+    held = verify.main([str(tmp_path), "--log-key", LOG.verifier.text, "--witness-key", WITNESS.verifier.text])
+    lines = capsys.readouterr().out.splitlines()
+    (manifest,) = [each for each in lines if each.startswith(MANIFEST)]
+    if 300 not in cosigned:
+        assert (held, "0 cosigned the checkpoint; needed: 1" in manifest) == (verify.REFUSED, True), manifest
+        return
+    seen = f"to 300 (cosigned by {int(before in cosigned)} and 1 witnesses); it says"
+    assert (held, seen in manifest) == (verify.HOLD, True), manifest
 
 
 def test_what_is_beside_the_members_of_a_package_is_refused() -> None:

@@ -95,7 +95,7 @@ true
 - configMap: {name: {{ $name }}, items: [{key: alerts.toml, path: alerts.toml}]}
 {{- end -}}
 {{- $tree := $values.transparencyLog -}}
-{{- if and $tree.witnessPolicy (eq .component "notary") }}
+{{- if and $tree.witnessPolicy (has .component (list "api" "notary")) }}
 - configMap: {name: {{ $name }}, items: [{key: witness.policy, path: witness.policy}]}
 {{- end -}}
 {{- if and $tree.timestamp.url (eq .component "notary") }}
@@ -162,6 +162,9 @@ true
 - {name: KEYTRAIL_NOTARIES, value: "0"}
 {{- else if has .component (list "api" "notary") }}
 - {name: KEYTRAIL_TREE, value: {{ $tree.bucket | default "/var/lib/keytrail/tree" | quote }}}
+{{- if $tree.witnessPolicy }}
+- {name: KEYTRAIL_WITNESS_POLICY_FILE, value: {{ $config }}/witness.policy}
+{{- end }}
 {{- if $tree.accessKey.id }}
 - {name: KEYTRAIL_TREE_ACCESS_KEY_ID, value: {{ $tree.accessKey.id | quote }}}
 - {name: KEYTRAIL_TREE_SECRET_ACCESS_KEY_FILE, value: {{ $secrets }}/tree.secret}
@@ -171,9 +174,6 @@ true
 {{- if $tree.signingKey.accessKeyId }}
 - {name: KEYTRAIL_TREE_KEY_ACCESS_KEY_ID, value: {{ $tree.signingKey.accessKeyId | quote }}}
 - {name: KEYTRAIL_TREE_KEY_SECRET_ACCESS_KEY_FILE, value: {{ $secrets }}/tree-key.secret}
-{{- end }}
-{{- if $tree.witnessPolicy }}
-- {name: KEYTRAIL_WITNESS_POLICY_FILE, value: {{ $config }}/witness.policy}
 {{- end }}
 {{- if $tree.timestamp.url }}
 - {name: KEYTRAIL_TIMESTAMP_URL, value: {{ $tree.timestamp.url | quote }}}
