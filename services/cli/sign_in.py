@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from getpass import getpass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from urllib.parse import urlsplit
 
 from services.cli.client import Client
 from services.cli.env import ALWAYS, ELSEWHERE
@@ -23,6 +24,7 @@ from services.cli.options import Data
 from services.cli.parameters import Option
 from services.cli.screens import err
 from services.cli.terminal import as_it_is, as_line, ask, say, settings_or_fail
+from services.client_address import is_loopback
 from services.runtime.data_folder import Folder
 
 NEEDS_CODE, NEEDS_PASSWORD, BAD_PASSWORD = "MfaCodeRequired", "NewPasswordRequired", "PasswordPolicyViolation"
@@ -51,6 +53,13 @@ class UnsignedClient(Client):
         self._url = here if data is not None else os.environ.get("AWS_ENDPOINT_URL", here).rstrip("/")
         self.account = ""
         self._require_url()
+        address = urlsplit(self._url)
+        if address.scheme != "https" and address.hostname != "localhost" and not is_loopback(address.hostname or ""):
+            fail(
+                f"{self._url} is another machine without TLS: whoever is on the way would read the password. Name an address "
+                "that begins with https://.",
+                2,
+            )
 
     def _opened(self, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
         headers = {"Content-Type": "application/json"}
