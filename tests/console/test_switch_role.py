@@ -97,6 +97,16 @@ def test_a_role_is_refused_switched_to_over_and_left(visit: Callable[..., Visit]
     strip.get_by_role("button", name="Switch back").click()
     expect(page.get_by_role("button", name="user/switch-alice")).to_be_visible()
     expect(strip).to_have_count(0)
+    iam = served.client(service="iam")
+    iam.delete_role_policy(RoleName="switch-ops", PolicyName="own")
+    iam.delete_role(RoleName="switch-ops")
+    page.get_by_role("button", name="user/switch-alice").click()
+    page.get_by_role("menuitem", name="Night shift").click()
+    refusal = page.get_by_text("is not authorized to perform: sts:AssumeRole")
+    expect(refusal).to_be_visible()
+    page.get_by_role("link", name="Installation").click()  # where it is no news of that page
+    expect(page.get_by_role("heading", name="Installation", level=1)).to_be_visible()
+    expect(refusal).to_have_count(0)
 
 
 def test_what_was_begun_as_a_role_is_ended_as_that_role(visit: Callable[..., Visit], served: Installation) -> None:

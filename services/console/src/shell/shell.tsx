@@ -36,6 +36,7 @@ export default function Shell({ session }: { session: Session }) {
   const [at] = useAsOf();
   const [choosing, choose] = useState(false);
   const switching = useAct();
+  const [switched, setSwitched] = useState("");
   useEffect(() => watchSession(), []);
   useEffect(() => {
     if (path === "/") navigate(href(HOME), { replace: true });
@@ -65,7 +66,10 @@ export default function Shell({ session }: { session: Session }) {
           session={session}
           choose={() => choose(true)}
           switching={switching}
-          switchTo={(role) => switching.run(async () => (await import("../session/switching")).assume(role))}
+          switchTo={(role) => {
+            setSwitched(page);
+            switching.run(async () => (await import("../session/switching")).assume(role));
+          }}
         />
       </div>
       <AppLayout
@@ -103,7 +107,7 @@ export default function Shell({ session }: { session: Session }) {
             <TrailBar shows={row?.ofTrail !== undefined} />
             <PastBar shows={row?.past !== undefined} choose={() => choose(true)} />
             {choosing && <ChooseMoment close={() => choose(false)} />}
-            {switching.fault !== null && <RefusedRole fault={switching.fault} />}
+            {switching.fault !== null && switched === page && <RefusedRole fault={switching.fault} />}
             <CrashFence key={page}>
             <Suspense fallback={<Spinner size="large" />}>
               {row === undefined ? <Nowhere /> : <Shown row={row} at={at} path={path} query={query} />}
