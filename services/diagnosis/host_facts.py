@@ -149,6 +149,7 @@ def _secrets(settings: Settings, folder: Folder, environment: Mapping[str, str])
         "the root user's credentials": folder.path / "credentials.json",
         "the bundled broker's password": folder.kafka / "password",
         "what runs here": folder.state_file,
+        "when it began": folder.starts_file,
     }
     for what, path in [*((what, Path(text)) for what, text in named.items() if text), *kept.items()]:
         if what in kept and not os.path.exists(path):

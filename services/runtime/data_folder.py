@@ -9,8 +9,8 @@ import os
 import secrets
 import signal
 import string
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import psutil
 
 STOP_DEADLINE = 10.0
+_UNREADABLE = (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, NotOurs)
+"""What a file in the folder can raise that is not there, is another user's, or holds anything."""
 
 
 class FolderInUse(Exception):
@@ -47,6 +49,9 @@ class Running:
 
     `children`: name to (process id, start time by the system's clock of then). `starts`: name to what no other process has, by
     `start_of`; a version that did not say it has none. They show that a reused id is not one of our processes.
+
+    `starts` is kept in `run/starts.json`: 0.1.0 takes a state with a member that it does not know for none, and would not find
+    what runs, or was left, if it were put back.
     """
 
     pid: int
@@ -96,6 +101,10 @@ class Folder:
     @property
     def state_file(self) -> Path:
         return self.run / "state.json"
+
+    @property
+    def starts_file(self) -> Path:
+        return self.run / "starts.json"
 
     @property
     def lock_file(self) -> Path:
@@ -163,15 +172,24 @@ class Folder:
 
     def state(self) -> Running | None:
         try:
-            document = json.loads(read_private(self.state_file))
+            read = json.loads(read_private(self.state_file))
+            document = {each.name: read[each.name] for each in fields(Running) if each.name in read}
             document["pid"] = _process_id(document["pid"])
             document["children"] = {
                 name: (_process_id(pid), float(started)) for name, (pid, started) in document["children"].items()
             }
-            document["starts"] = {name: str(start) for name, start in document.get("starts", {}).items()}
+            document["starts"] = self._starts(document["children"])
             return Running(**document)
-        except (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, NotOurs):
+        except _UNREADABLE:
             return None
+
+    def _starts(self, children: Mapping[str, tuple[int, float]]) -> dict[str, str]:
+        """Those of these processes alone: a version that kept none may have written the state since."""
+        try:
+            kept = json.loads(read_private(self.starts_file))
+            return {name: str(kept[name][2]) for name, each in children.items() if [*each] == kept.get(name, [])[:2]}
+        except _UNREADABLE:
+            return {}
 
     def live_state(self) -> Running | None:
         """The processes that run now; None if none runs."""
@@ -203,10 +221,14 @@ class Folder:
         return total
 
     def keep_state(self, running: Running) -> None:
-        write_private(self.state_file, json.dumps(asdict(running), indent=1))
+        document = asdict(running)
+        starts = {name: [*running.children[name], start] for name, start in document.pop("starts").items()}
+        write_private(self.starts_file, json.dumps(starts, indent=1))
+        write_private(self.state_file, json.dumps(document, indent=1))
 
     def forget_state(self) -> None:
         self.state_file.unlink(missing_ok=True)
+        self.starts_file.unlink(missing_ok=True)
 
     def clean_up(self) -> list[str]:
         """End the processes that an earlier `up` or restore left when it was killed, and return their names. The caller owns the

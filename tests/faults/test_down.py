@@ -148,11 +148,32 @@ def test_a_state_of_a_version_that_kept_no_starts_is_read(tmp_path: Path) -> Non
     folder, process = Folder(tmp_path / "data"), psutil.Process()
     with folder.lock():
         folder.keep_state(Running(1, 1, "", "", "", children={"writer-1": (process.pid, process.create_time())}))
-    kept = json.loads(folder.state_file.read_text())
-    del kept["starts"]
-    folder.state_file.write_text(json.dumps(kept))
     running = folder.state() or pytest.fail("it is read")
     assert running.process("writer-1") == process
+
+
+@pytest.mark.parametrize("rubbish", ["", "[]", "[" * 100_000, '{"writer-1": 5}', '{"writer-1": [%s]}' % ("9" * 400)])
+def test_starts_that_are_rubbish_hide_no_process(rubbish: str, tmp_path: Path) -> None:
+    folder, process = Folder(tmp_path / "data"), psutil.Process()
+    children = {"writer-1": (process.pid, process.create_time())}
+    with folder.lock():
+        folder.keep_state(Running(1, 1, "", "", "", children=children, starts={"writer-1": start_of(process.pid)}))
+    folder.starts_file.write_text(rubbish)
+    running = folder.state() or pytest.fail("it is read")
+    assert (running.starts, running.process("writer-1")) == ({}, process)
+
+
+def test_starts_of_a_former_process_are_not_those_of_the_next(tmp_path: Path) -> None:
+    """0.1.0 was put back, kept what it runs, and was killed: what this version had run there has nothing to say any more."""
+    folder, process = Folder(tmp_path / "data"), psutil.Process()
+    former = Running(1, 1, "", "", "", children={"writer-1": (5, 1.0)}, starts={"writer-1": "a boot 1"})
+    with folder.lock():
+        folder.keep_state(former)
+    kept = json.loads(folder.state_file.read_text())
+    kept["children"] = {"writer-1": (process.pid, process.create_time())}
+    folder.state_file.write_text(json.dumps(kept))
+    running = folder.state() or pytest.fail("it is read")
+    assert (running.starts, running.process("writer-1")) == ({}, process)
 
 
 @as_root
