@@ -82,6 +82,8 @@ async def _own_log(
             async with audit.filtered_questions.turn(request):
                 rows = await decisions.page(audit.log, audience.account, filters, after, AT_ONCE, inputs=True)
             for row in rows:
+                # With an end in the past, `position` comes from a projection that may be behind that of calls.
+                position = max(position, -1 if row["position"] is None else row["position"])
                 yield audience.line(call_of(row))
             count += len(rows)
             if len(rows) < AT_ONCE:
