@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from base64 import b64decode, b64encode
+from contextlib import ExitStack, suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,6 +29,7 @@ from services.ownership import (
 
 _NONCE = 12
 KEY_BYTES = 32
+READINGS = 3
 
 
 class MasterKeyRefused(Exception):
@@ -125,16 +128,23 @@ class FileMasterKey:
 
 def _destroy(path: Path) -> None:
     with path.open("r+b") as file:
-        file.write(b"\0" * os.fstat(file.fileno()).st_size)
-        file.flush()
-        os.fsync(file.fileno())
+        _overwrite(file)
     path.unlink()
+
+
+def _overwrite(file: BinaryIO) -> None:
+    file.write(b"\0" * os.fstat(file.fileno()).st_size)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _read(path: Path) -> dict[str, bytes]:
     """The keys by name, in the order of the file. Raises MasterKeyRefused."""
     try:
-        keys = [b64decode(line, validate=True) for line in read_private(path).split()]
+        for _ in range(READINGS):
+            if b"\0" not in (text := read_private(path)):  # else it was replaced just as it was opened
+                break
+        keys = [b64decode(line, validate=True) for line in text.split()]
     except FileNotFoundError:
         raise MasterKeyRefused(
             f"There is no master key at {path}. Without the key that sealed the vault no key can be used: put it back, "
@@ -152,7 +162,16 @@ def _read(path: Path) -> dict[str, bytes]:
 
 
 def _write(path: Path, keys: dict[str, bytes]) -> None:
-    write_private(path, "".join(b64encode(key).decode() + "\n" for key in keys.values()))
+    """Replace a file of keys. The former one is overwritten once nobody can find it: its blocks would hold a key until the file
+    system needs them for something else, also when that key is destroyed."""
+    with ExitStack() as closing:
+        former: BinaryIO | None = None
+        with suppress(OSError):  # there is none yet, or this file system lets nobody write to it
+            former = closing.enter_context(path.open("r+b"))
+        write_private(path, "".join(b64encode(key).decode() + "\n" for key in keys.values()))
+        # One that has another name is somebody's own: his backup of the key.
+        if former is not None and os.fstat(former.fileno()).st_nlink == 0:
+            _overwrite(former)
 
 
 def make(path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -222,6 +224,54 @@ def test_what_a_killed_process_left_of_a_destroyed_master_key_goes_too(tmp_path:
     assert {each.name for each in tmp_path.iterdir()} == {"master.key", ".master.key.bak"}
     for each in held:
         each.close()
+
+
+def test_no_file_that_held_a_destroyed_master_key_is_left_whole(tmp_path: Path) -> None:
+    """Each was replaced, and so removed with the key in it; only the last copy of the key was overwritten."""
+    path = tmp_path / "master.key"
+    master_key.make(path)
+    master, held = FileMasterKey(path), [path.open("rb", buffering=0)]
+    for _ in range(2):
+        new = master.add()
+        held.append(path.open("rb", buffering=0))
+        held.append(master.retire(new).open("rb", buffering=0))
+        held.append(path.open("rb", buffering=0))
+    master.destroy_retired()
+    *former, present = held
+    assert {each.read().strip(b"\0") for each in former} == {b""}
+    assert present.read() == path.read_bytes()
+    for each in held:
+        each.close()
+
+
+def test_a_file_of_the_master_key_that_somebody_gave_another_name_stays(tmp_path: Path) -> None:
+    """It may be his backup of the key, and the vault's rows are still under it."""
+    path, kept = tmp_path / "master.key", tmp_path / "kept"
+    master_key.make(path)
+    os.link(path, kept)
+    key = path.read_text()
+    FileMasterKey(path).add()
+    assert kept.read_text() == key
+
+
+def test_a_master_key_that_is_replaced_just_as_it_is_opened_is_read(tmp_path: Path) -> None:
+    """A process that starts during a rotation opened the former file, and read what was left of it."""
+    path = tmp_path / "master.key"
+    master_key.make(path)
+    others = [FileMasterKey(path)]
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            others.append(FileMasterKey(path))
+
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(read)
+        for _ in range(100):
+            others[0].retire(others[0].add())
+        ended.set()
+        reading.result()
+    assert len(others) > 1
 
 
 def test_the_other_name_of_the_master_key_goes_and_the_key_stays(tmp_path: Path) -> None:
