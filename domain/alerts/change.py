@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
+from domain.alerts.allow import Allow
 from domain.alerts.compared import Compared
 from domain.authorization.audience import Audience
 from domain.keys.key import Key, created
@@ -47,7 +48,7 @@ NO_FACTS = Facts()
 
 class Change:
     """`event` is at its newest version; `at` is in microseconds; `caller` is "" for a change that Keytrail itself made;
-    `known_accounts` are those that the settings name."""
+    `known_accounts` and `allow` are those that the settings name."""
 
     def __init__(
         self,
@@ -61,11 +62,12 @@ class Change:
         operation: str = "",
         facts: Facts = NO_FACTS,
         known_accounts: Set[str] = frozenset(),
+        allow: Sequence[Allow] = (),
     ) -> None:
         self.event, self.world, self.at, self.position = event, world, at, position
         self.caller, self.account, self.operation = caller, account, operation
         self.facts = facts
-        self.known_accounts = known_accounts
+        self.known_accounts, self.allow = known_accounts, allow
 
     @property
     def who(self) -> str:
@@ -105,6 +107,7 @@ class Change:
             operation=self.operation,
             facts=self.facts,
             known_accounts=self.known_accounts,
+            allow=self.allow,
         )
 
     @once

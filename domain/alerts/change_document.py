@@ -50,4 +50,5 @@ def change_from(held: Mapping[str, Any], settings: AlertSettings) -> Change:
         operation=held["operation"],
         facts=Facts(versions=tuple(Version(**each) for each in held["versions"])),
         known_accounts=settings.known_accounts,
+        allow=settings.allow,
     )

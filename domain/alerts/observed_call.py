@@ -92,11 +92,16 @@ def call_of(document: Mapping[str, Any]) -> ObservedCall | None:
 
 
 def _tags(inputs: Mapping[str, Any], keys: tuple[str, ...]) -> Mapping[str, str]:
-    """The tags of the first key, as the evaluator read them."""
+    """The tags of the first key, as the evaluator read them. It holds names that differ in case as one, with all their values:
+    with different ones, nobody knows which one an entry of the allow-list would mean."""
     context = inputs.get("resources", NO_TAGS).get(keys[0]) if keys else None
     if not context:
         return NO_TAGS
-    return {name[len(TAG) :]: values[0] for name, values in context.items() if name.startswith(TAG)}
+    return {
+        name[len(TAG) :]: values[0]
+        for name, values in context.items()
+        if name.startswith(TAG) and len(set(values)) == 1
+    }
 
 
 def call_of_case(case: Mapping[str, Any]) -> ObservedCall | None:

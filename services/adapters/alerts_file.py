@@ -37,8 +37,9 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from domain.alerts.allow import EVERY, Allow
 from domain.alerts.rules.table import RULES
-from domain.alerts.settings import EVERY, AlertSettings, Allow, RuleSettings
+from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.alerts.severities import LOW, SEVERITIES
 from domain.arn import ACCOUNT_ID
 from domain.durations import DAY_SECONDS

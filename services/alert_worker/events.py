@@ -291,7 +291,7 @@ class JudgedEvents:
         await self._later.judge_on()
 
     async def _change(self, fold: Fold, record: Record, position: int) -> Change:
-        call, event, world = record.call, record.event, fold.world
+        call, event, world, settings = record.call, record.event, fold.world, self._judge().settings
         return Change(
             event,
             world,
@@ -301,7 +301,8 @@ class JudgedEvents:
             account="" if call is None else call.account,
             operation="" if call is None else call.operation,
             facts=await self._past.of(event, world.keys, position, record.at),
-            known_accounts=self._judge().settings.known_accounts,
+            known_accounts=settings.known_accounts,
+            allow=settings.allow,
         )
 
     def _clock(self, judge: Judge, before: int, record: Record, message: Stored) -> list[Alert]:

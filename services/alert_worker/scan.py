@@ -76,6 +76,7 @@ async def changes(
                 change = Change(
                     event, replay.world, at, position, caller=row["principal"], account=row["account"],
                     operation=row["operation"], facts=facts, known_accounts=judge.settings.known_accounts,
+                    allow=judge.settings.allow,
                 )  # fmt: skip
                 source = {"topic": EVENTS, "partition": 0, "offset": position, "call": row["call_id"]}
                 for alert in await _judged(judge, change, source):

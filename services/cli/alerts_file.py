@@ -21,7 +21,8 @@ from services.settings import BadSetting, Settings
 from services.wording import names
 
 if TYPE_CHECKING:
-    from domain.alerts.settings import AlertSettings, Allow
+    from domain.alerts.allow import Allow
+    from domain.alerts.settings import AlertSettings
     from services.adapters.alerts_file import AlertsFile
 
 SOON = 14
@@ -136,8 +137,8 @@ def _rows(settings: AlertSettings, now: int) -> list[dict[str, Any]]:
 
 
 def _faults(entry: Allow, settings: AlertSettings, now: int) -> Iterator[str]:
+    from domain.alerts.allow import EVERY
     from domain.alerts.rules.table import RULES  # loads every rule: see host.py
-    from domain.alerts.settings import EVERY
 
     left = (entry.expires - now) / DAY_MICROS
     if left <= 0:

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import pytest
 
+from domain.alerts.allow import Allow
 from domain.alerts.change import Facts, Version
 from domain.alerts.engine.alert import Alert
-from domain.alerts.settings import AlertSettings, Allow
+from domain.alerts.settings import AlertSettings
 from domain.alerts.wide_identity_policy import unnamed_ids
 from domain.log import events
 from domain.log import identity_events as identities

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.alerts.settings import AlertSettings, Allow
+from domain.alerts.allow import Allow
+from domain.alerts.settings import AlertSettings
 from tests.domain.test_alert_rules import ADMIN, NOW, ROOT, ROOTED, UNKNOWN, USER, allow, policy, put
 from tests.given import ACCOUNT, arn
 

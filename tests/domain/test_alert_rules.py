@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from domain.alerts.allow import Allow
 from domain.alerts.change import NO_FACTS, Change, Facts, Version
 from domain.alerts.engine.alert import Alert
 from domain.alerts.engine.counting import Counting
@@ -103,6 +104,7 @@ def judged(
         operation=operation,
         facts=facts,
         known_accounts=(settings or AlertSettings()).known_accounts,
+        allow=(settings or AlertSettings()).allow,
     )
     return Judge("the-log", settings or AlertSettings(), "us-east-1").of_change(change, {})
 
@@ -203,6 +205,13 @@ def test_a_trust_policy_for_everybody_admits_the_tokens_of_every_provider(princi
     """Gained: a role that stays open to anybody's token, and no alert."""
     statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRoleWithWebIdentity"}
     assert "role-trust-any-subject" in {each.rule.id for each in judged(replace(ROLE, trust=policy(statement)))}
+
+
+MUTED = AlertSettings(allow=(Allow("rotation-disabled", "keys of tests", NOW * 2, tag="env=dev"),))
+
+
+def tagged(**tags: str) -> events.KeyTagged:
+    return events.KeyTagged(key_id(), tags, tags)
 
 
 def profile(*, reset_required: bool) -> identities.LoginProfileCreated:
@@ -461,6 +470,14 @@ EXAMPLES: dict[str, Example] = {
             events.AliasCreated(ACCOUNT, "alias/a", key_id(1)),
         ),
         (lambda: judged(events.AliasCreated(ACCOUNT, "alias/b", key_id(1)), a_key(1)),),
+    ),
+    "allowed-by-tag": Example(
+        lambda: judged(tagged(env="dev"), a_key(), settings=MUTED),
+        (
+            lambda: judged(tagged(env="dev"), a_key()),
+            lambda: judged(tagged(env="prod"), a_key(), settings=MUTED),
+            lambda: judged(tagged(env="dev", team="a"), a_key(tags={"env": "dev"}), settings=MUTED),
+        ),
     ),
     "identity-wide": Example(
         lambda: judged(identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", "p", INLINE)),

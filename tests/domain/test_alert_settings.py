@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from domain.alerts.allow import Allow
 from domain.alerts.engine.judge import Judge
 from domain.alerts.finding import Finding
+from domain.alerts.observed_call import call_of_case
 from domain.alerts.rules.table import RULES
-from domain.alerts.settings import Allow
 from services.adapters import alerts_file
 from services.adapters.alerts_file import Notifier
 from services.notifier.delivery import signature
@@ -45,6 +46,22 @@ def test_a_key_is_named_by_arn_or_id_and_a_tag_by_name_or_value() -> None:
     assert covers(finding(key=arn(), env="dev"), tag="env=dev")
     assert not covers(finding(key=arn(), env="prod"), tag="env=dev")
     assert not covers(finding(key=arn()), tag="env")
+
+
+def test_tags_that_differ_in_case_alone_have_to_agree() -> None:
+    """Else whoever may tag keys adds the tag of an entry to a key that has another value of it."""
+    assert not covers(finding(key=arn(), env="prod", Env="dev"), tag="env=dev")
+    assert not covers(finding(key=arn(), env="dev", Env="prod"), tag="env=dev")
+    assert not covers(finding(key=arn(), env="dev", Env="prod"), tag="env")
+    assert covers(finding(key=arn(), env="dev", Env="dev"), tag="env=dev")
+    context = {"aws:resourcetag/env": ["dev", "prod"], "aws:resourcetag/team": ["a"], "aws:resourceaccount": [ACCOUNT]}
+    case = {
+        "account": ACCOUNT, "principal": USERS[0], "access_key": "", "operation": "Decrypt", "effect": "allowed",
+        "resources": [arn()], "error": None, "inputs": {"resources": {arn(): context}},
+    }  # fmt: skip
+    call = call_of_case(case)
+    assert call is not None
+    assert call.tags == {"team": "a"}
 
 
 def test_all_that_is_asked_has_to_hold() -> None:

@@ -273,6 +273,15 @@ def alias_moved(scene: Scene) -> None:
     scene.kms.update_alias(AliasName=alias, TargetKeyId=scene.key())
 
 
+def tagged(scene: Scene) -> None:
+    """Its twin is covered by who did it, and not by the tag that it is about."""
+    author = scene.user("tagger")
+    owner = {"Effect": "Allow", "Principal": {"AWS": author}, "Action": "kms:TagResource", "Resource": "*"}
+    made = scene.kms.create_key(Policy=document(ROOTED, owner))["KeyMetadata"]["KeyId"]
+    scene.client(author).tag_resource(KeyId=made, Tags=[{"TagKey": "twin", "TagValue": "yes"}])
+    scene.about = made
+
+
 def wide(scene: Scene) -> None:
     user = scene.about = scene.user("wide")
     policy = document({"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"})
@@ -433,6 +442,7 @@ SCENES: dict[str, Callable[[Scene], None]] = {
     "material-deleted": material_deleted,
     "material-expiring": material_expiring,
     "alias-moved": alias_moved,
+    "allowed-by-tag": tagged,
     "identity-wide": wide,
     "role-trust-outside": trust,
     "role-trust-any-subject": web_trust,

@@ -10,6 +10,7 @@ from domain.alerts.rules import (
     access_key_made_for_other,
     alerts_behind,
     alias_moved,
+    allowed_by_tag,
     boundary_removed,
     chain_broken,
     clock_stepped_back,
@@ -111,6 +112,7 @@ FAMILIES: dict[str, tuple[AlertRule, ...]] = {
         material_deleted.RULE,
         material_expiring.RULE,
         alias_moved.RULE,
+        allowed_by_tag.RULE,
     ),
     "Identities": (
         identity_wide.RULE,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from domain.alerts.allow import EVERY
 from domain.alerts.rule import AlertRule
 from domain.alerts.rules.table import RULES
-from domain.alerts.settings import EVERY, AlertSettings
+from domain.alerts.settings import AlertSettings
 from domain.authorization.audience import Told
 from services.audit_api.alert_settings import alert_settings
 from services.audit_api.answer_shapes import Page
