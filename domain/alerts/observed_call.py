@@ -15,6 +15,7 @@ from domain.state.console_sessions import LOGIN
 
 TAG = "aws:resourcetag/"
 NO_TAGS: Mapping[str, str] = {}
+SESSION, ROLE = ":assumed-role/", ":role/"
 
 
 @dataclass(slots=True)  # made for every call
@@ -33,6 +34,8 @@ class ObservedCall:
     via: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Of the first key; names are in folded case."""
+    role: str = ""
+    """For a session: its role's ARN, as the evaluator read it. The session's own ARN lacks the role's path."""
 
     @property
     def is_root(self) -> bool:
@@ -55,17 +58,19 @@ class ObservedCall:
     @property
     def who(self) -> str:
         """The principal itself; for any session of a role, the role."""
-        return principal_of(self.principal)
+        return self.role or without_path(self.principal)
 
 
-def principal_of(arn: str) -> str:
-    """The role, for a session; otherwise the ARN itself."""
-    if ":assumed-role/" not in arn:
+def without_path(arn: str) -> str:
+    """The role without its path, for a role and for a session: it has its name to itself within the account. Otherwise the ARN
+    itself. This compares principals; the role's ARN may be another."""
+    if SESSION not in arn and ROLE not in arn:
         return arn
     parsed = parse_arn(arn)
     if parsed is None:
         return arn
-    return f"arn:aws:iam::{parsed.account}:role/{parsed.resource.split('/')[1]}"
+    parts = parsed.resource.split("/")
+    return f"arn:aws:iam::{parsed.account}:role/{parts[1] if SESSION in arn else parts[-1]}"
 
 
 def call_of(document: Mapping[str, Any]) -> ObservedCall | None:
@@ -88,7 +93,14 @@ def call_of(document: Mapping[str, Any]) -> ObservedCall | None:
         call["source"],
         (call.get("via") or {}).get("service", ""),
         _tags(decision["inputs"], keys),
+        _role(call["principal"], decision["inputs"]),
     )
+
+
+def _role(principal: str, inputs: Mapping[str, Any]) -> str:
+    """ "" for what is no session, and for a call that was refused before the evaluator read anything."""
+    read = inputs.get("context", NO_TAGS).get("aws:principalarn") if SESSION in principal else None
+    return str(read[0]) if read and ROLE in read[0] else ""
 
 
 def _tags(inputs: Mapping[str, Any], keys: tuple[str, ...]) -> Mapping[str, str]:
@@ -113,7 +125,8 @@ def call_of_case(case: Mapping[str, Any]) -> ObservedCall | None:
     if refused in ACCESS_DENIED:  # a trail has AWS's error names
         refused = AccessRefused.kind
     via = (case.get("via") or {}).get("service", "")
-    tags = _tags(case.get("inputs") or {}, keys)
+    inputs = case.get("inputs") or {}
     return ObservedCall(
-        0, "", case["principal"], case["account"], case["access_key"], case["operation"], keys, refused, "", via, tags
-    )
+        0, "", case["principal"], case["account"], case["access_key"], case["operation"], keys, refused, "", via,
+        _tags(inputs, keys), _role(case["principal"], inputs),
+    )  # fmt: skip

@@ -651,3 +651,30 @@ def test_alerts_leave_as_detection_findings(house: Installation, raised: list[di
         assert each["finding_info"]["analytic"]["uid"] == "key-policy-public"
         assert {"time", "metadata", "status_id", "message"} <= each.keys()
     assert {each["status"] for each in found} >= {"Suppressed"}
+
+
+def test_a_session_is_told_of_by_the_arn_of_its_role(house: Installation) -> None:
+    """The session's own ARN lacks the role's path. It also ends its own grant, and is no stranger to it."""
+    kms, iam = house.client(), house.client(service="iam")
+    trusted = document({"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "sts:AssumeRole"})
+    role = iam.create_role(RoleName=f"app-{next(NAMES)}", Path="/team/", AssumeRolePolicyDocument=trusted)["Role"][
+        "Arn"
+    ]
+    key = kms.create_key(Policy=document(ROOTED, allow(role, "kms:Encrypt")))["KeyMetadata"]["KeyId"]
+    grant = kms.create_grant(KeyId=key, GranteePrincipal=ROOT, RetiringPrincipal=role, Operations=["DescribeKey"])
+    caller = iam.create_user(UserName=f"caller-{next(NAMES)}")["User"]
+    assuming = document({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role})
+    iam.put_user_policy(UserName=caller["UserName"], PolicyName="p", PolicyDocument=assuming)
+    made = iam.create_access_key(UserName=caller["UserName"])["AccessKey"]
+    own = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+    given = house.client(own, "sts").assume_role(RoleArn=role, RoleSessionName="story")["Credentials"]
+    session = house.client({
+        "AWS_ACCESS_KEY_ID": given["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": given["SessionToken"],
+    })  # fmt: skip
+    session.encrypt(KeyId=key, Plaintext=b"x")
+    session.retire_grant(KeyId=key, GrantId=grant["GrantId"])
+    house.judged()
+    told = [(each["rule"], each["summary"]) for each in house.answers("alerts", "--principal", role, "--key", key)]
+    assert told == [("first-use", f"{role} used the key for the first time: Encrypt")]
+    assert "grant-ended-by-stranger" not in {each["rule"] for each in house.answers("alerts", "--key", key)}

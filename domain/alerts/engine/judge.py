@@ -247,7 +247,8 @@ class Judge:
     def _alike(self, call: ObservedCall) -> _CallsAlike:
         """A caller makes the same call again and again: of equal calls, one is judged."""
         name = (
-            call.principal, call.account, call.access_key, call.operation, call.keys, call.refused, call.source, call.via,
+            call.principal, call.role, call.account, call.access_key, call.operation, call.keys, call.refused, call.source,
+            call.via,
         )  # fmt: skip
         found = self._calls_alike.get(name)
         if found is None:

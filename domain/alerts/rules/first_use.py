@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from domain.alerts.finding import Finding
 from domain.alerts.numbers import Number
-from domain.alerts.observed_call import ObservedCall
+from domain.alerts.observed_call import ObservedCall, without_path
 from domain.alerts.rule import AlertRule, OnFirstUse
 from domain.alerts.severities import INFO
 from domain.authorization.audience import Audience, account_in
@@ -19,19 +19,20 @@ AGE = Number("age", 7 * DAY_SECONDS, "seconds that a key is old before a new pri
 def pairs(call: ObservedCall) -> Iterator[tuple[str, str]]:
     if not call.refused and call.operation in USES:
         for key in call.keys:
-            yield _told(call, key), key
+            # Without the role's path, as pairs were kept before it was read: nothing known comes for the first time again.
+            yield _told(call, key, without_path(call.who)), key
 
 
 def found(call: ObservedCall, key: str) -> Finding:
-    who = _told(call, key)
+    who = _told(call, key, call.who)
     summary = f"{who} used the key for the first time: {call.operation}"
     tags = call.tags if call.keys[0] == key else {}
     return Finding(f"{who} {key}", summary, key.split(":")[4], key, (who,), tags=tags)
 
 
-def _told(call: ObservedCall, key: str) -> str:
+def _told(call: ObservedCall, key: str, who: str) -> str:
     """For a caller of another account, the key's owner learns only the account."""
-    return Audience(account_in(key)).who(call.account, call.who)
+    return Audience(account_in(key)).who(call.account, who)
 
 
 RULE = AlertRule(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
-from domain.alerts.observed_call import principal_of
+from domain.alerts.observed_call import without_path
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import LOW
 from domain.arn import root_arn
@@ -19,8 +19,8 @@ def judge(change: Change) -> Iterator[Finding]:
     grant = change.world.grants.get(event.key, {}).get(event.grant)
     if key is None or grant is None or not change.caller:
         return
-    parts = {principal_of(each) for each in (grant.issuer, grant.grantee_shown, grant.retiring_shown)}
-    if principal_of(change.caller) in parts | {root_arn(key.account)}:
+    parts = {without_path(each) for each in (grant.issuer, grant.grantee_shown, grant.retiring_shown)}
+    if without_path(change.caller) in parts | {root_arn(key.account)}:
         return
     summary = (
         f"{change.who} ended the grant that {change.told(grant.issued_by, grant.issuer)} made for {grant.grantee_shown}"
