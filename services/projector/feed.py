@@ -6,6 +6,7 @@ write it. A decision is also void if it is not the next of its lane: then it is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -70,6 +71,7 @@ class EntryFeed:
         self._chain = Chain(keys=keys)
         self._lanes: LaneRule = Lanes()
         self._now = Chain(keys=keys)
+        self._begun: Mapping[Partition, int] = {}
 
     async def open(self, start: ReadTo, now: Chain, lanes: LaneRule | None = None) -> bool:
         """Begins where `start` says; at 0 for a partition that it does not name, and of `decisions` and `alerts` at the first
@@ -88,6 +90,9 @@ class EntryFeed:
             last=start.last,
         )
         self._chain = Chain(start.digest, start.offsets.get((EVENTS, 0), 0) - 1, self._keys, start.authority)
+        # A retention may have left nothing after that. Without a position, tables that are filled anew would stay behind the
+        # former ones, and a rebuild would wait for ever.
+        self._begun = {where: at for where, at in begins.items() if where not in start.offsets}
         cut = [number for kind, number in begins if kind == DECISIONS]
         self._lanes = lanes or Lanes(start.lanes, cut)
         return bool(cut)
@@ -97,6 +102,7 @@ class EntryFeed:
         found = await self._topics.next(most, FETCH_WAIT_MS, self._batch_bytes)
         await self._keys.know_those_of(record.value or b"" for _, records in found for record in records)
         batch = Batch()
+        batch.reached.offsets, self._begun = dict(self._begun), {}
         for topic, records in found:
             for record in records:
                 entry = await self._surely(topic, record.partition, record.offset, record.value or b"")

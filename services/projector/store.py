@@ -54,10 +54,11 @@ class ReadTo:
 @dataclass(slots=True)
 class ProjectorMemory:
     """What the projector remembers between batches. `states`: by schema, for projections that fold, the next offset of each
-    partition and the state there. The state is used only if the tables are at the same offsets."""
+    partition and the state there. The state is used only if the tables are at the same offsets. `known`: by schema, of which
+    tables that is remembered: a rebuild puts others in their place, which need not have the same rows."""
 
     states: dict[str, tuple[Mapping[Partition, int], Any]] = field(default_factory=dict)
-    known: InternedNames = field(default_factory=dict)
+    known: dict[str, tuple[int, InternedNames]] = field(default_factory=dict)
     seen: dict[str, dict[Partition, tuple[Any, ...]]] = field(default_factory=dict)
     """By schema: the rows of positions that were proved or written last."""
 
@@ -255,12 +256,15 @@ async def take_in(
     """
     schema = schema or projection.schema
     going = going or ProjectorMemory()
-    writer = ChangeWriter(connection, schema, going.known)
     wanted = {where: after for where, after in to.offsets.items() if where[0] in projection.topics}
     async with connection.transaction():
         await connection.execute(f"SET LOCAL search_path TO {schema}")
         # The whole table is locked: it may have no rows yet, and a killed projector may still be committing.
         await connection.execute("LOCK TABLE positions IN SHARE ROW EXCLUSIVE MODE")
+        tables = await connection.fetchval(_WHICH_TABLES, f"{schema}.positions")
+        if schema not in going.known or going.known[schema][0] != tables:
+            going.known[schema] = tables, {}
+        writer = ChangeWriter(connection, schema, going.known[schema][1])
         rows = await connection.fetch(f"SELECT {_ROWS['positions'][0]}, mac FROM positions")
         # A schema beside the live one was filled by this process, which may read of a rotation and its end in one batch.
         retired = to.authority.retired if schema == projection.schema else ()
@@ -325,6 +329,7 @@ async def _proved(
     return stored
 
 
+_WHICH_TABLES = "SELECT to_regclass($1)::oid::bigint"
 _MOVE = (
     "INSERT INTO positions VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (topic, partition) DO UPDATE "
     "SET next = excluded.next, digest = excluded.digest, authority = excluded.authority, mac = excluded.mac"

@@ -175,6 +175,29 @@ async def test_a_live_position_that_was_raised_keeps_nothing_from_being_rebuilt(
     assert await rebuild._swapped(database, pool, DECISIONS, beside, ends)
 
 
+async def test_a_case_that_the_tables_of_a_rebuild_lack_is_written_again(pool: Pool, database: Settings) -> None:
+    """Given a retention that removed every call of a case, then the projector remembered that it had written the case, to tables
+    that were gone. The calls after that had no case: `unused`, `recheck` and `explain` failed on them."""
+    beside, going = f"{S}_beside", store.ProjectorMemory()
+
+    async def ends(settings: Settings, topic: str) -> dict[int, int]:
+        return {0: 4} if topic.endswith(CALLS) else {0: REACHED[EVENTS, 0]}
+
+    await filled(pool)
+    await go_on(pool, going)
+    async with pool.acquire() as connection:
+        await store.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
+        to = store.ReadTo(await store.positions(connection, S))
+        await store.take_in(connection, DECISIONS, [], to, BEFORE, beside)
+        assert await rebuild._swapped(database, pool, DECISIONS, beside, ends)
+        last = store.ReadTo({(CALLS, 0): 5})
+        await store.take_in(connection, DECISIONS, [decision_entry(4)], last, BEFORE, None, going)
+        found = await connection.fetch(
+            f"SELECT record, document IS NOT NULL AS whole FROM {S}.decisions LEFT JOIN {S}.cases ON id = case_id"
+        )
+        assert [tuple(row) for row in found] == [(4, True)]
+
+
 async def test_a_rotation_beside_a_verification_is_no_alarm(pool: Pool, database: Settings) -> None:
     await filled(pool)
     vault = Vault()

@@ -235,6 +235,11 @@ async def _is_there(now: Transaction, table: str) -> Done:
     return rows_of(("there",), [(bool(now.all(table)),)])
 
 
+async def _which(now: Transaction, table: str) -> Done:
+    """A simulation has no rebuild, and a projector that makes tables anew remembers nothing of the former ones."""
+    return rows_of(("to_regclass",), [(1,)])
+
+
 async def _new_origin(now: Transaction, *row: Any) -> Done:
     _insert(now, _named(now, "origin"), [row])
     return "INSERT 0 1", []
@@ -270,6 +275,7 @@ def _always(statement: Statement) -> Makes:
 STATEMENTS: Sequence[tuple[str, Makes]] = (
     (r"SELECT pg_advisory_xact_lock\(\$1\)", _always(_advisory)),
     (r"SELECT to_regclass\(\$1\) IS NOT NULL", _always(_is_there)),
+    (re.escape(store._WHICH_TABLES), _always(_which)),
     (r"SELECT log, version, position FROM present\.versioned_snapshots .*", _always(snapshot_places)),
     (r"SELECT log, version, position, digest, body, mac FROM present\.versioned_snapshots .*", _always(snapshot_at)),
     (r"SELECT FROM pg_namespace LIMIT 1", _always(nothing)),
