@@ -1,4 +1,4 @@
-"""Turns records of both topics, `events` and `decisions`, into rows of the tables `decisions` and `cases`."""
+"""Turns records of both topics, `events` and `decisions`, into rows of the tables `decisions`, `cases` and `firsts`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from domain.decisions.case import case_of
 from domain.errors import AccessRefused
 from domain.log.catalogue import CATALOGUE, WIRE_NAMES
 from projections.log.changes import Appends, InsertsOnce, TableRow
-from projections.log.entry import EVENTS, Entry
+from projections.log.entry import DECISIONS, EVENTS, Entry
 
 COLUMNS = (
     "at",
@@ -50,6 +50,7 @@ COLUMNS = (
     "error",
     "via",
 )
+FIRST_COLUMNS = ("origin", "record", "at")
 CASE_COLUMNS = ("id", "key_id", "destination", "account", "principal", "document")
 _CONTEXTS = ("EncryptionContext", "SourceEncryptionContext")
 ON_LOG = -1
@@ -89,7 +90,15 @@ def changes(entries: Sequence[Entry]) -> list[Appends | InsertsOnce]:
         return []
     cases = Cases()
     rows = [row(entry, cases) for entry in entries]
-    return [InsertsOnce("cases", CASE_COLUMNS, list(cases.rows.values())), Appends("decisions", COLUMNS, rows)]
+    firsts: dict[int, TableRow] = {}
+    for entry in entries:
+        if entry.topic == DECISIONS:
+            firsts.setdefault(entry.partition, (entry.partition, entry.offset, entry.at))
+    return [
+        InsertsOnce("cases", CASE_COLUMNS, list(cases.rows.values())),
+        InsertsOnce("firsts", FIRST_COLUMNS, list(firsts.values())),
+        Appends("decisions", COLUMNS, rows),
+    ]
 
 
 def row(entry: Entry, cases: Cases) -> TableRow:

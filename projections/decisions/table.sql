@@ -54,6 +54,15 @@ CREATE TABLE cases (
     principal text NOT NULL,
     document json NOT NULL
 );
+-- The first decision that was read of each partition of `decisions`. A retention may have removed those before it.
+CREATE TABLE firsts (
+    origin smallint PRIMARY KEY,
+    record bigint NOT NULL,
+    at timestamptz NOT NULL
+);
+-- When these tables were made. What a retention had removed by then was decided before.
+CREATE TABLE made (at timestamptz NOT NULL);
+INSERT INTO made VALUES (now());
 -- what a draft could change: the cases of a key, or of a principal; and queries.names_key, for which another account's use of a key
 -- must make no difference, in its time either
 CREATE INDEX cases_key ON cases (key_id, account) WHERE key_id IS NOT NULL;

@@ -11,7 +11,7 @@ from projections.decisions.queries import CASES, DECISIONS
 from projections.decisions.spans import add_callers
 from projections.history.arn_holders import HeldArn, columns_of
 from projections.log.conditions import QueryConditions
-from projections.log.schema import AskedLog
+from projections.log.schema import AskedLog, Table
 
 # indexes: decisions_key, decisions_destination. It counts every use, and looks for the last ones by their time: sorting a million
 # uses takes longer than reading them.
@@ -46,21 +46,15 @@ async def last_uses(log: AskedLog, key_id: str, arn: str) -> list[Any]:
     return await log.fetch(LAST_USES, key_id, arn, USES)
 
 
-FEW = 100
-"""A partition's first records by time. Clocks differ, so the first of them need not be the first that was written."""
-# index: decisions_at, which is read up to the first rows of each partition
+# Of a partition without rows, nothing is known until the tables were made: a retention had emptied it.
 WHOLE_SINCE = f"""
-SELECT max(coalesce(first.at, now())) FROM unnest($1::smallint[]) AS cut (origin) LEFT JOIN LATERAL (
-    SELECT min(at) AS at, min(record) AS record FROM (
-        SELECT at, record FROM {DECISIONS} WHERE origin = cut.origin ORDER BY at, origin, record LIMIT {FEW}
-    ) few
-) first ON true WHERE first.record IS DISTINCT FROM 0
+SELECT max(least(made.at, first.at)) FROM {Table("decisions", "made")} AS made, unnest($1::smallint[]) AS cut (origin)
+LEFT JOIN {Table("decisions", "firsts")} AS first USING (origin) WHERE first.record IS DISTINCT FROM 0
 """
 
 
 async def whole_since(log: AskedLog, cut: Sequence[int]) -> datetime | None:
-    """Since when every decision has a row, where the topic no longer has the first ones of some partitions; None: each has one.
-    Of a partition without rows nothing is known until now."""
+    """Since when every decision has a row, where the topic no longer has the first ones of `cut`. None: each has one."""
     found: datetime | None = await log.fetchval(WHOLE_SINCE, cut) if cut else None
     return found
 

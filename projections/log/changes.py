@@ -41,7 +41,8 @@ class Closes:
 
 @dataclass(frozen=True, slots=True)
 class InsertsOnce:
-    """Rows for a table of data that many rows share. Each has a name derived from its content, so a row that exists is kept."""
+    """Rows for a table whose rows stay as they were first written: data that many rows share, each with a name derived from its
+    content, or what came first of each kind."""
 
     table: str
     columns: tuple[str, ...]

@@ -57,8 +57,8 @@ LookAtPositions = Callable[
 ]
 GROUPS_AT_ONCE = 1024
 """Of how many of the 65,536 groups the rows are in memory at a time, where they differ."""
-OWN = ("positions", "lanes", "anchors", "origin")
-"""Tables that say how far a projection has read, not what it contains."""
+OWN = ("positions", "lanes", "anchors", "origin", "made")
+"""Tables that say since when and how far a projection has read, not what it contains."""
 
 
 @dataclass(slots=True)

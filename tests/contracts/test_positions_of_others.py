@@ -196,6 +196,7 @@ async def test_a_case_that_the_tables_of_a_rebuild_lack_is_written_again(pool: P
             f"SELECT record, document IS NOT NULL AS whole FROM {S}.decisions LEFT JOIN {S}.cases ON id = case_id"
         )
         assert [tuple(row) for row in found] == [(4, True)]
+        assert [tuple(row) for row in await connection.fetch(f"SELECT origin, record FROM {S}.firsts")] == [(0, 4)]
 
 
 async def test_a_rotation_beside_a_verification_is_no_alarm(pool: Pool, database: Settings) -> None:

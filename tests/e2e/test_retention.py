@@ -17,6 +17,7 @@ from services.adapters.kafka import administering
 from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.settings import Settings
+from tests.contracts.test_device_feed import append
 from tests.e2e.test_notary import calls, fetched, head, is_there, notarised_all
 from tests.installation import Installation, eventually
 from tests.pausing import pause
@@ -153,6 +154,33 @@ def test_decisions_that_their_topic_no_longer_has_outlive_every_new_beginning_of
         assert last["KeyCreationDate"] < last["TrackingStartDate"]
         (unused,) = [each["began"] for each in running.answers("unused", key)]
         assert datetime.fromisoformat(unused) >= later
+
+
+def test_since_when_decisions_are_on_record_stays_where_a_partition_was_emptied_and_nothing_comes(
+    tmp_path: Path,
+) -> None:
+    """One API worker writes to one partition. Of the other one, nothing was known until now, at each question anew: a key that
+    was in use had no use since then, and all that let somebody use it was unused."""
+    with Installation(tmp_path / ".keytrail", KEYTRAIL_DECISION_PARTITIONS="2") as running:
+        kms, topic = running.client(), names(running.settings).decisions
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        kms.encrypt(KeyId=key, Plaintext=b"x")
+        # A partition that no API worker chose has something to remove, too.
+        asyncio.run(append(running.settings, {each: [b"of a stranger"] for each in range(2)}))
+        running.caught_up()
+        asyncio.run(remove_up_to(running.settings, asyncio.run(ends(running.settings, topic))))
+        running.keytrail("rebuild", "decisions")
+        since = used_since(running, key)
+        assert since is not None
+
+        kms.encrypt(KeyId=key, Plaintext=b"y")
+        assert used_since(running, key) == since
+        last = kms.get_key_last_usage(KeyId=key)
+        assert last["TrackingStartDate"] == since
+        assert since < last["KeyLastUsage"]["Timestamp"]
+        (found,) = running.answers("unused", key)
+        assert datetime.fromisoformat(found["began"]) == since
+        assert [each["used"]["kms:Encrypt"]["calls"] for each in found["items"]] == [1]
 
 
 def used_since(running: Installation, key: str) -> datetime | None:

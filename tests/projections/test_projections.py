@@ -309,6 +309,44 @@ async def test_the_last_sign_in_of_a_user_is_found_without_the_calls(pool: Pool)
         await connection.execute("DROP SCHEMA p_plans CASCADE")
 
 
+async def test_since_when_decisions_are_whole_is_answered_without_the_decisions(pool: Pool) -> None:
+    """Partition 0 is whole. Of 1 the first records are gone, of 2 all were when the tables were made: 20 s after, others came."""
+    projection = PROJECTIONS["decisions"]
+    entries = [
+        decision_entry(0, partition=0),
+        replace(decision_entry(5, partition=1), at=moment(10)),
+        replace(decision_entry(6, partition=1), at=moment(5)),
+        replace(decision_entry(7, partition=2), at=moment(40)),
+    ]
+    async with pool.acquire() as connection, connection.transaction():
+        await store.prepare(connection, projection, "plans", process_keys(), "p_plans")
+        await connection.execute("UPDATE p_plans.made SET at = $1", moment(20))
+        for each in entries:
+            reached = store.ReadTo({(each.topic, each.partition): each.offset + 1}, "digest")
+            await store.take_in(connection, projection, [each], reached, process_keys(), "p_plans")
+        found = [
+            await uses.whole_since(AskedLog(connection, PlansSchema()), cut)
+            for cut in ([], [0], [1], [0, 1], [2], [1, 2], [3], [1, 3])
+        ]
+        first, made = moment(10), moment(20)
+        assert found == [None, None, first, first, made, made, made, made]
+        await connection.execute(
+            "INSERT INTO p_plans.decisions (at, origin, record, seen, call_id, account, principal, access_key, operation,"
+            " effect, owners, source, agent, summary, parameters) "
+            "SELECT to_timestamp(n), 0, n, n, n::text, $1, 'p', 'a', 'Encrypt', 'allowed', ARRAY[$1], '', '', '', '{}'"
+            " FROM generate_series(1, 40000) n",
+            ACCOUNT,
+        )
+        await connection.execute("ANALYZE p_plans.decisions")
+        plan = await AskedLog(Explained(connection), PlansSchema()).fetchval(uses.WHOLE_SINCE, [1, 2, 3])
+        assert rows_read(plan["Plan"]) < 20
+        await connection.execute("DROP SCHEMA p_plans CASCADE")
+
+
+def moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 async def test_whether_a_key_was_called_is_answered_without_other_accounts_calls(pool: Pool) -> None:
     """The time of the answer told another account whether a key exists, and how much it is used."""
     projection = PROJECTIONS["decisions"]

@@ -18,7 +18,7 @@ from services.projector.store import ReadTo
 from tests.simulation.projection_statements import SHAPES, contents
 from tests.simulation.projectors import ProjectingShared, SimulatedRecord, partitions_of
 
-OWN = frozenset({"positions", "lanes", "anchors", "origin"})
+OWN = frozenset({"positions", "lanes", "anchors", "origin", "made"})
 SAID = 3
 """How many wrong rows of a table are told."""
 Columns = dict[str, Any]
