@@ -1,7 +1,9 @@
 """Asks the witnesses of the policy to cosign what was published. Nothing waits for them.
 
-A witness that is away, or refuses, delays only how fresh the cosigned checkpoint is. The newest checkpoint that the policy holds
-to be witnessed is published as `cosigned`, beside `checkpoint`.
+The newest checkpoint that the policy holds to be witnessed is published as `cosigned`, beside `checkpoint`: as soon as enough
+witnesses have cosigned it, and again with each cosignature that comes later. So a witness that hangs delays nothing, unless the
+policy needs it. All witnesses are asked about the same checkpoint, in rounds: if each were asked about the newest one whenever it
+is free, a busy log could have a cosignature on every checkpoint and enough of them on none.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from domain.ports import ContentDiffers, TileStore, Unavailable
@@ -31,6 +33,9 @@ log = logger_of("notary")
 COSIGNED = "cosigned"
 PATIENCE = 5.0
 """Seconds that a witness has to answer."""
+GRACE = 1.0
+"""Seconds for which a round goes on once enough have cosigned. Whoever wants a proof waits for the next checkpoint for as long as
+a witness has to answer (services/evidence/proofs.py), so a round has to end sooner."""
 AGAIN = 10.0
 """Seconds after which a witness that was away is asked again."""
 LONGEST_ANSWER = 100_000
@@ -57,8 +62,21 @@ class _Absence:
     over: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class _CosigningRound:
+    """A checkpoint, and the cosignatures that have come, by the witnesses' names."""
+
+    head: Checkpoint
+    note: SignedNote
+    given: dict[str, NoteSignature] = field(default_factory=dict)
+
+    @property
+    def cosigned(self) -> SignedNote:
+        return self.note.beside(self.given.values())
+
+
 def _goes_on(former: bytes, head: Checkpoint, note: SignedNote) -> bool:
-    """Whether a checkpoint takes the place of a cosigned one: it is larger, or another key of the log signed it too. It also
+    """Whether a checkpoint takes the place of a cosigned one: it is larger, or another witness or key signed it too. It also
     takes the place of what is no checkpoint, which somebody else put there."""
     try:
         found = note_of(former)
@@ -85,6 +103,10 @@ class Cosigning:
         self._policy, self._store, self._alerts = policy, store, alerts
         self._on_cosigned = on_cosigned
         self._asked = [each for each in policy.witnesses.values() if each.url]
+        self._turns = {each.name: asyncio.Lock() for each in self._asked}
+        self._publishing = asyncio.Lock()
+        self._round: _CosigningRound | None = None
+        self._asking: set[asyncio.Task[None]] = set()
         self._sizes: dict[str, int] = {}
         self._away: dict[str, _Absence] = {}
         self._newest: tuple[Checkpoint, SignedNote] | None = None
@@ -98,9 +120,9 @@ class Cosigning:
     async def keep_asking(self) -> None:
         """Runs until it is stopped."""
         while self._asked:
-            # A witness that was away is asked again, though nothing new was published.
+            # A witness that was away or still hangs is asked again, though nothing new was published.
             with suppress(TimeoutError):
-                async with asyncio.timeout(AGAIN if self._away else None):
+                async with asyncio.timeout(AGAIN if self._away or self._asking else None):
                     await self._wanted.wait()
             self._wanted.clear()
             assert self._newest is not None, "that is what was waited for"
@@ -108,19 +130,41 @@ class Cosigning:
             await self._raise_alerts()
 
     async def cosign(self, head: Checkpoint, note: SignedNote) -> SignedNote:
-        """The note with the cosignatures that witnesses gave, which is published if they are enough."""
-        found = await asyncio.gather(*(self._of(each, head, note) for each in self._asked))
-        given = {witness.name: each for witness, each in zip(self._asked, found, strict=True) if each is not None}
-        cosigned = note.beside(given.values())
-        if given and self._policy.is_met(given):
+        """The note with the cosignatures that have come by the end of the round. It is published once they are enough."""
+        current = self._round = _CosigningRound(head, note)
+        waiting = {asyncio.create_task(self._take_part(each, current)) for each in self._asked}
+        self._asking |= waiting
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while waiting and not self._policy.is_met(current.given):
+                    _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if waiting and self._policy.is_met(current.given):
+            await asyncio.wait(waiting, timeout=GRACE)
+        for each in [task for task in self._asking if task.done()]:
+            self._asking.discard(each)
+            each.result()
+        return current.cosigned
+
+    async def _take_part(self, witness: KnownWitness, current: _CosigningRound) -> None:
+        async with self._turns[witness.name]:
+            if current is not self._round:
+                return  # it hung for longer than this round: it is asked about the newest checkpoint
+            found = await self._of(witness, current.head, current.note)
+        if found is not None:
+            current.given[witness.name] = found
+            await self._publish(current)
+
+    async def _publish(self, current: _CosigningRound) -> None:
+        if not self._policy.is_met(current.given):
+            return
+        async with self._publishing:
             with suppress(ContentDiffers, Unavailable):  # another notary was faster, or the next checkpoint will be
-                former = await self._store.read(COSIGNED)
-                if former is None or _goes_on(former, head, note):
+                former, cosigned = await self._store.read(COSIGNED), current.cosigned
+                if former is None or _goes_on(former, current.head, cosigned):
                     await self._store.replace(COSIGNED, str(cosigned).encode(), former)
                     self._on_cosigned()
-                COSIGNED_LEAVES.set(head.size)
-                COSIGNED_AT.set_to_current_time()
-        return cosigned
+                    COSIGNED_LEAVES.set(current.head.size)
+                    COSIGNED_AT.set_to_current_time()
 
     async def _of(self, witness: KnownWitness, head: Checkpoint, note: SignedNote) -> NoteSignature | None:
         try:
@@ -200,5 +244,8 @@ class Cosigning:
                 del self._away[name]
 
     async def close(self) -> None:
+        for each in self._asking:
+            each.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
         if self._session is not None:
             await self._session.close()

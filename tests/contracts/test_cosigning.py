@@ -1,0 +1,158 @@
+"""A notary and its witnesses, over real sockets and a real folder: what it publishes as cosigned, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from domain.transparency.checkpoints import Checkpoint, WitnessSigner, checkpoint
+from domain.transparency.notes import SignedNote, note_of
+from domain.transparency.policies import WitnessPolicy, witness_policy
+from domain.transparency.witnessing import Witness, witness_request
+from services.adapters.tile_folder import TileFolder
+from services.notary.cosigning import COSIGNED, Cosigning
+from tests.domain.test_transparency_tree import StoredTree
+from tests.domain.test_witness_policies import private
+from tests.domain.test_witnessing import LOG, head
+
+
+class HeldWitness:
+    """A witness that answers while its gate is open."""
+
+    def __init__(self, number: int) -> None:
+        self.signer = WitnessSigner(f"witness.example/{number}", private(number))
+        self.gate, self.came, self.asked = asyncio.Event(), asyncio.Event(), list[web.Request]()
+        self.gate.set()
+        self.url = ""
+        self._witness, self._last = Witness(self.signer, {LOG.name: [LOG.verifier]}), dict[str, Checkpoint]()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        asked = witness_request(await request.text())
+        self.asked.append(request)
+        self.came.set()
+        await self.gate.wait()
+        found = self._witness.answer(asked, self._last.get(LOG.name), int(time.time()))
+        if found.head is not None:
+            self._last[LOG.name] = found.head
+        return web.Response(status=found.status, text=found.body)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether whoever asked it first is still there."""
+        return self.asked[0].transport is not None
+
+
+@asynccontextmanager
+async def witnesses(count: int) -> AsyncIterator[list[HeldWitness]]:
+    async with AsyncExitStack() as ending:
+        found = [HeldWitness(each) for each in range(1, count + 1)]
+        for each in found:
+            app = web.Application()
+            app.router.add_post("/add-checkpoint", each.answer)
+            runner = web.AppRunner(app, shutdown_timeout=0)
+            await runner.setup()
+            ending.push_async_callback(runner.cleanup)
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            each.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+        try:
+            yield found
+        finally:
+            for each in found:  # their servers end when they have answered
+                each.gate.set()
+
+
+def policy(among: Sequence[HeldWitness], quorum: str) -> WitnessPolicy:
+    lines = [f"witness W{number} {each.signer.verifier.text} {each.url}" for number, each in enumerate(among)]
+    return witness_policy("\n".join([*lines, quorum]))
+
+
+TWO = "group most 2 W0 W1 W2\nquorum most"
+
+
+class PublishedLog:
+    """A log's folder, in which a notary has published trees of these sizes."""
+
+    def __init__(self, folder: Path, *sizes: int) -> None:
+        self.store, self.sizes = TileFolder(folder), sizes
+
+    async def fill(self) -> None:
+        await self.store.create_all([(name.path, tile) for name, tile in StoredTree(*self.sizes).tiles.items()])
+
+    async def cosigned(self) -> tuple[int, int]:
+        """(leaves of what is published as cosigned, signatures of witnesses); zeros before the first."""
+        found = await self.store.read(COSIGNED)
+        if found is None:
+            return 0, 0
+        note = note_of(found)
+        return checkpoint(note.text).size, len(note.signatures) - 1
+
+    async def until(self, *wanted: int) -> None:
+        async with asyncio.timeout(30):
+            while await self.cosigned() != wanted:  # noqa: ASYNC110  # it is a file
+                await asyncio.sleep(0.01)
+
+
+def signed(size: int) -> tuple[Checkpoint, SignedNote]:
+    return head(size), head(size).signed_by(LOG)
+
+
+@pytest.fixture
+async def published(tmp_path: Path) -> PublishedLog:
+    found = PublishedLog(tmp_path, 3, 5)
+    await found.fill()
+    return found
+
+
+async def test_a_witness_that_hangs_delays_no_checkpoint_that_enough_others_cosigned(published: PublishedLog) -> None:
+    """Whoever asked for a proof right after a call was refused with a reason that was false: the others had cosigned long since. Nor
+    does it delay the checkpoint after; and when it answers, its cosignature is added to what it cosigned."""
+    async with witnesses(3) as (first, second, third):
+        third.gate.clear()
+        cosigning = Cosigning(policy([first, second, third], TWO), published.store)
+        asking = asyncio.create_task(cosigning.keep_asking())
+        for size in (3, 5):
+            cosigning.published(*signed(size))
+            await published.until(size, 2)
+            assert third.is_waited_for
+        third.gate.set()
+        await published.until(5, 3)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await cosigning.close()
+
+
+async def test_a_cosignature_that_comes_late_takes_the_place_of_no_newer_checkpoint(published: PublishedLog) -> None:
+    async with witnesses(3) as (first, second, third):
+        third.gate.clear()
+        cosigning = Cosigning(policy([first, second, third], TWO), published.store)
+        await cosigning.cosign(*signed(3))
+        newer = asyncio.create_task(cosigning.cosign(*signed(5)))
+        await published.until(5, 2)
+        third.gate.set()
+        await newer
+        await published.until(5, 3)
+        await cosigning.close()
+        assert len(third.asked) == 2
+
+
+async def test_enough_that_are_missing_are_waited_for(published: PublishedLog) -> None:
+    """What one of two has cosigned is not published, and comes as soon as the second has answered."""
+    async with witnesses(3) as (first, second, third):
+        second.gate.clear()
+        third.gate.clear()
+        cosigning = Cosigning(policy([first, second, third], TWO), published.store)
+        asking = asyncio.create_task(cosigning.cosign(*signed(3)))
+        for each in (first, second, third):
+            await each.came.wait()
+        assert await published.cosigned() == (0, 0)
+        second.gate.set()
+        await published.until(3, 2)
+        assert len((await asking).signatures) == 3
+        await cosigning.close()
