@@ -18,7 +18,7 @@ class NotaryAlerts:
     """`log` is the log's id."""
 
     def __init__(self, settings: Settings, keys: VaultKeyring, log: str) -> None:
-        self._settings, self._keys, self._log = settings, keys, log
+        self._health, self._log = HealthAlerts(settings, keys), log
 
     async def stopped(self, fault: Exception, size: int) -> None:
         """Says why the notary ends. Started again, it may say the same, which is the same alert until the tree has grown."""
@@ -30,9 +30,8 @@ class NotaryAlerts:
         """A witness has not cosigned since this time in microseconds. False if it has not been away for long enough, or nobody
         can be told now."""
         from domain.alerts.rules import witness_away
-        from services.adapters import alerts_file
 
-        least = alerts_file.load(self._settings).settings.numbers_of(witness_away.RULE)[witness_away.AWAY]
+        least = self._health.rules().numbers_of(witness_away.RULE)[witness_away.AWAY]
         if time.time_ns() // 1000 - since < least * 1_000_000:
             return False
         summary = f"The witness {witness} has not cosigned since {rfc3339(since)}: {why}"
@@ -46,4 +45,4 @@ class NotaryAlerts:
         return await self._publish(witness_away.RULE, f"{witness} {since} over", summary)
 
     async def _publish(self, rule: AlertRule, where: str, summary: str) -> bool:
-        return await HealthAlerts(self._settings, self._keys).publish(rule, self._log, where, summary)
+        return await self._health.publish(rule, self._log, where, summary)

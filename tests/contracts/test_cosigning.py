@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,16 @@ from domain.transparency.checkpoints import Checkpoint, WitnessSigner, checkpoin
 from domain.transparency.notes import SignedNote, note_of
 from domain.transparency.policies import WitnessPolicy, witness_policy
 from domain.transparency.witnessing import Witness, witness_request
+from services.adapters.keyring import VaultKeyring
+from services.adapters.log_now import log_name
 from services.adapters.tile_folder import TileFolder
+from services.adapters.topics import log_topic
+from services.notary.alerts import NotaryAlerts
 from services.notary.cosigning import COSIGNED, Cosigning
 from tests.domain.test_transparency_tree import StoredTree
 from tests.domain.test_witness_policies import private
 from tests.domain.test_witnessing import LOG, head
+from tests.installation import Installation
 
 
 class HeldWitness:
@@ -29,7 +35,7 @@ class HeldWitness:
         self.signer = WitnessSigner(f"witness.example/{number}", private(number))
         self.gate, self.came, self.asked = asyncio.Event(), asyncio.Event(), list[web.Request]()
         self.gate.set()
-        self.url = ""
+        self.url, self.refuses = "", False
         self._witness, self._last = Witness(self.signer, {LOG.name: [LOG.verifier]}), dict[str, Checkpoint]()
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -37,6 +43,8 @@ class HeldWitness:
         self.asked.append(request)
         self.came.set()
         await self.gate.wait()
+        if self.refuses:
+            return web.Response(status=403)
         found = self._witness.answer(asked, self._last.get(LOG.name), int(time.time()))
         if found.head is not None:
             self._last[LOG.name] = found.head
@@ -74,6 +82,10 @@ def policy(among: Sequence[HeldWitness], quorum: str) -> WitnessPolicy:
 
 
 TWO = "group most 2 W0 W1 W2\nquorum most"
+
+
+HOUR = 3600 * 1_000_000
+WRONG = "[rules.witness-away]\nseconds = 'an hour'"
 
 
 class PublishedLog:
@@ -156,3 +168,36 @@ async def test_enough_that_are_missing_are_waited_for(published: PublishedLog) -
         await published.until(3, 2)
         assert len((await asking).signatures) == 3
         await cosigning.close()
+
+
+async def test_a_mistake_in_the_alerts_file_leaves_the_former_settings_and_ends_nothing(
+    published: PublishedLog, installation: Installation, keys: VaultKeyring, tmp_path: Path
+) -> None:
+    """Otherwise the notary ended again and again while a witness was away, and nothing new was notarised."""
+    file = tmp_path / "alerts.toml"
+    name = await log_name(log_topic(installation.settings), keys)
+    alerts = NotaryAlerts(replace(installation.settings, alerts_file=str(file)), keys, name)
+
+    async def is_told(content: str) -> bool:
+        """Of an absence of an hour."""
+        file.write_text(content)
+        return await alerts.away("W0", time.time_ns() // 1000 - HOUR, "it hangs")
+
+    file.write_text(WRONG)
+    async with witnesses(1) as (first,):
+        first.refuses = True
+        cosigning = Cosigning(policy([first], "quorum W0"), published.store, alerts)
+        asking = asyncio.create_task(cosigning.keep_asking())
+        for size in (3, 5):
+            first.came.clear()
+            cosigning.published(*signed(size))
+            came = asyncio.create_task(first.came.wait())
+            await asyncio.wait([came, asking], return_when=asyncio.FIRST_COMPLETED)
+            assert not asking.done()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await cosigning.close()
+    assert await is_told("[rules.witness-away]\nseconds = 7200") is False
+    assert await is_told(WRONG) is False
+    assert await is_told("[rules.witness-away]\nseconds = 1800") is True
+    assert await is_told(WRONG) is True
