@@ -96,7 +96,7 @@ def context_of(
     stopping: Callable[[], bool],
 ) -> AuditContext:
     """`actions` are the permissions that the routes need."""
-    records, sources = CallRecords(calls), Sources(settings, live, pool)
+    records, sources = CallRecords(calls), Sources(settings, live, pool, clock)
     keys, long_questions, log = KeyReferences(live, sources), LongQuestions(settings), AskedLog(pool)
     return AuditContext(
         settings=settings,

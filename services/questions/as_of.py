@@ -18,6 +18,7 @@ from domain.identities.identity import GROUP, Identity, ManagedPolicy
 from domain.identities.published import PUBLISHED
 from domain.keys.key import Key
 from domain.keys.states import State
+from domain.log.codec import micros_of
 from domain.policy import unseen
 from domain.state.principals import canonical, role_of
 from projections.history import queries as history
@@ -96,7 +97,7 @@ async def show_key(log: AskedLog, row: Any, moment: Moment, audience: Audience) 
         **({"unknown": unknown, "settled_by": unseen.SETTLED_BY} if unknown else {}),
         "position": moment.position,
         "at": moment.text,
-        "key": _key(key) | _not_of_a_trail(key) if not audience.account else _key(key),
+        "key": _key_of(key, moment, audience),
         "as_since": row["position"],
         "policy": None if log.is_trail and unseen.is_document(key.policy_text) else _document(key.policy_text),
         "aliases": sorted(each.name for each in related if isinstance(each, Alias)),
@@ -113,7 +114,7 @@ async def list_keys(log: AskedLog, rows: Sequence[Any], moment: Moment, audience
     for row in rows:
         key = aggregate_of(row)
         assert isinstance(key, Key), "the row is a key's"
-        shown = _key(key) | _not_of_a_trail(key) if not audience.account else _key(key)
+        shown = _key_of(key, moment, audience)
         found.append({**shown, "key_aliases": aliases.get(key.id, []), "as_since": row["position"]})
     return found
 
@@ -174,7 +175,12 @@ async def _named(log: AskedLog, position: int, kind: str, ids: Iterable[str]) ->
     return [each for row in rows if isinstance(each := aggregate_of(row), Identity)]
 
 
-def _key(key: Key) -> dict[str, Any]:
+def _key_of(key: Key, moment: Moment, audience: Audience) -> dict[str, Any]:
+    told = _key(key, key.state_at(micros_of(moment.asked)))
+    return told if audience.account else told | _not_of_a_trail(key, told)
+
+
+def _key(key: Key, state: State) -> dict[str, Any]:
     return {
         "key_id": key.id,
         "arn": key.arn,
@@ -184,7 +190,7 @@ def _key(key: Key) -> dict[str, Any]:
         "origin": key.origin,
         "manager": key.manager,
         "description": key.description,
-        "state": key.state.value,
+        "state": state.value,
         "created_at": utc(key.created),
         "deletion_at": utc(key.deletion) if key.deletion else None,
         "tags": dict(key.tags),
@@ -196,12 +202,11 @@ def _key(key: Key) -> dict[str, Any]:
     }
 
 
-def _not_of_a_trail(key: Key) -> dict[str, Any]:
+def _not_of_a_trail(key: Key, told: dict[str, Any]) -> dict[str, Any]:
     """Members of a trail's key that have no real value: its material, and, if the key is older than the trail, everything that
     no record has said since."""
     found: dict[str, Any] = {"materials": None, "current_material": None}
     if unseen.unseen_of(key.tags):
-        told = _key(key)
         found |= dict.fromkeys(("spec", "usage", "origin", "manager", "created_at"))
         found["description"] = told["description"] or None
         found["state"] = None if told["state"] == State.ENABLED.value else told["state"]

@@ -22,10 +22,13 @@ class NoSuchMoment(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The moment after the record at `position`, which was decided at `at`."""
+    """The moment after the record at `position`, which was decided at `at`. `asked` is the time that the question is about: it is
+    later than the record if a time was asked for at which no record was made, or the present. What ends by itself, such as
+    imported material, may have ended between."""
 
     position: int
     at: datetime
+    asked: datetime
 
     @property
     def text(self) -> str:
@@ -54,8 +57,9 @@ def read_moment(text: str) -> tuple[int | None, datetime | None]:
         ) from None
 
 
-async def moment_of(log: AskedLog, text: str | None, end: int) -> Moment:
-    """The moment that `text` means; without a text, now. `end`: the log has reached at least this position.
+async def moment_of(log: AskedLog, text: str | None, end: int, now: datetime | None = None) -> Moment:
+    """The moment that `text` means; without a text, now. `end`: the log has reached at least this position. `now` is None for a
+    log of which nothing later than its records is known.
 
     Waits for the history if it lags a little. Raises NoSuchMoment, Unavailable.
     """
@@ -72,7 +76,9 @@ async def moment_of(log: AskedLog, text: str | None, end: int) -> Moment:
     decided = await history.moment_of(log, position)
     if decided is None:
         raise await _before_all(log)
-    return Moment(position, decided)
+    if now is None or (text and at is None):
+        return Moment(position, decided, decided)
+    return Moment(position, decided, max(decided, min(at or now, now)))
 
 
 async def _before_all(log: AskedLog) -> NoSuchMoment:

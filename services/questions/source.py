@@ -20,12 +20,14 @@ from services.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Source:
     """The question is put to `log`. The answer goes to `account`, and is about its keys and people; about everybody's if
-    `account` is "" (a trail is the installation's own reading of other accounts)."""
+    `account` is "" (a trail is the installation's own reading of other accounts). `now` is None for a trail, which tells nothing
+    of what came after it."""
 
     log: AskedLog
     account: str
     region: str
     end: int
+    now: datetime | None
 
     @property
     def is_trail(self) -> bool:
@@ -37,7 +39,7 @@ class Source:
 
     async def moment(self, text: str | None) -> Moment:
         """Raises NoSuchMoment, Unavailable."""
-        return await moment_of(self.log, text, self.end)
+        return await moment_of(self.log, text, self.end, self.now)
 
     async def began(self) -> datetime | None:
         """When the log begins."""

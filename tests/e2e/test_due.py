@@ -136,6 +136,10 @@ def test_imported_material_ends_on_time_also_while_no_writer_leads(tmp_path: Pat
         assert (described["Enabled"], "ValidTo" in described) == (False, False)
         (shown,) = kms.list_key_rotations(KeyId=key, IncludeKeyMaterial="ALL_KEY_MATERIAL")["Rotations"]
         assert (shown["ImportState"], "ValidTo" in shown) == ("PENDING_IMPORT", False)
+        recorded, ended = f"@{running.answers('show', key)[0]['position']}", (ends + timedelta(seconds=1)).isoformat()
+        moments = ((), ("--at", ended), ("--at", (ends - timedelta(seconds=1)).isoformat()), ("--at", recorded))
+        then = [running.answers("show", key, *at)[0]["key"]["state"] for at in moments]
+        assert then == ["PendingImport", "PendingImport", "Enabled", "Enabled"]
         writer.resume()
 
 

@@ -29,7 +29,7 @@ from domain.identities.identity import USER
 from domain.keys.key import with_policy
 from domain.keys.states import KEY_ACTIONS
 from domain.log import events, identity_events
-from domain.log.codec import rfc3339
+from domain.log.codec import micros_of, rfc3339
 from domain.log.record import Record
 from domain.state import documents
 from domain.state.callers import caller_of
@@ -220,7 +220,7 @@ async def _shown(log: AskedLog, world: World, key: str, moment: Any) -> None:
     shown = (await show_key(log, row, moment, EVERYTHING)).value
     assert documents.key_document(held)["principals"] == dict(held.principals)
     assert (shown["key"]["state"], shown["key"]["policy_version"], shown["key"]["tags"]) == (
-        held.state.value,
+        held.state_at(micros_of(moment.asked)).value,
         held.policy_version,
         dict(held.tags),
     )
