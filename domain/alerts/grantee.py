@@ -15,7 +15,7 @@ from domain.errors import NoSuchEntity
 from domain.grants.grant import granted
 from domain.policy.compile import CompiledPolicy
 from domain.policy_analysis.budget import Budget, OutOfSteps, spending
-from domain.policy_analysis.possible import implied, meetable, met_by
+from domain.policy_analysis.possible import implied, meetable, met_by_one
 from domain.policy_analysis.who_could import Open, Path, constraints_of, could
 from domain.state.callers import caller_for
 
@@ -99,4 +99,4 @@ class GivenAccess:
 
 def _covered(request: Open, paths: Sequence[Path]) -> bool:
     """Whether one of the paths is open to every request that meets these conditions."""
-    return any(met_by(path.open, request) for path in paths)
+    return met_by_one([path.open for path in paths], request)

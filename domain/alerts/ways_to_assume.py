@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from domain.arn import parse_arn, root_arn
 from domain.policy.compile import CompiledStatement, compile_trust_policy
 from domain.policy.parse import TRUST, parse_policy
 from domain.policy_analysis.budget import Budget, OutOfSteps, spending
-from domain.policy_analysis.possible import Condition, implied, meetable, name_of
+from domain.policy_analysis.possible import Condition, implied, meetable, name_of, parts_of
 
 ASSUME = "sts:assumerole"
 EVERYONE = "*"
@@ -39,6 +39,14 @@ class WayToAssume:
             for denied in self.denies
         )
 
+    def is_covered(self, held: Sequence[WayToAssume], follows: Follows) -> bool:
+        """Whether every request that this way lets in comes in by one of the others: perhaps by another one for each value that
+        a condition wants, as when two statements became one."""
+        if any(each.covers(self, follows) for each in held):
+            return True
+        parts = [replace(self, asks=part) for part in parts_of(self.asks)]
+        return len(parts) > 1 and all(any(each.covers(part, follows) for each in held) for part in parts)
+
 
 def newly_admitted(before: str, after: str, account: str, role: str) -> dict[str, list[str]]:
     """The principals of other accounts (EVERYONE for all that no policy names) to whom the text `after` opens the role
@@ -60,7 +68,7 @@ def _newly_admitted(before: str, after: str, account: str, role: str, follows: F
     found = {}
     for shown, name in known.items():
         held = [*_ways(was, name), *everyones]
-        wider = [each for each in _ways(now, name) if not any(mine.covers(each, follows) for mine in held)]
+        wider = [each for each in _ways(now, name) if not each.is_covered(held, follows)]
         if wider:
             found[shown] = min(wider, key=lambda each: len(each.keys)).keys
         if shown == EVERYONE:

@@ -71,6 +71,15 @@ def operator(text: str) -> Operator:
     return Operator(base, each, base != name)
 
 
+def means_any(text: str) -> bool:
+    """Whether a condition with this operator and several wanted values is met by a request that meets it with one of them.
+    ForAllValues may need another one for each value of the request, and a negated operator needs all of them.
+
+    Raises UnknownOperator."""
+    given = operator(text)
+    return given.each != FOR_ALL and (given.name == NULL or not FAMILIES[given.name][0])
+
+
 def compile_test(operator_text: str, key: str, wanted: Sequence[str], version: str) -> Test:
     """Raises UnknownOperator, BadValue."""
     given = operator(operator_text)

@@ -6,12 +6,12 @@ present if and only if its name is among the names. A condition that cannot be c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from domain.grants.grant import EQUALS, SUBSET
 from domain.policy import unseen
-from domain.policy.conditions import BadValue, Test, UnknownOperator, compile_test
+from domain.policy.conditions import BadValue, Test, UnknownOperator, compile_test, means_any
 from domain.policy.variables import WITH_VARIABLES
 from domain.policy_analysis.budget import once, spend
 from domain.policy_analysis.values import AMONG, NAMES_OF, Unmodelled, ValueCase, cases, require_readable
@@ -20,6 +20,7 @@ from domain.policy_analysis.words import TooMany
 OF_GRANTS = {EQUALS: "StringEquals", SUBSET: "StringEquals"}
 """The operators that the constraints of a grant apply to one pair."""
 
+MOST_PARTS = 64
 Condition = Mapping[str, Any]
 """In the record's form: operator, key, wanted."""
 
@@ -40,6 +41,29 @@ def implied(condition: Condition, by: Sequence[Condition]) -> bool:
 def met_by(conditions: Iterable[Condition], by: Sequence[Condition]) -> bool:
     """Whether every request that meets the conditions `by` meets all of these too."""
     return all(implied(each, by) for each in conditions)
+
+
+def met_by_one(ways: Collection[Sequence[Condition]], by: Sequence[Condition]) -> bool:
+    """Whether every request that meets the conditions `by` meets all of one of the ways: perhaps of another one for each wanted
+    value, as when several statements became one."""
+    if any(met_by(each, by) for each in ways):
+        return True
+    parts = parts_of(by)
+    return len(parts) > 1 and all(any(met_by(each, part) for each in ways) for part in parts)
+
+
+def parts_of(conditions: Sequence[Condition]) -> list[tuple[Condition, ...]]:
+    """The conditions with one wanted value each, in every combination: whatever meets them meets one of these. Where there are
+    too many, or a condition cannot be cut into cases, the condition stays whole."""
+    parts: list[tuple[Condition, ...]] = [()]
+    for each in conditions:
+        values = each["wanted"]
+        cut = (
+            1 < len(values) <= MOST_PARTS // len(parts) and _readable(each) is not None and means_any(each["operator"])
+        )
+        alone = [{**each, "wanted": [value]} for value in values] if cut else [each]
+        parts = [(*part, one) for part in parts for one in alone]
+    return parts
 
 
 def name_of(condition: Condition) -> tuple[str, str, tuple[str, ...]]:

@@ -127,6 +127,14 @@ def test_a_grant_gives_back_what_a_new_condition_took() -> None:
     assert "grant-gives-back" not in rules(grant(USER, "Decrypt", old=bound, facts=was_free, constraints=SAME_TENANT))
     always_bound = Facts(versions=(Version(1, bound, {}, NOW),))
     assert "grant-gives-back" not in rules(grant(USER, "Decrypt", old=bound, facts=always_bound))
+    vpcs = [
+        allow(USER, "kms:Decrypt", Condition={"StringEquals": {"aws:SourceVpc": each}})
+        for each in (["a", "b"], "a", "b")
+    ]
+    together, apart = policy(ROOTED, vpcs[0]), policy(ROOTED, *vpcs[1:])
+    was_together = Facts(versions=(Version(1, together, {}, NOW),))
+    assert "grant-gives-back" not in rules(grant(USER, "Decrypt", old=apart, facts=was_together))
+    assert "grant-gives-back" in rules(grant(USER, "Decrypt", old=policy(ROOTED, vpcs[1]), facts=was_together))
 
 
 @pytest.mark.parametrize("constraints", [None, {}, {"EncryptionContextSubset": {}}])
@@ -154,8 +162,13 @@ def assumes(who: Any, effect: str = "Allow", **condition: Any) -> dict[str, Any]
 
 PARTNER = f"arn:aws:iam::{UNKNOWN}:root"
 SECRET: dict[str, Any] = {"StringEquals": {"sts:ExternalId": "s1"}}
+SECOND: dict[str, Any] = {"StringEquals": {"sts:ExternalId": "s2"}}
 OURS: dict[str, Any] = {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
 WITHOUT_SECRET: dict[str, Any] = {"StringNotEquals": {"sts:ExternalId": "s1"}}
+
+
+def tagged(*keys: str) -> dict[str, Any]:
+    return {"ForAllValues:StringEquals": {"aws:TagKeys": keys}}
 
 
 def trust_replaced(before: str, after: str) -> list[Alert]:
@@ -186,6 +199,10 @@ def test_a_deny_for_one_account_does_not_hide_a_role_that_is_open_to_all(denied:
         ([assumes("*", **OURS)], [assumes("*", **OURS), assumes(PARTNER)], PARTNER),
         ([assumes(PARTNER)], [assumes("*", **SECRET), assumes(PARTNER)], "anyone (asking sts:ExternalId)"),
         ([assumes("*"), assumes(PARTNER, "Deny")], [assumes("*")], PARTNER),
+        ([assumes(PARTNER, **SECRET), assumes(PARTNER, **SECOND)], [assumes(PARTNER, StringEquals={"sts:ExternalId": ["s1", "s3"]})],
+         f"{PARTNER} (asking sts:ExternalId)"),
+        ([assumes(PARTNER, **tagged("a")), assumes(PARTNER, **tagged("b"))], [assumes(PARTNER, **tagged("a", "b"))],
+         f"{PARTNER} (asking aws:TagKeys)"),
     ],
 )  # fmt: skip
 def test_a_role_that_asks_for_less_than_before_is_opened(before: Any, after: Any, told: str) -> None:
@@ -203,6 +220,7 @@ def test_a_role_that_asks_for_less_than_before_is_opened(before: Any, after: Any
         ([assumes(PARTNER)], [assumes(f"arn:aws:iam::{UNKNOWN}:role/one")]),
         ([assumes("*", **OURS)], [assumes("*", **OURS), assumes(PARTNER, **OURS)]),
         ([assumes(PARTNER, StringEquals={"sts:ExternalId": ["s1", "s2"]})], [assumes(PARTNER, **SECRET)]),
+        ([assumes(PARTNER, **SECRET), assumes(PARTNER, **SECOND)], [assumes(PARTNER, StringEquals={"sts:ExternalId": ["s1", "s2"]})]),
     ],
 )  # fmt: skip
 def test_a_role_that_asks_for_as_much_as_before_is_not_opened(before: Any, after: Any) -> None:
