@@ -1,16 +1,16 @@
-"""What an identity policy allows on every key, for the rule that checks it."""
+"""What an identity policy or a boundary allows on every key, and on every identity, for the rules that ask."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from hashlib import sha256
-from itertools import product
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 
 from domain.alerts.compared import DECRYPTING
-from domain.arn import key_arn, root_arn
+from domain.alerts.unnamed import OptionalParts, contexts, unnamed_ids, unnamed_words
+from domain.arn import iam_arn, key_arn, root_arn
 from domain.authorization.caller import Caller
-from domain.authorization.question import Resource
+from domain.authorization.question import Resource, in_account
+from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.policy.compile import (
     DELEGATED,
     DIRECT,
@@ -22,59 +22,100 @@ from domain.policy.compile import (
 )
 from domain.policy.default import default_key_policy
 from domain.policy.parse import INLINE
+from domain.policy.variables import Context
 from domain.policy_analysis.budget import Budget, OutOfSteps, spend, spending
-from domain.policy_analysis.possible import met_by, name_of
+from domain.policy_analysis.possible import met_by_one, name_of
 from domain.policy_analysis.who_could import Open, could
 
-WideAccess = Mapping[str, tuple[Open, ...]]
-"""By action, the sets of conditions under which it is allowed."""
 ASKED = (*sorted(DECRYPTING), "kms:CreateGrant", "kms:PutKeyPolicy")
-MOST_STEPS = 500_000
-"""Ordinary policies take some thousand steps. Nothing is put off here, so other accounts wait for the rest."""
+TO_MORE_RIGHTS = {
+    USER: (
+        "iam:AttachUserPolicy",
+        "iam:CreateAccessKey",
+        "iam:CreateLoginProfile",
+        "iam:DeleteUserPermissionsBoundary",
+        "iam:PutUserPermissionsBoundary",
+        "iam:PutUserPolicy",
+        "iam:UpdateLoginProfile",
+    ),
+    GROUP: ("iam:AddUserToGroup", "iam:AttachGroupPolicy", "iam:PutGroupPolicy"),
+    ROLE: (
+        "iam:AttachRolePolicy",
+        "iam:DeleteRolePermissionsBoundary",
+        "iam:PutRolePermissionsBoundary",
+        "iam:PutRolePolicy",
+        "iam:UpdateAssumeRolePolicy",
+        "sts:AssumeRole",
+    ),
+    POLICY: ("iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"),
+}
+"""How somebody comes to more rights than a policy gives them, on which kind of resource: by other policies, another limit,
+another identity's credentials or another role."""
+MOST_STEPS, MOST_STEPS_OF_RIGHTS = 500_000, 200_000
+"""Ordinary policies take some hundred steps. Nothing is put off here, so other accounts wait for the rest. What a boundary is
+asked about rights comes on top."""
+ALIASES = "kms:resourcealiases"
 ANY_USER = "any-user"
 DIFFER = frozenset({"kms:keyspec", "kms:keyusage"})
 """What keys differ in without anybody's doing: the conditions on it stay open."""
-DIGITS = "0123456789abcdef"
-TAG = "aws:resourcetag/"
+TAG, TAG_OF_IAM = "aws:resourcetag/", "iam:resourcetag/"
 
 
-def newly_given(before: Sequence[str], after: Sequence[str], account: str, region: str) -> dict[str, list[str] | None]:
-    """What one of the documents `after` allows and none `before` did, or only under further conditions ("" is a document that
-    is not there): by action, the keys of the conditions that are left; None if that takes too many steps. Each document is
-    asked for itself: a Deny of another is not considered."""
+AskedAbout = tuple[str, Iterable[Resource]]
+"""An action, and the resources to ask it about."""
+WideAccess = Mapping[str, tuple[Open, ...]]
+"""By action, the sets of conditions under which it is allowed, the fewest first."""
+InSteps = tuple[WideAccess | None, int]
+"""What a document allows, None if that takes too many steps; and the steps that it took."""
+Newly = dict[str, list[str] | None]
+"""By action, the keys of the conditions that are left; None if that takes too many steps."""
+
+
+def newly_given(before: Sequence[str], after: Sequence[str], account: str, region: str) -> Newly:
+    """What one of the documents `after` allows on every key and none `before` did, or only under further conditions ("" is a
+    document that is not there). Each document is asked for itself: a Deny of another is not considered."""
+    return _newly(partial(gives_in_steps, account=account, region=region), before, after, ASKED)
+
+
+def newly_gives_rights(before: Sequence[str], after: Sequence[str], account: str) -> Newly:
+    """The same for the ways to more rights, on every user, group, role and policy of the account."""
+    asked = [action for actions in TO_MORE_RIGHTS.values() for action in actions]
+    return _newly(partial(gives_rights_in_steps, account=account), before, after, asked)
+
+
+def _newly(given: Callable[[str], InSteps], before: Sequence[str], after: Sequence[str], asked: Sequence[str]) -> Newly:
     try:
         with spending(Budget(2 * MOST_STEPS)):
-            now = _together(after, account, region)
-            was = _together(before, account, region) if now else {}
+            now = _together(given, after)
+            was = _together(given, before) if now else {}
         with spending(Budget(MOST_STEPS)):
             wider = {
-                action: [each for each in ways if not any(met_by(mine, each) for mine in was.get(action, ()))]
+                action: [each for each in ways if not met_by_one(was.get(action, ()), each)]
                 for action, ways in now.items()
             }
     except OutOfSteps:
-        return dict.fromkeys(ASKED)
+        return dict.fromkeys(asked)
     return {action: sorted({each["key"] for each in ways[0]}) for action, ways in wider.items() if ways}
 
 
-def _together(documents: Sequence[str], account: str, region: str) -> WideAccess:
+def _together(given: Callable[[str], InSteps], documents: Sequence[str]) -> WideAccess:
     """What the documents allow, each by itself. A remembered one costs the steps that it took once: what comes out does not
     depend on what is remembered. Raises OutOfSteps."""
     found: dict[str, tuple[Open, ...]] = {}
     for each in documents:
         if not each:
             continue
-        given, steps = gives_in_steps(each, account, region)
+        allowed, steps = given(each)
         spend(steps)
-        if given is None:
+        if allowed is None:
             raise OutOfSteps
-        for action, ways in given.items():
+        for action, ways in allowed.items():
             found[action] = tuple(sorted((*found.get(action, ()), *ways), key=len))
     return found
 
 
 def gives(document: str, account: str, region: str) -> WideAccess:
-    """What the document allows on keys that it does not name and that leave access to identity policies: by action, the sets
-    of conditions under which it does, the fewest first.
+    """What the document allows on keys that it does not name and that leave access to identity policies.
 
     Keys are asked about that nobody has. A policy covers their ids only by a pattern. A part of all keys, such as those whose
     ids begin with one digit, is as good as all: ids come by chance, and in time a key falls to the part. A tag or an alias
@@ -86,50 +127,121 @@ def gives(document: str, account: str, region: str) -> WideAccess:
 
 
 @lru_cache(maxsize=1024)
-def gives_in_steps(document: str, account: str, region: str) -> tuple[WideAccess | None, int]:
-    """What the document allows, None if that takes too many steps; and the steps that it took."""
-    budget = Budget(MOST_STEPS)  # its own, since what is remembered must not depend on who else asked
+def gives_in_steps(document: str, account: str, region: str) -> InSteps:
+    rules = _compiled(document, account)
+    return _in_steps(rules, account, _on_keys(document, account, region, rules), MOST_STEPS)
+
+
+@lru_cache(maxsize=1024)
+def gives_rights_in_steps(document: str, account: str) -> InSteps:
+    """Which ways to more rights the document allows on users, groups, roles and policies that it does not name. A tag makes a
+    part of its own, as a key's does."""
+    rules = _compiled(document, account)
+    return _in_steps(rules, account, _on_identities(document, account, rules), MOST_STEPS_OF_RIGHTS)
+
+
+def _in_steps(rules: tuple[CompiledStatement, ...], account: str, asked: Iterable[AskedAbout], most: int) -> InSteps:
+    budget = Budget(most)  # its own, since what is remembered must not depend on who else asked
     try:
         with spending(budget):
-            return _gives(document, account, region), budget.spent
+            return _ways(rules, account, asked), budget.spent
     except OutOfSteps:
         return None, budget.spent
 
 
-def _gives(document: str, account: str, region: str) -> WideAccess:
-    principal, root = f"arn:aws:iam::{account}:user/{ANY_USER}", root_arn(account)
-    rules = compile_identity_policy(document, IDENTITY_POLICY, principal, 0, INLINE)
+def _compiled(document: str, account: str) -> tuple[CompiledStatement, ...]:
+    return compile_identity_policy(document, IDENTITY_POLICY, _any_user(account), 0, INLINE)
+
+
+def _any_user(account: str) -> str:
+    return iam_arn(account, USER, "/", ANY_USER)
+
+
+def _ways(rules: tuple[CompiledStatement, ...], account: str, asked: Iterable[AskedAbout]) -> WideAccess:
+    principal, root = _any_user(account), root_arn(account)
     who = Caller(account, principal, {principal: DIRECT, root: DELEGATED}, ANY_USER, identity=Permissions(rules))
     found: dict[str, dict[object, Open]] = {}
-    for resource, action in product(_keys(document, account, region, rules), ASKED):
-        for path in could(who, action, resource, unknown=DIFFER).paths:
-            found.setdefault(action, {})[tuple(map(name_of, path.open))] = path.open
-    return {action: tuple(sorted(ways.values(), key=len)) for action, ways in found.items()}
+    for action, resources in asked:
+        ways = found.setdefault(action, {})
+        for resource in resources:
+            spend(3 * len(rules))  # beside what `could` counts: with many statements and tags, that is too little
+            for path in could(who, action, resource, unknown=DIFFER).paths:
+                ways[tuple(map(name_of, path.open))] = path.open
+            if () in ways:
+                break  # every other way asks for more
+    return {action: tuple(sorted(ways.values(), key=len)) for action, ways in found.items() if ways}
 
 
-def _keys(document: str, account: str, region: str, rules: Sequence[CompiledStatement]) -> Iterator[Resource]:
-    """Keys that nobody has, one for each set of statements that cover one: some without tags and aliases, some with every
-    tag that the document names and an alias, of values that it does not name."""
-    ids = list(unnamed_ids(document))
-    tags = sorted({key for rule in rules for test in rule.tests or () if (key := test.key.lower()).startswith(TAG)})
+def _on_keys(document: str, account: str, region: str, rules: Sequence[CompiledStatement]) -> Iterator[AskedAbout]:
+    """Each action on keys that nobody has."""
+    arns = (key_arn(region, account, id) for id in unnamed_ids(document))
+    policies = {arn: compile_key_policy(default_key_policy(account), arn, 1) for arn in arns}
+    tags = {name: _tag(f"{TAG}{name}") for name in _tags(rules)}
+    parts: OptionalParts = {**tags, ALIASES: lambda word: {ALIASES: (f"alias/{word}",)}}
+    of_all: Context = {"aws:resourceaccount": (account,)}
+
+    def having(context: Context) -> Iterator[Resource]:
+        return (Resource(arn, account, policy, {**of_all, **context}, {}) for arn, policy in policies.items())
+
+    yield from _on_each(list(unnamed_words(document)), rules, ASKED, parts, having)
+
+
+def _on_identities(document: str, account: str, rules: Sequence[CompiledStatement]) -> Iterator[AskedAbout]:
+    """Each way to more rights, on identities and policies that nobody has."""
+    parts: OptionalParts = {name: _tag(f"{TAG}{name}", f"{TAG_OF_IAM}{name}") for name in _tags(rules)}
+    words = list(unnamed_words(document))
+
+    def having(kind: str, context: Context) -> Iterator[Resource]:
+        return (in_account(iam_arn(account, kind, "/", name), account, context) for name in words)
+
+    for kind, actions in TO_MORE_RIGHTS.items():
+        yield from _on_each(words, rules, actions, parts, partial(having, kind))
+
+
+def _tags(rules: Iterable[CompiledStatement]) -> list[str]:
+    """The names of the tags that the statements read."""
+    keys = {test.key.lower() for rule in rules for test in rule.tests or ()}
+    return sorted({key.removeprefix(tag) for key in keys for tag in (TAG, TAG_OF_IAM) if key.startswith(tag)})
+
+
+def _tag(*keys: str) -> Callable[[str], Context]:
+    return lambda word: dict.fromkeys(keys, (word,))
+
+
+def _on_each(
+    words: Sequence[str],
+    rules: Sequence[CompiledStatement],
+    actions: Sequence[str],
+    parts: OptionalParts,
+    having: Callable[[Context], Iterable[Resource]],
+) -> Iterator[AskedAbout]:
+    """The actions, each with one resource for each set of statements that cover one. `having` makes resources of what conditions
+    read of their tags and aliases."""
+    made: dict[object, list[Resource]] = {}
+    for action in actions:
+        acting = [rule for rule in rules if rule.acts is not None and rule.acts(action.lower())]
+        yield action, _once_each(rules, contexts(acting, parts, words), having, made)
+
+
+def _once_each(
+    rules: Sequence[CompiledStatement],
+    those: Iterable[Context],
+    having: Callable[[Context], Iterable[Resource]],
+    made: dict[object, list[Resource]],
+) -> Iterator[Resource]:
     seen = set()
-    for id, tagged in product(ids, (False, True)):
-        arn = key_arn(region, account, id)
-        context: dict[str, tuple[str, ...]] = {"aws:resourceaccount": (account,)}
-        if tagged:
-            context |= {"kms:resourcealiases": (f"alias/{id}",)} | dict.fromkeys(tags, (id,))
-        sort = (tagged, tuple(rule.covers is None or rule.covers(arn, context) for rule in rules))
-        if sort not in seen:
-            seen.add(sort)
-            yield Resource(arn, account, compile_key_policy(default_key_policy(account), arn, 1), context, {})
+    for context in those:
+        name = frozenset(context.items())
+        if name not in seen:
+            seen.add(name)
+            if name not in made:
+                made[name] = _of_each_sort(rules, having(context))
+            yield from made[name]
 
 
-def unnamed_ids(document: str) -> Iterator[str]:
-    """Ids as keys have them, which the document cannot name, since they follow from it. Each digit is in each place once, so a
-    pattern that settles one digit covers one of them."""
-    seed = sha256(document.encode("utf-8", "surrogatepass")).digest()
-    for turn in range(len(DIGITS)):
-        digits = [DIGITS[(turn + byte) % len(DIGITS)] for byte in seed]
-        digits[12], digits[16] = "4", "89ab"[(turn + seed[16]) % 4]
-        text = "".join(digits)
-        yield f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+def _of_each_sort(rules: Sequence[CompiledStatement], resources: Iterable[Resource]) -> list[Resource]:
+    found: dict[tuple[bool, ...], Resource] = {}
+    for each in resources:
+        spend(1 + len(rules) // 10)
+        found.setdefault(tuple(rule.covers is None or rule.covers(each.arn, each.context) for rule in rules), each)
+    return list(found.values())

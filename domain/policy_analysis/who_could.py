@@ -28,7 +28,14 @@ from domain.policy_analysis.possible import meetable
 
 MOST_PATHS = 20
 """The most paths that are shown for one caller. A path without open conditions comes first."""
-_OF_THE_KEY = ("aws:resourcetag/", "kms:resourcealiases", "aws:resourceaccount", "kms:keyspec", "kms:keyusage")
+_OF_THE_KEY = (
+    "aws:resourcetag/",
+    "iam:resourcetag/",
+    "kms:resourcealiases",
+    "aws:resourceaccount",
+    "kms:keyspec",
+    "kms:keyusage",
+)
 _OF_A_USER = ("aws:principaltag/", "aws:sourceidentity")
 _USERNAME, _SERVICE_NAME, _IS_SERVICE = "aws:username", "aws:principalservicename", "aws:principalisawsservice"
 _OF_THE_REQUEST = frozenset({"aws:viaawsservice", "aws:tokenissuetime", "aws:multifactorauthpresent"})
@@ -125,6 +132,9 @@ def could(
     policies = _Policies(caller, action, resource, unknown)
     if policies.refuse:
         return NEVER
+    if resource.policy is None:
+        own = caller.account == resource.account  # a service is at no account's home here
+        return policies.found(list(_by_account(caller, policies)), 0) if own else NEVER
     # 2. Ways in; 3. and 4. the other policies that must allow the request on each of them.
     allowing, within = policies.allowing, policies.within
     paths: list[Path] = []
@@ -152,12 +162,18 @@ def could_retire(caller: Caller, resource: Resource) -> Could:
             paths.append(Path(dict(grant.document()), None, ()))
         elif retiring == DELEGATED or (caller.account and caller.account in (grant.issued_by, resource.account)):
             by_account = True
-    if by_account and not caller.needs_policies:
-        paths.append(Path({"rule": ACCOUNT_ROOT}, None, ()))
-    elif by_account:
-        for statement, conditions in policies.allowing:
-            paths += _limited(statement.by.document(), None, conditions, policies.within)
+    if by_account:
+        paths += _by_account(caller, policies)
     return policies.found(paths, len(grants))
+
+
+def _by_account(caller: Caller, policies: _Policies) -> Iterator[Path]:
+    """The paths where no policy of the resource decides: identity policies do, and a root user needs none."""
+    if not caller.needs_policies:
+        yield Path({"rule": ACCOUNT_ROOT}, None, ())
+        return
+    for statement, conditions in policies.allowing:
+        yield from _limited(statement.by.document(), None, conditions, policies.within)
 
 
 class _Policies:
@@ -165,9 +181,8 @@ class _Policies:
 
     def __init__(self, caller: Caller, action: str, resource: Resource, unknown: Set[str]) -> None:
         known = KnownFacts(caller, action, resource, unknown)
-        policy = resource.policy
-        assert policy is not None, "a key has its policy"
-        spend(10 + len(policy.statements) + len(caller.identity.statements))
+        stating = () if resource.policy is None else resource.policy.statements
+        spend(10 + len(stating) + len(caller.identity.statements))
         own = list(_speaking(caller.identity.statements, action, resource, known))
         limits = [
             list(_speaking(each.statements, action, resource, known))
@@ -176,7 +191,7 @@ class _Policies:
         ]
         stated = [
             (means, statement, conditions)
-            for statement, conditions in _speaking(policy.statements, action, resource, known)
+            for statement, conditions in _speaking(stating, action, resource, known)
             if (means := DIRECT if statement.who is None else statement.who(caller.names)) != CLOSED
         ]
         # 1. Explicit deny.

@@ -15,7 +15,7 @@ from domain.alerts.engine.judge import Judge
 from domain.alerts.rule import OnChange
 from domain.alerts.rules.table import RULES
 from domain.alerts.severities import CRITICAL
-from domain.alerts.wide_identity_policy import gives_in_steps
+from domain.alerts.wide_identity_policy import gives_in_steps, gives_rights_in_steps
 from domain.authorization.caller import Caller
 from domain.authorization.question import Resource
 from domain.authorization.simulate import context_keys
@@ -71,6 +71,7 @@ def test_a_policy_that_was_put_is_understood_in_time(name: str) -> None:
         statements = parse_policy(text, MANAGED).statements
         for asked in (
             partial(gives_in_steps.__wrapped__, text, ACCOUNT, "us-east-1"),
+            partial(gives_rights_in_steps.__wrapped__, text, ACCOUNT),
             partial(context_keys, statements),
         ):
             assert seconds(asked, 2) < MOST_SECONDS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -12,7 +11,6 @@ from domain.alerts.allow import Allow
 from domain.alerts.change import Facts, Version
 from domain.alerts.engine.alert import Alert
 from domain.alerts.settings import AlertSettings
-from domain.alerts.wide_identity_policy import unnamed_ids
 from domain.log import events
 from domain.log import identity_events as identities
 from tests.attacks import costly
@@ -301,109 +299,3 @@ def test_each_provider_of_a_statement_needs_its_own_condition() -> None:
     assert "role-trust-any-subject" not in rules(judged(replace(ROLE, trust=anybodys)))
     by_tag = policy(web | {"Principal": "*", "Condition": {"StringEquals": {"aws:RequestTag/x:sub": "repo:acme/app"}}})
     assert "role-trust-any-subject" in rules(judged(replace(ROLE, trust=by_tag)))
-
-
-def given_by(action: Any = "kms:Decrypt", resource: Any = "*", **more: Any) -> str:
-    """An identity policy."""
-    named = {} if "NotResource" in more else {"Resource": resource}
-    return policy({"Effect": "Allow", "Action": action, **named, **more})
-
-
-def keys(*patterns: str) -> list[str]:
-    return [f"arn:aws:kms:*:*:key/{each}" for each in patterns]
-
-
-def inline(text: str, before: str = "") -> list[Alert]:
-    put = identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", "p", text)
-    return judged(put, *([replace(put, document=before)] if before else []))
-
-
-def under(**condition: Any) -> str:
-    return given_by(Condition=condition)
-
-
-FIRST_DIGITS = [f"{each}*" for each in "123456789abcdef"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        given_by(resource=keys("*-4*-*-*")),
-        given_by(resource=keys(*FIRST_DIGITS)),
-        given_by(resource=keys("8*")),
-        given_by(resource=keys("???????c-*")),
-        given_by(NotResource=keys("00000000-0000-0000-0000-000000000000")),
-        given_by(NotResource=keys("0*", *FIRST_DIGITS[:12])),
-        given_by("kms:ReEncryptFrom"),
-        given_by("kms:ReEncrypt*"),
-        given_by("kms:DeriveSharedSecret"),
-        given_by("kms:Decapsulate"),
-        under(StringEquals={"aws:ResourceAccount": ACCOUNT}),
-        under(StringEquals={"aws:ResourceAccount": "${aws:PrincipalAccount}"}),
-        under(StringEquals={"kms:KeySpec": "SYMMETRIC_DEFAULT"}),
-        under(StringEquals={"kms:KeyUsage": "ENCRYPT_DECRYPT"}),
-        under(StringEquals={"kms:KeyOrigin": "AWS_KMS"}),
-        under(Null={"aws:ResourceTag/x": "false"}),
-        under(Null={"aws:ResourceTag/x": "true"}),
-        under(StringLike={"aws:ResourceTag/x": "*"}),
-        under(StringLike={"aws:ResourceTag/x": "?*", "aws:ResourceTag/y": "*"}),
-        under(**{"ForAnyValue:StringLike": {"kms:ResourceAliases": "*"}}),
-        under(**{"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/*"}}),
-    ],
-)
-def test_a_policy_for_nearly_every_key_is_wide(text: str) -> None:
-    """Gained: decryption under every key by a policy that spared one id, or asked for what every key has."""
-    assert "identity-wide" in rules(inline(text))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        given_by(resource=keys("12345678-1234-4234-8234-123456789012")),
-        given_by(resource=keys("mrk-*")),
-        given_by(resource="arn:aws:kms:*:*:alias/*"),
-        given_by(resource=f"arn:aws:kms:*:{OTHER}:key/*"),
-        under(StringEquals={"aws:ResourceAccount": OTHER}),
-        under(StringEquals={"aws:ResourceTag/team": "payments"}),
-        under(StringLike={"aws:ResourceTag/team": "pay*"}),
-        under(**{"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/payments-*"}}),
-        given_by("kms:Encrypt"),
-        given_by("kms:ReEncryptTo"),
-    ],
-)
-def test_a_policy_for_some_keys_is_not_wide(text: str) -> None:
-    assert "identity-wide" not in rules(inline(text))
-
-
-def test_the_ids_that_are_asked_about_cannot_be_spared() -> None:
-    """Whoever reads this code cannot write a policy for all keys but those: they follow from the policy itself."""
-    text = given_by()
-    spared = {each for _ in range(3) for each in unnamed_ids(text)}
-    assert "identity-wide" in rules(inline(given_by(NotResource=keys(*spared))))
-    assert all(UUID(each).version == 4 and str(UUID(each)) == each for each in spared)
-    assert len(spared) == 16
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "told"),
-    [
-        (under(StringEquals={"kms:ViaService": "s3.us-east-1.amazonaws.com"}), under(StringLike={"kms:ViaService": "*"}), True),
-        (under(StringLike={"kms:ViaService": "*"}), under(StringEquals={"kms:ViaService": "s3.us-east-1.amazonaws.com"}), False),
-        (given_by(), under(StringLike={"kms:ViaService": "*"}), False),
-        (given_by(), given_by("kms:*"), True),
-        (given_by("kms:*"), given_by(), False),
-        (given_by(), given_by(["kms:Decrypt", "kms:Encrypt"]), False),
-    ],
-)  # fmt: skip
-def test_conditions_that_ask_for_less_make_a_policy_wider(before: str, after: str, *, told: bool) -> None:
-    assert ("identity-wide" in rules(inline(after, before))) is told
-
-
-def test_a_costly_identity_policy_is_unclear_and_keeps_nobody_waiting() -> None:
-    pattern = "*" + "?a" * 700
-    costly_one = policy(*(
-        {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Condition": {"StringLike": {"kms:ViaService": f"{pattern}{n}"}}}
-        for n in range(6)
-    ))  # fmt: skip
-    (alert,) = (each for each in inline(costly_one) if each.rule.id == "identity-wide")
-    assert "perhaps kms:Decrypt (which takes too many steps to say)" in alert.finding.summary

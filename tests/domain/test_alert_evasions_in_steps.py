@@ -8,10 +8,12 @@ from domain.alerts.change import Change, Facts
 from domain.alerts.engine.judge import Judge
 from domain.log import events
 from domain.log import identity_events as identities
+from domain.policy import unseen
 from domain.policy.parse import KEY
 from domain.policy_analysis.budget import Budget
-from tests.domain.test_alert_evasions import PUBLISHED, given_by, keys, rules
+from tests.domain.test_alert_evasions import PUBLISHED, rules
 from tests.domain.test_alert_rules import ADMIN, NOW, OPEN, ROOTED, allow, judged, parted, policy, put, tried, uses
+from tests.domain.test_wide_policies import given_by, keys
 from tests.given import ACCOUNT, OTHER, a_key, given, key_id
 
 
@@ -91,9 +93,11 @@ def test_sign_ins_at_one_account_neither_hide_nor_make_those_at_another() -> Non
 
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 LIMITS = f"arn:aws:iam::{ACCOUNT}:policy/limits"
-NO_IAM = policy(
-    {"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": "iam:*", "Resource": "*"}
-)
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+NO_IAM = policy(EVERYTHING, {"Effect": "Deny", "Action": "iam:*", "Resource": "*"})
+ALL_KMS = given_by("kms:*")
+UNDER_LIMITS = given_by("iam:PutUserPolicy", Condition={"StringEquals": {"iam:PermissionsBoundary": LIMITS}})
+"""Whoever is bounded so may give rights only to users that have the same boundary, as AWS's guide delegates it."""
 ONE_KEY, ANOTHER_KEY = (
     given_by(resource=keys(each))
     for each in ("12345678-1234-4234-8234-123456789012", "22345678-1234-4234-8234-123456789012")
@@ -112,8 +116,42 @@ def bound(policy: str) -> identities.BoundarySet:
     ("before", "after", "told"),
     [
         (ONE_KEY, "", "removed"),
-        (ONE_KEY, ADMINISTRATOR, "it limits nothing"),
-        (NO_IAM, ADMINISTRATOR, "it limits nothing"),
+        (ONE_KEY, ADMINISTRATOR, "on every key and what gives more rights"),
+        (NO_IAM, ADMINISTRATOR, "iam:AttachUserPolicy"),
+        (ALL_KMS, given_by("*:*"), "what gives more rights"),
+        (ALL_KMS, given_by(["kms:*", "iam:*", "sts:*"]), "what gives more rights"),
+        (ALL_KMS, policy({"Effect": "Allow", "NotAction": "foo:Bar", "Resource": "*"}), "what gives more rights"),
+        (
+            ALL_KMS,
+            policy(EVERYTHING, {"Effect": "Deny", "Action": "foo:Bar", "Resource": "*"}),
+            "what gives more rights",
+        ),
+        (ALL_KMS, given_by("*", "arn:*"), "what gives more rights"),
+        (ALL_KMS, given_by("*", Condition={"StringLike": {"aws:PrincipalArn": "*"}}), "what gives more rights"),
+        (
+            ALL_KMS,
+            given_by(["kms:*", "iam:Delete*Boundary"]),
+            "(iam:DeleteRolePermissionsBoundary, iam:DeleteUserPermissionsBoundary)",
+        ),
+        (ALL_KMS, given_by(["kms:*", "sts:AssumeRole"]), "(sts:AssumeRole)"),
+        (
+            ALL_KMS,
+            given_by("iam:PutUserPolicy", f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}"),
+            "(iam:PutUserPolicy)",
+        ),
+        (ALL_KMS, given_by("iam:PutUserPolicy", f"arn:aws:iam::{ACCOUNT}:user/m*"), "(iam:PutUserPolicy)"),
+        (
+            NO_IAM,
+            policy(EVERYTHING, {"Effect": "Deny", "Action": "iam:*User*", "Resource": "*"}),
+            "iam:CreatePolicyVersion",
+        ),
+        (ALL_KMS, given_by(["kms:*", "iam:Get*", "iam:List*", "sts:GetCallerIdentity", "s3:*"]), ""),
+        (ALL_KMS, given_by("iam:PutUserPolicy", f"arn:aws:iam::{ACCOUNT}:user/robot"), ""),
+        (ALL_KMS, given_by("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/reports-*"), ""),
+        (given_by("*:*"), policy(EVERYTHING), ""),
+        (policy(EVERYTHING), NO_IAM, ""),
+        (UNDER_LIMITS, UNDER_LIMITS.replace("PutUserPolicy", "*UserPolicy"), "(iam:AttachUserPolicy)"),
+        (UNDER_LIMITS, given_by("iam:PutUserPolicy"), "(iam:PutUserPolicy)"),
         (ONE_KEY, given_by("kms:*"), "on every key"),
         (ONE_KEY, ANOTHER_KEY, ""),
         (given_by("kms:*"), given_by(), ""),
@@ -137,3 +175,10 @@ def test_a_boundary_that_limits_less_is_as_good_as_removed(before: str, after: s
         assert "boundary-removed" not in rules(judged(version, managed("limits", before)))
     for each in found:
         assert [told in alert.finding.summary for alert in each] == ([True] if told else [])
+
+
+def test_a_boundary_that_a_trail_never_showed_is_not_known_to_allow_more() -> None:
+    unknown = (managed("limits", ALL_KMS), managed("unseen", unseen.document("it", of_key=False)), bound(LIMITS))
+    replaced = bound(f"arn:aws:iam::{ACCOUNT}:policy/unseen")
+    assert "boundary-removed" not in rules(judged(replaced, *unknown, of_trail=True))
+    assert "boundary-removed" in rules(judged(replaced, *unknown))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from domain.arn import root_arn
 from domain.authorization.caller import Caller, root_of
 from domain.authorization.evaluate import evaluate
-from domain.authorization.question import Question, Resource
+from domain.authorization.question import Question, Resource, in_account
 from domain.authorization.verdict import Verdict
 from domain.cloudtrail.judge import ALLOWED, REFUSED, SeenPolicies, TrailCall, judge
 from domain.grants.grant import Grant
@@ -164,6 +164,19 @@ def test_evaluate_who_could_and_the_trails_judge_come_to_the_same(
         assert let_in_by(verdict) in [path.by | more for path, more in zip(paths, delegations, strict=True)]
     elif isinstance(verdict.by, StatementSource):
         assert judged.by == verdict.by.document()
+
+
+@given(callers(), st.sampled_from(ACTIONS), st.sampled_from([ACCOUNT, OTHER]))
+def test_without_a_policy_of_the_resource_both_leave_it_to_the_caller_s_own(
+    caller: Caller, action: str, account: str
+) -> None:
+    resource = in_account(arn(), account)
+    verdict = decided(caller, action, resource)
+    paths = could(caller, action, resource).paths
+    assert bool(paths) is verdict.allowed
+    if verdict.allowed:
+        by = {"rule": verdict.by} if isinstance(verdict.by, str) else let_in_by(verdict)
+        assert by in [path.by for path in paths]
 
 
 def answer_in_sets(space: Space, caller_at: int, action_at: int) -> int:

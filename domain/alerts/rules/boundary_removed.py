@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from domain.alerts.change import Change
+from domain.alerts.compared import MOST_SHOWN
 from domain.alerts.finding import Finding
 from domain.alerts.replaced_default import document_of, replaced_default
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import HIGH
-from domain.alerts.wide_identity_policy import newly_given
+from domain.alerts.wide_identity_policy import newly_given, newly_gives_rights
 from domain.log.identity_events import BoundarySet, DefaultVersionSet, PolicyVersionCreated
-from domain.policy.parse import MANAGED, parse_policy
+from domain.policy import unseen
 
 
 def judge(change: Change) -> Iterator[Finding]:
     """A boundary that limits less is as good as none: it is compared with the one before, by what both let identity policies
-    allow on every key, and by whether they limit anything."""
+    allow on every key, and by the ways to more rights that they leave open."""
     if isinstance(change.event, BoundarySet):
         yield from _of_identity(change)
     else:
@@ -53,22 +54,20 @@ def _of_policy(change: Change) -> Iterator[Finding]:
 
 def _freed(change: Change, before: str, after: str) -> str:
     """What the boundary no longer keeps from the identity, in words; "" for nothing."""
-    if limits_nothing(after) and not (before and limits_nothing(before)):
-        return "it limits nothing"
-    actions = newly_given([before], [after], change.event.account, change.world.region) if after else {}
-    if None in actions.values():
+    if not after or (change.world.of_trail and unseen.is_document(after)):
+        return ""  # what was never seen is not known to allow more
+    on_keys = newly_given([before], [after], change.event.account, change.world.region)
+    rights = newly_gives_rights([before], [after], change.event.account)
+    if None in (*on_keys.values(), *rights.values()):
         return "it may allow more, which takes too many steps to say"
-    return f"it allows {', '.join(sorted(actions))} on every key" if actions else ""
+    parts = [f"{', '.join(sorted(on_keys))} on every key"] if on_keys else []
+    parts += [f"what gives more rights ({_some(sorted(rights))})"] if rights else []
+    return f"it allows {' and '.join(parts)}" if parts else ""
 
 
-def limits_nothing(text: str) -> bool:
-    """Whether a statement without conditions allows everything, and none denies anything."""
-    if not text:
-        return False
-    statements = parse_policy(text, MANAGED).statements
-    return all(each.effect == "Allow" for each in statements) and any(
-        not each.condition and "*" in (each.action or ()) and "*" in (each.resource or ()) for each in statements
-    )
+def _some(actions: Sequence[str]) -> str:
+    more = len(actions) - MOST_SHOWN
+    return ", ".join(actions[:MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 RULE = AlertRule(
@@ -76,7 +75,7 @@ RULE = AlertRule(
     title="Permissions boundary removed",
     severity=HIGH,
     means="Nothing limits any more what the identity's policies can allow; or a boundary does that allows more than the one "
-    "before.",
+    "before: on every key, or of the ways to more rights (other policies, access keys, boundaries, another role).",
     do="Put the boundary back.",
     references=("T1548.005",),
     kind=OnChange(judge, on=(BoundarySet, PolicyVersionCreated, DefaultVersionSet)),
