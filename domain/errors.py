@@ -262,10 +262,6 @@ class GrantNotFound(Refusal):
     kind = "grant-not-found"
 
 
-class CustomKeyStoreNotFound(Refusal):
-    kind = "custom-key-store-not-found"
-
-
 class InvalidGrantToken(Refusal):
     kind = "invalid-grant-token"
 
@@ -315,7 +311,6 @@ REFUSALS: dict[str, type[Refusal]] = {
         DeleteConflict,
         ProtectedRole,
         GrantNotFound,
-        CustomKeyStoreNotFound,
         InvalidGrantToken,
         PackedPolicyTooLarge,
         InvalidInput,

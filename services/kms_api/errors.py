@@ -68,7 +68,6 @@ CODES: dict[str, tuple[int, str]] = {
     errors.InvalidUserType.kind: (400, "ValidationException"),
     errors.ProtectedRole.kind: (400, "ConflictException"),
     errors.GrantNotFound.kind: (400, "NotFoundException"),
-    errors.CustomKeyStoreNotFound.kind: (400, "CustomKeyStoreNotFoundException"),
     errors.InvalidGrantToken.kind: (400, "InvalidGrantTokenException"),
     errors.PackedPolicyTooLarge.kind: (400, "ValidationException"),
     errors.InvalidInput.kind: (400, "ValidationException"),

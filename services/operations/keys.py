@@ -20,7 +20,7 @@ from domain.crypto.specs import (
     KEY_AGREEMENT,
     SIGN_VERIFY,
 )
-from domain.errors import CustomKeyStoreNotFound, InvalidRequest, Refusal, UnsupportedOperation
+from domain.errors import InvalidRequest, Refusal, UnsupportedOperation
 from domain.keys import key as keys
 from domain.keys.key import Key
 from domain.keys.origins import AWS_KMS, EXTERNAL
@@ -140,10 +140,13 @@ def list_keys(request: Request, world: World) -> Answer:
 
 
 def describe_custom_key_stores(request: Request, world: World) -> Answer:
-    """There are none: tools that look for them go on. Raises CustomKeyStoreNotFound."""
+    """There are none: tools that look for them go on. AWS's own refusal of a name is one that workers of 0.1.0 cannot answer for.
+    Raises UnsupportedOperation."""
     for name in ("CustomKeyStoreId", "CustomKeyStoreName"):
         if name in request.parameters:
-            raise CustomKeyStoreNotFound(f"There is no custom key store {request.parameters[name]}.")
+            raise UnsupportedOperation(
+                f"There is no custom key store {request.parameters[name]}: they are not supported by this version of Keytrail."
+            )
     return page(request, "CustomKeyStores", [], None)
 
 

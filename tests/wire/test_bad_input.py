@@ -131,7 +131,7 @@ REFUSED_BODIES: list[tuple[str, Any, str, str]] = [
     ("Decrypt", {"CiphertextBlob": "QUFB"}, "InvalidCiphertextException", ""),
     ("GenerateRandom", {"NumberOfBytes": 1025}, "ValidationException", "1024"),
     ("ConnectCustomKeyStore", {"CustomKeyStoreId": "cks-1"}, "UnsupportedOperationException", ""),
-    ("DescribeCustomKeyStores", {"CustomKeyStoreName": "hsm"}, "CustomKeyStoreNotFoundException", "hsm"),
+    ("DescribeCustomKeyStores", {"CustomKeyStoreName": "hsm"}, "UnsupportedOperationException", "hsm"),
     ("NoSuchOperation", {}, "UnknownOperationException", ""),
     ("", {}, "UnknownOperationException", ""),
 ]  # fmt: skip
