@@ -91,8 +91,9 @@ class Settings:
     )
     tree_secret_access_key: str = _setting("the secret of that key", "", secret=True)
     tree_origin: str = _setting(
-        "the transparency log's name in its checkpoints: an address without https, such as keys.example.com/log. It is read at "
-        "the first start alone; unset: made of the log's id",
+        "how the transparency log's name in its checkpoints begins: an address without https, such as keys.example.com/log. Each "
+        "new log adds a part of its own (keys.example.com/log/1a2b3c4d), also one that a restore begins. It is read at the first "
+        "start alone; unset: made of the log's id",
         "",
     )
     tree_key: str = _setting(

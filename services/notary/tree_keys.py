@@ -143,8 +143,9 @@ async def open_tree_keys(settings: Settings, vault: Vault, log_id: str) -> TreeK
     found = TreeKeys(settings, vault)
     await found.read()
     if not found.all:
-        # Each installation has a log of its own, even if one was restored from the other's backup.
-        origin = settings.tree_origin or f"keytrail.invalid/{log_id}/{os.urandom(4).hex()}"
+        # Each installation has a log of its own, even if one was restored from the other's backup: two trees under one name are
+        # what a witness refuses for good, and what a reader takes for a forgery. So the setting alone is no name.
+        origin = f"{settings.tree_origin.rstrip('/') or f'keytrail.invalid/{log_id}'}/{os.urandom(4).hex()}"
         try:
             require_key_name(origin)
         except NoteRefused as fault:
