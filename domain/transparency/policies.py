@@ -47,8 +47,17 @@ class WitnessPolicy:
         return self.quorum == NO_QUORUM or self._has(self.quorum, cosigned)
 
     def is_met_by(self, note: SignedNote) -> bool:
-        """Whether enough witnesses cosigned a checkpoint. A cosignature that does not hold is none."""
-        return self.is_met([name for name, each in self.witnesses.items() if _cosigned(note, each.key)])
+        """Whether enough witnesses cosigned a checkpoint."""
+        return self.is_met(self.cosigners(note))
+
+    def cosigners(self, note: SignedNote) -> list[str]:
+        """Which of the witnesses cosigned a checkpoint. A cosignature that does not hold is none."""
+        return [name for name, each in self.witnesses.items() if _cosigned(note, each.key)]
+
+    @property
+    def asked(self) -> list[KnownWitness]:
+        """The witnesses that have an address. Without one, there is no cosigned checkpoint, and none is waited for."""
+        return [each for each in self.witnesses.values() if each.url]
 
     def _has(self, name: str, cosigned: Collection[str]) -> bool:
         group = self.groups.get(name)

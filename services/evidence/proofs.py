@@ -97,7 +97,7 @@ class ProofMaker:
         self._settings, self._keys = settings, keys
         # Whoever wants one proof does not wait for somebody's package.
         self._one, self._many = RecordValues(settings), RecordValues(settings)
-        self._checkpoint = COSIGNED if policy.witnesses else CHECKPOINT
+        self._checkpoint = COSIGNED if policy.asked else CHECKPOINT
 
     async def values(self, places: Sequence[LeafPlace]) -> dict[LeafPlace, bytes]:
         """The records at these places of the topics; one that was removed is left out. Raises OutOfRange, Unavailable."""

@@ -34,6 +34,7 @@ MEMBERS = SAID | {"before", "after", "consistency", "edge", "files", "sha256"}
 LOG_KEY, WITNESS_KEY, HOLD, REFUSED, ONLY_ITS_OWN_KEY = 1, 4, 0, 1, 3
 STAMPED = {"before.checkpoint", "before.tsr", "after.checkpoint", "after.tsr"}
 OTHERS = {"report.html", "STATEMENT.txt", "verify.py", *STAMPED}  # nothing of a package follows from these
+MISLISTED = ("it is not there", "the package does not list it", "there are two of this name")
 MALFORMED = (OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 
 
@@ -208,8 +209,7 @@ class ProofVerifier:
 
     def _head_in(self, note: str, named: str, quorum: int) -> Head:
         own = [public_key(each, LOG_KEY) for each in named.split()]
-        found, _ = [head_of(note, keys, self._witnesses, quorum) for keys in (self._log or own, own)]
-        return found
+        return [head_of(note, keys, self._witnesses, quorum) for keys in (own, self._log or own)][-1]
 
     def check_package(self, names: Iterable[str], read: Callable[[str], bytes]) -> Iterator[tuple[str, str, str]]:
         """Checks the files with these names; `read` says what is in each."""
@@ -230,8 +230,8 @@ class ProofVerifier:
         yield MANIFEST, "", f"leaves {before.size} to {after.size}{seen}; it says that it is about {package['about']}"
 
         def shown(name: str) -> str:
-            if name not in package["files"] or there[name] > 1:
-                raise Wrong("the package does not list it" if there[name] < 2 else "there are two of this name")
+            if name not in package["files"] or there[name] != 1:  # what is not there is not read: it may be any path
+                raise Wrong(MISLISTED[min(there[name], 2)])
             content = read(name)
             if sha256(content).hexdigest() != package["files"][name]:
                 raise Wrong("it was changed")

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from domain.ports import ContentDiffers, TileStore, Unavailable
-from domain.transparency.checkpoints import Checkpoint, checkpoint, cosigned_at
+from domain.transparency.checkpoints import Checkpoint, checkpoint_by_one_of, cosigned_at
 from domain.transparency.merkle import consistency_spans
-from domain.transparency.notes import NoteRefused, NoteSignature, SignedNote, note_of, signature_line
+from domain.transparency.notes import NoteRefused, NoteSignature, SignedNote, VerifierKey, note_of, signature_line
 from domain.transparency.policies import KnownWitness, WitnessPolicy
 from domain.transparency.tiles import TileMissing
 from domain.transparency.witnessing import WitnessRequest
@@ -75,34 +75,21 @@ class _CosigningRound:
         return self.note.beside(self.given.values())
 
 
-def _goes_on(former: bytes, head: Checkpoint, note: SignedNote) -> bool:
-    """Whether a checkpoint takes the place of a cosigned one: it is larger, or another witness or key signed it too. It also
-    takes the place of what is no checkpoint, which somebody else put there."""
-    try:
-        found = note_of(former)
-        size = checkpoint(found.text).size
-    except NoteRefused as fault:
-        log.warning("what is published as cosigned is no checkpoint", reason=str(fault))
-        return True
-    signers = {(each.name, each.id) for each in found.signatures}
-    return size < head.size or (
-        size == head.size and any((each.name, each.id) not in signers for each in note.signatures)
-    )
-
-
 class Cosigning:
-    """One notary's. `published` hands it what is to be cosigned; of several, the newest counts."""
+    """One notary's. `published` hands it what is to be cosigned; of several, the newest counts. `own`: every key of the log that
+    signs or has signed."""
 
     def __init__(
         self,
         policy: WitnessPolicy,
         store: TileStore,
+        own: Callable[[], Sequence[VerifierKey]],
         alerts: NotaryAlerts | None = None,
         on_cosigned: Callable[[], None] = lambda: None,
     ) -> None:
-        self._policy, self._store, self._alerts = policy, store, alerts
+        self._policy, self._store, self._own, self._alerts = policy, store, own, alerts
         self._on_cosigned = on_cosigned
-        self._asked = [each for each in policy.witnesses.values() if each.url]
+        self._asked = policy.asked
         self._turns = {each.name: asyncio.Lock() for each in self._asked}
         self._publishing = asyncio.Lock()
         self._round: _CosigningRound | None = None
@@ -140,6 +127,7 @@ class Cosigning:
                     _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if waiting and self._policy.is_met(current.given):
             await asyncio.wait(waiting, timeout=GRACE)
+        await self._publish(current)  # a policy may need nobody (`quorum none`)
         for each in [task for task in self._asking if task.done()]:
             self._asking.discard(each)
             each.result()
@@ -159,12 +147,29 @@ class Cosigning:
             return
         async with self._publishing:
             with suppress(ContentDiffers, Unavailable):  # another notary was faster, or the next checkpoint will be
-                former, cosigned = await self._store.read(COSIGNED), current.cosigned
-                if former is None or _goes_on(former, current.head, cosigned):
+                former = await self._store.read(COSIGNED)
+                if (cosigned := self._next(former, current)) is not None:
                     await self._store.replace(COSIGNED, str(cosigned).encode(), former)
                     self._on_cosigned()
                     COSIGNED_LEAVES.set(current.head.size)
                     COSIGNED_AT.set_to_current_time()
+
+    def _next(self, former: bytes | None, current: _CosigningRound) -> SignedNote | None:
+        """What is to be published as cosigned; None if what is there is newer or says as much. What no key of the log signed is
+        not ours, whatever size it names, and a signature that does not hold is none."""
+        try:
+            note = note_of(former or b"")
+            found, _ = checkpoint_by_one_of(note, self._own())
+        except NoteRefused as fault:
+            if former is not None:
+                log.warning("what is published as cosigned is not ours", reason=str(fault))
+            return current.cosigned
+        if found != current.head:
+            return current.cosigned if found.size <= current.head.size else None
+        kept = [note.by(self._policy.witnesses[name].key) for name in self._policy.cosigners(note)]
+        held = {(each.name, each.id) for each in [*kept, *map(note.by, self._own())] if each is not None}
+        cosigned = current.note.beside([*filter(None, kept), *current.given.values()])
+        return cosigned if {(each.name, each.id) for each in cosigned.signatures} - held else None
 
     async def _of(self, witness: KnownWitness, head: Checkpoint, note: SignedNote) -> NoteSignature | None:
         try:

@@ -20,7 +20,7 @@ def load_policy(settings: Settings) -> WitnessPolicy:
         raise BadSetting(f"KEYTRAIL_WITNESS_POLICY_FILE: {fault}") from None
     except PolicyRefused as fault:
         raise BadSetting(f"KEYTRAIL_WITNESS_POLICY_FILE: {path}, {fault}.") from None
-    if not found.is_met([name for name, each in found.witnesses.items() if each.url]):
+    if not found.is_met([each.name for each in found.asked]):
         raise BadSetting(
             f"KEYTRAIL_WITNESS_POLICY_FILE: {path}: the quorum needs witnesses that have no address, and nobody can ask them. "
             "Add an address (https://...) to the end of their lines."

@@ -81,8 +81,8 @@ class Notary:
         self._tree_keys = tree_keys
         self.publisher = TreePublisher(store, tree_keys)
         self._stamps = Timestamping(settings, pool)
-        self._heads = HeadKeeper(pool, store, self._clock, COSIGNED if policy.witnesses else CHECKPOINT)
-        self.cosigning = Cosigning(policy, store, alerts, self._heads.published)
+        self._heads = HeadKeeper(pool, store, self._clock, COSIGNED if policy.asked else CHECKPOINT)
+        self.cosigning = Cosigning(policy, store, lambda: tree_keys.own, alerts, self._heads.published)
         self._alerts = alerts
 
     async def run(self) -> None:

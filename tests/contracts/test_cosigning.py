@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from domain.transparency.checkpoints import Checkpoint, WitnessSigner, checkpoint
-from domain.transparency.notes import SignedNote, note_of
+from domain.transparency.notes import NoteSignature, SignedNote, VerifierKey, note_of
 from domain.transparency.policies import WitnessPolicy, witness_policy
 from domain.transparency.witnessing import Witness, witness_request
 from services.adapters.keyring import VaultKeyring
@@ -24,7 +24,7 @@ from services.notary.alerts import NotaryAlerts
 from services.notary.cosigning import COSIGNED, Cosigning
 from tests.domain.test_transparency_tree import StoredTree
 from tests.domain.test_witness_policies import private
-from tests.domain.test_witnessing import LOG, head
+from tests.domain.test_witnessing import LOG, OTHER, head
 from tests.installation import Installation
 
 
@@ -84,6 +84,7 @@ def policy(among: Sequence[HeldWitness], quorum: str) -> WitnessPolicy:
 TWO = "group most 2 W0 W1 W2\nquorum most"
 
 
+FIRST = WitnessSigner("witness.example/1", private(1)).verifier
 HOUR = 3600 * 1_000_000
 WRONG = "[rules.witness-away]\nseconds = 'an hour'"
 
@@ -111,6 +112,10 @@ class PublishedLog:
                 await asyncio.sleep(0.01)
 
 
+def own() -> list[VerifierKey]:
+    return [LOG.verifier]
+
+
 def signed(size: int) -> tuple[Checkpoint, SignedNote]:
     return head(size), head(size).signed_by(LOG)
 
@@ -127,7 +132,7 @@ async def test_a_witness_that_hangs_delays_no_checkpoint_that_enough_others_cosi
     does it delay the checkpoint after; and when it answers, its cosignature is added to what it cosigned."""
     async with witnesses(3) as (first, second, third):
         third.gate.clear()
-        cosigning = Cosigning(policy([first, second, third], TWO), published.store)
+        cosigning = Cosigning(policy([first, second, third], TWO), published.store, own)
         asking = asyncio.create_task(cosigning.keep_asking())
         for size in (3, 5):
             cosigning.published(*signed(size))
@@ -143,7 +148,7 @@ async def test_a_witness_that_hangs_delays_no_checkpoint_that_enough_others_cosi
 async def test_a_cosignature_that_comes_late_takes_the_place_of_no_newer_checkpoint(published: PublishedLog) -> None:
     async with witnesses(3) as (first, second, third):
         third.gate.clear()
-        cosigning = Cosigning(policy([first, second, third], TWO), published.store)
+        cosigning = Cosigning(policy([first, second, third], TWO), published.store, own)
         await cosigning.cosign(*signed(3))
         newer = asyncio.create_task(cosigning.cosign(*signed(5)))
         await published.until(5, 2)
@@ -159,7 +164,7 @@ async def test_enough_that_are_missing_are_waited_for(published: PublishedLog) -
     async with witnesses(3) as (first, second, third):
         second.gate.clear()
         third.gate.clear()
-        cosigning = Cosigning(policy([first, second, third], TWO), published.store)
+        cosigning = Cosigning(policy([first, second, third], TWO), published.store, own)
         asking = asyncio.create_task(cosigning.cosign(*signed(3)))
         for each in (first, second, third):
             await each.came.wait()
@@ -167,6 +172,46 @@ async def test_enough_that_are_missing_are_waited_for(published: PublishedLog) -
         second.gate.set()
         await published.until(3, 2)
         assert len((await asking).signatures) == 3
+        await cosigning.close()
+
+
+async def test_a_policy_that_needs_nobody_publishes_also_while_its_witness_is_away(published: PublishedLog) -> None:
+    """`quorum none`: otherwise no proof was ever made, or none of what is newer than the witness's last cosignature."""
+    async with witnesses(1) as (first,):
+        cosigning = Cosigning(policy([first], "quorum none"), published.store, own)
+        first.refuses = True
+        await cosigning.cosign(*signed(3))
+        assert await published.cosigned() == (3, 0)
+        first.refuses = False
+        await cosigning.cosign(*signed(3))
+        assert await published.cosigned() == (3, 1)
+        first.refuses = True
+        await cosigning.cosign(*signed(3))
+        assert await published.cosigned() == (3, 1), "a cosignature that is there stays"
+        await cosigning.close()
+
+
+NOTHING = "A" * 43 + "="
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{LOG.name}\n{2**62}\n{NOTHING}\n\n\N{EM DASH} {LOG.name} AAAAAAAA\n",
+        str(head(5).signed_by(OTHER)),
+        str(head(3).signed_by(LOG).beside([NoteSignature(FIRST.name, FIRST.id, bytes(72))])),
+        "nothing",
+    ],
+    ids=["unsigned and large", "signed by another key", "a cosignature that does not hold", "no checkpoint"],
+)
+async def test_what_somebody_else_put_there_gives_way(published: PublishedLog, text: str) -> None:
+    """Whoever may write into the folder could otherwise end all new proofs for good, with one file."""
+    await published.store.replace(COSIGNED, text.encode(), None)
+    async with witnesses(1) as (first,):
+        cosigning = Cosigning(policy([first], "quorum W0"), published.store, own)
+        note = await cosigning.cosign(*signed(3))
+        assert await published.store.read(COSIGNED) == str(note).encode()
+        assert len(note.signatures) == 2
         await cosigning.close()
 
 
@@ -186,7 +231,7 @@ async def test_a_mistake_in_the_alerts_file_leaves_the_former_settings_and_ends_
     file.write_text(WRONG)
     async with witnesses(1) as (first,):
         first.refuses = True
-        cosigning = Cosigning(policy([first], "quorum W0"), published.store, alerts)
+        cosigning = Cosigning(policy([first], "quorum W0"), published.store, own, alerts)
         asking = asyncio.create_task(cosigning.keep_asking())
         for size in (3, 5):
             first.came.clear()

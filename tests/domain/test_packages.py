@@ -210,6 +210,21 @@ def test_what_the_package_does_not_list_is_not_read() -> None:
     assert [name for name, why, _ in found if why] == ["bomb"]
 
 
+def test_a_path_that_a_package_names_is_not_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An absolute one leads out of its folder: to /dev/zero, which never ends, or to a pipe."""
+    (tmp_path / "package").mkdir()
+    (tmp_path / "outside").write_bytes(b"{}")
+    paths = [str(tmp_path / "outside"), "../outside"]
+    digests = {path: sha256(b"{}").hexdigest() for path in paths}
+    hostile = with_manifest(SELECTED, files=json.loads(SELECTED[MANIFEST])["files"] | digests)
+    for name, content in hostile.items():
+        (tmp_path / "package" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "package" / name).write_bytes(content)
+    assert verify.main([str(tmp_path / "package"), "--log-key", LOG.verifier.text]) == verify.REFUSED
+    wrong = [each for each in capsys.readouterr().out.splitlines() if "DOES NOT HOLD" in each]
+    assert wrong == [f"{path}: DOES NOT HOLD: it is not there" for path in sorted(paths)]
+
+
 def test_a_stamped_checkpoint_is_that_of_the_package() -> None:
     right = listed(SELECTED | {"before.checkpoint": str(note(130)).encode(), "before.tsr": b"\xff"})
     assert not faults(right)

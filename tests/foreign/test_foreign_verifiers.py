@@ -365,7 +365,7 @@ async def test_our_notary_gets_no_cosignature_for_a_second_tree(litewitness: Lit
 
 async def _is_cosigned(folder: Path, signer: NoteSigner, policy: WitnessPolicy, size: int, fork: int = -1) -> bool:
     note = await published(folder, signer, size, fork=fork)
-    cosigning = Cosigning(policy, TileFolder(folder))
+    cosigning = Cosigning(policy, TileFolder(folder), lambda: [signer.verifier])
     try:
         found = await cosigning.cosign(checkpoint_by(note, signer.verifier), note)
     finally:
