@@ -109,7 +109,7 @@ def asked(installation: Installation) -> dict[str, dict[str, Any]]:
         "ListSigningCertificates": {"UserName": user},
         "ListSSHPublicKeys": {"UserName": user},
         **{name: {} for name in ("ListAccountAliases", "ListServerCertificates", "ListVirtualMFADevices")},
-        **{name: {} for name in ("ListKeys", "ListAliases")},
+        **{name: {} for name in ("ListKeys", "ListAliases", "DescribeCustomKeyStores")},
         **{name: {"KeyId": key} for name in ("ListGrants", "ListResourceTags", "ListKeyPolicies", "ListKeyRotations")},
         "ListRetirableGrants": {"RetiringPrincipal": ROOT},
     }
@@ -121,7 +121,7 @@ PAGED = [
     for operation in sorted(Session().get_paginator_model(service)._paginator_config)
     if operation in table and operation not in NOT_HERE
 ]
-FEW = {"ListAccessKeys": 2, "GetGroup": 2, "ListKeyPolicies": 1}
+FEW = {"ListAccessKeys": 2, "GetGroup": 2, "ListKeyPolicies": 1, "DescribeCustomKeyStores": 0}
 NONE = ("Alias", "Certificates", "SSHPublicKeys")
 
 
