@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from hashlib import shake_256
+from hashlib import sha256, shake_256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from itertools import pairwise, product
+from itertools import count, pairwise, product
 
 from domain.policy.conditions import NULL, Test, as_network, operator
 from domain.policy_analysis.budget import spend, steps_of
@@ -55,35 +55,34 @@ def values_of(key: str, tests: Sequence[Test]) -> Iterator[str]:
     if key in _ADDRESSES:
         yield from _addresses(key, tests)
         return
+    draw = _drawing(tests)
+    for _ in range(MANY):
+        yield from _MADE[key](draw)
     wanted = sorted({text for test in tests for text in test.wanted})
-    for number in range(MANY):
-        yield from _MADE[key](_drawing(number, wanted))
     patterns = [text for text in wanted if "${" not in text and _is_open(text)]
     match key:
         case "aws:userid":
-            yield from _callers(patterns, _drawing(MANY, wanted))
+            yield from _callers(patterns, draw)
         case "aws:federatedprovider":
-            yield from _providers(patterns, _drawing(MANY, wanted))
+            yield from _providers(patterns, draw)
         case "aws:sourcearn":
-            draw = _drawing(MANY, wanted)
             yield from (found for each in patterns if (found := _of_strangers(each, draw)))
 
 
 def accounts_of_strangers(tests: Sequence[Test]) -> list[str]:
     """Account numbers that nobody chose."""
+    draw = _drawing(tests)
+    return [draw(DIGITS, 12) for _ in range(FEWER)]
+
+
+def _drawing(tests: Sequence[Test]) -> Draw:
+    """It never ends: with many patterns, the last one is filled as the first."""
     wanted = sorted({text for test in tests for text in test.wanted})
-    return [_drawing(number, wanted)(DIGITS, 12) for number in range(FEWER)]
-
-
-def _drawing(number: int, wanted: Sequence[str]) -> Draw:
-    taken = 0
-    stream = shake_256(f"{number}\0".encode() + "\0".join(wanted).encode()).digest(256)
+    seed, numbers = sha256("\0".join(wanted).encode("utf-8", "surrogatepass")).digest(), count()
 
     def draw(alphabet: str, length: int) -> str:
-        nonlocal taken
-        found = "".join(alphabet[byte % len(alphabet)] for byte in stream[taken : taken + length])
-        taken += length
-        return found
+        drawn = shake_256(seed + next(numbers).to_bytes(8, "big")).digest(length)
+        return "".join(alphabet[byte % len(alphabet)] for byte in drawn)
 
     return draw
 
@@ -146,16 +145,12 @@ def _is_open(pattern: str) -> bool:
 
 def _filled(pattern: str, draw: Draw, alphabet: str = LOWER) -> str:
     """A value that the pattern matches."""
-    return "".join(
-        draw(alphabet, 6) if sign == "*" else draw(alphabet, 1) if sign == "?" else sign for sign in pattern[:200]
-    )
+    return "".join(draw(alphabet, 6) if sign == "*" else draw(alphabet, 1) if sign == "?" else sign for sign in pattern)
 
 
 def _callers(patterns: Iterable[str], draw: Draw) -> Iterator[str]:
     """`aws:userid` is a unique id, which is its owner's alone, and a session's name behind a colon."""
-    ids, names = list[str](), ["", f":{draw(LOWER, 10)}"]
-    for each in _ids(draw):
-        ids.append(each.partition(":")[0])
+    ids, names = [each.partition(":")[0] for each in _ids(draw)], ["", f":{draw(LOWER, 10)}"]
     for each in patterns:
         unique, colon, name = each.partition(":")
         if colon:

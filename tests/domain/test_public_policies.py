@@ -90,3 +90,12 @@ def test_a_policy_cannot_spare_the_strangers_who_are_tried(condition: dict[str, 
 def test_a_service_for_nearly_everybody_is_told(condition: dict[str, Any]) -> None:
     service = allow("*", "kms:Decrypt", Condition=condition) | {"Principal": {"Service": "s3.amazonaws.com"}}
     assert "key-policy-service" in {each.rule.id for each in made(policy(ROOTED, service))}
+
+
+def test_many_patterns_before_it_hide_no_pattern_that_strangers_meet() -> None:
+    """What the patterns were filled with ended after some forty signs, and no stranger met the last of them."""
+    padding = [f"AIDA{number:017}:{'?' * 9}" for number in range(40)]
+    condition = {"StringLike": {"aws:userid": [*padding, "AROAX????????????????:ci"]}}
+    assert "key-policy-public" in {
+        each.rule.id for each in made(policy(ROOTED, allow("*", "kms:Decrypt", Condition=condition)))
+    }
