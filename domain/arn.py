@@ -78,3 +78,9 @@ def session_arn(account: str, role: str, session: str) -> str:
 def audit_arn(region: str, account: str) -> str:
     """The resource of `keytrail:` actions that do not concern one key: an account's part of the audit API."""
     return f"arn:{PARTITION}:keytrail:{region}:{account}:audit"
+
+
+def account_in(arn: str) -> str:
+    """The account of an ARN; "" for anything else."""
+    found = parse_arn(arn)
+    return "" if found is None else found.account

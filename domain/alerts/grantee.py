@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from domain.alerts.change import Change
-from domain.arn import parse_arn
+from domain.arn import account_in
 from domain.authorization.audience import stranger
 from domain.authorization.caller import Caller
 from domain.authorization.question import Resource
@@ -25,16 +25,10 @@ MOST_STEPS = 200_000
 """Ordinary policies take some hundred steps. Nothing is put off here, so other accounts wait for the rest."""
 
 
-def account_of(principal: str) -> str:
-    """The account of an ARN, "" for a service."""
-    arn = parse_arn(principal)
-    return "" if arn is None else arn.account
-
-
 def caller(change: Change, principal: str) -> Caller | None:
     """The grantee as a caller; None if nobody here has that name. A grantee of another account is known only by its name:
     the key's owner may not learn what that account's policies say."""
-    account = account_of(principal)
+    account = account_in(principal)
     if change.key is not None and account not in ("", change.key.account):
         return stranger(account, principal)
     try:

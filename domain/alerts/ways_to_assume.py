@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from domain.arn import parse_arn, root_arn
+from domain.arn import account_in, root_arn
 from domain.policy.compile import CompiledStatement, compile_trust_policy
 from domain.policy.parse import TRUST, parse_policy
 from domain.policy_analysis.budget import Budget, OutOfSteps, spending
@@ -62,7 +62,7 @@ def _newly_admitted(before: str, after: str, account: str, role: str, follows: F
     was = compile_trust_policy(before, role, 1, {}).statements if before else ()
     now = compile_trust_policy(after, role, 2, {}).statements
     known = {EVERYONE: _stranger(before + after)} | {
-        name: name for text in (before, after) if text for name in _named(text) if _account(name) not in ("", account)
+        name: name for text in (before, after) if text for name in _named(text) if account_in(name) not in ("", account)
     }
     everyones: list[WayToAssume] = []
     found = {}
@@ -81,11 +81,6 @@ def _named(text: str) -> list[str]:
     return sorted({name for each in policy.statements if each.principal is not None for name in each.principal.names})
 
 
-def _account(name: str) -> str:
-    arn = parse_arn(name)
-    return "" if arn is None else arn.account
-
-
 def _stranger(texts: str) -> str:
     """A user of an account that the texts do not name: a Deny for one account shuts nobody else out."""
     account = next(each for number in range(10**12 - 1, 0, -1) if (each := f"{number:012}") not in texts)
@@ -93,7 +88,7 @@ def _stranger(texts: str) -> str:
 
 
 def _ways(rules: tuple[CompiledStatement, ...], name: str) -> Iterator[WayToAssume]:
-    means = {name: 1, root_arn(_account(name)): 1}
+    means = {name: 1, root_arn(account_in(name)): 1}
     speaking = [rule for rule in rules if _speaks(rule, means)]
     denies = [_conditions(rule) for rule in speaking if rule.denies]
     if all(denies):

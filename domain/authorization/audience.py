@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.arn import parse_arn, root_arn
+from domain.arn import account_in, parse_arn, root_arn
 from domain.authorization.caller import Caller
 from domain.errors import AccessRefused
 from domain.log.record import Document
@@ -44,12 +44,6 @@ class Told:
     """An answer, or one part of a long answer. Only an Audience makes one; `tests/house` checks that."""
 
     value: Any
-
-
-def account_in(arn: str) -> str:
-    """The account of an ARN; "" for anything else."""
-    found = parse_arn(arn)
-    return "" if found is None else found.account
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from domain.arn import ACCOUNT_ID, Arn, parse_arn, root_arn, session_arn
+from domain.arn import ACCOUNT_ID, Arn, account_in, parse_arn, root_arn, session_arn
 from domain.identities.identity import ROLE
 from domain.policy.parse import UNIQUE_ID, Policy, Statement, invalid_principals
 from domain.state.world import World
@@ -36,7 +36,7 @@ def principals_of(policy: Policy, world: World, account: str) -> dict[str, str]:
 def own_principals(principals: Mapping[str, str], account: str) -> dict[str, str]:
     """The unique ids of an account's own principals. The account does not learn which principal of another account an
     ARN meant, or whether it meant one."""
-    return {name: unique for name, unique in principals.items() if account_of(name) == account}
+    return {name: unique for name, unique in principals.items() if account_in(name) == account}
 
 
 def named(statement: Statement) -> Iterator[tuple[str, str]]:
@@ -82,7 +82,7 @@ def shown(text: str, principals: Mapping[str, str], world: World, account: str) 
     principals. Deleted ones show as their unique ids; renamed or moved ones show under their present ARN."""
     stale: dict[str, str] = {}
     for arn, unique in principals.items():
-        if account_of(arn) != account:
+        if account_in(arn) != account:
             continue
         now = arn_now(unique, world)
         if now != arn:
@@ -117,12 +117,6 @@ def _replaced(value: Any, stale: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return stale.get(value, value)
     return [stale.get(each, each) for each in value]
-
-
-def account_of(name: str) -> str:
-    """The account of an ARN; "" for anything else."""
-    arn = parse_arn(name)
-    return "" if arn is None else arn.account
 
 
 def canonical(name: str) -> str:

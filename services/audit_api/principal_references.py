@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from domain.arn import ACCOUNT_ID, parse_arn, root_arn
-from domain.authorization.audience import account_in
+from domain.arn import ACCOUNT_ID, account_in, parse_arn, root_arn
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.policy.parse import UNIQUE_ID
 from domain.state.world import World

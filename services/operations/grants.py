@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from heapq import nsmallest
 
-from domain.arn import PARTITION, parse_arn, root_arn
+from domain.arn import PARTITION, account_in, parse_arn, root_arn
 from domain.authorization.context import Parameters
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
@@ -14,7 +14,7 @@ from domain.commands.grants import CreateGrant, RetireGrant, RevokeGrant
 from domain.errors import InvalidArn, InvalidRequest
 from domain.grants.grant import EQUALS, Grant
 from domain.keys.key import Key
-from domain.state.principals import account_of, arn_now, canonical, meaning
+from domain.state.principals import arn_now, canonical, meaning
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
@@ -83,7 +83,7 @@ def _principal(shown: str, means: str, world: World, account: str) -> tuple[str,
     one under its present name. Principals of other accounts show as they were given."""
     if shown.startswith(SERVICE):
         return "ServicePrincipal", shown.removeprefix(SERVICE)
-    if means == shown or account_of(shown) != account:
+    if means == shown or account_in(shown) != account:
         return "Principal", shown
     return "Principal", arn_now(means, world) or means
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from domain.arn import parse_arn
-from domain.authorization.audience import Audience, account_in
+from domain.arn import account_in, parse_arn
+from domain.authorization.audience import Audience
 from domain.errors import NoSuchEntity
 from domain.identities.identity import GROUP, ROLE, USER
 from domain.keys.states import KEY_ACTIONS

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from domain.arn import parse_arn
-from domain.authorization.audience import Audience, account_in, stranger
+from domain.arn import account_in, parse_arn
+from domain.authorization.audience import Audience, stranger
 from domain.authorization.caller import Caller
 from domain.decisions.again import Callers, decide_again, decide_for
 from domain.errors import NoSuchEntity

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from domain.arn import parse_arn, root_arn
-from domain.authorization.audience import Audience, account_in, stranger
+from domain.arn import account_in, parse_arn, root_arn
+from domain.authorization.audience import Audience, stranger
 from domain.authorization.caller import Caller, root_of
 from domain.authorization.question import Resource
 from domain.commands.identity_permissions import ASSUME_WITH_TOKEN, role_resource

@@ -15,8 +15,8 @@ import orjson
 
 from domain.alerts.change import Change
 from domain.alerts.engine.judge import Judge
-from domain.arn import alias_arn, iam_arn, key_arn, root_arn, session_arn
-from domain.authorization.audience import OF_THE_RESOURCE, Audience, Told, account_in
+from domain.arn import account_in, alias_arn, iam_arn, key_arn, root_arn, session_arn
+from domain.authorization.audience import OF_THE_RESOURCE, Audience, Told
 from domain.authorization.caller import Caller
 from domain.authorization.context import RequestOrigin, request_context
 from domain.authorization.evaluate import may

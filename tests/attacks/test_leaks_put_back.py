@@ -144,7 +144,7 @@ def test_a_refusal_of_foreign_principals_that_are_not_there_is_found(monkeypatch
 @pytest.mark.soak
 def test_whom_a_foreign_principal_of_a_policy_meant_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """GetKeyPolicy would reveal by a unique id that A's user is gone."""
-    monkeypatch.setattr(principals, "account_of", lambda name: B)
+    monkeypatch.setattr(principals, "account_in", lambda name: B)
     assert found()
 
 

@@ -9,7 +9,7 @@ from domain.alerts.numbers import threshold, window
 from domain.alerts.observed_call import ObservedCall
 from domain.alerts.rule import AlertRule, OnCountedCalls
 from domain.alerts.severities import HIGH
-from domain.authorization.audience import account_in
+from domain.arn import account_in
 
 
 def occurrences(call: ObservedCall) -> Iterator[Occurrence]:

@@ -9,7 +9,8 @@ from domain.alerts.numbers import Number
 from domain.alerts.observed_call import ObservedCall, without_path
 from domain.alerts.rule import AlertRule, OnFirstUse
 from domain.alerts.severities import INFO
-from domain.authorization.audience import Audience, account_in
+from domain.arn import account_in
+from domain.authorization.audience import Audience
 from domain.crypto.uses import USES
 from domain.durations import DAY_SECONDS
 

@@ -6,16 +6,17 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
-from domain.alerts.grantee import NOT_USE, GivenAccess, account_of, caller
+from domain.alerts.grantee import NOT_USE, GivenAccess, caller
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import HIGH
+from domain.arn import account_in
 from domain.log.events import GrantCreated
 
 
 def judge(change: Change) -> Iterator[Finding]:
     """Asks the evaluator, with the key policy, the identity policies and the earlier grants."""
     key, event = change.key, change.event
-    if key is None or account_of(event.grantee) != key.account:
+    if key is None or account_in(event.grantee) != key.account:
         return
     who = caller(change, event.grantee)
     operations = [each for each in event.operations if each not in NOT_USE and each != "CreateGrant"]

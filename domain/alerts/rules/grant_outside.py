@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
-from domain.alerts.grantee import account_of
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import HIGH
+from domain.arn import account_in
 from domain.log.events import GrantCreated
 
 
@@ -16,7 +16,7 @@ def judge(change: Change) -> Iterator[Finding]:
     key, event = change.key, change.event
     if key is None:
         return
-    account = account_of(event.grantee)
+    account = account_in(event.grantee)
     if account != key.account:
         whom = f"account {account}" if account else "a service" if "." in event.grantee else "nobody known"
         summary = f"{change.who} granted {event.grantee} of {whom}: {', '.join(event.operations)}"

@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from domain.authorization.audience import ACROSS, OF_THE_CALLER, Audience, Told, account_in
+from domain.arn import account_in
+from domain.authorization.audience import ACROSS, OF_THE_CALLER, Audience, Told
 from domain.authorization.caller import Caller
 from domain.authorization.context import RequestOrigin, encryption_context_keys, request_context
 from domain.authorization.explain import explain
