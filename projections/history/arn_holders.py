@@ -44,11 +44,15 @@ class HeldArn:
 
     @property
     def sessions(self) -> str:
-        """The beginning of the ARNs of a role's sessions; "" for anybody else."""
-        found = parse_arn(self.arn)
-        if found is None or not found.resource.startswith("role/"):
-            return ""
-        return session_arn(found.account, found.resource.rpartition("/")[2], "")
+        return sessions_of(self.arn)
+
+
+def sessions_of(arn: str) -> str:
+    """The beginning of the ARNs of a role's sessions; "" for anybody else."""
+    found = parse_arn(arn)
+    if found is None or not found.resource.startswith("role/"):
+        return ""
+    return session_arn(found.account, found.resource.rpartition("/")[2], "")
 
 
 def columns_of(held: Sequence[HeldArn]) -> tuple[list[str], list[str], list[int], list[int]]:

@@ -20,7 +20,7 @@ from domain.policy_analysis.words import TooMany
 from projections.decisions.spans import Touched
 from projections.history import queries as history
 from projections.history.aggregates import aggregate_of
-from projections.history.arn_holders import held_arns
+from projections.history.arn_holders import held_arns, sessions_of
 from projections.log.schema import AskedLog
 from services.shares import QUESTIONS, breathe
 
@@ -52,10 +52,15 @@ class _Differences:
             # An example's ARN is nobody's, and a name alone is that of users of every path.
             if arn is None or each.example or (arn.resource.startswith("user/") and named in self.usernames):
                 self.anyone = True
-            elif arn.resource.startswith("role/"):
-                self.sessions.add(f"arn:aws:sts::{arn.account}:assumed-role/{named}/")
             else:
-                self.principals.add(each.arn)
+                self.add(each.arn)
+
+    def add(self, arn: str) -> None:
+        """A principal; for a role, its sessions call."""
+        if sessions := sessions_of(arn):
+            self.sessions.add(sessions)
+        else:
+            self.principals.add(arn)
 
     def calls(self) -> Touched:
         if self.anyone:
@@ -83,10 +88,7 @@ async def touched_by(log: AskedLog, key: Key, draft: Side, first: int, last: int
         return None
     # A user who was renamed calls under another ARN than the policy has, and is still meant.
     for each in await held_arns(log, found.uniques):
-        if each.sessions:
-            found.sessions.add(each.sessions)
-        else:
-            found.principals.add(each.arn)
+        found.add(each.arn)
     return found.calls()
 
 
