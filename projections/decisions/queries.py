@@ -245,20 +245,21 @@ async def one(log: AskedLog, account: str, call: str) -> Any | None:
     return await log.fetchrow(ONE, account, call)
 
 
-# indexes: decisions_key, and cases_key for an account's own calls. What other accounts do with the key is not read: the time that
-# the answer takes would tell how much that is.
-NAMES_KEY = {
-    True: f"SELECT EXISTS (SELECT 1 FROM {DECISIONS} WHERE key_id = $1)",
-    False: f"""
+# index: decisions_key
+NAMES_KEY = f"SELECT EXISTS (SELECT 1 FROM {DECISIONS} WHERE key_id = $1)"
+# indexes: cases_key, decisions_history. What other accounts do with the key is not read: the time that the answer takes would
+# tell how much that is.
+NAMES_KEY_TO = f"""
 SELECT EXISTS (SELECT 1 FROM {CASES} WHERE key_id = $1 AND account = $2)
     OR EXISTS (SELECT 1 FROM {DECISIONS} WHERE key_id = $1 AND position IS NOT NULL AND owners = ARRAY[$2])
-""",
-}
+"""
 
 
 async def names_key(log: AskedLog, account: str, key_id: str) -> bool:
     """Whether a call that an account ("" for everybody) may see concerned a key with this id."""
-    return bool(await log.fetchval(NAMES_KEY[not account], key_id, *([account] if account else [])))
+    if not account:
+        return bool(await log.fetchval(NAMES_KEY, key_id))
+    return bool(await log.fetchval(NAMES_KEY_TO, key_id, account))
 
 
 async def has_operation(log: AskedLog, operation: str) -> bool:

@@ -377,4 +377,4 @@ async def test_whether_a_key_was_called_is_answered_without_other_accounts_calls
 
 
 async def names_key_plan(log: AskedLog, account: str) -> Any:
-    return await log.fetchval(decisions.NAMES_KEY[False], key_id(), account)
+    return await log.fetchval(decisions.NAMES_KEY_TO, key_id(), account)
