@@ -176,6 +176,21 @@ POLICY_SHAPES: tuple[PolicyShape, ...] = (
     PolicyShape(
         IDENTITY_POLICY, (statement("kms:Decrypt", resource=f"arn:aws:kms:{REGION}:{OURS}:key/*"),), ("identity-wide",)
     ),
+    PolicyShape(
+        IDENTITY_POLICY, (statement(USE, StringEquals={"kms:KeySpec": "SYMMETRIC_DEFAULT"}),), ("identity-wide",)
+    ),
+    PolicyShape(
+        IDENTITY_POLICY, (statement(GRANTS, StringEquals={"kms:KeyUsage": "SIGN_VERIFY"}),), ("identity-wide",)
+    ),
+    PolicyShape(
+        IDENTITY_POLICY,
+        (
+            statement(USE),
+            statement(USE, effect="Deny", StringEquals={"aws:ResourceTag/Type": "secret"}),
+            statement(USE, effect="Deny", Null={"aws:ResourceTag/Type": "true"}),
+        ),
+        ("identity-wide",),
+    ),
     PolicyShape(IDENTITY_POLICY, (statement("kms:*", effect="Deny", StringEquals={"aws:ResourceTag/Type": "secret"}),)),
     PolicyShape(IDENTITY_POLICY, (statement(USE, StringEquals={"aws:ResourceTag/Purpose": "test"}),)),
     PolicyShape(IDENTITY_POLICY, (statement(USE, ForAnyValue_StringEquals={"kms:ResourceAliases": "alias/finance"}),)),
