@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+One = TypeVar("One")
+Other = TypeVar("Other")
 
 
 async def together(*works: Coroutine[Any, Any, None]) -> None:
@@ -17,6 +20,17 @@ async def together(*works: Coroutine[Any, Any, None]) -> None:
                 group.create_task(work)
     except BaseExceptionGroup as faults:
         raise faults.exceptions[0] from None
+
+
+async def both(one: Coroutine[Any, Any, One], other: Coroutine[Any, Any, Other]) -> tuple[One, Other]:
+    """What the two give. If one fails, or the caller is cancelled, the other is cancelled and waited for. Raises what the first
+    one to fail raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            first, second = group.create_task(one), group.create_task(other)
+    except BaseExceptionGroup as faults:
+        raise faults.exceptions[0] from None
+    return first.result(), second.result()
 
 
 async def until_one_fails(*works: Coroutine[Any, Any, None]) -> None:

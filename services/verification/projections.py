@@ -34,9 +34,10 @@ from services.adapters.record_topics import IDLE, RecordTopics, topics_read
 from services.adapters.topic_bounds import TopicBounds
 from services.adapters.topics import log_topic
 from services.projector import store
-from services.projector.feed import EntryFeed
+from services.projector.feed import Batch, EntryFeed
 from services.projector.store import TEMPORARY, ReadTo
 from services.projector.worker import BATCH
+from services.runtime.task_group import both
 from services.settings import Settings
 from services.verification.topics import VerificationProgress
 
@@ -221,20 +222,36 @@ async def _fill(
     topics = RecordTopics(settings, await asked.partitions(), {EVENTS, *projection.topics})
     feed = EntryFeed(topics, settings.region, keys, IDLE)
     await feed.open(ReadTo(), await asked.chain_now())
-    going, reached, total, done = store.ProjectorMemory(), dict.fromkeys(to, 0), sum(to.values()), 0
+    going, reached, total = store.ProjectorMemory(), dict.fromkeys(to, 0), sum(to.values())
     try:
-        while any(reached[where] < end for where, end in to.items()):
-            batch = await feed.next(BATCH)
-            entries = [each for each in batch.entries if each.offset < to.get((each.topic, each.partition), 0)]
+        batch = await feed.next(BATCH)
+        while True:
             offsets = {where: min(after, to[where]) for where, after in batch.reached.offsets.items() if where in to}
-            if offsets:
-                batch.reached.offsets = offsets
-                await store.take_in(connection, projection, entries, batch.reached, keys, TEMPORARY, going)
-                reached |= offsets
-                done = sum(reached.values())
-                tell(f"filling {projection.name} anew", done, total)
+            reached |= offsets
+            done = sum(reached.values())
+            writing = _write(connection, projection, keys, batch, offsets, going)
+            if all(reached[where] >= end for where, end in to.items()):
+                await writing
+                break
+            _, batch = await both(writing, feed.next(BATCH))
+            tell(f"filling {projection.name} anew", done, total)
     finally:
         await feed.close()
+
+
+async def _write(
+    connection: Connection,
+    projection: Projection,
+    keys: VaultKeyring,
+    batch: Batch,
+    offsets: dict[store.Partition, int],
+    going: store.ProjectorMemory,
+) -> None:
+    """The entries of a batch that stand before these offsets."""
+    if offsets:
+        entries = [each for each in batch.entries if each.offset < offsets.get((each.topic, each.partition), 0)]
+        batch.reached.offsets = offsets
+        await store.take_in(connection, projection, entries, batch.reached, keys, TEMPORARY, going)
 
 
 async def _tables(connection: Connection, schema: str) -> dict[str, str]:
@@ -275,12 +292,16 @@ def _question(query: str, schema: str, table: str, columns: str) -> str:
     return query.format(schema=schema, table=table, columns=columns)
 
 
+async def _digests(connection: Connection, question: str) -> dict[int, bytes]:
+    return {row["number"]: row["digest"] for row in await connection.fetch(question)}
+
+
 async def _compared(live: Connection, other: Connection, schema: str, table: str, columns: str) -> Difference | None:
     asked = [(live, schema), (other, TEMPORARY)]
-    one, two = [
-        {row["number"]: row["digest"] for row in await connection.fetch(_question(_GROUPS, name, table, columns))}
-        for connection, name in asked
-    ]
+    one, two = await both(
+        _digests(live, _question(_GROUPS, schema, table, columns)),
+        _digests(other, _question(_GROUPS, TEMPORARY, table, columns)),
+    )
     differing = [number for number in one.keys() | two.keys() if one.get(number) != two.get(number)]
     if not differing:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,7 @@ from services.adapters.keyring import open_keyring
 from services.adapters.postgres import Pool
 from services.runtime.bootstrap import open_pool, open_vault
 from services.runtime.memory import seldom
+from services.runtime.task_group import both
 from services.settings import Settings
 from services.verification.projections import Difference, verify_projections
 from services.verification.topics import TopicsReport, VerificationProgress, verify_topics
@@ -39,11 +41,27 @@ async def _verified(
     keys = await open_keyring(vault)
     topics = await verify_topics(settings, keys, expected, tell)
     leaves: dict[LeafPartition, LeafExtent] = {}
-    walked = topics.log.whole
-    tree = await verify_tree(settings, pool, vault, keys, topics.log, tell, leaves) if walked else None
-    # If records are missing from the topics, the projections cannot be filled again from them.
-    compared = projections and topics.whole and not topics.decisions.gone
-    differing = await verify_projections(settings, pool, keys, tell) if compared else None
+    tree_over = asyncio.Event()
+
+    async def walked() -> TreeReport | None:
+        if not topics.log.whole:
+            return None
+        found = await verify_tree(settings, pool, vault, keys, topics.log, tell, leaves)
+        tree_over.set()
+        return found
+
+    def tell_after_tree(step: str, done: int, total: int) -> None:
+        if tree_over.is_set():  # a reader sees one bar at a time
+            tell(step, done, total)
+
+    async def compared() -> list[Difference] | None:
+        # If records are missing from the topics, the projections cannot be filled again from them.
+        if not projections or not topics.whole or topics.decisions.gone:
+            return None
+        return await verify_projections(settings, pool, keys, tell_after_tree)
+
+    # Each waits for Postgres or the broker half of the time, and the other one works then.
+    tree, differing = await both(walked(), compared())
     if tree is not None and projections and topics.decisions.gone:
         await compare_rows(pool, leaves, topics.decisions.copies_count, tree)
     return _document(topics, tree, differing)

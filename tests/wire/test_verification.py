@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import fields, replace
+from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -97,6 +98,17 @@ def test_the_server_finds_what_the_operators_command_finds(installation: Install
         "verify", "--remote", "--expect", f"{found['position']}:{'0' * 64}", "--json", check=False
     )
     assert (broken.returncode, json.loads(broken.stdout)["at"]) == (1, found["position"])
+
+
+def test_its_steps_are_told_one_after_the_other(installation: Installation) -> None:
+    """The transparency log and the projections are compared side by side. A bar that is told of both in turn would be done and
+    undone again."""
+    with asked(installation) as answer:
+        *told, last = [json.loads(each) for each in answer.read().splitlines()]
+    assert last["result"]["whole"]
+    steps = [step for step, _ in groupby(each["step"] for each in told)]
+    assert len(set(steps)) == len(steps)
+    assert "checking the log" in steps
 
 
 @pytest.mark.parametrize("expect", ["1", "1:ab", f"x:{'0' * 64}", f"{'9' * 18}:{'0' * 64}", f"1:{'G' * 64}"])
