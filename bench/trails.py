@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from bench.installed import Installed
+from domain.arn import account_in
 from services.trails.build import TrailBuild
 from services.trails.files import files_in, records_of
 from services.trails.importer import open_connection, opened
@@ -51,7 +52,7 @@ def write(folder: Path, count: int, *, distinct: bool = False) -> None:
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement | {"Sid": f"S{number}"}]})
         change = {"requestParameters": {"keyId": arn, "policy": policy, "policyName": "default"}}
         put_at = (BEGIN + timedelta(seconds=number * A_FILE)).isoformat().replace("+00:00", "Z")
-        resources = [{"ARN": arn, "accountId": arn.split(":")[4], "type": "AWS::KMS::Key"}]
+        resources = [{"ARN": arn, "accountId": account_in(arn), "type": "AWS::KMS::Key"}]
         records.append({**put, **change, "eventTime": put_at, "eventID": f"put-{number}", "resources": resources})
         with gzip.open(folder / f"{number:05}.json.gz", "wt", compresslevel=1) as file:
             json.dump({"Records": records}, file)

@@ -52,8 +52,9 @@ def key_arn(region: str, account: str, key_id: str) -> str:
 
 
 def region_in(arn: str) -> str:
-    """ "" for an ARN without a Region, as IAM's are."""
-    return arn.split(":", 4)[3] if arn.count(":") > 3 else ""
+    """ "" for anything else, and for an ARN without a Region, as IAM's are."""
+    found = parse_arn(arn)
+    return "" if found is None else found.region
 
 
 def alias_arn(region: str, account: str, name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from domain.arn import account_in
 from domain.cloudtrail.first_seen import (
     account_there,
     caller_there,
@@ -81,7 +82,7 @@ def _create_key(reading: TrailReading, world: World) -> CausedEvents:
     metadata = _folded(reading.response.get("keyMetadata") or reading.response.get("KeyMetadata"))
     arn = reading.key or str(metadata.get("arn") or "")
     key = key_id(arn) if arn else named_in(reading, str(metadata.get("keyid") or ""))
-    account = str(metadata.get("awsaccountid") or (arn.split(":")[4] if arn.count(":") > 4 else reading.account))
+    account = str(metadata.get("awsaccountid") or account_in(arn) or reading.account)
     if not key:
         raise Broken("it does not say which key was made")
     if key in world.keys or key in world.deleted:

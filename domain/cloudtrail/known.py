@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import unquote
 
-from domain.arn import parse_arn
+from domain.arn import parse_arn, region_in
 from domain.cloudtrail.first_seen import account_there, created, key_id, named_there, principal_there, principals
 from domain.cloudtrail.iam_changes import given, tags_of, unseen_policy
 from domain.cloudtrail.record import Broken, CausedEvents, moment
@@ -114,7 +114,7 @@ def beginning(facts: Mapping[str, Mapping[str, Fact]], world: World) -> Placed:
     keys = {*facts.get(POLICY, {}), *facts.get(GRANTS, {})}
     for arn in sorted(keys):
         for event in _key(arn, facts.get(POLICY, {}).get(arn), facts.get(GRANTS, {}).get(arn), world):
-            yield arn.split(":")[3], event
+            yield region_in(arn), event
 
 
 def _anywhere(made: CausedEvents) -> Placed:

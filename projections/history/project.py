@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import orjson
 
-from domain.arn import alias_arn, iam_arn
+from domain.arn import alias_arn, iam_arn, parse_arn
 from domain.identities.mfa_devices import MFA
 from domain.identities.oidc_providers import provider_arn
 from domain.log import events, identity_events, sign_in_events
@@ -147,9 +147,9 @@ def _key(world: World, name: str, event: Any) -> HistoryRow | None:
 
 
 def _alias(world: World, name: str, event: Any) -> HistoryRow | None:
-    region, account, alias = name.split(":", 5)[3:]
-    found = world.alias_index.of(region).get((account, alias))
-    return None if found is None else (account, found.key, None, documents.alias_document(found), None)
+    arn = parse_arn(name)
+    found = None if arn is None else world.alias_index.of(arn.region).get((arn.account, arn.resource))
+    return None if found is None else (found.account, found.key, None, documents.alias_document(found), None)
 
 
 def _grant(world: World, name: str, event: Any) -> HistoryRow | None:

@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from domain.arn import region_in
 from domain.ports import Unavailable
 from services.settings import BadSetting, Settings
 
@@ -28,7 +29,7 @@ class KmsKey:
 
     @property
     def region(self) -> str:
-        return self.arn.split(":")[3]
+        return region_in(self.arn)
 
     @property
     def id(self) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from click.exceptions import Exit
 
-from domain.arn import ACCOUNT_ID, root_arn
+from domain.arn import ACCOUNT_ID, account_in, root_arn
 from domain.errors import Refusal
 from domain.keys.states import KEY_ACTIONS
 from domain.policy.check import check_policy as checked
@@ -51,7 +51,7 @@ def check_policy(
     """Check without a server that a policy does not allow what it must not allow."""
     if not (not_granted or reference or public):
         fail("There is nothing to check: name --not-grants, --no-new-access-than or --not-public.", 2)
-    owner = account or (key.split(":")[4] if key.count(":") >= 5 else settings_or_fail().account_id)
+    owner = account or account_in(key) or settings_or_fail().account_id
     if not ACCOUNT_ID.fullmatch(owner):
         fail(f"{owner} is not an account: write twelve digits.", 2)
     of = Policies(_checked(policy), owner, KEY_ACTIONS, key)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from domain.arn import account_in
 from domain.crypto.uses import USES
 from services.exports import json_lines
 from services.exports.member_names import camel, service_of, shapes_of
@@ -155,7 +156,7 @@ def _response(item: dict[str, Any]) -> dict[str, Any] | None:
         # A trail's record may name no resource; then the event gives the rest.
         arn = resources[0] if resources else None
         metadata = {
-            "aWSAccountId": arn.split(":")[4] if arn and arn.count(":") > 4 else event.get("account"),
+            "aWSAccountId": account_in(arn or "") or event.get("account"),
             "keyId": event["key"],
             "arn": arn,
             "creationDate": item["at"],

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-One = TypeVar("One")
-Other = TypeVar("Other")
+FirstResult = TypeVar("FirstResult")
+SecondResult = TypeVar("SecondResult")
 
 
 async def together(*works: Coroutine[Any, Any, None]) -> None:
@@ -22,7 +22,9 @@ async def together(*works: Coroutine[Any, Any, None]) -> None:
         raise faults.exceptions[0] from None
 
 
-async def both(one: Coroutine[Any, Any, One], other: Coroutine[Any, Any, Other]) -> tuple[One, Other]:
+async def both(
+    one: Coroutine[Any, Any, FirstResult], other: Coroutine[Any, Any, SecondResult]
+) -> tuple[FirstResult, SecondResult]:
     """What the two give. If one fails, or the caller is cancelled, the other is cancelled and waited for. Raises what the first
     one to fail raised."""
     try:

@@ -28,7 +28,7 @@ def found(call: ObservedCall, key: str) -> Finding:
     who = _told(call, key, call.who)
     summary = f"{who} used the key for the first time: {call.operation}"
     tags = call.tags if call.keys[0] == key else {}
-    return Finding(f"{who} {key}", summary, key.split(":")[4], key, (who,), tags=tags)
+    return Finding(f"{who} {key}", summary, account_in(key), key, (who,), tags=tags)
 
 
 def _told(call: ObservedCall, key: str, who: str) -> str:
