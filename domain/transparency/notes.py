@@ -7,6 +7,7 @@ Source: C2SP signed-note. Ed25519 signatures of the text (type 1) are a log's ow
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 ED25519, COSIGNATURE = 1, 4
 """The types of signature."""
 PUBLIC_LENGTH, SIGNATURE_LENGTH, ID_LENGTH = 32, 64, 4
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+"""Control characters but the line break."""
 MOST_SIGNATURES, LONGEST_NOTE = 64, 1_000_000
 _DASH = "\N{EM DASH} "
 
@@ -139,7 +142,7 @@ def signed_note(text: str) -> SignedNote:
     """Reads a note; no signature is checked. Raises NoteRefused."""
     if len(text) > LONGEST_NOTE:
         raise NoteRefused("it is too long")
-    if any(ord(each) < 0x20 and each != "\n" for each in text):
+    if CONTROL.search(text):
         raise NoteRefused("it has a control character")
     body, empty, below = text.rpartition("\n\n")
     lines = below.split("\n")
