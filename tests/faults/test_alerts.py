@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
@@ -39,6 +40,7 @@ from services.settings import Settings
 from tests.consistency.judged import values
 from tests.e2e.test_alerts import ROOTED, allow, document
 from tests.installation import Installation, eventually
+from tests.pausing import paused
 
 SECRET = "a secret that is long enough"
 OF_RECORDS = {rule.id for rule in RULES.values() if not isinstance(rule.kind, OnHealth)}
@@ -133,11 +135,15 @@ def test_killed_workers_raise_what_undisturbed_ones_do(tmp_path: Path, soak: boo
         shown = [each["id"] for each in Client(running.data).items("/v1/alerts", suppressed="true")]
         assert set(Counter(shown).values()) == {1}
         assert set(shown) == {each["id"] for each in disturbed}
-        # Undisturbed workers judge everything again from the first record, and so do the rules over history. They are killed first:
-        # one at work would write how far it is into the emptied table. The next ones read it a second later.
-        for name in ("alerts-1", "alerts-2"):
-            running.process(name).send_signal(signal.SIGKILL)
-        execute(running.settings, "TRUNCATE alerting.positions, alerting.windows, alerting.items, alerting.pairs")
+        # Undisturbed workers judge everything again from the first record, and so do the rules over history. One at work would
+        # write how far it is into the emptied table: so they are killed, and nobody starts others before it is empty.
+        assert running.up is not None
+        with paused(psutil.Process(running.up.pid)):
+            workers = [running.process(name) for name in ("alerts-1", "alerts-2")]
+            for each in workers:
+                each.kill()
+            assert psutil.wait_procs(workers, timeout=30)[1] == []
+            execute(running.settings, "TRUNCATE alerting.positions, alerting.windows, alerting.items, alerting.pairs")
         eventually(lambda: Client(running.data).get("/v1/status")["alerts"]["judged"].get("events/0"), within=60)
         running.judged()
         again = on_topic(running)[len(disturbed) :]
