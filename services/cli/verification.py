@@ -220,7 +220,10 @@ def _show(found: dict[str, Any], expected: Expected | None) -> None:
     for difference in found["projections"]:
         table = difference["table"]
         rows = counted(difference["unknown"], "row")
-        says = f" {table} has {rows} that no record says, and lacks {difference['missing']}; this mends it:"
+        says = f"has {rows} that no record says, and lacks {difference['missing']}"
+        if not difference["unknown"] and not difference["missing"]:
+            says = "is not the table that Keytrail made"
+        says = f" {table} {says}; this mends it:"
         say(Text.assemble(("changed:", "bold red"), says))
         out.print(f"    $ keytrail rebuild {table.partition('.')[0].removeprefix('p_')}", soft_wrap=True, style="cyan")
         for example in difference["examples"]:

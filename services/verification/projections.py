@@ -39,6 +39,7 @@ from services.projector.store import TEMPORARY, ReadTo
 from services.projector.worker import BATCH
 from services.runtime.task_group import both
 from services.settings import Settings
+from services.verification.table_shapes import TableShape, differing_shape, shapes
 from services.verification.topics import VerificationProgress
 
 NAMED = 5
@@ -58,6 +59,7 @@ LookAtPositions = Callable[
 ]
 GROUPS_AT_ONCE = 1024
 """Of how many of the 65,536 groups the rows are in memory at a time, where they differ."""
+NOT_OURS, GONE = "Keytrail makes no such table", "the table is gone"
 OWN = ("positions", "lanes", "anchors", "origin", "made")
 """Tables that say since when and how far a projection has read, not what it contains."""
 
@@ -146,12 +148,7 @@ async def differences(
             await _drop_what_was_left(other, projection)
             try:
                 await _fill(settings, other, keys, projection, at, tell, asked)
-                tables = await _tables(live, projection.schema)
-                found = []
-                for done, (table, columns) in enumerate(tables.items()):
-                    tell(f"comparing the table {table} of {projection.name}", done, len(tables))
-                    found.append(await _compared(live, other, projection.schema, table, columns))
-                return [each for each in found if each is not None]
+                return await _differing_tables(live, other, projection, tell)
             finally:
                 await other.execute("DISCARD TEMP")
 
@@ -254,16 +251,28 @@ async def _write(
         await store.take_in(connection, projection, entries, batch.reached, keys, TEMPORARY, going)
 
 
-async def _tables(connection: Connection, schema: str) -> dict[str, str]:
-    """Each table with the columns that follow from the topics. Numbers that Postgres assigns do not."""
-    rows = await connection.fetch(
-        "SELECT table_name, string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) AS columns "
-        "FROM information_schema.columns WHERE table_schema = $1 AND is_identity = 'NO' AND table_name <> ALL($2) "
-        "GROUP BY table_name ORDER BY table_name",
-        schema,
-        list(OWN),
-    )
-    return {row["table_name"]: row["columns"] for row in rows}
+async def _differing_tables(
+    live: Connection, other: Connection, projection: Projection, tell: VerificationProgress
+) -> list[Difference]:
+    there, right = await shapes(live, projection.schema), await shapes(other, TEMPORARY)
+    names = sorted((there.keys() | right.keys()).difference(OWN))
+    found = list[Difference]()
+    for done, name in enumerate(names):
+        tell(f"comparing the table {name} of {projection.name}", done, len(names))
+        table = f"{projection.schema}.{name}"
+        if name not in right:
+            found.append(Difference(table, await _count(live, projection.schema, there[name]), examples=[NOT_OURS]))
+        elif name not in there:
+            found.append(Difference(table, missing=await _count(other, TEMPORARY, right[name]), examples=[GONE]))
+        elif wrong := list(differing_shape(there[name], right[name])):
+            found.append(Difference(table, examples=wrong[:NAMED]))
+        elif rows := await _compared(live, other, projection.schema, right[name]):
+            found.append(rows)
+    return found
+
+
+async def _count(connection: Connection, schema: str, table: TableShape) -> int:
+    return int(await connection.fetchval(f"SELECT count(*) FROM {schema}.{table.quoted}"))
 
 
 # Functions have their full names: the database's owner could define others of the same name on the search path.
@@ -296,8 +305,8 @@ async def _digests(connection: Connection, question: str) -> dict[int, bytes]:
     return {row["number"]: row["digest"] for row in await connection.fetch(question)}
 
 
-async def _compared(live: Connection, other: Connection, schema: str, table: str, columns: str) -> Difference | None:
-    asked = [(live, schema), (other, TEMPORARY)]
+async def _compared(live: Connection, other: Connection, schema: str, shape: TableShape) -> Difference | None:
+    table, columns, asked = shape.quoted, shape.compared, [(live, schema), (other, TEMPORARY)]
     one, two = await both(
         _digests(live, _question(_GROUPS, schema, table, columns)),
         _digests(other, _question(_GROUPS, TEMPORARY, table, columns)),

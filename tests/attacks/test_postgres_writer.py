@@ -152,6 +152,36 @@ def test_a_changed_row_is_named_and_mended(attacked: Installation) -> None:
     assert verified(attacked)["projections"] == []
 
 
+OTHER_SHAPES = {
+    'CREATE TABLE p_history."More" (a int)': ("p_history.More", "Keytrail makes no such table"),
+    "ALTER TABLE p_keys.keys ADD COLUMN more int": ("p_keys.keys", "the column more is not Keytrail's"),
+    "ALTER TABLE p_keys.keys ALTER COLUMN account TYPE varchar": ("p_keys.keys", "should be text"),
+    "ALTER TABLE p_history.history ENABLE ROW LEVEL SECURITY": (
+        "p_history.history",
+        "row security decides what it shows",
+    ),
+    "ALTER TABLE p_keys.keys RENAME TO kept": ("p_keys.keys", "the table is gone"),
+}
+
+
+@pytest.mark.parametrize("change", OTHER_SHAPES)
+def test_a_table_of_another_shape_is_named_and_mended(attacked: Installation, change: str) -> None:
+    """Gained: one more table, and `verify` ended with a fault in Keytrail, whatever had been done to the rows."""
+    table, says = OTHER_SHAPES[change]
+    attacked.caught_up()
+    execute(attacked, change)
+    found = verified(attacked)
+    assert not found["whole"]
+    examples = {each["table"]: each["examples"] for each in found["projections"]}
+    assert says in " ".join(examples[table])
+    shown = attacked.keytrail("verify", check=False).stdout
+    assert table in shown
+    projection = table.partition(".")[0].removeprefix("p_")
+    assert f"keytrail rebuild {projection}" in shown
+    attacked.keytrail("rebuild", projection)
+    assert verified(attacked)["projections"] == []
+
+
 def test_a_projection_that_the_projector_has_not_made_yet_is_waited_for(attacked: Installation) -> None:
     """As in the moments after `keytrail up` is ready, when `verify` only said that it is not there."""
     attacked.caught_up()
