@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from asyncpg import UndefinedTableError
+from asyncpg import DataError, SyntaxOrAccessError, UndefinedTableError
 
 from domain.log.authenticity import LEAF_ORDER, Keyring
 from domain.transparency.leaves import LeafPlace
@@ -100,14 +100,15 @@ def rows_of(batch: LeafBatch) -> list[RunRow]:
 
 
 async def between(pool: Pool, first: int, size: int) -> set[RunRow]:
-    """The rows whose first leaf is of this span; none if the table is gone. Raises Postgres's errors."""
+    """The rows whose first leaf is of this span; none if the table is gone or has other columns. Raises Postgres's other
+    errors."""
     try:
         rows = await pool.fetch(
             "SELECT kind, partition, first, last, leaf, voids FROM transparency.runs WHERE leaf >= $1 AND leaf < $2",
             first,
             size,
         )
-    except UndefinedTableError:
+    except (SyntaxOrAccessError, DataError):
         return set()
     return {
         RunRow(each["kind"], each["partition"], each["first"], each["last"], each["leaf"], tuple(each["voids"]))

@@ -28,7 +28,6 @@ from services.adapters import snapshots, topics
 from services.adapters.kafka import KafkaReader
 from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import read_known
-from services.adapters.log_now import log_name
 from services.adapters.postgres import Connection, Pool
 from services.adapters.record_topics import IDLE, RecordTopics, topics_read
 from services.adapters.topic_bounds import TopicBounds
@@ -60,6 +59,8 @@ LookAtPositions = Callable[
 GROUPS_AT_ONCE = 1024
 """Of how many of the 65,536 groups the rows are in memory at a time, where they differ."""
 NOT_OURS, GONE = "Keytrail makes no such table", "the table is gone"
+NAMELESS = ""
+"""The log of tables that nobody goes on with."""
 OWN = ("positions", "lanes", "anchors", "origin", "made")
 """Tables that say since when and how far a projection has read, not what it contains."""
 
@@ -83,7 +84,7 @@ class AskedTopics:
         self._events = log_topic(settings)
         self._bounds = TopicBounds(settings, *topics_read(settings).values())
         self._fold: Fold | None = None
-        self._name, self._partitions = "", 0
+        self._partitions = 0
 
     async def chain_now(self) -> Chain:
         """The log's chain at its end. Raises Unavailable, OutOfRange, Unreadable."""
@@ -97,10 +98,6 @@ class AskedTopics:
         """By kind of topic, for each partition: the first offset that is still there, and the offset of its next record."""
         found = await self._bounds.now()
         return {kind: found[name] for kind, name in topics_read(self._settings).items()}
-
-    async def log_name(self) -> str:
-        self._name = self._name or await log_name(log_topic(self._settings), self._keys)
-        return self._name
 
     async def partitions(self) -> int:
         """Of `decisions`."""
@@ -139,18 +136,22 @@ async def differences(
     # This comes before the positions are read, since they are sealed again before a key is retired.
     retired = (await asked.chain_now()).authority.retired
     await _made(pool, projection, tell)
-    async with pool.acquire() as live, live.transaction(isolation="repeatable_read", readonly=True):
-        at = await store.positions(live, projection.schema)
-        changed = await (look_at_positions or _of_positions)(settings, live, keys, projection, at, retired, asked)
-        if changed is not None:
-            return [changed]
-        async with pool.acquire() as other:
-            await _drop_what_was_left(other, projection)
-            try:
+    async with pool.acquire() as other:
+        await _drop_what_was_left(other, projection)
+        try:
+            await store.prepare(other, projection, NAMELESS, keys, TEMPORARY)
+            async with pool.acquire() as live, live.transaction(isolation="repeatable_read", readonly=True):
+                if changed := await _of_own_shape(live, other, projection):
+                    return [changed]
+                at = await store.positions(live, projection.schema)
+                if changed := await (look_at_positions or _of_positions)(
+                    settings, live, keys, projection, at, retired, asked
+                ):
+                    return [changed]
                 await _fill(settings, other, keys, projection, at, tell, asked)
                 return await _differing_tables(live, other, projection, tell)
-            finally:
-                await other.execute("DISCARD TEMP")
+        finally:
+            await other.execute("DISCARD TEMP")
 
 
 async def _drop_what_was_left(connection: Connection, projection: Projection) -> None:
@@ -169,6 +170,16 @@ async def _made(pool: Pool, projection: Projection, tell: VerificationProgress) 
             )
         tell(f"waiting for the projector to make {projection.name}", 0, 0)
         await asyncio.sleep(LOOK_EVERY)
+
+
+async def _of_own_shape(live: Connection, other: Connection, projection: Projection) -> Difference | None:
+    """A difference in the shape of a table that says how far the projection has read: nothing can be compared then."""
+    there, right = await shapes(live, projection.schema), await shapes(other, TEMPORARY)
+    for name in right.keys() & OWN:
+        wrong = [*differing_shape(there[name], right[name])] if name in there else [GONE]
+        if wrong:
+            return Difference(f"{projection.schema}.{name}", examples=wrong[:NAMED])
+    return None
 
 
 async def _of_positions(
@@ -213,8 +224,7 @@ async def _fill(
     tell: VerificationProgress,
     asked: AskedTopics,
 ) -> None:
-    """Fills the projection in the connection's temporary tables from the topics, up to exactly these offsets."""
-    await store.prepare(connection, projection, await asked.log_name(), keys, TEMPORARY)
+    """Fills the projection in the connection's empty temporary tables from the topics, up to exactly these offsets."""
     # Of the log, each projection needs the chain at least. Nothing has to be waited for: it is all there.
     topics = RecordTopics(settings, await asked.partitions(), {EVENTS, *projection.topics})
     feed = EntryFeed(topics, settings.region, keys, IDLE)

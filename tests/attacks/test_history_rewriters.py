@@ -225,6 +225,11 @@ def test_postgres_alone_the_notarys_rows_are_changed(stopped: Stopped) -> None:
     with stopped.changed_rows("DELETE FROM transparency.runs WHERE leaf < 100"):
         found = stopped.verified(projections=False)
     assert found["tree"]["differing"] > 0
+    with stopped.changed_rows("ALTER TABLE transparency.runs RENAME COLUMN leaf TO number"):
+        found = stopped.verified(projections=False)
+    with stopped.changed_rows("ALTER TABLE transparency.runs RENAME COLUMN number TO leaf"):
+        assert found["tree"]["differing"] > 0
+        assert stopped.verified(projections=False)["whole"]
 
 
 def test_a_notary_that_stops_raises_one_alert_however_often_it_is_started(stopped: Stopped) -> None:

@@ -161,6 +161,8 @@ OTHER_SHAPES = {
         "row security decides what it shows",
     ),
     "ALTER TABLE p_keys.keys RENAME TO kept": ("p_keys.keys", "the table is gone"),
+    "ALTER TABLE p_keys.positions RENAME TO kept": ("p_keys.positions", "the table is gone"),
+    "ALTER TABLE p_keys.positions RENAME next TO other": ("p_keys.positions", "the column next is missing"),
 }
 
 
@@ -170,7 +172,7 @@ def test_a_table_of_another_shape_is_named_and_mended(attacked: Installation, ch
     table, says = OTHER_SHAPES[change]
     attacked.caught_up()
     execute(attacked, change)
-    found = verified(attacked)
+    found = attacked.verified()
     assert not found["whole"]
     examples = {each["table"]: each["examples"] for each in found["projections"]}
     assert says in " ".join(examples[table])
