@@ -7,12 +7,14 @@ import json
 
 import pytest
 
+from domain.alerts.change import Change
 from domain.alerts.engine.alert import Alert
+from domain.alerts.engine.judge import Judge
 from domain.alerts.wide_identity_policy import ASKED
 from domain.log import identity_events as identities
 from domain.policy import unseen
-from tests.domain.test_alert_rules import ADMIN, INLINE, MANAGED, MANAGED_ARN, NARROW, USER, judged
-from tests.given import ACCOUNT
+from tests.domain.test_alert_rules import ADMIN, INLINE, MANAGED, MANAGED_ARN, NARROW, PEOPLE, USER, judged
+from tests.given import ACCOUNT, given
 
 READER, READERS, WRITERS = "AIDA0000000000000002", "AGPA0000000000000001", "AGPA0000000000000002"
 GROUPS = (
@@ -22,6 +24,7 @@ GROUPS = (
 OF_READERS = f"arn:aws:iam::{ACCOUNT}:group/team/readers"
 JOINED = identities.MemberAdded(ACCOUNT, READERS, READER)
 MADE = identities.UserAccessKeyCreated(ACCOUNT, READER, "AKIANEW")
+ON, OFF = (identities.UserAccessKeyChanged(ACCOUNT, READER, "AKIANEW", each) for each in ("Active", "Inactive"))
 LIMITED = json.dumps({"Version": "2012-10-17", "Statement": {
     "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*",
     "Condition": {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}},
@@ -110,3 +113,30 @@ def test_an_access_key_that_a_trail_shows_in_use_was_made_by_nobody_there() -> N
     assert [(each.rule.id, each.severity, each.finding.about) for each in own] == [
         ("access-key-made-for-other", "medium", (USER,))
     ]
+
+
+def switched(event: identities.UserAccessKeyChanged, *before: object, by: str = ADMIN) -> list[tuple[str, str]]:
+    return [(each.rule.id, each.finding.summary) for each in judged(event, *before, by=by, operation="UpdateAccessKey")]
+
+
+def test_who_makes_anothers_access_key_active_again_is_told_of() -> None:
+    """Gained: calls as that user, by whoever found the secret of an access key that was switched off for this very reason."""
+    summary = f"{ADMIN} made the access key AKIANEW of {USER} active again"
+    assert switched(ON, MADE, OFF) == [("access-key-made-for-other", summary)]
+    assert switched(ON, MADE, OFF, by=USER) == []
+    assert switched(OFF, MADE) == []
+    assert switched(ON, MADE) == []
+    assert switched(ON, MADE, OFF, ON) == []
+
+
+def test_an_access_key_that_a_trail_first_shows_as_it_is_made_active_was_not_seen_before() -> None:
+    """It was inactive: nobody makes an active access key active. The trail made it, and active, for the sake of this call."""
+    world = given(*PEOPLE, MADE).world
+    world.of_trail = True
+
+    def told(at: int) -> list[str]:
+        change = Change(ON, world, at, 100, caller=ADMIN, account=ACCOUNT, operation="UpdateAccessKey")
+        return [each.rule.id for each in Judge("the-log").of_change(change, {})]
+
+    assert told(world.at) == ["access-key-made-for-other"]
+    assert told(world.at + 1) == []
