@@ -5,7 +5,7 @@ If a set depends on a condition that is not modelled, it counts as let in: what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,25 +213,41 @@ class Compared:
 
     def named(self, bits: int, wanted: Callable[[Someone], bool] = lambda each: True) -> list[str]:
         """Those of these callers for whom `wanted` holds, in words. A caller who is an example of a pattern does not exist: the
-        words are the conditions that it meets. So no entry of the allow-list that matches the example covers the finding."""
+        words are the conditions that it meets. So no entry of the allow-list that matches the example covers the finding.
+        Whoever stands for all others may meet a pattern by chance, as "somebody-else" does `s*`: then the others are not all
+        of their kind, and the words are the conditions too."""
         everyone = [each for each in self.people(bits) if wanted(each)]
-        others = {(each.kind, each.of) for each in everyone if not (each.arn or each.example)}
+        left_out = list(self.people(self.space.callers.whole & ~bits))
+        means = {id(each): self._meant_by(each, left_out) for each in everyone if not each.arn or each.example}
+        others = {(each.kind, each.of) for each in everyone if not (each.arn or each.example or means[id(each)])}
         found, alike = set[str](), dict[str, set[str]]()
         for each in everyone:
-            if not each.example:
+            if not (each.example or means.get(id(each))):
                 found.add(named(each))
             elif (each.kind, each.of) not in others:
-                alike.setdefault(self._meant_by(each), set()).add(f"{each.kind}s")
+                alike.setdefault(means[id(each)], set()).add(f"{each.kind}s")
         for meant, kinds in alike.items():
             *first, last = sorted(kinds)
             found.add(f"{', '.join(first)}{' and ' if first else ''}{last}{meant}")
         return sorted(found)
 
-    def _meant_by(self, example: Someone) -> str:
+    def _meant_by(self, one: Someone, left_out: Sequence[Someone]) -> str:
+        """The conditions that a caller without a name of its own meets. "" for one that stands for all others of its kind, if
+        nobody of that kind is left out by one of them."""
         spend(1 + len(self.space.callers.tests) // 4)
-        met = [test for test in self.space.callers.tests if test.holds(example.context)]
+        met = [test for test in self.space.callers.tests if test.holds(one.context)]
+        of = one.of if one.of not in self.invented else ""
+        if not one.example:
+            spend(1 + len(left_out) * (1 + len(met)) // 4)
+            beside = [
+                each
+                for each in left_out
+                if each.kind == one.kind and (each.of == of or (not of and each.of in self.invented))
+            ]
+            if all(test.holds(each.context) for each in beside for test in met):
+                return ""
         words = " and ".join(f"{each.operator} {each.key} {' or '.join(each.wanted)}" for each in met)
-        of = f" of {example.of}" if example.of and example.of not in self.invented else ""
+        of = f" of {of}" if of else ""
         return f"{of} that meet {words}" if words else of
 
     @once

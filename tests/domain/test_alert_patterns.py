@@ -53,6 +53,47 @@ def test_an_alert_names_the_pattern_and_nobody_who_was_made_to_meet_it(
     assert words in one.finding.summary
 
 
+IS_SERVICE = {"Bool": {"aws:PrincipalIsAWSService": "true"}}
+
+
+@pytest.mark.parametrize(
+    ("condition", "whom"),
+    [
+        ({"StringLike": {"aws:PrincipalServiceName": "ec2*"}}, "services that meet StringLike aws:PrincipalServiceName ec2*"),
+        ({"StringLike": {"aws:PrincipalServiceName": "s*"}}, "services that meet StringLike aws:PrincipalServiceName s*"),
+        (
+            {"StringLike": {"aws:PrincipalServiceName": "*e*.amazonaws.com"}},
+            "services that meet StringLike aws:PrincipalServiceName *e*.amazonaws.com",
+        ),
+        (
+            {"StringNotLike": {"aws:PrincipalServiceName": "ec2*"}, **IS_SERVICE},
+            "services that meet StringNotLike aws:PrincipalServiceName ec2* and Bool aws:PrincipalIsAWSService true",
+        ),
+        (IS_SERVICE, "any service"),
+        ({"StringLike": {"aws:PrincipalServiceName": "*"}}, "any service"),
+    ],
+)  # fmt: skip
+def test_a_pattern_of_services_is_told_as_it_is_written(condition: dict[str, Any], whom: str) -> None:
+    """It said "any service" of every pattern that a name made for "any other service" meets, such as `s*`."""
+    (one,) = put(policy(ROOTED), policy(ROOTED, allow("*", "kms:Decrypt", Condition=condition)))
+    assert (one.rule.id, one.finding.about) == ("key-policy-service", (whom,))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rule", "whom"),
+    [
+        (f"arn:aws:iam::{ACCOUNT}:role/s*", "key-policy-decrypt", f"roles of {ACCOUNT} that meet"),
+        (f"arn:aws:iam::{UNKNOWN}:user/s*", "key-policy-unknown-account", f"users of {UNKNOWN} that meet"),
+        (f"arn:aws:iam::{ACCOUNT}:role/*", "key-policy-decrypt", f"other roles of {ACCOUNT}"),
+    ],
+)
+def test_whoever_stands_for_all_others_meets_a_pattern_by_chance(wanted: str, rule: str, whom: str) -> None:
+    """The alert named all roles of the account, since the name that stands for them is "somebody-else"."""
+    statement = allow("*", "kms:Decrypt", **met("ArnLike", "aws:PrincipalArn", wanted))
+    (one,) = [each for each in put(policy(ROOTED), policy(ROOTED, statement)) if each.rule.id == rule]
+    assert one.finding.about == (f"{whom} ArnLike aws:PrincipalArn {wanted}" if whom.endswith("meet") else whom,)
+
+
 def test_who_no_longer_meets_a_deny_is_named_by_its_pattern() -> None:
     denied = allow("*", "kms:*", effect="Deny", **CI_ROLES)
     (one,) = [each for each in put(policy(ROOTED, denied), policy(ROOTED)) if each.rule.id == "key-policy-deny-dropped"]
