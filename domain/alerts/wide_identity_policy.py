@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 from domain.alerts.compared import DECRYPTING
 from domain.alerts.unnamed import OptionalParts, contexts, unnamed_ids, unnamed_words
-from domain.arn import iam_arn, key_arn, root_arn
+from domain.arn import account_in, iam_arn, key_arn, root_arn
 from domain.authorization.caller import Caller
 from domain.authorization.question import Resource, in_account
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
@@ -51,6 +52,13 @@ TO_MORE_RIGHTS = {
 }
 """How somebody comes to more rights than a policy gives them, on which kind of resource: by other policies, another limit,
 another identity's credentials or another role."""
+OUT_OF_A_BOUNDARY = {
+    USER: ("iam:DeleteUserPermissionsBoundary", "iam:PutUserPermissionsBoundary"),
+    ROLE: ("iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary"),
+    POLICY: TO_MORE_RIGHTS[POLICY],
+}
+"""What takes a boundary away from whoever may do it to himself, or to the boundary's own policy. Other policies and other groups
+of his own give him nothing beyond the boundary."""
 MOST_STEPS, MOST_STEPS_OF_RIGHTS = 500_000, 200_000
 """Ordinary policies take some hundred steps. Nothing is put off here, so other accounts wait for the rest. What a boundary is
 asked about rights comes on top."""
@@ -67,45 +75,87 @@ WideAccess = Mapping[str, tuple[Open, ...]]
 """By action, the sets of conditions under which it is allowed, the fewest first."""
 InSteps = tuple[WideAccess | None, int]
 """What a document allows, None if that takes too many steps; and the steps that it took."""
+AskedDocument = Callable[[], InSteps]
 Newly = dict[str, list[str] | None]
 """By action, the keys of the conditions that are left; None if that takes too many steps."""
+
+
+class Tagged(NamedTuple):
+    """`tags` are pairs of name and value."""
+
+    kind: str
+    arn: str
+    tags: tuple[tuple[str, str], ...]
+
+
+class Bounded(NamedTuple):
+    """An identity and the policy that is its boundary, as far as conditions read them."""
+
+    who: Tagged
+    boundary: Tagged
 
 
 def newly_given(before: Sequence[str], after: Sequence[str], account: str, region: str) -> Newly:
     """What one of the documents `after` allows on every key and none `before` did, or only under further conditions ("" is a
     document that is not there). Each document is asked for itself: a Deny of another is not considered."""
-    return _newly(partial(gives_in_steps, account=account, region=region), before, after, ASKED)
+    was, now = (
+        [partial(gives_in_steps, each, account, region) for each in documents if each] for documents in (before, after)
+    )
+    return _newly(was, now, ASKED)
 
 
-def newly_gives_rights(before: Sequence[str], after: Sequence[str], account: str) -> Newly:
+def newly_gives_rights(before: str, after: str, account: str) -> Newly:
     """The same for the ways to more rights, on every user, group, role and policy of the account."""
-    asked = [action for actions in TO_MORE_RIGHTS.values() for action in actions]
-    return _newly(partial(gives_rights_in_steps, account=account), before, after, asked)
+    was, now = ([partial(gives_rights_in_steps, each, account)] if each else [] for each in (before, after))
+    return _newly(was, now, [action for actions in TO_MORE_RIGHTS.values() for action in actions])
 
 
-def _newly(given: Callable[[str], InSteps], before: Sequence[str], after: Sequence[str], asked: Sequence[str]) -> Newly:
+def newly_frees(before: str, after: str, bounded: Iterable[tuple[Bounded, Bounded]], account: str) -> Newly:
+    """By which ways out of a boundary the document `after` newly lets one of those whom it bounds. Each is there as it is bounded
+    by `before` and by `after`; with thousands, the steps may end."""
+    wider: dict[str, list[Open]] = {}
+    if not _speaks_of_ways_out(after, account):
+        return {}
     try:
         with spending(Budget(2 * MOST_STEPS)):
-            now = _together(given, after)
-            was = _together(given, before) if now else {}
+            for by_before, by_after in bounded:
+                now = _together([partial(frees_in_steps, after, account, by_after)])
+                was = _together([partial(frees_in_steps, before, account, by_before)]) if now and before else {}
+                wider |= _wider(was, now)
+    except OutOfSteps:
+        return {action: None for actions in OUT_OF_A_BOUNDARY.values() for action in actions}
+    return _asking(wider)
+
+
+def _newly(was: Sequence[AskedDocument], now: Sequence[AskedDocument], asked: Sequence[str]) -> Newly:
+    try:
+        with spending(Budget(2 * MOST_STEPS)):
+            allowed = _together(now)
+            before = _together(was) if allowed else {}
         with spending(Budget(MOST_STEPS)):
-            wider = {
-                action: [each for each in ways if not met_by_one(was.get(action, ()), each)]
-                for action, ways in now.items()
-            }
+            return _asking(_wider(before, allowed))
     except OutOfSteps:
         return dict.fromkeys(asked)
-    return {action: sorted({each["key"] for each in ways[0]}) for action, ways in wider.items() if ways}
 
 
-def _together(given: Callable[[str], InSteps], documents: Sequence[str]) -> WideAccess:
+def _wider(was: WideAccess, now: WideAccess) -> dict[str, list[Open]]:
+    """The ways that were not open before. Raises OutOfSteps."""
+    found = {
+        action: [each for each in ways if not met_by_one(was.get(action, ()), each)] for action, ways in now.items()
+    }
+    return {action: ways for action, ways in found.items() if ways}
+
+
+def _asking(wider: Mapping[str, Sequence[Open]]) -> Newly:
+    return {action: sorted({each["key"] for each in ways[0]}) for action, ways in wider.items()}
+
+
+def _together(documents: Sequence[AskedDocument]) -> WideAccess:
     """What the documents allow, each by itself. A remembered one costs the steps that it took once: what comes out does not
     depend on what is remembered. Raises OutOfSteps."""
     found: dict[str, tuple[Open, ...]] = {}
     for each in documents:
-        if not each:
-            continue
-        allowed, steps = given(each)
+        allowed, steps = each()
         spend(steps)
         if allowed is None:
             raise OutOfSteps
@@ -140,6 +190,26 @@ def gives_rights_in_steps(document: str, account: str) -> InSteps:
     return _in_steps(rules, account, _on_identities(document, account, rules), MOST_STEPS_OF_RIGHTS)
 
 
+@lru_cache(maxsize=1024)
+def frees_in_steps(document: str, account: str, bounded: Bounded) -> InSteps:
+    """Which ways out of his boundary the document leaves to whom it bounds: he is one whom it may name."""
+    rules = _compiled(document, account)
+    asked: list[AskedAbout] = []
+    for kind, arn, tags in bounded:
+        context = {key: values for name, value in tags for key, values in _of_tag(name.lower())(value).items()}
+        own = (
+            [in_account(arn, account, context)] if account_in(arn) == account else []
+        )  # nobody changes what AWS manages
+        asked += [(action, own) for action in OUT_OF_A_BOUNDARY[kind]]
+    return _in_steps(rules, account, asked, MOST_STEPS_OF_RIGHTS)
+
+
+def _speaks_of_ways_out(document: str, account: str) -> bool:
+    actions = [action.lower() for some in OUT_OF_A_BOUNDARY.values() for action in some]
+    allowing = (rule.acts for rule in _compiled(document, account) if not rule.denies)
+    return any(acts is not None and any(map(acts, actions)) for acts in allowing)
+
+
 def _in_steps(rules: tuple[CompiledStatement, ...], account: str, asked: Iterable[AskedAbout], most: int) -> InSteps:
     budget = Budget(most)  # its own, since what is remembered must not depend on who else asked
     try:
@@ -149,6 +219,7 @@ def _in_steps(rules: tuple[CompiledStatement, ...], account: str, asked: Iterabl
         return None, budget.spent
 
 
+@lru_cache(maxsize=64)  # the questions about one document follow each other, thousands where it bounds as many
 def _compiled(document: str, account: str) -> tuple[CompiledStatement, ...]:
     return compile_identity_policy(document, IDENTITY_POLICY, _any_user(account), 0, INLINE)
 
@@ -188,7 +259,7 @@ def _on_keys(document: str, account: str, region: str, rules: Sequence[CompiledS
 
 def _on_identities(document: str, account: str, rules: Sequence[CompiledStatement]) -> Iterator[AskedAbout]:
     """Each way to more rights, on identities and policies that nobody has."""
-    parts: OptionalParts = {name: _tag(f"{TAG}{name}", f"{TAG_OF_IAM}{name}") for name in _tags(rules)}
+    parts: OptionalParts = {name: _of_tag(name) for name in _tags(rules)}
     words = list(unnamed_words(document))
 
     def having(kind: str, context: Context) -> Iterator[Resource]:
@@ -206,6 +277,11 @@ def _tags(rules: Iterable[CompiledStatement]) -> list[str]:
 
 def _tag(*keys: str) -> Callable[[str], Context]:
     return lambda word: dict.fromkeys(keys, (word,))
+
+
+def _of_tag(name: str) -> Callable[[str], Context]:
+    """A tag of an identity or a policy."""
+    return _tag(f"{TAG}{name}", f"{TAG_OF_IAM}{name}")
 
 
 def _on_each(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from domain.alerts.change import Change, Facts
@@ -12,7 +15,20 @@ from domain.policy import unseen
 from domain.policy.parse import KEY
 from domain.policy_analysis.budget import Budget
 from tests.domain.test_alert_evasions import PUBLISHED, rules
-from tests.domain.test_alert_rules import ADMIN, NOW, OPEN, ROOTED, allow, judged, parted, policy, put, tried, uses
+from tests.domain.test_alert_rules import (
+    ADMIN,
+    NOW,
+    OPEN,
+    ROLE,
+    ROOTED,
+    allow,
+    judged,
+    parted,
+    policy,
+    put,
+    tried,
+    uses,
+)
 from tests.domain.test_wide_policies import given_by, keys
 from tests.given import ACCOUNT, OTHER, a_key, given, key_id
 
@@ -182,3 +198,73 @@ def test_a_boundary_that_a_trail_never_showed_is_not_known_to_allow_more() -> No
     replaced = bound(f"arn:aws:iam::{ACCOUNT}:policy/unseen")
     assert "boundary-removed" not in rules(judged(replaced, *unknown, of_trail=True))
     assert "boundary-removed" in rules(judged(replaced, *unknown))
+
+
+def out_of_it(action: str, resource: str, **condition: Any) -> str:
+    return given_by(action, f"arn:aws:iam::{ACCOUNT}:{resource}", **({"Condition": condition} if condition else {}))
+
+
+OF_TEAM = {"StringEquals": {"aws:ResourceTag/Team": "x"}}
+IN_TEAM = identities.IdentityTagged(ACCOUNT, "user", "AIDA0000000000000002", {"Team": "x"})
+APP = replace(ROLE, path="/team/")
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        (out_of_it("iam:*", "user/reader"), "iam:DeleteUserPermissionsBoundary, iam:PutUserPermissionsBoundary"),
+        (out_of_it("iam:Delete*", "user/reader"), "iam:DeleteUserPermissionsBoundary"),
+        (out_of_it("iam:Delete*", "user/*", **OF_TEAM), "iam:DeleteUserPermissionsBoundary"),
+        (out_of_it("iam:Delete*", "role/team/*"), "iam:DeleteRolePermissionsBoundary"),
+        (out_of_it("iam:CreatePolicy*", "policy/limits"), "iam:CreatePolicyVersion"),
+        (out_of_it("iam:*", "user/third"), ""),
+        (out_of_it("iam:*", "user/*", StringEquals={"aws:ResourceTag/Team": "y"}), ""),
+        (out_of_it("iam:*", "role/others/*"), ""),
+        (out_of_it("iam:*AccessKey", "user/reader"), ""),
+        (out_of_it("iam:PutUserPolicy", "user/reader"), ""),
+        (out_of_it("iam:CreatePolicyVersion", "policy/others"), ""),
+    ],
+)
+def test_a_boundary_that_lets_its_own_identity_out_is_as_good_as_removed(after: str, told: str) -> None:
+    """Gained: no boundary, by one call of the identity itself. The rule asked about identities that no policy names."""
+    before = (
+        managed("limits", ALL_KMS),
+        bound(LIMITS),
+        APP,
+        identities.BoundarySet(ACCOUNT, "role", APP.id, LIMITS),
+        IN_TEAM,
+    )
+    version = identities.PolicyVersionCreated(ACCOUNT, managed("limits", ALL_KMS).id, "v2", after, True)
+    (*found,) = (each for each in judged(version, *before) if each.rule.id == "boundary-removed")
+    assert [each.finding.summary.partition(": it allows ")[2] for each in found] == (
+        [f"what takes the boundary away ({told})"] if told else []
+    )
+    again = replace(version, version="v3")
+    assert "boundary-removed" not in rules(judged(again, *before, version))
+
+
+def test_a_boundary_in_the_place_of_another_is_asked_about_by_its_own_name() -> None:
+    """Each lets its identity rewrite one policy: the former boundary another one, the new boundary itself."""
+    others = [managed(name, out_of_it("iam:CreatePolicyVersion", "policy/second")) for name in ("first", "second")]
+    now = bound(f"arn:aws:iam::{ACCOUNT}:policy/second")
+    found = judged(now, *others, bound(f"arn:aws:iam::{ACCOUNT}:policy/first"))
+    assert [each.finding.summary.rpartition(": ")[2] for each in found] == [
+        "it allows what takes the boundary away (iam:CreatePolicyVersion)"
+    ]
+
+
+def test_a_boundary_of_thousands_keeps_nobody_waiting() -> None:
+    many = [identities.UserCreated(ACCOUNT, f"AIDB{each:016}", f"u{each}", "/", {}, "") for each in range(3_000)]
+    bounds = [identities.BoundarySet(ACCOUNT, "user", each.id, LIMITS) for each in many]
+    held = (managed("limits", ALL_KMS), *many, *bounds)
+
+    def told(*allowed: dict[str, Any]) -> list[str]:
+        version = identities.PolicyVersionCreated(ACCOUNT, managed("limits", ALL_KMS).id, "v2", policy(*allowed), True)
+        return [each.finding.summary.rpartition(": ")[2] for each in judged(version, *held)]
+
+    others = [
+        {"Effect": "Allow", "Action": "iam:*", "Resource": f"arn:aws:iam::{ACCOUNT}:user/x{each}"} for each in range(60)
+    ]
+    assert told({**others[0], "Action": "iam:Get*"}) == []
+    assert told(others[0]) == []
+    assert told(*others) == ["it may allow more, which takes too many steps to say"]

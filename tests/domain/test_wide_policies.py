@@ -10,6 +10,7 @@ import pytest
 
 from domain.alerts.engine.alert import Alert
 from domain.alerts.unnamed import unnamed_ids
+from domain.alerts.wide_identity_policy import MOST_STEPS, gives_in_steps
 from domain.log import identity_events as identities
 from tests.domain.test_alert_evasions import rules
 from tests.domain.test_alert_rules import judged, policy
@@ -49,6 +50,12 @@ def through(service: str | list[str]) -> dict[str, Any]:
     return ALLOWED | {"Condition": {"StringEquals": {"kms:ViaService": service}}}
 
 
+def denied_tags(**condition: Any) -> dict[str, Any]:
+    """A Deny whose conditions read several tags: `a="true"` for a resource that has no tag a, "false" for one that has it."""
+    return denied("*", Null={f"aws:ResourceTag/{name}": value for name, value in condition.items()})
+
+
+NEITHER, BOTH = denied_tags(a="true", b="true"), denied_tags(a="false", b="false")
 FIRST_DIGITS = [f"{each}*" for each in "123456789abcdef"]
 
 
@@ -84,6 +91,16 @@ FIRST_DIGITS = [f"{each}*" for each in "123456789abcdef"]
         policy(ALLOWED, denied("*", Null={"aws:ResourceTag/team": "true"}), denied("*", Null={"aws:ResourceTag/out": "false"})),
         policy(ALLOWED | {"Condition": {"Null": {"aws:ResourceTag/x": "true"}}}, denied(keys("0*"), Null={"aws:ResourceTag/x": "true"})),
         policy(ALLOWED, denied("*", StringLike={"aws:ResourceTag/x": "0*"}), denied("*", Null={"aws:ResourceTag/x": "true"})),
+        policy(ALLOWED, NEITHER),
+        policy(ALLOWED, NEITHER, BOTH),
+        policy(ALLOWED, NEITHER, BOTH, denied_tags(a="true", b="false")),
+        policy(ALLOWED, denied_tags(a="true", b="true", c="true"), denied_tags(a="false", b="false", c="false")),
+        policy(ALLOWED, NEITHER, BOTH, denied(keys("0*"), Null={"aws:ResourceTag/a": "true", "aws:ResourceTag/b": "false"}),
+               denied(keys("0*"), Null={"aws:ResourceTag/a": "false", "aws:ResourceTag/b": "true"})),
+        policy(ALLOWED, NEITHER, BOTH, denied("*", StringLike={"aws:ResourceTag/a": ["0*", "1*"]}),
+               denied_tags(a="true", b="false")),
+        policy(ALLOWED, denied("*", Null={"aws:ResourceTag/a": "true", "kms:ResourceAliases": "true"}),
+               denied("*", Null={"aws:ResourceTag/a": "false", "kms:ResourceAliases": "false"})),
     ],
 )  # fmt: skip
 def test_a_policy_for_nearly_every_key_is_wide(text: str) -> None:
@@ -103,6 +120,8 @@ def test_a_policy_for_nearly_every_key_is_wide(text: str) -> None:
         under(StringLike={"aws:ResourceTag/team": "pay*"}),
         under(StringLike={"aws:ResourceTag/team": ["qa*", "*db*", "*-eu"]}),
         policy(ALLOWED, denied("*", StringNotEquals={"aws:ResourceTag/team": "payments"})),
+        policy(ALLOWED, denied("*", StringNotEquals={"aws:ResourceTag/a": "x", "aws:ResourceTag/b": "y"})),
+        policy(ALLOWED, NEITHER, BOTH, denied_tags(a="true", b="false"), denied_tags(a="false", b="true")),
         under(**{"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/payments-*"}}),
         given_by("kms:Encrypt"),
         given_by("kms:ReEncryptTo"),
@@ -146,3 +165,24 @@ def test_a_costly_identity_policy_is_unclear_and_keeps_nobody_waiting() -> None:
     ))  # fmt: skip
     (alert,) = (each for each in inline(costly_one) if each.rule.id == "identity-wide")
     assert "perhaps kms:Decrypt (which takes too many steps to say)" in alert.finding.summary
+
+
+MANY = [f"a{each}" for each in range(18)]
+NONE_OF_MANY = denied_tags(**dict.fromkeys(MANY, "true"))
+
+
+def test_denies_of_many_tags_are_unclear_and_keep_nobody_waiting() -> None:
+    """Whatever the first tags are, the last two are denied; but that is a puzzle in general."""
+    either = [denied_tags(y=one, z=other) for one in ("true", "false") for other in ("true", "false")]
+    text = policy(ALLOWED, NONE_OF_MANY, *either)
+    (alert,) = inline(text)
+    assert "perhaps kms:Decrypt (which takes too many steps to say)" in alert.finding.summary
+    assert gives_in_steps(text, ACCOUNT, "us-east-1")[1] < 2 * MOST_STEPS
+    assert "identity-wide" not in rules(inline(policy(ALLOWED, *either)))
+
+
+def test_denies_of_many_tags_beside_a_named_one_are_understood() -> None:
+    named = denied("*", StringNotEquals={"aws:ResourceTag/y": "payments", "aws:ResourceTag/z": "payments"})
+    assert "identity-wide" not in rules(inline(policy(ALLOWED, NONE_OF_MANY, named)))
+    (alert,) = inline(policy(ALLOWED, NONE_OF_MANY))
+    assert "perhaps" not in alert.finding.summary
