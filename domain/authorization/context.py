@@ -309,12 +309,12 @@ def re_encrypt_context(parameters: Parameters, side: str, same_key: bool) -> tup
 
 
 def carriers(key: str) -> frozenset[str] | None:
-    """The KMS operations whose parameters can give a condition key (in lower case) a value; None for a key whose values
-    do not all come from KMS parameters."""
+    """The operations whose parameters can give a condition key (in lower case) a value, by the names that their actions have;
+    None for a key whose values do not all come from parameters of KMS, or from tags in a request."""
     if key == "kms:encryptioncontextkeys" or key.startswith("kms:encryptioncontext:"):
         return frozenset(WITH_ENCRYPTION_CONTEXT) | RE_ENCRYPT
     if key == "aws:tagkeys" or key.startswith("aws:requesttag/"):
-        return TAGGING if key != "aws:tagkeys" else TAGGING | {"UntagResource"}
+        return TAGGING if key != "aws:tagkeys" else TAGGING | UNTAGGING
     found = frozenset(name for name, rows in BY_OPERATION.items() if any(row == key for row, _ in rows))
     if key in OF_RE_ENCRYPT:
         found |= RE_ENCRYPT
@@ -322,6 +322,15 @@ def carriers(key: str) -> frozenset[str] | None:
     return found if row is not None and row.source == PARAMETERS and key.startswith("kms:") else None
 
 
-TAGGING = frozenset({"CreateKey", "TagResource"})
+_TAGGED = ("User", "Role", "Policy", "InstanceProfile", "MFADevice", "OpenIDConnectProvider")
+_MADE_WITH_TAGS = ("User", "Role", "Policy", "InstanceProfile", "VirtualMFADevice", "OpenIDConnectProvider")
+TAGGING = frozenset({
+    "CreateKey", "TagResource", *(f"Tag{each}" for each in _TAGGED), *(f"Create{each}" for each in _MADE_WITH_TAGS),
+    "AssumeRole", "TagSession", "SetSourceIdentity",
+})  # fmt: skip
+"""AssumeRole takes session tags; the other two actions are asked about for the same call.
+
+Source: service authorization reference, KMS, IAM and STS (aws:RequestTag/${TagKey}, aws:TagKeys)."""
+UNTAGGING = frozenset({"UntagResource", *(f"Untag{each}" for each in _TAGGED)})
 RE_ENCRYPT = frozenset({"ReEncryptFrom", "ReEncryptTo"})
 OF_RE_ENCRYPT = frozenset({"kms:reencryptonsamekey", "kms:encryptionalgorithm", "kms:requestalias"})

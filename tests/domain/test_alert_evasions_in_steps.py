@@ -152,6 +152,11 @@ def bound(policy: str) -> identities.BoundarySet:
         (ALL_KMS, given_by(["kms:*", "sts:AssumeRole"]), "(sts:AssumeRole)"),
         (
             ALL_KMS,
+            given_by("sts:AssumeRole", Condition={"StringEquals": {"aws:RequestTag/a": "b"}}),
+            "(sts:AssumeRole)",
+        ),
+        (
+            ALL_KMS,
             given_by("iam:PutUserPolicy", f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}"),
             "(iam:PutUserPolicy)",
         ),

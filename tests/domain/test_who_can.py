@@ -11,13 +11,18 @@ import pytest
 from domain.arn import iam_arn, root_arn
 from domain.authorization.audience import Audience
 from domain.authorization.caller import Caller
-from domain.authorization.context import carriers
+from domain.authorization.context import carriers, tag_keys
+from domain.authorization.evaluate import may
+from domain.authorization.question import Resource
 from domain.keys.states import KEY_ACTIONS
 from domain.log import identity_events as identities
 from domain.log.events import PolicyReplaced
+from domain.policy.compile import compile_trust_policy
 from domain.policy.condition_keys import CONDITION_KEYS
 from domain.policy_analysis.who_could import Path, could
-from services.operations.table import CROSS_ACCOUNT
+from services.kms_api.shapes import service_model
+from services.operations.identity_table import IAM, STS
+from services.operations.table import CROSS_ACCOUNT, OPERATIONS
 from services.questions.access_between import AccessHolders
 from services.questions.who_can import assumable, can_what, who_can
 from tests.given import ACCOUNT, OTHER, a_key, given, key_id
@@ -101,6 +106,53 @@ def test_a_condition_key_of_parameters_lets_in_no_operation_without_them(name: s
         # A condition that needs a key to be absent is certain if the key cannot be there; a Deny then never matches.
         assert bool(could(ALICE, action, key(policy(*denying))).unless) == carried, action
         assert bool(paths(*absent, action=action)) == carried, action
+
+
+def test_every_operation_that_takes_tags_may_meet_a_condition_on_them() -> None:
+    """By the service models, of each operation that Keytrail has: a condition on what an operation cannot carry admits nobody."""
+    given_tags, named_tags = set[str](), set[str]()
+    for service, operations in (("kms", OPERATIONS), ("iam", IAM), ("sts", STS)):
+        for name in operations:
+            shape = service_model(service).operation_model(name).input_shape
+            members = shape.members if shape is not None else {}
+            given_tags |= {name} if "Tags" in members else set()
+            named_tags |= {name} if {"Tags", "TagKeys"} & members.keys() else set()
+    beside = {"TagSession", "SetSourceIdentity"}  # asked about for AssumeRole
+    assert carriers("aws:requesttag/x") == frozenset(given_tags | beside)
+    assert carriers("aws:tagkeys") == frozenset(named_tags | beside)
+
+
+TRUSTED = {"Effect": "Allow", "Principal": {"AWS": user_arn()}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+BY_TAG = {"StringEquals": {"aws:RequestTag/project": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("condition", "open"),
+    [
+        (BY_TAG, ["aws:RequestTag/project"]),
+        (
+            {"ForAllValues:StringEquals": {"aws:TagKeys": ["project"]}, **BY_TAG},
+            ["aws:TagKeys", "aws:RequestTag/project"],
+        ),
+        ({"Null": {"aws:RequestTag/project": "false"}}, ["aws:RequestTag/project"]),
+        (BY_TAG | {"Null": {"aws:RequestTag/project": "true"}}, None),
+    ],
+)
+def test_a_trust_policy_that_asks_for_a_session_tag_lets_its_principal_in(
+    condition: dict[str, Any], open: list[str] | None
+) -> None:
+    """It was said to let nobody in, as if AssumeRole took no tags."""
+    trust = policy(TRUSTED | {"Condition": condition})
+    happened = (
+        identities.UserCreated(ACCOUNT, "AIDAALICE", "alice", "/", {}, ""),
+        identities.RoleCreated(ACCOUNT, "AROAAPP", "app", "/", trust, {user_arn(): "AIDAALICE"}, "", 3600, {}, ""),
+    )
+    rows = assumable(given(*happened).world, user_arn(), Audience(ACCOUNT))
+    told = [[each["key"] for each in path["open"]] for row in rows for path in row["paths"]]
+    assert told == ([] if open is None else [open])
+    role = Resource(iam_arn(ACCOUNT, "role", "/", "app"), ACCOUNT, compile_trust_policy(trust, "app", 1, {}))
+    asked = tag_keys([{"Key": "project", "Value": "x"}])
+    assert may(ALICE, "sts:AssumeRole", role, asked).allowed is (open is not None)
 
 
 def test_describe_key_with_an_encryption_context_is_no_row() -> None:
