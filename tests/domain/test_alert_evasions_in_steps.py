@@ -51,6 +51,24 @@ def test_an_alias_that_is_deleted_and_made_again_for_another_key_was_moved(forme
     assert {each.rule.id for each in found} == ({"alias-moved"} if told else set())
 
 
+def test_an_alias_of_a_key_that_waits_for_deletion_is_told_as_low() -> None:
+    """Terraform replaces a key so; but whoever may make an alias may take the name meanwhile. A key that is no longer to be deleted
+    is a key like any other."""
+    event = events.AliasCreated(ACCOUNT, "alias/a", key_id(2))
+    scheduled = events.DeletionScheduled(key_id(1), 30, "2030-01-01T00:00:00Z")
+    cancelled = events.DeletionCancelled(key_id(1), "Disabled")
+
+    def told(*before: object) -> list[tuple[str, str, str]]:
+        found = judged(event, a_key(1), a_key(2), *before, facts=Facts(former_key=key_id(1)))
+        return [(each.rule.id, each.severity, each.finding.summary.rpartition(key_id(1))[2]) for each in found]
+
+    assert told(scheduled) == [("alias-moved", "low", ", which is to be deleted")]
+    assert told() == told(scheduled, cancelled) == [("alias-moved", "medium", "")]
+    moved = events.AliasMoved(ACCOUNT, "alias/a", key_id(2), key_id(1))
+    found = judged(moved, a_key(1), a_key(2), events.AliasCreated(ACCOUNT, "alias/a", key_id(1)), scheduled)
+    assert [(each.rule.id, each.severity) for each in found] == [("alias-moved", "medium")]
+
+
 ADMINISTERED = allow(ADMIN, "kms:*")
 TOO_LONG = allow("*", "kms:Decrypt", Condition={"StringEquals": {"kms:EncryptionContext:app": "x" * KEY.most}})
 """No call puts such a policy, so the rules cannot read it."""
