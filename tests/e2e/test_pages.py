@@ -29,7 +29,7 @@ TRUST = json.dumps(
     }
 )
 ROOT = "arn:aws:iam::111122223333:root"
-TAG_KEYS = ("é" * 128, "k0", "Größe", "中" * 127 + "一", "中" * 128)
+TAG_KEYS = ("é" * 128, "k0", "Größe", "中" * 127 + "一", "中" * 128, "𠀀" * 127 + "𠀁", "𠀀" * 128)
 """A marker may hold no other characters than those of Latin-1, and no more than 320 of them for IAM."""
 NOT_HERE = {"GetAccountAuthorizationDetails"}
 """Its pages count users, groups, roles and policies together: see tests/e2e/test_iam_tools.py."""
