@@ -63,11 +63,15 @@ def contexts(rules: Sequence[CompiledStatement], parts: OptionalParts, words: Se
     none of these; and of one that meets none that is for every resource."""
     free = {name: [{}, made(words[0])] for name, made in parts.items()}
     denying = [rule for rule in rules if rule.denies]
-    speaks = {name: _about(made(words[0]), [rule.tests for rule in denying]) for name, made in parts.items()}
+    speaks = {name: _about(part, [rule.tests for rule in denying]) for name, (_, part) in free.items()}
     of = {key: name for name, (_, part) in free.items() for key in part}
-    several = [rule for rule in denying if len(_parts_of(rule, of)) > 1]
-    everywhere = [rule for rule in several if rule.covers is None]
-    joined = [each for each in (several, everywhere if len(everywhere) < len(several) else []) if each]
+    everywhere = [rule for rule in denying if rule.covers is None]
+    joined = []
+    for held in (denying, everywhere if len(everywhere) < len(denying) else []):
+        several = [rule for rule in held if len(_parts_of(rule, of)) > 1]
+        if several:
+            alone = {name: _about(part, [rule.tests for rule in held]) for name, (_, part) in free.items()}
+            joined.append((several, alone))
     for rule in rules:
         if rule.denies or rule.tests is None:
             continue
@@ -83,11 +87,11 @@ def contexts(rules: Sequence[CompiledStatement], parts: OptionalParts, words: Se
             continue
         for some, at in product((met, spared), (0, -1)):
             yield {key: value for values in some.values() for key, value in values[at].items()}
-        for denies in joined:
+        for denies, alone in joined:
             choices = {}
             for name, tests in _by_part(denies, of).items():
                 asked = [test for test in rule.tests if _settled_by(test, free[name][1])]
-                choices[name] = _told_apart(parts[name], asked, speaks[name], tests, words)
+                choices[name] = _told_apart(parts[name], asked, alone[name], tests, words)
             others = {key: value for name in spared if name not in choices for key, value in spared[name][0].items()}
             found = _sparing(_in_order(choices, denies, of), others)
             if found is not None:

@@ -97,6 +97,8 @@ FIRST_DIGITS = [f"{each}*" for each in "123456789abcdef"]
         policy(ALLOWED, denied_tags(a="true", b="true", c="true"), denied_tags(a="false", b="false", c="false")),
         policy(ALLOWED, NEITHER, BOTH, denied(keys("0*"), Null={"aws:ResourceTag/a": "true", "aws:ResourceTag/b": "false"}),
                denied(keys("0*"), Null={"aws:ResourceTag/a": "false", "aws:ResourceTag/b": "true"})),
+        policy(ALLOWED, NEITHER, BOTH, denied(keys("0*"), Null={"aws:ResourceTag/a": "true"}),
+               denied(keys("0*"), Null={"aws:ResourceTag/a": "false"})),
         policy(ALLOWED, NEITHER, BOTH, denied("*", StringLike={"aws:ResourceTag/a": ["0*", "1*"]}),
                denied_tags(a="true", b="false")),
         policy(ALLOWED, denied("*", Null={"aws:ResourceTag/a": "true", "kms:ResourceAliases": "true"}),
