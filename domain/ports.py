@@ -11,6 +11,11 @@ class Unavailable(Exception):
     """The part behind a port does not answer now. A write may or may not have landed; reading back tells."""
 
 
+def reason_of(fault: BaseException) -> str:
+    """What an error says, for a message that goes on with it. A TimeoutError says nothing: it has no text."""
+    return str(fault) or ("no answer in time" if isinstance(fault, TimeoutError) else type(fault).__name__)
+
+
 class TooLarge(Exception):
     """A value that is too long for its topic. No part of it was appended."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from domain.ports import reason_of
 from services.cli.failures import fail
 from services.cli.terminal import progress_bar, settings_or_fail, telling
 from services.settings import BadSetting, Settings
@@ -54,7 +55,7 @@ def result_or_exit(work: Callable[[TellBar], Coroutine[Any, Any, Result]], why: 
         with progress_bar() as progress:
             return asyncio.run(work(telling(progress)))
     except host_faults() as fault:
-        fail(f"{why}{str(fault) or type(fault).__name__}")  # a TimeoutError has no text
+        fail(f"{why}{reason_of(fault)}")
 
 
 def unreachable() -> tuple[type[BaseException], ...]:
@@ -77,7 +78,7 @@ def host_faults() -> tuple[type[BaseException], ...]:
     from services.backup.sealed_file import BadBackup
     from services.ownership import NotOurs
     from services.runtime.data_folder import ClockRefused, FolderInUse
-    from services.supervisor.up import CannotStart
+    from services.supervisor.patience import CannotStart
 
     refusals = (
         AlreadyRotating,

@@ -120,7 +120,7 @@ def cannot_start() -> tuple[type[BaseException], ...]:
     from services.ownership import NotOurs
     from services.runtime.data_folder import ClockRefused, FolderInUse
     from services.settings import BadSetting
-    from services.supervisor.up import CannotStart
+    from services.supervisor.patience import CannotStart
 
     return (CannotStart, FolderInUse, NotOurs, ClockRefused, BadSetting, PostgresFailed, OSError)
 

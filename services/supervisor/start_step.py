@@ -37,9 +37,14 @@ def have_files(settings: Settings) -> bool:
     return any(getattr(settings, each) for each in READ_FIRST)
 
 
-async def answer_of(start: Start, step: str, progress: Callable[[int, int], None] = lambda done, count: None) -> Any:
-    """Start the process of a step and return the step's answer. If the caller is cancelled meanwhile, the process is ended.
-    Raises StepRefused."""
+async def answer_of(
+    start: Start,
+    step: str,
+    progress: Callable[[int, int], None] = lambda done, count: None,
+    waits: Callable[[str], None] = lambda why: None,
+) -> Any:
+    """Start the process of a step and return the step's answer. `waits` is told what the step waits for. If the caller is
+    cancelled meanwhile, the process is ended. Raises StepRefused."""
     async with _pipe() as (lines, into):
         process = await start(into.fileno(), sys.stderr.fileno())
         into.close()
@@ -48,6 +53,8 @@ async def answer_of(start: Start, step: str, progress: Callable[[int, int], None
                 match json.loads(line):
                     case {"done": done, "of": count}:
                         progress(done, count)
+                    case {"waits": why}:
+                        waits(why)
                     case {"refused": message}:
                         raise StepRefused(message)
                     case {"answer": answer}:

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from domain.ports import LogRefused, Unavailable
+from domain.ports import LogRefused, Unavailable, reason_of
 from services.adapters.bundled.ports import listening
 from services.inherited import FROM_FILE
 from services.logs import configure
@@ -27,7 +27,8 @@ from services.ownership import NotOurs
 from services.settings import BadSetting, Settings, load
 from services.supervisor.start_step import CONTROLLER_PASSWORD, NOTHING_NAMED
 
-BROKER_DEADLINE, SERVERS_DEADLINE = 90.0, 30.0
+SERVERS_DEADLINE = 30.0
+"""Seconds for servers that others run. How long to wait for a bundled one is up to whoever sees it work (patience.py)."""
 LOOK_EVERY = 0.05
 
 
@@ -88,8 +89,7 @@ async def let_in(settings: Settings, pid: str, port: str, controller: str) -> bo
     from services.adapters import scram
 
     password = _controller_password()
-    ends = time.monotonic() + BROKER_DEADLINE
-    while psutil.pid_exists(int(pid)) and time.monotonic() < ends:
+    while psutil.pid_exists(int(pid)):
         if {int(port), int(controller)} <= listening(int(pid)):
             with contextlib.suppress(Unavailable):
                 await scram.tell(int(controller), password, settings.kafka_password)
@@ -109,7 +109,7 @@ async def prepare(settings: Settings, *broker: str) -> bool:
         return False
     faults: tuple[type[BaseException], ...] = (MasterKeyRefused, *UNREACHABLE)
     ends = time.monotonic() + SERVERS_DEADLINE
-    while True:
+    while not broker or psutil.pid_exists(int(broker[0])):
         try:
             pool = await bootstrap.open_pool(settings)
             try:
@@ -117,12 +117,14 @@ async def prepare(settings: Settings, *broker: str) -> bool:
             finally:
                 await pool.close()
             return True
-        except Unavailable:
-            if time.monotonic() > ends:
+        except Unavailable as fault:
+            if not broker and time.monotonic() > ends:
                 raise
+            _write({"waits": str(fault)})
         except faults as fault:
-            raise CannotBeDone(str(fault)) from fault
+            raise CannotBeDone(reason_of(fault)) from fault
         await asyncio.sleep(0.2)
+    return False
 
 
 STEPS: dict[str, Callable[..., Awaitable[Any]]] = {

@@ -8,8 +8,7 @@ import http.client
 import os
 import shutil
 import socket
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -20,7 +19,7 @@ import psutil
 
 from services.adapters.bundled import login
 from services.adapters.bundled.jars import CACHE, are_there, class_path
-from services.adapters.bundled.kafka import BundledKafka
+from services.adapters.bundled.kafka import BundledKafka, require_alone
 from services.adapters.bundled.ports import free_ports
 from services.adapters.bundled.postgres import BundledPostgres
 from services.clock import TEST_CLOCK
@@ -36,17 +35,13 @@ from services.supervisor.child import Child, Start, executing
 from services.supervisor.console import ConsoleBuild
 from services.supervisor.forks import Forks, can_fork
 from services.supervisor.logs import keep_rotating
+from services.supervisor.patience import CannotStart, Patience, to_its_end, until, with_children
 from services.supervisor.start_step import CONTROLLER_PASSWORD, NOTHING_NAMED, StepRefused, answer_of, have_files
 
 log = logger_of("supervisor")
 
-READY_DEADLINE = 90.0
 StartProgress = Callable[[str, int, int], None]
 """(what is being done, how many are done, of how many); (…, 0, 0) if that cannot be counted."""
-
-
-class CannotStart(Exception):
-    """The message says why, and what to do."""
 
 
 class Supervisor:
@@ -82,6 +77,7 @@ class Supervisor:
 
     async def start(self) -> Credentials:
         """Start everything, until all of it answers. Raises CannotStart, FolderInUse, BadSetting."""
+        self._require_path()
         if have_files(self.settings):
             self._named = await self._step("read-files")
         self._take_folder()
@@ -139,8 +135,9 @@ class Supervisor:
         """Start only the broker and the database, on a folder that holds nothing yet, for a restore. Returns settings that reach
         them.
 
-        Raises CannotStart, FolderInUse.
+        Raises CannotStart, FolderInUse, BadSetting.
         """
+        self._require_path()
         if kept := self._kept():
             if (
                 self.folder.state_file.exists() or self.folder.restoring.exists()
@@ -157,6 +154,11 @@ class Supervisor:
         if self._kafka is not None:
             await self._once_kafka_answers("let-in")
         return self.settings
+
+    def _require_path(self) -> None:
+        """Before anything is made. Raises BadSetting."""
+        if not self.settings.kafka:
+            require_alone(self.folder.path)
 
     def _require_clock(self) -> None:
         """Raises CannotStart, ClockRefused."""
@@ -177,12 +179,19 @@ class Supervisor:
         self._progress("starting Postgres", 0, 0)
         await asyncio.to_thread(postgres.prepare)
         self._postgres = postgres
-        await _to_its_end(postgres.start)
+        await self._begin_postgres(postgres, self._tell_wait)
         self.settings = replace(self.settings, postgres=postgres.dsn)
         pid = postgres.pid()
         if pid is not None:
             self._started("postgres", pid)
         self._tasks.append(asyncio.create_task(self._keep_postgres(postgres)))
+
+    async def _begin_postgres(self, postgres: BundledPostgres, tell: Callable[[str], None]) -> None:
+        patience = Patience("Postgres", lambda: with_children(postgres.pid()), postgres.log, tell)
+        await to_its_end(postgres.start, patience.look)
+
+    def _tell_wait(self, what: str) -> None:
+        self._progress(what, 0, 0)
 
     async def _keep_postgres(self, postgres: BundledPostgres) -> None:
         # The postmaster is pg_ctl's child, not ours: it cannot be waited for, so its pid is checked.
@@ -191,7 +200,7 @@ class Supervisor:
             if postgres.pid() is None:
                 log.warning("postgres ended; starting it again")
                 with contextlib.suppress(Exception):
-                    await _to_its_end(postgres.start)
+                    await self._begin_postgres(postgres, lambda what: None)
                     self._started("postgres", postgres.pid() or 0)
 
     async def _start_kafka(self) -> None:
@@ -220,12 +229,14 @@ class Supervisor:
         assert kafka is not None, "it is started"
         assert broker is not None, "it is started"
 
+        patience = Patience("Kafka", lambda: with_children(broker.pid), self._kafka_output.parent, self._tell_wait)
+
         async def is_done() -> bool:
             password = {CONTROLLER_PASSWORD: kafka.controller_password}
-            ports = (kafka.port, kafka.controller_port)
-            return broker.pid is not None and await self._step(step, broker.pid, *ports, secrets=password)
+            words = (broker.pid, kafka.port, kafka.controller_port)
+            return broker.pid is not None and await self._step(step, *words, secrets=password, waits=patience.learn)
 
-        await _until(is_done, READY_DEADLINE, f"Kafka did not start; see {self._kafka_output}")
+        await patience.wait_for(until(is_done))
 
     async def _prepare(self) -> None:
         self._progress("preparing topics and vault", 0, 0)
@@ -240,15 +251,17 @@ class Supervisor:
         *arguments: object,
         secrets: Mapping[str, str] | None = None,
         progress: Callable[[int, int], None] = lambda done, count: None,
+        waits: Callable[[str], None] = lambda why: None,
         inherited: Mapping[str, str] | None = None,
     ) -> Any:
-        """`inherited` is what the step gets of our environment; what our own processes get where left out. Raises CannotStart."""
+        """`waits` is told what the step waits for. `inherited` is what the step gets of our environment; what our own processes
+        get where left out. Raises CannotStart."""
         environment = dict(inherited or for_own()) | self.settings.environment() | self._marks()
         all_secrets = {**self.settings.secrets(), **(secrets or {})}
         words = [step, *map(str, arguments)]
         start = self._starting("start", "services.supervisor.start_steps", words, environment, all_secrets)
         try:
-            return await answer_of(start, step, progress)
+            return await answer_of(start, step, progress, waits)
         except StepRefused as fault:
             raise CannotStart(str(fault)) from None
 
@@ -331,11 +344,11 @@ class Supervisor:
 
     async def _wait_until_ready(self) -> None:
         self._progress("waiting for the API", 0, 0)
-        await _until(
-            lambda: asyncio.to_thread(_healthy, self.settings),
-            READY_DEADLINE,
-            f"The API did not become ready; see {self.folder.logs}",
+        deciding = [each for each in self._children if each.name.startswith(("api", "writer"))]
+        patience = Patience(
+            "The API", lambda: [each.pid for each in deciding if each.pid], self.folder.logs, self._tell_wait
         )
+        await patience.wait_for(until(lambda: asyncio.to_thread(_healthy, self.settings)))
 
     async def stop(self) -> None:
         """Stop in order: the processes that answer, those that follow, those that decide, then the servers that they need."""
@@ -374,28 +387,8 @@ def _pid() -> int:
     return psutil.Process().pid
 
 
-async def _to_its_end(start: Callable[[], None]) -> None:
-    """Run `start` in a thread, which nobody can stop. A caller who is cancelled meanwhile waits for it. So what it starts
-    exists in time to be stopped, and does not come into being afterwards."""
-    thread = asyncio.ensure_future(asyncio.to_thread(start))
-    try:
-        await asyncio.shield(thread)
-    except asyncio.CancelledError:
-        with contextlib.suppress(Exception):
-            await thread
-        raise
-
-
 def _healthy(settings: Settings) -> bool:
     try:
         return ask_health(settings.near, settings.port, tls=settings.tls).code == 200
     except (OSError, http.client.HTTPException):
         return False
-
-
-async def _until(condition: Callable[[], Awaitable[bool]], deadline: float, otherwise: str) -> None:
-    ends = time.monotonic() + deadline
-    while not await condition():
-        if time.monotonic() > ends:
-            raise CannotStart(otherwise)
-        await asyncio.sleep(0.05)

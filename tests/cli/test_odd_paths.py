@@ -9,7 +9,8 @@ import pytest
 
 from services.cli.main import COMMANDS, command_line
 from services.settings import Settings
-from services.supervisor.up import CannotStart, Supervisor
+from services.supervisor.patience import CannotStart
+from services.supervisor.up import Supervisor
 from tests.cli.replay import typed
 
 ODD = ("a loop of links", "in a loop of links", "a file", "an overlong name")

@@ -61,7 +61,7 @@ def process_of(installation: Installation) -> int:
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation that these tests stop, kill and start, in their order. Its folder's name has what a DSN or a shell reads in
     a way of its own."""
-    folder = tmp_path_factory.mktemp("own") / "jane@corp.example #1" / "kms@2 +10% & more"
+    folder = tmp_path_factory.mktemp("own") / "jané@corp.example #1" / 'kms@2 +10% & "${HOME}" $(false) `\\t more'
     folder.parent.mkdir(mode=0o700)
     with Installation(folder, own="its servers have to end", variables={THERE: ""}) as running:
         yield running

@@ -18,13 +18,15 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from services.adapters.bundled.kafka import KafkaFolder
 from services.adapters.bundled.postgres import BundledPostgres
 from services.cli.client import Client
 from services.runtime.processes import AUTOGROUP, NICENESS
 from services.runtime.task_group import together
+from services.settings import BadSetting
 from services.supervisor.child import Child
 from services.supervisor.forks import THERE
-from services.supervisor.up import CannotStart
+from services.supervisor.patience import CannotStart
 from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, eventually
 from tests.pausing import paused
@@ -253,6 +255,28 @@ def test_a_file_of_certificates_that_is_not_there_is_named(tmp_path: Path) -> No
     done = forked().run(installation.command()[:4], environment, timeout=60)
     assert done.returncode == 1
     assert "KEYTRAIL_POSTGRES_CA: /nowhere/ca.pem cannot be read: No such file" in done.stderr
+
+
+def test_a_folder_whose_path_kafka_cannot_take_is_refused_at_once(tmp_path: Path) -> None:
+    """A comma parts two folders there, whatever stands around it."""
+    installation = Installation(tmp_path / "keys, old" / "data", own="they are what is broken off, or never starts")
+    done = forked().run(installation.command()[:4], installation.environment(), timeout=60)
+    assert done.returncode == 1
+    assert "has a comma, which Kafka reads as the end of the path." in done.stderr
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("name", ["jané", "a\\b"])
+def test_what_an_earlier_version_kept_where_kafka_misread_the_path_is_named(tmp_path: Path, name: str) -> None:
+    """Kafka reads its configuration as Latin-1, with escapes, and made its folder beside the data folder."""
+    read = name.replace("\\", "").encode().decode("latin-1")
+    former = tmp_path / read / "kafka" / "data"
+    former.mkdir(parents=True)
+    (former / "meta.properties").touch()
+    kafka = KafkaFolder(tmp_path / name / "kafka", [])
+    with pytest.raises(BadSetting, match="Move that folder to") as refused:
+        kafka.configure({})
+    assert f"in {former}, " in str(refused.value)
 
 
 def _runs_below(pid: int, program: str) -> bool:

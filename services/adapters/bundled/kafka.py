@@ -24,7 +24,7 @@ appenders = file
 appender.file.type = RollingFile
 appender.file.name = file
 appender.file.fileName = {logs}/broker.log
-appender.file.filePattern = {logs}/broker.%i.log
+appender.file.filePattern = {rolled}/broker.%i.log
 appender.file.layout.type = PatternLayout
 appender.file.layout.pattern = %d{{ISO8601}} %p %c - %m%n
 appender.file.policies.type = Policies
@@ -41,6 +41,25 @@ logger.authorizer.level = info
 
 
 UNPACKED = CACHE.parent / "unpacked"
+
+
+META = "meta.properties"
+
+
+def in_properties(value: str) -> str:
+    """A value as a file of properties has it (java.util.Properties, load): Latin-1, where a backslash begins an escape."""
+    utf_16 = value.replace("\\", "\\\\").encode("utf-16-be", "surrogatepass")
+    units = (int.from_bytes(utf_16[at : at + 2]) for at in range(0, len(utf_16), 2))
+    return "".join(chr(unit) if 0x20 <= unit < 0x7F else f"\\u{unit:04x}" for unit in units)
+
+
+def require_alone(folder: Path) -> None:
+    """Raises BadSetting for the path of a folder that a list of folders (log.dirs) cannot have: it knows no escape."""
+    if "," in str(folder):
+        raise BadSetting(
+            f"KEYTRAIL_DATA: the data folder's path ({folder}) has a comma, which Kafka reads as the end of the path. Choose "
+            "another one, or run Kafka elsewhere (KEYTRAIL_KAFKA)."
+        )
 
 
 def _may_run_from(folder: Path) -> bool:
@@ -78,16 +97,30 @@ class KafkaFolder:
                 f"Kafka unpacks a library that it loads, and from neither {self._temporary} nor {self._libraries} may "
                 "anything be run (noexec): choose another KEYTRAIL_DATA."
             )
-        write_private(self.path / "log4j2.properties", LOG4J.format(logs=logs))
+        named = in_properties(str(logs).replace("${", "$${"))  # else it is looked up
+        write_private(self.path / "log4j2.properties", LOG4J.format(logs=named, rolled=named.replace("%", "%%")))
 
     def configure(self, properties: Mapping[str, object]) -> None:
-        """Write the configuration, in the place of a former one."""
-        write_private(self.config, "".join(f"{name}={value}\n" for name, value in properties.items()))
+        """Write the configuration, in the place of a former one. Raises BadSetting."""
+        require_alone(self.data)
+        self._require_not_misplaced()
+        write_private(
+            self.config, "".join(f"{name}={in_properties(str(value))}\n" for name, value in properties.items())
+        )
+
+    def _require_not_misplaced(self) -> None:
+        """0.1.0 wrote the path as it is, and Kafka read another one."""
+        read = Path(os.fsencode(str(self.data).replace("\\", "")).decode("latin-1"))
+        if read != self.data and (read / META).exists() and not (self.data / META).exists():
+            raise BadSetting(
+                f"An earlier version kept the broker's data in {read}, since Kafka misread the data folder's path. Move that "
+                f"folder to {self.data}, and start again."
+            )
 
     def format(self, cluster: str, *options: str) -> None:
         """Format the storage for a cluster's id, if that was not done. The first time this blocks for some seconds."""
         # the formatter writes meta.properties last: a format that was killed is done again
-        if (self.data / "meta.properties").exists():
+        if (self.data / META).exists():
             return
         shutil.rmtree(self.data, ignore_errors=True)
         # With `=`: one id in 64 begins with a dash, and would be read as the next option.

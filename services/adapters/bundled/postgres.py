@@ -8,7 +8,8 @@ import shlex
 import shutil
 import stat
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,9 @@ SERVER_USER = "pgserver"
 """The server's user if we are root: Postgres refuses to run as root."""
 MAX_SOCKET_PATH = 90
 """A Unix socket's path has at most 107 bytes; this leaves room for `.s.PGSQL.5432` and a little more."""
+LOOK_EVERY = 0.5
+WITHOUT_END = str(1_000_000)
+"""The seconds that pg_ctl waits for a server. Who starts it gives up by `look`."""
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -60,7 +64,7 @@ class BundledPostgres:
     def prepare(self) -> None:
         """Make the cluster if there is none. The first time this blocks for some seconds. Raises NotOurs, PostgresFailed."""
         require_unswappable(self.folder.parent)
-        if len(str(self.sockets)) > MAX_SOCKET_PATH:
+        if len(str(self.sockets)) > MAX_SOCKET_PATH or "," in str(self.sockets):  # to a client a comma parts two hosts
             self.sockets = self._short_folder()
         for folder in (self.folder, self.sockets):
             self._take(folder)
@@ -126,47 +130,80 @@ class BundledPostgres:
         )
         mark.unlink()
 
-    def _run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _begun(self, command: str, *arguments: str, output: str = "") -> subprocess.Popen[str]:
+        """`output`: the file in our folder that gets what it says, and what a server says that it starts. The server's user opens
+        it."""
         # A started server would keep pipes open for ever, so pg_ctl gets none; the server's log says what was wrong.
-        output = subprocess.DEVNULL if command == "pg_ctl" else subprocess.PIPE
-        done = subprocess.run(  # noqa: S603  # our own command
-            [str(self._binaries / command), *arguments],
+        into = subprocess.DEVNULL if command == "pg_ctl" else subprocess.PIPE
+        words = [str(self._binaries / command), *arguments]
+        if output:
+            words = ["/bin/sh", "-c", f'exec "$0" "$@" >> {shlex.quote(output)} 2>&1', *words]
+        return subprocess.Popen(  # noqa: S603  # our own command
+            words,
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
+            stdout=into,
+            stderr=into,
             text=True,
-            check=False,
             # Root's group is given up too: with it, folders that are closed to that group would stay closed.
             user=self._owner.pw_uid if self._owner else None,
             group=self._owner.pw_gid if self._owner else None,
             extra_groups=[] if self._owner else None,
             env=for_server(),
-            cwd="/",
+            cwd=self.folder,  # the server's own
             umask=0o077,
             start_new_session=True,
         )
-        if done.returncode and command != "pg_ctl":
-            raise PostgresFailed(f"{command} failed: {done.stderr}")
-        return done
 
-    def start(self) -> None:
-        """Start, wait until the server accepts connections, and then make sure of the database. Raises PostgresFailed.
+    def _run(self, command: str, *arguments: str) -> str:
+        """Run a command to its end, and return what it says. Raises PostgresFailed if one other than pg_ctl fails."""
+        with self._begun(command, *arguments) as begun:
+            output, errors = begun.communicate()
+        if begun.returncode and command != "pg_ctl":
+            raise PostgresFailed(f"{command} failed: {errors}")
+        return output
 
-        A server that already runs on this folder could not be stopped in time: the caller owns the folder.
+    def start(self, look: Callable[[], None] = lambda: None) -> None:
+        """Start, wait until the server accepts connections, and then make sure of the database. Meanwhile `look` is called again
+        and again: what it raises ends the server and the wait. A server that was killed first replays its journal, for as long
+        as that takes.
+
+        Raises PostgresFailed. A server that already runs on this folder could not be stopped in time: the caller owns the
+        folder.
         """
         self.stop()
         if _is_of_another(self.data):  # Postgres would take it for a postmaster that runs, and refuse to start
             (self.data / "postmaster.pid").unlink(missing_ok=True)
         options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in self._settings.items())
-        arguments = ("-D", str(self.data), "-l", str(self.log), "-w", "-t", "60")
-        done = self._run("pg_ctl", *arguments, "-o", f"{options} -k {shlex.quote(str(self.sockets))}", "start")
-        if done.returncode:
+        # pg_ctl writes the paths of data and log between double quotes into a line for a shell. So it gets no log: its output is
+        # the log. And where the data's path has what means more than itself there, it gets the name of the data in our folder,
+        # where it starts; whole paths say more in `ps`.
+        data = self.data.name if set('$`"\\') & set(str(self.data)) else str(self.data)
+        arguments = ("-s", "-D", data, "-w", "-t", WITHOUT_END)
+        sockets = str(self.sockets).replace('"', '""')  # a name in a list of names, in quotes
+        options += " -k " + shlex.quote(f'"{sockets}"')
+        with self._begun("pg_ctl", *arguments, "-o", options, "start", output=self.log.name) as begun:
+            self._await(begun, look)
+        if begun.returncode:
             raise PostgresFailed(f"The bundled Postgres did not start:\n{self._log_end()}")
         self._run_sql("SELECT 1 FROM pg_database WHERE datname = 'keytrail'", "CREATE DATABASE keytrail")
 
+    def _await(self, begun: subprocess.Popen[str], look: Callable[[], None]) -> None:
+        """Wait for pg_ctl, which ends once the server accepts connections, or has ended."""
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                begun.wait(LOOK_EVERY)
+                return
+            try:
+                look()
+            except BaseException:
+                while begun.poll() is None and self.pid() is None:  # the server exists, and cannot be found yet
+                    time.sleep(0.05)
+                self.stop()
+                raise
+
     def _run_sql(self, question: str, otherwise: str) -> None:
         base = ("-h", str(self.sockets), "-U", "keytrail", "-d", "postgres", "-Atqc")
-        if not self._run("psql", *base, question).stdout.strip():
+        if not self._run("psql", *base, question).strip():
             self._run("psql", *base, otherwise)
 
     def stop(self) -> None:
@@ -200,9 +237,11 @@ def starting_on(data: Path) -> list[int]:
     for process in Path("/proc").glob("[1-9]*"):
         with suppress(OSError):  # it has ended
             words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if words[0].rpartition("/")[2] not in ("pg_ctl", "initdb"):
+                continue
             # Its user is the server's, so that nobody else can pass for one.
-            named = words[0].rpartition("/")[2] in ("pg_ctl", "initdb") and str(data) in words
-            if named and process.stat().st_uid == data.parent.stat().st_uid:
+            here = str(data) in words or os.readlink(process / "cwd") == str(data.parent)
+            if here and process.stat().st_uid == data.parent.stat().st_uid:
                 found.append(int(process.name))
     return found
 
