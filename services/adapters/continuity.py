@@ -26,7 +26,7 @@ from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from domain.log.chain import digest
-from domain.ports import OutOfRange, Unavailable
+from domain.ports import OutOfRange, Unavailable, reason_of
 from services.adapters.leaders import ConfirmedLeaders
 
 ASK_WITHIN = 3.0
@@ -99,7 +99,7 @@ class Continuity:
             except OffsetOutOfRangeError as fault:
                 await self._require_there(fault)
             except KafkaError as fault:
-                raise Unavailable(str(fault)) from fault
+                raise Unavailable(reason_of(fault)) from fault
             else:
                 if checked or not found:
                     return checked

@@ -30,7 +30,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from domain.ports import Headers, Reader, Stored, Unavailable
+from domain.ports import Headers, Reader, Stored, Unavailable, reason_of
 from services.adapters.continuity import Continuity
 from services.adapters.leaders import ConfirmedLeaders, LeaderOf
 from services.settings import BadSetting, Settings
@@ -129,7 +129,7 @@ async def started(settings: Settings, **options: Any) -> AIOKafkaConsumer:
     except (KafkaError, TimeoutError, OSError) as fault:
         start.cancel()
         await discard(consumer)
-        raise Unavailable(str(fault)) from fault
+        raise Unavailable(reason_of(fault)) from fault
     except BaseException:
         # A start that is cancelled while it asks its first broker forgets that connection, so it is left to end.
         await asyncio.wait([start], timeout=ASK_DEADLINE)

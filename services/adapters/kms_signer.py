@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from domain.arn import region_in
-from domain.ports import Unavailable
+from domain.ports import Unavailable, reason_of
 from services.settings import BadSetting, Settings
 
 CONNECT_WITHIN, ANSWER_WITHIN = 3.0, 5.0
@@ -80,7 +80,7 @@ class KmsSigner:
                 self._clients[key] = self._client(key)
             return ask(self._clients[key])
         except (BotoCoreError, ClientError, OSError) as fault:
-            raise Unavailable(f"{key.arn} cannot be used: {str(fault)[:LONGEST_REASON]}") from None
+            raise Unavailable(f"{key.arn} cannot be used: {reason_of(fault)[:LONGEST_REASON]}") from None
 
     def _client(self, key: KmsKey) -> Any:
         from botocore.config import Config

@@ -10,7 +10,7 @@ import asyncpg
 from asyncpg.exceptions import InternalClientError
 
 from domain.log.levels import LEVEL
-from domain.ports import Unavailable
+from domain.ports import Unavailable, reason_of
 from services.adapters.advisory_locks import AdvisoryLock
 from services.settings import Settings
 
@@ -125,7 +125,7 @@ async def connect(settings: Settings, *, size: int = 4, patience: float = 60.0) 
             server_settings=NAMED,
         )
     except LOST as fault:
-        raise Unavailable(f"Postgres does not answer: {fault}") from fault
+        raise Unavailable(f"Postgres does not answer: {reason_of(fault)}") from fault
 
 
 async def connect_alone(settings: Settings) -> asyncpg.Connection[Any]:
@@ -133,7 +133,7 @@ async def connect_alone(settings: Settings) -> asyncpg.Connection[Any]:
     try:
         return await open_session(for_writing(dsn_of(settings)), deadline=5)
     except LOST as fault:
-        raise Unavailable(f"Postgres does not answer: {fault}") from fault
+        raise Unavailable(f"Postgres does not answer: {reason_of(fault)}") from fault
 
 
 async def open_session(dsn: str, *, deadline: float, patience: float | None = None) -> asyncpg.Connection[Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 from uuid import uuid4
 
-from domain.ports import ContentDiffers, Unavailable
+from domain.ports import ContentDiffers, Unavailable, reason_of
 from services.durable import flush
 
 P = ParamSpec("P")
@@ -51,7 +51,7 @@ class TileFolder:
             doing = partial(work, *given, **named)
             return await asyncio.get_running_loop().run_in_executor(self._thread, doing)
         except OSError as fault:
-            raise Unavailable(f"the folder of the transparency log: {fault}") from fault
+            raise Unavailable(f"the folder of the transparency log: {reason_of(fault)}") from fault
 
     def _create_all(self, contents: Sequence[tuple[str, bytes]]) -> None:
         """Each step is done for all files before the next step: a file system flushes many files in hardly more time than one."""

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from domain.ports import Stored, Unavailable
+from domain.ports import Stored, Unavailable, reason_of
 from services.adapters.kafka import ASK_DEADLINE, KafkaReader, asker, drop
 from services.adapters.known_records import read_between
 from services.adapters.leaders import ConfirmedLeaders
@@ -85,7 +85,7 @@ class TopicBounds:
                     return await self._ask(await self._started())
             except (KafkaError, TimeoutError, OSError) as fault:
                 await self.close()
-                raise Unavailable(f"the broker does not answer: {fault}") from fault
+                raise Unavailable(f"the broker does not answer: {reason_of(fault)}") from fault
             except BaseException:
                 await self.close()
                 raise

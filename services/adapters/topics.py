@@ -23,7 +23,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from domain.ports import LogRefused, Unavailable
+from domain.ports import LogRefused, Unavailable, reason_of
 from services.adapters.kafka import KafkaTopic, administering
 from services.arrangement import IN_SYNC, REPLICAS
 from services.settings import Settings
@@ -258,7 +258,7 @@ async def may_lose_records(settings: Settings, topic: str) -> bool:
         async with administering(settings) as client:
             configs = await configs_of(client, topic)
     except KafkaError as fault:
-        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
+        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {reason_of(fault)}") from fault
     return any(configs[name] != "-1" for name in ("retention.ms", "retention.bytes"))
 
 

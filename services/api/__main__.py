@@ -17,7 +17,7 @@ import uvicorn
 import uvloop
 
 from domain.log.record import Record
-from domain.ports import LogRefused
+from domain.ports import LogRefused, reason_of
 from domain.state.world import World
 from services.adapters import snapshots, topics
 from services.adapters.alert_publisher import Publisher
@@ -252,7 +252,7 @@ def main() -> int:
     try:
         uvloop.run(serve(settings))
     except CANNOT_START as fault:
-        log.error("api cannot start", reason=str(fault))
+        log.error("api cannot start", reason=reason_of(fault))
         return 75
     return 0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError
 
-from domain.ports import LogRefused, Unavailable
+from domain.ports import LogRefused, Unavailable, reason_of
 from services.adapters import access_lists, topics
 from services.adapters.access_lists import KafkaGrant
 from services.adapters.bundled import login
@@ -57,7 +57,7 @@ async def _administering(settings: Settings) -> AsyncIterator[AIOKafkaAdminClien
             "cluster. Name one who may in KEYTRAIL_KAFKA_USERNAME and KEYTRAIL_KAFKA_PASSWORD."
         ) from None
     except KafkaError as fault:
-        raise Unavailable(f"Kafka at {settings.kafka}: {fault}") from fault
+        raise Unavailable(f"Kafka at {settings.kafka}: {reason_of(fault)}") from fault
 
 
 async def missing_parts(settings: Settings) -> MissingParts:

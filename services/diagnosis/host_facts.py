@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from domain.ports import reason_of
 from services.inherited import FROM_FILE
 from services.named_files import unread
 from services.ownership import NotOurs, owner_of, read_private, require_owned
@@ -221,7 +222,7 @@ def _api(settings: Settings, running: Running | None) -> ApiState:
         host = urlsplit(url).hostname or settings.near
         answer = ask_health(host, port, tls=url.startswith("https"), patience=API_PATIENCE)
     except (OSError, HTTPException) as fault:
-        return ApiState(url, 0, str(fault) or type(fault).__name__)
+        return ApiState(url, 0, reason_of(fault))
     try:
         says = str(json.loads(answer.text)["status"])
     except (ValueError, KeyError, TypeError):

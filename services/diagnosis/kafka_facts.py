@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from domain.durations import HOUR_MICROS
 from domain.log.codec import micros, parse
-from domain.ports import OutOfRange, Stored, Unavailable
+from domain.ports import OutOfRange, Stored, Unavailable, reason_of
 from services.adapters import access_lists, topics
 from services.adapters.access_lists import KafkaGrant
 from services.adapters.bundled import jars
@@ -75,7 +75,7 @@ async def kafka_facts(settings: Settings, now: int, *, bundled: bool) -> KafkaFa
     except (KafkaConnectionError, TimeoutError) as fault:
         raise Unavailable("no broker answers") from fault
     except (KafkaError, OSError, ValueError) as fault:  # ValueError: an address or a file that is none
-        raise Unavailable(str(fault) or type(fault).__name__) from fault
+        raise Unavailable(reason_of(fault)) from fault
 
 
 async def _facts(settings: Settings, now: int, *, bundled: bool) -> KafkaFacts:

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 
 from domain.identities.account import Account
-from domain.ports import LogRefused, Unavailable
+from domain.ports import LogRefused, Unavailable, reason_of
 from projections.history import queries as history
 from projections.history.aggregates import aggregate_of
 from projections.history.project import ACCOUNT
@@ -121,7 +121,7 @@ async def _asking(settings: Settings) -> AsyncIterator[Pool]:
             finally:
                 pool.terminate()
     except FAULTS as fault:
-        raise Unavailable(str(fault) or type(fault).__name__) from fault
+        raise Unavailable(reason_of(fault)) from fault
 
 
 async def _facts(settings: Settings, pool: Pool, hosts: Sequence[HostState], *, kafka: bool) -> PostgresFacts:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
-from domain.ports import OutOfRange, Unavailable
+from domain.ports import OutOfRange, Unavailable, reason_of
 from domain.transparency.leaves import LeafPlace
 from services.adapters.continuity import ASK_WITHIN
 from services.adapters.kafka import discard, started
@@ -53,7 +53,7 @@ class RecordValues:
             try:
                 return await self._read_what_is_there(self._consumer, wanted)
             except (KafkaError, IllegalStateError, TimeoutError) as fault:
-                raise Unavailable(str(fault)) from fault
+                raise Unavailable(reason_of(fault)) from fault
             finally:  # otherwise it would go on to fetch what nobody asked for
                 self._consumer.pause(*self._consumer.assignment())
 

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from domain.ports import Unavailable
+from domain.ports import Unavailable, reason_of
 from projections.log.schema import AskedLog, Schema
 from projections.trails import queries as trail_lists
 from services.adapters.kafka import administering
@@ -63,6 +63,6 @@ async def remove(connection: asyncpg.Connection[Any], settings: Settings, name: 
     except UnknownTopicOrPartitionError:
         pass  # somebody else removed it
     except (KafkaError, OSError, TimeoutError) as fault:
-        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
+        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {reason_of(fault)}") from fault
     await connection.execute(f"DROP SCHEMA IF EXISTS {schema}_beside CASCADE; DROP SCHEMA IF EXISTS {schema} CASCADE")
     return bool(there)

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from domain.log.authenticity import ALERTS, COMMANDS
 from domain.log.authority import Authority, trail_kind
-from domain.ports import Unavailable
+from domain.ports import Unavailable, reason_of
 from domain.verification.decisions import DecisionsReport, Verifier
 from domain.verification.log import Expected, LogVerifier, Report
 from services.adapters.kafka import administering
@@ -144,4 +144,4 @@ async def trails(settings: Settings) -> list[str]:
         async with administering(settings) as client:
             return sorted(each.removeprefix(prefix) for each in await client.list_topics() if each.startswith(prefix))
     except (KafkaError, OSError, TimeoutError) as fault:
-        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
+        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {reason_of(fault)}") from fault

@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError, NoError, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 
-from domain.ports import Unavailable
+from domain.ports import Unavailable, reason_of
 from services.adapters.kafka import RETRY_BACKOFF, connection, discard
 from services.logs import logger_of
 from services.settings import Settings
@@ -86,7 +86,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             await consumer._subscription.wait_for_assignment()
         except KafkaError as fault:
             await discard(consumer)
-            raise Unavailable(str(fault)) from fault
+            raise Unavailable(reason_of(fault)) from fault
 
     async def _yield_to_standby(self, coordinator: Any) -> None:
         """A member that was killed and comes back within its session would lead again, by its name, and begin with a snapshot.
