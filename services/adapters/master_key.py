@@ -86,28 +86,34 @@ class FileMasterKey:
         self._keys = _read(self.path)
         key = os.urandom(KEY_BYTES)
         self._keys[name_of(key)] = key
-        _write(self.path, self._keys)
+        _write(self._file, self._keys)
         return name_of(key)
 
     @property
+    def _file(self) -> Path:
+        """The file that is replaced: where `path` is a symbolic link, the one that it leads to. A new file in place of the link would
+        leave that one behind, with keys that are believed destroyed, and without the new one."""
+        return Path(os.path.realpath(self.path))
+
+    @property
     def retired(self) -> Path:
-        """The file of the keys that no longer seal anything."""
-        return self.path.with_name(self.path.name + ".retired")
+        """The file of the keys that no longer seal anything, beside the file of the others."""
+        return self._file.with_name(self._file.name + ".retired")
 
     def destroy_retired(self) -> list[str]:
         """Remove the keys that no longer seal anything, and overwrite their file as far as the file system allows. Returns
         their names. Destroyed material, and backups that these keys sealed, can never be opened again. What a process that was
         killed left of a file with keys goes too. The caller keeps others from writing one. Raises MasterKeyRefused."""
         names = list(self._retired_before())
-        for each in (*left_beside(self.path), *left_beside(self.retired)):
+        for each in (*left_beside(self._file), *left_beside(self.retired)):
             # `make` may have been killed between giving the key its name and this one up.
-            if self.path.exists() and each.samefile(self.path):
+            if self._file.exists() and each.samefile(self._file):
                 each.unlink()
             else:
                 _destroy(each)
         if self.retired.exists():
             _destroy(self.retired)
-        flush_names(self.path.parent)
+        flush_names(self._file.parent)
         return names
 
     def retire(self, kept: str) -> Path:
@@ -116,7 +122,7 @@ class FileMasterKey:
         others = {name: key for name, key in self._keys.items() if name != kept}
         _write(retired, self._retired_before() | others)
         self._keys = {kept: self._keys[kept]}
-        _write(self.path, self._keys)
+        _write(self._file, self._keys)
         return retired
 
     def _retired_before(self) -> dict[str, bytes]:

@@ -244,6 +244,24 @@ def test_no_file_that_held_a_destroyed_master_key_is_left_whole(tmp_path: Path) 
         each.close()
 
 
+def test_a_rotation_replaces_the_master_key_that_a_link_leads_to(tmp_path: Path) -> None:
+    """The link was replaced by a file. The former file stayed where the link had led, with the key that was destroyed."""
+    elsewhere = tmp_path / "safe" / "master.key"
+    master_key.make(elsewhere)
+    link = tmp_path / "data" / "master.key"
+    link.parent.mkdir()
+    link.symlink_to(Path("..") / "safe" / "master.key")
+    master = FileMasterKey(link)
+    old, new = master.newest(), master.add()
+    assert FileMasterKey(elsewhere).names() == [old, new]
+    assert master.retire(new) == master.retired == elsewhere.with_name("master.key.retired")
+    assert FileMasterKey(master.retired).names() == [old]
+    assert master.destroy_retired() == [old]
+    assert link.readlink() == Path("..") / "safe" / "master.key"
+    assert FileMasterKey(link).names() == FileMasterKey(elsewhere).names() == [new]
+    assert {*tmp_path.rglob("*master.key*")} == {link, elsewhere}
+
+
 def test_a_file_of_the_master_key_that_somebody_gave_another_name_stays(tmp_path: Path) -> None:
     """It may be his backup of the key, and the vault's rows are still under it."""
     path, kept = tmp_path / "master.key", tmp_path / "kept"
