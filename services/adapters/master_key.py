@@ -91,8 +91,8 @@ class FileMasterKey:
 
     @property
     def _file(self) -> Path:
-        """The file that is replaced: where `path` is a symbolic link, the one that it leads to. A new file in place of the link would
-        leave that one behind, with keys that are believed destroyed, and without the new one."""
+        """The file that is replaced: where `path` is a symbolic link, the one that it leads to. A new file in place of the link
+        would leave that one behind, with keys that are believed destroyed, and without the new one."""
         return Path(os.path.realpath(self.path))
 
     @property

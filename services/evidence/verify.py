@@ -264,12 +264,19 @@ def outcomes(names: Iterable[str], shown: Callable[[str], str]) -> Iterator[tupl
             yield name, "it is no text: unpack a package, and name its folder" if packed else str(fault), ""
 
 
+def content_of(path: Path) -> bytes:
+    """What a file of somebody else's folder holds. Where it is a pipe or a device, a read of it might never end."""
+    if path.exists() and not path.is_file():
+        raise Wrong("it is no regular file, so it was not read")
+    return path.read_bytes()
+
+
 def checked(verifier: ProofVerifier, place: Path) -> Iterator[tuple[str, str, str]]:
     if (place / MANIFEST).exists() or (place / "records").exists():
-        names = [each.relative_to(place).as_posix() for each in place.rglob("*") if each.is_file()]
-        return verifier.check_package(names, lambda name: (place / name).read_bytes())
-    paths = sorted(place.rglob("*.json")) or [place]
-    return outcomes(map(str, paths), lambda name: what_is_shown(*verifier.check(Path(name).read_bytes().decode())))
+        names = [each.relative_to(place).as_posix() for each in place.rglob("*") if not each.is_dir()]
+        return verifier.check_package(names, lambda name: content_of(place / name))
+    read = content_of if (paths := sorted(place.rglob("*.json"))) else Path.read_bytes  # whoever names a pipe means it
+    return outcomes(map(str, paths or [place]), lambda name: what_is_shown(*verifier.check(read(Path(name)).decode())))
 
 
 def main(given: list[str]) -> int:

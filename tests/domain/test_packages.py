@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from base64 import b64encode
 from collections.abc import Collection
 from hashlib import sha256
@@ -223,6 +224,36 @@ def test_a_path_that_a_package_names_is_not_read(tmp_path: Path, capsys: pytest.
     assert verify.main([str(tmp_path / "package"), "--log-key", LOG.verifier.text]) == verify.REFUSED
     wrong = [each for each in capsys.readouterr().out.splitlines() if "DOES NOT HOLD" in each]
     assert wrong == [f"{path}: DOES NOT HOLD: it is not there" for path in sorted(paths)]
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a link to a device"])
+def test_what_is_no_regular_file_of_a_package_is_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    """Somebody else packed the folder. A pipe that nobody writes to keeps its reader waiting, and /dev/zero never ends."""
+
+    def put(path: Path) -> None:
+        path.unlink(missing_ok=True)
+        if kind == "a pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to("/dev/zero")
+
+    for name, content in SELECTED.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    refused = "DOES NOT HOLD: it is no regular file, so it was not read"
+    put(tmp_path / "report.html")
+    assert verify.main([str(tmp_path)]) == verify.REFUSED
+    assert f"report.html: {refused}\n" in capsys.readouterr().out
+    put(tmp_path / MANIFEST)
+    assert verify.main([str(tmp_path)]) == verify.REFUSED
+    assert capsys.readouterr().out == f"{MANIFEST}: {refused}\n"
+    loose = tmp_path / "loose" / "call.json"
+    loose.parent.mkdir()
+    put(loose)
+    assert verify.main([str(loose.parent)]) == verify.REFUSED
+    assert capsys.readouterr().out == f"{loose}: {refused}\n"
 
 
 def test_a_stamped_checkpoint_is_that_of_the_package() -> None:
