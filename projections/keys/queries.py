@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from domain.keys.origins import EXTERNAL
+from domain.keys.states import State
 from projections.log.conditions import QueryConditions
 from projections.log.schema import AskedLog, Table
 
@@ -18,6 +20,10 @@ ONE = f"SELECT * FROM {KEYS} WHERE key_id = $1 AND account = $2"
 
 FIELDS = ("key_id", "arn", "state", "spec", "usage", "origin", "description")
 """Columns by which keys can be found: the whole text, or with `*` for any characters."""
+
+
+MAY_HAVE_ENDED = (State.ENABLED.value, State.DISABLED.value)
+"""States in which imported material may end before a writer records that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +41,17 @@ class KeyFilters:
 
 
 async def page(log: AskedLog, account: str, after: str, limit: int, filters: KeyFilters = KeyFilters()) -> list[Any]:
-    """The next keys of an account after a key id. Index: keys_account."""
+    """The next keys of an account after a key id, in the state that is on record. Where PendingImport is asked for, keys are
+    among them whose imported material may have ended without a record of that: a key itself knows (`state_at`). Index:
+    keys_account."""
     where = QueryConditions(account, after)
     where.add("account = $1 AND key_id > $2")
     for name, wanted in filters.fields.items():
         assert name in FIELDS, "only a column's name becomes part of a query"
-        where.add_text(name, wanted)
+        if name == "state" and wanted == State.PENDING_IMPORT.value:
+            where.add("(state = {} OR origin = {} AND state = ANY({}))", wanted, EXTERNAL, [*MAY_HAVE_ENDED])
+        else:
+            where.add_text(name, wanted)
     if filters.tag is not None:
         name, value = filters.tag
         if value is None:

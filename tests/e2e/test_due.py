@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from services.adapters.bundled.postgres import binaries
+from services.cli.client import Client
 from tests.e2e.test_kinds import bring, code, wrapped
 from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
@@ -110,6 +111,7 @@ def test_imported_material_ends_on_time_also_while_no_writer_leads(tmp_path: Pat
     with Installation(tmp_path / "data") as running:
         kms = running.client()
         key = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
+        kms.create_alias(AliasName="alias/ending", TargetKeyId=key)
         ends = datetime.now(UTC) + timedelta(seconds=15)
         bring(
             kms,
@@ -140,6 +142,11 @@ def test_imported_material_ends_on_time_also_while_no_writer_leads(tmp_path: Pat
         moments = ((), ("--at", ended), ("--at", (ends - timedelta(seconds=1)).isoformat()), ("--at", recorded))
         then = [running.answers("show", key, *at)[0]["key"]["state"] for at in moments]
         assert then == ["PendingImport", "PendingImport", "Enabled", "Enabled"]
+        # `keytrail keys` and the console's list said Enabled until the end was on record.
+        for filters in ((), ("--state", "PendingImport"), ("--state", "PendingImport", "--alias", "ending")):
+            assert [each["state"] for each in running.answers("keys", *filters)] == ["PendingImport"], filters
+        assert running.answers("keys", "--state", "Enabled") == []
+        assert Client(running.data).get(f"/v1/keys/{key}")["state"] == "PendingImport"
         writer.resume()
 
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from domain.authorization.audience import Audience, Told
+from domain.keys.states import State
 from domain.log.codec import micros_of
 from projections.decisions import uses
 from projections.keys import queries as keys
+from projections.keys.queries import KeyFilters
 from projections.policy_versions import queries as policy_versions
-from services.audit_api.aliased_keys import keys_with_alias
+from services.audit_api.aliased_keys import AT_ONCE, keys_with_alias
 from services.audit_api.answer_shapes import BEGAN, One, Page
 from services.audit_api.begun_decisions import decisions_began
 from services.audit_api.context import AuditContext
@@ -48,21 +50,45 @@ KEY = (
 )
 
 
+def _now(audit: AuditContext, row: Any) -> dict[str, Any]:
+    """A key's row as it is now: imported material is good until its ValidTo, and no longer if nobody has recorded its end yet."""
+    found = item(row, ("tags",))
+    key = audit.live.world.keys.get(found["key_id"])
+    if key is not None and found["state"] in keys.MAY_HAVE_ENDED:
+        ended = key.state_at(audit.clock.now()) is State.PENDING_IMPORT
+        found |= {"state": State.PENDING_IMPORT.value} if ended else {}
+    return found
+
+
+async def _page(audit: AuditContext, account: str, after: str, limit: int, filters: KeyFilters) -> list[dict[str, Any]]:
+    """The next keys that the filters leave, as they are now."""
+    wanted, found = filters.fields.get("state"), list[dict[str, Any]]()
+    size = limit if wanted is None else max(limit, AT_ONCE)
+    while len(found) < limit:
+        rows = await keys.page(audit.log, account, after, size, filters)
+        shown = (_now(audit, row) for row in rows)
+        found += [each for each in shown if wanted in (None, each["state"])]
+        if len(rows) < size:
+            break
+        after = rows[-1]["key_id"]
+    return found[:limit]
+
+
 async def list_keys(audit: AuditContext, request: AuditRequest) -> Told:
     cursor, limit, filters, alias = request.cursor(str), request.limit(), key_filters(request), request.text("alias")
     after = cursor[0] if cursor else ""
     async with audit.filtered_questions.place(request):
         if not alias:
-            rows = await keys.page(audit.log, request.account, after, limit, filters)
+            rows = await _page(audit, request.account, after, limit, filters)
         else:
             rows = []
             async with aclosing(keys_with_alias(audit.live.world, request.account, alias, after, limit)) as parts:
                 async for ids in parts:
                     those = replace(filters, ids=ids)
-                    rows += await keys.page(audit.log, request.account, after, limit - len(rows), those)
+                    rows += await _page(audit, request.account, after, limit - len(rows), those)
                     if len(rows) == limit:
                         break
-    items = [audit.keys.with_aliases_now(item(row, ("tags",)), request.audience) for row in rows]
+    items = [audit.keys.with_aliases_now(row, request.audience) for row in rows]
     found = page(items, limit, [rows[-1]["key_id"]] if rows else None)
     return request.audience.own(request.account, found)
 
@@ -199,7 +225,7 @@ async def show_key(audit: AuditContext, request: AuditRequest) -> Told:
     row = await keys.one(audit.log, request.account, key_id)
     if row is None:
         raise errors.not_now("The key was created a moment ago and is not in the projection yet; try again.")
-    found = audit.keys.with_aliases_now(item(row, ("tags",)), request.audience)
+    found = audit.keys.with_aliases_now(_now(audit, row), request.audience)
     return request.audience.own(request.account, found)
 
 
