@@ -20,11 +20,12 @@ from domain.log.authenticity import KeyMissing, Keyring
 from domain.log.authority import Authority
 from domain.log.chain import Chain, digest
 from domain.log.codec import parse
-from domain.log.events import CommandsSkipped, DecisionsAnchored
+from domain.log.events import CommandsSkipped, DecisionsAnchored, TreeKeyRotated
 from domain.log.lane import LaneName, Reached, anchors_of
+from domain.log.levels import FIRST
 from domain.state.fold import Fold
 
-INNER = ("digests", "anchors", "authority", "next_command")
+INNER = ("digests", "anchors", "authority", "next_command", "level", "tree_keys")
 """Fields of a report that only the rest of the verification reads."""
 
 
@@ -50,6 +51,8 @@ class Report:
     anchors: dict[LaneName, Reached] = field(default_factory=dict, repr=False)
     authority: Authority = field(default_factory=Authority, repr=False)
     next_command: int = 0
+    level: int = FIRST
+    tree_keys: list[TreeKeyRotated] = field(default_factory=list, repr=False)
 
     @property
     def whole(self) -> bool:
@@ -92,6 +95,7 @@ class LogVerifier:
         report, fold, expected = self.report, self._fold, self._expected
         report.log, report.position, report.head = fold.world.log, fold.chain.position, fold.chain.head
         report.authority, report.next_command = fold.chain.authority, fold.world.next_command
+        report.level = fold.world.level
         if not report.fault and expected is not None and expected.position >= fold.next:
             report.fault = f"the log ends before position {expected.position}, which was noted down: its end was cut"
             report.at = fold.next
@@ -154,6 +158,8 @@ def _step(report: Report, fold: Fold, offset: int, value: bytes, expected: Expec
         for name, each in anchors_of(document["event"]["data"]).items():
             if each.number > report.anchors.get(name, Reached()).number:
                 report.anchors[name] = each
+    if isinstance(record.event, TreeKeyRotated):
+        report.tree_keys.append(record.event)
     if (record.at, record.next_command) < before and record.at < before[0]:
         return "its time is before that of the record before it"
     # A restored log has a new command channel, whose offsets begin again from the start; an operator's skip says so.

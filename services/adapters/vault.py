@@ -1,4 +1,5 @@
-"""The vault: sealed key material and access-key secrets in Postgres, schema `vault`. Only this file knows its tables.
+"""The vault: sealed key material and access-key secrets in Postgres, schema `vault`. Only this file,
+vault_tables.py and tree_key_rows.py know its tables.
 
 Everything is sealed under the master key that `vault.seal` names, and each row names its key (`under`). A row is inserted only
 while `vault.seal` still names that row's key. So once a rotation has named another key, nothing is sealed under the old one any
@@ -10,12 +11,14 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from domain.ports import MasterKey, Unavailable
+from services.adapters import tree_key_rows
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import LOST, Connection, Pool
+from services.adapters.tree_key_rows import TreeSecret
 from services.adapters.vault_tables import (
     MIGRATIONS,
     REWRAPPED,
@@ -36,16 +39,6 @@ TellRewrapped = Callable[[int, int], None]
 
 class AlreadyRotating(Exception):
     """Another process is rotating the same key. The message says which."""
-
-
-class TreeSecret(NamedTuple):
-    """A secret that signs checkpoints. `since`: from when on, in microseconds since the epoch; None: not yet. `until`: up to
-    when; None: it has no successor, or an earlier version did not keep that."""
-
-    number: int
-    secret: bytes
-    since: int | None
-    until: int | None
 
 
 async def _migrate(connection: Connection) -> None:
@@ -178,45 +171,31 @@ class Vault:
     async def tree_keys(self) -> list[TreeSecret]:
         """The secrets that sign checkpoints of the transparency log, oldest first. Raises Unavailable, MasterKeyRefused."""
         async with self._answering():
-            rows = await self._pool.fetch(
-                "SELECT number, under, sealed, since, until FROM vault.tree_keys ORDER BY number"
-            )
-        return [
-            TreeSecret(
-                row["number"],
-                self._master.open(row["under"], row["sealed"], bound_to("tree-key", str(row["number"]))),
-                row["since"],
-                row["until"],
-            )
-            for row in rows
-        ]
+            rows = await self._pool.fetch(tree_key_rows.ROWS)
+        return tree_key_rows.opened(self._master, rows)
+
+    @asynccontextmanager
+    async def _writing_tree_keys(self) -> AsyncIterator[Connection]:
+        async with self._writing() as connection:
+            await _migrate(connection)  # a command may be the first of this version that writes
+            yield connection
 
     async def use_tree_key(self, number: int, since: int, until: int) -> None:
-        """Let a secret sign from one time on, and those before it up to another (microseconds since the epoch). Nothing happens
-        if it signs already. Raises Unavailable."""
-        async with self._writing() as connection:
-            done = await connection.execute(
-                "UPDATE vault.tree_keys SET since = $2 WHERE number = $1 AND since IS NULL", number, since
-            )
-            if done == "UPDATE 1":
-                await connection.execute(
-                    "UPDATE vault.tree_keys SET until = least(until, $2) WHERE number < $1", number, until
-                )
+        """Let a secret sign from one time on, and those before it up to another (microseconds since the epoch); one whose times
+        somebody else wrote ends at once. Nothing happens if it signs already. Raises Unavailable, MasterKeyRefused."""
+        async with self._writing_tree_keys() as connection:
+            await tree_key_rows.use(connection, self._master, number, since, until)
 
     async def add_tree_key(self, secret: bytes, number: int, since: int | None = None) -> bool:
         """Add a secret that signs checkpoints, as the one of this number (from 1 on). Without `since` it signs nothing yet.
-        False if another process added one with that number first. Raises Unavailable."""
-        async with self._writing() as connection:
-            under = await connection.fetchval("SELECT under FROM vault.seal FOR SHARE")
-            sealed = self._master.seal(under, secret, bound_to("tree-key", str(number)))
-            done = await connection.execute(
-                "INSERT INTO vault.tree_keys (number, sealed, under, since) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-                number,
-                sealed,
-                under,
-                since,
-            )
-        return bool(done == "INSERT 0 1")
+        False if another process added one with that number first. Raises Unavailable, MasterKeyRefused."""
+        async with self._writing_tree_keys() as connection:
+            return await tree_key_rows.add(connection, self._master, secret, number, since)
+
+    async def seal_tree_keys(self) -> None:
+        """Believe the times of these secrets as they stand, whoever wrote them. Raises Unavailable, MasterKeyRefused."""
+        async with self._writing_tree_keys() as connection:
+            await tree_key_rows.seal_as_they_stand(connection, self._master)
 
     async def pin(self) -> tuple[str, str] | None:
         """The document and the MAC that `keep_pin` kept last. Raises Unavailable."""
@@ -383,6 +362,11 @@ class Vault:
                         await connection.executemany(store, anew)
                     done += len(rows)
                     tell(done, total)
+            async with self._writing_tree_keys() as connection:
+                rewrapped = await tree_key_rows.rewrap(connection, self._master, under)
+            if rewrapped:
+                done += rewrapped
+                tell(done, total)
             await self._pool.execute("VACUUM vault.materials")
             await self._pool.execute("VACUUM vault.secrets")
         return done

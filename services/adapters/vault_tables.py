@@ -42,6 +42,7 @@ MIGRATIONS = (
     UPDATE vault.tree_keys SET since = extract(epoch FROM at)::bigint * 1000000;
     """,
     "ALTER TABLE vault.tree_keys ADD COLUMN until bigint",
+    "ALTER TABLE vault.tree_keys ADD COLUMN times bytea",
 )
 
 
@@ -93,13 +94,9 @@ REWRAPPED: tuple[tuple[str, SecretName, str], ...] = (
         lambda row: bound_to("record-secret", str(row["number"])),
         "UPDATE vault.record_secrets SET sealed = $1, under = $2 WHERE number = $3 AND under = $4",
     ),
-    (
-        "SELECT under, sealed, number FROM vault.tree_keys WHERE under <> $1 LIMIT $2",
-        lambda row: bound_to("tree-key", str(row["number"])),
-        "UPDATE vault.tree_keys SET sealed = $1, under = $2 WHERE number = $3 AND under = $4",
-    ),
 )
-"""For each table: the rows under another key, the data that a row is bound to, and the statement that stores it again."""
+"""For each table: the rows under another key, the data that a row is bound to, and the statement that stores it again. The
+rows of `tree_keys` depend on each other (tree_key_rows.py)."""
 
 
 TABLES: dict[str, tuple[str, str]] = {

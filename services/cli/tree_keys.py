@@ -96,9 +96,11 @@ async def _with_vault(
 
 
 async def _read(settings: Settings, pool: Pool, vault: Vault) -> TreeKeys:
+    from services.adapters.keyring import open_keyring
+    from services.notary.recorded_rotations import RecordedRotations
     from services.notary.tree_keys import TreeKeys
 
-    keys = TreeKeys(settings, vault)
+    keys = TreeKeys(settings, vault, RecordedRotations(settings, pool, await open_keyring(vault)))
     await keys.read()
     return keys
 

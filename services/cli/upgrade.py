@@ -85,8 +85,7 @@ async def _finished(settings: Settings, whatever_runs: bool) -> Completion:
 
     pool = await open_pool(settings)
     try:
-        return await finish_upgrade(
-            settings, pool, await open_keyring(open_vault(settings, pool)), whatever_runs=whatever_runs
-        )
+        vault = open_vault(settings, pool)
+        return await finish_upgrade(settings, pool, vault, await open_keyring(vault), whatever_runs=whatever_runs)
     finally:
         await pool.close()

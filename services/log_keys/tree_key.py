@@ -2,7 +2,7 @@
 
 The new key is sealed in the vault first, and signs nothing. Then the writer records it as an event, so that the change is a leaf
 of the tree which the former key signs. Only then it signs. A command that was interrupted is run again, and goes on with the key
-that it finds; the log may then name that key twice.
+that it finds; the log may then name that key twice. A key whose row somebody else changed ends with it at once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from services.adapters.postgres import Pool
 from services.adapters.topics import log_topic
 from services.adapters.vault import Vault
 from services.adapters.writer_requests import NotYet, ask_writer, recorded
+from services.notary.recorded_rotations import RecordedRotations
 from services.notary.tree_keys import TreeKey, TreeKeys, new_secret, require_others_key
 from services.settings import Settings
 
@@ -25,11 +26,12 @@ async def rotate_tree_key(settings: Settings, pool: Pool, vault: Vault, records:
     """Returns the keys. The newest is new: one of the vault, or the one that the settings name. `records` are those of records.
     Raises Unavailable, MasterKeyRefused, BadSetting, NotYet, AlreadyRotating."""
     async with vault.rotating(AdvisoryLock.ROTATE_TREE_KEY, "the transparency log's key"):
-        keys = TreeKeys(settings, vault)
-        await keys.read()
-        if not keys.own:
+        keys = TreeKeys(settings, vault, RecordedRotations(settings, pool, records))
+        are_ours = await keys.read_to_rotate()
+        if not keys.all:
             raise NotYet("The transparency log has no key yet: its first one is made when a notary starts.")
-        if keys.all[0].since is not None:  # otherwise a rotation was interrupted: it is ended first
+        # A rotation that was interrupted is ended first. A key that somebody put back is not taken into use by that.
+        if not are_ours or not await keys.is_interrupted():
             if settings.tree_key and settings.tree_key == keys.all[0].arn:
                 raise NotYet(
                     "KEYTRAIL_TREE_KEY names the key that signs already, and KMS does not rotate such keys: make another one, "
@@ -37,8 +39,9 @@ async def rotate_tree_key(settings: Settings, pool: Pool, vault: Vault, records:
                 )
             await require_others_key(settings, pool, records)
             await vault.add_tree_key(await new_secret(settings, keys.origin), keys.all[0].number + 1)
-            await keys.read()
-        at = await _recorded(settings, pool, records, *keys.all[:2])
+            await keys.read_to_rotate()
+        former = next((each for each in keys.all[1:] if each.since is not None), keys.all[1])
+        at = await _recorded(settings, pool, records, keys.all[0], former)
         await vault.use_tree_key(keys.all[0].number, at, at + int(settings.tree_key_overlap * DAY_MICROS))
         await keys.read()
         return keys

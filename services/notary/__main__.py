@@ -9,9 +9,11 @@ from services.adapters.log_now import log_name
 from services.adapters.postgres import INTERRUPTED
 from services.adapters.tile_stores import require_conditions, tile_store
 from services.adapters.topics import log_topic
+from services.adapters.tree_key_rows import TreeKeyRefused
 from services.logs import logger_of
 from services.notary.alerts import NotaryAlerts
 from services.notary.publisher import Superseded
+from services.notary.recorded_rotations import RecordedRotations
 from services.notary.timestamps import require_authority
 from services.notary.tree_keys import open_tree_keys, require_others_key
 from services.notary.witness_policy import load_policy
@@ -41,9 +43,14 @@ async def run() -> None:
     await prepared.keys.read_again()  # a standby may have waited for weeks
     log = await log_name(log_topic(settings), prepared.keys)
     await require_others_key(settings, pool, prepared.keys)
-    tree_keys = await open_tree_keys(settings, prepared.vault, log)
-    store = tile_store(settings)
     alerts = NotaryAlerts(settings, prepared.keys, log)
+    try:
+        rotations = RecordedRotations(settings, pool, prepared.keys)
+        tree_keys = await open_tree_keys(settings, prepared.vault, log, rotations)
+    except TreeKeyRefused as fault:
+        await alerts.stopped(fault, 0)
+        raise
+    store = tile_store(settings)
     look_seldom_for_cycles()
     while True:
         notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, tree_keys, policy, alerts)

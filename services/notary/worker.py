@@ -22,6 +22,7 @@ from services.adapters.postgres import Pool
 from services.adapters.record_topics import topics_read
 from services.adapters.topic_bounds import bounds
 from services.adapters.topics import log_topic, names
+from services.adapters.tree_key_rows import TreeKeyRefused
 from services.clock import clock_of, lasting
 from services.logs import logger_of
 from services.metrics import CHECKPOINT_AT, LEAVES, NOTARY_AT, NOTARY_SECONDS
@@ -78,7 +79,7 @@ class Notary:
         self._now = Chain(keys=keys)
         self._keys_read = float("-inf")
         """When the keys were read from the vault."""
-        self._tree_keys = tree_keys
+        self._tree_keys, self._store = tree_keys, store
         self.publisher = TreePublisher(store, tree_keys)
         self._stamps = Timestamping(settings, pool)
         self._heads = HeadKeeper(pool, store, self._clock, COSIGNED if policy.asked else CHECKPOINT)
@@ -86,10 +87,10 @@ class Notary:
         self._alerts = alerts
 
     async def run(self) -> None:
-        """Runs until it is stopped. Raises OrderBroken, OutOfRange, Superseded, Unavailable."""
+        """Runs until it is stopped. Raises OrderBroken, OutOfRange, TreeKeyRefused, Superseded, Unavailable."""
         try:
             await self._notarise()
-        except (OrderBroken, OutOfRange) as fault:
+        except (OrderBroken, OutOfRange, TreeKeyRefused) as fault:
             if self._alerts is not None:
                 await self._alerts.stopped(fault, self._order.size)
             raise
@@ -98,6 +99,7 @@ class Notary:
         await leaf_rows.prepare(self._pool)
         await kept_heads.prepare(self._pool)
         self._now = await chain_now(log_topic(self._settings), self._pool, self._keys)
+        await self._tree_keys.require_none_undone(await self._store.read(CHECKPOINT))
         await self.begin()
         await together(self.cosigning.keep_asking(), self._heads.run(), self._stamps.run(), self._follow())
 

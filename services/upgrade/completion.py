@@ -18,6 +18,7 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.topics import log_topic
+from services.adapters.vault import Vault
 from services.adapters.writer_requests import NotYet, WriterRefused, ask_writer, recorded
 from services.settings import Settings
 
@@ -35,9 +36,11 @@ class Completion:
     raised: bool
 
 
-async def finish(settings: Settings, pool: Pool, keys: VaultKeyring, *, whatever_runs: bool) -> Completion:
+async def finish(
+    settings: Settings, pool: Pool, vault: Vault, keys: VaultKeyring, *, whatever_runs: bool
+) -> Completion:
     """Raise the log to LEVEL. Twice is once, and a command that was interrupted is run again. `whatever_runs`: also if a process
-    of an earlier version is seen. Raises NotYet, Unavailable, OutOfRange, Unreadable, asyncpg's errors."""
+    of an earlier version is seen. Raises NotYet, Unavailable, MasterKeyRefused, OutOfRange, Unreadable, asyncpg's errors."""
     events = log_topic(settings)
     try:
         fold = await snapshots.newest(pool, events, keys)
@@ -47,6 +50,8 @@ async def finish(settings: Settings, pool: Pool, keys: VaultKeyring, *, whatever
         if raised:
             if not whatever_runs:
                 await _require_no_older(pool)
+            # Before the level, from which on no row without a seal is believed.
+            await vault.seal_tree_keys()
             await _raise_level(settings, events, fold, keys)
         world, chain = fold.world, fold.chain
         await level_mark.keep(pool, keys, chain, world.level, world.level_version)

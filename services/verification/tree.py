@@ -40,7 +40,7 @@ from services.notary import leaf_rows
 from services.notary.cosigning import COSIGNED
 from services.notary.order_topic import batches
 from services.notary.publisher import CHECKPOINT, KEY, checkpoint_of
-from services.notary.tree_keys import known_keys
+from services.notary.tree_keys import differing_keys, known_keys
 from services.questions.leaf_differences import differing_rows
 from services.settings import Settings
 from services.verification.leaf_sources import PartitionRecords, PublishedLeaves, entries_of
@@ -94,6 +94,8 @@ async def verify_tree(
     heads = await _heads(store, vault, report)
     authority = (await chain_now(log_topic(settings), pool, keys)).authority
     look = partial(_heads, store, vault, TreeReport())
+    for each in await _differing_keys(vault, log):
+        report.differs(each)
     walk = _TreeWalk(settings, pool, keys, authority, log, store, heads, report, look)
     topic = names(settings).order
     begin, _ = (await bounds(settings, topic))[0]
@@ -148,6 +150,15 @@ async def _heads(store: TileStore, vault: Vault, report: TreeReport) -> dict[str
     if not {each.text for each in own}.issuperset(named):
         report.differs(f"the file {KEY} of the transparency log names a key that is not this installation's")
     return found
+
+
+async def _differing_keys(vault: Vault, log: Report) -> list[str]:
+    """A rotation is recorded before the vault says so, and the vault is read after the log."""
+    for _ in range(int(PUBLISHED_WITHIN / LOOK_EVERY)):
+        if not await differing_keys(vault, log.tree_keys, log.level):
+            return []
+        await asyncio.sleep(LOOK_EVERY)
+    return await differing_keys(vault, log.tree_keys, log.level)
 
 
 async def _waiting(settings: Settings, order: LeafOrder) -> int:

@@ -30,6 +30,8 @@ from services.adapters.topics import log_topic
 from services.notifier.marks import KafkaMark
 from services.runtime.bootstrap import open_vault
 from services.verification.projections import AskedTopics, Difference, differences
+from tests.e2e.test_notary import head, is_there, notarised_all
+from tests.e2e.test_tree_keys import add_tree_key, rotated, served_keys, signs
 from tests.faults.test_alerts import SECRET, Receiver, receivers
 from tests.installation import Installation, eventually
 from tests.keys import OTHER as STRANGERS
@@ -399,6 +401,104 @@ def _put_back(database: str, kept: dict[str, Any]) -> None:
         await connection.close()
 
     asyncio.run(run())
+
+
+# -- the keys of the transparency log ---------------------------------------------------------------------------------
+
+NO_END = "UPDATE vault.tree_keys SET until = NULL WHERE number = 1"
+REVIVED = {
+    "an ended key has no end": (NO_END, 1),
+    "it passes for an earlier version's": ("UPDATE vault.tree_keys SET until = NULL, times = NULL WHERE number = 1", 1),
+    "the new key is gone": ("DELETE FROM vault.tree_keys WHERE number = 2", 1),
+}
+"""Each with the number that is named."""
+MORE = {
+    "an ended key signs on": ("UPDATE vault.tree_keys SET until = until + 86400000000 WHERE number = 1", 1),
+    "the new key has not begun": ("UPDATE vault.tree_keys SET since = NULL WHERE number = 2", 2),
+    "the ended key is gone": ("DELETE FROM vault.tree_keys WHERE number = 1", 2),
+}
+"""In `make soak`; tests/contracts/test_tree_key_rows.py has each kind of change."""
+CHANGED, UNDONE = "When keys of the transparency log sign was changed", "interrupted, or undone in the database"
+
+
+@pytest.fixture(scope="module")
+def notarised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Its rotations end the former key at once."""
+    folder = tmp_path_factory.mktemp("notarised")
+    with Installation(folder / "data", KEYTRAIL_NOTARIES="1", KEYTRAIL_TREE_KEY_OVERLAP="0") as running:
+        eventually(lambda: is_there(running, "checkpoint"))
+        yield running
+
+
+def tree_keys(installation: Installation) -> list[Any]:
+    return fetch(installation, "SELECT * FROM vault.tree_keys ORDER BY number")
+
+
+def put_back_tree_keys(installation: Installation, rows: list[Any]) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(installation.settings.postgres)
+        async with connection.transaction():
+            await connection.execute("DELETE FROM vault.tree_keys")
+            for row in rows:
+                marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+                await connection.execute(
+                    f"INSERT INTO vault.tree_keys ({', '.join(row.keys())}) VALUES ({marks})", *row
+                )
+        await connection.close()
+
+    asyncio.run(run())
+
+
+def notarys_log(installation: Installation) -> str:
+    return (installation.data / "logs" / "notary-1.log").read_text()
+
+
+def require_refused(installation: Installation, said: str, named: str) -> None:
+    """The notary at work says so and ends, and so does the one that starts in its place; `verify` says the same and names the
+    key."""
+    seen = len(notarys_log(installation))
+    eventually(lambda: notarys_log(installation)[seen:].count(said) > 1, within=60)
+    size = head(installation).size
+    installation.client().create_key()
+    found = verified(installation)
+    assert not found["whole"]
+    assert any(said in each and named in each for each in found["tree"]["differences"]), found["tree"]
+    assert head(installation).size == size
+
+
+def test_an_ended_key_of_the_transparency_log_signs_no_more(notarised: Installation, soak: bool) -> None:
+    """Gained: an ended key signs again, which somebody may have stolen, or a rotation is undone. The rows were believed as they
+    stood there."""
+    (old,) = served_keys(notarised)
+    before = tree_keys(notarised)
+    asyncio.run(add_tree_key(notarised, old.name, 2))
+    interrupted = tree_keys(notarised)
+    new = rotated(notarised)["new"]["key"]
+    eventually(lambda: [each.text for each in served_keys(notarised)] == [new])
+    eventually(lambda: signs(notarised, *served_keys(notarised)))
+    after = tree_keys(notarised)
+    for what, (statement, number) in (REVIVED | (MORE if soak else {})).items():
+        execute(notarised, statement)
+        require_refused(notarised, CHANGED, f"number {number})")
+        asked = notarised.keytrail("log", "key", check=False)
+        assert (asked.returncode, CHANGED in " ".join(asked.stderr.split())) == (1, True), what
+        put_back_tree_keys(notarised, after)
+        notarised_all(notarised)
+    for earlier in (before, interrupted):
+        put_back_tree_keys(notarised, earlier)
+        require_refused(notarised, UNDONE, new)
+    raised = [each["summary"] for each in notarised.answers("alerts") if each["rule"] == "notary-stopped"]
+    assert all(any(said in each for each in raised) for said in (CHANGED, UNDONE)), raised
+    assert rotated(notarised)["new"]["key"] == new, "it is there, and is taken into use again"
+    notarised_all(notarised)
+    assert [each.text for each in served_keys(notarised)] == [new]
+    assert verified(notarised)["whole"]
+    execute(notarised, NO_END)
+    third = rotated(notarised)["new"]["key"]
+    eventually(lambda: [each.text for each in served_keys(notarised)] == [third])
+    eventually(lambda: signs(notarised, *served_keys(notarised)))
+    notarised_all(notarised)
+    assert verified(notarised)["whole"]
 
 
 # -- what the notifier holds ------------------------------------------------------------------------------------------

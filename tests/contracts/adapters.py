@@ -168,7 +168,11 @@ CONTRACTS: dict[str, Contract] = {
         ("test_tile_store.py", "test_publishing.py"), TILES, ("tile_folder.py", "tile_bucket.py", "tile_stores.py")
     ),
     "attempts": Contract(("test_attempts.py",), ATTEMPTS, ("attempts.py",)),
-    "vault": Contract(("test_vault.py",), VAULTS, ("vault.py", "vault_tables.py", "vault_copy.py", "keyring.py")),
+    "vault": Contract(
+        ("test_vault.py", "test_tree_key_rows.py"),
+        VAULTS,
+        ("vault.py", "vault_tables.py", "tree_key_rows.py", "vault_copy.py", "keyring.py"),
+    ),
     "master key": Contract(("test_vault.py",), {"file": FileMasterKey}, ("master_key.py",)),
     "pins": Contract(("test_positions_permits_pins.py",), {"vault and file": None}, ("pins.py",)),
 }

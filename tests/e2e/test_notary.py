@@ -34,6 +34,7 @@ from services.notary import worker
 from services.notary.alerts import NotaryAlerts
 from services.notary.feed import GATHERING_MS
 from services.notary.publisher import Superseded, unbundled
+from services.notary.recorded_rotations import RecordedRotations
 from services.notary.tree_keys import open_tree_keys
 from services.notary.worker import Notary
 from services.runtime.bootstrap import open_pool, open_vault
@@ -232,7 +233,7 @@ async def another_notary(settings: Settings, folder: Path, *, raises: bool = Fal
     vault = open_vault(settings, pool)
     keys = await open_keyring(vault)
     log = await log_name(log_topic(settings), keys)
-    tree_keys = await open_tree_keys(settings, vault, log)
+    tree_keys = await open_tree_keys(settings, vault, log, RecordedRotations(settings, pool, keys))
     partitions = len(await bounds(settings, names(settings).decisions))
     alerts = NotaryAlerts(settings, keys, log) if raises else None
     notary = Notary(settings, pool, keys, log, partitions, TileFolder(folder), tree_keys, alerts=alerts)

@@ -124,7 +124,7 @@ def test_a_rotation_that_was_interrupted_is_ended_by_the_next(signed: Installati
     """Given a key in the vault that the log does not name yet, then nothing is signed with it; the next rotation takes it, and
     makes no other."""
     before = served_keys(signed)
-    asyncio.run(_add(signed, before[0].name, len(before) + 1))
+    asyncio.run(add_tree_key(signed, before[0].name, len(before) + 1))
     calls(signed, 3)
     notarised_all(signed)
     assert signs(signed, *before)
@@ -175,7 +175,7 @@ def test_a_key_that_a_rotation_ended_signs_nothing_more(signed: Installation) ->
     assert signs(signed, *served_keys(signed))
 
 
-async def _add(running: Installation, origin: str, number: int) -> None:
+async def add_tree_key(running: Installation, origin: str, number: int) -> None:
     async with running.connected() as pool:
         assert await open_vault(running.settings, pool).add_tree_key(await new_secret(running.settings, origin), number)
 

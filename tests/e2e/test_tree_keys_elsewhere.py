@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from domain.transparency.checkpoints import Checkpoint, checkpoint_by_one_of
 from domain.transparency.merkle import EMPTY_ROOT
+from services.adapters.keyring import open_keyring
 from services.adapters.kms_signer import KmsKey
+from services.notary.recorded_rotations import RecordedRotations
 from services.notary.tree_keys import TreeKeys
 from services.runtime.bootstrap import open_vault
 from tests.e2e.test_notary import calls, fetched, head, is_there, notarised_all
@@ -101,8 +103,9 @@ async def test_a_key_whose_installation_moved_is_asked_at_its_new_address(
     moved = f"http://localhost:{elsewhere.port}"
     async with signed.connected() as pool:
         vault = open_vault(signed.settings, pool)
+        rotations = RecordedRotations(signed.settings, pool, await open_keyring(vault))
         for address in (elsewhere.url, moved):
-            keys = TreeKeys(replace(signed.settings, tree_key_endpoint=address), vault)
+            keys = TreeKeys(replace(signed.settings, tree_key_endpoint=address), vault, rotations)
             await keys.read()
             held = keys.all[-1].held
             assert isinstance(held, KmsKey)
