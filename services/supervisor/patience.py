@@ -49,10 +49,11 @@ class Patience:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`what` is waited for: a name, such as "Postgres". `pids`: who has to get on for that, now. `logs`: where they say more.
-        `tell` is told once if it takes long."""
+        `tell` is told from time to time if it takes long."""
         self._what, self._pids, self._logs, self._tell = what, pids, logs, tell
         self._still, self._seconds, self._now = still, seconds_of_work, now
-        self._began = self._moved = self._told = now()
+        self._began = self._moved = now()
+        self._told = self._began + LONG - TELL_EVERY
         self._why = ""
         self._done: dict[int, tuple[float, int]] = {}
         """What each process had done when it last got on."""
@@ -74,7 +75,7 @@ class Patience:
                 f"{self._what} did not become ready, and nothing has moved for {self._still:.0f} s{self._why}: "
                 f"{self._logs} says what it waits for. Mend that and start again."
             )
-        if at - max(self._told, self._began + LONG - TELL_EVERY) >= TELL_EVERY:
+        if at - self._told >= TELL_EVERY:
             self._told = at
             waited = round(at - self._began)
             self._tell(f"waiting for {self._what}, which is still at work (see {self._logs})")

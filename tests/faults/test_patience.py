@@ -63,6 +63,16 @@ def test_a_part_at_work_is_waited_for_and_the_user_is_told() -> None:
     assert watched.told == ["waiting for Kafka, which is still at work (see /srv/logs)"] * 5
 
 
+def test_the_user_is_told_after_ten_seconds_and_then_every_thirty() -> None:
+    watched = Watched()
+    told = []
+    for second in range(1, 75):
+        before = len(watched.told)
+        watched.look_after(1)
+        told += [second] * (len(watched.told) - before)
+    assert told == [10, 40, 70]
+
+
 def test_a_part_that_only_waits_is_given_up_with_what_it_waits_for_and_what_to_do() -> None:
     with running(IDLE) as broker:
         watched = Watched(broker.pid)
