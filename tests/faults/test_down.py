@@ -84,6 +84,14 @@ def test_everything_ends_in_order_and_the_data_is_there_after_the_next_start(own
     assert own.client().decrypt(CiphertextBlob=sealed)["Plaintext"] == b"kept"
 
 
+def test_nothing_is_kept_beside_the_data_folder(own: Installation) -> None:
+    """Kafka read the path as Latin-1, with escapes, and kept its data where nobody looks for them."""
+    above = own.data.parents[1]
+    assert [each.name for each in above.iterdir() if each.is_dir()] == [own.data.parent.name]
+    assert [each.name for each in own.data.parent.iterdir() if each.is_dir()] == [own.data.name]
+    assert (own.data / "kafka" / "data" / "meta.properties").exists()
+
+
 def test_two_at_once_and_another_after_them_stop_it_once(own: Installation) -> None:
     """The second one's signal broke off the orderly end that the first one had asked for, and servers were left."""
     children, process = own.children(), process_of(own)
