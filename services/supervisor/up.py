@@ -8,6 +8,7 @@ import http.client
 import os
 import shutil
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,7 @@ from typing import Any
 
 import psutil
 
+from domain.ports import reason_of
 from services.adapters.bundled import login
 from services.adapters.bundled.jars import CACHE, are_there, class_path
 from services.adapters.bundled.kafka import BundledKafka, require_alone
@@ -35,7 +37,7 @@ from services.supervisor.child import Child, Start, executing
 from services.supervisor.console import ConsoleBuild
 from services.supervisor.forks import Forks, can_fork
 from services.supervisor.logs import keep_rotating
-from services.supervisor.patience import CannotStart, Patience, to_its_end, until, with_children
+from services.supervisor.patience import TELL_EVERY, CannotStart, Patience, to_its_end, until, with_children
 from services.supervisor.start_step import CONTROLLER_PASSWORD, NOTHING_NAMED, StepRefused, answer_of, have_files
 
 log = logger_of("supervisor")
@@ -195,13 +197,22 @@ class Supervisor:
 
     async def _keep_postgres(self, postgres: BundledPostgres) -> None:
         # The postmaster is pg_ctl's child, not ours: it cannot be waited for, so its pid is checked.
+        failed, told = False, float("-inf")
         while True:
             await asyncio.sleep(0.5)
-            if postgres.pid() is None:
+            if postgres.pid() is not None:
+                continue
+            if not failed:
                 log.warning("postgres ended; starting it again")
-                with contextlib.suppress(Exception):
-                    await self._begin_postgres(postgres, lambda what: None)
-                    self._started("postgres", postgres.pid() or 0)
+            try:
+                await self._begin_postgres(postgres, lambda what: None)
+                self._started("postgres", postgres.pid() or 0)
+                failed, told = False, float("-inf")
+            except Exception as fault:  # noqa: BLE001  # whatever it is: nothing works without Postgres, so it is tried again
+                failed = True
+                if time.monotonic() - told >= TELL_EVERY:  # on a full disk it fails twice a second
+                    told = time.monotonic()
+                    log.error("postgres could not be started again; it is tried again", reason=reason_of(fault))
 
     async def _start_kafka(self) -> None:
         if self.settings.kafka:
