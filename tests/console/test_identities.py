@@ -232,6 +232,7 @@ def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., 
     with pytest.raises(ClientError, match="AccessDenied"):
         kms.list_keys()
     page.get_by_role("button", name="Put v1 into force").click()
+    page.get_by_role("dialog", name="Put v1 into force").get_by_role("button", name="Put into force").click()
     expect(page.get_by_role("heading", name="Version v1")).to_be_visible()
     assert "Keys" in kms.list_keys()
     takes(page, "Delete", "v2")

@@ -16,10 +16,8 @@ import { useState } from "react";
 
 import { iam } from "../aws";
 import { changeQuery, href } from "../router";
-import { useAct } from "../shown/act";
 import { AskedFirst } from "../shown/asked-first";
 import { Listing } from "../shown/listing";
-import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
 import { EditDocument } from "./edit-document";
@@ -36,7 +34,6 @@ interface VersionsProps {
 export function PolicyVersions({ arn, begin, changed }: VersionsProps) {
   const [round, setRound] = useState(0);
   const [making, make] = useState(false);
-  const act = useAct();
   const done = () => {
     make(false);
     setRound((before) => before + 1);
@@ -44,7 +41,6 @@ export function PolicyVersions({ arn, begin, changed }: VersionsProps) {
   };
   return (
     <SpaceBetween size="m">
-      {act.fault !== null && <Problem fault={act.fault} />}
       <Listing
         title="Versions"
         question={`versions ${arn}`}
@@ -83,14 +79,14 @@ export function PolicyVersions({ arn, begin, changed }: VersionsProps) {
               if (item.IsDefaultVersion === true) return null;
               return (
                 <SpaceBetween direction="horizontal" size="s">
-                  <Button
-                    variant="inline-link"
-                    ariaLabel={`Put ${visible(VersionId)} into force`}
-                    disabled={act.busy}
-                    onClick={() => act.run(async () => (await iam()).send(new SetDefaultPolicyVersionCommand({ PolicyArn: arn, VersionId })), done)}
-                  >
-                    Put into force
-                  </Button>
+                  <AskedFirst
+                    verb="Put"
+                    what={VersionId}
+                    whither="into force"
+                    then="It decides from now on what everybody may do who has the policy. The other versions stay."
+                    work={async () => (await iam()).send(new SetDefaultPolicyVersionCommand({ PolicyArn: arn, VersionId }))}
+                    done={done}
+                  />
                   <AskedFirst
                     verb="Delete"
                     what={VersionId}

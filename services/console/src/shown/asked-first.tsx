@@ -1,4 +1,5 @@
-/** A button in a row that takes something away: it asks first, since a slip of the mouse beside "Edit" would do it at once. */
+/** A button in a row that takes something away or decides who may do what: it asks first, since a slip of the mouse beside "Edit"
+ * would do it at once. */
 
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
@@ -11,24 +12,27 @@ interface AskedFirstProps {
   verb: string;
   /** What is taken away, after the verb: "policy/app". */
   what: string;
+  /** What belongs to the verb and stands after `what`: "Put v1 into force". */
+  whither?: string;
   /** What follows from it. */
   then: string;
   work: () => Promise<unknown>;
   done: () => void;
 }
 
-export function AskedFirst({ verb, what, then, work, done }: AskedFirstProps) {
+export function AskedFirst({ verb, what, whither = "", then, work, done }: AskedFirstProps) {
   const [asking, ask] = useState(false);
-  const title = visible(`${verb} ${what}`);
+  const title = visible(`${verb} ${what} ${whither}`.trimEnd());
+  const label = visible(`${verb} ${whither}`.trimEnd());
   return (
     <>
       <Button variant="inline-link" ariaLabel={title} onClick={() => ask(true)}>
-        {visible(verb)}
+        {label}
       </Button>
       {asking && (
         <ChangeModal
           title={title}
-          verb={verb}
+          verb={label}
           work={work}
           done={() => {
             ask(false);
