@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from domain.alerts.finding import Finding
+from domain.alerts.finding import THAT_MEET, Finding
 from domain.policy.glob import compile_glob
 
 EVERY = "*"
@@ -30,11 +30,9 @@ class Allow:
     def covers(self, rule: str, finding: Finding, at: int) -> bool:
         if self.rule not in (EVERY, rule) or at >= self.expires:
             return False
-        if self.principal:
-            matches = compile_glob(self.principal)
-            # The entry must match all principals: the finding stands if one of them is not allowed.
-            if not finding.about or not all(matches(each) for each in finding.about):
-                return False
+        # The entry must match all principals: the finding stands if one of them is not allowed.
+        if self.principal and not (finding.about and all(map(self._is_meant, finding.about))):
+            return False
         if self.key and not (finding.key and self._is_of(finding.key)):
             return False
         return not self.tag or self._is_tagged(finding.tags)
@@ -42,6 +40,13 @@ class Allow:
     def is_for_tagged(self, key: str, tags: Mapping[str, str], at: int) -> bool:
         """Whether these tags let the entry cover findings on a key (an ARN)."""
         return bool(self.tag) and at < self.expires and (not self.key or self._is_of(key)) and self._is_tagged(tags)
+
+    def _is_meant(self, who: str) -> bool:
+        """Callers without names are meant by their exact words, or with everybody. A pattern would match what the author of a
+        policy wrote into a condition: `*:role/ci-*` one that also asks for "x:role/ci-x"."""
+        if THAT_MEET in who and self.principal != EVERY:
+            return who == self.principal
+        return compile_glob(self.principal)(who)
 
     def _is_of(self, key: str) -> bool:
         matches = compile_glob(self.key)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
+from domain.alerts.finding import THAT_MEET
 from domain.arn import root_arn
 from domain.crypto.uses import USES, permissions_of
 from domain.keys.states import KEY_ACTIONS
@@ -248,7 +249,7 @@ class Compared:
                 return ""
         words = " and ".join(f"{each.operator} {each.key} {' or '.join(each.wanted)}" for each in met)
         of = f" of {of}" if of else ""
-        return f"{of} that meet {words}" if words else of
+        return f"{of}{THAT_MEET}{words}" if words else of
 
     @once
     def invented(self) -> set[str]:

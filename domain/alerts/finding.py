@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+THAT_MEET = " that meet "
+"""Between the kind of callers and the conditions that they meet, where a finding is about callers without names. Whoever wrote
+the policy wrote what stands behind it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

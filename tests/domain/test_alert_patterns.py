@@ -16,7 +16,7 @@ CI, THEIRS = f"arn:aws:iam::{ACCOUNT}:role/ci-*", f"arn:aws:iam::{UNKNOWN}:role/
 ROLES = f"roles of {ACCOUNT} that meet ArnLike aws:PrincipalArn {CI}"
 
 
-def met(operator: str, key: str, wanted: str) -> dict[str, Any]:
+def met(operator: str, key: str, wanted: str | list[str]) -> dict[str, Any]:
     return {"Condition": {operator: {key: wanted}}}
 
 
@@ -106,6 +106,29 @@ def test_an_entry_for_a_name_does_not_cover_all_whom_a_pattern_means() -> None:
     new = policy(ROOTED, allow("*", "kms:Decrypt", **CI_ROLES))
     found = put(policy(ROOTED), new, settings=AlertSettings(allow=(entry,)))
     assert [(each.rule.id, each.suppressed) for each in found] == [("key-policy-decrypt", None)]
+
+
+@pytest.mark.parametrize(
+    ("key", "wanted", "rule"),
+    [
+        ("aws:PrincipalServiceName", "s*", "key-policy-service"),
+        ("aws:PrincipalArn", f"arn:aws:iam::{ACCOUNT}:user/s*", "key-policy-decrypt"),
+        ("aws:PrincipalArn", f"arn:aws:iam::{UNKNOWN}:role/z*", "key-policy-unknown-account"),
+    ],
+)
+def test_a_pattern_of_the_allow_list_is_not_met_by_what_a_condition_says(key: str, wanted: str, rule: str) -> None:
+    """Gained: a second value, which nobody meets, and an entry for the build's roles covered everybody else."""
+    new = policy(ROOTED, allow("*", "kms:Decrypt", **met("StringLike", key, [wanted, "x:role/ci-x"])))
+
+    def suppressed_by(principal: str) -> list[bool]:
+        entry = Allow("*", "the build", NOW * 2, principal=principal)
+        found = put(policy(ROOTED), new, settings=AlertSettings(allow=(entry,)))
+        return [each.suppressed is not None for each in found if each.rule.id == rule]
+
+    (words,) = [each.finding.about for each in put(policy(ROOTED), new) if each.rule.id == rule]
+    assert suppressed_by("*:role/ci-*") == [False]
+    assert suppressed_by(words[0]) == [len(words) == 1]
+    assert suppressed_by("*") == [True]
 
 
 def test_a_pattern_is_not_one_principal_alone() -> None:
