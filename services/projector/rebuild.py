@@ -107,7 +107,7 @@ async def _swapped(
         if is_cut and DECISIONS in projection.topics:  # the old one has decisions that the topic no longer has
             await store.keep_aside(connection, live)
         else:
-            await connection.execute(f"DROP SCHEMA {live} CASCADE")
+            await connection.execute(f"DROP SCHEMA IF EXISTS {live} CASCADE")
         await connection.execute(f"ALTER SCHEMA {beside} RENAME TO {live}")
     return True
 
@@ -118,6 +118,7 @@ async def _locked_positions(connection: Connection, live: str) -> dict[store.Par
     try:
         async with connection.transaction():
             await connection.execute(f"LOCK TABLE {live}.positions IN ACCESS EXCLUSIVE MODE")
-            return await store.positions(connection, live)
-    except (asyncpg.SyntaxOrAccessError, asyncpg.DataError):
+            found = await store.positions(connection, live)
+            return {where: following for where, following in found.items() if isinstance(following, int)}
+    except (asyncpg.SyntaxOrAccessError, asyncpg.DataError, asyncpg.InvalidSchemaNameError):
         return {}

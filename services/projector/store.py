@@ -218,7 +218,7 @@ def _with_macs(keys: Keyring, projection: Projection, rows: Iterable[tuple[Any, 
 
 async def positions(connection: Connection, schema: str) -> dict[Partition, int]:
     """The next offset of each partition that has been read."""
-    rows = await connection.fetch(f"SELECT topic, partition, next::bigint FROM {schema}.positions")
+    rows = await connection.fetch(f"SELECT topic, partition, next FROM {schema}.positions")
     return {(row["topic"], row["partition"]): row["next"] for row in rows}
 
 

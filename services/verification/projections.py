@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from os.path import commonprefix
 from typing import Any
 
+import asyncpg
 import orjson
 
 from domain.log.authenticity import EVENTS
@@ -271,18 +272,23 @@ async def _differing_tables(
         tell(f"comparing the table {name} of {projection.name}", done, len(names))
         table = f"{projection.schema}.{name}"
         if name not in right:
-            found.append(Difference(table, await _count(live, projection.schema, there[name]), examples=[NOT_OURS]))
+            found.append(Difference(table, examples=[NOT_OURS]))
         elif name not in there:
-            found.append(Difference(table, missing=await _count(other, TEMPORARY, right[name]), examples=[GONE]))
+            found.append(Difference(table, examples=[GONE]))
         elif wrong := list(differing_shape(there[name], right[name])):
             found.append(Difference(table, examples=wrong[:NAMED]))
-        elif rows := await _compared(live, other, projection.schema, right[name]):
+        elif rows := await _compared_or_named(live, other, projection.schema, right[name]):
             found.append(rows)
     return found
 
 
-async def _count(connection: Connection, schema: str, table: TableShape) -> int:
-    return int(await connection.fetchval(f"SELECT count(*) FROM {schema}.{table.quoted}"))
+async def _compared_or_named(live: Connection, other: Connection, schema: str, shape: TableShape) -> Difference | None:
+    """A table whose rows Postgres cannot compare, as where one of them is too long to be a text, differs too."""
+    try:
+        async with live.transaction():  # one within the transaction, which goes on after an error
+            return await _compared(live, other, schema, shape)
+    except (asyncpg.DataError, asyncpg.SyntaxOrAccessError, asyncpg.ProgramLimitExceededError) as fault:
+        return Difference(f"{schema}.{shape.quoted}", examples=[f"its rows cannot be compared: {fault}"])
 
 
 # Functions have their full names: the database's owner could define others of the same name on the search path.
@@ -296,8 +302,8 @@ SELECT {_NUMBER.format(hash="hash")} AS number,
 FROM rows GROUP BY number
 """
 _ROWS = f"""
-SELECT text FROM (SELECT ROW({{columns}})::text AS text FROM {{schema}}.{{table}}) rows
-WHERE {_NUMBER.format(hash=_HASH.format(text="text"))} = ANY($1::int[])
+SELECT text, pg_catalog.count(*) AS times FROM (SELECT ROW({{columns}})::text AS text FROM {{schema}}.{{table}}) rows
+WHERE {_NUMBER.format(hash=_HASH.format(text="text"))} = ANY($1::int[]) GROUP BY text
 """
 _DOCUMENTS = """
 SELECT text, document FROM (
@@ -329,7 +335,12 @@ async def _compared(live: Connection, other: Connection, schema: str, shape: Tab
     for first in range(0, len(differing), GROUPS_AT_ONCE):
         groups = differing[first : first + GROUPS_AT_ONCE]
         there, right = [
-            Counter(row["text"] for row in await connection.fetch(_question(_ROWS, name, table, columns), groups))
+            Counter(
+                {
+                    row["text"]: int(row["times"])
+                    for row in await connection.fetch(_question(_ROWS, name, table, columns), groups)
+                }
+            )
             for connection, name in asked
         ]
         found.unknown += (there - right).total()

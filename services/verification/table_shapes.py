@@ -1,7 +1,7 @@
 """What tables a schema has and of which shape, for the comparison of a projection with one that is filled anew.
 
-Whoever can write to the database can also add a table or a column, or put a view in the place of a table. Then rows cannot be
-compared, and the difference in shape is what there is to say.
+Whoever can write to the database can also add a table or a column, or put a view in the place of a table, which says one thing to
+`verify` and another to everybody else. What is no plain table of the right shape is named, and never read.
 """
 
 from __future__ import annotations
@@ -11,51 +11,73 @@ from dataclasses import dataclass
 
 from services.adapters.postgres import Connection
 
-# The flags say that triggers, rules, row security or tables that inherit decide what a reader of the table sees.
+# Its operators find an exact match in pg_catalog: the database's owner could define others on the search path, which Postgres
+# prefers where pg_catalog's need a cast.
 _SHAPES = """
-SELECT relname AS name, pg_catalog.quote_ident(relname) AS quoted,
-    relkind::text || relhastriggers || relhasrules || relrowsecurity || relhassubclass AS sort,
+SELECT relname AS name, pg_catalog.quote_ident(relname) AS quoted, relkind = 'r'::"char" AS is_table,
+    relhastriggers, relhasrules, relrowsecurity, relhassubclass,
     pg_catalog.array_agg(pg_catalog.quote_ident(attname) ORDER BY attnum) AS columns,
     pg_catalog.array_agg(pg_catalog.format_type(atttypid, atttypmod) ORDER BY attnum) AS types,
-    pg_catalog.array_agg(attidentity <> '' ORDER BY attnum) AS numbered
-FROM pg_catalog.pg_class JOIN pg_catalog.pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
-WHERE relkind = ANY('{r,p,v,m,f}') AND relnamespace =
-    CASE WHEN $1 = 'pg_temp' THEN pg_catalog.pg_my_temp_schema() ELSE pg_catalog.to_regnamespace($1)::oid END
+    pg_catalog.array_agg(attcollation::pg_catalog.regcollation::text ORDER BY attnum) AS collations,
+    pg_catalog.array_agg(attnotnull ORDER BY attnum) AS required,
+    pg_catalog.array_agg(attgenerated::text ORDER BY attnum) AS generated,
+    pg_catalog.array_agg(attidentity::text ORDER BY attnum) AS identities
+FROM pg_catalog.pg_class
+JOIN pg_catalog.pg_attribute ON attrelid = pg_class.oid AND attnum > 0::smallint AND NOT attisdropped
+WHERE relkind = ANY('{r,p,v,m,f}'::"char"[]) AND relnamespace = (
+    CASE WHEN $1::text = 'pg_temp'::text THEN pg_catalog.pg_my_temp_schema()
+    ELSE pg_catalog.to_regnamespace($1::text)::oid END
+)
 GROUP BY pg_class.oid, relname, relkind, relhastriggers, relhasrules, relrowsecurity, relhassubclass
 """
+NONE = "-"
+ELSEWHERE = {
+    "relhastriggers": "triggers decide what it contains",
+    "relhasrules": "rules decide what it shows",
+    "relrowsecurity": "row security decides what it shows",
+    "relhassubclass": "other tables are read as parts of it",
+}
+"""Ways to have a table contain or show something else than its rows, by Postgres's flag for it. Keytrail uses none of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableShape:
-    """`quoted` and the columns are written as SQL writes them; `columns` has each column's type. `compared`: the columns that
-    follow from the topics. Numbers that Postgres assigns do not. `sort`: whether it is a table, and what decides beside its
-    rows."""
+    """`quoted` and the columns are written as SQL writes them; `columns` has what each column is. `compared`: the columns that
+    follow from the topics. Numbers that Postgres assigns do not. `wrong`: why its rows are not all that there is to it."""
 
     quoted: str
-    sort: str
     columns: Mapping[str, str]
     compared: str
+    wrong: tuple[str, ...]
 
 
 async def shapes(connection: Connection, schema: str) -> dict[str, TableShape]:
     """By name, the tables of a schema; of the connection's temporary ones for `pg_temp`."""
     found = {}
     for row in await connection.fetch(_SHAPES, schema):
-        columns = dict(zip(row["columns"], row["types"], strict=True))
-        compared = [each for each, numbered in zip(columns, row["numbered"], strict=True) if not numbered]
-        found[row["name"]] = TableShape(row["quoted"], row["sort"], columns, ", ".join(compared))
+        columns = {
+            column: f"{type_}{' NOT NULL' if required else ''}{'' if collation == NONE else f' COLLATE {collation}'}"
+            f"{' GENERATED' if generated or identity else ''}{generated}{identity}"
+            for column, type_, required, collation, generated, identity in zip(
+                *(row[each] for each in ("columns", "types", "required", "collations", "generated", "identities")),
+                strict=True,
+            )
+        }
+        compared = [column for column, numbered in zip(columns, row["identities"], strict=True) if not numbered]
+        wrong = [] if row["is_table"] else ["it is no table, but a view or something else that looks like one"]
+        wrong += [says for flag, says in ELSEWHERE.items() if row[flag]]
+        found[row["name"]] = TableShape(row["quoted"], columns, ", ".join(compared), tuple(wrong))
     return found
 
 
 def differing_shape(there: TableShape, right: TableShape) -> Iterator[str]:
     """What is wrong with a table, each in a sentence."""
-    if there.sort != right.sort:
-        yield "it is no plain table: a view, a trigger, a rule or row security decides what it shows"
-    for column, type_ in right.columns.items():
+    yield from (*there.wrong, *right.wrong)
+    for column, sort in right.columns.items():
         if column not in there.columns:
             yield f"the column {column} is missing"
-        elif there.columns[column] != type_:
-            yield f"the column {column} is of type {there.columns[column]}, and should be {type_}"
+        elif there.columns[column] != sort:
+            yield f"the column {column} is {there.columns[column]}, and should be {sort}"
     for column in there.columns:
         if column not in right.columns:
             yield f"the column {column} is not Keytrail's"

@@ -64,7 +64,9 @@ class BundledPostgres:
     def prepare(self) -> None:
         """Make the cluster if there is none. The first time this blocks for some seconds. Raises NotOurs, PostgresFailed."""
         require_unswappable(self.folder.parent)
-        if len(str(self.sockets)) > MAX_SOCKET_PATH or "," in str(self.sockets):  # to a client a comma parts two hosts
+        if len(os.fsencode(self.sockets)) > MAX_SOCKET_PATH or "," in str(
+            self.sockets
+        ):  # to a client a comma parts two hosts
             self.sockets = self._short_folder()
         for folder in (self.folder, self.sockets):
             self._take(folder)
