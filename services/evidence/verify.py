@@ -32,8 +32,8 @@ FORMAT, PACKAGE, MANIFEST, LEAVES = "keytrail-proof/v1", "keytrail-evidence/v1",
 SAID = {"account", "about", "from", "to", "made", "unproven"}  # nobody signs these
 MEMBERS = SAID | {"before", "after", "consistency", "edge", "files", "sha256"}
 LOG_KEY, WITNESS_KEY, HOLD, REFUSED, ONLY_ITS_OWN_KEY = 1, 4, 0, 1, 3
-STAMPED = {"before.checkpoint", "before.tsr", "after.checkpoint", "after.tsr"}
-OTHERS = {"report.html", "STATEMENT.txt", "verify.py", *STAMPED}  # nothing of a package follows from these
+# Nothing follows from the rest of a package.
+REST = {"report.html", "STATEMENT.txt", "verify.py", "before.checkpoint", "before.tsr", "after.checkpoint", "after.tsr"}
 MISLISTED = ("it is not there", "the package does not list it", "there are two of this name")
 MALFORMED = (OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 
@@ -85,10 +85,9 @@ def public_key(text: str, kind: int) -> PublicKey:
         key = decoded(encoded, 33)
     except ValueError:
         key = b"\0"
-    own = sha256(name.encode() + b"\n" + key).digest()[:4]
-    if key[0] != kind or own.hex() != id:
+    if key[0] != kind or sha256(name.encode() + b"\n" + key).hexdigest()[:8] != id:
         raise ValueError(f"{text!r} is no verifier key of a {'log' if kind == LOG_KEY else 'witness'}")
-    return PublicKey(name, own, key[1:])
+    return PublicKey(name, bytes.fromhex(id), key[1:])
 
 
 def head_of(note: str, logs: list[PublicKey], witnesses: list[PublicKey], quorum: int) -> Head:
@@ -116,7 +115,7 @@ def head_of(note: str, logs: list[PublicKey], witnesses: list[PublicKey], quorum
 
 
 def leaf_of(record: dict[str, Any]) -> bytes:
-    """The hash of the record's leaf: a commitment to its place and to its text, or to its three parts."""
+    """The hash of the record's leaf: of its place, and of its text or its three parts, each in salt and text or as a hash."""
     form = "value" if "value" in record else "parts"
     require_members(record, {"kind", "partition", "position", form})
     if [type(record[each]) for each in ("kind", "partition", "position")] != [str, int, int]:
@@ -127,7 +126,6 @@ def leaf_of(record: dict[str, Any]) -> bytes:
         require_members(record["parts"], {"caller", "resource", "rest"})
         bound = b"\1"
         for each in (record["parts"][name] for name in ("caller", "resource", "rest")):
-            # A part that is shown has its text and salt; one that is not shown has its hash alone.
             require_members(each, {"salt", "text"} if "text" in each else {"hash"})
             salted = b"\0" + decoded(each["salt"], 16) + each["text"].encode() if "text" in each else b""
             bound += sha256(salted).digest() if salted else decoded(each["hash"])
@@ -182,9 +180,7 @@ def require_all(edge: list[bytes], leaves: bytes, before: Head, after: Head) -> 
             raise Wrong(f"the leaves do not give the root of the tree of {head.size} leaves")
 
 
-class ProofVerifier:
-    """Checks documents under keys. `log_key` "": the key that each document names."""
-
+class ProofVerifier:  # checks documents under keys; `log_key` "": under the key that each document names
     def __init__(self, log_key: str, witness_keys: list[str], quorum: int | None = None) -> None:
         self._log = [public_key(each, LOG_KEY) for each in log_key.split()]
         self._witnesses = [public_key(each, WITNESS_KEY) for each in witness_keys]
@@ -212,11 +208,10 @@ class ProofVerifier:
         return [head_of(note, keys, self._witnesses, quorum) for keys in (own, self._log or own)][-1]
 
     def check_package(self, names: Iterable[str], read: Callable[[str], bytes]) -> Iterator[tuple[str, str, str]]:
-        """Checks the files with these names; `read` says what is in each."""
+        """Checks these files; `read` says what is in each. The checkpoint before may be older than the witnesses (check 5)."""
         there = Counter([*names])
         try:
             package = document_in(read(MANIFEST).decode(), PACKAGE, MEMBERS)
-            # It may be older than the witnesses: those of the later tree saw all of it, since that begins with it (check 5).
             before = self._head(package["before"], package["key"], 0) if package["before"] else Head()
             after = self._head(package["after"], package["key"], self._quorum)
             require_onward(before, after, [decoded(each) for each in package["consistency"]])
@@ -239,7 +234,7 @@ class ProofVerifier:
                 require_all([decoded(each) for each in package["edge"]], content, before, after)
                 return f"all {after.size - before.size} leaves between the two checkpoints"
             checkpoint = package.get(name.removesuffix(".checkpoint"))  # None: it is no copy of one
-            if name in OTHERS and checkpoint in (None, content.decode(errors="replace")):
+            if name in REST and checkpoint in (None, content.decode(errors="replace")):
                 return "as it is listed" if checkpoint else "as it is listed; nobody signed it"
             document, number, head = self.check(content.decode())
             if head != after or number < before.size or name != f"records/{number:012d}.json":
@@ -264,19 +259,17 @@ def outcomes(names: Iterable[str], shown: Callable[[str], str]) -> Iterator[tupl
             yield name, "it is no text: unpack a package, and name its folder" if packed else str(fault), ""
 
 
-def content_of(path: Path) -> bytes:
-    """What a file of somebody else's folder holds. Where it is a pipe or a device, a read of it might never end."""
-    if path.exists() and not path.is_file():
-        raise Wrong("it is no regular file, so it was not read")
-    return path.read_bytes()
-
-
 def checked(verifier: ProofVerifier, place: Path) -> Iterator[tuple[str, str, str]]:
+    def read(path: Path) -> bytes:  # of somebody else's folder, where a read of a pipe or a device might never end
+        if path != place and path.exists() and not path.is_file():
+            raise Wrong("it is no regular file, so it was not read")
+        return path.read_bytes()
+
     if (place / MANIFEST).exists() or (place / "records").exists():
         names = [each.relative_to(place).as_posix() for each in place.rglob("*") if not each.is_dir()]
-        return verifier.check_package(names, lambda name: content_of(place / name))
-    read = content_of if (paths := sorted(place.rglob("*.json"))) else Path.read_bytes  # whoever names a pipe means it
-    return outcomes(map(str, paths or [place]), lambda name: what_is_shown(*verifier.check(read(Path(name)).decode())))
+        return verifier.check_package(names, lambda name: read(place / name))
+    paths = sorted(place.rglob("*.json")) or [place]
+    return outcomes(map(str, paths), lambda name: what_is_shown(*verifier.check(read(Path(name)).decode())))
 
 
 def main(given: list[str]) -> int:

@@ -116,8 +116,10 @@ async def between(pool: Pool, first: int, size: int) -> set[RunRow]:
 def _run_row(row: Any) -> RunRow:
     """A row that nobody could have written for a run is one of no topic."""
     match tuple(row):
-        case (str(), int(), int(), int(), int(), [*voids]) if all(isinstance(each, int) for each in voids):
-            return RunRow(*tuple(row)[:5], tuple(voids))
+        case (str(kind), int(part), int(first), int(last), int(leaf), [*voids]) if all(
+            isinstance(each, int) for each in voids
+        ):
+            return RunRow(kind, part, first, last, leaf, tuple(voids))
     return RunRow("?", -1, 0, 0, -1, ())
 
 

@@ -71,4 +71,4 @@ def test_a_fault_without_text_is_named(capsys: pytest.CaptureFixture[str]) -> No
 
     with pytest.raises(Exit):
         result_or_exit(work, "The projection is unchanged: ")
-    assert "The projection is unchanged: TimeoutError" in capsys.readouterr().err
+    assert "The projection is unchanged: no answer in time" in capsys.readouterr().err
