@@ -225,6 +225,10 @@ def test_postgres_alone_the_notarys_rows_are_changed(stopped: Stopped) -> None:
     with stopped.changed_rows("DELETE FROM transparency.runs WHERE leaf < 100"):
         found = stopped.verified(projections=False)
     assert found["tree"]["differing"] > 0
+    nullable = "ALTER TABLE transparency.runs ALTER voids DROP NOT NULL"
+    with stopped.changed_rows(nullable, f"UPDATE transparency.runs SET voids = NULL WHERE leaf = {last}"):
+        found = stopped.verified(projections=False)
+    assert found["tree"]["differing"] > 0
     with stopped.changed_rows("ALTER TABLE transparency.runs RENAME COLUMN leaf TO number"):
         found = stopped.verified(projections=False)
     with stopped.changed_rows("ALTER TABLE transparency.runs RENAME COLUMN number TO leaf"):

@@ -157,12 +157,21 @@ def test_a_changed_row_is_named_and_mended(attacked: Installation) -> None:
 OTHER_SHAPES = {
     'CREATE TABLE p_history."More" (a int)': ("p_history.More", "Keytrail makes no such table"),
     "ALTER TABLE p_keys.keys ADD COLUMN more int": ("p_keys.keys", "the column more is not Keytrail's"),
-    "ALTER TABLE p_keys.keys ALTER COLUMN account TYPE varchar": ("p_keys.keys", "should be text"),
+    "ALTER TABLE p_keys.keys ALTER COLUMN account TYPE varchar": ("p_keys.keys", "and should be text NOT NULL"),
     "ALTER TABLE p_history.history ENABLE ROW LEVEL SECURITY": (
         "p_history.history",
         "row security decides what it shows",
     ),
     "ALTER TABLE p_keys.keys RENAME TO kept": ("p_keys.keys", "the table is gone"),
+    "ALTER TABLE p_keys.keys RENAME TO kept; CREATE VIEW p_keys.keys AS TABLE p_keys.kept": (
+        "p_keys.keys",
+        "it is no table, but a view",
+    ),
+    "CREATE VIEW p_keys.more AS SELECT 1 / 0 AS number": ("p_keys.more", "Keytrail makes no such table"),
+    "ALTER TABLE p_keys.positions ALTER next DROP NOT NULL; UPDATE p_keys.positions SET next = NULL": (
+        "p_keys.positions",
+        "the column next is bigint, and should be bigint NOT NULL",
+    ),
     "ALTER TABLE p_keys.positions RENAME TO kept": ("p_keys.positions", "the table is gone"),
     "ALTER TABLE p_keys.positions RENAME next TO other": ("p_keys.positions", "the column next is missing"),
 }

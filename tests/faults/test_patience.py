@@ -179,3 +179,22 @@ async def test_a_start_that_is_broken_off_does_not_wait_for_the_replay(replaying
         await starting
     assert not replaying.gate.exists(), "it replays still"
     assert replaying.server.pid() is None
+
+
+def test_a_server_that_hangs_before_it_can_be_found_is_given_up_too(replaying: Replaying) -> None:
+    """As with data on a disk that is gone. Nothing ended the wait, not even Ctrl-C."""
+    config = replaying.server.data / "postgresql.conf"
+    config.unlink()
+    os.mkfifo(config)  # which nobody writes to
+
+    def give_up() -> None:
+        raise CannotStart("it was given up")
+
+    with pytest.raises(CannotStart, match="it was given up"):
+        replaying.server.start(give_up)
+    hanging = [
+        each for each in psutil.process_iter(["cmdline"]) if str(replaying.server.data) in (each.info["cmdline"] or ())
+    ]
+    assert [each.name() for each in hanging if each.name() == "pg_ctl"] == []
+    for each in hanging:
+        each.kill()

@@ -6,6 +6,7 @@ import os
 import pwd
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import time
@@ -24,6 +25,8 @@ SERVER_USER = "pgserver"
 MAX_SOCKET_PATH = 90
 """A Unix socket's path has at most 107 bytes; this leaves room for `.s.PGSQL.5432` and a little more."""
 LOOK_EVERY = 0.5
+FOUND_WITHIN = 10.0
+"""Seconds within which a server that begins has written its pid."""
 WITHOUT_END = str(1_000_000)
 """The seconds that pg_ctl waits for a server. Who starts it gives up by `look`."""
 SETTINGS = {
@@ -198,9 +201,14 @@ class BundledPostgres:
             try:
                 look()
             except BaseException:
-                while begun.poll() is None and self.pid() is None:  # the server exists, and cannot be found yet
-                    time.sleep(0.05)
+                ends = time.monotonic() + FOUND_WITHIN
+                while begun.poll() is None and self.pid() is None and time.monotonic() < ends:
+                    time.sleep(0.05)  # the server exists, and cannot be found yet
                 self.stop()
+                if (
+                    begun.poll() is None
+                ):  # its server hangs, perhaps with the disk: whoever gave up goes on all the same
+                    os.killpg(begun.pid, signal.SIGKILL)
                 raise
 
     def _run_sql(self, question: str, otherwise: str) -> None:
