@@ -106,7 +106,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A client's retry of a call that already has its answer: `position` is the record of the first answer."""
+    """A client's retry of a call that already has its answer: `position` is where the writer expected the record of the first
+    answer. It stands behind that if records of another writer came between those that were on their way."""
 
     position: int
     resource: str

@@ -176,11 +176,17 @@ class LiveState:
         finally:
             del self._expected[call]
 
-    async def read_at(self, position: int) -> Record:
-        """The valid record at a position that is already folded."""
-        document = parse((await record_at(self._events, position)).value)
+    async def first_answer(self, invocation: str) -> tuple[int, Record]:
+        """The place and record of the first answer to a client's call. The record of a retry names the place where its writer
+        expected the first answer. If records of another writer, or a stranger's, came before those that were on their way, the
+        first answer stands behind them, and somebody else's record there. Raises Unavailable, also if the retry came as late as
+        one is recognised."""
+        first = self.world.recent_calls.answers.get(invocation)
+        if first is None:
+            raise Unavailable("the first answer is too old")
+        document = parse((await record_at(self._events, first.position)).value)
         assert document is not None, "the position of a valid record holds one"
-        return record_from(document)
+        return first.position, record_from(document)
 
     async def follow(self) -> None:
         """Folds the log's records as they come, for ever. A log that cannot be read ends the process, which must not

@@ -78,10 +78,9 @@ class WriterClient:
 
     async def _first_answer(self, position: int, record: Record) -> tuple[int, Record]:
         """The record that answers the call. For a client's retry, it is the record of the first try. Raises WireError."""
-        if record.repeats is None:
+        if record.repeats is None or record.call is None:
             return position, record
-        first = record.repeats.position
         try:
-            return first, await self._live.read_at(first)
+            return await self._live.first_answer(record.call.invocation)
         except Unavailable:
             raise errors.not_now("The first answer could not be read; try again.") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NoReturn
@@ -13,6 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from domain.errors import CredentialDisabled
+from domain.log.codec import record_from
 from domain.log.events import AccessKeyDisabled
 from domain.log.lane import Decided
 from domain.ports import Unavailable
@@ -30,7 +32,7 @@ from services.signing import Signed
 from services.writer.step import WriterStep
 from tests.given import ACCOUNT, REGION, ROOT, key_id
 from tests.keys import keyring, process_keys
-from tests.logs import Log, created
+from tests.logs import Log, command, created
 from tests.memory_log import LANDED_BUT_UNANSWERED, NEVER_LANDED, MemoryTopic
 
 FRESH_FOR = 0.5
@@ -177,6 +179,28 @@ async def test_a_record_of_ours_in_the_place_of_a_void_one_is_not_passed_over(ev
     await asyncio.gather(following, return_exceptions=True)
     asking.cancel()
     assert "than the void one that was read there" in end.reasons[0]
+
+
+async def test_a_retry_gets_the_first_answer_wherever_its_record_landed(
+    present: LiveState, events: MemoryTopic
+) -> None:
+    """A record of another writer came before three of this one that were on their way. The retry was answered with a fault, or
+    with what somebody else's call had made."""
+    log = Log()
+    log.answer(created(1, 1))
+    made = {"key": key_id(2), "material": f"{2:064x}", "fingerprint": f"{2:064x}", "public_key": ""}
+    log.answer(created(2, 3))
+    log.answer(command(3, "CreateKey", {}, made, invocation="same"))
+    log.answer(command(4, "CreateKey", {}, made, invocation="same"))
+    for value in (b'{"previous":"of another past"}', *log.values[-3:]):
+        await events.append(value)
+    await present.barrier()
+    repeats = record_from(json.loads(log.values[-1])).repeats
+    position, first = await present.first_answer("same")
+    assert first.call is not None
+    assert (first.call.id, position) == ("call-3", len(events.values) - 2)
+    assert repeats is not None
+    assert repeats.position == position - 1, "where its writer expected it"
 
 
 async def test_a_strangers_record_that_names_the_last_one_ends_nothing(
