@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 FirstResult = TypeVar("FirstResult")
@@ -33,6 +35,28 @@ async def both(
     except BaseExceptionGroup as faults:
         raise faults.exceptions[0] from None
     return first.result(), second.result()
+
+
+async def in_a_thread(work: Callable[[], Coroutine[Any, Any, FirstResult]]) -> FirstResult:
+    """What the work gives that runs in an event loop and a thread of its own. Beside other work in one loop, each batch of one
+    would hold up what the other asks of its servers, until they count as gone. If the caller is cancelled, the work is cancelled
+    and waited for."""
+    begun = Future[tuple[asyncio.AbstractEventLoop, "asyncio.Task[FirstResult]"]]()
+
+    async def run() -> FirstResult:
+        task = asyncio.ensure_future(work())
+        begun.set_result((asyncio.get_running_loop(), task))
+        return await task
+
+    thread = asyncio.ensure_future(asyncio.to_thread(asyncio.run, run()))
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        loop, task = await asyncio.wrap_future(begun)
+        with suppress(RuntimeError):  # it has just ended, and its loop is closed
+            loop.call_soon_threadsafe(task.cancel)
+        await asyncio.gather(thread, return_exceptions=True)
+        raise
 
 
 async def until_one_fails(*works: Coroutine[Any, Any, None]) -> None:

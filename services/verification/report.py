@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from domain.transparency.leaf_extents import LeafExtent
 from domain.transparency.order import LeafPartition
-from domain.verification.log import Expected
+from domain.verification.log import Expected, Report
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import Pool
 from services.runtime.bootstrap import open_pool, open_vault
 from services.runtime.memory import seldom
-from services.runtime.task_group import both
+from services.runtime.task_group import both, in_a_thread
 from services.settings import Settings
 from services.verification.projections import Difference, verify_projections
 from services.verification.topics import TopicsReport, VerificationProgress, verify_topics
@@ -37,8 +38,7 @@ async def verified(
 async def _verified(
     settings: Settings, pool: Pool, expected: Expected | None, tell: VerificationProgress, *, projections: bool
 ) -> dict[str, Any]:
-    vault = open_vault(settings, pool)
-    keys = await open_keyring(vault)
+    keys = await open_keyring(open_vault(settings, pool))
     topics = await verify_topics(settings, keys, expected, tell)
     leaves: dict[LeafPartition, LeafExtent] = {}
     tree_over = asyncio.Event()
@@ -46,7 +46,7 @@ async def _verified(
     async def walked() -> TreeReport | None:
         if not topics.log.whole:
             return None
-        found = await verify_tree(settings, pool, vault, keys, topics.log, tell, leaves)
+        found = await in_a_thread(partial(_walked, settings, topics.log, tell, leaves))
         tree_over.set()
         return found
 
@@ -60,11 +60,23 @@ async def _verified(
             return None
         return await verify_projections(settings, pool, keys, tell_after_tree)
 
-    # Each waits for Postgres or the broker half of the time, and the other one works then.
+    # Each waits half of the time for Postgres or the broker, and the other one works then.
     tree, differing = await both(walked(), compared())
     if tree is not None and projections and topics.decisions.gone:
         await compare_rows(pool, leaves, topics.decisions.copies_count, tree)
     return _document(topics, tree, differing)
+
+
+async def _walked(
+    settings: Settings, log: Report, tell: VerificationProgress, leaves: dict[LeafPartition, LeafExtent]
+) -> TreeReport | None:
+    """The transparency log's part, by clients of its own: those of another thread's event loop are not for this one."""
+    pool = await open_pool(settings)
+    try:
+        vault = open_vault(settings, pool)
+        return await verify_tree(settings, pool, vault, await open_keyring(vault), log, tell, leaves)
+    finally:
+        await pool.close()
 
 
 def _document(topics: TopicsReport, tree: TreeReport | None, differing: list[Difference] | None) -> dict[str, Any]:
