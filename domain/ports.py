@@ -29,14 +29,19 @@ class OutOfRange(Exception):
     again from the beginning."""
 
 
+Headers = Sequence[tuple[str, bytes]]
+"""Attributes beside a value on a topic."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A value on the topic, at its offset. `appended` is its time on the topic in microseconds: on `events` the
-    broker's own time; 0 if there is none."""
+    broker's own time; 0 if there is none. No MAC covers `headers`."""
 
     offset: int
     value: bytes
     appended: int = 0
+    headers: Headers = ()
 
 
 class Reader(Protocol):
@@ -47,10 +52,6 @@ class Reader(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-Headers = Sequence[tuple[str, bytes]]
-"""Attributes beside a value on a topic."""
 
 
 class Topic(Protocol):

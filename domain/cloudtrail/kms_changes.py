@@ -21,6 +21,7 @@ from domain.cloudtrail.first_seen import (
     principal_there,
     principals,
 )
+from domain.cloudtrail.grants import constraints_in
 from domain.cloudtrail.iam_changes import IAM, NOUNS, given, tags_of, text_of
 from domain.cloudtrail.record import Broken, CausedEvents, TrailReading, moment
 from domain.crypto.specs import SPECS
@@ -252,7 +253,7 @@ def _create_grant(reading: TrailReading, world: World) -> CausedEvents:
     retiring = _grantee(told, "Retiring")
     for name in (grantee, retiring):
         yield from principal_there(name, world)
-    constraints = {name: each for name, each in (told.get("Constraints") or {}).items() if isinstance(each, dict | str)}
+    constraints = constraints_in(told)
     yield kms.GrantCreated(
         key=key,
         grant=grant,

@@ -8,7 +8,8 @@ trail then begins with the answer, in place of what was never seen.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -16,6 +17,7 @@ from urllib.parse import unquote
 
 from domain.arn import parse_arn, region_in
 from domain.cloudtrail.first_seen import account_there, created, key_id, named_there, principal_there, principals
+from domain.cloudtrail.grants import constraints_in
 from domain.cloudtrail.iam_changes import given, tags_of, unseen_policy
 from domain.cloudtrail.record import Broken, CausedEvents, moment
 from domain.errors import Refusal
@@ -64,7 +66,69 @@ def fact_of(document: Mapping[str, Any]) -> Fact:
     kind, subject = given(told, "kind"), given(told, "subject")
     if kind not in ORDER or parse_arn(subject) is None:
         raise Broken("it does not say of what something is known")
+    _require_shape(kind, told["document"])
     return Fact(given(document, "eventID"), kind, subject, moment(document.get("eventTime")), told["document"])
+
+
+_VERSION = re.compile(r"v[1-9][0-9]{0,8}")
+PoliciesTold = Iterator[tuple[str, PolicyKind]]
+
+
+def _require_shape(kind: str, told: Mapping[str, Any]) -> None:
+    """Raises Broken for a document without the members that `parts_of` gives it, or with a policy that cannot be read."""
+    try:
+        for text, of_kind in _POLICIES_IN[kind](told):
+            text_in(text, of_kind)
+    except (TypeError, LookupError, AttributeError):
+        raise Broken(f"it does not say what is known: {kind}") from None
+
+
+def _require(right: object) -> None:
+    if not right:
+        raise TypeError
+
+
+def _of_key_policy(told: Mapping[str, Any]) -> PoliciesTold:
+    _require(_is_texts([told["text"]]))
+    yield told["text"], KEY_POLICY
+
+
+def _of_grants(told: Mapping[str, Any]) -> PoliciesTold:
+    for each in told["grants"]:
+        _require(given(each, "GrantId"))
+        constraints_in(each)
+    yield from ()
+
+
+def _of_managed_policy(told: Mapping[str, Any]) -> PoliciesTold:
+    versions = told["versions"]
+    _require(told["default"] in versions and all(_VERSION.fullmatch(name) for name in versions))
+    _require(_is_texts([told["id"], *versions.values()]))
+    for text in versions.values():
+        yield text, MANAGED
+
+
+def _of_identity(told: Mapping[str, Any]) -> PoliciesTold:
+    _require(told["kind"] in (USER, GROUP, ROLE) and _is_texts([told["id"], told["boundary"], told["trust"]]))
+    _require(_is_texts(told["attached"]) and _is_texts(told["groups"]) and _is_texts([*told["tags"].values()]))
+    _require(_is_texts([*told["inline"].values()]))
+    for text in told["inline"].values():
+        yield text, INLINE
+    if told["kind"] == ROLE:
+        yield told["trust"], TRUST
+
+
+_POLICIES_IN: Mapping[str, Callable[[Mapping[str, Any]], PoliciesTold]] = {
+    POLICY: _of_key_policy,
+    GRANTS: _of_grants,
+    MANAGED_POLICY: _of_managed_policy,
+    IDENTITY: _of_identity,
+}
+"""The policies in a fact's document, by the fact's kind. Another shape raises TypeError, LookupError or AttributeError."""
+
+
+def _is_texts(told: Any) -> bool:
+    return isinstance(told, list) and all(isinstance(each, str) for each in told)
 
 
 def fact(part: AnswerPart, at: int) -> Fact:
@@ -103,23 +167,23 @@ def text_in(document: Any, kind: PolicyKind) -> str:
     return text
 
 
-def beginning(facts: Mapping[str, Mapping[str, Fact]], world: World) -> Placed:
-    """Events that make the known facts true; each must be applied before the next is requested. `facts`: by kind and
-    subject."""
+def beginning(facts: Mapping[str, Mapping[str, Fact]], world: World) -> Iterator[tuple[str, Placed]]:
+    """For each subject, the events that make what is known of it true; each must be applied before the next is requested.
+    `facts`: by kind and subject."""
     for fact in facts.get(MANAGED_POLICY, {}).values():
-        yield from _anywhere(_managed(fact, world))
+        yield fact.subject, _placed("", _managed(fact, world))
     people = sorted(facts.get(IDENTITY, {}).values(), key=lambda each: each.document["kind"] != GROUP)
     for fact in people:
-        yield from _anywhere(_identity(fact, world))
+        yield fact.subject, _placed("", _identity(fact, world))
     keys = {*facts.get(POLICY, {}), *facts.get(GRANTS, {})}
     for arn in sorted(keys):
-        for event in _key(arn, facts.get(POLICY, {}).get(arn), facts.get(GRANTS, {}).get(arn), world):
-            yield region_in(arn), event
+        made = _key(arn, facts.get(POLICY, {}).get(arn), facts.get(GRANTS, {}).get(arn), world)
+        yield arn, _placed(region_in(arn), made)
 
 
-def _anywhere(made: CausedEvents) -> Placed:
+def _placed(region: str, made: CausedEvents) -> Placed:
     for event in made:
-        yield "", event
+        yield region, event
 
 
 def _key(arn: str, policy: Fact | None, grants: Fact | None, world: World) -> CausedEvents:
@@ -141,7 +205,6 @@ def _key(arn: str, policy: Fact | None, grants: Fact | None, world: World) -> Ca
 
 def _grant(key: str, told: Mapping[str, Any], world: World) -> kms.GrantCreated:
     grantee, retiring = given(told, "GranteePrincipal"), given(told, "RetiringPrincipal")
-    constraints = told.get("Constraints")
     # A service has its plain name here, as list-grants gives it.
     return kms.GrantCreated(
         key=key,
@@ -152,7 +215,7 @@ def _grant(key: str, told: Mapping[str, Any], world: World) -> kms.GrantCreated:
         retiring=retiring,
         retiring_id=world.directory.by_arn.get(retiring, retiring),
         operations=sorted({each for each in told.get("Operations") or () if isinstance(each, str)}),
-        constraints=dict(constraints) if isinstance(constraints, dict) else {},
+        constraints=constraints_in(told),
         issuer=given(told, "IssuingAccount"),
         issued_by=(parse_arn(given(told, "IssuingAccount")) or _NOBODY).account,
         parent="",
@@ -279,6 +342,7 @@ def _grants_of(told: list[Any], key: str, *, whole: bool) -> Iterator[AnswerPart
     for each in told:
         if not isinstance(each, dict) or not given(each, "GrantId"):
             raise Broken("a grant in it has no GrantId")
+        constraints_in(each)
         by_key.setdefault(_arn(given(each, "KeyId") or key), []).append(each)
     if not by_key:
         raise Broken("it does not say which key: name it by its ARN with --key")
@@ -295,7 +359,7 @@ def _details(answer: Mapping[str, Any]) -> Iterator[AnswerPart]:
             for version in each.get("PolicyVersionList") or ()
         }
         default = given(each, "DefaultVersionId")
-        if default not in versions or not all(name[1:].isdigit() for name in versions):
+        if default not in versions or not all(_VERSION.fullmatch(name) for name in versions):
             raise Broken(f"it does not say what version {default} of {given(each, 'Arn')} is")
         yield (
             MANAGED_POLICY,

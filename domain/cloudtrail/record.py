@@ -15,20 +15,19 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
-from domain.arn import ACCOUNT_ID, parse_arn, root_arn
 from domain.authorization.context import RequestOrigin, Via, request_context
+from domain.cloudtrail.callers import CallerTold, told_object, told_text, who_called
 from domain.cloudtrail.denial import UNTOLD, Denial, denial_of
 from domain.cloudtrail.keys_named import key_of, re_encrypted
+from domain.errors import Refusal
 from domain.log.codec import micros_of
 from domain.log.record import Document
-from domain.policy.compile import DELEGATED, DIRECT, ROLE
+from domain.policy.parse import SESSION, parse_policy
 from domain.policy.variables import Context
 
 SERVICES = {"kms.amazonaws.com": "kms", "iam.amazonaws.com": "iam", "sts.amazonaws.com": "sts"}
 OWN = "keytrail"
 """The member of additionalEventData that only our own export has."""
-UNKNOWN_CALLER = "not recorded"
-"""The caller's name if a record does not say who called."""
 ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"})
 ARN = re.compile(r"arn:[^:\s]*:[^:\s]*:[^:\s]*:[^:\s]*:\S+")
 _DISPLAYED = ("%b %d, %Y %I:%M:%S %p", "%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %H:%M:%S", "%b %d, %Y %H:%M:%S %p",
@@ -109,17 +108,24 @@ class TrailReading:
         return self.error in ACCESS_DENIED
 
 
+EARLIEST, LATEST = micros_of(datetime.min.replace(tzinfo=UTC)), micros_of(datetime.max.replace(tzinfo=UTC))
+"""The times that a calendar of four digits has, in microseconds."""
+
+
 def moment(value: Any) -> int:
     """Microseconds since the epoch for a time in one of CloudTrail's forms: RFC 3339, seconds, or the displayed form.
     Raises Broken."""
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if not EARLIEST <= value * 1_000_000 <= LATEST:
+            raise Broken(f"{value!r} is no time")
         return round(value * 1_000_000)
     if not isinstance(value, str):
         raise Broken("it has no time")
     try:
         if value[10:11] == "T":
             found = datetime.fromisoformat(value)
-            return micros_of(found if found.tzinfo else found.replace(tzinfo=UTC))
+            # In UTC, a time near an end of the calendar may lie beyond it: no database holds such a time.
+            return micros_of(found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise Broken(f"{value!r} is no time") from None
     for form in _DISPLAYED:
@@ -130,55 +136,45 @@ def moment(value: Any) -> int:
     raise Broken(f"{value!r} is no time")
 
 
-def _text(document: Document, name: str) -> str:
-    found = document.get(name)
-    return found if isinstance(found, str) else ""
-
-
-def _object(document: Document, name: str) -> Document:
-    found = document.get(name)
-    return found if isinstance(found, dict) else {}
-
-
 def read(record: Any, names: ResourceNames) -> TrailReading:
     """Raises Broken, NotOurService, PassedOver."""
     if not isinstance(record, dict):
         raise Broken("it is no JSON object")
-    category = _text(record, "eventCategory")
-    if category not in CALLS or _text(record, "eventType") == "AwsCloudTrailInsight":
+    category = told_text(record, "eventCategory")
+    if category not in CALLS or told_text(record, "eventType") == "AwsCloudTrailInsight":
         raise PassedOver(NO_CALLS.get(category or "Insight", f"{category} event"))
-    operation = _text(record, "eventName")
+    operation = told_text(record, "eventName")
     if not operation or "eventSource" not in record:
         raise Broken("it has no eventName or eventSource")
-    service = SERVICES.get(_text(record, "eventSource"))
+    service = SERVICES.get(told_text(record, "eventSource"))
     if service is None:
-        raise NotOurService(_text(record, "eventSource"))
-    identifier = _text(record, "sharedEventID") or _text(record, "eventID")
+        raise NotOurService(told_text(record, "eventSource"))
+    identifier = told_text(record, "sharedEventID") or told_text(record, "eventID")
     if not identifier:
         raise Broken("it has no eventID")
-    extra = _object(record, "additionalEventData")
-    own = _object(extra, OWN)
+    extra = told_object(record, "additionalEventData")
+    own = told_object(extra, OWN)
     at = moment(own["at"] if "at" in own else record.get("eventTime"))
-    identity = _object(record, "userIdentity")
+    identity = told_object(record, "userIdentity")
     request = record.get("requestParameters")
     parameters = names(service, operation, request if isinstance(request, dict) else None)
     response = record.get("responseElements")
     resources = tuple(
         arn
         for each in record.get("resources") or ()
-        if isinstance(each, dict) and (arn := _text(each, "ARN") or _text(each, "arn"))
+        if isinstance(each, dict) and (arn := told_text(each, "ARN") or told_text(each, "arn"))
     )
-    region = _text(record, "awsRegion") or "us-east-1"
-    who = _who(identity, _text(record, "recipientAccountId"))
-    error, message = _text(record, "errorCode"), _text(record, "errorMessage")
+    region = told_text(record, "awsRegion") or "us-east-1"
+    who = who_called(identity, told_text(record, "recipientAccountId"))
+    error, message = told_text(record, "errorCode"), told_text(record, "errorMessage")
     denied = denial_of(message) if error in ACCESS_DENIED else UNTOLD
     if not resources and ARN.match(denied.resource):
         resources = (denied.resource,)
     if operation == "ReEncrypt" and error not in ACCESS_DENIED:
         resources = re_encrypted(resources, parameters, region, who.account)
     key = key_of(resources, parameters, region, who.account)
-    via = _text(identity, "invokedBy")
-    source = _text(record, "sourceIPAddress")
+    via = told_text(identity, "invokedBy")
+    source = told_text(record, "sourceIPAddress")
     _require_names(identifier, operation, region, who.principal, key, via, *resources)
     _require_parameters(parameters)
     reading = TrailReading(
@@ -190,10 +186,10 @@ def read(record: Any, names: ResourceNames) -> TrailReading:
         account=who.account,
         principal=who.principal,
         unique=who.unique,
-        access_key=_text(identity, "accessKeyId"),
+        access_key=told_text(identity, "accessKeyId"),
         names=who.names,
         source=source,
-        agent=_text(record, "userAgent"),
+        agent=told_text(record, "userAgent"),
         via=via,
         parameters=parameters,
         response=response if isinstance(response, dict) else {},
@@ -204,7 +200,7 @@ def read(record: Any, names: ResourceNames) -> TrailReading:
         message=message,
         context={},
         pairs={},
-        preferred=bool(_text(identity, "arn")) or "sharedEventID" not in record,
+        preferred=bool(told_text(identity, "arn")) or "sharedEventID" not in record,
         role=who.role,
         role_id=who.role_id,
         denial=denied,
@@ -213,6 +209,7 @@ def read(record: Any, names: ResourceNames) -> TrailReading:
         _of_own(reading, own)
     else:
         reading.context = _context(reading, record, who)
+    _require_texts(reading.context)
     reading.pairs = _pairs(parameters)
     return reading
 
@@ -232,6 +229,13 @@ def _require_parameters(parameters: Document) -> None:
     _require_names(*[each for name, each in parameters.items() if isinstance(each, str) and name not in DOCUMENTS])
 
 
+def _require_texts(context: Context) -> None:
+    """Raises Broken for a value that no condition can read. The API takes only text there."""
+    for name, values in context.items():
+        if not all(isinstance(each, str) for each in values):
+            raise Broken(f"the value of {name} in it is no text")
+
+
 HIGHEST_POSITION = 2**62
 """Twice as much still fits into a column of Postgres, and no log is as long."""
 
@@ -244,12 +248,22 @@ def _of_own(reading: TrailReading, own: Document) -> None:
             raise Broken(f"{OWN}.{name} is no position")
     reading.order, reading.seen = own.get("position", -1), own.get("seen", -1)
     if isinstance(session, dict):
-        reading.policy = _text(session, "policy")
-        reading.tags = _object(session, "tags")
+        reading.policy = told_text(session, "policy")
+        _require_session_policy(reading.policy)
+        reading.tags = told_object(session, "tags")
     context = own.get("context")
     if isinstance(context, dict):
         reading.sure = True
         reading.context = {name: tuple(values) for name, values in context.items() if isinstance(values, list)}
+
+
+def _require_session_policy(text: str) -> None:
+    """Raises Broken for a policy that nothing could be judged by."""
+    try:
+        if text:
+            parse_policy(text, SESSION)
+    except Refusal as fault:
+        raise Broken(f"its session policy cannot be read: {fault.message}") from None
 
 
 def _pairs(parameters: Document) -> Mapping[str, str]:
@@ -257,98 +271,10 @@ def _pairs(parameters: Document) -> Mapping[str, str]:
     return {name: str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
-# -- who called --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Who:
-    account: str
-    principal: str
-    unique: str
-    names: Mapping[str, int]
-    context: Context
-    role: str = ""
-    role_id: str = ""
-
-
-def _who(identity: Document, recipient: str) -> _Who:
-    kind, arn, unique = _text(identity, "type"), _text(identity, "arn"), _text(identity, "principalId")
-    parsed = parse_arn(arn) if arn else None
-    account = _text(identity, "accountId") or (parsed.account if parsed is not None else "") or recipient
-    if not ACCOUNT_ID.fullmatch(account):
-        account = recipient if ACCOUNT_ID.fullmatch(recipient) else ""
-    root = root_arn(account)
-    invoked = _text(identity, "invokedBy")
-    if kind == "AWSService" or (not arn and not unique and invoked.endswith(".amazonaws.com")):
-        of_service: Context = {"aws:principalisawsservice": ("true",), "aws:principalservicename": (invoked,)}
-        return _Who(
-            account, invoked or UNKNOWN_CALLER, "", {f"Service:{invoked}": DIRECT} if invoked else {}, of_service
-        )
-    context: dict[str, tuple[str, ...]] = {
-        "aws:principalaccount": (account,),
-        "kms:calleraccount": (account,),
-        "aws:principalisawsservice": ("false",),
-    }
-    if unique:
-        context["aws:userid"] = (unique,)
-    if kind == "Root" or arn == root:
-        names: dict[str, int] = {root: DIRECT}
-        return _Who(account, root, account, names, context | _called(root, "Account"))
-    if kind == "AssumedRole" or ":assumed-role/" in arn:
-        return _session(identity, account, arn, unique, dict(context))
-    if kind == "FederatedUser" and arn:
-        return _Who(account, arn, unique, {arn: DIRECT, root: DELEGATED}, context | _called(arn, "FederatedUser"))
-    name = _text(identity, "userName")
-    if kind == "IAMUser" or ":user/" in arn:
-        own = arn or f"arn:aws:iam::{account}:user/{name}"
-        names = {own: DIRECT, root: DELEGATED} | ({unique: DIRECT} if unique else {})
-        more = {"aws:username": (own.rpartition("/")[2],)}
-        return _Who(account, own, unique, names, context | _called(own, "User") | more)
-    if kind in ("WebIdentityUser", "SAMLUser"):
-        provider = _text(identity, "identityProvider")
-        return _Who(account, unique or provider, unique, {f"Federated:{provider}": DIRECT}, {})
-    if not kind and not arn:
-        return _Who(account, invoked or UNKNOWN_CALLER, "", {}, {})
-    # A caller of another account; the record says no more about it.
-    return _Who(
-        account,
-        arn or unique or account or UNKNOWN_CALLER,
-        unique,
-        {root: DELEGATED} | ({arn: DIRECT} if arn else {}),
-        context,
-    )
-
-
-def _called(arn: str, kind: str) -> dict[str, tuple[str, ...]]:
-    return {"aws:principalarn": (arn,), "aws:principaltype": (kind,)}
-
-
-def _session(identity: Document, account: str, arn: str, unique: str, context: dict[str, tuple[str, ...]]) -> _Who:
-    held = _object(identity, "sessionContext")
-    issuer = _object(held, "sessionIssuer")
-    _, _, rest = arn.partition(":assumed-role/")
-    name, _, session = rest.partition("/")
-    role = _text(issuer, "arn") or f"arn:aws:iam::{account}:role/{name}"
-    role_id = _text(issuer, "principalId") or unique.partition(":")[0]
-    own = (
-        arn or f"arn:aws:sts::{account}:assumed-role/{_text(issuer, 'userName')}/{unique.partition(':')[2] or session}"
-    )
-    names = {own: DIRECT, role: ROLE, root_arn(account): DELEGATED} | ({role_id: ROLE} if role_id else {})
-    attributes = _object(held, "attributes")
-    more: dict[str, tuple[str, ...]] = {}
-    if created := _text(attributes, "creationDate"):
-        more["aws:tokenissuetime"] = (created,)
-    if mfa := _text(attributes, "mfaAuthenticated"):
-        more["aws:multifactorauthpresent"] = (mfa,)
-    if source := _text(held, "sourceIdentity"):
-        more["aws:sourceidentity"] = (source,)
-    return _Who(account, own, unique, names, context | _called(role, "AssumedRole") | more, role, role_id)
-
-
 # -- what conditions could read ------------------------------------------------------------------------------------------
 
 
-def _context(reading: TrailReading, record: Document, who: _Who) -> Context:
+def _context(reading: TrailReading, record: Document, who: CallerTold) -> Context:
     service = reading.via.endswith(".amazonaws.com") and reading.via != who.principal
     via = Via(reading.via, reading.via.removesuffix(".amazonaws.com"), who.principal) if service else None
     origin = RequestOrigin(
@@ -360,7 +286,7 @@ def _context(reading: TrailReading, record: Document, who: _Who) -> Context:
     }
     if not record.get("tlsDetails"):
         del context["aws:securetransport"]  # the record does not say it
-    if endpoint := _text(record, "vpcEndpointId"):
+    if endpoint := told_text(record, "vpcEndpointId"):
         context["aws:sourcevpce"] = (endpoint,)
     for name in ("aws:currenttime", "aws:epochtime"):
         del context[name]  # judging adds these from the call's time; here they would make every call a case of its own

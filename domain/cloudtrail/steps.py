@@ -7,6 +7,7 @@ or access keys), KMS API reference (a key is made before it is named; states in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from domain.arn import iam_arn
@@ -33,6 +34,9 @@ from domain.identities.identity import GROUP, POLICY, ROLE, USER
 
 HAS = ("inline", "attached", "member", "access key", "members")
 """What an identity may have, but not when it is deleted."""
+MOST_BEFORE = 100
+"""How many versions before a new one are counted. At most five exist at a time, and seldom one so old."""
+_COUNTED = re.compile(r"v[1-9][0-9]{0,8}")
 WITH = ("boundary", "tag", "trust")
 """What an identity may have, and what is deleted with it."""
 
@@ -255,10 +259,11 @@ def _version(reading: TrailReading, step: Step, arn: str) -> None:
     slot = ("version", arn, version or reading.id)
     once(step, slot)
     step.writes[slot] = reading.id
-    if version[1:].isdigit():  # versions are counted, and no number is used again
+    if _COUNTED.fullmatch(version):  # versions are counted, and no number is used again
         step.writes[("counted", arn, version)] = version
         step.needs[("counted", arn, version)] = step.needs[("counted", arn, f"v{int(version[1:]) + 1}")] = ABSENT
-        step.room = tuple(("version", arn, f"v{number}") for number in range(1, int(version[1:])))
+        number = int(version[1:])
+        step.room = tuple(("version", arn, f"v{before}") for before in range(max(1, number - MOST_BEFORE), number))
     if reading.parameters.get("SetAsDefault") is True:
         step.writes[("default", arn)] = version or reading.id
 

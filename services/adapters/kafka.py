@@ -96,7 +96,10 @@ class KafkaReader:
         while True:
             found = await self._continuity.fetch(self._partition, within_ms=FETCH_WAIT_MS, most=limit)
             for records in found.values():
-                return [Stored(record.offset, record.value or b"", record.timestamp * 1000) for record in records]
+                return [
+                    Stored(record.offset, record.value or b"", record.timestamp * 1000, record.headers)
+                    for record in records
+                ]
 
     def follow_leader(self, leader: int) -> None:
         """Ask the brokers who leads, if this reader reads from another one."""

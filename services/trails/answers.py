@@ -16,6 +16,8 @@ from services.trails.files import text_of
 from services.trails.prepared import UNSHAPED
 from services.trails.wrappers import FoundRecord
 
+PART = "part "
+"""How the place of a part of an answer begins, here and on a trail's topic. No record of CloudTrail has such a place."""
 _DECODER = json.JSONDecoder()
 
 
@@ -37,13 +39,13 @@ def known_in(path: Path, at: int, key: str) -> Iterator[FoundRecord]:
         try:
             found = [fact(part, at) for part in parts_of(answer, key)]
         except Broken as fault:
-            yield FoundRecord(source, f"part {number}", _raw(answer), str(fault))
+            yield FoundRecord(source, f"{PART}{number}", _raw(answer), str(fault))
         except UNSHAPED as fault:
             reason = f"it is not shaped as an answer is: {type(fault).__name__}: {fault}"
-            yield FoundRecord(source, f"part {number}", _raw(answer), reason)
+            yield FoundRecord(source, f"{PART}{number}", _raw(answer), reason)
         else:
             for each in found:
-                yield FoundRecord(source, f"part {number}", orjson.dumps(each.record()))
+                yield FoundRecord(source, f"{PART}{number}", orjson.dumps(each.record()), of_answer=True)
                 number += 1
             continue
         number += 1

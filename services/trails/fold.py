@@ -20,7 +20,7 @@ import orjson
 from domain.cloudtrail.kms_changes import is_change, is_own, made_by, met_in
 from domain.cloudtrail.known import BY, Fact, beginning, changed_by, fact_of
 from domain.cloudtrail.order import ordered
-from domain.cloudtrail.record import Broken, TrailReading, read
+from domain.cloudtrail.record import Broken, NotOurService, PassedOver, TrailReading, read
 from domain.cloudtrail.slots import MAKES, Slot, Step, before
 from domain.cloudtrail.steps import needed_by, step_of, told_by
 from domain.log import events
@@ -82,6 +82,7 @@ class TrailFold:
         self._batch = HistoryBatch(self._folded.world)
         self._entries: list[Entry] = []
         """The batch's entries."""
+        self._unread: dict[str, Exception] = {}
 
     async def fold(self, progress: ImportProgress) -> Folded:
         await self._begin()
@@ -101,6 +102,8 @@ class TrailFold:
             done += len(some)
             progress("following the changes", done)
             await asyncio.sleep(0)
+        for identifier, fault in self._unread.items():
+            self._put_aside(identifier, fault)
         return self._folded
 
     async def _write(self) -> None:
@@ -114,15 +117,20 @@ class TrailFold:
         """Applies the facts known from elsewhere, at the beginning of the trail. For each subject the first answer counts,
         unless a record changed the subject before that answer was taken."""
         folded = self._folded
-        facts = [fact_of(orjson.loads(row["raw"])) for row in await self._connection.fetch(records.KNOWN)]
+        facts = list[Fact]()
+        for row in await self._connection.fetch(records.KNOWN):
+            try:
+                facts.append(fact_of(orjson.loads(row["raw"])))
+            except (Broken, *UNSHAPED) as fault:
+                self._put_aside(row["id"], fault)
         if not facts:
             return
         changed: dict[Slot, int] = {}
         first: datetime | None = None
         for row in await self._connection.fetch(records.CHANGING):
             first = first or row["at"]
-            reading = read(orjson.loads(row["raw"]), names)
-            if is_change(reading) and not reading.refused:
+            reading = self._read(row)
+            if reading is not None and is_change(reading) and not reading.refused:
                 for name in told_by(_step(reading)):
                     changed.setdefault(name, reading.at)
         held: dict[str, dict[str, Fact]] = {}
@@ -136,7 +144,11 @@ class TrailFold:
         folded.known = sum(map(len, held.values()))
         if first is None:
             return
-        self._beginning(beginning(held, folded.world), first)
+        for subject, made in beginning(held, folded.world):
+            try:
+                self._beginning(made, first)
+            except (Broken, *UNSHAPED) as fault:
+                self._put_aside(subject, fault)
         await self._write()
 
     def _beginning(self, made: Iterator[tuple[str, object]], at: datetime) -> None:
@@ -146,10 +158,18 @@ class TrailFold:
                 self._take(_Begun(region), at, events.LogCreated(self._name, region))
             self._take(_Begun(region or world.region), at, event)
 
+    def _read(self, row: Any) -> TrailReading | None:
+        """Returns None for a record that this version cannot read: an earlier one took some that it could not follow."""
+        try:
+            return read(orjson.loads(row["raw"]), names)
+        except (Broken, NotOurService, PassedOver, *UNSHAPED) as fault:
+            self._unread[row["id"]] = fault
+            return None
+
     def _second(self, at: datetime, rows: list[Any]) -> None:
         """Takes in the records of one second."""
         folded = self._folded
-        read_rows = [(row, read(orjson.loads(row["raw"]), names)) for row in rows]
+        read_rows = [(row, reading) for row in rows if (reading := self._read(row)) is not None]
         changes = {
             row["id"]: (row, reading)
             for row, reading in read_rows
@@ -198,7 +218,7 @@ class TrailFold:
         try:
             self._met_in(row, reading)
         except (Broken, *UNSHAPED) as fault:
-            self._put_aside(row, fault)
+            self._put_aside(row["id"], fault)
 
     def _record(self, row: Any, reading: TrailReading) -> None:
         """Takes in a whole record: the caller and keys that it names, and its changes."""
@@ -213,7 +233,7 @@ class TrailFold:
                 if is_own(reading.operation, event):
                     own = len(folded.met) - 1, about or _about(event, folded.world)
         except (Broken, *UNSHAPED) as fault:
-            self._put_aside(row, fault)
+            self._put_aside(row["id"], fault)
             return
         if own is not None:
             self._note(reading, before, *own)
@@ -225,9 +245,9 @@ class TrailFold:
         for event in met_in(reading, world):
             self._take(reading, row["at"], event)
 
-    def _put_aside(self, row: Any, fault: Exception) -> None:
+    def _put_aside(self, identifier: str, fault: Exception) -> None:
         # A record may have any shape. Its changes before the fault are kept, and the fold goes on.
-        self._folded.aside.append((row["id"], str(fault) if isinstance(fault, Broken) else repr(fault)))
+        self._folded.aside.append((identifier, str(fault) if isinstance(fault, Broken) else repr(fault)))
 
     def _take(self, reading: TrailReading | _Begun, at: datetime, event: object) -> None:
         """Applies the next event to the world."""
@@ -237,14 +257,16 @@ class TrailFold:
             "call": {"principal": reading.principal, "access_key": reading.access_key, "id": reading.id},
         }
         entry = Entry(EVENTS, 0, folded.position, at, reading.region, document, event)
-        folded.position += 1
-        folded.moments.append(at)
         name = WIRE_NAMES[type(event)]
         data = _data(event)
         # If an identity's unique id is unknown, its ARN takes the id's place.
         summary = CATALOGUE[name].summary.format(**data).replace("ARN:arn:", "arn:")
-        folded.met.append((entry.offset, at, reading.id, name, summary, orjson.dumps(data).decode()))
+        text = orjson.dumps(data).decode()
+        # Nothing above this line is kept of an event that cannot be shown or applied.
         self._batch.take(entry)
+        folded.position += 1
+        folded.moments.append(at)
+        folded.met.append((entry.offset, at, reading.id, name, summary, text))
         self._entries.append(entry)
 
     def _note(self, reading: TrailReading, before: int, place: int, about: str | None) -> None:

@@ -20,7 +20,7 @@ import asyncpg
 
 from domain.log.authenticity import before_envelope
 from domain.log.authority import Authority, trail_kind
-from domain.ports import Unavailable
+from domain.ports import Stored, Unavailable
 from projections.trails import records
 from services.adapters import snapshots
 from services.adapters.advisory_locks import AdvisoryLock
@@ -34,6 +34,7 @@ from services.bounded import forget_oldest
 from services.runtime.bootstrap import open_pool, open_vault
 from services.runtime.memory import keep, seldom
 from services.settings import Settings
+from services.trails.answers import PART
 from services.trails.documents import KEPT
 from services.trails.fold import ImportProgress
 from services.trails.prepared import Prepared, RecordKind, RecordPreparer
@@ -170,17 +171,20 @@ class Trail:
                     stored = await read_known(reader, BATCH)
                     at = stored[-1].offset + 1
                     await self._keys.know_those_of(each.value for each in stored)
-                    yield [self._of_topic(each.value, each.offset) for each in stored]
+                    yield [self._of_topic(each) for each in stored]
             finally:
                 await reader.close()
         finally:
             await topic.close()
 
-    def _of_topic(self, value: bytes, offset: int) -> FoundRecord:
-        place = f"offset {offset}"
+    def _of_topic(self, stored: Stored) -> FoundRecord:
+        value, offset = stored.value, stored.offset
         if not self._authority.believes(self._keys, self._kind, 0, offset, value):
-            return FoundRecord(self.topic, place, value, "somebody else than Keytrail wrote it to the trail's topic")
-        return FoundRecord(self.topic, place, before_envelope(value))
+            reason = "somebody else than Keytrail wrote it to the trail's topic"
+            return FoundRecord(self.topic, f"offset {offset}", value, reason)
+        told = {name: (text or b"").decode("utf-8", "replace") for name, text in stored.headers}
+        place = told.get("place", "")
+        return FoundRecord(told.get("source", ""), place, before_envelope(value), of_answer=place.startswith(PART))
 
 
 @asynccontextmanager

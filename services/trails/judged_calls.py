@@ -12,10 +12,22 @@ from typing import Any
 import orjson
 
 from domain.authorization.question import Resource
-from domain.cloudtrail.judge import Evidence, Judgement, SeenPolicies, TrailCall, evidence_of, explained, judge, let_in
+from domain.cloudtrail.judge import (
+    OPEN,
+    UNKNOWN,
+    Evidence,
+    Judgement,
+    SeenPolicies,
+    TrailCall,
+    evidence_of,
+    explained,
+    judge,
+    let_in,
+)
 from domain.cloudtrail.keys_named import id_of
-from domain.cloudtrail.record import ACCESS_DENIED
+from domain.cloudtrail.record import ACCESS_DENIED, Broken
 from domain.decisions.case import timed
+from domain.errors import Refusal
 from domain.identities.identity import Identity
 from domain.policy import unseen
 from domain.policy.compile import (
@@ -31,6 +43,7 @@ from domain.state.world import World
 from projections.decisions import queries as decisions
 from projections.log.schema import AskedLog
 from services.questions.replay import Replay
+from services.trails.prepared import UNSHAPED
 
 HELD = 20_000
 """How many cases are remembered with their results."""
@@ -74,6 +87,15 @@ class CaseJudge:
         held = self._answers.get(row["case_id"])
         if held is not None and held[0].is_as(reads):
             return held[1]
+        try:
+            outcome, found = self._explained(case, row["last"])
+        except (Broken, *UNSHAPED) as fault:  # a record may say anything: one that cannot be judged stops no import
+            outcome, found = OPEN, Judgement(UNKNOWN, {}, (f"what its record says: {fault!r}",))
+        answer = (outcome, *_columns(found))
+        self._answers[row["case_id"]] = (reads, answer)
+        return answer
+
+    def _explained(self, case: dict[str, Any], last: datetime) -> tuple[str, Judgement]:
         error = case["error"]
         answers = [
             explained(
@@ -85,12 +107,9 @@ class CaseJudge:
                 denied=error in ACCESS_DENIED,
                 denial=case.get("denial"),
             )
-            for asked, resource, of_key, known in questions_of(case, self.world, row["last"])
+            for asked, resource, of_key, known in questions_of(case, self.world, last)
         ]
-        outcome, found = min(answers, key=lambda each: _ORDER.index(each[0])) if answers else ("open", NOT_THERE)
-        answer = (outcome, *_columns(found))
-        self._answers[row["case_id"]] = (reads, answer)
-        return answer
+        return min(answers, key=lambda each: _ORDER.index(each[0])) if answers else (OPEN, NOT_THERE)
 
     def there(self, name: bytes) -> tuple[bool, bool]:
         """Whether a case's keys exist now, and whether its caller does."""
@@ -187,7 +206,8 @@ def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[Trail
 
 
 def _asked(case: dict[str, Any], action: str, at: datetime, world: World) -> TrailCall:
-    context = {name: tuple(values) for name, values in case["context"].items()}
+    # Text, whatever an earlier version took from a record.
+    context = {name: tuple(map(str, values)) for name, values in case["context"].items()}
     context |= timed(round(at.timestamp() * 1_000_000))
     principal = case["principal"]
     root = principal.endswith(":root") or not principal.startswith("arn:")
@@ -224,8 +244,15 @@ def known_of(case: dict[str, Any], world: World) -> SeenPolicies:
         if not case.get("sure"):
             session = _unseen(f"the session policy of {principal}", SESSION_POLICY)
         elif case.get("policy"):
-            session = Permissions(compile_identity_policy(case["policy"], SESSION_POLICY, principal, 0, SESSION))
+            session = _session(case["policy"], principal)
     return SeenPolicies(own, boundary, session)
+
+
+def _session(text: str, principal: str) -> Permissions:
+    try:
+        return Permissions(compile_identity_policy(text, SESSION_POLICY, principal, 0, SESSION))
+    except Refusal:  # an earlier version took records with any text there
+        return _unseen(f"the session policy of {principal}", SESSION_POLICY)
 
 
 @lru_cache(maxsize=10_000)

@@ -13,6 +13,7 @@ import orjson
 from domain.cloudtrail.kms_changes import is_change
 from domain.cloudtrail.known import MARK, fact_of
 from domain.cloudtrail.record import LONGEST_NAME, OWN, Broken, NotOurService, PassedOver, TrailReading, read
+from domain.errors import Refusal
 from services.bounded import forget_oldest
 from services.trails.rows import TrailRow, at_of, case_of, case_row, kind_row, names
 from services.trails.wrappers import FoundRecord
@@ -22,9 +23,9 @@ _OWN = re.compile(rb'"(eventID|eventTime|requestID)"\s*+:\s*+"([^"\\\x00-\x1f]*+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_KIND = 50_000
 """The longest record, in bytes, whose kind is remembered."""
-UNSHAPED = (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError)
-"""The errors that reading a record of an unexpected shape may raise. The error becomes the reason why the record is broken,
-and the import goes on."""
+UNSHAPED = (TypeError, ValueError, AttributeError, LookupError, OverflowError, RecursionError, Refusal)
+"""The errors that reading a record of an unexpected shape may raise, and what it holds: a policy in it, for instance. The error
+becomes the reason why the record is broken, and the import goes on."""
 KINDS = 20_000
 """How many kinds are remembered."""
 
@@ -87,9 +88,9 @@ class RecordPreparer:
             if kind is not None and kind.proved:
                 own = dict(zip(parts[1::2], texts, strict=True))
                 identifier, at = own[b"eventID"].decode(), datetime.fromisoformat(own[b"eventTime"].decode())
-                spelt = own[b"eventTime"][10:11] == b"T"  # as read() requires
-                if identifier and spelt and at.tzinfo is not None and len(identifier) <= LONGEST_NAME:
-                    return Prepared(found, kind, identifier, at)
+                spelt = own[b"eventTime"][10:11] == b"T" and at.tzinfo is not None  # as read() requires
+                if identifier and spelt and len(identifier) <= LONGEST_NAME:
+                    return Prepared(found, kind, identifier, at.astimezone(UTC))
             return self._read(found, key)
         except NotOurService:
             return Prepared(found, elsewhere=True)
@@ -107,6 +108,8 @@ class RecordPreparer:
             raw = raw.replace(b"\\u0000", b"\\ufffd")
         document = orjson.loads(raw)
         if isinstance(document, dict) and MARK in document:
+            if not found.of_answer:  # whoever can write CloudTrail files could say what was there before the trail
+                raise Broken("only `keytrail import policies` says what is known from elsewhere")
             known = fact_of(document)
             return Prepared(
                 found, RecordKind(None, None, (), changes=True), known.id, _EPOCH + timedelta(microseconds=known.at)

@@ -43,13 +43,15 @@ _FAULTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 @dataclass(slots=True)
 class FoundRecord:
     """A record with its place and its text. `reason` says why it could not be read. If it is not the record of a call,
-    `passed` says what it is."""
+    `passed` says what it is. `of_answer`: it is a part of an answer of AWS's API, which alone may say what is known from
+    elsewhere."""
 
     source: str
     place: str
     raw: bytes
     reason: str = ""
     passed: str = ""
+    of_answer: bool = False
 
     @property
     def text(self) -> str:

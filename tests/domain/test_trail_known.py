@@ -57,9 +57,10 @@ def facts(answer: Any, key: str = "", at: int = 5) -> dict[str, dict[str, Fact]]
 
 def begun(known: dict[str, dict[str, Fact]]) -> World:
     world = World(region="us-west-2")
-    for _, event in beginning(known, world):
-        world.position += 1
-        world.apply(event)
+    for _, made in beginning(known, world):
+        for _, event in made:
+            world.position += 1
+            world.apply(event)
     return world
 
 
