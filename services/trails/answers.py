@@ -12,7 +12,7 @@ import orjson
 from domain.cloudtrail.known import fact, parts_of, whole_answers
 from domain.cloudtrail.record import Broken
 from services.trails.documents import FAULTS
-from services.trails.files import text_of
+from services.trails.files import shown, text_of
 from services.trails.prepared import UNSHAPED
 from services.trails.wrappers import FoundRecord
 
@@ -24,7 +24,7 @@ _DECODER = json.JSONDecoder()
 def known_in(path: Path, at: int, key: str) -> Iterator[FoundRecord]:
     """Yields the facts in a file of answers, as of `at` (microseconds). An answer that cannot be read is yielded with the reason.
     `key`: the ARN of the key, for an answer that does not name its key."""
-    source, text = str(path), b""
+    source, text = shown(path), b""
     try:
         text = text_of(path)
         answers = list(whole_answers(_documents(text.decode("utf-8", "replace"))))
@@ -34,10 +34,13 @@ def known_in(path: Path, at: int, key: str) -> Iterator[FoundRecord]:
     except (ValueError, RecursionError) as fault:
         yield FoundRecord(source, "file", text, f"it is not JSON: {fault}")
         return
+    except UNSHAPED as fault:
+        yield FoundRecord(source, "file", text, f"it is not shaped as an answer is: {type(fault).__name__}: {fault}")
+        return
     number = 0
     for answer in answers:
         try:
-            found = [fact(part, at) for part in parts_of(answer, key)]
+            found = [orjson.dumps(fact(part, at).record()) for part in parts_of(answer, key)]
         except Broken as fault:
             yield FoundRecord(source, f"{PART}{number}", _raw(answer), str(fault))
         except UNSHAPED as fault:
@@ -45,7 +48,7 @@ def known_in(path: Path, at: int, key: str) -> Iterator[FoundRecord]:
             yield FoundRecord(source, f"{PART}{number}", _raw(answer), reason)
         else:
             for each in found:
-                yield FoundRecord(source, f"{PART}{number}", orjson.dumps(each.record()), of_answer=True)
+                yield FoundRecord(source, f"{PART}{number}", each, of_answer=True)
                 number += 1
             continue
         number += 1

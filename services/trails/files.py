@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -35,9 +36,14 @@ def files_in(paths: list[Path]) -> list[Path]:
     return found
 
 
+def shown(path: Path) -> str:
+    """A file's name as text that every encoding can hold: a name may consist of any bytes."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
 def records_of(path: Path) -> Iterator[FoundRecord]:
     """Each record of a file, and each part that could not be read. A broken part does not stop the import."""
-    source = str(path)
+    source = shown(path)
     try:
         with path.open("rb") as file:
             stream = Stream(_Plain(file).read)

@@ -5,7 +5,7 @@ record is not parsed: the rest of its text is looked up among the kinds that are
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -15,6 +15,7 @@ from domain.cloudtrail.known import MARK, fact_of
 from domain.cloudtrail.record import LONGEST_NAME, OWN, Broken, NotOurService, PassedOver, TrailReading, read
 from domain.errors import Refusal
 from services.bounded import forget_oldest
+from services.trails.documents import KEPT
 from services.trails.rows import TrailRow, at_of, case_of, case_row, kind_row, names
 from services.trails.wrappers import FoundRecord
 
@@ -74,8 +75,10 @@ class RecordPreparer:
 
     def prepare(self, found: FoundRecord) -> Prepared:
         """Never raises: a record that cannot be read gets a reason."""
-        if found.reason or found.passed:
-            return Prepared(found, reason=found.reason, passed=found.passed)
+        if found.reason:
+            return _broken(found, found.reason)
+        if found.passed:
+            return Prepared(found, passed=found.passed)
         raw = found.raw
         parts = _OWN.split(raw)
         texts = parts[2::3]
@@ -97,9 +100,9 @@ class RecordPreparer:
         except PassedOver as passed:
             return Prepared(found, passed=str(passed))
         except Broken as fault:
-            return Prepared(found, reason=str(fault))
+            return _broken(found, str(fault))
         except UNSHAPED as fault:
-            return Prepared(found, reason=f"it is not shaped as a record is: {type(fault).__name__}: {fault}")
+            return _broken(found, f"it is not shaped as a record is: {type(fault).__name__}: {fault}")
 
     def _read(self, found: FoundRecord, key: bytes) -> Prepared:
         """Raises what `read` raises."""
@@ -125,6 +128,11 @@ class RecordPreparer:
         order = reading.order if reading.order >= 0 else None
         seen = reading.seen if reading.seen >= 0 else None
         return Prepared(found, kind, reading.id, at_of(reading), order, seen, reading.preferred)
+
+
+def _broken(found: FoundRecord, reason: str) -> Prepared:
+    """The beginning of its text is kept: the topic could not take a line of any length, and the import would end there."""
+    return Prepared(replace(found, raw=found.raw[:KEPT]) if len(found.raw) > KEPT else found, reason=reason)
 
 
 def _says_its_own(parts: list[bytes]) -> bool:

@@ -62,7 +62,7 @@ class FoundRecord:
 def fault_of(text: bytes) -> str:
     """Why a text is not JSON; "" if it is JSON."""
     try:
-        _WHOLE.decode(text)
+        _decode(text)
     except RecursionError:
         return "it is nested too deep"
     except _FAULTS as fault:
@@ -72,14 +72,29 @@ def fault_of(text: bytes) -> str:
 
 def is_json(text: bytes) -> bool:
     try:
-        _WHOLE.decode(text)
+        _decode(text)
     except _FAULTS:
         return False
     return True
 
 
+def _decode(text: bytes) -> None:
+    """Raises one of _FAULTS for what is not JSON in UTF-8."""
+    _WHOLE.decode(text)
+    if not text.isascii():
+        text.decode()  # names of members that nobody asks for are not looked at above
+
+
 def unwrapped(text: bytes, source: str, place: str, depth: int = 0) -> Iterator[FoundRecord]:
-    """Yields the records in a JSON value, and what it holds instead of records."""
+    """Yields the records in a JSON value, and what it holds instead of records. Any value may stand in a file: one that cannot
+    be read in spite of all is a broken record, and the file goes on."""
+    try:
+        yield from _unwrapped(text, source, place, depth)
+    except _FAULTS as fault:
+        yield FoundRecord(source, place, text, f"it cannot be read: {fault}")
+
+
+def _unwrapped(text: bytes, source: str, place: str, depth: int) -> Iterator[FoundRecord]:
     if text.startswith(_FIRST):
         yield FoundRecord(source, place, text)
         return
@@ -113,7 +128,7 @@ def _elements(text: bytes, source: str, place: str, depth: int) -> Iterator[Foun
 def _of_insights(elements: list[bytes]) -> bytes:
     """The message among the fields of a row of CloudWatch Logs Insights: [{"field": "@message", "value": "..."}, ...]."""
     for each in elements:
-        if not each.startswith(b'{"field"') and b'"field"' not in each[:40]:
+        if each[:1] != b"{" or b'"field"' not in each[:40]:
             return b""
         members = _MEMBERS.decode(each)
         if bytes(members.get("field", b"")) == b'"@message"' and "value" in members:

@@ -8,6 +8,7 @@ import codecs
 import gzip
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -336,3 +337,40 @@ def test_a_record_nested_however_deep_is_read_or_set_aside(depth: int) -> None:
         assert len(found) == 4
         assert [bool(each.reason) for each in (found[0], found[3])] == [False, False]
         assert all(each.kind is not None or each.reason for each in found)
+
+
+ODD = {
+    "names of a row's fields": b'["field","value"]',
+    "a row with only a name": b'[["field"]]',
+    "results that are names": b'{"results":[["field"]]}',
+    "a name in Latin-1": b'{"Gr\xf6sse":1}',
+    "a name in Latin-1 within": b'{"Records":[{"Gr\xf6sse":1}]}',
+    "a text in Latin-1": b'["Gr\xf6sse"]',
+    "half a letter for a name": b'{"\\ud800":1}',
+    "half a letter for a name within": b'[{"\\ud800":1}]',
+    "hits that are a number": b'{"hits":{"hits":5}}',
+    "numbers": b"[%b]" % b",".join([b"1"] * 200_000),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_line_stops_no_file(odd: str) -> None:
+    """The process that reads would end there, and each import that is tried again at the same place."""
+    text = b"\n".join([RECORDS[0], ODD[odd], RECORDS[1]])
+    preparing = RecordPreparer()
+    for found in (read(text), read(text, 3, 40)):
+        prepared = [preparing.prepare(each) for each in found]
+        assert [each.found.raw for each in prepared if not each.reason] == [RECORDS[0], RECORDS[1]]
+        assert len(found) > 2
+        assert max(len(each.found.raw) for each in prepared if each.reason) <= documents.KEPT
+
+
+def test_a_name_in_latin_1_costs_the_records_beside_it_nothing() -> None:
+    text = b'{"Gr\xf6sse":1,"Records":[%b]}' % b",".join([RECORDS[0], b'{"Gr\xf6sse":1}', RECORDS[1]])
+    assert [each.raw for each in read(text) if not each.reason] == [RECORDS[0], RECORDS[1]]
+
+
+def test_a_file_may_have_a_name_of_any_bytes(tmp_path: Path) -> None:
+    """Neither a topic's header nor a table could hold it as it is."""
+    for found in file_of(tmp_path / os.fsdecode(b"one\xff.jsonl"), b"{"):
+        assert found.source.encode().endswith("one\ufffd.jsonl".encode())

@@ -169,3 +169,19 @@ def test_answers_are_read_in_every_form_that_tools_write(form: str, tmp_path: Pa
     assert len({each.place for each in found}) == len(found)
     if form.startswith("pages") and kinds == ["grants"]:
         assert [each["GrantId"] for each in told[0].document["grants"]] == ["g1", "g2"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"Grants":5,"Truncated":true}{"Grants":5}',
+        b'{"Grants":[{"GrantId":"\\ud800"}]}',
+        b'{"Grants":[{"GrantId":"g","CreationDate":%d}]}' % 10**30,
+        b'{"UserDetailList":[5]}',
+    ],
+)
+def test_an_odd_answer_is_broken_and_ends_no_import(text: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "answer.json"
+    path.write_bytes(text)
+    (found,) = known_in(path, 0, KEY)
+    assert found.reason

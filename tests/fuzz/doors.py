@@ -7,6 +7,7 @@ operation and its record, by the real code, and has to be answered with anything
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 import re
@@ -30,6 +31,7 @@ from services.api.protocol import GuardedProtocol
 from services.kms_api import query
 from services.kms_api.shapes import operation_names
 from services.signing import Signed, sign
+from services.trails.documents import Stream, records_in
 from services.trails.prepared import RecordPreparer
 from services.trails.wrappers import FoundRecord
 from tests.simulation.installation import ROOT, SETTINGS, Installation
@@ -209,8 +211,12 @@ def policy(data: bytes) -> None:
 
 
 def cloudtrail(data: bytes) -> None:
-    """A record of a trail, or of a file beside it: whatever it is, it is read or has a reason why not."""
+    """A record of a trail, or a file: whatever is in it, it is read or has a reason why not."""
     RecordPreparer().prepare(FoundRecord("a file", "line 1", data))
+    RecordPreparer().prepare(FoundRecord("an answer", "part 1", data, of_answer=True))
+    preparing = RecordPreparer()
+    for each in records_in(Stream(io.BytesIO(data).read), "a file"):
+        preparing.prepare(each)
 
 
 def form_fields(data: bytes) -> None:
