@@ -19,7 +19,7 @@ from domain.arn import parse_arn, region_in
 from domain.cloudtrail.first_seen import account_there, created, key_id, named_there, principal_there, principals
 from domain.cloudtrail.grants import constraints_in
 from domain.cloudtrail.iam_changes import given, tags_of, unseen_policy
-from domain.cloudtrail.record import Broken, CausedEvents, moment
+from domain.cloudtrail.record import Broken, CausedEvents, moment, require_names
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, ROLE, USER
 from domain.log import events as kms
@@ -67,6 +67,7 @@ def fact_of(document: Mapping[str, Any]) -> Fact:
     if kind not in ORDER or parse_arn(subject) is None:
         raise Broken("it does not say of what something is known")
     _require_shape(kind, told["document"])
+    require_names(given(document, "eventID"), subject)
     return Fact(given(document, "eventID"), kind, subject, moment(document.get("eventTime")), told["document"])
 
 

@@ -175,8 +175,11 @@ def read(record: Any, names: ResourceNames) -> TrailReading:
     key = key_of(resources, parameters, region, who.account)
     via = told_text(identity, "invokedBy")
     source = told_text(record, "sourceIPAddress")
-    _require_names(identifier, operation, region, who.principal, key, via, *resources)
+    access_key = told_text(identity, "accessKeyId")
+    require_names(identifier, operation, region, who.principal, key, via, *resources, *who.names)
+    require_names(who.unique, who.role, who.role_id, access_key)
     _require_parameters(parameters)
+    _require_answer(response if isinstance(response, dict) else {})
     reading = TrailReading(
         id=identifier,
         at=at,
@@ -186,7 +189,7 @@ def read(record: Any, names: ResourceNames) -> TrailReading:
         account=who.account,
         principal=who.principal,
         unique=who.unique,
-        access_key=told_text(identity, "accessKeyId"),
+        access_key=access_key,
         names=who.names,
         source=source,
         agent=told_text(record, "userAgent"),
@@ -215,18 +218,29 @@ def read(record: Any, names: ResourceNames) -> TrailReading:
 
 
 LONGEST_NAME = 1024
-"""In characters; longer than any id, ARN or name of AWS."""
+"""In bytes; longer than any id, ARN or name of AWS. An index of Postgres takes two of them together, and no more than 2,704
+bytes: a longer name would end each import at the same place."""
 DOCUMENTS = frozenset({"Policy", "PolicyDocument", "AssumeRolePolicyDocument", "Description"})
 
 
-def _require_names(*names: str) -> None:
+def require_names(*names: str) -> None:
     """Raises Broken for a name that is too long for an index."""
-    if max(map(len, names), default=0) > LONGEST_NAME:
-        raise Broken(f"a name in it has more than {LONGEST_NAME} characters")
+    for each in names:
+        if 4 * len(each) > LONGEST_NAME < len(each.encode()):
+            raise Broken(f"a name in it has more than {LONGEST_NAME} bytes")
 
 
 def _require_parameters(parameters: Document) -> None:
-    _require_names(*[each for name, each in parameters.items() if isinstance(each, str) and name not in DOCUMENTS])
+    require_names(*[each for name, each in parameters.items() if isinstance(each, str) and name not in DOCUMENTS])
+
+
+def _require_answer(told: Document) -> None:
+    """The answer tells ids of what was made, and nothing else of it is asked."""
+    for name, each in told.items():
+        if isinstance(each, dict):
+            _require_answer(each)
+        elif isinstance(each, str) and name.lower().endswith(("id", "arn", "name")):
+            require_names(each)
 
 
 def _require_texts(context: Context) -> None:

@@ -20,7 +20,7 @@ import orjson
 from domain.cloudtrail.kms_changes import is_change, is_own, made_by, met_in
 from domain.cloudtrail.known import BY, Fact, beginning, changed_by, fact_of
 from domain.cloudtrail.order import ordered
-from domain.cloudtrail.record import Broken, NotOurService, PassedOver, TrailReading, read
+from domain.cloudtrail.record import Broken, NotOurService, PassedOver, TrailReading, read, require_names
 from domain.cloudtrail.slots import MAKES, Slot, Step, before
 from domain.cloudtrail.steps import needed_by, step_of, told_by
 from domain.log import events
@@ -37,6 +37,8 @@ from services.trails.rows import names
 
 BATCH = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TEXTS = frozenset({"policy", "document", "trust", "description"})
+"""Members of events that no index has: texts of any length. All others are names, also those of principals in a policy."""
 ImportProgress = Callable[[str, int], None]
 """(the step under way, how many records so far)."""
 
@@ -261,6 +263,7 @@ class TrailFold:
         data = _data(event)
         # If an identity's unique id is unknown, its ARN takes the id's place.
         summary = CATALOGUE[name].summary.format(**data).replace("ARN:arn:", "arn:")
+        require_names(*[each for told, each in data.items() if isinstance(each, str) and told not in _TEXTS])
         text = orjson.dumps(data).decode()
         # Nothing above this line is kept of an event that cannot be shown or applied.
         self._batch.take(entry)

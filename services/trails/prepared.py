@@ -92,7 +92,7 @@ class RecordPreparer:
                 own = dict(zip(parts[1::2], texts, strict=True))
                 identifier, at = own[b"eventID"].decode(), datetime.fromisoformat(own[b"eventTime"].decode())
                 spelt = own[b"eventTime"][10:11] == b"T" and at.tzinfo is not None  # as read() requires
-                if identifier and spelt and len(identifier) <= LONGEST_NAME:
+                if identifier and spelt and len(own[b"eventID"]) <= LONGEST_NAME:
                     return Prepared(found, kind, identifier, at.astimezone(UTC))
             return self._read(found, key)
         except NotOurService:

@@ -13,7 +13,7 @@ import pytest
 
 from domain.cloudtrail.judge import explained
 from domain.cloudtrail.known import fact, parts_of
-from domain.cloudtrail.record import Broken
+from domain.cloudtrail.record import LONGEST_NAME, Broken
 from domain.cloudtrail.steps import step_of
 from domain.policy import unseen
 from services.trails.judged_calls import questions_of
@@ -186,3 +186,42 @@ def test_a_case_that_an_earlier_version_took_is_judged() -> None:
     assert explained(*question, refused=False, denied=False)[0] in ("open", "unexplained")
     assert question[3].session is not None
     assert unseen.is_unseen(question[3].session.statements[0])
+
+
+LONG = "\U0001f511" * 257
+"""More bytes than a name may have, and fewer characters."""
+TOO_LONG = {
+    "an id": record("Decrypt", AT, eventID=LONG),
+    "a key": record("Decrypt", AT, resources=[{"ARN": f"arn:aws:kms:us-west-2:{A}:key/{LONG}"}]),
+    "a caller's id": record("Decrypt", AT, 1, who() | {"principalId": LONG}),
+    "a caller's access key": record("Decrypt", AT, 1, who() | {"accessKeyId": LONG}),
+    "a user's id": iam("CreateUser", {"user": {"userId": LONG}}, userName="x"),
+    "a policy's id": iam("CreatePolicy", {"policy": {"policyId": LONG}}, policyName="x"),
+    "a grant": asked("CreateGrant", granteePrincipal=who()["arn"]) | {"responseElements": {"grantId": LONG}},
+    "a key that was made": record("CreateKey", AT, responseElements={"keyMetadata": {"arn": LONG}}),
+    "a request's name": iam("CreateUser", userName=LONG),
+}
+
+
+@pytest.mark.parametrize("told", TOO_LONG.values(), ids=TOO_LONG.keys())
+def test_a_name_that_no_index_can_hold_is_broken(told: dict[str, Any]) -> None:
+    """Postgres would refuse the row at each import, when the record is on the topic already."""
+    assert f"{LONGEST_NAME} bytes" in prepared(told).reason
+
+
+def test_a_fact_with_a_name_that_no_index_can_hold_is_broken() -> None:
+    told = known("identity", KNOWN["identity"])
+    assert prepared(told | {"eventID": LONG}, of_answer=True).reason
+    told["keytrailKnown"]["subject"] += LONG
+    assert prepared(told, of_answer=True).reason
+
+
+def test_a_long_id_is_broken_also_where_the_kind_is_known() -> None:
+    preparing = RecordPreparer()
+    found = [
+        preparing.prepare(
+            FoundRecord("file", "line 1", json.dumps(record("Decrypt", AT, eventID=each), ensure_ascii=False).encode())
+        )
+        for each in ("1", "2", "\U0001f511" * 256, LONG)
+    ]
+    assert [bool(each.reason) for each in found] == [False, False, False, True]
