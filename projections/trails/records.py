@@ -4,7 +4,8 @@ Only an import reads and writes these, in the trail's schema."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 CHANGING = (
@@ -12,7 +13,7 @@ CHANGING = (
     "ORDER BY at, own_order NULLS FIRST, id"
 )
 """Records that changed something, or are the first to name a caller or key, in the order of time."""
-KNOWN = "SELECT raw FROM records WHERE kind = '\\x01' ORDER BY at, id"
+KNOWN = "SELECT id, raw FROM records WHERE kind = '\\x01' ORDER BY at, id"
 """Facts that are known from elsewhere."""
 
 
@@ -27,12 +28,9 @@ async def preferred(connection: Any, schema: str, ids: Sequence[str]) -> dict[st
     return {row["id"]: row["preferred"] for row in rows}
 
 
-async def aside_at(connection: Any, schema: str, places: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """The places, as (source, place), whose record was put aside as unreadable."""
-    query = f"""SELECT source, place FROM {schema}.aside
-        WHERE (source, place) IN (SELECT * FROM unnest($1::text[], $2::text[]))"""
-    rows = await connection.fetch(query, *map(list, zip(*places, strict=True)))
-    return {(row["source"], row["place"]) for row in rows}
+async def aside_of(connection: Any, schema: str, ids: Sequence[bytes]) -> set[bytes]:
+    """Those of `ids` that were put aside as unreadable."""
+    return {row["id"] for row in await connection.fetch(f"SELECT id FROM {schema}.aside WHERE id = ANY($1)", ids)}
 
 
 async def there(connection: Any, schema: str, table: str, names: Sequence[bytes]) -> set[bytes]:
@@ -41,8 +39,38 @@ async def there(connection: Any, schema: str, table: str, names: Sequence[bytes]
 
 
 async def put_aside(connection: Any, schema: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """`rows`: (source, place, reason, raw) of records that could not be read."""
-    await connection.executemany(f"INSERT INTO {schema}.aside VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", rows)
+    """`rows`: (id, source, place, reason, raw) of records that could not be read."""
+    statement = f"INSERT INTO {schema}.aside (id, source, place, reason, raw) VALUES ($1, $2, $3, $4, $5)"
+    await connection.executemany(f"{statement} ON CONFLICT DO NOTHING", rows)
+
+
+def aside_id(source: str, place: str, raw: str) -> bytes:
+    """The `id` of a row of `aside`."""
+    return sha256("\n".join((source, place, raw)).encode()).digest()
+
+
+async def reached(connection: Any, schema: str) -> int:
+    """The offset up to which the trail's topic is in its tables."""
+    found: int = await connection.fetchval(f"SELECT next FROM {schema}.topic_read")
+    return found
+
+
+async def reach(connection: Any, schema: str, offset: int) -> None:
+    await connection.execute(f"UPDATE {schema}.topic_read SET next = $1", offset)
+
+
+async def upgrade(connection: Any, schema: str, topic: str) -> None:
+    """Gives the tables of 0.1.0 their present shape, in one transaction. How much of the topic they have is not known, so it is
+    read once from its beginning. Rows that were made of the topic come back from it, with the places that its headers name."""
+    async with connection.transaction():
+        await connection.execute(f"DELETE FROM {schema}.aside WHERE source = $1", topic)
+        await connection.execute(f"""
+            CREATE TABLE {schema}.topic_read (next bigint NOT NULL);
+            INSERT INTO {schema}.topic_read VALUES (0);
+            ALTER TABLE {schema}.aside DROP CONSTRAINT aside_pkey, ADD COLUMN id bytea;
+            UPDATE {schema}.aside SET id = sha256(convert_to(concat_ws(E'\\n', source, place, raw), 'UTF8'));
+            ALTER TABLE {schema}.aside ADD PRIMARY KEY (id)
+        """)
 
 
 async def remove(connection: Any, schema: str, ids: Sequence[str]) -> None:

@@ -41,7 +41,11 @@ CREATE TABLE cases (
     principal text NOT NULL,
     document json NOT NULL
 );
--- What could not be read, with the reason.
-CREATE TABLE aside (source text NOT NULL, place text NOT NULL, reason text NOT NULL, raw text NOT NULL, PRIMARY KEY (source, place));
+-- What could not be read, with the reason. `id` is a digest of the source, the place and the text: the names of files have any
+-- length, and another file may come later under the same name.
+CREATE TABLE aside (id bytea PRIMARY KEY, source text NOT NULL, place text NOT NULL, reason text NOT NULL, raw text NOT NULL);
+-- Up to where the trail's topic is in these tables: the offset of the next record.
+CREATE TABLE topic_read (next bigint NOT NULL);
+INSERT INTO topic_read VALUES (0);
 -- The names of those who may read it: `owners` of every call.
 CREATE TABLE readers (account text NOT NULL)

@@ -2,7 +2,8 @@
 is kept once.
 
 A record is appended before it is written, so every record in Postgres is on the topic. If an import is killed, the next one
-writes what is missing. Records that the trail already has are not appended again, so importing a folder twice changes nothing.
+writes what is missing: each begins with what the topic has and the tables do not (`topic_read`). Records that the trail already
+has are not appended again, so importing a folder twice changes nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from services.adapters import snapshots
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.kafka import KafkaTopic, Producer
 from services.adapters.keyring import VaultKeyring, open_keyring
-from services.adapters.known_records import read_known
+from services.adapters.known_records import read_between
 from services.adapters.postgres import connect_alone
 from services.adapters.topics import log_topic, make_kept
 from services.adapters.trail_topics import schema_of, topic_of
@@ -96,34 +97,57 @@ class Trail:
         self._keys, self._authority, self._kind = keys, authority, trail_kind(name)
         self.schema, self.topic = schema_of(name), topic_of(settings, name)
 
-    async def prepare(self, connection: asyncpg.Connection[Any]) -> bool:
-        """Makes the topic and the tables. Returns whether the tables are new. Raises Unavailable."""
+    async def prepare(self, connection: asyncpg.Connection[Any]) -> None:
+        """Makes the topic and the tables. Raises Unavailable."""
         await make_kept(self.settings, self.topic)
         if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{self.schema}.readers"):
-            return False
+            if await connection.fetchval("SELECT to_regclass($1) IS NULL", f"{self.schema}.topic_read"):
+                await records.upgrade(connection, self.schema, self.topic)
+            return
         async with connection.transaction():
             await connection.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
             await connection.execute(f"CREATE SCHEMA {self.schema}")
             await connection.execute(f"SET LOCAL search_path TO {self.schema}")
             await connection.execute(files("projections").joinpath("trails", "table.sql").read_text())
             await records.let_read(connection, self.settings.account_id)
-        return True
 
     async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: ImportProgress) -> ImportCounts:
         """Takes each record into the trail. Raises Unavailable."""
         keep()
-        fresh = await self.prepare(connection)
+        await self.prepare(connection)
         writing = _RecordWriter(connection, self.schema)
-        if fresh:
-            # The topic outlives the tables: earlier records are read from the topic.
-            read, preparing = ImportCounts(), RecordPreparer()
-            async for kept in self._kept():
-                batch = [preparing.prepare(each) for each in kept]
-                new, held = await writing.unknown(batch)
-                await writing.put(new, held)
-                read.count(batch, set(held))
-                progress("reading the topic again", read.new)
-        taken, producer = ImportCounts(), Producer(self.settings)
+        topic = KafkaTopic(self.settings, self.topic)
+        try:
+            end = await self._catch_up(connection, topic, writing, progress)
+            taken, appended = await self._take(ahead, writing, progress)
+            # If anybody else wrote there meanwhile, or an append of a killed import came late, the next import reads from `end`.
+            if await topic.end() == end + appended:
+                await records.reach(connection, self.schema, end + appended)
+        finally:
+            await topic.close()
+        return taken
+
+    async def _catch_up(
+        self, connection: asyncpg.Connection[Any], topic: KafkaTopic, writing: _RecordWriter, progress: ImportProgress
+    ) -> int:
+        """Writes what the topic has and the tables have not: all of it if they are new, and what an import that was killed had
+        appended. Returns the end of the topic."""
+        start, end = await topic.start(), await topic.end()
+        reached = await records.reached(connection, self.schema)
+        if reached > end:  # it is another topic than the one that was read
+            reached = start
+        read, preparing = ImportCounts(), RecordPreparer()
+        async for kept, following in self._kept(topic, max(start, reached), end):
+            batch = [preparing.prepare(each) for each in kept]
+            new, held = await writing.unknown(batch)
+            await writing.put(new, held, following)
+            read.count(batch, set(held))
+            progress("reading the topic again", read.new)
+        return end
+
+    async def _take(self, ahead: Ahead, writing: _RecordWriter, progress: ImportProgress) -> tuple[ImportCounts, int]:
+        """Returns also how many records it appended to the topic."""
+        taken, producer, appended = ImportCounts(), Producer(self.settings), 0
         try:
             with seldom():
                 batch = await ahead.following()
@@ -131,7 +155,7 @@ class Trail:
                     # While the broker and the database write one batch, this process reads the next.
                     reading = asyncio.create_task(ahead.following())
                     try:
-                        await self._one(batch, writing, producer, taken)
+                        appended += await self._one(batch, writing, producer, taken)
                     finally:
                         following_batch = await reading
                     batch = following_batch
@@ -139,12 +163,10 @@ class Trail:
                 await writing.written()
         finally:
             await producer.close()
-        return taken
+        return taken, appended
 
-    async def _one(
-        self, batch: list[Prepared], writing: _RecordWriter, producer: Producer, taken: ImportCounts
-    ) -> None:
-        """Appends a batch to the topic while Postgres writes the batch before it."""
+    async def _one(self, batch: list[Prepared], writing: _RecordWriter, producer: Producer, taken: ImportCounts) -> int:
+        """Appends a batch to the topic while Postgres writes the batch before it. Returns how many records it appended."""
         new, held = await writing.unknown(batch)
         before = asyncio.create_task(writing.written())
         try:
@@ -156,26 +178,19 @@ class Trail:
             await before
         writing.await_writing(new, held)
         taken.count(batch, set(held))
+        return len(new)
 
-    async def _kept(self) -> AsyncIterator[list[FoundRecord]]:
-        """The records on the topic."""
-        topic = KafkaTopic(self.settings, self.topic)
+    async def _kept(self, topic: KafkaTopic, start: int, end: int) -> AsyncIterator[tuple[list[FoundRecord], int]]:
+        """The records on the topic from `start` up to before `end`, with the offset that follows them."""
+        if start == end:
+            return
+        reader = await topic.reader(start)
         try:
-            start, end = await topic.start(), await topic.end()
-            if end == start:
-                return
-            reader = await topic.reader(start)
-            try:
-                at = start
-                while at < end:
-                    stored = await read_known(reader, BATCH)
-                    at = stored[-1].offset + 1
-                    await self._keys.know_those_of(each.value for each in stored)
-                    yield [self._of_topic(each) for each in stored]
-            finally:
-                await reader.close()
+            async for stored in read_between(reader, start, end, BATCH):
+                await self._keys.know_those_of(each.value for each in stored)
+                yield [self._of_topic(each) for each in stored], stored[-1].offset + 1
         finally:
-            await topic.close()
+            await reader.close()
 
     def _of_topic(self, stored: Stored) -> FoundRecord:
         value, offset = stored.value, stored.offset
@@ -231,8 +246,8 @@ class _RecordWriter:
                 if each.kind is not None:
                     there[each.id] = each.preferred or there.get(each.id, False)
         held = dict(there)
-        places = [(each.found.source, each.found.place) for each in batch if each.reason]
-        aside = await records.aside_at(self._connection, self._schema, places) if places else set()
+        broken = [_aside(each)[0] for each in batch if each.reason]
+        aside = await records.aside_of(self._connection, self._schema, broken) if broken else set()
         result = []
         for each in batch:
             if each.kind is not None:
@@ -240,7 +255,7 @@ class _RecordWriter:
                 if had is None or (each.preferred and not had):
                     held[each.id] = each.preferred
                     result.append(each)
-            elif each.reason and (each.found.source, each.found.place) not in aside:
+            elif each.reason and _aside(each)[0] not in aside:
                 result.append(each)
         return result, set(there)
 
@@ -254,8 +269,8 @@ class _RecordWriter:
             await self.put(*waiting)
             self._waiting = None if self._waiting is waiting else self._waiting
 
-    async def put(self, batch: list[Prepared], held: set[str]) -> None:
-        """`held`: the ids that the trail has."""
+    async def put(self, batch: list[Prepared], held: set[str], reached: int | None = None) -> None:
+        """`held`: the ids that the trail has; `reached`: the offset up to which the topic is in the tables then."""
         rows: dict[str, TrailRow] = {}
         kinds: dict[bytes, TrailRow] = {}
         cases: dict[bytes, TrailRow] = {}
@@ -282,6 +297,8 @@ class _RecordWriter:
             await self._intern("cases", CASE_COLUMNS, list(cases.values()))
             await self._intern("kinds", KIND_COLUMNS, list(kinds.values()))
             await self._write(list(rows.values()), aside, held)
+            if reached is not None:
+                await records.reach(self._connection, self._schema, reached)
         self._known.update(dict.fromkeys(kinds))
         forget_oldest(self._known, KNOWN)
 
@@ -318,8 +335,11 @@ class _RecordWriter:
 
 
 def _aside(each: Prepared) -> TrailRow:
-    raw = each.found.raw[:KEPT].decode("utf-8", "replace").replace("\0", "\ufffd")
-    return each.found.source, each.found.place, each.reason.replace("\0", "\ufffd"), raw
+    source, place, reason, raw = (
+        text.replace("\0", "\ufffd")
+        for text in (each.found.source, each.found.place, each.reason, each.found.raw[:KEPT].decode("utf-8", "replace"))
+    )
+    return records.aside_id(source, place, raw), source, place, reason, raw
 
 
 async def open_connection(settings: Settings) -> asyncpg.Connection[Any]:
