@@ -17,6 +17,7 @@ from domain.authorization.evaluation_order import GRANT, STATEMENT, TURN, WAY_OF
 from domain.authorization.question import Resource
 from domain.cloudtrail.denial import NEVER_SEEN
 from domain.cloudtrail.record import TOLD
+from domain.cloudtrail.vpc_endpoint import is_absent
 from domain.policy import unseen
 from domain.policy.compile import DIRECT, CompiledStatement, Permissions
 from domain.policy.condition_keys import PARAMETERS, RESOURCE, row_of
@@ -76,7 +77,7 @@ def _is_known(key: str, asked: TrailCall, of_key: str) -> bool:
     row = row_of(key)
     if row is None:
         return False
-    if row.source == PARAMETERS or key in TOLD or key == "kms:viaservice":
+    if row.source == PARAMETERS or key in TOLD or key == "kms:viaservice" or is_absent(key, asked.context):
         return True
     if row.source == RESOURCE:
         return not of_key

@@ -19,6 +19,7 @@ from domain.authorization.context import RequestOrigin, Via, request_context
 from domain.cloudtrail.callers import CallerTold, told_object, told_text, who_called
 from domain.cloudtrail.denial import UNTOLD, Denial, denial_of
 from domain.cloudtrail.keys_named import key_of, re_encrypted
+from domain.cloudtrail.vpc_endpoint import ENDPOINT, address_moved
 from domain.errors import Refusal
 from domain.log.codec import micros_of
 from domain.log.record import Document
@@ -301,10 +302,10 @@ def _context(reading: TrailReading, record: Document, who: CallerTold) -> Contex
     if not record.get("tlsDetails"):
         del context["aws:securetransport"]  # the record does not say it
     if endpoint := told_text(record, "vpcEndpointId"):
-        context["aws:sourcevpce"] = (endpoint,)
+        context[ENDPOINT] = (endpoint,)
     for name in ("aws:currenttime", "aws:epochtime"):
         del context[name]  # judging adds these from the call's time; here they would make every call a case of its own
-    return context
+    return address_moved(context)
 
 
 @lru_cache(maxsize=10_000)
@@ -349,6 +350,5 @@ TOLD = frozenset(
         "aws:useragent",
         "aws:currenttime",
         "aws:epochtime",
-        "aws:sourcevpce",
     }
 )

@@ -26,6 +26,7 @@ from domain.cloudtrail.judge import (
 )
 from domain.cloudtrail.keys_named import id_of
 from domain.cloudtrail.record import ACCESS_DENIED, Broken
+from domain.cloudtrail.vpc_endpoint import address_moved
 from domain.decisions.case import timed
 from domain.errors import Refusal
 from domain.identities.identity import Identity
@@ -207,7 +208,7 @@ def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[Trail
 
 def _asked(case: dict[str, Any], action: str, at: datetime, world: World) -> TrailCall:
     # Text, whatever an earlier version took from a record.
-    context = {name: tuple(map(str, values)) for name, values in case["context"].items()}
+    context = dict(address_moved({name: tuple(map(str, values)) for name, values in case["context"].items()}))
     context |= timed(round(at.timestamp() * 1_000_000))
     principal = case["principal"]
     root = principal.endswith(":root") or not principal.startswith("arn:")
