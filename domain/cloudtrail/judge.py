@@ -19,10 +19,10 @@ from domain.cloudtrail.denial import NEVER_SEEN
 from domain.cloudtrail.record import TOLD
 from domain.cloudtrail.vpc_endpoint import is_absent
 from domain.policy import unseen
-from domain.policy.compile import DIRECT, CompiledStatement, Permissions
+from domain.policy.compile import DIRECT, CompiledStatement, Covers, Permissions, compile_resource
 from domain.policy.condition_keys import PARAMETERS, RESOURCE, row_of
 from domain.policy.conditions import Test
-from domain.policy.variables import Context, Variable, template
+from domain.policy.variables import WITH_VARIABLES, Context, any_arn, keys_written, opened
 
 ALLOWED, REFUSED, UNKNOWN = "allowed", "refused", "unknown"
 NO, MAYBE, YES = 0, 1, 2
@@ -80,41 +80,65 @@ def _is_known(key: str, asked: TrailCall, of_key: str) -> bool:
     if row.source == PARAMETERS or key in TOLD or key == "kms:viaservice" or is_absent(key, asked.context):
         return True
     if row.source == RESOURCE:
-        return not of_key
+        return not of_key or key == "aws:resourceaccount"  # the key's ARN names its account
     return False
 
 
 @lru_cache(maxsize=10_000)
-def _read_by(key: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """The condition keys that a test reads, including those in policy variables."""
-    found = dict.fromkeys([key.lower()])
-    for text in wanted:
-        found |= dict.fromkeys(part.key for part in template(text, "2012-10-17") if isinstance(part, Variable))
-    return tuple(found)
+def _keys_in(texts: tuple[str, ...]) -> dict[str, str]:
+    """The condition keys of the texts' policy variables: in lower case, and as they are written."""
+    return {each.lower(): each for text in texts for each in keys_written(text)}
 
 
 def _test(test: Test, asked: TrailCall, context: Context, of_key: str, missing: _Missing) -> int:
-    for key in _read_by(test.key, tuple(test.wanted)):
+    for key, written in ({test.key.lower(): test.key} | _keys_in(tuple(test.wanted))).items():
         if key == unseen.KEY.lower():
             missing.add(test.wanted[0])
             return MAYBE
         if not _is_known(key, asked, of_key):
-            missing.add(f"{test.key} of the request")
+            missing.add(f"{written} of the request")
             return MAYBE
     return YES if test.holds(context) else NO
+
+
+def _covers(
+    rule: CompiledStatement, asked: TrailCall, arn: str, context: Context, of_key: str, missing: _Missing
+) -> int:
+    """Whether the statement's Resource covers the key."""
+    if rule.covers is None:
+        return YES
+    unknown = frozenset(key for key in rule.variables if not _is_known(key, asked, of_key))
+    if not unknown:
+        return YES if rule.covers(arn, context) else NO
+    patterns, excludes = rule.statement.resource or rule.statement.not_resource or (), rule.statement.resource is None
+    surely, perhaps = _covering(patterns, unknown)
+    if surely(arn, context):
+        return NO if excludes else YES
+    if not perhaps(arn, context):
+        return YES if excludes else NO
+    for key, written in _keys_in(patterns).items():
+        if key in unknown:
+            missing.add(f"{written} of the request")
+    return MAYBE
+
+
+@lru_cache(maxsize=10_000)
+def _covering(patterns: tuple[str, ...], unknown: frozenset[str]) -> tuple[Covers, Covers]:
+    """What the patterns cover whatever the values of the unknown variables are, and what they cover with some values."""
+    surely = [each for each in patterns if opened(each, unknown) == each]
+    perhaps = [opened(each, unknown) for each in patterns]
+    return any_arn(surely, WITH_VARIABLES, compile_resource), any_arn(perhaps, WITH_VARIABLES, compile_resource)
 
 
 def _rule(rule: CompiledStatement, asked: TrailCall, arn: str, context: Context, of_key: str, missing: _Missing) -> int:
     """Whether a statement matches the call. Principal and Action are known; Resource and Condition may not be."""
     if rule.elsewhere or rule.acts is None or not rule.acts(asked.action.lower()):
         return NO
-    if rule.covers is not None and not rule.covers(arn, context):
-        return NO
-    if rule.tests is None:
-        return YES if rule.denies else NO
-    answer = YES
     told = _Missing()
-    for test in rule.tests:
+    answer = _covers(rule, asked, arn, context, of_key, told)
+    if answer == NO or (rule.tests is None and not rule.denies):
+        return NO
+    for test in rule.tests or ():
         found = _test(test, asked, context, of_key, told)
         if found == NO:
             return NO
@@ -175,10 +199,8 @@ class _CallOnState:
     evidence: Evidence | None
     context: Context
 
-    def speaking(
-        self, rules: Iterable[CompiledStatement], *, denies: bool, missing: _Missing, of_key: str = ""
-    ) -> Spoken:
-        return _speaking(rules, self.asked, self.resource.arn, self.context, of_key, denies, missing)
+    def speaking(self, rules: Iterable[CompiledStatement], *, denies: bool, missing: _Missing) -> Spoken:
+        return _speaking(rules, self.asked, self.resource.arn, self.context, self.of_key, denies, missing)
 
     def layers(self) -> list[Permissions]:
         known = self.known
@@ -186,7 +208,7 @@ class _CallOnState:
 
     def denies(self, missing: _Missing) -> Spoken:
         policy = self.resource.policy.statements if self.resource.policy is not None else ()
-        found = self.speaking(policy, denies=True, missing=missing, of_key=self.of_key)
+        found = self.speaking(policy, denies=True, missing=missing)
         for held in self.layers():
             found += self.speaking(held.statements, denies=True, missing=missing)
         return found
@@ -202,7 +224,7 @@ class _CallOnState:
         at_home = is_at_home(asked.account, self.resource.account)
         statements = self.resource.policy.statements if self.resource.policy is not None else ()
         told = _Missing()
-        for answer, statement in self.speaking(statements, denies=False, missing=told, of_key=self.of_key):
+        for answer, statement in self.speaking(statements, denies=False, missing=told):
             means = DIRECT if statement.who is None else statement.who(asked.names)
             reach = reach_of(means, at_home=at_home, needs_policies=not asked.root)
             yield from self._open(WAY_OF[STATEMENT, reach], means, answer, statement.by.document(), told)

@@ -8,14 +8,14 @@ with it never allows, and a Deny with it always denies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from domain.policy.conditions import BadValue, Holds, Test, UnknownOperator, compile_condition
 from domain.policy.glob import Matcher, compile_arn, compile_glob
 from domain.policy.parse import KEY, TRUST, Policy, PolicyKind, Principals, Statement, parse_policy
-from domain.policy.variables import Context, any_arn, is_constant, template
+from domain.policy.variables import Context, Variable, any_arn, template
 
 DIRECT, ROLE, DELEGATED = 3, 2, 1
 """How a Principal element can mean a caller: by the caller's own name, its role's name, or its account's."""
@@ -73,6 +73,8 @@ class CompiledStatement:
     covers: Covers | None
     tests: tuple[Test, ...] | None
     holds: Holds | None
+    variables: tuple[str, ...] = ()
+    """The condition keys, in lower case, that its Resource reads as policy variables."""
     elsewhere: bool = False
     """True for a key policy's statement whose Resource is not the policy's key: the statement has no effect."""
 
@@ -225,8 +227,13 @@ def identity_policy_statements(
 
 
 def has_variables(statement: Statement, version: str) -> bool:
-    patterns = (*(statement.resource or ()), *(statement.not_resource or ()))
-    return not all(is_constant(template(pattern, version)) for pattern in patterns)
+    return any(_variables(statement, version))
+
+
+def _variables(statement: Statement, version: str) -> Iterator[Variable]:
+    """The policy variables in Resource or NotResource."""
+    for pattern in (*(statement.resource or ()), *(statement.not_resource or ())):
+        yield from (part for part in template(pattern, version) if isinstance(part, Variable))
 
 
 def _on_key(rule: CompiledStatement, key: str, open_resource: bool) -> CompiledStatement:
@@ -256,6 +263,7 @@ def _rule(
         covers=_resources(statement, version) if kind.resource else None,
         tests=tests,
         holds=_all(tests) if tests else None,
+        variables=tuple({each.key: None for each in _variables(statement, version) if not each.many}),
     )
 
 

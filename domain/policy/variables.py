@@ -8,7 +8,7 @@ variable is null: it equals nothing and is like nothing, so negated operators ho
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -86,6 +86,11 @@ def _key_and_default(name: str) -> tuple[str, str | None]:
 def keys_written(text: str) -> Iterator[str]:
     """The condition keys of the text's variables, as it writes them."""
     return (_key_and_default(name)[0] for name in _VARIABLE.findall(text) if name not in SIGNS)
+
+
+def opened(text: str, keys: Collection[str]) -> str:
+    """The text with `*` for the variables of these keys (in lower case), whose values are not known."""
+    return _VARIABLE.sub(lambda found: STAR if _key_and_default(found[1])[0].lower() in keys else found[0], text)
 
 
 def is_constant(parts: Template) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from domain.cloudtrail.judge import REFUSED, UNKNOWN, Judgement, judge
+from domain.cloudtrail.judge import ALLOWED, REFUSED, UNKNOWN, Judgement, SeenPolicies, explained, judge
+from domain.policy import unseen
 from services.trails.judged_calls import questions_of
 from services.trails.rows import case_of
-from tests.domain.test_cloudtrail import JANUARY, fold, reading
+from tests.domain.test_cloudtrail import DELEGATING, JANUARY, NONE, OWN, asked, fold, reading
 from tests.e2e.test_history import allow
 from tests.e2e.test_trails import created, put, record, who
+from tests.given import ACCOUNT
+from tests.policies import key, named, permissions, policy, statement, to_identity, user_arn
 
 ENDPOINT = "vpce-1234abcdf5678c90a"
 INSIDE, OUTSIDE = "10.0.0.0/8", "192.0.2.0/24"
@@ -63,3 +67,83 @@ def test_an_address_that_a_record_hides_is_not_known_to_be_absent() -> None:
     found = judged(hidden, IpAddress={"aws:VpcSourceIp": INSIDE})
     assert (found.answer, "aws:VpcSourceIp of the request" in found.missing) == (UNKNOWN, True)
     assert judged(case_of_call(sourceIPAddress="AWS Internal"), Null={"aws:SourceIp": "true"}).answer == UNKNOWN
+
+
+# -- Resource with policy variables ----------------------------------------------------------------------------------------
+
+MINE = "arn:aws:kms:*:*:key/${aws:PrincipalTag/Keys}"
+TEAM = ("aws:PrincipalTag/Keys of the request",)
+
+
+@pytest.mark.parametrize("version", ["2012-10-17", "2008-10-17"])
+def test_a_resource_that_reads_what_nobody_recorded_may_cover_the_key(version: str) -> None:
+    """The Deny may be what refused the call. Under the earlier version of the language the text is no variable."""
+    deny = policy(statement(Effect="Deny", Resource=MINE), named(user_arn()), version=version)
+    found = explained(asked(), key(deny), "", NONE, refused=True, denied=True)
+    if version == "2012-10-17":
+        assert (found[0], found[1].missing) == ("open", TEAM)
+        assert judge(asked(), key(deny), "", NONE).answer == UNKNOWN
+    else:
+        assert (found[0], found[1].answer) == ("unexplained", ALLOWED)
+
+
+def test_a_resource_whose_variables_are_recorded_is_known() -> None:
+    deny = policy(statement(Effect="Deny", Resource="arn:aws:kms:*:*:key/${aws:username}"), named(user_arn()))
+    assert judge(asked(aws__username="alice"), key(deny), "", NONE).answer == ALLOWED
+    own = key(deny).arn.rpartition("/")[2]
+    assert judge(asked(aws__username=own), key(deny), "", NONE).answer == REFUSED
+    # A record that names no user tells that there was none. Whoever exports our own log tells everything.
+    assert judge(asked(), key(deny), "", NONE).answer == ALLOWED
+    untagged = policy(statement(Effect="Deny", Resource=MINE), named(user_arn()))
+    assert judge(asked(sure=True), key(untagged), "", NONE).answer == ALLOWED
+
+
+ELSEWHERE, EVERYWHERE = MINE.replace("kms:*:*", "kms:eu-north-1:*"), "arn:aws:kms:*:*:key/*"
+OPEN_RESOURCES: dict[str, tuple[dict[str, Any], str]] = {
+    "it may be the key": ({"Resource": MINE}, UNKNOWN),
+    "it may be the key, and has a default": ({"Resource": MINE.replace("}", ", 'none'}")}, UNKNOWN),
+    "it is no key of this Region": ({"Resource": ELSEWHERE}, ALLOWED),
+    "another pattern covers the key": ({"Resource": [MINE, EVERYWHERE]}, REFUSED),
+    "all but what may be the key": ({"NotResource": MINE}, UNKNOWN),
+    "all but what another pattern covers": ({"NotResource": [MINE, EVERYWHERE]}, ALLOWED),
+    "all but no key of this Region": ({"NotResource": ELSEWHERE}, REFUSED),
+    "the condition does not hold": ({"Resource": MINE, "Condition": {"Bool": {"aws:PrincipalIsAWSService": "true"}}}, ALLOWED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OPEN_RESOURCES)
+def test_an_open_resource_says_no_more_than_it_must(case: str) -> None:
+    elements, answer = OPEN_RESOURCES[case]
+    found = judge(asked(), key(OWN), "", SeenPolicies(permissions({"Effect": "Deny", "Action": "kms:*"} | elements)))
+    assert (found.answer, found.missing) == (answer, TEAM if answer == UNKNOWN else ())
+
+
+def test_an_open_resource_may_allow_too() -> None:
+    held = SeenPolicies(permissions(to_identity(Resource=MINE)))
+    assert judge(asked(), key(DELEGATING), "", held).missing == TEAM
+    assert judge(asked(), key(DELEGATING), "", held).answer == UNKNOWN
+
+
+def test_a_condition_with_a_policy_variable_names_the_value_that_is_missing() -> None:
+    held = SeenPolicies(
+        permissions(to_identity(Condition={"StringEquals": {"aws:username": "${aws:PrincipalTag/Keys}"}}))
+    )
+    assert judge(asked(aws__username="alice"), key(DELEGATING), "", held).missing == TEAM
+
+
+# -- what was never seen of the key -----------------------------------------------------------------------------------------
+
+
+def test_an_identity_policy_that_reads_a_key_from_before_the_trail_is_not_known_to_say_nothing() -> None:
+    """Its tags were never seen, so an identity policy's Deny for a tag may deny the call, as a key policy's may."""
+    of_tag = {"Condition": {"StringEquals": {"aws:ResourceTag/team": "a"}}}
+    denying = SeenPolicies(permissions(to_identity(Effect="Deny", **of_tag)))
+    found = judge(asked(), key(OWN), unseen.REST, denying)
+    assert (found.answer, found.missing) == (UNKNOWN, ("aws:ResourceTag/team of the request",))
+    assert judge(asked(), key(OWN), "", denying).answer == ALLOWED
+    limited = SeenPolicies(permissions(to_identity()), boundary=permissions(to_identity(**of_tag)))
+    assert judge(asked(), key(DELEGATING), unseen.REST, limited).missing == ("aws:ResourceTag/team of the request",)
+    # Its account is in its ARN.
+    other = to_identity(Effect="Deny", Condition={"StringNotEquals": {"aws:ResourceAccount": ACCOUNT}})
+    known = replace(key(OWN), context={"aws:resourceaccount": (ACCOUNT,)})
+    assert judge(asked(), known, unseen.REST, SeenPolicies(permissions(other))).answer == ALLOWED
