@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.arn import ACCOUNT_ID, parse_arn
-from domain.cloudtrail.iam_changes import identity_met
+from domain.cloudtrail.iam_changes import id_without, identity_met
 from domain.cloudtrail.keys_named import id_of
 from domain.cloudtrail.record import CausedEvents, TrailReading
 from domain.errors import Refusal
@@ -116,7 +116,7 @@ def identity_there(world: World, kind: str, arn: str, unique: str) -> CausedEven
         and unique not in directory.identities
     ):
         return  # a policy named this identity before; only now is its unique id known
-    unique = unique if UNIQUE_ID.fullmatch(unique) else held or f"ARN:{arn}"
+    unique = unique if UNIQUE_ID.fullmatch(unique) else held or id_without(arn, world)
     if held == unique or unique in directory.identities:
         return
     path, _, name = parsed.resource.partition("/")[2].rpartition("/")

@@ -69,10 +69,11 @@ def _made(kind: str) -> Callable[[TrailReading, World], CausedEvents]:
         name = text_of(told, f"{noun}Name")
         path = given(told, "Path") or "/"
         arn = iam_arn(account, kind, path, name)
-        unique = _said(reading, noun.lower(), f"{noun}Id") or f"ARN:{arn}"
+        old = directory.find(kind, account, name)
+        met = old is not None and old.arn == arn and old.id.startswith("ARN:")
+        unique = _said(reading, noun.lower(), f"{noun}Id") or (old.id if old and met else id_without(arn, world))
         if unique in directory.identities:
             return  # its use was seen before, or it was recorded twice
-        old = directory.find(kind, account, name)
         if old is not None:
             yield iam.IdentityDeleted(account, kind, old.id, old.name)
         boundary = given(told, "PermissionsBoundary")
@@ -90,6 +91,13 @@ def _made(kind: str) -> Callable[[TrailReading, World], CausedEvents]:
     return events
 
 
+def id_without(arn: str, world: World) -> str:
+    """An id for an identity whose unique id no record tells: its ARN. If another identity came by that name, and was
+    renamed since, it keeps the id, and the number of the last change makes another."""
+    unique = f"ARN:{arn}"
+    return unique if unique not in world.directory.identities else f"{unique}#{world.position}"
+
+
 def identity_met(account: str, kind: str, unique: str, name: str, path: str) -> CausedEvents:
     """An identity that the trail did not see made, with policies that it did not see either."""
     if kind == USER:
@@ -104,7 +112,7 @@ def identity_met(account: str, kind: str, unique: str, name: str, path: str) -> 
 
 def _there(world: World, kind: str, account: str, name: str) -> CausedEvents:
     if world.directory.find(kind, account, name) is None:
-        yield from identity_met(account, kind, f"ARN:{iam_arn(account, kind, '/', name)}", name, "/")
+        yield from identity_met(account, kind, id_without(iam_arn(account, kind, "/", name), world), name, "/")
 
 
 NO_TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:None"}]}'
@@ -205,6 +213,9 @@ def _update(held: Identity, reading: TrailReading, world: World) -> CausedEvents
     noun = NOUNS[held.kind]
     name = given(reading.parameters, f"New{noun}Name") or held.name
     path = given(reading.parameters, "NewPath") or held.path
+    other = world.directory.find(held.kind, held.account, name)
+    if other is not None and other.id != held.id:  # the name was free, so it was deleted, which the trail did not see
+        yield iam.IdentityDeleted(other.account, other.kind, other.id, other.name)
     if (name, path) != (held.name, held.path):
         yield iam.IdentityMoved(held.account, held.kind, held.id, name, path)
 
