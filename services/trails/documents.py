@@ -20,6 +20,8 @@ LONGEST = 8 << 20
 """The greatest length of a record, in bytes."""
 KEPT = 100_000
 """How many bytes of a broken record are kept."""
+SEARCHES = 4
+"""How often bytes are searched for the end of a value that does not end there."""
 FAULTS = (OSError, EOFError, zlib.error)
 
 _LISTS = frozenset(name.encode() for name in LISTS)
@@ -39,18 +41,20 @@ _ANEW_IN_TEXT = re.compile(rb'\n(?=[{\[]|"\{|[^\n"{]*+\{[\s"])')
 """The same for plain text, where a line may have a time or a column before its document."""
 
 
-def span(text: bytes, start: int) -> int:
-    """Returns the end of the value that begins at `start`, by its brackets and quotes; 0 if it does not end in this text."""
+def span(text: bytes, start: int, stop: int | None = None) -> int:
+    """Returns the end of the value that begins at `start`, by its brackets and quotes; 0 if it does not end in this text, or
+    not before `stop`."""
+    stop = len(text) if stop is None else stop
     first = text[start : start + 1]
     if first not in (b"{", b"["):
-        match = (_TEXT if first == b'"' else _SCALAR).match(text, start)
-        return 0 if match is None or (first != b'"' and match.end() == len(text)) else match.end()
+        match = (_TEXT if first == b'"' else _SCALAR).match(text, start, stop)
+        return 0 if match is None or (first != b'"' and match.end() == stop) else match.end()
     depth, at = 0, start
     while True:
-        match = _RUN.match(text, at)
+        match = _RUN.match(text, at, stop)
         assert match is not None, "it matches nothing too"
         end = match.end()
-        found = text[end : end + 1]
+        found = text[end : min(end + 1, stop)]
         if found in (b"{", b"["):
             depth += 1
         elif found in (b"}", b"]"):
@@ -71,6 +75,7 @@ class Stream:
         self.text, self.at, self.ended = b"", 0, False
         self.fault: Exception | None = None
         self._before, self._lines, self._counted = 0, 1, 0
+        self._end, self._until, self._in_vain = 0, 0, 0
 
     @property
     def offset(self) -> int:
@@ -139,13 +144,29 @@ class Stream:
                 return self.text[self.at :]
 
     def length(self) -> int:
-        """Returns the length of the value that begins here; 0 if it does not end within LONGEST bytes."""
+        """Returns the length of the value that begins here; 0 if it does not end within LONGEST bytes, or before `stop`."""
+        begin = self.offset
+        if begin < self._end:  # the search before this one went further than the reading: it was in vain
+            self._in_vain = self._in_vain + 1 if begin < self._until else 1
+            self._until = max(self._until, self._end)
+        stop = self.stop()
         while True:
-            end = span(self.text, self.at)
-            if end:
-                return end - self.at
+            end = span(self.text, self.at, stop)
+            if end or stop is not None or self.too_long or not self.more():
+                break
+        self._end = begin + min((end or stop or len(self.text)) - self.at, LONGEST)
+        return end - self.at if end else 0
+
+    def stop(self) -> int | None:
+        """Where the search for a value's end stops, though it may be later: the next place where a document certainly begins.
+        None unless these bytes were searched in vain SEARCHES times: a file whose lines open a bracket each would be searched
+        as often as it has lines."""
+        if self._in_vain < SEARCHES or self.offset >= self._until:
+            return None
+        while (anew := _ANEW.search(self.text, self.at)) is None:
             if self.too_long or not self.more():
-                return 0
+                return None
+        return anew.start()
 
     @property
     def too_long(self) -> bool:
@@ -211,7 +232,7 @@ def _document(stream: Stream, source: str, place: str, first: bytes) -> Iterator
     elif first == b"[":
         stream.at += 1
         yield from _elements(stream, source, place, 0)
-    elif first == b"{" and (begin := _list_of(stream.text, stream.at)):
+    elif first == b"{" and (begin := _list_of(stream)):
         stream.at = begin
         number = yield from _elements(stream, source, place, 0)
         yield from _rest(stream, source, place, number)
@@ -219,14 +240,16 @@ def _document(stream: Stream, source: str, place: str, first: bytes) -> Iterator
         yield _broken(stream, source, place, length, too_long=stream.too_long)
 
 
-def _list_of(text: bytes, start: int) -> int:
+def _list_of(stream: Stream) -> int:
     """Returns where the first element of an object's list of records may be; 0 if no such list is in the text so far."""
-    at = start + 1
-    while (match := _MEMBER.match(text, at)) is not None:
+    stop = stream.stop()
+    text, at = stream.text, stream.at + 1
+    stop = len(text) if stop is None else stop
+    while (match := _MEMBER.match(text, at, stop)) is not None:
         at = match.end()
         if match[1] in _LISTS and text[at : at + 1] == b"[":
             return at + 1
-        at = span(text, at)
+        at = span(text, at, stop)
         if not at:
             break
     return 0
@@ -278,11 +301,12 @@ def _broken(
 ) -> FoundRecord:
     """Passes over a value that is not JSON. It ends where its brackets end (`length`; 0 if they do not end), or earlier if a
     document certainly begins before. `too_long`: it does not end within the length that a record may have."""
-    too_long = too_long and not length
-    kept = stream.text[stream.at : stream.at + (length or KEPT)][:KEPT]
-    anew = anew_at.search(stream.text, stream.at, stream.at + length if length else len(stream.text))
+    end = stream.at + length if length else len(stream.text)
+    anew = anew_at.search(stream.text, stream.at, end)
+    end = end if anew is None else anew.start()
+    kept = stream.text[stream.at : min(end, stream.at + KEPT)]
+    too_long = too_long and not length and end - stream.at > LONGEST
     if anew is not None:
-        kept = kept[: anew.start() - stream.at]
         stream.at = anew.start() + 1
     elif length:
         stream.at += length
