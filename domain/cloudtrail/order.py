@@ -3,7 +3,8 @@ ids are random.
 
 A change can be made when the slots that it needs are right (steps.py). If no order is allowed, a record is missing; the
 changes then keep the usual order: what makes something first, what ends something last. If several orders are allowed
-and the result depends on the order, the answer says so.
+and the result depends on the order, the answer says so. A second may have thousands of changes, and orders grow faster
+than they do: what is tried for one second has a limit, and the answer names the changes beyond it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
-from domain.cloudtrail.slots import ABSENT, OWNED, PRESENT, UNKNOWN, Slot, Step, Value, begins
+from domain.cloudtrail.slots import ABSENT, OWNED, PRESENT, UNKNOWN, Slot, Step, Value
 from domain.identities.limits import VERSIONS
 
-MOST_STEPS = 20_000
-"""The number of steps that are tried for changes that depend on one another."""
+MOST_LOOKS = 500_000
+"""How many slots and steps are looked at to order one second."""
 MOST_PAIRS = 40
+"""How many pairs of changes that depend on one another are tried the other way round."""
 Before = Callable[[Slot], Value | bool]
 """The content of a slot before the second."""
 
@@ -25,31 +28,76 @@ Before = Callable[[Slot], Value | bool]
 @dataclass(slots=True)
 class Ordered:
     """`open`: pairs of changes either of which may have come last, though the result depends on it. `unfit`: changes
-    that fit in no order. `only`: no other order of the changes is allowed, not even one with the same result."""
+    that fit in no order. `untried`: changes whose orders were not all tried, since they are too many. `only`: no other
+    order of the changes is allowed, not even one with the same result."""
 
     ids: list[str] = field(default_factory=list)
     only: bool = True
     open: list[tuple[str, str]] = field(default_factory=list)
     unfit: list[str] = field(default_factory=list)
+    untried: list[str] = field(default_factory=list)
+
+
+class _TooMany(Exception):
+    """There are too many orders to try."""
+
+
+class _Looks:
+    """What is left to look at for a second."""
+
+    def __init__(self) -> None:
+        self._left = MOST_LOOKS
+
+    def spend(self, count: int) -> None:
+        """Raises _TooMany."""
+        self._left -= count
+        if self._left < 0:
+            raise _TooMany
+
+
+class _Group:
+    """Steps that depend on one another, and the slots that they write or need."""
+
+    def __init__(self, steps: Sequence[Step], before: Before, looks: _Looks) -> None:
+        self.steps, self.before, self.looks = steps, before, looks
+        self.written = {slot for step in steps for slot in step.writes}
+        self._under: dict[Slot, list[Slot]] = {}
+        for slot in self.written.union(*(step.needs for step in steps)):
+            for length in range(1, len(slot) + 1):
+                self._under.setdefault(slot[:length], []).append(slot)
+
+    def under(self, prefixes: Iterable[Slot]) -> list[Slot]:
+        """The slots with one of these beginnings. Raises _TooMany."""
+        found = [slot for prefix in prefixes for slot in self._under.get(prefix, ())]
+        self.looks.spend(len(found))
+        return found
 
 
 def ordered(steps: Iterable[Step], before: Before) -> Ordered:
     groups = _dependent(sorted(steps, key=lambda each: (each.rank, each.id)))
-    found = Ordered(only=len(groups) < 2)
-    for group in groups:
-        if len(group) == 1:
-            found.ids.append(group[0].id)
-            continue
-        order = _order(group, before)
-        if order is None:
-            found.unfit += [each.id for each in group]
-            found.ids += [each.id for each in group]
-            found.only = False
-            continue
-        found.ids += [each.id for each in order]
-        found.only = found.only and _is_only(order, before)
-        found.open += _either(order, before)
+    found, looks, before = Ordered(only=len(groups) < 2), _Looks(), cache(before)
+    # The small groups come first: a large one leaves nothing to look at.
+    orders = {id(group): _in_order(_Group(group, before, looks), found) for group in sorted(groups, key=len)}
+    found.ids = [step.id for group in groups for step in orders[id(group)]]
     return found
+
+
+def _in_order(group: _Group, found: Ordered) -> Sequence[Step]:
+    """The steps in their order. Adds to `found` what there is to say of it."""
+    if len(group.steps) == 1:
+        return group.steps
+    order = None
+    try:
+        order = _order(group, group.steps)
+        if order is None:
+            found.unfit += [each.id for each in group.steps]
+        found.only = found.only and order is not None and _is_only(order, group)
+        for pair in _either(order or (), group):
+            found.open.append(pair)
+    except _TooMany:
+        found.untried += [each.id for each in group.steps]
+        found.only = False
+    return group.steps if order is None else order
 
 
 def _dependent(steps: Sequence[Step]) -> list[list[Step]]:
@@ -88,77 +136,71 @@ def _names(slot: Slot) -> Iterator[Slot]:
 
 
 class _Search:
-    def __init__(self, steps: Sequence[Step], before: Before, first: Step | None, then: Step | None) -> None:
-        self.steps, self._before, self._first, self._then = steps, before, first, then
-        self.left = MOST_STEPS
-        self._slots = {slot for step in steps for slot in step.writes}
-        self._asked = self._slots.union(*(step.needs for step in steps))
-        self._known: dict[Slot, Value | bool] = {}
+    def __init__(self, group: _Group, steps: Sequence[Step], first: Step | None, then: Step | None) -> None:
+        self._group, self._steps, self._first, self._then = group, steps, first, then
         self._dead: set[tuple[frozenset[str], frozenset[tuple[Slot, Value | bool]]]] = set()
 
     def _held(self, slot: Slot, state: dict[Slot, Value | bool]) -> Value | bool:
-        if slot in state:
-            return state[slot]
-        if slot not in self._known:
-            self._known[slot] = self._before(slot)
-        return self._known[slot]
+        return state[slot] if slot in state else self._group.before(slot)
 
     def _is_full(self, slot: Slot, state: dict[Slot, Value | bool]) -> bool:
         return self._held(slot, state) not in (None, UNKNOWN)
 
-    def _after(self, step: Step, state: dict[Slot, Value | bool]) -> dict[Slot, Value | bool] | None:
-        """The state after a step; None if the state does not allow the step."""
-        made = dict(state)
+    def _is_allowed(self, step: Step, state: dict[Slot, Value | bool]) -> bool:
+        """Whether the state allows the step. Raises _TooMany."""
+        self._group.looks.spend(1 + len(step.needs) + len(step.room))
         for slot, wanted in step.needs.items():
             held = self._held(slot, state)
-            if held is UNKNOWN:
-                made[slot] = _SOMETHING if wanted is PRESENT else None
-            elif (held is not None) is not wanted:
-                return None
-        for slot, other in step.others.items():
-            if self._held(slot, state) == other:
-                return None
+            if held is not UNKNOWN and (held is not None) is not wanted:
+                return False
+        if any(self._held(slot, state) == other for slot, other in step.others.items()):
+            return False
         if len(step.room) >= VERSIONS and sum(self._is_full(slot, state) for slot in step.room) >= VERSIONS:
-            return None
-        if step.clear:
-            spared = self._held(step.spared, state) if step.spared is not None else None
-            for slot in self._slots:
-                if begins(slot, step.clear) and slot[-1] != spared and self._is_full(slot, state):
-                    return None
-        if step.resets:
-            made.update((slot, None) for slot in self._asked if begins(slot, step.resets))
-        made.update(step.writes)
-        return made
+            return False
+        spared = self._held(step.spared, state) if step.clear and step.spared is not None else None
+        return not any(
+            slot in self._group.written and slot[-1] != spared and self._is_full(slot, state)
+            for slot in self._group.under(step.clear)
+        )
+
+    def _make(self, step: Step, state: dict[Slot, Value | bool]) -> None:
+        """Changes the state as the step does. What it needs was there, though nobody may have known it."""
+        for slot, wanted in step.needs.items():
+            if self._held(slot, state) is UNKNOWN:
+                state[slot] = _SOMETHING if wanted is PRESENT else None
+        state.update(dict.fromkeys(self._group.under(step.resets)))
+        state.update(step.writes)
+
+    def _waits(self, step: Step, rest: Sequence[Step]) -> bool:
+        return step is self._then and any(each is self._first for each in rest)
 
     def greedy(self) -> list[Step] | None:
-        """Takes the first allowed step each time. This is enough for nearly all seconds, and works for any number of
-        steps."""
-        rest, state, found = list(self.steps), dict[Slot, Value | bool](), list[Step]()
+        """Takes the first allowed step each time. This is enough for nearly all seconds. Raises _TooMany."""
+        rest, state, found = list(self._steps), dict[Slot, Value | bool](), list[Step]()
         while rest:
+            self._group.looks.spend(len(rest) if self._then is not None else 1)
             for number, step in enumerate(rest):
-                if step is self._then and self._first in rest:
-                    continue
-                made = self._after(step, state)
-                if made is not None:
+                if not self._waits(step, rest) and self._is_allowed(step, state):
                     found.append(rest.pop(number))
-                    state = made
+                    self._make(step, state)
                     break
             else:
                 return None
         return found
 
     def run(self, rest: tuple[Step, ...], state: dict[Slot, Value | bool]) -> list[Step] | None:
+        """Tries every order. Raises _TooMany."""
         if not rest:
             return []
+        self._group.looks.spend(len(rest) + len(state))
         name = (frozenset(each.id for each in rest), frozenset(state.items()))
-        if name in self._dead or self.left <= 0:
+        if name in self._dead:
             return None
         for step in rest:
-            if step is self._then and self._first in rest:
-                continue
-            self.left -= 1
-            made = self._after(step, state)
-            if made is not None:
+            if not self._waits(step, rest) and self._is_allowed(step, state):
+                self._group.looks.spend(len(rest) + len(state))
+                made = dict(state)
+                self._make(step, made)
                 found = self.run(tuple(each for each in rest if each is not step), made)
                 if found is not None:
                     return [step, *found]
@@ -175,51 +217,64 @@ MOST = 60
 
 
 def _order(
-    steps: Sequence[Step], before: Before, first: Step | None = None, then: Step | None = None
+    group: _Group, steps: Sequence[Step], first: Step | None = None, then: Step | None = None
 ) -> list[Step] | None:
-    """An allowed order; if `first` and `then` are given, one with `first` before `then`."""
-    search = _Search(steps, before, first, then)
-    return search.greedy() or (search.run(tuple(steps), {}) if len(steps) <= MOST else None)
+    """An allowed order, much like that of `steps`; if `first` and `then` are given, one with `first` before `then`.
+    Raises _TooMany."""
+    search = _Search(group, steps, first, then)
+    found = search.greedy()
+    if found is None and len(steps) > MOST:
+        raise _TooMany
+    return search.run(tuple(steps), {}) if found is None else found
 
 
-def _is_only(order: Sequence[Step], before: Before) -> bool:
+def _is_only(order: Sequence[Step], group: _Group) -> bool:
     """Whether no two neighbours may change places. If there is another order, some two neighbours may."""
     return len(order) <= MOST_PAIRS and all(
-        _follows(one, other, order) or _order(order, before, other, one) is None
+        _follows(one, other, group) or _order(group, order, other, one) is None
         for one, other in itertools.pairwise(order)
     )
 
 
-def _either(order: Sequence[Step], before: Before) -> list[tuple[str, str]]:
+def _either(order: Sequence[Step], group: _Group) -> Iterator[tuple[str, str]]:
     """Pairs that write different things to one slot, and either of which may be the later."""
-    found: list[tuple[str, str]] = []
-    tried, end = 0, _end(order)
+    touched = list[set[Slot]]()
+    touching: dict[Slot, list[int]] = {}
+    for number, step in enumerate(order):
+        touched.append({*step.writes, *(group.written.intersection(group.under(step.resets)))})
+        for slot in touched[-1]:
+            touching.setdefault(slot, []).append(number)
+    tried, end = 0, _end(order, group)
     for number, one in enumerate(order):
-        for other in order[number + 1 :]:
-            touched = one.writes.keys() | other.writes.keys()
-            differ = any(UNKNOWN is not one.leaves(slot) != other.leaves(slot) is not UNKNOWN for slot in touched)
-            if differ and not _follows(one, other, order) and tried < MOST_PAIRS:
+        group.looks.spend(sum(len(touching[slot]) for slot in touched[number]))
+        for later in sorted({each for slot in touched[number] for each in touching[slot] if each > number}):
+            other = order[later]
+            group.looks.spend(len(touched[number]))
+            differ = any(one.leaves(slot) != other.leaves(slot) for slot in touched[number] & touched[later])
+            if differ and not _follows(one, other, group):
+                if tried == MOST_PAIRS:
+                    return
                 tried += 1
-                also = _order(order, before, other, one)
-                if also is not None and _end(also) != end:
-                    found.append((one.id, other.id))
-    return found
+                also = _order(group, order, other, one)
+                if also is not None and _end(also, group) != end:
+                    yield one.id, other.id
 
 
-def _end(order: Sequence[Step]) -> dict[Slot, Value]:
+def _end(order: Sequence[Step], group: _Group) -> dict[Slot, Value]:
     """The final content of the slots that the steps of a second write."""
-    slots = {slot for step in order for slot in step.writes}
+    group.looks.spend(len(order))
     end = dict[Slot, Value]()
     for step in order:
-        if step.resets:
-            end.update((slot, None) for slot in slots if begins(slot, step.resets))
+        end.update(dict.fromkeys(group.written.intersection(group.under(step.resets))))
         end.update(step.writes)
     return end
 
 
-def _follows(one: Step, other: Step, order: Sequence[Step]) -> bool:
+def _follows(one: Step, other: Step, group: _Group) -> bool:
     """Whether `other` can only come after `one`: only `one` makes what `other` needs, or `other` ends what `one` needs
     and nothing makes it."""
+    order = group.steps
+    group.looks.spend(len(order))
     for slot, wanted in other.needs.items():
         if wanted is PRESENT and one.needs.get(slot) is ABSENT and not any(each.leaves(slot) is None for each in order):
             return True

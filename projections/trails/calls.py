@@ -80,7 +80,7 @@ FROM calls c JOIN kinds k ON k.id = c.kind_id LEFT JOIN judged j
 JUDGED_IS_FULL = "ALTER TABLE judged ADD PRIMARY KEY (case_id, seen, low); ANALYZE judged; ANALYZE history"
 GROUPS = """
 SELECT coalesce(low, -2) AS low, seen, case_id, count(*) AS calls, min(at) AS first, max(at) AS last FROM calls
-WHERE case_id IS NOT NULL GROUP BY calls.low, seen, case_id ORDER BY coalesce(calls.low, seen), seen
+WHERE case_id IS NOT NULL GROUP BY calls.low, seen, case_id ORDER BY coalesce(calls.low, seen), seen, case_id
 """
 """Calls of one case that were decided at one position, or in one second. They are judged together."""
 MOVED = "CREATE TEMP TABLE moved (case_id bytea, low bigint, high bigint, seen bigint) ON COMMIT DROP"

@@ -192,5 +192,11 @@ def _show(report: dict[str, Any], trail: str) -> None:
     for each in report["no_order"]:
         at = times.within(each["at"])
         say(f"at {at} no order fits, so a record is missing: {', '.join(each['changes'])}", "yellow", indent=2)
+    for each in report["orders_not_tried"]:
+        what = f"at {times.within(each['at'])} {each['changes']} changes are too many to try their orders"
+        say(f"{what}: they keep the usual one, and it is not known whether it is the right one", "yellow", indent=2)
+    for each in report["states_not_judged"]:
+        what = f"at {times.within(each['at'])} {each['calls']} calls are too many to judge on each state of the second"
+        say(f"{what}: they count as open", "yellow", indent=2)
     for each in report["changed_nothing"]:
         say(f"{each['id']} changed nothing: {each['reason']}", "red", indent=2)

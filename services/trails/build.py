@@ -52,9 +52,9 @@ class TrailBuild:
             await self._order_calls(folded)
             await connection.execute(calls.JUDGED)
             await connection.execute(calls.cases_seen_from(kept))
-            await self._judge(folded, progress)
+            unjudged = await self._judge(folded, progress)
             await connection.execute(calls.JUDGED_IS_FULL)
-            report = await self._report(folded)
+            report = await self._report(folded, unjudged)
             await connection.execute(calls.put_in_place(beside, kept))
             return report
 
@@ -88,7 +88,8 @@ class TrailBuild:
         for statements in (calls.COUNT_FOLDED, calls.CALLS, calls.ADD_MET, calls.INDEXES):
             await connection.execute(statements)
 
-    async def _judge(self, folded: Folded, progress: ImportProgress) -> None:
+    async def _judge(self, folded: Folded, progress: ImportProgress) -> list[dict[str, Any]]:
+        """Returns the seconds with more calls than were judged on each state: the time, and the number of these calls."""
         asking = AskedLog(self._connection, Schema(self._schema))
         replay = await Replay.begin(asking, "", -1, folded.position - 1)
         seconds = {positions[0]: positions for positions in folded.seconds.values()}
@@ -104,12 +105,14 @@ class TrailBuild:
             await self._connection.execute(calls.MOVED)
             await self._connection.copy_records_to_table("moved", schema_name="pg_temp", records=within.moved)
             await self._connection.execute(calls.MOVE)
+        times = {positions[0]: at for at, positions in folded.seconds.items()}
+        return [{"at": utc(times[low]), "calls": count} for low, count in sorted(within.unjudged.items())]
 
     async def _judged(self, found: list[tuple[Any, ...]]) -> None:
         if found:
             await self._connection.copy_records_to_table("judged", schema_name=self._schema, records=found)
 
-    async def _report(self, folded: Folded) -> dict[str, Any]:
+    async def _report(self, folded: Folded, unjudged: list[dict[str, Any]]) -> dict[str, Any]:
         await self._connection.execute(calls.COUNTED)
         counts: dict[str, int] = {}
         by: list[dict[str, Any]] = []
@@ -135,5 +138,7 @@ class TrailBuild:
             "known_too_late": folded.late[:100],
             "several_orders": folded.several[:100],
             "no_order": folded.unfit[:100],
+            "orders_not_tried": folded.untried[:100],
+            "states_not_judged": unjudged[:100],
             "changed_nothing": [{"id": identifier, "reason": reason} for identifier, reason in folded.aside[:100]],
         }

@@ -62,6 +62,8 @@ class Folded:
     late: list[dict[str, Any]] = field(default_factory=list)
     several: list[dict[str, Any]] = field(default_factory=list)
     unfit: list[dict[str, Any]] = field(default_factory=list)
+    untried: list[dict[str, Any]] = field(default_factory=list)
+    """Seconds with more changes than orders are tried for: the time, and the number of these changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +215,8 @@ class TrailFold:
         folded.several += [{"at": utc(at), "changes": [said[one], said[other]]} for one, other in found.open]
         if found.unfit:
             folded.unfit.append({"at": utc(at), "changes": [said[name] for name in found.unfit]})
+        if found.untried:
+            folded.untried.append({"at": utc(at), "changes": len(found.untried)})
         return found.ids, found.only
 
     def _meet(self, row: Any, reading: TrailReading) -> None:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from domain.cloudtrail.judge import EXPLAINED, OPEN, OTHER_ERROR
+from domain.cloudtrail.order import MOST_LOOKS, ordered
+from domain.cloudtrail.slots import before
+from domain.cloudtrail.steps import step_of
 from services.trails.documents import SEARCHES, Stream, records_in
+from services.trails.judged_calls import Explained
+from services.trails.seconds import MOST_JUDGED, JudgedSeconds
 from services.trails.wrappers import FoundRecord
+from tests.domain.test_cloudtrail import fold, reading
 from tests.domain.test_trail_documents import RECORDS, in_pieces, read
+from tests.domain.test_trail_order import MANAGED, POLICY, TRUST, USE, T, at_nine, iam, named
+from tests.e2e.test_history import allow
+from tests.e2e.test_trails import A, created, put
 
 
 def steps(work: Callable[[], Any]) -> int:
@@ -83,3 +93,100 @@ def test_records_between_documents_without_an_end_are_found(broken: bytes) -> No
     for size in (1, 7, 100):
         assert told(list(records_in(Stream(in_pieces(text, [size]), 1, 30), "file"))) == told(found)
     assert told(list(records_in(Stream(io.BytesIO(text).read, 1), "file"))) == told(found)
+
+
+# -- the changes of one second -------------------------------------------------------------------------------------------------
+
+
+def put_on_one_key(count: int) -> list[dict[str, Any]]:
+    return [put(1, T, allow(f"arn:aws:iam::{A}:root", "kms:*", Sid=f"S{number}")) for number in range(count)]
+
+
+def tagged_roles(count: int) -> list[dict[str, Any]]:
+    """All of them depend on one another, by their boundary."""
+    made = [
+        iam("CreateRole", roleName=f"r{n}", assumeRolePolicyDocument=TRUST, permissionsBoundary=MANAGED)
+        for n in range(count)
+    ]
+    return [POLICY, *made, *(iam("TagRole", roleName=f"r{n}", tags=[{"key": "a", "value": "b"}]) for n in range(count))]
+
+
+@pytest.mark.parametrize("second", [put_on_one_key, tagged_roles])
+def test_a_second_is_ordered_in_a_time_that_grows_with_its_changes(
+    second: Callable[[int], list[dict[str, Any]]],
+) -> None:
+    def cost(count: int) -> int:
+        made = [step_of(reading(each)) for each in second(count)]
+        world = fold(at_nine(created(1, T)))
+        return steps(lambda: ordered(made, lambda slot: before(slot, world)))
+
+    assert cost(400) < 2.4 * cost(200)
+
+
+@pytest.mark.parametrize("count", [25, 100, 1_000])
+def test_a_second_whose_orders_are_too_many_keeps_the_usual_one_and_says_so(count: int) -> None:
+    """The role was there, so none of the orders is allowed, and there are more than can be tried."""
+    role = iam("CreateRole", roleName="r", assumeRolePolicyDocument=TRUST)
+    put_there = [iam("PutRolePolicy", roleName="r", policyName=f"p{n:04d}", policyDocument=USE) for n in range(count)]
+    second = named([*put_there, role], tuple(range(count + 1)))
+    aside = iam("CreateUser", userName="u") | {"eventID": "z"}
+    joins = iam("CreateAccessKey", userName="u", response={"accessKey": {"accessKeyId": "AKIA1"}}) | {"eventID": "a"}
+    world = fold(at_nine(role))
+    made = [step_of(reading(each)) for each in (*second, joins, aside)]
+    found = ordered(made, lambda slot: before(slot, world))
+    usual = [each.id for each in sorted(made, key=lambda each: (each.rank, each.id))]
+    assert ([each for each in found.ids if each not in "az"], found.only) == (
+        [each for each in usual if each not in "az"],
+        False,
+    )
+    assert (set(found.untried), found.unfit, found.open) == ({each["eventID"] for each in second}, [], [])
+    # What does not depend on them is ordered all the same.
+    assert found.ids.index("z") < found.ids.index("a")
+    assert steps(lambda: ordered(made, lambda slot: before(slot, world))) < 4 * MOST_LOOKS
+
+
+# -- the calls of one second ---------------------------------------------------------------------------------------------------
+
+
+class JudgedInTurn:
+    """Explains each call by the position that it is asked about, and counts."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def fetch(self, rows: list[Any]) -> None: ...
+
+    async def explain(self, row: Any) -> Explained:
+        self.asked += 1
+        error = row["case_id"] == b"error"
+        return (OTHER_ERROR if error else EXPLAINED, None, None, None, None, row["seen"], None, [])
+
+    def there(self, name: bytes) -> tuple[bool, bool]:
+        return True, True
+
+
+async def judged(calls: int, states: int) -> tuple[JudgedInTurn, JudgedSeconds, dict[bytes, Any]]:
+    judging = JudgedInTurn()
+    seconds = JudgedSeconds(cast(Any, judging), {0: list(range(states))}, frozenset())
+    names = [b"error", *(b"%06d" % number for number in range(calls - 1))]
+    rows = [{"low": 0, "seen": states - 1, "case_id": name, "calls": 2, "last": None} for name in sorted(names)]
+    found = [row for at in range(0, calls, 100) for row in await seconds.judge(rows[at : at + 100])]
+    found += await seconds.rest()
+    return judging, seconds, {name: outcome for name, _, _, outcome, *_ in found}
+
+
+async def test_the_calls_of_a_second_are_judged_on_its_states_up_to_a_limit() -> None:
+    """Each of 300 calls on each of 300 states would be 90,000 judgements."""
+    judging, seconds, found = await judged(300, 300)
+    beyond = 300 - MOST_JUDGED // 300
+    assert judging.asked == (MOST_JUDGED // 300) * 300 + beyond * 2
+    assert seconds.unjudged == {0: 2 * beyond}
+    assert set(found.values()) == {OPEN, OTHER_ERROR}
+    judging, seconds, found = await judged(10, 300)
+    assert (judging.asked, seconds.unjudged, len(found)) == (3_000, {}, 10)
+
+
+async def test_a_call_that_was_not_judged_on_each_state_is_open_whatever_its_ends_say() -> None:
+    _, seconds, found = await judged(MOST_JUDGED // 100 + 50, 100)
+    assert list(found.values()).count(OTHER_ERROR) == 1
+    assert seconds.unjudged == {0: 100}
