@@ -22,6 +22,9 @@ from services.trails.wrappers import FoundRecord
 _OWN = re.compile(rb'"(eventID|eventTime|requestID)"\s*+:\s*+"([^"\\\x00-\x1f]*+)"')
 """Members that differ in every record. A record's text without them is the text of its kind."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST_RECORD = 1 << 20
+"""In bytes: CloudTrail writes none that is longer, and the trail's topic takes none of twice that length, however often it is
+tried. An answer of AWS's API may be longer, since it is much alike and is compressed."""
 LONGEST_KIND = 50_000
 """The longest record, in bytes, whose kind is remembered."""
 UNSHAPED = (TypeError, ValueError, AttributeError, LookupError, OverflowError, RecursionError, Refusal)
@@ -80,6 +83,8 @@ class RecordPreparer:
         if found.passed:
             return Prepared(found, passed=found.passed)
         raw = found.raw
+        if len(raw) > LONGEST_RECORD and not found.of_answer:
+            return _broken(found, f"it is longer than {LONGEST_RECORD >> 20} MiB")
         parts = _OWN.split(raw)
         texts = parts[2::3]
         del parts[2::3]

@@ -55,6 +55,7 @@ ODD = {
     "a tag with a number": asked("TagResource", tags=[{"tagKey": "a", "tagValue": 5}]),
     "a number for a tag's name": asked("UntagResource", tagKeys=[5]),
     "a key spec that is a number": record("CreateKey", AT, requestParameters={"keySpec": 5}),
+    "more than the topic can take": record("Decrypt", AT, userAgent="x" * (1 << 20)),
     "a time before the calendar": record("Decrypt", "0001-01-01T00:00:00+23:59"),
     "a time after the calendar": record("Decrypt", "9999-12-31T23:59:59-23:59"),
     "a number for a time, after the calendar": record("Decrypt", AT, eventTime=1e30),

@@ -185,3 +185,25 @@ def test_a_policy_that_names_whom_no_index_can_hold_ends_no_import(
     found = imported(installation, trail, written(tmp_path / "a.jsonl", *records))
     assert [each["id"] for each in found["changed_nothing"]] == [records[1]["eventID"]]
     assert (found["calls"], found["changes"]) == (3, 1)
+
+
+def test_a_record_that_the_topic_cannot_take_ends_no_import(
+    installation: Installation, trail: str, tmp_path: Path
+) -> None:
+    """Kafka refuses it at each try, and what stands behind it in the files would never be read."""
+    records = [
+        record("Decrypt", "2024-01-01T00:00:00Z", userAgent=random.Random(7).randbytes(3 << 20).hex()),
+        record("Decrypt", "2024-01-01T00:00:01Z"),
+    ]
+    found = imported(installation, trail, written(tmp_path / "a.jsonl", *records))
+    assert (found["broken"], found["new"], found["calls"]) == (1, 1, 1)
+
+
+def test_a_trail_whose_topic_is_another_reads_it_whole(installation: Installation, trail: str, tmp_path: Path) -> None:
+    """A topic that ends before the offset that was reached was made anew, and may hold records that the tables lack."""
+    path = written(tmp_path / "a.jsonl", *calls(1, 3))
+    imported(installation, trail, path)
+    sql(installation, trail, "DELETE FROM records; UPDATE topic_read SET next = 1000; SELECT 1")
+    found = imported(installation, trail, written(tmp_path / "b.jsonl", record("Decrypt", "2024-01-02T00:00:00Z")))
+    assert (found["new"], found["calls"]) == (1, 4)
+    assert [row["next"] for row in sql(installation, trail, "SELECT next FROM topic_read")] == [4]
