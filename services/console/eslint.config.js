@@ -38,5 +38,5 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ["src/preferences.ts"], rules: { "no-restricted-globals": "off" } },
+  { files: ["src/preferences.ts", "src/session/stay.ts"], rules: { "no-restricted-globals": "off" } },
 );

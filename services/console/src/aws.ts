@@ -17,14 +17,14 @@ function configuration(session: Session) {
 type Configuration = ReturnType<typeof configuration>;
 
 function client<C>(load: () => Promise<(with_: Configuration) => C>, whose: () => Session | null = current): () => Promise<C> {
-  let made: { session: Session; client: Promise<C> } | null = null;
+  // Weakly, so that a session that is over is in no client's memory.
+  const made = new WeakMap<Session, Promise<C>>();
   return () => {
     const session = whose();
     if (session === null) throw new Error("nobody is signed in");
-    if (made?.session !== session) {
-      made = { session, client: load().then((make) => make(configuration(session))) };
-    }
-    return made.client;
+    const client = made.get(session) ?? load().then((make) => make(configuration(session)));
+    made.set(session, client);
+    return client;
   };
 }
 

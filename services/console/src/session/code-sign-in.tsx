@@ -19,7 +19,7 @@ import { SignInPage } from "./sign-in-page";
 
 type Redeeming = { state: "asked" } | { state: "there"; session: Session } | { state: "fault"; fault: Fault };
 
-/** Each code is sent once, however often the page is drawn. */
+/** Each code is sent once, however often the page is drawn. What it gave is forgotten with the page. */
 const sent = new Map<string, Promise<Session>>();
 
 function once(code: string): Promise<Session> {
@@ -28,7 +28,7 @@ function once(code: string): Promise<Session> {
   return asked;
 }
 
-export function CodeSignIn({ code, done }: { code: string; done: () => void }) {
+export function CodeSignIn({ code, done: next }: { code: string; done: () => void }) {
   const [found, setFound] = useState<Redeeming>({ state: "asked" });
   const [keep, setKeep] = useState(false);
   useEffect(() => {
@@ -37,6 +37,10 @@ export function CodeSignIn({ code, done }: { code: string; done: () => void }) {
       (thrown: unknown) => setFound({ state: "fault", fault: faultOf(thrown) }),
     );
   }, [code]);
+  const done = () => {
+    sent.delete(code);
+    next();
+  };
 
   return (
     <SignInPage>

@@ -1,5 +1,8 @@
 /** Texts that are being written. Each stays in this tab's sessionStorage, under a name of its own, until it is sent or given up: a
- * reload, or a session whose time is up, loses none. Signing out forgets them all, and so does the sign-in of anybody else. */
+ * reload, or a session whose time is up, loses none. Signing out forgets them all, and so does the sign-in of anybody else. A tab that
+ * was closed when its user signed out forgets them when it comes back. */
+
+import { isStay, isStayOver, type Stay } from "./stay";
 
 /** How the name of every draft begins. */
 export const DRAFT = "keytrail.draft.";
@@ -11,8 +14,24 @@ export function forgetDrafts(): void {
   }
 }
 
-/** This user works here from now on. */
-export function keepDraftsOf(arn: string): void {
-  if (sessionStorage.getItem(AUTHOR) !== arn) forgetDrafts();
-  sessionStorage.setItem(AUTHOR, arn);
+/** The user of this stay works here from now on. */
+export function keepDraftsOf(stay: Stay): void {
+  const author = JSON.stringify(stay);
+  if (sessionStorage.getItem(AUTHOR) !== author) forgetDrafts();
+  sessionStorage.setItem(AUTHOR, author);
+}
+
+/** Forget drafts whose author signed out since. */
+export function forgetDraftsOfFormerStay(): void {
+  const author = sessionStorage.getItem(AUTHOR);
+  if (author !== null && !isOfPresentStay(author)) forgetDrafts();
+}
+
+function isOfPresentStay(author: string): boolean {
+  try {
+    const stay: unknown = JSON.parse(author);
+    return isStay(stay) && !isStayOver(stay);
+  } catch {
+    return false; // of a former version of the console
+  }
 }

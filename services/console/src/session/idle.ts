@@ -1,8 +1,8 @@
-/** A session that nobody uses is forgotten, and so is one whose time is over. */
+/** A session that nobody uses is forgotten, and so is one whose time is over, or whose user signed out while this page was frozen. */
 
 import { keytrailNow } from "./clock";
 import { isIdle, used } from "./last-use";
-import { current, end, keepUse, over } from "./session";
+import { current, end, endIfSignedOut, keepUse, over } from "./session";
 
 const LOOK_EVERY = 15_000;
 const SIGNS_OF_LIFE = ["pointerdown", "keydown", "wheel", "touchstart"] as const;
@@ -10,6 +10,7 @@ const SIGNS_OF_LIFE = ["pointerdown", "keydown", "wheel", "touchstart"] as const
 const RETURNS = ["visibilitychange", "pageshow"] as const;
 
 function look(): void {
+  endIfSignedOut();
   const session = current();
   if (session !== null && keytrailNow() >= Date.parse(session.expires)) over(session, "expired");
   if (isIdle()) end("idle");

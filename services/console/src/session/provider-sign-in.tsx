@@ -23,7 +23,7 @@ import { SignInPage } from "./sign-in-page";
 
 type Proven = AnswerOf<"/v1/console/provider-codes", "post">;
 
-/** Each code is sent once, however often the page is drawn. */
+/** Each code is sent once, however often the page is drawn. What it proved is forgotten with the page. */
 const sent = new Map<string, Promise<Proven>>();
 
 function once(begun: Begun, code: string): Promise<Proven> {
@@ -32,7 +32,7 @@ function once(begun: Begun, code: string): Promise<Proven> {
   return asked;
 }
 
-export default function ProviderSignIn({ answered: { returned, begun }, done }: { answered: Answered; done: () => void }) {
+export default function ProviderSignIn({ answered: { returned, begun }, done: next }: { answered: Answered; done: () => void }) {
   const wrong = mismatch(begun, returned) ?? (returned.code === null ? `The provider signed nobody in: ${returned.error}` : null);
   const [proven, setProven] = useState<Proven | null>(null);
   const [fault, setFault] = useState<Fault | null>(null);
@@ -40,6 +40,10 @@ export default function ProviderSignIn({ answered: { returned, begun }, done }: 
     if (wrong !== null || begun === null || returned.code === null) return;
     once(begun, returned.code).then(setProven, (thrown: unknown) => setFault(faultOf(thrown)));
   }, [wrong, begun, returned]);
+  const done = () => {
+    if (returned.code !== null) sent.delete(returned.code);
+    next();
+  };
   return (
     <SignInPage>
       <Container header={<Header variant="h1">Sign in to Keytrail</Header>}>

@@ -2,15 +2,16 @@
  *
  * A credential is kept in memory. If the user asks, it is kept in sessionStorage too, which ends with the tab, and new tabs get it:
  * never in localStorage, a URL or a log. A browser may bring a closed tab back with its sessionStorage, so the time of the last use
- * stands beside it.
+ * stands beside it, and which stay of the user it belongs to.
  */
 
 import { useSyncExternalStore } from "react";
 
-import { forgetDrafts, keepDraftsOf } from "./drafts";
+import { forgetDrafts, forgetDraftsOfFormerStay, keepDraftsOf } from "./drafts";
 import { handedOver, handOver } from "./hand-over";
 import { forgetLastUse, isIdle, keepLastUse, used, wasIdle } from "./last-use";
 import type { Role } from "./role";
+import { endStay, isStay, isStayOver, type Stay, stayOf, whenStaysChange } from "./stay";
 
 export interface Credential {
   accessKeyId: string;
@@ -57,10 +58,12 @@ interface Signed {
    * meant for the role must not be made by the user. */
   lost: Lost | null;
   ended: Ended;
+  /** Null if nobody is signed in. */
+  stay: Stay | null;
 }
 
 const KEPT = "keytrail.session";
-const NOBODY: Signed = { first: null, assumed: null, lost: null, ended: "never" };
+const NOBODY: Signed = { first: null, assumed: null, lost: null, ended: "never", stay: null };
 
 let keeping = false;
 let signed: Signed = kept();
@@ -68,15 +71,17 @@ const listeners = new Set<() => void>();
 
 function kept(): Signed {
   if (typeof sessionStorage === "undefined") return NOBODY;
+  forgetDraftsOfFormerStay();
   const text = sessionStorage.getItem(KEPT);
   if (text === null) return NOBODY;
   // We wrote it ourselves, in this tab; if it is anything else, it is forgotten.
   try {
     const read: unknown = JSON.parse(text);
     if (!isSigned(read)) throw new TypeError("no session");
-    if (wasIdle()) {
+    const ended = isStayOver(read.stay) ? "elsewhere" : wasIdle() ? "idle" : null;
+    if (ended !== null) {
       sessionStorage.removeItem(KEPT);
-      return { ...NOBODY, ended: "idle" };
+      return { ...NOBODY, ended };
     }
     keeping = true;
     return { ...read, ended: "never" };
@@ -86,9 +91,9 @@ function kept(): Signed {
   }
 }
 
-function isSigned(read: unknown): read is Signed {
-  const first = (read as Partial<Signed> | null)?.first;
-  return typeof first?.credential.secretAccessKey === "string" && typeof first.identity.arn === "string";
+function isSigned(read: unknown): read is Signed & { first: Session; stay: Stay } {
+  const { first, stay } = (read ?? {}) as Partial<Signed>;
+  return typeof first?.credential.secretAccessKey === "string" && typeof first.identity.arn === "string" && isStay(stay);
 }
 
 /** Take the session of another tab, if this one has none. */
@@ -97,9 +102,9 @@ export async function takeOver(): Promise<void> {
   if (before.first !== null) return;
   const found = await handedOver(isSigned);
   // Somebody may have signed in here meanwhile, or out there.
-  if (found?.first == null || signed !== before || leaving.has(found.first.identity.arn)) return;
+  if (found === null || signed !== before || isStayOver(found.stay)) return;
   keeping = true;
-  keepDraftsOf(found.first.identity.arn);
+  keepDraftsOf(found.stay);
   change({ ...found, ended: "never" });
 }
 
@@ -123,8 +128,9 @@ export function keepUse(): void {
 export function begin(begun: Session, keep: boolean): void {
   used();
   keeping = keep;
-  keepDraftsOf(begun.identity.arn);
-  change({ ...NOBODY, first: begun });
+  const stay = stayOf(begun.identity.arn);
+  keepDraftsOf(stay);
+  change({ ...NOBODY, first: begun, stay });
 }
 
 /** Forget every credential in this tab. */
@@ -134,20 +140,20 @@ export function end(why: Ended): void {
   change({ ...NOBODY, ended: why });
 }
 
-/** The user's other tabs. Only who signed out is said there, never a credential. */
-const tabs = typeof document === "undefined" ? null : new BroadcastChannel("keytrail.signed-out");
-/** Who signed out since this tab was opened: a session of theirs that is still on its way to this tab is not taken. */
-const leaving = new Set<unknown>();
-tabs?.addEventListener("message", ({ data }) => {
-  leaving.add(data);
-  if (signed.first?.identity.arn === data) leave("elsewhere");
-});
-if (tabs !== null) handOver(() => (keeping && signed.first !== null && !isIdle() ? { arn: signed.first.identity.arn, signed } : null));
+/** The user signed out in another tab. */
+export function endIfSignedOut(): void {
+  if (signed.stay !== null && isStayOver(signed.stay)) leave("elsewhere");
+}
+
+if (typeof document !== "undefined") {
+  whenStaysChange(endIfSignedOut);
+  handOver(() => (keeping && signed.stay !== null && !isStayOver(signed.stay) && !isIdle() ? { arn: signed.stay.arn, signed } : null));
+}
 
 /** Sign out in every tab of this browser: who leaves a computer expects that nothing of theirs stays open. A tab of another user
  * stays: it was signed in by itself. Tabs that nobody uses, and credentials that Keytrail refuses, end each tab by itself. */
 export function signOut(): void {
-  if (signed.first !== null) tabs?.postMessage(signed.first.identity.arn);
+  if (signed.stay !== null) endStay(signed.stay.arn);
   leave("signed out");
 }
 

@@ -209,12 +209,14 @@ async function* linesOf(answer: Response): AsyncGenerator<string> {
   }
 }
 
-let made: { session: Session; client: V1 } | null = null;
+/** By session, and weakly, so that one that is over is in no client's memory. */
+const made = new WeakMap<Session, V1>();
 
 /** The client of the caller who is signed in. */
 export function v1(): V1 {
   const session = current();
   if (session === null) throw new Error("nobody is signed in");
-  if (made?.session !== session) made = { session, client: new V1(session) };
-  return made.client;
+  const client = made.get(session) ?? new V1(session);
+  made.set(session, client);
+  return client;
 }
