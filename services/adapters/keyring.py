@@ -51,7 +51,8 @@ class VaultKeyring(Keyring):
 
 
 async def open_keyring(vault: Vault) -> VaultKeyring:
-    """Open the keys of a vault that is prepared. Raises Unavailable, MasterKeyRefused."""
+    """Raises NoVault, Unavailable, MasterKeyRefused."""
+    await vault.require_made()
     return VaultKeyring(vault, await vault.record_secrets(), strict=await vault.is_authentic())
 
 

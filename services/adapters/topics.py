@@ -51,6 +51,19 @@ def log_topic(settings: Settings) -> KafkaTopic:
     return KafkaTopic(settings, names(settings).events)
 
 
+async def has_log(settings: Settings) -> bool:
+    """Whether the log's topic is there and ever held a record. Raises Unavailable."""
+    events = log_topic(settings)
+    try:
+        async with administering(settings, ADMIN_TIMEOUT_MS) as client:
+            made = events.topic in await client.list_topics()
+        return made and await events.end() > 0
+    except (KafkaError, TimeoutError) as fault:
+        raise Unavailable(f"Kafka at {settings.kafka}: {fault!r}") from fault
+    finally:
+        await events.close()
+
+
 SETTLED_WITHIN = 15.0
 ADMIN_TIMEOUT_MS = 3000
 TRIES_AGAIN = 3

@@ -37,6 +37,10 @@ TellRewrapped = Callable[[int, int], None]
 """(rows done, rows in all)"""
 
 
+class NoVault(Exception):
+    """The database has no vault: no process has prepared one, or somebody emptied the database. The message says so."""
+
+
 class AlreadyRotating(Exception):
     """Another process is rotating the same key. The message says which."""
 
@@ -122,6 +126,13 @@ class Vault:
         if not await pool.fetchval("SELECT to_regclass('vault.seal') IS NOT NULL"):
             return False
         return bool(await pool.fetchval("SELECT EXISTS (SELECT FROM vault.seal)"))
+
+    async def require_made(self) -> None:
+        """Raises NoVault, Unavailable."""
+        async with self._answering():
+            made = await self.is_sealed(self._pool)
+        if not made:
+            raise NoVault("The database has no vault: no process of Keytrail has started on it, or it was emptied.")
 
     async def root(self) -> bytes:
         """The root secret: 32 bytes that only this installation has, and that a rotation of the master key does not change.

@@ -72,7 +72,7 @@ def host_faults() -> tuple[type[BaseException], ...]:
     from services.adapters.bundled.jars import DownloadFailed
     from services.adapters.bundled.postgres import PostgresFailed
     from services.adapters.master_key import MasterKeyRefused
-    from services.adapters.vault import AlreadyRotating
+    from services.adapters.vault import AlreadyRotating, NoVault
     from services.adapters.writer_requests import NotYet
     from services.backup.restoration import NotEmpty
     from services.backup.sealed_file import BadBackup
@@ -90,5 +90,5 @@ def host_faults() -> tuple[type[BaseException], ...]:
         FolderInUse,
         LogRefused,
     )
-    more = (MasterKeyRefused, NotEmpty, NotOurs, NotYet, OutOfRange, PostgresFailed, Unreadable)
+    more = (MasterKeyRefused, NotEmpty, NotOurs, NotYet, NoVault, OutOfRange, PostgresFailed, Unreadable)
     return (*refusals, *more, *unreachable())

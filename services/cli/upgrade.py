@@ -64,16 +64,15 @@ def finish(
 
 
 async def _prepared(settings: Settings, tell: TellBar) -> PreparedSnapshot:
-    from services.adapters.keyring import open_keyring  # see host.py
-    from services.runtime.bootstrap import open_pool, open_vault
+    from services.runtime.bootstrap import open_pool, open_vault  # see host.py
     from services.runtime.processes import NICENESS, give_way
     from services.upgrade.preparation import prepare_snapshot
 
     give_way(NICENESS["verification"])
     pool = await open_pool(settings)
     try:
-        keys = await open_keyring(open_vault(settings, pool))
-        return await prepare_snapshot(settings, pool, keys, lambda done, of: tell("folding the log", done, of))
+        vault = open_vault(settings, pool)
+        return await prepare_snapshot(settings, pool, vault, lambda done, of: tell("folding the log", done, of))
     finally:
         await pool.close()
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from domain.state.fold import Fold
 from services.adapters import keyring, snapshots
 from services.adapters.kafka import KafkaTopic
-from services.adapters.keyring import VaultKeyring
+from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.known_records import read_known
 from services.adapters.postgres import Pool
-from services.adapters.topics import log_topic
+from services.adapters.topics import has_log, log_topic
+from services.adapters.vault import NoVault, Vault
 from services.runtime.memory import look_seldom_beside_batches
 from services.settings import Settings
 
@@ -36,9 +37,19 @@ class PreparedSnapshot:
     after: int
 
 
-async def prepare_snapshot(settings: Settings, pool: Pool, keys: VaultKeyring, tell: TellFolded) -> PreparedSnapshot:
-    """Keep a snapshot of this version at the end of the log. Raises Unavailable, OutOfRange, Unreadable, asyncpg's errors."""
+NO_LOG = PreparedSnapshot(-1, 0, -1)
+
+
+async def prepare_snapshot(settings: Settings, pool: Pool, vault: Vault, tell: TellFolded) -> PreparedSnapshot:
+    """Keep a snapshot of this version at the end of the log. Raises NoVault if there is a log without one; Unavailable,
+    MasterKeyRefused, OutOfRange, Unreadable, asyncpg's errors."""
     look_seldom_beside_batches()
+    try:
+        keys = await open_keyring(vault)
+    except NoVault:
+        if await has_log(settings):
+            raise
+        return NO_LOG  # and nothing is made in the database: a restore wants it empty
     await snapshots.prepare(pool)
     events = log_topic(settings)
     try:
@@ -46,7 +57,7 @@ async def prepare_snapshot(settings: Settings, pool: Pool, keys: VaultKeyring, t
         began, after = fold.next, fold.chain.position
         await _fold_to_end(fold, events, pool, keys, tell)
         if fold.chain.position < 0:
-            return PreparedSnapshot(-1, 0, -1)
+            return NO_LOG
         await snapshots.add(pool, fold)  # also where nothing came: the snapshot may be one of an earlier version
         return PreparedSnapshot(fold.chain.position, fold.next - began, after)
     finally:

@@ -217,6 +217,8 @@ def test_nothing_runs_beside_a_restore() -> None:
     assert set(replicas.values()) == {0}
     (suspended,) = (each["spec"]["suspend"] for each in found if each["kind"] == "CronJob")
     assert suspended is True
+    hooked = {each["metadata"]["name"] for each in found if "helm.sh/hook" in each["metadata"].get("annotations", {})}
+    assert hooked == {"keytrail-topics", "keytrail-restore"}, "before it there is no log, of which to make a snapshot"
     (restore,) = (each for each in found if each["metadata"]["name"] == "keytrail-restore")
     assert restore["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade"
     pod = dict(pods("restored"))["restore"]

@@ -176,6 +176,9 @@ def test_a_backup_is_taken_and_comes_back_on_empty_servers(
     assert before == older[-1], "two are kept"
     taken.rename(backups / PODS["restore"]["containers"][0]["command"][2].rpartition("/")[2])
     with closing(servers.Share(servers.place())) as share:
+        with run("upgrade", share.settings) as pod:  # of a release whose first start failed
+            assert pod.ended(60) == 0, pod.log
+            assert "There is no log yet" in pod.log
         with run("restore", share.settings) as pod:
             assert pod.ended(120) == 0, pod.log
             assert "restored" in pod.log

@@ -8,14 +8,18 @@ import json
 import re
 import subprocess
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from domain.log.levels import LEVEL
-from services.adapters import snapshots
+from services.adapters import master_key, snapshots
 from services.adapters.postgres import Pool
+from services.runtime.bootstrap import open_pool
+from services.settings import Settings, load
+from tests import servers
 from tests.forking import forked
-from tests.installation import KEYTRAIL, Installation
+from tests.installation import KEYTRAIL, Installation, clean_environment
 from tests.upgrade.before import VersionAfter
 
 
@@ -110,6 +114,40 @@ def test_an_upgrade_is_prepared_taken_back_and_finished(tmp_path: Path) -> None:
         environment = running.environment() | {"KEYTRAIL_MASTER_KEY_FILE": str(key)}
         command = [str(KEYTRAIL), "restore", str(tmp_path / "later.backup"), *into]
         require_named(after, forked().run(command, environment, timeout=60))
+
+
+def test_an_empty_database_has_nothing_to_prepare_and_stays_empty(tmp_path: Path) -> None:
+    """A Job of the chart asks in each upgrade, also in one of a release that never started. It ended with "relation
+    vault.record_secrets does not exist", and so did the upgrade. A restore takes no database that has tables of ours."""
+    master_key.make(tmp_path / "master.key")
+    with closing(servers.Share(servers.place())) as share, Installation(tmp_path / "other") as other:
+        empty = clean_environment() | share.settings
+        said = prepared(tmp_path, empty)
+        assert (said.returncode, said.stdout) == (0, "There is no log yet, so a start needs no snapshot.\n"), (
+            said.stderr
+        )
+        assert asyncio.run(schemas(load(empty))) == []
+
+        other.client().create_key()
+        emptied = other.environment() | {"KEYTRAIL_POSTGRES": share.settings["KEYTRAIL_POSTGRES"]}
+        said = prepared(tmp_path, emptied)
+        without = "error: The database has no vault: no process of Keytrail has started on it, or it was emptied.\n"
+        assert (said.returncode, said.stderr) == (1, without), "there is a log"
+        assert asyncio.run(schemas(load(empty))) == []
+
+
+def prepared(data: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return forked().run([str(KEYTRAIL), "upgrade", "prepare", "--data", str(data)], environment, timeout=60)
+
+
+async def schemas(settings: Settings) -> list[str]:
+    """Those that somebody made in the database."""
+    pool = await open_pool(settings)
+    try:
+        own = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public')"
+        return [row["nspname"] for row in await pool.fetch(own)]
+    finally:
+        await pool.close()
 
 
 def require_named(after: VersionAfter, refused: subprocess.CompletedProcess[str]) -> None:
