@@ -33,13 +33,18 @@ JOBS = {"topics", "upgrade", "backup", "restore"}
 """What runs and ends."""
 
 
-def pods(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The pods of a rendering by component, as their specs."""
+def templates(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The pods of a rendering by component, with their metadata."""
     for each in golden(name):
         spec = each.get("spec", {})
         template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
         if template is not None:
-            yield template["metadata"]["labels"]["app.kubernetes.io/component"], template["spec"]
+            yield template["metadata"]["labels"]["app.kubernetes.io/component"], template
+
+
+def pods(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The pods of a rendering by component, as their specs."""
+    return ((component, template["spec"]) for component, template in templates(name))
 
 
 def files(pod: dict[str, Any]) -> dict[str, str]:
@@ -99,6 +104,18 @@ def test_a_pod_has_few_rights(name: str) -> None:
         assert {"requests", "limits"} == set(container["resources"])
         writable = {each["mountPath"] for each in container["volumeMounts"] if not each.get("readOnly")}
         assert writable <= {"/tmp", OWN_VOLUMES.get(component, "/tmp")}
+
+
+def test_what_is_said_of_every_pod_reaches_the_jobs_too() -> None:
+    """In the namespace of a mesh, an annotation keeps the proxy out of a Job: with one, it never ends, and nor does its hook."""
+    said = yaml.safe_load((VALUES / "everything.yaml").read_text())["pods"]
+    found = dict(templates("everything"))
+    assert found.keys() >= {"topics", "upgrade", "backup", "api", "writer"}
+    for component, pod in found.items():
+        for name in ("annotations", "labels"):
+            assert pod["metadata"][name].items() >= said[name].items(), component
+        for name in ("nodeSelector", "tolerations", "priorityClassName"):
+            assert pod["spec"][name] == said[name], component
 
 
 def image_user() -> int:

@@ -12,6 +12,10 @@ metadata:
     {{- with $values.pods.labels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+  {{- with $values.pods.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 spec:
   restartPolicy: Never
   # The chart's own account may be another one than before, and nothing here needs one.
@@ -23,6 +27,9 @@ spec:
   {{- with $values.imagePullSecrets }}
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $values.pods.priorityClassName }}
+  priorityClassName: {{ . }}
   {{- end }}
   {{- with $values.pods.nodeSelector }}
   nodeSelector:
