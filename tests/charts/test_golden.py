@@ -196,6 +196,20 @@ def test_one_pod_of_a_kind_may_be_away(name: str) -> None:
 
 
 @EVERY
+def test_pods_that_are_being_replaced_do_not_count_where_new_ones_go(name: str) -> None:
+    """A Deployment's new pod stands beside the old ones until it is ready; a StatefulSet's takes the place of one that has gone.
+
+    Source: Kubernetes, "Pod Topology Spread Constraints" (matchLabelKeys, on by default since 1.27).
+    """
+    for each in golden(name):
+        if each["kind"] in ("Deployment", "StatefulSet"):
+            spread = each["spec"]["template"]["spec"]["topologySpreadConstraints"]
+            assert [only["topologyKey"] for only in spread] == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+            expected = ["pod-template-hash"] if each["kind"] == "Deployment" else None
+            assert [only.get("matchLabelKeys") for only in spread] == [expected] * 2, each["metadata"]["name"]
+
+
+@EVERY
 def test_only_the_api_is_called(name: str) -> None:
     policies = [each for each in golden(name) if each["kind"] == "NetworkPolicy"]
     called: dict[str, list[Any]] = {}

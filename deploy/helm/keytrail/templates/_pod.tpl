@@ -328,6 +328,10 @@ spec:
         matchLabels:
           {{- include "keytrail.selector" $root | nindent 10 }}
           app.kubernetes.io/component: {{ $.component }}
+      {{- if not $.named }}
+      # New pods stand beside those that they replace: counted with these, they would be uneven once these are gone.
+      matchLabelKeys: [pod-template-hash]
+      {{- end }}
     {{- end }}
   containers:
     - name: {{ .component }}
