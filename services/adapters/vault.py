@@ -180,16 +180,19 @@ class Vault:
         return secret
 
     async def tree_keys(self) -> list[TreeSecret]:
-        """The secrets that sign checkpoints of the transparency log, oldest first. Raises Unavailable, MasterKeyRefused."""
+        """The secrets that sign checkpoints of the transparency log, oldest first. Raises Unavailable, MasterKeyRefused,
+        TreeKeyRefused."""
         async with self._answering():
-            rows = await self._pool.fetch(tree_key_rows.ROWS)
+            with tree_key_rows.refusing_another_shape():
+                rows = await self._pool.fetch(tree_key_rows.ROWS)
         return tree_key_rows.opened(self._master, rows)
 
     @asynccontextmanager
     async def _writing_tree_keys(self) -> AsyncIterator[Connection]:
         async with self._writing() as connection:
             await _migrate(connection)  # a command may be the first of this version that writes
-            yield connection
+            with tree_key_rows.refusing_another_shape():
+                yield connection
 
     async def use_tree_key(self, number: int, since: int, until: int) -> None:
         """Let a secret sign from one time on, and those before it up to another (microseconds since the epoch); one whose times

@@ -2,7 +2,11 @@
 
 The new key is sealed in the vault first, and signs nothing. Then the writer records it as an event, so that the change is a leaf
 of the tree which the former key signs. Only then it signs. A command that was interrupted is run again, and goes on with the key
-that it finds; the log may then name that key twice. A key whose row somebody else changed ends with it at once.
+that it finds; the log may then name that key twice.
+
+The overlap is for keys that nobody touched. If somebody else wrote one of the rows, or the newest key that the log names has not
+begun by them, all others end at once: each row may stand as it did before a rotation that ended its key. A rotation that is ended
+late ends the former keys when it would have done so itself: the rows may have been put back to the middle of it.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from services.adapters.postgres import Pool
 from services.adapters.topics import log_topic
 from services.adapters.vault import Vault
 from services.adapters.writer_requests import NotYet, ask_writer, recorded
-from services.notary.recorded_rotations import RecordedRotations
+from services.notary.recorded_rotations import NamedKeys, RecordedRotations
 from services.notary.tree_keys import TreeKey, TreeKeys, new_secret, require_others_key
 from services.settings import Settings
 
@@ -26,12 +30,14 @@ async def rotate_tree_key(settings: Settings, pool: Pool, vault: Vault, records:
     """Returns the keys. The newest is new: one of the vault, or the one that the settings name. `records` are those of records.
     Raises Unavailable, MasterKeyRefused, BadSetting, NotYet, AlreadyRotating."""
     async with vault.rotating(AdvisoryLock.ROTATE_TREE_KEY, "the transparency log's key"):
-        keys = TreeKeys(settings, vault, RecordedRotations(settings, pool, records))
+        rotations = RecordedRotations(settings, pool, records)
+        keys = TreeKeys(settings, vault, rotations)
         are_ours = await keys.read_to_rotate()
         if not keys.all:
             raise NotYet("The transparency log has no key yet: its first one is made when a notary starts.")
+        named = await rotations.named(keys.origin)
         # A rotation that was interrupted is ended first. A key that somebody put back is not taken into use by that.
-        if not are_ours or not await keys.is_interrupted():
+        if not are_ours or not _is_interrupted(keys, named):
             if settings.tree_key and settings.tree_key == keys.all[0].arn:
                 raise NotYet(
                     "KEYTRAIL_TREE_KEY names the key that signs already, and KMS does not rotate such keys: make another one, "
@@ -39,12 +45,22 @@ async def rotate_tree_key(settings: Settings, pool: Pool, vault: Vault, records:
                 )
             await require_others_key(settings, pool, records)
             await vault.add_tree_key(await new_secret(settings, keys.origin), keys.all[0].number + 1)
-            await keys.read_to_rotate()
+            are_ours = await keys.read_to_rotate() and are_ours
+        new = keys.all[0]
         former = next((each for each in keys.all[1:] if each.since is not None), keys.all[1])
-        at = await _recorded(settings, pool, records, keys.all[0], former)
-        await vault.use_tree_key(keys.all[0].number, at, at + int(settings.tree_key_overlap * DAY_MICROS))
+        at = await _recorded(settings, pool, records, new, former)
+        has_begun = named.newest in ("", new.verifier.text, *(each.text for each in keys.own))
+        overlap = int(settings.tree_key_overlap * DAY_MICROS)
+        until = max(at, named.first.get(new.verifier.text, at) + overlap) if are_ours and has_begun else at
+        await vault.use_tree_key(new.number, at, until)
         await keys.read()
         return keys
+
+
+def _is_interrupted(keys: TreeKeys, named: NamedKeys) -> bool:
+    """Whether the newest key waits for its rotation to be ended. It may also be one of an earlier time that somebody put back:
+    then the log names a later one."""
+    return keys.all[0].since is None and named.newest in ("", *(each.verifier.text for each in keys.all[:2]))
 
 
 async def _recorded(settings: Settings, pool: Pool, records: VaultKeyring, new: TreeKey, former: TreeKey) -> int:

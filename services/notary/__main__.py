@@ -17,7 +17,7 @@ from services.notary.recorded_rotations import RecordedRotations
 from services.notary.timestamps import require_authority
 from services.notary.tree_keys import open_tree_keys, require_others_key
 from services.notary.witness_policy import load_policy
-from services.notary.worker import Notary
+from services.notary.worker import Notary, shows_a_tree
 from services.runtime.bootstrap import open_pool, prepare
 from services.runtime.heartbeat import forget_former, keep_beating
 from services.runtime.memory import look_seldom_for_cycles
@@ -44,13 +44,14 @@ async def run() -> None:
     log = await log_name(log_topic(settings), prepared.keys)
     await require_others_key(settings, pool, prepared.keys)
     alerts = NotaryAlerts(settings, prepared.keys, log)
+    store = tile_store(settings)
     try:
         rotations = RecordedRotations(settings, pool, prepared.keys)
-        tree_keys = await open_tree_keys(settings, prepared.vault, log, rotations)
+        there_is = await shows_a_tree(settings, store)
+        tree_keys = await open_tree_keys(settings, prepared.vault, log, rotations, there_is)
     except TreeKeyRefused as fault:
         await alerts.stopped(fault, 0)
         raise
-    store = tile_store(settings)
     look_seldom_for_cycles()
     while True:
         notary = Notary(settings, pool, prepared.keys, log, prepared.partitions, store, tree_keys, policy, alerts)

@@ -19,6 +19,7 @@ from domain.transparency.order import LeafPartition
 from services.adapters.keyring import VaultKeyring
 from services.adapters.record_topics import RECORD_KINDS, RecordTopics
 from services.metrics import NOTARY_LAG
+from services.notary.recorded_rotations import key_named_by
 from services.settings import Settings
 
 FETCHED_BYTES = 4_194_304
@@ -41,6 +42,8 @@ class LeafFeed:
         self._topics = RecordTopics(settings, partitions)
         self.oldest = 0
         """When the first record since it was set to 0 was appended, in milliseconds; 0 for none."""
+        self.named_key = ""
+        """The verifier key that the log takes into use by the last such record since it was set to ""."""
 
     async def open(self, begins: Mapping[LeafPartition, int]) -> None:
         """Reads from these positions on, and a partition that is not named from its first record on. Raises Unavailable."""
@@ -83,7 +86,10 @@ class LeafFeed:
             document = orjson.loads(value)
         except orjson.JSONDecodeError:
             return False
-        return isinstance(document, dict) and self.chain.accepts(place.position, value, document)
+        if not isinstance(document, dict) or not self.chain.accepts(place.position, value, document):
+            return False
+        self.named_key = key_named_by(value) or self.named_key
+        return True
 
     async def measure(self) -> int:
         """Sets how many records wait, by the last watermarks. Returns their number."""

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import NamedTuple
+
+import orjson
+
+from domain.log.catalogue import WIRE_NAMES
 from domain.log.events import TreeKeyRotated
 from domain.log.levels import FIRST
+from domain.ports import Stored
 from domain.state.fold import Fold
 from services.adapters import keyring, snapshots
 from services.adapters.keyring import VaultKeyring
-from services.adapters.known_records import read_known
+from services.adapters.known_records import read_between
 from services.adapters.postgres import Pool
 from services.adapters.topics import log_topic
 from services.settings import Settings
 
 READ_AT_ONCE = 1000
+WIRE = WIRE_NAMES[TreeKeyRotated].encode()
+
+
+class NamedKeys(NamedTuple):
+    """`newest`: the verifier key that the log names last; "" for none. `first`: when each was named for the first time, in
+    microseconds since the epoch."""
+
+    newest: str
+    first: Mapping[str, int]
 
 
 class RecordedRotations:
@@ -29,22 +47,57 @@ class RecordedRotations:
         finally:
             await events.close()
 
-    async def newest(self, origin: str) -> str:
-        """The verifier key with this name that the log names last; "" for none. It reads the whole log, since no snapshot keeps
-        it: only for when something is wrong. Raises Unavailable, OutOfRange, Unreadable."""
-        events, found = log_topic(self._settings), ""
+    async def named(self, origin: str) -> NamedKeys:
+        """The verifier keys with this name. It reads the whole log, since no snapshot keeps it: for rotations, and where
+        something is wrong. Raises Unavailable, OutOfRange, Unreadable."""
+        newest, first, fold = "", dict[str, int](), Fold.under(self._keys)
+        async with aclosing(self._read()) as found:
+            async for some in found:
+                for stored in some:
+                    record = await keyring.take(fold, stored, self._keys)
+                    event = None if record is None else record.event
+                    if record is not None and isinstance(event, TreeKeyRotated) and _is_of(event.verifier_key, origin):
+                        newest = event.verifier_key
+                        first.setdefault(newest, record.at)
+        return NamedKeys(newest, first)
+
+    async def mentioned(self, origin: str) -> set[str]:
+        """The verifier keys with this name that any record of the log names, whoever wrote it. It only looks for a name in each
+        record, and takes a small part of the time that `named` does. Raises Unavailable, OutOfRange."""
+        found = set[str]()
+        async with aclosing(self._read()) as read:
+            async for some in read:
+                for stored in some:
+                    if (key := key_named_by(stored.value)) and _is_of(key, origin):
+                        found.add(key)
+                await asyncio.sleep(0)
+        return found
+
+    async def _read(self) -> AsyncGenerator[list[Stored], None]:
+        events = log_topic(self._settings)
         try:
-            fold, end = Fold.under(self._keys), await events.end()
-            reader = await events.reader(await events.start())
+            start, end = await events.start(), await events.end()
+            reader = await events.reader(start)
             try:
-                while fold.next < end:
-                    for stored in await read_known(reader, READ_AT_ONCE):
-                        record = await keyring.take(fold, stored, self._keys)
-                        event = None if record is None else record.event
-                        if isinstance(event, TreeKeyRotated) and event.verifier_key.startswith(f"{origin}+"):
-                            found = event.verifier_key
+                async with aclosing(read_between(reader, start, end, READ_AT_ONCE)) as found:
+                    async for some in found:
+                        yield some
             finally:
                 await reader.close()
         finally:
             await events.close()
-        return found
+
+
+def _is_of(key: str, origin: str) -> bool:
+    return key.startswith(f"{origin}+")
+
+
+def key_named_by(value: bytes) -> str:
+    """The verifier key that a record of the log takes into use, whoever wrote it; "" for any other record."""
+    if WIRE not in value:
+        return ""
+    try:
+        event = orjson.loads(value)["event"]
+        return str(event["data"]["verifier_key"]) if event["type"].encode() == WIRE else ""
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+        return ""

@@ -5,8 +5,8 @@ for a while: whoever knows one of the two can check the checkpoints of that time
 and the vault keeps that. All keys of a log have one name, its origin.
 
 Whoever writes to Postgres could let an ended key sign again. So the rows are sealed (services/adapters/tree_key_rows.py), and a
-row that is not Keytrail's stops the notary. Rows of an earlier time that are put back together are Keytrail's own. A notary that
-has seen a key begin refuses them, and so does one that finds that key on the published checkpoint and on the log. Until an
+row that is not Keytrail's stops the notary. Rows of an earlier time that are put back together are Keytrail's own. A notary
+refuses them if it has seen a later key begin, or if the log names one, which whoever writes to Postgres cannot change. Until an
 upgrade is finished, the version before writes rows without a seal, and every row is believed.
 
 A key may also be one of AWS KMS or of another installation. The vault then has its ARN and its public half, which was asked for
@@ -16,7 +16,6 @@ once: if another key answers under this ARN one day, its signatures are refused.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -24,8 +23,6 @@ from itertools import zip_longest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.durations import DAY_MICROS
-from domain.log.events import TreeKeyRotated
-from domain.log.levels import FIRST
 from domain.ports import Unavailable
 from domain.transparency.checkpoints import Checkpoint
 from domain.transparency.notes import (
@@ -43,11 +40,12 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.kms_signer import KmsKey, KmsSigner
 from services.adapters.postgres import Pool
 from services.adapters.topics import log_topic
-from services.adapters.tree_key_rows import TreeKeyRefused, TreeSecret
+from services.adapters.tree_key_rows import TreeKeyRefused, TreeSecret, require_open
 from services.adapters.vault import Vault
-from services.clock import clock_of
+from services.clock import clock_of, lasting
 from services.logs import logger_of
 from services.notary.recorded_rotations import RecordedRotations
+from services.notary.tree_key_faults import why_all_gone, why_changed, why_undone
 from services.settings import BadSetting, Settings
 
 log = logger_of("notary")
@@ -55,7 +53,13 @@ log = logger_of("notary")
 SEED_LENGTH = 32
 READ_EVERY = 2.0
 """Seconds after which a notary looks whether there is a new key."""
-
+SIGNS_FOR = 20.0
+"""Seconds for which it signs with the keys that it read last."""
+BELIEVED_FOR = 15.0
+"""Seconds for which rows without a seal are believed before the log's level is asked again."""
+BEGINS_WITHIN, BEGUN_WITHIN = 15.0, 5.0
+"""Seconds in which a key begins after the notary has read the record that names it, and after it has found that record at its
+start. A command lets it begin at once, unless it is killed."""
 
 NEVER, ASKED_AGAIN = float("-inf"), 30.0
 """Seconds until a former key elsewhere that could not be used is asked again."""
@@ -89,58 +93,95 @@ class TreeKeys:
         self._moved = {settings.tree_key: settings.tree_key_endpoint} if settings.tree_key_endpoint else {}
         """Where the key in the settings is now, though the vault may have an earlier address."""
         self._overlap = int(settings.tree_key_overlap * DAY_MICROS)
-        self._read_at = 0.0
+        self._read_at = NEVER
         self._kms = KmsSigner(settings)
         self._away: dict[int, float] = {}
-        """Former keys elsewhere that could not be used, by number, and when (monotonic)."""
-        self._believed: list[TreeSecret] = []
-        """Rows that are not sealed, and were believed since the log is at its first level."""
+        """Former keys elsewhere that could not be used, by number, and when."""
+        self._believed, self._believed_at = list[TreeSecret](), NEVER
+        """Rows that are not sealed, and were believed since the log was at its first level then."""
+        self._is_past_first_level = self._has_looked_back = False
+        self._named, self._named_at = "", NEVER
+        """The key that the log named last, while it has not begun; and when that was seen."""
         self.all: list[TreeKey] = []
 
     async def read(self) -> None:
-        """Raises Unavailable, MasterKeyRefused; TreeKeyRefused if somebody else changed when the keys sign."""
-        secrets = await self._vault.tree_keys()
-        changed = [each.number for each in secrets if not each.is_ours]
-        # Asked only once for the same rows, since it reads the world.
-        if changed and secrets != self._believed and not await self._log.is_first_level():
-            raise TreeKeyRefused(why_changed(changed))
-        self._believed = secrets if changed else []
-        begun = set(self.own)
-        self._take(secrets)
-        if lost := begun - set(self.own):
-            raise TreeKeyRefused(why_undone(min(each.text for each in lost), self.all))
+        """Raises Unavailable, OutOfRange, Unreadable; TreeKeyRefused if somebody else changed when the keys sign."""
+        at, secrets = lasting(), await self._vault.tree_keys()
+        if not self._are_believed(secrets) and not await self._is_first_level(secrets):
+            # What ended the upgrade may have sealed them meanwhile.
+            at, secrets = lasting(), await self._vault.tree_keys()
+            if changed := [each.number for each in secrets if each.opens and not each.is_ours]:
+                raise TreeKeyRefused(why_changed(changed))
+        require_open(secrets)
+        found = self._found(secrets)
+        begun = {each.verifier for each in found if each.since is not None}
+        if lost := set(self.own) - begun:
+            raise TreeKeyRefused(why_undone(min(each.text for each in lost), [each.verifier for each in found]))
+        self.all, self._read_at = found, at
+        self._require_named()
+
+    def _are_believed(self, secrets: Sequence[TreeSecret]) -> bool:
+        if all(each.is_ours or not each.opens for each in secrets):
+            self._believed = []
+            return True
+        return secrets == self._believed and lasting() < self._believed_at + BELIEVED_FOR
+
+    async def _is_first_level(self, secrets: Sequence[TreeSecret]) -> bool:
+        """Asked seldom, since it reads the world; and never again once the answer is no."""
+        at = lasting()
+        if self._is_past_first_level or not await self._log.is_first_level():
+            self._is_past_first_level = True
+            return False
+        self._believed, self._believed_at = list(secrets), at
+        return True
+
+    def is_named(self, key: str) -> None:
+        """The log names this key as the one that signs from now on. It has to begin soon: whoever writes to Postgres may show
+        the notary what stood there before."""
+        if key.startswith(f"{self.origin}+"):
+            self._named, self._named_at = key, lasting()
+
+    def _require_named(self) -> None:
+        """Raises TreeKeyRefused."""
+        if self._named in ("", *(each.text for each in self.own)):
+            self._named = ""
+        elif lasting() > self._named_at + BEGINS_WITHIN:
+            raise TreeKeyRefused(why_undone(self._named, [each.verifier for each in self.all]))
+
+    async def look_back(self) -> None:
+        """Once, for what this process did not see: that the key which the log names last has begun. Raises Unavailable,
+        OutOfRange, Unreadable."""
+        if not self._has_looked_back:
+            if await self._log.mentioned(self.origin) - {each.text for each in self.own}:
+                self.is_named((await self._log.named(self.origin)).newest)
+                self._named_at += BEGUN_WITHIN - BEGINS_WITHIN
+            self._has_looked_back = True
 
     async def read_to_rotate(self) -> bool:
         """Reads the keys, whoever wrote the rows. False if somebody else did. At the log's first level what stands there is
-        believed. Raises Unavailable, MasterKeyRefused."""
-        secrets = await self._vault.tree_keys()
+        believed. Raises Unavailable, TreeKeyRefused for a row that does not open."""
+        at, secrets = lasting(), await self._vault.tree_keys()
+        require_open(secrets)
         are_ours = all(each.is_ours for each in secrets)
         if not are_ours and await self._log.is_first_level():
             await self._vault.seal_tree_keys()
             secrets, are_ours = await self._vault.tree_keys(), True
-        self._take(secrets)
+        self.all, self._read_at = self._found(secrets), at
         return are_ours
 
-    def _take(self, secrets: Sequence[TreeSecret]) -> None:
+    def _found(self, secrets: Sequence[TreeSecret]) -> list[TreeKey]:
         found = []
         for each, successor in zip_longest(secrets, secrets[1:]):
             begun = None if successor is None else successor.since
             # Earlier versions did not keep when a key ends.
             until = begun + self._overlap if each.until is None and begun is not None else each.until
-            found.append(_tree_key(each, until, self._moved))
-        self.all, self._read_at = found[::-1], time.monotonic()
+            found.append(tree_key(each, until, self._moved))
+        return found[::-1]
 
     async def read_sometimes(self) -> None:
         """Raises Unavailable, MasterKeyRefused, TreeKeyRefused."""
-        if time.monotonic() > self._read_at + READ_EVERY:
+        if lasting() > self._read_at + READ_EVERY:
             await self.read()
-
-    async def is_interrupted(self) -> bool:
-        """Whether the newest key waits for its rotation to be ended. It may also be one of an earlier time that somebody put
-        back: then the log names a later one. Raises Unavailable, OutOfRange, Unreadable."""
-        if self.all[0].since is not None:
-            return False
-        return await self._log.newest(self.origin) in ("", *(each.verifier.text for each in self.all[:2]))
 
     async def require_none_undone(self, checkpoint: bytes | None) -> None:
         """That no key signed what is published that has not begun by the vault, and that the log names as the newest. Raises
@@ -152,9 +193,9 @@ class TreeKeys:
         if self._has_strange(signatures):
             await self.read()  # another notary may have known a newer key
         if self._has_strange(signatures):
-            newest = await self._log.newest(self.origin)
+            newest = (await self._log.named(self.origin)).newest
             if newest and newest not in [each.text for each in self.own]:
-                raise TreeKeyRefused(why_undone(newest, self.all))
+                raise TreeKeyRefused(why_undone(newest, [each.verifier for each in self.all]))
 
     def _has_strange(self, signatures: Iterable[NoteSignature]) -> bool:
         own = {each.id for each in self.own}
@@ -175,14 +216,17 @@ class TreeKeys:
         return [each.verifier for each in self._signing()]
 
     async def signed(self, head: Checkpoint) -> SignedNote:
-        """Waits for the newest key. A former one that cannot be used is left out, and asked again later. Raises Unavailable."""
+        """Waits for the newest key. A former one that cannot be used is left out, and asked again later. Raises Unavailable, also
+        if it was not read lately when the keys sign: what is in memory may have ended."""
+        if lasting() > self._read_at + SIGNS_FOR:
+            raise Unavailable(f"when the transparency log's keys sign was not read for {SIGNS_FOR:.0f} s")
         newest, *former = self._signing()
         signatures = [await self._signature(newest, head.text)]
         for each in former:
             try:
                 signatures.append(await self._signature(each, head.text))
             except Unavailable as fault:
-                self._away[each.number] = time.monotonic()
+                self._away[each.number] = lasting()
                 log.warning("a former key does not sign the checkpoint", key=each.verifier.id.hex(), reason=str(fault))
         return SignedNote(head.text, tuple(signatures))
 
@@ -193,15 +237,20 @@ class TreeKeys:
         return NoteSignature(key.verifier.name, key.verifier.id, signature)
 
     def _signing(self) -> list[TreeKey]:
-        now, lately = self._clock.now(), time.monotonic() - ASKED_AGAIN
+        now, lately = self._clock.now(), lasting() - ASKED_AGAIN
         return [each for each in self.all if each.signs(now) and self._away.get(each.number, NEVER) <= lately]
 
 
-async def open_tree_keys(settings: Settings, vault: Vault, log_id: str, rotations: RecordedRotations) -> TreeKeys:
-    """Makes the first key if there is none. Raises Unavailable, MasterKeyRefused, TreeKeyRefused, BadSetting."""
+async def open_tree_keys(
+    settings: Settings, vault: Vault, log_id: str, rotations: RecordedRotations, there_is: str
+) -> TreeKeys:
+    """Makes the first key if there is none. `there_is`: what shows that there was one; "" for nothing. Raises Unavailable,
+    MasterKeyRefused, TreeKeyRefused, BadSetting."""
     found = TreeKeys(settings, vault, rotations)
     await found.read()
     if not found.all:
+        if there_is:
+            raise TreeKeyRefused(why_all_gone(there_is))
         # Each installation has a log of its own, even if one was restored from the other's backup: two trees under one name are
         # what a witness refuses for good, and what a reader takes for a forgery. So the setting alone is no name.
         origin = f"{settings.tree_origin.rstrip('/') or f'keytrail.invalid/{log_id}'}/{os.urandom(4).hex()}"
@@ -220,48 +269,8 @@ async def open_tree_keys(settings: Settings, vault: Vault, log_id: str, rotation
 
 
 async def known_keys(vault: Vault) -> Sequence[VerifierKey]:
-    """The public half of each key that the vault has, the newest first. Raises Unavailable, MasterKeyRefused."""
-    return [_tree_key(each, None, {}).verifier for each in reversed(await vault.tree_keys())]
-
-
-async def differing_keys(vault: Vault, rotations: Iterable[TreeKeyRotated], level: int) -> list[str]:
-    """What the vault says of the keys otherwise than Keytrail left it, each in a sentence. `rotations` and `level`: of the log.
-    Raises Unavailable, MasterKeyRefused."""
-    secrets = await vault.tree_keys()
-    keys = [_tree_key(each, each.until, {}) for each in secrets]
-    found = []
-    if level > FIRST:
-        found += [why_changed([each.number]) for each in secrets if not each.is_ours]
-    # A log that was restored has the rotations of its predecessor's keys, which have another name.
-    origins = {each.verifier.name for each in keys}
-    named = [each.verifier_key for each in rotations if each.verifier_key.partition("+")[0] in origins]
-    begun = {each.verifier.text for each in keys if each.since is not None}
-    if named and named[-1] not in begun:
-        found.append(why_undone(named[-1], keys))
-    return found
-
-
-def why_changed(numbers: Sequence[int]) -> str:
-    rows = ", ".join(map(str, numbers))
-    return (
-        "When keys of the transparency log sign was changed by somebody else, or a key was removed (vault.tree_keys, number "
-        f"{rows}). No checkpoint is signed. Find out who writes to the database. Then bring the rows back from a backup, or run "
-        "`keytrail log rotate-key` with KEYTRAIL_TREE_KEY_OVERLAP=0: it makes a new key and ends all others at once."
-    )
-
-
-def why_undone(key: str, keys: Iterable[TreeKey]) -> str:
-    has_key = any(each.verifier.text == key for each in keys)
-    mended = (
-        "run `keytrail log rotate-key`, which takes the key into use again."
-        if has_key
-        else "bring its row back from a backup of the database. A new key (`keytrail log rotate-key`) does instead only if a key "
-        "that is still there signed what is published."
-    )
-    return (
-        f"The log names {key} as the key that signs checkpoints, and by the vault (vault.tree_keys) it does not: its rotation "
-        f"was interrupted, or undone in the database. No checkpoint is signed. Find out who writes there; then {mended}"
-    )
+    """The public half of each key that the vault has, the newest first. Raises Unavailable, TreeKeyRefused."""
+    return [tree_key(each, None, {}).verifier for each in reversed(await vault.tree_keys()) if each.opens]
 
 
 async def new_secret(settings: Settings, origin: str) -> bytes:
@@ -290,7 +299,7 @@ async def require_others_key(settings: Settings, pool: Pool, keys: VaultKeyring)
         )
 
 
-def _tree_key(found: TreeSecret, until: int | None, moved: Mapping[str, str]) -> TreeKey:
+def tree_key(found: TreeSecret, until: int | None, moved: Mapping[str, str]) -> TreeKey:
     first, (origin, *where) = found.secret[:SEED_LENGTH], found.secret[SEED_LENGTH:].decode().split("\n")
     held = KmsKey(where[0], moved.get(where[0], where[1])) if where else Ed25519PrivateKey.from_private_bytes(first)
     public = first if isinstance(held, KmsKey) else held.public_key().public_bytes_raw()

@@ -11,7 +11,9 @@ from domain.log.authority import Authority, authority_from
 from domain.log.chain import Chain
 from domain.log.codec import rfc3339
 from domain.ports import OutOfRange, Reader, TileStore
+from domain.transparency.checkpoints import Checkpoint
 from domain.transparency.leaves import LeafPlace, entry_of
+from domain.transparency.notes import SignedNote
 from domain.transparency.order import LeafBatch, LeafOrder, LeafRun, OrderBroken, runs_of
 from domain.transparency.policies import NO_WITNESSES, WitnessPolicy
 from services.adapters import skips
@@ -99,9 +101,11 @@ class Notary:
         await leaf_rows.prepare(self._pool)
         await kept_heads.prepare(self._pool)
         self._now = await chain_now(log_topic(self._settings), self._pool, self._keys)
+        await self._tree_keys.read_sometimes()
         await self._tree_keys.require_none_undone(await self._store.read(CHECKPOINT))
         await self.begin()
-        await together(self.cosigning.keep_asking(), self._heads.run(), self._stamps.run(), self._follow())
+        beside = self.cosigning.keep_asking(), self._heads.run(), self._stamps.run(), self._tree_keys.look_back()
+        await together(*beside, self._follow())
 
     async def begin(self) -> None:
         """Go on from the batches that count: publish what was appended and perhaps not published. Raises OrderBroken, OutOfRange,
@@ -148,7 +152,11 @@ class Notary:
                 f"the records of the batch of {batch.at}, from {first.kind} {first.partition}@{first.first} on, no longer give "
                 "the root that the batch has: a topic was changed"
             )
-        self.cosigning.published(*await self.publisher.publish(tree))
+        self.cosigning.published(*await self._publish(tree))
+
+    async def _publish(self, tree: GrownTree) -> tuple[Checkpoint, SignedNote]:
+        await self._tree_keys.read_sometimes()
+        return await self.publisher.publish(tree)
 
     async def _entries_of(self, run: LeafRun) -> list[bytes]:
         topic = topics_read(self._settings)[run.kind]
@@ -181,12 +189,16 @@ class Notary:
             while True:
                 taken = await feed.next(MOST, IDLE)
                 waiting = await feed.measure()
+                # Before anything is signed: what is in memory may have ended.
+                await self._tree_keys.read_sometimes()
                 if taken:
                     await self._take(taken, feed.chain)
                     NOTARY_SECONDS.set(time.time() - feed.oldest / 1000)
                     feed.oldest = 0
+                if feed.named_key:
+                    self._tree_keys.is_named(feed.named_key)
+                    feed.named_key = ""
                 NOTARY_AT.set_to_current_time()
-                await self._tree_keys.read_sometimes()
                 if waiting <= len(taken):
                     await asyncio.sleep(pause_after(len(taken), LONGEST_PAUSE))
                 if self.publisher.is_signed_by_others and (published := await self.publisher.sign_anew()):
@@ -272,7 +284,7 @@ class Notary:
         if [each.notary for each in found] != [self._name] or self._order.position != position:
             raise Superseded("another notary is at work")
         await leaf_rows.keep(self._pool, found)
-        head, note = await self.publisher.publish(tree)
+        head, note = await self._publish(tree)
         self.cosigning.published(head, note)
         LEAVES.set(head.size)
         CHECKPOINT_AT.set_to_current_time()
@@ -290,3 +302,14 @@ class Notary:
         await self._topic.close()
         if self._reader is not None:
             await self._reader.close()
+
+
+async def shows_a_tree(settings: Settings, store: TileStore) -> str:
+    """What shows that this log has had a key, in words; "" for nothing. Raises Unavailable."""
+    if await store.read(CHECKPOINT) is not None:
+        return "a checkpoint is published"
+    topic = KafkaTopic(settings, names(settings).order)
+    try:
+        return f"{names(settings).order} has batches" if await topic.end() else ""
+    finally:
+        await topic.close()

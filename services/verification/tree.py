@@ -12,18 +12,20 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 from domain.log.authenticity import EVENTS
 from domain.log.authority import Authority
+from domain.log.codec import micros
 from domain.ports import Stored, TileStore
 from domain.transparency.checkpoints import Checkpoint
 from domain.transparency.leaf_extents import LeafExtent, extents_of
 from domain.transparency.leaves import LeafPlace
 from domain.transparency.merkle import leaf_hash
+from domain.transparency.notes import VerifierKey
 from domain.transparency.order import LeafBatch, LeafOrder, LeafPartition, LeafRun, OrderBroken, place_of
 from domain.transparency.tiles import HEIGHT, WIDTH, TileName, TreeEdge, bundle
 from domain.verification.log import Report
@@ -35,12 +37,14 @@ from services.adapters.record_topics import topics_read
 from services.adapters.tile_stores import tile_store
 from services.adapters.topic_bounds import bounds
 from services.adapters.topics import log_topic, names
+from services.adapters.tree_key_rows import TreeKeyRefused
 from services.adapters.vault import Vault
 from services.notary import leaf_rows
 from services.notary.cosigning import COSIGNED
+from services.notary.differing_keys import differing_keys, differing_signers
 from services.notary.order_topic import batches
 from services.notary.publisher import CHECKPOINT, KEY, checkpoint_of
-from services.notary.tree_keys import differing_keys, known_keys
+from services.notary.tree_keys import known_keys
 from services.questions.leaf_differences import differing_rows
 from services.settings import Settings
 from services.verification.leaf_sources import PartitionRecords, PublishedLeaves, entries_of
@@ -94,8 +98,9 @@ async def verify_tree(
     heads = await _heads(store, vault, report)
     authority = (await chain_now(log_topic(settings), pool, keys)).authority
     look = partial(_heads, store, vault, TreeReport())
-    for each in await _differing_keys(vault, log):
+    for each in await _settled(lambda: differing_keys(vault, log.tree_keys, log.level)):
         report.differs(each)
+    signed_from = 0
     walk = _TreeWalk(settings, pool, keys, authority, log, store, heads, report, look)
     topic = names(settings).order
     begin, _ = (await bounds(settings, topic))[0]
@@ -109,6 +114,8 @@ async def verify_tree(
                 await walk.open(order)
                 extents_of(some, leaves)
                 for batch in some:
+                    if CHECKPOINT in heads and batch.size == heads[CHECKPOINT].size and not signed_from:
+                        signed_from = micros(batch.at)
                     await walk.take(batch)
                     tell("checking the transparency log", batch.size, max(report.published, batch.size))
         await walk.finish()
@@ -116,6 +123,8 @@ async def verify_tree(
         report.differs(str(fault))
     finally:
         await walk.close()
+    for each in await _settled(partial(_differing_signers, store, vault, signed_from)):
+        report.differs(each)
     report.leaves = order.size
     report.waiting = await _waiting(settings, order)
     return report
@@ -138,7 +147,9 @@ async def _heads(store: TileStore, vault: Vault, report: TreeReport) -> dict[str
     contents = {path: await store.read(path) for path in (CHECKPOINT, COSIGNED)}
     named = (await store.read(KEY) or b"").decode(errors="replace").split()
     # A key is in the vault before it signs, so the keys are read last.
-    own = await known_keys(vault)
+    own: Sequence[VerifierKey] = ()
+    with suppress(TreeKeyRefused):  # differing_keys says so
+        own = await known_keys(vault)
     for path, content in contents.items():
         with suppress(OrderBroken):
             head = checkpoint_of(content, *own)
@@ -152,13 +163,19 @@ async def _heads(store: TileStore, vault: Vault, report: TreeReport) -> dict[str
     return found
 
 
-async def _differing_keys(vault: Vault, log: Report) -> list[str]:
-    """A rotation is recorded before the vault says so, and the vault is read after the log."""
+async def _settled(ask: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    """What differs still after a while: a rotation is recorded before the vault says so, and published later yet."""
     for _ in range(int(PUBLISHED_WITHIN / LOOK_EVERY)):
-        if not await differing_keys(vault, log.tree_keys, log.level):
+        if not await ask():
             return []
         await asyncio.sleep(LOOK_EVERY)
-    return await differing_keys(vault, log.tree_keys, log.level)
+    return await ask()
+
+
+async def _differing_signers(store: TileStore, vault: Vault, signed_from: int) -> list[str]:
+    """`signed_from`: the time of the batch of a checkpoint that was published a moment ago."""
+    checkpoint, named = await store.read(CHECKPOINT), (await store.read(KEY) or b"").decode(errors="replace").split()
+    return await differing_signers(vault, checkpoint, named, signed_from)
 
 
 async def _waiting(settings: Settings, order: LeafOrder) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -33,7 +34,7 @@ from services.verification.projections import AskedTopics, Difference, differenc
 from tests.e2e.test_notary import head, is_there, notarised_all
 from tests.e2e.test_tree_keys import add_tree_key, rotated, served_keys, signs
 from tests.faults.test_alerts import SECRET, Receiver, receivers
-from tests.installation import Installation, eventually
+from tests.installation import KEYTRAIL, Installation, eventually
 from tests.keys import OTHER as STRANGERS
 from tests.keys import ROOT, keyring
 from tests.pausing import paused
@@ -507,6 +508,91 @@ def test_an_ended_key_of_the_transparency_log_signs_no_more(notarised: Installat
     eventually(lambda: [each.text for each in served_keys(notarised)] == [third])
     eventually(lambda: signs(notarised, *served_keys(notarised)))
     notarised_all(notarised)
+    assert verified(notarised)["whole"]
+
+
+def rotated_for(installation: Installation, days: str) -> dict[str, Any]:
+    """By an operator whose former keys sign for so long."""
+    command = [str(KEYTRAIL), "log", "rotate-key", "--json", "--data", str(installation.data)]
+    given = installation.environment() | {"KEYTRAIL_TREE_KEY_OVERLAP": days}
+    done = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    made: dict[str, Any] = json.loads(done.stdout)
+    return made
+
+
+def test_no_rotation_lets_an_ended_key_of_the_transparency_log_sign_again(notarised: Installation) -> None:
+    """Gained: the prescribed remedy gave keys that had ended another 30 days. Rows that were put back fitted each other, and
+    nobody compared them with the log."""
+    (old,) = served_keys(notarised)
+    number = len(tree_keys(notarised)) + 1
+    asyncio.run(add_tree_key(notarised, old.name, number))
+    middle = tree_keys(notarised)
+    rotated(notarised)
+    second = tree_keys(notarised)
+    put_back_tree_keys(notarised, middle)
+    again = rotated_for(notarised, "0.000001")
+    assert again["former"]["until"] == again["new"]["since"], "the rotation that ends late counts from its first record"
+    put_back_tree_keys(notarised, second)
+    rotated(notarised)
+    third = tree_keys(notarised)
+    execute(notarised, "UPDATE vault.tree_keys SET since = NULL WHERE number = $1", number + 1)
+    for row in second:
+        statement = "UPDATE vault.tree_keys SET since = $2, until = $3, times = $4 WHERE number = $1"
+        execute(notarised, statement, row["number"], row["since"], row["until"], row["times"])
+    require_alone(notarised, rotated_for(notarised, "30"))
+    before = tree_keys(notarised)
+    rotated_for(notarised, "30")
+    after = tree_keys(notarised)
+    put_back_tree_keys(notarised, before)
+    require_alone(notarised, rotated_for(notarised, "30"))
+    put_back_tree_keys(notarised, after)
+    new = rotated_for(notarised, "30")
+    require_alone(notarised, new)
+    assert len(third) == number + 1
+    eventually(lambda: [each.text for each in served_keys(notarised)] == [new["new"]["key"]], within=60)
+    eventually(lambda: signs(notarised, *served_keys(notarised)), within=60)
+    notarised_all(notarised)
+    assert verified(notarised)["whole"]
+
+
+def require_alone(installation: Installation, made: dict[str, Any]) -> None:
+    every = installation.answers("log", "key", "--all")
+    assert [each["key"] for each in every if each["signs"]] == [made["new"]["key"]]
+
+
+OTHER_TABLE = "not as Keytrail makes it"
+
+
+def test_a_notary_that_cannot_read_its_keys_or_sees_old_ones_signs_nothing(notarised: Installation, soak: bool) -> None:
+    """Gained: it went on with the keys in memory, or with a set from before a rotation, and raised no alert."""
+    rows = tree_keys(notarised)
+    execute(notarised, "INSERT INTO vault.tree_keys (number, sealed, under) SELECT 999, '\\x00', under FROM vault.seal")
+    require_refused(notarised, "do not open", "number 999)")
+    for command in (("log", "rotate-key"), ("master-key", "rotate")):
+        refused = notarised.keytrail(*command, check=False)
+        assert (refused.returncode, "WHERE number IN (999)" in " ".join(refused.stderr.split())) == (1, True), refused
+    execute(notarised, "DELETE FROM vault.tree_keys WHERE number IN (999)")
+    notarised_all(notarised)
+    if soak:
+        execute(notarised, "ALTER TABLE vault.tree_keys RENAME until TO later")
+        require_refused(notarised, OTHER_TABLE, "until")
+        execute(notarised, "ALTER TABLE vault.tree_keys RENAME later TO until")
+        notarised_all(notarised)
+    with paused(notarised.process("notary-1")):
+        new = rotated(notarised)["new"]["key"]
+        after = tree_keys(notarised)
+        put_back_tree_keys(notarised, rows)
+    require_refused(notarised, UNDONE, new)
+    put_back_tree_keys(notarised, [])
+    seen = len(notarys_log(notarised))
+    eventually(lambda: "no new key is made" in notarys_log(notarised)[seen:], within=60)
+    put_back_tree_keys(notarised, after)
+    eventually(lambda: [each.text for each in served_keys(notarised)] == [new], within=60)
+    notarised_all(notarised)
+    raised = [each["summary"] for each in notarised.answers("alerts") if each["rule"] == "notary-stopped"]
+    for said in ("do not open", new, "no new key is made", *([OTHER_TABLE] if soak else [])):
+        assert any(said in each for each in raised), (said, raised)
     assert verified(notarised)["whole"]
 
 

@@ -21,7 +21,7 @@ async def a_new_installation() -> str:
 
 async def opened(settings: Settings, pool: Pool, vault: Vault) -> TreeKeys:
     keys = await open_keyring(vault)
-    return await open_tree_keys(settings, vault, "log", RecordedRotations(settings, pool, keys))
+    return await open_tree_keys(settings, vault, "log", RecordedRotations(settings, pool, keys), "")
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ async def another_notary(settings: Settings, folder: Path, *, raises: bool = Fal
     vault = open_vault(settings, pool)
     keys = await open_keyring(vault)
     log = await log_name(log_topic(settings), keys)
-    tree_keys = await open_tree_keys(settings, vault, log, RecordedRotations(settings, pool, keys))
+    tree_keys = await open_tree_keys(settings, vault, log, RecordedRotations(settings, pool, keys), "")
     partitions = len(await bounds(settings, names(settings).decisions))
     alerts = NotaryAlerts(settings, keys, log) if raises else None
     notary = Notary(settings, pool, keys, log, partitions, TileFolder(folder), tree_keys, alerts=alerts)
