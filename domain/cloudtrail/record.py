@@ -109,29 +109,32 @@ class TrailReading:
         return self.error in ACCESS_DENIED
 
 
-EARLIEST, LATEST = micros_of(datetime.min.replace(tzinfo=UTC)), micros_of(datetime.max.replace(tzinfo=UTC))
-"""The times that a calendar of four digits has, in microseconds."""
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+"""The times that a record may have: CloudTrail is younger, and what is reckoned from a time has to stay within the calendar."""
+
+
+def _within(at: int, value: Any) -> int:
+    if not micros_of(EARLIEST) <= at <= micros_of(LATEST):
+        raise Broken(f"{value!r} is no time")
+    return at
 
 
 def moment(value: Any) -> int:
     """Microseconds since the epoch for a time in one of CloudTrail's forms: RFC 3339, seconds, or the displayed form.
     Raises Broken."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if not EARLIEST <= value * 1_000_000 <= LATEST:
-            raise Broken(f"{value!r} is no time")
-        return round(value * 1_000_000)
+        return _within(round(value * 1_000_000), value)
     if not isinstance(value, str):
         raise Broken("it has no time")
     try:
         if value[10:11] == "T":
             found = datetime.fromisoformat(value)
-            # In UTC, a time near an end of the calendar may lie beyond it: no database holds such a time.
-            return micros_of(found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC))
+            return _within(micros_of(found if found.tzinfo else found.replace(tzinfo=UTC)), value)
     except (ValueError, OverflowError):
         raise Broken(f"{value!r} is no time") from None
     for form in _DISPLAYED:
         try:
-            return micros_of(datetime.strptime(value, form).replace(tzinfo=UTC))
+            return _within(micros_of(datetime.strptime(value, form).replace(tzinfo=UTC)), value)
         except ValueError:
             continue
     raise Broken(f"{value!r} is no time")

@@ -12,7 +12,17 @@ import orjson
 
 from domain.cloudtrail.kms_changes import is_change
 from domain.cloudtrail.known import MARK, fact_of
-from domain.cloudtrail.record import LONGEST_NAME, OWN, Broken, NotOurService, PassedOver, TrailReading, read
+from domain.cloudtrail.record import (
+    EARLIEST,
+    LATEST,
+    LONGEST_NAME,
+    OWN,
+    Broken,
+    NotOurService,
+    PassedOver,
+    TrailReading,
+    read,
+)
 from domain.errors import Refusal
 from services.bounded import forget_oldest
 from services.trails.documents import KEPT
@@ -96,7 +106,9 @@ class RecordPreparer:
             if kind is not None and kind.proved:
                 own = dict(zip(parts[1::2], texts, strict=True))
                 identifier, at = own[b"eventID"].decode(), datetime.fromisoformat(own[b"eventTime"].decode())
-                spelt = own[b"eventTime"][10:11] == b"T" and at.tzinfo is not None  # as read() requires
+                spelt = (
+                    own[b"eventTime"][10:11] == b"T" and at.tzinfo is not None and EARLIEST <= at <= LATEST
+                )  # as read() requires
                 if identifier and spelt and len(own[b"eventID"]) <= LONGEST_NAME:
                     return Prepared(found, kind, identifier, at.astimezone(UTC))
             return self._read(found, key)

@@ -59,6 +59,9 @@ ODD = {
     "a time before the calendar": record("Decrypt", "0001-01-01T00:00:00+23:59"),
     "a time after the calendar": record("Decrypt", "9999-12-31T23:59:59-23:59"),
     "a number for a time, after the calendar": record("Decrypt", AT, eventTime=1e30),
+    "the first time of the calendar": record("Decrypt", "0001-01-01T00:00:00Z"),
+    "the last time of the calendar": record("Decrypt", "9999-12-31T23:59:59.999999Z"),
+    "the last time of the calendar in words": record("Decrypt", "Dec 31, 9999 11:59:59 PM"),
 }
 
 
@@ -68,7 +71,7 @@ def test_a_record_that_could_not_be_judged_is_broken(told: dict[str, Any]) -> No
     assert (found.kind, bool(found.reason)) == (None, True)
 
 
-@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59Z"])
 def test_a_time_beyond_the_calendar_is_broken_also_where_the_kind_is_known(at: str) -> None:
     """Postgres holds times in UTC: the record would be on the topic, and could never be written."""
     preparing = RecordPreparer()
