@@ -151,6 +151,8 @@ def _show(report: dict[str, Any], trail: str) -> None:
     )
     for what, count in sorted(report["passed"].items()):
         say(f"passed over: {count} × {what}", "dim", indent=2)
+    if report["not_kept"]:
+        say(f"{report['not_kept']} more parts of these files cannot be read; they are not kept", "red", indent=2)
     for reason, count in sorted(report["reasons"].items(), key=lambda each: -each[1])[:10]:
         say(f"{count} × {reason}", "red", indent=2)
     calls = f"{report['calls']} calls, {report['first']} to {report['last']}, {report['changes']} changes"

@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Callable, Generator, Iterator
 
+from services.trails.unpack_budget import UnpackBudget
 from services.trails.wrappers import LISTS, FoundRecord, fault_of, is_json, unwrapped
 
 AT_ONCE = 32 << 20
@@ -69,8 +70,12 @@ def span(text: bytes, start: int, stop: int | None = None) -> int:
 class Stream:
     """Bytes that are read on demand. `fault` says why they ended too early."""
 
-    def __init__(self, read: Callable[[int], bytes], piece: int = PIECE, at_once: int = AT_ONCE) -> None:
-        """`read` returns some bytes, b"" at the end; it raises the errors in FAULTS."""
+    def __init__(
+        self, read: Callable[[int], bytes], budget: UnpackBudget, piece: int = PIECE, at_once: int = AT_ONCE
+    ) -> None:
+        """`read` returns some bytes, b"" at the end; it raises the errors in FAULTS. `budget`: for what the records' wrappers
+        unpack to."""
+        self.budget = budget
         self._read, self._piece, self._at_once = read, piece, at_once
         self.text, self.at, self.ended = b"", 0, False
         self.fault: Exception | None = None
@@ -198,7 +203,7 @@ class Stream:
 
 
 def records_in(stream: Stream, source: str) -> Iterator[FoundRecord]:
-    """Yields every record, and every part that could not be read."""
+    """Yields every record, and every part that could not be read. Raises TooMuch."""
     while first := stream.skip(_BETWEEN_DOCUMENTS):
         line = stream.whole_line() if stream.in_first_column else None
         opens = first in b'{["'
@@ -210,7 +215,7 @@ def records_in(stream: Stream, source: str) -> Iterator[FoundRecord]:
             if end and is_json(line[start:end]):
                 place = f"line {stream.line()}"
                 stream.at += len(line)
-                yield from unwrapped(line[start:end].strip(), source, place)
+                yield from unwrapped(line[start:end].strip(), source, place, stream.budget)
                 continue
             if start > 0 and line[start:].strip() == b"{":
                 stream.at += start  # the document goes on in the next lines
@@ -228,7 +233,7 @@ def _document(stream: Stream, source: str, place: str, first: bytes) -> Iterator
     text = stream.text[stream.at : stream.at + length]
     if length and is_json(text):
         stream.at += length
-        yield from unwrapped(text, source, place)
+        yield from unwrapped(text, source, place, stream.budget)
     elif first == b"[":
         stream.at += 1
         yield from _elements(stream, source, place, 0)
@@ -282,7 +287,7 @@ def _elements(stream: Stream, source: str, place: str, number: int) -> Generator
         text = stream.text[stream.at : stream.at + length]
         if length and is_json(text):
             stream.at += length
-            yield from unwrapped(text, source, where)
+            yield from unwrapped(text, source, where, stream.budget)
         else:
             yield _broken(stream, source, where, length, too_long=stream.too_long)
         number += 1

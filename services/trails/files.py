@@ -11,9 +11,10 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from services.trails.documents import FAULTS, Stream, records_in
+from services.trails.unpack_budget import PACKED_AGAIN, RECORD, CountedFile, UnpackBudget
 from services.trails.wrappers import FoundRecord
 
 GZIP = b"\x1f\x8b"
@@ -45,9 +46,12 @@ def records_of(path: Path) -> Iterator[FoundRecord]:
     """Each record of a file, and each part that could not be read. A broken part does not stop the import."""
     source = shown(path)
     try:
-        with path.open("rb") as file:
-            stream = Stream(_Plain(file).read)
-            yield from records_in(stream, source)
+        with path.open("rb", buffering=0) as file:
+            budget = UnpackBudget()
+            stream = Stream(_Plain(file, budget).read, budget)
+            for each in records_in(stream, source):
+                budget.spend(RECORD)
+                yield each
             if stream.fault is not None:
                 yield FoundRecord(source, "file", b"", f"the file cannot be read: {stream.fault}")
     except OSError as fault:
@@ -56,20 +60,22 @@ def records_of(path: Path) -> Iterator[FoundRecord]:
 
 def text_of(path: Path) -> bytes:
     """A file's whole text. Raises the errors in FAULTS."""
-    with path.open("rb") as file:
-        plain = _Plain(file)
+    with path.open("rb", buffering=0) as file:
+        plain = _Plain(file, UnpackBudget())
         return b"".join(iter(lambda: plain.read(1 << 20), b""))
 
 
 class _Plain:
     """A file's text as UTF-8."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file: Any = file
+    def __init__(self, file: io.FileIO, budget: UnpackBudget) -> None:
+        self._file: Any = io.BufferedReader(CountedFile(file, budget))
         for _ in range(COMPRESSED):
             if self._peeked()[:2] != GZIP:
                 break
-            self._file = _Unpacked(gzip.GzipFile(fileobj=self._file))
+            if isinstance(self._file, _Unpacked):
+                self._file.weight = PACKED_AGAIN
+            self._file = _Unpacked(gzip.GzipFile(fileobj=self._file), budget)
         mark = self._peeked()[:2]
         self._decoder = codecs.getincrementaldecoder(UTF_16[mark])("replace") if mark in UTF_16 else None
 
@@ -88,10 +94,12 @@ class _Plain:
 
 
 class _Unpacked(io.BufferedIOBase):
-    """A compressed file that can be searched, and from which everything before a fault can be read."""
+    """A compressed file that can be searched, and from which everything before a fault can be read. What it holds is spent,
+    at each level: a file can unpack to another that holds nothing."""
 
-    def __init__(self, file: gzip.GzipFile) -> None:
-        self._file, self._held = file, b""
+    def __init__(self, file: gzip.GzipFile, budget: UnpackBudget) -> None:
+        self._file, self._budget, self._held = file, budget, b""
+        self.weight = 1
         self._fault: Exception | None = None
 
     def readable(self) -> bool:
@@ -100,7 +108,7 @@ class _Unpacked(io.BufferedIOBase):
     def peek(self, most: int) -> bytes:
         while len(self._held) < most:
             try:
-                more = self._file.read1(io.DEFAULT_BUFFER_SIZE)
+                more = self._unpacked(io.DEFAULT_BUFFER_SIZE)
             except FAULTS as fault:
                 self._fault = fault  # raised by the next read
                 break
@@ -115,7 +123,13 @@ class _Unpacked(io.BufferedIOBase):
             return found
         if self._fault is not None:
             raise self._fault
-        return self._file.read1(most)
+        return self._unpacked(most)
+
+    def _unpacked(self, most: int) -> bytes:
+        """Raises the errors in FAULTS."""
+        found = self._file.read1(most)
+        self._budget.spend(len(found) * self.weight)
+        return found
 
     def read(self, most: int | None = -1) -> bytes:
         """For gzip, if the content is compressed again."""

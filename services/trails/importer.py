@@ -52,7 +52,8 @@ KNOWN = 200_000
 @dataclass(slots=True)
 class ImportCounts:
     """What an import found. Each record is one of these: new; of a call that the trail already had from another file or
-    account; of another service; broken; passed over, because it is not the record of a call."""
+    account; of another service; broken; passed over, because it is not the record of a call. `not_kept`: broken parts of
+    files with more of them than are kept; these are no records."""
 
     records: int = 0
     new: int = 0
@@ -60,6 +61,7 @@ class ImportCounts:
     broken: int = 0
     of_other_services: int = 0
     passed_over: int = 0
+    not_kept: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     passed: dict[str, int] = field(default_factory=dict)
 
@@ -83,6 +85,7 @@ class ImportCounts:
                 self.passed[each.passed] = self.passed.get(each.passed, 0) + 1
             else:
                 self.broken += 1
+                self.not_kept += each.not_kept
                 short = each.reason[:80]
                 if short in self.reasons or len(self.reasons) < REASONS:
                     self.reasons[short] = self.reasons.get(short, 0) + 1

@@ -80,6 +80,8 @@ class Prepared:
     elsewhere: bool = False
     passed: str = ""
     """If it is not the record of a call, what it is instead."""
+    not_kept: int = 0
+    """How many broken parts of its file this one stands for."""
 
 
 class RecordPreparer:

@@ -30,6 +30,9 @@ BYTES = 16 << 20
 """The most bytes of records in a batch: three times the length of 4,000 records of CloudTrail. Longer records come in smaller
 batches, so memory is bounded and the broker accepts each batch in time."""
 _LENGTH = 8
+MOST_BROKEN = 1_000
+"""How many parts of a file that cannot be read are kept, each with its reason. They go onto the topic for good, and a file may
+hold millions."""
 ReadingOf = Callable[[Path], Iterator[FoundRecord]]
 
 
@@ -84,21 +87,39 @@ def _send_all(paths: list[Path], reading_of: ReadingOf, theirs: socket.socket, o
     keep()
     files = 0
 
-    def every() -> Iterator[FoundRecord]:
+    def every() -> Iterator[Prepared]:
         nonlocal files
+        preparing = RecordPreparer()
         for path in paths:
-            yield from reading_of(path)
+            yield from prepared_of(reading_of(path), preparing)
             files += 1
 
-    preparing = RecordPreparer()
     with seldom():
-        for batch in batches(map(preparing.prepare, every())):
+        for batch in batches(every()):
             text = packed(files, batch)
             try:
                 ours.sendall(len(text).to_bytes(_LENGTH))
                 ours.sendall(text)
             except OSError:
                 return  # the import has stopped
+
+
+def prepared_of(records: Iterator[FoundRecord], preparing: RecordPreparer) -> Iterator[Prepared]:
+    """Yields the records of a file, prepared. Of those that cannot be read, only the first MOST_BROKEN come, and one more that
+    says how many are left out."""
+    broken, source = 0, ""
+    for found in records:
+        each = preparing.prepare(found)
+        if each.reason:
+            broken, source = broken + 1, found.source
+            if broken > MOST_BROKEN:
+                continue
+        yield each
+    if broken > MOST_BROKEN:
+        more = broken - MOST_BROKEN
+        reason = f"{more} more parts of the file cannot be read either; they are not kept"
+        found = FoundRecord(source, f"after {MOST_BROKEN} broken parts", reason.encode())
+        yield Prepared(found, reason=reason, not_kept=more)
 
 
 def batches(prepared: Iterator[Prepared]) -> Iterator[list[Prepared]]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from services.trails.unpack_budget import UnpackBudget
+
 JsonMembers = Mapping[str, msgspec.Raw]
 
 LISTS = ("Records", "records", "Events", "events", "logEvents", "QueryResultRows", "results", "Messages", "hits")
@@ -85,16 +87,16 @@ def _decode(text: bytes) -> None:
         text.decode()  # names of members that nobody asks for are not looked at above
 
 
-def unwrapped(text: bytes, source: str, place: str, depth: int = 0) -> Iterator[FoundRecord]:
+def unwrapped(text: bytes, source: str, place: str, budget: UnpackBudget, depth: int = 0) -> Iterator[FoundRecord]:
     """Yields the records in a JSON value, and what it holds instead of records. Any value may stand in a file: one that cannot
-    be read in spite of all is a broken record, and the file goes on."""
+    be read in spite of all is a broken record, and the file goes on. Raises TooMuch."""
     try:
-        yield from _unwrapped(text, source, place, depth)
+        yield from _unwrapped(text, source, place, budget, depth)
     except _FAULTS as fault:
         yield FoundRecord(source, place, text, f"it cannot be read: {fault}")
 
 
-def _unwrapped(text: bytes, source: str, place: str, depth: int) -> Iterator[FoundRecord]:
+def _unwrapped(text: bytes, source: str, place: str, budget: UnpackBudget, depth: int) -> Iterator[FoundRecord]:
     if text.startswith(_FIRST):
         yield FoundRecord(source, place, text)
         return
@@ -102,48 +104,52 @@ def _unwrapped(text: bytes, source: str, place: str, depth: int) -> Iterator[Fou
     if depth > DEEPEST:
         yield FoundRecord(source, place, text, "it is wrapped too deep")
     elif first == b"[":
-        yield from _elements(text, source, place, depth)
+        yield from _elements(text, source, place, budget, depth)
     elif first == b"{":
-        yield from _members(_MEMBERS.decode(text), text, source, place, depth)
+        yield from _members(_MEMBERS.decode(text), text, source, place, budget, depth)
     else:
-        inner = _inside(text)
+        inner = _inside(text, budget)
         if inner:
-            yield from unwrapped(inner, source, place, depth + 1)
+            yield from unwrapped(inner, source, place, budget, depth + 1)
         else:
             yield FoundRecord(source, place, text, "it is not a JSON object")
 
 
-def _elements(text: bytes, source: str, place: str, depth: int) -> Iterator[FoundRecord]:
+def _elements(text: bytes, source: str, place: str, budget: UnpackBudget, depth: int) -> Iterator[FoundRecord]:
     elements = [bytes(each) for each in _ELEMENTS.decode(text)]
     if elements and not any(each[:1] in (b"{", b"[", b'"') for each in elements):
         yield FoundRecord(source, place, text, "it is not a JSON object")
         return
-    if elements and (named := _of_insights(elements)):
-        yield from unwrapped(named, source, place, depth + 1)
+    if elements and (named := _of_insights(elements, budget)):
+        yield from unwrapped(named, source, place, budget, depth + 1)
         return
     for number, each in enumerate(elements):
-        yield from unwrapped(each, source, f"{place}, record {number}", depth + 1)
+        yield from unwrapped(each, source, f"{place}, record {number}", budget, depth + 1)
 
 
-def _of_insights(elements: list[bytes]) -> bytes:
+def _of_insights(elements: list[bytes], budget: UnpackBudget) -> bytes:
     """The message among the fields of a row of CloudWatch Logs Insights: [{"field": "@message", "value": "..."}, ...]."""
     for each in elements:
         if each[:1] != b"{" or b'"field"' not in each[:40]:
             return b""
         members = _MEMBERS.decode(each)
         if bytes(members.get("field", b"")) == b'"@message"' and "value" in members:
-            return _inside(bytes(members["value"]))
+            return _inside(bytes(members["value"]), budget)
     return b""
 
 
-def _members(members: JsonMembers, text: bytes, source: str, place: str, depth: int) -> Iterator[FoundRecord]:
+def _members(
+    members: JsonMembers, text: bytes, source: str, place: str, budget: UnpackBudget, depth: int
+) -> Iterator[FoundRecord]:
     if "eventName" not in members or "kinesis" in members:
         lists = [name for name in LISTS if bytes(members.get(name, b""))[:1] in (b"[", b"n")]
         if lists:
             for name in lists:
                 held = bytes(members[name])
                 if held != b"null":
-                    yield from _elements_of(held, source, place if len(lists) == 1 else f"{place}, {name}", depth)
+                    yield from _elements_of(
+                        held, source, place if len(lists) == 1 else f"{place}, {name}", budget, depth
+                    )
             return
         if "digestStartTime" in members and "logFiles" in members:
             yield FoundRecord(source, place, text, passed="digest file")
@@ -154,34 +160,37 @@ def _members(members: JsonMembers, text: bytes, source: str, place: str, depth: 
                 if held[1 : 1 + len(CONTROL)] == CONTROL:
                     yield FoundRecord(source, place, text, passed="control message")
                     return
-                inner = held if held[:1] == b"{" else _inside(held)
+                inner = held if held[:1] == b"{" else _inside(held, budget)
                 if inner:
-                    yield from unwrapped(inner, source, place, depth + 1)
+                    yield from unwrapped(inner, source, place, budget, depth + 1)
                     return
     yield FoundRecord(source, place, text)
 
 
-def _elements_of(text: bytes, source: str, place: str, depth: int) -> Iterator[FoundRecord]:
+def _elements_of(text: bytes, source: str, place: str, budget: UnpackBudget, depth: int) -> Iterator[FoundRecord]:
     for number, each in enumerate(map(bytes, _ELEMENTS.decode(text))):
         if each.startswith(_FIRST):  # nearly every record: a generator for each would take as long as finding it
             yield FoundRecord(source, f"{place}, record {number}", each)
         else:
-            yield from unwrapped(each, source, f"{place}, record {number}", depth + 1)
+            yield from unwrapped(each, source, f"{place}, record {number}", budget, depth + 1)
 
 
-def _inside(text: bytes) -> bytes:
-    """The JSON object or list in a JSON string; b"" if it holds neither."""
+def _inside(text: bytes, budget: UnpackBudget) -> bytes:
+    """The JSON object or list in a JSON string; b"" if it holds neither. Raises TooMuch."""
     if text[:1] != b'"':
         return b""
     try:
         inner = _TEXT.decode(text).strip().encode("utf-8", "surrogatepass")
         if inner.startswith(_PACKED):
-            inner = _unpacked(inner)
+            inner = _unpacked(inner, budget)
     except (*_FAULTS, ValueError, zlib.error):
         return b""
     return inner if inner[:1] in (b"{", b"[") and is_json(inner) else b""
 
 
-def _unpacked(text: bytes) -> bytes:
-    """The content of compressed base64, at most MOST bytes of it. Raises ValueError, zlib.error."""
-    return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(base64.b64decode(text, validate=True), MOST).strip()
+def _unpacked(text: bytes, budget: UnpackBudget) -> bytes:
+    """The content of compressed base64, at most MOST bytes of it. Raises TooMuch, ValueError, zlib.error."""
+    packed = base64.b64decode(text, validate=True)
+    found = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(packed, min(MOST, max(0, budget.left) + 1))
+    budget.spend(len(found))
+    return found.strip()

@@ -16,6 +16,7 @@ from domain.cloudtrail.steps import step_of
 from services.trails.documents import SEARCHES, Stream, records_in
 from services.trails.judged_calls import Explained
 from services.trails.seconds import MOST_JUDGED, JudgedSeconds
+from services.trails.unpack_budget import UnpackBudget
 from services.trails.wrappers import FoundRecord
 from tests.domain.test_cloudtrail import fold, reading
 from tests.domain.test_trail_documents import RECORDS, in_pieces, read
@@ -91,8 +92,10 @@ def test_records_between_documents_without_an_end_are_found(broken: bytes) -> No
 
     assert [each.raw for each in found if not each.reason] == RECORDS[:5]
     for size in (1, 7, 100):
-        assert told(list(records_in(Stream(in_pieces(text, [size]), 1, 30), "file"))) == told(found)
-    assert told(list(records_in(Stream(io.BytesIO(text).read, 1), "file"))) == told(found)
+        assert told(list(records_in(Stream(in_pieces(text, [size]), UnpackBudget(len(text)), 1, 30), "file"))) == told(
+            found
+        )
+    assert told(list(records_in(Stream(io.BytesIO(text).read, UnpackBudget(len(text)), 1), "file"))) == told(found)
 
 
 # -- the changes of one second -------------------------------------------------------------------------------------------------

@@ -21,14 +21,19 @@ from services.trails import documents
 from services.trails.documents import Stream, records_in
 from services.trails.files import records_of
 from services.trails.prepared import RecordPreparer
+from services.trails.unpack_budget import UnpackBudget
 from services.trails.wrappers import FoundRecord
 from tests.e2e.test_trails import record
 
 Read = Callable[..., list[FoundRecord]]
 
 
-def read(text: bytes, piece: int = documents.PIECE, at_once: int = documents.AT_ONCE) -> list[FoundRecord]:
-    return list(records_in(Stream(io.BytesIO(text).read, piece, at_once), "file"))
+def read(
+    text: bytes, piece: int = documents.PIECE, at_once: int = documents.AT_ONCE, before: int = 0
+) -> list[FoundRecord]:
+    """`before`: how many bytes of the file stand before this text."""
+    budget = UnpackBudget(before + len(text))
+    return list(records_in(Stream(io.BytesIO(text).read, budget, piece, at_once), "file"))
 
 
 def file_of(path: Path, text: bytes) -> list[FoundRecord]:
@@ -153,10 +158,11 @@ def test_lines_of_text_are_one_broken_piece_and_hide_no_record() -> None:
 
 
 def test_packed_text_without_a_record_is_broken_and_stops_nothing() -> None:
-    """Input that is cut, is not base64, has no JSON inside, or has more bytes than are unpacked."""
+    """Input that is cut, is not base64, has no JSON inside, or has more bytes than are unpacked at once."""
     whole = packed(envelope(RECORDS))
     for data in (whole[: len(whole) // 2], "H4sI****", packed(b"text"), packed(b"{" * 100), packed(b" " * (65 << 20))):
-        found = [RecordPreparer().prepare(each) for each in read(json.dumps({"awslogs": {"data": data}}).encode())]
+        text = json.dumps({"awslogs": {"data": data}}).encode()
+        found = [RecordPreparer().prepare(each) for each in read(text, before=1 << 20)]
         assert [bool(each.reason) for each in found] == [True]
 
 
@@ -277,7 +283,7 @@ def test_a_file_in_pieces_of_any_size_gives_the_same(
     file: tuple[bytes, list[bytes]], sizes: list[int], at_once: int
 ) -> None:
     text, records = file
-    found = list(records_in(Stream(in_pieces(text, sizes), 1, at_once), "file"))
+    found = list(records_in(Stream(in_pieces(text, sizes), UnpackBudget(len(text)), 1, at_once), "file"))
     assert [(each.raw, each.reason) for each in found] == [(each, "") for each in records]
 
 
