@@ -1,5 +1,6 @@
 /** What a user prefers, kept in this browser. Never a credential or an answer: those go with the tab. The only names that stay are
- * those of the roles that a user switched to, until the user has them forgotten, and that of an account that is to be remembered. */
+ * those of the roles that a user switched to, until the user has them forgotten, and that of an account that is to be remembered.
+ * (A user's own stays until they sign out: session/stay.ts.) */
 
 import { applyMode, Mode } from "@cloudscape-design/global-styles";
 
