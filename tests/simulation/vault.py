@@ -59,6 +59,9 @@ class MemoryVault(Vault):
     async def require_authentic(self) -> None:
         pass
 
+    async def require_made(self) -> None:
+        pass
+
     async def record_secrets(self) -> list[bytes]:
         await self._ask()
         return [self._rows.root, *self._rows.later]
