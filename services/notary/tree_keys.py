@@ -15,6 +15,7 @@ once: if another key answers under this ARN one day, its signatures are refused.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,9 +58,9 @@ SIGNS_FOR = 20.0
 """Seconds for which it signs with the keys that it read last."""
 BELIEVED_FOR = 15.0
 """Seconds for which rows without a seal are believed before the log's level is asked again."""
-BEGINS_WITHIN, BEGUN_WITHIN = 15.0, 5.0
+BEGINS_WITHIN, BEGUN_WITHIN, LOOK_EVERY = 15.0, 5.0, 0.5
 """Seconds in which a key begins after the notary has read the record that names it, and after it has found that record at its
-start. A command lets it begin at once, unless it is killed."""
+start; and between two looks then. A command lets it begin at once, unless it is killed."""
 
 NEVER, ASKED_AGAIN = float("-inf"), 30.0
 """Seconds until a former key elsewhere that could not be used is asked again."""
@@ -149,13 +150,18 @@ class TreeKeys:
             raise TreeKeyRefused(why_undone(self._named, [each.verifier for each in self.all]))
 
     async def look_back(self) -> None:
-        """Once, for what this process did not see: that the key which the log names last has begun. Raises Unavailable,
-        OutOfRange, Unreadable."""
-        if not self._has_looked_back:
-            if await self._log.mentioned(self.origin) - {each.text for each in self.own}:
-                self.is_named((await self._log.named(self.origin)).newest)
-                self._named_at += BEGUN_WITHIN - BEGINS_WITHIN
-            self._has_looked_back = True
+        """Once, before anything is signed, for what this process did not see: that the key which the log names last has begun.
+        Raises TreeKeyRefused, Unavailable, OutOfRange, Unreadable."""
+        if self._has_looked_back:
+            return
+        if await self._log.mentioned(self.origin) - {each.text for each in self.own}:
+            newest, until = (await self._log.named(self.origin)).newest, lasting() + BEGUN_WITHIN
+            while newest and newest not in [each.text for each in self.own]:  # a rotation may be under way
+                if lasting() > until:
+                    raise TreeKeyRefused(why_undone(newest, [each.verifier for each in self.all]))
+                await asyncio.sleep(LOOK_EVERY)
+                await self.read()
+        self._has_looked_back = True
 
     async def read_to_rotate(self) -> bool:
         """Reads the keys, whoever wrote the rows. False if somebody else did. At the log's first level what stands there is

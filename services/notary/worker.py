@@ -102,10 +102,10 @@ class Notary:
         await kept_heads.prepare(self._pool)
         self._now = await chain_now(log_topic(self._settings), self._pool, self._keys)
         await self._tree_keys.read_sometimes()
+        await self._tree_keys.look_back()
         await self._tree_keys.require_none_undone(await self._store.read(CHECKPOINT))
         await self.begin()
-        beside = self.cosigning.keep_asking(), self._heads.run(), self._stamps.run(), self._tree_keys.look_back()
-        await together(*beside, self._follow())
+        await together(self.cosigning.keep_asking(), self._heads.run(), self._stamps.run(), self._follow())
 
     async def begin(self) -> None:
         """Go on from the batches that count: publish what was appended and perhaps not published. Raises OrderBroken, OutOfRange,

@@ -589,6 +589,7 @@ def test_a_notary_that_cannot_read_its_keys_or_sees_old_ones_signs_nothing(notar
     eventually(lambda: "no new key is made" in notarys_log(notarised)[seen:], within=60)
     put_back_tree_keys(notarised, after)
     eventually(lambda: [each.text for each in served_keys(notarised)] == [new], within=60)
+    eventually(lambda: signs(notarised, *served_keys(notarised)))
     notarised_all(notarised)
     raised = [each["summary"] for each in notarised.answers("alerts") if each["rule"] == "notary-stopped"]
     for said in ("do not open", new, "no new key is made", *([OTHER_TABLE] if soak else [])):

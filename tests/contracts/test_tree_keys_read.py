@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,17 @@ from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import Pool
 from services.adapters.tree_key_rows import TreeKeyRefused
 from services.adapters.vault import Vault
-from services.clock import lasting
 from services.notary.differing_keys import LATE, differing_signers
 from services.notary.recorded_rotations import NamedKeys, RecordedRotations
-from services.notary.tree_keys import BEGINS_WITHIN, BELIEVED_FOR, SIGNS_FOR, TreeKeys, new_secret, open_tree_keys
+from services.notary.tree_keys import (
+    BEGINS_WITHIN,
+    BELIEVED_FOR,
+    SIGNS_FOR,
+    TreeKeys,
+    known_keys,
+    new_secret,
+    open_tree_keys,
+)
 from services.settings import Settings
 
 ORIGIN = "example.com/log"
@@ -139,13 +147,23 @@ async def test_a_notary_that_starts_looks_for_what_it_did_not_see(keys: TreeKeys
     await keys.read()
     log.names.append(f"{ORIGIN}+0+A")
     await keys.look_back()
-    assert keys._named == "", "once is enough: what comes later is read as a leaf"
+    assert keys._has_looked_back, "once is enough: what comes later is read as a leaf"
     keys._has_looked_back = False
-    await keys.look_back()
-    assert lasting() - keys._named_at < BEGINS_WITHIN, "a rotation may be under way"
-    keys._named_at -= BEGINS_WITHIN
     with pytest.raises(TreeKeyRefused, match="its rotation was interrupted, or undone"):
-        await keys.read()
+        await keys.look_back()
+
+
+async def test_a_notary_that_starts_waits_for_a_rotation_that_is_under_way(
+    vault: Vault, keys: TreeKeys, log: SaidByTheLog, database: Settings
+) -> None:
+    secret = await new_secret(database, ORIGIN)
+    await vault.add_tree_key(secret, 3)
+    (new,) = [each for each in await known_keys(vault) if each not in keys.own]
+    log.names = [new.text]
+    looking = asyncio.create_task(keys.look_back())
+    await vault.use_tree_key(3, 40, 50)
+    await looking
+    assert keys.own[0] == new
 
 
 async def test_no_first_key_is_made_where_there_was_one(
