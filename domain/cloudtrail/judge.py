@@ -1,9 +1,9 @@
 """Decides a call of a trail on what the trail knows: allowed, refused, or unknown with what is missing.
 
-The steps are those of `authorization.evaluation_order`, each with three answers: if a statement's condition reads a
-value that was not recorded, the statement may match. The recorded answer is evidence. If the call was let in, no policy
-denied it, not even a policy that the trail never saw; and if only a delegation could let it in, an identity policy
-allowed it.
+The steps are those of `authorization.evaluation_order`, each with three answers: if a statement's Resource or Condition
+reads a value that was not recorded, the statement may match. The recorded answer is evidence. If the call was let in,
+no policy denied it, not even a policy that the trail never saw; and if only a delegation could let it in, an identity
+policy allowed it.
 """
 
 from __future__ import annotations
