@@ -84,19 +84,6 @@ def test_what_waits_is_not_known_while_the_broker_does_not_answer(own: Installat
     own.caught_up()
 
 
-def test_a_postgres_that_cannot_be_started_again_is_told_and_tried_until_it_can(own: Installation) -> None:
-    """Nothing said why, however long it was tried."""
-    postgres, config = own.process("postgres"), own.data / "postgres" / "data" / "postgresql.conf"
-    away = config.rename(config.with_suffix(".away"))
-    postgres.kill()
-    output = own.data.with_suffix(".up.log")
-    eventually(lambda: "postgres could not be started again" in output.read_text())
-    assert "postgresql.conf" in output.read_text()
-    away.rename(config)
-    own.has_another("postgres", postgres.pid)
-    own.caught_up()
-
-
 def test_it_starts_again_what_dies_and_is_cleaned_up_after_a_sigkill(
     own: Installation, first_root: dict[str, str]
 ) -> None:
@@ -161,6 +148,19 @@ def test_a_root_key_that_the_settings_replaced_is_refused_on_record_and_calls_ar
         (first_root["AWS_ACCESS_KEY_ID"], "ListKeys", "authentication", "credential-disabled"),
         ("AKIAGIVEN", "CreateKey", None, "throttled"),
     ]
+
+
+def test_a_postgres_that_cannot_be_started_again_is_told_and_tried_until_it_can(own: Installation) -> None:
+    """Nothing said why, however long it was tried."""
+    postgres, config = own.process("postgres"), own.data / "postgres" / "data" / "postgresql.conf"
+    away = config.rename(config.with_suffix(".away"))
+    postgres.kill()
+    output = own.data.with_suffix(".up.log")
+    eventually(lambda: "postgres could not be started again" in output.read_text())
+    assert "The bundled Postgres did not start" in output.read_text()
+    away.rename(config)
+    own.has_another("postgres", postgres.pid)
+    own.caught_up()
 
 
 def _two(items: list[dict[str, object]]) -> list[dict[str, object]]:
