@@ -16,12 +16,11 @@ from domain.ports import Stored
 from domain.state.fold import Fold
 from services.adapters import keyring, snapshots
 from services.adapters.keyring import VaultKeyring
-from services.adapters.known_records import read_between
 from services.adapters.postgres import Pool
-from services.adapters.topics import log_topic
+from services.adapters.topic_bounds import values_of
+from services.adapters.topics import log_topic, names
 from services.settings import Settings
 
-READ_AT_ONCE = 1000
 WIRE = WIRE_NAMES[TreeKeyRotated].encode()
 
 
@@ -51,8 +50,8 @@ class RecordedRotations:
         """The verifier keys with this name. It reads the whole log, since no snapshot keeps it: for rotations, and where
         something is wrong. Raises Unavailable, OutOfRange, Unreadable."""
         newest, first, fold = "", dict[str, int](), Fold.under(self._keys)
-        async with aclosing(self._read()) as found:
-            async for some in found:
+        async with aclosing(self._values()) as found:
+            async for some, _ in found:
                 for stored in some:
                     record = await keyring.take(fold, stored, self._keys)
                     event = None if record is None else record.event
@@ -65,27 +64,16 @@ class RecordedRotations:
         """The verifier keys with this name that any record of the log names, whoever wrote it. It only looks for a name in each
         record, and takes a small part of the time that `named` does. Raises Unavailable, OutOfRange."""
         found = set[str]()
-        async with aclosing(self._read()) as read:
-            async for some in read:
+        async with aclosing(self._values()) as read:
+            async for some, _ in read:
                 for stored in some:
                     if (key := key_named_by(stored.value)) and _is_of(key, origin):
                         found.add(key)
                 await asyncio.sleep(0)
         return found
 
-    async def _read(self) -> AsyncGenerator[list[Stored], None]:
-        events = log_topic(self._settings)
-        try:
-            start, end = await events.start(), await events.end()
-            reader = await events.reader(start)
-            try:
-                async with aclosing(read_between(reader, start, end, READ_AT_ONCE)) as found:
-                    async for some in found:
-                        yield some
-            finally:
-                await reader.close()
-        finally:
-            await events.close()
+    def _values(self) -> AsyncGenerator[tuple[list[Stored], int], None]:
+        return values_of(self._settings, names(self._settings).events, 0)
 
 
 def _is_of(key: str, origin: str) -> bool:

@@ -144,10 +144,16 @@ class TreeKeys:
 
     def _require_named(self) -> None:
         """Raises TreeKeyRefused."""
-        if self._named in ("", *(each.text for each in self.own)):
+        if not self._named or self._has_begun(self._named):
             self._named = ""
         elif lasting() > self._named_at + BEGINS_WITHIN:
-            raise TreeKeyRefused(why_undone(self._named, [each.verifier for each in self.all]))
+            raise self._undone(self._named)
+
+    def _has_begun(self, key: str) -> bool:
+        return key in [each.text for each in self.own]
+
+    def _undone(self, key: str) -> TreeKeyRefused:
+        return TreeKeyRefused(why_undone(key, [each.verifier for each in self.all]))
 
     async def look_back(self) -> None:
         """Once, before anything is signed, for what this process did not see: that the key which the log names last has begun.
@@ -156,9 +162,9 @@ class TreeKeys:
             return
         if await self._log.mentioned(self.origin) - {each.text for each in self.own}:
             newest, until = (await self._log.named(self.origin)).newest, lasting() + BEGUN_WITHIN
-            while newest and newest not in [each.text for each in self.own]:  # a rotation may be under way
+            while newest and not self._has_begun(newest):  # a rotation may be under way
                 if lasting() > until:
-                    raise TreeKeyRefused(why_undone(newest, [each.verifier for each in self.all]))
+                    raise self._undone(newest)
                 await asyncio.sleep(LOOK_EVERY)
                 await self.read()
         self._has_looked_back = True
@@ -200,8 +206,8 @@ class TreeKeys:
             await self.read()  # another notary may have known a newer key
         if self._has_strange(signatures):
             newest = (await self._log.named(self.origin)).newest
-            if newest and newest not in [each.text for each in self.own]:
-                raise TreeKeyRefused(why_undone(newest, [each.verifier for each in self.all]))
+            if newest and not self._has_begun(newest):
+                raise self._undone(newest)
 
     def _has_strange(self, signatures: Iterable[NoteSignature]) -> bool:
         own = {each.id for each in self.own}
