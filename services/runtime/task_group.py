@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 FirstResult = TypeVar("FirstResult")
 SecondResult = TypeVar("SecondResult")
 
 
+@asynccontextmanager
+async def _group() -> AsyncIterator[asyncio.TaskGroup]:
+    """Raises what the first of its tasks to fail raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as faults:
+        raise faults.exceptions[0] from None
+
+
 async def together(*works: Coroutine[Any, Any, None]) -> None:
     """Run all of them. If one fails, or the caller is cancelled, the others are cancelled and waited for. So none of them
     goes on and, for example, starts something after the caller has stopped everything. Raises what the first one to fail
     raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for work in works:
-                group.create_task(work)
-    except BaseExceptionGroup as faults:
-        raise faults.exceptions[0] from None
+    async with _group() as group:
+        for work in works:
+            group.create_task(work)
 
 
 async def both(
@@ -29,11 +36,8 @@ async def both(
 ) -> tuple[FirstResult, SecondResult]:
     """What the two give. If one fails, or the caller is cancelled, the other is cancelled and waited for. Raises what the first
     one to fail raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            first, second = group.create_task(one), group.create_task(other)
-    except BaseExceptionGroup as faults:
-        raise faults.exceptions[0] from None
+    async with _group() as group:
+        first, second = group.create_task(one), group.create_task(other)
     return first.result(), second.result()
 
 

@@ -12,7 +12,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass, field
 from os.path import commonprefix
 from typing import Any
@@ -142,7 +142,8 @@ async def differences(
         try:
             await store.prepare(other, projection, NAMELESS, keys, TEMPORARY)
             async with pool.acquire() as live, live.transaction(isolation="repeatable_read", readonly=True):
-                if changed := await _of_own_shape(live, other, projection):
+                there, right = await shapes(live, projection.schema), await shapes(other, TEMPORARY)
+                if changed := _of_own_shape(projection, there, right):
                     return [changed]
                 at = await store.positions(live, projection.schema)
                 if changed := await (look_at_positions or _of_positions)(
@@ -150,7 +151,7 @@ async def differences(
                 ):
                     return [changed]
                 await _fill(settings, other, keys, projection, at, tell, asked)
-                return await _differing_tables(live, other, projection, tell)
+                return await _differing_tables(live, other, projection, there, right, tell)
         finally:
             await other.execute("DISCARD TEMP")
 
@@ -173,9 +174,10 @@ async def _made(pool: Pool, projection: Projection, tell: VerificationProgress) 
         await asyncio.sleep(LOOK_EVERY)
 
 
-async def _of_own_shape(live: Connection, other: Connection, projection: Projection) -> Difference | None:
+def _of_own_shape(
+    projection: Projection, there: Mapping[str, TableShape], right: Mapping[str, TableShape]
+) -> Difference | None:
     """A difference in the shape of a table that says how far the projection has read: nothing can be compared then."""
-    there, right = await shapes(live, projection.schema), await shapes(other, TEMPORARY)
     for name in right.keys() & OWN:
         wrong = [*differing_shape(there[name], right[name])] if name in there else [GONE]
         if wrong:
@@ -236,13 +238,12 @@ async def _fill(
         while True:
             offsets = {where: min(after, to[where]) for where, after in batch.reached.offsets.items() if where in to}
             reached |= offsets
-            done = sum(reached.values())
             writing = _write(connection, projection, keys, batch, offsets, going)
             if all(reached[where] >= end for where, end in to.items()):
                 await writing
                 break
             _, batch = await both(writing, feed.next(BATCH))
-            tell(f"filling {projection.name} anew", done, total)
+            tell(f"filling {projection.name} anew", sum(reached.values()), total)
     finally:
         await feed.close()
 
@@ -263,9 +264,13 @@ async def _write(
 
 
 async def _differing_tables(
-    live: Connection, other: Connection, projection: Projection, tell: VerificationProgress
+    live: Connection,
+    other: Connection,
+    projection: Projection,
+    there: Mapping[str, TableShape],
+    right: Mapping[str, TableShape],
+    tell: VerificationProgress,
 ) -> list[Difference]:
-    there, right = await shapes(live, projection.schema), await shapes(other, TEMPORARY)
     names = sorted((there.keys() | right.keys()).difference(OWN))
     found = list[Difference]()
     for done, name in enumerate(names):
