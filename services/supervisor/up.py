@@ -197,20 +197,19 @@ class Supervisor:
 
     async def _keep_postgres(self, postgres: BundledPostgres) -> None:
         # The postmaster is pg_ctl's child, not ours: it cannot be waited for, so its pid is checked.
-        failed, told = False, float("-inf")
+        told: float | None = None  # when it was last said that Postgres cannot be started; None since it last ran
         while True:
             await asyncio.sleep(0.5)
             if postgres.pid() is not None:
                 continue
-            if not failed:
+            if told is None:
                 log.warning("postgres ended; starting it again")
             try:
                 await self._begin_postgres(postgres, lambda what: None)
                 self._started("postgres", postgres.pid() or 0)
-                failed, told = False, float("-inf")
+                told = None
             except Exception as fault:  # noqa: BLE001  # whatever it is: nothing works without Postgres, so it is tried again
-                failed = True
-                if time.monotonic() - told >= TELL_EVERY:  # on a full disk it fails twice a second
+                if told is None or time.monotonic() - told >= TELL_EVERY:  # on a full disk it fails twice a second
                     told = time.monotonic()
                     log.error("postgres could not be started again; it is tried again", reason=reason_of(fault))
 
