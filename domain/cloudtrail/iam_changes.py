@@ -3,6 +3,7 @@ policies."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -115,6 +116,8 @@ def _there(world: World, kind: str, account: str, name: str) -> CausedEvents:
         yield from identity_met(account, kind, id_without(iam_arn(account, kind, "/", name), world), name, "/")
 
 
+VERSION_ID = re.compile(r"v[1-9][0-9]{0,8}")
+"""The id of a managed policy's version."""
 NO_TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:None"}]}'
 """The trust policy of a role that the trail did not see made. Nothing here evaluates it."""
 

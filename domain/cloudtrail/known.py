@@ -8,7 +8,6 @@ trail then begins with the answer, in place of what was never seen.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -18,7 +17,7 @@ from urllib.parse import unquote
 from domain.arn import parse_arn, region_in
 from domain.cloudtrail.first_seen import account_there, created, key_id, named_there, principal_there, principals
 from domain.cloudtrail.grants import constraints_in
-from domain.cloudtrail.iam_changes import given, tags_of, unseen_policy
+from domain.cloudtrail.iam_changes import VERSION_ID, given, tags_of, unseen_policy
 from domain.cloudtrail.record import Broken, CausedEvents, moment, require_names
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, ROLE, USER
@@ -71,7 +70,6 @@ def fact_of(document: Mapping[str, Any]) -> Fact:
     return Fact(given(document, "eventID"), kind, subject, moment(document.get("eventTime")), told["document"])
 
 
-_VERSION = re.compile(r"v[1-9][0-9]{0,8}")
 PoliciesTold = Iterator[tuple[str, PolicyKind]]
 
 
@@ -103,7 +101,7 @@ def _of_grants(told: Mapping[str, Any]) -> PoliciesTold:
 
 def _of_managed_policy(told: Mapping[str, Any]) -> PoliciesTold:
     versions = told["versions"]
-    _require(told["default"] in versions and all(_VERSION.fullmatch(name) for name in versions))
+    _require(told["default"] in versions and all(VERSION_ID.fullmatch(name) for name in versions))
     _require(_is_texts([told["id"], *versions.values()]))
     for text in versions.values():
         yield text, MANAGED
@@ -360,7 +358,7 @@ def _details(answer: Mapping[str, Any]) -> Iterator[AnswerPart]:
             for version in each.get("PolicyVersionList") or ()
         }
         default = given(each, "DefaultVersionId")
-        if default not in versions or not all(_VERSION.fullmatch(name) for name in versions):
+        if default not in versions or not all(VERSION_ID.fullmatch(name) for name in versions):
             raise Broken(f"it does not say what version {default} of {given(each, 'Arn')} is")
         yield (
             MANAGED_POLICY,

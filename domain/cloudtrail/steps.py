@@ -7,12 +7,11 @@ or access keys), KMS API reference (a key is made before it is named; states in 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 
 from domain.arn import iam_arn
 from domain.cloudtrail.first_seen import key_id
-from domain.cloudtrail.iam_changes import NOUNS, given, named_identity
+from domain.cloudtrail.iam_changes import NOUNS, VERSION_ID, given, named_identity
 from domain.cloudtrail.key_steps import KMS_STEPS
 from domain.cloudtrail.record import TrailReading
 from domain.cloudtrail.slots import (
@@ -36,7 +35,6 @@ HAS = ("inline", "attached", "member", "access key", "members")
 """What an identity may have, but not when it is deleted."""
 MOST_BEFORE = 100
 """How many versions before a new one are counted. At most five exist at a time, and seldom one so old."""
-_COUNTED = re.compile(r"v[1-9][0-9]{0,8}")
 WITH = ("boundary", "tag", "trust")
 """What an identity may have, and what is deleted with it."""
 
@@ -259,7 +257,7 @@ def _version(reading: TrailReading, step: Step, arn: str) -> None:
     slot = ("version", arn, version or reading.id)
     once(step, slot)
     step.writes[slot] = reading.id
-    if _COUNTED.fullmatch(version):  # versions are counted, and no number is used again
+    if VERSION_ID.fullmatch(version):  # versions are counted, and no number is used again
         step.writes[("counted", arn, version)] = version
         step.needs[("counted", arn, version)] = step.needs[("counted", arn, f"v{int(version[1:]) + 1}")] = ABSENT
         number = int(version[1:])

@@ -59,7 +59,7 @@ async def has_log(settings: Settings) -> bool:
             made = events.topic in await client.list_topics()
         return made and await events.end() > 0
     except (KafkaError, TimeoutError) as fault:
-        raise Unavailable(f"Kafka at {settings.kafka}: {fault!r}") from fault
+        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {reason_of(fault)}") from fault
     finally:
         await events.close()
 

@@ -249,16 +249,16 @@ class _RecordWriter:
                 if each.kind is not None:
                     there[each.id] = each.preferred or there.get(each.id, False)
         held = dict(there)
-        broken = [_aside(each)[0] for each in batch if each.reason]
-        aside = await records.aside_of(self._connection, self._schema, broken) if broken else set()
+        broken = {at: _aside(each)[0] for at, each in enumerate(batch) if each.reason}
+        aside = await records.aside_of(self._connection, self._schema, [*broken.values()]) if broken else set()
         result = []
-        for each in batch:
+        for at, each in enumerate(batch):
             if each.kind is not None:
                 had = held.get(each.id)
                 if had is None or (each.preferred and not had):
                     held[each.id] = each.preferred
                     result.append(each)
-            elif each.reason and _aside(each)[0] not in aside:
+            elif each.reason and broken[at] not in aside:
                 result.append(each)
         return result, set(there)
 

@@ -44,6 +44,24 @@ def steps(work: Callable[[], object]) -> int:
     return count
 
 
+def calls(work: Callable[[], object]) -> int:
+    """Functions called, those of C too: for work that is mostly done by one of these."""
+    count = 0
+
+    def called(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    with nothing_collected():
+        before = sys.getprofile()
+        sys.setprofile(called)
+        try:
+            work()
+        finally:
+            sys.setprofile(before)
+    return count
+
+
 def seconds(work: Callable[[], object], times: int = 5) -> float:
     """This thread's processor time, the least of several runs: other work on the machine can only add to it."""
     least = float("inf")

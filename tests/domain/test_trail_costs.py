@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -18,29 +17,12 @@ from services.trails.judged_calls import Explained
 from services.trails.seconds import MOST_JUDGED, JudgedSeconds
 from services.trails.unpack_budget import UnpackBudget
 from services.trails.wrappers import FoundRecord
+from tests.attacks.counted import calls
 from tests.domain.test_cloudtrail import fold, reading
 from tests.domain.test_trail_documents import RECORDS, in_pieces, read
 from tests.domain.test_trail_order import MANAGED, POLICY, TRUST, USE, T, at_nine, iam, named
 from tests.e2e.test_history import allow
 from tests.e2e.test_trails import A, created, put
-
-
-def steps(work: Callable[[], Any]) -> int:
-    """How many functions the work calls, those of the interpreter too."""
-    count = 0
-
-    def called(frame: Any, event: str, argument: Any) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(called)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return count
-
 
 # -- documents without an end ------------------------------------------------------------------------------------------------
 
@@ -59,14 +41,14 @@ LINES = {
 @pytest.mark.parametrize("form", LINES)
 def test_lines_without_an_end_are_read_in_a_time_that_grows_with_them(form: str) -> None:
     def cost(count: int) -> int:
-        return steps(lambda: read(LINES[form] * count))
+        return calls(lambda: read(LINES[form] * count))
 
     assert cost(800) < 2.2 * cost(400)
 
 
 def test_objects_that_end_but_are_not_json_are_searched_no_oftener() -> None:
     def cost(count: int) -> int:
-        return steps(lambda: read(b"{\n" * count + b"}\n" * count))
+        return calls(lambda: read(b"{\n" * count + b"}\n" * count))
 
     assert cost(800) < 2.2 * cost(400)
 
@@ -121,7 +103,7 @@ def test_a_second_is_ordered_in_a_time_that_grows_with_its_changes(
     def cost(count: int) -> int:
         made = [step_of(reading(each)) for each in second(count)]
         world = fold(at_nine(created(1, T)))
-        return steps(lambda: ordered(made, lambda slot: before(slot, world)))
+        return calls(lambda: ordered(made, lambda slot: before(slot, world)))
 
     assert cost(400) < 2.4 * cost(200)
 
@@ -145,7 +127,7 @@ def test_a_second_whose_orders_are_too_many_keeps_the_usual_one_and_says_so(coun
     assert (set(found.untried), found.unfit, found.open) == ({each["eventID"] for each in second}, [], [])
     # What does not depend on them is ordered all the same.
     assert found.ids.index("z") < found.ids.index("a")
-    assert steps(lambda: ordered(made, lambda slot: before(slot, world))) < 4 * MOST_LOOKS
+    assert calls(lambda: ordered(made, lambda slot: before(slot, world))) < 4 * MOST_LOOKS
 
 
 # -- the calls of one second ---------------------------------------------------------------------------------------------------
