@@ -22,6 +22,7 @@ from uuid import uuid4
 
 from services.signing import Signed, sign
 from tests.consistency.observed import ObservedCall
+from tests.installation import eventually
 
 CALL_DEADLINE = 30.0
 """Seconds after which a client gives a call up."""
@@ -201,6 +202,16 @@ class Load:
                 each.ended for each in list(self.calls) if each.answered and (each.client < self._changing) == changing
             )
         return []
+
+    def wait_for_answers(self, since: float, within: float) -> None:
+        """Wait until a change and a use that were begun after `since` are answered, at most so many seconds: how long there was no
+        answer is counted to the end only then."""
+
+        def are_there() -> bool:
+            late = [each.client < self._changing for each in self.calls[-1000:] if each.began > since and each.answered]
+            return {True, False} <= set(late)
+
+        eventually(are_there, within=within)
 
     def longest_gap(self, since: float, until: float, *, changing: bool) -> float:
         """The longest time in seconds without an answer."""

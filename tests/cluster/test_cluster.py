@@ -21,7 +21,6 @@ from tests.cluster import rounds
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import FAULTS, Fault, kill_leader
 from tests.cluster.load import ATTEMPT_DEADLINE, Load
-from tests.consistency.judged import LOOKS_FOR
 from tests.consistency.observed import ObservedCall
 from tests.faults.test_alerts import alerts_of
 from tests.installation import eventually
@@ -33,7 +32,7 @@ PAUSE = 0.15
 MANY, FEW = (32, 64), (6, 12)
 """How many clients change keys, and how many use them. `make test` has few: they take most of its time."""
 ROUNDS = 3
-CALM = 1.5
+CALM = 1.0
 """Seconds under load before a fault, and after it has been repaired."""
 
 
@@ -46,8 +45,9 @@ def struck(cluster: Cluster, fault: Fault, clients: tuple[int, int] = MANY) -> t
         time.sleep(CALM)
         began = time.monotonic()
         fault.strike(cluster)
-        ended = time.monotonic() + CALM
-        time.sleep(CALM + LOOKS_FOR)
+        load.wait_for_answers(time.monotonic(), 2 * FLOWS_AGAIN_WITHIN)
+        time.sleep(CALM)
+        ended = time.monotonic()
         gaps = [load.longest_gap(began, ended, changing=each) for each in (True, False)]
     cluster.wait_for_replicas()
     return gaps[0], gaps[1], load.calls
