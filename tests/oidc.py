@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +23,21 @@ JWK_SET = "application/jwk-set+json"
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
+_ports: set[int] = set()
+
+
+def _at_a_new_port(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    """A server at a port that no provider of this process had before. An installation registers a provider under its URL, which ends
+    with the port, and the system gives a port again once it is closed."""
+    with ExitStack() as refused:
+        while True:
+            server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+            if server.server_address[1] not in _ports:
+                _ports.add(server.server_address[1])
+                return server
+            refused.callback(server.server_close)  # only then: it would be given again
+
+
 class Provider:
     """`answers` can replace what a path answers. `asked` counts requests by path."""
 
@@ -31,7 +47,7 @@ class Provider:
         self.answers: dict[str, Answer] = {}
         self.posts: dict[str, Answer] = {}
         self.keys: dict[str, tuple[str, Any]] = keys or {"rsa": ("RS256", _rsa()), "ec": ("ES256", _ec())}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _at_a_new_port(_handler(self))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*certificate)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
