@@ -34,6 +34,7 @@ from domain.commands import (
     rotate_key,
     service_key,
     service_linked_roles,
+    sign_out,
     tag_key,
     users_and_groups,
 )
@@ -68,6 +69,7 @@ COMMANDS: CommandRules = {
     **grants.RULES,
     **mark_alert.RULES,
     **console_codes.RULES,
+    **sign_out.RULES,
     **accounts.RULES,
     **password_policies.RULES,
     **mfa_devices.RULES,

@@ -122,6 +122,12 @@ def decide_again(case: CaseDocument, world: World, at: int, callers: Callers) ->
     return decide_for(caller, case, world, at)
 
 
+def is_of_signed_out(case: CaseDocument, world: World) -> bool:
+    """Whether the session of the case's calls was signed out. Only this ends a session without a change of the directory."""
+    console = (case.get("session") or {}).get("console")
+    return console is not None and (case["access_key"] in world.sign_outs or console.get("session") in world.sign_outs)
+
+
 def _unauthenticated(case: CaseDocument) -> tuple[Mapping[str, Any], ...]:
     """The API records a reason. The writer does not, where a credential ended while its command was under way."""
     if case["kind"] == AUTHENTICATION and not case["reasons"]:

@@ -64,6 +64,9 @@ _ROWS = (
     EventType("clock.read", 1, events.ClockRead, "writer {writer} compares its clock with the broker's", NONE),
     EventType("alert.marked", 1, events.AlertMarked, "alert {alert} is {state} now", NONE),
     EventType("console.code-redeemed", 1, events.ConsoleCodeRedeemed, "console opened with code {code}", NONE),
+    EventType(
+        "console.signed-out", 1, sign_in.ConsoleSignedOut, "console session {access_key} ended: signed out", NONE, 2
+    ),
     EventType("service.registered", 1, events.ServiceRegistered, "service {service} registered", NONE),
     EventType("service.removed", 1, events.ServiceRemoved, "service {service} removed", NONE),
     EventType("account.created", 1, events.AccountCreated, "account {account} created", IDENTITY),

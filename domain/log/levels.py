@@ -18,6 +18,8 @@ LEVEL = 2
 """The newest level that this version knows. A new log begins at it."""
 LEVEL_VERSION = "0.2.0"
 """The version of Keytrail that brought LEVEL."""
+UNFINISHED = "This works once the upgrade is finished (keytrail upgrade finish). Until then an earlier version may run."
+"""To whoever asks for what only a later level has."""
 
 
 def why_unknown(level: int, version: str) -> str:

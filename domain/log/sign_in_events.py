@@ -31,3 +31,13 @@ class PasswordPolicyDeleted:
     """The account has no password policy of its own any more."""
 
     account: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSignedOut:
+    """A user signed out: the console session with this temporary access key is over, with every role's session that it switched
+    to. `owner` is whose it was: the unique id of the user or role (for a root, the account's id)."""
+
+    account: str
+    access_key: str
+    owner: str

@@ -28,6 +28,7 @@ INVALID_TOKEN = "The security token included in the request is invalid."  # noqa
 EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa: S105  # see above
 ENDED = "The console session has ended:"
 CHANGED_KEY = "the access key that it came from was deactivated, or its user renamed or moved."
+SIGNED_OUT = f"{ENDED} it was signed out."
 CHANGED_SIGN_IN = "the user's password or MFA device was changed, or the user renamed or moved. Sign in again."
 
 
@@ -35,11 +36,17 @@ CHANGED_SIGN_IN = "the user's password or MFA device was changed, or the user re
 class SignedIn:
     """What a console session came from, and depends on: a credential and the ARN that its owner had at the position `seen`.
     `access_key` is a long-term access key, or the unique id of the user who signed in by a password or by a code of an MFA
-    device. It is "" if the session came from a role's, which only its own end and its role can end."""
+    device. It is "" if the session came from a role's, which only its own end and its role can end. `session` is the console
+    session's own access key, in the session of a role that it switched to; "" in a console session."""
 
     access_key: str
     principal: str
     seen: int
+    session: str = ""
+
+    def document(self) -> dict[str, str | int]:
+        """The JSON. Without `session`, it is the same as in earlier versions."""
+        return {name: value for name, value in asdict(self).items() if name != "session" or value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,7 @@ class Session:
             document["federated"] = {key: list(values) for key, values in self.federated.items()}
         if self.root_key:
             document["root_key"] = self.root_key
-        return document if self.console is None else document | {"console": asdict(self.console)}
+        return document if self.console is None else document | {"console": self.console.document()}
 
 
 class UnreadableSession(ValueError):
@@ -156,6 +163,8 @@ def caller_of(world: World, access_key: str, session: Session | None, now: int, 
     if now >= session.expires:
         raise CredentialExpired(EXPIRED_TOKEN)
     if session.console is not None:
+        if is_signed_out(world, access_key, session):
+            raise CredentialDisabled(SIGNED_OUT)
         _require_still(world, session.console)
     if session.of.startswith("arn:"):
         return _of_provider(world, session)
@@ -193,6 +202,12 @@ def anyone_of(provider: OidcProvider) -> Caller:
     names: dict[str, int] = {f"Federated:{provider.arn}": compiled.DIRECT}
     context: Context = {"aws:federatedprovider": (provider.arn,)}
     return Caller(provider.account, provider.arn, names, provider.arn, context=context)
+
+
+def is_signed_out(world: World, access_key: str, session: Session) -> bool:
+    """Whether the user ended the console session that these temporary credentials are, or that switched to this role."""
+    console = session.console
+    return console is not None and (access_key in world.sign_outs or console.session in world.sign_outs)
 
 
 def _require_still(world: World, came_from: SignedIn) -> None:

@@ -1,7 +1,7 @@
 """The console session: temporary credentials of the caller's own principal, for a browser.
 
-It may call whatever the credentials may that it came from, IAM included. It ends with the access key that it came from,
-and with that key's owner (`callers.caller_of`). It never becomes a longer one.
+It may call whatever the credentials may that it came from, IAM included. It ends when its user signs out, and with the access key
+that it came from and that key's owner (`callers.caller_of`). It never becomes a longer one.
 
 Source: IAM user guide, id_credentials_sts-comparison (which credentials sign in to the console, how long those of the
 root user last) and id_roles_use_switch-role-console.
@@ -15,6 +15,8 @@ from domain.authorization.caller import Caller
 from domain.durations import HOUR_SECONDS, SECOND_MICROS
 from domain.errors import AccessRefused
 from domain.identities.identity import PREFIXES, ROLE, Identity
+from domain.log.catalogue import LEVELS
+from domain.log.sign_in_events import ConsoleSignedOut
 from domain.state.callers import Session, SignedIn
 
 LOGIN = "ConsoleLogin"
@@ -26,6 +28,14 @@ LONGEST_OF_ROOT = HOUR_SECONDS
 STARTING = 60
 CODE_LASTS = 60 * SECOND_MICROS
 """How long a one-time code can be redeemed."""
+
+NOT_SIGNED_IN = (
+    "Only a console session is signed out. An access key ends by UpdateAccessKey or DeleteAccessKey, and the sessions of a role "
+    "by a policy that denies those issued before now (aws:TokenIssueTime)."
+)
+SWITCHED = (
+    "This is the session of a role that the console switched to. It ends when the session that switched is signed out."
+)
 
 
 def require_may_sign_in(session: Session | None) -> None:
@@ -72,6 +82,23 @@ def starting_session(user: Identity, at: int, seen: int) -> Session:
     came_from = SignedIn(user.id, user.arn, seen)
     lasts = STARTING * SECOND_MICROS
     return Session(user.id, user.arn, user.account, "", at, at + lasts, console=came_from)
+
+
+def passed_on(own: Session, access_key: str, level: int) -> SignedIn | None:
+    """What the session of a role depends on that `own`, with its access key, switches to. At a level without sign-outs, nothing
+    says which console session that was: an earlier version would not read it."""
+    console = own.console
+    if console is None or console.session or level < LEVELS[ConsoleSignedOut]:
+        return console
+    return replace(console, session=access_key)
+
+
+def require_may_sign_out(session: Session | None) -> None:
+    """Raises AccessRefused for a credential that is no console session: nobody signed in with it."""
+    if session is None or session.console is None:
+        raise AccessRefused(NOT_SIGNED_IN)
+    if session.console.session:
+        raise AccessRefused(SWITCHED)
 
 
 def _own_session(caller: Caller, at: int, seconds: int, came_from: SignedIn) -> Session:

@@ -33,6 +33,7 @@ from domain.state.alias_index import AliasIndex
 from domain.state.grant_index import GrantIndex
 from domain.state.key_index import KeyIndex
 from domain.state.recent_calls import RecentCalls
+from domain.state.sign_outs import SignOuts
 
 IDENTITY_EVENTS = frozenset(row.event for row in CATALOGUE.values() if row.event.__module__ == identity_events.__name__)
 
@@ -60,6 +61,7 @@ class World:
     alias_index: AliasIndex = field(default_factory=AliasIndex)
     grant_index: GrantIndex = field(default_factory=GrantIndex)
     recent_calls: RecentCalls = field(default_factory=RecentCalls)
+    sign_outs: SignOuts = field(default_factory=SignOuts)
     resources: dict[str, Resource] = field(default_factory=dict)
     """Keys with aliases or grants in the evaluator's form, by key id. Each is added when it is first asked for."""
     limits: Limits = field(default_factory=Limits)
@@ -361,15 +363,14 @@ class World:
         self.directory.mfa.change(event.serial, used=event.used)
 
     @apply.register
-    def _(self, event: sign_in_events.PasswordPolicySet) -> None:
-        self._set_password_policy(event.account, PasswordPolicy(**event.policy))  # type: ignore[arg-type]  # a bool is an int
+    def _(self, event: sign_in_events.ConsoleSignedOut) -> None:
+        self.sign_outs.end(event.access_key, event.owner, self.at)
 
     @apply.register
-    def _(self, event: sign_in_events.PasswordPolicyDeleted) -> None:
-        self._set_password_policy(event.account, None)
-
-    def _set_password_policy(self, account: str, policy: PasswordPolicy | None) -> None:
-        self.accounts[account] = replace(self.accounts[account], password_policy=policy)
+    def _(self, event: sign_in_events.PasswordPolicySet | sign_in_events.PasswordPolicyDeleted) -> None:
+        of = event.policy if isinstance(event, sign_in_events.PasswordPolicySet) else None
+        policy = None if of is None else PasswordPolicy(**of)  # type: ignore[arg-type]  # a bool is an int
+        self.accounts[event.account] = replace(self.accounts[event.account], password_policy=policy)
 
     @apply.register
     def _(self, event: events.KeyCreated) -> None:
@@ -379,7 +380,6 @@ class World:
 
     @apply.register
     def _(self, event: events.KeyDeleted) -> None:
-        """Removes the key with everything that refers to it."""
         for alias in event.aliases:
             self.alias_index.remove(self.alias_index.pointing(event.account, alias, event.key))
         self.grant_index.remove_all(event.key)

@@ -97,6 +97,7 @@ def touched(event: object, world: World) -> list[AggregateName]:
             | events.DecisionsAnchored()
             | events.AlertMarked()
             | events.ConsoleCodeRedeemed()
+            | sign_in_events.ConsoleSignedOut()
             | events.GrantFound()
         ):
             return []

@@ -107,6 +107,7 @@ def encode(fold: Fold) -> bytes:
             for name, each in world.recent_calls.answers.items()
         ],
         "calls": list(world.recent_calls.ids.items()),
+        "signed_out": [[session, each.at, each.owner] for session, each in world.sign_outs.ended.items()],
         "codes": [[code, each.at, each.account] for code, each in world.recent_calls.codes.items()],
     }
     keys = sorted(world.all_keys(), key=lambda key: key.id)
@@ -193,6 +194,8 @@ def _decoded(body: bytes, position: int, head: str, keys: Keyring | None, versio
     world.recent_calls.ids.update((name, at) for name, at in document["calls"])
     # Earlier versions made no codes, and their snapshots have none.
     world.recent_calls.codes.update((code, RedeemedCode(*rest)) for code, *rest in document.get("codes", ()))
+    for session, at, owner in document.get("signed_out", ()):  # see above
+        world.sign_outs.end(session, owner, at)
     chain = Chain(head, position, keys, authority_from(document["authority"]))
     return Fold(world, chain, document["next"], document["voids"])
 

@@ -30,6 +30,7 @@ OWN_OPERATIONS = (
     "RedeemConsoleCode",
     "UseMfaCode",
     "ConsoleLogin",
+    "ConsoleLogout",
     "CheckMfa",
     "CheckNewPassword",
     "ExchangeProviderCode",

@@ -18,10 +18,12 @@ from domain.commands.console_codes import EXPIRED as EXPIRED_CODE
 from domain.errors import CredentialDisabled, CredentialExpired
 from domain.state.callers import (
     EXPIRED_TOKEN,
+    SIGNED_OUT,
     Session,
     UnreadableSession,
     caller_of,
     is_known,
+    is_signed_out,
     known_as,
     session_from,
     via_of,
@@ -250,6 +252,9 @@ class Authenticator:
         now, session = self._clock.now(), credential.session
         if session is not None and now >= session.expires:
             return self._refused(credential, CredentialExpired(EXPIRED_TOKEN))
+        # A sign-out is no change of the directory, and nothing takes it back: no barrier is needed to refuse for it.
+        if session is not None and is_signed_out(self._live.world, credential.access_key, session):
+            return self._refused(credential, CredentialDisabled(SIGNED_OUT))
         directory = self._live.world.directory
         if credential.who is not None and credential.changes == directory.changes:
             return credential.who

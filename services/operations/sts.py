@@ -23,6 +23,7 @@ from domain.identities.oidc_providers import HTTPS, OIDC
 from domain.policy.check import check_policy
 from domain.policy.parse import SESSION
 from domain.state.callers import Session, audience_of, is_known, known_as
+from domain.state.console_sessions import passed_on
 from domain.state.world import World
 from services.operations.rows import Answer, Issuer, Request
 
@@ -203,7 +204,7 @@ def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
             "The source identity of a session cannot be changed: it persists when a role assumes another."
         )
     own = request.session
-    console = None if own is None else own.console
+    console = None if own is None else passed_on(own, request.access_key, world.level)
     expires = request.at + seconds * SECOND_MICROS
     session = Session(
         of=role.id,

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from domain.decisions.again import Again, Callers, decide_again
+from domain.decisions.again import Again, Callers, decide_again, is_of_signed_out
 from domain.log.codec import micros_of
 from domain.state.world import World
 from projections.decisions import queries as decisions
@@ -120,7 +120,7 @@ class DecisionWalk:
         if held.stands == self._steps:
             return held.again
         world = self._replay.world
-        if held.changes != world.directory.changes:
+        if held.changes != world.directory.changes or is_of_signed_out(held.case, world):
             return None
         for resource in held.again.read:  # roles are in the directory, whose changes were compared above
             key = world.keys.get(resource.arn.partition(":key/")[2])

@@ -19,6 +19,7 @@ from domain.commands.mark_alert import MARK, MarkAlert
 from domain.commands.mfa_devices import USE_CODE, UseMfaCode
 from domain.commands.rotate_key import RotateKey
 from domain.commands.service_key import CreateServiceKey
+from domain.commands.sign_out import LOGOUT, SignOut
 from domain.errors import CommandExpired, CommandUnreadable, Refusal, UpgradeUnfinished
 from domain.keys.limits import Limits
 from domain.log import codec, parts
@@ -27,7 +28,7 @@ from domain.log.authority import Authority
 from domain.log.catalogue import LEVELS, WIRE_NAMES
 from domain.log.command import CLOCKS_APART
 from domain.log.events import DecisionsAnchored, LogCreated, LogKeyRetired, LogKeyRotated
-from domain.log.levels import LEVEL, LevelRaised
+from domain.log.levels import LEVEL, UNFINISHED, LevelRaised
 from domain.log.own_commands import OURSELVES, own_event
 from domain.log.record import LONGEST_RECORD, Call, Decision, Record, Repeat
 from domain.ports import Headers
@@ -40,7 +41,6 @@ from services.operations.table import BY_NAME
 
 GOOD_ONCE = frozenset({REDEEM, USE_CODE})
 """Operations that use up a code. Whoever was told to try again would find it used by a command that nobody waits for any more."""
-UNFINISHED = "This works once the upgrade is finished (keytrail upgrade finish). Until then an earlier version may run."
 MAX_COMMAND = 1_048_576
 """Four times the limit of a request: JSON's escapes double some characters."""
 
@@ -302,6 +302,10 @@ def _redeem_code(parameters: Parameters, made: Preparation) -> RedeemConsoleCode
     return RedeemConsoleCode(made["code"], int(made["expires"]))
 
 
+def _sign_out(parameters: Parameters, made: Preparation) -> SignOut:
+    return SignOut(made["access_key"], made["owner"])
+
+
 def _create_account(parameters: Parameters, made: Preparation) -> CreateAccount:
     return CreateAccount(parameters["AccountId"], made["access_key"], made["host"])
 
@@ -314,6 +318,7 @@ OUR_CHANGES: dict[str, Callable[[Parameters, Preparation], object]] = {
     SERVICE_KEY: _create_service_key,
     MARK: _mark_alert,
     REDEEM: _redeem_code,
+    LOGOUT: _sign_out,
     USE_CODE: _use_mfa_code,
     "CreateAccount": _create_account,
 }

@@ -7,6 +7,8 @@ import http.client
 import json
 import signal
 import time
+import urllib.error
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +17,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from botocore.auth import SigV4Auth
+from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
@@ -28,19 +30,28 @@ from tests.keys import tokens_of
 from tests.pausing import pause
 
 SESSIONS, CODES, REDEEM = "/v1/console/sessions", "/v1/console/codes", "/v1/console/codes/redeem"
+SIGN_OUTS = "/v1/console/sign-outs"
+SIGNED_OUT = "The console session has ended: it was signed out."
 Variables = dict[str, str]
 
 
 def post(installation: Installation, path: str, body: Any, by: Variables | None = None) -> tuple[int, Any]:
     """(status, answer), signed by these credentials or not at all."""
-    request = AWSRequest("POST", installation.url + path, data=json.dumps(body).encode())
+    return post_to(installation.url, path, body, by)
+
+
+def post_to(url: str, path: str, body: Any, by: Variables | None = None) -> tuple[int, Any]:
+    request = AWSRequest("POST", url + path, data=json.dumps(body).encode())
     if by is not None:
-        keys = Credentials(by["AWS_ACCESS_KEY_ID"], by["AWS_SECRET_ACCESS_KEY"], by.get("AWS_SESSION_TOKEN"))
-        SigV4Auth(keys, "keytrail", "us-east-1").add_auth(request)
-    with closing(http.client.HTTPConnection(urlsplit(installation.url).netloc, timeout=30)) as connection:
+        SigV4Auth(keys_of(by), "keytrail", "us-east-1").add_auth(request)
+    with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)) as connection:
         connection.request("POST", path, request.data, dict(request.headers))
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
+
+
+def keys_of(by: Variables) -> Credentials:
+    return Credentials(by["AWS_ACCESS_KEY_ID"], by["AWS_SECRET_ACCESS_KEY"], by.get("AWS_SESSION_TOKEN"))
 
 
 def signed_in(answer: tuple[int, Any]) -> Variables:
@@ -198,6 +209,93 @@ def test_a_code_opens_the_console_once(installation: Installation) -> None:
     assert made["code"] not in json.dumps(rows)
 
 
+def sign_out(installation: Installation, by: Variables) -> tuple[int, Any]:
+    return post(installation, SIGN_OUTS, {}, by)
+
+
+def require_signed_out(installation: Installation, by: Variables) -> None:
+    """At both workers and by the writer, whichever way the credential is used."""
+    for service, operation, given in (
+        ("iam", "list_users", {}),
+        ("iam", "create_group", {"GroupName": "late"}),
+        ("sts", "get_caller_identity", {}),
+        ("kms", "list_keys", {}),
+        ("kms", "create_key", {}),
+    ):
+        code = "UnrecognizedClientException" if service == "kms" else "InvalidClientTokenId"
+        with pytest.raises(ClientError, match=f"{code}.*{SIGNED_OUT}"):
+            getattr(installation.client(by, service), operation)(**given)
+    presigned = AWSRequest("GET", f"{installation.url}/?Action=GetCallerIdentity&Version=2011-06-15")
+    SigV4QueryAuth(keys_of(by), "sts", "us-east-1", expires=60).add_auth(presigned)
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(str(presigned.url))
+    for path in 3 * (SESSIONS, SIGN_OUTS):
+        assert refused(post(installation, path, {}, by)) == (403, "UnrecognizedClientException", SIGNED_OUT)
+
+
+def test_signing_out_ends_the_session_for_whoever_copied_it(installation: Installation) -> None:
+    """Gained: twelve hours, as the user, and as each role that the thief switched to while there was time."""
+    alice = user(installation, "leaving-alice", allow(["iam:*", "sts:AssumeRole", "kms:*", "keytrail:*"]))
+    arn = role(installation, "leaving-role", trust(ROOT, "sts:AssumeRole"), allow(["iam:*", "sts:AssumeRole"]))
+    console, other = console_of(installation, alice), console_of(installation, alice)
+    switched, from_other = session(installation, console, arn), session(installation, other, arn)
+    chained = session(installation, switched, arn)
+    for each in (console, switched, chained):  # every worker has them in memory
+        assert [installation.client(each, "iam").list_users()["Users"] != [] for _ in range(4)] == 4 * [True]
+    assert sign_out(installation, console) == (200, {"access_key_id": console["AWS_ACCESS_KEY_ID"]})
+    for each in (console, switched, chained):
+        require_signed_out(installation, each)
+    for each in (alice, other, from_other):
+        assert installation.client(each, "iam").list_users()["Users"] != []
+    installation.caught_up()
+    rows = installation.answers("decisions", "--where", f"access_key={console['AWS_ACCESS_KEY_ID']}", "--limit", "1000")
+    out = [row for row in rows if row["event_type"] == "console.signed-out.v1"]
+    assert [(row["operation"], row["effect"], row["principal"].rpartition("/")[2]) for row in out] == [
+        ("ConsoleLogout", "allowed", "leaving-alice")
+    ]
+    late = [row for row in rows if row["position"] is None and row["seen"] >= out[0]["position"]]
+    assert {row["effect"] for row in late} == {"refused"}
+
+
+def test_a_session_is_signed_out_by_nobody_but_whoever_holds_it(installation: Installation) -> None:
+    """Gained: somebody ends the sessions of others, or an access key that has other ways to end."""
+    alice = user(installation, "staying-alice", allow(["iam:ListUsers", "sts:AssumeRole"]))
+    arn = role(installation, "staying-role", trust(ROOT, "sts:AssumeRole"), allow("iam:ListUsers"))
+    console = console_of(installation, alice)
+    switched, plain = session(installation, console, arn), session(installation, alice, arn)
+    token = installation.client(alice, "sts").get_session_token()["Credentials"]
+    temporary = {"AWS_ACCESS_KEY_ID": token["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": token["SecretAccessKey"]}
+    temporary["AWS_SESSION_TOKEN"] = token["SessionToken"]
+    for other in (installation.credentials(), alice, switched, plain, temporary):
+        status, code, message = refused(sign_out(installation, other))
+        assert (status, code) == (403, "AccessDeniedException")
+        assert message.startswith(("Only a console session", "This is the session of a role"))
+    bodies: list[Any] = [{"access_key_id": console["AWS_ACCESS_KEY_ID"]}, [], "x"]
+    for body in bodies:
+        other = console_of(installation, installation.credentials())
+        assert refused(post(installation, SIGN_OUTS, body, other))[:2] == (400, "ValidationException")
+        assert post(installation, SIGN_OUTS + f"?session={console['AWS_ACCESS_KEY_ID']}", {}, other)[0] != 200
+        assert sign_out(installation, other)[0] == 200
+    forged = console | {"AWS_SECRET_ACCESS_KEY": "x" * 40}
+    made_up = console | {"AWS_SESSION_TOKEN": console["AWS_SESSION_TOKEN"][::-1]}
+    for stranger in (None, forged, made_up):
+        assert post(installation, SIGN_OUTS, {}, stranger)[0] == 403
+    for each in (console, switched, plain):
+        assert installation.client(each, "iam").list_users()["Users"] != []
+
+
+def test_signing_out_twice_at_once_is_once(installation: Installation) -> None:
+    alice = user(installation, "hasty-alice")
+    console = console_of(installation, alice)
+    with ThreadPoolExecutor(12) as tabs:
+        answers = list(tabs.map(lambda _: sign_out(installation, console), range(12)))
+    assert [status for status, _ in answers].count(200) == 1
+    assert {refused(each) for each in answers if each[0] != 200} == {(403, "UnrecognizedClientException", SIGNED_OUT)}
+    installation.caught_up()
+    rows = installation.answers("decisions", "--where", f"access_key={console['AWS_ACCESS_KEY_ID']}", "--limit", "100")
+    assert [row["event_type"] for row in rows if row["event_type"]] == ["console.signed-out.v1"]
+
+
 def sealed(installation: Installation, by: Variables, expires: float) -> str:
     """A code as Keytrail seals it, which expires in so many seconds."""
     code = ConsoleCode(
@@ -238,9 +336,9 @@ def _writes(installation: Installation) -> bool:
     return True
 
 
-def test_a_code_stays_used_whatever_is_killed(tmp_path: Path) -> None:
-    """Gained: whoever can crash a process, or wait for a crash, uses a code a second time. Before that, the other half: a
-    code whose redemption did not reach the log is still good."""
+def test_a_code_stays_used_and_a_session_ended_whatever_is_killed(tmp_path: Path) -> None:
+    """Gained: whoever can crash a process, or wait for a crash, uses a code a second time, or a session after its sign-out. Before
+    that, the other half: a code whose redemption did not reach the log is still good."""
     with Installation(tmp_path / "data", KEYTRAIL_COMMAND_DEADLINE="2") as running:
         alice = user(running, "crashing-alice", allow("iam:GetUser"))
         code = sealed(running, alice, 300)  # so that only the log can refuse it after the restart
@@ -250,6 +348,8 @@ def test_a_code_stays_used_whatever_is_killed(tmp_path: Path) -> None:
         writer.resume()
         eventually(lambda: _writes(running))
         console = signed_in(post(running, REDEEM, {"code": code}))
+        left = console_of(running, alice)
+        assert sign_out(running, left)[0] == 200
         assert running.up is not None
         whole = psutil.Process(running.up.pid)
         for each in (whole, *whole.children(recursive=True)):
@@ -259,4 +359,5 @@ def test_a_code_stays_used_whatever_is_killed(tmp_path: Path) -> None:
         status, fault, message = refused(post(running, REDEEM, {"code": code}))
         assert (status, fault) == (403, "AccessDeniedException")
         assert message.startswith("The code was used already")
+        require_signed_out(running, left)
         assert running.client(console, "iam").get_user()["User"]["UserName"] == "crashing-alice"

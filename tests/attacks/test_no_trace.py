@@ -34,7 +34,7 @@ from tests.attacks.generated import (
 )
 from tests.installation import Installation
 
-RECORDED = frozenset({"create_account", "mark_alert", "create_console_session", "create_console_code"})
+RECORDED = frozenset({"create_account", "mark_alert", "create_console_session", "create_console_code", "sign_out"})
 """Requests to the audit API that change something or give a credential: they are on `events` or `decisions`."""
 INTERNAL = "KMSInternalException"
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
-from tests.attacks.test_console_sessions import CODES, post
+from tests.attacks.test_console_sessions import CODES, SIGN_OUTS, post
 from tests.attacks.test_sessions import ACCOUNT, ROOT, allow, user
 from tests.console.visit import Visit
 from tests.installation import Installation
@@ -60,6 +60,12 @@ def test_a_typed_key_is_exchanged_and_forgotten(visit: Callable[..., Visit], ali
     at_sign_in(tab)
 
 
+def signs_out(tab: Visit) -> None:
+    tab.page.get_by_role("button", name="console-").click()
+    tab.page.get_by_role("menuitem", name="Sign out").click()
+    at_sign_in(tab)
+
+
 def test_who_asks_stays_signed_in_until_the_tab_closes(
     visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
 ) -> None:
@@ -89,98 +95,6 @@ def test_who_asks_stays_signed_in_until_the_tab_closes(
     tab.page.reload()
     at_sign_in(tab)
     at_keys(stranger)  # the root user's own session
-
-
-def signs_out(tab: Visit) -> None:
-    tab.page.get_by_role("button", name="console-alice").click()
-    tab.page.get_by_role("menuitem", name="Sign out").click()
-    at_sign_in(tab)
-
-
-def closes_and_comes_back(tab: Visit, meanwhile: Callable[[], None]) -> None:
-    """As with Ctrl+Shift+T: the tab is gone, and then the browser loads its page anew, beside the sessionStorage that the tab had."""
-    tab.page.wait_for_load_state("networkidle")
-    was = tab.page.url
-    tab.page.goto("about:blank")
-    meanwhile()
-    tab.page.goto(was)
-
-
-def test_a_tab_that_was_closed_at_the_sign_out_comes_back_signed_out(
-    visit: Callable[..., Visit], alice: dict[str, str]
-) -> None:
-    """Gained: whoever sits down at the computer next brings the tab back, and with it the session of who signed out and left."""
-    tab = visit()
-    tab.opens("/keys")
-    tab.signs_in(alice, keep=True)
-    writes_a_draft(tab)
-    other = visit(beside=tab)
-    other.opens("/keys")
-    at_keys(other)
-    in_memory = visit(beside=tab)
-    in_memory.opens("/keys")
-    writes_a_draft(in_memory)
-    in_memory.page.evaluate("() => sessionStorage.removeItem('keytrail.session')")  # as if she had not asked to stay
-
-    closes_and_comes_back(tab, lambda: None)
-    expect(tab.page.get_by_role("navigation").first).to_be_visible()
-
-    closes_and_comes_back(tab, lambda: closes_and_comes_back(in_memory, lambda: signs_out(other)))
-    at_sign_in(tab)
-    expect(tab.page.get_by_text("You signed out in another tab")).to_be_visible()
-    at_sign_in(in_memory)
-    other.signs_in(alice)  # a new stay of hers brings nothing of the one before back
-    at_keys(other)
-    tab.page.reload()
-    at_sign_in(tab)
-    for each in (tab, in_memory):
-        assert [word for word in ("ASIA", "half a policy") if word in secret_of(each)] == []
-
-
-def test_a_tab_that_was_frozen_at_the_sign_out_ends_at_its_next_look(
-    visit: Callable[..., Visit], alice: dict[str, str]
-) -> None:
-    """A frozen page hears nothing, and its memory has the session: the first click must not be made with it."""
-    tab = visit()
-    tab.page.add_init_script("addEventListener('storage', (each) => each.stopImmediatePropagation())")
-    tab.opens("/keys")
-    tab.signs_in(alice, keep=True)
-    at_keys(tab)
-    other = visit(beside=tab)
-    other.opens("/keys")
-    at_keys(other)
-    signs_out(other)
-    assert "ASIA" in secret_of(tab), "it heard nothing"
-    tab.page.keyboard.press("Shift")
-    at_sign_in(tab)
-    expect(tab.page.get_by_text("You signed out in another tab")).to_be_visible()
-    assert "ASIA" not in secret_of(tab)
-
-
-def test_nothing_of_who_signed_out_is_left_in_the_browser(
-    visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
-) -> None:
-    """Neither their name nor, in the page's memory, the secret that signed: clients kept it, and so did the answer to the code."""
-    tab = visit()
-    tab.opens(f"/keys#code={post(served, CODES, {}, alice)[1]['code']}")
-    tab.page.get_by_label("Keep me signed in until this tab closes").check()
-    tab.page.get_by_role("button", name="Continue").click()
-    at_keys(tab)
-    secret = tab.page.evaluate("() => JSON.parse(sessionStorage['keytrail.session']).first.credential.secretAccessKey")
-    assert secret in in_memory_of(tab)
-    signs_out(tab)
-    assert "console-alice" not in secret_of(tab)
-    assert secret not in in_memory_of(tab)
-
-
-def in_memory_of(tab: Visit) -> str:
-    """Whatever the page's memory holds, after what nobody holds was collected."""
-    chrome, parts = tab.page.context.new_cdp_session(tab.page), list[str]()
-    chrome.on("HeapProfiler.addHeapSnapshotChunk", lambda part: parts.append(part["chunk"]))
-    chrome.send("HeapProfiler.collectGarbage")
-    chrome.send("HeapProfiler.takeHeapSnapshot")
-    chrome.detach()
-    return "".join(parts)
 
 
 def test_a_wrong_credential_is_refused_in_the_servers_words(visit: Callable[..., Visit], alice: dict[str, str]) -> None:
@@ -225,7 +139,9 @@ def test_the_root_user_is_named_before_it_goes_on(visit: Callable[..., Visit], s
     tab.opens(f"/#code={code}")
     expect(tab.page.get_by_text(ROOT)).to_be_visible()
     expect(tab.page.get_by_text("This is the root user")).to_be_visible()
-    tab.page.get_by_role("button", name="This is not me").click()
+    with tab.page.expect_response(f"**{SIGN_OUTS}") as ended:
+        tab.page.get_by_role("button", name="This is not me").click()
+    assert ended.value.status == 200, "nobody has the session that the code became"
     at_sign_in(tab)
 
 

@@ -39,6 +39,7 @@ ORDER: tuple[tuple[str, dict[str, Any]], ...] = (
     ("account.password-policy-set", {}),
     ("service.registered", {}),
     ("console.code-redeemed", {}),
+    ("console.signed-out", {}),
     ("key.created", {"key": KEY, "account": "111122223333", "alias": "", "manager": ""}),
     ("key.created", {"key": OTHER_KEY, "account": "111122223333", "alias": "", "manager": "", "material": "cd" * 32}),
     ("key.policy-replaced", {"key": KEY}),

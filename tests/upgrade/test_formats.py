@@ -16,6 +16,7 @@ import pytest
 from domain import errors
 from domain.alerts.engine.alert import Alert
 from domain.authorization.context import Via
+from domain.commands.sign_out import LOGOUT
 from domain.log import own_commands
 from domain.log.catalogue import CATALOGUE
 from domain.log.command import Command
@@ -60,7 +61,11 @@ print(json.dumps({
 """
 ASKED_FOR_BY_FINISH = {own_commands.RAISE_LEVEL}
 """Commands that a writer of the version before refuses, and whose sender expects that."""
-
+ASKED_FOR_FROM_THE_LEVEL_ON = {LOGOUT}
+"""Commands that no API worker sends before the log is at a level that the writer of the version before does not know
+(tests/upgrade/test_rolling.py)."""
+WRITTEN_FROM_THE_LEVEL_ON = {"SignedIn": ["session"]}
+"""Members that are left out before (tests/domain/test_console_sessions.py)."""
 
 NEVER_BEFORE_THE_LEVEL = {errors.UpgradeUnfinished.kind}
 """Kinds of refusals that only calls for what the level brings can get, and those the version before does not have."""
@@ -92,7 +97,8 @@ def test_what_it_reads_this_version_reads(known: dict[str, Any]) -> None:
 def test_what_stands_on_the_topics_has_the_members_that_it_knows(known: dict[str, Any], of: Any) -> None:
     """A reader of the version before may refuse one that it does not know. A new member is written from a level on: then
     name it here, with the test that shows it."""
-    assert [each.name for each in fields(of)] == known["members"][of.__name__]
+    new = WRITTEN_FROM_THE_LEVEL_ON.get(of.__name__, [])
+    assert [each.name for each in fields(of)] == known["members"][of.__name__] + new
 
 
 def test_refusals_are_of_kinds_that_it_knows(known: dict[str, Any]) -> None:
@@ -103,7 +109,7 @@ def test_refusals_are_of_kinds_that_it_knows(known: dict[str, Any]) -> None:
 
 def test_its_writer_knows_what_processes_ask_of_it(known: dict[str, Any]) -> None:
     """API workers are upgraded first. What the writer of the version before does not know is refused until it is replaced."""
-    asked = {*own_commands._EVENTS, *OUR_CHANGES} - ASKED_FOR_BY_FINISH
+    asked = {*own_commands._EVENTS, *OUR_CHANGES} - ASKED_FOR_BY_FINISH - ASKED_FOR_FROM_THE_LEVEL_ON
     assert asked == set(known["commands"])
 
 

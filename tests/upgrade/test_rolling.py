@@ -14,6 +14,7 @@ import pytest
 
 from domain.state.fold import Fold
 from services.adapters.topics import names
+from tests.attacks.test_console_sessions import SESSIONS, SIGN_OUTS, post_to, signed_in
 from tests.cluster.load import ATTEMPT_DEADLINE, Load
 from tests.consistency.explained import decided_otherwise
 from tests.consistency.judged import decisions, judged, values
@@ -79,6 +80,17 @@ def by_the_one_before(log: list[tuple[int, bytes]], before: VersionBefore) -> tu
     return head, voids
 
 
+def console_session(installation: MixedInstallation) -> dict[str, str]:
+    """The root user's."""
+    root = dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), installation.root, strict=True))
+    return signed_in(post_to(installation.urls[0], SESSIONS, {}, root))
+
+
+def sign_out(installation: MixedInstallation, by: dict[str, str]) -> int:
+    """Returns the status of the answer."""
+    return post_to(installation.urls[1], SIGN_OUTS, {}, by)[0]
+
+
 def test_processes_are_replaced_one_after_another_while_calls_go_on(tmp_path: Path, before: VersionBefore) -> None:
     with MixedInstallation(tmp_path / "mixed", before, [*FEW_READERS, *WRITERS]) as installation:
         with Load(installation.urls, installation.root, None, changing=FEW[0], using=FEW[1], pause=0.1) as load:
@@ -92,6 +104,8 @@ def test_processes_are_replaced_one_after_another_while_calls_go_on(tmp_path: Pa
             )
             # Other tests run at the same time; `make cluster-soak` runs alone, and holds each step to the promise.
             roll(installation, load, FEW_READERS, None, 3 * FLOWS_AGAIN_WITHIN)
+            session = console_session(installation)
+            assert sign_out(installation, session) == 403, "a writer of the version before does not know the command"
             roll(installation, load, WRITERS, None, 3 * FLOWS_AGAIN_WITHIN)
         require_explained(installation, load, before)
         verified = installation.keytrail("verify", "--topics-only", "--json", of=before)
@@ -99,6 +113,7 @@ def test_processes_are_replaced_one_after_another_while_calls_go_on(tmp_path: Pa
         with Load(installation.urls, installation.root, None, changing=FEW[0], using=FEW[1], pause=0.1) as after:
             assert installation.answer("upgrade", "finish")["raised"] is True
             assert installation.answer("upgrade", "finish")["raised"] is False, "twice is once"
+            assert [sign_out(installation, session) for _ in range(2)] == [200, 403]
             time.sleep(1)
         assert judged(installation.settings, after.calls) == []
         verified = installation.keytrail("verify", "--json")

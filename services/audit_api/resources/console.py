@@ -26,6 +26,7 @@ from services.kms_api.console_codes import LONGEST_CODE, ConsoleCode, new_code_i
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import NotFresh
 from services.kms_api.provider_sign_ins import SignInProof
+from services.operations.rows import Preparation
 
 SESSION, CODE = "CreateConsoleSession", "CreateConsoleCode"
 """Names of operations, as they are on record."""
@@ -120,8 +121,15 @@ async def code_used(audit: AuditContext, request: AuditRequest) -> Told:
 async def redeem(audit: AuditContext, request: AuditRequest, code: ConsoleCode | SignInProof, seconds: int) -> None:
     """Uses up something that opens the console once. Raises WireError."""
     parameters, made = {"CodeId": code.id, "Seconds": seconds}, {"code": code.id, "expires": str(code.expires)}
+    await changed(audit, request, REDEEM, parameters, made)
+
+
+async def changed(
+    audit: AuditContext, request: AuditRequest, operation: str, parameters: dict[str, Any], made: Preparation
+) -> None:
+    """Has the writer decide about a sign-in. Raises WireError."""
     try:
-        await audit.records.change(request, REDEEM, parameters, made)
+        await audit.records.change(request, operation, parameters, made)
     except WireError as fault:
         if fault.kind in ENDED:
             fault.status = 403

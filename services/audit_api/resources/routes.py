@@ -32,6 +32,7 @@ from services.audit_api.resources import (
     provider_sign_in,
     recheck,
     sign_in,
+    sign_out,
     status,
     trails,
     unused,
@@ -73,6 +74,7 @@ ROUTES: tuple[RouteRow, ...] = (
     *recheck.ROUTES,
     *console.ROUTES,
     *sign_in.ROUTES,
+    *sign_out.ROUTES,
     *provider_sign_in.ROUTES,
     OPENAPI,
 )

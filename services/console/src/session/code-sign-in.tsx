@@ -15,6 +15,7 @@ import { type Fault, faultOf } from "../shown/fault";
 import { visible } from "../shown/visible";
 import { redeemed } from "./exchange";
 import { begin, type Session } from "./session";
+import { endedAtKeytrail } from "./sign-out";
 import { SignInPage } from "./sign-in-page";
 
 type Redeeming = { state: "asked" } | { state: "there"; session: Session } | { state: "fault"; fault: Fault };
@@ -90,7 +91,14 @@ function shown(found: Redeeming, keep: boolean, setKeep: (keep: boolean) => void
             >
               Continue
             </Button>
-            <Button onClick={done}>This is not me</Button>
+            <Button
+              onClick={() => {
+                void endedAtKeytrail(session);
+                done();
+              }}
+            >
+              This is not me
+            </Button>
           </SpaceBetween>
         </SpaceBetween>
       );

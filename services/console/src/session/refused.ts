@@ -11,5 +11,6 @@ export function endIfRefused(fault: Fault, asked: Session | null): void {
 function why(fault: Fault): Ended {
   if (isClock(fault)) return "clock";
   if (fault.message.startsWith("The console session has ended: the user's password")) return "changed";
+  if (fault.message.startsWith("The console session has ended: it was signed out")) return "ended";
   return isMismatch(fault) ? "altered" : "refused";
 }

@@ -43,7 +43,7 @@ export interface RoleSession extends Session {
 }
 
 /** Why there is no session: the page that follows says it. */
-export type Ended = "never" | "signed out" | "elsewhere" | "idle" | "expired" | "refused" | "changed" | "altered" | "clock";
+export type Ended = "never" | "signed out" | "elsewhere" | "ended" | "idle" | "expired" | "refused" | "changed" | "altered" | "clock";
 
 export interface Lost {
   role: Role;
@@ -60,14 +60,17 @@ interface Signed {
   ended: Ended;
   /** Null if nobody is signed in. */
   stay: Stay | null;
+  /** Whether the session was begun in this tab. Another tab may have handed it over. */
+  own: boolean;
 }
 
 const KEPT = "keytrail.session";
-const NOBODY: Signed = { first: null, assumed: null, lost: null, ended: "never", stay: null };
+const NOBODY: Signed = { first: null, assumed: null, lost: null, ended: "never", stay: null, own: false };
 
 let keeping = false;
 let signed: Signed = kept();
 const listeners = new Set<() => void>();
+let tellLeft: (left: Session | null) => void = () => undefined;
 
 function kept(): Signed {
   if (typeof sessionStorage === "undefined") return NOBODY;
@@ -105,7 +108,7 @@ export async function takeOver(): Promise<void> {
   if (found === null || signed !== before || isStayOver(found.stay)) return;
   keeping = true;
   keepDraftsOf(found.stay);
-  change({ ...found, ended: "never" });
+  change({ ...found, ended: "never", own: false });
 }
 
 function change(to: Signed): void {
@@ -130,7 +133,7 @@ export function begin(begun: Session, keep: boolean): void {
   keeping = keep;
   const stay = stayOf(begun.identity.arn);
   keepDraftsOf(stay);
-  change({ ...NOBODY, first: begun, stay });
+  change({ ...NOBODY, first: begun, stay, own: true });
 }
 
 /** Forget every credential in this tab. */
@@ -140,9 +143,18 @@ export function end(why: Ended): void {
   change({ ...NOBODY, ended: why });
 }
 
-/** The user signed out in another tab. */
-export function endIfSignedOut(): void {
-  if (signed.stay !== null && isStayOver(signed.stay)) leave("elsewhere");
+/** Call `left` whenever a user has signed out, with the session that this tab is to end at Keytrail; null if another tab does. */
+export function whenLeft(left: (session: Session | null) => void): void {
+  tellLeft = left;
+}
+
+/** The user signed out in another tab. `signedOut`: the access key of the session there, if it is known. A tab that has another
+ * session ends that, too. Each session is ended by one tab: who sends the credential of one that is over looks like a thief. */
+export function endIfSignedOut(signedOut: string | null = null): void {
+  const { first, stay, own } = signed;
+  if (stay === null || !isStayOver(stay)) return;
+  const another = own && signedOut !== null && signedOut !== first?.credential.accessKeyId;
+  leave("elsewhere", another ? first : null);
 }
 
 if (typeof document !== "undefined") {
@@ -153,13 +165,16 @@ if (typeof document !== "undefined") {
 /** Sign out in every tab of this browser: who leaves a computer expects that nothing of theirs stays open. A tab of another user
  * stays: it was signed in by itself. Tabs that nobody uses, and credentials that Keytrail refuses, end each tab by itself. */
 export function signOut(): void {
-  if (signed.stay !== null) endStay(signed.stay.arn);
-  leave("signed out");
+  const { first, stay } = signed;
+  if (first === null || stay === null) return;
+  endStay(stay.arn, first.credential.accessKeyId);
+  leave("signed out", first);
 }
 
-function leave(why: Ended): void {
+function leave(why: Ended, left: Session | null): void {
   end(why);
   forgetDrafts();
+  tellLeft(left);
 }
 
 /** Keytrail no longer takes the credential of `asked`, or its time is over. A late answer to a session that is over already says

@@ -7,6 +7,7 @@
  */
 
 const STAY = "keytrail.stay.";
+const OVER = "over ";
 
 export interface Stay {
   arn: string;
@@ -20,7 +21,9 @@ export function stayOf(arn: string): Stay {
   return { arn, id };
 }
 
-export function endStay(arn: string): void {
+/** `session` is the access key of the session that the user signed out of. The other tabs hear of it, and then that the stay is over. */
+export function endStay(arn: string, session: string): void {
+  localStorage.setItem(STAY + arn, OVER + session);
   localStorage.removeItem(STAY + arn);
 }
 
@@ -35,9 +38,9 @@ export function isStay(read: unknown): read is Stay {
   return typeof stay?.arn === "string" && typeof stay.id === "string";
 }
 
-/** Call `look` whenever another tab changes a stay. */
-export function whenStaysChange(look: () => void): void {
-  addEventListener("storage", ({ key }) => {
-    if (key === null || key.startsWith(STAY)) look();
+/** Call `look` whenever another tab changes a stay, with the access key of the session that its user signed out of there, if so. */
+export function whenStaysChange(look: (signedOut: string | null) => void): void {
+  addEventListener("storage", ({ key, newValue }) => {
+    if (key === null || key.startsWith(STAY)) look(newValue?.startsWith(OVER) === true ? newValue.slice(OVER.length) : null);
   });
 }

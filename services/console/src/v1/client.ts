@@ -104,7 +104,12 @@ export class V1 {
     return this.#send("GET", path, bring, signal);
   }
 
-  async #send(method: "GET" | "POST", pattern: string, bring: Brought, signal?: AbortSignal): Promise<Response> {
+  /** The last request of a session. The browser sends it also if the tab is closed meanwhile. */
+  async signOut(): Promise<void> {
+    await this.#send("POST", "/v1/console/sign-outs" satisfies keyof paths, {}, undefined, true);
+  }
+
+  async #send(method: "GET" | "POST", pattern: string, bring: Brought, signal?: AbortSignal, keepalive = false): Promise<Response> {
     const path = pathOf(pattern, (bring.path ?? {}) as Record<string, string>);
     const query = queryOf((bring.query ?? {}) as Record<string, unknown>);
     const body = bring.body === undefined ? undefined : JSON.stringify(bring.body);
@@ -124,6 +129,7 @@ export class V1 {
       method,
       headers,
       credentials: "omit",
+      keepalive,
       ...(body === undefined ? {} : { body }),
       ...(signal === undefined ? {} : { signal }),
     });
