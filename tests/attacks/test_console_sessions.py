@@ -296,6 +296,26 @@ def test_signing_out_twice_at_once_is_once(installation: Installation) -> None:
     assert [row["event_type"] for row in rows if row["event_type"]] == ["console.signed-out.v1"]
 
 
+def test_a_recheck_that_begins_after_a_session_ended_knows_that_it_had(installation: Installation) -> None:
+    """Gained: honest refusals count as mismatches, with an alert, and nobody looks when there is a real one. What the history has
+    of each thing says of no session that it ended, so a recheck from there on let the calls in."""
+    alice = user(installation, "rechecked-alice", allow("iam:ListUsers"))
+    left, cut_off = console_of(installation, alice), console_of(installation, alice)
+    assert sign_out(installation, left)[0] == 200
+    for status in ("Inactive", "Active"):
+        installation.client(service="iam").update_access_key(
+            UserName="rechecked-alice", AccessKeyId=alice["AWS_ACCESS_KEY_ID"], Status=status
+        )
+    installation.caught_up()
+    began = installation.answers("decisions", "--operation", "UpdateAccessKey", "--limit", "1")[0]["position"]
+    for each in (left, cut_off):
+        assert refused(post(installation, SESSIONS, {}, each))[1] == "UnrecognizedClientException"
+    assert console_of(installation, alice)
+    installation.caught_up()
+    found = json.loads(installation.keytrail("recheck", "--from", f"@{began}", "--json", check=False).stdout)
+    assert (found["mismatches"], found["decisions"] >= 3) == (0, True), found
+
+
 def sealed(installation: Installation, by: Variables, expires: float) -> str:
     """A code as Keytrail seals it, which expires in so many seconds."""
     code = ConsoleCode(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -25,12 +25,15 @@ from domain.authorization.context import RequestOrigin, encryption_context, requ
 from domain.authorization.evaluate import evaluate, may
 from domain.authorization.question import Question
 from domain.authorization.verdict import inputs
+from domain.durations import HOUR_MICROS
+from domain.identities.directory import CUT_OFF_WINDOW
 from domain.identities.identity import USER
 from domain.keys.key import with_policy
 from domain.keys.states import KEY_ACTIONS
 from domain.log import events, identity_events
 from domain.log.codec import micros_of, rfc3339
 from domain.log.record import Record
+from domain.log.sign_in_events import ConsoleSignedOut
 from domain.state import documents
 from domain.state.callers import caller_of
 from domain.state.world import World
@@ -45,16 +48,22 @@ from services.questions.as_of import find_key, show_key
 from services.questions.drafts import KeyPolicyDraft
 from services.questions.moments import moment_of
 from services.questions.recheck import recheck
+from services.questions.replay import Replay
 from services.questions.snapshot import Still
 from services.questions.what_if import what_if
 from services.questions.who_can import can_what, who_can
 from services.questions.worlds import world_then
 from tests import counts, servers
 from tests.given import ACCOUNT, OTHER, REGION
-from tests.histories import TEXTS, History
+from tests.histories import STEPS, TEXTS, History
 from tests.keys import process_keys
 
 EVERYTHING = Audience("")
+
+
+def _signs_out(history: History) -> object:
+    return ConsoleSignedOut(ACCOUNT, history.name("ASIA"), history.chance.choice(["AIDA1", "AIDA2"]))
+
 
 OPERATIONS = ("Encrypt", "Decrypt", "DescribeKey")
 
@@ -64,14 +73,20 @@ class Recorded(History):
 
     def __init__(self, chance: Random) -> None:
         self._last = -1
+        self._pause = chance.choice((0, 0, 9 * HOUR_MICROS))
         self.decided: list[Entry] = []
         super().__init__(chance)
+
+    @property
+    def steps(self) -> list[Callable[[History], object | None]]:
+        return [*STEPS, _signs_out]
 
     def next_position(self) -> int:
         self._last += self.chance.choice((1, 1, 1, 2)) if self._last >= 0 else 1
         return self._last
 
     def _happen(self, event: object | None) -> None:
+        self.at += self.chance.choice((0, 0, self._pause))
         super()._happen(event)
         document = self.entries[-1].document
         if not isinstance(event, events.LogCreated):
@@ -210,8 +225,18 @@ async def ask(log: AskedLog, history: Recorded, chance: Random) -> None:
                 await _shown(log, world, key, found)
             with told(history, f"who could at {at}"):
                 await _could(log, world, key, found)
+        with told(history, f"ended sessions at {at}"):
+            await _ended(log, world)
     await _between(log, history, chance)
     await _decided(log, history, chance)
+
+
+async def _ended(log: AskedLog, world: World) -> None:
+    """Who begins there knows what had ended within the time for which that matters."""
+    begun = (await Replay.begin(log, REGION, world.position, world.position)).world
+    since = world.at - CUT_OFF_WINDOW
+    assert begun.directory.cut_off == {name: each for name, each in world.directory.cut_off.items() if each.at > since}
+    assert begun.sign_outs.ended == {name: each for name, each in world.sign_outs.ended.items() if each.at > since}
 
 
 async def _shown(log: AskedLog, world: World, key: str, moment: Any) -> None:
