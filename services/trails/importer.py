@@ -274,7 +274,7 @@ class _RecordWriter:
 
     async def put(self, batch: list[Prepared], held: set[str], reached: int | None = None) -> None:
         """`held`: the ids that the trail has; `reached`: the offset up to which the topic is in the tables then."""
-        rows: dict[str, TrailRow] = {}
+        chosen: dict[str, tuple[Prepared, RecordKind]] = {}
         kinds: dict[bytes, TrailRow] = {}
         cases: dict[bytes, TrailRow] = {}
         aside: list[TrailRow] = []
@@ -290,20 +290,26 @@ class _RecordWriter:
                     kinds[name] = kind.row
                 if kind.case is not None:
                     cases[kind.case[0]] = kind.case
-            assert each.at is not None, "a record of a kind has a time"
-            kept = self._meets(kind, each.at) or kind.changes
-            raw = each.found.text if kept else None
-            twin = rows.get(each.id)
-            if twin is None or (each.preferred and not twin[4]):
-                rows[each.id] = (each.id, each.at, each.order, each.seen, each.preferred, name, raw)
+            twin = chosen.get(each.id)
+            if twin is None or (each.preferred and not twin[0].preferred):
+                chosen[each.id] = each, kind
+        rows = [self._row(each, kind, replaces=each.id in held) for each, kind in chosen.values()]
         async with self._connection.transaction():
             await self._intern("cases", CASE_COLUMNS, list(cases.values()))
             await self._intern("kinds", KIND_COLUMNS, list(kinds.values()))
-            await self._write(list(rows.values()), aside, held)
+            await self._write(rows, aside, held)
             if reached is not None:
                 await records.reach(self._connection, self._schema, reached)
         self._known.update(dict.fromkeys(kinds))
         forget_oldest(self._known, KNOWN)
+
+    def _row(self, each: Prepared, kind: RecordKind, *, replaces: bool) -> TrailRow:
+        """`replaces`: the trail has a record of this call, which may be the earliest that names its caller or key, and is
+        removed."""
+        assert each.at is not None, "a record of a kind has a time"
+        kept = self._meets(kind, each.at) or kind.changes or replaces
+        raw = each.found.text if kept else None
+        return (each.id, each.at, each.order, each.seen, each.preferred, kind.name, raw)
 
     def _meets(self, kind: RecordKind, at: datetime) -> bool:
         """Whether this is the earliest record so far that names its caller or key. Such a record adds them to the trail."""

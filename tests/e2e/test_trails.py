@@ -19,6 +19,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from services.cli.client import Client
+from services.trails.reader_process import BATCH
 from tests.documented import RECORDS, records
 from tests.e2e.test_history import ROOT, allow, document, position, user
 from tests.installation import KEYTRAIL, Installation
@@ -889,3 +890,27 @@ def test_a_call_of_the_second_in_which_its_caller_was_deleted_is_explained(
     ]
     found = imported(installation, trail, written(tmp_path / "a.jsonl", *records))
     assert [found[each] for each in ("changes", "explained", "open", "unexplained")] == [5, 1, 0, 0]
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["in one batch", "in two batches"])
+def test_the_record_of_a_call_that_says_who_called_may_come_last(
+    installation: Installation, trail: str, tmp_path: Path, *, apart: bool
+) -> None:
+    """A call between two accounts has a record in each. The key's owner may be told first: the key and the caller are known
+    all the same, which these records alone name."""
+    other = "444455556666"
+    key: dict[str, Any] = {"resources": [{"ARN": key_arn(7, other)}], "requestParameters": {"keyId": key_arn(7, other)}}
+    owners = {"type": "AWSAccount", "principalId": who()["principalId"], "accountId": A}
+    records = [
+        record("Decrypt", "2024-01-01T01:00:00Z", 7, each, sharedEventID="shared", **key) for each in (owners, who())
+    ]
+    root = {"type": "Root", "arn": f"arn:aws:iam::{A}:root", "accountId": A, "principalId": A}
+    between = [record("ListKeys", "2024-01-01T00:00:00Z", 1, root, resources=[])] * (BATCH if apart else 0)
+    later = record("Decrypt", "2024-01-01T02:00:00Z", 7, **key)
+    path = written(tmp_path / "a.jsonl", records[0], *between, records[1], later)
+    assert imported(installation, trail, path)["calls"] == 2 + apart
+    ask = ("--trail", trail)
+    assert [each["arn"] for each in installation.answers("keys", *ask)] == [key_arn(7, other)]
+    assert who()["arn"] in {each["arn"] for each in installation.answers("principals", "user", *ask)}
+    calls = [each for each in installation.answers("decisions", *ask) if each["operation"] == "Decrypt"]
+    assert ["the key" in each["missing"] for each in calls] == [False, False]
