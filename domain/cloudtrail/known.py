@@ -146,8 +146,8 @@ def changed_by(fact: Fact) -> Slots:
     """The beginning of the slots (slots.py) that matter to a fact; for an identity, without the first word. After a
     change that writes such a slot, the fact tells nothing about the time before the change."""
     parsed = parse_arn(fact.subject)
-    if fact.kind == POLICY:
-        return ("key policy", key_id(fact.subject))
+    if fact.kind in (POLICY, GRANTS):
+        return ("key policy" if fact.kind == POLICY else "grants", key_id(fact.subject))
     if fact.kind == IDENTITY and parsed is not None:
         return (str(fact.document["kind"]), parsed.account, parsed.resource.rpartition("/")[2].lower())
     return (fact.kind, fact.subject)

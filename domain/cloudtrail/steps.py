@@ -52,12 +52,16 @@ def step_of(reading: TrailReading) -> Step:
     return step
 
 
-def told_by(step: Step) -> Iterator[Slot]:
-    """The facts that are out of date after the step: a key's policy, anything that an identity has, a managed
+def told_by(reading: TrailReading, step: Step) -> Iterator[Slot]:
+    """The facts that are out of date after the step: a key's policy or grants, anything that an identity has, a managed
     policy."""
     for slot in step.writes:
-        if slot[0] in ("key policy", "key"):
-            yield ("key policy", slot[1])
+        if slot[0] == "key":
+            yield from (("key policy", slot[1]), ("grants", slot[1]))
+        elif slot[0] == "key policy":
+            yield slot
+        elif slot[0] == "grant":
+            yield ("grants", key_id(reading.key))
         elif slot[0] in ("policy", "default", "version"):
             yield ("managed-policy", slot[1])
         elif slot[0] in ("inline", "attached", "member", "boundary", "tag", "trust", "identity"):

@@ -135,7 +135,7 @@ class TrailFold:
             first = first or row["at"]
             reading = self._read(row)
             if reading is not None and is_change(reading) and not reading.refused:
-                for name in told_by(_step(reading)):
+                for name in told_by(reading, _step(reading)):
                     changed.setdefault(name, reading.at)
         held: dict[str, dict[str, Fact]] = {}
         for each in facts:

@@ -17,9 +17,10 @@ from domain.state.world import World
 from services.trails.answers import known_in
 from tests.domain.test_cloudtrail import iam, reading
 from tests.e2e.test_history import allow, document
-from tests.e2e.test_trails import A, key_arn, put, who
+from tests.e2e.test_trails import A, created, key_arn, put, record, who
 
 KEY = key_arn(1)
+T = "2024-01-01T00:00:00Z"
 USE = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
 TRUST = {
     "Version": "2012-10-17",
@@ -113,16 +114,36 @@ def test_a_failed_answer_says_why(answer: Any, why: str) -> None:
         list(parts_of(answer, ""))
 
 
-def test_a_change_before_an_answer_was_taken_is_known_by_its_content() -> None:
-    known = facts(DETAILS) | facts({"Policy": document(allow("*", "kms:*"))}, KEY)
-    changes = {
-        "key-policy": put(1, "2024-01-01T00:00:00Z", allow("*", "kms:*")),
-        "identity": iam("PutUserPolicy", userName="alice", policyName="q", policyDocument=json.dumps(USE)),
-        "managed-policy": iam("SetDefaultPolicyVersion", policyArn=MANAGED, versionId="v2"),
-    }
-    for kind, change in changes.items():
-        told = set(told_by(step_of(reading(change))))
-        assert [each.subject for each in known[kind].values() if changed_by(each) in told] != []
+GRANT_MADE = record("CreateGrant", T, requestParameters={"keyId": KEY, "granteePrincipal": who("bob")["arn"], "operations": ["Decrypt"]}, responseElements={"grantId": "g1"})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("key-policy", put(1, T, allow("*", "kms:*"))),
+        ("key-policy", created(1, T)),
+        ("identity", iam("PutUserPolicy", userName="alice", policyName="q", policyDocument=json.dumps(USE))),
+        ("managed-policy", iam("SetDefaultPolicyVersion", policyArn=MANAGED, versionId="v2")),
+        ("grants", GRANT_MADE),
+        ("grants", record("RevokeGrant", T, requestParameters={"keyId": KEY, "grantId": "g1"})),
+        ("grants", record("RetireGrant", T, requestParameters=None, additionalEventData={"grantId": "g1"})),
+        ("grants", created(1, T)),
+    ],
+    ids=lambda each: each if isinstance(each, str) else each["eventName"],
+)
+def test_a_change_before_an_answer_was_taken_is_known_by_its_content(kind: str, change: dict[str, Any]) -> None:
+    """The answer has what was made since the trail began. It would seem to have been there before."""
+    known = facts(DETAILS) | facts({"Policy": document(allow("*", "kms:*"))}, KEY) | facts({"Grants": [GRANT]})
+    told = set(told_by(reading(change), step_of(reading(change))))
+    assert [each.subject for each in known[kind].values() if changed_by(each) in told] != []
+
+
+def test_a_change_says_nothing_against_an_answer_about_something_else() -> None:
+    (grants,) = facts({"Grants": [GRANT]})["grants"].values()
+    (policy,) = facts({"Policy": document(allow("*", "kms:*"))}, KEY)["key-policy"].values()
+    other = GRANT_MADE | {"resources": [{"ARN": key_arn(2)}], "requestParameters": {"keyId": key_arn(2)}}
+    for change, fact_of_it in ((put(1, T, allow("*", "kms:*")), grants), (GRANT_MADE, policy), (other, grants)):
+        assert changed_by(fact_of_it) not in set(told_by(reading(change), step_of(reading(change))))
 
 
 def test_a_policy_that_cannot_be_read_is_no_answer() -> None:
