@@ -9,7 +9,7 @@ policy allowed it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from domain.authorization.question import Resource
 from domain.cloudtrail.denial import NEVER_SEEN
 from domain.cloudtrail.record import TOLD
 from domain.cloudtrail.vpc_endpoint import is_absent
+from domain.grants.grant import EQUALS, SOURCE_ARN, SUBSET, Grant
 from domain.policy import unseen
 from domain.policy.compile import DIRECT, CompiledStatement, Covers, Permissions, compile_resource
 from domain.policy.condition_keys import PARAMETERS, RESOURCE, row_of
@@ -31,7 +32,8 @@ NO, MAYBE, YES = 0, 1, 2
 @dataclass(frozen=True, slots=True)
 class TrailCall:
     """A call as the trail has it. `context` lacks the values that were not recorded; `sure`: it lacks nothing. `root`:
-    the caller is an account's root user or a service, which no identity policy limits."""
+    the caller is an account's root user or a service, which no identity policy limits. `parameters`: the record has the
+    request's parameters; else `context` and `pairs` lack what they said."""
 
     action: str
     account: str
@@ -40,6 +42,7 @@ class TrailCall:
     pairs: Mapping[str, str]
     sure: bool
     root: bool
+    parameters: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,11 @@ class _Missing:
 def _is_known(key: str, asked: TrailCall, of_key: str) -> bool:
     """Whether the record tells the value, or the absence, of a condition key. `of_key`: the parts of the key that were
     never seen."""
-    if key in asked.context or asked.sure:
+    if key in asked.context:
+        return key != unseen.KEY.lower()
+    if is_parameter(key) and not asked.parameters:
+        return False
+    if asked.sure:
         return key != unseen.KEY.lower()
     row = row_of(key)
     if row is None:
@@ -82,6 +89,12 @@ def _is_known(key: str, asked: TrailCall, of_key: str) -> bool:
     if row.source == RESOURCE:
         return not of_key or key == "aws:resourceaccount"  # the key's ARN names its account
     return False
+
+
+def is_parameter(key: str) -> bool:
+    """Whether a condition key reads the request's parameters."""
+    row = row_of(key)
+    return row is not None and row.source == PARAMETERS
 
 
 @lru_cache(maxsize=10_000)
@@ -168,6 +181,12 @@ def _speaking(
     return found
 
 
+SOURCE = "aws:sourcearn"
+_PAIRS = ("kms:encryptioncontextkeys", "the encryption context of the request")
+_CONSTRAINTS = ((EQUALS, *_PAIRS), (SUBSET, *_PAIRS), (SOURCE_ARN, SOURCE, "aws:SourceArn of the request"))
+"""A grant's constraints, with the condition key that reads the same of a request, and what that is in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What follows if a call was let in: no policy denied it. If every way in needs an identity policy, one allowed the
@@ -231,11 +250,29 @@ class _CallOnState:
         missing.words.update(told.words)
 
     def _by_grant(self, missing: _Missing) -> Iterator[_OpenWay]:
-        source = self.context.get("aws:sourcearn", (None,))[0]
         for name, means in self.asked.names.items():
             for grant in self.resource.grants.get(name, ()):
-                if grant.lets(self.asked.action, self.asked.pairs, source):
-                    yield from self._open(WAY_OF[GRANT, means], means, YES, dict(grant.document()), missing)
+                answer = self._lets(grant, missing)
+                if answer:
+                    by = dict(grant.document())
+                    yield from self._open(WAY_OF[GRANT, means], means, answer, by, missing)
+
+    def _lets(self, grant: Grant, missing: _Missing) -> int:
+        """Whether a grant lets the call in. Its constraints read what the record may not have."""
+        asked = self.asked
+        if grant.lets(asked.action, asked.pairs, self.context.get(SOURCE, (None,))[0]):
+            return YES
+        unknown = {
+            name: words
+            for name, key, words in _CONSTRAINTS
+            if name in grant.constraints and not _is_known(key, asked, self.of_key)
+        }
+        known = {name: each for name, each in grant.constraints.items() if name not in unknown}
+        if not unknown or not replace(grant, constraints=known).lets(asked.action, asked.pairs, None):
+            return NO
+        for words in unknown.values():
+            missing.add(words)
+        return MAYBE
 
     def _open(
         self, way: WayIn, means: int, answer: int, opening: Mapping[str, Any], missing: _Missing

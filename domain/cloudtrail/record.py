@@ -15,7 +15,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
-from domain.authorization.context import RequestOrigin, Via, request_context
+from domain.authorization.context import RequestOrigin, Via, re_encrypt_context, request_context
 from domain.cloudtrail.callers import CallerTold, told_object, told_text, who_called
 from domain.cloudtrail.denial import UNTOLD, Denial, denial_of
 from domain.cloudtrail.keys_named import key_of, re_encrypted
@@ -36,6 +36,8 @@ _DISPLAYED = ("%b %d, %Y %I:%M:%S %p", "%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %H:%
 
 CausedEvents = Iterator[object]
 """Events of our own catalogue that express what a trail tells."""
+RequestSide = tuple[Context, Mapping[str, str]]
+"""What conditions can read of it, and the pairs of its encryption context."""
 ResourceNames = Callable[[str, str, Document | None], dict[str, Any]]
 """(service, operation, members) -> the members in the spelling of the API's input shape."""
 
@@ -99,6 +101,8 @@ class TrailReading:
     tags: Mapping[str, str] = field(default_factory=dict)
     denial: Denial = UNTOLD
     """What the message of a denied call tells."""
+    sides: tuple[RequestSide, ...] = ()
+    """What ReEncrypt's request says of the key that it decrypts with, and of the one that it encrypts with."""
 
     @property
     def refused(self) -> bool:
@@ -218,9 +222,12 @@ def read(record: Any, names: ResourceNames) -> TrailReading:
         reading.context = _context(reading, record, who)
     _require_texts(reading.context)
     reading.pairs = _pairs(parameters)
+    if operation == "ReEncrypt":
+        reading.sides = tuple(_side(_whole(parameters), which) for which in ("Source", "Destination"))
     return reading
 
 
+SAME_KEY = "kms:reencryptonsamekey"
 LONGEST_NAME = 1024
 """In bytes; longer than any id, ARN or name of AWS. An index of Postgres takes two of them together, and no more than 2,704
 bytes: a longer name would end each import at the same place."""
@@ -289,6 +296,13 @@ def _pairs(parameters: Document) -> Mapping[str, str]:
     return {name: str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
+def _side(parameters: Document, which: str) -> RequestSide:
+    """Whether both keys are one is left out, since a request may name them in two ways."""
+    context, pairs = re_encrypt_context(parameters, which, same_key=False)
+    _require_texts(context)
+    return {name: each for name, each in context.items() if name != SAME_KEY}, pairs
+
+
 # -- what conditions could read ------------------------------------------------------------------------------------------
 
 
@@ -336,6 +350,8 @@ _SHAPED: dict[str, type] = {
     "Tags": list,
     "TagKeys": list,
     "EncryptionContext": dict,
+    "SourceEncryptionContext": dict,
+    "DestinationEncryptionContext": dict,
     "Constraints": dict,
     "Operations": list,
     "TransitiveTagKeys": list,

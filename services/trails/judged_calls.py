@@ -21,11 +21,12 @@ from domain.cloudtrail.judge import (
     TrailCall,
     evidence_of,
     explained,
+    is_parameter,
     judge,
     let_in,
 )
 from domain.cloudtrail.keys_named import id_of
-from domain.cloudtrail.record import ACCESS_DENIED, Broken
+from domain.cloudtrail.record import ACCESS_DENIED, SAME_KEY, Broken
 from domain.cloudtrail.vpc_endpoint import address_moved
 from domain.decisions.case import timed
 from domain.errors import Refusal
@@ -207,8 +208,14 @@ def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[Trail
 
 
 def _asked(case: dict[str, Any], action: str, at: datetime, world: World) -> TrailCall:
+    told, context, pairs = _has_parameters(case), case["context"], case.get("pairs", {})
+    if not told:  # without a parameter there may be a default, which would seem to be what the request said
+        context = {name: each for name, each in context.items() if not is_parameter(name)}
+    elif "sides" in case:
+        side = case["sides"][action == "kms:ReEncryptTo"]
+        context, pairs = context | side["context"] | _on_same_key(case), side["pairs"]
     # Text, whatever an earlier version took from a record.
-    context = dict(address_moved({name: tuple(map(str, values)) for name, values in case["context"].items()}))
+    context = dict(address_moved({name: tuple(map(str, values)) for name, values in context.items()}))
     context |= timed(round(at.timestamp() * 1_000_000))
     principal = case["principal"]
     root = principal.endswith(":root") or not principal.startswith("arn:")
@@ -216,7 +223,21 @@ def _asked(case: dict[str, Any], action: str, at: datetime, world: World) -> Tra
     account = "" if not principal.startswith("arn:") else case["account"]
     identity = _identity_of(case, world)
     names = case["names"] if identity is None or not identity.boundary else {**case["names"], BOUNDED: 0}
-    return TrailCall(action, account, names, context, case.get("pairs", {}), case.get("sure", False), root)
+    return TrailCall(action, account, names, context, pairs, case.get("sure", False), root, told)
+
+
+def _has_parameters(case: dict[str, Any]) -> bool:
+    """Whether the case has what the request's parameters said. KMS leaves them out of the record of a denied call. An earlier
+    version did not note that, and took nothing from ReEncrypt's, of which there are two of each."""
+    if case["operation"] == "ReEncrypt" and "sides" not in case:
+        return False
+    found: bool = case.get("parameters", "pairs" in case or "sure" in case or case["error"] not in ACCESS_DENIED)
+    return found
+
+
+def _on_same_key(case: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    keys = [id_of(arn) for arn in case["resources"] if ":key/" in arn]
+    return {SAME_KEY: ("true" if keys[0] == keys[1] else "false",)} if len(keys) == 2 else {}
 
 
 def _identity_of(case: dict[str, Any], world: World) -> Identity | None:

@@ -56,8 +56,11 @@ def case_of(reading: TrailReading) -> dict[str, Any] | None:
     }
     if reading.pairs:
         found["pairs"] = reading.pairs
+    if reading.sides:
+        found["sides"] = [{"context": context, "pairs": pairs} for context, pairs in reading.sides]
     if reading.denied:
         found["denial"] = {name: each for name, each in asdict(reading.denial).items() if each}
+        found["parameters"] = reading.sure or bool(reading.parameters)
     if reading.sure:
         context = {
             name: each for name, each in reading.context.items() if name not in ("aws:currenttime", "aws:epochtime")

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from domain.cloudtrail.judge import ALLOWED, REFUSED, UNKNOWN, Judgement, SeenPolicies, explained, judge
+from domain.cloudtrail.record import Broken
 from domain.policy import unseen
 from services.trails.judged_calls import questions_of
 from services.trails.rows import case_of
 from tests.domain.test_cloudtrail import DELEGATING, JANUARY, NONE, OWN, asked, fold, reading
 from tests.e2e.test_history import allow
-from tests.e2e.test_trails import created, put, record, who
+from tests.e2e.test_trails import created, key_arn, put, record, who
 from tests.given import ACCOUNT
 from tests.policies import key, named, permissions, policy, statement, to_identity, user_arn
 
@@ -147,3 +148,98 @@ def test_an_identity_policy_that_reads_a_key_from_before_the_trail_is_not_known_
     other = to_identity(Effect="Deny", Condition={"StringNotEquals": {"aws:ResourceAccount": ACCOUNT}})
     known = replace(key(OWN), context={"aws:resourceaccount": (ACCOUNT,)})
     assert judge(asked(), known, unseen.REST, SeenPolicies(permissions(other))).answer == ALLOWED
+
+
+# -- the request's parameters ------------------------------------------------------------------------------------------------
+
+ASKS_FOR_APP = {"StringEquals": {"kms:EncryptionContext:app": "x"}}
+APP = "kms:EncryptionContext:app of the request"
+
+
+def answers(case: dict[str, Any], *statements: dict[str, Any], changes: Any = ()) -> list[tuple[str, tuple[str, ...]]]:
+    """(outcome, missing) for each key of the call, under a policy of these statements."""
+    texts = [put(number, "2024-01-01T01:00:00Z", *statements) for number in (1, 2)]
+    world = fold(*(created(number, "2024-01-01T00:00:00Z") for number in (1, 2)), *texts, *changes)
+    denied = bool(case["error"])
+    found = [
+        explained(*each, refused=denied, denied=denied, denial=case.get("denial"))
+        for each in questions_of(case, world, JANUARY)
+    ]
+    return [(outcome, judgement.missing) for outcome, judgement in found]
+
+
+def denied_call(**more: Any) -> dict[str, Any]:
+    message = f"User: {who()['arn']} is not authorized to perform: kms:Decrypt on resource: {key_arn(1)}"
+    left_out: dict[str, Any] = {"requestParameters": None, "resources": []}
+    return case_of_call(**left_out | {"errorCode": "AccessDenied", "errorMessage": message} | more)
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["read now", "read by an earlier version"])
+def test_a_denied_call_did_not_lack_the_parameters_that_its_record_lacks(*, earlier: bool) -> None:
+    """KMS leaves them out of the record. An earlier version did not note that."""
+
+    def read(**more: Any) -> dict[str, Any]:
+        return {name: each for name, each in denied_call(**more).items() if not earlier or name != "parameters"}
+
+    allowing = allow(who()["arn"], "kms:*", Condition=ASKS_FOR_APP)
+    denying = allow("*", "kms:*", Effect="Deny", Condition={"StringNotEquals": {"kms:EncryptionContext:app": "x"}})
+    for statements in ([allowing], [allow(who()["arn"], "kms:*"), denying]):
+        ((outcome, missing),) = answers(read(), *statements)
+        assert (outcome, APP in missing) == ("open", True)
+        told = {"requestParameters": {"keyId": key_arn(1), "encryptionContext": {"app": "y"}}}
+        assert answers(read(**told), *statements) == [("explained", ())]
+    # A default is no more than what the request may have said.
+    of_default = allow("*", "kms:*", Effect="Deny", Condition={"StringEquals": {"kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}})  # fmt: skip
+    ((outcome, missing),) = answers(read(), allow(who()["arn"], "kms:*"), of_default)
+    assert (outcome, "kms:EncryptionAlgorithm of the request" in missing) == ("open", True)
+
+
+def re_encrypted(source: dict[str, str], destination: dict[str, str], keys: tuple[int, int] = (1, 2)) -> dict[str, Any]:
+    told = {
+        "sourceKeyId": key_arn(keys[0]),
+        "destinationKeyId": key_arn(keys[1]),
+        "sourceEncryptionContext": source,
+        "destinationEncryptionContext": destination,
+    }
+    two = [{"ARN": key_arn(number), "type": "AWS::KMS::Key"} for number in dict.fromkeys(keys)]
+    found = case_of(reading(record("ReEncrypt", "2024-01-01T02:00:00Z", requestParameters=told, resources=two)))
+    assert found is not None
+    return found
+
+
+def test_re_encrypt_has_an_encryption_context_for_each_key() -> None:
+    allowing = allow(who()["arn"], "kms:*", Condition=ASKS_FOR_APP)
+    for source, destination in (({"app": "x"}, {"app": "x"}), ({"app": "x"}, {"app": "y"}), ({}, {"app": "x"})):
+        expected = ["explained" if each == {"app": "x"} else "unexplained" for each in (source, destination)]
+        assert [outcome for outcome, _ in answers(re_encrypted(source, destination), allowing)] == expected
+    earlier = re_encrypted({"app": "x"}, {"app": "x"})
+    del earlier["sides"]
+    assert [(outcome, APP in missing) for outcome, missing in answers(earlier, allowing)] == [("open", True)] * 2
+
+
+@pytest.mark.parametrize(("keys", "same"), [((1, 1), "true"), ((1, 2), "false")])
+def test_re_encrypt_on_the_same_key_is_told_by_its_keys(keys: tuple[int, int], same: str) -> None:
+    allowing = allow(who()["arn"], "kms:*", Condition={"Bool": {"kms:ReEncryptOnSameKey": same}})
+    assert answers(re_encrypted({}, {}, keys), allowing) == [("explained", ())] * 2
+
+
+def test_a_side_of_re_encrypt_that_no_condition_can_read_is_broken() -> None:
+    with pytest.raises(Broken, match="no text"):
+        re_encrypted({"app": 5}, {})  # type: ignore[dict-item]
+
+
+def test_a_grant_whose_constraint_reads_what_nobody_recorded_may_let_the_call_in() -> None:
+    def granting(**constraints: Any) -> dict[str, Any]:
+        told = {"keyId": key_arn(1), "granteePrincipal": who()["arn"], "operations": ["Decrypt"]}
+        return record("CreateGrant", "2024-01-01T01:30:00Z", 1, who("admin"), requestParameters=told | {"constraints": constraints}, responseElements={"grantId": "g1"})  # fmt: skip
+
+    nobody = allow(who("admin")["arn"], "kms:*")
+    from_bucket = granting(sourceArn="arn:aws:s3:::bucket")
+    assert answers(case_of_call(), nobody, changes=[from_bucket]) == [("open", ("aws:SourceArn of the request",))]
+    pairs = granting(encryptionContextSubset={"app": "x"})
+    assert answers(case_of_call(), nobody, changes=[pairs]) == [("unexplained", ())]
+    ((outcome, missing),) = answers(denied_call(), nobody, changes=[pairs])
+    assert (outcome, "the encryption context of the request" in missing) == ("open", True)
+    # What is known already keeps it out.
+    both = granting(sourceArn="arn:aws:s3:::bucket", encryptionContextSubset={"app": "x"})
+    assert answers(case_of_call(), nobody, changes=[both]) == [("unexplained", ())]
