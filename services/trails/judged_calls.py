@@ -221,9 +221,16 @@ def _asked(case: dict[str, Any], action: str, at: datetime, world: World) -> Tra
     root = principal.endswith(":root") or not principal.startswith("arn:")
     # A service has no account to compare with the key's.
     account = "" if not principal.startswith("arn:") else case["account"]
-    identity = _identity_of(case, world)
-    names = case["names"] if identity is None or not identity.boundary else {**case["names"], BOUNDED: 0}
-    return TrailCall(action, account, names, context, pairs, case.get("sure", False), root, told)
+    return TrailCall(action, account, _names(case, world), context, pairs, case.get("sure", False), root, told)
+
+
+def _names(case: dict[str, Any], world: World) -> dict[str, int]:
+    """The names that the record has for its caller, and the id by which grants know an identity that a record named before
+    any told its unique id."""
+    names, identity = case["names"], _identity_of(case, world)
+    if identity is not None and identity.id not in names and identity.arn in names:
+        names = {**names, identity.id: names[identity.arn]}
+    return names if identity is None or not identity.boundary else {**names, BOUNDED: 0}
 
 
 def _has_parameters(case: dict[str, Any]) -> bool:
