@@ -18,6 +18,7 @@ from domain.authorization.question import Resource
 from domain.cloudtrail.denial import NEVER_SEEN
 from domain.cloudtrail.record import TOLD
 from domain.cloudtrail.vpc_endpoint import is_absent
+from domain.decisions.case import READS_TIME
 from domain.grants.grant import EQUALS, SOURCE_ARN, SUBSET, Grant
 from domain.policy import unseen
 from domain.policy.compile import DIRECT, CompiledStatement, Covers, Permissions, compile_resource
@@ -341,6 +342,18 @@ def _judged(case: _CallOnState, ways: list[_OpenWay], allowing: _Missing) -> Jud
     words = [*denying.words] if denies else []
     words += [] if ways[0].answer == YES else [*allowing.words]
     return Judgement(UNKNOWN, ways[0].by, tuple(dict.fromkeys(words)))
+
+
+def reads_time(resource: Resource, known: SeenPolicies) -> bool:
+    """Whether these policies read when the call came."""
+    layers = [each for each in (resource.policy, known.identity, known.boundary, known.session) if each is not None]
+    return any(
+        key in READS_TIME
+        for each in layers
+        for rule in each.statements
+        for test in rule.tests or ()
+        for key in (test.key.lower(), *_keys_in(test.wanted), *rule.variables)
+    )
 
 
 def evidence_of(asked: TrailCall, resource: Resource, of_key: str, known: SeenPolicies) -> Evidence:

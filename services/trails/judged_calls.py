@@ -24,6 +24,7 @@ from domain.cloudtrail.judge import (
     is_parameter,
     judge,
     let_in,
+    reads_time,
 )
 from domain.cloudtrail.keys_named import id_of
 from domain.cloudtrail.record import ACCESS_DENIED, SAME_KEY, Broken
@@ -59,7 +60,7 @@ class CaseJudge:
     def __init__(self, log: AskedLog, replay: Replay) -> None:
         self._log, self._replay = log, replay
         self._cases: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
-        self._answers: dict[bytes, tuple[_Reads, Explained]] = {}
+        self._answers: dict[bytes, _HeldAnswer] = {}
 
     @property
     def world(self) -> World:
@@ -83,41 +84,36 @@ class CaseJudge:
         return self._cases[row["case_id"]]
 
     async def explain(self, row: Any) -> Explained:
-        """`row` has seen, case_id, last. A case is judged again only if something that it read has changed since."""
-        case = await self.at(row)
+        """`row` has seen, case_id, and the times first and last. A case is judged again only if something that it read has
+        changed since."""
+        case, times = await self.at(row), (row["first"], row["last"])
         reads = self._reads(case)
         held = self._answers.get(row["case_id"])
-        if held is not None and held[0].is_as(reads):
-            return held[1]
+        if held is not None and held.reads.is_as(reads) and held.times in (None, times):
+            return held.found
         try:
-            outcome, found = self._explained(case, row["last"])
+            outcome, found, depends_on_time = self._explained(case, *times)
         except (Broken, *UNSHAPED) as fault:  # a record may say anything: one that cannot be judged stops no import
-            outcome, found = OPEN, Judgement(UNKNOWN, {}, (f"what its record says: {fault!r}",))
+            why = (f"what its record says: {fault!r}",)
+            outcome, found, depends_on_time = OPEN, Judgement(UNKNOWN, {}, why), False
         answer = (outcome, *_columns(found))
-        self._answers[row["case_id"]] = (reads, answer)
+        self._answers[row["case_id"]] = _HeldAnswer(reads, times if depends_on_time else None, answer)
         return answer
 
-    def _explained(self, case: dict[str, Any], last: datetime) -> tuple[str, Judgement]:
-        error = case["error"]
-        answers = [
-            explained(
-                asked,
-                resource,
-                of_key,
-                known,
-                refused=bool(error),
-                denied=error in ACCESS_DENIED,
-                denial=case.get("denial"),
-            )
-            for asked, resource, of_key, known in questions_of(case, self.world, last)
-        ]
-        return min(answers, key=lambda each: _ORDER.index(each[0])) if answers else (OPEN, NOT_THERE)
+    def _explained(self, case: dict[str, Any], first: datetime, last: datetime) -> tuple[str, Judgement, bool]:
+        """What explains the calls of a case that came between two times, and whether their times matter."""
+        questions = questions_of(case, self.world, last)
+        found = _outcome(case, questions)
+        if not any(reads_time(resource, known) for _, resource, _, known in questions):
+            return *found, False
+        if first != last and _outcome(case, questions_of(case, self.world, first)) != found:
+            return OPEN, Judgement(UNKNOWN, found[1].by, (*found[1].missing, WHEN)), True
+        return *found, True
 
     def there(self, name: bytes) -> tuple[bool, bool]:
         """Whether a case's keys exist now, and whether its caller does."""
         case = self._cases[name]
-        keys = [arn for arn in case["resources"] if ":key/" in arn] or [case["key"]]
-        there = all(id_of(arn) in self.world.keys for arn in keys)
+        there = all(id_of(arn) in self.world.keys for arn in _keys_of(case))
         return there, _identity_of(case, self.world) is not None
 
     def read_by(self, name: bytes) -> JudgedOn:
@@ -131,7 +127,7 @@ class CaseJudge:
 
     def _reads(self, case: dict[str, Any]) -> _Reads:
         world = self.world
-        keys = [key for arn in case["resources"] if (key := world.keys.get(id_of(arn))) is not None]
+        keys = [key for arn in _keys_of(case) if (key := world.keys.get(id_of(arn))) is not None]
         return _Reads(world.directory.changes, [(key.policy_version, world.resource(key)) for key in keys])
 
 
@@ -165,8 +161,35 @@ class JudgedOn:
         return self._reads.keys_are_as(other._reads) and self._statements == other._statements
 
 
+@dataclass(frozen=True, slots=True)
+class _HeldAnswer:
+    """`times`: those of the first and the last call; None if no policy reads the time."""
+
+    reads: _Reads
+    times: tuple[datetime, datetime] | None
+    found: Explained
+
+
+WHEN = "which of these calls came before a time that a policy names"
 _ORDER = ("unexplained", "open", "other error", "explained")
 NOT_THERE = Judgement("unknown", {}, ("the key",))
+
+
+def _outcome(case: dict[str, Any], questions: Sequence[TrailQuestion]) -> tuple[str, Judgement]:
+    error = case["error"]
+    answers = [
+        explained(
+            asked,
+            resource,
+            of_key,
+            known,
+            refused=bool(error),
+            denied=error in ACCESS_DENIED,
+            denial=case.get("denial"),
+        )
+        for asked, resource, of_key, known in questions
+    ]
+    return min(answers, key=lambda each: _ORDER.index(each[0])) if answers else (OPEN, NOT_THERE)
 
 
 def _columns(found: Judgement) -> tuple[Any, Any, Any, Any, Any, Any, list[str]]:
@@ -185,13 +208,18 @@ def _columns(found: Judgement) -> tuple[Any, Any, Any, Any, Any, Any, list[str]]
     )
 
 
+def _keys_of(case: dict[str, Any]) -> list[str]:
+    """The ARNs of the keys that the call concerns."""
+    return [arn for arn in case["resources"] if ":key/" in arn] or [case["key"]]
+
+
 TrailQuestion = tuple[TrailCall, Resource, str, SeenPolicies]
 
 
 def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[TrailQuestion]:
     """Which permission was needed on which key: two for ReEncrypt, none if the key does not exist."""
     found = []
-    arns = [arn for arn in case["resources"] if ":key/" in arn] or [case["key"]]
+    arns = _keys_of(case)
     actions = [f"kms:{case['operation']}"]
     if case["operation"] == "ReEncrypt":
         actions = ["kms:ReEncryptFrom", "kms:ReEncryptTo"][: len(arns)]

@@ -110,7 +110,7 @@ class JudgedSeconds:
         found = []
         while self._ahead and (position is None or self._ahead[0][0] <= position):
             at, _, second = heappop(self._ahead)
-            row = {"case_id": second.case_id, "seen": at, "last": second.last}
+            row = {"case_id": second.case_id, "seen": at, "first": second.last, "last": second.last}
             await self._judging.fetch([row])
             answer = await self._judging.explain(row)
             second.found.append((at, self._judging.there(second.case_id), answer))
