@@ -162,11 +162,16 @@ class Stream:
         self._end = begin + min((end or stop or len(self.text)) - self.at, LONGEST)
         return end - self.at if end else 0
 
+    @property
+    def searched_in_vain(self) -> bool:
+        """Whether what follows was searched SEARCHES times for the end of a value that does not end there."""
+        return self._in_vain >= SEARCHES and self.offset < self._until
+
     def stop(self) -> int | None:
         """Where the search for a value's end stops, though it may be later: the next place where a document certainly begins.
         None unless these bytes were searched in vain SEARCHES times: a file whose lines open a bracket each would be searched
         as often as it has lines."""
-        if self._in_vain < SEARCHES or self.offset >= self._until:
+        if not self.searched_in_vain:
             return None
         while (anew := _ANEW.search(self.text, self.at)) is None:
             if self.too_long or not self.more():
@@ -262,21 +267,24 @@ def _list_of(stream: Stream) -> int:
 
 def _rest(stream: Stream, source: str, place: str, number: int) -> Iterator[FoundRecord]:
     """Reads the rest of an object after its first list. The rest may hold other lists."""
-    while stream.skip(_BETWEEN) == b'"':
+    while (first := stream.skip(_BETWEEN)) == b'"':
         length = stream.length()
         if not length:
             yield _broken(stream, source, f"{place}, after record {number}", too_long=stream.too_long)
             return
         member = stream.text[stream.at + 1 : stream.at + length - 1]
         stream.at += length
-        if stream.skip(_BETWEEN) != b":":
-            return
+        if (first := stream.skip(_BETWEEN)) != b":":
+            break
         stream.at += 1
         if stream.skip(_BETWEEN) == b"[" and member in _LISTS:
             stream.at += 1
             number = yield from _elements(stream, source, place, number)
         else:
             stream.pass_over()
+    # Another document may begin here, though this one did not end. Amid a line, it is looked for a few times only.
+    if first not in (b"", b"}") and stream.searched_in_vain and not stream.in_first_column:
+        yield _broken(stream, source, f"{place}, after record {number}")
 
 
 def _elements(stream: Stream, source: str, place: str, number: int) -> Generator[FoundRecord, None, int]:

@@ -35,6 +35,9 @@ LINES = {
     "a string without an end": b'{"a\n',
     "records that were cut": b'{"eventVersion":"1.08","resources":[{"ARN":"a"},{"AR\n',
     "broken elements": b"[{a},\n",
+    "records that end, one line of them": b'{"Records":[]',
+    "records that end, before a name": b'{"Records":[]"a"',
+    "records that end with another bracket": b'{"Records":[1}',
 }
 
 
@@ -53,7 +56,10 @@ def test_objects_that_end_but_are_not_json_are_searched_no_oftener() -> None:
     assert cost(800) < 2.2 * cost(400)
 
 
-@pytest.mark.parametrize("broken", [*LINES.values(), b"{\n\n", b'["{\n'])
+@pytest.mark.parametrize(
+    "broken",
+    [*(each for each in LINES.values() if each.endswith(b"\n")), b"{\n\n", b'["{\n', b'{"Records":[]' * 6 + b"\n"],
+)
 def test_records_between_documents_without_an_end_are_found(broken: bytes) -> None:
     """As many of them stand before each record as switch the search to one up to the next document. How the file comes in
     pieces changes nothing."""
@@ -78,6 +84,11 @@ def test_records_between_documents_without_an_end_are_found(broken: bytes) -> No
             found
         )
     assert told(list(records_in(Stream(io.BytesIO(text).read, UnpackBudget(len(text)), 1), "file"))) == told(found)
+
+
+def test_a_document_that_begins_amid_a_line_is_found_behind_one_that_was_cut() -> None:
+    found = read(b'{"Records":[%b]{"Records":[%b]}' % tuple(RECORDS[:2]))
+    assert [each.raw for each in found if not each.reason] == RECORDS[:2]
 
 
 # -- the changes of one second -------------------------------------------------------------------------------------------------
