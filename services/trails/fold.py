@@ -200,7 +200,8 @@ class TrailFold:
                 folded.seconds.setdefault(at, [low]).append(folded.position - 1)
         for row, reading in read_rows:
             # A caller that has been deleted by now is not added again.
-            if row["id"] not in changes and (row["id"] not in met or is_change(reading)):
+            changed = is_change(reading) and not reading.refused
+            if row["id"] not in changes and (row["id"] not in met or changed):
                 self._record(row, reading)
 
     def _order(

@@ -890,6 +890,10 @@ def test_a_call_of_the_second_in_which_its_caller_was_deleted_is_explained(
     ]
     found = imported(installation, trail, written(tmp_path / "a.jsonl", *records))
     assert [found[each] for each in ("changes", "explained", "open", "unexplained")] == [5, 1, 0, 0]
+    # Nor is it there again for a change that it was refused.
+    refused = put(1, ten, allow(role, "kms:*"), identity=session) | {"errorCode": "AccessDenied"}
+    assert imported(installation, trail, written(tmp_path / "b.jsonl", refused))["changes"] == 5
+    assert role not in [each["arn"] for each in installation.answers("principals", "role", "--trail", trail)]
 
 
 @pytest.mark.parametrize("apart", [False, True], ids=["in one batch", "in two batches"])
