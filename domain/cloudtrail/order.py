@@ -20,7 +20,7 @@ from domain.identities.limits import VERSIONS
 MOST_LOOKS = 500_000
 """How many slots and steps are looked at to order one second."""
 MOST_PAIRS = 40
-"""How many pairs of changes that depend on one another are tried the other way round."""
+"""How many pairs of changes that depend on one another are tried the other way round, for each group of such changes."""
 Before = Callable[[Slot], Value | bool]
 """The content of a slot before the second."""
 
@@ -157,9 +157,9 @@ class _Search:
             return False
         if len(step.room) >= VERSIONS and sum(self._is_full(slot, state) for slot in step.room) >= VERSIONS:
             return False
-        spared = self._held(step.spared, state) if step.clear and step.spared is not None else None
+        spared = None if step.spared is None else (*step.spared[0], self._held(step.spared[1], state))
         return not any(
-            slot in self._group.written and slot[-1] != spared and self._is_full(slot, state)
+            slot in self._group.written and slot != spared and self._is_full(slot, state)
             for slot in self._group.under(step.clear)
         )
 
@@ -237,24 +237,24 @@ def _is_only(order: Sequence[Step], group: _Group) -> bool:
 
 
 def _either(order: Sequence[Step], group: _Group) -> Iterator[tuple[str, str]]:
-    """Pairs that write different things to one slot, and either of which may be the later."""
+    """Pairs of a step that could come last in the place of another, which would leave a slot with another content. The other
+    one is the last that touches the slot in this order. Raises _TooMany."""
+    last: dict[Slot, int] = {}
     touched = list[set[Slot]]()
-    touching: dict[Slot, list[int]] = {}
     for number, step in enumerate(order):
         touched.append({*step.writes, *(group.written.intersection(group.under(step.resets)))})
-        for slot in touched[-1]:
-            touching.setdefault(slot, []).append(number)
+        last.update(dict.fromkeys(touched[-1], number))
     tried, end = 0, _end(order, group)
     for number, one in enumerate(order):
-        group.looks.spend(sum(len(touching[slot]) for slot in touched[number]))
-        for later in sorted({each for slot in touched[number] for each in touching[slot] if each > number}):
+        group.looks.spend(len(touched[number]))
+        for later in sorted({last[slot] for slot in touched[number]} - {number}):
             other = order[later]
             group.looks.spend(len(touched[number]))
             differ = any(one.leaves(slot) != other.leaves(slot) for slot in touched[number] & touched[later])
             if differ and not _follows(one, other, group):
-                if tried == MOST_PAIRS:
-                    return
                 tried += 1
+                if tried > MOST_PAIRS:
+                    raise _TooMany
                 also = _order(group, order, other, one)
                 if also is not None and _end(also, group) != end:
                     yield one.id, other.id

@@ -27,8 +27,9 @@ MAKES, CHANGES, TAKES, ENDS = range(4)
 @dataclass(slots=True)
 class Step:
     """`needs`: slots that must be full or empty before the step. `others`: slots that may hold anything except this
-    value. `clear`: every slot with this beginning must be empty, except the one that the slot `spared` names. `room`:
-    fewer than VERSIONS of these slots may be full. `resets`: every slot with this beginning is empty after the step."""
+    value. `clear`: every slot with this beginning must be empty. `spared`: the beginning of a slot that may be full all the
+    same, and the slot whose content is the rest of its name. `room`: fewer than VERSIONS of these slots may be full.
+    `resets`: every slot with this beginning is empty after the step."""
 
     id: str
     rank: int = CHANGES
@@ -36,7 +37,7 @@ class Step:
     clear: tuple[Slot, ...] = ()
     writes: dict[Slot, Value] = field(default_factory=dict)
     others: dict[Slot, str] = field(default_factory=dict)
-    spared: Slot | None = None
+    spared: tuple[Slot, Slot] | None = None
     room: tuple[Slot, ...] = ()
     resets: tuple[Slot, ...] = ()
 

@@ -286,7 +286,7 @@ def _policy_gone(reading: TrailReading, step: Step, arn: str) -> None:
     step.rank = ENDS
     step.needs[("policy", arn)] = PRESENT
     step.clear = (("attached to", arn), ("version", arn))
-    step.spared = ("default", arn)
+    step.spared = (("version", arn), ("default", arn))
     step.resets = _of_policy(arn)
     step.writes[("policy", arn)] = None
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.cloudtrail.kms_changes import BY_OPERATION, OWN
-from domain.cloudtrail.order import Ordered, ordered
+from domain.cloudtrail.order import MOST_PAIRS, Ordered, ordered
 from domain.cloudtrail.slots import before
 from domain.cloudtrail.steps import STEPS, step_of
 from tests.domain.test_cloudtrail import fold, reading
@@ -148,6 +148,29 @@ def test_changes_that_fit_in_no_order_are_reported_and_keep_the_usual_order() ->
     assert (operations, found.unfit) == (["DeleteRole", "CreateRole"], [])
     operations, found = came_out([role()], named([role(), PUT], (1, 0)))
     assert (operations, len(found.unfit)) == (["CreateRole", "PutRolePolicy"], 2)
+
+
+@pytest.mark.parametrize("count", [3, MOST_PAIRS + 1, MOST_PAIRS + 2, 60, 300])
+def test_of_many_changes_of_one_thing_it_is_said_that_any_may_have_come_last(count: int) -> None:
+    """Each may have come in the place of the last. If they are too many to try, that is said instead."""
+    second = [put(1, T, allow(who(f"user-{number:03d}")["arn"], "kms:*")) for number in range(count)]
+    _, found = came_out([created(1, T)], named(second, tuple(range(count))))
+    assert (found.only, found.unfit) == (False, [])
+    if count <= MOST_PAIRS + 1:
+        assert (len(found.open), found.untried) == (count - 1, [])
+        assert {last for _, last in found.open} == {found.ids[-1]}
+    else:
+        assert sorted(found.untried) == sorted(found.ids)
+
+
+@pytest.mark.parametrize("name", ["v1", "u"])
+def test_a_policy_that_is_attached_to_whoever_has_the_name_of_its_version_does_not_end(name: str) -> None:
+    """A policy ends with its default version, which is spared, but not with what it is attached to."""
+    attach = iam("AttachUserPolicy", userName=name, policyArn=MANAGED)
+    _, found = came_out(
+        [iam("CreateUser", userName=name), POLICY], named([attach, iam("DeletePolicy", policyArn=MANAGED)], (0, 1))
+    )
+    assert len(found.unfit) == 2
 
 
 def test_many_changes_of_a_second_are_ordered_and_soon() -> None:
