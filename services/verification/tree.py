@@ -216,6 +216,8 @@ class _TreeWalk:
         """The entries of the leaves in the last tile, which is not full."""
         self._rows: list[leaf_rows.RunRow] = []
         """Rows that belong to the next leaf: of runs without one."""
+        self._compared = set[str]()
+        """The paths of the checkpoints whose root was compared with a batch's."""
         self._lost = False
 
     async def open(self, order: LeafOrder) -> None:
@@ -338,6 +340,7 @@ class _TreeWalk:
         self._tail = entries[len(entries) - edge.size % WIDTH :]
         for path, head in self._heads.items():
             if head.size == edge.size:
+                self._compared.add(path)
                 if head.root != edge.root():
                     self._report.differs(f"the published {path} of {head.size} leaves has another root than the batch")
                 if path == CHECKPOINT:
@@ -372,9 +375,12 @@ class _TreeWalk:
         if self._batches and not self._lost:
             await self._compare()
         size = self._edge.size
-        for path, head in self._heads.items():
-            if not self._lost and head.size > size:
+        for path, head in self._heads.items() if not self._lost else ():
+            if head.size > size:
                 self._report.differs(f"the published {path} has {head.size} leaves, and the batches have {size}")
+            elif path not in self._compared:
+                # A checkpoint is signed after its batch: whoever stole a key could have one of any other tree here.
+                self._report.differs(f"the published {path} has {head.size} leaves, and no batch ends there")
         if size and CHECKPOINT not in self._heads and not await self._is_published_soon():
             self._report.differs("the transparency log has batches, and no checkpoint is published")
 

@@ -31,6 +31,7 @@ from services.adapters.record_topics import topics_read
 from services.adapters.topics import log_topic, names
 from services.notary.leaf_rows import stated
 from services.notary.order_topic import extents_now
+from services.notary.tree_keys import tree_key
 from services.questions.leaf_differences import LeafDifferences, differing_rows
 from services.questions.snapshot import still
 from services.runtime.bootstrap import open_pool, open_vault
@@ -349,3 +350,29 @@ def test_the_disk_alone(stopped: Stopped, tmp_path: Path, attack: Callable[[Path
     wanted = attack(folder)
     found = replace(stopped, settings=replace(stopped.settings, tree=str(folder))).verified(projections=False)
     assert (found["whole"], found["tree"]["differences"]) == (False, wanted)
+
+
+async def _tree_key(settings: Settings) -> NoteSigner:
+    pool = await open_pool(settings)
+    try:
+        (secret,) = await open_vault(settings, pool).tree_keys()
+    finally:
+        await pool.close()
+    key = tree_key(secret, None, {})
+    assert isinstance(key.held, Ed25519PrivateKey)
+    return NoteSigner(key.verifier.name, key.held)
+
+
+@pytest.mark.parametrize("path", ["checkpoint", "cosigned"])
+def test_a_stolen_key_signs_a_tree_between_two_batches(stopped: Stopped, tmp_path: Path, path: str) -> None:
+    """Gained: strangers are shown another tree, also by a key that has ended. A checkpoint was compared with the batch of its
+    size, and who signed it was asked for the time of that batch: where no batch ends, nothing was said."""
+    batches = [json.loads(each) for each in asyncio.run(values_on(stopped.settings, names(stopped.settings).order))[0]]
+    size = next(number for number in range(1, stopped.earlier.size) if number not in {each["size"] for each in batches})
+    folder = tmp_path / "tree"
+    shutil.copytree(stopped.settings.tree_path, folder)
+    head = checkpoint(signed_note((folder / "checkpoint").read_text()).text)
+    other = replace(head, size=size, root=b"\1" * 32).signed_by(asyncio.run(_tree_key(stopped.settings)))
+    (folder / path).write_text(str(other))
+    found = replace(stopped, settings=replace(stopped.settings, tree=str(folder))).verified(projections=False)
+    assert found["tree"]["differences"] == [f"the published {path} has {size} leaves, and no batch ends there"]
