@@ -150,8 +150,10 @@ class RecordPreparer:
 
 
 def _broken(found: FoundRecord, reason: str) -> Prepared:
-    """The beginning of its text is kept: the topic could not take a line of any length, and the import would end there."""
-    return Prepared(replace(found, raw=found.raw[:KEPT]) if len(found.raw) > KEPT else found, reason=reason)
+    """The beginning of its text is kept: the topic could not take a line of any length, and the import would end there. The
+    reason may quote half a character of an answer, which Postgres and a terminal cannot take."""
+    said = reason.encode("utf-8", "replace").decode()
+    return Prepared(replace(found, raw=found.raw[:KEPT]) if len(found.raw) > KEPT else found, reason=said)
 
 
 def _says_its_own(parts: list[bytes]) -> bool:
