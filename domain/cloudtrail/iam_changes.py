@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.arn import ACCOUNT_ID, iam_arn, parse_arn
+from domain.cloudtrail.quotas import require_length, require_room
 from domain.cloudtrail.record import Broken, CausedEvents, TrailReading
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, POLICY, ROLE, USER, Identity
@@ -36,6 +37,7 @@ def given(holder: Mapping[str, Any], name: str) -> str:
 def _document(reading: TrailReading, name: str, kind: PolicyKind) -> str:
     """Raises Broken."""
     text = text_of(reading.parameters, name)
+    require_length(text, "policy")
     try:
         parse_policy(text, kind)
     except (Refusal, ValueError) as fault:
@@ -67,6 +69,8 @@ def _made(kind: str) -> Callable[[TrailReading, World], CausedEvents]:
 
     def events(reading: TrailReading, world: World) -> CausedEvents:
         told, account, directory = reading.parameters, reading.account, world.directory
+        require_room({}, tags_of(told.get("Tags")), "tags")
+        require_length(given(told, "Description"), "description")
         name = text_of(told, f"{noun}Name")
         path = given(told, "Path") or "/"
         arn = iam_arn(account, kind, path, name)
@@ -168,8 +172,9 @@ def _on(kind: str, make: Make) -> Callable[[TrailReading, World], CausedEvents]:
 
 
 def _put_policy(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
-    name = text_of(reading.parameters, "PolicyName")
-    yield iam.InlinePolicyPut(held.account, held.kind, held.id, name, _document(reading, "PolicyDocument", INLINE))
+    name, text = text_of(reading.parameters, "PolicyName"), _document(reading, "PolicyDocument", INLINE)
+    require_room({each: policy.document for each, policy in held.inline.items()}, {name: text}, "inline policies")
+    yield iam.InlinePolicyPut(held.account, held.kind, held.id, name, text)
 
 
 def _delete_policy(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
@@ -178,6 +183,7 @@ def _delete_policy(held: Identity, reading: TrailReading, world: World) -> Cause
 
 def _attach(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
     arn = text_of(reading.parameters, "PolicyArn")
+    require_room(dict.fromkeys(held.attached, ""), {arn: ""}, "managed policies")
     yield from _policy_there(world, arn)
     yield iam.PolicyAttached(held.account, held.kind, held.id, arn)
 
@@ -200,7 +206,9 @@ def _unbound(held: Identity, reading: TrailReading, world: World) -> CausedEvent
 
 
 def _tag(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
-    yield iam.IdentityTagged(held.account, held.kind, held.id, tags_of(reading.parameters.get("Tags")))
+    tags = tags_of(reading.parameters.get("Tags"))
+    require_room(held.tags, tags, "tags")
+    yield iam.IdentityTagged(held.account, held.kind, held.id, tags)
 
 
 def _untag(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
@@ -235,6 +243,7 @@ def _member(group: Identity, reading: TrailReading, world: World) -> CausedEvent
     inside = group.id in user.groups
     if reading.operation == "AddUserToGroup":
         if not inside:
+            require_room(dict.fromkeys(user.groups, ""), {group.id: ""}, "groups")
             yield iam.MemberAdded(group.account, group.id, user.id)
     elif inside:
         yield iam.MemberRemoved(group.account, group.id, user.id)
@@ -250,8 +259,9 @@ def _create_policy(reading: TrailReading, world: World) -> CausedEvents:
         return
     if held is not None:
         yield iam.ManagedPolicyDeleted(held.account, held.id, held.name)
-    document = _document(reading, "PolicyDocument", MANAGED)
-    about = given(told, "Description")
+    document, about = _document(reading, "PolicyDocument", MANAGED), given(told, "Description")
+    require_length(about, "description")
+    require_room({}, tags_of(told.get("Tags")), "tags")
     yield iam.ManagedPolicyCreated(reading.account, unique, name, path, about, document, tags_of(told.get("Tags")))
 
 
@@ -272,6 +282,7 @@ def _version_made(arn: str, reading: TrailReading, world: World) -> CausedEvents
     version = _said(reading, "policyVersion", "versionId") or f"v{held.latest + 1}"
     default = reading.parameters.get("SetAsDefault") is True
     document = _document(reading, "PolicyDocument", MANAGED)
+    require_room({each: it.document for each, it in held.versions.items()}, {version: document}, "versions")
     yield iam.PolicyVersionCreated(held.account, held.id, version, document, default)
 
 
@@ -279,6 +290,7 @@ def _default_set(arn: str, reading: TrailReading, world: World) -> CausedEvents:
     held, version = world.directory.policies[arn], text_of(reading.parameters, "VersionId")
     if version not in held.versions:  # the policy is older than the trail: what this version says was never seen
         what = unseen.document(f"version {version} of the managed policy {arn}", of_key=False)
+        require_room({each: it.document for each, it in held.versions.items()}, {version: what}, "versions")
         yield iam.PolicyVersionCreated(held.account, held.id, version, what, False)
     yield iam.DefaultVersionSet(held.account, held.id, version)
 
@@ -314,6 +326,7 @@ def _of_access_key(reading: TrailReading, world: World) -> CausedEvents:
     yield from _there(world, USER, reading.account, name)
     held = _held(world, USER, reading.account, name)
     if access_key not in held.access_keys:
+        require_room(dict.fromkeys(held.access_keys, ""), {access_key: ""}, "access keys")
         yield iam.UserAccessKeyCreated(held.account, held.id, access_key)
     if reading.operation == "UpdateAccessKey":
         yield iam.UserAccessKeyChanged(held.account, held.id, access_key, text_of(told, "Status"))
@@ -355,7 +368,9 @@ def _service_role(reading: TrailReading, world: World) -> CausedEvents:
 def _policy_tagged(arn: str, reading: TrailReading, world: World) -> CausedEvents:
     held = world.directory.policies[arn]
     if reading.operation == "TagPolicy":
-        yield iam.IdentityTagged(held.account, POLICY, held.id, tags_of(reading.parameters.get("Tags")))
+        tags = tags_of(reading.parameters.get("Tags"))
+        require_room(held.tags, tags, "tags")
+        yield iam.IdentityTagged(held.account, POLICY, held.id, tags)
     else:
         keys = [each for each in reading.parameters.get("TagKeys") or () if isinstance(each, str)]
         yield iam.IdentityUntagged(held.account, POLICY, held.id, keys)

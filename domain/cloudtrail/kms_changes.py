@@ -23,6 +23,7 @@ from domain.cloudtrail.first_seen import (
 )
 from domain.cloudtrail.grants import constraints_in
 from domain.cloudtrail.iam_changes import IAM, NOUNS, given, tags_of, text_of
+from domain.cloudtrail.quotas import require_length, require_room
 from domain.cloudtrail.record import Broken, CausedEvents, TrailReading, moment
 from domain.crypto.specs import SPECS
 from domain.durations import DAY_MICROS
@@ -68,6 +69,7 @@ def is_change(reading: TrailReading) -> bool:
 
 def _policy(text: str) -> str:
     """Returns the text if it is a readable policy. Raises Broken."""
+    require_length(text, "policy")
     try:
         parse_policy(text, KEY)
     except Refusal as fault:
@@ -89,6 +91,8 @@ def _create_key(reading: TrailReading, world: World) -> CausedEvents:
     if key in world.keys or key in world.deleted:
         return
     told = reading.parameters
+    require_room({}, tags_of(told.get("Tags")), "tags")
+    require_length(given(told, "Description"), "description")
     text = given(told, "Policy")
     policy = _policy(text) if text else default_key_policy(account)
     spec = given(told, "KeySpec") or given(told, "CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT"
@@ -153,9 +157,16 @@ def _schedule(key: str, reading: TrailReading, world: World) -> Sequence[object]
     return [kms.DeletionScheduled(key, days, rfc3339(due))]
 
 
+def _describe(key: str, reading: TrailReading, world: World) -> Sequence[object]:
+    text = given(reading.parameters, "Description")
+    require_length(text, "description")
+    return [kms.KeyDescribed(key, text)]
+
+
 def _tag(key: str, reading: TrailReading, world: World) -> Sequence[object]:
-    tags = tags_of(reading.parameters.get("Tags"))
-    return [kms.KeyTagged(key, tags, {**world.keys[key].tags, **tags})]
+    tags, held = tags_of(reading.parameters.get("Tags")), world.keys[key].tags
+    require_room(held, tags, "tags")
+    return [kms.KeyTagged(key, tags, {**held, **tags})]
 
 
 def _untag(key: str, reading: TrailReading, world: World) -> Sequence[object]:
@@ -178,6 +189,7 @@ def _enable_rotation(key: str, reading: TrailReading, world: World) -> Sequence[
 
 def _rotated(key: str, reading: TrailReading, world: World) -> Sequence[object]:
     material = reading.id
+    require_room({each.id: "" for each in world.keys[key].materials}, {material: ""}, "key materials")
     return [
         kms.KeyRotated(
             key, material, material, "", "AUTOMATIC" if reading.operation == "RotateKey" else "ON_DEMAND", ""
@@ -309,9 +321,7 @@ KMS: dict[str, Callable[[TrailReading, World], CausedEvents]] = {
     "PutKeyPolicy": _put_key_policy,
     "EnableKey": _on_key(lambda key, reading, world: [kms.KeyEnabled(key)]),
     "DisableKey": _on_key(lambda key, reading, world: [kms.KeyDisabled(key)]),
-    "UpdateKeyDescription": _on_key(
-        lambda key, reading, world: [kms.KeyDescribed(key, given(reading.parameters, "Description"))]
-    ),
+    "UpdateKeyDescription": _on_key(_describe),
     "TagResource": _on_key(_tag),
     "UntagResource": _on_key(_untag),
     "ScheduleKeyDeletion": _on_key(_schedule),

@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from domain.cloudtrail.quotas import MOST_OF_ONE, MOST_TEXT
+from domain.cloudtrail.record import Broken
 from services.trails.answers import known_in
 from services.trails.files import records_of, text_of
 from services.trails.importer import ImportCounts
@@ -16,7 +20,10 @@ from services.trails.prepared import RecordPreparer
 from services.trails.reader_process import MOST_BROKEN, prepared_of
 from services.trails.unpack_budget import BASE, RATIO, RECORD, TooMuch
 from services.trails.wrappers import FoundRecord
-from tests.e2e.test_trails import record
+from tests.domain.test_cloudtrail import fold
+from tests.domain.test_trail_order import MANAGED, POLICY, TRUST, USE, T, iam, kms
+from tests.e2e.test_history import document
+from tests.e2e.test_trails import created, record
 
 LEFT_OUT = "the file cannot be read: it unpacks to more than 16 MiB and 200 times its length; the rest is left out"
 
@@ -106,3 +113,61 @@ def test_of_a_file_that_cannot_be_read_a_part_is_kept(tmp_path: Path, broken: in
         counts.count(found, set())
         assert (counts.records, counts.broken, counts.not_kept) == (MOST_BROKEN + 3, MOST_BROKEN + 1, more)
         assert len({(each.found.source, each.found.place) for each in kept}) == len(kept)
+
+
+# -- what one thing has ------------------------------------------------------------------------------------------------------
+
+
+def tag(number: int) -> dict[str, Any]:
+    return {"key": f"k{number}", "value": "v"}
+
+
+MORE: dict[str, Callable[[int], dict[str, Any]]] = {
+    "tags of a key": lambda n: kms("TagResource", tags=[{"tagKey": f"k{n}", "tagValue": "v"}]),
+    "key materials": lambda n: kms("RotateKeyOnDemand"),
+    "inline policies": lambda n: iam("PutUserPolicy", userName="u", policyName=f"p{n}", policyDocument=USE),
+    "managed policies": lambda n: iam("AttachUserPolicy", userName="u", policyArn=f"arn:aws:iam::aws:policy/p{n}"),
+    "tags of a user": lambda n: iam("TagUser", userName="u", tags=[tag(n)]),
+    "tags of a policy": lambda n: iam("TagPolicy", policyArn=MANAGED, tags=[tag(n)]),
+    "groups": lambda n: iam("AddUserToGroup", userName="u", groupName=f"g{n}"),
+    "access keys": lambda n: iam("CreateAccessKey", userName="u", response={"accessKey": {"accessKeyId": f"AKIA{n}"}}),
+    "versions": lambda n: iam("SetDefaultPolicyVersion", policyArn=MANAGED, versionId=f"v{n + 2}"),
+    "new versions": lambda n: iam("CreatePolicyVersion", policyArn=MANAGED, policyDocument=USE, response={"policyVersion": {"versionId": f"v{n + 2}"}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MORE)
+def test_one_thing_has_no_more_than_several_times_what_aws_allows(kind: str) -> None:
+    """The history holds the whole thing at each change: 10,000 records, which are 200 kB compressed, would fill 10 GB."""
+    begin = [created(1, T), iam("CreateUser", userName="u"), POLICY]
+    changes = [MORE[kind](number) for number in range(MOST_OF_ONE + 2)]
+    fold(*begin, *changes[: MOST_OF_ONE - 2])
+    with pytest.raises(Broken, match="than AWS allows"):
+        fold(*begin, *changes)
+
+
+LONG = "x" * (MOST_TEXT + 1)
+LONG_POLICY = document({"Sid": LONG, "Effect": "Allow", "Action": "kms:*", "Resource": "*", "Principal": "*"})
+LONG_TAGS = [{"key": LONG, "value": "v"}]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        kms("PutKeyPolicy", policy=LONG_POLICY),
+        kms("UpdateKeyDescription", description=LONG),
+        created(2, T, policy=LONG_POLICY),
+        created(2, T, description=LONG),
+        created(2, T, tags=[{"tagKey": LONG, "tagValue": "v"}]),
+        iam("CreateUser", userName="u", tags=LONG_TAGS),
+        iam("CreateRole", roleName="r", assumeRolePolicyDocument=LONG_POLICY),
+        iam("CreateRole", roleName="r", assumeRolePolicyDocument=TRUST, description=LONG),
+        iam("CreatePolicy", policyName="m", policyDocument=USE, tags=LONG_TAGS),
+        iam("CreatePolicy", policyName="m", policyDocument=USE, description=LONG),
+        iam("PutUserPolicy", userName="u", policyName="p", policyDocument=LONG_POLICY),
+    ],
+    ids=lambda each: each["eventName"],
+)
+def test_a_text_that_each_change_would_repeat_has_a_limit(change: dict[str, Any]) -> None:
+    with pytest.raises(Broken, match="than AWS allows"):
+        fold(created(1, T), change)
