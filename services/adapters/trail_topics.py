@@ -24,6 +24,11 @@ def schema_of(name: str) -> str:
     return f"trail_{checked(name)}"
 
 
+def schema_beside(schema: str) -> str:
+    """Where a trail's tables are made before they take the place of the former ones. No trail has a schema of this name."""
+    return f"beside_{schema}"
+
+
 def topic_prefix(settings: Settings) -> str:
     """The beginning of the names of all trails' topics."""
     return f"{settings.topic_prefix}.trail."

@@ -22,6 +22,7 @@ import asyncpg
 from domain.cloudtrail.judge import EXPLAINED, OPEN, OTHER_ERROR, UNEXPLAINED
 from projections.log.schema import AskedLog, Schema
 from projections.trails import calls
+from services.adapters.trail_topics import schema_beside
 from services.questions.replay import Replay
 from services.rendering import utc
 from services.runtime.memory import seldom
@@ -35,7 +36,7 @@ BATCH = 1_000
 class TrailBuild:
     def __init__(self, connection: asyncpg.Connection[Any], schema: str, name: str) -> None:
         self._connection, self._kept, self._name = connection, schema, name
-        self._schema = f"{schema}_beside"
+        self._schema = schema_beside(schema)
 
     async def build(self, progress: ImportProgress) -> dict[str, Any]:
         """Builds the tables in one transaction . Until they replace the old ones, the old ones answer questions.

@@ -26,7 +26,7 @@ WHERE n.nspname LIKE 'trail\\_%' AND to_regclass(quote_ident(n.nspname) || '.rea
 async def listed(connection: asyncpg.Connection[Any] | Pool, settings: Settings) -> list[dict[str, Any]]:
     """A row for each trail, by name. A trail whose import was interrupted has no calls yet. Raises Unavailable."""
     tables = {row["nspname"] for row in await connection.fetch(SCHEMAS)}
-    names = {schema.removeprefix("trail_") for schema in tables if not schema.endswith("_beside")}
+    names = {schema.removeprefix("trail_") for schema in tables}
     topics = set(await trails(settings))
     found = []
     for name in sorted(names | topics):
@@ -64,5 +64,5 @@ async def remove(connection: asyncpg.Connection[Any], settings: Settings, name: 
         pass  # somebody else removed it
     except (KafkaError, OSError, TimeoutError) as fault:
         raise Unavailable(f"Kafka at {settings.kafka} does not answer: {reason_of(fault)}") from fault
-    await connection.execute(f"DROP SCHEMA IF EXISTS {schema}_beside CASCADE; DROP SCHEMA IF EXISTS {schema} CASCADE")
+    await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
     return bool(there)

@@ -918,3 +918,16 @@ def test_the_record_of_a_call_that_says_who_called_may_come_last(
     assert who()["arn"] in {each["arn"] for each in installation.answers("principals", "user", *ask)}
     calls = [each for each in installation.answers("decisions", *ask) if each["operation"] == "Decrypt"]
     assert ["the key" in each["missing"] for each in calls] == [False, False]
+
+
+def test_a_trail_takes_nothing_from_one_with_a_longer_name(
+    installation: Installation, trail: str, tmp_path: Path
+) -> None:
+    """An import makes its tables beside the former ones, under a name that was another trail's too."""
+    path = written(tmp_path / "a.jsonl", created(1, "2024-01-01T00:00:00Z"))
+    longer = f"{trail}_beside"
+    for name in (longer, trail, longer):
+        assert imported(installation, name, path)["calls"] == 1
+    installation.keytrail("trails", "remove", trail, "--yes")
+    (row,) = [each for each in installation.answers("trails") if each["trail"].startswith(trail)]
+    assert (row["trail"], row["calls"]) == (longer, 1)
