@@ -107,12 +107,9 @@ class RecordPreparer:
                 kind.proved = _says_its_own(parts)
             if kind is not None and kind.proved:
                 own = dict(zip(parts[1::2], texts, strict=True))
-                identifier, at = own[b"eventID"].decode(), datetime.fromisoformat(own[b"eventTime"].decode())
-                spelt = (
-                    own[b"eventTime"][10:11] == b"T" and at.tzinfo is not None and EARLIEST <= at <= LATEST
-                )  # as read() requires
-                if identifier and spelt and len(own[b"eventID"]) <= LONGEST_NAME:
-                    return Prepared(found, kind, identifier, at.astimezone(UTC))
+                identifier, at = own[b"eventID"].decode(), _usual_time(own[b"eventTime"].decode())
+                if identifier and at is not None and len(own[b"eventID"]) <= LONGEST_NAME:
+                    return Prepared(found, kind, identifier, at)
             return self._read(found, key)
         except NotOurService:
             return Prepared(found, elsewhere=True)
@@ -147,6 +144,17 @@ class RecordPreparer:
         order = reading.order if reading.order >= 0 else None
         seen = reading.seen if reading.seen >= 0 else None
         return Prepared(found, kind, reading.id, at_of(reading), order, seen, reading.preferred)
+
+
+def _usual_time(text: str) -> datetime | None:
+    """A time in the form that CloudTrail writes to a bucket. None for any other: `read` knows the others, and what is no time."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if text[10:11] != "T" or found.tzinfo is None or not EARLIEST <= found <= LATEST:
+        return None
+    return found.astimezone(UTC)
 
 
 def _broken(found: FoundRecord, reason: str) -> Prepared:

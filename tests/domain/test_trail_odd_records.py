@@ -229,3 +229,18 @@ def test_a_long_id_is_broken_also_where_the_kind_is_known() -> None:
         for each in ("1", "2", "\U0001f511" * 256, LONG)
     ]
     assert [bool(each.reason) for each in found] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "at",
+    ["Jan 1, 2024 12:00:00 AM", "2024-01-01T00:00:00", "2024-01-01T01:00:00+01:00", "2024-1-1T00:00:00Z", "9999-12-31T23:59:59Z", ""],
+)  # fmt: skip
+def test_a_time_is_read_alike_whether_the_kind_is_known_or_not(at: str) -> None:
+    """A record of a known kind is not read as a whole. With times as the console shows them, all but the first were broken."""
+    text = json.dumps(record("Decrypt", AT, eventID="id", requestID="r"))
+    preparing = RecordPreparer()
+    for number in range(3):
+        preparing.prepare(FoundRecord("file", "line 1", text.replace('"id"', f'"{number}"').encode()))
+    found = FoundRecord("file", "line 2", text.replace(AT, at).encode())
+    known, unknown = preparing.prepare(found), RecordPreparer().prepare(found)
+    assert (known.id, known.at, known.reason) == (unknown.id, unknown.at, unknown.reason)
