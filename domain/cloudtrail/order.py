@@ -76,7 +76,7 @@ class _Group:
 def ordered(steps: Iterable[Step], before: Before) -> Ordered:
     groups = _dependent(sorted(steps, key=lambda each: (each.rank, each.id)))
     found, looks, before = Ordered(only=len(groups) < 2), _Looks(), cache(before)
-    # The small groups come first: a large one leaves nothing to look at.
+    # The small groups come first, since a large one may use up all the looks.
     orders = {id(group): _in_order(_Group(group, before, looks), found) for group in sorted(groups, key=len)}
     found.ids = [step.id for group in groups for step in orders[id(group)]]
     return found
@@ -164,7 +164,8 @@ class _Search:
         )
 
     def _make(self, step: Step, state: dict[Slot, Value | bool]) -> None:
-        """Changes the state as the step does. What it needs was there, though nobody may have known it."""
+        """Changes the state as the step does. The step was made, so what it needs was there, whether the trail saw it or
+        not."""
         for slot, wanted in step.needs.items():
             if self._held(slot, state) is UNKNOWN:
                 state[slot] = _SOMETHING if wanted is PRESENT else None
@@ -229,7 +230,7 @@ def _order(
 
 
 def _is_only(order: Sequence[Step], group: _Group) -> bool:
-    """Whether no two neighbours may change places. If there is another order, some two neighbours may."""
+    """Whether no two neighbours may change places. Any other order turns some two neighbours of this one round."""
     return len(order) <= MOST_PAIRS and all(
         _follows(one, other, group) or _order(group, order, other, one) is None
         for one, other in itertools.pairwise(order)

@@ -1,5 +1,5 @@
-"""Which condition keys a call through a VPC endpoint has. Its address is aws:VpcSourceIp, and it has no aws:SourceIp, as
-CloudTrail's one member for addresses, sourceIPAddress, does not say.
+"""Which condition keys a call through a VPC endpoint has. CloudTrail has one member for addresses, sourceIPAddress. For such
+a call it tells the value of aws:VpcSourceIp, and the call has no aws:SourceIp.
 
 Source: IAM user guide, reference_policies_condition-keys (Availability); KMS developer guide, vpce-policy-condition and
 vpce-logging.
@@ -16,8 +16,8 @@ ONLY_THROUGH = frozenset({ENDPOINT, ADDRESS_BEHIND, "aws:sourcevpc"})
 
 
 def address_moved(context: Context) -> Context:
-    """The context with the address under the key that AWS has it under. It is also asked of the cases of imported
-    trails: an earlier version wrote every address under aws:SourceIp."""
+    """The context with the address under the condition key that AWS uses. Cases that an earlier version wrote need this too:
+    it put every address under aws:SourceIp."""
     if ENDPOINT not in context or ADDRESS not in context:
         return context
     moved = dict(context)

@@ -39,7 +39,7 @@ class TrailBuild:
         self._schema = schema_beside(schema)
 
     async def build(self, progress: ImportProgress) -> dict[str, Any]:
-        """Builds the tables in one transaction . Until they replace the old ones, the old ones answer questions.
+        """Builds the tables in one transaction. Until they replace the old ones, the old ones answer questions.
         Returns the report."""
         with seldom():
             return await self._build(progress)

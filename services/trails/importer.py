@@ -52,8 +52,8 @@ KNOWN = 200_000
 @dataclass(slots=True)
 class ImportCounts:
     """What an import found. Each record is one of these: new; of a call that the trail already had from another file or
-    account; of another service; broken; passed over, because it is not the record of a call. `not_kept`: broken parts of
-    files with more of them than are kept; these are no records."""
+    account; of another service; broken; passed over, because it is not the record of a call. `not_kept`: broken parts beyond
+    those that are kept of each file. They do not count as records."""
 
     records: int = 0
     new: int = 0

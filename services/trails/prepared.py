@@ -38,8 +38,8 @@ tried. An answer of AWS's API may be longer, since it is much alike and is compr
 LONGEST_KIND = 50_000
 """The longest record, in bytes, whose kind is remembered."""
 UNSHAPED = (TypeError, ValueError, AttributeError, LookupError, OverflowError, RecursionError, Refusal)
-"""The errors that reading a record of an unexpected shape may raise, and what it holds: a policy in it, for instance. The error
-becomes the reason why the record is broken, and the import goes on."""
+"""The errors that a record of an unexpected shape may raise when it is read, or a policy in it. The error becomes the reason why
+the record is broken, and the import goes on."""
 KINDS = 20_000
 """How many kinds are remembered."""
 

@@ -18,7 +18,8 @@ RECORD = 256
 """How many bytes a record counts as. A record that says who called, and what for, is longer."""
 
 PACKED_AGAIN = 16
-"""How many bytes each byte counts as that is unpacked again. Compressed text hardly shrinks, but may be all headers of gzip."""
+"""What each byte counts that has to be unpacked again. Compressed text hardly shrinks, but may consist of nothing but headers
+of gzip."""
 
 
 class TooMuch(OSError):

@@ -94,7 +94,8 @@ async def verify_tree(
     if not settings.notaries:
         return None
     report, store, order = TreeReport(), tile_store(settings), LeafOrder()
-    # The checkpoints come before the batches, whose end comes before that of the records: each has all that the former has.
+    # The checkpoints are read first, then the end of the batches, then that of the records: what is read later covers all that
+    # was read before it.
     heads = await _heads(store, vault, report)
     authority = (await chain_now(log_topic(settings), pool, keys)).authority
     look = partial(_heads, store, vault, TreeReport())
@@ -173,7 +174,7 @@ async def _settled(ask: Callable[[], Awaitable[list[str]]]) -> list[str]:
 
 
 async def _differing_signers(store: TileStore, vault: Vault, signed_from: int) -> list[str]:
-    """`signed_from`: the time of the batch of a checkpoint that was published a moment ago."""
+    """`signed_from`: the time of the batch whose checkpoint was published when the verification began."""
     checkpoint, named = await store.read(CHECKPOINT), (await store.read(KEY) or b"").decode(errors="replace").split()
     return await differing_signers(vault, checkpoint, named, signed_from)
 
