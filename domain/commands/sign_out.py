@@ -45,7 +45,7 @@ def no_permission_needed(command: SignOut, caller: Caller, world: World) -> tupl
 
 def sign_out(command: SignOut, caller: Caller, world: World) -> ConsoleSignedOut:
     """Raises LimitExceeded."""
-    if world.sign_outs.of_owner.get(command.owner, 0) >= MOST:
+    if world.sign_outs.remembered(command.owner, world.now) >= MOST:
         raise LimitExceeded(TOO_MANY)
     return ConsoleSignedOut(caller.account, command.access_key, command.owner)
 

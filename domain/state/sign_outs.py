@@ -8,6 +8,7 @@ Invariants: `ended` is in the order of time; `of_owner` counts it by owner, and 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from domain.identities.directory import CUT_OFF_WINDOW
 
@@ -36,6 +37,11 @@ class SignOuts:
             self.of_owner[owner] = self.of_owner.get(owner, 0) + 1
         while self.ended and next(iter(self.ended.values())).at < now - CUT_OFF_WINDOW:
             self._forget(next(iter(self.ended)))
+
+    def remembered(self, owner: str, now: int) -> int:
+        """How many sessions of an owner the next end would still know. Only an end forgets, and perhaps none came since."""
+        stale = takewhile(lambda each: each.at < now - CUT_OFF_WINDOW, self.ended.values())
+        return self.of_owner.get(owner, 0) - sum(each.owner == owner for each in stale)
 
     def _forget(self, access_key: str) -> None:
         owner = self.ended.pop(access_key).owner

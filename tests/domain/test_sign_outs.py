@@ -137,6 +137,9 @@ def test_what_is_remembered_is_in_the_order_of_time_and_counted(ends: list[tuple
         assert times == sorted(times)
         assert min(times, default=now) >= now - CUT_OFF_WINDOW
         assert outs.of_owner == {owner: owners.count(owner) for owner in owners}
+        later = now + CUT_OFF_WINDOW // 2
+        still = [each.owner for each in outs.ended.values() if each.at >= later - CUT_OFF_WINDOW]
+        assert [outs.remembered(owner, later) for owner in "xyz"] == [still.count(owner) for owner in "xyz"]
 
 
 def test_whoever_signs_in_and_out_without_end_fills_no_memory_and_keeps_nobody_else_in() -> None:
@@ -145,8 +148,21 @@ def test_whoever_signs_in_and_out_without_end_fills_no_memory_and_keeps_nobody_e
         situation.world.apply(ConsoleSignedOut(ACCOUNT, f"ASIA{number}", "AIDALOOP"))
     situation.when(SignOut(MINE, "AIDALOOP")).refused(LimitExceeded, "ends on time")
     situation.when(SignOut(MINE, OTHER)).then(ConsoleSignedOut(ACCOUNT, MINE, OTHER))
-    situation.world.at += CUT_OFF_WINDOW + 1
     situation.world.apply(ConsoleSignedOut(ACCOUNT, "ASIALATER", OTHER))
+    situation.world.at += CUT_OFF_WINDOW
+    situation.when(SignOut(MINE, "AIDALOOP")).refused(LimitExceeded, "ends on time")
+    situation.world.at += 1
+    situation.when(SignOut(MINE, "AIDALOOP")).then(ConsoleSignedOut(ACCOUNT, MINE, "AIDALOOP"))
+
+
+def test_a_full_memory_keeps_nobody_in_for_more_than_a_day() -> None:
+    """Gained: a user whose sessions were signed out MOST times could never sign out again, where nobody else did: only a sign-out
+    forgets, and theirs was refused. `deciding_at`: nothing else may have happened on the log either."""
+    situation = given()
+    for number in range(MOST):
+        situation.world.apply(ConsoleSignedOut(ACCOUNT, f"ASIA{number}", "AIDALOOP"))
+    situation.when(SignOut(MINE, "AIDALOOP")).refused(LimitExceeded, "ends on time")
+    situation.world.deciding_at = situation.world.at + CUT_OFF_WINDOW + 1
     situation.when(SignOut(MINE, "AIDALOOP")).then(ConsoleSignedOut(ACCOUNT, MINE, "AIDALOOP"))
 
 
