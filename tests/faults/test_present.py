@@ -6,12 +6,14 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from starlette.requests import Request
 
 from domain.errors import CredentialDisabled
 from domain.log.codec import record_from
@@ -19,6 +21,10 @@ from domain.log.events import AccessKeyDisabled
 from domain.log.lane import Decided
 from domain.ports import Unavailable
 from domain.state.fold import Fold
+from services.audit_api.permissions import STATUS, RoutePermissions
+from services.audit_api.request import AuditRequest
+from services.audit_api.resources.alert_stream import _follow
+from services.audit_api.streams import Streams
 from services.clock import Clock
 from services.kms_api.app import KMS
 from services.kms_api.authentication import Authenticated, Authenticator
@@ -298,6 +304,43 @@ async def test_a_present_that_is_not_fresh_gives_no_result_and_no_record(
         await calls(present, kept).answer(incoming("Encrypt", ENCRYPT))
     assert refused.value.status == 503
     assert len(kept.values) == 1
+
+
+async def no_alert() -> int:
+    return -1
+
+
+def asking(action: str) -> AuditRequest:
+    """The root user's question, as the audit API has it before it asks for the permission."""
+    scope = {"type": "http", "scheme": "http", "path": "/", "server": ("127.0.0.1", 80)}
+    http = Request(scope | {"query_string": b"", "headers": [], "path_params": {}})
+    return AuditRequest(http, ROOT, incoming("Encrypt", b"").who, b"", "decisions", action, "call")
+
+
+async def test_a_present_that_is_not_fresh_lets_nobody_read_the_past(present: LiveState, events: MemoryTopic) -> None:
+    """Gained: whoever has a copy of a session that was signed out, or of an access key that was deactivated, reads on at a worker
+    that alone lost the broker, and follows a stream there, for as long as that lasts."""
+    unused: Any = None
+    permissions = RoutePermissions(load({}), present, Clock(), unused, unused)
+    reading = asking("keytrail:ReadDecisions")
+    assert (await permissions.authorized(reading, reading.action)).caller.is_root
+    assert (await permissions.still_may(reading)).caller.is_root
+    events.down = True
+    await asyncio.sleep(FRESH_FOR + 1.2)  # see above
+    with pytest.raises(WireError) as refused:
+        await permissions.authorized(reading, reading.action)
+    assert refused.value.status == 503
+    with pytest.raises(WireError) as ended:
+        await permissions.still_may(reading)
+    assert ended.value.status == 503
+    audit: Any = SimpleNamespace(streams=Streams(lambda: False, no_alert), permissions=permissions)
+    assert [each async for each in _follow(audit, reading, unused, -1)] == [], (
+        "`alerts follow` asks again, and says no error"
+    )
+    status = asking(STATUS)
+    assert await permissions.authorized(status, STATUS) is status, "somebody has to see what is wrong"
+    events.down = False
+    assert (await permissions.still_may(reading)).caller.is_root
 
 
 @pytest.mark.parametrize("fault", [LANDED_BUT_UNANSWERED, NEVER_LANDED])

@@ -60,7 +60,8 @@ async def _follow(
             try:
                 request, ask_at = await audit.permissions.still_may(request), loop.time() + ASK_AGAIN_EVERY
             except WireError as fault:
-                yield Ended(fault.code, fault.message)
+                if fault.status < 500:  # of what may be tried again, the client hears when it does
+                    yield Ended(fault.code, fault.message)
                 return
         for row in rows:
             number, quiet = row["number"], 0.0
