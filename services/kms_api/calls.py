@@ -85,7 +85,7 @@ class Calls:
             if "GrantTokens" in parameters:
                 request = await self._with_grants_of(parameters["GrantTokens"], request, call)
             if mfa_proof.comes_with_code(request):
-                request = await mfa_proof.proven_by_code(request, call, self._mfa, self.writer)
+                request = await mfa_proof.proven_by_code(request, call, self._mfa, self.writer, self._live.world)
             if not isinstance(row, Changing):
                 return await self._decide_here(row, request, call)
             change = await self._have_writer_decide(row, request, call)

@@ -15,8 +15,9 @@ from uuid import uuid4
 from domain.commands.mfa_devices import FAILED, USE_CODE, WRONG_CODE
 from domain.errors import AccessRefused
 from domain.log.record import Call
+from domain.state.world import World
 from services.kms_api.errors import WireError
-from services.kms_api.incoming_request import proven
+from services.kms_api.incoming_request import renewed
 from services.kms_api.mfa_codes import MfaCodes
 from services.kms_api.writer_client import WriterClient
 from services.operations.rows import Request
@@ -35,8 +36,9 @@ def comes_with_code(request: Request) -> bool:
     return request.operation in OPERATIONS and (CODE in request.parameters or SERIAL in request.parameters)
 
 
-async def proven_by_code(request: Request, call: Call, codes: MfaCodes, writer: WriterClient) -> Request:
-    """The request with what its code proves. Raises AccessRefused, Throttled, NotFresh, Unavailable, WireError."""
+async def proven_by_code(request: Request, call: Call, codes: MfaCodes, writer: WriterClient, world: World) -> Request:
+    """The request with what its code proves. Raises AccessRefused, Throttled, NotFresh, Unavailable, WireError. Raises
+    CredentialDisabled and CredentialExpired if the caller's credential ended while the code was used."""
     if not (request.get(CODE) and request.get(SERIAL)):
         raise AccessRefused(ONE_OF_TWO)
     device = await codes.device_of(request.caller.unique, request[SERIAL])
@@ -53,4 +55,4 @@ async def proven_by_code(request: Request, call: Call, codes: MfaCodes, writer: 
             raise AccessRefused(WRONG_CODE) from None
         raise
     await codes.right(device.arn)
-    return proven(request)
+    return renewed(replace(request, mfa=True), call, world)

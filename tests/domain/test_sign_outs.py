@@ -15,10 +15,12 @@ from domain.commands.sign_out import LOGOUT, MOST, SignOut
 from domain.decisions.again import Again, is_of_signed_out
 from domain.errors import AccessRefused, CredentialDisabled, LimitExceeded, UpgradeUnfinished
 from domain.identities.directory import CUT_OFF_WINDOW
+from domain.identities.mfa_devices import MfaDevice
 from domain.log import codec
 from domain.log.command import Command, encode
 from domain.log.levels import FIRST, LEVEL, LEVEL_VERSION
 from domain.log.own_commands import RAISE_LEVEL
+from domain.log.record import Call
 from domain.log.sign_in_events import ConsoleSignedOut
 from domain.state.callers import Session, caller_of, session_from
 from domain.state.console_sessions import LONGEST, console_session, passed_on, require_may_sign_out
@@ -26,6 +28,8 @@ from domain.state.sign_outs import SignOuts
 from domain.state.world import World
 from projections.log.schema import AskedLog
 from services.adapters import snapshots
+from services.kms_api.mfa_proof import proven_by_code
+from services.operations.rows import Request
 from services.questions.decided_again import DecisionWalk, _Held
 from services.questions.replay import Replay
 from tests.given import ACCOUNT, OTHER, given
@@ -164,6 +168,37 @@ def test_a_full_memory_keeps_nobody_in_for_more_than_a_day() -> None:
     situation.when(SignOut(MINE, "AIDALOOP")).refused(LimitExceeded, "ends on time")
     situation.world.deciding_at = situation.world.at + CUT_OFF_WINDOW + 1
     situation.when(SignOut(MINE, "AIDALOOP")).then(ConsoleSignedOut(ACCOUNT, MINE, "AIDALOOP"))
+
+
+class CodeThatTakesLong:
+    """A right code of the caller's device. While it is used up on the log, the session is signed out."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def device_of(self, user: str, serial: str) -> MfaDevice:
+        return MfaDevice(ACCOUNT, "mine", "/", 0, "seed", "digest", user)
+
+    async def step_of(self, device: MfaDevice, code: str) -> int:
+        return device.used + 1
+
+    async def decide(self, use: Call, made: dict[str, str]) -> None:
+        self._world.apply(OUT)
+
+    async def right(self, serial: str) -> None:
+        pass
+
+
+async def test_a_session_that_is_signed_out_while_its_code_is_used_is_refused() -> None:
+    """The log would have had a call that was let in after the sign-out, which `recheck` calls wrong."""
+    world = given().world
+    mine = signed_in(world)
+    shown = {"SerialNumber": f"arn:aws:iam::{ACCOUNT}:mfa/mine", "TokenCode": "123456"}
+    request = Request("AssumeRole", shown, caller_of(world, MINE, mine, world.at), world.at, mine, access_key=MINE)
+    called = replace(call(90, "AssumeRole", shown), access_key=MINE)
+    used: Any = CodeThatTakesLong(world)
+    with pytest.raises(CredentialDisabled, match="signed out"):
+        await proven_by_code(request, called, used, used, world)
 
 
 # -- by the writer ------------------------------------------------------------------------------------------------
