@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.console.visit import Visit
+from tests.console.visit import Visit, is_of
 from tests.installation import Installation
 
 ADMINISTRATOR, USER, ELSEWHERE = "wizard-admin", "wizard-app", "444455556666"
@@ -155,22 +155,22 @@ def test_a_lost_answer_makes_no_second_key(
     visit: Callable[..., Visit], served: Installation, people: dict[str, str], landed: bool
 ) -> None:
     tab = visit()
+    page = tab.page
     description = f"lost {landed}"
 
     def loses(route: Route) -> None:
-        if route.request.headers.get("x-amz-target") != "TrentService.CreateKey":
+        if not is_of(route, "CreateKey"):
             route.continue_()
             return
         if landed:
             route.fetch()
         route.abort()
 
+    page.route(f"{served.url}/", loses)  # before the page is opened: see `is_of`
     tab.opens("/keys/create")
     tab.signs_in()
-    page = tab.page
     walks_by_keyboard(page, f"lost-{landed}", description, people)
     expect(page.get_by_role("group", name="Policy editor")).to_be_visible()
-    page.route(f"{served.url}/", loses)
     page.keyboard.press("Enter")
     expect(page.get_by_text("It is not known whether the key was made")).to_be_visible()
     assert len(keys_described(served, description)) == (1 if landed else 0)
@@ -188,16 +188,19 @@ def test_an_unanswered_try_is_not_sent_again_once_the_server_has_forgotten_it(
     tab = visit()
     page = tab.page
     page.clock.install()
-    tab.opens("/keys/create")
-    tab.signs_in()
 
     def loses(route: Route) -> None:
+        if not is_of(route, "CreateKey"):
+            route.continue_()
+            return
         route.fetch()
         route.abort()
 
+    page.route(f"{served.url}/", loses)  # before the page is opened: see `is_of`
+    tab.opens("/keys/create")
+    tab.signs_in()
     walks_by_keyboard(page, "forgotten", "forgotten", people)
     expect(page.get_by_role("group", name="Policy editor")).to_be_visible()
-    page.route(f"{served.url}/", loses)
     page.keyboard.press("Enter")
     promise = page.get_by_text("It is not known whether the key was made")
     expect(promise).to_be_visible()

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from playwright.sync_api import Download, Page, Response, Route, expect
 
-from tests.console.visit import NARROW, Visit
+from tests.console.visit import NARROW, Visit, is_of
 from tests.installation import Installation
 
 TABS = {
@@ -51,10 +51,6 @@ def confirms(page: Page, verb: str, notice: str) -> None:
 
 
 CALLS = re.compile(r"//[^/]+/$")
-
-
-def is_of(route: Route, operation: str) -> bool:
-    return route.request.headers.get("x-amz-target", "").endswith(operation)
 
 
 def turns_to(page: Page, tab: str) -> None:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, expect
 
 from services.console.build import SOURCES
 from tests.installation import Installation
@@ -42,6 +42,12 @@ AT_REST = """() => Promise.all(document.getAnimations()
   .filter((each) => each.effect.getComputedTiming().endTime !== Infinity)
   .map((each) => each.finished.catch(() => {})))"""
 """Waits for the end of every transition, except those that never end, such as a spinner's."""
+
+
+def is_of(route: Route, operation: str) -> bool:
+    """Whether a request is of an operation of KMS. A route that begins while a page is open may miss the next request on a busy
+    machine: the page hears only then that its requests are intercepted."""
+    return route.request.headers.get("x-amz-target") == f"TrentService.{operation}"
 
 
 class Visit:
