@@ -125,7 +125,7 @@ def decide_again(case: CaseDocument, world: World, at: int, callers: Callers) ->
 def is_of_signed_out(case: CaseDocument, world: World) -> bool:
     """Whether the session of the case's calls was signed out. Only this ends a session without a change of the directory."""
     console = (case.get("session") or {}).get("console")
-    return console is not None and (case["access_key"] in world.sign_outs or console.get("session") in world.sign_outs)
+    return console is not None and world.sign_outs.has_ended(case["access_key"], console.get("session", ""))
 
 
 def _unauthenticated(case: CaseDocument) -> tuple[Mapping[str, Any], ...]:

@@ -207,7 +207,7 @@ def anyone_of(provider: OidcProvider) -> Caller:
 def is_signed_out(world: World, access_key: str, session: Session) -> bool:
     """Whether the user ended the console session that these temporary credentials are, or that switched to this role."""
     console = session.console
-    return console is not None and (access_key in world.sign_outs or console.session in world.sign_outs)
+    return console is not None and world.sign_outs.has_ended(access_key, console.session)
 
 
 def _require_still(world: World, came_from: SignedIn) -> None:

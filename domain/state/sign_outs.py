@@ -30,6 +30,10 @@ class SignOuts:
     def __contains__(self, access_key: str) -> bool:
         return access_key in self.ended
 
+    def has_ended(self, access_key: str, switched_from: str) -> bool:
+        """Whether a console session is over, or a role's session with the console session that switched to it ("" for none)."""
+        return access_key in self or switched_from in self
+
     def end(self, access_key: str, owner: str, now: int) -> None:
         """Ends a session for good. Whoever ends it twice has ended it once."""
         if access_key not in self.ended:

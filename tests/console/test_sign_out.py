@@ -26,6 +26,20 @@ def credential_of(tab: Visit) -> dict[str, str]:
     return {f"AWS_{names[name]}": text for name, text in kept.items()}
 
 
+def signed_in(tab: Visit, by: dict[str, str], *, keep: bool = True) -> Visit:
+    tab.opens("/keys")
+    tab.signs_in(by, keep=keep)
+    at_keys(tab)
+    return tab
+
+
+def handed_over(tab: Visit) -> Visit:
+    """A new tab, which gets the session of another one."""
+    tab.opens("/keys")
+    at_keys(tab)
+    return tab
+
+
 def is_ended(served: Installation, copy: dict[str, str]) -> bool:
     status, answer = post(served, SESSIONS, {}, copy)
     assert status == 403, answer
@@ -41,13 +55,8 @@ def test_a_copy_of_the_session_is_worth_nothing_after_the_sign_out(
 ) -> None:
     """Gained: whoever copied the credential works as its user for the rest of twelve hours. One tab of those that share a session
     ends it: a second request with it would look like the thief's."""
-    tab = visit()
-    tab.opens("/keys")
-    tab.signs_in(alice, keep=True)
-    at_keys(tab)
-    other = visit(beside=tab)
-    other.opens("/keys")
-    at_keys(other)
+    tab = signed_in(visit(), alice)
+    other = handed_over(visit(beside=tab))
     copy = credential_of(other)
     assert not is_ended(served, copy)
     signs_out(other)
@@ -63,17 +72,9 @@ def test_signing_out_ends_what_each_tab_had_for_itself(
     visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
 ) -> None:
     """Who does not stay signed in signs in to each tab anew, and means all of them when leaving."""
-    tab = visit()
-    tab.opens("/keys")
-    tab.signs_in(alice)
-    at_keys(tab)
-    other = visit(beside=tab)
-    other.opens("/keys")
-    other.signs_in(alice, keep=True)
-    at_keys(other)
-    third = visit(beside=tab)
-    third.opens("/keys")
-    at_keys(third)
+    tab = signed_in(visit(), alice, keep=False)
+    other = signed_in(visit(beside=tab), alice)
+    third = handed_over(visit(beside=tab))
     copy = credential_of(other)
     assert credential_of(third) == copy
     signs_out(tab)
@@ -87,10 +88,7 @@ def test_signing_out_ends_what_each_tab_had_for_itself(
 def test_who_signs_out_while_keytrail_is_away_is_signed_out_here_and_told(
     visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
 ) -> None:
-    tab = visit()
-    tab.opens("/keys")
-    tab.signs_in(alice, keep=True)
-    at_keys(tab)
+    tab = signed_in(visit(), alice)
     copy = credential_of(tab)
     tab.page.route(f"**{SIGN_OUTS}", lambda route: route.abort())
     signs_out(tab)
@@ -103,10 +101,7 @@ def test_who_signs_out_while_keytrail_is_away_is_signed_out_here_and_told(
 def test_a_session_that_was_signed_out_by_somebody_else_says_so(
     visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
 ) -> None:
-    tab = visit()
-    tab.opens("/keys")
-    tab.signs_in(alice, keep=True)
-    at_keys(tab)
+    tab = signed_in(visit(), alice)
     assert post(served, SIGN_OUTS, {}, credential_of(tab))[0] == 200
     tab.page.get_by_role("button", name="Ask again").click()
     expect(tab.page.get_by_text("it was signed out, in another tab or by somebody")).to_be_visible()
@@ -130,9 +125,7 @@ def test_a_tab_that_was_closed_at_the_sign_out_comes_back_signed_out(
     tab.opens("/keys")
     tab.signs_in(alice, keep=True)
     writes_a_draft(tab)
-    other = visit(beside=tab)
-    other.opens("/keys")
-    at_keys(other)
+    other = handed_over(visit(beside=tab))
     in_memory = visit(beside=tab)
     in_memory.opens("/keys")
     writes_a_draft(in_memory)
@@ -159,12 +152,8 @@ def test_a_tab_that_was_frozen_at_the_sign_out_ends_at_its_next_look(
     """A frozen page hears nothing, and its memory has the session: the first click must not be made with it."""
     tab = visit()
     tab.page.add_init_script("addEventListener('storage', (each) => each.stopImmediatePropagation())")
-    tab.opens("/keys")
-    tab.signs_in(alice, keep=True)
-    at_keys(tab)
-    other = visit(beside=tab)
-    other.opens("/keys")
-    at_keys(other)
+    signed_in(tab, alice)
+    other = handed_over(visit(beside=tab))
     signs_out(other)
     assert "ASIA" in secret_of(tab), "it heard nothing"
     tab.page.keyboard.press("Shift")
@@ -182,7 +171,7 @@ def test_nothing_of_who_signed_out_is_left_in_the_browser(
     tab.page.get_by_label("Keep me signed in until this tab closes").check()
     tab.page.get_by_role("button", name="Continue").click()
     at_keys(tab)
-    secret = tab.page.evaluate("() => JSON.parse(sessionStorage['keytrail.session']).first.credential.secretAccessKey")
+    secret = credential_of(tab)["AWS_SECRET_ACCESS_KEY"]
     assert secret in in_memory_of(tab)
     signs_out(tab)
     expect(tab.page.get_by_text("Keytrail has ended your session")).to_be_visible()
