@@ -22,7 +22,7 @@ from services.kms_api.app import MOST_AGENT, printable
 from services.kms_api.live_state import LiveState, NotFresh
 from services.settings import Settings
 
-STATUS = "keytrail:ReadStatus"
+READ_STATUS = "keytrail:ReadStatus"
 
 
 class RoutePermissions:
@@ -56,7 +56,7 @@ class RoutePermissions:
         whoever was let in no longer than it decides calls. It does say how it stands: somebody has to see what is wrong.
 
         """
-        if (action == STATUS or self._live.is_fresh()) and (await self._verdict(request, action)).allowed:
+        if (action == READ_STATUS or self._live.is_fresh()) and (await self._verdict(request, action)).allowed:
             return request
         try:
             await self._live.barrier()

@@ -21,7 +21,7 @@ from domain.log.events import AccessKeyDisabled
 from domain.log.lane import Decided
 from domain.ports import Unavailable
 from domain.state.fold import Fold
-from services.audit_api.permissions import STATUS, RoutePermissions
+from services.audit_api.permissions import READ_STATUS, RoutePermissions
 from services.audit_api.request import AuditRequest
 from services.audit_api.resources.alert_stream import _follow
 from services.audit_api.streams import Streams
@@ -337,8 +337,8 @@ async def test_a_present_that_is_not_fresh_lets_nobody_read_the_past(present: Li
     assert [each async for each in _follow(audit, reading, unused, -1)] == [], (
         "`alerts follow` asks again, and says no error"
     )
-    status = asking(STATUS)
-    assert await permissions.authorized(status, STATUS) is status, "somebody has to see what is wrong"
+    status = asking(READ_STATUS)
+    assert await permissions.authorized(status, READ_STATUS) is status, "somebody has to see what is wrong"
     events.down = False
     assert (await permissions.still_may(reading)).caller.is_root
 

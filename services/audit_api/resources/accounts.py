@@ -10,6 +10,7 @@ from domain.ports import Unavailable
 from services.audit_api.answer_shapes import One
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import invalid
+from services.audit_api.permissions import READ_STATUS
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import Parameter, RouteRow
 from services.audit_api.schemas import Member
@@ -79,7 +80,7 @@ LIST_ACCOUNTS = RouteRow(
     list_accounts,
     "The accounts that this installation hosts; for any account but the first, that account alone",
     tag="installation",
-    action="keytrail:ReadStatus",
+    action=READ_STATUS,
     answer=One(
         (),
         items=(

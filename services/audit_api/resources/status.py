@@ -7,6 +7,7 @@ from typing import Any
 from domain.authorization.audience import Told
 from services.audit_api.answer_shapes import One
 from services.audit_api.context import AuditContext
+from services.audit_api.permissions import READ_STATUS
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import RouteRow
 from services.audit_api.schemas import Member
@@ -71,7 +72,7 @@ STATUS = RouteRow(
     status,
     "Where the log stands and what the account has; for the first account who leads, lag and sizes too",
     tag="installation",
-    action="keytrail:ReadStatus",
+    action=READ_STATUS,
     answer=One(
         (
             Member("log", "text", "the log's name"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from domain.authorization.audience import Told
 from services.audit_api.answer_shapes import Page
 from services.audit_api.context import AuditContext
+from services.audit_api.permissions import READ_STATUS
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import LIMIT, RouteRow
 from services.audit_api.schemas import Member
@@ -28,7 +29,7 @@ TRAILS = RouteRow(
     list_trails,
     "The imported trails, by name; for principals of the first account",
     tag="installation",
-    action="keytrail:ReadStatus",
+    action=READ_STATUS,
     parameters=(LIMIT,),
     answer=Page(
         (
