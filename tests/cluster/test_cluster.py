@@ -32,7 +32,7 @@ PAUSE = 0.15
 MANY, FEW = (32, 64), (6, 12)
 """How many clients change keys, and how many use them. `make test` has few: they take most of its time."""
 ROUNDS = 3
-CALM = 1.0
+CALM = 1.5
 """Seconds under load before a fault, and after it has been repaired."""
 
 
