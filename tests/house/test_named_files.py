@@ -13,8 +13,8 @@ ELSEWHERE = {"apprise/utils/pgp.py"}
 
 
 def tracked() -> list[str]:
-    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [name for name in done.stdout.splitlines() if (ROOT / name).exists()]
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in done.stdout.split("\0") if name and (ROOT / name).exists()]
 
 
 def test_files_that_are_named_exist() -> None:
