@@ -80,18 +80,25 @@ check: .venv/.dev console
 # Where the counts are full, attackers and costly policies are timed too.
 # What takes half an hour by itself, and adds up over runs, has targets of its own: `cluster-soak`, `simulation` and `fuzz`.
 soak: TIMED += tests/attacks/test_denial.py tests/attacks/test_costly_alerts.py
+# `make soak T=tests/console` runs everything that T names, and nothing else: do that after a change of these pages.
 soak: .venv/.dev
+ifdef T
+	$(BIN)/pytest -m "not cluster" --soak -o timeout=1800 $(T)
+else
 	$(BIN)/pytest -m "not cluster" --soak -o timeout=1800 $(THREE) $(TIMED:%=--ignore=%)
 	$(BIN)/pytest -m "not cluster" --soak -o timeout=1800 $(TIMED)
+endif
 
 # Three brokers, Postgres with a standby, two processes of each kind: each kind of fault once, under load.
 # What `make test` does with few clients comes here with many.
 cluster: .venv/.dev
+	$(BIN)/python -m tests.cluster.broker_clock
 	$(BIN)/pytest -s -m "cluster and not soak" --durations=0 tests/cluster
 
 # Three rounds of every fault, the five deliberate breaks, and an upgrade in the other order and back. Rounds add up over runs:
 # .cluster.json says how many there were.
 cluster-soak: .venv/.dev
+	$(BIN)/python -m tests.cluster.broker_clock
 	$(BIN)/pytest -s -m cluster --soak --durations=0 tests/cluster tests/upgrade
 
 # Each run goes on where the last one ended, and adds up; .simulation.json says how far it has come.

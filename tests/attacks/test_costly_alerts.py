@@ -8,6 +8,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from services.cli.client import Client
 from tests.attacks.costly import STATEMENTS, policy
 from tests.e2e.test_alerts import ROOTED, allow, document
@@ -25,6 +27,7 @@ def raised(installation: Installation, key: str) -> set[str]:
     return {each["rule"] for each in Client(installation.data).items("/v1/alerts", key=key)}
 
 
+@pytest.mark.soak
 def test_an_account_that_puts_costly_policies_delays_nobody_elses_alert(tmp_path: Path, soak: bool) -> None:
     """Six policies of 32 kB delayed the alert that another account's key was open to everyone by 128 s."""
     (tmp_path / "alerts.toml").write_text("[rules.first-use]\noff = true\n")

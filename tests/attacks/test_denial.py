@@ -20,6 +20,7 @@ import pytest
 from services import signing
 from services.runtime.data_folder import Folder
 from tests.attacks.attackers import ATTACKERS, Target, attack
+from tests.counts import with_all_in_soak
 from tests.installation import Installation
 
 MOST_MEMORY = 400 * 1_048_576
@@ -37,6 +38,11 @@ ALIKE = {
     "900 unfinished bodies",  # as idle connections
     "passwords from one address",  # as from 80
     "the description again and again",  # as the metrics
+    "10,000 requests ahead",  # as connections that come and go
+    "answers that nobody reads",
+    "empty tags of a user without rights",  # as keys that nobody may make
+    "a pattern of 30,000 signs",  # as policies that nobody understands
+    "questions about policies that nobody understands",
 }
 """Attackers that do much the same as others of the table: in a soak alone."""
 
@@ -106,9 +112,7 @@ def ours(installation: Installation) -> dict[str, psutil.Process]:
     return {name: installation.process(name) for name in running.children if name not in SERVERS}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(each, marks=pytest.mark.soak) if each in ALIKE else each for each in ATTACKERS]
-)
+@pytest.mark.parametrize("name", with_all_in_soak(ATTACKERS, ATTACKERS.keys() - ALIKE))
 def test_the_service_goes_on(
     attacked: Installation, credentials: tuple[dict[str, str], dict[str, str]], soak: bool, name: str
 ) -> None:

@@ -26,6 +26,7 @@ from services.adapters.kafka import KafkaReader, Producer, administering
 from services.adapters.topic_bounds import ends
 from services.adapters.topics import names
 from services.cli.client import Client
+from tests.counts import with_all_in_soak
 from tests.installation import Installation, eventually
 
 FLOOD = 2_000
@@ -171,17 +172,17 @@ def test_a_copied_command_has_no_second_effect(attacked: Installation) -> None:
     assert client.describe_key(KeyId=key)["KeyMetadata"]["Enabled"]
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        b'{"call":{"id":"a"},"made":{},"not_after":1e999}',
-        b"[" * 1_100 + b"]" * 1_100,
-        b'{"call":' + b'{"a":' * 1_100 + b"1" + b"}" * 1_101,
-        b"\xff\xfe",
-        b"",
-        b'{"auth":{"alg":"HS256"}}',
-    ],
+SPOILT = (
+    b'{"call":{"id":"a"},"made":{},"not_after":1e999}',
+    b"[" * 1_100 + b"]" * 1_100,
+    b'{"call":' + b'{"a":' * 1_100 + b"1" + b"}" * 1_101,
+    b"\xff\xfe",
+    b"",
+    b'{"auth":{"alg":"HS256"}}',
 )
+
+
+@pytest.mark.parametrize("value", with_all_in_soak(SPOILT, SPOILT[:2]))
 def test_bytes_that_end_a_parser_end_nothing(attacked: Installation, value: bytes) -> None:
     """Gained: no changing call for anybody, for good. Both writers read the same bytes again at every start."""
     topics = names(attacked.settings)
@@ -277,6 +278,7 @@ def test_a_flood_is_a_few_alerts_and_stops_nobody(attacked: Installation) -> Non
     assert len(_types(attacked)) - before[1] < 20, "the log is not filled"
 
 
+@pytest.mark.soak
 def test_decisions_that_were_cut_off_are_missed(attacked: Installation) -> None:
     """Gained: a call that nobody ever made. The broker's operator removes its record."""
     topic = names(attacked.settings).decisions

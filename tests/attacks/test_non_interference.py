@@ -86,7 +86,7 @@ def in_each(test: Any) -> Any:
 
 # A state is not simpler if it is shorter: print it whole when it fails, and do not shrink it.
 @settings(
-    max_examples=600 if SOAK else 25, phases=[Phase.explicit, Phase.generate], deadline=None, report_multiple_bugs=False
+    max_examples=600 if SOAK else 8, phases=[Phase.explicit, Phase.generate], deadline=None, report_multiple_bugs=False
 )
 @given(seed=st.integers(0, 2**32), length=st.integers(4, 30), secret=st.integers(1, 4))
 @in_each

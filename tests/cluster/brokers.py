@@ -35,6 +35,7 @@ class Broker:
         self.machine = machine
         self.folder = folder
         self._jars = class_path(CACHE, lambda done, count: None)
+        self._clock = broker_clock.jar_of(self._jars)
         self.files = KafkaFolder(folder, list(self._jars), HEAP, self._from_cache)
         self.ahead = 0
         self.ports = {name: free_port() for name in ("CLIENTS", "PROXIED", "BROKERS", "CONTROLLER")}
@@ -94,18 +95,20 @@ class Broker:
     def set_clock(self, ahead: int) -> None:
         """From its next start on, its clock is so many seconds ahead."""
         self.ahead = ahead
-        self.files.jars[:] = [*([broker_clock.jar_of(self._jars, self.folder, ahead)] if ahead else []), *self._jars]
+        self.files.jars[:] = [*([self._clock] if ahead else []), *self._jars]
 
     def _from_cache(self, what: str) -> str:
         """As the other brokers of the tests start: three that start anew are sixteen seconds of processor time. A cache is for one
         class path alone."""
-        return "" if self.ahead else class_caches.option(what, environment={class_caches.WANTED})
+        folder = self._clock.parent if self.ahead else class_caches.FOLDER
+        return class_caches.option(what, folder, {class_caches.WANTED})
 
     def start(self) -> None:
         command = [*self.machine.enter, *self.files.command()]
+        clock = {"JDK_JAVA_OPTIONS": f"-D{broker_clock.AHEAD}={self.ahead * 1000}"}
         with (self.folder / "logs" / "output.log").open("ab") as output:
             self.process = subprocess.Popen(
-                command, env=for_server(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command, env=for_server() | clock, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
 
     def log(self) -> str:

@@ -68,8 +68,8 @@ def of_a_register(chance: Random, count: int, clients: int) -> list[RegisterCall
     return calls
 
 
-def test_long_histories_of_a_real_register_are_explained() -> None:
-    for seed in range(20):
+def test_long_histories_of_a_real_register_are_explained(soak: bool) -> None:
+    for seed in range(20 if soak else 5):
         assert fault_in(of_a_register(Random(seed), 2_000, 12), FIRST) == ""
 
 

@@ -18,6 +18,7 @@ from tests.foreign.programs import build
 from tests.simulation.faults import lose_the_tail, plan_of
 from tests.simulation.simulation import simulate
 
+pytestmark = pytest.mark.soak
 HISTORIES = 2_000
 LONG = 40
 SEEDS = 10

@@ -31,7 +31,13 @@ def key(served: Installation) -> str:
     return found
 
 
-@pytest.mark.parametrize(("size", "colours"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide", "narrow"])
+@pytest.mark.parametrize(
+    ("size", "colours"),
+    [
+        pytest.param(WIDE, "light", id="wide", marks=pytest.mark.soak),
+        pytest.param(NARROW, "dark", id="narrow"),
+    ],
+)
 def test_everyone_who_can_is_listed_and_drawn_with_the_way(
     visit: Callable[..., Visit], key: str, size: dict[str, int], colours: str
 ) -> None:

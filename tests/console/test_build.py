@@ -155,6 +155,7 @@ def test_packages_that_cannot_be_fetched_are_named(built: None, tmp_path: Path) 
     assert not (checkout.made / "current").exists()
 
 
+@pytest.mark.soak
 def test_keytrail_starts_while_the_console_is_built_and_where_it_cannot_be(built: None, tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout")
     own = Installation(tmp_path / "data", KEYTRAIL_CONSOLE="on", PYTHONPATH=str(checkout.path))

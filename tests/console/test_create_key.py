@@ -150,7 +150,13 @@ def test_the_wizard_makes_the_key_that_was_chosen(
     assert kms.get_key_policy(KeyId=key)["Policy"] == f"{generated}\n"  # with the line that was typed
 
 
-@pytest.mark.parametrize("landed", [True, False], ids=["landed but unanswered", "never landed"])
+@pytest.mark.parametrize(
+    "landed",
+    [
+        pytest.param(True, id="landed but unanswered"),
+        pytest.param(False, id="never landed", marks=pytest.mark.soak),
+    ],
+)
 def test_a_lost_answer_makes_no_second_key(
     visit: Callable[..., Visit], served: Installation, people: dict[str, str], landed: bool
 ) -> None:
@@ -181,6 +187,7 @@ def test_a_lost_answer_makes_no_second_key(
     assert key in page.url
 
 
+@pytest.mark.soak
 def test_an_unanswered_try_is_not_sent_again_once_the_server_has_forgotten_it(
     visit: Callable[..., Visit], served: Installation, people: dict[str, str]
 ) -> None:

@@ -280,6 +280,7 @@ def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., 
     ]
 
 
+@pytest.mark.soak
 def test_a_policy_that_somebody_else_changed_meanwhile_is_not_replaced_unseen(
     visit: Callable[..., Visit], served: Installation
 ) -> None:
@@ -335,6 +336,7 @@ def test_a_policy_that_somebody_else_changed_meanwhile_is_not_replaced_unseen(
     assert found == json.loads(policy(allow("kms:ListKeys")))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("colours", ["dark", pytest.param("light", marks=pytest.mark.soak)])
 def test_the_page_of_each_kind_fits_a_telephone(
     visit: Callable[..., Visit], served: Installation, colours: str

@@ -156,6 +156,7 @@ def holds(served: Installation, path: Path) -> bool:
     return (done.returncode, done.stderr) == (verify.HOLD, "") or pytest.fail(f"{done.stdout}{done.stderr}")
 
 
+@pytest.mark.soak
 def test_a_call_a_key_and_a_user_are_proven_by_files_from_the_console(
     visit: Callable[..., Visit], scene: Scene, served: Installation, tmp_path: Path
 ) -> None:
@@ -247,6 +248,7 @@ def test_the_past_is_shown_as_it_was_and_cannot_be_changed(visit: Callable[..., 
     expect(page.get_by_text("There were none.")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_the_past_without_its_answer_shows_nothing_of_the_present(
     visit: Callable[..., Visit], served: Installation
 ) -> None:
@@ -286,6 +288,7 @@ def test_the_past_without_its_answer_shows_nothing_of_the_present(
     assert tab.serious() == []
 
 
+@pytest.mark.soak
 def test_a_trail_is_asked_by_the_same_pages_and_links_stay_in_it(
     visit: Callable[..., Visit], served: Installation, tmp_path: Path
 ) -> None:
@@ -326,6 +329,7 @@ def test_a_trail_is_asked_by_the_same_pages_and_links_stay_in_it(
     assert "trail=" not in page.url
 
 
+@pytest.mark.soak
 def test_the_installation_is_verified_and_its_settings_read(visit: Callable[..., Visit], scene: Scene) -> None:
     tab = visit(viewport=NARROW)
     tab.opens("/installation")
@@ -356,6 +360,7 @@ def test_the_installation_is_verified_and_its_settings_read(visit: Callable[...,
     assert tab.serious() == []
 
 
+@pytest.mark.soak
 def test_a_user_without_rights_sees_refusals_and_never_data(visit: Callable[..., Visit], scene: Scene) -> None:
     tab = visit()
     tab.opens("/decisions")

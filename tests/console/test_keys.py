@@ -130,6 +130,7 @@ def test_many_keys_are_found_and_disabled_at_once(visit: Callable[..., Visit], s
     assert (refused["effect"], refused["sid"]) == ("refused", "stays on")
 
 
+@pytest.mark.soak
 def test_the_columns_that_a_user_chose_are_there_again(visit: Callable[..., Visit], key: str) -> None:
     tab = visit()
     tab.opens("/keys")
@@ -147,6 +148,7 @@ def test_the_columns_that_a_user_chose_are_there_again(visit: Callable[..., Visi
     expect(header).to_be_visible()
 
 
+@pytest.mark.soak
 def test_the_keys_of_services_are_on_a_page_of_their_own(visit: Callable[..., Visit], served: Installation) -> None:
     arn = service(served, keytrail_on_behalf_of=ROOT).generate_data_key(KeyId="alias/aws/backup", KeySpec="AES_256")[
         "KeyId"

@@ -239,6 +239,7 @@ def takes_it_away(tab: Visit) -> None:
     expect(page.get_by_role("table")).to_have_count(0)
 
 
+@pytest.mark.soak
 def test_a_device_that_a_user_adds_is_asked_for_at_the_next_sign_in(
     visit: Callable[..., Visit], served: Installation
 ) -> None:

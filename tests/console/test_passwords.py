@@ -68,6 +68,7 @@ def person(served: Installation, name: str, **profile: Any) -> str:
     return name
 
 
+@pytest.mark.soak
 def test_a_user_signs_in_with_a_password_a_new_password_and_a_code(
     visit: Callable[..., Visit], served: Installation
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_user_signs_in_with_a_password_a_new_password_and_a_code(
     ]
 
 
+@pytest.mark.soak
 def test_where_nobody_can_sign_in_the_page_says_why(visit: Callable[..., Visit], served: Installation) -> None:
     """A name that is no user's and a wrong password look alike; a flood is stopped; an answer is lost."""
     name = person(served, "sign-in-ben", PasswordResetRequired=True)
@@ -276,6 +278,7 @@ def test_a_password_is_given_changed_by_its_user_and_taken_away(
     assert [each for each in (given, FIRST, SECOND, THIRD) if each in json.dumps(events)] == []
 
 
+@pytest.mark.soak
 def test_an_administrator_sets_and_takes_back_the_password_policy(
     visit: Callable[..., Visit], served: Installation
 ) -> None:
@@ -344,6 +347,7 @@ def test_an_administrator_sets_and_takes_back_the_password_policy(
     ]
 
 
+@pytest.mark.soak
 def test_who_may_not_is_told_so(visit: Callable[..., Visit], served: Installation) -> None:
     """On each page of credentials; the list of users does without its column."""
     tab = visit()

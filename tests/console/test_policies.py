@@ -160,6 +160,7 @@ def test_the_second_of_two_administrators_is_told_what_the_first_changed(
     expect(page.get_by_text("The policy was replaced: version 3 is in force.")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_the_default_view_changes_who_uses_a_key(visit: Callable[..., Visit], served: Installation, bob: None) -> None:
     key = served.client().create_key()["KeyMetadata"]["KeyId"]
     tab = visit()
@@ -200,6 +201,7 @@ def test_the_default_view_changes_who_uses_a_key(visit: Callable[..., Visit], se
     ]
 
 
+@pytest.mark.soak
 def test_a_draft_is_given_up_only_when_its_author_says_so(
     visit: Callable[..., Visit], served: Installation, key: str
 ) -> None:

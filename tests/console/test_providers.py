@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from services.cli.client import Client
@@ -54,6 +55,7 @@ def changes(page: Page) -> None:
     expect(page.get_by_role("button", name="Remove tag team")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_a_provider_is_registered_changed_and_deleted(visit: Callable[..., Visit], served: Installation) -> None:
     iam = served.client(service="iam")
     tab = visit()

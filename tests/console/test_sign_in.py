@@ -66,6 +66,7 @@ def signs_out(tab: Visit) -> None:
     at_sign_in(tab)
 
 
+@pytest.mark.soak
 def test_who_asks_stays_signed_in_until_the_tab_closes(
     visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_credential_that_was_revoked_leads_to_sign_in_and_back_to_the_same_pag
     assert tab.page.url == f"{served.url}/console/keys?state=Enabled"
 
 
+@pytest.mark.soak
 def test_a_user_without_rights_sees_why_and_no_key(visit: Callable[..., Visit], served: Installation) -> None:
     key = served.client().create_key()["KeyMetadata"]["KeyId"]
     tab = visit()
@@ -201,6 +203,7 @@ def test_an_idle_session_is_forgotten(visit: Callable[..., Visit], alice: dict[s
     assert "ASIA" not in secret_of(tab)
 
 
+@pytest.mark.soak
 def test_an_idle_session_is_not_revived_by_a_click(visit: Callable[..., Visit], alice: dict[str, str]) -> None:
     """After a computer's sleep: timers stood still, and the click comes before the first of them."""
     tab = under_a_clock(visit(), alice)
@@ -211,6 +214,7 @@ def test_an_idle_session_is_not_revived_by_a_click(visit: Callable[..., Visit], 
     expect(tab.page.get_by_text("nothing happened here for 30 minutes")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_a_tab_that_comes_back_after_half_an_hour_is_signed_out(
     visit: Callable[..., Visit], alice: dict[str, str]
 ) -> None:
@@ -225,6 +229,7 @@ def test_a_tab_that_comes_back_after_half_an_hour_is_signed_out(
     assert "ASIA" not in secret_of(tab)
 
 
+@pytest.mark.soak
 def test_a_session_whose_time_is_up_leads_to_sign_in_and_back(
     visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
 ) -> None:

@@ -68,6 +68,7 @@ def test_a_copy_of_the_session_is_worth_nothing_after_the_sign_out(
     at_keys(other)
 
 
+@pytest.mark.soak
 def test_signing_out_ends_what_each_tab_had_for_itself(
     visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
 ) -> None:
@@ -98,6 +99,7 @@ def test_who_signs_out_while_keytrail_is_away_is_signed_out_here_and_told(
     assert not is_ended(served, copy)
 
 
+@pytest.mark.soak
 def test_a_session_that_was_signed_out_by_somebody_else_says_so(
     visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
 ) -> None:
@@ -117,6 +119,7 @@ def closes_and_comes_back(tab: Visit, meanwhile: Callable[[], None]) -> None:
     tab.page.goto(was)
 
 
+@pytest.mark.soak
 def test_a_tab_that_was_closed_at_the_sign_out_comes_back_signed_out(
     visit: Callable[..., Visit], alice: dict[str, str]
 ) -> None:
@@ -146,6 +149,7 @@ def test_a_tab_that_was_closed_at_the_sign_out_comes_back_signed_out(
         assert [word for word in ("ASIA", "half a policy") if word in secret_of(each)] == []
 
 
+@pytest.mark.soak
 def test_a_tab_that_was_frozen_at_the_sign_out_ends_at_its_next_look(
     visit: Callable[..., Visit], alice: dict[str, str]
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from playwright.sync_api import APIResponse, Route, expect
 
 from services.cli.client import Client
@@ -109,6 +110,7 @@ def test_a_role_is_refused_switched_to_over_and_left(visit: Callable[..., Visit]
     expect(refusal).to_have_count(0)
 
 
+@pytest.mark.soak
 def test_what_was_begun_as_a_role_is_ended_as_that_role(visit: Callable[..., Visit], served: Installation) -> None:
     """A new key is named by whoever made it, even if the user has left the role before the key's answer came."""
     role(served, "switch-maker", trust(ROOT, "sts:AssumeRole"), allow(["kms:*", "keytrail:*", "iam:List*"]))

@@ -36,6 +36,7 @@ from services.metrics import DEVICE_LAG
 from services.projector.store import ReadTo
 from tests import certificates
 from tests.collector import CollectorServer, Reply
+from tests.counts import with_all_in_soak
 from tests.installation import Installation, eventually
 from tests.syslog_server import SyslogServer
 from tests.telling import Vault
@@ -225,6 +226,10 @@ async def nothing_left(installation: Installation) -> AsyncIterator[None]:
         await pool.execute(f"DELETE FROM {SCHEMA}.devices")
 
 
+ONE_KIND = with_all_in_soak(sorted(KINDS), ("file",))
+"""For what is of every device alike."""
+
+
 @pytest.fixture(params=sorted(KINDS))
 async def tried(
     request: pytest.FixtureRequest, installation: Installation, keys: VaultKeyring, tmp_path: Path
@@ -260,20 +265,16 @@ async def test_after_a_kill_nothing_is_missing_and_the_id_tells_what_came_twice(
         assert held == [held[0]] * len(held), "a record that comes again is the same, id and all"
 
 
-# What was at fault is of every device, so one of them is stopped outside a soak.
-@pytest.mark.parametrize(
-    "tried",
-    [each if each == "file" else pytest.param(each, marks=pytest.mark.soak) for each in sorted(KINDS)],
-    indirect=True,
-)
-async def test_it_ends_at_whatever_moment_it_is_stopped(tried: Tried) -> None:
+@pytest.mark.parametrize("tried", ONE_KIND, indirect=True)
+async def test_it_ends_at_whatever_moment_it_is_stopped(tried: Tried, soak: bool) -> None:
     """aiokafka swallowed a cancellation that came while one of its clients ended."""
-    for number in range(40):
+    for number in range(0, 40, 1 if soak else 4):
         await tried.kill()
         await tried.start()
         await asyncio.sleep(number * 0.005)
 
 
+@pytest.mark.parametrize("tried", ONE_KIND, indirect=True)
 async def test_what_came_while_the_device_was_away_comes_later(tried: Tried) -> None:
     await tried.calls(5)
     await tried.holds_all()
@@ -283,6 +284,7 @@ async def test_what_came_while_the_device_was_away_comes_later(tried: Tried) -> 
     await tried.holds_all()
 
 
+@pytest.mark.parametrize("tried", ONE_KIND, indirect=True)
 async def test_its_position_is_never_ahead_of_what_it_holds(tried: Tried) -> None:
     """While the receiver takes nothing, or loses what it takes, the position stays before those records. They come once it
     works, so not one was passed over."""
@@ -302,6 +304,7 @@ async def test_its_position_is_never_ahead_of_what_it_holds(tried: Tried) -> Non
         assert before.get((record["topic"], record["partition"]), 0) <= record["offset"]
 
 
+@pytest.mark.parametrize("tried", ONE_KIND, indirect=True)
 async def test_a_position_follows_what_is_held(tried: Tried) -> None:
     """Otherwise every start would write everything again."""
     await tried.calls(5)
@@ -477,6 +480,7 @@ def waiting_for(name: str) -> float:
     return next((each.value for each in metric.samples if each.labels["device"] == name), 0.0)
 
 
+@pytest.mark.soak
 async def test_a_collector_that_takes_one_message_at_a_time_is_not_left_alone_longer_each_time(
     installation: Installation, keys: VaultKeyring, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

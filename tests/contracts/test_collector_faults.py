@@ -69,6 +69,7 @@ async def test_a_collector_that_is_away_is_told_and_taken_back(pool: Pool, away:
     assert await state(pool) is None
 
 
+@pytest.mark.soak
 async def test_an_orderly_end_takes_back_what_was_told(pool: Pool, away: Outbox) -> None:
     """It stood there for three more minutes: an upgrade, and `status` said that the collector is away."""
     telling = CollectorTelling(Settings(traces_endpoint="http://c:4318"), pool, "api")
@@ -81,6 +82,7 @@ async def test_an_orderly_end_takes_back_what_was_told(pool: Pool, away: Outbox)
     assert await state(pool) is None
 
 
+@pytest.mark.soak
 async def test_a_row_that_is_being_written_at_the_end_is_taken_back_too(pool: Pool, away: Outbox) -> None:
     telling = CollectorTelling(Settings(traces_endpoint="http://c:4318"), pool, "api")
     looking = asyncio.create_task(telling.look())
@@ -90,6 +92,7 @@ async def test_a_row_that_is_being_written_at_the_end_is_taken_back_too(pool: Po
     assert await state(pool) is None
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("at", ["now() - interval '4 minutes'", "now() + interval '1 year'"])
 async def test_what_a_killed_process_told_is_soon_worth_nothing(at: str, pool: Pool, away: Outbox) -> None:
     """Also what it told before Postgres's clock was set back: `status` said for a year that the collector is away."""

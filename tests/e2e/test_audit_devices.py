@@ -246,6 +246,7 @@ def _logged(collector: CollectorServer) -> dict[str, dict[str, Any]]:
     return {json.loads(each["body"]["stringValue"]).get("requestID", ""): each for each in found}
 
 
+@pytest.mark.soak
 def test_what_kafka_removed_before_it_was_written_is_told(recorded: Recorded) -> None:
     """A device that was away for longer than the retention writes from where to where records are missing, and goes on."""
     running = recorded.running
@@ -273,6 +274,7 @@ def _metric(running: Installation, name: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
 
+@pytest.mark.soak
 def test_a_device_that_left_its_file_is_shown_so_and_forgotten(recorded: Recorded) -> None:
     """Not while the file names it or the process runs it: it would begin again in the middle of its work."""
     running, with_it = recorded.running, f'[[file]]\nname = "old"\npath = "{recorded.path.parent}/old.jsonl"\n'

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from asyncpg import UndefinedTableError
 
 from services.audit_devices.device_rows import SCHEMA
@@ -72,6 +73,7 @@ def has(file: Path, wanted: set[str]) -> bool:
     return wanted <= {call for call, _ in calls(file)}
 
 
+@pytest.mark.soak
 def test_a_restored_installation_goes_on_with_the_same_files(tmp_path: Path) -> None:
     """Its database has no positions of devices. Each begins again, and so writes what it wrote before with the ids that it had; one
     that begins now writes what comes after the restore."""

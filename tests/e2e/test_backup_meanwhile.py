@@ -72,6 +72,7 @@ def test_secrets_that_were_made_meanwhile_are_in_the_backup(kept: Installation, 
         assert late["Arn"].endswith(":user/late")
 
 
+@pytest.mark.soak
 def test_a_backup_that_keys_of_records_were_rotated_under_is_restored(kept: Installation, tmp_path: Path) -> None:
     def happens() -> str:
         kept.answers("log-keys", "rotate")
@@ -82,6 +83,7 @@ def test_a_backup_that_keys_of_records_were_rotated_under_is_restored(kept: Inst
         assert again.client().describe_key(KeyId=key)["KeyMetadata"]["Description"] == "under the new key"
 
 
+@pytest.mark.soak
 def test_a_backup_that_the_master_key_was_rotated_under_needs_the_new_one_alone(
     kept: Installation, tmp_path: Path
 ) -> None:
@@ -106,6 +108,7 @@ def rewritten(kept: Installation, file: Path, to: Path, changed: Callable[[Any],
     return to
 
 
+@pytest.mark.soak
 def test_a_backup_of_which_rows_are_missing_is_refused_or_says_so(kept: Installation, tmp_path: Path) -> None:
     """An earlier version took such backups, where keys were rotated or secrets made meanwhile."""
     kept.answers("log-keys", "rotate")
@@ -194,6 +197,7 @@ async def _keep_for_a_year(installation: Installation) -> None:
         await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=kept)])
 
 
+@pytest.mark.soak
 def test_decisions_that_a_retention_removed_keep_no_backup_away(kept: Installation, tmp_path: Path) -> None:
     """Those that are left have the offsets that they had, by which anchors name them."""
     for _ in range(50):

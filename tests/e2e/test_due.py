@@ -106,6 +106,7 @@ def test_deletion_expiry_and_rotation_come_in_their_time(ahead: Installation, tm
     assert stumbled(list(typed(later)), ahead.data.parent, goes_on=True) == []
 
 
+@pytest.mark.soak
 def test_imported_material_ends_on_time_also_while_no_writer_leads(tmp_path: Path) -> None:
     """Gained: for as long as the writers were down, or clocks differed, material was used that its owner had given an end."""
     with Installation(tmp_path / "data") as running:

@@ -177,6 +177,7 @@ def why_refused(installation: Installation, credentials: dict[str, str]) -> str:
     return ""
 
 
+@pytest.mark.soak
 def test_a_rotation_ends_what_a_stolen_root_secret_can_make(kept: Installation) -> None:
     """Gained: whoever had read the secret once stayed root of every account, after any number of rotations."""
 
@@ -203,6 +204,7 @@ def test_a_rotation_ends_what_a_stolen_root_secret_can_make(kept: Installation) 
     kept.client(service="sts").get_session_token()
 
 
+@pytest.mark.soak
 def test_a_log_that_is_written_anew_under_the_former_key_is_refused(tmp_path: Path) -> None:
     """Gained: whoever had the former key and could delete the topic wrote back what was there before the rotation, and then
     records of their own, which the writer and the API took for Keytrail's."""
@@ -260,6 +262,7 @@ async def retire_the_newest(settings: Settings) -> str:
     return keys.newest
 
 
+@pytest.mark.soak
 def test_two_rotations_at_once_mend_what_two_at_once_left_in_an_earlier_version(kept: Installation) -> None:
     """One of two waits for nobody and says so, or both take their turns. Each key that was made comes into force, and no key is
     retired that somebody seals under."""
@@ -293,6 +296,7 @@ async def names_of_keys(installation: Installation) -> list[str]:
         return (await open_keyring(open_vault(installation.settings, pool))).names()
 
 
+@pytest.mark.soak
 def test_the_keys_survive_a_rotation_of_the_master_key_and_a_restore_under_another_prefix(
     kept: Installation, tmp_path: Path
 ) -> None:
@@ -323,6 +327,7 @@ def test_the_keys_survive_a_rotation_of_the_master_key_and_a_restore_under_anoth
         )
 
 
+@pytest.mark.soak
 def test_a_log_of_an_earlier_version_is_authenticated_by_one_command(kept: Installation, tmp_path: Path) -> None:
     """Until `begin`, its records count as before. After it, no record without a MAC counts, and there is no way
     back."""

@@ -276,6 +276,7 @@ async def _notarised_by_another(running: Installation) -> None:
         await asyncio.gather(at_work, return_exceptions=True)
 
 
+@pytest.mark.soak
 def test_a_notary_that_is_away_during_a_rotation_of_the_key_goes_on(
     notarised: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -394,6 +395,7 @@ def test_verify_and_recheck_say_that_records_leaves_and_rows_are_the_same(notari
     assert "Each is a leaf of the transparency log" in shown
 
 
+@pytest.mark.soak
 def test_a_notary_that_stands_still_raises_one_alert_and_one_when_it_has_caught_up(notarised: Installation) -> None:
     def told() -> list[str]:
         notarised.caught_up()
@@ -442,6 +444,7 @@ def test_a_path_that_is_none_of_the_logs_is_not_found(notarised: Installation, p
     assert not is_there(notarised, path)
 
 
+@pytest.mark.soak
 def test_a_log_that_is_not_served_is_still_written(tmp_path: Path) -> None:
     with Installation(tmp_path / ".keytrail", KEYTRAIL_NOTARIES="1", KEYTRAIL_TREE_SERVED="off") as running:
         eventually(lambda: (running.settings.tree_path / "checkpoint").exists())

@@ -71,6 +71,7 @@ def _key(port: int) -> str:
         return ""
 
 
+@pytest.mark.soak
 def test_a_key_of_another_installation_signs(proving: Installation, tmp_path: Path) -> None:
     """Its secret is in a file; `keytrail log rotate-key` has the settings that the notary has."""
     theirs = tmp_path / "theirs"

@@ -77,6 +77,7 @@ async def _without_row(running: Installation, partition: int, position: int) -> 
         await pool.execute("DELETE FROM p_decisions.decisions WHERE origin = $1 AND record = $2", partition, position)
 
 
+@pytest.mark.soak
 def test_records_that_are_removed_before_they_are_leaves_stop_the_notary_until_an_operator_lets_it_go_on(
     kept: Installation,
 ) -> None:
@@ -157,6 +158,7 @@ def test_decisions_that_their_topic_no_longer_has_outlive_every_new_beginning_of
         assert datetime.fromisoformat(unused) >= later
 
 
+@pytest.mark.soak
 def test_since_when_decisions_are_on_record_stays_where_a_partition_was_emptied_and_nothing_comes(
     tmp_path: Path,
 ) -> None:

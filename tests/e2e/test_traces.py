@@ -217,6 +217,7 @@ def lost_spans(running: Installation) -> float:
     return sum(float(each.split()[-1]) for each in lines if each.startswith("keytrail_spans_lost_total"))
 
 
+@pytest.mark.soak
 def test_every_process_traces_the_same_calls_and_none_waits_for_the_collector(tmp_path: Path) -> None:
     ratio = 0.5
     with (

@@ -51,6 +51,7 @@ def test_every_record_is_a_leaf_in_the_bucket(in_bucket: Installation, tmp_path:
     assert not (in_bucket.data / "tree").exists()
 
 
+@pytest.mark.soak
 def test_a_killed_notary_goes_on_in_the_bucket(in_bucket: Installation) -> None:
     for _ in range(2):
         size = head(in_bucket).size
@@ -62,6 +63,7 @@ def test_a_killed_notary_goes_on_in_the_bucket(in_bucket: Installation) -> None:
     notarised_all(in_bucket)
 
 
+@pytest.mark.soak
 def test_while_the_server_is_away_calls_go_on_and_afterwards_the_log(
     in_bucket: Installation, server: BucketServer
 ) -> None:

@@ -90,6 +90,7 @@ def changes(running: Installation, folder: Path) -> list[dict[str, str]]:
     return [each["data"] for each in events if each["type"] == "log.tree-key-rotated.v1"]
 
 
+@pytest.mark.soak
 def test_a_standby_goes_on_with_both_keys(signed: Installation) -> None:
     keys = served_keys(signed)
     for _ in range(2):
@@ -180,6 +181,7 @@ async def add_tree_key(running: Installation, origin: str, number: int) -> None:
         assert await open_vault(running.settings, pool).add_tree_key(await new_secret(running.settings, origin), number)
 
 
+@pytest.mark.soak
 def test_after_the_overlap_the_new_key_signs_alone(tmp_path: Path) -> None:
     """Also on a log that nobody calls; and the tree goes on after another start."""
     with Installation(tmp_path / ".keytrail", KEYTRAIL_NOTARIES="1", KEYTRAIL_TREE_KEY_OVERLAP="0.0001") as running:

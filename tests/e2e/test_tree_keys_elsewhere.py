@@ -73,6 +73,7 @@ def test_a_key_elsewhere_signs(signed: Installation, elsewhere: Installation) ->
     assert signed.verified()["tree"]["differences"] == []
 
 
+@pytest.mark.soak
 def test_while_the_key_is_away_calls_go_on_and_afterwards_the_log(
     signed: Installation, elsewhere: Installation
 ) -> None:
@@ -114,6 +115,7 @@ async def test_a_key_whose_installation_moved_is_asked_at_its_new_address(
             assert checkpoint_by_one_of(note, keys.signing)[0].size == 0
 
 
+@pytest.mark.soak
 def test_keys_there_and_here_follow_each_other(signed: Installation, elsewhere: Installation) -> None:
     """Given a log that a key elsewhere signs, when it is rotated to one of the vault, then both sign; when the former one is
     disabled, then the log goes on without its signature, and has it again once it is enabled."""

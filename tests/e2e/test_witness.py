@@ -171,6 +171,7 @@ def cosigned(running: Installation, witnesses: list[RunningWitness]) -> tuple[in
     return checkpoint(note.text).size, {key.name for key in keys if cosigned_at(note, key) is not None}
 
 
+@pytest.mark.soak
 def test_two_of_three_witnesses_are_enough_and_one_is_not(tmp_path: Path) -> None:
     """Given a policy of two of three, when one witness is away, then checkpoints are cosigned by the others; when a second goes,
     calls and checkpoints go on and the cosigned one stays; when it comes back, it is caught up with from where it was."""

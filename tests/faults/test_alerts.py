@@ -219,6 +219,7 @@ def receivers(*names: str, address: str = "127.0.0.1") -> Iterator[dict[str, Rec
         each.server.server_close()
 
 
+@pytest.mark.soak
 def test_receivers_that_fail_hang_or_refuse(tmp_path: Path, soak: bool) -> None:
     with receivers("failing", "hanging", "refusing", "grouping", "chat") as told:
         secret = tmp_path / "secret"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.counts import with_all_in_soak
 from tests.faults.steady import Steady
 from tests.installation import Installation, eventually
 
@@ -30,7 +31,7 @@ def encrypts(steady: Steady, calls: int) -> None:
     eventually(lambda: len(steady.encrypted) > calls, within=WITHIN)
 
 
-@pytest.mark.parametrize("killed", ["api-1", pytest.param("api-2", marks=pytest.mark.soak), "kafka", "projector"])
+@pytest.mark.parametrize("killed", with_all_in_soak(("api-1", "api-2", "kafka", "projector"), ("api-1",)))
 def test_a_kill_raises_no_false_alarm_and_leaves_nothing_unbound(
     running: Installation, killed: str, soak: bool
 ) -> None:

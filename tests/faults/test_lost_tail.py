@@ -9,6 +9,8 @@ from pathlib import Path
 from pwd import getpwuid
 from typing import Any
 
+import pytest
+
 from projections.registry import PROJECTIONS
 from services.adapters.topics import names
 from tests.attacks.stopped import put, values_on
@@ -44,6 +46,7 @@ def alarms(running: Installation, key: str) -> list[dict[str, Any]]:
     return [each for each in on_topic(running) if each["rule"] == "key-policy-public" and key in str(each["key"])]
 
 
+@pytest.mark.soak
 def test_what_follows_goes_on_once_an_operator_accepts_the_loss(tmp_path: Path) -> None:
     """Alert workers ended at each start until somebody restored a backup: without one, no alert was ever raised again. Audit devices
     ended too; they need nobody's word, since they are given records twice rather than not at all."""

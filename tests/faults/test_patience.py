@@ -153,6 +153,7 @@ def replaying(tmp_path: Path) -> Iterator[Replaying]:
         made.server.stop()
 
 
+@pytest.mark.soak
 def test_postgres_is_waited_for_while_it_replays_its_journal(replaying: Replaying) -> None:
     def look() -> None:
         replaying.look()

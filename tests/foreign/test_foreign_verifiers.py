@@ -36,7 +36,10 @@ from tests.foreign.programs import HERE, LITEWITNESS, Foreign, LiteWitness, buil
 from tests.installation import Installation, eventually
 from tests.one_key import OneKey
 
-pytestmark = pytest.mark.timeout(900)  # the first time on a machine, the modules are fetched and compiled
+pytestmark = [
+    pytest.mark.soak,  # they take a minute of processor time to build
+    pytest.mark.timeout(900),  # the first time on a machine, the modules are fetched and compiled
+]
 WITNESS = WitnessSigner("witness.example/lite", Ed25519PrivateKey.from_private_bytes(b"\4" * 32))
 
 

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from tests.counts import with_all_in_soak
 from tests.simulation.__main__ import many
 from tests.simulation.breaks import BREAKS, OF_ALERT_WORKERS, OF_PROJECTORS, broken
 from tests.simulation.faults import (
@@ -122,9 +123,7 @@ SHRUNK = "no-chain"
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize(
-    "name", [each if each in QUICKLY_FOUND else pytest.param(each, marks=pytest.mark.soak) for each in BREAKS]
-)
+@pytest.mark.parametrize("name", with_all_in_soak(BREAKS, QUICKLY_FOUND))
 def test_a_break_is_found_and_its_story_is_short(name: str, soak: bool) -> None:
     with broken(name):
         every = ALERTS_EVERY if name in OF_ALERT_WORKERS else PROJECTIONS_EVERY if name in OF_PROJECTORS else 1

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.installation import Installation
 from tests.upgrade.before import VersionBefore
 from tests.upgrade.mixed import MixedInstallation
 
 
+@pytest.mark.soak
 def test_a_backup_of_the_version_before_is_restored(tmp_path: Path, before: VersionBefore) -> None:
     data = tmp_path / "restored"
     data.mkdir()

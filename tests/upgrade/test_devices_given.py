@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.test_audit_devices_restored import called, calls, devices, has
 from tests.installation import Installation, eventually
 from tests.upgrade.before import VersionBefore
 
 
+@pytest.mark.soak
 def test_what_the_version_before_recorded_is_on_the_device(tmp_path: Path) -> None:
     """Before and after `keytrail upgrade finish`, and once each."""
     before = VersionBefore(tmp_path / "before")

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from services.adapters.postgres import connect
 from services.settings import Settings
 from tests.installation import eventually
@@ -46,6 +48,7 @@ def signing(installation: MixedInstallation) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
 
+@pytest.mark.soak
 def test_they_sign_on_beside_the_version_before_and_are_sealed_when_the_upgrade_is_finished(
     tmp_path: Path, before: VersionBefore
 ) -> None:

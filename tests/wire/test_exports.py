@@ -147,6 +147,7 @@ def test_who_may_not_read_decisions_gets_no_file(installation: Installation) -> 
     assert "keytrail:ReadDecisions" in answer["error"]["message"]
 
 
+@pytest.mark.soak
 def test_downloads_that_are_cancelled_free_their_places_and_processes(
     installation: Installation, long_ago: None
 ) -> None:

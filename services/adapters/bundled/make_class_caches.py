@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -22,15 +23,19 @@ DEADLINE = 120.0
 
 def make() -> None:
     """Make the caches that are missing. Raises DownloadFailed, NotOurs, RuntimeError."""
-    if all(place(what).exists() for what in (FORMATTER, BROKER)):
+    make_in(FOLDER, class_path(CACHE, lambda done, count: None))
+
+
+def make_in(folder: Path, jars: Sequence[Path]) -> None:
+    """Make the caches of a class path that are missing in its folder. Raises NotOurs, RuntimeError."""
+    if all(place(what, folder).exists() for what in (FORMATTER, BROKER)):
         return
-    jars = class_path(CACHE, lambda done, count: None)
-    make_own(FOLDER)
-    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
-        learnt = {what: Path(folder) / what for what in (FORMATTER, BROKER)}
+    make_own(folder)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        learnt = {what: Path(temporary) / what for what in (FORMATTER, BROKER)}
         port, controller = free_ports(2)
         kafka = BundledKafka(
-            Path(folder) / "kafka", jars, port, controller, lambda what: f"-XX:AOTCacheOutput={learnt[what]}"
+            Path(temporary) / "kafka", list(jars), port, controller, lambda what: f"-XX:AOTCacheOutput={learnt[what]}"
         )
         kafka.prepare()
         broker = psutil.Popen(kafka.command(), env=for_server(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -45,7 +50,7 @@ def make() -> None:
         for what, path in learnt.items():
             if not path.exists():
                 raise RuntimeError(f"The JVM left no cache of the {what}.")
-            path.replace(place(what))
+            path.replace(place(what, folder))
 
 
 def _wait_for_ports(broker: psutil.Popen, ports: set[int]) -> None:
