@@ -38,6 +38,7 @@ ALIKE = {
     "900 unfinished bodies",  # as idle connections
     "passwords from one address",  # as from 80
     "the description again and again",  # as the metrics
+    "access keys that nobody has",  # as wrong signatures
     "10,000 requests ahead",  # as connections that come and go
     "answers that nobody reads",
     "empty tags of a user without rights",  # as keys that nobody may make

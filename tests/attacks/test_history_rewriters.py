@@ -37,6 +37,7 @@ from services.questions.snapshot import still
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from tests.attacks.stopped import Stopped, Values, notarise_the_rest, values_on
+from tests.counts import with_all_in_soak
 from tests.e2e.test_notary import calls, fault_of_notary, is_there, notarised_all, published_again
 from tests.installation import Installation, eventually
 
@@ -105,7 +106,7 @@ def test_the_topics_alone_a_record_is_rewritten(stopped: Stopped) -> None:
             assert found["tree"]["differing"] == 1
 
 
-@pytest.mark.parametrize("kind", [EVENTS, DECISIONS, ALERTS])
+@pytest.mark.parametrize("kind", with_all_in_soak((EVENTS, DECISIONS, ALERTS), (DECISIONS,)))
 def test_the_topics_alone_the_last_record_is_removed(stopped: Stopped, kind: str) -> None:
     """Gained: a call that was never made. A chain does not say where it ends, and an anchor comes half a second late; the tree
     has the record. Noticed by the next `keytrail verify`, and by the notary before it makes another leaf."""
@@ -144,6 +145,7 @@ def test_the_topics_alone_records_are_added(stopped: Stopped) -> None:
     assert (found["whole"], found["tree"]["differing"], found["tree"]["waiting"]) == (False, 0, 2)
 
 
+@pytest.mark.soak
 def test_the_topics_alone_the_batches_are_removed_or_forged(stopped: Stopped) -> None:
     """Gained: another tree over other records. A batch has a MAC, and the checkpoint is published. Noticed by the next
     `keytrail verify`, and by the notary when it starts."""
@@ -279,6 +281,7 @@ def _put_back(stopped: Stopped) -> Iterator[None]:
         yield
 
 
+@pytest.mark.soak
 def test_both_are_put_back_together(stopped: Stopped) -> None:
     """Gained: the last calls were never made, and all that Kafka and Postgres hold agrees. Noticed by the notary when it starts,
     before it makes another leaf, and by the next `keytrail verify`: a later checkpoint is published."""
@@ -293,6 +296,7 @@ def test_both_are_put_back_together(stopped: Stopped) -> None:
     assert stops == f"the published tree has {now} leaves, and the batches have {stopped.earlier.size}"
 
 
+@pytest.mark.soak
 def test_both_and_the_disk_are_put_back_together(stopped: Stopped, tmp_path: Path) -> None:
     """Gained: the last calls were never made, and nothing that the installation has says otherwise. Noticed by each witness at
     the next checkpoint, by whoever keeps a later checkpoint or a proof, and by `keytrail verify --expect` with a later head."""
@@ -340,7 +344,12 @@ def _everything_is_removed(folder: Path) -> list[str]:
     return ["the transparency log has batches, and no checkpoint is published"]
 
 
-@pytest.mark.parametrize("attack", [_tile_is_changed, _entries_are_removed, _another_signs, _everything_is_removed])
+@pytest.mark.parametrize(
+    "attack",
+    with_all_in_soak(
+        (_tile_is_changed, _entries_are_removed, _another_signs, _everything_is_removed), (_tile_is_changed,)
+    ),
+)
 def test_the_disk_alone(stopped: Stopped, tmp_path: Path, attack: Callable[[Path], list[str]]) -> None:
     """Gained: strangers are shown another tree, or none. Noticed by whoever has the key from elsewhere, by whoever asks for a
     proof, and by the next `keytrail verify`. A changed checkpoint, and a changed tile on the edge of the tree, also stop the

@@ -305,6 +305,7 @@ def test_decisions_that_were_cut_off_are_missed(attacked: Installation) -> None:
     assert found["decisions"]["faults"]
 
 
+@pytest.mark.soak
 def test_a_recreated_log_is_refused(attacked: Installation) -> None:
     """Gained: every former ban is forgotten, since a writer that finds an empty topic begins a new log.
 

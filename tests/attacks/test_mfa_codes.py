@@ -82,6 +82,7 @@ def crashing(tmp_path: Path) -> Iterator[Installation]:
         yield running
 
 
+@pytest.mark.soak
 def test_a_code_stays_used_whatever_is_killed(crashing: Installation) -> None:
     """Gained: whoever can crash a process, or wait for a crash, uses a code a second time. Before that, the other half: a
     code whose use did not reach the log is still good."""

@@ -159,6 +159,7 @@ def throttled_on_record(installation: Installation, source: str) -> list[int]:
     return [int(re.findall(r'"Attempts": (\d+)', each)[0]) if "Attempts" in each else 1 for each in told]
 
 
+@pytest.mark.soak
 def test_guesses_at_many_users_from_one_address_are_stopped_and_counted_as_one_record(
     iam: Any, installation: Installation
 ) -> None:
@@ -176,6 +177,7 @@ def test_guesses_at_many_users_from_one_address_are_stopped_and_counted_as_one_r
     )  # for each of two workers the first one, and the others
 
 
+@pytest.mark.soak
 def test_guesses_are_counted_on_record_though_the_workers_are_restarted_meanwhile(
     iam: Any, installation: Installation
 ) -> None:

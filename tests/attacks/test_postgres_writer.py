@@ -278,6 +278,7 @@ def test_a_position_that_is_moved_while_rules_judge_hides_nothing(attacked: Inst
     assert eventually(lambda: "key-policy-public" in rules(), within=60)
 
 
+@pytest.mark.soak
 def test_a_burst_is_reported_though_somebody_prevents_its_count(attacked: Installation) -> None:
     """Gained: forty refused calls and no alert. The window's row said that it was full, or far from it. A worker that
     relies on it ends, and counts again from the log."""
@@ -377,6 +378,7 @@ async def test_a_permission_to_skip_is_good_once_and_for_one_command(attacked: I
     await pool.close()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
@@ -486,6 +488,7 @@ def require_refused(installation: Installation, said: str, named: str) -> None:
     assert head(installation).size == size
 
 
+@pytest.mark.soak
 def test_an_ended_key_of_the_transparency_log_signs_no_more(notarised: Installation, soak: bool) -> None:
     """Gained: an ended key signs again, which somebody may have stolen, or a rotation is undone. The rows were believed as they
     stood there."""

@@ -7,6 +7,7 @@ import asyncio
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from services.adapters.kafka import connection
@@ -30,6 +31,7 @@ async def in_a_transaction(settings: Settings) -> None:
         await producer.stop()
 
 
+@pytest.mark.soak
 def test_a_strangers_transactions_stop_nobody_and_are_no_missing_record(tmp_path: Path) -> None:
     """Gained: no further checkpoint, for ever, and a log that `verify` called broken."""
     own = {"KEYTRAIL_NOTARIES": "1", "KEYTRAIL_ALERT_WORKERS": "1"}

@@ -28,6 +28,7 @@ from services.api.door import networks
 from services.kms_api.provider_keys import FRESH, KEPT, MOST_WAITING, RETRY, ProviderKeys
 from services.kms_api.refused_attempts import COUNTED_FOR
 from services.outgoing_http import trusted_by
+from tests.counts import with_all_in_soak
 from tests.e2e.test_web_identity import arn_of, role, sts
 from tests.installation import Installation
 from tests.oidc import CONFIGURATION, KEYS, Provider, answer_json, unsigned
@@ -164,7 +165,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("path", [CONFIGURATION, KEYS])
+@pytest.mark.parametrize("path", with_all_in_soak((CONFIGURATION, KEYS), (KEYS,)))
 def test_a_broken_provider_lets_nobody_in_and_delays_nobody_else(
     iam: Any, installation: Installation, provider: Provider, provider_certificate: tuple[Path, Path], path: str
 ) -> None:

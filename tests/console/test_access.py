@@ -63,6 +63,7 @@ def test_everyone_who_can_is_listed_and_drawn_with_the_way(
     assert tab.serious() == []
 
 
+@pytest.mark.soak
 def test_who_gained_and_lost_between_two_times(visit: Callable[..., Visit], served: Installation, key: str) -> None:
     tab = visit()
     page = tab.page

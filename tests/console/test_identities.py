@@ -155,6 +155,7 @@ def takes_apart(tab: Visit, served: Installation, access_key: str) -> None:
         iam.get_user(UserName="made-user")
 
 
+@pytest.mark.soak
 def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., Visit], served: Installation) -> None:
     tab = visit()
     page = tab.page
@@ -336,7 +337,6 @@ def test_a_policy_that_somebody_else_changed_meanwhile_is_not_replaced_unseen(
     assert found == json.loads(policy(allow("kms:ListKeys")))
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("colours", ["dark", pytest.param("light", marks=pytest.mark.soak)])
 def test_the_page_of_each_kind_fits_a_telephone(
     visit: Callable[..., Visit], served: Installation, colours: str

@@ -109,6 +109,7 @@ ON_DISK = """() => {
 BYTES = "async () => Array.from(new Uint8Array(await (await window.saved.getFile()).arrayBuffer()))"
 
 
+@pytest.mark.soak
 def test_decisions_are_exported_with_the_filters_of_the_page(
     visit: Callable[..., Visit], scene: Scene, served: Installation
 ) -> None:

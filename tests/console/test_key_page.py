@@ -154,6 +154,7 @@ def test_a_key_is_managed_on_its_page(visit: Callable[..., Visit], served: Insta
     assert [each["operation"] for each in done][-2:] == ["DisableKey", "ScheduleKeyDeletion"]
 
 
+@pytest.mark.soak
 def test_every_tab_is_read_on_a_telephone_in_the_dark(
     visit: Callable[..., Visit], served: Installation, key: str
 ) -> None:
@@ -172,6 +173,7 @@ def test_every_tab_is_read_on_a_telephone_in_the_dark(
     expect(page.get_by_text("No alert was raised on this key.")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_material_is_imported_and_a_public_key_downloaded(
     visit: Callable[..., Visit], served: Installation, tmp_path: Path
 ) -> None:

@@ -28,7 +28,7 @@ def key(served: Installation) -> str:
 @pytest.mark.parametrize(
     ("colours", "size"),
     [
-        pytest.param("light", WIDE, id="light-wide"),
+        pytest.param("light", WIDE, id="light-wide", marks=pytest.mark.soak),
         pytest.param("dark", NARROW, id="dark-narrow"),
         pytest.param("light", NARROW, id="light-narrow", marks=pytest.mark.soak),
         pytest.param("dark", WIDE, id="dark-wide", marks=pytest.mark.soak),

@@ -101,6 +101,7 @@ def asked_to_leave(page: Page, *, leaves: bool) -> Iterator[list[Dialog]]:
     eventually(has_asked)
 
 
+@pytest.mark.soak
 def test_a_user_adds_an_mfa_device_and_an_administrator_takes_it_away(
     visit: Callable[..., Visit], served: Installation
 ) -> None:
@@ -239,7 +240,6 @@ def takes_it_away(tab: Visit) -> None:
     expect(page.get_by_role("table")).to_have_count(0)
 
 
-@pytest.mark.soak
 def test_a_device_that_a_user_adds_is_asked_for_at_the_next_sign_in(
     visit: Callable[..., Visit], served: Installation
 ) -> None:

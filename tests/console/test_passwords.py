@@ -68,7 +68,6 @@ def person(served: Installation, name: str, **profile: Any) -> str:
     return name
 
 
-@pytest.mark.soak
 def test_a_user_signs_in_with_a_password_a_new_password_and_a_code(
     visit: Callable[..., Visit], served: Installation
 ) -> None:
@@ -209,6 +208,7 @@ def is_given_a_password(tab: Visit, name: str) -> str:
     return password
 
 
+@pytest.mark.soak
 def test_a_password_is_given_changed_by_its_user_and_taken_away(
     visit: Callable[..., Visit], served: Installation
 ) -> None:

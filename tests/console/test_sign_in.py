@@ -190,6 +190,7 @@ def under_a_clock(tab: Visit, user: dict[str, str], *, keep: bool = False) -> Vi
     return tab
 
 
+@pytest.mark.soak
 def test_an_idle_session_is_forgotten(visit: Callable[..., Visit], alice: dict[str, str]) -> None:
     tab = under_a_clock(visit(), alice, keep=True)
     tab.page.clock.fast_forward("29:00")
@@ -261,6 +262,7 @@ def test_a_session_whose_time_is_up_leads_to_sign_in_and_back(
     expect(tab.page.get_by_text("yours is 17 minutes slow")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_a_script_that_did_not_come_is_told_from_a_bug(visit: Callable[..., Visit], alice: dict[str, str]) -> None:
     """A browser does not ask again for a script that it did not get, so a reload is offered: before the first page, and on one."""
     tab = visit()

@@ -166,6 +166,7 @@ def test_a_tab_that_was_frozen_at_the_sign_out_ends_at_its_next_look(
     assert "ASIA" not in secret_of(tab)
 
 
+@pytest.mark.soak
 def test_nothing_of_who_signed_out_is_left_in_the_browser(
     visit: Callable[..., Visit], served: Installation, alice: dict[str, str]
 ) -> None:

@@ -27,6 +27,7 @@ def on_record(served: Installation, principal: str, operation: str) -> list[dict
     return found
 
 
+@pytest.mark.soak
 def test_a_role_is_refused_switched_to_over_and_left(visit: Callable[..., Visit], served: Installation) -> None:
     role(served, "switch-shut", SERVICE_ONLY)
     role(served, "switch-ops", trust(ROOT, "sts:AssumeRole"), allow("keytrail:*"), allow("iam:List*"))
@@ -110,7 +111,6 @@ def test_a_role_is_refused_switched_to_over_and_left(visit: Callable[..., Visit]
     expect(refusal).to_have_count(0)
 
 
-@pytest.mark.soak
 def test_what_was_begun_as_a_role_is_ended_as_that_role(visit: Callable[..., Visit], served: Installation) -> None:
     """A new key is named by whoever made it, even if the user has left the role before the key's answer came."""
     role(served, "switch-maker", trust(ROOT, "sts:AssumeRole"), allow(["kms:*", "keytrail:*", "iam:List*"]))

@@ -148,6 +148,7 @@ def test_a_killed_process_leaves_nothing_out(recorded: Recorded) -> None:
     assert {call: counted[call] for call in made} == dict.fromkeys(made, 1)
 
 
+@pytest.mark.soak
 def test_a_file_that_ends_in_half_a_line_is_mended(recorded: Recorded) -> None:
     """A machine that lost power may leave half a line. The next start cuts it off, and its record comes again."""
     kms = recorded.running.client()
@@ -329,6 +330,7 @@ def test_a_mistake_in_the_file_keeps_keytrail_from_starting(tmp_path: Path) -> N
     assert "[[file]] archive: path must be a path that begins with /" in " ".join(done.stderr.split())
 
 
+@pytest.mark.soak
 def test_the_howto_works_when_pasted(tmp_path: Path) -> None:
     commands = list(typed((Path(__file__).parents[2] / "docs" / "howto" / "audit-devices.md").read_text()))
     (starts,) = [n for n, each in enumerate(commands) if each.command.startswith("export KEYTRAIL_AUDIT_DEVICES_FILE=")]

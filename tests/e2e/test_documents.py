@@ -33,7 +33,7 @@ ELSEWHERE = {
 }
 JQ = re.compile(r"\bjq\b")
 HERE = [each for each in DOCUMENTS if each.name not in ELSEWHERE]
-READ_FIRST = [each for each in HERE if each.name in ("README.md", "first-hour.md", "decisions.md")]
+READ_FIRST = [each for each in HERE if each.name in ("README.md",)]
 
 
 @contextmanager

@@ -36,6 +36,7 @@ def dump(installation: Installation) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.soak
 def test_deletion_expiry_and_rotation_come_in_their_time(ahead: Installation, tmp_path: Path) -> None:
     kms = ahead.client()
     doomed = kms.create_key()["KeyMetadata"]

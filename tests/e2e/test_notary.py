@@ -258,6 +258,7 @@ async def _beside(running: Installation, count: int) -> None:
     await going
 
 
+@pytest.mark.soak
 def test_two_notaries_by_accident_agree(notarised: Installation) -> None:
     """Given a second notary that does not know of the first, when both are at work on one folder, then the tree is one."""
     asyncio.run(_beside(notarised, 150))
@@ -339,6 +340,7 @@ def _checkpoint_is_changed(folder: Path, edge: str) -> str:
 CHANGES: tuple[Callable[[Path, str], str], ...] = (_tile_is_gone, _tile_is_changed, _checkpoint_is_changed)
 
 
+@pytest.mark.soak
 def test_a_folder_that_is_lost_is_published_again_from_the_topics(notarised: Installation, tmp_path: Path) -> None:
     """Given an empty folder, when a notary starts, then the tree is the same, leaf for leaf."""
     before, _ = notarised_all(notarised)
@@ -362,7 +364,7 @@ async def published_again(settings: Settings, folder: Path, before: Checkpoint) 
     "lost",
     [
         "TRUNCATE transparency.runs",
-        "UPDATE transparency.reached SET document = '{}'",
+        pytest.param("UPDATE transparency.reached SET document = '{}'", marks=pytest.mark.soak),
         pytest.param("TRUNCATE transparency.reached", marks=pytest.mark.soak),
     ],
 )
@@ -383,6 +385,7 @@ async def test_rows_that_are_lost_or_changed_are_made_again(notarised: Installat
     assert after[: len(before)] == before
 
 
+@pytest.mark.soak
 def test_verify_and_recheck_say_that_records_leaves_and_rows_are_the_same(notarised: Installation) -> None:
     calls(notarised, 3)
     notarised_all(notarised)

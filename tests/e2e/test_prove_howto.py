@@ -40,6 +40,7 @@ def proving(tmp_path: Path) -> Iterator[Installation]:
         yield running
 
 
+@pytest.mark.soak
 def test_a_witness_is_started_named_and_asked_for(proving: Installation, tmp_path: Path) -> None:
     port = free_port()
     assert stumbled([HAS_ENV, Typed("keytrail log key > log.key", "")], tmp_path) == []

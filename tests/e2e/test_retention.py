@@ -109,6 +109,7 @@ def test_records_that_are_removed_before_they_are_leaves_stop_the_notary_until_a
     assert json.loads(kept.keytrail("skip-records", "--json").stdout) == {"removed": []}
 
 
+@pytest.mark.soak
 def test_decisions_that_their_topic_no_longer_has_outlive_every_new_beginning_of_their_projection(
     tmp_path: Path,
 ) -> None:

@@ -138,6 +138,7 @@ async def stamped_at(running: Installation) -> str:
     raise AssertionError("no checkpoint was stamped")
 
 
+@pytest.mark.soak
 async def test_a_package_has_time_stamps_that_openssl_checks(authority: Authority, tmp_path: Path) -> None:
     """Given an authority, when a checkpoint was stamped, then evidence that begins later has it with its stamp; and a changed
     checkpoint is refused."""

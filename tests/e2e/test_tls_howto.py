@@ -6,6 +6,8 @@ import ssl
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.forking import forked
 from tests.installation import Installation
 from tests.sessions import stumbled, typed
@@ -24,6 +26,7 @@ class Secured(Installation):
             return False
 
 
+@pytest.mark.soak
 def test_the_howto_works_when_pasted(tmp_path: Path) -> None:
     commands = list(typed(HOWTO.read_text()))
     (starts,) = [number for number, each in enumerate(commands) if each.command.startswith(STARTS)]

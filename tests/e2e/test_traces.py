@@ -281,6 +281,7 @@ def _checks(running: Installation) -> list[dict[str, Any]]:
     return [json.loads(line) for line in running.keytrail("doctor", "--json", check=False).stdout.splitlines()]
 
 
+@pytest.mark.soak
 def test_what_waits_is_sent_as_keytrail_ends(tmp_path: Path) -> None:
     with CollectorServer() as there:
         running = Installation(tmp_path / "data", KEYTRAIL_TRACES_ENDPOINT=there.url, KEYTRAIL_TRACES_RATIO="1")

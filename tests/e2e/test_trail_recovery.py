@@ -90,6 +90,7 @@ def test_a_recovery_from_the_topic_that_is_stopped_goes_on(
     assert (again["new"], again["calls"], again["unexplained"]) == (1, CALLS + 2, 0)
 
 
+@pytest.mark.soak
 def test_records_that_a_stopped_import_had_appended_are_not_lost(
     installation: Installation, trail: str, tmp_path: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_records_that_a_stopped_import_had_appended_are_not_lost(
     assert (whole["new"], whole["told_twice"], whole["calls"]) == (BATCH + 1, BATCH, 2 * BATCH + 2)
 
 
+@pytest.mark.soak
 def test_broken_parts_are_kept_once_and_each_with_its_place(
     installation: Installation, trail: str, tmp_path: Path
 ) -> None:
@@ -130,6 +132,7 @@ SELECT 1
 """
 
 
+@pytest.mark.soak
 def test_tables_of_0_1_0_get_back_what_they_had_lost(installation: Installation, trail: str, tmp_path: Path) -> None:
     """There, an interrupted recovery left records out for good, and broken parts got the topic's name for their file's."""
     path = written(tmp_path / "a.jsonl", created(1, "2024-01-01T00:00:00Z"), *calls(1, 10))
@@ -148,6 +151,7 @@ def test_tables_of_0_1_0_get_back_what_they_had_lost(installation: Installation,
     assert aside(installation, trail) == kept
 
 
+@pytest.mark.soak
 def test_what_an_earlier_version_took_ends_no_import(installation: Installation, trail: str, tmp_path: Path) -> None:
     """0.1.0 took records that it could not follow or judge, and every later import ended at them."""
     root = allow("arn:aws:iam::111122223333:root", "kms:*")
@@ -199,6 +203,7 @@ def test_a_record_that_the_topic_cannot_take_ends_no_import(
     assert (found["broken"], found["new"], found["calls"]) == (1, 1, 1)
 
 
+@pytest.mark.soak
 def test_a_trail_whose_topic_is_another_reads_it_whole(installation: Installation, trail: str, tmp_path: Path) -> None:
     """A topic that ends before the offset that was reached was made anew, and may hold records that the tables lack."""
     path = written(tmp_path / "a.jsonl", *calls(1, 3))

@@ -135,7 +135,9 @@ def theirs(folder: Path) -> Collected:
     return Collected(RECORDS, 310, 2, 1, 251, alerts)
 
 
-@pytest.mark.parametrize("collect", [ours, *([theirs] if RECORDS.exists() else [])])
+@pytest.mark.parametrize(
+    "collect", [ours, *([pytest.param(theirs, marks=pytest.mark.soak)] if RECORDS.exists() else [])]
+)
 def test_records_in_documented_shapes_are_read(
     installation: Installation, trail: str, tmp_path: Path, collect: Callable[[Path], Collected]
 ) -> None:
@@ -238,6 +240,7 @@ def test_what_a_trail_knows_answers_and_what_it_does_not_is_unknown(
     assert [each["used"] for each in found["items"]][1] == {}  # bob's: nobody got in by it
 
 
+@pytest.mark.soak
 def test_order_and_repetition_change_nothing(installation: Installation, tmp_path: Path) -> None:
     alice = who()["arn"]
     statements = [allow(f"arn:aws:iam::{A}:root", "kms:*"), allow(alice, "kms:Decrypt")]
@@ -279,6 +282,7 @@ def test_order_and_repetition_change_nothing(installation: Installation, tmp_pat
         assert client.get(path, **parameters, trail=ordered) == client.get(path, **parameters, trail=shuffled)
 
 
+@pytest.mark.soak
 def test_odd_forms_are_read_and_broken_records_kept_aside(
     installation: Installation, trail: str, tmp_path: Path
 ) -> None:
@@ -698,6 +702,7 @@ def test_changes_and_calls_of_one_second(installation: Installation, trail: str,
     assert list(shown["principal"]["inline"]) == ["p"]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("ids", [("a", "b"), ("b", "a")], ids=["let-in-first", "denied-first"])
 def test_a_call_between_two_changes_of_one_second_is_never_unexplained(
     installation: Installation, trail: str, tmp_path: Path, ids: tuple[str, str]
@@ -727,6 +732,7 @@ def test_a_call_between_two_changes_of_one_second_is_never_unexplained(
     assert "in which order the changes of the same second came" not in (calls["stranger"]["missing"] or [])
 
 
+@pytest.mark.soak
 def test_trails_are_listed_and_removed_and_a_key_that_was_encrypted_to_was_used(
     installation: Installation, trail: str, tmp_path: Path
 ) -> None:
@@ -757,6 +763,7 @@ def test_trails_are_listed_and_removed_and_a_key_that_was_encrypted_to_was_used(
     assert imported(installation, trail, path)["new"] == 3
 
 
+@pytest.mark.soak
 def test_facts_given_beside_a_trail_answer_for_its_beginning(
     installation: Installation, trail: str, tmp_path: Path
 ) -> None:
@@ -799,6 +806,7 @@ def test_facts_given_beside_a_trail_answer_for_its_beginning(
     assert found["explained"] == 2
 
 
+@pytest.mark.soak
 def test_a_key_of_two_regions_is_asked_by_its_arn(installation: Installation, trail: str, tmp_path: Path) -> None:
     name = "mrk-1234abcd12ab34cd56ef1234567890ab"
     arns = {region: f"arn:aws:kms:{region}:{A}:key/{name}" for region in ("us-west-2", "eu-west-1")}
@@ -849,6 +857,7 @@ def test_an_alias_of_two_regions_is_asked_by_its_arn(installation: Installation,
         assert shown["key"]["arn"] == key
 
 
+@pytest.mark.soak
 def test_a_trails_key_is_named_as_our_own_are(installation: Installation, trail: str, tmp_path: Path) -> None:
     """By its alias without the prefix, or by the beginning of its id, as tables show it. An unknown name is an
     error."""
@@ -865,6 +874,7 @@ def test_a_trails_key_is_named_as_our_own_are(installation: Installation, trail:
         assert (nowhere.returncode, "alias/archive" in nowhere.stderr) == (1, True), nowhere.stderr
 
 
+@pytest.mark.soak
 def test_a_call_of_the_second_in_which_its_caller_was_deleted_is_explained(
     installation: Installation, trail: str, tmp_path: Path
 ) -> None:
@@ -896,6 +906,7 @@ def test_a_call_of_the_second_in_which_its_caller_was_deleted_is_explained(
     assert role not in [each["arn"] for each in installation.answers("principals", "role", "--trail", trail)]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("apart", [False, True], ids=["in one batch", "in two batches"])
 def test_the_record_of_a_call_that_says_who_called_may_come_last(
     installation: Installation, trail: str, tmp_path: Path, *, apart: bool
@@ -920,6 +931,7 @@ def test_the_record_of_a_call_that_says_who_called_may_come_last(
     assert ["the key" in each["missing"] for each in calls] == [False, False]
 
 
+@pytest.mark.soak
 def test_a_trail_takes_nothing_from_one_with_a_longer_name(
     installation: Installation, trail: str, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def in_bucket(server: BucketServer, tmp_path_factory: pytest.TempPathFactory) ->
         yield running
 
 
+@pytest.mark.soak
 def test_every_record_is_a_leaf_in_the_bucket(in_bucket: Installation, tmp_path: Path) -> None:
     """A stranger reads it under /log/; a proof is made from it, and verify walks all of it. Nothing is in the data folder."""
     calls(in_bucket, 300)

@@ -121,6 +121,7 @@ def test_two_rotations_at_once_and_two_in_turn(signed: Installation) -> None:
     notarised_all(signed)
 
 
+@pytest.mark.soak
 def test_a_rotation_that_was_interrupted_is_ended_by_the_next(signed: Installation) -> None:
     """Given a key in the vault that the log does not name yet, then nothing is signed with it; the next rotation takes it, and
     makes no other."""
@@ -159,6 +160,7 @@ def test_a_rotation_that_is_killed_anywhere_is_ended_by_the_next(
     notarised_all(signed)
 
 
+@pytest.mark.soak
 def test_a_key_that_a_rotation_ended_signs_nothing_more(signed: Installation) -> None:
     """The overlap is that of the command, whatever the processes that run were started with; and it stays so."""
     command = [str(KEYTRAIL), "log", "rotate-key", "--json", "--data", str(signed.data)]

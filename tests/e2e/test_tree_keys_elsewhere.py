@@ -61,6 +61,7 @@ def key_of(running: Installation) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.soak
 def test_a_key_elsewhere_signs(signed: Installation, elsewhere: Installation) -> None:
     calls(signed, 30)
     notarised_all(signed)

@@ -31,6 +31,7 @@ def encrypts(steady: Steady, calls: int) -> None:
     eventually(lambda: len(steady.encrypted) > calls, within=WITHIN)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("killed", with_all_in_soak(("api-1", "api-2", "kafka", "projector"), ("api-1",)))
 def test_a_kill_raises_no_false_alarm_and_leaves_nothing_unbound(
     running: Installation, killed: str, soak: bool

@@ -219,6 +219,7 @@ def test_a_start_that_is_under_way_is_ended_too(tmp_path: Path) -> None:
     assert not (starting.data / "run" / "state.json").exists()
 
 
+@pytest.mark.soak
 def test_what_a_start_that_was_killed_brings_into_being_is_ended(tmp_path: Path) -> None:
     """Postgres comes up by itself once it is being started, and nothing said yet that it exists."""
     starting = Installation(tmp_path / "data", own="they are what a killed start leaves")
@@ -243,6 +244,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """A restore that is killed when its servers run."""
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("next_is", ["a start", pytest.param("a restore", marks=pytest.mark.soak)])
 def test_what_a_killed_restore_left_is_ended_before_its_folder_is_refused(tmp_path: Path, next_is: str) -> None:
     """Whoever then emptied the folder, as he is told, took away what says which processes there are: they ran on without one."""
@@ -260,6 +262,7 @@ def test_what_a_killed_restore_left_is_ended_before_its_folder_is_refused(tmp_pa
     assert _of_folder(tmp_path, "") == []
 
 
+@pytest.mark.soak
 def test_a_version_that_does_not_write_its_id_to_the_lock_is_found(tmp_path: Path) -> None:
     """It is that of an earlier owner, whose id another process may have: that one is no owner, and nothing happens to it."""
     with Installation(tmp_path / "data") as running, subprocess.Popen(["sleep", "600"]) as bystander:

@@ -64,6 +64,7 @@ async def test_a_batch_of_the_largest_records_ends_before_it_is_full(installatio
     assert max(sizes) * LARGEST <= BATCH_BYTES + (AT_ONCE + 16) * LARGEST
 
 
+@pytest.mark.soak
 async def test_a_batch_of_leaves_ends_before_it_is_full_of_the_largest_records(installation: Installation) -> None:
     """It had 20,000 records, whatever their size: a notary that was away would have taken three gigabytes."""
     count, settings = 400, installation.settings

@@ -65,6 +65,7 @@ def restored(file: Path, data: Path, database: str, given: dict[str, str]) -> su
     return forked().run(command, environment, timeout=120)
 
 
+@pytest.mark.soak
 def test_a_user_who_may_not_fill_the_topics_is_told_which_user_may(
     guarded: dict[str, str], installation: Installation, tmp_path: Path
 ) -> None:

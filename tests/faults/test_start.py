@@ -125,6 +125,7 @@ def test_no_outgoing_connection_can_take_the_brokers_port_before_it_starts() -> 
     assert max(found) < first
 
 
+@pytest.mark.soak
 def test_data_may_be_where_nothing_may_be_run_from(tmp_path: Path) -> None:
     """Kafka unpacks a library. Where the library could not be loaded, Kafka would accept no batch."""
     mount = tmp_path / "mounted"
@@ -141,6 +142,7 @@ def test_data_may_be_where_nothing_may_be_run_from(tmp_path: Path) -> None:
         subprocess.run(["umount", str(mount)], check=True)
 
 
+@pytest.mark.soak
 async def test_kafka_is_fetched_through_the_proxy_and_by_the_authority_that_the_environment_names(
     tmp_path: Path,
 ) -> None:

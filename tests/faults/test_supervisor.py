@@ -67,6 +67,7 @@ def metrics(own: Installation) -> str:
         return str(answer.read(), "utf-8")
 
 
+@pytest.mark.soak
 def test_two_run_side_by_side(own: Installation, installation: Installation) -> None:
     own.client().create_key()
     installation.client().create_key()
@@ -150,6 +151,7 @@ def test_a_root_key_that_the_settings_replaced_is_refused_on_record_and_calls_ar
     ]
 
 
+@pytest.mark.soak
 def test_a_postgres_that_cannot_be_started_again_is_told_and_tried_until_it_can(own: Installation) -> None:
     """Nothing said why, however long it was tried."""
     postgres, config = own.process("postgres"), own.data / "postgres" / "data" / "postgresql.conf"
@@ -210,6 +212,7 @@ def test_an_address_of_another_machine_is_reported(tmp_path: Path, host: str) ->
     assert f"KEYTRAIL_HOST: {host} is no address of this machine" in done.stderr
 
 
+@pytest.mark.soak
 def test_an_address_of_its_own_is_the_one_that_everything_names(tmp_path: Path) -> None:
     """`keytrail up`, `env` and every command named 127.0.0.1, where nobody listened."""
     other = Installation(tmp_path / "other", KEYTRAIL_HOST="127.0.0.2")
@@ -304,6 +307,7 @@ def _runs_below(pid: int, program: str) -> bool:
     return False
 
 
+@pytest.mark.soak
 def test_ctrl_c_while_postgres_starts_leaves_nothing_behind(tmp_path: Path) -> None:
     """No file said yet that the process exists and must be stopped."""
     installation = Installation(tmp_path / "data", own="they are what is broken off, or never starts")

@@ -347,6 +347,7 @@ def moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+@pytest.mark.soak
 async def test_whether_a_key_was_called_is_answered_without_other_accounts_calls(pool: Pool) -> None:
     """The time of the answer told another account whether a key exists, and how much it is used."""
     projection = PROJECTIONS["decisions"]

@@ -12,6 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from domain.log.levels import LEVEL
 from services.adapters import master_key, snapshots
 from services.adapters.postgres import Pool
@@ -53,6 +55,7 @@ def kept(installation: Installation) -> list[tuple[int, int]]:
     return [(row["version"], row["position"]) for row in rows]
 
 
+@pytest.mark.soak
 def test_an_upgrade_is_prepared_taken_back_and_finished(tmp_path: Path) -> None:
     after = VersionAfter(tmp_path / "after")
     with Installation(tmp_path / "data") as running:

@@ -127,6 +127,7 @@ def test_one_runs_at_a_time_and_ends_when_its_asker_goes(installation: Installat
     eventually(lambda: left_in_postgres(installation) == [])
 
 
+@pytest.mark.soak
 def test_a_verification_that_is_killed_leaves_nothing(installation: Installation) -> None:
     with held_up(installation) as answer:
         (process,) = verifying(installation)
@@ -137,6 +138,7 @@ def test_a_verification_that_is_killed_leaves_nothing(installation: Installation
     assert json.loads(installation.keytrail("verify", "--remote", "--json").stdout)["whole"]
 
 
+@pytest.mark.soak
 def test_a_verification_ends_with_its_worker(installation: Installation) -> None:
     with held_up(installation):
         (process,) = verifying(installation)
