@@ -18,7 +18,9 @@ from tests.installation import Installation
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak", action="store_true", help="the full counts of faults and generated examples")
+    parser.addoption(
+        "--soak", action="store_true", help="every test, with the full counts of faults and generated examples"
+    )
 
 
 @pytest.fixture(scope="session")

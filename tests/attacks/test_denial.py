@@ -40,10 +40,10 @@ ALIKE = {
     "the description again and again",  # as the metrics
     "access keys that nobody has",  # as wrong signatures
     "10,000 requests ahead",  # as connections that come and go
-    "answers that nobody reads",
+    "answers that nobody reads",  # test_stranger.py has one
     "empty tags of a user without rights",  # as keys that nobody may make
     "a pattern of 30,000 signs",  # as policies that nobody understands
-    "questions about policies that nobody understands",
+    "questions about policies that nobody understands",  # as policies that nobody understands
 }
 """Attackers that do much the same as others of the table: in a soak alone."""
 

@@ -281,7 +281,6 @@ def _put_back(stopped: Stopped) -> Iterator[None]:
         yield
 
 
-@pytest.mark.soak
 def test_both_are_put_back_together(stopped: Stopped) -> None:
     """Gained: the last calls were never made, and all that Kafka and Postgres hold agrees. Noticed by the notary when it starts,
     before it makes another leaf, and by the next `keytrail verify`: a later checkpoint is published."""

@@ -159,7 +159,6 @@ def throttled_on_record(installation: Installation, source: str) -> list[int]:
     return [int(re.findall(r'"Attempts": (\d+)', each)[0]) if "Attempts" in each else 1 for each in told]
 
 
-@pytest.mark.soak
 def test_guesses_at_many_users_from_one_address_are_stopped_and_counted_as_one_record(
     iam: Any, installation: Installation
 ) -> None:

@@ -28,8 +28,8 @@ History = Sequence[RegisterCall]
 
 
 @pytest.fixture(scope="module")
-def porcupine(tmp_path_factory: pytest.TempPathFactory, soak: bool) -> Path:
-    return build(tmp_path_factory.mktemp("porcupine"), soak, Path(__file__).parent / "porcupine") / "porcupine"
+def porcupine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("porcupine"), Path(__file__).parent / "porcupine") / "porcupine"
 
 
 def explained_by(porcupine: Path, histories: Iterable[History]) -> list[bool]:

@@ -150,7 +150,6 @@ def test_the_wizard_makes_the_key_that_was_chosen(
     assert kms.get_key_policy(KeyId=key)["Policy"] == f"{generated}\n"  # with the line that was typed
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize(
     "landed",
     [

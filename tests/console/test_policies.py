@@ -136,7 +136,6 @@ def test_a_policy_that_locks_its_author_out_is_warned_of_and_refused(
     assert served.client().get_key_policy(KeyId=key, PolicyName="default")["Policy"] == policy()
 
 
-@pytest.mark.soak
 def test_the_second_of_two_administrators_is_told_what_the_first_changed(
     visit: Callable[..., Visit], served: Installation, key: str
 ) -> None:

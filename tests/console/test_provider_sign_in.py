@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import expect
 
 from services.audit_api.doors import PROVIDER_LOGIN
@@ -26,7 +25,6 @@ def trusts(provider: str, host: str, subject: str) -> str:
     )
 
 
-@pytest.mark.soak
 def test_a_company_signs_its_people_in(
     visit: Callable[..., Visit], served: Installation, login_page: LoginPage
 ) -> None:

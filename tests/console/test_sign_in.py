@@ -204,7 +204,6 @@ def test_an_idle_session_is_forgotten(visit: Callable[..., Visit], alice: dict[s
     assert "ASIA" not in secret_of(tab)
 
 
-@pytest.mark.soak
 def test_an_idle_session_is_not_revived_by_a_click(visit: Callable[..., Visit], alice: dict[str, str]) -> None:
     """After a computer's sleep: timers stood still, and the click comes before the first of them."""
     tab = under_a_clock(visit(), alice)

@@ -284,7 +284,7 @@ async def test_what_came_while_the_device_was_away_comes_later(tried: Tried) -> 
     await tried.holds_all()
 
 
-@pytest.mark.parametrize("tried", ONE_KIND, indirect=True)
+@pytest.mark.parametrize("tried", with_all_in_soak(sorted(KINDS), ("syslog",)), indirect=True)
 async def test_its_position_is_never_ahead_of_what_it_holds(tried: Tried) -> None:
     """While the receiver takes nothing, or loses what it takes, the position stays before those records. They come once it
     works, so not one was passed over."""

@@ -57,7 +57,6 @@ def restored(kept: Installation, file: Path, data: Path) -> Installation:
     return told(kept, file, data)[0]
 
 
-@pytest.mark.soak
 def test_secrets_that_were_made_meanwhile_are_in_the_backup(kept: Installation, tmp_path: Path) -> None:
     iam = kept.client(service="iam")
     iam.create_user(UserName="late")

@@ -77,7 +77,6 @@ async def _without_row(running: Installation, partition: int, position: int) -> 
         await pool.execute("DELETE FROM p_decisions.decisions WHERE origin = $1 AND record = $2", partition, position)
 
 
-@pytest.mark.soak
 def test_records_that_are_removed_before_they_are_leaves_stop_the_notary_until_an_operator_lets_it_go_on(
     kept: Installation,
 ) -> None:
@@ -109,7 +108,6 @@ def test_records_that_are_removed_before_they_are_leaves_stop_the_notary_until_a
     assert json.loads(kept.keytrail("skip-records", "--json").stdout) == {"removed": []}
 
 
-@pytest.mark.soak
 def test_decisions_that_their_topic_no_longer_has_outlive_every_new_beginning_of_their_projection(
     tmp_path: Path,
 ) -> None:

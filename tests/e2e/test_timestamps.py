@@ -164,7 +164,6 @@ async def test_a_package_has_time_stamps_that_openssl_checks(authority: Authorit
     assert "before.tsr" in (tmp_path / "e" / "STATEMENT.txt").read_text()
 
 
-@pytest.mark.soak
 async def test_a_stamp_of_another_root_is_not_kept(authority: Authority, tmp_path: Path) -> None:
     """The notary goes on, and says in its log what is wrong."""
     other = Authority(tmp_path / "other")

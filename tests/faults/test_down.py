@@ -245,7 +245,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("next_is", ["a start", pytest.param("a restore", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("next_is", ["a start", "a restore"])
 def test_what_a_killed_restore_left_is_ended_before_its_folder_is_refused(tmp_path: Path, next_is: str) -> None:
     """Whoever then emptied the folder, as he is told, took away what says which processes there are: they ran on without one."""
     data = tmp_path / "data"

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from services.cli.client import Client
 from tests.installation import Installation, eventually
 
 
-@pytest.mark.soak
 def test_the_leading_writer_says_which_keys_the_vault_lacks(tmp_path: Path) -> None:
     with Installation(tmp_path / "data") as installation:
         lost, kept = (installation.client().create_key()["KeyMetadata"]["KeyId"] for _ in range(2))

@@ -105,6 +105,7 @@ def test_postgres_is_killed_and_comes_back(away: Installation) -> None:
     away.client().create_key()
 
 
+@pytest.mark.soak
 def test_postgres_is_killed_when_an_import_has_ended(away: Installation, tmp_path: Path) -> None:
     """Postgres's log does not have the tables that an import recreates: they are on the disk when it commits."""
     records = [created(1, "2024-01-01T00:00:00Z")]
@@ -132,6 +133,7 @@ async def _answers(installation: Installation) -> bool:
     return True
 
 
+@pytest.mark.soak
 def test_postgres_is_slow(away: Installation) -> None:
     """Calls that need no database do not wait for it, and /healthz says that the vault does not answer."""
     with Steady(away) as steady:

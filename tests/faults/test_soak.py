@@ -236,6 +236,7 @@ def test_a_worker_that_stops_answers_the_calls_it_has_begun(struck: Installation
     eventually(struck.healthy)
 
 
+@pytest.mark.soak
 def test_commands_that_were_lost_unread_stop_the_writer_until_an_operator_lets_it_go_on(struck: Installation) -> None:
     """DESIGN: a next offset below the start of `commands` stops the writer until an operator's recorded skip."""
     client = struck.client()

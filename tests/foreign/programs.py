@@ -32,13 +32,12 @@ NOT_HERE = re.compile(r"requires go >=|dial tcp|no such host|i/o timeout|module 
 """How `go build` says that this machine's Go is too old, or that modules cannot be fetched. Anything else is a fault."""
 
 
-def build(into: Path, soak: bool, sources: Path = HERE, *others: str) -> Path:
-    """The folder with the programs: that of `sources`, and `others` of the modules that it names. Skips the test where they cannot
-    be had; the soak fails there."""
-    refuse = pytest.fail if soak else pytest.skip
+def build(into: Path, sources: Path = HERE, *others: str) -> Path:
+    """The folder with the programs: that of `sources`, and `others` of the modules that it names. Fails where they
+    cannot be had."""
     program = shutil.which("go")
     if program is None:
-        refuse("foreign programs: there is no go on this machine")
+        pytest.fail("foreign programs: there is no go on this machine")
     flags = {"GOFLAGS": "-mod=readonly -buildvcs=false", "GOTOOLCHAIN": "local"}
     quick = [
         "-gcflags=all=-N -l",
@@ -47,7 +46,7 @@ def build(into: Path, soak: bool, sources: Path = HERE, *others: str) -> Path:
     command = [program, "build", *quick, "-o", f"{into}/", ".", *others]
     done = subprocess.run(command, cwd=sources, env=os.environ | flags, capture_output=True, text=True, check=False)
     if NOT_HERE.search(done.stderr):
-        refuse(f"foreign programs: {done.stderr.strip()[-300:]}")
+        pytest.fail(f"foreign programs: {done.stderr.strip()[-300:]}")
     assert done.returncode == 0, done.stderr
     return into
 
