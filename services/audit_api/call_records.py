@@ -11,7 +11,7 @@ from services.audit_api.request import AuditRequest
 from services.kms_api import errors
 from services.kms_api.app import MOST_AGENT, printable
 from services.kms_api.calls import Calls
-from services.kms_api.errors import WireError
+from services.kms_api.errors import Throttled, WireError
 from services.operations.rows import Preparation
 
 
@@ -70,7 +70,21 @@ class CallRecords:
         raise WireError(403, errors.wire_error(fault).code, fault.message, recorded=True)
 
     async def change(self, request: AuditRequest, operation: str, parameters: dict[str, Any], made: Preparation) -> int:
-        """Has the writer decide a change; returns the position of its record. Raises WireError."""
+        """Has the writer decide a change; returns the position of its record. The rate of a caller's changes is limited, as
+        for calls of KMS. Raises WireError."""
+        try:
+            self._calls.changes.take(request.who.principal)
+        except Throttled as fault:
+            await self._calls.records.refusal(call_of(request, {}, operation), fault)
+            request.record.done = True
+            raise errors.on_record(fault) from None
+        return await self.change_of_session(request, operation, parameters, made)
+
+    async def change_of_session(
+        self, request: AuditRequest, operation: str, parameters: dict[str, Any], made: Preparation
+    ) -> int:
+        """The same for signing in and out. It has no such limit: a thief who makes changes without end would keep the user from
+        ending the session. Raises WireError."""
         position = (await self._calls.writer.decide(call_of(request, parameters, operation), made))[0]
         request.record.done = True
         return position

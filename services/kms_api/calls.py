@@ -67,7 +67,7 @@ class Calls:
         self._maker = maker
         self._mfa = mfa
         self._ports = OperationPorts(materials, recall, issuer=maker)
-        self._limit = RateLimit(settings.change_rate, settings.change_burst)
+        self.changes = RateLimit(settings.change_rate, settings.change_burst)
         self.records = Records(live, decisions, clock)
         self.writer = WriterClient(live, commands, self.records, clock, settings.command_deadline)
 
@@ -79,7 +79,7 @@ class Calls:
             row, parameters, logged = check_request(incoming)
             # 3: has this principal made too many changes?
             if isinstance(row, Changing):
-                self._limit.take(incoming.who.principal)
+                self.changes.take(incoming.who.principal)
             call = call_of(incoming, logged)
             request = request_of(incoming, parameters, self._live.world.region, self._org)
             if "GrantTokens" in parameters:

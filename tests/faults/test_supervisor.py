@@ -30,6 +30,7 @@ from services.supervisor.patience import CannotStart
 from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, eventually
 from tests.pausing import paused
+from tests.wire.test_audit_api import get
 
 
 def gone(processes: list[psutil.Process]) -> bool:
@@ -144,10 +145,13 @@ def test_a_root_key_that_the_settings_replaced_is_refused_on_record_and_calls_ar
         new.create_key()
     with pytest.raises(ClientError, match="ThrottlingException"):
         new.create_key()
-    refused = eventually(lambda: _two(own.answers("decisions", "--effect", "refused")))
+    status, told = get(own, "/v1/accounts", None, "POST", b'{"account_id": "222233334444"}')
+    assert (status, told["error"]["code"]) == (400, "ThrottlingException")
+    refused = eventually(lambda: _three(own.answers("decisions", "--effect", "refused")))
     assert [(item["access_key"], item["operation"], item["rule"], item["error"]) for item in refused] == [
         (first_root["AWS_ACCESS_KEY_ID"], "ListKeys", "authentication", "credential-disabled"),
         ("AKIAGIVEN", "CreateKey", None, "throttled"),
+        ("AKIAGIVEN", "CreateAccount", None, "throttled"),
     ]
 
 
@@ -165,8 +169,8 @@ def test_a_postgres_that_cannot_be_started_again_is_told_and_tried_until_it_can(
     own.caught_up()
 
 
-def _two(items: list[dict[str, object]]) -> list[dict[str, object]]:
-    return items if len(items) == 2 else []
+def _three(items: list[dict[str, object]]) -> list[dict[str, object]]:
+    return items if len(items) == 3 else []
 
 
 def test_sigterm_leaves_nothing_behind(own: Installation) -> None:
