@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 
 from domain.log.chain import Chain, digest
 from domain.ports import Topic
 from domain.state.fold import Fold
 from services.adapters import keyring, snapshots
 from services.adapters.keyring import VaultKeyring
-from services.adapters.known_records import read_between
+from services.adapters.known_records import read_between, read_known
 from services.adapters.postgres import Pool
 
 LOOKED_BACK = 100
 """How many records before its place it looks at first. Only void records can be between its place and the last valid one."""
 FURTHER = 30
 READ_AT_ONCE = 1000
+NEAR = 10_000
+"""How many records are read for their chain alone. A snapshot is nearer to the end of a log that has more."""
 
 
 async def log_name(events: Topic, keys: VaultKeyring) -> str:
@@ -40,6 +43,23 @@ async def chain_now(events: Topic, pool: Pool, keys: VaultKeyring) -> Chain:
         return (await snapshots.newest(pool, events, keys)).chain
     finally:
         await events.close()
+
+
+async def chain_ahead(of: Fold, events: Topic, pool: Pool, keys: VaultKeyring) -> Chain:
+    """The log's chain at its end, for whoever has a fold of its beginning. Raises Unavailable, OutOfRange, Unreadable."""
+    end = await events.end()
+    if end - of.next > NEAR:
+        return (await snapshots.newest(pool, events, keys)).chain
+    authority = replace(of.chain.authority, retired=dict(of.chain.authority.retired))
+    ahead = Fold(chain=replace(of.chain, authority=authority), next=of.next)
+    reader = await events.reader(ahead.next)
+    try:
+        while ahead.next < end:
+            for stored in await read_known(reader, READ_AT_ONCE):
+                await keyring.read(ahead, stored, keys)
+    finally:
+        await reader.close()
+    return ahead.chain
 
 
 async def has_before(events: Topic, place: int, head: str) -> bool:

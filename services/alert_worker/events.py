@@ -17,15 +17,17 @@ from domain.alerts.rules import clock_stepped_back
 from domain.durations import SECOND_MICROS
 from domain.log.authenticity import COMMANDS
 from domain.log.authority import Authority
+from domain.log.chain import Chain
 from domain.log.events import CommandsRefused, MaterialImported, PolicyReplaced
 from domain.log.record import Record
 from domain.policy_analysis.budget import Budget
-from domain.ports import OutOfRange, Stored
+from domain.ports import OutOfRange, Stored, Unavailable
 from domain.state.fold import Fold
 from projections.log.entry import EVENTS
 from services.adapters import keyring, skips, snapshots
 from services.adapters.alert_publisher import Publisher
 from services.adapters.known_records import has_record, read_known
+from services.adapters.log_now import chain_ahead
 from services.adapters.postgres import Pool
 from services.alert_worker import positions, unjudged
 from services.alert_worker.books import Books
@@ -77,6 +79,9 @@ class JudgedEvents:
         self._publisher = publisher
         self._topic = topics.events
         self._fold: Fold | None = None
+        self._now = Chain()
+        """The log's chain as it was when the fold was restored. The fold may be far behind: where everything is judged anew it is
+        empty, and does not even know the log's name, without which every decision is void."""
         self.ages = Ages(self._topic, books.keys, lambda: self._fold)
         self._counter = PartitionTally(pool, books, judge, publisher, self.ages)
         self._past = Past(facts)
@@ -126,12 +131,16 @@ class JudgedEvents:
                 raise
 
     async def authority(self) -> Authority:
-        """What this installation's log says about authenticity, as far as it is judged and `follow` came. Raises INTERRUPTED,
-        OutOfRange."""
-        if self._fold is not None:
-            return self._fold.chain.authority
-        async with self._one_at_a_time:
-            return (await self._go_on()).chain.authority
+        """What this installation's log says about authenticity, as far as this process read it. Raises INTERRUPTED, OutOfRange,
+        Unreadable."""
+        fold = self._fold
+        if fold is None:
+            async with self._one_at_a_time:
+                fold = await self._go_on()
+        chain = fold.chain if fold.chain.position >= self._now.position else self._now
+        if not chain.authority.log:
+            raise Unavailable("the log has no record yet, so nobody can tell which others are ours")
+        return chain.authority
 
     async def follow(self) -> None:
         """Fold what another worker has judged. Without that, a worker which is given no partition of `events` would know of no
@@ -147,6 +156,7 @@ class JudgedEvents:
             elif kept.next > fold.next:
                 self._fold = None
                 await self._fold_up_to(kept, fold)
+                self._go_on_from(kept, fold)
 
     async def _go_on(self) -> Fold:
         if self._fold is None:
@@ -164,6 +174,8 @@ class JudgedEvents:
         if kept.next:
             fold = await snapshots.restore(self._pool, self._topic, self._keys, (kept.next - 1, None))
         await self._fold_up_to(kept, fold)
+        self._now = await chain_ahead(fold, self._topic, self._pool, self._keys)
+        self._go_on_from(kept, fold)
 
     async def _fold_up_to(self, kept: JudgedUpTo, fold: Fold) -> None:
         if fold.next < kept.next:
@@ -176,6 +188,8 @@ class JudgedEvents:
                 await reader.close()
         if kept.digest and fold.chain.head != kept.digest:
             await self._broken(kept, f"the record before @{kept.next} is not the one that was judged")
+
+    def _go_on_from(self, kept: JudgedUpTo, fold: Fold) -> None:
         self._fold, self._skew, self._past = fold, kept.skew, Past(self._facts)
         self._candidates, self._pairs, self._put_off = [], [], []
 

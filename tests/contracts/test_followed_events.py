@@ -10,6 +10,7 @@ from domain.alerts.engine.judge import Judge
 from domain.alerts.settings import AlertSettings
 from domain.log.authenticity import key_id
 from domain.log.events import LogKeyRotated
+from domain.ports import Unavailable
 from services.adapters.alert_publisher import Publisher
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
@@ -85,6 +86,23 @@ async def test_a_worker_without_events_learns_of_a_rotation(pool: Pool, workers:
     await workers.beside.follow()
     rotated = (await workers.beside.authority()).key
     assert rotated == key_id(bytes(range(64, 96))) != before
+
+
+async def test_whoever_judges_everything_anew_knows_from_the_first_whose_decisions_count(
+    workers: TwoWorkers, log: Log
+) -> None:
+    """Its fold was empty, and knew no log's name. So every decision was somebody else's: it was passed over, for good, with an alert
+    about void records; and what a stranger wrote counted."""
+    log.keys.renew([bytes(range(64, 96))])
+    log._append(log.deciding.record(log.now, 0, None, None, LogKeyRotated(log.keys.newest)))
+    found, judged = await workers.beside.authority(), log.fold().chain.authority
+    assert (found.log, found.key, found.retired) == (judged.log, judged.key, judged.retired) != ("", "", {})
+
+
+async def test_nobody_says_whose_decisions_count_before_the_log_has_a_record(workers: TwoWorkers, log: Log) -> None:
+    log.values.clear()
+    with pytest.raises(Unavailable):
+        await workers.beside.authority()
 
 
 async def test_it_judges_on_from_there_once_it_is_given_events(workers: TwoWorkers, log: Log) -> None:

@@ -19,6 +19,7 @@ from domain.alerts.observed_call import call_of
 from domain.alerts.rule import OnChange, OnHealth
 from domain.alerts.rules.table import RULES
 from domain.log.authenticity import ALERTS
+from domain.log.authority import Authority
 from domain.log.events import DeletionScheduled, KeyDisabled, PolicyReplaced
 from domain.log.record import Record
 from domain.policy_analysis.budget import Budget
@@ -137,6 +138,7 @@ def faults_of_alerts(
     for name, (document, came) in first.items():
         if isinstance(RULES[document["rule"]].kind, OnHealth):
             yield from _wrong_void(document, scan.valid)
+            yield from _wrong_void_decision(document, brokers, keys, authority)
             continue
         expected = due.must.get(name)
         if expected is None and name not in due.may:
@@ -164,6 +166,19 @@ def _wrong_void(document: Mapping[str, Any], valid: set[int]) -> Iterator[str]:
     topic, _, offset = str(document["subject"]).partition("@")
     if document["rule"] == "void-records" and topic == EVENTS and int(offset) in valid:
         yield f"void-records was raised about @{offset}, which counts"
+
+
+def _wrong_void_decision(
+    document: Mapping[str, Any], brokers: Brokers, keys: VaultKeyring, authority: Authority
+) -> Iterator[str]:
+    """A worker that judges everything anew knew no log's name at first, and took decisions for somebody else's."""
+    where, _, offset = str(document["subject"]).partition("@")
+    topic, _, number = where.partition("/")
+    if document["rule"] != "void-records" or topic != DECISIONS:
+        return
+    value = brokers.partition(f"{DECISIONS_TOPIC}-{number}").values[int(offset)]
+    if authority.believes(keys, DECISIONS, int(number), int(offset), value):
+        yield f"void-records was raised about {document['subject']}, which counts"
 
 
 def _late(brokers: Brokers, document: Mapping[str, Any], came: int, soon: float, settled: float) -> Iterator[str]:
