@@ -79,7 +79,7 @@ class JudgedEvents:
         self._publisher = publisher
         self._topic = topics.events
         self._fold: Fold | None = None
-        self._now = Chain()
+        self._now = Chain(keys=books.keys)
         """The log's chain as it was when the fold was restored. The fold may be far behind: where everything is judged anew it is
         empty, and does not even know the log's name, without which every decision is void."""
         self.ages = Ages(self._topic, books.keys, lambda: self._fold)
