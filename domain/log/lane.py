@@ -166,6 +166,10 @@ class Tails:
             if tail is not None and tail[0].number <= each.number:
                 del self._tails[name]
 
+    def asked(self, worker: str, now: float) -> None:
+        """Anchors of the worker's lanes were asked for: until they come, these count as if they had moved."""
+        self._tails |= {name: (each, now) for name, (each, _) in self._tails.items() if name[0] == worker}
+
     def idle(self, before: float) -> dict[str, list[dict[str, int | str]]]:
         """By worker, the lanes that have not moved since `before`, in the form of `decisions.anchored`."""
         found: dict[str, list[dict[str, int | str]]] = {}

@@ -120,8 +120,11 @@ class EntryFeed:
         batch.reached.lanes = dict(self._lanes.moved())
         for entry in batch.entries:
             if isinstance(entry.event, DecisionsAnchored):
-                anchors = anchors_of(entry.document["event"]["data"])
-                batch.reached.anchored.update((name, each.number) for name, each in anchors.items())
+                anchored = batch.reached.anchored
+                for name, each in anchors_of(entry.document["event"]["data"]).items():
+                    anchored[name] = max(
+                        each.number, anchored.get(name, 0)
+                    )  # one that was asked for late takes nothing back
         return batch
 
     async def _surely(self, topic: str, partition: int, offset: int, value: bytes) -> Entry | None:

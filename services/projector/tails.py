@@ -24,8 +24,9 @@ log = logger_of("projector")
 
 LOOK_EVERY = 1.0
 IDLE = 3.0
-"""After so many seconds without a record of a lane and without its anchor, its worker counts as ended. A worker that was only
-slow goes on and anchors its next records: an anchor does not forbid later records."""
+"""After so many seconds without a record of a lane and without its anchor, its worker counts as ended. If the anchor does not
+come, it is asked for again after as many more. A worker that was only slow goes on and anchors its next records: an anchor does not
+forbid later records."""
 GOOD_FOR = 10_000_000
 
 
@@ -38,20 +39,25 @@ class Observer:
         self._log = log_name
         self._clock = clock
         self._tails = Tails({}, {}, 0.0)
+        self._read = float("-inf")
+        """When the topics were read the last time. While Postgres keeps the projector waiting it reads nothing, and would take
+        every worker for one that has ended."""
 
     def begin(self, tails: Tails) -> None:
         self._tails = tails
 
     def read(self, lanes: dict[tuple[str, int], Reached], anchored: dict[tuple[str, int], int]) -> None:
-        self._tails.read(lanes, time.monotonic())
+        self._read = time.monotonic()
+        self._tails.read(lanes, self._read)
         self._tails.anchored({name: Reached(number) for name, number in anchored.items()})
 
     async def keep_looking(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            for worker, lanes in self._tails.idle(time.monotonic() - IDLE).items():
+            for worker, lanes in self._tails.idle(self._read - IDLE).items():
                 try:
                     await self._anchor(worker, lanes)
+                    self._tails.asked(worker, time.monotonic())
                 except Unavailable as fault:
                     log.warning(
                         "decisions of a worker that ended could not be anchored; trying again", reason=str(fault)

@@ -92,6 +92,9 @@ class AlertingShared:
     chance: Random
     tables: SimulatedTables
     group: AlertGroup
+    begins: float = 0.0
+    """The virtual second in which somebody switches alert workers on. In half of the seeds there are records by then, all of which they
+    judge from the first on."""
     history: PolicyHistory = field(default_factory=PolicyHistory)
     faults: list[str] = field(default_factory=list)
 
@@ -99,7 +102,9 @@ class AlertingShared:
     def of(cls, seed: int, snapshots: list[SealedSnapshot], partitions: int) -> AlertingShared:
         chance = Random(f"{seed} alerts")  # the seed decides everything
         parts = [(EVENTS, 0), *((DECISIONS, number) for number in range(partitions))]
-        return cls(chance, alert_tables(chance, snapshots), AlertGroup(parts))
+        late = Random(f"{seed} alerts begin")
+        begins = late.choice([0.0, late.uniform(2.0, 20.0)])
+        return cls(chance, alert_tables(chance, snapshots), AlertGroup(parts), begins)
 
 
 class SimulatedFollowed:

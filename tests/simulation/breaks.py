@@ -10,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 from domain.alerts.engine.alert import Alert
+from domain.log.authority import Authority
 from domain.log.chain import Chain
 from domain.ports import Topic, Unavailable
 from domain.state.fold import Fold
@@ -75,10 +76,23 @@ def copies_are_counted() -> None:
     SeenLanes.takes = take  # type: ignore[method-assign, assignment]  # that is the break
 
 
+def judged_alone_counts() -> None:
+    """An alert worker knows by what it has judged alone whose decisions count: by nothing at first."""
+
+    async def authority(judged: JudgedEvents) -> Authority:
+        if judged._fold is not None:
+            return judged._fold.chain.authority
+        async with judged._one_at_a_time:
+            return (await judged._go_on()).chain.authority
+
+    JudgedEvents.authority = authority  # type: ignore[method-assign, assignment]  # that is the break
+
+
 OF_ALERT_WORKERS: Mapping[str, Callable[[], None]] = {
     "positions-before-alerts": positions_before_alerts,
     "lost-records-unnoticed": lost_records_unnoticed,
     "copies-are-counted": copies_are_counted,
+    "judged-alone-counts": judged_alone_counts,
 }
 
 
@@ -140,7 +154,7 @@ def broken(name: str) -> Iterator[None]:
         mock.patch.object(snapshots, "has_record", known_records.has_record),
         mock.patch.multiple(Brokers, one_is_enough=False, any_leader_is_believed=False),
         mock.patch.object(Publisher, "publish", Publisher.publish),
-        mock.patch.object(JudgedEvents, "_require_known", JudgedEvents._require_known),
+        mock.patch.multiple(JudgedEvents, _require_known=JudgedEvents._require_known, authority=JudgedEvents.authority),
         mock.patch.object(SeenLanes, "takes", SeenLanes.takes),
         mock.patch.object(ChangeWriter, "write", ChangeWriter.write),
         mock.patch.object(store, "_proved", store._proved),

@@ -325,7 +325,7 @@ class Installation:
         shared = self.shared
         assert shared.alerting is not None, "it has alert workers"
         keys = await open_keyring(MemoryVault(shared.rows))
-        while not shared.origin:  # noqa: ASYNC110  # another process finds it
+        while not shared.origin or shared.loop.time() < shared.alerting.begins:  # noqa: ASYNC110  # another process finds it
             await asyncio.sleep(0.2)
         shared.tell(f"{process.name} judges")
         await run_alert_worker(shared.alerting, shared.brokers, keys, shared.origin, SETTINGS.region, process)

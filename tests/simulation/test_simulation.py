@@ -111,6 +111,7 @@ QUICKLY_FOUND = (
     "rows-apart-from-positions",
     "batches-again",
     "log-not-compared",
+    "judged-alone-counts",
     "no-chain",
 )
 SHRUNK = "no-chain"
