@@ -25,8 +25,8 @@ log = logger_of("projector")
 LOOK_EVERY = 1.0
 IDLE = 3.0
 """After so many seconds without a record of a lane and without its anchor, its worker counts as ended. If the anchor does not
-come, it is asked for again after as many more. A worker that was only slow goes on and anchors its next records: an anchor does not
-forbid later records."""
+come, it is asked for again after as many more. A worker that was only slow goes on and anchors its next records: an anchor does
+not forbid later records."""
 GOOD_FOR = 10_000_000
 
 
