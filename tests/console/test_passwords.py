@@ -278,6 +278,29 @@ def test_a_password_is_given_changed_by_its_user_and_taken_away(
     assert [each for each in (given, FIRST, SECOND, THIRD) if each in json.dumps(events)] == []
 
 
+def test_an_administrator_reads_the_new_password_of_their_own_before_the_session_ends(
+    visit: Callable[..., Visit], served: Installation
+) -> None:
+    """Given a session that began with the former password, whose end comes with the new one."""
+    name = person(served, "own-dora")
+    served.client(service="iam").put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy(allow("*")))
+    tab = visit()
+    page = tab.page
+    tab.opens(f"/users/{name}")
+    says_who(tab, name, FIRST)
+    page.get_by_role("button", name="Change the password").click()
+    page.get_by_role("dialog", name="Change the password").get_by_role("button", name="Change", exact=True).click()
+    shown = page.get_by_role("dialog", name="The new password")
+    with page.expect_download() as downloading:
+        shown.get_by_role("button", name="Download .csv file").click()
+    _, password, _ = downloading.value.path().read_text("utf-8-sig").splitlines()[1].split(",")
+    expect(shown.get_by_text(password)).to_be_visible()
+    shown.get_by_role("button", name="Done").click()
+    expect(page.get_by_text("your password or an MFA device of yours was changed")).to_be_visible()
+    says_who(tab, name, password)
+    expect(page.get_by_role("button", name="Change the password")).to_be_visible()
+
+
 @pytest.mark.soak
 def test_an_administrator_sets_and_takes_back_the_password_policy(
     visit: Callable[..., Visit], served: Installation

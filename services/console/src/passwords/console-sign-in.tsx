@@ -77,7 +77,9 @@ export function ConsoleSignIn({ user }: { user: string }) {
           close={done} // if an answer was lost, it may have been done
           done={(password) => {
             setMade(password);
-            done();
+            close();
+            // Whose own password it was has no session any more: to ask now would lead to the sign-in, and the only copy be gone.
+            if (password === null) again();
           }}
         />
       )}
@@ -88,7 +90,16 @@ export function ConsoleSignIn({ user }: { user: string }) {
           </Box>
         </ChangeModal>
       )}
-      {made !== null && <ShownPassword user={user} password={made} close={() => setMade(null)} />}
+      {made !== null && (
+        <ShownPassword
+          user={user}
+          password={made}
+          close={() => {
+            setMade(null);
+            again();
+          }}
+        />
+      )}
     </>
   );
 }
