@@ -63,6 +63,30 @@ def test_everyone_who_can_is_listed_and_drawn_with_the_way(
     assert tab.serious() == []
 
 
+def test_a_principal_is_chosen_by_keyboard_from_the_list_or_typed(visit: Callable[..., Visit], key: str) -> None:
+    tab = visit()
+    page = tab.page
+    tab.opens("/access?principal=")
+    tab.signs_in()
+    page.get_by_role("combobox", name="Principal").press_sequentially("access-e")
+    expect(page.get_by_role("option", name="user/access-eve")).to_be_visible()
+    for pressed in ("ArrowDown", "ArrowDown", "Enter"):  # the first is what was typed, as it stands
+        page.keyboard.press(pressed)
+    expect(page.get_by_role("heading", name="What user/access-eve can do")).to_be_visible()
+    whole = page.get_by_role("combobox", name="Principal").input_value()
+    page.get_by_role("combobox", name="Principal").fill(whole.replace("access-eve", "access-dan"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="What user/access-dan can do")).to_be_visible()
+    tab.opens("/access")
+    tab.signs_in()
+    page.get_by_role("combobox", name="Key").press_sequentially(key[:8])
+    expect(page.get_by_role("option", name=key)).to_be_visible()
+    for pressed in ("ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(pressed)
+    expect(page.get_by_role("table", name="Who can call kms:Decrypt")).to_be_visible()
+    assert f"key={key}" in page.url
+
+
 @pytest.mark.soak
 def test_who_gained_and_lost_between_two_times(visit: Callable[..., Visit], served: Installation, key: str) -> None:
     tab = visit()

@@ -93,7 +93,6 @@ function KeyChoice({ chosen }: { chosen: string }) {
         empty="No keys"
         onChange={({ detail }) => setText(detail.value)}
         onSelect={({ detail }) => ask(detail.value)}
-        onKeyDown={({ detail }) => detail.key === "Enter" && ask(text)}
       />
     </FormField>
   );
@@ -115,7 +114,6 @@ function PrincipalChoice({ principal }: { principal: string }) {
         empty="No principals"
         onChange={({ detail }) => setText(detail.value)}
         onSelect={({ detail }) => ask(detail.value)}
-        onKeyDown={({ detail }) => detail.key === "Enter" && ask(text)}
       />
     </FormField>
   );
