@@ -20,15 +20,15 @@ export interface Span {
   to: string | null;
 }
 
-/** From the query: `days=7`, or `from=` and `to=`. Null: one moment. Times are whole minutes, so that a question stays the same while
- * its page is open. Days end at the time that the pages show; before a position, and in a trail, they are all that is on record. */
-export function spanOf(query: URLSearchParams): Span | null {
+/** From the query: `days=7`, or `from=` and `to=`. Null: one moment. Days end at the time that the pages show, else `now`, in
+ * milliseconds; before a position, and in a trail, they are all that is on record. */
+export function spanOf(query: URLSearchParams, now: number): Span | null {
   const days = query.get("days");
   if (days !== null && /^\d{1,4}$/.test(days)) {
     if (wholeRecord(query)) return { from: BEFORE_ALL, to: null };
     const at = query.get("at");
-    const end = at === null ? Date.now() : Date.parse(at);
-    return { from: new Date(Math.floor((end - Number(days) * DAY) / 60_000) * 60_000).toISOString(), to: null };
+    const end = at === null ? now : Date.parse(at);
+    return { from: new Date(end - Number(days) * DAY).toISOString(), to: null };
   }
   const from = query.get("from");
   return from === null ? null : { from, to: query.get("to") };

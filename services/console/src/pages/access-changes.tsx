@@ -18,6 +18,7 @@ import { type Span, SpanChoice, spanOf, USUAL_DAYS } from "../access/span";
 import { condition, short, type ShownCondition, type ShownPrincipal, whom } from "../policy/words";
 import { asked, changeQuery, follow, href, type PageProps, useAsOf, useTrail } from "../router";
 import { current } from "../session/session";
+import { useAskedAt } from "../shown/asked-at";
 import { useFollowing } from "../shown/following";
 import { useLines } from "../shown/lines";
 import { LongText } from "../shown/long-text";
@@ -55,7 +56,8 @@ const MOST_ACTIONS = 6;
 export default function AccessChanges({ query }: PageProps) {
   const usual = new URLSearchParams(query);
   usual.set("days", USUAL_DAYS);
-  const span = spanOf(query) ?? spanOf(usual);
+  const [now] = useAskedAt(query.toString());
+  const span = spanOf(query, now) ?? spanOf(usual, now);
   const about = query.get("about") ?? "";
   const [text, setText] = useFollowing(about);
   const ask = (): void => changeQuery({ about: text.trim() });

@@ -19,6 +19,7 @@ import { SpanChoice, spanOf } from "../access/span";
 import { keyOptions, principalOptions } from "../access/suggestions";
 import { changeQuery, type PageProps, useAsOf, useTrail } from "../router";
 import { useAnswer } from "../shown/answer";
+import { useAskedAt } from "../shown/asked-at";
 import { v1 } from "../v1/client";
 
 const USUAL = "kms:Decrypt";
@@ -28,7 +29,8 @@ export default function Access({ query }: PageProps) {
   const key = query.get("key") ?? "";
   const principal = query.get("principal") ?? "";
   const action = query.get("action") ?? USUAL;
-  const span = spanOf(query);
+  const [now] = useAskedAt(query.toString());
+  const span = spanOf(query, now);
   const about = principal !== "" || (byPrincipal && key === "");
   const [at] = useAsOf();
   const trail = useTrail();

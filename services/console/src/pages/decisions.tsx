@@ -19,6 +19,7 @@ import { filtersOf, OPTIONS, PROPERTIES, queryOfTokens, tokensOf } from "../deci
 import { TrailPicker } from "../decisions/trail-picker";
 import { changeQuery, follow, href, type PageProps, useAsOf } from "../router";
 import { useAnswer } from "../shown/answer";
+import { useAskedAt } from "../shown/asked-at";
 import { after, useCursor } from "../shown/cursor";
 import { keyName, principalName } from "../shown/names";
 import { Problem } from "../shown/problem";
@@ -74,7 +75,7 @@ const UNANSWERED = "unanswered";
 
 export default function Decisions({ query }: PageProps) {
   const [asOf] = useAsOf();
-  const [asked, setAsked] = useState(() => Date.now());
+  const [asked, askNow] = useAskedAt(query.toString());
   const [exporting, setExporting] = useState(false);
   const filters = filtersOf(query);
   const span = spanOf(query);
@@ -111,7 +112,7 @@ export default function Decisions({ query }: PageProps) {
               iconName="refresh"
               ariaLabel="Ask again"
               onClick={() => {
-                setAsked(Date.now());
+                askNow();
                 again();
               }}
             />
