@@ -1,4 +1,4 @@
-"""Pages that stay open: the span of time that they ask about."""
+"""Pages that stay open: the span that they ask about, and an export that is not lost by a slip."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.console.visit import Visit
+
+SLOW_PICKER = """() => {
+  window.asked = 0;
+  window.showSaveFilePicker = () => {
+    window.asked += 1;
+    return new Promise((_, refuse) => { window.changesMind = () => refuse(new DOMException("", "AbortError")); });
+  };
+}"""
+"""The browser's own dialog, which no test can press."""
 
 
 @pytest.mark.soak
@@ -42,3 +51,37 @@ def test_a_review_of_the_last_week_is_not_begun_again_when_the_minute_is_over(vi
     page.keyboard.press("Enter")
     expect(page.get_by_role("table", name="Changes of who may do what")).to_be_visible()
     assert len([each for each in tab.sent if "/v1/changes?" in each.url]) == 2
+
+
+@pytest.mark.soak
+def test_a_click_beside_the_dialog_of_an_export_does_not_end_it(visit: Callable[..., Visit]) -> None:
+    tab = visit()
+    page = tab.page
+    held: list[Route] = []  # without an answer
+    page.route("**/v1/decisions/export?*", lambda route: held.append(route))
+    tab.opens("/decisions")
+    tab.signs_in()
+    page.evaluate("() => { delete window.showSaveFilePicker; }")
+    page.get_by_role("button", name="Export").click()
+    dialog = page.get_by_role("dialog", name="Export decisions")
+    export = dialog.get_by_role("button", name="Export")
+    with page.expect_request("**/v1/decisions/export?*"):
+        export.click()
+    page.mouse.click(5, 450)
+    page.keyboard.press("Escape")
+    stop = dialog.get_by_role("button", name="Stop")
+    expect(stop).to_be_visible()
+    stop.click()
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_visible()
+
+    # While the browser asks where to save the file, a second click is none.
+    page.evaluate(SLOW_PICKER)
+    export.dblclick()
+    assert page.evaluate("() => window.asked") == 1
+    page.evaluate("() => window.changesMind()")
+    export.click()
+    assert page.evaluate("() => window.asked") == 2
+    page.mouse.click(5, 450)
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_have_count(0)

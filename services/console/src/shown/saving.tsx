@@ -11,7 +11,7 @@ import { endIfRefused } from "../session/refused";
 import { current } from "../session/session";
 import { type Fault, faultOf, isAbort } from "./fault";
 import { Problem } from "./problem";
-import { chosenSink, type Progress, save, sizeOf } from "./saved-file";
+import { chosenSink, type Progress, save, type Sink, sizeOf } from "./saved-file";
 import { visible } from "./visible";
 
 export type Saving =
@@ -20,10 +20,12 @@ export type Saving =
   | { now: "written"; progress: Progress; name: string }
   | { now: "broken"; fault: Fault; progress: Progress };
 
+type Asking = (signal: AbortSignal) => Promise<Response>;
+
 export interface FileSaving {
   state: Saving;
   /** Has to be called by the click itself: the browser asks where to save the file. */
-  start: (name: string, ask: (signal: AbortSignal) => Promise<Response>) => Promise<void>;
+  start: (name: string, ask: Asking) => Promise<void>;
   stop: () => void;
 }
 
@@ -35,12 +37,22 @@ export function useFileSaving(): FileSaving {
   const under = useRef<AbortController | null>(null);
   useEffect(() => () => under.current?.abort(), []);
 
-  async function start(name: string, ask: (signal: AbortSignal) => Promise<Response>): Promise<void> {
-    const sink = await chosenSink(name);
-    if (sink === null) return;
+  async function start(name: string, ask: Asking): Promise<void> {
+    if (under.current !== null) return; // a second click, while the browser asks where to save the file
     const leaving = new AbortController();
-    const asked = current();
     under.current = leaving;
+    try {
+      const sink = await chosenSink(name);
+      if (sink === null) return;
+      if (leaving.signal.aborted) await sink.giveUp();
+      else await write(name, sink, ask, leaving);
+    } finally {
+      under.current = null;
+    }
+  }
+
+  async function write(name: string, sink: Sink, ask: Asking, leaving: AbortController): Promise<void> {
+    const asked = current();
     let progress = NONE;
     let drawn = 0;
     setState({ now: "writing", progress });
@@ -61,8 +73,6 @@ export function useFileSaving(): FileSaving {
       const fault = faultOf(thrown);
       endIfRefused(fault, asked);
       setState({ now: "broken", fault, progress });
-    } finally {
-      under.current = null;
     }
   }
 
@@ -90,7 +100,10 @@ export function SavingModal({ title, verb, saving, begin, close, writing = Size,
       visible
       header={title}
       closeAriaLabel="Close"
-      onDismiss={close}
+      onDismiss={({ detail }) => {
+        // To leave ends the request, and what has come is thrown away: a slip would do that to a file of an hour. "Stop" does it.
+        if (detail.reason !== "overlay" && !busy) close();
+      }}
       footer={
         <Box float="right">
           <SpaceBetween direction="horizontal" size="xs">
