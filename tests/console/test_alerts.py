@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 
 from services.cli.client import Client
@@ -13,22 +14,27 @@ from tests.console.visit import Visit
 from tests.installation import Installation
 
 NOTE = "put back at 10:04 <b>by hand</b>"
+LIVE = "Live: a new alert appears here as it is raised"
+
+
+def lets_anyone_in(served: Installation, key: str) -> None:
+    kms = served.client()
+    policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    opened = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
+    policy["Statement"].append(opened)
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
 
 
 def test_a_live_alert_arrives_in_two_seconds_and_is_resolved_with_a_note(
     visit: Callable[..., Visit], served: Installation
 ) -> None:
-    kms = served.client()
-    key = kms.create_key()["KeyMetadata"]["KeyId"]
-    policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
-    opened = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
-    policy["Statement"].append(opened)
+    key = served.client().create_key()["KeyMetadata"]["KeyId"]
     tab = visit()
     page = tab.page
     tab.opens("/alerts?severity=critical")
     tab.signs_in()
-    expect(page.get_by_text("Live: a new alert appears here as it is raised")).to_be_visible()
-    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
+    expect(page.get_by_text(LIVE)).to_be_visible()
+    lets_anyone_in(served, key)
     raised = time.monotonic()
     link = page.get_by_role("link", name="Key policy lets anyone in")
     expect(link).to_be_visible(timeout=10_000)
@@ -55,3 +61,24 @@ def test_a_live_alert_arrives_in_two_seconds_and_is_resolved_with_a_note(
     (marked,) = [each for each in Client(served.data).items("/v1/events", None) if NOTE in json.dumps(each)]
     assert marked["principal"].endswith(":root")
     assert took < 2
+
+
+@pytest.mark.soak
+def test_an_alert_that_came_live_and_is_resolved_leaves_the_open_ones_when_they_are_asked_for_again(
+    visit: Callable[..., Visit], served: Installation
+) -> None:
+    key = served.client().create_key()["KeyMetadata"]["KeyId"]
+    tab = visit()
+    page = tab.page
+    tab.opens(f"/alerts?state=open&key={key}")
+    tab.signs_in()
+    expect(page.get_by_text(LIVE)).to_be_visible()
+    lets_anyone_in(served, key)
+    link = page.get_by_role("link", name="Key policy lets anyone in")
+    expect(link).to_be_visible()
+    alert = (link.get_attribute("href") or "").rpartition("/")[2]
+    served.keytrail("alerts", "resolve", alert, "--note", "by somebody else")
+    served.judged()
+    page.get_by_role("button", name="Ask again").click()
+    expect(link).to_have_count(0)
+    expect(page.get_by_text(LIVE)).to_be_visible()

@@ -22,8 +22,9 @@ const PAUSES = [500, 1000, 2000, 4000, 8000];
 export const MOST_KEPT = 500;
 const NOTHING: LiveAlerts = { raised: [], state: "opening" };
 
-export function useLiveAlerts(filters: AlertFilters, from: number | null): LiveAlerts {
-  const question = JSON.stringify([filters, from]);
+/** `from`: the alert after which the stream begins, null for none. Another `round` forgets what came. */
+export function useLiveAlerts(filters: AlertFilters, from: number | null, round: number): LiveAlerts {
+  const question = JSON.stringify([filters, from, round]);
   const [kept, setKept] = useState<{ question: string; live: LiveAlerts }>({ question, live: NOTHING });
   useEffect(() => {
     if (from === null) return;

@@ -30,6 +30,14 @@ import { v1 } from "../v1/client";
 
 const PAGE = 50;
 
+/** Where a stream begins: after the newest alert of an answer. */
+interface Begun {
+  by: object;
+  question: string;
+  number: number;
+  round: number;
+}
+
 const COLUMNS: TableProps.ColumnDefinition<RaisedAlert>[] = [
   { id: "severity", header: "Severity", minWidth: 100, cell: (alert) => <SeverityBadge severity={alert.severity} /> },
   {
@@ -75,12 +83,15 @@ export default function Alerts({ query }: PageProps) {
     v1().get("/v1/alerts", { query: { ...wanted, limit: PAGE, ...after(cursor.at) } }, signal),
   );
   const found = answer.value;
-  // What is raised after the first page was asked for comes by the stream.
-  const [begun, setBegun] = useState<{ question: string; number: number } | null>(null);
-  if (answer.state === "there" && cursor.at === "" && begun?.question !== question) {
-    setBegun({ question, number: Math.max(-1, ...answer.value.items.map((each) => each.number)) });
+  // What is raised after the first page was asked for comes by the stream. Another answer begins another one: an alert that came by
+  // the former stays in the state in which it came, and the answer has it in its present one, or no longer.
+  const [begun, setBegun] = useState<Begun | null>(null);
+  if (answer.state === "there" && cursor.at === "" && begun?.by !== answer.value) {
+    const number = Math.max(-1, ...answer.value.items.map((each) => each.number));
+    setBegun({ by: answer.value, question, number, round: (begun?.round ?? 0) + 1 });
   }
-  const live = useLiveAlerts(filters, asOf === null && begun?.question === question ? begun.number : null);
+  const from = asOf === null && begun?.question === question ? begun.number : null;
+  const live = useLiveAlerts(filters, from, begun?.round ?? 0);
   const items = cursor.at === "" ? merged(live.raised, found?.items ?? []) : (found?.items ?? []);
 
   return (
