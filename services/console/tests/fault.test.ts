@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { faultOf, V1Error } from "../src/shown/fault";
+import { faultOf, repeated, V1Error } from "../src/shown/fault";
 
 describe("what went wrong", () => {
   it.each([
@@ -13,6 +13,14 @@ describe("what went wrong", () => {
     [new Error("a bug"), "failed"],
   ])("%s is told as %s", (thrown, kind) => {
     expect(faultOf(thrown).kind).toBe(kind);
+  });
+
+  it("says that the page tries again of a question that it repeats, and of nothing else", () => {
+    const away = faultOf(new TypeError("Failed to fetch"));
+    expect(away.message).toBe("It may be starting, or the network is down.");
+    expect(repeated(away).message).toBe("It may be starting, or the network is down. This page tries again by itself.");
+    const busy = faultOf(new V1Error("ServiceUnavailableException", "the projections are away", 503, "c3"));
+    expect(repeated(busy).message).toBe("the projections are away. This page tries again by itself.");
   });
 
   it("keeps the server's words and the call's id", () => {

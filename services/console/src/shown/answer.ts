@@ -4,7 +4,7 @@ import { useCallback, useEffect, useReducer, useState } from "react";
 
 import { endIfRefused } from "../session/refused";
 import { current } from "../session/session";
-import { type Fault, faultOf, isAbort } from "./fault";
+import { type Fault, faultOf, isAbort, isPassing, repeated } from "./fault";
 
 export type Answer<T> =
   | { state: "loading"; value: T | null }
@@ -44,8 +44,9 @@ export function useAnswer<T>(question: string, load: (signal: AbortSignal) => Pr
         if (leaving.signal.aborted || isAbort(thrown)) return;
         const fault = faultOf(thrown);
         endIfRefused(fault, asked);
-        keep((value) => ({ state: "fault", value, fault }));
-        if (fault.kind === "unreachable" || fault.kind === "busy") {
+        const passing = isPassing(fault);
+        keep((value) => ({ state: "fault", value, fault: passing ? repeated(fault) : fault }));
+        if (passing) {
           const pause = PAUSES[Math.min(tried, PAUSES.length - 1)];
           timer = setTimeout(() => void once(tried + 1), pause);
         }

@@ -1,5 +1,6 @@
 /** One change, asked for in a dialog: what it needs, a button that makes it, and what the server said if it did not. */
 
+import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Modal from "@cloudscape-design/components/modal";
@@ -7,7 +8,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { type ReactNode, useId } from "react";
 
 import { useAct } from "./act";
-import type { Fault } from "./fault";
+import { type Fault, isUnanswered } from "./fault";
 import { Problem } from "./problem";
 
 export interface ChangeModalProps<T> {
@@ -19,7 +20,7 @@ export interface ChangeModalProps<T> {
   close: () => void;
   /** Something is still missing: the button waits for it. */
   incomplete?: boolean;
-  /** What there is to say about a failure besides the server's words. */
+  /** What there is to say about a failure besides the server's words. Without it, of a call without an answer: it may be done. */
   note?: (fault: Fault) => ReactNode;
   children: ReactNode;
 }
@@ -59,9 +60,13 @@ export function ChangeModal<T>({ title, verb, work, done, close, incomplete = fa
         <SpaceBetween size="m">
           {children}
           {act.fault !== null && <Problem fault={act.fault} />}
-          {act.fault !== null && note?.(act.fault)}
+          {act.fault !== null && (note?.(act.fault) || (isUnanswered(act.fault) && <MayBeDone />))}
         </SpaceBetween>
       </form>
     </Modal>
   );
+}
+
+function MayBeDone() {
+  return <Alert type="warning">It may have been done all the same. Look before you try again.</Alert>;
 }

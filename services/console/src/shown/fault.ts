@@ -71,7 +71,7 @@ export function faultOf(thrown: unknown): Fault {
   if (metadata?.httpStatusCode === undefined) {
     const away = thrown instanceof TypeError || thrown.name === "TimeoutError" || thrown.name === "NetworkingError";
     return away
-      ? fault("unreachable", "It may be starting, or the network is down. This page tries again by itself.", "", "")
+      ? fault("unreachable", "It may be starting, or the network is down.", "", "")
       : fault("failed", thrown.message, thrown.name, "");
   }
   const kind = KINDS[thrown.name] ?? ofStatus(metadata.httpStatusCode);
@@ -88,9 +88,19 @@ function fault(kind: FaultKind, message: string, code: string, call: string): Fa
   return { kind, title: TITLES[kind], message, code, call };
 }
 
+/** Whether the same question may be answered soon. A page asks its questions again then, and never repeats a change. */
+export function isPassing(fault: Fault): boolean {
+  return fault.kind === "unreachable" || fault.kind === "busy";
+}
+
+/** The fault of a question that the page asks again. */
+export function repeated(fault: Fault): Fault {
+  return { ...fault, message: `${fault.message}${fault.message.endsWith(".") ? "" : "."} This page tries again by itself.` };
+}
+
 /** Nobody knows whether the request was carried out. */
 export function isUnanswered(fault: Fault): boolean {
-  return fault.kind === "unreachable" || fault.kind === "busy" || fault.kind === "failed";
+  return isPassing(fault) || fault.kind === "failed";
 }
 
 export function isAbort(thrown: unknown): boolean {

@@ -6,7 +6,7 @@ import Button from "@cloudscape-design/components/button";
 import Link from "@cloudscape-design/components/link";
 
 import { follow, href, useAsOf } from "../router";
-import type { Fault } from "./fault";
+import { type Fault, isPassing } from "./fault";
 import { visible } from "./visible";
 
 interface ProblemProps {
@@ -32,7 +32,7 @@ function Told({ fault, again }: ProblemProps) {
       </Alert>
     );
   }
-  const waits = fault.kind === "unreachable" || fault.kind === "busy";
+  const waits = isPassing(fault);
   return (
     <Alert
       type={fault.kind === "refused" || waits ? "warning" : "error"}
