@@ -101,6 +101,7 @@ def loses_access_keys(tab: Visit, user: str, known: str) -> None:
 
     def deletes() -> None:
         page.get_by_role("button", name=re.compile(f"^Deactivate (?!{known})")).click()
+        page.get_by_role("dialog").get_by_role("button", name="Deactivate").click()
         takes(page, "Delete", "AKIA")
         # Wait for the list without it. Before, one other key is active too, and a click beside a list that is drawn anew is lost.
         expect(page.get_by_role("button", name="Delete AKIA")).to_have_count(0)
@@ -140,10 +141,10 @@ def takes_apart(tab: Visit, served: Installation, access_key: str) -> None:
     takes(page, "Remove", "the permissions boundary")
     expect(page.get_by_role("button", name="Remove the permissions boundary")).to_have_count(0)
     assert "PermissionsBoundary" not in iam.get_user(UserName="made-user")["User"]
-    page.get_by_role("button", name="Remove from made-group").click()
+    takes(page, "Remove", "from made-group")
     expect(page.get_by_role("link", name="made-group")).to_have_count(0)
     assert iam.list_groups_for_user(UserName="made-user")["Groups"] == []
-    page.get_by_role("button", name=f"Deactivate {access_key}").click()
+    takes(page, "Deactivate", access_key)
     takes(page, "Delete", access_key)
     expect(page.get_by_text(access_key)).to_have_count(0)
     assert tab.serious() == []
@@ -220,7 +221,7 @@ def test_users_groups_roles_and_policies_are_made_and_used(visit: Callable[..., 
     expect(page.get_by_role("link", name="made-group")).to_be_visible()
     chooses(page, "Set the permissions boundary", "Policy", "made-lists")
     expect(page.get_by_role("link", name=ARN)).to_be_visible()
-    page.get_by_role("button", name=f"Deactivate {id}").click()
+    takes(page, "Deactivate", id)
     page.get_by_role("button", name=f"Activate {id}", exact=True).click()
     expect(page.get_by_role("button", name=f"Deactivate {id}")).to_be_visible()
 
@@ -335,6 +336,43 @@ def test_a_policy_that_somebody_else_changed_meanwhile_is_not_replaced_unseen(
     expect(dialog.get_by_text("There is an inline policy of this name already")).to_be_visible()
     found = iam.get_role_policy(RoleName=name, PolicyName="there")["PolicyDocument"]
     assert found == json.loads(policy(allow("kms:ListKeys")))
+
+
+@pytest.mark.soak
+def test_a_slip_takes_nobody_out_of_a_group_and_a_lost_answer_is_told(
+    visit: Callable[..., Visit], served: Installation
+) -> None:
+    iam = served.client(service="iam")
+    iam.create_user(UserName="slips")
+    iam.create_group(GroupName="slips")
+    iam.add_user_to_group(GroupName="slips", UserName="slips")
+    tab = visit()
+    page = tab.page
+
+    def lost(route: Route) -> None:
+        """The change is made, and nobody hears of it. The client of AWS asks twice."""
+        if "Action=RemoveUserFromGroup" in (route.request.post_data or ""):
+            route.fetch()
+            route.abort()
+        else:
+            route.fallback()
+
+    page.route("**/*", lost)
+    tab.opens("/groups/slips")
+    tab.signs_in()
+    page.get_by_role("button", name="Remove slips").click()
+    dialog = page.get_by_role("dialog", name="Remove slips")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert len(iam.get_group(GroupName="slips")["Users"]) == 1
+    page.get_by_role("button", name="Remove slips").click()
+    dialog.get_by_role("button", name="Remove").click()
+    expect(dialog.get_by_text("It may have been done all the same. Look before you try again.")).to_be_visible()
+    expect(dialog.get_by_text("tries again by itself")).to_have_count(0)
+    assert tab.serious() == []
+    assert iam.get_group(GroupName="slips")["Users"] == []
+    dialog.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Ask again: Users in the group").click()
+    expect(page.get_by_text("No user is in the group.")).to_be_visible()
 
 
 @pytest.mark.parametrize("colours", ["dark", pytest.param("light", marks=pytest.mark.soak)])

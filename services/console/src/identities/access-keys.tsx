@@ -108,28 +108,28 @@ export function AccessKeys({ user }: { user: string }) {
             minWidth: 170,
             cell: (item) => {
               const id = visible(item.AccessKeyId ?? "");
-              const other = item.Status === "Active" ? "Inactive" : "Active";
-              return (
+              const put = async (status: "Active" | "Inactive") =>
+                (await iam()).send(new UpdateAccessKeyCommand({ UserName: user, AccessKeyId: id, Status: status }));
+              return item.Status === "Active" ? (
+                <AskedFirst
+                  verb="Deactivate"
+                  what={id}
+                  then="Whatever uses the access key is refused from now on. It can be activated again."
+                  work={() => put("Inactive")}
+                  done={changed}
+                />
+              ) : (
                 <SpaceBetween direction="horizontal" size="s">
-                  <Button
-                    variant="inline-link"
-                    ariaLabel={`${other === "Active" ? "Activate" : "Deactivate"} ${id}`}
-                    disabled={act.busy}
-                    onClick={() =>
-                      act.run(async () => (await iam()).send(new UpdateAccessKeyCommand({ UserName: user, AccessKeyId: id, Status: other })), changed)
-                    }
-                  >
-                    {other === "Active" ? "Activate" : "Deactivate"}
+                  <Button variant="inline-link" ariaLabel={`Activate ${id}`} disabled={act.busy} onClick={() => act.run(() => put("Active"), changed)}>
+                    Activate
                   </Button>
-                  {item.Status !== "Active" && (
-                    <AskedFirst
-                      verb="Delete"
-                      what={id}
-                      then="The access key cannot be activated again, and nothing brings it back."
-                      work={async () => (await iam()).send(new DeleteAccessKeyCommand({ UserName: user, AccessKeyId: id }))}
-                      done={changed}
-                    />
-                  )}
+                  <AskedFirst
+                    verb="Delete"
+                    what={id}
+                    then="The access key cannot be activated again, and nothing brings it back."
+                    work={async () => (await iam()).send(new DeleteAccessKeyCommand({ UserName: user, AccessKeyId: id }))}
+                    done={changed}
+                  />
                 </SpaceBetween>
               );
             },

@@ -23,7 +23,8 @@ export function GroupsOf({ user }: { user: string }) {
       empty="The user is in no group."
       header="Group"
       page="/groups/{name}"
-      removal={(name) => `Remove from ${name}`}
+      removed={(name) => `from ${name}`}
+      then="The user may no longer do what the group alone allows, and is no longer denied what it alone denies."
       remove={(group) => leave(user, group)}
       addition="Add to a group"
       dialog={(done, close) => <Add user={user} done={done} close={close} />}

@@ -23,7 +23,8 @@ export function Members({ group }: { group: string }) {
       empty="No user is in the group."
       header="User"
       page="/users/{name}"
-      removal={(name) => `Remove ${name}`}
+      removed={(name) => name}
+      then="The user may no longer do what the group alone allows, and is no longer denied what it alone denies."
       remove={(user) => leave(user, group)}
       addition="Add user"
       dialog={(done, close) => <Add group={group} done={done} close={close} />}

@@ -6,9 +6,8 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { type ReactNode, useState } from "react";
 
 import { follow, href } from "../router";
-import { useAct } from "../shown/act";
+import { AskedFirst } from "../shown/asked-first";
 import { Listing, type Piece } from "../shown/listing";
-import { Problem } from "../shown/problem";
 import { visible } from "../shown/visible";
 
 export interface MembershipProps {
@@ -20,25 +19,25 @@ export interface MembershipProps {
   header: string;
   /** The page of one of them, with {name}. */
   page: string;
-  /** The name of the button that removes one, in full. */
-  removal: (name: string) => string;
+  /** What is said after "Remove": "from auditors". */
+  removed: (name: string) => string;
+  /** What follows from it. */
+  then: string;
   remove: (name: string) => Promise<unknown>;
   addition: string;
   /** The dialog that adds another. */
   dialog: (done: () => void, close: () => void) => ReactNode;
 }
 
-export function Membership({ title, question, load, empty, header, page, removal, remove, addition, dialog }: MembershipProps) {
+export function Membership({ title, question, load, empty, header, page, removed, then, remove, addition, dialog }: MembershipProps) {
   const [round, setRound] = useState(0);
   const [adding, add] = useState(false);
-  const act = useAct();
   const changed = () => {
     add(false);
     setRound((before) => before + 1);
   };
   return (
     <SpaceBetween size="m">
-      {act.fault !== null && <Problem fault={act.fault} />}
       <Listing
         title={title}
         question={question}
@@ -60,16 +59,7 @@ export function Membership({ title, question, load, empty, header, page, removal
           {
             id: "remove",
             header: "",
-            cell: (item) => (
-              <Button
-                variant="inline-link"
-                ariaLabel={visible(removal(item))}
-                disabled={act.busy}
-                onClick={() => act.run(() => remove(item), changed)}
-              >
-                Remove
-              </Button>
-            ),
+            cell: (item) => <AskedFirst verb="Remove" what={removed(item)} then={then} work={() => remove(item)} done={changed} />,
           },
         ]}
         actions={<Button onClick={() => add(true)}>{addition}</Button>}
