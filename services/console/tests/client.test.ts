@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { pathOf, queryOf } from "../src/v1/client";
+import { eventsOf, pathOf, queryOf, type ServerEvent } from "../src/v1/client";
 
 describe("a request to the audit API", () => {
   it("escapes what stands in its path, once", () => {
@@ -10,4 +10,15 @@ describe("a request to the audit API", () => {
   it("leaves out what was not given", () => {
     expect(queryOf({ limit: 5, at: undefined, trail: null, changes: true })).toEqual({ limit: "5", changes: "true" });
   });
+});
+
+it("tells a beat of a stream, so that silence is not taken for a connection on which nothing happens", async () => {
+  const found: ServerEvent[] = [];
+  const sent = ': the alerts\n\nid: 7\nevent: alert\ndata: {"id": "a"}\n\n: nothing new\n\n';
+  for await (const each of eventsOf(new Response(sent))) found.push(each);
+  expect(found.map(({ event, data }) => [event, data])).toEqual([
+    ["beat", null],
+    ["alert", { id: "a" }],
+    ["beat", null],
+  ]);
 });

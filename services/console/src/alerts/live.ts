@@ -4,9 +4,10 @@ import { useEffect, useState } from "react";
 
 import { endIfRefused } from "../session/refused";
 import { current } from "../session/session";
-import { faultOf, isAbort } from "../shown/fault";
+import { faultOf } from "../shown/fault";
 import { type ItemOf, v1 } from "../v1/client";
 import type { AlertFilters } from "./filters";
+import { whileHeard } from "./silence";
 
 export type RaisedAlert = ItemOf<"/v1/alerts">;
 
@@ -34,23 +35,28 @@ export function useLiveAlerts(filters: AlertFilters, from: number | null, round:
     const change = (to: (live: LiveAlerts) => LiveAlerts): void =>
       setKept((before) => ({ question, live: to(before.question === question ? before.live : NOTHING) }));
     const follow = async (): Promise<void> => {
-      change((live) => ({ ...live, state: "open" }));
       const asked = current();
+      const connection = whileHeard(leaving.signal);
       try {
-        for await (const { id, event, data } of v1().events("/v1/alerts/stream", { query: { ...filters, after: String(after) } }, leaving.signal)) {
+        const query = { ...filters, after: String(after) };
+        for await (const { id, event, data } of v1().events("/v1/alerts/stream", { query }, connection.signal)) {
+          connection.heard();
+          change((live) => (live.state === "open" ? live : { ...live, state: "open" }));
           if (event !== "alert") continue;
           [after, tried] = [Number(id), 0];
           change((live) => ({ ...live, raised: [data as RaisedAlert, ...live.raised].slice(0, MOST_KEPT) }));
         }
       } catch (thrown) {
-        if (leaving.signal.aborted || isAbort(thrown)) return;
-        const fault = faultOf(thrown);
+        if (leaving.signal.aborted) return;
+        const fault = faultOf(thrown); // of a silent connection: that it was aborted
         endIfRefused(fault, asked);
         const { kind } = fault;
         if (kind === "refused" || kind === "invalid" || kind === "not there") {
           change((live) => ({ ...live, state: "refused" }));
           return;
         }
+      } finally {
+        connection.over();
       }
       if (leaving.signal.aborted) return;
       change((live) => ({ ...live, state: "waiting" }));

@@ -24,7 +24,7 @@ import { keyName } from "../shown/names";
 import { Problem } from "../shown/problem";
 import { upTo } from "../shown/span";
 import { summaryWords } from "../shown/summary";
-import { Time } from "../shown/time";
+import { Time, timeWords } from "../shown/time";
 import { visible } from "../shown/visible";
 import { v1 } from "../v1/client";
 
@@ -152,9 +152,14 @@ export default function Alerts({ query }: PageProps) {
           pagination={<Pagination {...cursor.pagination(found?.next ?? null)} />}
         />
       )}
-      <LiveRegion hidden>{live.raised[0] === undefined ? "" : `New alert: ${visible(live.raised[0].title)}`}</LiveRegion>
+      <LiveRegion hidden>{live.raised[0] === undefined ? "" : visible(told(live.raised[0]))}</LiveRegion>
     </SpaceBetween>
   );
+}
+
+/** With its time, since a live region says the same words only once: two alerts of one rule may differ in nothing else. */
+function told({ title, summary, at }: RaisedAlert): string {
+  return `New alert: ${title}. ${summaryWords(summary)}. ${timeWords(at) ?? at}`;
 }
 
 function LiveState({ live }: { live: LiveAlerts }) {

@@ -46,6 +46,7 @@ interface Brought {
   body?: unknown;
 }
 
+/** `BEAT` is the event of a comment, which says no more than that the connection stands. */
 export interface ServerEvent {
   id: string;
   event: string;
@@ -85,18 +86,7 @@ export class V1 {
 
   /** Server-sent events, read by fetch, since EventSource cannot sign. Ends when the server closes. */
   async *events<P extends PathsOf<"get">>(path: P, bring: Bring<P, "get">, signal?: AbortSignal): AsyncGenerator<ServerEvent> {
-    let [id, event, data] = ["", "message", ""];
-    for await (const line of linesOf(await this.#send("GET", path, bring, signal))) {
-      if (line === "") {
-        if (data !== "") yield { id, event, data: JSON.parse(data) as unknown };
-        [event, data] = ["message", ""];
-        continue;
-      }
-      const [, name = "", text = ""] = /^([^:]*):? ?(.*)$/.exec(line) ?? [];
-      if (name === "id") id = text;
-      else if (name === "event") event = text;
-      else if (name === "data") data = data === "" ? text : `${data}\n${text}`;
-    }
+    yield* eventsOf(await this.#send("GET", path, bring, signal));
   }
 
   /** A file, with its body still to be read. */
@@ -193,6 +183,24 @@ async function errorOf(answer: Response): Promise<V1Error> {
     return new V1Error(error.code, error.message, answer.status, callOf(answer));
   } catch {
     return new V1Error("", text.slice(0, 500), answer.status, callOf(answer));
+  }
+}
+
+export const BEAT = "beat";
+
+export async function* eventsOf(answer: Response): AsyncGenerator<ServerEvent> {
+  let [id, event, data] = ["", "message", ""];
+  for await (const line of linesOf(answer)) {
+    if (line === "") {
+      if (data !== "") yield { id, event, data: JSON.parse(data) as unknown };
+      [event, data] = ["message", ""];
+      continue;
+    }
+    const [, name = "", text = ""] = /^([^:]*):? ?(.*)$/.exec(line) ?? [];
+    if (name === "") yield { id, event: BEAT, data: null };
+    else if (name === "id") id = text;
+    else if (name === "event") event = text;
+    else if (name === "data") data = data === "" ? text : `${data}\n${text}`;
   }
 }
 
