@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.console.visit import NARROW, WIDE, Visit
 from tests.installation import Installation
@@ -101,3 +101,48 @@ def test_who_gained_and_lost_between_two_times(visit: Callable[..., Visit], serv
     changes = page.get_by_role("table", name="Changes of who may do what")
     expect(changes.get_by_role("row").filter(has_text="user/access-dan: kms:Decrypt")).to_have_count(1)
     assert tab.serious() == []
+
+
+@pytest.mark.soak
+def test_of_many_changes_the_newest_are_shown_and_the_page_says_so(visit: Callable[..., Visit], key: str) -> None:
+    tab = visit()
+    page = tab.page
+    change = {"at": "2026-11-20T10:00:00Z", "principal": "arn:aws:iam::111122223333:root", "operation": "PutKeyPolicy"}
+    rows = [
+        {"change": {**change, "position": n, "summary": f"change {n}."}, "kind": None, "keys": [], "about": []}
+        for n in range(2001)
+    ]
+    body = "".join(f"{json.dumps(each)}\n" for each in rows)
+    page.route("**/v1/changes?*", lambda route: route.fulfill(body=body, content_type="application/x-ndjson"))
+    tab.opens("/access/changes")
+    tab.signs_in()
+    expect(page.get_by_text("Only the newest 2,000 are shown.")).to_be_visible()
+    table = page.get_by_role("table", name="Changes of who may do what")
+    expect(table.get_by_role("row").nth(1)).to_contain_text("change 2000.")
+    expect(table.get_by_role("row")).to_have_count(51)
+    page.get_by_role("button", name="Page 40 of").click()
+    expect(table.get_by_role("row").last).to_contain_text("change 1.")
+    assert tab.serious() == []
+
+
+@pytest.mark.soak
+def test_many_principals_who_can_are_shown_a_page_at_a_time(visit: Callable[..., Visit], key: str) -> None:
+    tab = visit()
+    page = tab.page
+
+    def many(route: Route) -> None:
+        answer = route.fetch().json()
+        (each, *_) = answer["items"]
+        answer["items"] = [{**each, "principal": f"arn:aws:iam::111122223333:user/u{n}"} for n in range(120)]
+        route.fulfill(json=answer)
+
+    page.route("**/v1/who-can/*", many)
+    for path in (f"/access?key={key}&action=kms:Decrypt", f"/keys/{key}/access"):
+        tab.opens(path)
+        tab.signs_in()
+        table = page.get_by_role("table", name="Who can call kms:Decrypt")
+        expect(table.get_by_role("row")).to_have_count(51)
+        expect(page.get_by_text("(120)")).to_be_visible()
+        page.get_by_role("button", name="Page 3 of").click()
+        expect(table.get_by_role("row").last).to_contain_text("user/u119")
+        assert tab.serious() == []

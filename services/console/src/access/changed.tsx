@@ -11,6 +11,8 @@ import { short, who } from "../policy/words";
 import { follow, href } from "../router";
 import { type LinesAnswer } from "../shown/lines";
 import { LongText } from "../shown/long-text";
+import { MOST } from "../shown/newest";
+import { usePaged } from "../shown/paged";
 import { Problem } from "../shown/problem";
 import { summaryWords } from "../shown/summary";
 import { Time } from "../shown/time";
@@ -43,6 +45,7 @@ export interface InSum {
 }
 
 interface ChangedProps {
+  question: string;
   answer: LinesAnswer<ChangedLine, InSum>;
   again: () => void;
   account: string;
@@ -50,7 +53,7 @@ interface ChangedProps {
   ofKeys: boolean;
 }
 
-export function Changed({ answer, again, account, title, ofKeys }: ChangedProps) {
+export function Changed({ question, answer, again, account, title, ofKeys }: ChangedProps) {
   const listed = (some: ChangedLine["gained"]) => <LongText text={some.map((each) => named(each, account)).join(", ") || "–"} />;
   const columns: TableProps.ColumnDefinition<ChangedLine>[] = [
     { id: "at", header: "When", minWidth: 130, cell: ({ change }) => <Time at={change.at} /> },
@@ -76,6 +79,7 @@ export function Changed({ answer, again, account, title, ofKeys }: ChangedProps)
     { id: "lost", header: "Lost", minWidth: 160, cell: (row) => listed(row.lost) },
     { id: "changed", header: "Under other conditions", minWidth: 160, cell: (row) => listed(row.changed) },
   ];
+  const { shown, pagination } = usePaged(question, [...answer.lines].reverse());
   return (
     <SpaceBetween size="s">
       {answer.fault !== null && <Problem fault={answer.fault} again={again} />}
@@ -95,10 +99,12 @@ export function Changed({ answer, again, account, title, ofKeys }: ChangedProps)
           }
           ariaLabels={{ tableLabel: title }}
           columnDefinitions={columns}
-          items={[...answer.lines].reverse()}
+          items={shown}
+          pagination={pagination}
           empty={answer.state === "there" ? "Nobody gained or lost anything in this time." : "Nothing yet."}
         />
       )}
+      {answer.cut && <OnlyNewest />}
       {answer.result !== null && (answer.result.gained?.length ?? 0) + (answer.result.lost?.length ?? 0) > 0 && (
         <Box>
           Over the whole time: gained {visible((answer.result.gained ?? []).map((each) => who(each, account)).join(", ")) || "nobody"};
@@ -112,6 +118,10 @@ export function Changed({ answer, again, account, title, ofKeys }: ChangedProps)
       )}
     </SpaceBetween>
   );
+}
+
+export function OnlyNewest() {
+  return <Box color="text-body-secondary">Only the newest {MOST.toLocaleString()} are shown. Choose a shorter time to see those before.</Box>;
 }
 
 function named(each: string | { principal: string }, account: string): string {

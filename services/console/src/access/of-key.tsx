@@ -13,6 +13,7 @@ import { asked, follow, href, useAsOf, useTrail } from "../router";
 import { current } from "../session/session";
 import { useAnswer } from "../shown/answer";
 import { useLines } from "../shown/lines";
+import { usePaged } from "../shown/paged";
 import { Problem } from "../shown/problem";
 import { Time } from "../shown/time";
 import { visible } from "../shown/visible";
@@ -29,12 +30,14 @@ export function OfKey({ keyName, action }: { keyName: string; action: string }) 
   const [at] = useAsOf();
   const trail = useTrail();
   const account = current()?.identity.account ?? "";
-  const [answer, again] = useAnswer(`who can ${keyName} ${action} ${at ?? ""} ${trail ?? ""}`, (signal) =>
+  const question = `who can ${keyName} ${action} ${at ?? ""} ${trail ?? ""}`;
+  const [answer, again] = useAnswer(question, (signal) =>
     v1().get("/v1/who-can/{reference}", { path: { reference: keyName }, query: { action, ...asked(at, trail) } }, signal),
   );
+  const holders = (answer.value?.items ?? []) as unknown as Holder[];
+  const { shown, pagination } = usePaged(question, holders);
   if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
   if (answer.state === "loading") return <Waiting text={`Asking who can call ${action}`} />;
-  const holders = answer.value.items as unknown as Holder[];
   const title = `Who can call ${action}`;
   return (
     <SpaceBetween size="l">
@@ -54,7 +57,8 @@ export function OfKey({ keyName, action }: { keyName: string; action: string }) 
           </Header>
         }
         ariaLabels={{ tableLabel: title }}
-        items={holders}
+        items={shown}
+        pagination={pagination}
         trackBy="principal"
         empty={`Nobody can call ${action} on this key.`}
         columnDefinitions={[
@@ -99,10 +103,11 @@ export function OfKeyBetween({ keyName, action, span }: { keyName: string; actio
   const account = current()?.identity.account ?? "";
   const trail = useTrail();
   const query = { action, from: span.from, ...(span.to === null ? {} : { to: span.to }), ...asked(null, trail) };
+  const question = `who could ${keyName} ${JSON.stringify(query)}`;
   const [answer, again] = useLines<ChangedLine, InSum>(
-    `who could ${keyName} ${JSON.stringify(query)}`,
+    question,
     (signal) => v1().lines("get", "/v1/who-could/{reference}", { path: { reference: keyName }, query }, signal),
     (line) => "change" in line,
   );
-  return <Changed answer={answer} again={again} account={account} title={`Who gained and lost ${action}`} ofKeys={false} />;
+  return <Changed question={question} answer={answer} again={again} account={account} title={`Who gained and lost ${action}`} ofKeys={false} />;
 }

@@ -13,6 +13,7 @@ import { current } from "../session/session";
 import { useAnswer } from "../shown/answer";
 import { after, useCursor } from "../shown/cursor";
 import { useLines } from "../shown/lines";
+import { usePaged } from "../shown/paged";
 import { Problem } from "../shown/problem";
 import { visible } from "../shown/visible";
 import { type ItemOf, v1 } from "../v1/client";
@@ -36,6 +37,7 @@ export function OfPrincipal({ principal }: { principal: string }) {
   });
   const next = answer.value?.next ?? null;
   const roles = (answer.value?.roles ?? []) as unknown as Holder[];
+  const { shown, pagination } = usePaged(question, roles);
   if (answer.state === "fault") return <Problem fault={answer.fault} again={again} />;
   return (
     <SpaceBetween size="l">
@@ -82,12 +84,13 @@ export function OfPrincipal({ principal }: { principal: string }) {
         <Table
           wrapLines
           header={
-            <Header variant="h2" description="In a session of a role it could do what the role could.">
+            <Header variant="h2" counter={`(${roles.length})`} description="In a session of a role it could do what the role could.">
               Roles that it could assume
             </Header>
           }
           ariaLabels={{ tableLabel: "Roles that the principal could assume" }}
-          items={roles}
+          items={shown}
+          pagination={pagination}
           columnDefinitions={[
             {
               id: "role",
@@ -129,10 +132,11 @@ export function OfPrincipalBetween({ principal, span }: { principal: string; spa
   const account = current()?.identity.account ?? "";
   const trail = useTrail();
   const query = { from: span.from, ...(span.to === null ? {} : { to: span.to }), ...asked(null, trail) };
+  const question = `could what ${principal} ${JSON.stringify(query)}`;
   const [answer, again] = useLines<ChangedLine, InSum>(
-    `could what ${principal} ${JSON.stringify(query)}`,
+    question,
     (signal) => v1().lines("get", "/v1/could-what/{principal}", { path: { principal }, query }, signal),
     (line) => "change" in line,
   );
-  return <Changed answer={answer} again={again} account={account} title="What it gained and lost" ofKeys />;
+  return <Changed question={question} answer={answer} again={again} account={account} title="What it gained and lost" ofKeys />;
 }

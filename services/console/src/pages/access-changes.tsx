@@ -13,7 +13,7 @@ import ProgressBar from "@cloudscape-design/components/progress-bar";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
 
-import type { Change } from "../access/changed";
+import { type Change, OnlyNewest } from "../access/changed";
 import { type Span, SpanChoice, spanOf, USUAL_DAYS } from "../access/span";
 import { condition, short, type ShownCondition, type ShownPrincipal, whom } from "../policy/words";
 import { asked, changeQuery, follow, href, type PageProps, useAsOf, useTrail } from "../router";
@@ -22,6 +22,7 @@ import { useAskedAt } from "../shown/asked-at";
 import { useFollowing } from "../shown/following";
 import { useLines } from "../shown/lines";
 import { LongText } from "../shown/long-text";
+import { usePaged } from "../shown/paged";
 import { Problem } from "../shown/problem";
 import { upTo } from "../shown/span";
 import { summaryWords } from "../shown/summary";
@@ -94,6 +95,7 @@ function Changes({ span, about }: { span: Span; about: string }) {
     (signal) => v1().lines("get", "/v1/changes", { query }, signal),
     (line) => "change" in line,
   );
+  const { shown, pagination } = usePaged(JSON.stringify(query), [...answer.lines].reverse());
   if (answer.fault !== null) return <Problem fault={answer.fault} again={again} />;
   return (
     <SpaceBetween size="s">
@@ -111,7 +113,8 @@ function Changes({ span, about }: { span: Span; about: string }) {
           </Header>
         }
         ariaLabels={{ tableLabel: "Changes of who may do what" }}
-        items={[...answer.lines].reverse()}
+        items={shown}
+        pagination={pagination}
         empty={answer.state === "there" ? "Nobody changed who may do what in this time." : "Nothing yet."}
         columnDefinitions={[
           { id: "at", header: "When", minWidth: 130, cell: ({ change }) => <Time at={change.at} /> },
@@ -152,6 +155,7 @@ function Changes({ span, about }: { span: Span; about: string }) {
           { id: "lost", header: "Lost", minWidth: 200, cell: (row) => <Sets sets={row.lost ?? []} account={account} /> },
         ]}
       />
+      {answer.cut && <OnlyNewest />}
       {answer.began !== null && (
         <Box color="text-body-secondary">
           The record begins at <Time at={answer.began} />.

@@ -6,11 +6,13 @@ import { useCallback, useEffect, useReducer, useState } from "react";
 import { endIfRefused } from "../session/refused";
 import { current } from "../session/session";
 import { type Fault, faultOf, isAbort } from "./fault";
+import { addNewest } from "./newest";
 
 export interface LinesAnswer<L, R> {
   state: "loading" | "there" | "fault";
+  /** The newest of them, in the order in which they came. */
   lines: readonly L[];
-  /** Whether more lines came than are kept. */
+  /** Whether more came than are kept. */
   cut: boolean;
   done: number | null;
   of: number | null;
@@ -27,7 +29,6 @@ interface Sent<R> {
   began?: string | null;
 }
 
-const MOST = 2000;
 const DRAWN_EVERY = 100; // milliseconds
 
 const NOTHING = { state: "loading", lines: [], cut: false, done: null, of: null, result: null, began: null, fault: null } as const;
@@ -60,8 +61,8 @@ export function useLines<L, R>(
         for await (const line of ask(leaving.signal)) {
           const { done, of, result, began } = line as Sent<R>;
           if (isWanted(line as Record<string, unknown>)) {
-            if (lines.length < MOST) lines.push(line as L);
-            else answer = { ...answer, cut: true };
+            const dropped = addNewest(lines, line as L);
+            answer = { ...answer, cut: answer.cut || dropped };
           }
           answer = {
             ...answer,

@@ -10,6 +10,7 @@ import type { ReactNode } from "react";
 
 import { useAnswer } from "./answer";
 import { useCursor } from "./cursor";
+import { PAGE, usePaged } from "./paged";
 import { Problem } from "./problem";
 
 /** Some of a list; `next` asks for what follows, null at its end. */
@@ -37,6 +38,10 @@ export function Listing<T>({ title, description, question, round = 0, load, colu
   const cursor = useCursor(`${question} ${round}`); // what a change made stands on the first page
   const [answer, again] = useAnswer(`${question} ${cursor.at}`, (signal) => load(cursor.at, signal), round);
   const next = answer.value?.next ?? null;
+  // Some lists come as a whole, however long they are; the last piece of another one is never longer than a page.
+  const whole = cursor.at === "" && next === null;
+  const items = answer.value?.items ?? [];
+  const { shown, pagination } = usePaged(`${question} ${round}`, items);
   // A table without rows would say that there are none.
   if (answer.state === "fault" && (answer.fault.kind === "refused" || answer.value === null)) return <Problem fault={answer.fault} again={again} />;
   return (
@@ -49,6 +54,7 @@ export function Listing<T>({ title, description, question, round = 0, load, colu
           <Header
             variant="h2"
             description={description}
+            counter={whole && items.length > PAGE ? `(${items.length})` : undefined}
             actions={
               <SpaceBetween direction="horizontal" size="xs">
                 <Button iconName="refresh" ariaLabel={`Ask again: ${title}`} onClick={again} />
@@ -60,7 +66,7 @@ export function Listing<T>({ title, description, question, round = 0, load, colu
           </Header>
         }
         columnDefinitions={columns}
-        items={answer.value?.items ?? []}
+        items={whole ? shown : items}
         trackBy={keyOf}
         loading={answer.state === "loading" && answer.value === null}
         loadingText="Asking"
@@ -72,7 +78,7 @@ export function Listing<T>({ title, description, question, round = 0, load, colu
             </Box>
           )
         }
-        pagination={(cursor.at !== "" || next !== null) && <Pagination {...cursor.pagination(next)} />}
+        pagination={whole ? pagination : <Pagination {...cursor.pagination(next)} />}
       />
     </SpaceBetween>
   );
