@@ -75,12 +75,14 @@ SESSION_NAME = f"keytrail, level {LEVEL}"
 """What pg_stat_activity shows of each session; sessions.py reads it, and takes a session without a name for an older one's."""
 NAMED = {
     "application_name": SESSION_NAME,
+    "TimeZone": "UTC",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
 """What each session asks of the server. A machine that loses its power says nothing, and Linux asks after two hours whether the
-other end is still there: for so long its locks kept waiting whoever stands by. Now they are free after 25 seconds."""
+other end is still there: for so long its locks kept waiting whoever stands by. Now they are free after 25 seconds. Calls are
+counted by day in the session's zone, and a server, database or role may have any."""
 
 
 async def make(pool: Pool, statements: str) -> None:

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 
-import { barsOf, wholeTimes } from "../src/decisions/bars";
+vi.hoisted(() => (process.env["TZ"] = "America/New_York"));
+
+import { barsOf, tickWords, wholeTimes } from "../src/decisions/bars";
 import { FIELDS, filtersOf, queryOfTokens, tokensOf } from "../src/decisions/filters";
 import { treeOf } from "../src/decisions/explanation";
 import { boundsOf, lengthOf, spanOf, spanQuery } from "../src/shown/span";
@@ -40,6 +42,12 @@ test("an hour in which nobody called has a bar of nothing", () => {
     [11, undefined, undefined],
     [12, undefined, 2],
   ]);
+});
+
+test("a day bears its name in UTC, in which Keytrail counts, and an hour has the reader's time", () => {
+  const midnight = new Date("2026-11-20T00:00:00Z");
+  expect(tickWords(midnight, "day")).toContain("20");
+  expect(tickWords(midnight, "hour")).toContain("19");
 });
 
 test("an answer that was cut has no bar of an hour of which only a part came", () => {

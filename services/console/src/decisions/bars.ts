@@ -5,6 +5,14 @@ const LENGTHS = { hour: 3_600_000, day: 24 * 3_600_000 } as const;
 /** Cloudscape leaves some pixels between two bars: of more bars than these, none has a width. */
 export const MOST_BARS = { narrow: 40, wide: 100 } as const;
 
+const HOUR = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+/** Keytrail counts by the days of UTC: in the reader's zone each would bear the name of the one before or after. */
+const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
+
+export function tickWords(at: Date, unit: keyof typeof LENGTHS): string {
+  return (unit === "hour" ? HOUR : DAY).format(at);
+}
+
 export interface Counted {
   calls: number;
   effect: string | null;

@@ -15,15 +15,13 @@ import { Problem } from "../shown/problem";
 import { Time, zoneWords } from "../shown/time";
 import { visible } from "../shown/visible";
 import { type ItemOf, v1 } from "../v1/client";
-import { barsOf, HOURS_UP_TO, MOST_BARS, wholeTimes } from "./bars";
+import { barsOf, HOURS_UP_TO, MOST_BARS, tickWords, wholeTimes } from "./bars";
 import type { filtersOf } from "./filters";
 
 type Count = ItemOf<"/v1/decisions/counts">;
 type Wanted = ReturnType<typeof filtersOf> & { from?: string; to?: string; trail?: string; unanswered?: "false" };
 const BY = { principal: "By principal", operation: "By operation", key: "By key" } as const;
 type By = keyof typeof BY;
-const HOUR = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
-const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 
 export function Counts({ wanted, long }: { wanted: Wanted; long: number }) {
   const [tab, setTab] = useState("time");
@@ -57,8 +55,8 @@ function OverTime({ wanted, long }: { wanted: Wanted; long: number }) {
         hideFilter
         height={160}
         ariaLabel={`Calls by ${unit}`}
-        xTickFormatter={(at) => (unit === "hour" ? HOUR : DAY).format(at)}
-        xTitle={`${unit === "hour" ? "Hour" : "Day"} (${zoneWords()})`}
+        xTickFormatter={(at) => tickWords(at, unit)}
+        xTitle={unit === "hour" ? `Hour (${zoneWords()})` : "Day (UTC)"}
         yTitle="Calls"
         xScaleType="categorical"
         xDomain={bars}
