@@ -5,8 +5,10 @@ import { expect, test, vi } from "vitest";
 vi.hoisted(() => (process.env["TZ"] = "America/New_York"));
 
 import { barsOf, tickWords, wholeTimes } from "../src/decisions/bars";
+import { callsWords } from "../src/decisions/counted-calls";
 import { FIELDS, filtersOf, queryOfTokens, tokensOf } from "../src/decisions/filters";
 import { treeOf } from "../src/decisions/explanation";
+import { faultOf, V1Error } from "../src/shown/fault";
 import { boundsOf, lengthOf, spanOf, spanQuery } from "../src/shown/span";
 
 interface Described {
@@ -95,4 +97,13 @@ test("the tree names a statement by its Sid, with what callers wrote made visibl
   expect(layer?.text).toBe("key policy");
   expect(layer?.children[0]?.text).toBe("Allow, “a\\u202eb” of the key policy of k, version 2");
   expect(layer?.children[0]?.children[0]).toMatchObject({ text: "Action", holds: false });
+});
+
+test("an export whose calls could not be counted says so, and does not go on counting", () => {
+  const loading = { state: "loading", value: null } as const;
+  const there = { state: "there", value: { items: [{ calls: 2 }, { calls: 1000 }] } } as const;
+  const fault = faultOf(new V1Error("AccessDeniedException", "no policy allows it", 403, "c1"));
+  const words = [loading, there, { state: "fault", value: null, fault } as const].map(callsWords);
+  expect(words.map((each) => each.split(" with the")[0])).toEqual(["Counting the calls…", "1,002 calls", "The calls"]);
+  expect(words[2]).toMatch(/ How many there are is not known: no policy allows it$/);
 });

@@ -1,4 +1,4 @@
-/** Keys and principals to choose from: the first of each. Anything else can be typed. Who may not list them chooses from nothing. */
+/** Keys and principals to choose from: the first of each. Anything else can be typed, also by who may not list them. */
 
 import { ListRolesCommand, ListUsersCommand } from "@aws-sdk/client-iam";
 

@@ -9,7 +9,9 @@ import { useState } from "react";
 import { useAnswer } from "../shown/answer";
 import { nameWithTime, type Progress, sizeOf, writesToDisk } from "../shown/saved-file";
 import { SavingModal, Size, useFileSaving } from "../shown/saving";
+import { visible } from "../shown/visible";
 import { v1 } from "../v1/client";
+import { callsOf, callsWords } from "./counted-calls";
 import type { filtersOf } from "./filters";
 import { type Format, FORMATS } from "./formats";
 
@@ -22,7 +24,7 @@ export function Export({ wanted, close }: { wanted: Wanted; close: () => void })
   const [counted] = useAnswer(`to export ${JSON.stringify(wanted)}`, (signal) =>
     v1().get("/v1/decisions/counts", { query: { ...wanted, by: "effect", limit: 10 } as never }, signal),
   );
-  const calls = counted.state === "there" ? counted.value.items.reduce((sum, each) => sum + each.calls, 0) : null;
+  const calls = callsOf(counted);
   const { headings } = FORMATS[format];
 
   const begin = (): void => {
@@ -39,10 +41,7 @@ export function Export({ wanted, close }: { wanted: Wanted; close: () => void })
       writing={(progress) => <Writing progress={progress} calls={calls} headings={headings} />}
       written={({ lines, bytes }) => `${headings === null ? "" : `${(lines - headings).toLocaleString()} calls, `}${sizeOf(bytes)}.`}
     >
-      <Box variant="p">
-        {calls === null ? "Counting the calls…" : `${calls.toLocaleString()} ${calls === 1 ? "call" : "calls"}`} with the
-        filters and the span of this page, in the order of time.
-      </Box>
+      <Box variant="p">{visible(callsWords(counted))}</Box>
       <RadioGroup
         ariaLabel="Format"
         value={format}

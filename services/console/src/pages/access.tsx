@@ -20,6 +20,7 @@ import { keyOptions, principalOptions } from "../access/suggestions";
 import { changeQuery, type PageProps, useAsOf, useTrail } from "../router";
 import { useAnswer } from "../shown/answer";
 import { useAskedAt } from "../shown/asked-at";
+import { listStatus } from "../shown/list-status";
 import { v1 } from "../v1/client";
 
 const USUAL = "kms:Decrypt";
@@ -90,6 +91,7 @@ function KeyChoice({ chosen }: { chosen: string }) {
       <Autosuggest
         value={text}
         options={known.value ?? []}
+        {...listStatus(known)}
         enteredTextLabel={(value) => `Use "${value}"`}
         ariaLabel="Key"
         empty="No keys"
@@ -111,6 +113,7 @@ function PrincipalChoice({ principal }: { principal: string }) {
       <Autosuggest
         value={text}
         options={known.value ?? []}
+        {...listStatus(known)}
         enteredTextLabel={(value) => `Use "${value}"`}
         ariaLabel="Principal"
         empty="No principals"

@@ -5,6 +5,7 @@ import Autosuggest from "@cloudscape-design/components/autosuggest";
 import FormField from "@cloudscape-design/components/form-field";
 
 import type { Answer } from "./answer";
+import { listStatus } from "./list-status";
 import { visible } from "./visible";
 
 interface ChoiceProps<T> {
@@ -21,7 +22,6 @@ interface ChoiceProps<T> {
 
 export function Choice<T>({ label, description, answer, valueOf, nameOf, chosen, choose, placeholder, empty }: ChoiceProps<T>) {
   const options = (answer.value?.items ?? []).map((each) => ({ value: valueOf(each), label: visible(nameOf(each)) }));
-  const status = answer.state === "there" ? "finished" : answer.state === "fault" ? "error" : "loading";
   return (
     <FormField label={label} description={description}>
       <Autosuggest
@@ -29,9 +29,7 @@ export function Choice<T>({ label, description, answer, valueOf, nameOf, chosen,
         options={options}
         onChange={({ detail }) => choose(detail.value)}
         enteredTextLabel={(text) => `Use ${visible(text)}`}
-        statusType={status}
-        loadingText="Asking"
-        errorText={answer.state === "fault" ? `The list is not there: ${visible(answer.fault.message)}` : ""}
+        {...listStatus(answer)}
         placeholder={placeholder}
         empty={empty}
       />

@@ -26,11 +26,13 @@ import { KeyActions } from "./actions";
 import { factsAt, factsNow, type KeyFacts, type TabProps } from "./facts";
 import { KeyState } from "./state";
 import { tabsFor } from "./tabs";
+import { aliasWords } from "./words";
 
-async function aliasesOf(facts: KeyFacts, signal: AbortSignal): Promise<readonly string[]> {
-  if (facts.past !== null) return facts.past.aliases;
+/** The first ones, and whether there are others, which the tab of aliases shows. */
+async function aliasesOf(facts: KeyFacts, signal: AbortSignal): Promise<{ names: readonly string[]; more: boolean }> {
+  if (facts.past !== null) return { names: facts.past.aliases, more: false };
   const answer = await (await kms()).send(new ListAliasesCommand({ KeyId: facts.arn }), { abortSignal: signal });
-  return (answer.Aliases ?? []).map((each) => each.AliasName ?? "");
+  return { names: (answer.Aliases ?? []).map((each) => each.AliasName ?? ""), more: answer.NextMarker !== undefined };
 }
 
 const END_OF_TIME = "9999-12-31T00:00:00Z";
@@ -59,12 +61,12 @@ export default function KeyPage({ places }: PageProps) {
   };
   const [aliases] = useAnswer(
     `aliases ${facts?.arn ?? ""} ${facts?.past?.position ?? ""}`,
-    (signal) => (facts === null ? Promise.resolve([]) : aliasesOf(facts, signal)),
+    (signal) => (facts === null ? Promise.resolve({ names: [], more: false }) : aliasesOf(facts, signal)),
     notices.length,
   );
-  const names = (aliases.value ?? []).map((each) => each.replace(/^alias\//, ""));
+  const names = (aliases.value?.names ?? []).map((each) => each.replace(/^alias\//, ""));
   const id = visible(facts?.id ?? name);
-  const named = names.map((each) => visible(each)).join(", ");
+  const named = aliasWords(names, aliases.value?.more === true);
   const called = names[0] === undefined ? id : visible(names[0]);
   useSubject(called);
   const last = notices.at(-1);
@@ -119,7 +121,7 @@ export default function KeyPage({ places }: PageProps) {
           <General
             key={facts.arn}
             facts={facts}
-            aliases={aliases.state === "fault" ? `Not shown: ${visible(aliases.fault.message)}` : named || "–"}
+            aliases={aliases.state === "fault" ? `Not shown: ${visible(aliases.fault.message)}` : visible(named) || "–"}
           />
         )}
         {facts === null && answer.state === "loading" ? (

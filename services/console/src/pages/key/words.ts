@@ -17,3 +17,8 @@ export function typeOf(spec: string): string {
   if (spec === "SYMMETRIC_DEFAULT") return "Symmetric";
   return spec.startsWith("HMAC_") ? "Symmetric (HMAC)" : "Asymmetric";
 }
+
+/** Of many, KMS sends the first. */
+export function aliasWords(names: readonly string[], more: boolean): string {
+  return names.join(", ") + (more ? " and more" : "");
+}
