@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -108,7 +109,7 @@ def test_of_many_changes_the_newest_are_shown_and_the_page_says_so(visit: Callab
     tab = visit()
     page = tab.page
     change = {"at": "2026-11-20T10:00:00Z", "principal": "arn:aws:iam::111122223333:root", "operation": "PutKeyPolicy"}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"change": {**change, "position": n, "summary": f"change {n}."}, "kind": None, "keys": [], "about": []}
         for n in range(2001)
     ]
