@@ -170,6 +170,10 @@ class Tails:
         """Anchors of the worker's lanes were asked for: until they come, these count as if they had moved."""
         self._tails |= {name: (each, now) for name, (each, _) in self._tails.items() if name[0] == worker}
 
+    def waited(self, now: float) -> None:
+        """Nothing was read for a while: no lane stood still for longer than since now."""
+        self._tails = {name: (each, now) for name, (each, _) in self._tails.items()}
+
     def idle(self, before: float) -> dict[str, list[dict[str, int | str]]]:
         """By worker, the lanes that have not moved since `before`, in the form of `decisions.anchored`."""
         found: dict[str, list[dict[str, int | str]]] = {}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import replace
 
+from domain.log.authenticity import KeyMissing
 from domain.log.chain import Chain, digest
-from domain.ports import Topic
+from domain.log.codec import parse
+from domain.ports import Stored, Topic
 from domain.state.fold import Fold
 from services.adapters import keyring, snapshots
 from services.adapters.keyring import VaultKeyring
-from services.adapters.known_records import read_between, read_known
+from services.adapters.known_records import has_record, read_between
 from services.adapters.postgres import Pool
 
 LOOKED_BACK = 100
@@ -18,7 +20,7 @@ LOOKED_BACK = 100
 FURTHER = 30
 READ_AT_ONCE = 1000
 NEAR = 10_000
-"""How many records are read for their chain alone. A snapshot is nearer to the end of a log that has more."""
+"""Whoever has folded nothing reads so many records from the first on; where there are more, a snapshot's chain is nearer."""
 
 
 async def log_name(events: Topic, keys: VaultKeyring) -> str:
@@ -45,21 +47,40 @@ async def chain_now(events: Topic, pool: Pool, keys: VaultKeyring) -> Chain:
         await events.close()
 
 
-async def chain_ahead(of: Fold, events: Topic, pool: Pool, keys: VaultKeyring) -> Chain:
-    """The log's chain at its end, for whoever has a fold of its beginning. Raises Unavailable, OutOfRange, Unreadable."""
+async def chain_ahead(of: Fold, known: Chain, events: Topic, pool: Pool, keys: VaultKeyring) -> Chain:
+    """The log's chain at its end, for whoever has a fold of its beginning. `known`: a chain that it knew before, from which it
+    goes on if the log still has its last record. Records are read for their links alone: no second world is made beside the fold,
+    and a record that a newer version wrote ends nobody who has not come to it. Raises Unavailable, OutOfRange, KeyMissing."""
     end = await events.end()
-    if end - of.next > NEAR:
-        return (await snapshots.newest(pool, events, keys)).chain
-    authority = replace(of.chain.authority, retired=dict(of.chain.authority.retired))
-    ahead = Fold(chain=replace(of.chain, authority=authority), next=of.next)
-    reader = await events.reader(ahead.next)
+    chain, at = of.chain, of.next
+    if known.position > chain.position and await has_record(events, known.position, known.head):
+        chain, at = known, known.position + 1
+    elif at == 0 and end > NEAR:
+        kept = await snapshots.restore(pool, events, keys)
+        chain, at = kept.chain, kept.next
+    chain = replace(chain, authority=replace(chain.authority, retired=dict(chain.authority.retired)))
+    if at >= end:
+        return chain
+    reader = await events.reader(at)
     try:
-        while ahead.next < end:
-            for stored in await read_known(reader, READ_AT_ONCE):
-                await keyring.read(ahead, stored, keys)
+        async with aclosing(read_between(reader, at, end, READ_AT_ONCE)) as batches:
+            async for found in batches:
+                for each in found:
+                    await _link(chain, each, keys)
     finally:
         await reader.close()
-    return ahead.chain
+    return chain
+
+
+async def _link(chain: Chain, stored: Stored, keys: VaultKeyring) -> None:
+    document = parse(stored.value)
+    if document is None:
+        return
+    try:
+        chain.accepts(stored.offset, stored.value, document)
+    except KeyMissing:
+        await keys.read_again()
+        chain.accepts(stored.offset, stored.value, document)
 
 
 async def has_before(events: Topic, place: int, head: str) -> bool:

@@ -102,6 +102,7 @@ class JudgedEvents:
                 if end < fold.next:
                     await self._ends_early(JudgedUpTo(fold.next, fold.chain.head))
                 await self._read_up_to(end)
+                self._now = fold.chain  # the log may have lost what another chain had seen
             except BaseException:
                 self._fold = None
                 raise
@@ -174,7 +175,7 @@ class JudgedEvents:
         if kept.next:
             fold = await snapshots.restore(self._pool, self._topic, self._keys, (kept.next - 1, None))
         await self._fold_up_to(kept, fold)
-        self._now = await chain_ahead(fold, self._topic, self._pool, self._keys)
+        self._now = await chain_ahead(fold, self._now, self._topic, self._pool, self._keys)
         self._go_on_from(kept, fold)
 
     async def _fold_up_to(self, kept: JudgedUpTo, fold: Fold) -> None:

@@ -69,22 +69,18 @@ class CallRecords:
         request.record.done = True
         raise WireError(403, errors.wire_error(fault).code, fault.message, recorded=True)
 
-    async def change(self, request: AuditRequest, operation: str, parameters: dict[str, Any], made: Preparation) -> int:
-        """Has the writer decide a change; returns the position of its record. The rate of a caller's changes is limited, as
-        for calls of KMS. Raises WireError."""
+    async def require_rate(self, request: AuditRequest, operation: str) -> None:
+        """Refuses a caller who makes too many changes, before anything is made for this one. Signing in and out has no such
+        limit: a thief who makes changes without end would keep the user from ending the session. Raises WireError."""
         try:
             self._calls.changes.take(request.who.principal)
         except Throttled as fault:
             await self._calls.records.refusal(call_of(request, {}, operation), fault)
             request.record.done = True
             raise errors.on_record(fault) from None
-        return await self.change_of_session(request, operation, parameters, made)
 
-    async def change_of_session(
-        self, request: AuditRequest, operation: str, parameters: dict[str, Any], made: Preparation
-    ) -> int:
-        """The same for signing in and out. It has no such limit: a thief who makes changes without end would keep the user from
-        ending the session. Raises WireError."""
+    async def change(self, request: AuditRequest, operation: str, parameters: dict[str, Any], made: Preparation) -> int:
+        """Has the writer decide a change; returns the position of its record. Raises WireError."""
         position = (await self._calls.writer.decide(call_of(request, parameters, operation), made))[0]
         request.record.done = True
         return position

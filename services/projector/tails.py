@@ -47,7 +47,9 @@ class Observer:
         self._tails = tails
 
     def read(self, lanes: dict[tuple[str, int], Reached], anchored: dict[tuple[str, int], int]) -> None:
-        self._read = time.monotonic()
+        before, self._read = self._read, time.monotonic()
+        if self._read - before > IDLE:
+            self._tails.waited(self._read)  # the next records of other lanes may be in the next batch
         self._tails.read(lanes, self._read)
         self._tails.anchored({name: Reached(number) for name, number in anchored.items()})
 

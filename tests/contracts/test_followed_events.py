@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from domain.alerts.engine.judge import Judge
 from domain.alerts.settings import AlertSettings
 from domain.log.authenticity import key_id
+from domain.log.codec import Unreadable, canonical
 from domain.log.events import LogKeyRotated
 from domain.ports import Unavailable
 from services.adapters.alert_publisher import Publisher
@@ -97,6 +99,17 @@ async def test_whoever_judges_everything_anew_knows_from_the_first_whose_decisio
     log._append(log.deciding.record(log.now, 0, None, None, LogKeyRotated(log.keys.newest)))
     found, judged = await workers.beside.authority(), log.fold().chain.authority
     assert (found.log, found.key, found.retired) == (judged.log, judged.key, judged.retired) != ("", "", {})
+
+
+async def test_a_record_of_a_newer_version_ends_nobody_who_has_not_come_to_it(workers: TwoWorkers, log: Log) -> None:
+    """Where everything is judged anew, the log is read ahead for its links alone."""
+    fold = log.fold()
+    newer = json.loads(log.values[-1]) | {"previous": fold.chain.head, "v": 9}
+    del newer["auth"]
+    log.values.append(fold.chain.sealed(canonical(newer), fold.world.log))
+    assert (await workers.beside.authority()).log == fold.world.log
+    with pytest.raises(Unreadable):
+        await workers.judging.catch_up()
 
 
 async def test_nobody_says_whose_decisions_count_before_the_log_has_a_record(workers: TwoWorkers, log: Log) -> None:

@@ -336,6 +336,8 @@ def test_what_a_worker_left_unanchored_is_seen_once_it_is_idle() -> None:
     tails.asked("w", 10.0)
     assert tails.idle(9.0) == tails.idle(9.9) == {}
     assert tails.idle(10.0) == {"w": [{"lane": 1, "partition": 1, "number": 13, "digest": "d13"}]}, "it has not come"
+    tails.waited(20.0)
+    assert tails.idle(19.9) == {}
 
 
 def checked(values: list[bytes], anchored: int, begins: int = 0) -> DecisionsReport:

@@ -29,6 +29,7 @@ from services.supervisor.forks import THERE
 from services.supervisor.patience import CannotStart
 from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, eventually
+from tests.loops import run
 from tests.pausing import paused
 from tests.wire.test_audit_api import get
 
@@ -145,8 +146,10 @@ def test_a_root_key_that_the_settings_replaced_is_refused_on_record_and_calls_ar
         new.create_key()
     with pytest.raises(ClientError, match="ThrottlingException"):
         new.create_key()
+    kept = secrets(own)
     status, told = get(own, "/v1/accounts", None, "POST", b'{"account_id": "222233334444"}')
     assert (status, told["error"]["code"]) == (400, "ThrottlingException")
+    assert secrets(own) == kept, "nothing is made for it"
     refused = eventually(lambda: _three(own.answers("decisions", "--effect", "refused")))
     assert [(item["access_key"], item["operation"], item["rule"], item["error"]) for item in refused] == [
         (first_root["AWS_ACCESS_KEY_ID"], "ListKeys", "authentication", "credential-disabled"),
@@ -167,6 +170,16 @@ def test_a_postgres_that_cannot_be_started_again_is_told_and_tried_until_it_can(
     away.rename(config)
     own.has_another("postgres", postgres.pid)
     own.caught_up()
+
+
+def secrets(own: Installation) -> int:
+    """How many the vault has."""
+
+    async def count() -> int:
+        async with own.connected() as pool:
+            return int(await pool.fetchval("SELECT count(*) FROM vault.secrets"))
+
+    return run(count())
 
 
 def _three(items: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -25,6 +25,7 @@ async def create_account(audit: AuditContext, request: AuditRequest) -> Told:
         raise invalid('the body must be {"account_id": "444455556666"}') from None
     if not isinstance(account, str) or len(account) > 64:
         raise invalid("account_id must be a string of twelve digits")
+    await audit.records.require_rate(request, "CreateAccount")  # each try leaves a secret in the vault for a while
     try:
         made = await audit.maker.access_key()
         host = audit.settings.account_id

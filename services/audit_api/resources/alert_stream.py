@@ -46,7 +46,7 @@ async def _follow(
     audit: AuditContext, request: AuditRequest, filters: AlertFilters, number: int
 ) -> AsyncIterator[tuple[int, Told] | Ended | None]:
     loop = asyncio.get_running_loop()
-    quiet, ask_at = 0.0, loop.time()
+    told_at = ask_at = loop.time()
     while not audit.streams.stopping():
         newest, rows = number, []
         try:
@@ -64,14 +64,13 @@ async def _follow(
                     yield Ended(fault.code, fault.message)
                 return
         for row in rows:
-            number, quiet = row["number"], 0.0
+            number, told_at = row["number"], loop.time()
             yield number, request.audience.alerts([row["account"]], shown(audit, request, row))
         if len(rows) < AT_ONCE:  # alerts that the filters exclude are never sent later
             number = max(number, newest)
         if not rows:
-            quiet += LOOK_EVERY
-            if quiet >= BEAT_EVERY:
-                quiet = 0.0
+            if loop.time() >= told_at + BEAT_EVERY:  # also where each look takes long
+                told_at = loop.time()
                 yield None
             await asyncio.sleep(LOOK_EVERY)
 

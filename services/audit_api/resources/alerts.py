@@ -79,6 +79,7 @@ async def mark_alert(audit: AuditContext, request: AuditRequest) -> Told:
         raise invalid(f"state must be one of {', '.join(STATES)}, and note must be text")
     row = await _one(audit, request)
     parameters = {"AlertId": row["id"], "State": state, "Note": note}
+    await audit.records.require_rate(request, MARK)
     position = await audit.records.change(request, MARK, parameters, {"owner": row["account"]})
     answer = {"id": row["id"], "state": state, "note": note, "position": position}
     return request.audience.alerts([row["account"]], answer)

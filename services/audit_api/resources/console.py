@@ -129,7 +129,7 @@ async def changed(
 ) -> None:
     """Has the writer decide about a sign-in. Raises WireError."""
     try:
-        await audit.records.change_of_session(request, operation, parameters, made)
+        await audit.records.change(request, operation, parameters, made)
     except WireError as fault:
         if fault.kind in ENDED:
             fault.status = 403

@@ -82,7 +82,7 @@ async def _signed_in(audit: AuditContext, request: AuditRequest, given: GivenBes
         await _use(audit, request, devices, given.code)
     if changes:  # whoever has the password and no code leaves nothing in the vault
         made = await audit.sign_ins.passwords.stored(user, given.new_password)
-        seen = await audit.records.change_of_session(part_of(request), "ChangePassword", {}, made)
+        seen = await audit.records.change(part_of(request), "ChangePassword", {}, made)
     request = _still(audit, request, seen)
     session = password_session(request.caller, audit.clock.now(), seconds, seen, with_code=bool(devices))
     answer = await credentials_of(audit, request, LOGIN, session)
@@ -125,9 +125,7 @@ async def _use(audit: AuditContext, request: AuditRequest, devices: Sequence[Mfa
         if step is None or step <= device.used:
             continue
         try:
-            await audit.records.change_of_session(
-                part_of(request), USE_CODE, {"SerialNumber": device.arn}, {"step": str(step)}
-            )
+            await audit.records.change(part_of(request), USE_CODE, {"SerialNumber": device.arn}, {"step": str(step)})
         except WireError as fault:
             if fault.status >= 500:
                 raise

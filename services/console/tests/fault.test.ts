@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { faultOf, repeated, V1Error } from "../src/shown/fault";
+import { faultOf, isUnanswered, repeated, V1Error } from "../src/shown/fault";
 
 describe("what went wrong", () => {
   it.each([
@@ -21,6 +21,12 @@ describe("what went wrong", () => {
     expect(repeated(away).message).toBe("It may be starting, or the network is down. This page tries again by itself.");
     const busy = faultOf(new V1Error("ServiceUnavailableException", "the projections are away", 503, "c3"));
     expect(repeated(busy).message).toBe("the projections are away. This page tries again by itself.");
+  });
+
+  it("knows of a change that was throttled that it was refused", () => {
+    const codes = ["ThrottlingException", "Throttling", "ServiceUnavailableException"];
+    const unanswered = codes.map((code) => isUnanswered(faultOf(new V1Error(code, "later", code === "ServiceUnavailableException" ? 503 : 400, "c"))));
+    expect(unanswered).toEqual([false, false, true]);
   });
 
   it("keeps the server's words and the call's id", () => {

@@ -98,9 +98,12 @@ export function repeated(fault: Fault): Fault {
   return { ...fault, message: `${fault.message}${fault.message.endsWith(".") ? "" : "."} This page tries again by itself.` };
 }
 
+/** Refused, and on record: `ThrottlingException` of KMS and `/v1`, `Throttling` of IAM. */
+const THROTTLED = ["ThrottlingException", "Throttling"];
+
 /** Nobody knows whether the request was carried out. */
 export function isUnanswered(fault: Fault): boolean {
-  return isPassing(fault) || fault.kind === "failed";
+  return (isPassing(fault) && !THROTTLED.includes(fault.code)) || fault.kind === "failed";
 }
 
 export function isAbort(thrown: unknown): boolean {
