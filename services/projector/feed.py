@@ -122,9 +122,8 @@ class EntryFeed:
             if isinstance(entry.event, DecisionsAnchored):
                 anchored = batch.reached.anchored
                 for name, each in anchors_of(entry.document["event"]["data"]).items():
-                    anchored[name] = max(
-                        each.number, anchored.get(name, 0)
-                    )  # one that was asked for late takes nothing back
+                    # An anchor that was asked for late takes nothing back.
+                    anchored[name] = max(each.number, anchored.get(name, 0))
         return batch
 
     async def _surely(self, topic: str, partition: int, offset: int, value: bytes) -> Entry | None:

@@ -23,12 +23,18 @@ DEADLINE = 120.0
 
 def make() -> None:
     """Make the caches that are missing. Raises DownloadFailed, NotOurs, RuntimeError."""
+    if are_made(FOLDER):  # the jars need not be looked at, nor fetched
+        return
     make_in(FOLDER, class_path(CACHE, lambda done, count: None))
+
+
+def are_made(folder: Path) -> bool:
+    return all(place(what, folder).exists() for what in (FORMATTER, BROKER))
 
 
 def make_in(folder: Path, jars: Sequence[Path]) -> None:
     """Make the caches of a class path that are missing in its folder. Raises NotOurs, RuntimeError."""
-    if all(place(what, folder).exists() for what in (FORMATTER, BROKER)):
+    if are_made(folder):
         return
     make_own(folder)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
