@@ -102,6 +102,7 @@ class EntryFeed:
         found = await self._topics.next(most, FETCH_WAIT_MS, self._batch_bytes)
         await self._keys.know_those_of(record.value or b"" for _, records in found for record in records)
         batch = Batch()
+        batch.reached.since = self._chain.head
         batch.reached.offsets, self._begun = dict(self._begun), {}
         for topic, records in found:
             for record in records:

@@ -28,6 +28,7 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
 from services.logs import logger_of
 from services.projector.change_writer import ChangeWriter, InternedNames
+from services.projector.known_log import LogPlace, require_same_records
 
 log = logger_of("projector")
 
@@ -41,7 +42,8 @@ TEMPORARY = "pg_temp"
 class ReadTo:
     """How far the topics are read: the next offset of each partition; the digest of the last valid record of `events` and what
     is authentic after it; how far each lane of decisions is read, and up to which number it is anchored. For a batch, only the
-    lanes that moved. `last`: the digest of the value before a partition's next offset, where a reader keeps it."""
+    lanes that moved. `last`: the digest of the value before a partition's next offset, where a reader keeps it. `since`, for a
+    batch: the digest of the last valid record of `events` before it."""
 
     offsets: dict[Partition, int] = field(default_factory=dict)
     digest: str = ""
@@ -49,6 +51,11 @@ class ReadTo:
     lanes: dict[LaneName, lane.Reached] = field(default_factory=dict)
     anchored: dict[LaneName, int] = field(default_factory=dict)
     last: dict[Partition, str] = field(default_factory=dict)
+    since: str = ""
+
+    @property
+    def on_log(self) -> LogPlace:
+        return self.offsets.get((EVENTS, 0), 0), self.digest
 
 
 @dataclass(slots=True)
@@ -252,7 +259,8 @@ async def take_in(
     """Writes those of `entries` that are new, and moves the positions to `to`. Returns how many entries it wrote.
 
     It leaves out entries below a stored position: an earlier batch wrote them, but its answer was lost. Raises
-    ProjectionChanged if somebody else wrote a position, or rows that this batch brings.
+    ProjectionChanged if somebody else wrote a position, or rows that this batch brings; OutOfRange if the log has other records
+    now than those that the tables were made of.
     """
     schema = schema or projection.schema
     going = going or ProjectorMemory()
@@ -272,6 +280,9 @@ async def take_in(
         stored = await _proved(projection, keys, rows, seen, retired)
         if any(key_of_row(row["mac"]) != keys.newest for row in rows):
             await seal_anew(connection, projection, keys, schema, retired)
+        log_position = next(((row["next"], row["digest"]) for row in rows if row["topic"] == EVENTS), None)
+        if log_position is not None and (EVENTS, 0) in wanted:
+            require_same_records(log_position, to.on_log, to.since, entries)
         new = [
             entry
             for entry in entries

@@ -79,8 +79,10 @@ async def _prepare(topics: ProjectedTopics, pool: Pool, keys: VaultKeyring, name
             await store.prepare(connection, projection, name, keys, retired=retired, anew=again, is_cut=topics.are_cut)
 
 
-async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going: store.ProjectorMemory) -> ReadTo:
-    """Where to begin reading for all projections, by their stored positions. Raises ProjectionChanged."""
+async def _stored(
+    pool: Pool, keys: VaultKeyring, retired: Container[str], going: store.ProjectorMemory
+) -> list[tuple[Projection, ReadTo]]:
+    """How far each projection has read, by its stored positions. Raises ProjectionChanged."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         stored = [
             (projection, await store.reached(connection, projection, keys, retired))
@@ -88,7 +90,7 @@ async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going:
         ]
     for projection, each in stored:
         store.require_onward(projection, each.offsets, going.seen.get(projection.schema, {}))
-    return start_of(stored)
+    return stored
 
 
 def start_of(stored: Sequence[tuple[Projection, ReadTo]]) -> ReadTo:
@@ -119,8 +121,9 @@ async def _follow(
 ) -> None:
     feed = EntryFeed(topics.records(), region, keys)
     now = await chain_now(topics.events(), pool, keys)
-    start = await _start(pool, keys, now.authority.retired, going)
-    await require_known_log(topics, start)
+    stored = await _stored(pool, keys, now.authority.retired, going)
+    await require_known_log(topics, [each.on_log for _, each in stored])
+    start = start_of(stored)
     observer.begin(Tails(start.lanes, start.anchored, time.monotonic()))
     await feed.open(start, now)
     writing_batch: asyncio.Task[None] | None = None
@@ -128,7 +131,7 @@ async def _follow(
         while True:
             batch = await feed.next(BATCH)
             if batch.has_only_void_events:
-                await require_known_log(topics, batch.reached)
+                await require_known_log(topics, [batch.reached.on_log])
             observer.read(batch.reached.lanes, batch.reached.anchored)
             # While Postgres writes one batch, this process reads and parses the next: they share no processor time.
             if writing_batch is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from domain.log.authority import Authority
-from domain.ports import LogRefused
+from domain.ports import LogRefused, OutOfRange
 from domain.state.fold import Fold
 from projections.log.entry import DECISIONS as CALLS
 from projections.log.entry import EVENTS
@@ -74,10 +74,10 @@ async def test_nor_does_one_that_begins_behind_an_interruption(pool: Pool) -> No
             await store.prepare(connection, each, "log", BEFORE, anew=True)
             await store.take_in(connection, each, ENTRIES, store.ReadTo(dict(REACHED), "digest"), BEFORE)
     nothing = json.dumps(Authority("another", -1, "", "").document(), sort_keys=True)
-    await worker._start(pool, BEFORE, (), store.ProjectorMemory())
+    await worker._stored(pool, BEFORE, (), store.ProjectorMemory())
     await pool.execute("UPDATE p_keys.positions SET authority = $1", nothing)
     with pytest.raises(store.ProjectionChanged):
-        await worker._start(pool, BEFORE, (), store.ProjectorMemory())
+        await worker._stored(pool, BEFORE, (), store.ProjectorMemory())
 
 
 async def test_a_position_that_was_ours_is_not_put_back_while_a_projector_remembers(pool: Pool) -> None:
@@ -100,7 +100,7 @@ async def test_rows_that_do_not_fit_a_position_are_no_loop(pool: Pool) -> None:
     history = PROJECTIONS["history"]
     async with pool.acquire() as connection:
         await store.prepare(connection, history, "log", BEFORE, anew=True)
-        await store.take_in(connection, history, ENTRIES, store.ReadTo({(EVENTS, 0): 3}, "digest"), BEFORE)
+        await store.take_in(connection, history, ENTRIES, store.ReadTo({(EVENTS, 0): 3}, ENTRIES[2].digest), BEFORE)
         with pytest.raises(store.ProjectionChanged) as found:
             await store.take_in(connection, history, ENTRIES, store.ReadTo(dict(REACHED), "digest"), BEFORE)
     assert found.value.anew
@@ -151,7 +151,9 @@ async def test_a_rebuild_goes_on_after_a_rotation_and_its_end(pool: Pool) -> Non
     async with pool.acquire() as connection:
         await store.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
         await store.take_in(connection, DECISIONS, ENTRIES, store.ReadTo(dict(REACHED), "d"), BEFORE, beside)
-        to = store.ReadTo({(EVENTS, 0): REACHED[EVENTS, 0] + 2}, "e", Authority("log", 0, "", NEW, {OLD: {}}))
+        to = store.ReadTo(
+            {(EVENTS, 0): REACHED[EVENTS, 0] + 2}, "e", Authority("log", 0, "", NEW, {OLD: {}}), since="d"
+        )
         await store.take_in(connection, DECISIONS, [], to, AFTER, beside)
     assert await macs(pool, beside) == {NEW}
     await pool.execute(f"DROP SCHEMA {beside} CASCADE")
@@ -267,3 +269,38 @@ async def test_a_pin_that_a_rotation_made_says_what_an_older_database_is(
     await pool.execute("DELETE FROM vault.pin")
     with pytest.raises(LogRefused, match=r"log-keys rotate.*remove .*pin\.json"):
         await pins.require(settings, vault, BEFORE)
+
+
+async def test_tables_made_of_a_record_that_brokers_lost_take_no_more(pool: Pool) -> None:
+    """Given a projector that was stopped with a batch on its way to Postgres, while brokers lost the last record of the log and
+    another took its place: the next projector had read the other one, left it out as written, and went on. The tables kept a
+    change that no log has, and lacked the one that the log has."""
+    history, end = PROJECTIONS["history"], REACHED[EVENTS, 0]
+    last = next(each for each in ENTRIES if (each.topic, each.offset) == (EVENTS, end - 1))
+    before = next(each for each in ENTRIES if (each.topic, each.offset) == (EVENTS, end - 2))
+    other, later = replace(last, digest="another"), replace(last, digest="later", offset=end)
+    async with pool.acquire() as connection:
+        await store.prepare(connection, history, "log", BEFORE, anew=True)
+        await store.take_in(connection, history, ENTRIES, store.ReadTo({(EVENTS, 0): end}, last.digest), BEFORE)
+        made = await connection.fetch("SELECT * FROM p_history.positions"), await rows_of_history(connection)
+        for entries, to in (
+            ([other], store.ReadTo({(EVENTS, 0): end}, "another", since=before.digest)),
+            ([other, later], store.ReadTo({(EVENTS, 0): end + 1}, "later", since=before.digest)),
+            ([later], store.ReadTo({(EVENTS, 0): end + 1}, "later", since="another")),
+        ):
+            with pytest.raises(OutOfRange, match="keytrail rebuild"):
+                await store.take_in(connection, history, entries, to, BEFORE)
+            assert (
+                await connection.fetch("SELECT * FROM p_history.positions"),
+                await rows_of_history(connection),
+            ) == made
+        for entries, to in (  # what was written already, one that ends before it, and void records
+            ([last], store.ReadTo({(EVENTS, 0): end}, last.digest, since=before.digest)),
+            ([before], store.ReadTo({(EVENTS, 0): end - 1}, before.digest)),
+            ([], store.ReadTo({(EVENTS, 0): end + 1}, last.digest, since=last.digest)),
+        ):
+            await store.take_in(connection, history, entries, to, BEFORE)
+
+
+async def rows_of_history(connection: Any) -> Any:
+    return await connection.fetch("SELECT * FROM p_history.history AS row ORDER BY row::text")

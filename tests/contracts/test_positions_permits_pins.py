@@ -82,7 +82,7 @@ async def test_a_projector_that_has_not_heard_of_it_writes_nothing_under_the_key
     async with pool.acquire() as connection:
         await store.seal_anew(connection, DECISIONS, AFTER, DECISIONS.schema, ())
         await store.seal_anew(connection, DECISIONS, AFTER, DECISIONS.schema, ())
-    to = store.ReadTo({where: after + 1 for where, after in REACHED.items()}, "digest")
+    to = store.ReadTo({where: after + 1 for where, after in REACHED.items()}, "digest", since="digest")
     to.anchored = {("gone", 0): 5}
     async with pool.acquire() as connection:
         await store.take_in(connection, DECISIONS, [], to, late)

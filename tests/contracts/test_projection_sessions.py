@@ -21,7 +21,7 @@ from services.projector.store import ReadTo
 from services.settings import Settings
 from tests.contracts.adapters import SESSIONS
 from tests.contracts.test_positions_of_others import BEFORE
-from tests.projections.test_projections import ENTRIES, REACHED
+from tests.projections.test_projections import ENTRIES, REACHED, read_to
 from tests.simulation.projection_statements import SHAPES
 from tests.simulation.projections_judged import OWN, rows_made
 
@@ -82,10 +82,9 @@ async def test_rows_are_those_of_one_pass_however_batches_fall(
     going: store.ProjectorMemory | None = None
     async with sessions.acquire() as session:
         for place in [*range(at_once, len(ENTRIES), at_once), len(ENTRIES)]:
-            offsets = {(each.topic, each.partition): each.offset + 1 for each in ENTRIES[:place]}
             part = ENTRIES[max(0, place - at_once - 2) : place]
             for _ in range(2):
-                await store.take_in(session, projection, part, ReadTo(dict(offsets), "digest"), BEFORE, None, going)
+                await store.take_in(session, projection, part, read_to(place), BEFORE, None, going)
             going = store.ProjectorMemory() if going is None else None
     assert await contents(sessions, projection) == made(projection)
 
@@ -120,7 +119,7 @@ async def test_a_row_that_is_there_already_leaves_nothing_of_the_batch(sessions:
         for each in again:
             each.offset += 1000
         try:
-            to = ReadTo({(EVENTS, 0): 2000}, "digest")
+            to = ReadTo({(EVENTS, 0): 2000}, "last", since="digest")
             with pytest.raises(store.ProjectionChanged):
                 await store.take_in(session, POLICIES, again, to, BEFORE)
         finally:

@@ -14,6 +14,7 @@ import pytest
 from domain.alerts.engine.alert import Alert
 from domain.alerts.finding import Finding
 from domain.alerts.rules.table import RULES
+from domain.log.chain import digest
 from domain.log.codec import event_from, rfc3339
 from domain.log.lane import Reached
 from domain.log.record import REFUSED
@@ -42,7 +43,9 @@ def event_entries(log: Log) -> list[Entry]:
         if fold.take(offset, value) is not None:
             document = json.loads(value)
             event = event_from(document["event"]) if document["event"] else None
-            found.append(Entry(EVENTS, 0, offset, datetime.fromisoformat(document["at"]), REGION, document, event))
+            found.append(
+                Entry(EVENTS, 0, offset, datetime.fromisoformat(document["at"]), REGION, document, event, digest(value))
+            )
     return found
 
 
@@ -94,6 +97,15 @@ ENTRIES = [
 REACHED = {(EVENTS, 0): len(a_log().values), (DECISIONS, 0): 2, (DECISIONS, 3): 1, (ALERTS, 0): 2}
 
 
+def read_to(end: int) -> store.ReadTo:
+    """How far a feed is after ENTRIES[:end]."""
+    to = store.ReadTo()
+    for entry in ENTRIES[:end]:
+        to.offsets[entry.topic, entry.partition] = entry.offset + 1
+        to.digest = entry.digest or to.digest
+    return to
+
+
 KEYS = process_keys()
 
 
@@ -118,11 +130,8 @@ async def test_every_record_twice_changes_nothing(projection: Projection, pool: 
         await store.take_in(connection, projection, ENTRIES, store.ReadTo(dict(REACHED), "digest"), KEYS, once)
         for place in range(1, len(ENTRIES) + 1):  # in batches that overlap, as after lost answers
             part = ENTRIES[max(0, place - 3) : place]
-            reached: dict[store.Partition, int] = {}
-            for entry in ENTRIES[:place]:
-                reached[entry.topic, entry.partition] = entry.offset + 1
-            await store.take_in(connection, projection, part, store.ReadTo(dict(reached), "digest"), KEYS, twice)
-            await store.take_in(connection, projection, part, store.ReadTo(dict(reached), "digest"), KEYS, twice)
+            for _ in range(2):
+                await store.take_in(connection, projection, part, read_to(place), KEYS, twice)
         found = await contents(connection, projection, twice)
         assert found == await contents(connection, projection, once)
         assert found

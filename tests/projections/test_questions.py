@@ -188,9 +188,7 @@ async def filled(connection: Any, history: Recorded, chance: Random) -> None:
                 for entry in entries[at : at + size]:
                     reached[entry.topic, entry.partition] = entry.offset + 1
                 for _ in range(chance.choice((1, 1, 2))):
-                    await store.take_in(
-                        connection, projection, batch, store.ReadTo(dict(reached), "digest"), KEYS, None, going
-                    )
+                    await store.take_in(connection, projection, batch, store.ReadTo(dict(reached)), KEYS, None, going)
                 at += size
 
 

@@ -119,12 +119,13 @@ def batches_again() -> None:
 
 
 def log_not_compared() -> None:
-    """A projector that starts believes that the log still has the record that it read last."""
+    """A projector believes that the log still has the records that the tables were made of."""
 
-    async def believe(topics: ProjectedTopics, start: store.ReadTo) -> None:
+    async def believe(topics: ProjectedTopics, read: object) -> None:
         pass
 
     worker.require_known_log = believe  # type: ignore[attr-defined]  # the function that it imports: that is the break
+    store.require_same_records = lambda *_: None  # type: ignore[attr-defined]  # the same
 
 
 OF_PROJECTORS: Mapping[str, Callable[[], None]] = {
