@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
@@ -166,10 +167,11 @@ class Cluster:
         ways = [(each.proxy[1], each.machine.address, each.ports["PROXIED"]) for each in self.brokers.all]
         self.proxy = self._closing.enter_context(Proxy(own, ways))
         self._closing.callback(self.brokers.stop)
-        self.brokers.start()
         self.databases = Databases((place["db1"], place["db2"]))
         self._closing.callback(self.databases.stop)
-        self.databases.start()
+        with ThreadPoolExecutor() as pool:
+            for started in [pool.submit(self.brokers.start), pool.submit(self.databases.start)]:
+                started.result()
         self.alerts = self._closing.enter_context(receivers("operators", address=own))["operators"]
         files = {"ALERTS_FILE": self._alerts_file(), "AUDIT_DEVICES_FILE": self._audit_devices_file()}
         self._extra = {f"KEYTRAIL_{name}": str(path) for name, path in files.items()} | self._extra

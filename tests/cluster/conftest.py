@@ -9,7 +9,7 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.faults import FAULTS
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(tmp_path_factory.mktemp("cluster") / "cluster") as running:
         yield running

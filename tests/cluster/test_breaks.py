@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -28,6 +28,13 @@ MATTERS_WHEN: dict[str, Callable[[Cluster], None]] = {
     "retries-are-new-calls": kill_api,
     "any-leader-is-believed": isolate_leader,
 }
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Of its own: what a broken build wrote is on the log for ever."""
+    with Cluster(tmp_path_factory.mktemp("broken") / "cluster") as running:
+        yield running
 
 
 @pytest.mark.timeout(600)

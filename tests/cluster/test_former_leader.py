@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import pytest
@@ -18,12 +18,10 @@ from aiokafka.errors import KafkaError
 from domain.ports import Unavailable
 from services.adapters.kafka import KafkaReader, KafkaTopic, administering
 from services.adapters.topic_bounds import bounds
-from services.settings import Settings, load
-from tests.certificates import Authority
-from tests.cluster.brokers import ADMIN, ADMIN_PASSWORD, Brokers
+from services.settings import Settings
+from tests.cluster.cluster import Cluster
 from tests.cluster.leadership import leader_of
-from tests.cluster.network import Network
-from tests.installation import clean_environment, eventually
+from tests.installation import eventually
 from tests.loops import run
 
 pytestmark = pytest.mark.cluster
@@ -66,35 +64,21 @@ async def append(settings: Settings, value: bytes) -> int:
 
 
 @pytest.fixture(scope="module")
-def cut_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CutApart]:
-    folder = tmp_path_factory.mktemp("former")
-    with ExitStack() as closing:
-        network = closing.enter_context(Network(("kafka1", "kafka2", "kafka3")))
-        if not network.can_cut:
-            pytest.skip("networks are cut by ip, as root")
-        authority = Authority(folder / "certificates")
-        brokers = Brokers(list(network.machines.values()), folder, authority, network.own_address)
-        closing.callback(brokers.stop)
-        brokers.start()
-        settings = load(
-            clean_environment()
-            | {
-                "KEYTRAIL_KAFKA": brokers.bootstrap,
-                "KEYTRAIL_KAFKA_SECURITY": "SASL_SSL",
-                "KEYTRAIL_KAFKA_USERNAME": ADMIN,
-                "KEYTRAIL_KAFKA_PASSWORD": ADMIN_PASSWORD,
-                "KEYTRAIL_KAFKA_CA": str(authority.certificate),
-            }
-        )
-        eventually(lambda: run(made(settings)), within=PATIENCE)
-        run(append(settings, b"before"))
-        former = run(leader_of(settings, TOPIC))
-        name = brokers.all[former - 1].machine.name
-        for other in (each.machine.name for each in brokers.all if each.number != former):
-            network.cut(name, other)
-            network.cut(other, name)
-        ends = [run(append(settings, each)) for each in (b"since", b"later")]
-        yield CutApart(replace(settings, kafka=brokers.all[former - 1].at("CLIENTS")), ends[-1])
+def cut_apart(cluster: Cluster) -> Iterator[CutApart]:
+    network, brokers = cluster.network, cluster.brokers.all
+    if not network.can_cut:
+        pytest.skip("networks are cut by ip, as root")
+    eventually(lambda: run(made(cluster.admin)), within=PATIENCE)
+    run(append(cluster.admin, b"before"))
+    former = brokers[run(leader_of(cluster.admin, TOPIC)) - 1]
+    others = [each.machine.name for each in brokers if each is not former]
+    cuts = [pair for each in others for pair in ((former.machine.name, each), (each, former.machine.name))]
+    for pair in cuts:
+        network.cut(*pair)
+    ends = [run(append(cluster.admin, each)) for each in (b"since", b"later")]
+    yield CutApart(replace(cluster.admin, kafka=former.at("CLIENTS")), ends[-1])
+    for pair in cuts:
+        network.mend(*pair)
 
 
 async def read_at_end(cut_apart: CutApart) -> None:

@@ -17,23 +17,32 @@ from tests.loops import run
 LOOKS_FOR = 1.0
 
 
-async def values(settings: Settings, topic: str, partition: int = 0, start: int = 0) -> list[tuple[int, bytes]]:
-    """(offset, value) from `start` on, in order."""
-    first, end = (await bounds(settings, topic))[partition]
-    found: list[tuple[int, bytes]] = []
-    async for some in values_between(settings, topic, partition, max(first, start), end):
-        found += [(each.offset, each.value) for each in some]
+async def values(settings: Settings, topic: str, starts: Mapping[int, int]) -> dict[int, list[tuple[int, bytes]]]:
+    """By partition: (offset, value) from its start on, in order. Partitions that have no more are not asked: three brokers with
+    TLS take a second to connect to for each of 32."""
+    found: dict[int, list[tuple[int, bytes]]] = {}
+    for partition, (first, end) in (await bounds(settings, topic)).items():
+        start = max(first, starts.get(partition, 0))
+        if start < end:
+            read = found[partition] = []
+            async for some in values_between(settings, topic, partition, start, end):
+                read += [(each.offset, each.value) for each in some]
     return found
+
+
+async def values_of_first(settings: Settings, topic: str, start: int = 0) -> list[tuple[int, bytes]]:
+    """Those of the first partition: `events` and `alerts` have no other."""
+    return (await values(settings, topic, {0: start})).get(0, [])
 
 
 async def decisions(
     settings: Settings, starts: dict[int, int] | None = None
 ) -> Mapping[str, Sequence[Mapping[str, Any]]]:
     """By the call's id: those from `starts` on, by partition, which are then behind what was read."""
-    topic, starts = names(settings).decisions, {} if starts is None else starts
+    starts = {} if starts is None else starts
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for partition in await bounds(settings, topic):
-        for offset, value in await values(settings, topic, partition, starts.get(partition, 0)):
+    for partition, read in (await values(settings, names(settings).decisions, starts)).items():
+        for offset, value in read:
             document = orjson.loads(value)
             found.setdefault(document["call"]["id"], []).append(document)
             starts[partition] = offset + 1
@@ -42,7 +51,7 @@ async def decisions(
 
 def judged(settings: Settings, calls: Sequence[ObservedCall]) -> list[str]:
     """What the log and the decisions do not explain of these calls."""
-    log = read_log(run(values(settings, names(settings).events)))
+    log = read_log(run(values_of_first(settings, names(settings).events)))
     return Judge(log, run(decisions(settings)), settings.fresh_for + LOOKS_FOR).judge(calls)
 
 
@@ -68,10 +77,10 @@ class RunningJudge:
 
     def _read(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """What came since the last time. Returns the decisions of it, as `decisions` does."""
-        events = run(values(self._settings, names(self._settings).events, start=self._next_event))
-        self._log.take(events)
-        if events:
-            self._next_event = events[-1][0] + 1
+        read = run(values_of_first(self._settings, names(self._settings).events, self._next_event))
+        self._log.take(read)
+        if read:
+            self._next_event = read[-1][0] + 1
         made = run(decisions(self._settings, self._next_decisions))
         self._calls |= made.keys()
         return made

@@ -37,7 +37,7 @@ from services.cli.client import Client
 from services.notifier.delivery import signature
 from services.runtime.bootstrap import open_vault
 from services.settings import Settings
-from tests.consistency.judged import values
+from tests.consistency.judged import values_of_first
 from tests.e2e.test_alerts import ROOTED, allow, document
 from tests.installation import Installation, eventually
 from tests.pausing import paused
@@ -57,7 +57,7 @@ def execute(settings: Settings, *statements: str) -> None:
 
 
 async def alerts_of(settings: Settings) -> list[dict[str, Any]]:
-    return [json.loads(value) for _, value in await values(settings, names(settings).alerts)]
+    return [json.loads(value) for _, value in await values_of_first(settings, names(settings).alerts)]
 
 
 def counted(settings: Settings) -> dict[str, int]:

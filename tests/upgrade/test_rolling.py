@@ -17,7 +17,7 @@ from services.adapters.topics import names
 from tests.attacks.test_console_sessions import SESSIONS, SIGN_OUTS, post_to, signed_in
 from tests.cluster.load import ATTEMPT_DEADLINE, Load
 from tests.consistency.explained import decided_otherwise
-from tests.consistency.judged import decisions, judged, values
+from tests.consistency.judged import decisions, judged, values_of_first
 from tests.upgrade.before import VersionBefore
 from tests.upgrade.mixed import PROCESSES, WRITERS, MixedInstallation
 
@@ -61,7 +61,7 @@ def require_explained(installation: MixedInstallation, load: Load, before: Versi
     assert judged(settings, load.calls) == []
     assert [each for each in load.calls if not each.answered] == []
     assert max(seconds for each in load.calls for _, seconds, _ in each.attempts) <= ATTEMPT_DEADLINE
-    log = asyncio.run(values(settings, names(settings).events))
+    log = asyncio.run(values_of_first(settings, names(settings).events))
     assert list(decided_otherwise(log, asyncio.run(decisions(settings)))) == []
     assert by_this(log) == by_the_one_before(log, before), "what one version writes, the other one voids"
     return log
