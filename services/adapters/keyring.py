@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 from domain.log.authenticity import KeyMissing, Keyring, key_of
 from domain.log.record import Record
 from domain.ports import Stored
 from domain.state.fold import Fold
 from services.adapters.vault import Vault
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 
 class RecordSecrets(Protocol):
@@ -28,6 +31,15 @@ class VaultKeyring(Keyring):
     async def read_again(self) -> None:
         """Raises Unavailable, MasterKeyRefused."""
         self.renew(await self._vault.record_secrets())
+
+    async def attempted(self, attempt: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+        """`attempt(*arguments)`. If it finds a value under an unknown key, the keys are read again, and it is made once more.
+        Raises what it raises; Unavailable, MasterKeyRefused; KeyMissing if the vault does not have the key."""
+        try:
+            return attempt(*arguments)
+        except KeyMissing:
+            await self.read_again()
+            return attempt(*arguments)
 
     async def know_those_of(self, values: Iterable[bytes]) -> None:
         """Read the keys again if one of these values names an unknown key. They are read once for all values, so that values
@@ -61,11 +73,7 @@ async def read(fold: Fold, stored: Stored, keys: VaultKeyring) -> tuple[dict[str
 
     Raises Unreadable, Unavailable; KeyMissing if the vault does not have that key.
     """
-    try:
-        return fold.read(stored.offset, stored.value)
-    except KeyMissing:
-        await keys.read_again()
-        return fold.read(stored.offset, stored.value)
+    return await keys.attempted(fold.read, stored.offset, stored.value)
 
 
 async def take(fold: Fold, stored: Stored, keys: VaultKeyring) -> Record | None:
@@ -73,11 +81,7 @@ async def take(fold: Fold, stored: Stored, keys: VaultKeyring) -> Record | None:
 
     Raises Unreadable, Unavailable; KeyMissing if the vault does not have that key.
     """
-    try:
-        record = fold.take(stored.offset, stored.value)
-    except KeyMissing:
-        await keys.read_again()
-        record = fold.take(stored.offset, stored.value)
+    record = await keys.attempted(fold.take, stored.offset, stored.value)
     await know_key_in_force(fold, keys)
     return record
 

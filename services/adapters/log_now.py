@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import replace
 
-from domain.log.authenticity import KeyMissing
 from domain.log.chain import Chain, digest
 from domain.log.codec import parse
 from domain.ports import Stored, Topic
@@ -76,11 +75,7 @@ async def _link(chain: Chain, stored: Stored, keys: VaultKeyring) -> None:
     document = parse(stored.value)
     if document is None:
         return
-    try:
-        chain.accepts(stored.offset, stored.value, document)
-    except KeyMissing:
-        await keys.read_again()
-        chain.accepts(stored.offset, stored.value, document)
+    await keys.attempted(chain.accepts, stored.offset, stored.value, document)
 
 
 async def has_before(events: Topic, place: int, head: str) -> bool:

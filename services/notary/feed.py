@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import orjson
 from aiokafka import ConsumerRecord
 
-from domain.log.authenticity import ALERTS, DECISIONS, EVENTS, KeyMissing
+from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
 from domain.log.chain import Chain
 from domain.transparency.leaves import LeafPlace, entry_of
 from domain.transparency.order import LeafPartition
@@ -62,11 +62,7 @@ class LeafFeed:
                 self.oldest = records[0].timestamp
             await self._keys.know_those_of(each.value or b"" for each in records)
             for each in records:
-                try:
-                    taken.append(self._taken(kind, each))
-                except KeyMissing:
-                    await self._keys.read_again()
-                    taken.append(self._taken(kind, each))
+                taken.append(await self._keys.attempted(self._taken, kind, each))
             if len(taken) >= hashed + GATHERED:
                 hashed = len(taken)
                 await asyncio.sleep(0)

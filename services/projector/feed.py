@@ -13,7 +13,6 @@ from datetime import datetime
 import orjson
 
 from domain.characters import without_nul
-from domain.log.authenticity import KeyMissing
 from domain.log.authority import authority_from
 from domain.log.chain import Chain
 from domain.log.codec import RECORD_VERSION, Unreadable, event_from
@@ -106,7 +105,9 @@ class EntryFeed:
         batch.reached.offsets, self._begun = dict(self._begun), {}
         for topic, records in found:
             for record in records:
-                entry = await self._surely(topic, record.partition, record.offset, record.value or b"")
+                entry = await self._keys.attempted(
+                    self._entry, topic, record.partition, record.offset, record.value or b""
+                )
                 if entry is None:
                     batch.voids += 1
                 else:
@@ -126,13 +127,6 @@ class EntryFeed:
                     # An anchor that was asked for late takes nothing back.
                     anchored[name] = max(each.number, anchored.get(name, 0))
         return batch
-
-    async def _surely(self, topic: str, partition: int, offset: int, value: bytes) -> Entry | None:
-        try:
-            return self._entry(topic, partition, offset, value)
-        except KeyMissing:
-            await self._keys.read_again()
-            return self._entry(topic, partition, offset, value)
 
     @property
     def newest_chain(self) -> Chain:

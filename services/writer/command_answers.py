@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from domain.log.authenticity import KeyMissing
 from domain.log.events import CommandsSkipped
 from domain.ports import OutOfRange, Stored, Unavailable
 from services.adapters.kafka import KafkaTopic
@@ -76,11 +75,7 @@ class CommandAnswers:
                 self._due.note(record.event)
 
     async def _decided(self, stored: Stored) -> NewRecord | None:
-        try:
-            return self._step.answer(stored.offset, stored.value, self._clock.now())
-        except KeyMissing:
-            await self._keys.read_again()
-            return self._step.answer(stored.offset, stored.value, self._clock.now())
+        return await self._keys.attempted(lambda: self._step.answer(stored.offset, stored.value, self._clock.now()))
 
     async def _skip_lost(self, start: int, end: int) -> None:
         """Commands are missing: retention removed them unread, or the topic is not the one that the log counts (it was
