@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import replace
 
+from domain.log.authority import Authority
 from domain.log.chain import Chain, digest
 from domain.log.codec import parse
-from domain.ports import Stored, Topic
+from domain.ports import Topic
 from domain.state.fold import Fold
 from services.adapters import keyring, snapshots
 from services.adapters.keyring import VaultKeyring
@@ -58,35 +59,26 @@ async def chain_ahead(of: Fold, known: Chain, events: Topic, pool: Pool, keys: V
         kept = await snapshots.restore(pool, events, keys)
         chain, at = kept.chain, kept.next
     chain = replace(chain, authority=replace(chain.authority, retired=dict(chain.authority.retired)))
-    if at >= end:
-        return chain
-    reader = await events.reader(at)
-    try:
-        async with aclosing(read_between(reader, at, end, READ_AT_ONCE)) as batches:
-            async for found in batches:
-                for each in found:
-                    await _link(chain, each, keys)
-    finally:
-        await reader.close()
+    await _link_between(chain, events, at, end, keys)
     return chain
 
 
-async def _link(chain: Chain, stored: Stored, keys: VaultKeyring) -> None:
-    document = parse(stored.value)
-    if document is None:
-        return
-    await keys.attempted(chain.accepts, stored.offset, stored.value, document)
+async def is_last_before(events: Topic, place: int, head: str, authority: Authority, keys: VaultKeyring) -> bool:
+    """Whether the record with this digest is still the last valid one before this place. `authority`: what is authentic after it.
+    It closes the topic. Raises Unavailable, KeyMissing.
 
-
-async def has_before(events: Topic, place: int, head: str) -> bool:
-    """Whether the record with this digest is on the log, before this place. It closes the topic. Raises Unavailable."""
+    Void records may stand between the two. If brokers lose them, valid ones may come in their place: then the record is still
+    there, and no reader who goes on from it at this place would accept what follows.
+    """
     back = LOOKED_BACK
     try:
         first, end = await events.start(), await events.end()  # as another broker confirms it
         while place <= end:
             since = max(first, place - back)
-            if since < place and await _is_between(events, since, place, head):
-                return True
+            if since < place and (at := await _place_of(head, events, since, place)) is not None:
+                chain = Chain(head, at, keys, replace(authority, retired=dict(authority.retired)))
+                await _link_between(chain, events, at + 1, place, keys)
+                return chain.position == at
             if since == first:
                 break
             back *= FURTHER
@@ -95,13 +87,42 @@ async def has_before(events: Topic, place: int, head: str) -> bool:
     return False
 
 
-async def _is_between(events: Topic, since: int, place: int, head: str) -> bool:
+async def head_before(place: int, events: Topic, pool: Pool, keys: VaultKeyring) -> str | None:
+    """The digest of the last valid record before this place; None if the log ends earlier. It closes the topic. Raises
+    Unavailable, OutOfRange, KeyMissing."""
+    try:
+        if await events.end() < place:
+            return None
+        kept = await snapshots.restore(pool, events, keys, (place - 1, None))
+        await _link_between(kept.chain, events, kept.next, place, keys)
+        return kept.chain.head
+    finally:
+        await events.close()
+
+
+async def _place_of(head: str, events: Topic, since: int, place: int) -> int | None:
     reader = await events.reader(since)
     try:
         async with aclosing(read_between(reader, since, place, READ_AT_ONCE)) as batches:
             async for found in batches:
-                if any(digest(each.value) == head for each in found):
-                    return True
+                for each in found:
+                    if digest(each.value) == head:
+                        return each.offset
     finally:
         await reader.close()
-    return False
+    return None
+
+
+async def _link_between(chain: Chain, events: Topic, start: int, end: int, keys: VaultKeyring) -> None:
+    if start >= end:
+        return
+    reader = await events.reader(start)
+    try:
+        async with aclosing(read_between(reader, start, end, READ_AT_ONCE)) as batches:
+            async for found in batches:
+                for each in found:
+                    document = parse(each.value)
+                    if document is not None:
+                        await keys.attempted(chain.accepts, each.offset, each.value, document)
+    finally:
+        await reader.close()

@@ -13,7 +13,7 @@ from projections.log.entry import DECISIONS, EVENTS
 from services.adapters.kafka import FETCH_WAIT_MS
 from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import KNOWN_WITHIN
-from services.adapters.log_now import has_before
+from services.adapters.log_now import is_last_before
 from services.adapters.record_topics import RecordTopics, topics_read
 from services.adapters.topic_bounds import TopicBounds
 from services.adapters.topics import log_topic
@@ -60,7 +60,7 @@ class DeviceStart:
 
 class DeviceFeed:
     def __init__(self, settings: Settings, partitions: int, keys: VaultKeyring) -> None:
-        self._settings, self._partitions, self._keys = settings, partitions, keys
+        self._settings, self._partitions, self.keys = settings, partitions, keys
         self._feed: EntryFeed | None = None
         self._reached = ReadTo()
 
@@ -68,7 +68,7 @@ class DeviceFeed:
         """Raises Unavailable."""
         await self.close()
         topics = RecordTopics(self._settings, self._partitions, KINDS)
-        self._feed = EntryFeed(topics, self._settings.region, self._keys, GATHERING, PARTITION_BYTES, BATCH_BYTES)
+        self._feed = EntryFeed(topics, self._settings.region, self.keys, GATHERING, PARTITION_BYTES, BATCH_BYTES)
         self._reached = start
         await self._feed.open(start, now, EveryPlace())
 
@@ -90,7 +90,9 @@ class DeviceFeed:
 
     async def _has_last_event(self, reached: ReadTo) -> bool:
         place = reached.offsets[EVENTS, 0]
-        return not reached.digest or await has_before(log_topic(self._settings), place, reached.digest)
+        return not reached.digest or await is_last_before(
+            log_topic(self._settings), place, reached.digest, reached.authority, self.keys
+        )
 
     async def waiting(self) -> int:
         """How many records are not read yet, by the last watermark seen."""
@@ -121,15 +123,16 @@ async def start_now(settings: Settings, now: Chain) -> DeviceStart:
     return DeviceStart(ReadTo(offsets | {(EVENTS, 0): now.position + 1}, now.head, now.authority))
 
 
-async def start_after(settings: Settings, reached: ReadTo) -> DeviceStart:
+async def start_after(settings: Settings, reached: ReadTo, keys: VaultKeyring) -> DeviceStart:
     """Where a device goes on that has come so far. Raises OutOfRange if that cannot be said; Unavailable.
 
     A partition that ends before the device's place, or has another record there than the one that the device read last, was
     replaced, or its brokers lost records that they had acknowledged. It is read again from its first record on: that writes some
     records twice, and leaves none out.
     """
-    cut = bool(reached.digest) and not await has_before(
-        log_topic(settings), reached.offsets.get((EVENTS, 0), 0), reached.digest
+    log_place = reached.on_log
+    cut = bool(log_place.digest) and not await is_last_before(
+        log_topic(settings), log_place.next, log_place.digest, log_place.authority, keys
     )
     bounds = await _bounds(settings)
     offsets, last, gaps, again = dict(reached.offsets), dict(reached.last), [], []
@@ -140,7 +143,9 @@ async def start_after(settings: Settings, reached: ReadTo) -> DeviceStart:
         place = offsets.get(where, 0)
         if where[0] == EVENTS and place < first:
             raise OutOfRange(f"{EVENTS} begins at {first}, and an audit device is at {place}")
-        if where[0] == EVENTS and place > end and not cut:  # `has_before` asked the leader that another broker confirms
+        if (
+            where[0] == EVENTS and place > end and not cut
+        ):  # `is_last_before` asked the leader that another broker confirms
             raise Unavailable(f"a broker says that {EVENTS} ends at {end}, and another that it holds {place - 1}")
         if place < first:
             gaps.append(Gap(*where, place, first))

@@ -124,7 +124,7 @@ class DeviceWorker:
     async def _start(self) -> DeviceStart:
         reached = await self._positions.read(self._now.authority.retired)
         if reached is not None:
-            return await feeds.start_after(self._settings, reached)
+            return await feeds.start_after(self._settings, reached, self._feed.keys)
         begins_now = self._own.begin == NOW
         start = await (feeds.start_now(self._settings, self._now) if begins_now else feeds.first_start(self._settings))
         # Otherwise it would begin later after each failure, until it has taken something, and not say what is missing.

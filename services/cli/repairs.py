@@ -108,20 +108,23 @@ def accept_loss(yes: Yes = False, as_json: AsJson = False, data: Data = None) ->
 async def _lost(settings: Settings) -> JudgedUpTo | None:
     """How far the log was judged, if it lacks the last record that was. The row is not proved here: a permission for a row that
     somebody else wrote permits nothing."""
-    from services.adapters.log_now import has_before
+    from services.adapters.keyring import open_keyring
+    from services.adapters.log_now import head_before
     from services.adapters.topics import log_topic
     from services.alert_worker import positions  # see host.py
     from services.alert_worker.events import PART
-    from services.runtime.bootstrap import open_pool
+    from services.runtime.bootstrap import open_pool, open_vault
 
     pool = await open_pool(settings)
     try:
         if not await pool.fetchval("SELECT to_regclass('alerting.positions') IS NOT NULL"):
             return None
         judged = (await positions.reached(pool)).get(PART)
-        if judged is None or not judged.digest or await has_before(log_topic(settings), judged.next, judged.digest):
+        if judged is None or not judged.digest:
             return None
-        return judged
+        keys = await open_keyring(open_vault(settings, pool))
+        head = await head_before(judged.next, log_topic(settings), pool, keys)
+        return None if head == judged.digest else judged
     finally:
         await pool.close()
 

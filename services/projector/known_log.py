@@ -9,22 +9,32 @@ database of another.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
+from domain.log.authority import Authority
 from domain.ports import OutOfRange
 from projections.log.entry import EVENTS, Entry
-from services.adapters.log_now import has_before
+from services.adapters.keyring import VaultKeyring
+from services.adapters.log_now import is_last_before
 from services.projector.topics import ProjectedTopics
 
-LogPlace = tuple[int, str]
-"""The next offset of `events`, and the digest of the last valid record before it; "" if there is none."""
+
+@dataclass(frozen=True, slots=True)
+class LogPlace:
+    """`next`: the next offset of `events`. `digest`: that of the last valid record before it; "" if there is none. `authority`:
+    what is authentic after that record."""
+
+    next: int
+    digest: str
+    authority: Authority = field(default_factory=Authority)
 
 
-async def require_known_log(topics: ProjectedTopics, read: Iterable[LogPlace]) -> None:
+async def require_known_log(topics: ProjectedTopics, read: Iterable[LogPlace], keys: VaultKeyring) -> None:
     """`read`: how far each projection has read. A projector that was killed leaves them at different places.
-    Raises OutOfRange if the last record that one of them has read is not there; Unavailable."""
-    for place, digest in sorted(set(read)):
-        if digest and not await has_before(topics.events(), place, digest):
-            raise OutOfRange(_unknown(topics.name, place))
+    Raises OutOfRange if the last record that one of them has read is not the last one there; Unavailable, KeyMissing."""
+    for place in {(each.next, each.digest): each for each in read if each.digest}.values():
+        if not await is_last_before(topics.events(), place.next, place.digest, place.authority, keys):
+            raise OutOfRange(_unknown(topics.name, place.next))
 
 
 def require_same_records(stored: LogPlace, to: LogPlace, since: str, entries: Sequence[Entry]) -> None:
@@ -34,17 +44,17 @@ def require_same_records(stored: LogPlace, to: LogPlace, since: str, entries: Se
     Entries below a stored position are left out, since an earlier batch wrote them. Another projector may have written it,
     after this one looked where the tables are: it was stopped, or cut off, and the brokers lost its last record meanwhile.
     """
-    (place, digest), (end, last) = stored, to
-    if end > place:
-        before = [each.digest for each in entries if each.topic == EVENTS and each.offset < place]
+    last = to.digest
+    if to.next > stored.next:
+        before = [each.digest for each in entries if each.topic == EVENTS and each.offset < stored.next]
         last = before[-1] if before else since
-    if end >= place and last != digest:
-        raise OutOfRange(_unknown("the log", place))
+    if to.next >= stored.next and last != stored.digest:
+        raise OutOfRange(_unknown("the log", stored.next))
 
 
 def _unknown(name: str, place: int) -> str:
     return (
-        f"{name} does not hold the record that the projections were read up to, before {place}. "
+        f"the last valid record of {name} before {place} is not the one that the projections were read up to. "
         "Brokers lost records that they had acknowledged, the topic was replaced, Kafka was put back to an earlier time than "
         "Postgres, or KEYTRAIL_KAFKA, KEYTRAIL_TOPIC_PREFIX and KEYTRAIL_POSTGRES do not belong together. Check these "
         "settings first. Then bring the brokers back that have the records, or everything from a backup (keytrail restore). "

@@ -55,7 +55,7 @@ class ReadTo:
 
     @property
     def on_log(self) -> LogPlace:
-        return self.offsets.get((EVENTS, 0), 0), self.digest
+        return LogPlace(self.offsets.get((EVENTS, 0), 0), self.digest, self.authority)
 
 
 @dataclass(slots=True)
@@ -280,7 +280,7 @@ async def take_in(
         stored = await _proved(projection, keys, rows, seen, retired)
         if any(key_of_row(row["mac"]) != keys.newest for row in rows):
             await seal_anew(connection, projection, keys, schema, retired)
-        log_position = next(((row["next"], row["digest"]) for row in rows if row["topic"] == EVENTS), None)
+        log_position = next((LogPlace(row["next"], row["digest"]) for row in rows if row["topic"] == EVENTS), None)
         if log_position is not None and (EVENTS, 0) in wanted:
             require_same_records(log_position, to.on_log, to.since, entries)
         new = [

@@ -122,7 +122,7 @@ async def _follow(
     feed = EntryFeed(topics.records(), region, keys)
     now = await chain_now(topics.events(), pool, keys)
     stored = await _stored(pool, keys, now.authority.retired, going)
-    await require_known_log(topics, [each.on_log for _, each in stored])
+    await require_known_log(topics, [each.on_log for _, each in stored], keys)
     start = start_of(stored)
     observer.begin(Tails(start.lanes, start.anchored, time.monotonic()))
     await feed.open(start, now)
@@ -131,7 +131,7 @@ async def _follow(
         while True:
             batch = await feed.next(BATCH)
             if batch.has_only_void_events:
-                await require_known_log(topics, [batch.reached.on_log])
+                await require_known_log(topics, [batch.reached.on_log], keys)
             observer.read(batch.reached.lanes, batch.reached.anchored)
             # While Postgres writes one batch, this process reads and parses the next: they share no processor time.
             if writing_batch is not None:

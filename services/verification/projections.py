@@ -34,11 +34,12 @@ from services.adapters.record_topics import IDLE, RecordTopics, topics_read
 from services.adapters.topic_bounds import TopicBounds
 from services.adapters.topics import log_topic
 from services.projector import store
-from services.projector.feed import Batch, EntryFeed
+from services.projector.feed import EntryFeed
 from services.projector.store import TEMPORARY, ReadTo
 from services.projector.worker import BATCH
 from services.runtime.task_group import both
 from services.settings import Settings
+from services.verification.filled_tables import FilledTables
 from services.verification.table_shapes import TableShape, differing_shape, shapes
 from services.verification.topics import VerificationProgress
 
@@ -232,35 +233,18 @@ async def _fill(
     topics = RecordTopics(settings, await asked.partitions(), {EVENTS, *projection.topics})
     feed = EntryFeed(topics, settings.region, keys, IDLE)
     await feed.open(ReadTo(), await asked.chain_now())
-    going, reached, total = store.ProjectorMemory(), dict.fromkeys(to, 0), sum(to.values())
+    filled, total = FilledTables(connection, projection, keys, to), sum(to.values())
     try:
         batch = await feed.next(BATCH)
         while True:
-            offsets = {where: min(after, to[where]) for where, after in batch.reached.offsets.items() if where in to}
-            reached |= offsets
-            writing = _write(connection, projection, keys, batch, offsets, going)
-            if all(reached[where] >= end for where, end in to.items()):
+            writing = filled.take(batch)
+            if filled.is_whole:
                 await writing
                 break
             _, batch = await both(writing, feed.next(BATCH))
-            tell(f"filling {projection.name} anew", sum(reached.values()), total)
+            tell(f"filling {projection.name} anew", filled.count, total)
     finally:
         await feed.close()
-
-
-async def _write(
-    connection: Connection,
-    projection: Projection,
-    keys: VaultKeyring,
-    batch: Batch,
-    offsets: dict[store.Partition, int],
-    going: store.ProjectorMemory,
-) -> None:
-    """The entries of a batch that stand before these offsets."""
-    if offsets:
-        entries = [each for each in batch.entries if each.offset < offsets.get((each.topic, each.partition), 0)]
-        batch.reached.offsets = offsets
-        await store.take_in(connection, projection, entries, batch.reached, keys, TEMPORARY, going)
 
 
 async def _differing_tables(

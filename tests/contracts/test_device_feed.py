@@ -79,16 +79,18 @@ async def test_a_position_says_which_record_was_read_last(installation: Installa
         finally:
             await reading.close()
     assert reached.last
-    same = await feed.start_after(settings, reached)
+    same = await feed.start_after(settings, reached, keys)
     assert (same.again, same.reached.offsets) == ([], reached.offsets)
     strange = min(reached.last)
-    other = await feed.start_after(settings, replace(reached, last=reached.last | {strange: digest(b"another")}))
+    other = await feed.start_after(settings, replace(reached, last=reached.last | {strange: digest(b"another")}), keys)
     assert other.again == [strange]
     assert other.reached.offsets == reached.offsets | {strange: 0}
     assert strange not in other.reached.last
 
 
-async def test_a_topic_that_was_cut_and_grew_again_is_read_from_its_first_record(installation: Installation) -> None:
+async def test_a_topic_that_was_cut_and_grew_again_is_read_from_its_first_record(
+    installation: Installation, keys: VaultKeyring
+) -> None:
     """Records before the device's place would otherwise be left out without a word. The other partition goes on."""
     settings = replace(installation.settings, topic_prefix=f"cut-{uuid4().hex[:8]}", decision_partitions=2)
     decisions = names(settings).decisions
@@ -100,11 +102,11 @@ async def test_a_topic_that_was_cut_and_grew_again_is_read_from_its_first_record
             reached = ReadTo(
                 {(EVENTS, 0): 0} | places, last={(DECISIONS, 0): digest(b"b"), (DECISIONS, 1): digest(b"c")}
             )
-            assert (await feed.start_after(settings, reached)).again == []
+            assert (await feed.start_after(settings, reached, keys)).again == []
             await admin.delete_topics([decisions])
             await made_again(settings)
             await append(settings, {0: [b"x", b"y", b"z"], 1: [b"c", b"d"]})
-            found = await feed.start_after(settings, reached)
+            found = await feed.start_after(settings, reached, keys)
             assert found.again == [(DECISIONS, 0)]
             assert {where: found.reached.offsets[where] for where in places} == {(DECISIONS, 0): 0, (DECISIONS, 1): 1}
             assert (found.waiting, found.gaps) == (4, [])

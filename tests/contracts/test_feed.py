@@ -18,11 +18,12 @@ from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
 from services.adapters.record_topics import RecordTopics
 from services.projector.feed import GATHERING, EntryFeed
-from services.projector.known_log import require_known_log
+from services.projector.known_log import LogPlace, require_known_log
 from services.projector.store import ReadTo
 from services.projector.topics import KafkaProjectedTopics
 from services.runtime.bootstrap import open_vault
 from tests.installation import Installation
+from tests.keys import process_keys
 
 
 async def test_a_feed_without_records_asks_seldom_and_is_brought_what_comes(installation: Installation) -> None:
@@ -78,11 +79,11 @@ async def test_a_projector_whose_last_record_is_gone_does_not_go_on(installation
     for number in range(250):
         await producer.append(topics.names(settings).events, 0, b"record %d" % number, ())
     await producer.close()
-    followed = KafkaProjectedTopics(settings, 1)
-    await require_known_log(followed, [(240, digest(b"record 239"))])
-    await require_known_log(followed, [(240, digest(b"record 3"))])  # all that came after it was void
-    for lost in ((240, digest(b"another")), (251, digest(b"record 250"))):
+    followed, keys = KafkaProjectedTopics(settings, 1), process_keys()
+    await require_known_log(followed, [LogPlace(240, digest(b"record 239"))], keys)
+    await require_known_log(followed, [LogPlace(240, digest(b"record 3"))], keys)  # all that came after it was void
+    for lost in (LogPlace(240, digest(b"another")), LogPlace(251, digest(b"record 250"))):
         with pytest.raises(OutOfRange) as refused:
-            await require_known_log(followed, [(240, digest(b"record 239")), lost])
+            await require_known_log(followed, [LogPlace(240, digest(b"record 239")), lost], keys)
         assert [each for each in NAMED if each not in str(refused.value)] == []
-    await require_known_log(followed, [(0, "")])
+    await require_known_log(followed, [LogPlace(0, "")], keys)

@@ -121,7 +121,7 @@ def batches_again() -> None:
 def log_not_compared() -> None:
     """A projector believes that the log still has the records that the tables were made of."""
 
-    async def believe(topics: ProjectedTopics, read: object) -> None:
+    async def believe(topics: ProjectedTopics, read: object, keys: object) -> None:
         pass
 
     worker.require_known_log = believe  # type: ignore[attr-defined]  # the function that it imports: that is the break
@@ -160,6 +160,7 @@ def broken(name: str) -> Iterator[None]:
         mock.patch.object(ChangeWriter, "write", ChangeWriter.write),
         mock.patch.object(store, "_proved", store._proved),
         mock.patch.object(worker, "require_known_log", known_log.require_known_log),
+        mock.patch.object(store, "require_same_records", known_log.require_same_records),
     )
     with ExitStack() as stack:
         for each in whole:

@@ -104,7 +104,7 @@ def test_a_projector_that_read_what_brokers_then_lost_says_so(seed: int) -> None
     plan = (Stroke(19.5, stop_a_projector.__name__, seed), Stroke(20.0, lose_the_tail.__name__, 1))
     outcome = simulate(seed, plan)
     assert outcome.faults == []
-    assert [line for line in outcome.story if "does not hold the record that the projections were read up to" in line]
+    assert [line for line in outcome.story if "is not the one that the projections were read up to" in line]
 
 
 QUICKLY_FOUND = (
