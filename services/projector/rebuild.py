@@ -92,6 +92,8 @@ async def _swapped(
     """Swaps the two, unless the live projection has moved on meanwhile: then there is more to read first. If the live one has a
     position beyond the end of a topic, it does not count, since somebody else wrote it. Raises HELD."""
     live = projection.schema
+    async with pool.acquire() as connection, connection.transaction():
+        before = await _live_positions(connection, live)
     held = {
         (topic, partition): end
         for topic, name in topics_read(settings).items()
@@ -100,10 +102,14 @@ async def _swapped(
     }
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE}'")
-        old = await _locked_positions(connection, live)
+        old = await _live_positions(connection, live, lock=True)
         new = await store.positions(connection, beside)
-        if any(new.get(where, 0) < min(old.get(where, 0), end) for where, end in held.items()):
-            return False
+        for where, end in held.items():
+            # The topics were asked before the lock was there. A position that is beyond such an end only now is of records that
+            # came meanwhile: tables without them would look as if positions had gone back.
+            needed = end if before.get(where, 0) > end else old.get(where, 0)
+            if new.get(where, 0) < needed:
+                return False
         if is_cut and DECISIONS in projection.topics:  # the old one has decisions that the topic no longer has
             await store.keep_aside(connection, live)
         else:
@@ -112,12 +118,13 @@ async def _swapped(
     return True
 
 
-async def _locked_positions(connection: Connection, live: str) -> dict[store.Partition, int]:
-    """Where the live projection is, which moves no further. Nowhere, if somebody took its table away or changed its columns: no
-    projector goes on with that. Raises HELD."""
+async def _live_positions(connection: Connection, live: str, *, lock: bool = False) -> dict[store.Partition, int]:
+    """Where the live projection is; `lock`: it moves no further. Nowhere, if somebody took its table away or changed its columns:
+    no projector goes on with that. Raises HELD."""
     try:
         async with connection.transaction():
-            await connection.execute(f"LOCK TABLE {live}.positions IN ACCESS EXCLUSIVE MODE")
+            if lock:
+                await connection.execute(f"LOCK TABLE {live}.positions IN ACCESS EXCLUSIVE MODE")
             found = await store.positions(connection, live)
             return {where: following for where, following in found.items() if isinstance(following, int)}
     except (asyncpg.SyntaxOrAccessError, asyncpg.DataError, asyncpg.InvalidSchemaNameError):

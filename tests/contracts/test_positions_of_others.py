@@ -177,6 +177,29 @@ async def test_a_live_position_that_was_raised_keeps_nothing_from_being_rebuilt(
     assert await rebuild._swapped(database, pool, DECISIONS, beside, ends)
 
 
+async def test_a_record_that_comes_before_the_swap_is_read_first(pool: Pool, database: Settings) -> None:
+    """Given a record that the projector wrote after the rebuild had asked where the topics end: tables without it were put in its
+    place, and the projector threw them away, since positions had gone back."""
+    beside = f"{S}_beside"
+
+    async def ends(settings: Settings, topic: str) -> dict[int, int]:
+        found = {0: 2, 3: 1} if topic.endswith(CALLS) else {0: REACHED[EVENTS, 0]}
+        if topic.endswith(CALLS):
+            await go_on(pool)
+        return found
+
+    await filled(pool)
+    async with pool.acquire() as connection:
+        await store.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
+        await store.take_in(connection, DECISIONS, ENTRIES, store.ReadTo(dict(REACHED), "d"), BEFORE, beside)
+    assert not await rebuild._swapped(database, pool, DECISIONS, beside, ends)
+    there = await count(pool)
+    async with pool.acquire() as connection:
+        await store.take_in(connection, DECISIONS, MORE, store.ReadTo({(CALLS, 0): 4}), BEFORE, beside)
+    assert await rebuild._swapped(database, pool, DECISIONS, beside, ends)
+    assert await count(pool) == there
+
+
 async def test_a_case_that_the_tables_of_a_rebuild_lack_is_written_again(pool: Pool, database: Settings) -> None:
     """Given a retention that removed every call of a case, then the projector remembered that it had written the case, to tables
     that were gone. The calls after that had no case: `unused`, `recheck` and `explain` failed on them."""
