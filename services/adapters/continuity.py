@@ -176,9 +176,10 @@ class Continuity:
                         f"a broker that does not lead {where.topic}/{where.partition} has no record at @{offset}"
                     )
                 case AfterMissing.LOST:
+                    removed = "; a retention removed records before they were read" if begin > offset else ""
                     raise OutOfRange(
                         f"{where.topic}/{where.partition} has no record at @{offset}: it begins at @{begin}, and "
-                        f"its next record is @{end}"
+                        f"its next record is @{end}{removed}"
                     ) from fault
                 case unknown:
                     assert_never(unknown)

@@ -61,11 +61,12 @@ class FollowedRecords(Protocol):
         *,
         gathering: tuple[int, int] = IDLE,
         from_first: Collection[str] = (),
+        last: Mapping[KindAndNumber, str] = MappingProxyType({}),
         **options: Any,
     ) -> Mapping[KindAndNumber, int]:
         """Reads a partition that `begins` does not name from 0 on; of the kinds `from_first`, from the first record that it still
-        has. Returns where those of these kinds begin whose first records were removed. `gathering`: what IDLE is, while records
-        arrive. Raises Unavailable."""
+        has. Returns where those of these kinds begin whose first records were removed. `last`: digests of the records before
+        these places, which are compared. `gathering`: what IDLE is, while records arrive. Raises Unavailable."""
         ...
 
     async def next(
@@ -107,10 +108,7 @@ class RecordTopics:
         last: Mapping[KindAndNumber, str] = MappingProxyType({}),
         **options: Any,
     ) -> dict[KindAndNumber, int]:
-        """Reads from these positions on. A partition that is not named is read from 0 on; of the kinds `from_first`, from the
-        first record that it still has. Returns where those of these kinds begin whose first records were removed. `last`: digests
-        of the records before these positions, which are read again and compared. `gathering`: what IDLE is, while records arrive.
-        `options` are aiokafka's. Raises Unavailable."""
+        """As the port says. `options` are aiokafka's."""
         self._gathering = gathering
         consumer = await started(
             self._settings, fetch_min_bytes=gathering[0], fetch_max_wait_ms=gathering[1], **options

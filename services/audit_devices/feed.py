@@ -84,7 +84,7 @@ class DeviceFeed:
             raise RecordsRemoved(f"{EVENTS} does not have the last valid record that was read")
         found = records_of(batch.entries)
         offsets = self._reached.offsets | batch.reached.offsets
-        last = self._reached.last | {where: digest(value) for where, value in batch.last.items() if where[0] != EVENTS}
+        last = self._reached.last | batch.reached.last
         self._reached = ReadTo(offsets, batch.reached.digest, batch.reached.authority, last=last)
         return DeviceBatch(found, self._reached, len(batch.entries) + batch.voids)
 

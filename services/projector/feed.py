@@ -14,7 +14,7 @@ import orjson
 
 from domain.characters import without_nul
 from domain.log.authority import authority_from
-from domain.log.chain import Chain
+from domain.log.chain import Chain, digest
 from domain.log.codec import RECORD_VERSION, Unreadable, event_from
 from domain.log.events import DecisionsAnchored
 from domain.log.lane import LaneRule, Lanes, anchors_of, place_of
@@ -33,12 +33,11 @@ PARTITION_BYTES = 8_388_608
 
 @dataclass(slots=True)
 class Batch:
-    """`reached` says how far the topics are read, including this batch; `last` has the last value of each partition in it."""
+    """`reached` says how far the topics are read, including this batch."""
 
     entries: list[Entry] = field(default_factory=list)
     reached: ReadTo = field(default_factory=ReadTo)
     voids: int = 0
-    last: dict[Partition, bytes] = field(default_factory=dict)
 
     @property
     def has_only_void_events(self) -> bool:
@@ -74,8 +73,8 @@ class EntryFeed:
 
     async def open(self, start: ReadTo, now: Chain, lanes: LaneRule | None = None) -> bool:
         """Begins where `start` says; at 0 for a partition that it does not name, and of `decisions` and `alerts` at the first
-        record that is still there. Returns whether a retention has removed decisions. `lanes`: the rule for copies of decisions;
-        that of `start` where left out.
+        record that is still there. Returns whether a retention has removed decisions. `lanes`: the rule for copies of
+        decisions; that of `start` where left out.
 
         `now` is the chain at the log's end or near it. Other topics are read at the same time as the log, so the whole log
         decides what is authentic there, not only the part that was read here.
@@ -115,7 +114,8 @@ class EntryFeed:
             if records:
                 where = topic, records[-1].partition
                 batch.reached.offsets[where] = records[-1].offset + 1
-                batch.last[where] = records[-1].value or b""
+                if topic != EVENTS:
+                    batch.reached.last[where] = digest(records[-1].value or b"")
         batch.reached.digest = self._chain.head
         # This is a copy, since the chain moves on to the next records while the batch is written.
         batch.reached.authority = authority_from(self._chain.authority.document())
@@ -142,10 +142,10 @@ class EntryFeed:
 
     def _entry(self, topic: str, partition: int, offset: int, value: bytes) -> Entry | None:
         """Raises Unreadable, KeyMissing."""
-        digest: str | None = ""
+        believed: str | None = ""
         if topic != EVENTS:
-            digest = self.newest_chain.authority.digest_believed(self._keys, topic, partition, offset, value)
-        if digest is None:
+            believed = self.newest_chain.authority.digest_believed(self._keys, topic, partition, offset, value)
+        if believed is None:
             return None
         try:
             document = orjson.loads(value)
@@ -157,7 +157,7 @@ class EntryFeed:
             return None
         if topic == DECISIONS:
             place = place_of(document)
-            if place is not None and not self._lanes.accepts(place, digest, partition):
+            if place is not None and not self._lanes.accepts(place, believed, partition):
                 return None
         if document.get("v") != RECORD_VERSION:
             raise Unreadable(f"a record of version {document.get('v')!r} on {topic}: a newer Keytrail wrote it")
@@ -167,7 +167,7 @@ class EntryFeed:
             document = without_nul(document)
         event = event_from(document["event"]) if topic == EVENTS and document["event"] is not None else None
         at = datetime.fromisoformat(document["at"])
-        return Entry(topic, partition, offset, at, self._region, document, event, digest or self._chain.head)
+        return Entry(topic, partition, offset, at, self._region, document, event, believed or self._chain.head)
 
     async def close(self) -> None:
         await self._topics.close()

@@ -18,6 +18,11 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.log_now import is_last_before
 from services.projector.topics import ProjectedTopics
 
+GO_ON = (
+    "bring the brokers back that have the records, or everything from a backup (keytrail restore); if what is lost stays lost, "
+    "build each projection again (keytrail rebuild), and let alert workers go on (keytrail accept-loss)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class LogPlace:
@@ -57,7 +62,5 @@ def _unknown(name: str, place: int) -> str:
         f"the last valid record of {name} before {place} is not the one that the projections were read up to. "
         "Brokers lost records that they had acknowledged, the topic was replaced, Kafka was put back to an earlier time than "
         "Postgres, or KEYTRAIL_KAFKA, KEYTRAIL_TOPIC_PREFIX and KEYTRAIL_POSTGRES do not belong together. Check these "
-        "settings first. Then bring the brokers back that have the records, or everything from a backup (keytrail restore). "
-        "If what is lost stays lost, build each projection again (keytrail rebuild), and let alert workers go on (keytrail "
-        "accept-loss)."
+        f"settings first. Then {GO_ON}."
     )

@@ -42,7 +42,7 @@ TEMPORARY = "pg_temp"
 class ReadTo:
     """How far the topics are read: the next offset of each partition; the digest of the last valid record of `events` and what
     is authentic after it; how far each lane of decisions is read, and up to which number it is anchored. For a batch, only the
-    lanes that moved. `last`: the digest of the value before a partition's next offset, where a reader keeps it. `since`, for a
+    lanes that moved. `last`: the digest of the value before a partition's next offset, for other topics. `since`, for a
     batch: the digest of the last valid record of `events` before it."""
 
     offsets: dict[Partition, int] = field(default_factory=dict)
@@ -237,9 +237,11 @@ async def reached(
     if not await are_ours(connection, projection, keys, schema, retired):
         raise ProjectionChanged(projection, "positions that Keytrail did not write")
     result = ReadTo(await positions(connection, schema))
-    row = await connection.fetchrow(f"SELECT digest, authority FROM {schema}.positions WHERE topic = $1", EVENTS)
-    if row is not None:
-        result.digest, result.authority = row["digest"], authority_from(json.loads(row["authority"]))
+    for row in await connection.fetch(f"SELECT topic, partition, digest, authority FROM {schema}.positions"):
+        if row["topic"] == EVENTS:
+            result.digest, result.authority = row["digest"], authority_from(json.loads(row["authority"]))
+        elif row["digest"]:  # earlier versions kept none
+            result.last[row["topic"], row["partition"]] = row["digest"]
     for each in await connection.fetch(f"SELECT worker, lane, number, digest, partition FROM {schema}.lanes"):
         result.lanes[each["worker"], each["lane"]] = lane.Reached(each["number"], each["digest"], each["partition"])
     for each in await connection.fetch(f"SELECT worker, lane, number FROM {schema}.anchors"):
@@ -296,9 +298,9 @@ async def take_in(
             raise ProjectionChanged(projection, f"rows that were to come were there: {fault}", anew=True) from fault
         authority = json.dumps(to.authority.document(), sort_keys=True)
         moved = [
-            (topic, partition, after, *((to.digest, authority) if topic == EVENTS else ("", "")))
-            for (topic, partition), after in wanted.items()
-            if after > stored.get((topic, partition), 0)
+            (*where, after, *((to.digest, authority) if where[0] == EVENTS else (to.last.get(where, ""), "")))
+            for where, after in wanted.items()
+            if after > stored.get(where, 0)
         ]
         written = _with_macs(keys, projection, moved)
         await connection.executemany(_MOVE, written)

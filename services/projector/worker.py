@@ -7,6 +7,7 @@ import time
 from collections.abc import Container, Sequence
 
 from domain.log.lane import Tails
+from domain.ports import OutOfRange
 from projections.log.entry import DECISIONS, EVENTS
 from projections.registry import PROJECTIONS, Projection
 from services.adapters import keyring, origin, snapshots
@@ -19,7 +20,7 @@ from services.logs import logger_of
 from services.metrics import LAG, PROJECTED_AT, VOIDS
 from services.projector import projected_records, store
 from services.projector.feed import Batch, EntryFeed
-from services.projector.known_log import require_known_log
+from services.projector.known_log import GO_ON, require_known_log
 from services.projector.store import ReadTo
 from services.projector.tails import Observer
 from services.projector.topics import ProjectedTopics
@@ -94,7 +95,7 @@ async def _stored(
 
 
 def start_of(stored: Sequence[tuple[Projection, ReadTo]]) -> ReadTo:
-    """Where to begin reading for these projections, which have read so far: the lowest position of each partition. Digest and
+    """Where to begin reading for these projections, which have read so far: the lowest position of each partition. Digests and
     lanes are those of the reader that is there, since the next record is judged by what is before it."""
     start = ReadTo()
     for where in {where for _, each in stored for where in each.offsets}:
@@ -103,6 +104,8 @@ def start_of(stored: Sequence[tuple[Projection, ReadTo]]) -> ReadTo:
         start.offsets[where] = lowest.offsets.get(where, 0)
         if where[0] == EVENTS:
             start.digest, start.authority = lowest.digest, lowest.authority
+        elif where in lowest.last:
+            start.last[where] = lowest.last[where]
         if where[0] == DECISIONS:  # a lane is on one partition
             start.lanes |= {name: lane for name, lane in lowest.lanes.items() if lane.partition == where[1]}
     # Anchors are records of `events`, which is read again from the lowest position on.
@@ -129,7 +132,7 @@ async def _follow(
     writing_batch: asyncio.Task[None] | None = None
     try:
         while True:
-            batch = await feed.next(BATCH)
+            batch = await _next(feed)
             if batch.has_only_void_events:
                 await require_known_log(topics, [batch.reached.on_log], keys)
             observer.read(batch.reached.lanes, batch.reached.anchored)
@@ -151,6 +154,13 @@ async def _follow(
         if writing_batch is not None:
             await asyncio.gather(writing_batch, return_exceptions=True)
         await feed.close()
+
+
+async def _next(feed: EntryFeed) -> Batch:
+    try:
+        return await feed.next(BATCH)
+    except OutOfRange as fault:
+        raise OutOfRange(f"{fault}: {GO_ON}") from fault
 
 
 async def _take_in_traced(pool: Pool, batch: Batch, keys: VaultKeyring, going: store.ProjectorMemory) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
+from domain.log.chain import digest
 from domain.ports import OutOfRange
 from projections.log.entry import ALERTS, DECISIONS, EVENTS
 from services.adapters.record_topics import FollowedRecords, KindAndNumber
@@ -77,3 +78,25 @@ async def test_a_place_behind_the_end_of_its_partition_is_refused(appended: Appe
             while True:
                 await records.next(100, WITHIN_MS)
     await records.close()
+
+
+async def test_a_place_behind_another_record_than_the_one_that_was_read_is_refused(appended: AppendedRecords) -> None:
+    """Given a projector that ended since brokers had lost a decision: it was started again, believed what stood there now, and went
+    on without a word."""
+    where, read_last = (DECISIONS, 1), digest(b"2 of 1")
+    same, other = appended.records(), appended.records()
+    await same.open({where: 3}, last={where: read_last})
+    found: Found = {}
+    async with asyncio.timeout(30):
+        while where not in found:
+            for kind, values in await same.next(100, WITHIN_MS):
+                for each in values:
+                    found.setdefault((kind, each.partition), []).append((each.offset, each.value or b""))
+    assert [offset for offset, _ in found[where]] == [3, 4]
+    await other.open({where: 4}, last={where: read_last})
+    with pytest.raises(OutOfRange, match="has another record at @3"):
+        async with asyncio.timeout(30):
+            while True:
+                await other.next(100, WITHIN_MS)
+    await same.close()
+    await other.close()

@@ -327,3 +327,16 @@ async def test_tables_made_of_a_record_that_brokers_lost_take_no_more(pool: Pool
 
 async def rows_of_history(connection: Any) -> Any:
     return await connection.fetch("SELECT * FROM p_history.history AS row ORDER BY row::text")
+
+
+async def test_a_position_says_which_decision_was_read_last(pool: Pool) -> None:
+    """So a projector that is started again compares it with the topic."""
+    to = store.ReadTo(dict(REACHED), "digest", last={(CALLS, 0): "of the second"})
+    async with pool.acquire() as connection:
+        await store.prepare(connection, DECISIONS, "log", BEFORE, anew=True)
+        await store.take_in(connection, DECISIONS, ENTRIES, to, BEFORE)
+        read = await store.reached(connection, DECISIONS, BEFORE, ())
+        assert read.last == {(CALLS, 0): "of the second"}
+        assert worker.start_of([(DECISIONS, read)]).last == read.last
+        await store.take_in(connection, DECISIONS, [], store.ReadTo({(CALLS, 0): 3}), BEFORE)
+        assert (await store.reached(connection, DECISIONS, BEFORE, ())).last == {}

@@ -7,9 +7,11 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from domain.log.authenticity import ALERTS, DECISIONS, EVENTS
+from domain.log.chain import digest
 from domain.ports import OutOfRange, Topic, Unavailable
 from projections.registry import PROJECTIONS
 from services.adapters.kafka import ASK_DEADLINE
@@ -48,10 +50,18 @@ class SimulatedRecords:
         self._parts = partitions_of(brokers, partitions)
         self._next: dict[KindAndNumber, int] = {}
         self._ends: dict[KindAndNumber, int] = {}
+        self._last: dict[KindAndNumber, str] = {}
 
-    async def open(self, begins: Mapping[KindAndNumber, int], **options: Any) -> Mapping[KindAndNumber, int]:
+    async def open(
+        self,
+        begins: Mapping[KindAndNumber, int],
+        *,
+        last: Mapping[KindAndNumber, str] = MappingProxyType({}),
+        **options: Any,
+    ) -> Mapping[KindAndNumber, int]:
         """Raises Unavailable."""
         self._next = {each: begins.get(each, 0) for each in self._parts}
+        self._last = dict(last)
         try:
             async with asyncio.timeout(ASK_DEADLINE * 3):
                 await self._link.there()
@@ -81,6 +91,10 @@ class SimulatedRecords:
             if begin > end and link.frozen is None:
                 raise OutOfRange(f"{begin} is behind the end of {partition.name}")
             self._ends[kind, number] = end
+            if begin <= end and (known := self._last.pop((kind, number), "")) and digest(values[begin - 1]) != known:
+                raise OutOfRange(
+                    f"{partition.name} has another record at @{begin - 1} than the one that was read there"
+                )
             if begin < end:
                 end = min(end, begin + most)
                 found.append((kind, [SimulatedRecord(number, at, values[at]) for at in range(begin, end)]))
@@ -173,9 +187,8 @@ async def run_projector(
     try:
         await project(topics, cast("Any", pool), keys, region, Clock())
     except OutOfRange as fault:
-        shared.log_unknown |= "keytrail rebuild" in str(
-            fault
-        )  # not of a reader, who may come back and find more records
+        # A reader who is behind the end may come back and find more records.
+        shared.log_unknown |= any(each in str(fault) for each in ("is not the one that", "has another record"))
         raise
     except INTERRUPTED as fault:
         process.end(f"cannot start: {fault}")
