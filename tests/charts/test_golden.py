@@ -227,15 +227,34 @@ def test_only_the_api_is_called(name: str) -> None:
 def test_the_jobs_run_before_anything_of_the_new_version() -> None:
     """A process that finds a topic missing, which it may not make, refuses to start."""
     hooked = [each for each in golden("required") if "helm.sh/hook" in each["metadata"].get("annotations", {})]
-    assert [(each["kind"], each["metadata"]["annotations"]["helm.sh/hook-weight"]) for each in hooked] == [
-        ("NetworkPolicy", "-10"),
-        ("Job", "0"),
-        ("Job", "10"),
+    found = [(each["kind"], each["metadata"]["name"], each["metadata"]["annotations"]) for each in hooked]
+    assert [(kind, name, said["helm.sh/hook-weight"], said["helm.sh/hook"]) for kind, name, said in found] == [
+        ("NetworkPolicy", "keytrail-topics", "-10", "pre-install,pre-upgrade"),
+        ("NetworkPolicy", "keytrail-upgrade", "-10", "pre-upgrade"),
+        ("Job", "keytrail-topics", "0", "pre-install,pre-upgrade"),
+        ("Job", "keytrail-upgrade", "10", "pre-upgrade"),
     ]
-    when = [each["metadata"]["annotations"]["helm.sh/hook"] for each in hooked]
-    assert when == ["pre-install,pre-upgrade", "pre-install,pre-upgrade", "pre-upgrade"]
-    commands = [each["spec"]["template"]["spec"]["containers"][0]["command"] for each in hooked[1:]]
+    commands = [
+        each["spec"]["template"]["spec"]["containers"][0]["command"] for each in hooked if each["kind"] == "Job"
+    ]
     assert commands == [["keytrail", "topics", "create", "--yes"], ["keytrail", "upgrade", "prepare"]]
+
+
+@EVERY
+def test_a_job_before_an_upgrade_reaches_what_the_new_values_say(name: str) -> None:
+    """The policies of the release are still those of the former values then. An upgrade may correct just what these keep away."""
+    found = golden(name)
+    policies = {each["metadata"]["name"]: each for each in found if each["kind"] == "NetworkPolicy"}
+    (dns, kafka, postgres) = policies["keytrail"]["spec"]["egress"]
+    reached = {"topics": [dns, kafka], "upgrade": [dns, kafka, postgres]}
+    for job in (each for each in found if each["kind"] == "Job"):
+        hook = job["metadata"]["annotations"]["helm.sh/hook"]
+        if "pre-" in hook:
+            policy = policies[job["metadata"]["name"]]
+            assert policy["metadata"]["annotations"]["helm.sh/hook"] == hook
+            labels = job["spec"]["template"]["metadata"]["labels"]
+            assert labels.items() >= policy["spec"]["podSelector"]["matchLabels"].items()
+            assert policy["spec"]["egress"] == reached[labels["app.kubernetes.io/component"]]
 
 
 def test_nothing_runs_beside_a_restore() -> None:

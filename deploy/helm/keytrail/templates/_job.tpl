@@ -81,3 +81,31 @@ spec:
 {{- end -}}
 
 {{- define "keytrail.backupFolder" -}}/var/lib/keytrail/backups{{- end -}}
+
+{{/*
+What a Job may reach that runs before the release's own policies are there, or while they are still those of the former values: the new
+ones may correct just what keeps the Job from Kafka or Postgres. Policies add up. Takes {"root", "component"}, "hook" (when the Job
+runs) and "egress" (rules, as text).
+*/}}
+{{- define "keytrail.jobPolicy" -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ include "keytrail.name" .root }}-{{ .component }}
+  labels:
+    {{- include "keytrail.labels" .root | nindent 4 }}
+    app.kubernetes.io/component: {{ .component }}
+  annotations:
+    helm.sh/hook: {{ .hook }}
+    helm.sh/hook-weight: "-10"
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "keytrail.selector" .root | nindent 6 }}
+      app.kubernetes.io/component: {{ .component }}
+  policyTypes: [Ingress, Egress]
+  ingress: []
+  egress:
+    {{- .egress | nindent 4 }}
+{{- end -}}
