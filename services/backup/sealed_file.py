@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 import struct
+import time
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from tempfile import mkstemp
@@ -24,6 +28,7 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from domain.durations import HOUR_SECONDS
 from domain.ports import MasterKey
 from services.durable import flush_names
 
@@ -34,6 +39,11 @@ SEALED_KEY = 12 + 32 + 16
 """Bytes of the file's key as the master key seals it: nonce, key, tag."""
 LONGEST = 256 * 1024 * 1024
 """Bytes of a sealed part: a reader takes a longer one for damage."""
+LEFT_SECONDS = HOUR_SECONDS
+"""Whoever writes a backup writes to it more often than this, or was killed. A lock would tell sooner, but on a volume of several
+machines not every file system has locks."""
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}", re.DOTALL)
+"""The names that `SealedWriter` has mkstemp make."""
 
 
 class BadBackup(Exception):
@@ -50,6 +60,7 @@ class SealedWriter:
     def __init__(self, path: Path, master: MasterKey, under: str, *, longest: int = LONGEST, **about: Any) -> None:
         """`under`: the name of the master key that seals it. `about` goes into the header, in the clear. Raises MasterKeyRefused,
         OSError."""
+        _remove_left(path.parent)
         key = os.urandom(32)
         header = {"under": under, "key": b64encode(master.seal(under, key, _BOUND)).decode(), **about}
         line = json.dumps(header).encode() + b"\n"
@@ -87,6 +98,36 @@ class SealedWriter:
     def abandon(self) -> None:
         self._file.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove what backups that were killed left beside their places, each under a name of its own. Nobody else would, and a disk
+    that is full of them has no room for another backup."""
+    with suppress(OSError):  # a folder that may be written to and not read
+        for each in list(folder.iterdir()):
+            if _TEMPORARY.fullmatch(each.name):
+                with suppress(OSError, BadBackup):
+                    if _is_left(each):
+                        each.unlink()
+
+
+def _is_left(path: Path) -> bool:
+    """Whether it is a backup of ours that was left before it was whole. Raises OSError, BadBackup for another file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        is_ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+        if not is_ours or found.st_mtime > time.time() - LEFT_SECONDS:
+            return False
+        _header(path, file)
+        last = 0
+        while not last:
+            begins = file.read(_FRAME.size)
+            if len(begins) < _FRAME.size:
+                return True
+            length, last = _FRAME.unpack(begins)
+            file.seek(length, os.SEEK_CUR)
+        return file.tell() > found.st_size
 
 
 def _header(path: Path, file: IO[bytes]) -> tuple[dict[str, Any], bytes]:

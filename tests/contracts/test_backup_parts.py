@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from services.adapters.master_key import FileMasterKey, make
 from services.adapters.postgres import connect
 from services.adapters.snapshots import PIECE, VERSION, LoadedSnapshots
 from services.adapters.vault import Vault
-from services.backup.sealed_file import BadBackup, SealedWriter, read
+from services.backup.sealed_file import LEFT_SECONDS, BadBackup, SealedWriter, read
 from services.settings import Settings
 
 
@@ -27,6 +28,37 @@ def test_a_part_that_nobody_could_read_is_not_written(tmp_path: Path) -> None:
     writer.write({"kind": "end"}, last=True)
     writer.close()
     assert list(read(tmp_path / "x.backup", master)) == [{"kind": "start"}, {"kind": "end"}]
+
+
+def test_the_next_backup_removes_what_killed_ones_left(tmp_path: Path) -> None:
+    """With a full disk nobody could take another one. A backup under way, a whole one and a stranger's file stay."""
+    make(tmp_path / "master.key")
+    master = FileMasterKey(tmp_path / "master.key")
+    long_ago = time.time() - LEFT_SECONDS - 60
+
+    def written(name: str, *, whole: bool) -> Path:
+        to = tmp_path / name
+        writer = SealedWriter(to, master, master.newest())
+        writer.write({"kind": "start"})
+        if whole:
+            writer.write({"kind": "end"}, last=True)
+            writer.close()
+            return to
+        writer._file.close()  # as if it was killed
+        return writer._temporary
+
+    taken, hidden = written("1.backup", whole=True), written(".backup.20261124", whole=True)
+    others = tmp_path / ".notes.txt.abcdefgh"
+    others.write_text("precious")
+    link = tmp_path / ".link.abcdefgh"
+    (under_way, left, cut, *_) = (written(f"{number}.backup", whole=False) for number in range(2, 5))
+    link.symlink_to(left)
+    cut.write_bytes(cut.read_bytes()[:-10])
+    for each in (taken, hidden, others, left, cut):
+        os.utime(each, (long_ago, long_ago))
+    newest = written("5.backup", whole=True)
+    link.unlink()
+    assert set(tmp_path.iterdir()) == {tmp_path / "master.key", taken, hidden, others, under_way, newest}
 
 
 async def test_the_rows_of_a_large_vault_come_in_parts(database: Settings, tmp_path: Path) -> None:
