@@ -121,6 +121,15 @@ def test_users_of_another_mechanism_are_not_made(tmp_path: Path) -> None:
     assert "kafka.createTopics.users makes users for SCRAM-SHA-512 alone" in refusal(tmp_path, values)
 
 
+@pytest.mark.parametrize("own", [False, True], ids=["image", "writer"])
+def test_a_tag_beside_a_digest_is_refused(tmp_path: Path, *, own: bool) -> None:
+    """The digest would win: an upgrade to another tag would change nothing."""
+    both = {"tag": "0.3.0", "digest": f"sha256:{'1' * 64}"}
+    values = changed(writer={"image": both}) if own else changed()
+    values["image"] |= {} if own else both
+    assert "name a tag or a digest of each, not both" in refusal(tmp_path, values)
+
+
 def test_a_proxy_may_speak_tls_for_the_api(tmp_path: Path) -> None:
     path = tmp_path / "values.yaml"
     path.write_text(yaml.safe_dump(changed(api={"tls": {"enabled": False}}, networkPolicy={"enabled": False})))

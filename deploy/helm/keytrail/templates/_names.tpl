@@ -39,6 +39,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $own := dict -}}
 {{- if eq .component "writer" }}{{ $own = .root.Values.writer.image }}{{ end -}}
 {{- $repository := required "image.repository: name the image that you built of Dockerfile, in your registry." $image.repository -}}
+{{- if or (and $image.tag $image.digest) (and $own.tag $own.digest) -}}
+{{- fail "image, writer.image: name a tag or a digest of each, not both. The digest would count, whatever the tag says. Where your values have a digest, an upgrade sets another digest." -}}
+{{- end -}}
 {{- $digest := $own.digest | default (ternary "" $image.digest (not (empty $own.tag))) -}}
 {{- if $digest -}}
 {{- printf "%s@%s" $repository $digest -}}
