@@ -33,7 +33,8 @@ def why_undone(key: str, every: Sequence[VerifierKey]) -> str:
 
 def why_all_gone(what: str) -> str:
     return (
-        f"The vault has no key of the transparency log (vault.tree_keys), and {what}: the rows were removed. No checkpoint is "
-        "signed, and no new key is made. Find out who writes to the database; then bring the rows back from a dump of it: "
-        "`keytrail backup` leaves these rows out."
+        f"The vault has no key of the transparency log (vault.tree_keys), and {what}: a backup was restored, or the rows were "
+        "removed. No checkpoint is signed, and no new key is made. After a restore, name an empty folder or another prefix in "
+        "KEYTRAIL_TREE, and keep the former one for old proofs. If nobody restored anything, find out who writes to the "
+        "database; then bring the rows back from a dump of it: `keytrail backup` leaves these rows out."
     )
