@@ -279,6 +279,13 @@ def test_nothing_runs_beside_a_restore() -> None:
     assert kept is False
 
 
+def test_who_rotates_the_logs_key_elsewhere_may_ask_for_it() -> None:
+    """`keytrail log rotate-key` reads the new key where the notary does, and has the writer record it, which the notary may not."""
+    found = {component: {each["name"] for each in pod["containers"][0]["env"]} for component, pod in pods("everything")}
+    having = {component for component, names in found.items() if "KEYTRAIL_TREE_KEY_ACCESS_KEY_ID" in names}
+    assert having == {"api", "notary"}
+
+
 def test_writers_may_stay_behind_in_an_upgrade() -> None:
     images = {component: pod["containers"][0]["image"] for component, pod in pods("everything")}
     assert images.pop("writer") == "registry.example.com/keytrail:0.0.9"

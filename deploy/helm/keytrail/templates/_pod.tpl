@@ -25,7 +25,7 @@ way in which a process that is not root can read them and the other users of its
 {{- if and $tree.enabled $tree.accessKey.id (has .component (list "api" "notary")) -}}
 {{- $found = append $found (dict "secret" (required "transparencyLog.accessKey.secretName: name the Secret with the secret of accessKey.id." $tree.accessKey.secretName) "key" $tree.accessKey.key "path" "tree.secret") -}}
 {{- end -}}
-{{- if and $tree.enabled $tree.signingKey.accessKeyId (eq .component "notary") -}}
+{{- if and $tree.enabled $tree.signingKey.accessKeyId (has .component (list "api" "notary")) -}}
 {{- $found = append $found (dict "secret" (required "transparencyLog.signingKey.secretName: name the Secret with the secret of signingKey.accessKeyId." $tree.signingKey.secretName) "key" $tree.signingKey.key "path" "tree-key.secret") -}}
 {{- end -}}
 {{- $devices := $values.auditDevices -}}
@@ -169,16 +169,15 @@ true
 - {name: KEYTRAIL_TREE_ACCESS_KEY_ID, value: {{ $tree.accessKey.id | quote }}}
 - {name: KEYTRAIL_TREE_SECRET_ACCESS_KEY_FILE, value: {{ $secrets }}/tree.secret}
 {{- end }}
-{{- end }}
-{{- if and $tree.enabled (eq .component "notary") }}
+{{- /* In an API pod it is for `keytrail log rotate-key`: the notary's user on Kafka may send no commands. */}}
 {{- if $tree.signingKey.accessKeyId }}
 - {name: KEYTRAIL_TREE_KEY_ACCESS_KEY_ID, value: {{ $tree.signingKey.accessKeyId | quote }}}
 - {name: KEYTRAIL_TREE_KEY_SECRET_ACCESS_KEY_FILE, value: {{ $secrets }}/tree-key.secret}
 {{- end }}
-{{- if $tree.timestamp.url }}
+{{- end }}
+{{- if and $tree.enabled $tree.timestamp.url (eq .component "notary") }}
 - {name: KEYTRAIL_TIMESTAMP_URL, value: {{ $tree.timestamp.url | quote }}}
 - {name: KEYTRAIL_TIMESTAMP_CA, value: {{ $config }}/timestamp-ca.crt}
-{{- end }}
 {{- end }}
 {{- if eq .component "api" }}
 - {name: KEYTRAIL_HOST, value: {{ $values.api.listen | quote }}}
