@@ -21,7 +21,7 @@ USER = 10001
 BY_CHART = {
     *("data", "port", "host", "workers", "writers", "alert_workers", "notaries", "heartbeat_file", "topic_prefix"),
     *("metrics_port", "metrics_host"),
-    *("kafka", "kafka_security", "kafka_sasl_mechanism", "kafka_username", "kafka_ca", "kafka_cert", "kafka_key"),
+    *("kafka", "kafka_security", "kafka_sasl_mechanism", "kafka_username", "kafka_ca"),
     *("postgres_ca", "master_key_file", "root_access_key_id", "services_file", "sign_in_providers_file", "alerts_file"),
     *("tree", "tree_access_key_id", "tree_key_access_key_id", "witness_policy_file", "timestamp_url", "timestamp_ca"),
     "audit_devices_file",
@@ -31,6 +31,9 @@ BY_CHART = {
 """Settings that the chart makes of values with names of their own."""
 ELSEWHERE = {"clock_offset", "pager", "time_zone", "log_bytes"}
 """Settings of `keytrail up` and of the command line, which a pod has no use for."""
+NOT_OFFERED = {"kafka_cert", "kafka_key"}
+"""Mutual TLS with Kafka, which the chart does not have. Each kind of process has a user of its own there, so it would need a
+certificate of its own."""
 
 
 def arrangement() -> str:
@@ -80,7 +83,7 @@ def schema() -> str:
     document["properties"]["settings"]["properties"] = {
         f"{PREFIX}{each.name.upper()}": _taken(each.type, each.metadata["help"])
         for each in fields(Settings)
-        if not each.metadata["secret"] and each.name not in BY_CHART | ELSEWHERE
+        if not each.metadata["secret"] and each.name not in BY_CHART | ELSEWHERE | NOT_OFFERED
     }
     return json.dumps(document, indent=2) + "\n"
 

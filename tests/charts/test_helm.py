@@ -114,6 +114,13 @@ def test_topics_may_be_made_otherwise(tmp_path: Path, kafka: dict[str, Any], kin
     assert ("KAFKA_PASSWORD" in done.stdout) == ("strimzi" in kafka)
 
 
+def test_brokers_without_passwords_ask_nobody_who_they_are(tmp_path: Path) -> None:
+    """With SSL alone, brokers that want a client certificate let nobody in."""
+    told = refusal(tmp_path, changed(kafka={"bootstrap": "kafka:9093", "createTopics": {"enabled": False}}))
+    assert "kafka.passwords.secretName: name the Secret" in told
+    assert "The chart has no client certificates." in told
+
+
 def test_users_of_another_mechanism_are_not_made(tmp_path: Path) -> None:
     values = changed()
     values["kafka"] |= {"mechanism": "PLAIN"}

@@ -58,7 +58,9 @@ def test_the_chart_names_settings_that_exist() -> None:
     for component, pod in pods("everything"):
         named = {name for name in environment(pod) if name.startswith(PREFIX)}
         assert named <= SETTINGS | NAMES, component
-    assert {each.name for each in Settings.__dataclass_fields__.values()} >= facts.BY_CHART | facts.ELSEWHERE
+    assert {each.name for each in Settings.__dataclass_fields__.values()} >= (
+        facts.BY_CHART | facts.ELSEWHERE | facts.NOT_OFFERED
+    )
 
 
 def test_the_users_of_strimzi_have_the_rights_of_their_processes() -> None:

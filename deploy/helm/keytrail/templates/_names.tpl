@@ -110,6 +110,6 @@ notary: notary
 {{- if and $kafka.strimzi.cluster (not $kafka.passwords.secretName) -}}
 {{- dict "name" .user "key" "password" | toJson -}}
 {{- else -}}
-{{- dict "name" (required "kafka.passwords.secretName: name the Secret with a key USER.password for each kind of process, or set kafka.security to SSL or PLAINTEXT." $kafka.passwords.secretName) "key" (printf "%s.password" .user) | toJson -}}
+{{- dict "name" (required "kafka.passwords.secretName: name the Secret with a key USER.password for each kind of process, or set kafka.security to SSL or PLAINTEXT for brokers that ask nobody who they are. The chart has no client certificates." $kafka.passwords.secretName) "key" (printf "%s.password" .user) | toJson -}}
 {{- end -}}
 {{- end -}}
