@@ -22,7 +22,7 @@ from services.logs import configure, logger_of
 from services.runtime.bootstrap import PreparedProcess, open_pool, prepare
 from services.runtime.collector_faults import tell_of_collector
 from services.runtime.health_alerts import HealthAlerts
-from services.runtime.heartbeat import forget_former, keep_beating
+from services.runtime.heartbeat import begin_behind, forget_former, keep_beating
 from services.runtime.metrics_endpoint import answer_metrics
 from services.runtime.processes import end_now
 from services.runtime.setting_names import warn_of_unknown
@@ -69,6 +69,7 @@ async def _lead(settings: Settings, election: Election) -> None:
     names = topics.names(settings)
     clock = clock_of(settings)
     forget_former(settings)
+    caught_up = begin_behind(settings)
     await answer_metrics(settings, "writer")
     TRACES.begin(settings, "writer")
     pool = await open_pool(settings)
@@ -80,7 +81,9 @@ async def _lead(settings: Settings, election: Election) -> None:
     events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
     await events.connect()  # a takeover often comes with a broker that is away
     log.info("writer stands by", member=election.member)
-    fold = await WarmFold(events, partial(snapshots.restore, pool, events, keys), keys).once(election.elected)
+    restored = partial(snapshots.restore, pool, events, keys)
+    fold = await WarmFold(events, restored, keys, caught_up).once(election.elected)
+    caught_up()
     log.info("writer is elected", member=election.member, position=fold.chain.position)
     # A random wait, so that two writers elected in turn do not depose each other again and again.
     await asyncio.sleep(random.uniform(0, 0.1))  # noqa: S311  # jitter, no secret

@@ -26,10 +26,17 @@ NOT_NOW: tuple[type[BaseException], ...] = (OutOfRange, KeyMissing, *INTERRUPTED
 
 
 class WarmFold:
-    """`restored` returns a fold to begin with: a snapshot that fits the log, or an empty one."""
+    """`restored` returns a fold to begin with: a snapshot that fits the log, or an empty one. `caught_up` is called once the fold
+    has all that was on the log when it began to read."""
 
-    def __init__(self, events: Topic, restored: Callable[[], Awaitable[Fold]], keys: VaultKeyring) -> None:
-        self._events, self._restored, self._keys = events, restored, keys
+    def __init__(
+        self,
+        events: Topic,
+        restored: Callable[[], Awaitable[Fold]],
+        keys: VaultKeyring,
+        caught_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._events, self._restored, self._keys, self._caught_up = events, restored, keys, caught_up
         self._fold: Fold | None = None
         self._restoring: asyncio.Future[Fold] | None = None
         self._following: asyncio.Task[None] | None = None
@@ -76,9 +83,12 @@ class WarmFold:
             await asyncio.sleep(AGAIN)
 
     async def _read_on(self, fold: Fold) -> None:
+        end = await self._events.end()
         reader = await self._events.reader(fold.next)
         try:
             while True:
+                if fold.next >= end:
+                    self._caught_up()
                 for stored in await reader.read(BATCH):
                     await keyring.take(fold, stored, self._keys)
         finally:

@@ -23,6 +23,11 @@ class Standing:
     def __init__(self) -> None:
         self.topic, self.restores = MemoryTopic(), 0
         self._elected = asyncio.Event()
+        self.caught_up: list[int] = []
+        """How long the log was each time that the writer said so."""
+
+    def _note(self) -> None:
+        self.caught_up.append(len(self.topic.values))
 
     async def begun(self) -> Standing:
         vault: Any = Vault()
@@ -36,7 +41,7 @@ class Standing:
         return Fold.under(self.keys)
 
     def stands_by(self, restored: Callable[[], Awaitable[Fold]] | None = None) -> asyncio.Task[Fold]:
-        warm = WarmFold(self.topic, restored or self.restored, self.keys)
+        warm = WarmFold(self.topic, restored or self.restored, self.keys, self._note)
         return asyncio.create_task(warm.once(self._wait))
 
     async def _wait(self) -> None:
@@ -57,6 +62,24 @@ class Standing:
 @pytest.fixture
 async def standing() -> Standing:
     return await Standing().begun()
+
+
+async def test_it_says_when_it_could_lead_at_once(standing: Standing) -> None:
+    """A new writer was taken for ready while it loaded its snapshot. The one that led was ended then, and every change waited."""
+    loaded, before = asyncio.Event(), len(standing.topic.values)
+
+    async def slowly() -> Fold:
+        await loaded.wait()
+        return await standing.restored()
+
+    task = standing.stands_by(slowly)
+    await standing.takes()
+    assert standing.caught_up == []
+    loaded.set()
+    await standing.takes(created(0, 1))
+    assert standing.caught_up[:1] == [before + 1]
+    standing.elect()
+    await task
 
 
 async def test_it_has_folded_all_that_came_when_it_is_elected(standing: Standing) -> None:

@@ -28,6 +28,16 @@ async def test_it_stops_when_the_event_loop_hangs(tmp_path: Path, monkeypatch: p
     assert file.stat().st_mtime_ns == later
 
 
+def test_a_writer_is_behind_until_it_could_lead(tmp_path: Path) -> None:
+    file = tmp_path / "heartbeat"
+    caught_up = heartbeat.begin_behind(Settings(heartbeat_file=str(file)))
+    assert [each.name for each in tmp_path.iterdir()] == [f"heartbeat{heartbeat.BEHIND}"]
+    for _ in range(2):
+        caught_up()
+        assert list(tmp_path.iterdir()) == []
+    heartbeat.begin_behind(Settings())()
+
+
 def test_what_a_former_process_left_is_no_start(tmp_path: Path) -> None:
     """A container that starts again finds the folder as it was. Its probe would hold the start to the limits of a running process."""
     file = tmp_path / "heartbeat"

@@ -223,7 +223,8 @@ true
 {{/*
 An API worker that cannot say where the log ends takes no calls until it can (/healthz): others may. It is not killed for that, since
 a new one would not know either; it is killed if it answers nothing at all (/metrics). The others touch a file from
-its event loop, as long as it works or stands by.
+its event loop, as long as it works or stands by. A writer that could not lead yet has a second file, /tmp/heartbeat.behind: a
+rollout that ended the one that leads would have every change wait for it. Earlier versions make none.
 */}}
 {{- define "keytrail.probes" -}}
 {{- if eq .component "api" -}}
@@ -249,7 +250,7 @@ startupProbe:
   periodSeconds: 2
   failureThreshold: 300
 readinessProbe:
-  exec: {command: [sh, -c, 'test -n "$(find /tmp/heartbeat -mmin -1)"']}
+  exec: {command: [sh, -c, 'test ! -e /tmp/heartbeat.behind && test -n "$(find /tmp/heartbeat -mmin -1)"']}
   periodSeconds: 10
 livenessProbe:
   exec: {command: [sh, -c, 'test -n "$(find /tmp/heartbeat -mmin -2)"']}
