@@ -105,6 +105,7 @@ def test_a_process_is_alive_by_its_probes(component: str, run: Run) -> None:
         probes = [pod.container[f"{each}Probe"]["exec"]["command"] for each in ("startup", "readiness", "liveness")]
         assert pod.execute(probes[0]) != 0, "it has not begun"
         eventually(lambda: not pod.runs() or pod.execute(probes[0]) == 0)
+        eventually(lambda: not pod.runs() or pod.execute(probes[1]) == 0)  # a writer has read the log by then
         assert [pod.execute(each) for each in probes] == [0, 0, 0], pod.log
         assert pod.execute(["touch", "/keytrail/written"]) != 0
         assert pod.execute(["touch", "/etc/keytrail/secrets/written"]) != 0
