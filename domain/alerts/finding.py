@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 THAT_MEET = " that meet "
 """Between the kind of callers and the conditions that they meet, where a finding is about callers without names. Whoever wrote
 the policy wrote what stands behind it."""
+MOST_NAMED = 5
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first of them in words, and how many more there are: whoever writes policies chooses how many."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True, slots=True)

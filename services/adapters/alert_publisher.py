@@ -15,7 +15,7 @@ from domain.log.authenticity import ALERTS as ALERTS_TOPIC
 from domain.log.authenticity import Keyring
 from domain.log.codec import rfc3339
 from services.adapters import cloudevents
-from services.adapters.kafka import KafkaTopic
+from services.adapters.kafka import MAX_VALUE, KafkaTopic
 from services.adapters.topics import names
 from services.metrics import ALERTS
 from services.settings import Settings
@@ -23,6 +23,7 @@ from services.traces.spans import alert_attributes
 from services.traces.tracer import TRACES
 
 RAISED = "alert.raised.v1"
+LONGEST_ALERT = MAX_VALUE - 2048
 
 
 class Publisher:
@@ -35,7 +36,10 @@ class Publisher:
         for alert in alerts:
             began = time.time_ns()
             seal = self._keys.seal(self._keys.newest, ALERTS_TOPIC, alert.log)
-            value, _ = seal.sealed(orjson.dumps(alert.document()))
+            body = orjson.dumps(alert.document())
+            if len(body) > LONGEST_ALERT:  # no other try would take it, and nothing behind it would be judged any more
+                body = orjson.dumps(alert.shortened())
+            value, _ = seal.sealed(body)
             headers = cloudevents.headers(alert.id, alert.log, RAISED, rfc3339(alert.at))
             await self._topic.append(value, headers)
             severity = "suppressed" if alert.suppressed is not None else alert.severity

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from domain.alerts.change import Change
-from domain.alerts.engine.alert import Alert
+from domain.alerts.engine.alert import MOST_ABOUT, Alert
 from domain.alerts.engine.judge import Judge
 from domain.alerts.wide_identity_policy import ASKED
 from domain.log import identity_events as identities
@@ -140,3 +140,30 @@ def test_an_access_key_that_a_trail_first_shows_as_it_is_made_active_was_not_see
 
     assert told(world.at) == ["access-key-made-for-other"]
     assert told(world.at + 1) == []
+
+
+MANY = 3000
+HOLDERS = [
+    identities.UserCreated(ACCOUNT, f"AIDA{number:016}", f"{number}", f"/{'long' * 100}/", {}, "")
+    for number in range(10_000, 10_000 + MANY)
+]
+
+
+@pytest.mark.parametrize("bounds", [False, True])
+def test_an_alert_about_thousands_is_no_longer_than_one_about_a_few(bounds: bool) -> None:
+    """Given a managed policy of thousands of users, then a version of it that reaches every key: the alert named each of them twice.
+    No broker took it, and it was tried again for ever, so nothing of any account was judged after that."""
+    managed = identities.PolicyVersionCreated(ACCOUNT, MANAGED.id, "v2", INLINE, True)
+    held = (
+        identities.BoundarySet(ACCOUNT, "user", each.id, MANAGED_ARN)
+        if bounds
+        else identities.PolicyAttached(ACCOUNT, "user", each.id, MANAGED_ARN)
+        for each in HOLDERS
+    )
+    (one,) = judged(managed, *HOLDERS, MANAGED, *held)
+    assert len(one.finding.about) == MANY, "the allow-list is asked about each"
+    document = one.document()
+    assert len(json.dumps(document)) < 100_000
+    assert (len(document["about"]), document["evidence"]["more"]) == (MOST_ABOUT, MANY - MOST_ABOUT)
+    assert f" and {MANY - 5} more" in document["summary"]
+    assert len(json.dumps(one.shortened())) < 10_000

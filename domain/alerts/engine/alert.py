@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.alerts.finding import Finding
+from domain.alerts.finding import MOST_NAMED, Finding
 from domain.alerts.rule import AlertRule
 from domain.log.codec import rfc3339
 
 VERSION = 1
+MOST_ABOUT = 100
+"""How many of the principals concerned an alert names. An entry of the allow-list is asked about all of them before."""
+MOST_OF_SUMMARY = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Alert:
 
     def document(self) -> dict[str, Any]:
         finding = self.finding
+        more = len(finding.about) - MOST_ABOUT
         return {
             "v": VERSION,
             "id": self.id,
@@ -47,9 +51,18 @@ class Alert:
             "account": finding.account,
             "key": finding.key,
             "subject": finding.subject,
-            "about": list(finding.about),
+            "about": list(finding.about[:MOST_ABOUT]),
             "summary": finding.summary,
-            "evidence": dict(finding.evidence),
+            "evidence": dict(finding.evidence) | ({"more": more} if more > 0 else {}),
             "source": dict(self.source),
             "suppressed": None if self.suppressed is None else dict(self.suppressed),
+        }
+
+    def shortened(self) -> dict[str, Any]:
+        """As `document`, for a record that would be too long for its topic: some kilobytes, whatever was found."""
+        whole = self.document()
+        return whole | {
+            "about": whole["about"][:MOST_NAMED],
+            "summary": f"{whole['summary'][:MOST_OF_SUMMARY]}…",
+            "evidence": {"left_out": "it is longer than a record may be"},
         }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from domain.alerts.change import Change
-from domain.alerts.compared import MOST_SHOWN
-from domain.alerts.finding import Finding
+from domain.alerts.finding import Finding, some_of
 from domain.alerts.replaced_default import document_of, replaced_default
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import HIGH
@@ -53,7 +52,7 @@ def _of_policy(change: Change) -> Iterator[Finding]:
     freed = _freed(change, replaced.before, replaced.after, ((each, each) for each in as_bounded))
     if freed:
         whose = [each.arn for each in people]
-        summary = f"{change.who} changed {replaced.policy}, the boundary of {', '.join(whose)}: {freed}"
+        summary = f"{change.who} changed {replaced.policy}, the boundary of {some_of(whose)}: {freed}"
         yield Finding(replaced.policy, summary, change.event.account, about=tuple(whose))
 
 
@@ -73,15 +72,10 @@ def _freed(change: Change, before: str, after: str, whom: Iterable[tuple[Bounded
     if None in (*on_keys.values(), *rights.values(), *out.values()):
         return "it may allow more, which takes too many steps to say"
     parts = [f"{', '.join(sorted(on_keys))} on every key"] if on_keys else []
-    parts += [f"what gives more rights ({_some(sorted(rights))})"] if rights else []
+    parts += [f"what gives more rights ({some_of(sorted(rights))})"] if rights else []
     more = sorted(out.keys() - rights.keys())
     parts += [f"what takes the boundary away ({', '.join(more)})"] if more else []
     return f"it allows {' and '.join(parts)}" if parts else ""
-
-
-def _some(actions: Sequence[str]) -> str:
-    more = len(actions) - MOST_SHOWN
-    return ", ".join(actions[:MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 RULE = AlertRule(

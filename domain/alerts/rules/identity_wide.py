@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domain.alerts.change import Change
-from domain.alerts.finding import Finding
+from domain.alerts.finding import Finding, some_of
 from domain.alerts.replaced_default import document_of, replaced_default
 from domain.alerts.rule import AlertRule, OnChange
 from domain.alerts.severities import HIGH
@@ -31,7 +31,7 @@ def judge(change: Change) -> Iterator[Finding]:
     new = newly_given(before, [*after.values()], event.account, region)
     if new:
         by = subject.rpartition("#")[2]
-        summary = f"{', '.join(whose)} may {', '.join(map(_in_words, sorted(new.items())))} on every key of the account, by {by}"
+        summary = f"{some_of(whose)} may {', '.join(map(_in_words, sorted(new.items())))} on every key of the account, by {by}"
         held = {"policies": sorted(after)} if isinstance(event, MemberAdded) else {"policy": "".join(after.values())}
         yield Finding(subject, summary, event.account, about=tuple(whose), evidence={**held, "by": change.who})
 
