@@ -74,7 +74,11 @@ NOTIFIERS_LAG = Gauge(
     multiprocess_mode="mostrecent",
 )
 DEVICE_RECORDS = Counter("keytrail_audit_device_records", "Records that an audit device has taken", ["device"])
-DEVICE_FAILURES = Counter("keytrail_audit_device_failures", "Attempts that an audit device refused", ["device"])
+DEVICE_FAILURES = Counter(
+    "keytrail_audit_device_failures",
+    "Attempts that an audit device refused, or after which its position could not be kept",
+    ["device"],
+)
 DEVICE_REFUSED = Counter(
     "keytrail_audit_device_refused", "Records that a collector will take of no sender, and so has not", ["device"]
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from domain.log.chain import Chain
+from domain.ports import reason_of
 from services.adapters.keyring import VaultKeyring
 from services.adapters.log_now import chain_now
 from services.adapters.postgres import INTERRUPTED, Pool
@@ -82,6 +83,9 @@ class DeviceWorker:
         self._number = 0
         self._passed: ReadTo | None = None
         """How far it has read past the last batch, without a record for the device."""
+        self._held: ReadTo | None = None
+        """A position that Postgres has not confirmed. While there is one, the device is given nothing: the row may say less, and
+        each start from there would write the same records again, in a file until rotation had removed all others."""
         self._fault = ""
         """Why the device took nothing last; "" once it has taken something."""
         self._attempts = 0
@@ -117,18 +121,25 @@ class DeviceWorker:
                     "an audit device looks what the topics still have", device=self._own.name, reason=str(fault)
                 )
             except INTERRUPTED as fault:
-                log.warning("an audit device was interrupted; trying again", device=self._own.name, reason=repr(fault))
+                if self._held is not None:
+                    await self._tell_unkept(fault)
+                else:
+                    log.warning(
+                        "an audit device was interrupted; trying again", device=self._own.name, reason=repr(fault)
+                    )
             await asyncio.sleep(max(after, pause(self._attempts)))
             self._attempts += 1
 
     async def _start(self) -> DeviceStart:
+        if self._held is not None:
+            await self._hold(self._held)
         reached = await self._positions.read(self._now.authority.retired)
         if reached is not None:
             return await feeds.start_after(self._settings, reached, self._feed.keys)
         begins_now = self._own.begin == NOW
         start = await (feeds.start_now(self._settings, self._now) if begins_now else feeds.first_start(self._settings))
         # Otherwise it would begin later after each failure, until it has taken something, and not say what is missing.
-        await self._positions.keep(start.reached, self._fault)
+        await self._hold(start.reached)
         return start
 
     async def _begin(self, start: DeviceStart) -> None:
@@ -188,8 +199,14 @@ class DeviceWorker:
         while self._written and self._written[0][0] <= kept:
             reached = self._written.popleft()[1]
         if reached is not None:
-            await self._positions.keep(reached, self._fault)
+            await self._hold(reached)
             self._kept_at, self._attempts = time.monotonic(), 0
+
+    async def _hold(self, reached: ReadTo) -> None:
+        """Keep a position in Postgres, now or at the next start. Raises INTERRUPTED."""
+        self._held = reached
+        await self._positions.keep(reached, self._fault)
+        self._held = None
 
     async def _be_well(self) -> None:
         """The device has not failed for a while, though it may have had nothing to take."""
@@ -199,7 +216,6 @@ class DeviceWorker:
             await self._positions.tell("")
 
     async def _tell(self, fault: str) -> None:
-        self.progress.failed()
         self._fault = fault
         log.error(
             "an audit device does not take records; they wait on Kafka",
@@ -207,6 +223,20 @@ class DeviceWorker:
             attempts=self._attempts + 1,
             reason=fault,
         )
+        await self._count(fault)
+
+    async def _tell_unkept(self, fault: BaseException) -> None:
+        """The device works, so this is no fault to keep with the next position: that one says that Postgres takes positions."""
+        log.error(
+            "the position of an audit device cannot be kept; the device gets no records until it is, and they wait on Kafka",
+            device=self._own.name,
+            attempts=self._attempts + 1,
+            reason=repr(fault),
+        )
+        await self._count(f"its position cannot be kept in Postgres: {reason_of(fault)}")
+
+    async def _count(self, fault: str) -> None:
+        self.progress.failed()
         try:
             await self._positions.tell(fault)
         except INTERRUPTED as interrupted:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
+from prometheus_client.registry import Collector as Metric
 
 from projections.log.entry import DECISIONS
 from services.adapters import topics
@@ -32,7 +33,7 @@ from services.audit_devices.devices_file import (
     SyslogDeviceSettings,
 )
 from services.audit_devices.positions import DevicePositions
-from services.metrics import DEVICE_LAG
+from services.metrics import DEVICE_FAILURES, DEVICE_LAG
 from services.projector.store import ReadTo
 from tests import certificates
 from tests.collector import CollectorServer, Reply
@@ -204,6 +205,16 @@ class Tried:
         if task.done():
             await task  # raises why it ended
 
+    async def follows(self) -> None:
+        """Its position comes to what the other end has now."""
+        last = {(each["topic"], each["partition"]): each["offset"] for each in self.receiver.held()}
+        for _ in range(int(PATIENCE / 0.2)):
+            reached = await self.position()
+            if all(reached.get(where, 0) > offset for where, offset in last.items()):
+                return
+            await asyncio.sleep(0.2)
+        pytest.fail(f"its position stays at {reached}")
+
     @property
     def positions(self) -> DevicePositions:
         return DevicePositions(self.pool, self.keys, self.log, self.receiver.settings.name)
@@ -309,15 +320,7 @@ async def test_a_position_follows_what_is_held(tried: Tried) -> None:
     """Otherwise every start would write everything again."""
     await tried.calls(5)
     await tried.holds_all()
-    last = {(each["topic"], each["partition"]): each["offset"] for each in tried.receiver.held()}
-
-    for _ in range(int(PATIENCE / 0.2)):
-        reached = await tried.position()
-        if all(reached.get(where, 0) > offset for where, offset in last.items()):
-            break
-        await asyncio.sleep(0.2)
-    else:
-        pytest.fail(f"its position stays at {reached}")
+    await tried.follows()
     count = len(tried.receiver.held())
     await tried.kill()
     await tried.start()
@@ -326,6 +329,56 @@ async def test_a_position_follows_what_is_held(tried: Tried) -> None:
     again = tried.receiver.held()[count:]
     assert tried.made[-1] in {each["call_id"] for each in again}
     assert not {each["id"] for each in again} & {each["id"] for each in tried.receiver.held()[:count]}
+
+
+@asynccontextmanager
+async def positions_refused(pool: Pool) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Postgres answers what is read, and refuses each new position. Gives how many it has refused, which outlasts what it takes
+    back."""
+    await pool.execute(
+        f"""
+        CREATE SEQUENCE {SCHEMA}.refused;
+        CREATE FUNCTION {SCHEMA}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN PERFORM nextval('{SCHEMA}.refused'); RAISE EXCEPTION 'no positions now'; END
+        $$;
+        CREATE TRIGGER refused BEFORE UPDATE OF document ON {SCHEMA}.devices
+            FOR EACH ROW EXECUTE FUNCTION {SCHEMA}.refuse()
+        """
+    )
+    try:
+        yield lambda: pool.fetchval(f"SELECT last_value FROM {SCHEMA}.refused")
+    finally:
+        await pool.execute(f"DROP FUNCTION {SCHEMA}.refuse CASCADE; DROP SEQUENCE {SCHEMA}.refused")
+
+
+@pytest.mark.parametrize("tried", ["file"], indirect=True)
+async def test_a_position_that_cannot_be_kept_holds_up_the_device_and_writes_nothing_again(tried: Tried) -> None:
+    """Each attempt wrote the batch once more, until rotation had removed the archive for copies of it, and no metric grew."""
+    await tried.calls(5)
+    await tried.holds_all()
+    name = tried.receiver.settings.name
+    before = failures(name)
+    async with positions_refused(tried.pool) as refused:
+        await tried.calls(20)
+        for _ in range(int(PATIENCE / 0.2)):
+            if await refused() >= 4:
+                break
+            await asyncio.sleep(0.2)
+        assert await refused() >= 4
+        assert twice(tried.receiver) == []
+        assert failures(name) >= before + 3
+        [told] = [each["fault"] for each in await device_rows.state(tried.pool) if each["device"] == name]
+        assert told == "its position cannot be kept in Postgres: no positions now"
+    await tried.calls(1)
+    await tried.holds_all()
+    await tried.follows()
+    assert twice(tried.receiver) == []
+    assert [each["fault"] for each in await device_rows.state(tried.pool) if each["device"] == name] == [""]
+
+
+def twice(receiver: Receiver) -> list[str]:
+    """The ids that the other end has more than once."""
+    return [id for id, count in Counter(each["id"] for each in receiver.held()).items() if count > 1]
 
 
 async def test_a_device_is_forgotten_unless_the_process_at_work_runs_it(installation: Installation) -> None:
@@ -476,8 +529,16 @@ async def test_where_a_device_begins_is_known_when_it_is_first_seen(
 
 
 def waiting_for(name: str) -> float:
-    [metric] = DEVICE_LAG.collect()
-    return next((each.value for each in metric.samples if each.labels["device"] == name), 0.0)
+    return measured(DEVICE_LAG, name)
+
+
+def failures(name: str) -> float:
+    return measured(DEVICE_FAILURES, name)
+
+
+def measured(metric: Metric, name: str) -> float:
+    [found] = metric.collect()
+    return next((each.value for each in found.samples if each.labels["device"] == name), 0.0)
 
 
 @pytest.mark.soak
