@@ -118,9 +118,12 @@ async def first_start(settings: Settings) -> DeviceStart:
 
 
 async def start_now(settings: Settings, now: Chain) -> DeviceStart:
-    """The end of the topics. `now` is the chain at the log's end. Raises Unavailable."""
-    offsets = {where: end for where, (_, end) in (await _bounds(settings)).items()}
-    return DeviceStart(ReadTo(offsets | {(EVENTS, 0): now.position + 1}, now.head, now.authority))
+    """The end of the topics, and which records stand before it: a partition that is replaced before the device has read a record
+    of it is known by those. `now` is the chain at the log's end. Raises Unavailable."""
+    bounds = await _bounds(settings)
+    offsets = {where: end for where, (_, end) in bounds.items()}
+    last = {where: found for where, (_, found) in (await _records_before(settings, offsets, bounds)).items()}
+    return DeviceStart(ReadTo(offsets | {(EVENTS, 0): now.position + 1}, now.head, now.authority, last=last))
 
 
 async def start_after(settings: Settings, reached: ReadTo, keys: VaultKeyring) -> DeviceStart:
@@ -128,7 +131,8 @@ async def start_after(settings: Settings, reached: ReadTo, keys: VaultKeyring) -
 
     A partition that ends before the device's place, or has another record there than the one that the device read last, was
     replaced, or its brokers lost records that they had acknowledged. It is read again from its first record on: that writes some
-    records twice, and leaves none out.
+    records twice, and leaves none out. A position may lack the digest of the record before a place. The record there is believed
+    then, and known from now on.
     """
     log_place = reached.on_log
     cut = bool(log_place.digest) and not await is_last_before(
@@ -136,7 +140,10 @@ async def start_after(settings: Settings, reached: ReadTo, keys: VaultKeyring) -
     )
     bounds = await _bounds(settings)
     offsets, last, gaps, again = dict(reached.offsets), dict(reached.last), [], []
-    other = await _with_another_record(settings, reached, bounds)
+    other = set[Partition]()
+    for where, (at, found) in (await _records_before(settings, offsets, bounds)).items():
+        if (at, last.setdefault(where, found)) != (offsets[where] - 1, found):
+            other.add(where)
     if cut:
         other.add((EVENTS, 0))
     for where, (first, end) in bounds.items():
@@ -159,18 +166,18 @@ async def start_after(settings: Settings, reached: ReadTo, keys: VaultKeyring) -
     return DeviceStart(on, _waiting(offsets, bounds), gaps, again)
 
 
-async def _with_another_record(
-    settings: Settings, reached: ReadTo, bounds: Mapping[Partition, tuple[int, int]]
-) -> set[Partition]:
-    """The partitions whose record before the device's place is not the one that it read last. One consumer asks for all of them.
-    Raises Unavailable."""
+async def _records_before(
+    settings: Settings, offsets: Mapping[Partition, int], bounds: Mapping[Partition, tuple[int, int]]
+) -> dict[Partition, tuple[int, str]]:
+    """The offset and digest of the record before each of these places in `decisions`, where Kafka still has it. One consumer asks
+    for all of them. Raises Unavailable."""
     asked = {
-        where: reached.offsets[where] - 1
-        for where in reached.last
-        if where in bounds and bounds[where][0] < reached.offsets[where] <= bounds[where][1]
+        where: offsets[where] - 1
+        for where, (first, end) in bounds.items()
+        if where[0] == DECISIONS and where in offsets and first < offsets[where] <= end
     }
     if not asked:
-        return set()
+        return {}
     ends = {where: end for where, (_, end) in bounds.items()}
     count = 1 + max(partition for topic, partition in bounds if topic == DECISIONS)
     topics = RecordTopics(settings, count, (DECISIONS,))
@@ -183,10 +190,10 @@ async def _with_another_record(
                     first = records[0]
                     found.setdefault((topic, first.partition), (first.offset, digest(first.value or b"")))
     except (OutOfRange, TimeoutError) as fault:  # its records went meanwhile: the next start asks anew
-        raise Unavailable(f"the last records that an audit device read cannot be asked for: {fault!r}") from fault
+        raise Unavailable(f"the records before an audit device's place cannot be asked for: {fault!r}") from fault
     finally:
         await topics.close()
-    return {where for where, place in asked.items() if found[where] != (place, reached.last[where])}
+    return {where: found[where] for where in asked}
 
 
 def _waiting(offsets: Mapping[Partition, int], bounds: Mapping[Partition, tuple[int, int]]) -> int:

@@ -135,7 +135,11 @@ class DeviceWorker:
             await self._hold(self._held)
         reached = await self._positions.read(self._now.authority.retired)
         if reached is not None:
-            return await feeds.start_after(self._settings, reached, self._feed.keys)
+            start = await feeds.start_after(self._settings, reached, self._feed.keys)
+            if not start.gaps and not start.again and start.reached.last != reached.last:
+                # Otherwise a partition that is replaced before the device has read more would not be known for another one.
+                await self._hold(start.reached)
+            return start
         begins_now = self._own.begin == NOW
         start = await (feeds.start_now(self._settings, self._now) if begins_now else feeds.first_start(self._settings))
         # Otherwise it would begin later after each failure, until it has taken something, and not say what is missing.

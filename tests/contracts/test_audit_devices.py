@@ -381,6 +381,26 @@ def twice(receiver: Receiver) -> list[str]:
     return [id for id, count in Counter(each["id"] for each in receiver.held()).items() if count > 1]
 
 
+@pytest.mark.parametrize("tried", ["file"], indirect=True)
+async def test_a_position_without_digests_has_them_from_its_next_start_on(tried: Tried) -> None:
+    """A partition that is replaced before the next record comes is known by them."""
+    await tried.calls(5)
+    await tried.holds_all()
+    await tried.follows()
+    await tried.kill()
+    before = await tried.positions.read()
+    assert before is not None
+    await tried.positions.keep(replace(before, last={}))
+    await tried.start()
+    for _ in range(int(PATIENCE / 0.2)):
+        after = await tried.positions.read()
+        if after is not None and after.last:
+            break
+        await asyncio.sleep(0.2)
+    assert after is not None
+    assert before.last.items() <= after.last.items()
+
+
 async def test_a_device_is_forgotten_unless_the_process_at_work_runs_it(installation: Installation) -> None:
     """Where none is at work nobody has read the file, so nobody says whether it names a device."""
     name = f"left-{uuid4().hex[:8]}"

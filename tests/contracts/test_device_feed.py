@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
-from domain.log.chain import digest
+from domain.log.chain import Chain, digest
 from domain.ports import Unavailable
 from projections.log.entry import DECISIONS, EVENTS
 from services.adapters import topics
@@ -88,32 +90,66 @@ async def test_a_position_says_which_record_was_read_last(installation: Installa
     assert strange not in other.reached.last
 
 
-async def test_a_topic_that_was_cut_and_grew_again_is_read_from_its_first_record(
-    installation: Installation, keys: VaultKeyring
-) -> None:
-    """Records before the device's place would otherwise be left out without a word. The other partition goes on."""
+@asynccontextmanager
+async def with_topics_of_its_own(installation: Installation) -> AsyncIterator[tuple[Settings, AIOKafkaAdminClient]]:
+    """With two partitions of decisions, which a test may cut."""
     settings = replace(installation.settings, topic_prefix=f"cut-{uuid4().hex[:8]}", decision_partitions=2)
-    decisions = names(settings).decisions
     await topics.prepare(settings, flush=False)
     async with administering(settings) as admin:
         try:
-            await append(settings, {0: [b"a", b"b"], 1: [b"c"]})
-            places = {(DECISIONS, 0): 2, (DECISIONS, 1): 1}
-            reached = ReadTo(
-                {(EVENTS, 0): 0} | places, last={(DECISIONS, 0): digest(b"b"), (DECISIONS, 1): digest(b"c")}
-            )
-            assert (await feed.start_after(settings, reached, keys)).again == []
-            await admin.delete_topics([decisions])
-            await made_again(settings)
-            await append(settings, {0: [b"x", b"y", b"z"], 1: [b"c", b"d"]})
-            found = await feed.start_after(settings, reached, keys)
-            assert found.again == [(DECISIONS, 0)]
-            assert {where: found.reached.offsets[where] for where in places} == {(DECISIONS, 0): 0, (DECISIONS, 1): 1}
-            assert (found.waiting, found.gaps) == (4, [])
+            yield settings, admin
         finally:
             await admin.delete_topics(
                 [each for each in await admin.list_topics() if each.startswith(settings.topic_prefix)]
             )
+
+
+async def test_a_topic_that_was_cut_and_grew_again_is_read_from_its_first_record(
+    installation: Installation, keys: VaultKeyring
+) -> None:
+    """Records before the device's place would otherwise be left out without a word. The other partition goes on."""
+    async with with_topics_of_its_own(installation) as (settings, admin):
+        await append(settings, {0: [b"a", b"b"], 1: [b"c"]})
+        places = {(DECISIONS, 0): 2, (DECISIONS, 1): 1}
+        reached = ReadTo({(EVENTS, 0): 0} | places, last={(DECISIONS, 0): digest(b"b"), (DECISIONS, 1): digest(b"c")})
+        assert (await feed.start_after(settings, reached, keys)).again == []
+        await admin.delete_topics([names(settings).decisions])
+        await made_again(settings)
+        await append(settings, {0: [b"x", b"y", b"z"], 1: [b"c", b"d"]})
+        found = await feed.start_after(settings, reached, keys)
+        assert found.again == [(DECISIONS, 0)]
+        assert {where: found.reached.offsets[where] for where in places} == {(DECISIONS, 0): 0, (DECISIONS, 1): 1}
+        assert (found.waiting, found.gaps) == (4, [])
+
+
+async def begun_now(settings: Settings, keys: VaultKeyring) -> ReadTo:
+    return (await feed.start_now(settings, Chain())).reached
+
+
+async def begun_without_digests(settings: Settings, keys: VaultKeyring) -> ReadTo:
+    """With a position of a device that had read no record of the partition."""
+    return (await feed.start_after(settings, replace(await begun_now(settings, keys), last={}), keys)).reached
+
+
+@pytest.mark.parametrize("begun", [begun_now, begun_without_digests])
+async def test_a_topic_that_was_cut_before_the_device_read_of_it_is_read_from_its_first_record(
+    installation: Installation, keys: VaultKeyring, begun: Callable[[Settings, VaultKeyring], Awaitable[ReadTo]]
+) -> None:
+    """A device that begins now has read no record that could be compared. What came in the place of the lost ones was left out
+    without a word."""
+    async with with_topics_of_its_own(installation) as (settings, admin):
+        await append(settings, {0: [b"a", b"b"]})
+        reached = await begun(settings, keys)
+        assert reached.last == {(DECISIONS, 0): digest(b"b")}
+        same = await feed.start_after(settings, reached, keys)
+        assert (same.again, same.reached) == ([], reached)
+        await admin.delete_topics([names(settings).decisions])
+        await made_again(settings)
+        await append(settings, {0: [b"x", b"y", b"z"], 1: [b"c"]})
+        found = await feed.start_after(settings, reached, keys)
+        assert found.again == [(DECISIONS, 0)]
+        assert (found.reached.offsets[DECISIONS, 0], found.reached.offsets[DECISIONS, 1]) == (0, 0)
+        assert (found.waiting, found.gaps) == (4, [])
 
 
 async def append(settings: Settings, values: dict[int, list[bytes]]) -> None:
