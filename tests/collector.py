@@ -25,12 +25,13 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`declared`: a length that is not the body's. The connection ends behind the body."""
+    """`declared`: a length that is not the body's. The connection ends behind the body, or `lingers` until the server is killed."""
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b"{}"
     declared: int | None = None
+    lingers: bool = False
 
 
 class CollectorServer:
@@ -115,6 +116,8 @@ def _handler(collector: CollectorServer) -> type[BaseHTTPRequestHandler]:
             self.close_connection = reply.declared is not None
             self.end_headers()
             self.wfile.write(reply.body)
+            if reply.lingers:
+                collector.released.wait()
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -53,10 +53,21 @@ class LogRecord(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class OtlpRecord(NamedTuple):
-    """A record's id, and what a message has of it."""
+    """A record, and what a message has of it."""
 
-    id: str
+    record: DeviceRecord
     log_record: LogRecord
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+
+class RefusedPart(NamedTuple):
+    """How many records of a message a collector refused, and why, in its own words."""
+
+    number: int
+    said: str
 
 
 class LogRecords:
@@ -116,7 +127,7 @@ class OtlpDevice:
             raise DeviceFailed(f"its certificates cannot be read: {fault}") from None
 
     async def write(self, records: Sequence[DeviceRecord]) -> None:
-        left = [OtlpRecord(each.id, self._records.log_record(each)) for each in records if each.id not in self._settled]
+        left = [OtlpRecord(each, self._records.log_record(each)) for each in records if each.id not in self._settled]
         before = len(self._settled)
         try:
             for some in _messages(left):
@@ -144,14 +155,36 @@ class OtlpDevice:
             await self._require_others_taken(fault)
             refused = await self._refused_again(records[0])
         self._settled.update(each.id for each in records)
-        if refused:
-            DEVICE_REFUSED.labels(self._settings.name).inc(refused)
-            log.error(
-                "a collector refused records, which are not sent again", device=self._settings.name, count=refused
-            )
+        if refused.number:
+            self._tell_refused(records, refused)
 
-    async def _post(self, records: Sequence[LogRecord]) -> int:
-        """How many the collector refused. Raises NotTaken where fewer or other records may be taken; DeviceFailed."""
+    def _tell_refused(self, records: Sequence[OtlpRecord], refused: RefusedPart) -> None:
+        """The log alone says later which records the collector lacks. Of a part of a message nobody knows more than its ends."""
+        DEVICE_REFUSED.labels(self._settings.name).inc(refused.number)
+        first, last = records[0].record, records[-1].record
+        if len(records) > 1:
+            log.error(
+                "a collector refused records of a message, which are not sent again",
+                device=self._settings.name,
+                count=refused.number,
+                of=len(records),
+                first=first.id,
+                last=last.id,
+                said=refused.said,
+            )
+            return
+        log.error(
+            "a collector refused a record, which is not sent again",
+            device=self._settings.name,
+            id=first.id,
+            topic=first.item.get("topic"),
+            partition=first.item.get("partition"),
+            offset=first.item.get("first" if first.is_gap else "offset"),
+            said=refused.said,
+        )
+
+    async def _post(self, records: Sequence[LogRecord]) -> RefusedPart:
+        """What the collector refused. Raises NotTaken where fewer or other records may be taken; DeviceFailed."""
         assert self._sender is not None, "open comes first"
         try:
             answer = await self._sender.post(self._frame.around(records))
@@ -165,7 +198,7 @@ class OtlpDevice:
             raise DeviceFailed(f"{self._settings.url}: {answer.strange}")
         if not answer.refused:
             self._taken = records[-1]
-        return min(answer.refused, len(records))
+        return RefusedPart(min(answer.refused, len(records)), answer.said)
 
     async def _require_others_taken(self, refused: NotTaken) -> None:
         """Raises DeviceFailed unless the collector takes another record now. A server may answer 400 to every message, such as a
@@ -176,19 +209,19 @@ class OtlpDevice:
         for each in (self._taken, self._newest):
             if each is not None:
                 with suppress(NotTaken):
-                    if not await self._post([each]):
+                    if not (await self._post([each])).number:
                         return
         raise DeviceFailed(
             f"{self._settings.url}: {refused} to every record that it was tried with: look what listens there, whether it speaks "
             "TLS, and what the collector's log says"
         )
 
-    async def _refused_again(self, record: OtlpRecord) -> int:
-        """0 if the collector takes the record now: it was refused before others were taken again."""
+    async def _refused_again(self, record: OtlpRecord) -> RefusedPart:
+        """Of no record if the collector takes this one now: it was refused before others were taken again."""
         try:
             return await self._post([record.log_record])
-        except NotTaken:
-            return 1
+        except NotTaken as fault:
+            return RefusedPart(1, f"{fault}: {fault.said}" if fault.said else str(fault))
 
     async def kept(self) -> int:
         return self._writes

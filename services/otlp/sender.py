@@ -11,7 +11,8 @@ import random
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from urllib.parse import unquote
 
 import orjson
 
+from domain.characters import visible
 from services.otlp.messages import Signal
 from services.outgoing_http import beginning, trusted_by, why_no_answer
 
@@ -34,6 +36,12 @@ installation do not come all at once."""
 LONGEST_ASKED = 300.0
 """Seconds for which a collector may ask to be left alone."""
 LONGEST_ANSWER = 65_536
+LONGEST_SAID, SAID_WITHIN = 2_048, 1.0
+"""The bytes of a refusal that are read, and the seconds that they may take: what was refused is known by the status."""
+MOST_SHOWN = 300
+"""Characters of a collector's own words. It may quote all that it was sent."""
+SHORTEST_SECRET = 8
+"""Characters. A shorter value of a header authorises nobody, and may be a word of any text."""
 LARGEST = 2**63 - 1
 """OTLP counts with 64 bits."""
 AGAIN = frozenset(
@@ -54,11 +62,13 @@ RESERVED = frozenset({"accept-encoding", "content-length", "content-type", "host
 
 @dataclass(frozen=True, slots=True)
 class ExportAnswer:
-    """What a server said to a message that it did not refuse. `refused`: how many of its items it will not take. `strange`: what
-    no collector says, so that nobody knows whether it has the message; "" for a collector's own answer."""
+    """What a server said to a message that it did not refuse. `refused`: how many of its items it will not take, and `said` why,
+    in the server's own words. `strange`: what no collector says, so that nobody knows whether it has the message; "" for a
+    collector's own answer."""
 
     refused: int = 0
     strange: str = ""
+    said: str = ""
 
 
 class CollectorAway(Exception):
@@ -71,11 +81,12 @@ class CollectorAway(Exception):
 
 
 class NotTaken(Exception):
-    """The collector will not take this message, however often it is sent. `status` is its answer."""
+    """The collector will not take this message, however often it is sent. `status` is its answer, and `said` what it says to
+    that, in its own words: of a stranger, so the message of this error has none of it."""
 
-    def __init__(self, why: str, status: int) -> None:
+    def __init__(self, why: str, status: int, said: str = "") -> None:
         super().__init__(why)
-        self.status = status
+        self.status, self.said = status, said
 
 
 class BadHeaders(ValueError):
@@ -118,6 +129,8 @@ class OtlpSender:
         self._url = collector.address.removesuffix("/") + signal.path
         self._headers = {**collector.headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
         self._rejected = signal.rejected
+        words = {word for value in collector.headers.values() for word in (value, *value.split())}
+        self._secrets = sorted((each for each in words if len(each) >= SHORTEST_SECRET), key=len, reverse=True)
         self._trusted: ssl.SSLContext | None = (
             trusted_by(collector.ca) if collector.address.startswith("https:") else None
         )
@@ -151,19 +164,28 @@ class OtlpSender:
             )
         try:
             async with (
-                asyncio.timeout(max(0.0, patience)),
+                asyncio.timeout(max(0.0, patience)) as limit,
                 self._session.post(self._url, data=message, headers=self._headers, allow_redirects=False) as answer,
             ):
                 if answer.status in AGAIN:
                     raise CollectorAway(f"it answered {answer.status}", retry_after(answer.headers, datetime.now(UTC)))
                 if not 200 <= answer.status < 300:
-                    raise NotTaken(f"it answered {answer.status}", answer.status)
+                    limit.reschedule(None)  # else a refusal that drips would count as no answer
+                    said = self._shown(_words_of(await _text_of(answer.content)))
+                    raise NotTaken(f"it answered {answer.status}", answer.status, said)
                 body = await beginning(answer.content, LONGEST_ANSWER + 1)
         except TimeoutError:
             raise CollectorAway(f"it did not answer within {PATIENCE:.0f} seconds") from None
         except (aiohttp.ClientError, OSError, ValueError) as fault:
             raise CollectorAway(why_no_answer(fault)) from None
-        return _judged(answer.status, answer.headers.get("Content-Type", ""), body, self._rejected)
+        found = _judged(answer.status, answer.headers.get("Content-Type", ""), body, self._rejected)
+        return replace(found, said=self._shown(found.said))
+
+    def _shown(self, said: str) -> str:
+        """A server's words for people. It may quote our headers, as some proxies do, and those are secret."""
+        for each in self._secrets:
+            said = said.replace(each, "[...]")
+        return visible(said[:MOST_SHOWN])
 
     async def close(self) -> None:
         if self._session is not None:
@@ -200,7 +222,8 @@ def _judged(status: int, media: str, body: bytes, member: str) -> ExportAnswer:
     else:
         said = _json(body) if body.strip() else {}
     if isinstance(said, dict):
-        return ExportAnswer(_refused(said, member))
+        refused = _refused(said, member)
+        return ExportAnswer(refused, said=_why_in_part(said) if refused else "")
     found = MEDIA_TYPE.match(media)
     kind = found[0] if found else "something"
     return ExportAnswer(
@@ -221,3 +244,26 @@ def _refused(said: Mapping[str, Any], member: str) -> int:
         return min(max(0, int(said["partialSuccess"][member])), LARGEST)
     except (KeyError, TypeError, ValueError, OverflowError):
         return 0
+
+
+def _why_in_part(said: Mapping[str, Any]) -> str:
+    """What a partial success says of the items that were refused; "" if it says nothing."""
+    found = said["partialSuccess"].get("errorMessage")
+    return found if isinstance(found, str) else ""
+
+
+async def _text_of(content: aiohttp.StreamReader) -> str:
+    """The beginning of a refusal; "" if it does not come."""
+    import aiohttp
+
+    with suppress(aiohttp.ClientError, OSError, ValueError, TimeoutError):
+        async with asyncio.timeout(SAID_WITHIN):
+            return (await beginning(content, LONGEST_SAID)).decode("utf-8", "replace")
+    return ""
+
+
+def _words_of(text: str) -> str:
+    """The message of a refusal that is a Status in JSON, as the specification has it ("Failures"); else the text as it is."""
+    found = _json(text.encode())
+    message = found.get("message") if isinstance(found, dict) else None
+    return message if isinstance(message, str) else text.strip()

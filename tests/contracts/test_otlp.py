@@ -160,6 +160,24 @@ async def test_a_refusal_counts_however_much_it_says(
             await found.post(message(), 5)
 
 
+async def test_a_refusal_that_stalls_is_one(collector: CollectorServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be sent again without end as if nobody had answered, and what waits behind it would never come."""
+    monkeypatch.setattr("services.otlp.sender.SAID_WITHIN", 1.5)
+    collector.replies = [Reply(400, body=b"", declared=7, lingers=True)]
+    async with sender(collector) as found:
+        with pytest.raises(NotTaken, match="answered 400") as refused:
+            await found.post(message(), 1)
+    assert refused.value.said == ""
+
+
+async def test_a_refusal_that_quotes_what_authorises_is_told_without_it(collector: CollectorServer) -> None:
+    collector.replies = [Reply(401, body=b'{"message":"Authorization: Bearer hidden-token, no hidden-token"}')]
+    async with sender(collector, headers={"Authorization": "Bearer hidden-token", "X-Tenant": "no"}) as found:
+        with pytest.raises(NotTaken) as refused:
+            await found.post(message(), 5)
+    assert refused.value.said == "Authorization: [...], no [...]"
+
+
 async def test_a_success_that_says_too_much_is_one(collector: CollectorServer) -> None:
     """Nobody knows how many it refused, but it has the message."""
     collector.replies = [Reply(body=LONG)]

@@ -3,12 +3,13 @@ everything is not taken for a collector."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.audit_devices.device import DeviceFailed
 from services.audit_devices.devices_file import OtlpDeviceSettings
@@ -75,6 +76,59 @@ async def test_a_record_that_a_collector_refuses_is_passed_over(
     await device.write(RECORDS[1:])
     assert list(dict.fromkeys(ids(collector))) == list("0234678"), "in their order"
     assert (await device.kept(), refused(device)) == (2, 2)
+
+
+def at(record: DeviceRecord, **place: Any) -> DeviceRecord:
+    return replace(record, item=record.item | {"topic": "decisions", "partition": 2} | place)
+
+
+def refusals_told(logs: Sequence[Mapping[str, Any]], device: OtlpDevice) -> list[dict[str, Any]]:
+    names = {"event", "log_level", "device"}
+    return [
+        {name: value for name, value in each.items() if name not in names}
+        for each in logs
+        if each["event"].startswith("a collector refused ") and each["device"] == device._settings.name
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"code":3,"message":"the line is too long"}', "it answered 400: the line is too long"),
+        (b"too old\n", "it answered 400: too old"),
+        (b"\x1b]0;\xe2\x80\xaex\xff", "it answered 400: \\x1b]0;\\u202ex\ufffd"),
+        (b"y" * 3 * LONGEST_ANSWER, f"it answered 400: {'y' * 300}"),
+        (b"", "it answered 400"),
+    ],
+)
+async def test_the_log_says_which_record_a_collector_refused_and_why(
+    device: OtlpDevice, collector: CollectorServer, body: bytes, said: str
+) -> None:
+    """Nothing else would: the record is not sent again, and the metric only counts."""
+    collector.judge = lambda message: Reply(400, body=body) if "1" in ids_in(message) else Reply()
+    with capture_logs() as logs:
+        await device.write([RECORDS[0], at(RECORDS[1], offset=7), RECORDS[2]])
+    assert refusals_told(logs, device) == [{"id": "1", "topic": "decisions", "partition": 2, "offset": 7, "said": said}]
+
+
+async def test_the_log_says_where_the_gap_is_that_a_collector_refused(
+    device: OtlpDevice, collector: CollectorServer
+) -> None:
+    gap = DeviceRecord("g", RECORDS[0].at, {"id": "g", "type": "gap", "topic": "decisions", "partition": 2, "first": 5})
+    collector.replies = [Reply(body=b'{"partialSuccess":{"rejectedLogRecords":"1"}}')]
+    with capture_logs() as logs:
+        await device.write([gap])
+    assert refusals_told(logs, device) == [{"id": "g", "topic": "decisions", "partition": 2, "offset": 5, "said": ""}]
+
+
+async def test_the_log_says_in_which_message_a_collector_refused_records(
+    device: OtlpDevice, collector: CollectorServer
+) -> None:
+    """The collector counts them, and names none."""
+    collector.replies = [Reply(body=b'{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"too\\nold"}}')]
+    with capture_logs() as logs:
+        await device.write(RECORDS)
+    assert refusals_told(logs, device) == [{"count": 2, "of": 9, "first": "0", "last": "8", "said": "too\\nold"}]
 
 
 @pytest.mark.parametrize("first", [0, 1, 2])
