@@ -39,7 +39,7 @@ from typing import Any, ClassVar
 
 from domain.durations import DAY_SECONDS
 from domain.http_address import FORM
-from services.named_files import unread
+from services.named_files import BadFile, unread
 from services.otlp.sender import BadHeaders, Collector, headers_in
 from services.outgoing_http import trusted_by
 from services.private_toml import private_toml
@@ -90,10 +90,23 @@ class SyslogDeviceSettings(DeviceSettings):
     enterprise: int = ENTERPRISE
 
     def context(self) -> ssl.SSLContext:
-        """For a connection. The files are read each time, since certificates are renewed. Raises OSError, ssl.SSLError."""
-        found = ssl.create_default_context(cafile=self.ca_file or None)
-        if self.cert_file:
-            found.load_cert_chain(self.cert_file, self.key_file or None, _no_passphrase)
+        """For a connection. The files are read each time, since certificates are renewed. Raises BadFile."""
+        try:
+            found = ssl.create_default_context(cafile=self.ca_file or None)
+        except OSError as fault:
+            raise BadFile(unread(Path(self.ca_file), fault)) from None
+        ours = [Path(each) for each in (self.cert_file, self.key_file) if each]
+        for each in ours:  # OpenSSL does not say which of the two it cannot read
+            try:
+                each.read_bytes()
+            except OSError as fault:
+                raise BadFile(unread(each, fault)) from None
+        try:
+            if self.cert_file:
+                found.load_cert_chain(self.cert_file, self.key_file or None, _no_passphrase)
+        except OSError as fault:
+            named = " and ".join(map(str, ours))
+            raise BadFile(f"{named}: {fault.strerror or fault}") from None
         return found
 
 
@@ -236,8 +249,8 @@ def _syslog(table: _DeviceTable) -> DeviceSettings:
             raise table.wrong(f"{name}: {unread(table.path(name), fault)}") from None
     try:
         found.context()
-    except OSError as fault:
-        raise table.wrong(f"its certificate and key do not work: {fault.strerror or fault}") from None
+    except BadFile as fault:
+        raise table.wrong(f"its certificate and key cannot be used: {fault}") from None
     return found
 
 

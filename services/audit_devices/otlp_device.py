@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +21,7 @@ from services.audit_devices.lines import rendering, text_of
 from services.audit_devices.records import DeviceRecord
 from services.logs import logger_of
 from services.metrics import DEVICE_REFUSED
+from services.named_files import unread
 from services.otlp.messages import LOGS, Frame, attributes, resource_of
 from services.otlp.sender import CollectorAway, NotTaken, OtlpSender
 
@@ -124,7 +126,8 @@ class OtlpDevice:
         try:
             self._sender = OtlpSender(self._settings.collector(), LOGS)
         except OSError as fault:
-            raise DeviceFailed(f"its certificates cannot be read: {fault}") from None
+            why = unread(Path(self._settings.ca_file), fault)
+            raise DeviceFailed(f"our ca_file for {self._settings.url} cannot be used: {why}") from None
 
     async def write(self, records: Sequence[DeviceRecord]) -> None:
         left = [OtlpRecord(each, self._records.log_record(each)) for each in records if each.id not in self._settled]

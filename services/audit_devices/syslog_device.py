@@ -29,6 +29,7 @@ from services.audit_devices.devices_file import SyslogDeviceSettings
 from services.audit_devices.lines import rendering
 from services.audit_devices.records import DeviceRecord
 from services.audit_devices.syslog_frames import SyslogFrames
+from services.named_files import BadFile
 
 CONNECT_WITHIN, SEND_WITHIN = 10.0, 30.0
 """Seconds for a connection, and for a server that takes nothing."""
@@ -80,7 +81,11 @@ class SyslogDevice:
 
     def _connected(self) -> ssl.SSLSocket:
         try:
-            found = self._handshake_by(time.monotonic() + CONNECT_WITHIN)
+            context = self._settings.context()
+        except BadFile as fault:  # below, it would be told as the server's
+            raise DeviceFailed(f"our certificate, key or ca_file for {self._where} cannot be used: {fault}") from None
+        try:
+            found = self._handshake_by(context, time.monotonic() + CONNECT_WITHIN)
         except ssl.SSLCertVerificationError as fault:
             raise DeviceFailed(f"{self._where}: its certificate is not trusted: {fault.verify_message}") from None
         except TimeoutError:
@@ -96,9 +101,8 @@ class SyslogDevice:
         found.settimeout(SEND_WITHIN)
         return found
 
-    def _handshake_by(self, ends: float) -> ssl.SSLSocket:
+    def _handshake_by(self, context: ssl.SSLContext, ends: float) -> ssl.SSLSocket:
         """One deadline for all addresses of the name and the whole handshake, however slowly its bytes come. Raises OSError."""
-        context = self._settings.context()
         found = socket.getaddrinfo(self._settings.host, self._settings.port, type=socket.SOCK_STREAM)
         plain = connected_by([(family, address) for family, *_, address in found], ends)
         try:

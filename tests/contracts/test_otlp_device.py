@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -288,3 +289,14 @@ async def test_a_long_refusal_of_a_message_holds_up_no_other_record(
     collector.judge = lambda message: Reply(400, body=quoted) if "4" in ids_in(message) else Reply(body=b"{%b" % quoted)
     await device.write(RECORDS)
     assert (set(ids(collector)), refused(device)) == (set("01235678"), 1)
+
+
+async def test_a_ca_file_that_cannot_be_read_is_named_and_no_server(tmp_path: Path) -> None:
+    """A device opens it again after each failure."""
+    lost = tmp_path / "none"
+    settings = OtlpDeviceSettings(name=f"d-{uuid4().hex}", url="https://localhost:4318", ca_file=str(lost))
+    with pytest.raises(DeviceFailed) as told:
+        await OtlpDevice(settings, "us-east-1").open()
+    assert str(told.value) == (
+        f"our ca_file for https://localhost:4318 cannot be used: {lost} cannot be read: No such file or directory"
+    )

@@ -86,6 +86,30 @@ async def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
         await device(port, ca_file=Authority(tmp_path / "ours").certificate).open()
 
 
+@pytest.mark.parametrize("lost", ["ca_file", "cert_file", "key_file"])
+async def test_a_file_of_ours_that_cannot_be_read_is_named_and_no_server(tmp_path: Path, lost: str) -> None:
+    """It is renewed while Keytrail runs. An operator looked for the fault at the server: "cannot be reached: No such file"."""
+    ours = Authority(tmp_path / "ours")
+    certificate, key = ours.issue("client", ["127.0.0.1"])
+    files = {"ca_file": ours.certificate, "cert_file": certificate, "key_file": key} | {lost: tmp_path / "none"}
+    port = free_port()
+    with pytest.raises(DeviceFailed) as told:
+        await device(port, 1, **files).open()
+    assert str(told.value) == (
+        f"our certificate, key or ca_file for 127.0.0.1:{port} cannot be used: {tmp_path / 'none'} cannot be read: "
+        "No such file or directory"
+    )
+
+
+async def test_a_certificate_and_another_key_are_named_and_no_server(tmp_path: Path) -> None:
+    """As between the two steps of a renewal. The handshake seemed to have failed."""
+    ours = Authority(tmp_path / "ours")
+    certificate, _ = ours.issue("client", ["127.0.0.1"])
+    _, key = ours.issue("renewed", ["127.0.0.1"])
+    with pytest.raises(DeviceFailed, match=f"^our certificate.* cannot be used: {certificate} and {key}: .*mismatch"):
+        await device(free_port(), ca_file=ours.certificate, cert_file=certificate, key_file=key).open()
+
+
 async def test_a_name_that_no_host_can_have_fails_this_device_alone() -> None:
     settings = SyslogDeviceSettings(name="siem", host="logs..example.com", port=6514)
     with pytest.raises(DeviceFailed, match=r"cannot be reached: that is no host name$"):
