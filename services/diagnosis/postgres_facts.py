@@ -42,7 +42,8 @@ STATEMENT_PATIENCE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class StandbyState:
-    """`sync`: sync, quorum, potential or async; "" if this user may not see it. `behind`: bytes."""
+    """`sync`: sync, quorum, potential or async. `behind`: bytes of the primary's WAL that it has not replayed. "" and None if
+    this user may not see them."""
 
     name: str
     sync: str
@@ -133,10 +134,6 @@ async def _facts(settings: Settings, pool: Pool, hosts: Sequence[HostState], *, 
         "current_setting('synchronous_standby_names') AS waits_for, pg_database_size(current_database()) AS bytes"
     )
     assert row is not None, "the question has one row"
-    standbys = await pool.fetch(
-        "SELECT application_name, sync_state, pg_wal_lsn_diff(sent_lsn, replay_lsn)::bigint AS behind FROM pg_stat_replication "
-        "WHERE state IS DISTINCT FROM 'backup'"  # a base backup that is being taken is listed there too
-    )
     vault, refused = await _vault(settings, pool, kafka=kafka)
     return PostgresFacts(
         named=len(hosts_of(settings.postgres)),
@@ -146,9 +143,7 @@ async def _facts(settings: Settings, pool: Pool, hosts: Sequence[HostState], *, 
         within=(came - sent) / 2,
         synchronous=row["synchronous"],
         waits_for=row["waits_for"],
-        standbys=[
-            StandbyState(each["application_name"] or "", each["sync_state"] or "", each["behind"]) for each in standbys
-        ],
+        standbys=await standbys_of(pool),
         database_bytes=row["bytes"],
         vault=vault,
         refused=refused,
@@ -157,6 +152,21 @@ async def _facts(settings: Settings, pool: Pool, hosts: Sequence[HostState], *, 
         level=await level_mark.noted(pool),
         older=await sessions.of_older_versions(pool),
     )
+
+
+async def standbys_of(pool: Pool) -> list[StandbyState]:
+    """Those that replay. Postgres lists others beside them: a base backup that is being taken, pg_receivewal, which replays
+    nothing, and a logical subscriber, which may lack the vault. A user who may not see states gets the first two too. Raises
+    Postgres's errors."""
+    rows = await pool.fetch(
+        "SELECT application_name, sync_state, pg_wal_lsn_diff("
+        # Not sent_lsn: what waits for a standby with a slow network was not sent yet.
+        "  CASE WHEN pg_is_in_recovery() THEN sent_lsn ELSE pg_current_wal_lsn() END, replay_lsn)::bigint AS behind "
+        "FROM pg_stat_replication AS seen "
+        "WHERE (state IS NULL OR state <> 'backup' AND replay_lsn IS NOT NULL) AND NOT EXISTS ("
+        "  SELECT FROM pg_replication_slots AS slot WHERE slot.slot_type = 'logical' AND slot.active_pid = seen.pid)"
+    )
+    return [StandbyState(each["application_name"] or "", each["sync_state"] or "", each["behind"]) for each in rows]
 
 
 async def _account(pool: Pool, name: str) -> Account | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from domain.identities.account import ACTIVE, INACTIVE
@@ -17,6 +18,10 @@ from services.writer.due_work import MOST_SKEW
 SERVER, STANDBY, CLOCK = "Postgres", "standby of Postgres", "Postgres's clock"
 VAULT, MASTER_KEY, ROOT, LOG, UPGRADE = "vault", "master key", "root credential", "log and database", "upgrade"
 ALL = (SERVER, STANDBY, CLOCK, VAULT, MASTER_KEY, ROOT, LOG, UPGRADE)
+WAITED_FOR = frozenset({"sync", "quorum"})
+"""States of a standby that counts for commits. One that is potential counts if another goes, or once it has caught up."""
+_HOW_MANY = re.compile(r"\s*(?:(?:FIRST|ANY)\s+)?(\d+)\s*\(", re.IGNORECASE)
+"""The number in synchronous_standby_names. A list without one means the first of it."""
 WAITING_BYTES = 64 << 20
 """What a standby has not replayed, before somebody should look at it: four segments of WAL."""
 
@@ -82,6 +87,8 @@ def _standby(facts: PostgresFacts, *, bundled: bool) -> CheckOutcome:
             "A standby that takes over may lack the material of keys. Set synchronous_standby_names on the primary ('ANY 1 (*)' "
             "for instance) and synchronous_commit=local, and reload it.",
         )
+    if missing := _not_waited_for(facts):
+        return missing
     late = [(each.name, each.behind) for each in facts.standbys if each.behind is not None]
     behind = [f"{name} ({size >> 20} MiB)" for name, size in late if size > WAITING_BYTES]
     if behind:
@@ -96,6 +103,31 @@ def _standby(facts: PostgresFacts, *, bundled: bool) -> CheckOutcome:
             "the vault writes asks for remote_apply by itself.",
         )
     return ok(STANDBY, f"{seen}; synchronous_commit={facts.synchronous}")
+
+
+def _not_waited_for(facts: PostgresFacts) -> CheckOutcome | None:
+    """The finding that commits wait for standbys that are not here, though others are. None if they do not, or if it is not known
+    which standbys count."""
+    if not all(each.sync for each in facts.standbys):
+        return None
+    number = _HOW_MANY.match(facts.waits_for)
+    counting = sum(each.sync in WAITED_FOR for each in facts.standbys)
+    if counting >= (int(number[1]) if number else 1):
+        return None
+    connected = len(facts.standbys)
+    found = (
+        f"{counting} of the {connected} connected is too few: commits wait for {facts.waits_for}"
+        if counting
+        else f"none of the {connected} connected is one that commits wait for ({facts.waits_for})"
+    )
+    states = ", ".join(f"{each.name} ({each.sync})" for each in facts.standbys)
+    return wrong(
+        STANDBY,
+        found,
+        f"No key can be made until that changes. Connected: {states}. A standby counts once it has caught up, by the name that "
+        "its cluster_name or its primary_conninfo (application_name) gives it. Give it a name of synchronous_standby_names on "
+        "the primary, or change that list and reload the primary.",
+    )
 
 
 def _clock(facts: PostgresFacts) -> CheckOutcome:

@@ -33,6 +33,7 @@ class Database:
         self.folder = folder
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
+        self.wal_level = "replica"
 
     @property
     def address(self) -> str:
@@ -109,7 +110,7 @@ class Database:
             "unix_socket_directories": str(self.folder),
             "max_connections": "200",
             "shared_buffers": "64MB",
-            "wal_level": "replica",
+            "wal_level": self.wal_level,
             "hot_standby": "on",
             # What Keytrail can make again need not wait for the standby; it asks for that itself where it cannot.
             "synchronous_commit": "local",

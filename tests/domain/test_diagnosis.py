@@ -198,6 +198,30 @@ def test_a_healthy_database_has_no_finding() -> None:
         ({"standbys": []}, "standby of Postgres", "wrong", "none is connected, and commits wait for ANY 1 (*)"),
         ({"named": 1, "standbys": [], "waits_for": ""}, "standby of Postgres", "look", "none: the vault is on one disk"),
         ({"named": 1, "waits_for": ""}, "standby of Postgres", "wrong", "1 connected, and no commit waits for one"),
+        (
+            {"waits_for": "ANY 1 (db2)", "standbys": [StandbyState("walreceiver", "async", 0)]},
+            "standby of Postgres",
+            "wrong",
+            "none of the 1 connected is one that commits wait for (ANY 1 (db2))",
+        ),
+        (
+            {"standbys": [StandbyState("db2", "potential", 1 << 30)]},
+            "standby of Postgres",
+            "wrong",
+            "none of the 1 connected is one that commits wait for (ANY 1 (*))",
+        ),
+        (
+            {"waits_for": "any 2 (db2, db3)", "standbys": [StandbyState("db2", "quorum", 0), StandbyState("x", "async", 0)]},
+            "standby of Postgres",
+            "wrong",
+            "1 of the 2 connected is too few: commits wait for any 2 (db2, db3)",
+        ),
+        (
+            {"waits_for": "2(db2, db3)", "standbys": [StandbyState("db2", "sync", 0)]},
+            "standby of Postgres",
+            "wrong",
+            "1 of the 1 connected is too few: commits wait for 2(db2, db3)",
+        ),
         ({"synchronous": "on"}, "standby of Postgres", "look", "1 connected; synchronous_commit=on"),
         ({"standbys": [StandbyState("db2", "quorum", 1 << 30)]}, "standby of Postgres", "look", "behind: db2 (1024 MiB)"),
         ({"ahead": -70.0}, "Postgres's clock", "wrong", "69.9 s from this machine's"),
@@ -222,6 +246,18 @@ def test_one_thing_of_a_database_that_is_not_as_it_should_be_is_one_finding(
     finding = only(of_postgres(**changed))
     assert (finding.check, finding.verdict, finding.found) == (check, verdict, found)
     assert finding.do
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "standbys"),
+    [
+        ("db2, db3", [StandbyState("db2", "sync", 0), StandbyState("db3", "potential", 0)]),
+        ("FIRST 2 (db2, db3)", [StandbyState("db2", "sync", 0), StandbyState("db3", "sync", 0)]),
+        ("ANY 1 (db2)", [StandbyState("", "", None)]),  # this user may not see which ones count
+    ],
+)
+def test_as_many_standbys_as_commits_wait_for_are_no_finding(waits_for: str, standbys: list[StandbyState]) -> None:
+    assert {each.verdict for each in of_postgres(waits_for=waits_for, standbys=standbys)} == {CheckVerdict.OK}
 
 
 def test_an_overlap_of_the_root_users_access_keys_that_ends_is_as_it_should_be() -> None:
