@@ -6,12 +6,22 @@ where `auto.create.topics.enable` is on.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupAuthorizationFailedError, for_code
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaConnectionError,
+    NodeNotReadyError,
+    NotCoordinatorForGroupError,
+    RequestTimedOutError,
+    for_code,
+)
 from aiokafka.protocol.admin import ApiVersionRequest, DescribeGroupsResponse_v3
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
@@ -23,6 +33,13 @@ from services.arrangement import KafkaOperation
 NO_TOPIC, DENIED = 3, 29
 """UNKNOWN_TOPIC_OR_PARTITION, TOPIC_AUTHORIZATION_FAILED (kafka.apache.org/protocol, error codes)."""
 FETCH, FETCH_OF_4 = 1, 4
+NO_COORDINATOR: tuple[type[Exception], ...] = (
+    *(GroupLoadInProgressError, GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError),
+    *(RequestTimedOutError, NodeNotReadyError, KafkaConnectionError, TimeoutError),
+)
+"""A group's coordinator is being elected, still reads the group, or is on a broker that does not answer."""
+GROUP_PATIENCE, BEFORE_RETRY = 4.0, 0.5
+"""Seconds in which a coordinator has to be found and to answer; and before it is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +86,21 @@ async def describe(client: AIOKafkaAdminClient, topics: Iterable[str]) -> Cluste
     return ClusterDescription(brokers, found, frozenset(denied))
 
 
-async def may_in_group(client: AIOKafkaAdminClient, group: str) -> frozenset[KafkaOperation]:
-    """What this user may do in a consumer group, which need not be there. Raises KafkaError."""
+async def may_in_group(client: AIOKafkaAdminClient, group: str) -> frozenset[KafkaOperation] | None:
+    """What this user may do in a consumer group, which need not be there. None if no coordinator of the group says it. Raises
+    KafkaError."""
+    try:
+        async with asyncio.timeout(GROUP_PATIENCE):
+            try:
+                return await _described_by_coordinator(client, group)
+            except NO_COORDINATOR:
+                await asyncio.sleep(BEFORE_RETRY)
+                return await _described_by_coordinator(client, group)
+    except NO_COORDINATOR:
+        return None
+
+
+async def _described_by_coordinator(client: AIOKafkaAdminClient, group: str) -> frozenset[KafkaOperation]:
     try:
         found: Any = await client._send_request(FindCoordinatorRequest(group, 0))
         if found.error_code:

@@ -52,15 +52,15 @@ class TopicGrowth:
 
 @dataclass(frozen=True, slots=True)
 class KafkaFacts:
-    """`bundled`: it is the broker that `keytrail up` starts. `configs`: by topic. `groups`: what this user may do in each.
-    `grants`: what ACLs permit; None if this user may not see them, or if the cluster has no authorizer. `bounds`: by topic and
-    partition, the first offset and the next."""
+    """`bundled`: it is the broker that `keytrail up` starts. `configs`: by topic. `groups`: what this user may do in each; None
+    for one whose coordinator does not say it. `grants`: what ACLs permit; None if this user may not see them, or if the cluster
+    has no authorizer. `bounds`: by topic and partition, the first offset and the next."""
 
     bundled: bool
     version: str
     cluster: ClusterDescription
     configs: Mapping[str, Mapping[str, str]]
-    groups: Mapping[str, frozenset[KafkaOperation]]
+    groups: Mapping[str, frozenset[KafkaOperation] | None]
     grants: frozenset[KafkaGrant] | None
     bounds: Mapping[str, Mapping[int, tuple[int, int]]]
     last: LastRecord | None
@@ -87,7 +87,9 @@ async def _facts(settings: Settings, now: int, *, bundled: bool) -> KafkaFacts:
             with suppress(KafkaError):  # this user may not ask for them, which its rights say
                 configs[topic] = await topics.configs_of(client, topic)
         version = jars.KAFKA if bundled else "4.0 or later" if await is_of_4(client) else "before 4.0"
-        groups = {each: await may_in_group(client, each) for each in sorted(_groups(settings))}
+        asked = sorted(_groups(settings))
+        # At once: each may wait for a coordinator, and together they would take the time of everything that is asked after them.
+        groups = dict(zip(asked, await asyncio.gather(*(may_in_group(client, each) for each in asked)), strict=True))
         grants = await _grants(client)
     bounds = await _bounds(settings, list(cluster.topics))
     last = await _last(settings, named.events, bounds.get(named.events, {}))

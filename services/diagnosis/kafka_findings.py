@@ -145,11 +145,21 @@ def _rights(settings: Settings, facts: KafkaFacts) -> CheckOutcome:
     who = settings.kafka_username or "this connection"
     own = [each for each in PROCESSES if each.user == settings.kafka_username]
     missing = sorted({text for each in own or PROCESSES for text in _missing(settings, facts, each)})
+    named = {f"{settings.topic_prefix}.{group}" for each in own or PROCESSES for group in each.groups}
+    silent = sorted(each for each in named if facts.groups.get(each, frozenset()) is None)
+    unknown = f"; not known for group {_some(silent)}" if silent else ""
     if not facts.cluster.topics:
         return unchecked(RIGHTS, "there are no topics")
     if missing:
-        return wrong(RIGHTS, f"{who} may not {_some(missing)}", _get_rights(settings))
+        return wrong(RIGHTS, f"{who} may not {_some(missing)}{unknown}", _get_rights(settings))
     does = "what its process does" if own else "what every process does"
+    if silent:
+        return look(
+            RIGHTS,
+            f"{who} may do {does}{unknown}",
+            "No broker answers as coordinator of that group. Run `keytrail doctor` again: brokers that start choose one. If none "
+            "comes, look at the topic __consumer_offsets and at the brokers' logs: without a coordinator no new writer leads.",
+        )
     others = [] if facts.grants is None else [each for each in wanted_grants(settings) if each not in facts.grants]
     users = {each.user for each in others if each.user != settings.kafka_username}
     if own and users:
@@ -162,7 +172,8 @@ def _missing(settings: Settings, facts: KafkaFacts, process: Process) -> Iterato
     for right in process.rights():
         name = f"{settings.topic_prefix}.{right.name}"
         if right.resource == KafkaResource.GROUP:
-            may = facts.groups.get(name, frozenset())
+            if (may := facts.groups.get(name, frozenset())) is None:
+                continue
         elif (state := facts.cluster.topics.get(name)) is not None:
             may = state.may
         elif name in facts.cluster.denied:

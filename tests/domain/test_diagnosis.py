@@ -112,6 +112,12 @@ def test_a_healthy_cluster_has_no_finding() -> None:
             "wrong",
             "keytrail-writer may not Read group keytrail.writer",
         ),
+        (
+            {"groups": {"keytrail.writer": None}},
+            "rights on Kafka",
+            "look",
+            "keytrail-writer may do what its process does; not known for group keytrail.writer",
+        ),
     ],
 )  # fmt: skip
 def test_one_thing_of_a_cluster_that_is_not_as_it_should_be_is_one_finding(
