@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
-from projections.log.entry import ALERTS as ALERTS_TOPIC
+from projections.log import entry
+from projections.registry import PROJECTIONS
 from services.diagnosis.outcome import CheckOutcome, look, ok, unchecked, wrong
 from services.diagnosis.postgres_facts import Followed
 from services.followers import lag
@@ -15,6 +16,10 @@ PROJECTOR, ALERTS, NOTARY, NOTIFIERS, DEVICES = "projector", "alert workers", "n
 COLLECTOR = "collector of traces"
 FORGET = "`keytrail audit-devices forget NAME` forgets a device that KEYTRAIL_AUDIT_DEVICES_FILE no longer names."
 ALL = (PROJECTOR, ALERTS, NOTARY, NOTIFIERS, DEVICES, COLLECTOR)
+PROJECTED = sorted({topic for each in PROJECTIONS.values() for topic in each.topics})
+WRITTEN = (entry.EVENTS, entry.DECISIONS)
+"""The topics that alert workers judge, and that audit devices are given."""
+ReachedByFollower = TypeVar("ReachedByFollower")
 FEW, MANY = 1000, 2**63
 """Records that may wait during a burst."""
 
@@ -26,47 +31,58 @@ def unknown(why: str) -> Iterator[CheckOutcome]:
 
 def of_lag(settings: Settings, before: Followed, after: Followed, ends: lag.TopicEnds) -> Iterator[CheckOutcome]:
     """`before` and `after`: two looks, some seconds apart. `ends`: where the topics ended at the first."""
-    yield _judgement(PROJECTOR, _projector(before, ends), _projector(after, ends), "the projector")
+    projected = (before.projected or None, after.projected or None)
+    yield _judgement(PROJECTOR, projected, _unprojected, ends, PROJECTED, "the projector")
     if not settings.alert_workers:
         yield ok(ALERTS, "none are wanted (KEYTRAIL_ALERT_WORKERS)")
     else:
-        yield _judgement(ALERTS, _alerts(before, ends), _alerts(after, ends), "an alert worker")
+        yield _judgement(ALERTS, (before.judged, after.judged), _unjudged, ends, WRITTEN, "an alert worker")
     if not settings.notaries:
         yield ok(NOTARY, "none is wanted (KEYTRAIL_NOTARIES)")
     else:
-        yield _judgement(NOTARY, _notary(before, ends), _notary(after, ends), "a notary")
+        yield _judgement(NOTARY, (before.notarised, after.notarised), _waiting, ends, ends, "a notary")
     yield _notifiers(before, after, ends)
     yield _devices(before, after, ends)
     yield _collector(settings, after)
 
 
-def _projector(followed: Followed, ends: lag.TopicEnds) -> int | None:
-    if followed.projected is None:
-        return None
-    found = lag.unprojected(followed.projected, ends).values()
-    counts = [each for each in found if each is not None]
-    return max(counts) if counts else None
+def _unprojected(projected: Mapping[str, Mapping[str, int]], ends: lag.TopicEnds) -> int:
+    return max(each or 0 for each in lag.unprojected(projected, ends).values())
 
 
-def _alerts(followed: Followed, ends: lag.TopicEnds) -> int | None:
-    return None if followed.judged is None else _sum(lag.unjudged(followed.judged, ends))
+def _unjudged(judged: Mapping[str, int], ends: lag.TopicEnds) -> int:
+    return sum(max(0, each or 0) for each in lag.unjudged(judged, ends).values())
 
 
-def _notary(followed: Followed, ends: lag.TopicEnds) -> int | None:
-    return None if followed.notarised is None else lag.waiting(followed.notarised, ends)
+def _waiting(notarised: Mapping[str, int], ends: lag.TopicEnds) -> int:
+    return lag.waiting(notarised, ends) or 0
 
 
-def _sum(parts: Mapping[str, int | None]) -> int | None:
-    counts = [max(0, each) for each in parts.values() if each is not None]
-    return sum(counts) if counts else None
+def _without_end(ends: lag.TopicEnds, topics: Iterable[str]) -> str:
+    """Why it is not known what waits on these topics; "" if it is."""
+    unknown = [topic for topic in topics if ends.get(topic) is None]
+    ends_or_end = "ends" if len(unknown) == 1 else "end"
+    return f"the broker does not say where {', '.join(unknown)} {ends_or_end}" if unknown else ""
 
 
-def _judgement(check: str, before: int | None, after: int | None, who: str) -> CheckOutcome:
-    """What waits at the second look of what was there at the first."""
-    if before is None or after is None:
+def _judgement(
+    check: str,
+    reached: tuple[ReachedByFollower | None, ReachedByFollower | None],
+    count: Callable[[ReachedByFollower, lag.TopicEnds], int],
+    ends: lag.TopicEnds,
+    topics: Iterable[str],
+    who: str,
+) -> CheckOutcome:
+    """What waits at the second look of what was there at the first. `reached`: how far it had come at each look; None if it never
+    ran. `count`: how many records of `topics` wait then, where all of these have ends."""
+    first, second = reached
+    if first is None or second is None:
         return look(
             check, "it has never run here", f"Start {who}: `keytrail up` starts one, as does the unit of deploy/."
         )
+    if why := _without_end(ends, topics):
+        return unchecked(check, why)
+    before, after = count(first, ends), count(second, ends)
     if after == 0:
         return ok(check, "nothing waits")
     if after >= before:
@@ -85,7 +101,7 @@ def _judgement(check: str, before: int | None, after: int | None, who: str) -> C
 def _notifiers(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckOutcome:
     if not after.notifiers:
         return ok(NOTIFIERS, "none has run here")
-    end = max((ends.get(ALERTS_TOPIC) or {}).values(), default=0)
+    end = max((ends.get(entry.ALERTS) or {}).values(), default=0)
     first = {each["notifier"]: each["number"] for each in before.notifiers}
     stuck = [
         f"{each['notifier']}: {end - each['number'] - 1}"
@@ -108,6 +124,8 @@ def _notifiers(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckO
         )
     if dead:
         return look(NOTIFIERS, f"{dead} messages were given up", "`keytrail alerts dead-letters` shows them.")
+    if why := _without_end(ends, [entry.ALERTS]):
+        return unchecked(NOTIFIERS, why)
     return ok(NOTIFIERS, f"nothing waits for {len(after.notifiers)}")
 
 
@@ -138,6 +156,8 @@ def _devices(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckOut
     left = [each["device"] for each in after.devices if each["named"] is False]
     if left:
         return look(DEVICES, f"the file does not name these, which have run: {', '.join(left)}", FORGET)
+    if why := _without_end(ends, WRITTEN):
+        return unchecked(DEVICES, why)
     return ok(DEVICES, f"{len(waiting)} keep up")
 
 

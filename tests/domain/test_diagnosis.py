@@ -13,7 +13,7 @@ from domain.log.levels import LEVEL, LEVEL_VERSION
 from services.adapters.cluster_description import ClusterDescription, PartitionState, TopicState
 from services.adapters.postgres_hosts import HostState
 from services.arrangement import PROCESSES, TOPICS, KafkaOperation
-from services.diagnosis import host_findings, kafka_findings, lag_findings, postgres_findings
+from services.diagnosis import host_findings, kafka_findings, postgres_findings
 from services.diagnosis.host_facts import ApiState, Certificate, DataFolderState, HostFacts, OwnProcess, SecretFile
 from services.diagnosis.kafka_facts import KafkaFacts, LastRecord, TopicGrowth
 from services.diagnosis.outcome import CheckOutcome, CheckVerdict, exit_code, look, ok, unchecked, wrong
@@ -155,7 +155,6 @@ def test_a_cluster_that_has_never_been_used_is_not_wrong() -> None:
 
 
 FOLLOWED = Followed({"decisions": {"events/0": 10, "decisions/0": 100}}, {"events/0": 10, "decisions/0": 100}, {"events/0": 10, "decisions/0": 100, "alerts/0": 5}, [], [])  # fmt: skip
-ENDS = {"events": {0: 10}, "decisions": {0: 100}, "alerts": {0: 5}}
 
 
 def postgres(**changed: Any) -> PostgresFacts:
@@ -270,60 +269,6 @@ def test_an_overlap_of_the_root_users_access_keys_that_ends_is_as_it_should_be()
     ending = account({"B": 1}, AKIA1="Active", B="Active")
     found = {each.check: each for each in of_postgres(root=ending)}
     assert (found["root credential"].verdict, found["root credential"].found) == ("ok", "works; B ends")
-
-
-def of_lag(after: Followed, before: Followed = FOLLOWED) -> dict[str, CheckOutcome]:
-    return {each.check: each for each in lag_findings.of_lag(SETTINGS, before, after, ENDS)}
-
-
-def test_who_keeps_up_catches_up_or_stands_still() -> None:
-    assert {each.verdict for each in of_lag(FOLLOWED).values()} == {CheckVerdict.OK}
-    stuck = replace(FOLLOWED, projected={"decisions": {"events/0": 10, "decisions/0": 40}})
-    assert of_lag(stuck, stuck)["projector"].found == "60 records wait, and none was taken in meanwhile"
-    behind = replace(stuck, projected={"decisions": {"events/0": 10, "decisions/0": 10}})
-    assert of_lag(stuck, behind)["projector"].verdict == CheckVerdict.OK
-    never = replace(FOLLOWED, judged=None)
-    assert of_lag(never, never)["alert workers"].found == "it has never run here"
-    siem = {"notifier": "siem", "number": 4, "waiting": 3, "since": "then", "dead": 0}
-    unsent = replace(FOLLOWED, notifiers=[siem])
-    assert of_lag(unsent)["notifiers"].found == "siem: 3 wait since then"
-    gone = replace(FOLLOWED, notifiers=[siem | {"number": 1, "waiting": 0}])
-    assert of_lag(gone, gone)["notifiers"].found == "alerts that were not taken in: siem: 3"
-    assert of_lag(gone, FOLLOWED)["notifiers"].verdict == CheckVerdict.OK, "it was not there at the first look"
-    done = replace(FOLLOWED, notifiers=[siem | {"waiting": 0, "dead": 2}])
-    assert of_lag(done)["notifiers"].found == "2 messages were given up"
-
-
-def test_an_audit_device_that_fails_or_stands_still_is_named() -> None:
-    many = {"events": {0: 10}, "decisions": {0: 5000}, "alerts": {0: 5}}
-    archive = {"device": "archive", "next": {"events/0": 10, "decisions/0": 100}, "fault": "", "named": True}
-    behind = replace(FOLLOWED, devices=[archive])
-
-    def found(before: Followed, after: Followed) -> CheckOutcome:
-        return {each.check: each for each in lag_findings.of_lag(SETTINGS, before, after, many)}["audit devices"]
-
-    assert of_lag(behind)["audit devices"].found == "1 keep up"
-    assert found(behind, behind).found == "records that were not taken: archive: 4900"
-    moved = replace(FOLLOWED, devices=[archive | {"next": {"events/0": 10, "decisions/0": 200}}])
-    assert found(behind, moved).verdict == CheckVerdict.OK
-    assert found(FOLLOWED, behind).verdict == CheckVerdict.OK, "it was not there at the first look"
-    full = replace(FOLLOWED, devices=[archive | {"fault": "/var/log/x: No space left on device"}])
-    assert of_lag(full)["audit devices"].found == "archive: /var/log/x: No space left on device"
-    left = replace(full, devices=[{**each, "named": False} for each in full.devices])
-    assert of_lag(left)["audit devices"].found == "the file does not name these, which have run: archive"
-    assert "keytrail audit-devices forget" in of_lag(left)["audit devices"].do
-    idle = replace(behind, devices=[archive | {"named": None}])
-    assert of_lag(idle)["audit devices"].found.endswith("these have run: archive")
-
-
-def test_a_collector_of_traces_that_is_away_is_named() -> None:
-    assert of_lag(FOLLOWED)["collector of traces"].verdict == CheckVerdict.OK
-    told = {"fault": "http://c:4318: it answered 503", "since": "then", "processes": ["api", "writer"]}
-    found = of_lag(replace(FOLLOWED, collector=told))["collector of traces"]
-    assert (found.verdict, found.found) == (
-        CheckVerdict.LOOK,
-        "http://c:4318: it answered 503 (since then; api, writer)",
-    )
 
 
 def host(**changed: Any) -> HostFacts:

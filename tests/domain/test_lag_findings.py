@@ -1,0 +1,96 @@
+"""What `keytrail doctor` makes of how far the processes that follow the topics have come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from services.diagnosis import lag_findings
+from services.diagnosis.outcome import CheckOutcome, CheckVerdict, unchecked
+from services.diagnosis.postgres_facts import Followed
+from services.followers.lag import TopicEnds
+from tests.domain.test_diagnosis import FOLLOWED, SETTINGS
+
+ENDS: TopicEnds = {"events": {0: 10}, "decisions": {0: 100}, "alerts": {0: 5}}
+SIEM = {"notifier": "siem", "number": 4, "waiting": 0, "since": "then", "dead": 0}
+ARCHIVE = {"device": "archive", "next": {"events/0": 10, "decisions/0": 100}, "fault": "", "named": True}
+
+
+def of_lag(after: Followed, before: Followed = FOLLOWED, ends: TopicEnds = ENDS) -> dict[str, CheckOutcome]:
+    return {each.check: each for each in lag_findings.of_lag(SETTINGS, before, after, ends)}
+
+
+def test_who_keeps_up_catches_up_or_stands_still() -> None:
+    assert {each.verdict for each in of_lag(FOLLOWED).values()} == {CheckVerdict.OK}
+    stuck = replace(FOLLOWED, projected={"decisions": {"events/0": 10, "decisions/0": 40}})
+    assert of_lag(stuck, stuck)["projector"].found == "60 records wait, and none was taken in meanwhile"
+    behind = replace(stuck, projected={"decisions": {"events/0": 10, "decisions/0": 10}})
+    assert of_lag(stuck, behind)["projector"].verdict == CheckVerdict.OK
+    never = replace(FOLLOWED, judged=None)
+    assert of_lag(never, never)["alert workers"].found == "it has never run here"
+    siem = SIEM | {"waiting": 3}
+    unsent = replace(FOLLOWED, notifiers=[siem])
+    assert of_lag(unsent)["notifiers"].found == "siem: 3 wait since then"
+    gone = replace(FOLLOWED, notifiers=[siem | {"number": 1, "waiting": 0}])
+    assert of_lag(gone, gone)["notifiers"].found == "alerts that were not taken in: siem: 3"
+    assert of_lag(gone, FOLLOWED)["notifiers"].verdict == CheckVerdict.OK, "it was not there at the first look"
+    done = replace(FOLLOWED, notifiers=[siem | {"waiting": 0, "dead": 2}])
+    assert of_lag(done)["notifiers"].found == "2 messages were given up"
+
+
+def test_an_audit_device_that_fails_or_stands_still_is_named() -> None:
+    many = {"events": {0: 10}, "decisions": {0: 5000}, "alerts": {0: 5}}
+    archive = ARCHIVE
+    behind = replace(FOLLOWED, devices=[archive])
+
+    def found(before: Followed, after: Followed) -> CheckOutcome:
+        return {each.check: each for each in lag_findings.of_lag(SETTINGS, before, after, many)}["audit devices"]
+
+    assert of_lag(behind)["audit devices"].found == "1 keep up"
+    assert found(behind, behind).found == "records that were not taken: archive: 4900"
+    moved = replace(FOLLOWED, devices=[archive | {"next": {"events/0": 10, "decisions/0": 200}}])
+    assert found(behind, moved).verdict == CheckVerdict.OK
+    assert found(FOLLOWED, behind).verdict == CheckVerdict.OK, "it was not there at the first look"
+    full = replace(FOLLOWED, devices=[archive | {"fault": "/var/log/x: No space left on device"}])
+    assert of_lag(full)["audit devices"].found == "archive: /var/log/x: No space left on device"
+    left = replace(full, devices=[{**each, "named": False} for each in full.devices])
+    assert of_lag(left)["audit devices"].found == "the file does not name these, which have run: archive"
+    assert "keytrail audit-devices forget" in of_lag(left)["audit devices"].do
+    idle = replace(behind, devices=[archive | {"named": None}])
+    assert of_lag(idle)["audit devices"].found.endswith("these have run: archive")
+
+
+def test_a_collector_of_traces_that_is_away_is_named() -> None:
+    assert of_lag(FOLLOWED)["collector of traces"].verdict == CheckVerdict.OK
+    told = {"fault": "http://c:4318: it answered 503", "since": "then", "processes": ["api", "writer"]}
+    found = of_lag(replace(FOLLOWED, collector=told))["collector of traces"]
+    assert (found.verdict, found.found) == (
+        CheckVerdict.LOOK,
+        "http://c:4318: it answered 503 (since then; api, writer)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("silent", "checks"),
+    [
+        ("events", ["projector", "alert workers", "notary", "audit devices"]),
+        ("decisions", ["projector", "alert workers", "notary", "audit devices"]),
+        ("alerts", ["projector", "notary", "notifiers"]),
+    ],
+)
+def test_where_a_topics_end_is_not_known_nobody_is_said_to_keep_up_with_it(silent: str, checks: list[str]) -> None:
+    """They were said to keep up, or never to have run."""
+    ran = replace(FOLLOWED, notifiers=[SIEM], devices=[ARCHIVE])
+    found = of_lag(ran, ran, {**ENDS, silent: None})
+    expected = {each: unchecked(each, f"the broker does not say where {silent} ends") for each in checks}
+    assert {name: each for name, each in found.items() if each.verdict != CheckVerdict.OK} == expected
+
+
+def test_what_is_known_without_a_topics_end_is_said_all_the_same() -> None:
+    nothing: TopicEnds = dict.fromkeys(ENDS)
+    never = replace(FOLLOWED, judged=None, notifiers=[SIEM | {"dead": 2}], devices=[ARCHIVE | {"fault": "full"}])
+    found = of_lag(never, never, nothing)
+    assert found["alert workers"].found == "it has never run here"
+    assert found["notifiers"].found == "2 messages were given up"
+    assert found["audit devices"].found == "archive: full"
