@@ -12,6 +12,7 @@ from dataclasses import replace
 from domain.ports import Unavailable
 from projections.log.entry import ALERTS, DECISIONS, EVENTS
 from services.adapters import topics
+from services.audit_devices.devices_file import DeviceSettings
 from services.diagnosis import host_findings, kafka_findings, lag_findings, postgres_findings
 from services.diagnosis.host_facts import host_facts
 from services.diagnosis.kafka_facts import KafkaFacts, kafka_facts
@@ -24,7 +25,7 @@ from services.settings import BadSetting, Settings
 from services.supervisor.start_steps import read_files
 
 BETWEEN_LOOKS = 2.0
-"""Seconds between two looks at how far the followers have come."""
+"""Seconds between two looks at how far the followers have come. For an audit device that stood still, a third one follows."""
 
 
 def of_bad_settings(fault: BadSetting) -> list[CheckOutcome]:
@@ -46,7 +47,7 @@ async def examined(settings: Settings, environment: Mapping[str, str]) -> list[C
     bundled = not settings.postgres
     kafka = await _kafka(reached, running, findings)
     postgres = await _postgres(reached, running, findings, kafka=kafka is not None, bundled=bundled)
-    findings += await _lag(reached, kafka, postgres)
+    findings += await _lag(reached, kafka, postgres, facts.devices)
     growth = kafka.growth if kafka is not None and kafka.bundled else None
     database = postgres.database_bytes if postgres is not None and bundled else None
     findings.append(host_findings.of_disk(facts, growth, database))
@@ -125,7 +126,9 @@ async def _postgres(
     return facts
 
 
-async def _lag(settings: Settings, kafka: KafkaFacts | None, postgres: PostgresFacts | None) -> list[CheckOutcome]:
+async def _lag(
+    settings: Settings, kafka: KafkaFacts | None, postgres: PostgresFacts | None, devices: Sequence[DeviceSettings]
+) -> list[CheckOutcome]:
     if kafka is None or postgres is None:
         return list(lag_findings.unknown("Kafka or Postgres does not answer"))
     named = topics.names(settings)
@@ -134,9 +137,13 @@ async def _lag(settings: Settings, kafka: KafkaFacts | None, postgres: PostgresF
         kind: {part: end for part, (_, end) in kafka.bounds[topic].items()} if topic in kafka.bounds else None
         for kind, topic in kinds.items()
     }
-    await asyncio.sleep(BETWEEN_LOOKS)
+    before, apart = postgres.followed, BETWEEN_LOOKS
     try:
+        await asyncio.sleep(apart)
         after = await followed_now(settings)
+        if longer := lag_findings.longer_apart(before, after, ends, devices):
+            await asyncio.sleep(longer - apart)
+            after, apart = await followed_now(settings), longer
     except Unavailable as fault:
         return list(lag_findings.unknown(str(fault)))
-    return list(lag_findings.of_lag(settings, postgres.followed, after, ends))
+    return list(lag_findings.of_lag(settings, before, after, ends, devices, apart))

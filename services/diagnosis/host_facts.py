@@ -19,12 +19,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from domain.ports import reason_of
+from services.audit_devices import devices_file
+from services.audit_devices.devices_file import DeviceSettings
 from services.inherited import FROM_FILE
 from services.named_files import unread
 from services.ownership import NotOurs, owner_of, read_private, require_owned
 from services.runtime.data_folder import Folder, Running
 from services.runtime.health import ask_health
-from services.settings import PREFIX, Settings, secret_settings
+from services.settings import PREFIX, BadSetting, Settings, secret_settings
 
 EVERYBODY = 0o007
 """The rights of those who are neither the owner nor in the group."""
@@ -87,7 +89,8 @@ class ApiState:
 @dataclass(frozen=True, slots=True)
 class HostFacts:
     """`running`: what `keytrail up` runs here; None if it does not. `version`: of this command. `free` and `size`: bytes of the
-    disk that holds the data folder; None where there is no folder. `log_bytes`: the bundled broker's topics on this disk."""
+    disk that holds the data folder; None where there is no folder. `log_bytes`: the bundled broker's topics on this disk.
+    `devices`: the audit devices that the file names; none where it cannot be read, which the check of settings says."""
 
     version: str
     running: Running | None
@@ -99,6 +102,7 @@ class HostFacts:
     free: int | None
     size: int | None
     log_bytes: int | None
+    devices: Sequence[DeviceSettings] = ()
 
 
 def host_facts(settings: Settings, environment: Mapping[str, str]) -> HostFacts:
@@ -119,7 +123,15 @@ def host_facts(settings: Settings, environment: Mapping[str, str]) -> HostFacts:
         usage.free if usage else None,
         usage.total if usage else None,
         folder.log_bytes(),
+        _devices(settings),
     )
+
+
+def _devices(settings: Settings) -> Sequence[DeviceSettings]:
+    try:
+        return devices_file.load(settings)
+    except BadSetting:
+        return ()
 
 
 def _folder(folder: Folder, named: Path) -> DataFolderState:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from projections.log import entry
 from projections.registry import PROJECTIONS
+from services.audit_devices.devices_file import DeviceSettings, SyslogDeviceSettings
+from services.audit_devices.worker import KEEP_EVERY
 from services.diagnosis.outcome import CheckOutcome, look, ok, unchecked, wrong
 from services.diagnosis.postgres_facts import Followed
 from services.followers import lag
@@ -22,6 +25,8 @@ WRITTEN = (entry.EVENTS, entry.DECISIONS)
 ReachedByFollower = TypeVar("ReachedByFollower")
 FEW, MANY = 1000, 2**63
 """Records that may wait during a burst."""
+LONGEST_APART = 20.0
+"""Seconds that a further look is waited for at most."""
 
 
 def unknown(why: str) -> Iterator[CheckOutcome]:
@@ -29,8 +34,16 @@ def unknown(why: str) -> Iterator[CheckOutcome]:
         yield unchecked(check, why)
 
 
-def of_lag(settings: Settings, before: Followed, after: Followed, ends: lag.TopicEnds) -> Iterator[CheckOutcome]:
-    """`before` and `after`: two looks, some seconds apart. `ends`: where the topics ended at the first."""
+def of_lag(
+    settings: Settings,
+    before: Followed,
+    after: Followed,
+    ends: lag.TopicEnds,
+    devices: Sequence[DeviceSettings],
+    apart: float,
+) -> Iterator[CheckOutcome]:
+    """`before` and `after`: two looks, `apart` seconds apart. `ends`: where the topics ended at the first. `devices`: the audit
+    devices that the file names, as far as it is on this machine."""
     projected = (before.projected or None, after.projected or None)
     yield _judgement(PROJECTOR, projected, _unprojected, ends, PROJECTED, "the projector")
     if not settings.alert_workers:
@@ -42,7 +55,7 @@ def of_lag(settings: Settings, before: Followed, after: Followed, ends: lag.Topi
     else:
         yield _judgement(NOTARY, (before.notarised, after.notarised), _waiting, ends, ends, "a notary")
     yield _notifiers(before, after, ends)
-    yield _devices(before, after, ends)
+    yield _devices(before, after, ends, devices, apart)
     yield _collector(settings, after)
 
 
@@ -129,36 +142,84 @@ def _notifiers(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckO
     return ok(NOTIFIERS, f"nothing waits for {len(after.notifiers)}")
 
 
-def _devices(before: Followed, after: Followed, ends: lag.TopicEnds) -> CheckOutcome:
+def longer_apart(
+    before: Followed, after: Followed, ends: lag.TopicEnds, devices: Sequence[DeviceSettings]
+) -> float | None:
+    """How many seconds have to be between two looks before the audit devices that stood still between these can be judged; None
+    if there is none, or if that takes too long."""
+    still = [_longest_still(each, devices) for each in after.devices if _stood_still(each, before, ends)]
+    return max((each for each in still if each <= LONGEST_APART), default=None)
+
+
+def _longest_still(device: Mapping[str, Any], devices: Sequence[DeviceSettings]) -> float:
+    """Seconds for which the position of a healthy device may stay where it is, though records wait. A syslog device keeps it once
+    the records have settled, and only the file says how long that takes."""
+    named = [each for each in devices if each.name == device["device"]]
+    settles = [float(each.settle_seconds) for each in named if isinstance(each, SyslogDeviceSettings)]
+    if device["kind"] == SyslogDeviceSettings.kind and not settles:
+        return math.inf
+    return KEEP_EVERY + 1 + sum(settles)
+
+
+def _stood_still(device: Mapping[str, Any], before: Followed, ends: lag.TopicEnds) -> int:
+    """How many records wait for a device that runs and took none since the first look; 0 for any other."""
+    first = [each for each in before.devices if each["device"] == device["device"]]
+    if not first or not device["named"]:
+        return 0
+    count = lag.of_device(device["next"], ends) or 0
+    return count if count >= (lag.of_device(first[0]["next"], ends) or MANY) else 0
+
+
+def _devices(
+    before: Followed, after: Followed, ends: lag.TopicEnds, devices: Sequence[DeviceSettings], apart: float
+) -> CheckOutcome:
+    taken_up = {each["device"] for each in after.devices if each["named"] is not False}
+    missing = ", ".join(each.name for each in devices if each.name not in taken_up)
+    if not after.devices and missing:
+        return look(
+            DEVICES,
+            f"the file names these, and no process for audit devices has run here: {missing}",
+            "Start it: `keytrail up` does, as does the unit of deploy/. Until then no device is given a record.",
+        )
     if not after.devices:
         return ok(DEVICES, "none has run here")
-    faults = [f"{each['device']}: {each['fault']}" for each in after.devices if each["fault"] and _may_run(each)]
+    # Before the faults: a process that ended cannot take back what it said of a device last.
+    idle = [
+        each["device"] + (f" (its last fault: {each['fault']})" if each["fault"] else "")
+        for each in after.devices
+        if each["named"] is None
+    ]
+    if idle:
+        never = f"; these never have: {missing}" if missing else ""
+        return look(
+            DEVICES,
+            f"no process for audit devices is at work, and these have run: {', '.join(idle)}{never}",
+            f"Start it: `keytrail up` does, if the file names a device. {FORGET}",
+        )
+    faults = [f"{each['device']}: {each['fault']}" for each in after.devices if each["fault"] and each["named"]]
     if faults:
         return look(
             DEVICES, "; ".join(faults), "Repair that; the records wait on Kafka until its retention removes them."
         )
-    idle = [each["device"] for each in after.devices if each["named"] is None]
-    if idle:
+    if missing:
         return look(
             DEVICES,
-            f"no process for audit devices is at work, and these have run: {', '.join(idle)}",
-            f"Start it: `keytrail up` does, if the file names a device. {FORGET}",
+            f"the file names these, and the process at work has not taken them up: {missing}",
+            "Stop the process for audit devices and start it again: it reads the file at its start.",
         )
-    earlier = {each["device"]: lag.of_device(each["next"], ends) for each in before.devices}
-    waiting = {each["device"]: lag.of_device(each["next"], ends) or 0 for each in after.devices if _may_run(each)}
-    stuck = [name for name, count in waiting.items() if count > FEW and count >= (earlier.get(name) or MANY)]
+    stuck = [
+        f"{each['device']}: {count} wait, none was taken meanwhile"
+        for each in after.devices
+        if (count := _stood_still(each, before, ends)) and (count > FEW or apart >= _longest_still(each, devices))
+    ]
     if stuck:
-        return look(
-            DEVICES,
-            f"records that were not taken: {', '.join(f'{name}: {waiting[name]}' for name in stuck)}",
-            "Look at the log of the process audit-devices.",
-        )
+        return look(DEVICES, "; ".join(stuck), "Look at the log of the process audit-devices.")
     left = [each["device"] for each in after.devices if each["named"] is False]
     if left:
         return look(DEVICES, f"the file does not name these, which have run: {', '.join(left)}", FORGET)
     if why := _without_end(ends, WRITTEN):
         return unchecked(DEVICES, why)
-    return ok(DEVICES, f"{len(waiting)} keep up")
+    return ok(DEVICES, f"{len(after.devices)} keep up")
 
 
 def _collector(settings: Settings, after: Followed) -> CheckOutcome:
@@ -172,7 +233,3 @@ def _collector(settings: Settings, after: Followed) -> CheckOutcome:
     if not settings.traces_endpoint:
         return ok(COLLECTOR, "none is named (KEYTRAIL_TRACES_ENDPOINT)")
     return ok(COLLECTOR, "no process says that it is away")
-
-
-def _may_run(device: Mapping[str, Any]) -> bool:
-    return device["named"] is not False

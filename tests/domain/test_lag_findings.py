@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from services.audit_devices.devices_file import DeviceSettings, FileDeviceSettings, SyslogDeviceSettings
 from services.diagnosis import lag_findings
 from services.diagnosis.outcome import CheckOutcome, CheckVerdict, unchecked
 from services.diagnosis.postgres_facts import Followed
@@ -14,11 +18,23 @@ from tests.domain.test_diagnosis import FOLLOWED, SETTINGS
 
 ENDS: TopicEnds = {"events": {0: 10}, "decisions": {0: 100}, "alerts": {0: 5}}
 SIEM = {"notifier": "siem", "number": 4, "waiting": 0, "since": "then", "dead": 0}
-ARCHIVE = {"device": "archive", "next": {"events/0": 10, "decisions/0": 100}, "fault": "", "named": True}
+ARCHIVE = {
+    "device": "archive",
+    "kind": "file",
+    "next": {"events/0": 10, "decisions/0": 100},
+    "fault": "",
+    "named": True,
+}
 
 
-def of_lag(after: Followed, before: Followed = FOLLOWED, ends: TopicEnds = ENDS) -> dict[str, CheckOutcome]:
-    return {each.check: each for each in lag_findings.of_lag(SETTINGS, before, after, ends)}
+def of_lag(
+    after: Followed,
+    before: Followed = FOLLOWED,
+    ends: TopicEnds = ENDS,
+    devices: Sequence[DeviceSettings] = (),
+    apart: float = 2.0,
+) -> dict[str, CheckOutcome]:
+    return {each.check: each for each in lag_findings.of_lag(SETTINGS, before, after, ends, devices, apart)}
 
 
 def test_who_keeps_up_catches_up_or_stands_still() -> None:
@@ -45,10 +61,10 @@ def test_an_audit_device_that_fails_or_stands_still_is_named() -> None:
     behind = replace(FOLLOWED, devices=[archive])
 
     def found(before: Followed, after: Followed) -> CheckOutcome:
-        return {each.check: each for each in lag_findings.of_lag(SETTINGS, before, after, many)}["audit devices"]
+        return of_lag(after, before, many)["audit devices"]
 
     assert of_lag(behind)["audit devices"].found == "1 keep up"
-    assert found(behind, behind).found == "records that were not taken: archive: 4900"
+    assert found(behind, behind).found == "archive: 4900 wait, none was taken meanwhile"
     moved = replace(FOLLOWED, devices=[archive | {"next": {"events/0": 10, "decisions/0": 200}}])
     assert found(behind, moved).verdict == CheckVerdict.OK
     assert found(FOLLOWED, behind).verdict == CheckVerdict.OK, "it was not there at the first look"
@@ -94,3 +110,61 @@ def test_what_is_known_without_a_topics_end_is_said_all_the_same() -> None:
     assert found["alert workers"].found == "it has never run here"
     assert found["notifiers"].found == "2 messages were given up"
     assert found["audit devices"].found == "archive: full"
+
+
+NAMED = (FileDeviceSettings(name="archive", path=Path("/a")), SyslogDeviceSettings(name="siem", host="s", port=6514))
+
+
+def of_devices(*rows: dict[str, Any], apart: float = 2.0, devices: Sequence[DeviceSettings] = NAMED) -> CheckOutcome:
+    """The rows are the same at both looks."""
+    ran = replace(FOLLOWED, devices=rows)
+    return of_lag(ran, ran, devices=devices, apart=apart)["audit devices"]
+
+
+def test_a_device_that_only_the_file_names_is_not_well() -> None:
+    """A process that was never started has no row, so nothing was found."""
+    found = of_devices()
+    assert (found.verdict, found.found) == (
+        CheckVerdict.LOOK,
+        "the file names these, and no process for audit devices has run here: archive, siem",
+    )
+    found = of_devices(ARCHIVE, ARCHIVE | {"device": "siem", "named": False})
+    assert found.found == "the file names these, and the process at work has not taken them up: siem"
+    found = of_devices(ARCHIVE | {"named": None})
+    assert found.found.endswith("these have run: archive; these never have: siem")
+
+
+def test_a_process_that_ended_while_a_device_failed_is_said_to_have_ended() -> None:
+    """Its last words stay in the row for ever."""
+    ended = ARCHIVE | {"named": None, "fault": "/a: No space left on device"}
+    found = of_devices(ended, devices=NAMED[:1])
+    assert (found.verdict, found.found) == (
+        CheckVerdict.LOOK,
+        "no process for audit devices is at work, and these have run: archive (its last fault: /a: No space left on device)",
+    )
+
+
+def test_a_few_records_that_stand_still_for_longer_than_they_may_are_a_finding() -> None:
+    """The position of what is not for a device is kept every five seconds, and of what a syslog server got once it has settled."""
+    archive, siem = (
+        {**ARCHIVE, "device": each.name, "kind": each.kind, "next": {"events/0": 10, "decisions/0": 97}}
+        for each in NAMED
+    )
+    still = replace(FOLLOWED, devices=[archive, siem])
+    assert of_devices(archive, siem, apart=2.0).verdict == CheckVerdict.OK
+    assert lag_findings.longer_apart(still, still, ENDS, NAMED) == 11.0, "five seconds, those that settle, and one"
+    assert of_devices(archive, siem, apart=6.0).found == "archive: 3 wait, none was taken meanwhile"
+    assert of_devices(archive, siem, apart=11.0).found.count("3 wait, none was taken meanwhile") == 2
+    assert of_devices(siem, apart=19.0, devices=()).verdict == CheckVerdict.OK, "how long it settles is not known here"
+    slow = replace(still, devices=[siem])
+    assert lag_findings.longer_apart(slow, slow, ENDS, [replace(NAMED[1], settle_seconds=60)]) is None
+
+
+def test_no_further_look_is_taken_where_devices_move_or_have_everything() -> None:
+    behind = replace(FOLLOWED, devices=[ARCHIVE | {"next": {"events/0": 10, "decisions/0": 90}}])
+    done = replace(FOLLOWED, devices=[ARCHIVE])
+    assert lag_findings.longer_apart(behind, done, ENDS, NAMED) is None
+    assert lag_findings.longer_apart(done, done, ENDS, NAMED) is None
+    for named in (False, None):
+        away = replace(FOLLOWED, devices=[{**behind.devices[0], "named": named}])
+        assert lag_findings.longer_apart(away, away, ENDS, ()) is None
