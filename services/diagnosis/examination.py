@@ -18,6 +18,7 @@ from services.diagnosis.host_facts import host_facts
 from services.diagnosis.kafka_facts import KafkaFacts, kafka_facts
 from services.diagnosis.outcome import SETTINGS, CheckOutcome, look, ok, unchecked, wrong
 from services.diagnosis.postgres_facts import PostgresFacts, followed_now, postgres_facts
+from services.followers import lag
 from services.ownership import NotOurs
 from services.runtime.data_folder import Folder, Running
 from services.runtime.setting_names import unknown
@@ -131,12 +132,7 @@ async def _lag(
 ) -> list[CheckOutcome]:
     if kafka is None or postgres is None:
         return list(lag_findings.unknown("Kafka or Postgres does not answer"))
-    named = topics.names(settings)
-    kinds = {EVENTS: named.events, DECISIONS: named.decisions, ALERTS: named.alerts}
-    ends = {
-        kind: {part: end for part, (_, end) in kafka.bounds[topic].items()} if topic in kafka.bounds else None
-        for kind, topic in kinds.items()
-    }
+    ends = followed_ends(settings, kafka.bounds)
     before, apart = postgres.followed, BETWEEN_LOOKS
     try:
         await asyncio.sleep(apart)
@@ -147,3 +143,10 @@ async def _lag(
     except Unavailable as fault:
         return list(lag_findings.unknown(str(fault)))
     return list(lag_findings.of_lag(settings, before, after, ends, devices, apart))
+
+
+def followed_ends(settings: Settings, bounds: Mapping[str, Mapping[int, tuple[int, int]]]) -> lag.TopicEnds:
+    """`bounds`: by topic and partition, the first offset and the next; a topic is left out if the broker does not say them."""
+    named = topics.names(settings)
+    kinds = {EVENTS: named.events, DECISIONS: named.decisions, ALERTS: named.alerts}
+    return {kind: lag.ends_of(bounds[topic]) if topic in bounds else None for kind, topic in kinds.items()}

@@ -18,6 +18,12 @@ TopicEnds = Mapping[str, Mapping[int, int] | None]
 """By kind of topic and partition, the offset of the next record; None for a topic whose ends the broker does not say."""
 
 
+def ends_of(bounds: Mapping[int, tuple[int, int]]) -> dict[int, int]:
+    """Where partitions end, from the first offset and the next of each. One whose records were all removed by a retention is left
+    out: nothing waits there, also for a follower that has read nothing of it."""
+    return {part: end for part, (begin, end) in bounds.items() if begin < end or not end}
+
+
 async def projected(pool: Pool) -> dict[str, dict[str, int]]:
     """By projection and partition, the next offset to take in. Raises Postgres's errors."""
     async with pool.acquire() as connection:

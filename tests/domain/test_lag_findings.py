@@ -11,6 +11,7 @@ import pytest
 
 from services.audit_devices.devices_file import DeviceSettings, FileDeviceSettings, SyslogDeviceSettings
 from services.diagnosis import lag_findings
+from services.diagnosis.examination import followed_ends
 from services.diagnosis.outcome import CheckOutcome, CheckVerdict, unchecked
 from services.diagnosis.postgres_facts import Followed
 from services.followers.lag import TopicEnds
@@ -168,3 +169,11 @@ def test_no_further_look_is_taken_where_devices_move_or_have_everything() -> Non
     for named in (False, None):
         away = replace(FOLLOWED, devices=[{**behind.devices[0], "named": named}])
         assert lag_findings.longer_apart(away, away, ENDS, ()) is None
+
+
+def test_nothing_waits_in_a_partition_that_a_retention_has_emptied() -> None:
+    """`keytrail status` said so; doctor called alert workers and notaries wrong for as long as no record came there."""
+    bounds = {"keytrail.events": {0: (0, 10)}, "keytrail.decisions": {0: (60, 100), 1: (70, 70), 2: (0, 0)}}
+    ends = followed_ends(SETTINGS, bounds)
+    assert ends == {"events": {0: 10}, "decisions": {0: 100, 2: 0}, "alerts": None}
+    assert of_lag(FOLLOWED, ends=ends)["alert workers"].found == "nothing waits"
