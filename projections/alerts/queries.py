@@ -79,6 +79,17 @@ async def newest(log: AskedLog) -> int:
     return -1 if found is None else found
 
 
+async def newest_of(log: AskedLog, accounts: Sequence[str], most: int = 2**63 - 1) -> int:
+    """The number of the newest alert of these accounts, up to a number; -1 if there is none. Index: alerts_account."""
+    # For each account by itself: over several at once, Postgres would read every alert of theirs.
+    found: int | None = await log.fetchval(
+        f"SELECT max(number) FROM unnest($1::text[]) AS their(account), LATERAL (SELECT number FROM {ALERTS} a "
+        "WHERE a.account = their.account AND a.number <= $2 ORDER BY a.number DESC LIMIT 1) AS newest",
+        list(accounts), most,
+    )  # fmt: skip
+    return -1 if found is None else found
+
+
 async def numbers(log: AskedLog, ids: Sequence[str]) -> dict[str, int]:
     """By id, the number under which each of these alerts was first raised. Index: alerts_pkey."""
     rows = await log.fetch(f"SELECT id, number FROM {ALERTS} WHERE id = ANY($1::text[])", list(ids))

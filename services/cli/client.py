@@ -116,22 +116,26 @@ class Client:
 
     def events(self, path: str, after: int | None, **parameters: Any) -> Iterator[Any]:
         """Yields the data of server-sent events as they come, for ever. If the stream ends, yields None and continues from the
-        last event. A refusal ends the command, also in the middle, when the permission is taken away."""
+        last id: that of an event, or one that the stream named since (HTML standard, 9.2: an id counts once its block is
+        whole). A refusal ends the command, also in the middle, when the permission is taken away."""
         while True:
-            event = b""
+            number, event = after, b""
             try:
                 for line in self._opened(
                     "GET", quote(path, safe="/") + _query({**parameters, "after": after}), b"", 60
                 ):
                     if line.startswith(b"id: "):
-                        after = int(line[4:])
+                        number = int(line[4:])
                     elif line.startswith(b"event: "):
                         event = line[7:].strip()
                     elif line.startswith(b"data: "):
                         document = json.loads(line[6:])
                         if event == b"error":
                             fail(document["message"], error=document["code"])
+                        after = number
                         yield document
+                    elif line == b"\n":
+                        after, event = number, b""
             except urllib.error.HTTPError as fault:
                 with fault:
                     if fault.code < 500:

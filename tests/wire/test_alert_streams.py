@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, suppress
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 from starlette.requests import ClientDisconnect
 
+from domain.authorization.audience import Told
 from domain.authorization.caller import Caller
+from projections.alerts import queries
+from projections.alerts.queries import AlertFilters
+from projections.log.schema import AskedLog
 from services.audit_api.answers import LiveResponse
-from services.audit_api.event_stream import Live
+from services.audit_api.event_stream import Beat, Ended, Live
 from services.audit_api.request import AuditRequest
+from services.audit_api.resources import alert_stream
 from services.audit_api.streams import FRESH, PLACES, Streams
 from services.kms_api.errors import WireError
 from tests.attacks.test_sessions import allow, following, user
@@ -111,8 +117,8 @@ async def test_a_look_that_failed_is_made_again() -> None:
 async def test_a_client_who_left_before_the_first_event_leaves_no_place_behind() -> None:
     found = streams()
 
-    async def events() -> AsyncIterator[None]:
-        yield None
+    async def events() -> AsyncIterator[Beat]:
+        yield Beat(7)
 
     async def send(message: Any) -> None:
         raise OSError("the connection is gone")
@@ -123,7 +129,70 @@ async def test_a_client_who_left_before_the_first_event_leaves_no_place_behind()
     with ExitStack() as stack:
         place = ExitStack()
         place.enter_context(found.place(asking(ACCOUNT, "a")))
-        response = LiveResponse(Live("alert", events(), place.close))
+        response = LiveResponse(Live("alert", 7, events(), place.close))
         with pytest.raises(ClientDisconnect):
             await response({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send)
         assert opened_by(found, ACCOUNT, 20, stack) == PLACES.of_account
+
+
+class Followed:
+    """A stream of alerts of a real database, whose filters leave out every alert. `newest` is what its worker found there."""
+
+    def __init__(self, log: AskedLog, newest: int) -> None:
+        self.newest = newest
+        self._log = log
+
+    def opened(self, number: int) -> AsyncIterator[tuple[int, Told] | Ended | Beat]:
+        async def look() -> int:
+            return self.newest
+
+        async def still_may(request: AuditRequest) -> AuditRequest:
+            return request
+
+        audit: Any = SimpleNamespace(
+            log=self._log,
+            streams=Streams(lambda: False, look),
+            permissions=SimpleNamespace(still_may=still_may),
+            is_host=lambda request: True,
+        )
+        filters = AlertFilters([ACCOUNT, ""], rule="no-rule")
+        return alert_stream._follow(audit, asking(ACCOUNT, "a"), filters, number)
+
+
+async def test_a_stream_names_the_number_after_which_a_client_goes_on() -> None:
+    """A client that had no id yet began at the end when it connected again, and missed what was raised while it was away.
+
+    HTML standard, 9.2.6: an id without data is kept as the last event id, and makes no event.
+    """
+
+    async def events() -> AsyncIterator[Beat]:
+        yield Beat(9)
+
+    sent = [each async for each in Live("alert", 7, events(), lambda: None).bytes()]
+    assert sent == [b": the alerts\nid: 7\n\n", b": nothing new\nid: 9\n\n"]
+
+
+def test_a_client_hears_at_once_where_it_began(installation: Installation) -> None:
+    reader = user(installation, f"begins-{uuid4().hex[:8]}", allow("keytrail:ReadAlerts"))
+    installation.judged()
+    with following(installation, reader) as stream:
+        assert stream.readline() == b": the alerts\n"
+        newest = installation.answers("alerts", "--suppressed", "--limit", "1")[0]["number"]
+        assert f"id: {newest}\n".encode() == stream.readline()
+        assert stream.readline() == b"\n"
+
+
+async def test_a_beat_goes_past_alerts_that_a_filter_leaves_out(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number is that of an alert of the account: what others have does not show."""
+    monkeypatch.setattr(alert_stream, "BEAT_EVERY", 0)
+    installation.client().create_key()
+    user(installation, f"raises-{uuid4().hex[:8]}", allow("kms:*"))  # its policy reaches every key
+    installation.judged()
+    async with installation.connected() as pool:
+        log = AskedLog(pool)
+        newest = await queries.newest(log)
+        assert newest > 0
+        found = Followed(log, newest + 3).opened(-1)  # three alerts of somebody else
+        assert await anext(found) == Beat(newest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from domain.authorization.audience import Told
 from projections.alerts import queries as alerts
@@ -13,9 +13,9 @@ from services.adapters.postgres import INTERRUPTED
 from services.audit_api.answer_shapes import EventStream
 from services.audit_api.answers import ASK_AGAIN_EVERY
 from services.audit_api.context import AuditContext
-from services.audit_api.event_stream import Ended, Live
+from services.audit_api.event_stream import Beat, Ended, Live
 from services.audit_api.faults import invalid
-from services.audit_api.raised_alerts import ALERT, EVIDENCE, EXPLAINED, FILTERS, filters_of, shown
+from services.audit_api.raised_alerts import ALERT, EVIDENCE, EXPLAINED, FILTERS, accounts_of, filters_of, shown
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import Parameter, RouteRow
 from services.audit_api.schemas import AFTER
@@ -28,24 +28,25 @@ AT_ONCE = 100
 
 
 async def alert_stream(audit: AuditContext, request: AuditRequest) -> Live:
-    """The id of each event is the alert's number: a client that connects again continues after it. Raises WireError."""
+    """The id of each event is the alert's number: a client that connects again continues after it. Ids without an event are
+    numbers of the account's own alerts too: the newest of all would say when others have alerts. Raises WireError."""
     with ExitStack() as place:
         place.enter_context(audit.streams.place(request))
         filters = await filters_of(audit, request)
         text = request.http.headers.get("last-event-id") or request.text("after")
         if text is None:
-            number = await alerts.newest(audit.log)
+            number = await alerts.newest_of(audit.log, accounts_of(audit, request))
         elif text.removeprefix("-").isdigit() and text.isascii() and len(text) < 19:
             number = int(text)
         else:
             raise invalid("after and Last-Event-ID must be the number of an alert")
-        return Live("alert", _follow(audit, request, filters, number), place.pop_all().close)
+        return Live("alert", number, _follow(audit, request, filters, number), place.pop_all().close)
 
 
 async def _follow(
     audit: AuditContext, request: AuditRequest, filters: AlertFilters, number: int
-) -> AsyncIterator[tuple[int, Told] | Ended | None]:
-    loop = asyncio.get_running_loop()
+) -> AsyncIterator[tuple[int, Told] | Ended | Beat]:
+    loop, named = asyncio.get_running_loop(), number
     told_at = ask_at = loop.time()
     while not audit.streams.stopping():
         newest, rows = number, []
@@ -64,14 +65,17 @@ async def _follow(
                     yield Ended(fault.code, fault.message)
                 return
         for row in rows:
-            number, told_at = row["number"], loop.time()
+            number = named = row["number"]
+            told_at = loop.time()
             yield number, request.audience.alerts([row["account"]], shown(audit, request, row))
         if len(rows) < AT_ONCE:  # alerts that the filters exclude are never sent later
             number = max(number, newest)
         if not rows:
             if loop.time() >= told_at + BEAT_EVERY:  # also where each look takes long
                 told_at = loop.time()
-                yield None
+                with suppress(*INTERRUPTED):  # a number that was named before only has more looked through again
+                    named = max(named, await alerts.newest_of(audit.log, accounts_of(audit, request), number))
+                yield Beat(named)
             await asyncio.sleep(LOOK_EVERY)
 
 
@@ -80,7 +84,7 @@ ALERT_STREAM = RouteRow(
     "/v1/alerts/stream",
     "alert_stream",
     alert_stream,
-    "Alerts as they are raised: server-sent events, an alert in JSON each, its number as the id",
+    "Alerts as they are raised: server-sent events, an alert in JSON each, its number as the id; an id also with each beat",
     tag="alerts",
     action="keytrail:ReadAlerts",
     parameters=(

@@ -14,11 +14,11 @@ describe("a request to the audit API", () => {
 
 it("tells a beat of a stream, so that silence is not taken for a connection on which nothing happens", async () => {
   const found: ServerEvent[] = [];
-  const sent = ': the alerts\n\nid: 7\nevent: alert\ndata: {"id": "a"}\n\n: nothing new\n\n';
+  const sent = ': the alerts\nid: 6\n\nid: 7\nevent: alert\ndata: {"id": "a"}\n\n: nothing new\nid: 9\n\n';
   for await (const each of eventsOf(new Response(sent))) found.push(each);
-  expect(found.map(({ event, data }) => [event, data])).toEqual([
-    ["beat", null],
-    ["alert", { id: "a" }],
-    ["beat", null],
+  expect(found.map(({ id, event, data }) => [id, event, data])).toEqual([
+    ["6", "beat", null],
+    ["7", "alert", { id: "a" }],
+    ["9", "beat", null],
   ]);
 });

@@ -1,4 +1,4 @@
-/** Alerts as they are raised. The stream is opened again after a failure, and goes on after the last alert that came. */
+/** Alerts as they are raised. The stream is opened again after a failure, and goes on after the last number that came. */
 
 import { useEffect, useState } from "react";
 
@@ -42,8 +42,9 @@ export function useLiveAlerts(filters: AlertFilters, from: number | null, round:
         for await (const { id, event, data } of v1().events("/v1/alerts/stream", { query }, connection.signal)) {
           connection.heard();
           change((live) => (live.state === "open" ? live : { ...live, state: "open" }));
+          if (id !== "") after = Number(id);
           if (event !== "alert") continue;
-          [after, tried] = [Number(id), 0];
+          tried = 0;
           change((live) => ({ ...live, raised: [data as RaisedAlert, ...live.raised].slice(0, MOST_KEPT) }));
         }
       } catch (thrown) {

@@ -46,7 +46,7 @@ interface Brought {
   body?: unknown;
 }
 
-/** `BEAT` is the event of a comment, which says no more than that the connection stands. */
+/** `BEAT` is the event of a block without data: the connection stands, and `id` is where to go on (HTML standard, 9.2.6). */
 export interface ServerEvent {
   id: string;
   event: string;
@@ -192,13 +192,12 @@ export async function* eventsOf(answer: Response): AsyncGenerator<ServerEvent> {
   let [id, event, data] = ["", "message", ""];
   for await (const line of linesOf(answer)) {
     if (line === "") {
-      if (data !== "") yield { id, event, data: JSON.parse(data) as unknown };
+      yield data === "" ? { id, event: BEAT, data: null } : { id, event, data: JSON.parse(data) as unknown };
       [event, data] = ["message", ""];
       continue;
     }
     const [, name = "", text = ""] = /^([^:]*):? ?(.*)$/.exec(line) ?? [];
-    if (name === "") yield { id, event: BEAT, data: null };
-    else if (name === "id") id = text;
+    if (name === "id") id = text;
     else if (name === "event") event = text;
     else if (name === "data") data = data === "" ? text : `${data}\n${text}`;
   }
