@@ -162,8 +162,9 @@ class Ledger:
     async def prove(self) -> None:
         """Check every row, and note how far everything was sent. Raises INTERRUPTED."""
         async with self._lock:
+            end = await self._end()  # first: without Kafka nothing is proved, and what waits in Postgres is still sent
             self._cursor = None
-            proved = (await self._known()).proved
+            proved = (await self._known(end)).proved
         await self._mark.keep(proved)
 
     async def begin_again(self, first: int, reason: str) -> None:
@@ -237,21 +238,23 @@ class Ledger:
 
     # -- loading and proving ------------------------------------------------------------------------------------------
 
-    async def _known(self) -> CursorRow:
-        """The cursor, read and proved if this process does not know it. The caller holds the lock. Raises INTERRUPTED."""
+    async def _known(self, end: int | None = None) -> CursorRow:
+        """The cursor, read and proved if this process does not know it. `end` is the topic's, from a caller who has asked for
+        it just now. The caller holds the lock. Raises INTERRUPTED."""
         if self._cursor is None:
             try:
-                cursor = await self._loaded()
+                cursor = await self._loaded(end)
             except NO_TABLES:
                 await outbox.prepare(self._pool)
-                cursor = await self._loaded()
+                cursor = await self._loaded(end)
             self._settle(cursor)
         assert self._cursor is not None, "it was settled"
         return self._cursor
 
-    async def _loaded(self) -> CursorRow:
+    async def _loaded(self, end: int | None) -> CursorRow:
         await self._keys.read_again()
-        proved, end = self._proved or await self._mark.read(), await self._end()
+        proved = self._proved or await self._mark.read()
+        end = await self._end() if end is None else end
         if proved is not None and proved.settled > end:
             proved = None  # of a topic that was in the place of this one
         try:

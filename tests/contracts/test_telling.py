@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from domain.ports import Unavailable
 from services.adapters.advisory_locks import AdvisoryLock
 from services.adapters.postgres import Pool
 from services.notifier import outbox
@@ -61,6 +62,23 @@ async def test_a_new_notifier_sends_alerts_raised_from_then_on(pool: Pool) -> No
     await telling.raise_alert("since")
     assert alerts(await telling.told()) == ["since"]
     await telling.end()
+
+
+async def test_what_waits_goes_out_while_kafka_is_away(telling: Telling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next proof forgot how far the notifier was before it asked Kafka, and nothing was sent until Kafka came back."""
+    await telling.raise_alert("a0")
+    await telling.gather()
+
+    async def away() -> int:
+        raise Unavailable("Kafka is away")
+
+    monkeypatch.setattr(telling.ledger, "_end", away)
+    with pytest.raises(Unavailable):
+        await telling.ledger.prove()
+    waiting = await telling.head()
+    assert waiting is not None
+    await telling.ledger.delivered(waiting)
+    assert await telling.head() is None
 
 
 async def test_a_storm_is_one_message_and_is_not_settled_while_it_is_held_back(pool: Pool) -> None:
