@@ -15,7 +15,7 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.notifier import outbox
 from services.notifier.held_rows import LedgerChanged
-from services.notifier.ledger import Ledger
+from services.notifier.ledger import Ledger, begins
 from services.notifier.marks import Proved
 from services.notifier.outbox import Waiting
 from services.notifier.raised_alerts import PATIENCE, AlertFeed, AlertReader, EarlierAlerts, digest_of
@@ -72,7 +72,7 @@ class Telling:
         alerts = AlertReader(self.keys, authority, newest)
         self._alerts, self._feed = alerts, AlertFeed(self.topic)
         self._earlier = EarlierAlerts(self.pool, self.topic, alerts, self.patience)
-        beginning = Proved(len(self.topic.values), self.now)
+        beginning = begins(len(self.topic.values), self.now)
         self.ledger = Ledger(self.pool, self.keys, self.notifier, LOG, self.mark, self.topic.end, beginning)
 
     async def begun(self) -> Telling:

@@ -45,10 +45,17 @@ LATE = timedelta(days=1)
 """An alert is not raised longer after its record than this."""
 
 
+def begins(end: int, now: datetime) -> Proved:
+    """Where a notifier begins that is new now, while the topic ends at `end`: that leaves out what was raised before. The time
+    leaves out only what is raised again from long ago. An alert has its record's time, by the writer's clock, so with the
+    notifier's own start instead it would miss what is raised since, if alert workers or that clock are behind."""
+    return Proved(end, now - LATE)
+
+
 class Ledger:
     """`log_name` is the log's id. `end` gives the offset that the next alert will have. `beginning` is where a new notifier
-    begins: it does not send alerts that were raised before, nor alerts of earlier times that are raised again (after a
-    restore the whole log is judged again)."""
+    begins: it does not send alerts that were raised before, nor alerts of records from long before that are raised again
+    (after a restore the whole log is judged again)."""
 
     def __init__(
         self,
@@ -101,11 +108,9 @@ class Ledger:
             if cursor.number + 1 != start:
                 raise Unavailable(f"{self._name} goes on from @{cursor.number + 1}, and not from @{start}")
             cursor = self._begun_by(cursor, now)
-            found = [
-                (each.offset, each.alert)
-                for each in alerts
-                if each.rank >= least and not each.suppressed and each.at >= cursor.since
-            ]
+            wanted = [each for each in alerts if each.rank >= least and not each.suppressed]
+            old, since = [each.offset for each in wanted if each.at < cursor.since], cursor.since
+            found = [(each.offset, each.alert) for each in wanted if each.at >= cursor.since]
             texts = await self._held.storm_texts(connection)
             storms = {rule: storm_from(orjson.loads(text)) for rule, text in texts.items()}
             messages = gathered(self._name, storms, found, self._notifier.group_seconds, now)
@@ -113,6 +118,14 @@ class Ledger:
             cursor = await self._held.put(connection, cursor, messages, now)
             cursor = await self._held.try_again(connection, cursor, now)
             await self._keep(connection, replace(cursor, number=end - 1, last=last if end > start else cursor.last))
+        if old:
+            log.warning(
+                "alerts were left out: their records are too old for this notifier",
+                notifier=self._name,
+                count=len(old),
+                first=old[0],
+                since=since.isoformat(),
+            )
 
     async def head(self) -> Waiting | None:
         """The next message. Raises INTERRUPTED."""

@@ -20,8 +20,8 @@ from services.logs import logger_of
 from services.metrics import NOTIFICATIONS
 from services.notifier import outbox
 from services.notifier.delivery import NotDelivered, Sender, Undeliverable, sender_of
-from services.notifier.ledger import Ledger
-from services.notifier.marks import KafkaMark, Proved
+from services.notifier.ledger import Ledger, begins
+from services.notifier.marks import KafkaMark
 from services.notifier.message_attempts import FIRST_WAIT, MessageAttempts
 from services.notifier.message_span import DELIVERED, NOT_DELIVERED, UNDELIVERABLE, MessageSpan
 from services.notifier.outbox import Waiting
@@ -46,7 +46,7 @@ async def run(settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str)
         log.info("KEYTRAIL_ALERTS_FILE names no notifier; nobody is told")
         await asyncio.Event().wait()
     topic = KafkaTopic(settings, names(settings).alerts)
-    beginning = Proved(await topic.end(), outbox.now())
+    beginning = begins(await topic.end(), outbox.now())
 
     async def newest() -> Authority:
         return (await chain_now(log_topic(settings), pool, keys)).authority

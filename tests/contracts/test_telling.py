@@ -51,16 +51,32 @@ async def test_each_alert_is_sent_once_and_in_order(telling: Telling, capsys: py
     assert "error" not in capsys.readouterr().out
 
 
-async def test_a_new_notifier_sends_alerts_raised_from_then_on(pool: Pool) -> None:
+async def test_a_new_notifier_sends_alerts_raised_from_then_on(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
     telling = Telling(pool)
     await telling.raise_alert("before")
     telling.start()
     await telling.begun()
-    telling.now -= timedelta(days=1)
+    telling.now -= timedelta(days=2)
     await telling.raise_alert("judged-again-after-a-restore")
-    telling.now += timedelta(days=1)
+    telling.now += timedelta(days=2)
     await telling.raise_alert("since")
     assert alerts(await telling.told()) == ["since"]
+    said = capsys.readouterr().out
+    assert "were left out: their records are too old" in said
+    assert "count=1 " in said
+    await telling.end()
+
+
+async def test_a_new_notifier_sends_what_is_raised_late(pool: Pool) -> None:
+    """Alert workers were behind, or the writer's clock was. The record was older than the notifier, and its alert was left out
+    although it was raised since."""
+    telling = Telling(pool)
+    await telling.raise_alert("before")
+    telling.start()
+    await telling.begun()
+    telling.now -= timedelta(hours=1)
+    await telling.raise_alert("judged-late")
+    assert alerts(await telling.told()) == ["judged-late"]
     await telling.end()
 
 
