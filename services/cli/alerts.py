@@ -15,7 +15,7 @@ from domain.alerts.deeds import deed
 from domain.alerts.severities import SEVERITIES
 from domain.errors import Refusal
 from services.cli.calls import asked_for, tell_of_the_beginning
-from services.cli.client import Client
+from services.cli.client import Client, StreamLost
 from services.cli.failures import fail
 from services.cli.options import AsJson, Data, From, Most, OfTrail, Since, To
 from services.cli.parameters import Argument, Option
@@ -154,8 +154,10 @@ def follow(
     count, lost = 0, False
     try:
         for each in Client(data).events("/v1/alerts/stream", after, **asked):
-            if each is None:
-                if not lost:
+            if isinstance(each, StreamLost):
+                if each.reason:
+                    say(f"{each.reason} All alerts of this log follow.", "yellow", screen=err)
+                elif not lost:
                     say("the stream was lost; trying again", "yellow", screen=err)
                 lost = True
                 continue

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -24,6 +25,7 @@ from services.signing import Signed, sign
 ACCOUNT = "x-keytrail-account"
 PIECE = 1 << 16
 DENIED = "AccessDeniedException"
+NO_SUCH_PLACE = "InvalidMarkerException"
 MISSING = re.compile(r"is not authorized to perform: (keytrail:\w+)")
 
 
@@ -43,6 +45,14 @@ def next_step(message: str) -> str:
         f"\nTo be allowed {missing[1]}, ask whoever administers this account; docs/howto/who-may.md has the policy of an "
         "auditor, who may ask every question."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLost:
+    """A stream ended, and is opened again. `reason` is the server's, if it no longer has the place that was reached: then the
+    stream begins again at the first event."""
+
+    reason: str = ""
 
 
 class Client:
@@ -115,11 +125,11 @@ class Client:
             yield document
 
     def events(self, path: str, after: int | None, **parameters: Any) -> Iterator[Any]:
-        """Yields the data of server-sent events as they come, for ever. If the stream ends, yields None and continues from the
-        last id: that of an event, or one that the stream named since (HTML standard, 9.2: an id counts once its block is
+        """Yields the data of server-sent events as they come, for ever. If the stream ends, yields StreamLost and continues
+        from the last id: that of an event, or one that the stream named since (HTML standard, 9.2: an id counts once its block is
         whole). A refusal ends the command, also in the middle, when the permission is taken away."""
         while True:
-            number, event = after, b""
+            number, event, lost = after, b"", StreamLost()
             try:
                 for line in self._opened(
                     "GET", quote(path, safe="/") + _query({**parameters, "after": after}), b"", 60
@@ -131,7 +141,10 @@ class Client:
                     elif line.startswith(b"data: "):
                         document = json.loads(line[6:])
                         if event == b"error":
-                            fail(document["message"], error=document["code"])
+                            if document["code"] != NO_SUCH_PLACE:
+                                fail(document["message"], error=document["code"])
+                            after, lost = -1, StreamLost(document["message"])
+                            break
                         after = number
                         yield document
                     elif line == b"\n":
@@ -139,10 +152,13 @@ class Client:
             except urllib.error.HTTPError as fault:
                 with fault:
                     if fault.code < 500:
-                        self._refused(fault)
+                        error = self._error_of(fault)
+                        if error["code"] != NO_SUCH_PLACE:
+                            self._fail_for(error, fault)
+                        after, lost = -1, StreamLost(error["message"])
             except (urllib.error.URLError, OSError, HTTPException):
                 pass
-            yield None
+            yield lost
             time.sleep(1)
 
     def download(self, path: str, into: BinaryIO, tell: Callable[[int], None], **parameters: Any) -> None:
@@ -210,11 +226,17 @@ class Client:
         return urllib.request.Request(self._url + path, body or None, signed, method=method)  # noqa: S310  # see above
 
     def _refused(self, fault: urllib.error.HTTPError) -> NoReturn:
-        text = fault.read()
+        self._fail_for(self._error_of(fault), fault)
+
+    def _error_of(self, fault: urllib.error.HTTPError) -> dict[str, str]:
+        """The answer's error: its code and message. An answer that is not Keytrail's ends the command."""
         try:
-            error = json.loads(text)["error"]
+            error: dict[str, str] = json.loads(fault.read())["error"]
         except (ValueError, KeyError, TypeError):
             fail(f"{self._url} answered {fault.code} {fault.reason}. Is it the address of another server?")
+        return error
+
+    def _fail_for(self, error: dict[str, str], fault: urllib.error.HTTPError) -> NoReturn:
         call = fault.headers.get("x-amzn-requestid")
         # A refusal for a missing permission is on record by now; a refusal for a wrong signature has no record.
         why = (

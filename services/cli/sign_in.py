@@ -5,7 +5,6 @@ The password is read from the terminal, never from the command line, which other
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -68,10 +67,7 @@ class UnsignedClient(Client):
             yield from answer
 
     def _refused(self, fault: urllib.error.HTTPError) -> NoReturn:
-        try:
-            error = json.loads(fault.read())["error"]
-        except (ValueError, KeyError, TypeError):
-            fail(f"{self._url} answered {fault.code} {fault.reason}. Is it the address of another server?")
+        error = self._error_of(fault)
         raise NotSignedIn(error["code"], error["message"])
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 from unittest.mock import patch
+from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -23,14 +26,18 @@ def alert(number: int) -> bytes:
     return b"id: %d\nevent: alert\ndata: %s\n\n" % (number, json.dumps(document | {"number": number}).encode())
 
 
-def followed(*streams: bytes, words: str = "--json --limit 1") -> tuple[list[str | None], str]:
+def followed(*streams: bytes | HTTPError, words: str = "--json --limit 1") -> tuple[list[str | None], str]:
     """Where each stream was asked to begin, and what the command showed. A stream that is too short ends early."""
     asked: list[str | None] = []
     left = iter(streams)
 
     def opened(self: Client, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
         asked.append(parse_qs(urlsplit(path).query).get("after", [None])[0])
-        yield from next(left).splitlines(keepends=True)
+        match next(left):
+            case HTTPError() as fault:
+                raise fault
+            case text:
+                yield from text.splitlines(keepends=True)
 
     with patch.object(Client, "_opened", opened), patch("services.cli.client.time.sleep"):
         _, shown = typed(["alerts", "follow", *words.split()], None, AWAY)
@@ -53,3 +60,22 @@ def test_a_beat_moves_the_place_on() -> None:
 def test_an_alert_of_which_only_the_id_came_is_asked_for_again(cut: bytes) -> None:
     asked, _ = followed(BEGIN % 7 + cut, BEGIN % 7 + alert(8))
     assert asked == [None, "7"]
+
+
+NO_ALERT = {"code": "InvalidMarkerException", "message": "This log has no alert 7."}
+
+
+def refusal() -> HTTPError:
+    return HTTPError("there", 400, "Bad Request", Message(), io.BytesIO(json.dumps({"error": NO_ALERT}).encode()))
+
+
+def ended() -> bytes:
+    return BEGIN % 7 + b"event: error\ndata: %s\n\n" % json.dumps(NO_ALERT).encode()
+
+
+@pytest.mark.parametrize("lost", [(BEGIN % 7, refusal()), (ended(),)], ids=["refused", "ended"])
+def test_after_a_restore_it_begins_again_and_says_so(lost: tuple[bytes | HTTPError, ...]) -> None:
+    """The restored log begins at 0. The command waited there for alert 8, and showed nothing until then."""
+    asked, shown = followed(*lost, BEGIN % -1 + alert(0), words="--limit 1")
+    assert asked == [None, *["7"] * (len(lost) - 1), "-1"]
+    assert "This log has no alert 7. All alerts of this log follow." in shown

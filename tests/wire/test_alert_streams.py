@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, suppress
 from types import SimpleNamespace
@@ -16,12 +17,14 @@ from domain.authorization.audience import Told
 from domain.authorization.caller import Caller
 from projections.alerts import queries
 from projections.alerts.queries import AlertFilters
+from projections.log.entry import ALERTS
 from projections.log.schema import AskedLog
 from services.audit_api.answers import LiveResponse
 from services.audit_api.event_stream import Beat, Ended, Live
 from services.audit_api.request import AuditRequest
 from services.audit_api.resources import alert_stream
 from services.audit_api.streams import FRESH, PLACES, Streams
+from services.followers.lag import TopicEnds
 from services.kms_api.errors import WireError
 from tests.attacks.test_sessions import allow, following, user
 from tests.given import ACCOUNT, OTHER
@@ -196,3 +199,33 @@ async def test_a_beat_goes_past_alerts_that_a_filter_leaves_out(
         assert newest > 0
         found = Followed(log, newest + 3).opened(-1)  # three alerts of somebody else
         assert await anext(found) == Beat(newest)
+
+
+def test_a_client_of_a_log_that_was_restored_begins_again(installation: Installation) -> None:
+    """The restored log begins at 0, so nothing was sent until it had as many alerts as the former one: the beats went on."""
+    installation.judged()
+    done = installation.keytrail("alerts", "follow", "--after", "5000", "--limit", "1", "--suppressed", "--json")
+    assert "This log has no alert 5000." in done.stderr
+    assert json.loads(done.stdout)["number"] == 0
+
+
+@pytest.mark.parametrize(("end", "ends"), [(3, True), (5001, False), (None, False)])
+async def test_a_stream_ends_whose_log_has_its_number_no_more(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, end: int | None, ends: bool
+) -> None:
+    """While the projection is filled anew, or the broker says nothing, it stays: its client would be sent everything again."""
+
+    async def topic_ends(audit: Any) -> TopicEnds:
+        return {ALERTS: None if end is None else {0: end}}
+
+    monkeypatch.setattr(alert_stream, "BEAT_EVERY", 0)
+    monkeypatch.setattr(alert_stream, "topic_ends", topic_ends)
+    async with installation.connected() as pool:
+        found = await anext(Followed(AskedLog(pool), 2).opened(5000))
+    match found:
+        case Ended(code, _):
+            assert ends
+            assert code == "InvalidMarkerException"
+        case _:
+            assert not ends
+            assert found == Beat(5000)

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
 
 from domain.authorization.audience import Told
+from domain.errors import InvalidMarker
 from projections.alerts import queries as alerts
 from projections.alerts.queries import AlertFilters
+from projections.log.entry import ALERTS
 from services.adapters.postgres import INTERRUPTED
 from services.audit_api.answer_shapes import EventStream
 from services.audit_api.answers import ASK_AGAIN_EVERY
@@ -19,7 +21,8 @@ from services.audit_api.raised_alerts import ALERT, EVIDENCE, EXPLAINED, FILTERS
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import Parameter, RouteRow
 from services.audit_api.schemas import AFTER
-from services.kms_api.errors import WireError
+from services.audit_api.topic_ends import topic_ends
+from services.kms_api.errors import WireError, wire_error
 
 LOOK_EVERY = 0.1
 """Seconds between two looks at the projection."""
@@ -40,7 +43,23 @@ async def alert_stream(audit: AuditContext, request: AuditRequest) -> Live:
             number = int(text)
         else:
             raise invalid("after and Last-Event-ID must be the number of an alert")
+        if number > await alerts.newest(audit.log):
+            await _require_in_log(audit, number)
         return Live("alert", number, _follow(audit, request, filters, number), place.pop_all().close)
+
+
+async def _require_in_log(audit: AuditContext, number: int) -> None:
+    """A restore begins the topic anew. Whoever waited there for the alert after a number of the former log would miss every
+    alert up to that number. The projection alone cannot tell, since it may be behind or filled anew; as long as the broker
+    says nothing, the stream waits. Raises WireError."""
+    ends = (await topic_ends(audit))[ALERTS]
+    end = None if ends is None else ends.get(0)
+    if end is not None and number >= end:
+        raise wire_error(
+            InvalidMarker(
+                f"This log has no alert {number}. It is another one than before, as after a restore: begin again with after=-1."
+            )
+        )
 
 
 async def _follow(
@@ -73,6 +92,12 @@ async def _follow(
         if not rows:
             if loop.time() >= told_at + BEAT_EVERY:  # also where each look takes long
                 told_at = loop.time()
+                if newest < number:
+                    try:
+                        await _require_in_log(audit, number)
+                    except WireError as fault:
+                        yield Ended(fault.code, fault.message)
+                        return
                 with suppress(*INTERRUPTED):  # a number that was named before only has more looked through again
                     named = max(named, await alerts.newest_of(audit.log, accounts_of(audit, request), number))
                 yield Beat(named)

@@ -51,8 +51,10 @@ export function useLiveAlerts(filters: AlertFilters, from: number | null, round:
         if (leaving.signal.aborted) return;
         const fault = faultOf(thrown); // of a silent connection: that it was aborted
         endIfRefused(fault, asked);
-        const { kind } = fault;
-        if (kind === "refused" || kind === "invalid" || kind === "not there") {
+        const { kind, code } = fault;
+        if (code === "InvalidMarkerException") {
+          after = -1; // a restored log, whose numbers begin anew: all of its alerts are new to this page
+        } else if (kind === "refused" || kind === "invalid" || kind === "not there") {
           change((live) => ({ ...live, state: "refused" }));
           return;
         }
