@@ -145,7 +145,9 @@ class ByApprise:
         told = apprise.Apprise()
         told.add(self._notifier.url)
         title, body = words(message)
-        return "" if told.notify(body=body, title=title) else "the service did not take it"
+        # Without its format, apprise takes a text for what the service prefers: HTML or Markdown. Callers wrote parts of it.
+        taken = told.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT)
+        return "" if taken else "the service did not take it"
 
     async def close(self) -> None:
         """A thread that hangs ends with the process."""
