@@ -1,10 +1,9 @@
-"""A real mail server for tests: it takes mails by SMTP, as slowly as a test says, and keeps them as they came."""
+"""A real mail server for tests: it takes mails by SMTP, when a test lets it, and keeps them as they came."""
 
 from __future__ import annotations
 
 import socketserver
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -12,10 +11,11 @@ from email.message import EmailMessage
 
 
 class MailServer:
-    """`delay`: seconds before it says that it took a mail. `unknown`: recipients that it refuses."""
+    """`looks_through`: a mail is taken once this is set. `unknown`: recipients that it refuses."""
 
     def __init__(self) -> None:
-        self.delay = 0.0
+        self.looks_through = threading.Event()
+        self.looks_through.set()
         self.unknown: set[str] = set()
         self.mails: list[EmailMessage] = []
         self.recipients: list[str] = []
@@ -42,7 +42,7 @@ class MailServer:
                     self.say("221 bye" if verb == "QUIT" else "250 ok")
 
             def take(self, mail: bytes) -> None:
-                time.sleep(mail_server.delay)
+                mail_server.looks_through.wait()
                 mail_server.mails.append(message_from_bytes(mail, _class=EmailMessage, policy=policy.default))
                 mail_server.recipients.append(self.to)
                 self.say("250 taken")
@@ -67,5 +67,6 @@ def mail_server() -> Iterator[MailServer]:
     found = MailServer()
     threading.Thread(target=found.server.serve_forever, daemon=True).start()
     yield found
+    found.looks_through.set()
     found.server.shutdown()
     found.server.server_close()

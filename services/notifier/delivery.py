@@ -14,6 +14,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import aiohttp
@@ -27,8 +28,11 @@ from services.notifier.outbox import Waiting
 from services.notifier.storms import OTHERS
 from services.outgoing_http import why_no_answer
 
-PATIENCE = 10.0
-"""Seconds that a receiver may take."""
+PATIENCE, APPRISE_PATIENCE = 10.0, 60.0
+"""Seconds that a webhook's receiver may take, and a service that apprise sends to: for each step of a mail alone, apprise gives
+a mail server 15."""
+REMEMBERED = 1000
+"""Messages of which a notifier knows who took them, while others have not."""
 REFUSED = frozenset({400, 413, 422})
 """The receiver will never accept this message. Any other failure may pass: somebody corrects an address or renews a token."""
 TYPE = "keytrail.alert.raised.v1"
@@ -109,45 +113,100 @@ def _finding(message: dict[str, Any]) -> dict[str, Any]:
     return finding_of(message["alert"], message["count"], others=message.get(OTHERS, ()))
 
 
-class ByApprise:
-    """apprise blocks. So each message has a thread; while one hangs, no other is started."""
+@dataclass(slots=True)
+class _Told:
+    """What is known of a message that apprise sends. `took`: for each service of the URL, its targets that took the message, in
+    apprise's words. `fault`: what became of the last attempt, "" if all took it."""
 
-    def __init__(self, notifier: Notifier) -> None:
-        self._notifier = notifier
-        self._running: threading.Thread | None = None
+    took: dict[int, set[Any]] = field(default_factory=dict)
+    fault: asyncio.Future[str] | None = None
+
+    @property
+    def on_its_way(self) -> bool:
+        return self.fault is not None and not self.fault.done()
+
+    @property
+    def taken(self) -> bool:
+        return self.fault is not None and self.fault.done() and not self.fault.result()
+
+
+class ByApprise:
+    """apprise blocks. So each message has a thread; while one hangs, no other is started. A thread's result counts also if
+    nobody waits for it any more: else a slow mail server would get a mail again and again that it has long taken."""
+
+    def __init__(self, notifier: Notifier, patience: float = APPRISE_PATIENCE) -> None:
+        self._notifier, self._patience = notifier, patience
+        self._told: dict[str, _Told] = {}
+        """By the message's id, the one that was tried last at the end. A message that all took is not among them."""
+        self._last = _Told()
 
     async def send(self, waiting: Waiting) -> None:
-        if self._running is not None and self._running.is_alive():
-            raise NotDelivered("the message before hangs still")
+        told = self._told[waiting.id] = self._told.pop(waiting.id, _Told())
+        if len(self._told) > REMEMBERED:
+            del self._told[next(iter(self._told))]
+        if self._last.on_its_way:
+            if self._last is not told:
+                raise NotDelivered("the message before hangs still")
+        elif not told.taken:
+            self._last = told
+            self._begin(waiting.message, told)
+        assert told.fault is not None, "it was begun"
+        try:
+            fault = await asyncio.wait_for(asyncio.shield(told.fault), self._patience)
+        except TimeoutError:
+            raise NotDelivered(f"it took longer than {self._patience:g} s") from None
+        if fault:
+            raise NotDelivered(fault)
+        del self._told[waiting.id]
+
+    def _begin(self, message: dict[str, Any], told: _Told) -> None:
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[str] = loop.create_future()
+        done = told.fault = loop.create_future()
 
         def work() -> None:
             try:
-                fault = self._notify(waiting.message)
+                fault = self._notify(message, told.took)
             except Exception as broken:  # noqa: BLE001  # whatever a plugin of apprise raises is a message not delivered
                 fault = f"{type(broken).__name__}: {broken}"
             loop.call_soon_threadsafe(_end, done, fault)
 
-        self._running = threading.Thread(target=work, daemon=True, name=f"apprise {self._notifier.name}")
-        self._running.start()
-        try:
-            fault = await asyncio.wait_for(asyncio.shield(done), PATIENCE)
-        except TimeoutError:
-            raise NotDelivered(f"it took longer than {PATIENCE:.0f} s") from None
-        if fault:
-            raise NotDelivered(fault)
+        threading.Thread(target=work, daemon=True, name=f"apprise {self._notifier.name}").start()
 
-    def _notify(self, message: dict[str, Any]) -> str:
+    def _notify(self, message: dict[str, Any], took: dict[int, set[Any]]) -> str:
         """The fault; "" if the message was accepted."""
         import apprise  # takes a second to load: only for those who use it
 
-        told = apprise.Apprise()
-        told.add(self._notifier.url)
-        title, body = words(message)
+        # Without this, apprise leaves a service that takes longer than a minute, and nobody learns what becomes of the message.
+        asset = apprise.AppriseAsset(service_timeout=0)
+        services = apprise.Apprise(self._notifier.url, asset=asset).services
+        if not services:
+            return "apprise does not know a url of this kind"
+        title, text = words(message)
+        # Each is called by itself, one after the other: their targets may have the same names.
+        refused = [
+            str(service.service_name)
+            for at, service in enumerate(services)
+            if not self._taken_by(service, title, text, took.setdefault(at, set()))
+        ]
+        if not refused:
+            return ""
+        if len(services) == 1:
+            return "the service did not take it"
+        return f"these services did not take it: {', '.join(refused)}"
+
+    def _taken_by(self, service: Any, title: str, text: str, took: set[Any]) -> bool:
+        """Send it to those targets of a service that have not taken it. `took` gets those that do now."""
+        import apprise
+        from apprise.plugins.base import _delivery_tracker
+
+        # apprise remembers that only within the attempts that a URL asks for (`retry=`). The set is its own, though not public.
+        # The alternative, a copy of the plugin for each target, would have to know each plugin: targets have many forms.
+        # Attempts of a URL would begin with a set of their own, and the notifier tries again anyway.
+        _delivery_tracker.set(took)
+        service.retry = 0
         # Without its format, apprise takes a text for what the service prefers: HTML or Markdown. Callers wrote parts of it.
-        taken = told.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT)
-        return "" if taken else "the service did not take it"
+        one = apprise.Apprise(service, asset=service.asset)
+        return bool(one.notify(body=text, title=title, body_format=apprise.NotifyFormat.TEXT))
 
     async def close(self) -> None:
         """A thread that hangs ends with the process."""

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from services.notifier.delivery import PATIENCE
+from services.notifier.delivery import APPRISE_PATIENCE, PATIENCE
 from services.notifier.outbox import Waiting
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-LONGEST_STEP = PATIENCE + LONGEST_WAIT
+LONGEST_STEP = max(PATIENCE, APPRISE_PATIENCE) + LONGEST_WAIT
 """Seconds from one attempt to the next, at most. If more passed, nothing was tried: the process stood still, or Postgres was
 away."""
 SURELY_TRIED = 300.0

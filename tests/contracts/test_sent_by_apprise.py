@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from services.adapters.alerts_file import APPRISE, Notifier
-from services.notifier.delivery import ByApprise, words
+from services.notifier.delivery import APPRISE_PATIENCE, ByApprise, NotDelivered, words
 from services.notifier.outbox import Waiting
+from tests.contracts.test_notifier_locks import until
 from tests.mail_server import mail_server
 
 MARKUP = "<!-- <a href='https://evil.example'>here</a> <!channel> <b>ALL IS WELL</b> *x* &amp;"
@@ -64,8 +65,20 @@ def chat_service() -> Iterator[ChatService]:
     found.server.server_close()
 
 
-def by_apprise(url: str) -> ByApprise:
-    return ByApprise(Notifier(APPRISE, "chat", url))
+def by_apprise(url: str, patience: float = APPRISE_PATIENCE) -> ByApprise:
+    return ByApprise(Notifier(APPRISE, "chat", url), patience)
+
+
+async def tried(sender: ByApprise, *messages: Waiting) -> list[str]:
+    """What becomes of each: the reason for which it was not delivered, "" if it was."""
+    found = []
+    for each in messages:
+        try:
+            await sender.send(each)
+            found.append("")
+        except NotDelivered as fault:
+            found.append(str(fault))
+    return found
 
 
 TELEGRAM = "tgram://123456789:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/12345"
@@ -126,3 +139,61 @@ async def test_slack_shows_the_text(slack: ChatService) -> None:
     assert posted["mrkdwn"] is False
     assert [markup for markup in ("<!channel>", "<a ") if markup in posted["attachments"][0]["text"]] == []
     assert "&lt;!channel&gt;" in posted["attachments"][0]["text"]
+
+
+async def until_taken(sender: ByApprise, message: Waiting) -> None:
+    async def taken() -> bool:
+        return await tried(sender, message) == [""]
+
+    await until(taken)
+
+
+async def test_a_mail_that_is_taken_late_is_sent_once() -> None:
+    """A mail server that looks through a mail took it after 13 s, and got it again every 40 s for a day."""
+    with mail_server() as mails:
+        sender = by_apprise(mails.url("ops@example.com"), patience=0.5)
+        mails.looks_through.clear()
+        # Neither is it sent again, nor another one beside it, while it is not known what becomes of it.
+        late = "it took longer than 0.5 s"
+        assert await tried(sender, waiting("a0"), waiting("a0"), waiting("a1")) == [
+            *(late, late),
+            "the message before hangs still",
+        ]
+        mails.looks_through.set()
+        for id in ("a0", "a1"):
+            await until_taken(sender, waiting(id))
+        assert len(mails.mails) == 2
+
+
+async def test_a_late_result_counts_also_if_another_message_was_tried_since() -> None:
+    with mail_server() as mails:
+        sender = by_apprise(mails.url("ops@example.com"), patience=0.5)
+        mails.looks_through.clear()
+        assert await tried(sender, waiting("a0")) == ["it took longer than 0.5 s"]
+        mails.looks_through.set()
+        for id in ("a1", "a0"):
+            await until_taken(sender, waiting(id))
+        assert len(mails.mails) == 2
+
+
+async def test_who_took_a_message_does_not_get_it_again_for_the_sake_of_others() -> None:
+    with mail_server() as mails:
+        sender = by_apprise(mails.url("ops@example.com", "gone@example.com"))
+        mails.unknown = {"gone@example.com"}
+        refused = "the service did not take it"
+        assert await tried(sender, *[waiting("a0")] * 3, waiting("a1"), waiting("a0")) == [refused] * 5
+        assert mails.recipients == ["ops@example.com"] * 2
+        mails.unknown = set()
+        assert await tried(sender, waiting("a0"), waiting("a1")) == ["", ""]
+        assert sorted(mails.recipients) == ["gone@example.com"] * 2 + ["ops@example.com"] * 2
+
+
+async def test_services_in_one_url_are_told_once_each(slack: ChatService) -> None:
+    with mail_server() as mails:
+        sender = by_apprise(f"{mails.url('gone@example.com')}, {SLACK}?retry=2")
+        mails.unknown = {"gone@example.com"}
+        assert await tried(sender, *[waiting("a0")] * 3) == ["these services did not take it: E-Mail"] * 3
+        assert (len(slack.posted), mails.recipients) == (1, [])
+        mails.unknown = set()
+        assert await tried(sender, waiting("a0")) == [""]
+        assert (len(slack.posted), mails.recipients) == (1, ["gone@example.com"])
