@@ -204,6 +204,10 @@ class ByApprise:
         # Attempts of a URL would begin with a set of their own, and the notifier tries again anyway.
         _delivery_tracker.set(took)
         service.retry = 0
+        # By default apprise leaves a text that is too long to the service, which refuses it for ever. One object of a plugin has
+        # a mode of its own where its URL names one.
+        if "overflow_mode" not in vars(service):
+            service.overflow_mode = apprise.OverflowMode.SPLIT
         # Without its format, apprise takes a text for what the service prefers: HTML or Markdown. Callers wrote parts of it.
         one = apprise.Apprise(service, asset=service.asset)
         return bool(one.notify(body=text, title=title, body_format=apprise.NotifyFormat.TEXT))

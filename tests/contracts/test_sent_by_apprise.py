@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from services.adapters.alerts_file import APPRISE, Notifier
 from services.notifier.delivery import APPRISE_PATIENCE, ByApprise, NotDelivered, words
 from services.notifier.outbox import Waiting
+from services.notifier.storms import OTHERS
 from tests.contracts.test_notifier_locks import until
 from tests.mail_server import mail_server
 
@@ -29,6 +31,16 @@ def waiting(id: str, summary: str = "somebody did something") -> Waiting:
         "key_id": "", "summary": summary, "do": "Ask root.", "source": {},
     }  # fmt: skip
     return Waiting(0, id, {"count": 1, "first_at": alert["at"], "last_at": alert["at"], "alert": alert}, NOW)
+
+
+def storm(id: str) -> Waiting:
+    """A message that names a hundred alerts."""
+    found = waiting(id)
+    lines = [
+        {"id": f"{each:032x}", "at": NOW.isoformat(), "account": "111122223333", "key_id": "", "summary": "x" * 60}
+        for each in range(99)
+    ]
+    return replace(found, message=found.message | {"count": 100, OTHERS: lines})
 
 
 class ChatService:
@@ -139,6 +151,22 @@ async def test_slack_shows_the_text(slack: ChatService) -> None:
     assert posted["mrkdwn"] is False
     assert [markup for markup in ("<!channel>", "<a ") if markup in posted["attachments"][0]["text"]] == []
     assert "&lt;!channel&gt;" in posted["attachments"][0]["text"]
+
+
+async def test_a_text_that_is_too_long_for_a_service_is_several_messages(telegram: ChatService) -> None:
+    """Telegram takes 4096 characters. A storm of alerts was refused for a day, and all later messages waited."""
+    telegram.refused = 4096
+    assert await tried(by_apprise(TELEGRAM), storm("a0")) == [""]
+    assert len(telegram.posted) > 1
+    told = "\n".join(each["text"] for each in telegram.posted)
+    assert [each for each in range(99) if f"{each:032x}" not in told] == []
+
+
+async def test_a_url_may_say_what_becomes_of_a_text_that_is_too_long(telegram: ChatService) -> None:
+    telegram.refused = 4096
+    assert await tried(by_apprise(f"{TELEGRAM}?overflow=upstream"), storm("a0")) == ["the service did not take it"]
+    assert await tried(by_apprise(f"{TELEGRAM}?overflow=truncate"), storm("a0")) == [""]
+    assert len(telegram.posted) == 1
 
 
 async def until_taken(sender: ByApprise, message: Waiting) -> None:
