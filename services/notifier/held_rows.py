@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -46,9 +47,10 @@ class HeldRows:
         self.messages.clear()
         self.storms.clear()
 
-    async def next_message(self, pool: Pool) -> Any:
-        """The row of the next message; None if no message waits. Raises LedgerChanged."""
-        number = next(iter(self.messages), None)
+    async def next_message(self, pool: Pool, behind: int = 0) -> Any:
+        """The row of the next message, or of the one at this place behind it; None if no message waits there. Raises
+        LedgerChanged."""
+        number = next(islice(self.messages, behind, None), None)
         if number is None:
             return None
         row = await pool.fetchrow(f"{WAITING} AND number = $2", self._name, number)

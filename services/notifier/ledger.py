@@ -127,12 +127,13 @@ class Ledger:
                 since=since.isoformat(),
             )
 
-    async def head(self) -> Waiting | None:
-        """The next message. Raises INTERRUPTED."""
+    async def head(self, behind: int = 0) -> Waiting | None:
+        """The next message, or the one that waits at this place behind it; None if there is no such one. Raises
+        INTERRUPTED."""
         async with self._lock:
             await self._known()
             try:
-                row = await self._held.next_message(self._pool)
+                row = await self._held.next_message(self._pool, behind)
             except LedgerChanged:
                 self._cursor = None
                 raise

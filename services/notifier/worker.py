@@ -135,7 +135,7 @@ async def _go_on(ledger: Ledger, topic: Topic, fault: str) -> None:
 
 
 async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender, progress: NotifierProgress) -> None:
-    """Send messages in order: a message waits for the one before it."""
+    """Send messages in order: a message waits for the one before it, unless it seems that only that one is refused."""
     attempts = MessageAttempts(notifier.give_up_after)
     while True:
         try:
@@ -144,7 +144,7 @@ async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender, progress:
             if waiting is None:
                 await asyncio.sleep(LOOK_EVERY)
                 continue
-            attempts.begin(waiting)
+            waiting = await _this_time(ledger, attempts, waiting)
             sending = MessageSpan(notifier, waiting, attempts.made)
             try:
                 await sender.send(waiting)
@@ -169,10 +169,23 @@ async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender, progress:
             else:
                 sending.end(DELIVERED)
                 await ledger.delivered(waiting)
+                attempts.taken()
                 NOTIFICATIONS.labels(notifier.kind, "delivered").inc()
         except INTERRUPTED as fault:
             tell("the outbox could not be read; trying again", fault, notifier=notifier.name)
             await asyncio.sleep(FIRST_WAIT)
+
+
+async def _this_time(ledger: Ledger, attempts: MessageAttempts, head: Waiting) -> Waiting:
+    """The message that is tried now: the next one, or one behind it. Raises INTERRUPTED."""
+    if place := attempts.place_behind(head):
+        found = await ledger.head(place)
+        if found is not None:
+            attempts.begin_behind(found, place)
+            return found
+        attempts.none_behind()
+    attempts.begin(head)
+    return head
 
 
 async def _give_up(ledger: Ledger, notifier: Notifier, waiting: Waiting, fault: str) -> None:

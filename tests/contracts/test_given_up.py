@@ -14,7 +14,7 @@ import pytest
 
 from domain.durations import DAY_SECONDS
 from services.adapters.postgres import Pool
-from services.notifier import worker
+from services.notifier import message_attempts, worker
 from services.notifier.delivery import sender_of
 from services.notifier.message_attempts import FIRST_WAIT
 from services.notifier.progress import NotifierProgress
@@ -33,6 +33,19 @@ async def telling(installation: Installation) -> AsyncIterator[Telling]:
             await found.raise_alert(f"a{number}")
         await found.gather(later=-2 * DAY_SECONDS)
         found.start()
+        yield found
+        await found.end()
+
+
+@pytest.fixture
+async def recent(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Telling]:
+    """A notifier with four messages that were just written. It tries one for a second before it looks at those behind it."""
+    monkeypatch.setattr(message_attempts, "SURELY_TRIED", 1.0)
+    async with installation.connected() as pool:
+        found = await Telling(pool).begun()
+        for number in range(4):
+            await found.raise_alert(f"a{number}")
+        await found.gather()
         yield found
         await found.end()
 
@@ -100,3 +113,42 @@ async def test_there_is_a_pause_after_each_message_that_is_refused(telling: Tell
         found = await dead(telling.pool, telling.name)
         least = timedelta(seconds=0.75 * FIRST_WAIT)
         assert [later["at"] - earlier["at"] >= least for earlier, later in pairwise(found)] == [True, True]
+
+
+async def test_a_message_that_alone_is_refused_is_set_aside(recent: Telling) -> None:
+    """A firewall before the receiver answered 403 to some text: all later messages waited for a day. Nor does it help that the
+    message behind is refused likewise."""
+    with receivers("siem") as told:
+        siem = told["siem"]
+        siem.disliked = {"a0", "a1"}
+
+        async def gone() -> bool:
+            return [each["number"] for each in await dead(recent.pool, recent.name)] == [0, 1]
+
+        async def others_taken() -> bool:
+            return len(siem.taken) == 2
+
+        async with delivering(recent, siem.url, DAY_SECONDS):
+            await until(others_taken)
+            await until(gone)
+        assert siem.ids == ["a2", "a3"]
+
+
+async def test_a_message_is_not_set_aside_if_the_receiver_comes_back_for_the_one_behind_it(recent: Telling) -> None:
+    """The receiver was away, and came back just when another message was tried."""
+    with receivers("siem") as told:
+        siem = told["siem"]
+        siem.status = 503
+
+        async def next_is_another() -> bool:
+            return len(set(siem.tried)) > 1 and siem.tried[-1] == siem.tried[0]
+
+        async def taken() -> bool:
+            return len(siem.taken) == 4
+
+        async with delivering(recent, siem.url, DAY_SECONDS):
+            await until(next_is_another)
+            siem.status = 200
+            await until(taken)
+        assert await dead(recent.pool, recent.name) == []
+        assert siem.ids == ["a2", "a0", "a1", "a3"]

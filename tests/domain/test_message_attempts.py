@@ -69,3 +69,28 @@ def test_who_gives_up_sooner_needs_no_five_minutes() -> None:
 
 def test_what_is_never_tried_again_is_given_up_at_the_first_failure() -> None:
     assert Tried(0).tries(1, OLD)
+
+
+def test_messages_behind_one_that_fails_are_tried_in_turn_with_it() -> None:
+    tried, now = Tried(), Waiting(1, "m1", {}, NOW)
+    tried.tries_for(SURELY_TRIED - 10, 1, NOW)
+    assert tried.attempts.place_behind(now) == 0
+    places = []
+    for number in (2, 3):
+        tried.tries_for(10, 1, NOW)
+        place = tried.attempts.place_behind(now)
+        tried.attempts.begin_behind(Waiting(number, f"m{number}", {}, NOW), place)
+        assert not tried.attempts.enough(OLD, NOW), "only the next one is given up for its age"
+        tried.attempts.failed()
+        assert tried.attempts.place_behind(now) == 0, "it is the next one's turn"
+        places.append(place)
+    assert places == [1, 2]
+
+
+def test_a_message_is_given_up_if_it_fails_once_more_after_one_behind_it_was_taken() -> None:
+    tried = Tried()
+    assert not any(tried.tries_for(SURELY_TRIED, 1, NOW))
+    tried.attempts.begin_behind(Waiting(2, "m2", {}, NOW), 1)
+    tried.attempts.taken()
+    assert tried.tries(1, NOW)
+    assert not tried.tries(3, NOW), "that says nothing of the one after it"

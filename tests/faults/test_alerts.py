@@ -181,10 +181,12 @@ def test_killed_workers_raise_what_undisturbed_ones_do(tmp_path: Path, soak: boo
 
 
 class Receiver:
-    """A webhook's receiver. `status` is its answer; None never answers."""
+    """A webhook's receiver. `status` is its answer; None never answers. `disliked`: alerts to which something before it answers
+    403."""
 
     def __init__(self, address: str) -> None:
         self.status: int | None = 200
+        self.disliked: set[str] = set()
         self.taken: list[dict[str, Any]] = []
         self.tried: list[str] = []
         self.words: list[str] = []
@@ -204,9 +206,10 @@ class Receiver:
                 receiver.tried.append(named[0])
                 while receiver.status is None:
                     time.sleep(0.1)  # it hangs, as instructed
-                if receiver.status == 200:
+                disliked = receiver.disliked.intersection(json.loads(body)["data"].get("alerts", ()))
+                if receiver.status == 200 and not disliked:
                     receiver.taken.append(json.loads(body))
-                self.send_response(receiver.status)
+                self.send_response(403 if disliked else receiver.status)
                 self.end_headers()
 
             def log_message(self, *arguments: Any) -> None:
