@@ -33,8 +33,10 @@ PATIENCE, APPRISE_PATIENCE = 10.0, 60.0
 a mail server 15."""
 REMEMBERED = 1000
 """Messages of which a notifier knows who took them, while others have not."""
-REFUSED = frozenset({400, 413, 422})
-"""The receiver will never accept this message. Any other failure may pass: somebody corrects an address or renews a token."""
+REFUSED = frozenset({413, 422})
+"""The receiver will never accept this message. Any other failure may pass: somebody corrects an address or renews a token. 400
+is what many receivers answer to a signature that is wrong, so to every message while a clock or secret is; where it is meant
+for one message alone, those behind it show that (message_attempts.py)."""
 TYPE = "keytrail.alert.raised.v1"
 
 

@@ -101,9 +101,9 @@ async def test_each_message_is_tried_for_as_long_before_it_is_given_up(telling: 
 
 
 async def test_there_is_a_pause_after_each_message_that_is_refused(telling: Telling) -> None:
-    """A proxy in front of the receiver that answers 400 for some seconds refused the whole outbox."""
+    """A proxy in front of the receiver that answers 422 for some seconds refused the whole outbox."""
     with receivers("siem") as told:
-        told["siem"].status = 400
+        told["siem"].status = 422
 
         async def all_dead() -> bool:
             return len(await dead(telling.pool, telling.name)) == 3
@@ -152,3 +152,23 @@ async def test_a_message_is_not_set_aside_if_the_receiver_comes_back_for_the_one
             await until(taken)
         assert await dead(recent.pool, recent.name) == []
         assert siem.ids == ["a2", "a0", "a1", "a3"]
+
+
+async def test_a_receiver_that_answers_400_to_everything_loses_nothing(recent: Telling) -> None:
+    """Its clock or its secret was wrong, so that no signature was right: every alert became a dead letter at once."""
+    with receivers("siem") as told:
+        siem = told["siem"]
+        siem.status = 400
+
+        async def tried() -> bool:
+            return len(siem.tried) >= 3
+
+        async def taken() -> bool:
+            return len(siem.taken) == 4
+
+        async with delivering(recent, siem.url, DAY_SECONDS):
+            await until(tried)
+            siem.status = 200
+            await until(taken)
+        assert await dead(recent.pool, recent.name) == []
+        assert sorted(siem.ids) == ["a0", "a1", "a2", "a3"]

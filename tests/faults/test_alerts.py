@@ -258,7 +258,7 @@ def test_receivers_that_fail_hang_or_refuse(tmp_path: Path) -> None:
         ) as running:
             kms, client = running.client(), Client(running.data)
             eventually(lambda: len(client.get("/v1/alerts/notifiers")["items"]) == 5)
-            told["failing"].status, told["hanging"].status, told["refusing"].status = 503, None, 400
+            told["failing"].status, told["hanging"].status, told["refusing"].status = 503, None, 422
             began = time.monotonic()
             for _ in range(12):
                 key = kms.create_key()["KeyMetadata"]["KeyId"]
