@@ -132,13 +132,12 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
                         keys = await open_keyring(vault)
                         chain = Chain(keys=keys)
                     values = _values(document)
-                    log_id = log_id or _log_id_of(values)
-                    records = [(value, _event_headers(log_id, value)) for value in values]
-                    await producer.append_all(names.events, 0, records)
-                    for offset, value in enumerate(values, document["offset"]):
-                        record = parse(value)
-                        if record is not None and chain.accepts(offset, value, record):
-                            next_command = int(record["next_command"])
+                    accepted = [_accepted(chain, at, value) for at, value in enumerate(values, document["offset"])]
+                    log_id = chain.authority.log
+                    headers = [_event_headers(log_id, record) for record in accepted]
+                    await producer.append_all(names.events, 0, list(zip(values, headers, strict=True)))
+                    for record in accepted:
+                        next_command = next_command if record is None else int(record["next_command"])
                     counts["events"] += len(values)
                     tell("events", counts["events"], 0)
                 case "snapshot":
@@ -163,39 +162,44 @@ async def _require_same(events: KafkaTopic, chain: Chain | None, end: dict[str, 
         )
 
 
-def _log_id_of(values: list[bytes]) -> str:
-    """The log's id, from the record that created the log. Values that others wrote to the topic may come before it."""
-    for value in values:
-        event = (object_of(value) or {}).get("event")
-        if isinstance(event, dict) and str(event.get("type")).startswith("log.created."):
-            return str(event["data"]["log"])
-    return ""
-
-
 def _values(document: dict[str, Any]) -> list[bytes]:
     return [b64decode(value) for value in document["values"]]
 
 
-def _event_headers(log_id: str, value: bytes) -> Headers:
-    """The CloudEvents attributes of a record; no headers for a value that is not a record."""
-    document = parse(value)
-    if document is None:
+def _accepted(chain: Chain, offset: int, value: bytes) -> dict[str, Any] | None:
+    """The record that a value of `events` holds, once the chain has taken it in; None for a value that does not count. Others may
+    have written that, so nothing is read from it: neither headers nor the log's id."""
+    record = parse(value)
+    return record if record is not None and chain.accepts(offset, value, record) else None
+
+
+def _event_headers(log_id: str, record: dict[str, Any] | None) -> Headers:
+    """The CloudEvents attributes of a record; no headers for a value that does not count."""
+    if record is None:
         return ()
-    event, call = document.get("event") or {}, document.get("call") or {}
-    return cloudevents.of_event(
-        log_id, call.get("id"), document["previous"], event.get("type"), str(document.get("at"))
-    )
+    event, call = record["event"] or {}, record["call"] or {}
+    return cloudevents.of_event(log_id, call.get("id"), record["previous"], event.get("type"), record["at"])
+
+
+LONGEST_ATTRIBUTE = 200
+"""Characters of an attribute, five times what Keytrail's own have. With a longer header, a value that just fits the topic would
+no longer."""
 
 
 def _decision_headers(value: bytes) -> Headers:
-    """The CloudEvents attributes of a decision."""
-    document = object_of(value)
+    """The CloudEvents attributes of a decision; no headers for a value of another shape, which others wrote. Which decisions
+    count is not known here: a backup has the log after them."""
+    document = object_of(value) or {}
+    call = document.get("call")
+    log, name, at = document.get("log"), call.get("id") if isinstance(call, dict) else None, document.get("at")
+    if not (isinstance(log, str) and isinstance(name, str) and isinstance(at, str)):
+        return ()
+    if max(len(log), len(name), len(at)) > LONGEST_ATTRIBUTE:
+        return ()
     try:
-        return (
-            () if document is None else cloudevents.of_decision(document["log"], document["call"]["id"], document["at"])
-        )
-    except (KeyError, TypeError, AttributeError):
-        return ()  # a value that somebody else wrote
+        return cloudevents.of_decision(log, name, at)
+    except UnicodeEncodeError:  # JSON may name half a character
+        return ()
 
 
 def _keep_credentials(settings: Settings, credentials: dict[str, str] | None) -> None:

@@ -5,22 +5,25 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from services.adapters.kafka import Producer, administering
+from services.adapters.kafka import Producer, administering, connection
 from services.adapters.master_key import FileMasterKey
 from services.adapters.topic_bounds import bounds
 from services.adapters.topics import OWN, configs_of, names
 from services.backup.checking import check
 from services.backup.dump import take_backup
 from services.backup.sealed_file import BadBackup, SealedWriter, read
+from services.settings import Settings, load
 from tests.installation import Installation
 
 PASSWORD = "correct Horse 1"
@@ -97,15 +100,80 @@ def test_a_backup_that_the_master_key_was_rotated_under_needs_the_new_one_alone(
         again.client().encrypt(KeyId=key, Plaintext=b"x")
 
 
-def rewritten(kept: Installation, file: Path, to: Path, changed: Callable[[Any], Any]) -> Path:
-    """The same backup with other parts: None leaves one out."""
+def written(kept: Installation, to: Path, parts: Sequence[Any]) -> Path:
+    """A backup with these parts."""
     master = FileMasterKey(kept.data / "master.key")
     writer = SealedWriter(to, master, master.newest())
-    for document in read(file, master):
-        if (part := changed(document)) is not None:
-            writer.write(part, last=part["kind"] == "end")
+    for part in parts:
+        writer.write(part, last=part["kind"] == "end")
     writer.close()
     return to
+
+
+def rewritten(kept: Installation, file: Path, to: Path, changed: Callable[[Any], Any]) -> Path:
+    """The same backup with other parts: None leaves one out."""
+    parts = [changed(part) for part in read(file, FileMasterKey(kept.data / "master.key"))]
+    return written(kept, to, [part for part in parts if part is not None])
+
+
+STRAY_EVENTS = (
+    b'{"previous":"x","event":"y"}',
+    b'{"previous":"x","event":{"type":"log.created.v1"}}',
+    b'{"previous":"x","event":{"type":"log.created.v1","data":{"log":"\\ud800"}}}',
+    b'{"previous":"x","call":{"id":5}}',
+    b'{"previous":"\\ud800"}',
+    b"[",
+)
+STRAY_DECISIONS = (
+    b'{"log":"x","call":{"id":"\\ud800"},"at":"now"}',
+    b'{"log":["x"],"call":{"id":"x"},"at":"now"}',
+    b'{"log":"x","call":{"id":"' + b"x" * 700_000 + b'"},"at":"now"}',  # a header of that length would find no room
+    b'{"log":"x","call":"y"}',
+    b"null",
+)
+
+
+def test_values_that_others_wrote_keep_no_backup_from_being_restored(kept: Installation, tmp_path: Path) -> None:
+    """One on a topic was enough: each restore ended with a traceback, after it had written the vault and a part of the log."""
+    kept.keytrail("backup", str(tmp_path / "kept.backup"))
+    parts = list(read(tmp_path / "kept.backup", FileMasterKey(kept.data / "master.key")))
+    (events,) = (part for part in parts if part["kind"] == "events")
+    genuine, stray = len(events["values"]), [b64encode(value).decode() for value in STRAY_EVENTS]
+    events["values"] = [*stray, *events["values"], *stray]
+    decisions = next(part for part in reversed(parts) if part["kind"] == "decisions")
+    decisions["values"] += [b64encode(value).decode() for value in STRAY_DECISIONS]
+    parts[-1]["next"] += 2 * len(stray)
+
+    with ExitStack() as ending:
+        again = restored(kept, written(kept, tmp_path / "stray.backup", parts), tmp_path / "restored")
+        ending.push(again)  # which does not have to start
+        settings = load(again.environment())
+        found = asyncio.run(_headers_of(settings, names(settings).events, 0))
+        assert [value for value, _ in found] == [b64decode(value) for value in events["values"]]
+        assert [bool(headers) for _, headers in found] == [False] * len(stray) + [True] * genuine + [False] * len(stray)
+        assert {headers["ce_source"] for _, headers in found if headers} == {
+            f"urn:keytrail:{parts[-1]['log']}".encode()
+        }
+        found = asyncio.run(_headers_of(settings, names(settings).decisions, decisions["partition"]))
+        assert [value for value, _ in found][-len(STRAY_DECISIONS) :] == list(STRAY_DECISIONS)
+        assert not any(headers for _, headers in found[-len(STRAY_DECISIONS) :])
+        assert {(b"call" in value) is bool(headers) for value, headers in found[: -len(STRAY_DECISIONS)]} == {True}
+
+
+async def _headers_of(settings: Settings, topic: str, partition: int) -> list[tuple[bytes, dict[str, bytes]]]:
+    """Every value of a partition, with its headers."""
+    consumer = AIOKafkaConsumer(**connection(settings), auto_offset_reset="earliest", group_id=None)
+    await consumer.start()
+    found: list[tuple[bytes, dict[str, bytes]]] = []
+    try:
+        consumer.assign([at := TopicPartition(topic, partition)])
+        end = (await consumer.end_offsets([at]))[at]
+        while len(found) < end:
+            record = await consumer.getone()
+            found.append((record.value, dict(record.headers)))
+    finally:
+        await consumer.stop()
+    return found
 
 
 @pytest.mark.soak
