@@ -14,10 +14,11 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from domain.log.authenticity import DECISIONS
+from domain.log.chain import Chain
 from domain.log.codec import object_of, rfc3339
 from domain.ports import OutOfRange, Unavailable
 from domain.state.fold import Fold
@@ -111,7 +112,7 @@ class _Taking:
             if lacking := fold.world.materials - self._held["materials"]:
                 raise Unavailable(f"the vault lacks {len(lacking)} materials that the log refers to")
             # The backup has what the log says of decisions (decisions.anchored), so it needs these decisions too.
-            await self._write_decisions(fold.chain.position)
+            await self._write_decisions(_LaterThanLog(fold.chain, keys))
             async with aclosing(snapshots.dump(self._pool, fold.chain.position)) as found:
                 async for document in found:
                     self._file.write({"kind": "snapshot", **document})
@@ -139,9 +140,9 @@ class _Taking:
                     self._write_rows(table, rows)
         return any(names - self._held[table] for table, names in named.items())
 
-    async def _write_decisions(self, seen: int | None = None) -> None:
+    async def _write_decisions(self, is_later: _LaterThanLog | None = None) -> None:
         """Write the records that were appended to each partition since the last time, as far as a retention has left them. With
-        `seen`, stop at the first decision that was made at a later position. Raises Unavailable, OutOfRange."""
+        `is_later`, stop at the first one of which it says so. Raises Unavailable, OutOfRange."""
         topic = topics.names(self._settings).decisions
         found = await bounds(self._settings, topic)
         total = sum(end for _, end in found.values())
@@ -152,17 +153,17 @@ class _Taking:
                     self._file.write({"kind": "decisions", "partition": partition, "offset": begin, "values": []})
                     self._next[partition] = begin
                 try:
-                    await self._write_partition(partition, end, seen, total)
+                    await self._write_partition(partition, end, is_later, total)
                     break
                 except OutOfRange:  # a retention has removed what comes next, or the topic is another one
                     begin, end = (await bounds(self._settings, topic))[partition]
                     if begin <= self._next[partition]:
                         raise
 
-    async def _write_partition(self, partition: int, end: int, seen: int | None, total: int) -> None:
+    async def _write_partition(self, partition: int, end: int, is_later: _LaterThanLog | None, total: int) -> None:
         topic, start = topics.names(self._settings).decisions, self._next[partition]
         async for offset, values in _values(self._settings, topic, partition, start, end):
-            kept = values if seen is None else list(takewhile(lambda value: _seen(value) <= seen, values))
+            kept = values if is_later is None else values[: is_later.first_of(partition, offset, values)]
             if kept:
                 self._file.write({"kind": "decisions", "partition": partition, "offset": offset, "values": kept})
             self._next[partition] = offset + len(kept)
@@ -179,11 +180,26 @@ class _Taking:
             self._tell("events", fold.next, end)
 
 
-def _seen(value: str) -> int:
-    """The position at which a decision (in base64) was made; -1 if the value is not a decision, so that it is always kept."""
-    document = object_of(b64decode(value)) or {}
-    seen = document.get("seen")
-    return seen if isinstance(seen, int) else -1
+class _LaterThanLog(NamedTuple):
+    """Knows decisions that were made at a later position than the log in the backup has."""
+
+    chain: Chain
+    keys: VaultKeyring
+
+    def first_of(self, partition: int, offset: int, values: list[str]) -> int:
+        """How many values (in base64) come before the first such decision. `offset`: where the values begin."""
+        for count, value in enumerate(values):
+            if self._is_later(partition, offset + count, b64decode(value)):
+                return count
+        return len(values)
+
+    def _is_later(self, partition: int, offset: int, value: bytes) -> bool:
+        """Only a decision of this installation's counts. Anybody may write another position, and stop the backup before all that
+        comes behind. A key that these keys lack came with a rotation, after which the backup begins again."""
+        seen = (object_of(value) or {}).get("seen")
+        if not isinstance(seen, int) or seen <= self.chain.position:
+            return False
+        return self.chain.authority.believes(self.keys, DECISIONS, partition, offset, value)
 
 
 def _document(credentials: Any) -> dict[str, str] | None:

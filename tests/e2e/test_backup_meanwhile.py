@@ -7,6 +7,7 @@ import asyncio
 import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,33 @@ def test_a_backup_that_the_master_key_was_rotated_under_needs_the_new_one_alone(
     assert len((kept.data / "master.key").read_text().split()) == 1
     with restored(kept, tmp_path / "kept.backup", tmp_path / "restored") as again:
         again.client().encrypt(KeyId=key, Plaintext=b"x")
+
+
+def test_a_value_of_others_keeps_no_decision_out_of_the_backup(kept: Installation, tmp_path: Path) -> None:
+    """The backup took it for a decision later than the log, stopped there, and silently lacked every decision behind it."""
+    stray = b'{"seen":1000000000000}'
+
+    async def append() -> None:
+        topic = names(kept.settings).decisions
+        producer = Producer(kept.settings)
+        for partition, (_, end) in (await bounds(kept.settings, topic)).items():
+            if end:  # a worker keeps to one partition
+                await producer.append_all(topic, partition, [(stray, ())])
+        await producer.close()
+
+    def happens() -> None:
+        with ThreadPoolExecutor() as beside:  # this thread runs the backup's loop
+            beside.submit(asyncio.run, append()).result()
+        for _ in range(3):
+            kept.client().list_keys()
+
+    taken_while(kept, tmp_path / "kept.backup", happens)
+    held: dict[int, list[bytes]] = {}
+    for part in read(tmp_path / "kept.backup", FileMasterKey(kept.data / "master.key")):
+        if part["kind"] == "decisions":
+            held.setdefault(part["partition"], []).extend(b64decode(value) for value in part["values"])
+    behind = [values[values.index(stray) + 1 :] for values in held.values() if stray in values]
+    assert sum(len(values) for values in behind) >= 3
 
 
 def written(kept: Installation, to: Path, parts: Sequence[Any]) -> Path:
