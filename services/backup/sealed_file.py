@@ -96,7 +96,10 @@ class SealedWriter:
         flush_names(self._path.parent)  # an old master key may be destroyed next, since this file is there
 
     def abandon(self) -> None:
-        self._file.close()
+        """Remove what was written."""
+        # To close it means to write what is left. On a full disk that fails again, and the file has to go all the same.
+        with suppress(OSError):
+            self._file.close()
         self._temporary.unlink(missing_ok=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,23 @@ def test_a_part_that_nobody_could_read_is_not_written(tmp_path: Path) -> None:
     writer.write({"kind": "end"}, last=True)
     writer.close()
     assert list(read(tmp_path / "x.backup", master)) == [{"kind": "start"}, {"kind": "end"}]
+
+
+def test_a_backup_that_the_disk_did_not_take_leaves_nothing(tmp_path: Path) -> None:
+    """What was not written was tried once more before the file was removed, and so the full disk stayed full."""
+    make(tmp_path / "master.key")
+    master = FileMasterKey(tmp_path / "master.key")
+    writer = SealedWriter(tmp_path / "x.backup", master, master.newest())
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # a write beyond it fails, as on a full disk
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            for _ in range(10):
+                writer.write({"kind": "vault", "rows": os.urandom(3000).hex()})
+        writer.abandon()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    assert [each.name for each in tmp_path.iterdir()] == ["master.key"]
 
 
 def test_the_next_backup_removes_what_killed_ones_left(tmp_path: Path) -> None:
