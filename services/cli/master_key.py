@@ -102,15 +102,16 @@ async def _rotate(
                 master.add()
             if master.newest() != under:
                 await vault.adopt(master.newest())
-            rows = await vault.rewrap(lambda done, total: tell("sealing anew", done, total))
-            name, retired = master.newest(), master.retire(master.newest())
+            name, rows = master.newest(), await vault.rewrap(lambda done, total: tell("sealing anew", done, total))
             if not destroy:
-                return name, rows, retired, []
+                return name, rows, master.retire(name), []
             if backup_to is not None:
                 await take_backup(settings, backup_to, tell)
             # Checked last, and under the lock: a late process may have sealed something under an old key.
             if left := await vault.under_others():
                 fail(f"{left} rows are still sealed under an old key, so the old keys were kept: run this again.")
-            return name, rows, retired, master.destroy_retired()
+            # Not before: with the old key in the file, a rotation that failed goes on, and needs no third key.
+            master.retire(name)
+            return name, rows, master.retired, master.destroy_retired()
     finally:
         await pool.close()

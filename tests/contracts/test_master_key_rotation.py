@@ -1,0 +1,51 @@
+"""`keytrail master-key rotate` on what interrupted rotations and restored backups leave in the file of the master key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from services.adapters import master_key
+from services.adapters.master_key import FileMasterKey
+from services.adapters.postgres import Pool
+from services.adapters.vault import Vault
+from services.cli.master_key import _rotate
+from services.settings import Settings
+from tests.contracts.test_vault import nothing_is_known
+
+
+@pytest.fixture
+async def settings(database: Settings, pool: Pool, tmp_path: Path) -> AsyncIterator[Settings]:
+    """They name a new vault, with a row, and its master key."""
+    found = replace(database, master_key_file=str(tmp_path / "master.key"))
+    master_key.make(found.master_key_path)
+    vault = Vault(pool, FileMasterKey(found.master_key_path))
+    await vault.prepare(nothing_is_known)
+    await vault.put_secret("AKIA", "a secret")
+    yield found
+    await pool.execute("DROP SCHEMA vault CASCADE")
+
+
+async def rotated(settings: Settings, backup_to: Path | None = None, *, destroy: bool = False) -> tuple[str, list[str]]:
+    """The new key's name, and which keys were destroyed."""
+    name, _, _, destroyed = await _rotate(settings, lambda *_: None, destroy=destroy, backup_to=backup_to)
+    return name, destroyed
+
+
+async def test_a_rotation_whose_backup_failed_goes_on_with_the_same_key(settings: Settings, tmp_path: Path) -> None:
+    """It made another key. Where the first had been copied to every machine, that one was on this machine alone."""
+    master = FileMasterKey(settings.master_key_path)
+    old, new = master.newest(), master.add()
+    for _ in range(2):
+        with pytest.raises(OSError, match="No such file"):
+            await rotated(settings, tmp_path / "no folder" / "x.backup", destroy=True)
+        assert FileMasterKey(settings.master_key_path).names() == [old, new]
+    assert await rotated(settings, destroy=True) == (new, [old])
+    assert _names_in(tmp_path) == ["master.key"]
+
+
+def _names_in(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir()]
