@@ -100,11 +100,15 @@ class FileMasterKey:
         """The file of the keys that no longer seal anything, beside the file of the others."""
         return self._file.with_name(self._file.name + ".retired")
 
+    def names_of_retired(self) -> list[str]:
+        """The names of the keys that no longer seal anything. Raises MasterKeyRefused."""
+        return list(self._retired_before())
+
     def destroy_retired(self) -> list[str]:
         """Remove the keys that no longer seal anything, and overwrite their file as far as the file system allows. Returns
         their names. Destroyed material, and backups that these keys sealed, can never be opened again. What a process that was
         killed left of a file with keys goes too. The caller keeps others from writing one. Raises MasterKeyRefused."""
-        names = list(self._retired_before())
+        names = self.names_of_retired()
         for each in (*left_beside(self._file), *left_beside(self.retired)):
             # `make` may have been killed between giving the key its name and this one up.
             if self._file.exists() and each.samefile(self._file):
@@ -117,10 +121,12 @@ class FileMasterKey:
         return names
 
     def retire(self, kept: str) -> Path:
-        """Leave one key in the file, move the others to a file beside it, and return that file's path."""
+        """Leave one key in the file, move the others to a file beside it, and return that file's path. If that file has the kept
+        key from earlier, it loses it: its keys are those that somebody destroys."""
         retired = self.retired
-        others = {name: key for name, key in self._keys.items() if name != kept}
-        _write(retired, self._retired_before() | others)
+        others = self._retired_before() | self._keys
+        others.pop(kept, None)
+        _write(retired, others)
         self._keys = {kept: self._keys[kept]}
         _write(self._file, self._keys)
         return retired

@@ -98,7 +98,7 @@ class _Check:
         except MasterKeyRefused:
             raise self._refused(
                 f"rows of its vault are sealed under master key {under}, and the file of the master key does not have that one. "
-                "It may be in master.key.retired: add that line to the file of the master key"
+                "It may be in master.key.retired: put that line first in the file of the master key"
             ) from None
 
     def _take_events(self, offset: int, values: Sequence[bytes]) -> None:

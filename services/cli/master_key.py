@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from rich.text import Text
 
@@ -15,6 +15,9 @@ from services.cli.parameters import Option
 from services.cli.screens import err
 from services.cli.terminal import as_line, counted, say, settings_or_fail
 from services.settings import Settings
+
+if TYPE_CHECKING:
+    from services.adapters.master_key import FileMasterKey
 
 
 def add_master_key(as_json: AsJson = False, data: Data = None) -> None:
@@ -83,6 +86,16 @@ def _require_backup(backup_to: Path | None, *, no_backup: bool) -> None:
         fail(f"{backup_to} exists already: choose another name.", 2)
 
 
+def _require_not_put_back(master: FileMasterKey, under: str) -> None:
+    """An old key that was put back behind the newer ones, for an earlier backup, would pass for the newest: the others would be
+    taken out, and the vault would stay under the old one."""
+    if len(master.names()) > 1 and master.newest() == under and under in master.names_of_retired():
+        fail(
+            f"The vault is sealed under {under}, which {master.retired} has too: it was rotated before, and an earlier backup "
+            f"was restored since. Put the line of {under} first in {master.path}, and run this again. It takes that key out."
+        )
+
+
 async def _rotate(
     settings: Settings, tell: TellBar, *, destroy: bool, backup_to: Path | None
 ) -> tuple[str, int, Path, list[str]]:
@@ -98,6 +111,7 @@ async def _rotate(
         vault = Vault(pool, master)
         async with vault.rotating():
             under = await vault.under()
+            _require_not_put_back(master, under)
             if master.newest() == under and len(master.names()) == 1:
                 master.add()
             if master.newest() != under:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.exceptions import Exit
 
 from services.adapters import master_key
 from services.adapters.master_key import FileMasterKey
@@ -49,3 +50,39 @@ async def test_a_rotation_whose_backup_failed_goes_on_with_the_same_key(settings
 
 def _names_in(folder: Path) -> list[str]:
     return [each.name for each in folder.iterdir()]
+
+
+async def test_the_key_of_a_restored_backup_is_taken_out_and_never_the_newer_one(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The key of the backup was added as the last line, and taken for the newest: the newer one was moved out, and the one in force
+    was to be destroyed."""
+    master = FileMasterKey(settings.master_key_path)
+    old_line, old = settings.master_key_path.read_text(), master.newest()
+    new = master.add()
+    new_line = settings.master_key_path.read_text().removeprefix(old_line)
+    master.retire(new)
+
+    settings.master_key_path.write_text(new_line + old_line)
+    for destroy in (False, True):
+        with pytest.raises(Exit):
+            await rotated(settings, destroy=destroy)
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"Put the line of {old} first in {settings.master_key_path}" in said
+        assert settings.master_key_path.read_text() == new_line + old_line
+
+    settings.master_key_path.write_text(old_line + new_line)
+    assert await rotated(settings, destroy=True) == (new, [old])
+    assert FileMasterKey(settings.master_key_path).names() == [new]
+
+
+async def test_the_key_in_force_is_never_among_the_destroyed(settings: Settings) -> None:
+    """An earlier version had moved it out, and somebody put its line back."""
+    master = FileMasterKey(settings.master_key_path)
+    old = master.newest()
+    new = master.add()
+    lines = settings.master_key_path.read_text()
+    master.retire(old)
+    settings.master_key_path.write_text(lines)
+    assert FileMasterKey(master.retired).names() == [new]
+    assert await rotated(settings, destroy=True) == (new, [old])
