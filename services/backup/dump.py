@@ -7,13 +7,15 @@ that were made meanwhile, as far as the log in the backup goes.
 
 Last, the vault is asked whether it is still sealed as it was, and whether the log still has the same keys. If a rotation came
 between, the parts do not fit together, and the backup begins again. Rotations are rare, so all that was written is thrown away.
+So it does if a row of the vault is under another master key than its seal, since a rotation is then not at its end.
 """
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +39,8 @@ from services.settings import Settings
 
 BATCH = 2000
 TRIES = 10
+BETWEEN_TRIES_SECONDS = 3.0
+"""A rotation of the master key may be under way, and needs time to seal all rows anew."""
 Tell = Callable[[str, int, int], None]
 """(what is being done, how many are done, of how many)."""
 
@@ -49,19 +53,23 @@ class BackupTaken(NamedTuple):
 
 
 class _RotatedMeanwhile(Exception):
-    """The vault is sealed under another key than it was, or the log has got another key."""
+    """The parts of the backup do not fit together. The message says what was rotated, and what to do if it is so each time."""
 
 
 async def take_backup(settings: Settings, path: Path, tell: Tell) -> BackupTaken:
     """Raises Unavailable, OutOfRange, MasterKeyRefused, BadBackup, OSError."""
     pool = await open_pool(settings)
     try:
-        for _ in range(TRIES):
-            with suppress(_RotatedMeanwhile):
+        for left in reversed(range(TRIES)):
+            try:
                 return await _Taking(settings, pool, path, tell).run()
+            except _RotatedMeanwhile as rotated:
+                if not left:
+                    raise Unavailable(str(rotated)) from None
+            await asyncio.sleep(BETWEEN_TRIES_SECONDS)
     finally:
         await pool.close()
-    raise Unavailable("keys were rotated each time while the backup was taken: take it when no rotation is under way")
+    raise AssertionError("the last try returned or raised")
 
 
 class _Taking:
@@ -81,11 +89,14 @@ class _Taking:
 
     async def run(self) -> BackupTaken:
         keys = await vault_copy.sealed_keys(self._pool)
+        self._under = keys.under
         self._file = SealedWriter(self._path, self._master, keys.under, at=rfc3339(Clock().now()))
         try:
             found = await self._written()
             if await vault_copy.sealed_keys(self._pool) != keys:
-                raise _RotatedMeanwhile
+                raise _RotatedMeanwhile(
+                    "keys were rotated each time while the backup was taken: take it when no rotation is under way"
+                )
             self._file.close()
         except BaseException:
             self._file.abandon()
@@ -126,6 +137,12 @@ class _Taking:
         return BackupTaken(counts, sorted(fold.world.secrets - self._held["secrets"]))
 
     def _write_rows(self, table: str, rows: vault_copy.Rows) -> None:
+        # A rotation names the new key first, and seals the rows anew after that: it may have been at work all the time.
+        if any(vault_copy.master_key_of(table, row) != self._under for row in rows):
+            raise _RotatedMeanwhile(
+                "the vault is sealed under two master keys, since a rotation is not at its end: finish the rotation first "
+                "(keytrail master-key rotate)"
+            )
         self._file.write({"kind": "vault", "table": table, "rows": rows})
         if table in self._held:
             self._held[table].update(row[0] for row in rows)

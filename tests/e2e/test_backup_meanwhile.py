@@ -17,10 +17,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
+from domain.ports import Unavailable
+from services.adapters import vault_copy
 from services.adapters.kafka import Producer, administering, connection
 from services.adapters.master_key import FileMasterKey
 from services.adapters.topic_bounds import bounds
 from services.adapters.topics import OWN, configs_of, names
+from services.adapters.vault import Vault
+from services.backup import dump
 from services.backup.checking import check
 from services.backup.dump import take_backup
 from services.backup.sealed_file import BadBackup, SealedWriter, read
@@ -126,6 +130,34 @@ def test_a_value_of_others_keeps_no_decision_out_of_the_backup(kept: Installatio
             held.setdefault(part["partition"], []).extend(b64decode(value) for value in part["values"])
     behind = [values[values.index(stray) + 1 :] for values in held.values() if stray in values]
     assert sum(len(values) for values in behind) >= 3
+
+
+def test_a_backup_waits_until_a_rotation_of_the_master_key_is_at_its_end(
+    kept: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It held rows under both keys, and said nothing. Once the old key was destroyed, nobody could restore it."""
+
+    async def begin() -> None:
+        master = FileMasterKey(kept.data / "master.key")
+        master.add()
+        async with kept.connected() as pool:
+            await Vault(pool, master).adopt(master.newest())
+
+    asyncio.run(begin())
+    monkeypatch.setattr(dump, "BETWEEN_TRIES_SECONDS", 0.1)
+    with pytest.raises(Unavailable, match="finish the rotation first"):
+        asyncio.run(take_backup(kept.settings, tmp_path / "kept.backup", lambda *_: None))
+    assert list(tmp_path.iterdir()) == []
+    kept.keytrail("master-key", "rotate")
+    asyncio.run(take_backup(kept.settings, tmp_path / "kept.backup", lambda *_: None))
+    master = FileMasterKey(kept.data / "master.key")
+    under = {
+        vault_copy.master_key_of(part["table"], row)
+        for part in read(tmp_path / "kept.backup", master)
+        if part["kind"] == "vault"
+        for row in part["rows"]
+    }
+    assert under == set(master.names())
 
 
 def written(kept: Installation, to: Path, parts: Sequence[Any]) -> Path:
