@@ -92,10 +92,16 @@ class _Taking:
         self._under = keys.under
         self._file = SealedWriter(self._path, self._master, keys.under, at=rfc3339(Clock().now()))
         try:
-            found = await self._written()
+            credentials = self._credentials()
+            found = await self._written(credentials)
             if await vault_copy.sealed_keys(self._pool) != keys:
                 raise _RotatedMeanwhile(
                     "keys were rotated each time while the backup was taken: take it when no rotation is under way"
+                )
+            # They come first in the file, so that they are older than its log, which may have disabled them.
+            if self._credentials() != credentials:
+                raise _RotatedMeanwhile(
+                    "the root credential was rotated each time while the backup was taken: take it when that is done"
                 )
             self._file.close()
         except BaseException:
@@ -103,11 +109,13 @@ class _Taking:
             raise
         return found
 
-    async def _written(self) -> BackupTaken:
+    def _credentials(self) -> dict[str, str] | None:
+        return _document(Folder(self._settings.data).kept_credentials())
+
+    async def _written(self, credentials: dict[str, str] | None) -> BackupTaken:
         events = log_topic(self._settings)
         try:
             self._next = dict.fromkeys(await ends(self._settings, topics.names(self._settings).decisions), 0)
-            credentials = _document(Folder(self._settings.data).kept_credentials())
             self._file.write({"kind": "start", "partitions": len(self._next), "credentials": credentials})
             async with aclosing(vault_copy.copied(self._pool)) as parts:
                 async for table, rows in parts:

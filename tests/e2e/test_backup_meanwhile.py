@@ -28,6 +28,7 @@ from services.backup import dump
 from services.backup.checking import check
 from services.backup.dump import take_backup
 from services.backup.sealed_file import BadBackup, SealedWriter, read
+from services.runtime.data_folder import Folder
 from services.settings import Settings, load
 from tests.installation import Installation
 
@@ -158,6 +159,15 @@ def test_a_backup_waits_until_a_rotation_of_the_master_key_is_at_its_end(
         for row in part["rows"]
     }
     assert under == set(master.names())
+
+
+def test_a_backup_has_the_root_credential_that_its_log_has(kept: Installation, tmp_path: Path) -> None:
+    """A restore brought back the former one, which the log had disabled: nobody had a credential of the root user then."""
+    taken_while(kept, tmp_path / "kept.backup", lambda: kept.keytrail("root-credential", "rotate", "--overlap", "1"))
+    start = next(read(tmp_path / "kept.backup", FileMasterKey(kept.data / "master.key")))
+    now = Folder(kept.data).kept_credentials()
+    assert now is not None
+    assert start["credentials"]["access_key_id"] == now.access_key_id
 
 
 def written(kept: Installation, to: Path, parts: Sequence[Any]) -> Path:
