@@ -1,5 +1,5 @@
 """The vault: sealed key material and access-key secrets in Postgres, schema `vault`. Only this file,
-vault_tables.py and tree_key_rows.py know its tables.
+vault_tables.py and tree_key_rows.py know its tables, and restore_mark.py a table of its own beside them.
 
 Everything is sealed under the master key that `vault.seal` names, and each row names its key (`under`). A row is inserted only
 while `vault.seal` still names that row's key. So once a rotation has named another key, nothing is sealed under the old one any
@@ -20,6 +20,7 @@ from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import LOST, Connection, Pool
 from services.adapters.tree_key_rows import TreeSecret
 from services.adapters.vault_tables import (
+    HOLDING,
     MIGRATIONS,
     REWRAPPED,
     ROOT,
@@ -126,6 +127,16 @@ class Vault:
         if not await pool.fetchval("SELECT to_regclass('vault.seal') IS NOT NULL"):
             return False
         return bool(await pool.fetchval("SELECT EXISTS (SELECT FROM vault.seal)"))
+
+    @staticmethod
+    async def holds_rows(pool: Pool) -> bool:
+        """Whether any table of this vault has a row, sealed or not. Raises what LOST names."""
+        for table in HOLDING:
+            if await pool.fetchval("SELECT to_regclass($1) IS NULL", f"vault.{table}"):
+                continue
+            if await pool.fetchval(f"SELECT EXISTS (SELECT FROM vault.{table})"):  # a name of ours
+                return True
+        return False
 
     async def require_made(self) -> None:
         """Raises NoVault, Unavailable."""

@@ -44,6 +44,8 @@ MIGRATIONS = (
     "ALTER TABLE vault.tree_keys ADD COLUMN until bigint",
     "ALTER TABLE vault.tree_keys ADD COLUMN times bytea",
 )
+HOLDING = ("materials", "secrets", "seal", "record_secrets", "pin", "tree_keys")
+"""The tables that these steps make: those whose rows a restore must not meet."""
 
 
 async def steps_missing(pool: Any) -> int | None:

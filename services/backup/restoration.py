@@ -13,7 +13,7 @@ from domain.log.chain import Chain
 from domain.log.codec import object_of, parse
 from domain.ports import Headers, LogRefused, MasterKey, Unavailable
 from projections.registry import PROJECTIONS
-from services.adapters import cloudevents, skips, snapshots, topics, vault_copy
+from services.adapters import cloudevents, restore_mark, skips, snapshots, topics, vault_copy
 from services.adapters.cluster_description import describe
 from services.adapters.kafka import KafkaTopic, Producer, administering
 from services.adapters.keyring import VaultKeyring, open_keyring
@@ -66,8 +66,15 @@ async def restore(settings: Settings, path: Path, partitions: int, tell: Tell) -
     master = FileMasterKey(settings.master_key_path)
     pool = await open_pool(settings)
     try:
+        if await restore_mark.stands(pool):
+            raise NotEmpty(restore_mark.what_to_do(settings))
         if await Vault.is_sealed(pool):
             raise NotEmpty("The database already holds a vault: restore onto an empty database.")
+        if await Vault.holds_rows(pool):
+            raise NotEmpty(
+                "The database holds rows of a vault without a seal, as an interrupted restore leaves them. Restore onto an empty "
+                "database, or remove them (DROP SCHEMA vault CASCADE)."
+            )
         if left := await _left_over(pool):
             raise NotEmpty(
                 "The database holds tables of an earlier installation, which would count as genuine under the restored "
@@ -110,6 +117,7 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
     counts = {"events": 0, "decisions": 0, "materials": 0}
     log_id, next_command = "", 0
     decisions, loaded = RestoredDecisions(settings, names.decisions, producer), LoadedSnapshots(pool)
+    await restore_mark.put(pool)
     await vault.migrate()
     await snapshots.prepare(pool)
     events = KafkaTopic(settings, names.events)
@@ -147,6 +155,7 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
                     await _require_same(events, chain, document)
         # A backup has no commands, so the writer may skip those that were waiting when it was made.
         await skips.permit(pool, keys or await open_keyring(vault), log_id, next_command)
+        await restore_mark.remove(pool)
     finally:
         await producer.close()
         await events.close()

@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from services.adapters import level_mark, master_key, pins, postgres_hosts, services_file, snapshots, topics
+from services.adapters import (
+    level_mark,
+    master_key,
+    pins,
+    postgres_hosts,
+    restore_mark,
+    services_file,
+    snapshots,
+    topics,
+)
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import Pool, connect
@@ -40,6 +49,9 @@ async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = Fal
     BadSetting, Unavailable.
     """
     await postgres_hosts.require_safe(settings)
+    await restore_mark.require_none(
+        settings, pool
+    )  # before anything is made that a restore would have to be cleared of
     partitions = await topics.prepare(settings, flush=BUNDLED_KAFKA in os.environ)
     await snapshots.prepare(pool)
     if not settings.master_key_path.exists() and make_master_key:
