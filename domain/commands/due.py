@@ -55,6 +55,17 @@ def work_on(key: Key, now: int) -> Work | None:
     return Rotation(key.id) if is_due(key, now) else None
 
 
+def destructions_due(world: World, now: int) -> list[tuple[int, Key, Deletion | Expiry]]:
+    """Every deletion and expiry that is due, with the time of it and its key, the earliest first."""
+    found = list[tuple[int, Key, Deletion | Expiry]]()
+    for key in world.all_keys():
+        if key.deletion and key.deletion <= now:
+            found.append((key.deletion, key, Deletion(key.id)))
+        else:
+            found += ((each.expires, key, Expiry(key.id, each.id)) for each in key.materials if each.has_expired(now))
+    return sorted(found, key=lambda each: (each[0], each[1].arn))
+
+
 class Agenda:
     """The times of a world's keys, in order."""
 

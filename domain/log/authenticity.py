@@ -34,7 +34,7 @@ EVENTS, DECISIONS, ALERTS, COMMANDS, ORDER, TRAIL = "events", "decisions", "aler
 KINDS = (EVENTS, DECISIONS, ALERTS, COMMANDS, ORDER, TRAIL)
 """The kinds of topic; a trail's topic adds a dot and the trail's name."""
 SNAPSHOT, POSITION, PERMIT, PIN, COUNT, TOLD = "snapshot", "position", "permit", "pin", "count", "told"
-LEAF_ORDER, LEVEL_MARK, DEVICE = "leaf-order", "level", "device"
+LEAF_ORDER, LEVEL_MARK, DEVICE, DUE_HOLD = "leaf-order", "level", "device", "due-hold"
 """The kinds of row that are trusted when they are read back."""
 
 ALGORITHM = "HS256"

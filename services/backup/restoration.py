@@ -13,7 +13,7 @@ from domain.log.chain import Chain
 from domain.log.codec import object_of, parse
 from domain.ports import Headers, LogRefused, MasterKey, Unavailable
 from projections.registry import PROJECTIONS
-from services.adapters import cloudevents, restore_mark, skips, snapshots, topics, vault_copy
+from services.adapters import cloudevents, due_hold, restore_mark, skips, snapshots, topics, vault_copy
 from services.adapters.cluster_description import describe
 from services.adapters.kafka import KafkaTopic, Producer, administering
 from services.adapters.keyring import VaultKeyring, open_keyring
@@ -153,8 +153,10 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
                 case "end":
                     await decisions.end()
                     await _require_same(events, chain, document)
+        keys = keys or await open_keyring(vault)
+        await due_hold.put(pool, keys, log_id)
         # A backup has no commands, so the writer may skip those that were waiting when it was made.
-        await skips.permit(pool, keys or await open_keyring(vault), log_id, next_command)
+        await skips.permit(pool, keys, log_id, next_command)
         await restore_mark.remove(pool)
     finally:
         await producer.close()

@@ -63,6 +63,7 @@ def restore(
         f"restored to {settings.data}: start it with `keytrail up`, then run `keytrail verify`",
         lacking,
     )
+    say("deletions and expiries are held: `keytrail release-due` shows those due", screen=err)
 
 
 def _require_file(file: Path) -> None:

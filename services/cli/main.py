@@ -97,6 +97,7 @@ COMMANDS: dict[str, CommandRow] = {
     "topics create": CommandRow("topics:create", "Make topics and rights on your own Kafka"),
     "skip-commands": CommandRow("repairs:skip_commands", "Let the writer pass over lost commands"),
     "skip-records": CommandRow("repairs:skip_records", "Let the notary pass over removed records"),
+    "release-due": CommandRow("repairs:release_due", "Let the writer delete and expire again after a restore"),
     "accept-loss": CommandRow("repairs:accept_loss", "Let alert workers go on after brokers lost records"),
 }
 """`paged` is set for answers that people read. The other commands run until Ctrl-C, ask a question, print text to copy, or say

@@ -1,4 +1,5 @@
-"""rebuild, skip-commands, skip-records, accept-loss: commands for an operator whose tables or topics are damaged."""
+"""rebuild, skip-commands, skip-records, accept-loss, release-due: commands for an operator whose tables or topics are damaged, or
+were restored."""
 
 from __future__ import annotations
 
@@ -76,6 +77,69 @@ async def _permit_skip(settings: Settings) -> None:
         finally:
             await events.close()
         await skips.permit(pool, keys, fold.world.log, fold.world.next_command)
+    finally:
+        await pool.close()
+
+
+def release_due(yes: Yes = False, as_json: AsJson = False, data: Data = None) -> None:
+    """Let the writer delete keys and expire key material again. A restore holds both, since the lost end of the log may have
+    cancelled a deletion: cancel it again first, or import the material anew."""
+    settings = reaching_broker_and_database(data)
+    held = result_or_exit(lambda _: _held(settings))
+    if held is None:
+        if as_json:
+            as_line({"released": None})
+        else:
+            say("No restore holds deletions and expiries.")
+        return
+    if not as_json:
+        for each in held["due"]:
+            say(f"{each['at']} {each['what']} {each['key']}")
+        say(f"{counted(len(held['due']), 'deletion or expiry', 'deletions and expiries')} due now")
+    if not yes:
+        confirm_or_fail("The writer carries them out within seconds, and what it destroys never comes back. Go on?")
+    result_or_exit(lambda _: _release(settings, held["log"]))
+    if as_json:
+        as_line({"released": held["due"]})
+    else:
+        say("the writer deletes and expires again")
+
+
+async def _held(settings: Settings) -> dict[str, Any] | None:
+    """The log's id, and what is due on it; None if no restore holds it."""
+    from domain.commands.due import Deletion, destructions_due
+    from domain.log.codec import rfc3339
+    from services.adapters import due_hold, snapshots  # see host.py
+    from services.adapters.keyring import open_keyring
+    from services.adapters.topics import log_topic
+    from services.clock import clock_of
+    from services.runtime.bootstrap import open_pool, open_vault
+
+    pool = await open_pool(settings)
+    try:
+        keys, events = await open_keyring(open_vault(settings, pool)), log_topic(settings)
+        try:
+            world = (await snapshots.newest(pool, events, keys)).world
+        finally:
+            await events.close()
+        if not await due_hold.stands(pool, keys, world.log):
+            return None
+        due = [
+            {"at": rfc3339(at), "what": "deletion" if isinstance(work, Deletion) else "expiry", "key": key.arn}
+            for at, key, work in destructions_due(world, clock_of(settings).now())
+        ]
+        return {"log": world.log, "due": due}
+    finally:
+        await pool.close()
+
+
+async def _release(settings: Settings, log: str) -> None:
+    from services.adapters import due_hold  # see host.py
+    from services.runtime.bootstrap import open_pool
+
+    pool = await open_pool(settings)
+    try:
+        await due_hold.lift(pool, log)
     finally:
         await pool.close()
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 from domain.keys.limits import Limits
 from domain.ports import LogRefused
 from domain.state.fold import Fold
-from services.adapters import level_mark, origin, pins, services_file, skips, snapshots, topics
+from services.adapters import due_hold, level_mark, origin, pins, services_file, skips, snapshots, topics
 from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import INTERRUPTED, UNREACHABLE, Pool
@@ -94,7 +94,9 @@ async def _lead(settings: Settings, election: Election) -> None:
         events,
         commands,
         WriterStep(fold, uuid4().hex, settings.org_id, limits),
-        VaultUpkeep(vault, partial(_alert_of_missing, HealthAlerts(settings, keys))),
+        VaultUpkeep(
+            vault, partial(_alert_of_missing, HealthAlerts(settings, keys)), partial(due_hold.stands, pool, keys)
+        ),
         clock,
         FirstIdentities(
             settings.region,

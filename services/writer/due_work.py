@@ -62,12 +62,12 @@ class DueWork:
         while (work := self._agenda.due(self._clock.now())) is not None:
             needed = _needed(work)
             try:
-                if needed not in waiting:
+                if needed not in waiting and not await self._is_held(work):
                     await self._do(work)
                     continue
             except Unavailable as fault:
                 log.warning("what is due waits", needed=needed, reason=str(fault))
-                waiting.add(needed)
+            waiting.add(needed)
             self._agenda.set_aside()
         since = self._agenda.waiting_since
         DUE_SECONDS.set(0 if since is None else (self._clock.now() - since) / SECOND_MICROS)
@@ -76,6 +76,16 @@ class DueWork:
         async with self._own.turn:
             for event in ended_root_keys(self._step.fold.world, self._clock.now()):
                 await self._own.append_event(event)
+
+    async def _is_held(self, work: Work) -> bool:
+        """Whether the work destroys material and a restore holds that. Raises Unavailable."""
+        match work:
+            case Rotation():
+                return False
+            case Deletion() | Expiry():
+                return await self._upkeep.is_held(self._step.fold.world.log)
+            case _:
+                assert_never(work)
 
     async def _do(self, work: Work) -> None:
         """Raises Unavailable if the work cannot be done now."""

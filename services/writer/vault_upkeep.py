@@ -5,6 +5,8 @@ Material is removed only after the record that destroys it was read back as vali
 material of such records. If the process is killed in between, the world remembers that material for two hours, and the
 sweep removes it after that.
 
+While a restore's hold on what is due stands (services/adapters/due_hold.py), the sweep removes nothing, and only looks.
+
 What nothing refers to is removed only after a further record was read back. A leader that has lost the brokers, and not the
 database, does not learn that another one leads: to its world, all keys that were made since then refer to nothing.
 """
@@ -21,6 +23,7 @@ from domain.identities.passwords import NOBODYS_ROW
 from domain.ports import Unavailable
 from domain.state.world import World
 from services.adapters.vault import Vault
+from services.clock import lasting
 from services.logs import logger_of
 
 log = logger_of("writer")
@@ -30,17 +33,38 @@ TellMissing = Callable[[str, set[str], list[str]], Awaitable[bool]]
 RETRY_AFTER = 1.0
 Leads = Callable[[], Awaitable[None]]
 """Returns once it is certain that this writer leads, and that its world has every record up to now."""
+HoldStands = Callable[[str], Awaitable[bool]]
+
+
+async def _never(_: str) -> bool:
+    return False
 
 
 class VaultUpkeep:
     """Lasts for one term of leadership. `tell_missing` is called with the log's id, the missing materials and the ARNs of their
-    keys."""
+    keys. `hold_stands` is called with the log's id."""
 
-    def __init__(self, vault: Vault, tell_missing: TellMissing) -> None:
+    def __init__(self, vault: Vault, tell_missing: TellMissing, hold_stands: HoldStands = _never) -> None:
         self._vault = vault
         self._tell_missing = tell_missing
+        self._hold_stands = hold_stands
+        self._released = False
+        self._told_of_hold: float | None = None
         self._doomed: set[str] = set()
         self._wake = asyncio.Event()
+
+    async def is_held(self, log_id: str) -> bool:
+        """Whether a restore's hold keeps this log's material from being destroyed. A hold that is lifted stays so: only a restore
+        puts one, and no writer runs then. Raises Unavailable."""
+        if self._released:
+            return False
+        if not await self._hold_stands(log_id):
+            self._released = True
+            return False
+        if self._told_of_hold is None or lasting() - self._told_of_hold >= SWEEP_EVERY:
+            self._told_of_hold = lasting()
+            log.warning("deletions and expiries are held since a restore", mend="keytrail release-due")
+        return True
 
     def destroy(self, materials: Iterable[str]) -> None:
         """Has this material removed now, and tries again until it succeeds."""
@@ -81,6 +105,8 @@ class VaultUpkeep:
         referred = set(world.materials)
         held, secrets = await self._vault.materials(), await self._vault.old_secrets()
         old = [name for name, is_old in held.items() if is_old]
+        if await self.is_held(world.log):
+            old, secrets = [], set()
         missing = referred - held.keys()
         if not (missing or _unused(world, old) or secrets - _named_secrets(world)):
             return

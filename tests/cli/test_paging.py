@@ -25,7 +25,7 @@ ROWS = 5
 PAGED = {name for name, row in COMMANDS.items() if row.paged}
 UNPAGED = {"up", "down", "env", "completion", "log", "alerts follow", "alerts ack", "alerts resolve", "alerts reopen", "alerts test", "trails remove", "audit-devices forget",
            "account create", "export-log", "log-keys begin", "log-keys rotate", "log key", "log rotate-key", "rebuild", "backup", "restore",
-           "master-key rotate", "master-key add", "root-credential rotate", "root-credential retire", "skip-commands", "skip-records", "accept-loss", "topics create", "upgrade prepare", "upgrade finish", "console", "sign-in", "prove", "evidence", "witness"}  # fmt: skip
+           "master-key rotate", "master-key add", "root-credential rotate", "root-credential retire", "skip-commands", "skip-records", "accept-loss", "release-due", "topics create", "upgrade prepare", "upgrade finish", "console", "sign-in", "prove", "evidence", "witness"}  # fmt: skip
 NAMES = [name for name in recordings() if name not in ("alerts-follow", "alerts-ack", "account-create")]
 LONG = (
     "check-policy",

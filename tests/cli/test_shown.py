@@ -71,6 +71,7 @@ NOT_RECORDED = {
     "account list": "tests/e2e/test_auditor.py reads what it prints",
     "audit-devices forget": "it needs a device that left its file: tests/e2e/test_audit_devices.py",
     "skip-records": "it needs a notary that stopped: tests/e2e/test_retention.py",
+    "release-due": "it needs a restored installation: tests/e2e/test_kept_safe.py",
     "accept-loss": "it needs brokers that lost records: tests/faults/test_lost_tail.py",
     "verify-evidence": "it reads files of a real log, which tests/e2e/test_proofs.py makes",
     "witness": "it goes on until Ctrl-C: tests/e2e/test_witness.py runs it",

@@ -197,6 +197,7 @@ ELSEWHERE: dict[str, str] = {
     "writer_requests.py": "it asks the real writer: tests/e2e/test_log_keys.py, test_root_credential.py, tests/upgrade/test_level.py",
     "sessions.py": "names of sessions: tests/upgrade/test_rolling.py, which finds those of the version before",
     "level_mark.py": "a row that says which version to start: tests/contracts/test_level_mark.py, tests/upgrade/test_level.py",
+    "due_hold.py": "a row that a restore leaves for the writer: tests/contracts/test_due_hold.py, tests/faults/test_due_work.py",
     "restore_mark.py": "a row that keeps everything from starting: tests/contracts/test_left_over.py",
     "origin.py": "a row that names the log: tests/faults/test_start.py",
     "postgres_hosts.py": "a primary and its standby: tests/faults/test_start.py, tests/cluster",

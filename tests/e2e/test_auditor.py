@@ -67,7 +67,7 @@ MORE: list[tuple[str, ...]] = [
     ("can-what", "WHO", "--between", "@1", "NOW"),
 ]
 OTHERS = {
-    **dict.fromkeys(("up", "down", "env", "verify", "export-log", "rebuild", "backup", "restore", "skip-commands", "skip-records", "accept-loss", "topics create", "doctor"), "on the host"),
+    **dict.fromkeys(("up", "down", "env", "verify", "export-log", "rebuild", "backup", "restore", "skip-commands", "skip-records", "accept-loss", "release-due", "topics create", "doctor"), "on the host"),
     **dict.fromkeys(("master-key rotate", "master-key add", "root-credential rotate", "root-credential retire", "log-keys begin", "log-keys rotate", "upgrade prepare", "upgrade finish"), "on the host"),
     **dict.fromkeys(("check-policy", "read-policy", "change-policy", "policy-words", "completion", "verify-evidence", "witness"), "asks no server"),
     **dict.fromkeys(("alerts test", "alerts allow-list"), "the alerts' file, on the host"),

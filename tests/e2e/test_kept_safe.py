@@ -157,6 +157,8 @@ def test_a_backup_taken_while_calls_go_on_comes_back_whole(kept: Installation, t
         again.retire_grant(GrantToken=token)  # tokens from before the backup are still good
         again.create_key()  # and the writer goes on
         assert restored.keytrail("verify").returncode == 0
+        released = [json.loads(restored.keytrail("release-due", "--yes", "--json").stdout) for _ in range(2)]
+        assert released == [{"released": []}, {"released": None}], "the restore held what is due"
 
 
 async def _some_secret(installation: Installation, key: str) -> bytes:

@@ -10,13 +10,14 @@ from typing import NoReturn
 
 import pytest
 
+from domain.commands.due import Deletion, destructions_due
 from domain.durations import DAY_MICROS
 from domain.log.codec import rfc3339
 from domain.log.events import AccessKeyCreated, AccessKeyEnding
 from domain.state.fold import Fold
 from services.clock import Clock
 from services.metrics import DUE_SECONDS
-from services.writer.due_work import MOST_SKEW, DueWork
+from services.writer.due_work import LOOK_EVERY, MOST_SKEW, DueWork
 from services.writer.own_records import OwnRecords
 from services.writer.vault_upkeep import VaultUpkeep
 from tests.given import ACCOUNT, key_id
@@ -55,10 +56,15 @@ class Leading:
         self.events, self.rows = MemoryTopic(), VaultRows(Random(1))
         self.events.values = list(log.values)
         clock = Clock(LATER - time.time_ns() // 1000)
-        upkeep = VaultUpkeep(MemoryVault(self.rows), nobody)
+        self.held = False
+        upkeep = VaultUpkeep(MemoryVault(self.rows), nobody, self._hold_stands)
         self.own = OwnRecords(self.events, step, upkeep, process_keys(), clock, end)  # type: ignore[arg-type]  # a log in memory keeps the same promises
         self.due = DueWork(step, self.own, upkeep, clock)
         self._before = len(log.values)
+
+    async def _hold_stands(self, log: str) -> bool:
+        assert log == self.fold().world.log
+        return self.held
 
     def done(self) -> set[bytes]:
         new = self.events.values[self._before :]
@@ -105,3 +111,36 @@ async def test_a_vault_that_is_away_holds_up_no_deletion(leading: Leading) -> No
     assert ROTATED not in leading.done()
     leading.rows.away = False
     await leading.has_done(ROTATED)
+
+
+async def test_what_a_restore_holds_is_done_once_it_is_released_and_all_else_at_once(leading: Leading) -> None:
+    """Gained: a deletion that was cancelled after the backup was carried out a second after the restored log had a writer."""
+    leading.held, leading.events.ahead = True, 0
+    await leading.has_done(ROTATED, ENDED)
+    await asyncio.sleep(2 * LOOK_EVERY)
+    assert leading.done() == {ROTATED, ENDED}
+    assert DUE_SECONDS._value.get() > 100 * 86_400, "it is waited for, and the alert says so"
+    leading.held = False
+    await leading.has_done(DESTROYED)
+
+
+async def test_a_sweep_removes_nothing_while_a_restore_holds_what_is_due(leading: Leading) -> None:
+    upkeep, world = leading.own._upkeep, leading.fold().world
+    unused = "0" * 64
+    leading.rows.materials = dict.fromkeys({*world.materials, unused}, ("key", b"sealed", 0.0))
+
+    async def leads() -> None:
+        return None
+
+    for held in (True, False):
+        leading.held = held
+        await upkeep.sweep(world, leads)
+        assert (unused in leading.rows.materials) is held
+
+
+def test_what_would_be_destroyed_is_listed_by_its_time() -> None:
+    world = Leading().fold().world
+    found = [(at, key.id, work) for at, key, work in destructions_due(world, LATER)]
+    due = [world.keys[key_id(number)].deletion for number in (1, 3)]
+    assert found == sorted(zip(due, map(key_id, (1, 3)), map(Deletion, map(key_id, (1, 3))), strict=True))
+    assert destructions_due(world, NOW) == []

@@ -9,7 +9,10 @@ from tests.house.sources import nodes
 
 ROOT = Path(__file__).parents[2]
 CLI = sorted((ROOT / "services" / "cli").rglob("*.py"))
-COMMANDS = {"accept_loss", "create", "forget", "remove", "retire", "rotate_master_key", "skip_commands", "skip_records"}
+COMMANDS = {
+    *("accept_loss", "create", "forget", "release_due", "remove", "retire", "rotate_master_key", "skip_commands"),
+    "skip_records",
+}
 
 
 def test_only_one_file_asks_for_confirmation() -> None:
