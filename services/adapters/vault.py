@@ -242,9 +242,16 @@ class Vault:
     async def _insert(self, statement: str, secret: bytes, bound: bytes, *names: str) -> None:
         """Run `statement` with (sealed, under, *names). It inserts nothing if `under` is no longer the seal's key."""
         while True:
-            if not self._under:
-                self._under = await self._pool.fetchval("SELECT under FROM vault.seal")
-            sealed = self._master.seal(self._under, secret, bound)
+            known = self._under
+            self._under = known or await self._pool.fetchval("SELECT under FROM vault.seal")
+            try:
+                sealed = self._master.seal(self._under, secret, bound)
+            except MasterKeyRefused:
+                # A rotation has taken out the key that this process knew, and the file was read since, for a row under the new one.
+                if not known:
+                    raise
+                self._under = ""
+                continue
             async with self._writing() as connection:
                 done = await connection.execute(statement, sealed, self._under, *names)
             if done != "INSERT 0 0":

@@ -52,6 +52,17 @@ def _names_in(folder: Path) -> list[str]:
     return [each.name for each in folder.iterdir()]
 
 
+async def test_a_process_that_read_a_row_under_the_new_key_goes_on_sealing(settings: Settings, pool: Pool) -> None:
+    """Given an API worker that had sealed something before a rotation, and read a row under the new key after it: it sealed under the
+    key that it knew, which was gone, so no key and no access key could be made by it until it was started again."""
+    worker = Vault(pool, FileMasterKey(settings.master_key_path))
+    await worker.put_secret("AKIAONE", "one")
+    await rotated(settings)
+    assert await worker.secret("AKIAONE") == "one"
+    await worker.put_secret("AKIATWO", "two")
+    assert await worker.secret("AKIATWO") == "two"
+
+
 async def test_the_key_of_a_restored_backup_is_taken_out_and_never_the_newer_one(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
