@@ -247,7 +247,7 @@ class Vault:
             try:
                 sealed = self._master.seal(self._under, secret, bound)
             except MasterKeyRefused:
-                # A rotation has taken out the key that this process knew, and the file was read since, for a row under the new one.
+                # A rotation took the key out that this process knew, and the file was read since, for a row under the new one.
                 if not known:
                     raise
                 self._under = ""
