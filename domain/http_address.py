@@ -26,6 +26,8 @@ def is_http_address(text: str) -> bool:
         host, port = parts.hostname or "", parts.port
     except ValueError:  # a port of letters or beyond 65535, or a bracket without the other
         return False
+    if "\\" in parts.netloc:  # RFC 3986 has none there, and clients read what is behind it in different ways
+        return False
     where = parts.netloc.rpartition("@")[2]
     return port != 0 and bool(_SIX.fullmatch(where) if "[" in where else _is_name(host))
 

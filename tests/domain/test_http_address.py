@@ -47,6 +47,7 @@ WRONG = [
     "https://a b",
     "https://a\tb",
     "https://a\\b",
+    "https://a\\b@host",
     "https://a\u00adb\u2028",
     "https://%zz",
     "ftp://example.com",
