@@ -58,7 +58,7 @@ async def chain_ahead(of: Fold, known: Chain, events: Topic, pool: Pool, keys: V
     elif at == 0 and end > NEAR:
         kept = await snapshots.restore(pool, events, keys)
         chain, at = kept.chain, kept.next
-    chain = replace(chain, authority=replace(chain.authority, retired=dict(chain.authority.retired)))
+    chain = replace(chain, authority=chain.authority.copied())
     await _link_between(chain, events, at, end, keys)
     return chain
 
@@ -76,7 +76,7 @@ async def is_last_before(events: Topic, place: int, head: str, authority: Author
         while place <= end:
             since = max(first, place - back)
             if since < place and (at := await _place_of(head, events, since, place)) is not None:
-                chain = Chain(head, at, keys, replace(authority, retired=dict(authority.retired)))
+                chain = Chain(head, at, keys, authority.copied())
                 await _link_between(chain, events, at + 1, place, keys)
                 return chain.position == at
             if since == first:

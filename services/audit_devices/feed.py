@@ -13,12 +13,12 @@ from projections.log.entry import DECISIONS, EVENTS
 from services.adapters.kafka import FETCH_WAIT_MS
 from services.adapters.keyring import VaultKeyring
 from services.adapters.known_records import KNOWN_WITHIN
-from services.adapters.log_now import is_last_before
 from services.adapters.record_topics import RecordTopics, topics_read
 from services.adapters.topic_bounds import TopicBounds
 from services.adapters.topics import log_topic
 from services.audit_devices.records import DeviceRecord, Gap, records_of
 from services.projector.feed import Batch, EntryFeed
+from services.projector.known_log import is_known
 from services.projector.store import Partition, ReadTo
 from services.settings import Settings
 
@@ -80,19 +80,15 @@ class DeviceFeed:
             batch: Batch = await self._feed.next(MOST)
         except OutOfRange as fault:
             raise RecordsRemoved(str(fault)) from fault
-        if batch.has_only_void_events and not await self._has_last_event(batch.reached):
+        if batch.has_only_void_events and not await is_known(
+            log_topic(self._settings), batch.reached.on_log, self.keys
+        ):
             raise RecordsRemoved(f"{EVENTS} does not have the last valid record that was read")
         found = records_of(batch.entries)
         offsets = self._reached.offsets | batch.reached.offsets
         last = self._reached.last | batch.reached.last
         self._reached = ReadTo(offsets, batch.reached.digest, batch.reached.authority, last=last)
         return DeviceBatch(found, self._reached, len(batch.entries) + batch.voids)
-
-    async def _has_last_event(self, reached: ReadTo) -> bool:
-        place = reached.offsets[EVENTS, 0]
-        return not reached.digest or await is_last_before(
-            log_topic(self._settings), place, reached.digest, reached.authority, self.keys
-        )
 
     async def waiting(self) -> int:
         """How many records are not read yet, by the last watermark seen."""
@@ -134,10 +130,7 @@ async def start_after(settings: Settings, reached: ReadTo, keys: VaultKeyring) -
     records twice, and leaves none out. A position may lack the digest of the record before a place. The record there is believed
     then, and known from now on.
     """
-    log_place = reached.on_log
-    cut = bool(log_place.digest) and not await is_last_before(
-        log_topic(settings), log_place.next, log_place.digest, log_place.authority, keys
-    )
+    cut = not await is_known(log_topic(settings), reached.on_log, keys)
     bounds = await _bounds(settings)
     offsets, last, gaps, again = dict(reached.offsets), dict(reached.last), [], []
     other = set[Partition]()
@@ -150,9 +143,7 @@ async def start_after(settings: Settings, reached: ReadTo, keys: VaultKeyring) -
         place = offsets.get(where, 0)
         if where[0] == EVENTS and place < first:
             raise OutOfRange(f"{EVENTS} begins at {first}, and an audit device is at {place}")
-        if (
-            where[0] == EVENTS and place > end and not cut
-        ):  # `is_last_before` asked the leader that another broker confirms
+        if where[0] == EVENTS and place > end and not cut:  # `is_known` asked the leader that another broker confirms
             raise Unavailable(f"a broker says that {EVENTS} ends at {end}, and another that it holds {place - 1}")
         if place < first:
             gaps.append(Gap(*where, place, first))

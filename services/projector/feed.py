@@ -13,7 +13,6 @@ from datetime import datetime
 import orjson
 
 from domain.characters import without_nul
-from domain.log.authority import authority_from
 from domain.log.chain import Chain, digest
 from domain.log.codec import RECORD_VERSION, Unreadable, event_from
 from domain.log.events import DecisionsAnchored
@@ -118,7 +117,7 @@ class EntryFeed:
                     batch.reached.last[where] = digest(records[-1].value or b"")
         batch.reached.digest = self._chain.head
         # This is a copy, since the chain moves on to the next records while the batch is written.
-        batch.reached.authority = authority_from(self._chain.authority.document())
+        batch.reached.authority = self._chain.authority.copied()
         batch.reached.lanes = dict(self._lanes.moved())
         for entry in batch.entries:
             if isinstance(entry.event, DecisionsAnchored):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from domain.log.authority import Authority
-from domain.ports import OutOfRange
+from domain.ports import OutOfRange, Topic
 from projections.log.entry import EVENTS, Entry
 from services.adapters.keyring import VaultKeyring
 from services.adapters.log_now import is_last_before
@@ -37,9 +37,14 @@ class LogPlace:
 async def require_known_log(topics: ProjectedTopics, read: Iterable[LogPlace], keys: VaultKeyring) -> None:
     """`read`: how far each projection has read. A projector that was killed leaves them at different places.
     Raises OutOfRange if the last record that one of them has read is not the last one there; Unavailable, KeyMissing."""
-    for place in {(each.next, each.digest): each for each in read if each.digest}.values():
-        if not await is_last_before(topics.events(), place.next, place.digest, place.authority, keys):
+    for place in {(each.next, each.digest): each for each in read}.values():
+        if not await is_known(topics.events(), place, keys):
             raise OutOfRange(_unknown(topics.name, place.next))
+
+
+async def is_known(events: Topic, place: LogPlace, keys: VaultKeyring) -> bool:
+    """Whether the log still has what was read up to this place. It closes the topic. Raises Unavailable, KeyMissing."""
+    return not place.digest or await is_last_before(events, place.next, place.digest, place.authority, keys)
 
 
 def require_same_records(stored: LogPlace, to: LogPlace, since: str, entries: Sequence[Entry]) -> None:
