@@ -60,16 +60,17 @@ async def take_backup(settings: Settings, path: Path, tell: Tell) -> BackupTaken
     """Raises Unavailable, OutOfRange, MasterKeyRefused, BadBackup, OSError."""
     pool = await open_pool(settings)
     try:
-        for left in reversed(range(TRIES)):
+        tried = 0
+        while True:
+            tried += 1
             try:
                 return await _Taking(settings, pool, path, tell).run()
             except _RotatedMeanwhile as rotated:
-                if not left:
+                if tried == TRIES:
                     raise Unavailable(str(rotated)) from None
             await asyncio.sleep(BETWEEN_TRIES_SECONDS)
     finally:
         await pool.close()
-    raise AssertionError("the last try returned or raised")
 
 
 class _Taking:

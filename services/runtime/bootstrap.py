@@ -49,9 +49,8 @@ async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = Fal
     BadSetting, Unavailable.
     """
     await postgres_hosts.require_safe(settings)
-    await restore_mark.require_none(
-        settings, pool
-    )  # before anything is made that a restore would have to be cleared of
+    # Before anything is made that would have to be removed before the next restore.
+    await restore_mark.require_none(settings, pool)
     partitions = await topics.prepare(settings, flush=BUNDLED_KAFKA in os.environ)
     await snapshots.prepare(pool)
     if not settings.master_key_path.exists() and make_master_key:
