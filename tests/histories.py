@@ -142,7 +142,7 @@ def _changed(history: History) -> object | None:
     choices: list[object] = [inline, identity_events.IdentityTagged(ACCOUNT, held.kind, unique, {"team": history.chance.choice("xy")})]  # fmt: skip
     choices += [identity_events.InlinePolicyDeleted(ACCOUNT, held.kind, unique, name) for name in held.inline]
     choices.append(identity_events.IdentityMoved(ACCOUNT, held.kind, unique, history.name("moved"), "/p/"))
-    if not held.inline:
+    if not held.inline and not history.world.directory.members.get(unique):
         choices.append(identity_events.IdentityDeleted(ACCOUNT, held.kind, unique, held.name))
     return history.chance.choice(choices)
 

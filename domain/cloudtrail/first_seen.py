@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.arn import ACCOUNT_ID, parse_arn
-from domain.cloudtrail.iam_changes import id_without, identity_met
+from domain.cloudtrail.iam_changes import id_without, identity_gone, identity_met
 from domain.cloudtrail.keys_named import id_of
 from domain.cloudtrail.record import CausedEvents, TrailReading
 from domain.errors import Refusal
 from domain.identities.identity import ROLE, USER
 from domain.log import events as kms
-from domain.log import identity_events as iam
 from domain.policy import unseen
 from domain.policy.parse import KEY, UNIQUE_ID, parse_policy
 from domain.state.principals import named
@@ -121,10 +120,10 @@ def identity_there(world: World, kind: str, arn: str, unique: str) -> CausedEven
         return
     path, _, name = parsed.resource.partition("/")[2].rpartition("/")
     if held is not None:  # another identity with this ARN is there: it was deleted, which the trail did not see
-        yield iam.IdentityDeleted(parsed.account, kind, held, directory.identities[held].name)
+        yield from identity_gone(directory.identities[held], world)
     other = directory.find(kind, parsed.account, name)
     if other is not None:
-        yield iam.IdentityDeleted(parsed.account, kind, other.id, other.name)
+        yield from identity_gone(other, world)
     yield from identity_met(parsed.account, kind, unique, name, f"/{path}/" if path else "/")
 
 

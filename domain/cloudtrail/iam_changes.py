@@ -80,7 +80,7 @@ def _made(kind: str) -> Callable[[TrailReading, World], CausedEvents]:
         if unique in directory.identities:
             return  # its use was seen before, or it was recorded twice
         if old is not None:
-            yield iam.IdentityDeleted(account, kind, old.id, old.name)
+            yield from identity_gone(old, world)
         boundary = given(told, "PermissionsBoundary")
         if boundary:
             yield from _policy_there(world, boundary)
@@ -101,6 +101,14 @@ def id_without(arn: str, world: World) -> str:
     renamed since, it keeps the id, and the number of the last change makes another."""
     unique = f"ARN:{arn}"
     return unique if unique not in world.directory.identities else f"{unique}#{world.position}"
+
+
+def identity_gone(identity: Identity, world: World) -> CausedEvents:
+    """IAM deletes no group that has members, so they had left it, though the trail may not have seen that (API reference,
+    DeleteGroup)."""
+    for user in list(world.directory.members.get(identity.id, ())):
+        yield iam.MemberRemoved(identity.account, identity.id, user)
+    yield iam.IdentityDeleted(identity.account, identity.kind, identity.id, identity.name)
 
 
 def identity_met(account: str, kind: str, unique: str, name: str, path: str) -> CausedEvents:
@@ -217,7 +225,7 @@ def _untag(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
 
 
 def _delete(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
-    yield iam.IdentityDeleted(held.account, held.kind, held.id, held.name)
+    yield from identity_gone(held, world)
 
 
 def _update(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
@@ -226,7 +234,7 @@ def _update(held: Identity, reading: TrailReading, world: World) -> CausedEvents
     path = given(reading.parameters, "NewPath") or held.path
     other = world.directory.find(held.kind, held.account, name)
     if other is not None and other.id != held.id:  # the name was free, so it was deleted, which the trail did not see
-        yield iam.IdentityDeleted(other.account, other.kind, other.id, other.name)
+        yield from identity_gone(other, world)
     if (name, path) != (held.name, held.path):
         yield iam.IdentityMoved(held.account, held.kind, held.id, name, path)
 
@@ -258,7 +266,7 @@ def _create_policy(reading: TrailReading, world: World) -> CausedEvents:
     if unique in world.directory.policy_arns:
         return
     if held is not None:
-        yield iam.ManagedPolicyDeleted(held.account, held.id, held.name)
+        yield from _policy_gone(arn, reading, world)
     document, about = _document(reading, "PolicyDocument", MANAGED), given(told, "Description")
     require_length(about, "description")
     require_room({}, tags_of(told.get("Tags")), "tags")
@@ -303,10 +311,12 @@ def _version_gone(arn: str, reading: TrailReading, world: World) -> CausedEvents
 
 
 def _policy_gone(arn: str, reading: TrailReading, world: World) -> CausedEvents:
-    held = world.directory.policies[arn]
-    for unique in sorted(world.directory.attached_to.get(arn, ())):
-        kind = world.directory.identities[unique].kind
-        yield iam.PolicyDetached(held.account, kind, unique, arn)
+    """IAM deletes no policy that an identity has, attached or as its boundary (API reference, DeletePolicy)."""
+    held, directory = world.directory.policies[arn], world.directory
+    for unique in sorted(directory.attached_to.get(arn, ())):
+        yield iam.PolicyDetached(held.account, directory.identities[unique].kind, unique, arn)
+    for unique in sorted(directory.bounded_by.get(arn, ())):
+        yield iam.BoundarySet(held.account, directory.identities[unique].kind, unique, "")
     yield iam.ManagedPolicyDeleted(held.account, held.id, held.name)
 
 

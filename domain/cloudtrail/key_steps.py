@@ -153,6 +153,13 @@ def _replicated(reading: TrailReading, step: Step) -> None:
         step.writes[("key", key_id(f"arn:aws:kms:{region}:{reading.account}:key/{name}"))] = "replica"
 
 
+def _material_there(reading: TrailReading, step: Step) -> None:
+    """A key is enabled when material that is missing arrives. Material that is imported again leaves a disabled key as it is (API
+    reference, ImportKeyMaterial)."""
+    _on_key(("material", "yes"), ("enabled", "yes"))(reading, step)
+    step.left_empty["enabled", _key(reading)] = ("material", _key(reading))
+
+
 KMS_STEPS: Mapping[str, Callable[[TrailReading, Step], None]] = {
     "CreateKey": _create_key,
     "PutKeyPolicy": _policy_put,
@@ -169,7 +176,7 @@ KMS_STEPS: Mapping[str, Callable[[TrailReading, Step], None]] = {
     "DisableKeyRotation": _on_key(("rotation", None)),
     "RotateKey": _on_key(),
     "RotateKeyOnDemand": _on_key(),
-    "ImportKeyMaterial": _on_key(("material", "yes"), ("enabled", "yes")),
+    "ImportKeyMaterial": _material_there,
     "DeleteImportedKeyMaterial": _on_key(("material", None), rank=TAKES),
     "DeleteExpiredKeyMaterial": _on_key(("material", None), rank=TAKES),
     "CreateAlias": _alias_made,

@@ -72,6 +72,27 @@ class _Group:
         self.looks.spend(len(found))
         return found
 
+    def held(self, slot: Slot, state: dict[Slot, Value | bool]) -> Value | bool:
+        return state[slot] if slot in state else self.before(slot)
+
+    def is_full(self, slot: Slot, state: dict[Slot, Value | bool]) -> bool:
+        return self.held(slot, state) not in (None, UNKNOWN)
+
+    def make(self, step: Step, state: dict[Slot, Value | bool]) -> None:
+        """Changes the state as the step does. The step was made, so what it needs was there, whether the trail saw it or
+        not. Raises _TooMany."""
+        for slot, wanted in step.needs.items():
+            if self.held(slot, state) is UNKNOWN:
+                state[slot] = _SOMETHING if wanted is PRESENT else None
+        kept = [
+            slot
+            for slot, other in step.left_empty.items()
+            if self.held(slot, state) is None and self.is_full(other, state)
+        ]
+        state.update(dict.fromkeys(self.under(step.resets)))
+        state.update(step.writes)
+        state.update(dict.fromkeys(kept))
+
 
 def ordered(steps: Iterable[Step], before: Before) -> Ordered:
     groups = _dependent(sorted(steps, key=lambda each: (each.rank, each.id)))
@@ -140,37 +161,22 @@ class _Search:
         self._group, self._steps, self._first, self._then = group, steps, first, then
         self._dead: set[tuple[frozenset[str], frozenset[tuple[Slot, Value | bool]]]] = set()
 
-    def _held(self, slot: Slot, state: dict[Slot, Value | bool]) -> Value | bool:
-        return state[slot] if slot in state else self._group.before(slot)
-
-    def _is_full(self, slot: Slot, state: dict[Slot, Value | bool]) -> bool:
-        return self._held(slot, state) not in (None, UNKNOWN)
-
     def _is_allowed(self, step: Step, state: dict[Slot, Value | bool]) -> bool:
         """Whether the state allows the step. Raises _TooMany."""
         self._group.looks.spend(1 + len(step.needs) + len(step.room))
         for slot, wanted in step.needs.items():
-            held = self._held(slot, state)
+            held = self._group.held(slot, state)
             if held is not UNKNOWN and (held is not None) is not wanted:
                 return False
-        if any(self._held(slot, state) == other for slot, other in step.others.items()):
+        if any(self._group.held(slot, state) == other for slot, other in step.others.items()):
             return False
-        if len(step.room) >= VERSIONS and sum(self._is_full(slot, state) for slot in step.room) >= VERSIONS:
+        if len(step.room) >= VERSIONS and sum(self._group.is_full(slot, state) for slot in step.room) >= VERSIONS:
             return False
-        spared = None if step.spared is None else (*step.spared[0], self._held(step.spared[1], state))
+        spared = None if step.spared is None else (*step.spared[0], self._group.held(step.spared[1], state))
         return not any(
-            slot in self._group.written and slot != spared and self._is_full(slot, state)
+            slot in self._group.written and slot != spared and self._group.is_full(slot, state)
             for slot in self._group.under(step.clear)
         )
-
-    def _make(self, step: Step, state: dict[Slot, Value | bool]) -> None:
-        """Changes the state as the step does. The step was made, so what it needs was there, whether the trail saw it or
-        not."""
-        for slot, wanted in step.needs.items():
-            if self._held(slot, state) is UNKNOWN:
-                state[slot] = _SOMETHING if wanted is PRESENT else None
-        state.update(dict.fromkeys(self._group.under(step.resets)))
-        state.update(step.writes)
 
     def _waits(self, step: Step, rest: Sequence[Step]) -> bool:
         return step is self._then and any(each is self._first for each in rest)
@@ -183,7 +189,7 @@ class _Search:
             for number, step in enumerate(rest):
                 if not self._waits(step, rest) and self._is_allowed(step, state):
                     found.append(rest.pop(number))
-                    self._make(step, state)
+                    self._group.make(step, state)
                     break
             else:
                 return None
@@ -201,7 +207,7 @@ class _Search:
             if not self._waits(step, rest) and self._is_allowed(step, state):
                 self._group.looks.spend(len(rest) + len(state))
                 made = dict(state)
-                self._make(step, made)
+                self._group.make(step, made)
                 found = self.run(tuple(each for each in rest if each is not step), made)
                 if found is not None:
                     return [step, *found]
@@ -261,14 +267,13 @@ def _either(order: Sequence[Step], group: _Group) -> Iterator[tuple[str, str]]:
                     yield one.id, other.id
 
 
-def _end(order: Sequence[Step], group: _Group) -> dict[Slot, Value]:
-    """The final content of the slots that the steps of a second write."""
+def _end(order: Sequence[Step], group: _Group) -> dict[Slot, Value | bool]:
+    """The final content of the slots that the steps of a second write. Raises _TooMany."""
     group.looks.spend(len(order))
-    end = dict[Slot, Value]()
+    end = dict[Slot, Value | bool]()
     for step in order:
-        end.update(dict.fromkeys(group.written.intersection(group.under(step.resets))))
-        end.update(step.writes)
-    return end
+        group.make(step, end)
+    return {slot: content for slot, content in end.items() if slot in group.written}
 
 
 def _follows(one: Step, other: Step, group: _Group) -> bool:

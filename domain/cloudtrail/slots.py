@@ -29,7 +29,8 @@ class Step:
     """`needs`: slots that must be full or empty before the step. `others`: slots that may hold anything except this
     value. `clear`: every slot with this beginning must be empty. `spared`: the beginning of a slot that may be full all the
     same, and the slot whose content is the rest of its name. `room`: fewer than VERSIONS of these slots may be full.
-    `resets`: every slot with this beginning is empty after the step."""
+    `resets`: every slot with this beginning is empty after the step. `left_empty`: slots that the step writes, except where
+    they are empty while another slot is full."""
 
     id: str
     rank: int = CHANGES
@@ -40,9 +41,10 @@ class Step:
     spared: tuple[Slot, Slot] | None = None
     room: tuple[Slot, ...] = ()
     resets: tuple[Slot, ...] = ()
+    left_empty: dict[Slot, Slot] = field(default_factory=dict)
 
     def leaves(self, slot: Slot) -> Value | bool:
-        """The content of a slot after the step; UNKNOWN if the step does not touch it."""
+        """The content of a slot after the step, unless the slot is left empty; UNKNOWN if the step does not touch it."""
         if slot in self.writes:
             return self.writes[slot]
         return None if begins(slot, self.resets) else UNKNOWN
@@ -101,11 +103,7 @@ def before(slot: Slot, world: World) -> Value | bool:
         full = {
             "inline": lambda: slot[4] in held.inline,
             "attached": lambda: slot[4] in held.attached,
-            "member": lambda: any(
-                directory.identities[group].name.lower() == slot[4]
-                for group in held.groups
-                if group in directory.identities
-            ),
+            "member": lambda: slot[4] in {directory.identities[group].name.lower() for group in held.groups},
             "access key": lambda: slot[4] in held.access_keys,
         }[what]()
         return "yes" if full else UNKNOWN if unseen.NAME in held.inline else None

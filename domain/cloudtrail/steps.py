@@ -241,7 +241,7 @@ def _policy_made(reading: TrailReading, step: Step) -> None:
     step.writes[("policy", arn)] = reading.id
     step.resets = _of_policy(arn)
     step.writes[("default", arn)] = "v1"
-    step.writes[("version", arn, "v1")] = reading.id
+    step.writes[("version", arn, "v1")] = mark(given(told, "PolicyDocument"))
     for name, value in tags_told(reading).items():
         step.writes[("policy tag", arn, name)] = value
 
@@ -260,7 +260,7 @@ def _version(reading: TrailReading, step: Step, arn: str) -> None:
     version = given(made, "versionId") if isinstance(made, dict) else ""
     slot = ("version", arn, version or reading.id)
     once(step, slot)
-    step.writes[slot] = reading.id
+    step.writes[slot] = mark(given(reading.parameters, "PolicyDocument"))
     if VERSION_ID.fullmatch(version):  # versions are counted, and no number is used again
         step.writes[("counted", arn, version)] = version
         step.needs[("counted", arn, version)] = step.needs[("counted", arn, f"v{int(version[1:]) + 1}")] = ABSENT

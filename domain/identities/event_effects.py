@@ -85,7 +85,9 @@ def _(event: events.IdentityDeleted, directory: Directory, now: int, position: i
             index.get(arn, set()).discard(gone.id)
     for group in gone.groups:
         directory.members[group].remove(gone.id)
-    directory.members.pop(gone.id, None)
+    for user in directory.members.pop(gone.id, ()):  # a trail that an older version read may not tell that it left
+        left = tuple(each for each in directory.identities[user].groups if each != gone.id)
+        directory.change(user, groups=left)
 
 
 @effect.register

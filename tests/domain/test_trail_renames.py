@@ -1,4 +1,5 @@
-"""An identity that a trail knows only by its name keeps its policies when it gets another name."""
+"""An identity that a trail knows only by its name keeps its policies when it gets another name. Whatever is deleted had nothing
+left that IAM asks to be taken away first."""
 
 from __future__ import annotations
 
@@ -85,3 +86,41 @@ def test_a_name_that_a_rename_takes_was_free() -> None:
     )
     assert policies(world, USER) == {}
     assert set(world.directory.by_arn) == {who()["arn"]}
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        iam("DeleteGroup", groupName="g"),
+        iam("CreateGroup", {"group": {"groupId": "AGPASECOND"}}, groupName="g"),
+        iam("UpdateGroup", groupName="other", newGroupName="g"),
+    ],
+    ids=["deleted", "made again", "name taken"],
+)
+def test_a_group_that_is_deleted_had_no_members(gone: dict[str, Any]) -> None:
+    """Whoever was in it can be asked about, and deleted, afterwards."""
+    joined = iam("AddUserToGroup", groupName="g", userName="carol")
+    world = fold(has_policy(GROUP, "g", "use"), has_policy(GROUP, "other", "use"), joined, gone)
+    carol = world.directory.get(USER, A, "carol")
+    assert carol.groups == ()
+    assert world.directory.permissions(carol)
+    world = fold(
+        has_policy(GROUP, "g", "use"),
+        has_policy(GROUP, "other", "use"),
+        joined,
+        gone,
+        iam("DeleteUser", userName="carol"),
+    )
+    assert world.directory.find(USER, A, "carol") is None
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["deleted", "made again"])
+def test_a_policy_that_is_deleted_was_attached_to_nobody_and_bounded_nobody(again: bool) -> None:
+    arn = f"arn:aws:iam::{A}:policy/m"
+    made = iam("CreatePolicy", policyName="m", policyDocument=USE)
+    attached = iam("AttachUserPolicy", userName="carol", policyArn=arn)
+    bounded = iam("PutUserPermissionsBoundary", userName="carol", permissionsBoundary=arn)
+    answer = {"policy": {"arn": arn, "policyId": "ANPASECOND"}}
+    gone = {**made, "responseElements": answer} if again else iam("DeletePolicy", policyArn=arn)
+    carol = fold(made, attached, bounded, gone).directory.get(USER, A, "carol")
+    assert (carol.attached, carol.boundary) == ((), "")

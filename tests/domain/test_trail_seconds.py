@@ -41,7 +41,7 @@ CHANGES: list[Change] = [
     *[(each, ("u",)) for each in ("CreateAccessKey", "DeleteAccessKey")],
     *[("UpdateAccessKey", ("u", each)) for each in ("Active", "Inactive")],
     *[("CreatePolicy", (n,)) for n in range(2)],
-    *[("CreatePolicyVersion", (chosen,)) for chosen in (True, False)],
+    *[("CreatePolicyVersion", (chosen, n)) for chosen in (True, False) for n in range(2)],
     *[(each, (f"v{n}",)) for each in ("SetDefaultPolicyVersion", "DeletePolicyVersion") for n in (1, 2, 3)],
     ("DeletePolicy", ()),
     *[("CreateKey", (n, origin)) for n in (1, 2) for origin in ("AWS_KMS", "EXTERNAL")],
@@ -154,7 +154,7 @@ def _of_policies(state: State, operation: str, what: tuple[Any, ...], name: int,
     if operation == "CreatePolicy":
         if held:
             return False
-        held |= {"made": name, "versions": {"v1"}, "default": "v1", "latest": 1}
+        held |= {"made": name, "versions": {"v1": what[0]}, "default": "v1", "latest": 1}
         return True
     if not held:
         return False
@@ -164,7 +164,7 @@ def _of_policies(state: State, operation: str, what: tuple[Any, ...], name: int,
             version = f"v{held['latest']}"
             if told["version"] != version or len(held["versions"]) == 5:
                 return False
-            held["versions"].add(version)
+            held["versions"][version] = what[1]
             held["default"] = version if what[0] else held["default"]
         case "SetDefaultPolicyVersion":
             if what[0] not in held["versions"]:
@@ -173,9 +173,9 @@ def _of_policies(state: State, operation: str, what: tuple[Any, ...], name: int,
         case "DeletePolicyVersion":
             if what[0] not in held["versions"] or held["default"] == what[0]:
                 return False
-            held["versions"].remove(what[0])
+            del held["versions"][what[0]]
         case "DeletePolicy":
-            if held["versions"] != {held["default"]} or any(each["attached"] for each in state["who"].values()):
+            if set(held["versions"]) != {held["default"]} or any(each["attached"] for each in state["who"].values()):
                 return False
             held.clear()
     return True
@@ -227,9 +227,9 @@ def _of_keys(state: State, operation: str, what: tuple[Any, ...], name: int, tol
             key["rotation"] = operation == "EnableKeyRotation"
             return not key["external"]
         case "ImportKeyMaterial":
-            again = key["material"] and not key["enabled"]  # which changes nothing and does not belong here
-            key["material"] = key["enabled"] = True  # what was missing comes in, and the key is enabled
-            return bool(key["external"]) and not again
+            if not key["material"]:  # what was missing comes in, and the key is enabled
+                key["material"] = key["enabled"] = True
+            return bool(key["external"])
         case "TagResource" | "UntagResource":
             key["tag"] = what[1] if operation == "TagResource" else None
         case "CreateGrant":
@@ -294,7 +294,7 @@ def _recorded(operation: str, what: tuple[Any, ...], told: dict[str, Any]) -> di
             return iam(
                 operation,
                 policyArn=MANAGED,
-                policyDocument=DOCUMENTS[0],
+                policyDocument=DOCUMENTS[what[1]],
                 setAsDefault=what[0],
                 response={"policyVersion": {"versionId": told["version"]}},
             )

@@ -134,6 +134,7 @@ def directory_holds(directory: Directory) -> None:
     assert directory.by_arn == {each.arn: each.id for each in identities.values()}
     assert directory.policy_arns == {each.id: arn for arn, each in directory.policies.items()}
     assert directory.users_of == {key: each.id for each in identities.values() for key in each.access_keys}
+    assert {group for each in identities.values() for group in each.groups} <= identities.keys()
     for group in identities:
         assert directory.members.get(group, []) == sorted(
             each.id for each in identities.values() if group in each.groups
