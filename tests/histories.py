@@ -104,7 +104,8 @@ def _deleted(history: History, key: str) -> object | None:
         return None
     held = history.world
     aliases, grants = held.aliases_of(key), sorted(held.grants.get(key, {}))
-    return events.KeyDeleted(key, held.keys[key].account, list(aliases), grants, [])
+    named = history.chance.choice((grants, []))  # a key may have more grants than its deletion names
+    return events.KeyDeleted(key, held.keys[key].account, list(aliases), named, [])
 
 
 def _alias(history: History, key: str) -> object:

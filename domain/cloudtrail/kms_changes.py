@@ -178,7 +178,11 @@ def _untag(key: str, reading: TrailReading, world: World) -> Sequence[object]:
 def _delete_key(key: str, reading: TrailReading, world: World) -> Sequence[object]:
     held = world.keys[key]
     stored = [each.stored for each in held.materials if each.stored]
-    return [kms.KeyDeleted(key, held.account, list(world.aliases_of(key)), list(world.grants.get(key, ())), stored)]
+    return [
+        kms.KeyDeleted(
+            key, held.account, list(world.aliases_of(key)), world.grant_index.named_when_deleted(key), stored
+        )
+    ]
 
 
 def _enable_rotation(key: str, reading: TrailReading, world: World) -> Sequence[object]:

@@ -77,7 +77,7 @@ def delete(command: DeleteKey, caller: Caller, world: World) -> KeyDeleted:
         key.id,
         key.account,
         list(world.aliases_of(key.id)),
-        list(world.grants.get(key.id, ())),
+        world.grant_index.named_when_deleted(key.id),
         [each.stored for each in key.materials if each.stored],
     )
 

@@ -25,7 +25,7 @@ from domain.errors import (
     InvalidRequest,
     LimitExceeded,
 )
-from domain.grants.grant import EQUALS, SOURCE_ARN, SUBSET, Grant, is_narrower
+from domain.grants.grant import EQUALS, SOURCE_ARN, SUBSET, Grant, granted, is_narrower
 from domain.grants.operations import ALWAYS, grant_operations
 from domain.keys.key import Key, nobodys
 from domain.keys.states import require_state
@@ -103,13 +103,12 @@ def create(command: CreateGrant, caller: Caller, world: World) -> GrantCreated |
         issuer=caller.principal,
         parent=_parent(command, key, caller, world),
     )
-    held = world.grants.get(key.id, {})
-    found = _same(event, held) if command.name else None
-    if found is None and len(held) >= world.limits.grants:
+    found = world.grant_index.same(granted(event, world.now, world.position)) if command.name else None
+    if found is None and len(world.grants.get(key.id, ())) >= world.limits.grants:
         raise LimitExceeded(f"A key has at most {world.limits.grants} grants.")
     if command.dry_run:
         raise DryRunSucceeded
-    return event if found is None else GrantFound(key.id, found)
+    return event if found is None else GrantFound(key.id, found.id)
 
 
 def _one(given: Sequence[str], first: str, second: str) -> str:
@@ -179,21 +178,6 @@ def _parent(command: CreateGrant, key: Key, caller: Caller, world: World) -> str
 
 def _is_within(command: CreateGrant, operations: Set[str], parent: Grant) -> bool:
     return operations <= parent.operations and is_narrower(command.constraints, parent.constraints)
-
-
-def _same(event: GrantCreated, held: Mapping[str, Grant]) -> str | None:
-    operations = {f"kms:{operation}" for operation in event.operations}
-    for grant in held.values():
-        if (
-            grant.name == event.name
-            and grant.grantee == event.grantee_id
-            and grant.retiring == event.retiring_id
-            and grant.operations == operations
-            and grant.constraints == event.constraints
-            and grant.issued_by == event.issued_by
-        ):
-            return grant.id
-    return None
 
 
 def _grant(key: Key, grant: str, world: World) -> Grant:

@@ -86,6 +86,19 @@ def granted(event: GrantCreated, at: int, position: int) -> Grant:
     )
 
 
+Alike = tuple[str, str, str, str, frozenset[str], frozenset[tuple[str, frozenset[tuple[str, str]] | str]]]
+
+
+def alike(grant: Grant) -> Alike:
+    """Equal for two grants of a key that CreateGrant takes for the same, if they have a name: their names, grantees, retiring
+    principals, issuing accounts, operations and constraints (API reference, CreateGrant, Name)."""
+    constraints = frozenset(
+        (name, value if isinstance(value, str) else frozenset(value.items()))
+        for name, value in grant.constraints.items()
+    )
+    return grant.name, grant.grantee, grant.retiring, grant.issued_by, grant.operations, constraints
+
+
 def _without_case(pairs: Mapping[str, str]) -> Pairs:
     return tuple(sorted((name.lower(), value) for name, value in pairs.items()))
 

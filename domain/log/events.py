@@ -323,7 +323,8 @@ class DeletionCancelled:
 
 @dataclass(frozen=True, slots=True)
 class KeyDeleted:
-    """The key is gone with its aliases, its grants and its material, whose names in the vault are `stored`."""
+    """The key is gone with its aliases, grants and material, whose names in the vault are `stored`. All its grants are gone;
+    `grants` names them if there are at most 10,000."""
 
     key: str
     account: str

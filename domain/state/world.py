@@ -130,7 +130,7 @@ class World:
         """The names of the aliases of a key, in order."""
         return self.alias_index.names_of_key.of(key)
 
-    def grantees(self, key: str) -> Mapping[str, tuple[Grant, ...]]:
+    def grantees(self, key: str) -> Mapping[str, Sequence[Grant]]:
         """The grants on a key, by the name that their grantee answers to."""
         return self.grant_index.by_grantee.get(key, {})
 

@@ -60,13 +60,13 @@ HistoryRow = tuple[str, str | None, str | None, documents.AggregateDocument, str
 
 
 def touched(event: object, world: World) -> list[AggregateName]:
-    """The aggregates that an event has changed; `world` is the world after it."""
+    """The aggregates that an event changes; `world` is the world before it."""
     match event:
         case events.KeyCreated() as made if made.alias:
             return [(KEY, made.key), (ALIAS, alias_arn(world.region, made.account, made.alias))]
         case events.KeyDeleted() as gone:
             aliases = [(ALIAS, alias_arn(world.region, gone.account, name)) for name in gone.aliases]
-            return [(KEY, gone.key), *aliases, *((GRANT, grant) for grant in gone.grants)]
+            return [(KEY, gone.key), *aliases, *((GRANT, grant) for grant in world.grants.get(gone.key, ()))]
         case events.AliasCreated() | events.AliasMoved() | events.AliasDeleted() as named:
             return [(ALIAS, alias_arn(world.region, named.account, named.alias))]
         case events.GrantCreated() | events.GrantRevoked() | events.GrantRetired() as granted:
@@ -232,8 +232,9 @@ class HistoryBatch:
         self._moments.append((entry.offset, entry.at))
         if entry.event is None:
             return
+        changed = touched(entry.event, world)
         world.apply(entry.event)
-        for aggregate in touched(entry.event, world):
+        for aggregate in changed:
             last = self._open.pop(aggregate, None)
             if last is not None:
                 last[UNTIL_POSITION], last[UNTIL_AT] = entry.offset, entry.at

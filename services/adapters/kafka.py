@@ -22,13 +22,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 from weakref import WeakSet
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 from domain.ports import Headers, Reader, Stored, Unavailable, reason_of
 from services.adapters.continuity import Continuity
@@ -308,6 +309,19 @@ class KafkaTopic:
             self._asking = None
 
 
+async def _queued(put: Callable[[], Awaitable[asyncio.Future[Any]]]) -> asyncio.Future[Any]:
+    """What the producer gives for what it has queued. One more batch has room behind the one that waits for its answer. aiokafka
+    waits for room no longer than REQUEST_TIMEOUT_MS, and has queued nothing then. A takeover by another broker lasts longer, so
+    this tries again until APPEND_DEADLINE."""
+    until = time.monotonic() + APPEND_DEADLINE
+    while True:
+        try:
+            return await put()
+        except KafkaTimeoutError:
+            if time.monotonic() > until:
+                raise
+
+
 class Producer:
     """An idempotent producer with a deadline for every append. After an append that failed, a new one is made."""
 
@@ -352,8 +366,7 @@ class Producer:
 
     async def send(self, topic: str, partition: int, value: bytes, headers: Headers) -> asyncio.Future[Any]:
         producer = await self._started()
-        future: asyncio.Future[Any] = await producer.send(topic, value, partition=partition, headers=list(headers))
-        return future
+        return await _queued(lambda: producer.send(topic, value, partition=partition, headers=list(headers)))
 
     async def append(self, topic: str, partition: int, value: bytes, headers: Headers) -> int:
         async with self._in_time(topic):
@@ -369,10 +382,10 @@ class Producer:
             batch = producer.create_batch()
             for value, headers in records:
                 if batch.append(key=None, value=value, timestamp=now, headers=list(headers)) is None:
-                    futures.append(await producer.send_batch(batch, topic, partition=partition))
+                    futures.append(await _queued(partial(producer.send_batch, batch, topic, partition=partition)))
                     batch = producer.create_batch()
                     batch.append(key=None, value=value, timestamp=now, headers=list(headers))
-            futures.append(await producer.send_batch(batch, topic, partition=partition))
+            futures.append(await _queued(partial(producer.send_batch, batch, topic, partition=partition)))
             for future in futures:
                 await asyncio.shield(future)
 

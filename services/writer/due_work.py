@@ -37,12 +37,15 @@ class DueWork:
         self._upkeep = upkeep
         self._clock = clock
         self._agenda = Agenda(step.fold.world)
+        self._refused = set[Work]()
+        """It is on record that this work was refused. It is not tried again before something else happens to its key."""
 
     def note(self, event: object | None) -> None:
         """The event may change when work on its key is due. Hold the turn."""
         key = getattr(event, "key", None)
         if key is not None:
             self._agenda.note(key)
+            self._refused = {work for work in self._refused if work.key != key}
 
     async def keep_doing(self) -> None:
         while True:
@@ -62,12 +65,14 @@ class DueWork:
         while (work := self._agenda.due(self._clock.now())) is not None:
             needed = _needed(work)
             try:
-                if needed not in waiting and not await self._is_held(work):
-                    await self._do(work)
-                    continue
+                if work not in self._refused and needed not in waiting:
+                    if await self._is_held(work):
+                        waiting.add(needed)
+                    elif await self._do(work):
+                        continue
             except Unavailable as fault:
                 log.warning("what is due waits", needed=needed, reason=str(fault))
-            waiting.add(needed)
+                waiting.add(needed)
             self._agenda.set_aside()
         since = self._agenda.waiting_since
         DUE_SECONDS.set(0 if since is None else (self._clock.now() - since) / SECOND_MICROS)
@@ -87,8 +92,8 @@ class DueWork:
             case _:
                 assert_never(work)
 
-    async def _do(self, work: Work) -> None:
-        """Raises Unavailable if the work cannot be done now."""
+    async def _do(self, work: Work) -> bool:
+        """Returns False if the work was refused. Raises Unavailable if the work cannot be done now."""
         material, fingerprint = "", ""
         match work:
             case Rotation():
@@ -104,6 +109,12 @@ class DueWork:
                 record = self._step.fall_due(work, material, fingerprint, self._clock.now())
                 await self._own.append(record, began)
                 self.note(record.event)
+                if record.event is None:
+                    self._refused.add(work)
+                    error = {} if record.decision is None else record.decision.error or {}
+                    log.error("what is due was refused", key=work.key, reason=error.get("message", ""))
+                    return False
+        return True
 
     async def _require_clocks_agree(self) -> None:
         """Material that is destroyed too early never comes back. So two clocks have to agree that it is time. Raises

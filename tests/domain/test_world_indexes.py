@@ -4,13 +4,14 @@ say."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.arn import region_in
-from domain.grants.grant import Grant
+from domain.grants.grant import Grant, alike
 from domain.identities.directory import Directory
 from domain.identities.identity import GROUP, POLICY, PROFILE, USER
 from domain.log import events, identity_events
@@ -45,6 +46,14 @@ def _retirable(history: History, key: str) -> object:
     return events.GrantCreated(key, name, "", "a", "a", retiring, retiring, ["Decrypt"], {}, ACCOUNT, "root", "")
 
 
+def _named_grant(history: History, key: str) -> object:
+    of, operation = history.chance.choice("ab"), history.chance.choice(("Decrypt", "Encrypt"))
+    constraints = {"EncryptionContextEquals": {"team": history.chance.choice("xy")}}
+    return events.GrantCreated(
+        key, history.name("grant"), of, "a", "a", "", "", [operation], constraints, ACCOUNT, "root", ""
+    )
+
+
 def _group(history: History) -> object:
     unique = history.name("AGPA")
     return identity_events.GroupCreated(ACCOUNT, unique, f"group{unique}", "/")
@@ -76,7 +85,7 @@ class LivelyHistory(History):
 
     @property
     def steps(self) -> list[Callable[[History], object | None]]:
-        of_keys = [_with_key(make) for make in (_rotated, _imported, _material_gone, _retirable)]
+        of_keys = [_with_key(make) for make in (_rotated, _imported, _material_gone, _retirable, _named_grant)]
         return [*STEPS, *of_keys, _group, _held_by_someone, _held_by_someone]
 
 
@@ -106,15 +115,19 @@ def aliases_hold(aliases: AliasIndex, keys: KeyIndex) -> None:
 
 
 def grants_hold(grants: GrantIndex, keys: KeyIndex) -> None:
-    by_grantee: dict[str, dict[str, tuple[Grant, ...]]] = {}
+    by_grantee: dict[str, dict[str, list[Grant]]] = {}
     by_retiring: dict[str, dict[str, Grant]] = {}
     for key, held in grants.by_key.items():
         assert key in keys.by_id
         assert held
         for id, grant in held.items():
             assert (grant.key, grant.id) == (key, id)
-            by_name = by_grantee.setdefault(key, {})
-            by_name[grant.grantee] = (*by_name.get(grant.grantee, ()), grant)
+            by_grantee.setdefault(key, {}).setdefault(grant.grantee, []).append(grant)
+            if grant.name:
+                same = grants.same(replace(grant, id="another", position=grant.position + 1))
+                assert same == next(each for each in held.values() if alike(each) == alike(grant))
+            else:
+                assert grants.same(grant) is None
             if grant.retiring:
                 by_retiring.setdefault(grant.retiring, {})[id] = grant
     assert grants.by_grantee == by_grantee

@@ -13,7 +13,7 @@ import pytest
 from domain.commands.due import Deletion, destructions_due
 from domain.durations import DAY_MICROS
 from domain.log.codec import rfc3339
-from domain.log.events import AccessKeyCreated, AccessKeyEnding
+from domain.log.events import AccessKeyCreated, AccessKeyEnding, AliasCreated, GrantCreated
 from domain.state.fold import Fold
 from services.clock import Clock
 from services.metrics import DUE_SECONDS
@@ -54,6 +54,7 @@ class Leading:
         for event in replaced:
             log.values.append(step.record(NOW, step.fold.world.next_command, None, None, event).value)
         self.events, self.rows = MemoryTopic(), VaultRows(Random(1))
+        self._step = step
         self.events.values = list(log.values)
         clock = Clock(LATER - time.time_ns() // 1000)
         self.held = False
@@ -61,6 +62,14 @@ class Leading:
         self.own = OwnRecords(self.events, step, upkeep, process_keys(), clock, end)  # type: ignore[arg-type]  # a log in memory keeps the same promises
         self.due = DueWork(step, self.own, upkeep, clock)
         self._before = len(log.values)
+
+    def happen(self, *changes: object) -> None:
+        """Puts events onto the log. Call this before the due work's first look."""
+        for event in changes:
+            self.events.values.append(
+                self._step.record(NOW, self._step.fold.world.next_command, None, None, event).value
+            )
+        self._before = len(self.events.values)
 
     async def _hold_stands(self, log: str) -> bool:
         assert log == self.fold().world.log
@@ -122,6 +131,31 @@ async def test_what_a_restore_holds_is_done_once_it_is_released_and_all_else_at_
     assert DUE_SECONDS._value.get() > 100 * 86_400, "it is waited for, and the alert says so"
     leading.held = False
     await leading.has_done(DESTROYED)
+
+
+async def test_a_key_with_more_grants_than_a_record_can_name_is_destroyed(leading: Leading) -> None:
+    """Gained: the record was longer than Kafka takes, and was refused without end. No other key's work was done any more."""
+    grants = [
+        GrantCreated(key_id(3), f"{n:064x}", "", "a", "a", "", "", ["Decrypt"], {}, ACCOUNT, "root", "")
+        for n in range(15_000)
+    ]
+    leading.happen(*grants)
+    leading.events.ahead = 0
+    await leading.has_done(DESTROYED, ROTATED, ENDED)
+    async with asyncio.timeout(30), leading.events.grown:
+        await leading.events.grown.wait_for(lambda: leading._step.fold.world.keys.keys() == {key_id(2)})
+    assert not leading._step.fold.world.grants
+
+
+async def test_work_that_is_refused_is_refused_once_and_holds_up_nothing(leading: Leading) -> None:
+    """More aliases than a key can get, so that no record can hold the deletion."""
+    leading.happen(*(AliasCreated(ACCOUNT, f"alias/{n:0240}", key_id(1)) for n in range(4_500)))
+    leading.events.ahead = 0
+    await leading.has_done(DESTROYED, ROTATED, ENDED)
+    await asyncio.sleep(3 * LOOK_EVERY)
+    assert leading.fold().world.keys.keys() == {key_id(1), key_id(2)}
+    assert sum(b"too large to be put on record" in value for value in leading.events.values) == 1
+    assert DUE_SECONDS._value.get() > 100 * 86_400, "it is waited for, and the alert says so"
 
 
 async def test_a_sweep_removes_nothing_while_a_restore_holds_what_is_due(leading: Leading) -> None:

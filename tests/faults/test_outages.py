@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import psutil
@@ -23,7 +24,9 @@ from botocore.exceptions import ClientError
 
 from domain.state.fold import Fold
 from domain.verification.log import verify
+from services.adapters.kafka import REQUEST_TIMEOUT_MS, Producer
 from services.adapters.postgres import connect
+from tests.contracts.adapters import kafka_topic
 from tests.e2e.test_trails import created, imported, record, written
 from tests.faults.full_disk import no_file_grows
 from tests.faults.steady import Steady
@@ -103,6 +106,29 @@ def test_postgres_is_killed_and_comes_back(away: Installation) -> None:
         goes_on(steady)
     require_kept(away, steady)
     away.client().create_key()
+
+
+def test_what_waits_behind_an_append_waits_as_long_as_the_append_may(away: Installation) -> None:
+    """The broker hangs for longer than REQUEST_TIMEOUT_MS, and for less than APPEND_DEADLINE. Gained: what had no room in the queue
+    was given up, and the leading writer ended itself."""
+    records = [(bytes(chance.randbytes(100_000)), ()) for chance in map(Random, range(20))]
+
+    async def append() -> int:
+        async with kafka_topic(lambda: away.settings) as topic:
+            producer = Producer(away.settings)
+            await producer.append(topic.topic, 0, b"first", ())
+            await topic.append(b"second", ())
+            with paused(*tree(away.process("kafka"))):
+                grouped = asyncio.create_task(producer.append_all(topic.topic, 0, records))
+                single = [asyncio.create_task(topic.send(value, headers)) for value, headers in records]
+                await asyncio.sleep(1.5 * REQUEST_TIMEOUT_MS / 1000)
+            for sent in await asyncio.gather(*single):
+                await sent
+            await grouped
+            await producer.close()
+            return await topic.end()
+
+    assert asyncio.run(append()) == 2 + 2 * len(records)
 
 
 @pytest.mark.soak
