@@ -13,11 +13,11 @@ from domain.alerts.engine.alert import Alert
 from domain.alerts.settings import AlertSettings
 from domain.log import events
 from domain.log import identity_events as identities
+from tests.alert_cases import NOW, ROLE, ROOT, ROOTED, UNKNOWN, USER, a_statement, grant, judged, policy, put
 from tests.attacks import costly
-from tests.domain.test_alert_rules import NOW, ROLE, ROOT, ROOTED, UNKNOWN, USER, allow, grant, judged, policy, put
 from tests.given import ACCOUNT, OTHER, a_key, key_id
 
-PUBLISHED = allow("*", "kms:GetPublicKey")
+PUBLISHED = a_statement("*", "kms:GetPublicKey")
 """Public, and harmless by itself."""
 
 
@@ -27,20 +27,22 @@ def rules(alerts: list[Alert]) -> set[str]:
 
 def test_a_harmless_public_statement_hides_nothing_else_of_its_policy() -> None:
     """Gained: another account, a new reader and a service, with one alert that says that the public key is public."""
-    logs = {**allow("*", "kms:Decrypt"), "Principal": {"Service": "logs.amazonaws.com"}}
-    theirs, others = (allow(f"arn:aws:iam::{each}:root", "kms:*") for each in (UNKNOWN, OTHER))
-    found = put(policy(ROOTED), policy(ROOTED, PUBLISHED, theirs, others, allow(USER, "kms:*"), logs))
+    logs = {**a_statement("*", "kms:Decrypt"), "Principal": {"Service": "logs.amazonaws.com"}}
+    theirs, others = (a_statement(f"arn:aws:iam::{each}:root", "kms:*") for each in (UNKNOWN, OTHER))
+    found = put(policy(ROOTED), policy(ROOTED, PUBLISHED, theirs, others, a_statement(USER, "kms:*"), logs))
     assert rules(found) == {
         "key-policy-public", "key-policy-unknown-account", "key-policy-known-account", "key-policy-service",
         "key-policy-decrypt", "key-policy-administrator", "key-policy-both",
     }  # fmt: skip
-    delegated = put(policy(allow(USER, "kms:PutKeyPolicy")), policy(ROOTED, PUBLISHED, allow(USER, "kms:PutKeyPolicy")))
+    delegated = put(
+        policy(a_statement(USER, "kms:PutKeyPolicy")), policy(ROOTED, PUBLISHED, a_statement(USER, "kms:PutKeyPolicy"))
+    )
     assert {"key-policy-public", "key-policy-delegated"} <= rules(delegated)
 
 
 def test_who_knows_the_public_key_to_be_public_hears_of_the_rest() -> None:
     known = AlertSettings(allow=(Allow("key-policy-public", "a key for verifying", NOW * 2, key="*"),))
-    theirs = allow(f"arn:aws:iam::{UNKNOWN}:root", "kms:*")
+    theirs = a_statement(f"arn:aws:iam::{UNKNOWN}:root", "kms:*")
     for found in (
         put(policy(ROOTED), policy(ROOTED, PUBLISHED, theirs), settings=known),
         judged(a_key(policy=policy(ROOTED, PUBLISHED, theirs)), settings=known),
@@ -51,14 +53,14 @@ def test_who_knows_the_public_key_to_be_public_hears_of_the_rest() -> None:
 def test_what_everyone_may_do_is_told_once() -> None:
     """Also beside conditions on what a stranger has a value for, and for principals that the policy names."""
     sourced = {"StringEquals": {"aws:SourceArn": "arn:aws:s3:::ours"}}
-    named = allow([USER, f"arn:aws:iam::{UNKNOWN}:root"], "kms:Decrypt")
-    new = policy(ROOTED, allow("*", "kms:Decrypt"), named, allow(USER, "kms:Decrypt", Condition=sourced))
+    named = a_statement([USER, f"arn:aws:iam::{UNKNOWN}:root"], "kms:Decrypt")
+    new = policy(ROOTED, a_statement("*", "kms:Decrypt"), named, a_statement(USER, "kms:Decrypt", Condition=sourced))
     assert rules(put(policy(ROOTED), new)) == {"key-policy-public"}
 
 
 def test_who_needs_fewer_conditions_than_everyone_is_told_of() -> None:
-    inside = allow("*", "kms:Decrypt", Condition={"StringEquals": {"kms:EncryptionContext:app": "web"}})
-    found = put(policy(ROOTED), policy(ROOTED, inside, allow(USER, "kms:Decrypt")))
+    inside = a_statement("*", "kms:Decrypt", Condition={"StringEquals": {"kms:EncryptionContext:app": "web"}})
+    found = put(policy(ROOTED), policy(ROOTED, inside, a_statement(USER, "kms:Decrypt")))
     assert rules(found) == {"key-policy-public", "key-policy-decrypt"}
 
 
@@ -72,7 +74,7 @@ OTHER_TENANT, SAME_TENANT, MORE = (
 
 
 def reads_under(condition: Any) -> str:
-    return policy(ROOTED, allow(USER, "kms:Decrypt", Condition=condition))
+    return policy(ROOTED, a_statement(USER, "kms:Decrypt", Condition=condition))
 
 
 @pytest.mark.parametrize("constraints", [OTHER_TENANT, {}, {"EncryptionContextSubset": {}}])
@@ -112,21 +114,21 @@ def test_a_grant_is_as_limited_by_a_roles_boundary_as_a_policy() -> None:
     bound = identities.BoundarySet(ACCOUNT, "role", ROLE.id, f"arn:aws:iam::{ACCOUNT}:policy/limits")
     role = f"arn:aws:iam::{ACCOUNT}:role/app"
     given = judged(
-        replace(GRANTED, grantee=role, grantee_id=role), a_key(policy=policy(ROOTED, allow(role, "kms:Decrypt"))),
+        replace(GRANTED, grantee=role, grantee_id=role), a_key(policy=policy(ROOTED, a_statement(role, "kms:Decrypt"))),
         ROLE, limits, bound,
     )  # fmt: skip
     assert rules(given) == {"grant-unconstrained"}
 
 
 def test_a_grant_gives_back_what_a_new_condition_took() -> None:
-    free, bound = policy(ROOTED, allow(USER, "kms:Decrypt")), reads_under(CONTEXT)
+    free, bound = policy(ROOTED, a_statement(USER, "kms:Decrypt")), reads_under(CONTEXT)
     was_free = Facts(versions=(Version(1, free, {}, NOW),))
     assert "grant-gives-back" in rules(grant(USER, "Decrypt", old=bound, facts=was_free))
     assert "grant-gives-back" not in rules(grant(USER, "Decrypt", old=bound, facts=was_free, constraints=SAME_TENANT))
     always_bound = Facts(versions=(Version(1, bound, {}, NOW),))
     assert "grant-gives-back" not in rules(grant(USER, "Decrypt", old=bound, facts=always_bound))
     vpcs = [
-        allow(USER, "kms:Decrypt", Condition={"StringEquals": {"aws:SourceVpc": each}})
+        a_statement(USER, "kms:Decrypt", Condition={"StringEquals": {"aws:SourceVpc": each}})
         for each in (["a", "b"], "a", "b")
     ]
     together, apart = policy(ROOTED, vpcs[0]), policy(ROOTED, *vpcs[1:])
@@ -155,7 +157,7 @@ def trusts(*statements: dict[str, Any]) -> str:
 
 
 def assumes(who: Any, effect: str = "Allow", **condition: Any) -> dict[str, Any]:
-    return allow(who, "sts:AssumeRole", effect=effect, **({"Condition": condition} if condition else {}))
+    return a_statement(who, "sts:AssumeRole", effect=effect, **({"Condition": condition} if condition else {}))
 
 
 PARTNER = f"arn:aws:iam::{UNKNOWN}:root"

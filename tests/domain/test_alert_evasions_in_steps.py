@@ -14,14 +14,14 @@ from domain.log import identity_events as identities
 from domain.policy import unseen
 from domain.policy.parse import KEY
 from domain.policy_analysis.budget import Budget
-from tests.domain.test_alert_evasions import PUBLISHED, rules
-from tests.domain.test_alert_rules import (
+from tests.alert_cases import (
     ADMIN,
     NOW,
     OPEN,
+    READER_ID,
     ROLE,
     ROOTED,
-    allow,
+    a_statement,
     judged,
     parted,
     policy,
@@ -29,6 +29,7 @@ from tests.domain.test_alert_rules import (
     tried,
     uses,
 )
+from tests.domain.test_alert_evasions import PUBLISHED, rules
 from tests.domain.test_wide_policies import given_by, keys
 from tests.given import ACCOUNT, OTHER, a_key, given, key_id
 
@@ -69,10 +70,10 @@ def test_an_alias_of_a_key_that_waits_for_deletion_is_told_as_low() -> None:
     assert [(each.rule.id, each.severity) for each in found] == [("alias-moved", "medium")]
 
 
-ADMINISTERED = allow(ADMIN, "kms:*")
-TOO_LONG = allow("*", "kms:Decrypt", Condition={"StringEquals": {"kms:EncryptionContext:app": "x" * KEY.most}})
+ADMINISTERED = a_statement(ADMIN, "kms:*")
+TOO_LONG = a_statement("*", "kms:Decrypt", Condition={"StringEquals": {"kms:EncryptionContext:app": "x" * KEY.most}})
 """No call puts such a policy, so the rules cannot read it."""
-GRANTS_ONLY = allow(f"arn:aws:iam::{ACCOUNT}:root", "kms:CreateGrant")
+GRANTS_ONLY = a_statement(f"arn:aws:iam::{ACCOUNT}:root", "kms:CreateGrant")
 
 
 def fired(old: str, new: str) -> set[str]:
@@ -106,7 +107,7 @@ def test_what_the_text_shows_is_not_hidden_by_what_an_earlier_text_showed() -> N
     assert "key-policy-public" not in fired_by_text(policy(ROOTED, OPEN), policy(ROOTED, {**OPEN, "Sid": "again"}))
     everything_else = {"Effect": "Allow", "Principal": "*", "NotAction": "kms:GetPublicKey", "Resource": "*"}
     assert "key-policy-public" in fired_by_text(policy(ROOTED, PUBLISHED), policy(ROOTED, everything_else))
-    secrets = allow(f"arn:aws:iam::{ACCOUNT}:root", "kms:DeriveSharedSecret")
+    secrets = a_statement(f"arn:aws:iam::{ACCOUNT}:root", "kms:DeriveSharedSecret")
     assert "key-policy-delegated" in fired_by_text(policy(secrets), policy(secrets, ROOTED))
     assert "key-policy-delegated" not in fired_by_text(policy(ROOTED), policy(ROOTED, secrets, GRANTS_ONLY))
 
@@ -143,7 +144,7 @@ def managed(name: str, text: str) -> identities.ManagedPolicyCreated:
 
 
 def bound(policy: str) -> identities.BoundarySet:
-    return identities.BoundarySet(ACCOUNT, "user", "AIDA0000000000000002", policy)
+    return identities.BoundarySet(ACCOUNT, "user", READER_ID, policy)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +229,7 @@ def out_of_it(action: str, resource: str, **condition: Any) -> str:
 
 
 OF_TEAM = {"StringEquals": {"aws:ResourceTag/Team": "x"}}
-IN_TEAM = identities.IdentityTagged(ACCOUNT, "user", "AIDA0000000000000002", {"Team": "x"})
+IN_TEAM = identities.IdentityTagged(ACCOUNT, "user", READER_ID, {"Team": "x"})
 APP = replace(ROLE, path="/team/")
 
 

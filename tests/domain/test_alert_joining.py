@@ -13,18 +13,18 @@ from domain.alerts.engine.judge import Judge
 from domain.alerts.wide_identity_policy import ASKED
 from domain.log import identity_events as identities
 from domain.policy import unseen
-from tests.domain.test_alert_rules import ADMIN, INLINE, MANAGED, MANAGED_ARN, NARROW, PEOPLE, USER, judged
+from tests.alert_cases import ADMIN, INLINE, MANAGED, MANAGED_ARN, NARROW, PEOPLE, READER_ID, USER, judged
 from tests.given import ACCOUNT, given
 
-READER, READERS, WRITERS = "AIDA0000000000000002", "AGPA0000000000000001", "AGPA0000000000000002"
+READERS, WRITERS = "AGPA0000000000000001", "AGPA0000000000000002"
 GROUPS = (
     identities.GroupCreated(ACCOUNT, READERS, "readers", "/team/"),
     identities.GroupCreated(ACCOUNT, WRITERS, "writers", "/"),
 )
 OF_READERS = f"arn:aws:iam::{ACCOUNT}:group/team/readers"
-JOINED = identities.MemberAdded(ACCOUNT, READERS, READER)
-MADE = identities.UserAccessKeyCreated(ACCOUNT, READER, "AKIANEW")
-ON, OFF = (identities.UserAccessKeyChanged(ACCOUNT, READER, "AKIANEW", each) for each in ("Active", "Inactive"))
+JOINED = identities.MemberAdded(ACCOUNT, READERS, READER_ID)
+MADE = identities.UserAccessKeyCreated(ACCOUNT, READER_ID, "AKIANEW")
+ON, OFF = (identities.UserAccessKeyChanged(ACCOUNT, READER_ID, "AKIANEW", each) for each in ("Active", "Inactive"))
 LIMITED = json.dumps({"Version": "2012-10-17", "Statement": {
     "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*",
     "Condition": {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}},
@@ -57,8 +57,8 @@ WIDE_ONE = identities.PolicyVersionCreated(ACCOUNT, MANAGED.id, "v2", INLINE, Tr
     [
         ((inline("group", READERS),), ["p"]),
         ((MANAGED, WIDE_ONE, attached("group", READERS)), [MANAGED_ARN]),
-        ((inline("group", READERS), inline("user", READER, NARROW)), ["p"]),
-        ((inline("group", READERS), inline("user", READER, LIMITED)), ["p"]),
+        ((inline("group", READERS), inline("user", READER_ID, NARROW)), ["p"]),
+        ((inline("group", READERS), inline("user", READER_ID, LIMITED)), ["p"]),
     ],
 )
 def test_who_joins_a_group_with_a_wide_policy_is_told_of(held: tuple[object, ...], by: list[str]) -> None:
@@ -74,10 +74,10 @@ def test_who_joins_a_group_with_a_wide_policy_is_told_of(held: tuple[object, ...
         (),
         (inline("group", READERS, NARROW),),
         (inline("group", WRITERS),),
-        (inline("group", READERS), inline("user", READER)),
-        (inline("group", READERS), MANAGED, WIDE_ONE, attached("user", READER)),
-        (inline("group", READERS), inline("group", WRITERS), identities.MemberAdded(ACCOUNT, WRITERS, READER)),
-        (inline("group", READERS, LIMITED), inline("user", READER)),
+        (inline("group", READERS), inline("user", READER_ID)),
+        (inline("group", READERS), MANAGED, WIDE_ONE, attached("user", READER_ID)),
+        (inline("group", READERS), inline("group", WRITERS), identities.MemberAdded(ACCOUNT, WRITERS, READER_ID)),
+        (inline("group", READERS, LIMITED), inline("user", READER_ID)),
     ],
 )
 def test_who_has_as_much_already_is_not(held: tuple[object, ...]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from domain.alerts.allow import Allow
 from domain.alerts.settings import AlertSettings
-from tests.domain.test_alert_rules import ADMIN, NOW, ROOT, ROOTED, UNKNOWN, USER, allow, policy, put
+from tests.alert_cases import ADMIN, NOW, ROOT, ROOTED, UNKNOWN, USER, a_statement, policy, put
 from tests.given import ACCOUNT, arn
 
 CI, THEIRS = f"arn:aws:iam::{ACCOUNT}:role/ci-*", f"arn:aws:iam::{UNKNOWN}:role/ci-*"
@@ -26,21 +26,21 @@ CI_ROLES = met("ArnLike", "aws:PrincipalArn", CI)
 @pytest.mark.parametrize(
     ("statement", "rule", "subject", "whom", "words"),
     [
-        (allow("*", "kms:Decrypt", **CI_ROLES), "key-policy-decrypt", arn(), [ROLES], f"lets {ROLES} decrypt"),
-        (allow("*", "kms:PutKeyPolicy", **CI_ROLES), "key-policy-administrator", arn(), [ROLES], f"{ROLES} may"),
+        (a_statement("*", "kms:Decrypt", **CI_ROLES), "key-policy-decrypt", arn(), [ROLES], f"lets {ROLES} decrypt"),
+        (a_statement("*", "kms:PutKeyPolicy", **CI_ROLES), "key-policy-administrator", arn(), [ROLES], f"{ROLES} may"),
         (
-            allow("*", "kms:Decrypt", **met("ArnLike", "aws:PrincipalArn", THEIRS)),
+            a_statement("*", "kms:Decrypt", **met("ArnLike", "aws:PrincipalArn", THEIRS)),
             "key-policy-unknown-account", UNKNOWN,
             [f"roles of {UNKNOWN} that meet ArnLike aws:PrincipalArn {THEIRS}"], f"account {UNKNOWN}",
         ),
         (
-            allow("*", "kms:Decrypt", **met("StringLike", "aws:PrincipalAccount", "4444*")),
+            a_statement("*", "kms:Decrypt", **met("StringLike", "aws:PrincipalAccount", "4444*")),
             "key-policy-unknown-account", arn(),
             ["roles, roots and users that meet StringLike aws:PrincipalAccount 4444*"],
             "accounts by a pattern, roles, roots and users that meet StringLike aws:PrincipalAccount 4444*",
         ),
         (
-            allow([ROOT, USER], "kms:Decrypt", **met("StringLike", "aws:PrincipalArn", "*:user/r*")),
+            a_statement([ROOT, USER], "kms:Decrypt", **met("StringLike", "aws:PrincipalArn", "*:user/r*")),
             "key-policy-decrypt", arn(), [USER], f"lets {USER} decrypt",
         ),
     ],
@@ -75,7 +75,7 @@ IS_SERVICE = {"Bool": {"aws:PrincipalIsAWSService": "true"}}
 )  # fmt: skip
 def test_a_pattern_of_services_is_told_as_it_is_written(condition: dict[str, Any], whom: str) -> None:
     """It said "any service" of every pattern that a name made for "any other service" meets, such as `s*`."""
-    (one,) = put(policy(ROOTED), policy(ROOTED, allow("*", "kms:Decrypt", Condition=condition)))
+    (one,) = put(policy(ROOTED), policy(ROOTED, a_statement("*", "kms:Decrypt", Condition=condition)))
     assert (one.rule.id, one.finding.about) == ("key-policy-service", (whom,))
 
 
@@ -89,13 +89,13 @@ def test_a_pattern_of_services_is_told_as_it_is_written(condition: dict[str, Any
 )
 def test_whoever_stands_for_all_others_meets_a_pattern_by_chance(wanted: str, rule: str, whom: str) -> None:
     """The alert named all roles of the account, since the name that stands for them is "somebody-else"."""
-    statement = allow("*", "kms:Decrypt", **met("ArnLike", "aws:PrincipalArn", wanted))
+    statement = a_statement("*", "kms:Decrypt", **met("ArnLike", "aws:PrincipalArn", wanted))
     (one,) = [each for each in put(policy(ROOTED), policy(ROOTED, statement)) if each.rule.id == rule]
     assert one.finding.about == (f"{whom} ArnLike aws:PrincipalArn {wanted}" if whom.endswith("meet") else whom,)
 
 
 def test_who_no_longer_meets_a_deny_is_named_by_its_pattern() -> None:
-    denied = allow("*", "kms:*", effect="Deny", **CI_ROLES)
+    denied = a_statement("*", "kms:*", effect="Deny", **CI_ROLES)
     (one,) = [each for each in put(policy(ROOTED, denied), policy(ROOTED)) if each.rule.id == "key-policy-deny-dropped"]
     assert one.finding.about == (ROLES,)
 
@@ -103,7 +103,7 @@ def test_who_no_longer_meets_a_deny_is_named_by_its_pattern() -> None:
 def test_an_entry_for_a_name_does_not_cover_all_whom_a_pattern_means() -> None:
     """The name is the one that a caller was given to meet the pattern."""
     entry = Allow("*", "one role", NOW * 2, principal=CI.removesuffix("*"))
-    new = policy(ROOTED, allow("*", "kms:Decrypt", **CI_ROLES))
+    new = policy(ROOTED, a_statement("*", "kms:Decrypt", **CI_ROLES))
     found = put(policy(ROOTED), new, settings=AlertSettings(allow=(entry,)))
     assert [(each.rule.id, each.suppressed) for each in found] == [("key-policy-decrypt", None)]
 
@@ -118,7 +118,7 @@ def test_an_entry_for_a_name_does_not_cover_all_whom_a_pattern_means() -> None:
 )
 def test_a_pattern_of_the_allow_list_is_not_met_by_what_a_condition_says(key: str, wanted: str, rule: str) -> None:
     """Gained: a second value, which nobody meets, and an entry for the build's roles covered everybody else."""
-    new = policy(ROOTED, allow("*", "kms:Decrypt", **met("StringLike", key, [wanted, "x:role/ci-x"])))
+    new = policy(ROOTED, a_statement("*", "kms:Decrypt", **met("StringLike", key, [wanted, "x:role/ci-x"])))
 
     def suppressed_by(principal: str) -> list[bool]:
         entry = Allow("*", "the build", NOW * 2, principal=principal)
@@ -133,7 +133,7 @@ def test_a_pattern_of_the_allow_list_is_not_met_by_what_a_condition_says(key: st
 
 def test_a_pattern_is_not_one_principal_alone() -> None:
     """Nobody knows how many roles it means."""
-    one = put(policy(ROOTED), policy(allow(ADMIN, "kms:*")))
+    one = put(policy(ROOTED), policy(a_statement(ADMIN, "kms:*")))
     assert "key-policy-last-administrator" in {each.rule.id for each in one}
-    some = put(policy(ROOTED), policy(allow("*", "kms:*", **CI_ROLES)))
+    some = put(policy(ROOTED), policy(a_statement("*", "kms:*", **CI_ROLES)))
     assert "key-policy-last-administrator" not in {each.rule.id for each in some}

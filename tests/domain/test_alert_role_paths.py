@@ -13,7 +13,7 @@ from domain.alerts.observed_call import ObservedCall, call_of, call_of_case
 from domain.alerts.settings import AlertSettings
 from domain.errors import AccessRefused
 from domain.log import events
-from tests.domain.test_alert_rules import NOW, ROOT, call, denied, judged, uses
+from tests.alert_cases import NOW, ROOT, call, denied, judged, uses
 from tests.given import ACCOUNT, OTHER, a_key, arn, key_id
 
 ROLE, SHORT = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("team/app", "app"))

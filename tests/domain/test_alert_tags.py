@@ -7,7 +7,7 @@ import pytest
 from domain.alerts.allow import Allow
 from domain.alerts.settings import AlertSettings
 from domain.log import events
-from tests.domain.test_alert_rules import ADMIN, NOW, judged, tagged
+from tests.alert_cases import ADMIN, NOW, judged, tagged
 from tests.given import ACCOUNT, a_key, arn, key_id
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from domain.alerts.engine.alert import Alert
 from domain.policy.console_form import ConsoleForm, kind_of, make
-from tests.domain.test_alert_rules import ADMIN, FOR_ITS_RESOURCES, GRANTS, ROOTED, THIRD, USER, allow, policy, put
+from tests.alert_cases import ADMIN, FOR_ITS_RESOURCES, GRANTS, ROOTED, THIRD, USER, a_statement, policy, put
 from tests.given import ACCOUNT, OTHER
 
 RULE = "key-policy-administrator"
@@ -25,7 +25,7 @@ def administrators(old: str, new: str) -> list[Alert]:
 
 
 def grants(condition: dict[str, Any], *actions: str) -> dict[str, Any]:
-    return allow(USER, *(actions or GRANTS), Condition=condition)
+    return a_statement(USER, *(actions or GRANTS), Condition=condition)
 
 
 people = st.lists(st.sampled_from([ADMIN, USER, THIRD]), unique=True, max_size=3)
@@ -44,8 +44,8 @@ def test_a_new_user_of_the_consoles_policy_is_no_administrator(
 @pytest.mark.parametrize(
     "statement",
     [
-        pytest.param(allow(USER, "kms:CreateGrant"), id="no condition"),
-        pytest.param(allow(USER, "kms:RevokeGrant"), id="revokes any grant"),
+        pytest.param(a_statement(USER, "kms:CreateGrant"), id="no condition"),
+        pytest.param(a_statement(USER, "kms:RevokeGrant"), id="revokes any grant"),
         pytest.param(grants({"Bool": {"kms:GrantIsForAWSResource": "false"}}), id="its own calls only"),
         pytest.param(grants({"BoolIfExists": {"kms:GrantIsForAWSResource": "true"}}, "kms:*"), id="more than grants"),
         pytest.param(grants({"Null": {"kms:GrantIsForAWSResource": "false"}}), id="true or false"),
@@ -62,15 +62,15 @@ def test_a_grant_that_the_principal_may_create_itself_makes_an_administrator(sta
 def test_the_rest_of_a_service_user_s_rights_still_counts() -> None:
     """Before the exception, a principal that a service could grant for was an administrator already, and raised nothing."""
     before = policy(ROOTED, FOR_ITS_RESOURCES)
-    (alert,) = administrators(before, policy(ROOTED, FOR_ITS_RESOURCES, allow(USER, "kms:CreateGrant")))
+    (alert,) = administrators(before, policy(ROOTED, FOR_ITS_RESOURCES, a_statement(USER, "kms:CreateGrant")))
     assert alert.finding.summary == f"{USER} may administer the key now: kms:CreateGrant"
-    (alert,) = administrators(before, policy(ROOTED, FOR_ITS_RESOURCES, allow(USER, "kms:PutKeyPolicy")))
+    (alert,) = administrators(before, policy(ROOTED, FOR_ITS_RESOURCES, a_statement(USER, "kms:PutKeyPolicy")))
     assert alert.finding.summary == f"{USER} may administer the key now: kms:PutKeyPolicy"
 
 
 def test_the_condition_counts_wherever_it_is_asked() -> None:
     """A Deny of every other grant leaves what an Allow with the condition gives."""
-    direct = allow(
+    direct = a_statement(
         USER, "kms:CreateGrant", effect="Deny", Condition={"BoolIfExists": {"kms:GrantIsForAWSResource": "false"}}
     )
-    assert administrators(policy(ROOTED), policy(ROOTED, direct, allow(USER, "kms:CreateGrant"))) == []
+    assert administrators(policy(ROOTED), policy(ROOTED, direct, a_statement(USER, "kms:CreateGrant"))) == []

@@ -10,7 +10,7 @@ from domain.keys.states import KEY_ACTIONS
 from domain.policy_analysis.check import Policies, not_public
 from domain.policy_analysis.outcomes import FAILED, PASSED
 from domain.policy_analysis.space import Side
-from tests.domain.test_alert_rules import ROOTED, allow, made, policy
+from tests.alert_cases import ROOTED, a_statement, made, policy
 from tests.given import ACCOUNT, arn
 
 
@@ -36,7 +36,7 @@ def test_a_condition_that_strangers_choose_to_meet_does_not_make_a_policy_privat
     key: str, patterns: list[str], public: bool
 ) -> None:
     """A stranger names their own sessions, providers, topics and buckets."""
-    text = policy(ROOTED, allow("*", "kms:Decrypt", Condition={"StringLike": {key: patterns}}))
+    text = policy(ROOTED, a_statement("*", "kms:Decrypt", Condition={"StringLike": {key: patterns}}))
     assert ("key-policy-public" in {each.rule.id for each in made(text)}) is public
     checked = not_public(Policies(Side(text), ACCOUNT, KEY_ACTIONS, arn()))["answer"]
     assert checked == (FAILED if public else PASSED)
@@ -45,7 +45,7 @@ def test_a_condition_that_strangers_choose_to_meet_does_not_make_a_policy_privat
 def test_two_conditions_of_which_strangers_choose_a_part_each_do_not_make_a_policy_private() -> None:
     both = {"StringLike": {"aws:userid": "AROA*"}, "StringLikeIfExists": {"aws:userid": "*:admin"}}
     assert "key-policy-public" in {
-        each.rule.id for each in made(policy(ROOTED, allow("*", "kms:Decrypt", Condition=both)))
+        each.rule.id for each in made(policy(ROOTED, a_statement("*", "kms:Decrypt", Condition=both)))
     }
 
 
@@ -75,7 +75,7 @@ SOMEWHERE = {"Null": {"aws:SourceIp": "false"}}
 )
 def test_a_policy_cannot_spare_the_strangers_who_are_tried(condition: dict[str, Any], public: bool) -> None:
     """They stood in the source, and a policy that let in everybody but those passed the check without an alert."""
-    text = policy(ROOTED, allow("*", "kms:Decrypt", Condition=condition))
+    text = policy(ROOTED, a_statement("*", "kms:Decrypt", Condition=condition))
     assert ("key-policy-public" in {each.rule.id for each in made(text)}) is public
     assert not_public(Policies(Side(text), ACCOUNT, KEY_ACTIONS, arn()))["answer"] == (FAILED if public else PASSED)
 
@@ -88,7 +88,7 @@ def test_a_policy_cannot_spare_the_strangers_who_are_tried(condition: dict[str, 
     ],
 )
 def test_a_service_for_nearly_everybody_is_told(condition: dict[str, Any]) -> None:
-    service = allow("*", "kms:Decrypt", Condition=condition) | {"Principal": {"Service": "s3.amazonaws.com"}}
+    service = a_statement("*", "kms:Decrypt", Condition=condition) | {"Principal": {"Service": "s3.amazonaws.com"}}
     assert "key-policy-service" in {each.rule.id for each in made(policy(ROOTED, service))}
 
 
@@ -97,5 +97,5 @@ def test_many_patterns_before_it_hide_no_pattern_that_strangers_meet() -> None:
     padding = [f"AIDA{number:017}:{'?' * 9}" for number in range(40)]
     condition = {"StringLike": {"aws:userid": [*padding, "AROAX????????????????:ci"]}}
     assert "key-policy-public" in {
-        each.rule.id for each in made(policy(ROOTED, allow("*", "kms:Decrypt", Condition=condition)))
+        each.rule.id for each in made(policy(ROOTED, a_statement("*", "kms:Decrypt", Condition=condition)))
     }

@@ -12,8 +12,8 @@ from domain.alerts.engine.alert import Alert
 from domain.alerts.unnamed import unnamed_ids
 from domain.alerts.wide_identity_policy import MOST_STEPS, gives_in_steps
 from domain.log import identity_events as identities
+from tests.alert_cases import READER_ID, judged, policy
 from tests.domain.test_alert_evasions import rules
-from tests.domain.test_alert_rules import judged, policy
 from tests.given import ACCOUNT, OTHER
 
 
@@ -35,7 +35,7 @@ def keys(*patterns: str) -> list[str]:
 
 
 def inline(text: str, before: str = "") -> list[Alert]:
-    put = identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", "p", text)
+    put = identities.InlinePolicyPut(ACCOUNT, "user", READER_ID, "p", text)
     return judged(put, *([replace(put, document=before)] if before else []))
 
 
