@@ -30,6 +30,9 @@ class LeafPlace:
     partition: int
     position: int
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.partition}@{self.position}"
+
 
 def entry_of(place: LeafPlace, value: bytes) -> bytes:
     """32 bytes: the entry of a record, by its value on the topic."""

@@ -39,11 +39,13 @@ PATIENCE, LOOK_EVERY = 5.0, 0.1
 
 
 CALLER, RESOURCE, REST = "caller", "resource", "rest"
-"""The parts of a record: the caller's account's, the resource's account's, and the one for both."""
-FORMER_PARTS = (
-    "an earlier version recorded it, and your part of it says more than you may know; whoever runs Keytrail can prove it, with "
-    "all of its parts"
+"""The parts of a record across two accounts: what the caller's account may see, what the resource's account may see, and what
+both may see."""
+FORMER_PARTS_REFUSED = (
+    "an earlier version recorded the call, and your part of the record says more than you may know; whoever runs Keytrail can "
+    "prove the call, with all parts of its record"
 )
+BEHIND = "the notary is behind or does not run"
 
 
 class NotProven(Exception):
@@ -53,7 +55,7 @@ class NotProven(Exception):
 class NotNotarised(Unavailable):
     """A record is not in the transparency log yet."""
 
-    def __init__(self, why: str = "the notary is behind or does not run") -> None:
+    def __init__(self, why: str) -> None:
         super().__init__(f"The record is not in the transparency log yet: {why}. Try again.")
 
 
@@ -95,7 +97,7 @@ class ProofMaker:
         self.log_keys, self.policy = log_keys, policy
         self.pool, self.store = pool, store
         self._settings, self._keys = settings, keys
-        # Whoever wants one proof does not wait for somebody's package.
+        # Two readers, so that a single proof never waits behind a proof of many records.
         self._one, self._many = RecordValues(settings), RecordValues(settings)
         self._checkpoint = COSIGNED if policy.asked else CHECKPOINT
 
@@ -111,7 +113,8 @@ class ProofMaker:
         return found
 
     async def parts(self, place: LeafPlace, value: bytes, shown: frozenset[str], log: str) -> ShownParts:
-        """Parts of a record across two accounts, of the log with this id. Raises NotProven, KeyMissing, Unavailable."""
+        """Divide a record across two accounts into the parts that its commitment binds. The proof will show the parts named in
+        `shown`. `log` is the log's id. Raises NotProven, KeyMissing, Unavailable."""
         await self._keys.know_those_of([value])
         document = {name: each for name, each in orjson.loads(value).items() if name not in ("auth", "parts")}
         seal = self._keys.seal(key_of(value), place.kind, log)
@@ -122,11 +125,9 @@ class ProofMaker:
             if commitment(salts, parts) == parts_of_value(value):
                 break
         else:
-            raise NotProven(
-                f"the parts of {place.kind} {place.partition}@{place.position} are not those of its commitment"
-            )
+            raise NotProven(f"the parts of {place} are not those of its commitment")
         if division is former_parts_of and shown != {CALLER, REST}:
-            raise NotProven(FORMER_PARTS)
+            raise NotProven(FORMER_PARTS_REFUSED)
         return ShownParts(parts, salts, shown)
 
     async def document(self, place: LeafPlace, value: bytes, shown: bytes | ShownParts) -> Mapping[str, Any]:
@@ -136,30 +137,31 @@ class ProofMaker:
             raise no_leaf(place)
         return await tree.document(place, leaves[place], value, shown)
 
-    async def leaves(self, authority: Authority) -> Mapping[LeafPartition, LeafExtent]:
-        """Which records are leaves. Raises OrderBroken, OutOfRange, Unavailable."""
+    async def leaf_extents(self, authority: Authority) -> Mapping[LeafPartition, LeafExtent]:
+        """Which records of each partition are leaves. Raises OrderBroken, OutOfRange, Unavailable."""
         return await extents_now(self._settings, self._keys, authority)
 
     async def notarised(self, places: Sequence[LeafPlace]) -> tuple[ProvenTree, dict[LeafPlace, int]]:
-        """The newest published tree, once the notary has taken these records, and the numbers of their leaves: a record that is
-        void, or was removed before the notary could take it, has none. Waits a little. Raises NotNotarised, Unavailable."""
+        """The newest published tree that has the leaves of these records, and the numbers of these leaves. A record that is void,
+        or was removed before the notary could take it, has no leaf. Waits a little. Raises NotNotarised, Unavailable."""
         ends = time.monotonic() + PATIENCE
         while True:
-            why = "the notary is behind or does not run"
+            why = BEHIND
             try:
-                # In this order: a record that is taken has its leaf in what is asked afterwards, if it is one.
+                # In this order: once the records are taken, a record without a number has no leaf and will never have one.
                 taken = await self._are_taken(places)
                 leaves, tree = await self.numbers(places), await self._published()
                 if tree is not None and taken and max(leaves.values(), default=-1) < tree.head.size:
                     return tree, leaves
-            except NoteRefused as fault:  # a key is just being changed, or witnesses do not know the new one yet
+            except NoteRefused as fault:  # the log's key is being rotated, or the witnesses do not know the new key yet
                 why = f"the published checkpoint cannot be used ({fault})"
             if time.monotonic() > ends:
                 raise NotNotarised(await self._waits_for_witnesses(places) or why)
             await asyncio.sleep(LOOK_EVERY)
 
     async def _waits_for_witnesses(self, places: Sequence[LeafPlace]) -> str:
-        """Why there is no proof, if the notary has done its part; "" otherwise. Raises Unavailable."""
+        """If the notary has published these records and only the witnesses are missing: the reason why there is no proof, else
+        "". Raises Unavailable."""
         text = await self.store.read(CHECKPOINT)
         if self._checkpoint == CHECKPOINT or text is None or not await self._are_taken(places):
             return ""
@@ -171,11 +173,11 @@ class ProofMaker:
             return ""
         return (
             f"the notary has published it in a tree of {size} leaves, and too few of the witnesses in the settings have "
-            "cosigned that. One may be away, or not know the log's new key"
+            "cosigned that tree. A witness may be away, or may not know the log's new key"
         )
 
     async def _are_taken(self, places: Sequence[LeafPlace]) -> bool:
-        """Whether it is known of these records which of them are leaves."""
+        """Whether the notary has taken all of these records, so that Postgres says which of them are leaves."""
         try:
             return await leaf_rows.are_taken(self.pool, places)
         except UndefinedTableError:  # the notary makes the table when it first starts
@@ -205,10 +207,8 @@ class ProofMaker:
 
 
 def no_leaf(place: LeafPlace) -> NotProven:
-    where = f"{place.kind} {place.partition}@{place.position}"
-    return NotProven(f"the record {where} has no leaf: it is void, or was removed before the notary could take it")
+    return NotProven(f"the record {place} has no leaf: it is void, or was removed before the notary could take it")
 
 
 def removed(place: LeafPlace) -> NotProven:
-    where = f"{place.kind} {place.partition}@{place.position}"
-    return NotProven(f"its record, {where}, is gone from the topic; a retention removed it, or somebody")
+    return NotProven(f"the record {place} is no longer in its topic: the topic's retention, or a person, removed it")

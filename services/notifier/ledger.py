@@ -303,11 +303,11 @@ class Ledger:
             log.warning("a notifier of another log begins anew", notifier=self._name, first=self._beginning.settled)
             return await self._anew(connection, self._beginning)
         if proved is not None and cursor.number + 1 < proved.settled:
-            reason = "what a notifier cursor earlier was put back by somebody else"
+            reason = "what a notifier held earlier was put back by somebody else"
             return await self._told_again(connection, reason, proved, cursor.serial)
         if self._macs and row["mac"] not in self._macs:
             log.error(
-                "what a notifier cursor earlier was put back; it is told again of what came since", notifier=self._name
+                "what a notifier held earlier was put back; it is told again of what came since", notifier=self._name
             )
         key = cursor.key if proved is not None and proved.key else ""  # an earlier version's rows are under several
         proved = max(proved or cursor.proved, cursor.proved, key=lambda each: each.settled)

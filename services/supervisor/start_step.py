@@ -25,8 +25,8 @@ READ_FIRST = (
 )
 """The settings that the step `read-files` has something to read for (start_steps.py). An installation without any of them starts
 without the step: its process takes a sixth of a second."""
-NOTHING_NAMED = {"notifiers": False, "audit_devices": False}
-"""What `read-files` answers where no file names any."""
+NOTHING_WANTED = {"notifiers": False, "audit_devices": False}
+"""What `read-files` answers if no file names any of them."""
 
 
 class StepRefused(Exception):

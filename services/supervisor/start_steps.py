@@ -25,7 +25,7 @@ from services.inherited import FROM_FILE
 from services.logs import configure
 from services.ownership import NotOurs
 from services.settings import BadSetting, Settings, load
-from services.supervisor.start_step import CONTROLLER_PASSWORD, NOTHING_NAMED
+from services.supervisor.start_step import CONTROLLER_PASSWORD, NOTHING_WANTED
 
 SERVERS_DEADLINE = 30.0
 """Seconds for servers that others run. How long to wait for a bundled one is up to whoever sees it work (patience.py)."""
@@ -59,7 +59,7 @@ async def read_files(settings: Settings) -> dict[str, bool]:
         from services.traces.tracer import sender_of
 
         sender_of(settings)
-    found = dict(NOTHING_NAMED)
+    found = dict(NOTHING_WANTED)
     if settings.alerts_file:
         from services.adapters import alerts_file
 

@@ -38,7 +38,7 @@ from services.supervisor.console import ConsoleBuild
 from services.supervisor.forks import Forks, can_fork
 from services.supervisor.logs import keep_rotating
 from services.supervisor.patience import TELL_EVERY, CannotStart, Patience, to_its_end, until, with_children
-from services.supervisor.start_step import CONTROLLER_PASSWORD, NOTHING_NAMED, StepRefused, answer_of, have_files
+from services.supervisor.start_step import CONTROLLER_PASSWORD, NOTHING_WANTED, StepRefused, answer_of, have_files
 
 log = logger_of("supervisor")
 
@@ -72,16 +72,16 @@ class Supervisor:
         self._tasks: list[asyncio.Task[Any]] = []
         self._socket: socket.socket | None = None
         self._forks: Forks | None = None
-        """Forks our processes; where that cannot be, each is started anew."""
+        """Forks our processes; None where that is impossible. Then each process is started as a program of its own."""
         self._metrics: Path | None = None
-        self._named: Mapping[str, bool] = NOTHING_NAMED
-        """Whether the files that settings name say that notifiers and audit devices are wanted."""
+        self._wanted: Mapping[str, bool] = NOTHING_WANTED
+        """Which of notifiers and audit devices the files that settings name ask for."""
 
     async def start(self) -> Credentials:
-        """Start everything, until all of it answers. Raises CannotStart, FolderInUse, BadSetting."""
+        """Start everything, until all of it answers. Raises CannotStart, FolderInUse, NotOurs, BadSetting, ClockRefused."""
         self._require_path()
         if have_files(self.settings):
-            self._named = await self._step("read-files")
+            self._wanted = await self._step("read-files")
         self._take_folder()
         if self.folder.restoring.exists():
             raise CannotStart(
@@ -119,8 +119,8 @@ class Supervisor:
         return credentials
 
     def _take_folder(self) -> None:
-        """Before anything is refused: whoever empties the folder then takes away what says which processes there are. Raises
-        FolderInUse, NotOurs."""
+        """Take the folder, and end the processes that an earlier run left. This comes before every refusal that asks people to
+        empty the folder: they would delete the file that names these processes. Raises FolderInUse, NotOurs."""
         self.folder.take()
         left = self.folder.clean_up()
         if left:
@@ -128,22 +128,20 @@ class Supervisor:
 
     def _kept(self) -> list[str]:
         """The names of what the folder holds besides the master key, which a restore needs there."""
-        key = os.path.realpath(
-            self.settings.master_key_path
-        )  # a path's own `resolve` raises RuntimeError for a loop of links
+        # A path's own `resolve` raises RuntimeError for a loop of links.
+        key = os.path.realpath(self.settings.master_key_path)
         return sorted(each.name for each in self.folder.path.glob("*") if os.path.realpath(each) != key)
 
     async def start_servers(self) -> Settings:
         """Start only the broker and the database, on a folder that holds nothing yet, for a restore. Returns settings that reach
         them.
 
-        Raises CannotStart, FolderInUse, BadSetting.
+        Raises CannotStart, FolderInUse, NotOurs, BadSetting, ClockRefused.
         """
         self._require_path()
         if kept := self._kept():
-            if (
-                self.folder.state_file.exists() or self.folder.restoring.exists()
-            ):  # else the folder is no business of ours
+            # Without one of these files the folder is no business of ours.
+            if self.folder.state_file.exists() or self.folder.restoring.exists():
                 self._take_folder()
             raise CannotStart(f"{self.folder.path} is not empty ({', '.join(kept)}): restore onto an empty folder.")
         self.folder.take()
@@ -166,10 +164,10 @@ class Supervisor:
         """Raises CannotStart, ClockRefused."""
         if self._test_clock and (self.settings.kafka or self.settings.postgres):
             raise CannotStart(
-                "--test-clock runs on the bundled servers alone: it could bring forward what others wait for."
+                "--test-clock works with the bundled servers alone: on others, it could bring other people's work forward."
             )
         if self.settings.clock_offset and not self._test_clock:
-            raise CannotStart("KEYTRAIL_CLOCK_OFFSET takes `keytrail up --test-clock`.")
+            raise CannotStart("KEYTRAIL_CLOCK_OFFSET works only with `keytrail up --test-clock`.")
         self.folder.require_clock(test=self._test_clock)
 
     # -- the bundled servers --------------------------------------------------------------------------------------
@@ -183,34 +181,35 @@ class Supervisor:
         self._postgres = postgres
         await self._begin_postgres(postgres, self._tell_wait)
         self.settings = replace(self.settings, postgres=postgres.dsn)
-        pid = postgres.pid()
-        if pid is not None:
-            self._started("postgres", pid)
         self._tasks.append(asyncio.create_task(self._keep_postgres(postgres)))
 
     async def _begin_postgres(self, postgres: BundledPostgres, tell: Callable[[str], None]) -> None:
         patience = Patience("Postgres", lambda: with_children(postgres.pid()), postgres.log, tell)
         await to_its_end(postgres.start, patience.look)
+        pid = postgres.pid()
+        if pid is not None:
+            self._keep_pid("postgres", pid)
 
     def _tell_wait(self, what: str) -> None:
         self._progress(what, 0, 0)
 
     async def _keep_postgres(self, postgres: BundledPostgres) -> None:
         # The postmaster is pg_ctl's child, not ours: it cannot be waited for, so its pid is checked.
-        told: float | None = None  # when it was last said that Postgres cannot be started; None since it last ran
+        told_at: float | None = None  # when it was last said that Postgres cannot be started; None since it last ran
         while True:
             await asyncio.sleep(0.5)
             if postgres.pid() is not None:
                 continue
-            if told is None:
+            if told_at is None:
                 log.warning("postgres ended; starting it again")
             try:
                 await self._begin_postgres(postgres, lambda what: None)
-                self._started("postgres", postgres.pid() or 0)
-                told = None
+                told_at = None
             except Exception as fault:  # noqa: BLE001  # whatever it is: nothing works without Postgres, so it is tried again
-                if told is None or time.monotonic() - told >= TELL_EVERY:  # on a full disk it fails twice a second
-                    told = time.monotonic()
+                if (
+                    told_at is None or time.monotonic() - told_at >= TELL_EVERY
+                ):  # on a full disk it fails twice a second
+                    told_at = time.monotonic()
                     log.error("postgres could not be started again; it is tried again", reason=reason_of(fault))
 
     async def _start_kafka(self) -> None:
@@ -224,7 +223,7 @@ class Supervisor:
         kafka = BundledKafka(self.folder.kafka, jars, port, controller)
         self._progress("starting Kafka", 0, 0)
         await asyncio.to_thread(kafka.prepare)
-        self._broker = Child("kafka", executing(kafka.command(), for_server()), self._kafka_output, self._started)
+        self._broker = Child("kafka", executing(kafka.command(), for_server()), self._kafka_output, self._keep_pid)
         self._broker.start()
         self._kafka = kafka
         self.settings = login.applied(self.settings, kafka.bootstrap, login.kept(kafka.folder))
@@ -264,18 +263,18 @@ class Supervisor:
         waits: Callable[[str], None] = lambda why: None,
         inherited: Mapping[str, str] | None = None,
     ) -> Any:
-        """`waits` is told what the step waits for. `inherited` is what the step gets of our environment; what our own processes
-        get where left out. Raises CannotStart."""
+        """`waits` is called with what the step waits for. `inherited`: the part of our environment that the step gets. Without
+        it, the step gets the same part as our own processes. Raises CannotStart."""
         environment = dict(inherited or for_own()) | self.settings.environment() | self._marks()
         all_secrets = {**self.settings.secrets(), **(secrets or {})}
         words = [step, *map(str, arguments)]
-        start = self._starting("start", "services.supervisor.start_steps", words, environment, all_secrets)
+        start = self._start_of("start", "services.supervisor.start_steps", words, environment, all_secrets)
         try:
             return await answer_of(start, step, progress, waits)
         except StepRefused as fault:
             raise CannotStart(str(fault)) from None
 
-    def _starting(
+    def _start_of(
         self,
         name: str,
         program: str,
@@ -284,14 +283,15 @@ class Supervisor:
         secrets: Mapping[str, str],
         passed: Mapping[str, int] | None = None,
     ) -> Start:
-        """A start of one of our processes."""
+        """How one of our processes is started: as a fork, or as a program of its own."""
         if self._forks is None:
             command = [*python(program.removesuffix(".__main__")), *arguments]
             return executing(command, environment, secrets, passed)
         return self._forks.starting(name, program, arguments, environment, secrets, passed)
 
     def _begin_forks(self) -> None:
-        """Once the folder is ours: what is imported for all our processes begins their metrics."""
+        """Start the fork server. Call this only once the folder is ours: the server imports for all our processes, and these
+        imports make files of metrics in the folder."""
         self._metrics = self.folder.run / "metrics"
         shutil.rmtree(self._metrics, ignore_errors=True)
         self._metrics.mkdir(mode=0o700)
@@ -320,9 +320,9 @@ class Supervisor:
             self._add(f"notary-{number}", "notary", common)
         for number in range(1, self.settings.alert_workers + 1):
             self._add(f"alerts-{number}", "alert_worker", common | {"KEYTRAIL_ALERTS_NAME": f"alerts-{number}"})
-        if self._named["notifiers"]:
+        if self._wanted["notifiers"]:
             self._add("notifier", "notifier", common)
-        if self._named["audit_devices"]:
+        if self._wanted["audit_devices"]:
             self._add("audit-devices", "audit_devices", common)
         for number in range(1, self.settings.workers + 1):
             self._add(f"api-{number}", "api", common, {"KEYTRAIL_LISTEN_FD": self._socket.fileno()})
@@ -331,8 +331,8 @@ class Supervisor:
         self, name: str, program: str, environment: Mapping[str, str], passed: Mapping[str, int] | None = None
     ) -> None:
         environment = {**environment, CHILD: name}
-        start = self._starting(name, f"services.{program}.__main__", (), environment, self.settings.secrets(), passed)
-        child = Child(name, start, self.folder.logs / f"{name}.log", self._started)
+        start = self._start_of(name, f"services.{program}.__main__", (), environment, self.settings.secrets(), passed)
+        child = Child(name, start, self.folder.logs / f"{name}.log", self._keep_pid)
         self._children.append(child)
         child.start()
 
@@ -341,7 +341,8 @@ class Supervisor:
         bundled = [self._kafka_output, *([self._postgres.log] if self._postgres else [])]
         return [*self.folder.logs.glob("*.log"), *bundled]
 
-    def _started(self, name: str, pid: int) -> None:
+    def _keep_pid(self, name: str, pid: int) -> None:
+        """Keep in the folder that this process runs: commands show it, and a later start ends it if this one is killed."""
         assert self._running is not None
         with contextlib.suppress(psutil.Error):
             self._running.children[name] = (pid, psutil.Process(pid).create_time())

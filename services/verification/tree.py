@@ -283,7 +283,7 @@ class _TreeWalk:
                 return
             for number, (made, right) in enumerate(zip(entries, published, strict=True), first):
                 if made != right:
-                    self._report.differs(f"{_at(self._place(number))} is not the record that became leaf {number}")
+                    self._report.differs(f"{self._place(number)} is not the record that became leaf {number}")
             edge, full, entries = other, other_full, published
         await self._compare_published(edge, full, entries)
         await self._compare_rows(last.size)
@@ -303,7 +303,7 @@ class _TreeWalk:
             if place.position < self._records[place.kind, place.partition].begin:
                 self._report.gone += 1
             else:
-                self._report.differs(f"{_at(place)}, which became leaf {first + number}, is missing from its topic")
+                self._report.differs(f"{place}, which became leaf {first + number}, is missing from its topic")
             if published is None:
                 self._give_up(first + number, "are gone, and the published entries do not say what they were")
                 return None
@@ -314,7 +314,7 @@ class _TreeWalk:
         since, until = self._batches[0].at, self._batches[-1].at
         self._report.differs(
             f"the records of the batches from {since} to {until} {why}. From leaf {leaf} on "
-            f"({_at(self._place(leaf))}), nothing is compared"
+            f"({self._place(leaf)}), nothing is compared"
         )
         self._lost = True
 
@@ -396,7 +396,3 @@ class _TreeWalk:
     async def close(self) -> None:
         for each in self._records.values():
             await each.close()
-
-
-def _at(place: LeafPlace) -> str:
-    return f"{place.kind} {place.partition}@{place.position}"

@@ -188,5 +188,5 @@ def test_a_test_clock_is_for_a_folder_of_its_own(tmp_path: Path) -> None:
     old.mkdir()
     (old / "credentials.json").write_text("{}")
     assert "--test-clock is for a folder of its own" in up(old, "--test-clock")
-    assert "KEYTRAIL_CLOCK_OFFSET takes" in up(tmp_path / "new", KEYTRAIL_CLOCK_OFFSET="5")
+    assert "KEYTRAIL_CLOCK_OFFSET works only with" in up(tmp_path / "new", KEYTRAIL_CLOCK_OFFSET="5")
     assert "bundled servers alone" in up(tmp_path / "new", "--test-clock", KEYTRAIL_KAFKA="x:1")

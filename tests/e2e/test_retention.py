@@ -56,7 +56,7 @@ def test_a_removed_record_is_proven_by_the_proof_that_was_made_before(kept: Inst
     asyncio.run(remove_up_to(kept.settings, asyncio.run(ends(kept.settings, names(kept.settings).decisions))))
     later = _a_call(kept)
     refused = kept.keytrail("prove", call, "-o", str(tmp_path / "again.json"), check=False)
-    assert (refused.returncode, "is gone from the topic" in " ".join(refused.stderr.split())) == (1, True)
+    assert (refused.returncode, "is no longer in its topic" in " ".join(refused.stderr.split())) == (1, True)
     key = fetched(kept, "key").decode().strip()
     assert kept.keytrail_as({}, "verify-evidence", str(proof), "--log-key", key).returncode == 0
     kept.keytrail("prove", later, "-o", str(tmp_path / "later.json"))

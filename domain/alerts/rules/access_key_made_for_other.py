@@ -1,4 +1,4 @@
-"""Somebody made an access key of another user, or switched one on again."""
+"""Somebody made an access key for another user, or made another user's key active again."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def judge(change: Change) -> Iterator[Finding]:
             return
         done = "made the access key {} of {} active again"
     else:
-        done = "made the access key {} of {}"
+        done = "made the access key {} for {}"
     summary = f"{change.who} {done.format(event.access_key, user)}"
     yield Finding(user, summary, event.account, about=(user,))
 
 
 def _was_active(change: Change, event: UserAccessKeyChanged) -> bool:
-    """Whether the access key is known to have been active before. What a trail shows for the first time in this record was made
-    active for the record's sake: nobody saw its status, and nobody makes an active access key active."""
+    """Whether the access key is known to have been active before. If a trail first shows the access key in this record, we only
+    assumed that it was active. It was probably inactive, because nobody activates an active key."""
     held = change.world.directory.identities[event.id].access_keys[event.access_key]
     assumed = change.world.of_trail and held.created == change.at
     return held.status == ACTIVE and not assumed

@@ -37,21 +37,21 @@ DECISIONS = RouteRow(
 async def count_decisions(audit: AuditContext, request: AuditRequest) -> Told:
     by = list(dict.fromkeys((request.text("by") or "").split(",")))
     if not set(by) <= EXPRESSIONS.keys():
-        strange = next(name for name in by if name not in EXPRESSIONS)
-        near = in_words(nearest(strange, EXPRESSIONS))
+        unknown = next(name for name in by if name not in EXPRESSIONS)
+        near = in_words(nearest(unknown, EXPRESSIONS))
         raise invalid(f"by must be one or more of {', '.join(sorted(EXPRESSIONS))}, separated by commas.{near}")
     filters, limit = await filters_of(audit, request), request.limit()
     async with audit.long_questions.place(request):
         source = await audit.sources.of(request)
         async with audit.filtered_questions.turn(request):
             rows = await decisions.counts(source.log, request.account, filters, by, limit + 1)
-        more = await source.before_it_began(filters.since)
+        began = await source.before_it_began(filters.since)
         counted = [item(row) for row in rows[:limit]]
         if "key" in by:
             named = await audit.keys.with_aliases(source, [{"key_id": row["key"]} for row in counted])
             counted = [row | {"key_aliases": its["key_aliases"]} for row, its in zip(counted, named, strict=True)]
     # The query counts only what the account may read of each call, so the counts reveal no more than the calls.
-    return source.audience.own(source.account, only_page(counted) | {"more": len(rows) > limit} | more)
+    return source.audience.own(source.account, only_page(counted) | {"more": len(rows) > limit} | began)
 
 
 _COUNTED_BY: dict[str, TypeName] = {"statement": "integer?", "hour": "time?", "day": "time?"}
@@ -64,7 +64,8 @@ COUNTS = RouteRow(
     "/v1/decisions/counts",
     "counts",
     count_decisions,
-    "How many calls there were by principal, operation, key, hour or any other field; most first, by time the latest",
+    "How many calls there were by principal, operation, key, hour or any other field. The largest counts come first. If the "
+    "calls are counted by hour or day, the latest comes first",
     tag="decisions",
     action="keytrail:ReadDecisions",
     parameters=(
@@ -84,10 +85,10 @@ COUNTS = RouteRow(
             Member("refused", "integer", "how many of them were refused"),
             Member("first", "time", "when the first was decided"),
             Member("last", "time", "when the last was"),
-            *(Member(name, _COUNTED_BY.get(name, "text?"), "where it is counted by") for name in sorted(EXPRESSIONS)),
-            Member("key_aliases", "texts", "where it is counted by key: the names of the key's aliases"),
+            *(Member(name, _COUNTED_BY.get(name, "text?"), "only if `by` names it") for name in sorted(EXPRESSIONS)),
+            Member("key_aliases", "texts", "only if `by` names `key`: the names of the key's aliases"),
         ),
-        beside=(Member("more", "yes-or-no", "whether there are more kinds than `limit`"), BEGAN),
+        beside=(Member("more", "yes-or-no", "whether there are more rows than `limit`"), BEGAN),
     ),
 )
 

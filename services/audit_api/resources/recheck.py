@@ -47,7 +47,7 @@ async def _rechecked(audit: AuditContext, request: AuditRequest, times: TimeBoun
 async def _leaves(audit: AuditContext) -> Mapping[LeafPartition, LeafExtent]:
     """Raises Unavailable."""
     try:
-        return await audit.proofs.leaves(audit.live.authority)
+        return await audit.proofs.leaf_extents(audit.live.authority)
     except (OrderBroken, OutOfRange) as fault:
         raise Unavailable(f"the transparency log's batches cannot be read: {fault}") from None
 
