@@ -1,1 +1,1 @@
-"""Benchmarks (`make bench`). Each figure stands beside a yardstick from the same run."""
+"""Benchmarks (`make bench`). Figures have a target, and, where the machine matters, a yardstick from the same run."""

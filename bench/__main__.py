@@ -1,4 +1,5 @@
-"""`make bench` measures every figure of docs/performance.md, each beside a yardstick from the same run.
+"""`make bench` measures every figure of docs/performance.md. Figures have a target, and, where the machine matters, a yardstick
+from the same run.
 
 `python -m bench NAME ...` runs some of them; `--seconds N` sets how long each load lasts.
 """

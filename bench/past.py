@@ -1,7 +1,7 @@
 """Questions about a long past: a million events, five million decisions, ten thousand principals.
 
-The rows are written to a separate database beside the installation's, as the projector would write them. The questions
-are asked in this process, on one connection.
+The rows are written to a separate database beside the installation's, as the projector would write them. This process asks one
+question after another. A question that decides the logged calls again opens a connection of its own, as in the API.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ from services.questions.who_can import who_can
 from services.settings import Settings
 
 EVENTS = 1_000_000
+FIRST_EVENT = 100
+"""The position of the first of these events. The account and the users were made before."""
+LAST_EVENT = FIRST_EVENT + EVENTS - 1
 KEYS = 50_000
 PRINCIPALS = 10_000
 DECISIONS = 5_000_000
@@ -77,7 +80,8 @@ def _key_event(number: int, policy: str) -> events.KeyCreated:
 
 
 def a_world() -> tuple[World, str]:
-    """Make one key with a policy of some statements, and the users. Returns the key's id."""
+    """Make a world of one account, which has all users and one key. The key's policy allows four of the users to decrypt; every
+    other user has an inline policy. Returns the world and the key's id."""
     world = World(region=REGION)
     world.apply(events.AccountCreated(ACCOUNT, "AKIAROOT"))
     statements = json.loads(default_key_policy(ACCOUNT))["Statement"]
@@ -133,8 +137,8 @@ async def _fill(connection: Any, world: World, key: str) -> None:
         SELECT 'key', id, '{ACCOUNT}', NULL, NULL, p, to_timestamp($2::float8 + p), until,
             CASE WHEN until < {STILL} THEN to_timestamp($2::float8 + until) END,
             replace($1, $3, id)::json, 't'
-        FROM (SELECT lpad(to_hex(p % {KEYS}), 8, '0') || '-0000-4000-8000-000000000000' AS id, p + 100 AS p,
-            CASE WHEN p + {KEYS} < {EVENTS} THEN p + {KEYS} + 100 ELSE {STILL} END AS until
+        FROM (SELECT lpad(to_hex(p % {KEYS}), 8, '0') || '-0000-4000-8000-000000000000' AS id, p + {FIRST_EVENT} AS p,
+            CASE WHEN p + {KEYS} < {EVENTS} THEN p + {KEYS} + {FIRST_EVENT} ELSE {STILL} END AS until
             FROM generate_series(0, {EVENTS} - 1) p) v
         """,
         row,
@@ -161,11 +165,11 @@ async def _fill(connection: Any, world: World, key: str) -> None:
     rows.append(("account", ACCOUNT, ACCOUNT, None, None, 0, _at(0), STILL, None, json.dumps(account), None))
     await connection.copy_records_to_table("history", schema_name="p_history", columns=COLUMNS, records=rows)
     await connection.execute(
-        f"INSERT INTO p_history.moments SELECT p, to_timestamp($1::float8 + p) FROM generate_series(0, {EVENTS} + 99) p",
+        f"INSERT INTO p_history.moments SELECT p, to_timestamp($1::float8 + p) FROM generate_series(0, {LAST_EVENT}) p",
         BEGAN / 1e6,
     )
     for schema in ("p_history", "p_decisions"):
-        await connection.execute(f"INSERT INTO {schema}.positions VALUES ('events', 0, {EVENTS} + 100, '')")
+        await connection.execute(f"INSERT INTO {schema}.positions VALUES ('events', 0, {LAST_EVENT} + 1, '')")
 
 
 def _dumps(document: Any) -> str:
@@ -192,7 +196,7 @@ async def put_decisions(connection: Any, count: int, cases: int) -> None:
         f"""
         INSERT INTO p_decisions.decisions (at, origin, record, seen, call_id, account, principal, access_key, operation,
             effect, key_id, owners, source, agent, summary, parameters, case_id)
-        SELECT to_timestamp($1::float8 + n / 5.0), 0, n, 100 + n / {max(1, count // EVENTS)}, n::text, '{ACCOUNT}', 'p', 'a',
+        SELECT to_timestamp($1::float8 + n / 5.0), 0, n, {FIRST_EVENT} + n / {max(1, count // EVENTS)}, n::text, '{ACCOUNT}', 'p', 'a',
             'Decrypt', 'allowed', 'k', ARRAY['{ACCOUNT}'], '10.0.0.1', 'bench', '', '{{}}',
             decode(lpad(to_hex((n * 7919) % {cases}), 32, '0'), 'hex')
         FROM generate_series(0::bigint, {count} - 1) n
@@ -260,14 +264,14 @@ async def _measure(installed: Installed) -> list[Figure]:
     await put_decisions(connection, DECISIONS, CASES)
     await connection.execute("ANALYZE")
     figures += await _showing(connection)
-    moment = await moment_of(AskedLog(connection), None, EVENTS + 99)
+    moment = await moment_of(AskedLog(connection), None, LAST_EVENT)
+    assert moment.position == LAST_EVENT
     began = time.perf_counter()
     rows = who_can(world, world.keys[key], "kms:Decrypt")
     taken = time.perf_counter() - began
     figures.append(
         (f"who-can on one key, {PRINCIPALS:,} principals ({len(rows):,} could)", f"{taken:.2f} s", "at most 1 s")
     )
-    assert moment.position == EVENTS + 99
     asked = _Asked(settings, world.keys[key])
     result, rate = await asked.what_if()
     what = f"what-if, {result['decisions']:,} decisions of {CASES:,} requests, {result['flipped']:,} flip"
@@ -278,7 +282,7 @@ async def _measure(installed: Installed) -> list[Figure]:
     await put_decisions(connection, DISTINCT, DISTINCT)
     result, rate = await asked.what_if()
     figures.append((f"what-if, {result['decisions']:,} decisions, all distinct", rate, "at least 50,000/s"))
-    _, rate = await asked.recheck()
+    result, rate = await asked.recheck()
     figures.append((f"recheck, {result['decisions']:,} decisions, all distinct", rate, "at least 50,000/s"))
     await connection.close()
     await drop_database(installed, "bench_past")
@@ -286,14 +290,14 @@ async def _measure(installed: Installed) -> list[Figure]:
 
 
 async def _showing(connection: Any) -> list[Figure]:
-    chance = random.Random(1)  # which keys to ask for
+    chance = random.Random(1)  # draws which keys to ask for, and as of which positions
     log = AskedLog(connection)
     taken, bare = [], []
     for _ in range(2000):
         key = f"{chance.randrange(KEYS):08x}-0000-4000-8000-000000000000"
-        position = chance.randrange(100 + KEYS, EVENTS)
+        position = chance.randrange(FIRST_EVENT + KEYS, LAST_EVENT + 1)  # by then every key exists
         began = time.perf_counter()
-        moment = await moment_of(log, f"@{position}", EVENTS + 99)
+        moment = await moment_of(log, f"@{position}", LAST_EVENT)
         await show_key(log, await find_key(log, key, ACCOUNT, REGION, moment), moment, Audience(ACCOUNT))
         taken.append(time.perf_counter() - began)
         began = time.perf_counter()

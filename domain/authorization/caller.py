@@ -17,8 +17,8 @@ class Caller:
     """`principal` is an ARN, `unique` the value of `aws:userid`. `needs_policies`: in its own account the caller may do
     what its identity policies allow (a root user and a service need none). `boundary` and `session` are None if the
     caller has none. `context` holds what conditions can read of the caller; `request`, once it asks, holds what they
-    can read of one request. `mfa` is when the caller showed a code of an MFA device, in seconds since the epoch; 0 if the
-    caller did not."""
+    can read of one request. `mfa` is when the caller entered a code of an MFA device, in seconds since the
+    epoch; 0 if the caller entered no code."""
 
     account: str
     principal: str
@@ -34,13 +34,14 @@ class Caller:
     mfa: int = 0
 
     def asking(self, request: Context, encryption_context: Mapping[str, str]) -> Caller:
-        """The same caller with what one request adds. The organization is that of a root, user or role: the sender of a
-        provider's token and a service have none (IAM user guide, reference_policies_condition-keys, aws:PrincipalOrgID)."""
+        """The same caller with what one request adds. Only a root user, a user or a role belongs to an organization; the sender
+        of a provider's token and a service do not (IAM user guide, reference_policies_condition-keys, aws:PrincipalOrgID)."""
         if ORGANIZATION in request and "aws:principalaccount" not in self.context:
             request = {key: values for key, values in request.items() if key != ORGANIZATION}
         if self.mfa and "aws:epochtime" in request:
             age = int(request["aws:epochtime"][0]) - self.mfa
             request = {**request, "aws:multifactorauthage": (str(max(age, 0)),)}
+        # Every call comes here, and `replace` would be slower.
         return Caller(
             self.account,
             self.principal,
@@ -66,7 +67,7 @@ class Caller:
 
 
 def root_of(account: str) -> Caller:
-    """The account's root user. It answers only to the root ARN, and no identity policy limits it."""
+    """The account's root user. A Principal element means it only by the root ARN, and no identity policy limits it."""
     arn = root_arn(account)
     context = {
         "aws:principalarn": (arn,),

@@ -38,7 +38,7 @@ from services.api.protocol import GuardedProtocol
 from services.api.server import DeadlineServer
 from services.audit_api.app import audit_app
 from services.audit_api.context import context_of
-from services.audit_api.readiness import projected
+from services.audit_api.readiness import wait_for_projections
 from services.audit_api.resources.routes import ACTIONS, ROUTES
 from services.clock import clock_of
 from services.console.files import ConsoleFiles
@@ -230,7 +230,7 @@ async def serve(settings: Settings) -> None:
             task.add_done_callback(lambda _: setattr(server, "should_exit", True))
         look_seldom_for_cycles()
         try:
-            await asyncio.gather(live.begun(settings.root_access_key_id), projected(pool))
+            await asyncio.gather(live.begun(settings.root_access_key_id), wait_for_projections(pool))
             await server.serve(sockets=[listening])
         finally:
             for task in tasks:

@@ -19,10 +19,11 @@ log = logger_of("notifier")
 
 LOOK_EVERY, SAY_EVERY = 5.0, 60.0
 STUCK = 120.0
-"""Seconds without a success, or at the same place behind the end of the topic. A receiver that does not answer takes less
-(delivery.py)."""
+"""A notifier is stuck if for this many seconds it failed to take in alerts, did not learn which message is next, or stayed at
+one place before the end of the topic. A receiver that does not answer delays it for less time (delivery.py)."""
 UNPROVED = 900.0
-"""A proof comes at most five minutes after the last one (services/runtime/processes.py), and may itself take minutes."""
+"""A notifier is stuck, too, if for this many seconds it did not prove its rows. It begins a proof at most five minutes after the
+last one (services/runtime/processes.py), and a proof may take minutes."""
 
 
 class NotifierProgress:
@@ -31,14 +32,14 @@ class NotifierProgress:
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = name
         self._clock = clock
-        self.next = -1
-        """The next offset that it takes in; -1 while that is not known."""
+        self.next_offset = -1
+        """The offset of the next alert that it takes in; -1 while that is not known."""
         self._moved = self._took_in = self._asked = self._proved = clock()
 
-    def took_in(self, next: int) -> None:
+    def took_in(self, next_offset: int) -> None:
         self._took_in = self._clock()
-        if next != self.next:
-            self.next, self._moved = next, self._took_in
+        if next_offset != self.next_offset:
+            self.next_offset, self._moved = next_offset, self._took_in
 
     def asked(self) -> None:
         self._asked = self._clock()
@@ -48,7 +49,7 @@ class NotifierProgress:
 
     def lag(self, end: int) -> int:
         """How many alerts it has not taken in, of a topic that ends at `end`."""
-        return max(0, end - max(0, self.next))
+        return max(0, end - max(0, self.next_offset))
 
     def faults(self, end: int | None) -> list[str]:
         """What keeps it from sending. `end` is the end of the topic; None if Kafka does not answer."""

@@ -1,7 +1,7 @@
 """A world that moves forward over the log's events, read from the projections: the state at each position of a span.
 
-It begins with what the history held at the first position. Of what was before the span, only what happened to people within a day
-is folded: it may have ended their sessions.
+It begins with the state that the history held at the first position. Of the events before that, it applies only those of the last
+day that concern people: they may have ended sessions, which the history does not hold.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ AHEAD = 2_000
 """How many events are fetched at a time."""
 PEOPLE = (ACCOUNT, IDENTITY, POLICY, PROFILE, MFA_DEVICE, OIDC_PROVIDER)
 _ABOUT_PEOPLE = IDENTITY_EVENTS | {AccountCreated, AccessKeyCreated, AccessKeyDisabled, ConsoleSignedOut}
-"""What a world of people alone can fold; among it is whatever ends a console session."""
+"""The events that a world without keys can apply. Every event that ends a console session is among them."""
 ABOUT_PEOPLE = [
     f"{row.name}.v{version}"
     for row in CATALOGUE.values()
@@ -39,10 +39,11 @@ ABOUT_PEOPLE = [
 
 
 class Replay:
-    """`world` is the state after its position. It reads through one connection, which sees one state of the projections."""
+    """`world` is the state of the log at `world.position`. All events are read through one connection, which sees one state of
+    the projections."""
 
     def __init__(self, log: AskedLog, world: World, last: int, types: Sequence[str] | None = None) -> None:
-        """`last`: the last position to which it will move. `types`: the events that it takes; None for all."""
+        """`last`: the last position that `to` will be called with. `types`: the types of the events to apply; None for all."""
         self._log = log
         self._types = types
         self.world = world
@@ -84,8 +85,9 @@ class Replay:
 
 
 async def _take_ended_sessions(log: AskedLog, world: World) -> None:
-    """Puts into the world which console sessions had ended, so that a call that was refused for it is refused again. No aggregate
-    of the history says it. So what happened to people is folded again, for as long as an end is remembered."""
+    """Puts into the world which console sessions had ended, so that a call that was refused for that reason is refused again. The
+    history does not hold them. So the events about people are applied again, from as far back as a session's end is remembered.
+    """
     then = await history.moment_of(log, world.position)
     if then is None:
         return

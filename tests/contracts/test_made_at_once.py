@@ -8,7 +8,7 @@ from projections.registry import PROJECTIONS
 from services.adapters import origin, skips, snapshots
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool, connect
-from services.audit_api.readiness import projected
+from services.audit_api.readiness import wait_for_projections
 from services.projector import store
 from services.settings import Settings
 from tests.keys import ROOT, process_keys
@@ -37,7 +37,7 @@ async def test_a_worker_that_starts_waits_for_the_first_tables_of_the_projection
     """A question right after the first start, or a restore, was refused."""
     for each in PROJECTIONS.values():
         await pool.execute(f"DROP SCHEMA IF EXISTS {each.schema} CASCADE")
-    waiting = asyncio.create_task(projected(pool))
+    waiting = asyncio.create_task(wait_for_projections(pool))
     for each in PROJECTIONS.values():
         assert not waiting.done()
         async with pool.acquire() as connection:

@@ -87,7 +87,7 @@ async def test_a_notifier_that_waits_for_a_lock_is_an_error(
     tasks = [asyncio.create_task(work) for work in works]
 
     async def told() -> bool:
-        return progress.next == len(topic.values) and await ledger.head() is None
+        return progress.next_offset == len(topic.values) and await ledger.head() is None
 
     async def waits() -> bool:
         asked = "SELECT count(*) FROM pg_locks WHERE relation = 'notifying.cursors'::regclass AND NOT granted"

@@ -21,13 +21,13 @@ function random(below: number): number {
 export function generated(rules: Rules, draw: Random = random): string {
   const every = ALPHABETS.join("");
   const of = (alphabet: string) => alphabet.charAt(draw(alphabet.length));
-  const letters = Array.from({ length: Math.max(USUAL, leastLength(rules)) - 1 }, () => of(every));
+  const characters = Array.from({ length: Math.max(USUAL, leastLength(rules)) - 1 }, () => of(every));
   const [capitals, ...others] = ALPHABETS;
   // One of each kind, at places of its own.
-  const free = letters.map((_, at) => at);
+  const free = characters.map((_, at) => at);
   for (const alphabet of others) {
     const [at = 0] = free.splice(draw(free.length), 1);
-    letters[at] = of(alphabet);
+    characters[at] = of(alphabet);
   }
-  return of(capitals) + letters.join("");
+  return of(capitals) + characters.join("");
 }
