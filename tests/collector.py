@@ -25,7 +25,8 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`declared`: a length that is not the body's. The connection ends behind the body, or `lingers` until the server is killed."""
+    """`declared`: a Content-Length other than the body's. The connection then ends after the body. If the reply `lingers`, the
+    connection stays open after the body until the server is killed."""
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
@@ -72,7 +73,7 @@ class CollectorServer:
                 each.shutdown(socket.SHUT_RDWR)
 
     def spans(self) -> Iterator[dict[str, Any]]:
-        """Every span that came, with `process`, the kind of process that sent it."""
+        """Every span that came, with `process`, the kind of process that sent it, and `values`, the span's attributes by name."""
         for each in list(self.taken):
             for of_resource in each.message.get("resourceSpans", ()):
                 process = values(of_resource["resource"]["attributes"])["keytrail.process"]

@@ -1,5 +1,5 @@
-"""A notifier's rows after a rotation of the log keys: they are resealed, and no row under the former key is believed,
-since somebody else may have that key."""
+"""A notifier's rows after a rotation of the key of records. The notifier seals them again under the new key, and believes no row
+under the former key, since somebody else may have that key."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ from services.notifier.rows import NotifierRows
 from services.notifier.storms import AT_ONCE
 from services.rendering import utc
 from tests.installation import Installation
-from tests.keys import OTHER, ROOT, process_keys
+from tests.keys import OTHER as SECOND_SECRET
+from tests.keys import ROOT as FIRST_SECRET
+from tests.keys import process_keys
 from tests.telling import Telling, Vault
 
 TABLES = ("cursors", "storms", "outbox", "dead")
+DEAD_LETTERS = AT_ONCE - 2
 
 
 @pytest.fixture
@@ -35,12 +38,12 @@ async def pool(installation: Installation) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def telling(pool: Pool) -> AsyncIterator[Telling]:
-    """A notifier with some of everything: a dead letter, two waiting messages, and a storm that is held back."""
+    """A notifier with some of everything: three dead letters, two messages that wait, and a storm that is held back."""
     found = await Telling(pool, group_seconds=600).begun()
     for number in range(AT_ONCE + 2):
         await found.raise_alert(f"a{number}")
     await found.gather()
-    for _ in range(AT_ONCE - 2):
+    for _ in range(DEAD_LETTERS):
         waiting = await found.head()
         assert waiting is not None
         await found.ledger.given_up(waiting, "400")
@@ -69,11 +72,13 @@ async def keys_of(telling: Telling) -> set[str]:
 
 
 def rotate(telling: Telling) -> None:
-    telling.vault.secrets = [ROOT, *(bytes([each]) * 32 for each in range(1, len(telling.vault.secrets) + 1))]
+    """Put a further key into the vault, which is then the newest. The notifier does not read it yet."""
+    telling.vault.secrets = [FIRST_SECRET, *(bytes([each]) * 32 for each in range(1, len(telling.vault.secrets) + 1))]
 
 
 async def thief_of(telling: Telling, pool: Pool) -> Telling:
-    """Somebody has the former key and writes to Postgres: the rows say that everything was sent, and nothing waits."""
+    """The notifier of somebody who has the former key and can write to Postgres. It puts its own rows in the place of the real
+    ones. They say that no message waits, and that nothing from before the year 9999 is sent."""
     thief = Telling(pool)
     thief.vault = Vault()
     thief.notifier = telling.notifier
@@ -107,17 +112,17 @@ async def test_a_notifiers_rows_go_on_under_the_new_key(telling: Telling, capsys
     assert "error" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("lives", [True, False], ids=["while it lives", "while it does not"])
+@pytest.mark.parametrize("runs", [True, False], ids=["while it runs", "before it starts"])
 async def test_rows_forged_under_the_former_key_are_void(
-    telling: Telling, lives: bool, capsys: pytest.CaptureFixture[str]
+    telling: Telling, runs: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Everything fits together, and the notifier would send nothing any more."""
+    """The forged rows contradict nothing. A notifier that believed them would never send an alert again."""
     rotate(telling)
     await telling.ledger.prove()
     await thief_of(telling, telling.pool)
     await telling.raise_alert("a theft", rule="another")
     capsys.readouterr()
-    if not lives:
+    if not runs:
         telling.start()
     told = [each for _, ids, _ in await telling.told() for each in ids]
     assert "a theft" in told
@@ -144,11 +149,11 @@ async def test_a_cursor_of_another_log_under_the_former_key_does_not_start_over(
 
 
 async def forge_a_dead_letter(telling: Telling) -> None:
-    """Under the former key, after a rotation and the check that follows it."""
+    """Rotate, let the notifier seal its rows again, and then add a dead letter under the former key."""
     rotate(telling)
     await telling.ledger.prove()
     fields = (99, "an id", '{"alert": {}, "alerts": ["forged"]}', 0)
-    mac, _ = NotifierRows(process_keys(ROOT), telling.name).sealed("dead", *fields)
+    mac, _ = NotifierRows(process_keys(FIRST_SECRET), telling.name).sealed("dead", *fields)
     await telling.pool.execute(
         "INSERT INTO notifying.dead VALUES ($1, $2, $3, $4, $5, now(), 1, '', now(), true, $6)",
         telling.name,
@@ -157,17 +162,17 @@ async def forge_a_dead_letter(telling: Telling) -> None:
     )
 
 
-@pytest.mark.parametrize("lives", [True, False], ids=["while it lives", "while it does not"])
-async def test_a_dead_letter_under_the_key_of_before_is_not_tried_again(
-    telling: Telling, lives: bool, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("runs", [True, False], ids=["while it runs", "before it starts"])
+async def test_a_dead_letter_under_the_former_key_is_not_tried_again(
+    telling: Telling, runs: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await forge_a_dead_letter(telling)
     capsys.readouterr()
-    if not lives:
+    if not runs:
         telling.start()
     assert "forged" not in [each for _, ids, _ in await telling.told() for each in ids]
     assert "[error" in capsys.readouterr().out
-    assert len((await rows(telling))["dead"]) == AT_ONCE - 2, "its own stay"
+    assert len((await rows(telling))["dead"]) == DEAD_LETTERS, "the real dead letters stay"
 
 
 async def test_a_forged_dead_letter_is_not_kept_when_everything_is_sent_again(telling: Telling) -> None:
@@ -176,10 +181,12 @@ async def test_a_forged_dead_letter_is_not_kept_when_everything_is_sent_again(te
     await telling.pool.execute("DELETE FROM notifying.cursors WHERE notifier = $1", telling.name)
     telling.start()
     assert "forged" not in [each for _, ids, _ in await telling.told() for each in ids]
-    assert len((await rows(telling))["dead"]) == AT_ONCE - 2, "its own stay"
+    assert len((await rows(telling))["dead"]) == DEAD_LETTERS, "the real dead letters stay"
 
 
-async def test_rows_that_are_rolled_back_are_sent_again(telling: Telling, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_if_old_rows_are_put_back_their_alerts_are_sent_again(
+    telling: Telling, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = await rows(telling)
     rotate(telling)
     await telling.ledger.prove()
@@ -190,10 +197,11 @@ async def test_rows_that_are_rolled_back_are_sent_again(telling: Telling, capsys
     assert "a key of records that was replaced" in capsys.readouterr().out
 
 
-async def test_a_killed_process_leaves_everything_unchanged(
+async def test_the_next_process_completes_a_resealing_that_was_cut_short(
     telling: Telling, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the middle, and after it, before the mark is stored."""
+    """The process ends in the middle, which leaves its rows as they were; or after its rows are sealed, but before it stores the
+    mark. The next process seals what is left to seal, and finds no fault."""
     await telling.ledger.prove()
     mark = telling.mark.proved
     before = await rows(telling)
@@ -221,11 +229,11 @@ _WAITS = (
 )
 
 
-async def test_rows_of_an_earlier_version_are_under_several_keys(
+async def test_rows_that_an_earlier_version_left_under_several_keys_are_sealed_under_one(
     telling: Telling, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An earlier version resealed nothing at a rotation: the mark was under the newest key, and each row under the key
-    of its time. Everything goes on, under one key."""
+    """An earlier version sealed no rows again at a rotation: the mark was under the newest key, and each row under the key of its
+    time. The notifier believes such rows, and seals all of them under the newest key."""
     rotate(telling)
     await telling.keys.read_again()
     (cursor,) = (await rows(telling))["cursors"]
@@ -251,7 +259,7 @@ async def test_rows_of_an_earlier_version_are_under_several_keys(
 
 async def test_a_mark_on_kafka_says_which_key_rows_are_under(installation: Installation) -> None:
     name, since = f"n-{uuid4().hex}", outbox.now()
-    keys = process_keys(ROOT, OTHER)
+    keys = process_keys(FIRST_SECRET, SECOND_SECRET)
     mark = KafkaMark(installation.settings, keys, "a log", name)
     mac = keys.mac(TOLD, *mark._of, 7, utc(since), utc(since))  # as made by an earlier version
     metadata = orjson.dumps({"since": utc(since), "at": utc(since), "mac": mac}).decode()

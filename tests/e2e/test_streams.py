@@ -65,7 +65,7 @@ def test_a_full_disk_is_one_sentence(installation: Installation, arguments: tupl
     assert (code, "No space left on device." in told.splitlines()[-1], "Traceback" in told) == (1, True, False), told
 
 
-def test_a_backup_takes_no_devices_or_pipes_place(installation: Installation, tmp_path: Path) -> None:
+def test_a_backup_does_not_replace_a_pipe(installation: Installation, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     done = installation.keytrail("backup", str(pipe), "--force", check=False)

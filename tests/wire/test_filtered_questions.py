@@ -18,19 +18,23 @@ from tests.wire.test_audit_api import ask, get
 
 SLOW = "/v1/decisions?message=*nobody-said-this*"
 REFUSED = "/v1/keys?limit=0"
-"""It is on record, as a question that is answered is not."""
+"""A question that the worker refuses. Unlike an answered question, a refused one goes on record."""
 WORKERS = ("api-1", "api-2")
 
 
 async def answers_beside(
     installation: Installation, slow: list[dict[str, str]], quick: str, count: int, answered: int = 0
 ) -> tuple[list[float], list[tuple[int, Any]]]:
-    """While Postgres reads for as long as it may, ask `slow` the slow question, once for each of these callers. How many seconds
-    the root user's `count` questions took meanwhile, for the path `quick`, and the slow answers. Postgres reads until `answered`
-    of these are there too: on a busy machine forty callers need their time to ask.
+    """Ask the slow question once as each caller in `slow`. Meanwhile ask `quick`, the path of a quick question, `count` times as
+    the root user. Return how many seconds each quick question took, and the answers to the slow ones.
 
-    The lock that makes the question slow stops the projector too. So each worker first waits for a call of its own in vain
-    (own_writes.py), before anything is timed. A slow question that is refused is such a call."""
+    A lock on the table of decisions makes the question slow: Postgres cannot answer it while this function holds the lock. The
+    function holds it until the quick questions are answered and `answered` of the slow ones are refused: on a busy machine
+    forty callers need some time to ask.
+
+    The lock also stops the projector. So a worker that has put something on record waits two seconds for the projector before
+    it answers a quick question, but only the first time (own_writes.py). Refused slow questions go on record. So before
+    anything is timed, each worker gets a refused question and waits for the projector in vain."""
     with ThreadPoolExecutor(len(slow) + 1) as threads:
         async with installation.connected() as pool, pool.acquire() as connection, connection.transaction():
             await connection.execute("LOCK TABLE p_decisions.decisions IN ACCESS EXCLUSIVE MODE")
@@ -52,8 +56,8 @@ async def answers_beside(
 
 
 @pytest.fixture(scope="module")
-def strangers(installation: Installation) -> list[dict[str, str]]:
-    """Users who may do nothing but ask for decisions."""
+def askers(installation: Installation) -> list[dict[str, str]]:
+    """Users who may only read decisions."""
     name = uuid4().hex[:8]
     return [user(installation, f"slow-{name}-{number}", allow(["keytrail:ReadDecisions"])) for number in range(8)]
 
@@ -67,26 +71,27 @@ def quick(installation: Installation) -> str:
 
 
 async def test_slow_questions_hold_up_nobody_else(
-    installation: Installation, strangers: list[dict[str, str]], quick: str
+    installation: Installation, askers: list[dict[str, str]], quick: str
 ) -> None:
-    took, slow = await answers_beside(installation, strangers * 4, quick, 8)
+    took, slow = await answers_beside(installation, askers * 4, quick, 8)
     assert max(took) < 0.5, took
     assert {status for status, _ in slow} <= {200, 503}
 
 
 async def test_who_asks_too_much_is_told_to_try_again(
-    installation: Installation, strangers: list[dict[str, str]], quick: str
+    installation: Installation, askers: list[dict[str, str]], quick: str
 ) -> None:
-    """Two workers answer two of one principal at a time, and eight more wait at each."""
-    _, slow = await answers_beside(installation, strangers[:1] * 40, quick, 1, answered=20)
+    """Each of the two workers answers two such questions of a principal at a time, and lets eight more wait. It refuses the rest:
+    of forty, at least twenty."""
+    _, slow = await answers_beside(installation, askers[:1] * 40, quick, 1, answered=20)
     told = [answer["error"]["message"] for status, answer in slow if status == 503]
     assert told.count("Too many questions with filters are being answered; try again.") >= 20
-    assert get(installation, SLOW, strangers[0]) == (200, {"items": [], "next": None})
+    assert get(installation, SLOW, askers[0]) == (200, {"items": [], "next": None})
 
 
 def test_long_questions_of_one_principal_wait_for_their_turn(installation: Installation) -> None:
-    """An auditor asked three at once and was told of the third that two were being answered."""
-    # Of the last seconds alone: twelve of all that other files have done here would not be answered in time.
+    """An auditor once asked three at once, and the third was refused because two were being answered."""
+    # Only the last seconds: to recheck twelve times whatever other tests have done here would take too long.
     recent = (datetime.now(UTC) - timedelta(seconds=10)).isoformat().replace("+00:00", "Z")
     with ThreadPoolExecutor(6) as threads:
         asked = [threads.submit(ask, installation, f"/v1/recheck?from={recent}") for _ in range(12)]
