@@ -206,9 +206,8 @@ class Supervisor:
                 await self._begin_postgres(postgres, lambda what: None)
                 told_at = None
             except Exception as fault:  # noqa: BLE001  # whatever it is: nothing works without Postgres, so it is tried again
-                if (
-                    told_at is None or time.monotonic() - told_at >= TELL_EVERY
-                ):  # on a full disk it fails twice a second
+                # On a full disk it fails twice a second.
+                if told_at is None or time.monotonic() - told_at >= TELL_EVERY:
                     told_at = time.monotonic()
                     log.error("postgres could not be started again; it is tried again", reason=reason_of(fault))
 
