@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from domain.cloudtrail.slots import ABSENT, OWNED, PRESENT, UNKNOWN, Slot, Step, Value
@@ -262,9 +262,16 @@ def _either(order: Sequence[Step], group: _Group) -> Iterator[tuple[str, str]]:
                 tried += 1
                 if tried > MOST_PAIRS:
                     raise _TooMany
-                also = _order(group, order, other, one)
-                if also is not None and _end(also, group) != end:
+                if any(also is not None and _end(also, group) != end for also in _turned(order, one, other, group)):
                     yield one.id, other.id
+
+
+def _turned(order: Sequence[Step], one: Step, other: Step, group: _Group) -> Iterator[list[Step] | None]:
+    """Orders with `other` before `one`: any, and one in which `one` writes what it writes only then. Raises _TooMany."""
+    yield _order(group, order, other, one)
+    if one.left_empty:
+        writing = replace(one, needs=one.needs | dict.fromkeys(one.left_empty.values(), ABSENT))
+        yield _order(group, [writing if each is one else each for each in order], other, writing)
 
 
 def _end(order: Sequence[Step], group: _Group) -> dict[Slot, Value | bool]:

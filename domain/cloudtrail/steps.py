@@ -240,7 +240,7 @@ def _policy_made(reading: TrailReading, step: Step) -> None:
     step.needs[("policy", arn)] = ABSENT
     step.writes[("policy", arn)] = reading.id
     step.resets = _of_policy(arn)
-    step.writes[("default", arn)] = "v1"
+    step.writes[("default", arn)] = step.writes[("counted", arn, "v1")] = "v1"
     step.writes[("version", arn, "v1")] = mark(given(told, "PolicyDocument"))
     for name, value in tags_told(reading).items():
         step.writes[("policy tag", arn, name)] = value
@@ -261,10 +261,12 @@ def _version(reading: TrailReading, step: Step, arn: str) -> None:
     slot = ("version", arn, version or reading.id)
     once(step, slot)
     step.writes[slot] = mark(given(reading.parameters, "PolicyDocument"))
-    if VERSION_ID.fullmatch(version):  # versions are counted, and no number is used again
-        step.writes[("counted", arn, version)] = version
-        step.needs[("counted", arn, version)] = step.needs[("counted", arn, f"v{int(version[1:]) + 1}")] = ABSENT
+    if VERSION_ID.fullmatch(version):  # versions are counted, and no number is left out or used again
         number = int(version[1:])
+        step.writes[("counted", arn, version)] = version
+        step.needs[("counted", arn, version)] = step.needs[("counted", arn, f"v{number + 1}")] = ABSENT
+        if number > 1:
+            step.needs[("counted", arn, f"v{number - 1}")] = PRESENT
         step.room = tuple(("version", arn, f"v{before}") for before in range(max(1, number - MOST_BEFORE), number))
     if reading.parameters.get("SetAsDefault") is True:
         step.writes[("default", arn)] = version or reading.id
