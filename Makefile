@@ -79,7 +79,7 @@ check: .venv/.dev console
 
 # Where the counts are full, attackers and costly policies are timed too.
 # What takes half an hour by itself, and adds up over runs, has targets of its own: `cluster-soak`, `simulation` and `fuzz`.
-soak: TIMED += tests/attacks/test_denial.py tests/attacks/test_costly_alerts.py
+soak: TIMED += tests/attacks/test_denial.py tests/attacks/test_costly_alerts.py tests/e2e/test_authorisation.py
 # `make soak T=tests/console` runs everything that T names, and nothing else: do that after a change of what these tests are about.
 soak: .venv/.dev console
 ifdef T

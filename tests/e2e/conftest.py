@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import pytest
 
 from tests.e2e.test_authorisation import Credentials
-from tests.installation import Installation
+from tests.installation import Installation, eventually
 
 OTHER = "444455556666"
 
@@ -47,5 +49,24 @@ async def leaves_elsewhere(running: Installation) -> AsyncIterator[None]:
 
 @pytest.fixture(scope="session")
 def log_key(proving: Installation) -> str:
-    with urllib.request.urlopen(f"{proving.url}/log/key", timeout=10) as answer:
-        return str(answer.read().decode()).strip()
+    return str(eventually(partial(_published_key, proving)))
+
+
+def _published_key(proving: Installation) -> str:
+    """ "" until the notary has published its first checkpoint."""
+    try:
+        with urllib.request.urlopen(f"{proving.url}/log/key", timeout=10) as answer:
+            return str(answer.read().decode()).strip()
+    except urllib.error.HTTPError as fault:
+        fault.close()
+        if fault.code != 404:
+            raise
+        return ""
+
+
+@pytest.fixture
+def no_password_policy(installation: Installation) -> None:
+    """The account has no password policy. Another test of the same installation may have set one."""
+    iam = installation.client(service="iam")
+    with suppress(iam.exceptions.NoSuchEntityException):
+        iam.delete_account_password_policy()

@@ -113,7 +113,7 @@ def test_an_alias_means_the_key_that_it_meant_then(told: Told) -> None:
     assert (gone.returncode, "NotFoundException" in gone.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("at", ["@999999999", "yesterday", "1999-01-01T00:00:00Z"])
+@pytest.mark.parametrize("at", ["@999999999", "day before yesterday", "1999-01-01T00:00:00Z"])
 def test_a_time_that_the_log_does_not_have_is_reported(told: Told, at: str) -> None:
     done = told.installation.keytrail("show", told.key, "--at", at, check=False)
     assert (done.returncode, "ValidationException" in done.stderr) == (1, True)

@@ -166,6 +166,7 @@ def test_instance_profiles_and_the_accounts_alias_are_kept(iam: Any, installatio
     assert iam.list_account_aliases()["AccountAliases"] == []
 
 
+@pytest.mark.usefixtures("no_password_policy")
 def test_the_password_policy_is_replaced_whole_and_deleted(iam: Any, installation: Installation) -> None:
     with pytest.raises(ClientError) as fault:
         iam.get_account_password_policy()

@@ -52,6 +52,7 @@ def user(iam: CommandLine) -> str:
     return name
 
 
+@pytest.mark.usefixtures("no_password_policy")
 def test_passwords(iam: CommandLine, user: str, installation: Installation) -> None:
     of_user = ("--user-name", user)
     iam.refused("NoSuchEntity", "get-login-profile", *of_user)
