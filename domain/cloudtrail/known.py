@@ -8,7 +8,7 @@ trail then begins with the answer, in place of what was never seen.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -17,15 +17,16 @@ from urllib.parse import unquote
 from domain.arn import parse_arn, region_in
 from domain.cloudtrail.first_seen import account_there, created, key_id, named_there, principal_there, principals
 from domain.cloudtrail.grants import constraints_in
-from domain.cloudtrail.iam_changes import VERSION_ID, given, tags_of, unseen_policy
+from domain.cloudtrail.iam_changes import VERSION_ID, given, unseen_policy
 from domain.cloudtrail.record import Broken, CausedEvents, moment, require_names
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, ROLE, USER
+from domain.identities.published import kind_of
 from domain.log import events as kms
 from domain.log import identity_events as iam
 from domain.log.codec import rfc3339
 from domain.policy import unseen
-from domain.policy.parse import INLINE, MANAGED, TRUST, PolicyKind, parse_policy
+from domain.policy.parse import INLINE, TRUST, PolicyKind, parse_policy
 from domain.policy.parse import KEY as KEY_POLICY
 from domain.state.world import World
 
@@ -65,7 +66,7 @@ def fact_of(document: Mapping[str, Any]) -> Fact:
     kind, subject = given(told, "kind"), given(told, "subject")
     if kind not in ORDER or parse_arn(subject) is None:
         raise Broken("it does not say of what something is known")
-    _require_shape(kind, told["document"])
+    _require_shape(kind, subject, told["document"])
     require_names(given(document, "eventID"), subject)
     return Fact(given(document, "eventID"), kind, subject, moment(document.get("eventTime")), told["document"])
 
@@ -73,10 +74,10 @@ def fact_of(document: Mapping[str, Any]) -> Fact:
 PoliciesTold = Iterator[tuple[str, PolicyKind]]
 
 
-def _require_shape(kind: str, told: Mapping[str, Any]) -> None:
+def _require_shape(kind: str, subject: str, told: Mapping[str, Any]) -> None:
     """Raises Broken for a document without the members that `parts_of` gives it, or with a policy that cannot be read."""
     try:
-        for text, of_kind in _POLICIES_IN[kind](told):
+        for text, of_kind in _POLICIES_IN[kind](subject, told):
             text_in(text, of_kind)
     except (TypeError, LookupError, AttributeError):
         raise Broken(f"it does not say what is known: {kind}") from None
@@ -87,27 +88,27 @@ def _require(right: object) -> None:
         raise TypeError
 
 
-def _of_key_policy(told: Mapping[str, Any]) -> PoliciesTold:
+def _of_key_policy(subject: str, told: Mapping[str, Any]) -> PoliciesTold:
     _require(_is_texts([told["text"]]))
     yield told["text"], KEY_POLICY
 
 
-def _of_grants(told: Mapping[str, Any]) -> PoliciesTold:
+def _of_grants(subject: str, told: Mapping[str, Any]) -> PoliciesTold:
     for each in told["grants"]:
         _require(given(each, "GrantId"))
         constraints_in(each)
     yield from ()
 
 
-def _of_managed_policy(told: Mapping[str, Any]) -> PoliciesTold:
+def _of_managed_policy(subject: str, told: Mapping[str, Any]) -> PoliciesTold:
     versions = told["versions"]
     _require(told["default"] in versions and all(VERSION_ID.fullmatch(name) for name in versions))
     _require(_is_texts([told["id"], *versions.values()]))
     for text in versions.values():
-        yield text, MANAGED
+        yield text, kind_of(subject)
 
 
-def _of_identity(told: Mapping[str, Any]) -> PoliciesTold:
+def _of_identity(subject: str, told: Mapping[str, Any]) -> PoliciesTold:
     _require(told["kind"] in (USER, GROUP, ROLE) and _is_texts([told["id"], told["boundary"], told["trust"]]))
     _require(_is_texts(told["attached"]) and _is_texts(told["groups"]) and _is_texts([*told["tags"].values()]))
     _require(_is_texts([*told["inline"].values()]))
@@ -117,13 +118,14 @@ def _of_identity(told: Mapping[str, Any]) -> PoliciesTold:
         yield told["trust"], TRUST
 
 
-_POLICIES_IN: Mapping[str, Callable[[Mapping[str, Any]], PoliciesTold]] = {
+_POLICIES_IN: Mapping[str, Callable[[str, Mapping[str, Any]], PoliciesTold]] = {
     POLICY: _of_key_policy,
     GRANTS: _of_grants,
     MANAGED_POLICY: _of_managed_policy,
     IDENTITY: _of_identity,
 }
-"""The policies in a fact's document, by the fact's kind. Another shape raises TypeError, LookupError or AttributeError."""
+"""The policies in a fact's document, by the fact's kind, from its subject and its document. Another shape raises TypeError,
+LookupError or AttributeError."""
 
 
 def _is_texts(told: Any) -> bool:
@@ -270,118 +272,3 @@ def _identity(fact: Fact, world: World) -> CausedEvents:
         held = world.directory.find(GROUP, account, group)
         if held is not None:
             yield iam.MemberAdded(account, held.id, unique)
-
-
-# -- answers of AWS's API ------------------------------------------------------------------------------------------------
-
-
-def parts_of(answer: Any, key: str) -> Iterator[AnswerPart]:
-    """The facts in an answer of get-key-policy, list-grants or get-account-authorization-details. `key`: the key's ARN,
-    which get-key-policy's answer lacks. Raises Broken."""
-    if not isinstance(answer, dict):
-        raise Broken("it is no JSON object")
-    policy = answer if "Statement" in answer else answer.get("Policy")  # as --output text or --query Policy gives it
-    if isinstance(policy, str) or (isinstance(policy, dict) and "Statement" in policy):
-        yield POLICY, _arn(key), {"text": text_in(policy, KEY_POLICY)}
-    elif isinstance(answer.get("Grants"), list):
-        yield from _grants_of(answer["Grants"], key, whole=not answer.get("Truncated"))
-    elif any(name in answer for name in _LISTS):
-        yield from _details(answer)
-    else:
-        raise Broken("it is no answer of get-key-policy, list-grants or get-account-authorization-details")
-
-
-def whole_answers(documents: Iterable[Any]) -> Iterator[Any]:
-    """Joins pages that follow one another into one answer. A document may also be a list of answers."""
-    pages: dict[str, Any] | None = None
-    for each in _each(documents):
-        if pages is not None and isinstance(each, dict) and pages.keys() & each.keys() & {"Grants", *_LISTS}:
-            joined = {
-                name: [*pages.get(name, ()), *each.get(name, ())]
-                for name in ("Grants", *_LISTS)
-                if name in {*pages, *each}
-            }
-            pages = each | joined if _goes_on(each) else {**each, "Truncated": False, "IsTruncated": False, **joined}
-        else:
-            if pages is not None:
-                yield pages
-            pages = each if isinstance(each, dict) else None
-            if pages is None:
-                yield each
-        if pages is not None and not _goes_on(pages):
-            yield pages
-            pages = None
-    if pages is not None:
-        yield pages
-
-
-def _each(documents: Iterable[Any]) -> Iterator[Any]:
-    for document in documents:
-        yield from document if isinstance(document, list) else (document,)
-
-
-def _goes_on(page: Mapping[str, Any]) -> bool:
-    return page.get("Truncated") is True or page.get("IsTruncated") is True
-
-
-_LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
-
-
-def _arn(key: str) -> str:
-    parsed = parse_arn(key)
-    if parsed is None or not parsed.resource.startswith("key/"):
-        raise Broken("it does not say which key: name it by its ARN with --key")
-    return key
-
-
-def _grants_of(told: list[Any], key: str, *, whole: bool) -> Iterator[AnswerPart]:
-    if not whole:
-        raise Broken("it is one page of several")
-    by_key: dict[str, list[Any]] = {key: []} if key else {}
-    for each in told:
-        if not isinstance(each, dict) or not given(each, "GrantId"):
-            raise Broken("a grant in it has no GrantId")
-        constraints_in(each)
-        by_key.setdefault(_arn(given(each, "KeyId") or key), []).append(each)
-    if not by_key:
-        raise Broken("it does not say which key: name it by its ARN with --key")
-    for arn, grants in by_key.items():
-        yield GRANTS, _arn(arn), {"grants": grants}
-
-
-def _details(answer: Mapping[str, Any]) -> Iterator[AnswerPart]:
-    if answer.get("IsTruncated") is True:
-        raise Broken("it is one page of several")
-    for each in answer.get("Policies") or ():
-        versions = {
-            given(version, "VersionId"): text_in(version.get("Document"), MANAGED)
-            for version in each.get("PolicyVersionList") or ()
-        }
-        default = given(each, "DefaultVersionId")
-        if default not in versions or not all(VERSION_ID.fullmatch(name) for name in versions):
-            raise Broken(f"it does not say what version {default} of {given(each, 'Arn')} is")
-        yield (
-            MANAGED_POLICY,
-            given(each, "Arn"),
-            {"id": given(each, "PolicyId"), "default": default, "versions": versions},
-        )
-    for kind, noun in ((GROUP, "Group"), (USER, "User"), (ROLE, "Role")):
-        for each in answer.get(f"{noun}DetailList") or ():
-            boundary = each.get("PermissionsBoundary")
-            document = {
-                "kind": kind,
-                "id": given(each, f"{noun}Id"),
-                "inline": {
-                    given(policy, "PolicyName"): text_in(policy.get("PolicyDocument"), INLINE)
-                    for policy in each.get("RolePolicyList" if kind == ROLE else f"{noun}PolicyList") or ()
-                },
-                "attached": [given(policy, "PolicyArn") for policy in each.get("AttachedManagedPolicies") or ()],
-                "boundary": given(boundary, "PermissionsBoundaryArn") if isinstance(boundary, dict) else "",
-                "tags": tags_of(each.get("Tags")),
-                "groups": [name for name in each.get("GroupList") or () if isinstance(name, str)],
-                "trust": text_in(each.get("AssumeRolePolicyDocument"), TRUST) if kind == ROLE else "",
-            }
-            arn = given(each, "Arn")
-            if parse_arn(arn) is None:
-                raise Broken("somebody in it has no Arn")
-            yield IDENTITY, arn, document

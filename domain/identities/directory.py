@@ -28,7 +28,7 @@ from domain.identities.identity import (
 )
 from domain.identities.mfa_devices import MFA, MfaDevice, MfaDevices
 from domain.identities.oidc_providers import OIDC, OidcProvider
-from domain.identities.published import PUBLISHED
+from domain.identities.published import PUBLISHED, kind_of
 from domain.policy.compile import (
     BOUNDARY,
     IDENTITY_POLICY,
@@ -38,7 +38,7 @@ from domain.policy.compile import (
     compile_identity_policy,
     compile_trust_policy,
 )
-from domain.policy.parse import INLINE, MANAGED, SESSION
+from domain.policy.parse import INLINE, SESSION
 
 NOUNS = {USER: "user", GROUP: "group", ROLE: "role", POLICY: "policy", PROFILE: "instance profile", MFA: "MFA device"}
 CUT_OFF_WINDOW = 24 * HOUR_MICROS
@@ -181,7 +181,7 @@ class Directory:
     def _managed_rules(self, arn: str, by: str, via: str = "") -> Iterator[CompiledStatement]:
         policy = self.managed(arn)
         if policy is not None:  # a policy that a session names may have been deleted; it then gives nothing
-            yield from compile_identity_policy(policy.document, by, arn, policy.default, MANAGED, via)
+            yield from compile_identity_policy(policy.document, by, arn, policy.default, kind_of(arn), via)
 
     # -- changes, for event_effects.py ------------------------------------------------------------------------
 

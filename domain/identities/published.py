@@ -11,11 +11,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from domain.arn import account_in
 from domain.identities.identity import ManagedPolicy, PolicyVersion
 from domain.log.codec import micros
+from domain.policy.parse import MANAGED, OF_AWS, PolicyKind
 
 AWS = "aws"
 """Stands in the place of the account in the ARN of an AWS managed policy."""
+
+
+def kind_of(arn: str) -> PolicyKind:
+    """The kind of a managed policy. A customer's limit does not hold for AWS's own."""
+    return OF_AWS if account_in(arn) == AWS else MANAGED
 
 
 def _policy(

@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from domain.cloudtrail.known import fact, parts_of, whole_answers
+from domain.cloudtrail.answers import UnreadPart, parts_of, whole_answers
+from domain.cloudtrail.known import AnswerPart, fact
 from domain.cloudtrail.record import Broken
 from services.trails.documents import FAULTS
 from services.trails.files import shown, text_of
@@ -40,18 +41,25 @@ def known_in(path: Path, at: int, key: str) -> Iterator[FoundRecord]:
     number = 0
     for answer in answers:
         try:
-            found = [orjson.dumps(fact(part, at).record()) for part in parts_of(answer, key)]
+            found = [_part(part, at) for part in parts_of(answer, key)]
         except Broken as fault:
             yield FoundRecord(source, f"{PART}{number}", _raw(answer), str(fault))
         except UNSHAPED as fault:
             reason = f"it is not shaped as an answer is: {type(fault).__name__}: {fault}"
             yield FoundRecord(source, f"{PART}{number}", _raw(answer), reason)
         else:
-            for each in found:
-                yield FoundRecord(source, f"{PART}{number}", each, of_answer=True)
+            for raw, reason in found:
+                yield FoundRecord(source, f"{PART}{number}", raw, reason, of_answer=not reason)
                 number += 1
             continue
         number += 1
+
+
+def _part(part: AnswerPart | UnreadPart, at: int) -> tuple[bytes, str]:
+    """The part's text, and why it cannot be read, if it cannot."""
+    return (
+        (_raw(part.told), part.reason) if isinstance(part, UnreadPart) else (orjson.dumps(fact(part, at).record()), "")
+    )
 
 
 def _raw(answer: Any) -> bytes:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from domain.cloudtrail.known import Fact, beginning, changed_by, fact, fact_of, parts_of
+from domain.cloudtrail.answers import UnreadPart, parts_of
+from domain.cloudtrail.known import Fact, beginning, changed_by, fact, fact_of
 from domain.cloudtrail.record import Broken
 from domain.cloudtrail.steps import step_of, told_by
 from domain.policy import unseen
@@ -27,7 +28,7 @@ TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"AWS": A}, "Action": "sts:AssumeRole"}],
 }
-MANAGED = f"arn:aws:iam::{A}:policy/m"
+MANAGED, OF_AWS = f"arn:aws:iam::{A}:policy/m", "arn:aws:iam::aws:policy/ReadOnlyAccess"
 GRANT = {"KeyId": KEY, "GrantId": "g1", "GranteePrincipal": who("bob")["arn"], "IssuingAccount": f"arn:aws:iam::{A}:root", "Operations": ["Decrypt"]}  # fmt: skip
 DETAILS = {
     "UserDetailList": [
@@ -48,9 +49,15 @@ DETAILS = {
 }  # fmt: skip
 
 
+def managed(arn: str, default: str, **versions: Any) -> dict[str, Any]:
+    told = [{"VersionId": name, "Document": text} for name, text in versions.items()]
+    return {"Arn": arn, "PolicyId": "ANPAXXXXXXXXXXXXXXXX2", "DefaultVersionId": default, "PolicyVersionList": told}
+
+
 def facts(answer: Any, key: str = "", at: int = 5) -> dict[str, dict[str, Fact]]:
     found: dict[str, dict[str, Fact]] = {}
     for part in parts_of(answer, key):
+        assert not isinstance(part, UnreadPart)
         each = fact(part, at)
         assert fact_of(json.loads(json.dumps(each.record()))) == each
         found.setdefault(each.kind, {})[each.subject] = each
@@ -103,16 +110,54 @@ def test_identities_are_known_with_everything_that_decides() -> None:
         ({"UserDetailList": [], "IsTruncated": True}, "one page of several"),
         ({"Grants": []}, "--key"),
         ({"Policy": document(allow("*", "kms:*"))}, "--key"),
-        (
-            {"Policies": [{"Arn": MANAGED, "DefaultVersionId": "v2", "PolicyVersionList": []}]},
-            "does not say what version",
-        ),
-        ({"UserDetailList": [{}]}, "no Arn"),
     ],
 )
 def test_a_failed_answer_says_why(answer: Any, why: str) -> None:
     with pytest.raises(Broken, match=why):
         list(parts_of(answer, ""))
+
+
+@pytest.mark.parametrize(
+    ("part", "why"),
+    [
+        ({"Policies": [{"Arn": MANAGED, "DefaultVersionId": "v2", "PolicyVersionList": []}]}, f"{MANAGED}: it does not say what version v2 is"),
+        ({"UserDetailList": [{}]}, "somebody in it: it has no Arn"),
+        ({"UserDetailList": [5]}, "somebody in it is not shaped as in an answer"),
+        ({"GroupDetailList": [{"Arn": "arn:aws:iam::1:group/g", "GroupPolicyList": [{"PolicyDocument": "{"}]}]}, "arn:aws:iam::1:group/g: a policy in it cannot be read"),
+        ({"Policies": [managed(OF_AWS, "v1", v1={**USE, "Id": "x" * 131_072})]}, f"{OF_AWS}: a policy in it cannot be read: The AWS managed policy is longer"),
+    ],
+)  # fmt: skip
+def test_a_part_that_cannot_be_read_leaves_the_rest_of_the_answer(
+    part: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    """One long policy among a thousand identities made the whole answer useless."""
+    path = tmp_path / "people.json"
+    ((name, parts),) = part.items()
+    path.write_text(json.dumps({**DETAILS, name: [*parts, *DETAILS[name]]}))
+    (broken,), told = (
+        [each for each in known_in(path, 0, "") if bool(each.reason) is unread] for unread in (True, False)
+    )
+    assert (why in broken.reason, broken.of_answer) == (True, False)
+    expected = [each.record() for held in facts(DETAILS, at=0).values() for each in held.values()]
+    assert [json.loads(each.raw) for each in told] == expected
+
+
+def test_an_aws_managed_policy_may_be_longer_than_a_customers() -> None:
+    """ReadOnlyAccess has 47,000 characters, and AWSSupportServiceRolePolicy 81,000."""
+    long = {"Effect": "Allow", "Action": [f"service{n}:Describe*" for n in range(4_000)], "Resource": "*"}
+    text = {"Version": "2012-10-17", "Statement": [long, {"Effect": "Allow", "Action": "kms:List*", "Resource": "*"}]}
+    (alice,) = DETAILS["UserDetailList"]
+    attached = {**alice, "AttachedManagedPolicies": [{"PolicyArn": OF_AWS}]}
+    world = begun(facts({"Policies": [managed(OF_AWS, "v9", v8=USE, v9=text)], "UserDetailList": [attached]}))
+    directory = world.directory
+    assert {name: json.loads(each.document) for name, each in directory.policies[OF_AWS].versions.items()} == {
+        "v9": text
+    }
+    assert len(directory.permissions(directory.get("user", A, "alice")).statements) > len(text["Statement"])
+    # A customer's policy of that length is none that IAM has taken.
+    (unread,) = parts_of({"Policies": [managed(MANAGED, "v9", v9=text)]}, "")
+    assert isinstance(unread, UnreadPart)
+    assert "longer than 6144" in unread.reason
 
 
 GRANT_MADE = record("CreateGrant", T, requestParameters={"keyId": KEY, "granteePrincipal": who("bob")["arn"], "operations": ["Decrypt"]}, responseElements={"grantId": "g1"})  # fmt: skip
