@@ -14,10 +14,10 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import unquote
 
-from domain.arn import parse_arn, region_in
+from domain.arn import iam_arn, parse_arn, region_in
 from domain.cloudtrail.first_seen import account_there, created, key_id, named_there, principal_there, principals
 from domain.cloudtrail.grants import constraints_in
-from domain.cloudtrail.iam_changes import VERSION_ID, given, unseen_policy
+from domain.cloudtrail.iam_changes import VERSION_ID, given, id_without, identity_met, unseen_policy
 from domain.cloudtrail.record import Broken, CausedEvents, moment, require_names
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, ROLE, USER
@@ -270,5 +270,7 @@ def _identity(fact: Fact, world: World) -> CausedEvents:
         yield iam.PolicyAttached(account, kind, unique, arn)
     for group in told["groups"]:
         held = world.directory.find(GROUP, account, group)
-        if held is not None:
-            yield iam.MemberAdded(account, held.id, unique)
+        group_id = id_without(iam_arn(account, GROUP, "/", group), world) if held is None else held.id
+        if held is None:  # the answer does not say what the group may do, or says it too late
+            yield from identity_met(account, GROUP, group_id, group, "/")
+        yield iam.MemberAdded(account, group_id, unique)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from domain.cloudtrail.answers import UnreadPart, parts_of
+from domain.cloudtrail.kms_changes import changes_of
 from domain.cloudtrail.known import Fact, beginning, changed_by, fact, fact_of
 from domain.cloudtrail.record import Broken
 from domain.cloudtrail.steps import step_of, told_by
@@ -158,6 +159,27 @@ def test_an_aws_managed_policy_may_be_longer_than_a_customers() -> None:
     (unread,) = parts_of({"Policies": [managed(MANAGED, "v9", v9=text)]}, "")
     assert isinstance(unread, UnreadPart)
     assert "longer than 6144" in unread.reason
+
+
+def test_a_group_that_an_answer_only_names_has_policies_that_were_never_seen() -> None:
+    """As with `--filter User`. They may let its members in: a member's call is open, and no call that nothing explains."""
+    directory = begun(facts({"UserDetailList": DETAILS["UserDetailList"]})).directory
+    alice, group = directory.get("user", A, "alice"), directory.get("group", A, "g")
+    assert (alice.groups, list(group.inline)) == ((group.id,), [unseen.NAME])
+    assert unseen.is_document(group.inline[unseen.NAME].document)
+
+
+def test_a_group_that_changed_before_the_answer_is_still_the_members_group() -> None:
+    """What the answer says of the group holds no more for the beginning. That alice was in it does."""
+    known = facts(DETAILS)
+    change = reading(iam("PutGroupPolicy", groupName="g", policyName="q", policyDocument=json.dumps(USE)))
+    told = set(told_by(change, step_of(change)))
+    kept = {subject: each for subject, each in known["identity"].items() if changed_by(each) not in told}
+    world = begun(known | {"identity": kept})
+    for event in changes_of(change, world):
+        world.apply(event)
+    group = world.directory.get("group", A, "g")
+    assert (sorted(group.inline), world.directory.get("user", A, "alice").groups) == ([unseen.NAME, "q"], (group.id,))
 
 
 GRANT_MADE = record("CreateGrant", T, requestParameters={"keyId": KEY, "granteePrincipal": who("bob")["arn"], "operations": ["Decrypt"]}, responseElements={"grantId": "g1"})  # fmt: skip
