@@ -5,12 +5,13 @@ Source: CloudTrail user guide, the userIdentity element.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from domain.arn import ACCOUNT_ID, parse_arn, root_arn
 from domain.log.record import Document
 from domain.policy.compile import DELEGATED, DIRECT, ROLE
+from domain.policy.parse import UNIQUE_ID
 from domain.policy.variables import Context
 
 UNKNOWN_CALLER = "not recorded"
@@ -76,14 +77,20 @@ def who_called(identity: Document, recipient: str) -> CallerTold:
         return CallerTold(account, unique or provider, unique, {f"Federated:{provider}": DIRECT}, {})
     if not kind and not arn:
         return CallerTold(account, invoked or UNKNOWN_CALLER, "", {}, {})
-    # A caller of another account; the record says no more about it.
-    return CallerTold(
-        account,
-        arn or unique or account or UNKNOWN_CALLER,
-        unique,
-        {root: DELEGATED} | ({arn: DIRECT} if arn else {}),
-        context,
-    )
+    # A caller of another account. The record in the key's account tells its unique id, and no ARN.
+    names = {root: DELEGATED} | ({arn: DIRECT} if arn else {})
+    head, colon, _ = unique.partition(":")
+    if UNIQUE_ID.fullmatch(head):
+        names[head] = ROLE if colon else DIRECT
+    return CallerTold(account, arn or unique or account or UNKNOWN_CALLER, unique, names, context)
+
+
+def is_service(names: Iterable[str]) -> bool:
+    return any(name.startswith("Service:") for name in names)
+
+
+OF_ARN = frozenset({"aws:principalarn", "aws:principaltype", "aws:username"})
+"""The condition keys that a record without the caller's ARN does not tell."""
 
 
 def _called(arn: str, kind: str) -> dict[str, tuple[str, ...]]:

@@ -16,34 +16,25 @@ from typing import Any
 from domain.authorization.evaluation_order import GRANT, STATEMENT, TURN, WAY_OF, WayIn, is_at_home, reach_of
 from domain.authorization.question import Resource
 from domain.cloudtrail.denial import NEVER_SEEN
-from domain.cloudtrail.record import TOLD
-from domain.cloudtrail.vpc_endpoint import is_absent
+from domain.cloudtrail.trail_call import (
+    CALLERS_ARN,
+    MAYBE,
+    NO,
+    YES,
+    Missing,
+    TrailCall,
+    is_known,
+    may_be_caller,
+    means_caller,
+)
 from domain.decisions.case import READS_TIME
 from domain.grants.grant import EQUALS, SOURCE_ARN, SUBSET, Grant
 from domain.policy import unseen
-from domain.policy.compile import DIRECT, CompiledStatement, Covers, Permissions, compile_resource
-from domain.policy.condition_keys import PARAMETERS, RESOURCE, row_of
+from domain.policy.compile import DIRECT, ROLE, CompiledStatement, Covers, Permissions, compile_resource
 from domain.policy.conditions import Test
 from domain.policy.variables import WITH_VARIABLES, Context, any_arn, keys_written, opened
 
 ALLOWED, REFUSED, UNKNOWN = "allowed", "refused", "unknown"
-NO, MAYBE, YES = 0, 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class TrailCall:
-    """A call as the trail has it. `context` lacks the values that were not recorded; `sure`: it lacks nothing. `root`:
-    the caller is an account's root user or a service, which no identity policy limits. `parameters`: the record has the
-    request's parameters; else `context` and `pairs` lack what they said."""
-
-    action: str
-    account: str
-    names: Mapping[str, int]
-    context: Context
-    pairs: Mapping[str, str]
-    sure: bool
-    root: bool
-    parameters: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,63 +56,30 @@ class Judgement:
     missing: tuple[str, ...] = ()
 
 
-class _Missing:
-    def __init__(self) -> None:
-        self.words: dict[str, None] = {}
-
-    def add(self, words: str) -> None:
-        self.words[words] = None
-
-
-def _is_known(key: str, asked: TrailCall, of_key: str) -> bool:
-    """Whether the record tells the value, or the absence, of a condition key. `of_key`: the parts of the key that were
-    never seen."""
-    if key in asked.context:
-        return key != unseen.KEY.lower()
-    if is_parameter(key) and not asked.parameters:
-        return False
-    if asked.sure:
-        return key != unseen.KEY.lower()
-    row = row_of(key)
-    if row is None:
-        return False
-    if row.source == PARAMETERS or key in TOLD or key == "kms:viaservice" or is_absent(key, asked.context):
-        return True
-    if row.source == RESOURCE:
-        return not of_key or key == "aws:resourceaccount"  # the key's ARN names its account
-    return False
-
-
-def is_parameter(key: str) -> bool:
-    """Whether a condition key reads the request's parameters."""
-    row = row_of(key)
-    return row is not None and row.source == PARAMETERS
-
-
 @lru_cache(maxsize=10_000)
 def _keys_in(texts: tuple[str, ...]) -> dict[str, str]:
     """The condition keys of the texts' policy variables: in lower case, and as they are written."""
     return {each.lower(): each for text in texts for each in keys_written(text)}
 
 
-def _test(test: Test, asked: TrailCall, context: Context, of_key: str, missing: _Missing) -> int:
+def _test(test: Test, asked: TrailCall, context: Context, of_key: str, missing: Missing) -> int:
     for key, written in ({test.key.lower(): test.key} | _keys_in(tuple(test.wanted))).items():
         if key == unseen.KEY.lower():
             missing.add(test.wanted[0])
             return MAYBE
-        if not _is_known(key, asked, of_key):
+        if not is_known(key, asked, of_key):
             missing.add(f"{written} of the request")
             return MAYBE
     return YES if test.holds(context) else NO
 
 
 def _covers(
-    rule: CompiledStatement, asked: TrailCall, arn: str, context: Context, of_key: str, missing: _Missing
+    rule: CompiledStatement, asked: TrailCall, arn: str, context: Context, of_key: str, missing: Missing
 ) -> int:
     """Whether the statement's Resource covers the key."""
     if rule.covers is None:
         return YES
-    unknown = frozenset(key for key in rule.variables if not _is_known(key, asked, of_key))
+    unknown = frozenset(key for key in rule.variables if not is_known(key, asked, of_key))
     if not unknown:
         return YES if rule.covers(arn, context) else NO
     patterns, excludes = rule.statement.resource or rule.statement.not_resource or (), rule.statement.resource is None
@@ -144,11 +102,11 @@ def _covering(patterns: tuple[str, ...], unknown: frozenset[str]) -> tuple[Cover
     return any_arn(surely, WITH_VARIABLES, compile_resource), any_arn(perhaps, WITH_VARIABLES, compile_resource)
 
 
-def _rule(rule: CompiledStatement, asked: TrailCall, arn: str, context: Context, of_key: str, missing: _Missing) -> int:
+def _rule(rule: CompiledStatement, asked: TrailCall, arn: str, context: Context, of_key: str, missing: Missing) -> int:
     """Whether a statement matches the call. Principal and Action are known; Resource and Condition may not be."""
     if rule.elsewhere or rule.acts is None or not rule.acts(asked.action.lower()):
         return NO
-    told = _Missing()
+    told = Missing()
     answer = _covers(rule, asked, arn, context, of_key, told)
     if answer == NO or (rule.tests is None and not rule.denies):
         return NO
@@ -171,14 +129,16 @@ def _speaking(
     context: Context,
     of_key: str,
     denies: bool,
-    missing: _Missing,
+    missing: Missing,
 ) -> Spoken:
     found = []
     for rule in rules:
-        if rule.denies is denies and (rule.who is None or rule.who(asked.names)):
-            answer = _rule(rule, asked, arn, context, of_key, missing)
+        if rule.denies is denies and (means := means_caller(rule, asked)):
+            answer = min(means, _rule(rule, asked, arn, context, of_key, missing))
             if answer:
                 found.append((answer, rule))
+            if answer and means == MAYBE:
+                missing.add(CALLERS_ARN)
     return found
 
 
@@ -219,46 +179,53 @@ class _CallOnState:
     evidence: Evidence | None
     context: Context
 
-    def speaking(self, rules: Iterable[CompiledStatement], *, denies: bool, missing: _Missing) -> Spoken:
+    def speaking(self, rules: Iterable[CompiledStatement], *, denies: bool, missing: Missing) -> Spoken:
         return _speaking(rules, self.asked, self.resource.arn, self.context, self.of_key, denies, missing)
 
     def layers(self) -> list[Permissions]:
         known = self.known
         return [known.identity, *(each for each in (known.boundary, known.session) if each is not None)]
 
-    def denies(self, missing: _Missing) -> Spoken:
+    def denies(self, missing: Missing) -> Spoken:
         policy = self.resource.policy.statements if self.resource.policy is not None else ()
         found = self.speaking(policy, denies=True, missing=missing)
         for held in self.layers():
             found += self.speaking(held.statements, denies=True, missing=missing)
         return found
 
-    def ways(self, missing: _Missing) -> list[_OpenWay]:
+    def ways(self, missing: Missing) -> list[_OpenWay]:
         """The surest way first. Equally sure ways come in the order of evaluation, the one that names the caller most
         closely first."""
         found = [*self._by_statement(missing), *self._by_grant(missing)]
         return sorted(found, key=lambda each: (-each.answer, TURN[each.way], -each.means))
 
-    def _by_statement(self, missing: _Missing) -> Iterator[_OpenWay]:
+    def _by_statement(self, missing: Missing) -> Iterator[_OpenWay]:
         asked = self.asked
         at_home = is_at_home(asked.account, self.resource.account)
         statements = self.resource.policy.statements if self.resource.policy is not None else ()
-        told = _Missing()
+        told = Missing()
         for answer, statement in self.speaking(statements, denies=False, missing=told):
-            means = DIRECT if statement.who is None else statement.who(asked.names)
+            means = DIRECT if statement.who is None else statement.who(asked.names) or ROLE
             reach = reach_of(means, at_home=at_home, needs_policies=not asked.root)
             yield from self._open(WAY_OF[STATEMENT, reach], means, answer, statement.by.document(), told)
         missing.words.update(told.words)
 
-    def _by_grant(self, missing: _Missing) -> Iterator[_OpenWay]:
-        for name, means in self.asked.names.items():
-            for grant in self.resource.grants.get(name, ()):
-                answer = self._lets(grant, missing)
+    def _by_grant(self, missing: Missing) -> Iterator[_OpenWay]:
+        asked, grants = self.asked, self.resource.grants
+        maybe = [name for name in grants if may_be_caller(name, asked)] if asked.unnamed else []
+        for name, means, most in (
+            *((*each, YES) for each in asked.names.items()),
+            *((each, ROLE, MAYBE) for each in maybe),
+        ):
+            for grant in grants.get(name, ()):
+                answer = min(self._lets(grant, missing), most)
+                if answer and most == MAYBE:
+                    missing.add(CALLERS_ARN)
                 if answer:
                     by = dict(grant.document())
                     yield from self._open(WAY_OF[GRANT, means], means, answer, by, missing)
 
-    def _lets(self, grant: Grant, missing: _Missing) -> int:
+    def _lets(self, grant: Grant, missing: Missing) -> int:
         """Whether a grant lets the call in. Its constraints read what the record may not have."""
         asked = self.asked
         if grant.lets(asked.action, asked.pairs, self.context.get(SOURCE, (None,))[0]):
@@ -266,7 +233,7 @@ class _CallOnState:
         unknown = {
             name: words
             for name, key, words in _CONSTRAINTS
-            if name in grant.constraints and not _is_known(key, asked, self.of_key)
+            if name in grant.constraints and not is_known(key, asked, self.of_key)
         }
         known = {name: each for name, each in grant.constraints.items() if name not in unknown}
         if not unknown or not replace(grant, constraints=known).lets(asked.action, asked.pairs, None):
@@ -276,7 +243,7 @@ class _CallOnState:
         return MAYBE
 
     def _open(
-        self, way: WayIn, means: int, answer: int, opening: Mapping[str, Any], missing: _Missing
+        self, way: WayIn, means: int, answer: int, opening: Mapping[str, Any], missing: Missing
     ) -> Iterator[_OpenWay]:
         """The way, together with the other policies that must allow the call; nothing if one of them does not."""
         by = opening
@@ -290,7 +257,7 @@ class _CallOnState:
         if answer:
             yield _OpenWay(way, means, answer, by)
 
-    def _identity(self, missing: _Missing) -> tuple[int, Mapping[str, Any] | None]:
+    def _identity(self, missing: Missing) -> tuple[int, Mapping[str, Any] | None]:
         """Whether identity policies allow the call, and the statement that does."""
         spoken = self.speaking(self.known.identity.statements, denies=False, missing=missing)
         answer, rule = max(spoken, key=lambda each: each[0], default=(NO, None))
@@ -298,7 +265,7 @@ class _CallOnState:
             return YES, None
         return answer, None if rule is None or unseen.is_unseen(rule) else rule.by.document()
 
-    def _limits(self, missing: _Missing) -> int:
+    def _limits(self, missing: Missing) -> int:
         if self.evidence is not None and self.evidence.limits:
             return YES
         answer: int = YES
@@ -319,13 +286,13 @@ def judge(
 ) -> Judgement:
     """`of_key`: the parts of the key that were never seen; `evidence`: what follows from the call if it was let in."""
     case = _case(asked, resource, of_key, known, evidence)
-    missing = _Missing()
+    missing = Missing()
     return _judged(case, case.ways(missing), missing)
 
 
-def _judged(case: _CallOnState, ways: list[_OpenWay], allowing: _Missing) -> Judgement:
+def _judged(case: _CallOnState, ways: list[_OpenWay], allowing: Missing) -> Judgement:
     """`allowing`: the facts that the ways in need."""
-    denying = _Missing()
+    denying = Missing()
     denies = case.denies(denying)
     for answer, rule in denies:
         if answer == YES:
@@ -358,7 +325,7 @@ def reads_time(resource: Resource, known: SeenPolicies) -> bool:
 
 def evidence_of(asked: TrailCall, resource: Resource, of_key: str, known: SeenPolicies) -> Evidence:
     """What follows from this call if it was let in under these policies."""
-    return _evidence(_case(asked, resource, of_key, known, None).ways(_Missing()), of_key)
+    return _evidence(_case(asked, resource, of_key, known, None).ways(Missing()), of_key)
 
 
 def _evidence(ways: list[_OpenWay], of_key: str) -> Evidence:
@@ -371,11 +338,11 @@ def _evidence(ways: list[_OpenWay], of_key: str) -> Evidence:
 def let_in(asked: TrailCall, resource: Resource, of_key: str, known: SeenPolicies) -> Judgement:
     """Judges a call that was let in, with that fact as evidence. Its ways in are computed again only if this makes one
     surer."""
-    case, missing = _case(asked, resource, of_key, known, None), _Missing()
+    case, missing = _case(asked, resource, of_key, known, None), Missing()
     ways = case.ways(missing)
     case.evidence = _evidence(ways, of_key)
     if case.evidence.identity or case.evidence.limits:
-        missing = _Missing()
+        missing = Missing()
         ways = case.ways(missing)
     return _judged(case, ways, missing)
 

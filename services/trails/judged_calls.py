@@ -12,22 +12,22 @@ from typing import Any
 import orjson
 
 from domain.authorization.question import Resource
+from domain.cloudtrail.callers import is_service
 from domain.cloudtrail.judge import (
     OPEN,
     UNKNOWN,
     Evidence,
     Judgement,
     SeenPolicies,
-    TrailCall,
     evidence_of,
     explained,
-    is_parameter,
     judge,
     let_in,
     reads_time,
 )
 from domain.cloudtrail.keys_named import id_of
 from domain.cloudtrail.record import ACCESS_DENIED, SAME_KEY, Broken
+from domain.cloudtrail.trail_call import TrailCall, is_parameter
 from domain.cloudtrail.vpc_endpoint import address_moved
 from domain.decisions.case import timed
 from domain.errors import Refusal
@@ -245,11 +245,29 @@ def _asked(case: dict[str, Any], action: str, at: datetime, world: World) -> Tra
     # Text, whatever an earlier version took from a record.
     context = dict(address_moved({name: tuple(map(str, values)) for name, values in context.items()}))
     context |= timed(round(at.timestamp() * 1_000_000))
-    principal = case["principal"]
-    root = principal.endswith(":root") or not principal.startswith("arn:")
     # A service has no account to compare with the key's.
-    account = "" if not principal.startswith("arn:") else case["account"]
-    return TrailCall(action, account, _names(case, world), context, pairs, case.get("sure", False), root, told)
+    account = "" if is_service(case["names"]) else case["account"]
+    return TrailCall(
+        action,
+        account,
+        _names(case, world),
+        context,
+        pairs,
+        sure=case.get("sure", False),
+        root=_is_limitless(case),
+        parameters=told,
+        unnamed=_is_unnamed(case),
+    )
+
+
+def _is_limitless(case: dict[str, Any]) -> bool:
+    """Whether no identity policy limits the caller."""
+    return case["principal"].endswith(":root") or is_service(case["names"])
+
+
+def _is_unnamed(case: dict[str, Any]) -> bool:
+    """Whether the record tells no ARN of the caller. The record in the key's account of another account's call has none."""
+    return not case["principal"].startswith("arn:") and not is_service(case["names"])
 
 
 def _names(case: dict[str, Any], world: World) -> dict[str, int]:
@@ -289,7 +307,7 @@ def _identity_of(case: dict[str, Any], world: World) -> Identity | None:
 
 def known_of(case: dict[str, Any], world: World) -> SeenPolicies:
     principal = case["principal"]
-    if principal.endswith(":root") or not principal.startswith("arn:"):
+    if _is_limitless(case):
         return SeenPolicies(NO_PERMISSIONS)
     identity = _identity_of(case, world)
     own = NO_PERMISSIONS if identity is None else world.directory.permissions(identity)

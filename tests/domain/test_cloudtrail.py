@@ -14,7 +14,6 @@ from domain.cloudtrail.judge import (
     UNKNOWN,
     Evidence,
     SeenPolicies,
-    TrailCall,
     evidence_of,
     explained,
     judge,
@@ -23,6 +22,7 @@ from domain.cloudtrail.judge import (
 from domain.cloudtrail.kms_changes import changes_of, is_own
 from domain.cloudtrail.record import Broken, NotOurService, TrailReading, moment, read
 from domain.cloudtrail.slots import before
+from domain.cloudtrail.trail_call import TrailCall
 from domain.log import events
 from domain.policy import unseen
 from domain.policy.compile import (

@@ -20,7 +20,8 @@ from domain.authorization.caller import Caller, root_of
 from domain.authorization.evaluate import evaluate
 from domain.authorization.question import Question, Resource, in_account
 from domain.authorization.verdict import Verdict
-from domain.cloudtrail.judge import ALLOWED, REFUSED, SeenPolicies, TrailCall, judge
+from domain.cloudtrail.judge import ALLOWED, REFUSED, SeenPolicies, judge
+from domain.cloudtrail.trail_call import TrailCall
 from domain.grants.grant import Grant
 from domain.policy.compile import (
     BOUNDED,
