@@ -39,7 +39,7 @@ class CallerTold:
     role_id: str = ""
 
 
-def who_called(identity: Document, recipient: str) -> CallerTold:
+def who_called(identity: Document, recipient: str, region: str) -> CallerTold:
     kind, arn, unique = told_text(identity, "type"), told_text(identity, "arn"), told_text(identity, "principalId")
     parsed = parse_arn(arn) if arn else None
     account = told_text(identity, "accountId") or (parsed.account if parsed is not None else "") or recipient
@@ -49,9 +49,7 @@ def who_called(identity: Document, recipient: str) -> CallerTold:
     invoked = told_text(identity, "invokedBy")
     if kind == "AWSService" or (not arn and not unique and invoked.endswith(".amazonaws.com")):
         of_service: Context = {"aws:principalisawsservice": ("true",), "aws:principalservicename": (invoked,)}
-        return CallerTold(
-            account, invoked or UNKNOWN_CALLER, "", {f"Service:{invoked}": DIRECT} if invoked else {}, of_service
-        )
+        return CallerTold(account, invoked or UNKNOWN_CALLER, "", _services(invoked, region), of_service)
     context: dict[str, tuple[str, ...]] = {
         "aws:principalaccount": (account,),
         "kms:calleraccount": (account,),
@@ -93,6 +91,16 @@ OF_ARN = frozenset({"aws:principalarn", "aws:principaltype", "aws:username"})
 """The condition keys that a record without the caller's ARN does not tell."""
 
 
+def _services(invoked: str, region: str) -> dict[str, int]:
+    """The names of a service that calls: a grant may name it by its Regional name, dynamodb.us-west-2.amazonaws.com, where the
+    call says dynamodb.amazonaws.com."""
+    names = {f"Service:{invoked}": DIRECT} if invoked else {}
+    name, _, rest = invoked.partition(".")
+    if rest == "amazonaws.com":
+        names[f"Service:{name}.{region}.{rest}"] = DIRECT
+    return names
+
+
 def _called(arn: str, kind: str) -> dict[str, tuple[str, ...]]:
     return {"aws:principalarn": (arn,), "aws:principaltype": (kind,)}
 
@@ -111,6 +119,9 @@ def _session(
         or f"arn:aws:sts::{account}:assumed-role/{told_text(issuer, 'userName')}/{unique.partition(':')[2] or session}"
     )
     names = {own: DIRECT, role: ROLE, root_arn(account): DELEGATED} | ({role_id: ROLE} if role_id else {})
+    if unique and not UNIQUE_ID.fullmatch(role_id):
+        # A service's session on an instance, 111122223333:aws:ec2-infrastructure:i-81e2f56c: grants name it by its whole id.
+        names[unique] = DIRECT
     attributes = told_object(held, "attributes")
     more: dict[str, tuple[str, ...]] = {}
     if created := told_text(attributes, "creationDate"):

@@ -1,4 +1,4 @@
-"""What a record, or an answer of AWS's API, tells of a grant's constraints."""
+"""What a record, or an answer of AWS's API, tells of a grant: whom it names, and its constraints."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from typing import Any
 
 from domain.cloudtrail.record import Broken
 from domain.grants.grant import EQUALS, SOURCE_ARN, SUBSET, Constraints
+from domain.policy.parse import SERVICE_NAME
+from domain.state.world import World
+
+
+def matched_as(named: str, world: World) -> str:
+    """The name that a grant's principal answers to when it calls. Records and list-grants give a service of AWS by its plain
+    name, where others have an ARN (KMS developer guide, ct-creategrant; API reference, GrantListEntry)."""
+    if SERVICE_NAME.fullmatch(named):
+        return f"Service:{named}"
+    return world.directory.by_arn.get(named, named)
 
 
 def constraints_in(told: Mapping[str, Any]) -> Constraints:

@@ -21,7 +21,7 @@ from domain.cloudtrail.first_seen import (
     principal_there,
     principals,
 )
-from domain.cloudtrail.grants import constraints_in
+from domain.cloudtrail.grants import constraints_in, matched_as
 from domain.cloudtrail.iam_changes import IAM, NOUNS, given, tags_of, text_of
 from domain.cloudtrail.quotas import require_length, require_room
 from domain.cloudtrail.record import Broken, CausedEvents, TrailReading, moment
@@ -275,9 +275,9 @@ def _create_grant(reading: TrailReading, world: World) -> CausedEvents:
         grant=grant,
         name=given(told, "Name"),
         grantee=grantee.removeprefix("Service:"),
-        grantee_id=world.directory.by_arn.get(grantee, grantee),
+        grantee_id=matched_as(grantee, world),
         retiring=retiring,
-        retiring_id=world.directory.by_arn.get(retiring, retiring),
+        retiring_id=matched_as(retiring, world),
         operations=sorted({each for each in told.get("Operations") or () if isinstance(each, str)}),
         constraints=constraints,
         issuer=reading.principal,

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from domain.arn import iam_arn, parse_arn, region_in
 from domain.cloudtrail.first_seen import account_there, created, key_id, named_there, principal_there, principals
-from domain.cloudtrail.grants import constraints_in
+from domain.cloudtrail.grants import constraints_in, matched_as
 from domain.cloudtrail.iam_changes import VERSION_ID, given, id_without, identity_met, unseen_policy
 from domain.cloudtrail.record import Broken, CausedEvents, moment, require_names
 from domain.errors import Refusal
@@ -206,15 +206,14 @@ def _key(arn: str, policy: Fact | None, grants: Fact | None, world: World) -> Ca
 
 def _grant(key: str, told: Mapping[str, Any], world: World) -> kms.GrantCreated:
     grantee, retiring = given(told, "GranteePrincipal"), given(told, "RetiringPrincipal")
-    # A service has its plain name here, as list-grants gives it.
     return kms.GrantCreated(
         key=key,
         grant=given(told, "GrantId"),
         name=given(told, "Name"),
         grantee=grantee,
-        grantee_id=world.directory.by_arn.get(grantee, grantee if ":" in grantee else f"Service:{grantee}"),
+        grantee_id=matched_as(grantee, world),
         retiring=retiring,
-        retiring_id=world.directory.by_arn.get(retiring, retiring),
+        retiring_id=matched_as(retiring, world),
         operations=sorted({each for each in told.get("Operations") or () if isinstance(each, str)}),
         constraints=constraints_in(told),
         issuer=given(told, "IssuingAccount"),

@@ -173,7 +173,7 @@ def read(record: Any, names: ResourceNames) -> TrailReading:
         if isinstance(each, dict) and (arn := told_text(each, "ARN") or told_text(each, "arn"))
     )
     region = told_text(record, "awsRegion") or "us-east-1"
-    who = who_called(identity, told_text(record, "recipientAccountId"))
+    who = who_called(identity, told_text(record, "recipientAccountId"), region)
     error, message = told_text(record, "errorCode"), told_text(record, "errorMessage")
     denied = denial_of(message) if error in ACCESS_DENIED else UNTOLD
     if not resources and ARN.match(denied.resource):

@@ -97,7 +97,7 @@ def test_a_caller_is_known_by_every_name_that_a_policy_can_mean_it_by() -> None:
     service = reading(
         record("Decrypt", "2024-01-01T00:00:00Z", 1, {"type": "AWSService", "invokedBy": "s3.amazonaws.com"})
     )
-    assert service.names == {"Service:s3.amazonaws.com": DIRECT}
+    assert service.names == {"Service:s3.amazonaws.com": DIRECT, "Service:s3.us-west-2.amazonaws.com": DIRECT}
     through = who() | {"invokedBy": "secretsmanager.amazonaws.com"}
     found = reading(record("Decrypt", "2024-01-01T00:00:00Z", 1, through))
     assert found.context["kms:viaservice"] == ("secretsmanager.us-west-2.amazonaws.com",)

@@ -10,7 +10,8 @@ from domain.cloudtrail.judge import explained
 from services.trails.judged_calls import questions_of
 from services.trails.rows import case_of
 from tests.domain.test_cloudtrail import JANUARY, fold, reading
-from tests.e2e.test_history import allow
+from tests.domain.test_trail_known import begun, facts
+from tests.e2e.test_history import allow, document
 from tests.e2e.test_trails import A, created, key_arn, put, record, who
 
 KEY = key_arn(1)
@@ -100,3 +101,56 @@ def test_a_role_of_another_account_whose_unique_id_is_known_is_named() -> None:
     own = record("Decrypt", MADE, 2, session, sharedEventID="other")
     _, missing = outcome(foreign(), own, *under(allow(THEIR_ROLE, "kms:*")))
     assert UNTOLD not in missing
+
+
+# -- services of AWS -------------------------------------------------------------------------------------------------------
+
+NOBODY = under(allow(who()["arn"], "kms:*"))
+
+
+def of_service(name: str) -> dict[str, Any]:
+    return record("Decrypt", CALLED, 1, {"type": "AWSService", "invokedBy": name})
+
+
+@pytest.mark.parametrize(
+    ("grantee", "caller", "expected"),
+    [
+        ("workmail.eu-west-1.amazonaws.com", "workmail.eu-west-1.amazonaws.com", "explained"),
+        ("dynamodb.us-west-2.amazonaws.com", "dynamodb.amazonaws.com", "explained"),
+        ("dynamodb.amazonaws.com", "dynamodb.amazonaws.com", "explained"),
+        ("dynamodb.eu-west-1.amazonaws.com", "dynamodb.amazonaws.com", "unexplained"),
+        ("dynamodb.us-west-2.amazonaws.com", "rds.amazonaws.com", "unexplained"),
+    ],
+)
+def test_a_grant_to_a_service_lets_the_service_in(grantee: str, caller: str, expected: str) -> None:
+    """In records and in list-grants' answers, the grantee is the service's plain name, often the Regional one."""
+    assert outcome(of_service(caller), *NOBODY, granted(granteePrincipal=grantee)) == (expected, ())
+    told = {"GrantId": "g1", "GranteePrincipal": grantee, "IssuingAccount": f"arn:aws:iam::{A}:root", "Operations": ["Decrypt"]}  # fmt: skip
+    listed = facts({"Grants": [told | {"KeyId": KEY}]}) | facts({"Policy": document(allow(who()["arn"], "kms:*"))}, KEY)
+    case = case_of(reading(of_service(caller)))
+    assert case is not None
+    (question,) = questions_of(case, begun(listed), JANUARY)
+    assert explained(*question, refused=False, denied=False)[0] == expected
+
+
+INFRASTRUCTURE = f"{A}:aws:ec2-infrastructure"
+
+
+def attaching(instance: str) -> dict[str, Any]:
+    """As EC2 calls for a volume (KMS developer guide, ct-ec2two)."""
+    name = INFRASTRUCTURE.partition(":")[2]
+    issuer = {"type": "Role", "principalId": INFRASTRUCTURE, "arn": f"arn:aws:iam::{A}:role/{name}", "accountId": A}
+    identity = {
+        "type": "AssumedRole",
+        "principalId": f"{INFRASTRUCTURE}:{instance}",
+        "arn": f"arn:aws:sts::{A}:assumed-role/{name}/{instance}",
+        "accountId": A,
+        "sessionContext": {"sessionIssuer": issuer},
+    }
+    return record("Decrypt", CALLED, 1, identity)
+
+
+def test_a_grant_to_ec2_for_one_instance_lets_in_its_calls_for_that_instance() -> None:
+    volume = granted(granteePrincipal=f"{INFRASTRUCTURE}:i-81e2f56c")
+    assert outcome(attaching("i-81e2f56c"), *NOBODY, volume) == ("explained", ())
+    assert outcome(attaching("i-00000000"), *NOBODY, volume) == ("unexplained", ())
