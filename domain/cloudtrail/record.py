@@ -112,6 +112,11 @@ class TrailReading:
     def denied(self) -> bool:
         return self.error in ACCESS_DENIED
 
+    @property
+    def service_untold(self) -> bool:
+        """Whether a service called for the caller, and the record does not say which: invokedBy is then "AWS Internal"."""
+        return bool(self.via) and not self.via.endswith(".amazonaws.com")
+
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 """The times that a record may have: CloudTrail is younger, and what is reckoned from a time has to stay within the calendar."""
@@ -318,6 +323,8 @@ def _context(reading: TrailReading, record: Document, who: CallerTold) -> Contex
     }
     if not record.get("tlsDetails"):
         del context["aws:securetransport"]  # the record does not say it
+    if reading.service_untold:
+        context.pop("kms:grantisforawsresource", None)
     if endpoint := told_text(record, "vpcEndpointId"):
         context[ENDPOINT] = (endpoint,)
     for name in ("aws:currenttime", "aws:epochtime"):

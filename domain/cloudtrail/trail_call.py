@@ -22,7 +22,8 @@ class TrailCall:
     """A call as the trail has it. `context` lacks the values that were not recorded; `sure`: it lacks nothing. `root`:
     the caller is an account's root user or a service, which no identity policy limits. `parameters`: the record has the
     request's parameters; else `context` and `pairs` lack what they said. `unnamed`: the record does not tell the caller's ARN, so
-    whoever of the account is named may be the caller."""
+    whoever of the account is named may be the caller. `service_told`: it tells which service called for the caller, or that
+    none did."""
 
     action: str
     account: str
@@ -33,6 +34,7 @@ class TrailCall:
     root: bool
     parameters: bool = True
     unnamed: bool = False
+    service_told: bool = True
 
 
 class Missing:
@@ -55,7 +57,9 @@ def is_known(key: str, asked: TrailCall, of_key: str) -> bool:
     row = row_of(key)
     if row is None:
         return False
-    if row.source == PARAMETERS or key in TOLD or key == "kms:viaservice" or is_absent(key, asked.context):
+    if key == "kms:viaservice":
+        return asked.service_told
+    if row.source == PARAMETERS or key in TOLD or is_absent(key, asked.context):
         return True
     if row.source == RESOURCE:
         return not of_key or key == "aws:resourceaccount"  # the key's ARN names its account

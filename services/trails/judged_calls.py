@@ -257,6 +257,7 @@ def _asked(case: dict[str, Any], action: str, at: datetime, world: World) -> Tra
         root=_is_limitless(case),
         parameters=told,
         unnamed=_is_unnamed(case),
+        service_told=not case.get("service_untold", False),
     )
 
 

@@ -56,6 +56,8 @@ def case_of(reading: TrailReading) -> dict[str, Any] | None:
     }
     if reading.pairs:
         found["pairs"] = reading.pairs
+    if reading.service_untold:
+        found["service_untold"] = True
     if reading.sides:
         found["sides"] = [{"context": context, "pairs": pairs} for context, pairs in reading.sides]
     if reading.denied:

@@ -154,3 +154,27 @@ def test_a_grant_to_ec2_for_one_instance_lets_in_its_calls_for_that_instance() -
     volume = granted(granteePrincipal=f"{INFRASTRUCTURE}:i-81e2f56c")
     assert outcome(attaching("i-81e2f56c"), *NOBODY, volume) == ("explained", ())
     assert outcome(attaching("i-00000000"), *NOBODY, volume) == ("unexplained", ())
+
+
+INTERNAL, THROUGH_SSM = ({**who(), "invokedBy": each} for each in ("AWS Internal", "ssm.amazonaws.com"))
+VIA_SSM, FOR_RESOURCE = (
+    allow(who()["arn"], "kms:*", Condition=condition)
+    for condition in (
+        {"StringEquals": {"kms:ViaService": "ssm.us-west-2.amazonaws.com"}},
+        {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+    )
+)
+
+
+def granting(identity: dict[str, Any]) -> dict[str, Any]:
+    told = {"keyId": KEY, "granteePrincipal": who("bob")["arn"], "operations": ["Decrypt"]}
+    return record("CreateGrant", CALLED, 1, identity, requestParameters=told, responseElements={"grantId": "g1"})
+
+
+def test_a_service_that_a_record_does_not_name_may_be_the_one_that_a_condition_wants() -> None:
+    """Most records of calls that a service made for somebody say "AWS Internal". They counted as calls without a service."""
+    for identity, expected in ((INTERNAL, "open"), (THROUGH_SSM, "explained"), (who(), "unexplained")):
+        missing = ("kms:ViaService of the request",) if expected == "open" else ()
+        assert outcome(record("Decrypt", CALLED, 1, identity), *under(VIA_SSM)) == (expected, missing)
+        missing = ("kms:GrantIsForAWSResource of the request",) if expected == "open" else ()
+        assert outcome(granting(identity), *under(FOR_RESOURCE)) == (expected, missing)
