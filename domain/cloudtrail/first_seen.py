@@ -107,6 +107,9 @@ def identity_there(world: World, kind: str, arn: str, unique: str) -> CausedEven
     directory = world.directory
     if parsed is None or not parsed.account:
         return
+    # A session outlives its role or user: it does not bring them back, and is not of the next one with that name.
+    if UNIQUE_ID.fullmatch(unique) and unique in world.ended:
+        return
     held = directory.by_arn.get(arn)
     if (
         held is not None

@@ -41,7 +41,7 @@ from domain.policy.compile import (
     Permissions,
     compile_identity_policy,
 )
-from domain.policy.parse import INLINE, SESSION
+from domain.policy.parse import INLINE, SESSION, UNIQUE_ID
 from domain.state.world import World
 from projections.decisions import queries as decisions
 from projections.log.schema import AskedLog
@@ -295,14 +295,16 @@ def _on_same_key(case: dict[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def _identity_of(case: dict[str, Any], world: World) -> Identity | None:
-    directory = world.directory
-    found = directory.identities.get(case["unique"].partition(":")[0])
+    directory, own = world.directory, case["unique"].partition(":")[0]
+    found = directory.identities.get(own)
     if found is not None:
         return found
     for name in case["names"]:
         unique = directory.by_arn.get(name)
         if unique is not None:
-            return directory.identities[unique]
+            # Another unique id: the caller was deleted, and somebody else has the name now.
+            other = UNIQUE_ID.fullmatch(unique) and UNIQUE_ID.fullmatch(own)
+            return None if other else directory.identities[unique]
     return None
 
 

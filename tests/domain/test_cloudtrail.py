@@ -51,7 +51,7 @@ def reading(document: dict[str, Any]) -> TrailReading:
 
 
 def fold(*records: dict[str, Any]) -> World:
-    world = World(region="us-west-2")
+    world = World(region="us-west-2", of_trail=True)
     for each in records:
         one = reading(each)
         world.at = one.at
