@@ -26,10 +26,18 @@ def named_in(reading: TrailReading, key: str) -> str:
     return id_of(key if ":" in key else f"arn:aws:kms:{reading.region}:{reading.account}:key/{key}")
 
 
-def key_there(reading: TrailReading, world: World, arn: str) -> CausedEvents:
+def keys_met(reading: TrailReading) -> tuple[str, ...]:
+    """The ARNs of the keys that existed before the call. A key that was not found did not exist."""
+    made_by_it = reading.service != "kms" or not reading.key or reading.operation == "CreateKey"
+    if made_by_it or reading.error == "NotFoundException":
+        return ()
+    return tuple(dict.fromkeys((reading.key, *(arn for arn in reading.resources if ":key/" in arn))))
+
+
+def key_there(world: World, arn: str) -> CausedEvents:
     key, parsed = key_id(arn), parse_arn(arn)
-    # A deleted key does not come back, and a key that was not found did not exist.
-    if key in world.keys or key in world.deleted or parsed is None or not key or reading.error == "NotFoundException":
+    # A deleted key does not come back.
+    if key in world.keys or key in world.deleted or parsed is None or not key:
         return
     yield from account_there(world, parsed.account)
     yield created(key, parsed.account, unseen.policy_before(arn), {unseen.NAME: f"{unseen.POLICY}, {unseen.REST}"})

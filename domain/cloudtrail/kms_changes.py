@@ -16,6 +16,7 @@ from domain.cloudtrail.first_seen import (
     created,
     key_id,
     key_there,
+    keys_met,
     named_in,
     named_there,
     principal_there,
@@ -39,11 +40,8 @@ from domain.state.world import World
 
 def met_in(reading: TrailReading, world: World) -> CausedEvents:
     """Events that add what the record mentions and what existed before the call."""
-    if reading.service == "kms" and reading.key and reading.operation != "CreateKey":
-        yield from key_there(reading, world, reading.key)
-        for arn in reading.resources:
-            if ":key/" in arn and arn != reading.key:
-                yield from key_there(reading, world, arn)
+    for arn in keys_met(reading):
+        yield from key_there(world, arn)
     yield from caller_there(reading, world)
 
 
@@ -237,9 +235,7 @@ def _update_alias(reading: TrailReading, world: World) -> CausedEvents:
     target = given(reading.parameters, "TargetKeyId")
     key = named_in(reading, target) if target else key_id(_need_key(reading))
     if key not in world.keys:
-        yield from key_there(
-            reading, world, f"arn:aws:kms:{reading.region}:{reading.account}:key/{key.partition('@')[0]}"
-        )
+        yield from key_there(world, f"arn:aws:kms:{reading.region}:{reading.account}:key/{key.partition('@')[0]}")
     yield from _alias_to(reading, world, key)
 
 
@@ -317,7 +313,7 @@ def _replicate(reading: TrailReading, world: World) -> CausedEvents:
         metadata.get("arn") or f"arn:aws:kms:{region}:{reading.account}:key/{_need_key(reading).rpartition('/')[2]}"
     )
     if key_id(arn) not in world.keys:
-        yield from key_there(reading, world, arn)
+        yield from key_there(world, arn)
 
 
 KMS: dict[str, Callable[[TrailReading, World], CausedEvents]] = {

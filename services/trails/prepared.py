@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
+from domain.cloudtrail.first_seen import keys_met
 from domain.cloudtrail.kms_changes import is_change
 from domain.cloudtrail.known import MARK, fact_of
 from domain.cloudtrail.record import (
@@ -183,4 +184,4 @@ _MARK = b"\xe2\x81\xa3"
 
 def _met(reading: TrailReading) -> tuple[tuple[str, str], ...]:
     who = reading.role_id or reading.unique or reading.principal
-    return (("who", who), *(("key", arn) for arn in reading.resources if arn))
+    return (("who", who), *(("key", arn) for arn in keys_met(reading)))

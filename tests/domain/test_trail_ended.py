@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from domain.cloudtrail.judge import explained
 from domain.state.world import World
+from services.trails.importer import _RecordWriter
 from services.trails.judged_calls import questions_of
+from services.trails.prepared import RecordPreparer
 from services.trails.rows import case_of
+from services.trails.wrappers import FoundRecord
 from tests.domain.test_cloudtrail import JANUARY, fold, iam, reading
 from tests.e2e.test_history import document
-from tests.e2e.test_trails import A, created, record
+from tests.e2e.test_trails import A, created, key_arn, record
 
 FIRST, SECOND = "AROAAAAAAAAAAAAAAAAA1", "AROAAAAAAAAAAAAAAAAA2"
 ARN = f"arn:aws:iam::{A}:role/app"
@@ -79,3 +82,30 @@ def test_a_trail_is_the_same_whether_a_later_record_of_a_caller_is_kept(next_rol
     once, twice = fold(*before), fold(*before, STALE)
     assert (roles(once), once.directory.by_arn) == (roles(twice), twice.directory.by_arn)
     assert outcome(STALE, once) == outcome(STALE, twice)
+
+
+def kept(*records: dict[str, Any]) -> list[dict[str, Any]]:
+    """The records that an import keeps whole: those that the fold of the trail reads."""
+    preparing, writing, found = RecordPreparer(), _RecordWriter(cast(Any, None), "trail"), []
+    for each in records:
+        prepared = preparing.prepare(FoundRecord("file", "line", json.dumps(each).encode()))
+        assert prepared.kind is not None
+        assert prepared.at is not None
+        if writing._meets(prepared.kind, prepared.at) or prepared.kind.changes:
+            found.append(each)
+    return found
+
+
+@pytest.mark.parametrize("later", ["Decrypt", "CreateAlias", "DescribeKey"])
+def test_a_key_that_was_not_found_at_first_is_there_from_its_first_use(later: str) -> None:
+    """As where somebody asked for it in the wrong Region. The record of its use was not kept, since another named the key first,
+    so that every call of the key stayed open."""
+    lost = record("DescribeKey", MADE, errorCode="NotFoundException", errorMessage="Invalid arn us-west-2")
+    told = {"aliasName": "alias/a", "targetKeyId": key_arn(1)} if later == "CreateAlias" else {"keyId": key_arn(1)}
+    alias = [{"ARN": f"arn:aws:kms:us-west-2:{A}:alias/a"}]
+    used = record(later, LATE, requestParameters=told, resources=alias if later == "DescribeKey" else [])
+    assert list(fold(*kept(lost)).keys) == []
+    for order in ((lost, used), (used, lost)):
+        assert list(fold(*sorted(kept(*order), key=lambda each: str(each["eventTime"]))).keys) == [
+            key_arn(1).rpartition("/")[2]
+        ]
