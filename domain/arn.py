@@ -12,7 +12,9 @@ PARTITION = "aws"
 ACCOUNT_ID = re.compile(r"\d{12}")
 KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The id of a key that this version makes."""
-WELL_FORMED = re.compile(rf"{KEY_ID.pattern}|mrk-[0-9a-f]{{32}}")
+MULTI_REGION = "mrk-"
+"""How the id of a multi-Region key begins, and of no other key (KMS developer guide, multi-region-keys-overview)."""
+WELL_FORMED = re.compile(rf"{KEY_ID.pattern}|{MULTI_REGION}[0-9a-f]{{32}}")
 """The id of any key. The id of a multi-Region key is also well formed, although Keytrail has no such keys."""
 
 

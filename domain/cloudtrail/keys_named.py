@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from domain.arn import MULTI_REGION
 from domain.log.record import Document
-
-MULTI_REGION = "mrk-"
 
 
 def id_of(arn: str) -> str:

@@ -62,7 +62,7 @@ def is_known(key: str, asked: TrailCall, of_key: str) -> bool:
     if row.source == PARAMETERS or key in TOLD or is_absent(key, asked.context):
         return True
     if row.source == RESOURCE:
-        return not of_key or key == "aws:resourceaccount"  # the key's ARN names its account
+        return not of_key or key in ("aws:resourceaccount", "kms:multiregion")  # the key's ARN tells both
     return False
 
 

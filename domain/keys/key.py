@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import singledispatch
 from typing import Any, TypeVar
 
-from domain.arn import key_arn
+from domain.arn import MULTI_REGION, key_arn
 from domain.authorization.question import Resource
 from domain.crypto.specs import ENCRYPT_DECRYPT, SPECS, SYMMETRIC_DEFAULT, Spec
 from domain.durations import DAY_MICROS, YEAR_DAYS
@@ -131,7 +131,8 @@ def fixed_context(key: Key) -> dict[str, tuple[str, ...]]:
         "kms:customermasterkeyspec": (key.spec.name,),
         "kms:customermasterkeyusage": (key.usage,),
         "kms:keyorigin": (key.origin,),
-        "kms:multiregion": ("false",),
+        # Only a trail has multi-Region keys.
+        "kms:multiregion": ("true" if key.id.startswith(MULTI_REGION) else "false",),
     }
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any
 
-from domain.arn import KEY_ID, account_in, is_elsewhere, key_arn
+from domain.arn import KEY_ID, MULTI_REGION, account_in, is_elsewhere, key_arn
 from domain.authorization.audience import Audience
-from domain.cloudtrail.keys_named import MULTI_REGION, id_of
+from domain.cloudtrail.keys_named import id_of
 from domain.errors import AliasNotFound, KeyNotFound, Refusal
 from domain.identities.identity import GROUP, ROLE, USER
 from domain.keys.key import Key

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.aliases.alias import Alias
-from domain.arn import alias_arn, is_elsewhere, parse_arn
+from domain.arn import MULTI_REGION, alias_arn, is_elsewhere, parse_arn
 from domain.authorization.audience import Audience, Told
 from domain.cloudtrail.iam_changes import NO_TRUST
-from domain.cloudtrail.keys_named import MULTI_REGION, id_of
+from domain.cloudtrail.keys_named import id_of
 from domain.errors import KeyNotFound, NoSuchEntity
 from domain.grants.grant import Grant
 from domain.identities.identity import GROUP, Identity, ManagedPolicy

@@ -13,7 +13,7 @@ from domain.policy import unseen
 from services.trails.judged_calls import questions_of
 from services.trails.rows import case_of
 from tests.domain.test_cloudtrail import DELEGATING, JANUARY, NONE, OWN, asked, fold, reading
-from tests.e2e.test_history import allow
+from tests.e2e.test_history import allow, document
 from tests.e2e.test_trails import created, key_arn, put, record, who
 from tests.given import ACCOUNT
 from tests.policies import key, named, permissions, policy, statement, to_identity, user_arn
@@ -148,6 +148,22 @@ def test_an_identity_policy_that_reads_a_key_from_before_the_trail_is_not_known_
     other = to_identity(Effect="Deny", Condition={"StringNotEquals": {"aws:ResourceAccount": ACCOUNT}})
     known = replace(key(OWN), context={"aws:resourceaccount": (ACCOUNT,)})
     assert judge(asked(), known, unseen.REST, SeenPolicies(permissions(other))).answer == ALLOWED
+
+
+MULTI_REGION = "arn:aws:kms:us-west-2:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+
+
+@pytest.mark.parametrize(("arn", "several"), [(MULTI_REGION, "true"), (key_arn(1), "false")])
+@pytest.mark.parametrize("before", [False, True], ids=["made in the trail", "from before the trail"])
+def test_whether_a_key_is_of_several_regions_is_told_by_its_id(arn: str, several: str, *, before: bool) -> None:
+    """ "Multi-Region keys have a distinctive key ID that begins with mrk-" (KMS developer guide, multi-region-keys-overview)."""
+    text = document(allow(who()["arn"], "kms:*", Condition={"Bool": {"kms:MultiRegion": several}}))
+    resources = [{"ARN": arn}]
+    made = record("CreateKey", "2024-01-01T00:00:00Z", resources=resources, responseElements={"keyMetadata": {"arn": arn}}, requestParameters={"policy": text})  # fmt: skip
+    put_later = record("PutKeyPolicy", "2024-01-01T00:00:00Z", resources=resources, requestParameters={"keyId": arn, "policy": text})  # fmt: skip
+    case = case_of_call(resources=resources, requestParameters={"keyId": arn})
+    (question,) = questions_of(case, fold(put_later if before else made), JANUARY)
+    assert explained(*question, refused=False, denied=False)[0] == "explained"
 
 
 # -- the request's parameters ------------------------------------------------------------------------------------------------
