@@ -236,7 +236,17 @@ SAME_KEY = "kms:reencryptonsamekey"
 LONGEST_NAME = 1024
 """In bytes; longer than any id, ARN or name of AWS. An index of Postgres takes two of them together, and no more than 2,704
 bytes: a longer name would end each import at the same place."""
-DOCUMENTS = frozenset({"Policy", "PolicyDocument", "AssumeRolePolicyDocument", "Description"})
+NAMED = frozenset(
+    {
+        "AccessKeyId", "AliasName", "CustomerMasterKeySpec", "DestinationKeyId", "GrantId", "GranteePrincipal",
+        "GranteeServicePrincipal", "GroupName", "KeyId", "KeySpec", "KeyUsage", "Name", "NewGroupName", "NewPath",
+        "NewUserName", "Origin", "Path", "PermissionsBoundary", "PolicyArn", "PolicyName", "ReplicaRegion",
+        "RetiringPrincipal", "RetiringServicePrincipal", "RoleName", "SourceKeyId", "Status", "TargetKeyId", "UserName",
+        "VersionId",
+    }
+)  # fmt: skip
+"""The parameters that name what a record is about or what it makes. Any other may be a text of any length: a certificate, a
+provider's metadata, a policy that is only simulated."""
 
 
 def require_names(*names: str) -> None:
@@ -247,7 +257,7 @@ def require_names(*names: str) -> None:
 
 
 def _require_parameters(parameters: Document) -> None:
-    require_names(*[each for name, each in parameters.items() if isinstance(each, str) and name not in DOCUMENTS])
+    require_names(*[each for name, each in parameters.items() if isinstance(each, str) and name in NAMED])
 
 
 def _require_answer(told: Document) -> None:

@@ -14,7 +14,7 @@ import pytest
 from domain.cloudtrail.answers import UnreadPart, parts_of
 from domain.cloudtrail.judge import explained
 from domain.cloudtrail.known import fact
-from domain.cloudtrail.record import LONGEST_NAME, Broken
+from domain.cloudtrail.record import LONGEST_NAME, NAMED, Broken, read
 from domain.cloudtrail.steps import step_of
 from domain.policy import unseen
 from services.trails.judged_calls import questions_of
@@ -212,6 +212,28 @@ TOO_LONG = {
 def test_a_name_that_no_index_can_hold_is_broken(told: dict[str, Any]) -> None:
     """Postgres would refuse the row at each import, when the record is on the topic already."""
     assert f"{LONGEST_NAME} bytes" in prepared(told).reason
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [
+        ("UpdateSAMLProvider", "sAMLMetadataDocument"),
+        ("UploadServerCertificate", "certificateBody"),
+        ("UploadSigningCertificate", "certificateBody"),
+        ("UploadSSHPublicKey", "sSHPublicKeyBody"),
+        ("SimulateCustomPolicy", "resourcePolicy"),
+        ("ListPolicies", "marker"),
+    ],
+)
+def test_a_long_text_that_names_nothing_breaks_no_record(operation: str, name: str) -> None:
+    """A provider's metadata may have ten million characters (IAM API reference, UpdateSAMLProvider)."""
+    assert prepared(iam(operation, **{name: "x" * 5_000})).reason == ""
+
+
+@pytest.mark.parametrize("name", sorted(NAMED))
+def test_every_parameter_that_names_something_is_one_that_an_index_can_hold(name: str) -> None:
+    with pytest.raises(Broken, match=f"{LONGEST_NAME} bytes"):
+        read(record("Any", AT), lambda service, operation, members: {name: LONG})
 
 
 def test_a_fact_with_a_name_that_no_index_can_hold_is_broken() -> None:
