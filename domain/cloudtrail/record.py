@@ -8,13 +8,14 @@ differs by age: `aWSAccountId` and `AWSAccountId` are one member.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
+from domain.arn import PARTITION, parse_arn
 from domain.authorization.context import RequestOrigin, Via, re_encrypt_context, request_context
 from domain.cloudtrail.callers import CallerTold, told_object, told_text, who_called
 from domain.cloudtrail.denial import UNTOLD, Denial, denial_of
@@ -51,7 +52,7 @@ class NotOurService(Exception):
 
 
 class PassedOver(Exception):
-    """The record does not stand for a call of its own. The message says what it is."""
+    """The record does not stand for a call of its own, or is of another partition. The message says what it is."""
 
 
 CALLS = frozenset({"", "Management", "Data"})
@@ -149,6 +150,17 @@ def moment(value: Any) -> int:
     raise Broken(f"{value!r} is no time")
 
 
+ELSEWHERE = f"record of another partition than {PARTITION}"
+_REGIONS_ELSEWHERE = ("cn-", "us-gov-", "us-iso", "eu-iso")
+
+
+def _is_of_another_partition(arns: Iterable[str], region: str) -> bool:
+    """Whether a record comes from China, GovCloud or an isolated partition. Its ARNs say it, else its Region. Nothing of one partition
+    is named in another (AWS Fault Isolation Boundaries, Partitions), and the names that we make are of our own."""
+    told = next((arn.partition for each in arns if (arn := parse_arn(each)) is not None), "")
+    return told.startswith(f"{PARTITION}-") if told else region.startswith(_REGIONS_ELSEWHERE)
+
+
 def read(record: Any, names: ResourceNames) -> TrailReading:
     """Raises Broken, NotOurService, PassedOver."""
     if not isinstance(record, dict):
@@ -178,6 +190,8 @@ def read(record: Any, names: ResourceNames) -> TrailReading:
         if isinstance(each, dict) and (arn := told_text(each, "ARN") or told_text(each, "arn"))
     )
     region = told_text(record, "awsRegion") or "us-east-1"
+    if _is_of_another_partition((told_text(identity, "arn"), *resources), "" if own else region):
+        raise PassedOver(ELSEWHERE)
     who = who_called(identity, told_text(record, "recipientAccountId"), region)
     error, message = told_text(record, "errorCode"), told_text(record, "errorMessage")
     denied = denial_of(message) if error in ACCESS_DENIED else UNTOLD

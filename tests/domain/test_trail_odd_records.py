@@ -236,6 +236,23 @@ def test_every_parameter_that_names_something_is_one_that_an_index_can_hold(name
         read(record("Any", AT), lambda service, operation, members: {name: LONG})
 
 
+@pytest.mark.parametrize(
+    ("partition", "region"), [("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1"), ("aws-iso", "us-iso-east-1")]
+)
+def test_a_record_of_another_partition_is_passed_over(partition: str, region: str) -> None:
+    """An account answered to the root of partition aws alone there, and nothing explained its calls."""
+    one = json.dumps(record("Decrypt", AT)).replace("arn:aws:", f"arn:{partition}:").replace("us-west-2", region)
+    service = {"userIdentity": {"type": "AWSService", "invokedBy": "s3.amazonaws.com"}, "resources": [], "requestParameters": None}  # fmt: skip
+    for told in (json.loads(one), json.loads(one) | service):
+        assert (prepared(told).passed, prepared(told).kind) == ("record of another partition than aws", None)
+    # An installation of ours may have the name of any Region, and its ARNs are of partition aws.
+    ours = json.dumps(record("Decrypt", AT)).replace("us-west-2", region)
+    assert prepared(json.loads(ours)).kind is not None
+    assert (
+        prepared(json.loads(ours) | service | {"additionalEventData": {"keytrail": {"context": {}}}}).kind is not None
+    )
+
+
 def test_a_fact_with_a_name_that_no_index_can_hold_is_broken() -> None:
     told = known("identity", KNOWN["identity"])
     assert prepared(told | {"eventID": LONG}, of_answer=True).reason
