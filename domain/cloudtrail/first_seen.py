@@ -116,7 +116,7 @@ def identity_there(world: World, kind: str, arn: str, unique: str) -> CausedEven
     if parsed is None or not parsed.account:
         return
     # A session outlives its role or user: it does not bring them back, and is not of the next one with that name.
-    if UNIQUE_ID.fullmatch(unique) and unique in world.ended:
+    if UNIQUE_ID.fullmatch(unique) and unique in (directory.ended or ()):
         return
     held = directory.by_arn.get(arn)
     if (

@@ -155,8 +155,8 @@ _REGIONS_ELSEWHERE = ("cn-", "us-gov-", "us-iso", "eu-iso")
 
 
 def _is_of_another_partition(arns: Iterable[str], region: str) -> bool:
-    """Whether a record comes from China, GovCloud or an isolated partition. Its ARNs say it, else its Region. Nothing of one partition
-    is named in another (AWS Fault Isolation Boundaries, Partitions), and the names that we make are of our own."""
+    """Whether a record comes from China, GovCloud or an isolated partition. Its ARNs say it, else its Region. An account of one
+    partition has no part in another (AWS Fault Isolation Boundaries, Partitions), and the names that we make are of ours."""
     told = next((arn.partition for each in arns if (arn := parse_arn(each)) is not None), "")
     return told.startswith(f"{PARTITION}-") if told else region.startswith(_REGIONS_ELSEWHERE)
 

@@ -74,6 +74,8 @@ class Directory:
     """By access key, the user's unique id."""
     former: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By deleted access key: the account and the ARN of the user who had it, so that a use of it can be recorded."""
+    ended: set[str] | None = None
+    """The unique ids of deleted identities, while a trail is folded. Anywhere else nobody asks, and no snapshot has them."""
     cut_off: dict[str, CutOff] = field(default_factory=dict)
     """By access key, or by the unique id of a user who signs in with a password: where console sessions that came from it
     ended for good. In the order of time."""

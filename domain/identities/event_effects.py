@@ -75,6 +75,8 @@ def _(event: events.IdentityMoved, directory: Directory, now: int, position: int
 @effect.register
 def _(event: events.IdentityDeleted, directory: Directory, now: int, position: int) -> None:
     gone = directory.identities.pop(event.id)
+    if directory.ended is not None:
+        directory.ended.add(event.id)
     directory.unname(gone.kind, gone.account, gone.name)
     del directory.by_arn[gone.arn]
     for access_key in gone.access_keys:

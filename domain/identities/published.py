@@ -9,19 +9,23 @@ Source: AWS Managed Policy Reference, the page of each name, compared with the r
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from domain.arn import account_in
 from domain.identities.identity import ManagedPolicy, PolicyVersion
 from domain.log.codec import micros
-from domain.policy.parse import MANAGED, OF_AWS, PolicyKind
+from domain.policy.parse import MANAGED, MOST_TEXT, PolicyKind
 
 AWS = "aws"
 """Stands in the place of the account in the ARN of an AWS managed policy."""
 
+OF_AWS = replace(MANAGED, name="AWS managed policy", most=MOST_TEXT)
+"""Nobody puts one. AWS's own policies may be longer than a customer's: ReadOnlyAccess has eight times as many characters."""
+
 
 def kind_of(arn: str) -> PolicyKind:
-    """The kind of a managed policy. A customer's limit does not hold for AWS's own."""
+    """The kind of a managed policy."""
     return OF_AWS if account_in(arn) == AWS else MANAGED
 
 

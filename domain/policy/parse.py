@@ -34,8 +34,6 @@ MOST_TEXT = 131_072
 """The most characters of a policy, white space included (IAM API reference, PolicyDocument)."""
 KEY = PolicyKind("key policy", 32_768, principal=True, resource=True, open_elements=True)
 MANAGED = PolicyKind("managed policy", 6_144, principal=False, resource=True, spaced=True)
-OF_AWS = PolicyKind("AWS managed policy", MOST_TEXT, principal=False, resource=True, spaced=True)
-"""AWS's own policies are longer than the ones that it takes: ReadOnlyAccess has eight times as many characters."""
 INLINE = PolicyKind("inline policy", 10_240, principal=False, resource=True, spaced=True)
 SESSION = PolicyKind("session policy", 2_048, principal=False, resource=True)
 TRUST = PolicyKind("trust policy", 8_192, principal=True, resource=False, spaced=True)

@@ -70,8 +70,6 @@ class World:
     """The time of the decision in progress, set by the decider. Not part of the log."""
     of_trail: bool = False
     """Whether a trail tells it. Only then its marks for what it never saw (domain/policy/unseen.py) are not words of users."""
-    ended: set[str] = field(default_factory=set)
-    """The unique ids of a trail's deleted identities. No snapshot has them: a trail is folded from its beginning."""
 
     @property
     def now(self) -> int:
@@ -265,8 +263,6 @@ class World:
         """Applies the event: one about identities through the directory, one about a single key through the key's evolve."""
         if type(event) in IDENTITY_EVENTS:
             event_effects.take(event, self.directory, self.at, self.position)
-            if self.of_trail and isinstance(event, identity_events.IdentityDeleted):
-                self.ended.add(event.id)
             return
         key_id: str = getattr(event, "key")  # noqa: B009  # every event without a case of its own is a key's
         self.replace_key(keys.evolve(event, self.keys[key_id], self.at))

@@ -23,6 +23,7 @@ from domain.cloudtrail.order import ordered
 from domain.cloudtrail.record import Broken, NotOurService, PassedOver, TrailReading, read, require_names
 from domain.cloudtrail.slots import MAKES, Slot, Step, before
 from domain.cloudtrail.steps import needed_by, step_of, told_by
+from domain.identities.directory import Directory
 from domain.log import events
 from domain.log.catalogue import CATALOGUE, WIRE_NAMES
 from domain.state.world import World
@@ -82,7 +83,7 @@ class TrailFold:
     def __init__(self, connection: asyncpg.Connection[Any], schema: str, name: str) -> None:
         self._connection, self._name = connection, name
         self._writer = ChangeWriter(connection, schema, {})
-        self._folded = Folded(World(region="", of_trail=True))
+        self._folded = Folded(World(region="", directory=Directory(ended=set()), of_trail=True))
         self._batch = HistoryBatch(self._folded.world)
         self._entries: list[Entry] = []
         """The batch's entries."""

@@ -23,6 +23,7 @@ from domain.cloudtrail.kms_changes import changes_of, is_own
 from domain.cloudtrail.record import Broken, NotOurService, TrailReading, moment, read
 from domain.cloudtrail.slots import before
 from domain.cloudtrail.trail_call import TrailCall
+from domain.identities.directory import Directory
 from domain.log import events
 from domain.policy import unseen
 from domain.policy.compile import (
@@ -51,7 +52,7 @@ def reading(document: dict[str, Any]) -> TrailReading:
 
 
 def fold(*records: dict[str, Any]) -> World:
-    world = World(region="us-west-2", of_trail=True)
+    world = World(region="us-west-2", directory=Directory(ended=set()))
     for each in records:
         one = reading(each)
         world.at = one.at

@@ -242,7 +242,7 @@ def test_every_parameter_that_names_something_is_one_that_an_index_can_hold(name
 def test_a_record_of_another_partition_is_passed_over(partition: str, region: str) -> None:
     """An account answered to the root of partition aws alone there, and nothing explained its calls."""
     one = json.dumps(record("Decrypt", AT)).replace("arn:aws:", f"arn:{partition}:").replace("us-west-2", region)
-    service = {"userIdentity": {"type": "AWSService", "invokedBy": "s3.amazonaws.com"}, "resources": [], "requestParameters": None}  # fmt: skip
+    service: dict[str, Any] = {"userIdentity": {"type": "AWSService", "invokedBy": "s3.amazonaws.com"}, "resources": [], "requestParameters": None}  # fmt: skip
     for told in (json.loads(one), json.loads(one) | service):
         assert (prepared(told).passed, prepared(told).kind) == ("record of another partition than aws", None)
     # An installation of ours may have the name of any Region, and its ARNs are of partition aws.
