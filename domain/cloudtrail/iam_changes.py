@@ -337,6 +337,11 @@ def _of_access_key(reading: TrailReading, world: World) -> CausedEvents:
     held = _held(world, USER, reading.account, name)
     if access_key not in held.access_keys:
         require_room(dict.fromkeys(held.access_keys, ""), {access_key: ""}, "access keys")
+        other = world.directory.identities.get(world.directory.users_of.get(access_key, ""))
+        if (
+            other is not None
+        ):  # an access key never changes hands: the trail did not see that this user got another name
+            yield iam.UserAccessKeyDeleted(other.account, other.id, access_key)
         yield iam.UserAccessKeyCreated(held.account, held.id, access_key)
     if reading.operation == "UpdateAccessKey":
         yield iam.UserAccessKeyChanged(held.account, held.id, access_key, text_of(told, "Status"))

@@ -129,15 +129,18 @@ def _within(at: int, value: Any) -> int:
     return at
 
 
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]")
+
+
 def moment(value: Any) -> int:
-    """Microseconds since the epoch for a time in one of CloudTrail's forms: RFC 3339, seconds, or the displayed form.
-    Raises Broken."""
+    """Microseconds since the epoch for a time in one of CloudTrail's forms: RFC 3339, seconds, the displayed form, or that of
+    Athena and CloudTrail Lake, with a space for the T. Raises Broken."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _within(round(value * 1_000_000), value)
     if not isinstance(value, str):
         raise Broken("it has no time")
     try:
-        if value[10:11] == "T":
+        if _ISO.match(value):
             found = datetime.fromisoformat(value)
             return _within(micros_of(found if found.tzinfo else found.replace(tzinfo=UTC)), value)
     except (ValueError, OverflowError):

@@ -66,13 +66,23 @@ def fold(*records: dict[str, Any]) -> World:
 
 @pytest.mark.parametrize(
     "text",
-    ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00", "2024-01-01T01:00:00+01:00", "Jan 1, 2024 12:00:00 AM", 1704067200],
+    [
+        "2024-01-01T00:00:00Z",
+        "2024-01-01T00:00:00",
+        "2024-01-01T01:00:00+01:00",
+        "Jan 1, 2024 12:00:00 AM",
+        1704067200,
+        "2024-01-01 00:00:00",
+        "2024-01-01 00:00:00.000000000",
+    ],
 )
 def test_times_are_read_in_every_form(text: Any) -> None:
     assert moment(text) == round(JANUARY.timestamp() * 1_000_000)
 
 
-@pytest.mark.parametrize("text", ["yesterday", "", None, True, "2024-13-01T00:00:00Z", [], "Jan 1"])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "", None, True, "2024-13-01T00:00:00Z", "2024-13-01 00:00:00", [], "Jan 1"]
+)
 def test_an_invalid_time_makes_a_record_broken(text: Any) -> None:
     with pytest.raises(Broken):
         moment(text)
@@ -300,6 +310,11 @@ def test_access_keys_are_made_changed_and_deleted() -> None:
     assert keys(named, off) == keys(off) == {"bob AKIA1": "Inactive"}
     gone = iam("DeleteAccessKey", userName="bob", accessKeyId="AKIA1")
     assert keys(named, gone) == keys(gone) == {}
+    # The access key of a user who got another name, which the trail did not see.
+    assert keys(named, iam("UpdateAccessKey", userName="robert", accessKeyId="AKIA1", status="Active")) == {
+        "robert AKIA1": "Active"
+    }
+    assert keys(named, gone | {"requestParameters": {"userName": "robert", "accessKeyId": "AKIA1"}}) == {}
     world = fold(iam("CreateAccessKey", made("AKIA9"), ROOT_USER))
     assert world.accounts[A].access_keys["AKIA9"] == "Active"
     world = fold(iam("DeleteAccessKey", None, ROOT_USER, accessKeyId="AKIA9"))
