@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -20,8 +20,8 @@ from projections.policy_versions import project as policy_versions
 @dataclass(frozen=True, slots=True)
 class Projection:
     """It reads `topics`. `changes` is pure: it turns entries, in their order, and the projection's state into changes of its
-    tables. A projection that folds has a state: `changes` brings it up to date, and `restore` reads it from the tables.
-    `restore` is None if rows follow only from entries.
+    tables, which have to be written in that order. A projection that folds has a state: `changes` brings it up to date, and
+    `restore` reads it from the tables. `restore` is None if rows follow only from entries.
 
     The state may follow every topic that the projection reads. It must follow from the tables alone: whenever they are not
     at the offsets where the projector left them, it asks `restore` for the state anew. No order holds between topics, nor
@@ -29,7 +29,7 @@ class Projection:
 
     name: str
     topics: tuple[str, ...]
-    changes: Callable[[Sequence[Entry], Any], Sequence[TableChange]]
+    changes: Callable[[Sequence[Entry], Any], Iterable[TableChange]]
     restore: Callable[[Any], Awaitable[Any]] | None = None
 
     @property
@@ -43,7 +43,7 @@ class Projection:
 
 def _alone(
     changes: Callable[[Sequence[Entry]], Sequence[TableChange]],
-) -> Callable[[Sequence[Entry], Any], Sequence[TableChange]]:
+) -> Callable[[Sequence[Entry], Any], Iterable[TableChange]]:
     return lambda entries, state: changes(entries)
 
 

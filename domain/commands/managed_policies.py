@@ -15,7 +15,7 @@ from domain.commands.rules import CommandRules
 from domain.commands.users_and_groups import require_new
 from domain.errors import DeleteConflict, NoSuchEntity
 from domain.identities import limits
-from domain.identities.holders import holders
+from domain.identities.holders import has_holders
 from domain.identities.identity import POLICY, ManagedPolicy
 from domain.log.identity_events import (
     DefaultVersionSet,
@@ -132,7 +132,7 @@ def permissions_to_delete(command: DeletePolicy, caller: Caller, world: World) -
 def delete(command: DeletePolicy, caller: Caller, world: World) -> ManagedPolicyDeleted:
     """Raises NoSuchEntity, DeleteConflict (attached, a boundary, or with other versions)."""
     policy = world.directory.policy(command.policy, caller.account)
-    if holders(world.directory, policy, caller.account):
+    if has_holders(world.directory, policy, caller.account):
         raise DeleteConflict("Cannot delete a policy attached to entities.")
     if len(policy.versions) > 1:
         raise DeleteConflict(

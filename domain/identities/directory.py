@@ -7,12 +7,13 @@ out from the directory can tell whether it still holds.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from domain.durations import HOUR_MICROS
 from domain.errors import NoSuchEntity
+from domain.identities.compiled_policies import CompiledPolicies
 from domain.identities.identity import (
     GROUP,
     POLICY,
@@ -87,7 +88,7 @@ class Directory:
     oidc: dict[str, OidcProvider] = field(default_factory=dict)
     """OpenID Connect providers, by ARN."""
     changes: int = 0
-    _permissions: dict[tuple[str, str], tuple[int, Permissions]] = field(default_factory=dict)
+    _compiled: CompiledPolicies = field(default_factory=CompiledPolicies, compare=False)
 
     # -- questions --------------------------------------------------------------------------------------------
 
@@ -142,14 +143,32 @@ class Directory:
 
     def permissions(self, identity: Identity) -> Permissions:
         """All policies of a role, or of a user and its groups, compiled."""
-        return self._cached((IDENTITY_POLICY, identity.id), lambda: self._identity_rules(identity))
+        return self._compiled.permissions(
+            (IDENTITY_POLICY, identity.id),
+            self.changes,
+            lambda: (*self._texts(identity), *(self._texts(self.identities[each]) for each in identity.groups)),
+            lambda: self._identity_rules(identity),
+        )
 
     def boundary(self, identity: Identity) -> Permissions | None:
         """The identity's boundary, compiled; None if it has no boundary."""
         if not identity.boundary:
             return None
         policy = identity.boundary
-        return self._cached((BOUNDARY, policy), lambda: self._managed_rules(policy, BOUNDARY))
+        return self._compiled.permissions(
+            (BOUNDARY, policy),
+            self.changes,
+            lambda: self._managed_text(policy),
+            lambda: self._boundary_rules(policy),
+        )
+
+    def _boundary_rules(self, policy: str) -> tuple[CompiledStatement, ...]:
+        return self._compiled.statements(
+            ("policy as boundary", policy),
+            self.changes,
+            lambda: self._managed_text(policy),
+            lambda: self._managed_rules(policy, BOUNDARY),
+        )
 
     def session(self, session: str, document: str, arns: tuple[str, ...]) -> Permissions | None:
         """A session's policies, compiled together; None for a session without any."""
@@ -164,21 +183,50 @@ class Directory:
 
         return Permissions(tuple(rules()))
 
-    def _cached(self, name: tuple[str, str], rules: Callable[[], Iterator[CompiledStatement]]) -> Permissions:
-        held = self._permissions.get(name)
-        if held is None or held[0] != self.changes:
-            held = self._permissions[name] = (self.changes, Permissions(tuple(rules())))
-        return held[1]
+    def _identity_rules(self, identity: Identity) -> Iterator[CompiledStatement]:
+        yield from self._compiled.statements(
+            ("inline policies", identity.id),
+            self.changes,
+            lambda: (identity.arn, identity.inline),
+            lambda: self._inline_rules(identity, ""),
+        )
+        for arn in identity.attached:
+            yield from self._attached_rules(arn)
+        for group in identity.groups:
+            yield from self._group_rules(self.identities[group])
 
-    def _identity_rules(self, identity: Identity, via: str = "") -> Iterator[CompiledStatement]:
+    def _attached_rules(self, arn: str) -> tuple[CompiledStatement, ...]:
+        """Shared by all users and roles that have the policy attached."""
+        return self._compiled.statements(
+            ("attached policy", arn),
+            self.changes,
+            lambda: self._managed_text(arn),
+            lambda: self._managed_rules(arn, IDENTITY_POLICY),
+        )
+
+    def _group_rules(self, group: Identity) -> tuple[CompiledStatement, ...]:
+        """Shared by all members of the group."""
+        return self._compiled.statements(
+            ("group", group.id), self.changes, lambda: self._texts(group), lambda: self._own_rules(group, group.arn)
+        )
+
+    def _own_rules(self, group: Identity, via: str) -> Iterator[CompiledStatement]:
+        yield from self._inline_rules(group, via)
+        for arn in group.attached:
+            yield from self._managed_rules(arn, IDENTITY_POLICY, via)
+
+    def _inline_rules(self, identity: Identity, via: str) -> Iterator[CompiledStatement]:
         for name, inline in identity.inline.items():
             known_as = f"{identity.arn}#{name}"
             yield from compile_identity_policy(inline.document, IDENTITY_POLICY, known_as, inline.position, INLINE, via)
-        for arn in identity.attached:
-            yield from self._managed_rules(arn, IDENTITY_POLICY, via)
-        for group in identity.groups:
-            found = self.identities[group]
-            yield from self._identity_rules(found, found.arn)
+
+    def _texts(self, identity: Identity) -> tuple[object, ...]:
+        """What the statements of an identity's own policies are made of."""
+        return identity.arn, identity.inline, *(self._managed_text(arn) for arn in identity.attached)
+
+    def _managed_text(self, arn: str) -> tuple[object, ...]:
+        policy = self.managed(arn)
+        return (arn,) if policy is None else (arn, policy.default, policy.document)
 
     def _managed_rules(self, arn: str, by: str, via: str = "") -> Iterator[CompiledStatement]:
         policy = self.managed(arn)

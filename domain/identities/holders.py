@@ -50,6 +50,12 @@ def holders(directory: Directory, policy: ManagedPolicy, account: str) -> set[st
     return attached(directory, policy, account) | bounded(directory, policy, account)
 
 
+def has_holders(directory: Directory, policy: ManagedPolicy, account: str) -> bool:
+    """As soon as one is found: a policy may have a hundred thousand."""
+    found = (each for index in (directory.attached_to, directory.bounded_by) for each in index.get(policy.arn, ()))
+    return any(directory.identities[each].account == account for each in found)
+
+
 def _of(directory: Directory, policy: ManagedPolicy, account: str, index: Mapping[str, set[str]]) -> set[str]:
     """Every account uses the policies that AWS publishes. In a log from before boundaries were limited to one account,
     other accounts' identities may have this boundary too; they do not keep it from being changed."""

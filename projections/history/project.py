@@ -6,7 +6,7 @@ twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, cast
@@ -224,6 +224,8 @@ class HistoryBatch:
         self._closes: dict[AggregateName, tuple[int, datetime]] = {}
         self._moments: list[TableRow] = []
         self._texts: dict[str, str] = {}
+        self.size = 0
+        """How many characters the rows' documents have."""
 
     def take(self, entry: Entry) -> None:
         world = self.world
@@ -250,7 +252,9 @@ class HistoryBatch:
         if text is not None:
             digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
             self._texts[digest] = text
-        row = [*aggregate, account, about, arn, entry.offset, entry.at, STILL, None, _dumps(document), digest]
+        dumped = _dumps(document)
+        self.size += len(dumped)
+        row = [*aggregate, account, about, arn, entry.offset, entry.at, STILL, None, dumped, digest]
         self._rows.append(row)
         self._open[aggregate] = row
 
@@ -268,12 +272,21 @@ class HistoryBatch:
         return result
 
 
-def changes(entries: Sequence[Entry], world: World) -> list[TableChange]:
-    """The changes that a batch makes. Also moves `world` to the state after the batch."""
+MOST_SIZE = 64 << 20
+"""How many characters the rows of a portion may have before its last row. A small change of a policy, such as a tag, makes a row
+with all of its versions: some hundred times as much as is read."""
+
+
+def changes(entries: Iterable[Entry], world: World, most: int = MOST_SIZE) -> Iterator[TableChange]:
+    """The changes that a batch makes, one portion after the other: write each change before you take the next. Also moves `world`
+    to the state after the batch."""
     batch = HistoryBatch(world)
     for entry in entries:
         batch.take(entry)
-    return batch.changes()
+        if batch.size >= most:
+            yield from batch.changes()
+            batch = HistoryBatch(world)
+    yield from batch.changes()
 
 
 def _dumps(document: Any) -> str:

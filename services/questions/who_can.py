@@ -127,14 +127,17 @@ def _named(resource: Resource) -> set[str]:
 
 def outside(world: World, key: Key, action: str) -> Iterator[tuple[str, Caller]]:
     """The callers whom the policy and grants name but this world does not hold; and everyone, if a statement says so."""
-    resource = world.resource(key)
+    resource, meant = world.resource(key), _meant(world, key)
     for name in sorted(_written(world, key)):
         kind, _, rest = name.partition(":")
         arn = parse_arn(name)
         if kind in ("Service", "Federated", "CanonicalUser"):
             yield kind.lower(), Caller("", rest, {name: DIRECT}, rest, needs_policies=False)
         elif arn is not None and arn.account not in world.accounts:
-            yield ("account" if name == root_arn(arn.account) else "foreign"), foreign(world, key, arn.account, name)
+            yield (
+                ("account" if name == root_arn(arn.account) else "foreign"),
+                stranger(arn.account, name, meant.get(name, set())),
+            )
     if _admits_everyone(resource, action):
         yield "everyone", Caller("", ANYONE, {ANYONE: DIRECT}, "", needs_policies=False)
 
@@ -149,10 +152,18 @@ def _written(world: World, key: Key) -> set[str]:
 
 def foreign(world: World, key: Key, account: str, name: str) -> Caller:
     """A principal of another account, with everything to which this key's policy and grants bound its name."""
-    grants = world.grants.get(key.id, {}).values()
-    meant = {grant.grantee for grant in grants if grant.grantee_shown == name}
-    meant |= {grant.retiring for grant in grants if grant.retiring and grant.retiring_shown == name}
-    return stranger(account, name, meant | {key.principals[name]} if name in key.principals else meant)
+    return stranger(account, name, _meant(world, key).get(name, set()))
+
+
+def _meant(world: World, key: Key) -> dict[str, set[str]]:
+    """What each name of a principal meant where the key's policy and grants were written. A key may have fifty thousand grants,
+    each to another name, so this looks at each once."""
+    found = {name: {bound} for name, bound in key.principals.items()}
+    for grant in world.grants.get(key.id, {}).values():
+        found.setdefault(grant.grantee_shown, set()).add(grant.grantee)
+        if grant.retiring:
+            found.setdefault(grant.retiring_shown, set()).add(grant.retiring)
+    return found
 
 
 def _admits_everyone(resource: Resource, action: str) -> bool:

@@ -3,6 +3,7 @@ say."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -12,15 +13,18 @@ from hypothesis import strategies as st
 
 from domain.arn import region_in
 from domain.grants.grant import Grant, alike
+from domain.identities.compiled_policies import MOST_WEIGHT, CompiledPolicies
 from domain.identities.directory import Directory
 from domain.identities.identity import GROUP, POLICY, PROFILE, USER
 from domain.log import events, identity_events
 from domain.log.record import Call, Decision, Record
+from domain.policy.compile import Permissions
 from domain.state.alias_index import AliasIndex
 from domain.state.grant_index import GrantIndex
 from domain.state.key_index import KeyIndex
 from domain.state.recent_calls import REPEAT_WINDOW, RecentCalls
 from tests.given import ACCOUNT, OTHER
+from tests.given import given as had
 from tests.histories import STEPS, History, _with_key
 
 
@@ -59,6 +63,27 @@ def _group(history: History) -> object:
     return identity_events.GroupCreated(ACCOUNT, unique, f"group{unique}", "/")
 
 
+POLICIES = [
+    {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": f"kms:{each}", "Resource": "*"}}
+    for each in ("Encrypt", "Decrypt")
+]
+
+
+def _managed_policy(history: History) -> object:
+    name, document = history.chance.choice("pq"), json.dumps(history.chance.choice(POLICIES))
+    held = history.world.directory.policies.get(f"arn:aws:iam::{ACCOUNT}:policy/{name}")
+    if held is None:
+        return identity_events.ManagedPolicyCreated(ACCOUNT, history.name("ANPA"), name, "/", "", document, {})
+    return history.chance.choice(
+        (
+            identity_events.PolicyVersionCreated(ACCOUNT, held.id, f"v{held.latest + 1}", document, True),
+            identity_events.DefaultVersionSet(ACCOUNT, held.id, history.chance.choice(list(held.versions))),
+            identity_events.IdentityTagged(ACCOUNT, POLICY, held.id, {"team": history.name("x")}),
+            identity_events.ManagedPolicyDeleted(ACCOUNT, held.id, held.name),
+        )
+    )
+
+
 def _held_by_someone(history: History) -> object | None:
     directory = history.world.directory
     unique = history.one(directory.identities)
@@ -86,7 +111,7 @@ class LivelyHistory(History):
     @property
     def steps(self) -> list[Callable[[History], object | None]]:
         of_keys = [_with_key(make) for make in (_rotated, _imported, _material_gone, _retirable, _named_grant)]
-        return [*STEPS, *of_keys, _group, _held_by_someone, _held_by_someone]
+        return [*STEPS, *of_keys, _group, _managed_policy, _held_by_someone, _held_by_someone]
 
 
 def hold(keys: KeyIndex) -> None:
@@ -156,6 +181,56 @@ def directory_holds(directory: Directory) -> None:
         attached = {each.id for each in identities.values() if arn in each.attached}
         assert directory.attached_to.get(arn, set()) == attached
         assert directory.bounded_by.get(arn, set()) == {each.id for each in identities.values() if each.boundary == arn}
+
+
+def said(permissions: Permissions | None) -> list[object]:
+    return [] if permissions is None else [(each.by, each.statement) for each in permissions.statements]
+
+
+@given(st.integers(0, 2**32), st.integers(1, 100), st.sampled_from([1, 5, MOST_WEIGHT]))
+def test_what_was_compiled_is_what_the_policies_say_now(seed: int, length: int, most: int) -> None:
+    history = LivelyHistory(Random(seed))
+    directory = history.world.directory
+    directory._compiled.most = most
+    for _ in range(length):
+        history.step()
+        if history.chance.random() < 0.5:
+            for each in directory.identities.values():
+                directory.permissions(each), directory.boundary(each)
+    afresh = replace(directory, _compiled=CompiledPolicies())
+    for each in directory.identities.values():
+        assert said(directory.permissions(each)) == said(afresh.permissions(each))
+        assert said(directory.boundary(each)) == said(afresh.boundary(each))
+
+
+def test_what_several_have_in_common_is_compiled_once_and_stays_whatever_others_do() -> None:
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/p"
+    people = [identity_events.UserCreated(ACCOUNT, f"AIDA{n}", f"user{n}", "/", {}, arn) for n in range(3)]
+    world = had(
+        identity_events.ManagedPolicyCreated(ACCOUNT, "ANPA", "p", "/", "", json.dumps(POLICIES[0]), {}),
+        identity_events.GroupCreated(ACCOUNT, "AGPA", "group", "/"),
+        identity_events.InlinePolicyPut(ACCOUNT, GROUP, "AGPA", "inline", json.dumps(POLICIES[1])),
+        *people,
+        *(identity_events.MemberAdded(ACCOUNT, "AGPA", each.id) for each in people[:2]),
+        *(identity_events.PolicyAttached(ACCOUNT, USER, each.id, arn) for each in people),
+    ).world
+    held = world.directory.identities
+
+    def all_of() -> list[Permissions | None]:
+        asked = [held[each.id] for each in people]
+        return [*map(world.directory.permissions, asked), *map(world.directory.boundary, asked)]
+
+    first, second, third, *boundaries = before = all_of()
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert len(first.statements) == 2
+    assert all(one is other for one, other in zip(first.statements, second.statements, strict=True))
+    assert third.statements == first.statements[:1]
+    assert boundaries[0] is boundaries[1] is boundaries[2]
+    world.apply(identity_events.UserCreated(OTHER, "AIDAOTHER", "other", "/", {}, ""))
+    world.apply(identity_events.IdentityTagged(ACCOUNT, USER, "AIDA0", {"a": "b"}))
+    assert all(one is other for one, other in zip(before, all_of(), strict=True))
 
 
 @given(st.integers(0, 2**32), st.integers(1, 150))

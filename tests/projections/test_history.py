@@ -69,8 +69,13 @@ class Tables:
         return world_of(texts, "us-east-1", position, 0)
 
 
-@given(seed=st.integers(0, 2**32), length=st.integers(1, 60), cuts=st.lists(st.integers(1, 20), min_size=1))
-def test_the_history_is_the_fold_at_every_position(seed: int, length: int, cuts: list[int]) -> None:
+@given(
+    seed=st.integers(0, 2**32),
+    length=st.integers(1, 60),
+    cuts=st.lists(st.integers(1, 20), min_size=1),
+    portion=st.sampled_from([1, 2_000, project.MOST_SIZE]),
+)
+def test_the_history_is_the_fold_at_every_position(seed: int, length: int, cuts: list[int], portion: int) -> None:
     history = History(Random(seed))
     folded = []
     for _ in range(length):
@@ -78,7 +83,7 @@ def test_the_history_is_the_fold_at_every_position(seed: int, length: int, cuts:
         folded.append((history.world.position, json.dumps(everything(history.world), sort_keys=True, default=repr)))
     tables, going, at = Tables([], {}, []), World(), 0
     for size in cuts * (len(history.entries) // sum(cuts) + 1):  # batch boundaries make no difference
-        tables.take(project.changes(history.entries[at : at + size], going))
+        tables.take(list(project.changes(history.entries[at : at + size], going, portion)))
         at += size
     for position, expected in folded:
         assert json.dumps(everything(tables.world(position)), sort_keys=True, default=repr) == expected

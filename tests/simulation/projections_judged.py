@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from domain.log.chain import Chain
@@ -96,7 +96,7 @@ def _wrong_rows(shared: ProjectingShared, projection: Projection, batch: Batch) 
             yield from (f"{table} {what} {count} times {row}" for row, count in list(each.items())[:SAID])
 
 
-def rows_made(changes: Sequence[TableChange]) -> Mapping[str, list[Columns]]:
+def rows_made(changes: Iterable[TableChange]) -> Mapping[str, list[Columns]]:
     """What the changes of one pass make of empty tables."""
     found: dict[str, list[Columns]] = defaultdict(list)
     for change in changes:
