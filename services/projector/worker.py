@@ -8,6 +8,7 @@ from collections.abc import Container, Sequence
 
 from domain.log.lane import Tails
 from domain.ports import OutOfRange
+from domain.state.world import World
 from projections.log.entry import DECISIONS, EVENTS
 from projections.registry import PROJECTIONS, Projection
 from services.adapters import keyring, origin, snapshots
@@ -181,6 +182,12 @@ async def take_in_all(
                 await store.take_in(connection, projection, batch.entries, batch.reached, keys, schema, going)
 
 
+def _size_of(world: World) -> int:
+    """How many things a snapshot holds. With more of them it takes longer, so it waits for more records."""
+    grants = sum(len(held) for held in world.grants.values())
+    return len(world.keys) + grants + len(world.directory.identities) + len(world.directory.policies)
+
+
 async def keep_snapshots(settings: Settings, pool: Pool, keys: VaultKeyring) -> None:
     """Takes a snapshot of the world every so many records, so that a start folds only the last of them. Also takes one after each
     rotation of the key of records, since snapshots under the former key are then useless."""
@@ -194,8 +201,8 @@ async def keep_snapshots(settings: Settings, pool: Pool, keys: VaultKeyring) -> 
                 while True:
                     for stored in await reader.read(1000):
                         await keyring.take(fold, stored, keys)
-                    # With more keys, a snapshot takes longer, so it waits for more records.
-                    due = fold.next - kept >= max(SNAPSHOT_EVERY, len(fold.world.keys) // 4)
+                    new = fold.next - kept
+                    due = new >= SNAPSHOT_EVERY and new >= _size_of(fold.world) // 4
                     before, key = key, fold.chain.authority.key
                     if due or (before and before != key):
                         await snapshots.save(pool, fold)
