@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from heapq import merge
+from heapq import merge, nsmallest
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import anywhere, on_identity, on_policy
@@ -27,6 +27,7 @@ MOST_CHARACTERS = 1_000_000
 """With so many characters a page is full ("IAM might return fewer results"). A role's trust policy has up to 131,072, and is
 shown percent-encoded: a thousand roles would be an answer of hundreds of megabytes, made while nobody else is answered."""
 Run = Callable[[Request, World], Answer]
+NamedItem = TypeVar("NamedItem")
 PLURAL = {GROUP: "Groups", ROLE: "Roles"}
 
 
@@ -42,6 +43,12 @@ def paged(member: str, items: Iterable[tuple[str, Any]], request: Request) -> An
         found.append(item)
         size, last = size + characters(item), name
     return {member: found, "IsTruncated": False}
+
+
+def next_of(named: Iterable[tuple[str, NamedItem]], request: Request) -> list[tuple[str, NamedItem]]:
+    """What may be on the page, in the order of names, and one more: a group may have a hundred thousand members."""
+    after, limit = after_marker(request), request.get("MaxItems", USUAL)
+    return nsmallest(limit + 1, (each for each in named if each[0] > after), key=itemgetter(0))
 
 
 def characters(item: Any) -> int:
@@ -107,8 +114,9 @@ def get_role(request: Request, world: World) -> Answer:
 
 def get_group(request: Request, world: World) -> Answer:
     group = _identity(GROUP, request, world)
-    users = [world.directory.identities[each] for each in world.directory.members.get(group.id, ())]
-    items = sorted((user.name.lower(), iam_descriptions.brief(user, world)) for user in users)
+    users = (world.directory.identities[each] for each in world.directory.members.get(group.id, ()))
+    page = next_of(((user.name.lower(), user) for user in users), request)
+    items = ((name, iam_descriptions.brief(user, world)) for name, user in page)
     return paged("Users", items, request) | {"Group": iam_descriptions.brief(group, world)}
 
 
@@ -278,7 +286,7 @@ def list_entities(request: Request, world: World) -> Answer:
         for each in (directory.identities[id] for id in ids)
         if each.path.startswith(prefix) and only in (None, each.kind.capitalize())
     )
-    page = paged("Entities", sorted(holding, key=itemgetter(0)), request)
+    page = paged("Entities", next_of(holding, request), request)
     result: Answer = {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": []}
     for identity in page.pop("Entities"):
         noun = identity.kind.capitalize()
