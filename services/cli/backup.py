@@ -105,9 +105,8 @@ def _show(counts: dict[str, int], as_json: bool, what: str, lacking: list[str]) 
     """`lacking`: the names of the secrets that the log names and the vault lacks."""
     if lacking:
         few = ", ".join(lacking[:5]) + (" and others" if len(lacking) > 5 else "")
-        what = f"{counted(len(lacking), 'secret')} that the log names ({few})"
-        words = f"the vault lacks {what}: whoever signs in with one needs another"
-        say(words, "yellow", screen=err)
+        named = f"{counted(len(lacking), 'secret')} that the log names ({few})"
+        say(f"the vault lacks {named}: whoever signs in with one needs another", "yellow", screen=err)
     if as_json:
         as_line(counts)
         return

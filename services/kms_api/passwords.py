@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from hashlib import sha256
 
-from domain.errors import AccessRefused, PasswordPolicyViolation
+from domain.errors import AccessRefused, CommandExpired, PasswordPolicyViolation
 from domain.identities.identity import USER, Identity, StoredPassword
 from domain.identities.password_policy import PasswordPolicy, faults_of
 from domain.identities.passwords import NOBODYS_ROW
@@ -20,6 +20,11 @@ from services.operations.rows import Preparation
 
 PASSWORD_ROW = "password-"  # noqa: S105  # the beginning of the names of hashes in the vault
 USED_BEFORE = "Password should not be one of the last {count} passwords"
+MADE_MEANWHILE: Preparation = {
+    "fault": CommandExpired.kind,
+    "message": "The user or its password was made while the call was under way; try again.",
+}
+"""For a user, or a password, that is not there. If it is there when the writer decides, no hash was made for it."""
 TOO_MANY = "Too many passwords of this user were tried. Wait a minute, and try again."
 
 
@@ -33,11 +38,11 @@ class Passwords:
         self._hashes = PasswordHashes()
 
     async def made(self, account: str, name: str, password: str) -> Preparation:
-        """`row` and `digest`, or `fault` and `message`. {} for a user who is not there, so that the writer refuses. Raises
-        Unavailable, NotFresh, Throttled."""
+        """`row` and `digest`, or `fault` and `message`. The writer refuses a user who is not there. Raises Unavailable, NotFresh,
+        Throttled."""
         user = await self._user(account, name)
         if user is None:
-            return {}
+            return MADE_MEANWHILE
         fault = await self.fault_of(user, password)
         return fault or await self._stored(account, password)
 
@@ -46,7 +51,7 @@ class Passwords:
         Throttled."""
         user = await self._user(account, name)
         if user is None or user.login is None:
-            return {}
+            return MADE_MEANWHILE
         subject = f"password {user.id}"
         try:
             await self._attempts.take(subject)

@@ -13,6 +13,7 @@ from domain.commands.login_profiles import (
     UpdateLoginProfile,
     login_of,
 )
+from domain.errors import InvalidRequest
 from domain.identities.identity import Identity, LoginProfile
 from domain.identities.passwords import HashedPassword
 from domain.state.world import World
@@ -20,10 +21,13 @@ from services.operations import iam_descriptions
 from services.operations.iam_lists import user_or_caller
 from services.operations.rows import Answer, Maker, Preparation, RecordedChange, Request
 
+NO_PASSWORD: Preparation = {"fault": InvalidRequest.kind, "message": "Password is required."}
+"""AWS takes CreateLoginProfile without a password from an AssumeRoot session alone, which Keytrail does not have."""
+
 
 async def prepare(request: Request, maker: Maker) -> Preparation:
     if "Password" not in request.parameters:
-        return {}
+        return {} if request.operation == "UpdateLoginProfile" else NO_PASSWORD
     named = request.get("UserName") or request.caller.principal.rpartition("/")[2]
     return await maker.password(request.caller.account, named, request["Password"])
 

@@ -93,8 +93,7 @@ class Maker(Protocol):
         ...
 
     async def password(self, account: str, user: str, password: str) -> Preparation:
-        """`row` and `digest` of a password's hash, which is in the vault, or `fault` and `message`. {} if there is no such
-        user."""
+        """`row` and `digest` of a password's hash, which is in the vault, or `fault` and `message`."""
         ...
 
     async def changed_password(self, account: str, user: str, old: str, new: str) -> Preparation:

@@ -56,6 +56,10 @@ def test_the_whole_life_of_a_login_profile(iam: Any, installation: Installation)
     assert shown["UserName"] == name
     assert shown["PasswordResetRequired"] is False
     refused(iam.create_login_profile, "EntityAlreadyExists", UserName=name, Password=SECOND)
+    nobody = f"person-{uuid4().hex[:8]}"
+    iam.create_user(UserName=nobody)
+    refused(iam.create_login_profile, "ValidationError", UserName=nobody)
+    refused(iam.get_login_profile, "NoSuchEntity", UserName=nobody)
     assert who(installation, let_in(sign_in(installation, name, FIRST))).endswith(f"user/{name}")
     iam.update_login_profile(UserName=name, Password=SECOND)
     assert refused_as(sign_in(installation, name, FIRST)) == "AccessDeniedException"
